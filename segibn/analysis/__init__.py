@@ -1,0 +1,1 @@
+"""Looking into networks: how far apart two domains lie in their features."""

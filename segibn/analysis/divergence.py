@@ -1,0 +1,144 @@
+"""Feature divergence: how differently a network's features respond to two domains.
+
+In: a network and frames of two domains. Out: one number per feature, as in IBN-Net
+(arXiv 1807.09441, section 4.3). For each image and channel take the spatial mean; over a domain
+model it as a Gaussian per channel; the divergence of two domains is the symmetric
+Kullback-Leibler divergence of their Gaussians, averaged over channels. The 17 features of the
+paper's ResNet-50 are the stem's output and the output of each residual block, after the ReLU.
+
+Legend: C channels, h x w feature pixels, F features.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from segibn.models.segmenter import Segmenter
+from segibn.predict import InferenceOptions, resize_input
+
+VARIANCE_FLOOR = 1e-5
+"""Added to every variance (batch norm's epsilon): right after an instance norm the spatial mean
+hardly varies, and a channel that is dead in both domains must give 0, not 0 / 0."""
+
+
+Hook = Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]
+
+
+class Moments:
+    """Streamed mean and variance per channel, in float64 (Welford's recurrence)."""
+
+    def __init__(self, channels: int) -> None:
+        self.count = 0
+        self.mean = np.zeros(channels)
+        self._squares = np.zeros(channels)
+
+    def add(self, values: NDArray[np.floating]) -> None:
+        """Add one image's (C,) spatial means."""
+        self.count += 1
+        delta = values - self.mean
+        self.mean += delta / self.count
+        self._squares += delta * (values - self.mean)
+
+    @property
+    def variance(self) -> NDArray[np.float64]:
+        """(C,) population variance."""
+        return self._squares / max(1, self.count)
+
+
+@dataclass(frozen=True)
+class Divergence:
+    """Feature divergence between two domains: feature names and one value each, in order."""
+
+    names: tuple[str, ...]
+    values: tuple[float, ...]
+
+
+def symmetric_kl(a: Moments, b: Moments) -> NDArray[np.float64]:
+    """KL(A||B) + KL(B||A) of two Gaussians, for each channel: (C,), not negative.
+
+    The logarithms of the two directions cancel, which leaves
+    (va + d) / (2 vb) + (vb + d) / (2 va) - 1, d the squared difference of the means.
+    """
+    va, vb = a.variance + VARIANCE_FLOOR, b.variance + VARIANCE_FLOOR
+    squared = (a.mean - b.mean) ** 2
+    return (va + squared) / (2 * vb) + (vb + squared) / (2 * va) - 1
+
+
+def compute_divergence(a: Mapping[str, Moments], b: Mapping[str, Moments]) -> Divergence:
+    """Compare two domains seen by one network; both mappings hold the same features."""
+    if list(a) != list(b):
+        raise ValueError("the two domains were collected from different features")
+    values = tuple(float(symmetric_kl(a[name], b[name]).mean()) for name in a)
+    return Divergence(tuple(a), values)
+
+
+def format_table(found: Mapping[str, Divergence]) -> str:
+    """Format features x networks as text; ``found`` maps a network's title to its values."""
+    width = max(12, *(len(title) for title in found))
+    lines = [" ".join([f"{'feature':<10}", *(f"{title:>{width}}" for title in found)])]
+    depth = max(len(divergence.names) for divergence in found.values())
+    longest = next(d for d in found.values() if len(d.names) == depth)
+    for name in longest.names:
+        columns = [dict(zip(d.names, d.values, strict=True)).get(name) for d in found.values()]
+        cells = ["-" if value is None else f"{value:.3f}" for value in columns]
+        lines.append(" ".join([f"{name:<10}", *(f"{cell:>{width}}" for cell in cells)]))
+    means = [f"{np.mean(divergence.values):>{width}.3f}" for divergence in found.values()]
+    return "\n".join([*lines, " ".join([f"{'mean':<10}", *means])])
+
+
+def feature_modules(backbone: nn.Module) -> dict[str, nn.Module]:
+    """Find the modules whose outputs are the features: the stem's ReLU, then every block.
+
+    A backbone of another make is any module with ``relu`` (used once, in its stem) and stages
+    ``layer1``, ``layer2`` ... that are sequences of blocks.
+    """
+    stages = [(name, part) for name, part in backbone.named_children() if name.startswith("layer")]
+    found = {"stem": backbone.get_submodule("relu")}
+    for name, stage in stages:
+        found |= {f"{name}.{index}": block for index, block in stage.named_children()}
+    return found
+
+
+@torch.inference_mode()
+def collect_moments(
+    segmenter: Segmenter,
+    images: Iterable[NDArray[np.uint8]],
+    options: InferenceOptions | None = None,
+) -> dict[str, Moments]:
+    """Run a domain's images through the backbone and gather the moments of every feature.
+
+    Args:
+        segmenter: in evaluation mode, on any device.
+        images: (H, W, 3) uint8 RGB each, at least two.
+        options: the size that images are resized to; None = their own.
+
+    Returns:
+        Feature name -> moments of the spatial means, in the order of the network.
+    """
+    moments: dict[str, Moments] = {}
+    with ExitStack() as hooks:
+        for name, module in feature_modules(segmenter.backbone).items():
+            hook = module.register_forward_hook(_spatial_mean_into(moments, name))
+            hooks.callback(hook.remove)
+        for image in images:
+            pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1).unsqueeze(0)
+            normalized = segmenter.normalize(pixels.to(segmenter.pixel_mean.device))
+            size = (options or InferenceOptions()).size_for((image.shape[0], image.shape[1]))
+            segmenter.backbone(resize_input(normalized, size))
+    if not moments or min(part.count for part in moments.values()) < 2:
+        raise ValueError("a domain needs at least two images to have a variance")
+    return moments
+
+
+def _spatial_mean_into(moments: dict[str, Moments], name: str) -> Hook:
+    def hook(_module: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        # Taken at once: a later in-place operation may overwrite the feature.
+        means = output[0].double().mean(dim=(1, 2)).cpu().numpy()
+        moments.setdefault(name, Moments(len(means))).add(means)
+
+    return hook

@@ -1,0 +1,34 @@
+"""The verbs of the command line, one module each; ``run_main`` is how a script enters one."""
+
+import logging
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import NoReturn
+
+from segibn.errors import SegibnError
+
+EXIT_USER_ERROR = 2
+
+
+def run_main(main: Callable[[Sequence[str] | None], int]) -> NoReturn:
+    """Run a verb and exit; a user's mistake prints its message, without a traceback."""
+    _show_log()
+    try:
+        code = main(None)
+    except SegibnError as error:
+        print(f"error: {error}", file=sys.stderr)
+        code = EXIT_USER_ERROR
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        code = 130
+    sys.exit(code)
+
+
+def _show_log() -> None:
+    """Show what the package logs (weights that were loaded, frames that are missing) on rank 0."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    logger = logging.getLogger("segibn")
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO if os.environ.get("RANK", "0") == "0" else logging.ERROR)

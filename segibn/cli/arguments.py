@@ -1,0 +1,57 @@
+"""Arguments that several verbs share: the data sets' root and the name of an evaluation set."""
+
+import argparse
+import os
+from pathlib import Path
+from typing import get_args
+
+from segibn.config.schema import DatasetConfig, DatasetName
+from segibn.errors import ConfigError
+
+DATASETS_VARIABLE = "SEGIBN_DATASETS"
+
+
+def add_datasets_argument(parser: argparse.ArgumentParser) -> None:
+    """Add ``--datasets DIR``, by default the environment variable SEGIBN_DATASETS."""
+    parser.add_argument(
+        "--datasets",
+        type=Path,
+        metavar="DIR",
+        help="folder that holds cityscapes/, gta5/, bdd100k/ ... "
+        f"(default: ${DATASETS_VARIABLE}, else ./datasets)",
+    )
+
+
+def datasets_root(given: Path | None) -> Path:
+    """Return the data sets' root: the argument, the environment variable, or ./datasets."""
+    return given or Path(os.environ.get(DATASETS_VARIABLE) or "datasets")
+
+
+def parse_evaluation_set(text: str) -> DatasetConfig:
+    """Read ``NAME:SPLIT[@NAMES_FILE]``, e.g. ``cityscapes:val`` or ``camvid:val@names.txt``.
+
+    Raises:
+        ConfigError: the text has another form, or names no known data set.
+    """
+    name_and_split, at, names_file = text.partition("@")
+    name, colon, split = name_and_split.partition(":")
+    known = [n for n in get_args(DatasetName) if n != "folder"]
+    if not (name and colon and split) or (at and not names_file):
+        raise ConfigError(f"'{text}': write NAME:SPLIT or NAME:SPLIT@NAMES_FILE")
+    if name not in known:
+        raise ConfigError(f"'{text}': unknown data set '{name}'; there are {', '.join(known)}")
+    return DatasetConfig(name=name, split=split, names_file=names_file or None)  # type: ignore[arg-type]
+
+
+def parse_labelled_set(text: str) -> tuple[str, DatasetConfig]:
+    """Read ``[LABEL=]NAME:SPLIT[@NAMES_FILE]``; without a label, the text names the column.
+
+    Raises:
+        ConfigError: as ``parse_evaluation_set``.
+    """
+    label, equals, rest = text.partition("=")
+    dataset = parse_evaluation_set(rest if equals else text)
+    if equals:
+        return label, dataset
+    names = f"@{Path(dataset.names_file).stem}" if dataset.names_file else ""
+    return f"{dataset.name}:{dataset.split}{names}", dataset

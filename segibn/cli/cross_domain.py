@@ -1,0 +1,68 @@
+"""``cross_domain``: several trained networks x several labelled sets -> the paper's table."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from segibn.cli.arguments import add_datasets_argument, datasets_root, parse_labelled_set
+from segibn.cli.comparison import MARKDOWN_FILE, PICTURE_FILE, cross_domain, draw_comparison
+from segibn.cli.inference import add_inference_arguments
+from segibn.errors import ConfigError
+from segibn.evaluation.cross_domain import format_cross_domain
+
+EXAMPLE = """\
+examples:
+  python tools/cross_domain.py runs/none runs/a runs/b --on gta5:val cityscapes:val --output out
+  python tools/cross_domain.py runs/day --on night=bdd100k_drivable:val@night.txt \\
+      --output out --picture
+
+writes cross_domain.json (a list of rows, scores as fractions), cross_domain.md, conditions.json
+(command, versions, frame names) and, with --picture, comparison.jpg
+"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of this verb."""
+    parser = argparse.ArgumentParser(
+        prog="cross_domain.py",
+        description="Score networks on several domains.",
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("runs", nargs="+", metavar="RUN", help="run folders or .pt files")
+    parser.add_argument(
+        "--on",
+        nargs="+",
+        required=True,
+        metavar="[LABEL=]NAME:SPLIT[@NAMES_FILE]",
+        help="sets to score on; LABEL names the column",
+    )
+    add_datasets_argument(parser)
+    parser.add_argument("--output", type=Path, metavar="DIR", help="folder for the files")
+    parser.add_argument("--picture", action="store_true", help="draw frames of each set as well")
+    add_inference_arguments(parser)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the verb; runs on every rank of a torchrun launch, the first one prints and writes."""
+    arguments = build_parser().parse_args(argv)
+    sets = dict(parse_labelled_set(text) for text in arguments.on)
+    if arguments.picture and arguments.output is None:
+        raise ConfigError("--picture needs --output DIR")
+    root = datasets_root(arguments.datasets)
+    rows = cross_domain(arguments.runs, sets, root, arguments.output, arguments=arguments)
+
+    from segibn import distributed
+
+    if not distributed.is_main():
+        return 0
+    if arguments.output is None:
+        print(format_cross_domain(rows))
+        return 0
+    print((arguments.output / MARKDOWN_FILE).read_text(encoding="utf-8"))
+    if arguments.picture:
+        path = arguments.output / PICTURE_FILE
+        draw_comparison(arguments.runs, sets, root, path, arguments=arguments)
+    print(f"files: {arguments.output}")
+    return 0

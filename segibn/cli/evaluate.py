@@ -1,0 +1,89 @@
+"""``evaluate``: one trained network, one labelled set -> a table, a JSON file, pictures."""
+
+import argparse
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import get_args
+
+from segibn.cli.arguments import add_datasets_argument, datasets_root
+from segibn.cli.inference import add_inference_arguments, device_of, inference_options
+from segibn.config.schema import DatasetConfig, DatasetName
+from segibn.errors import ConfigError
+from segibn.files import write_json
+
+EXAMPLE = """\
+examples:
+  python tools/evaluate.py runs/gta5_ibn --dataset cityscapes --split val --output scores.json
+  torchrun --nproc_per_node=4 tools/evaluate.py runs/gta5_ibn     (the run's own held-out set)
+"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of this verb."""
+    parser = argparse.ArgumentParser(
+        prog="evaluate.py",
+        description="Score a trained network on a labelled set.",
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("run", metavar="RUN_OR_CHECKPOINT", help="run folder or .pt file")
+    known = [name for name in get_args(DatasetName) if name != "folder"]
+    parser.add_argument("--dataset", choices=known, help="default: the data.val of the run")
+    parser.add_argument("--split", default="val", help="split of --dataset (default: val)")
+    parser.add_argument("--names-file", metavar="FILE", help="only the samples it lists")
+    add_datasets_argument(parser)
+    parser.add_argument("--output", type=Path, metavar="FILE.json", help="write scores to it")
+    parser.add_argument(
+        "--pictures", type=Path, metavar="DIR", help="write frame, truth, prediction and errors"
+    )
+    parser.add_argument(
+        "--picture-count", type=int, default=20, metavar="N", help="how many, evenly spread (20)"
+    )
+    add_inference_arguments(parser)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the verb; runs on every rank of a torchrun launch, the first one prints and writes."""
+    arguments = build_parser().parse_args(argv)
+
+    from segibn import distributed  # torch only after the arguments are known to be right
+    from segibn.cli.pictures import ScorePictures
+    from segibn.cli.scoring import circumstances, frames_of, load_run, score_run
+
+    run = load_run(arguments.run)
+    dataset = _dataset(arguments, run.config.data.val)
+    device, options = device_of(arguments), inference_options(arguments, run.config)
+    root = datasets_root(arguments.datasets)
+    observe = None
+    if arguments.pictures:
+        names = [sample.name for sample in frames_of(run, dataset, root).samples]
+        observe = ScorePictures(arguments.pictures, names, run.palette, arguments.picture_count)
+    started = time.monotonic()
+    with distributed.process_group(device):
+        scores = score_run(run, dataset, root, device=device, options=options, observe=observe)
+    if not distributed.is_main():
+        return 0
+    print(scores.format_table())
+    if arguments.output:
+        extra = run.record() | circumstances(device, options)
+        extra["duration_s"] = round(time.monotonic() - started, 3)
+        write_json(arguments.output, scores.to_dict(extra))
+        print(f"scores: {arguments.output}")
+    return 0
+
+
+def _dataset(arguments: argparse.Namespace, own: DatasetConfig | None) -> DatasetConfig:
+    """The set that was asked for; without --dataset the run's own held-out one."""
+    if arguments.dataset is not None:
+        names = arguments.names_file
+        return DatasetConfig(name=arguments.dataset, split=arguments.split, names_file=names)
+    if own is None:
+        raise ConfigError(
+            f"{arguments.run} was trained without data.val; say what to score it on, such as "
+            "--dataset cityscapes --split val"
+        )
+    if arguments.names_file:
+        return own.model_copy(update={"names_file": arguments.names_file})
+    return own

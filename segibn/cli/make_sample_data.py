@@ -1,0 +1,80 @@
+"""``make_sample_data``: paint driving scenes and write them as official data sets."""
+
+import argparse
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from segibn.synthetic.write import SETS, SampleSpec, frame_jobs, write_sample_data
+
+EXAMPLE = """\
+example:
+  python tools/make_sample_data.py --output datasets/sample
+  python tools/make_sample_data.py --output /tmp/sample --frames 400 100 --size 256 512 --seed 1
+
+The folder then serves as --datasets DIR (or SEGIBN_DATASETS): gta5/ in the game look, cityscapes/
+and bdd100k/ in the camera look.
+"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of this verb."""
+    parser = argparse.ArgumentParser(
+        prog="make_sample_data.py",
+        description="Paint driving scenes in two looks, in the layouts of official data sets.",
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    spec = SampleSpec()
+    parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="new folder")
+    parser.add_argument("--seed", type=int, default=spec.seed, help="another seed, other scenes")
+    parser.add_argument(
+        "--frames",
+        type=int,
+        nargs=2,
+        default=spec.frames,
+        metavar=("TRAIN", "VAL"),
+        help="frames per data set (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--size",
+        type=int,
+        nargs=2,
+        default=spec.size,
+        metavar=("H", "W"),
+        help="pixels (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--sets", nargs="+", default=SETS, choices=SETS, help="which data sets (default: all)"
+    )
+    parser.add_argument("--workers", type=int, help="processes (default: one for each core)")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the verb; 0 when the folder holds what was asked for."""
+    arguments = build_parser().parse_args(argv)
+    spec = SampleSpec(
+        seed=arguments.seed,
+        frames=tuple(arguments.frames),
+        size=tuple(arguments.size),
+        sets=tuple(name for name in SETS if name in arguments.sets),
+    )
+    total = len(frame_jobs(arguments.output, spec))
+    columns = (TextColumn("sample data"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    start = time.perf_counter()
+    with Progress(*columns) as bar:
+        task = bar.add_task("frames", total=total)
+        made = write_sample_data(
+            arguments.output,
+            spec,
+            workers=arguments.workers,
+            progress=lambda done: bar.update(task, completed=done),
+        )
+    if made:
+        print(f"{total} frames in {time.perf_counter() - start:.0f} s: {arguments.output}")
+    else:
+        print(f"already there, unchanged: {arguments.output}")
+    return 0

@@ -1,0 +1,80 @@
+"""Pictures of scored frames: one sheet a frame, or several networks side by side."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from segibn.files import write_image
+from segibn.visualize import error_map, overlay, panel, with_legend
+
+CELL_WIDTH = 320
+"""Of a picture in a comparison, in pixels: five of them fill a page of a README."""
+
+Item = TypeVar("Item")
+
+Observer = Callable[[str, np.ndarray, np.ndarray, np.ndarray], None]
+"""Called with name, image (H, W, 3), target (H, W) and pred (H, W) of a scored frame."""
+
+
+class ScorePictures:
+    """An observer for ``evaluate``: writes frame, truth, prediction and errors of some frames.
+
+    Args:
+        folder: ``<name>.jpg`` go here.
+        names: of all frames of the set; the ones to draw are spread evenly over them.
+        palette: (K, 3) uint8 RGB.
+        count: how many to draw.
+    """
+
+    def __init__(self, folder: Path, names: Sequence[str], palette: np.ndarray, count: int) -> None:
+        self._folder, self._palette = folder, palette
+        self._wanted = set(spread(names, count))
+
+    def __call__(self, name: str, image: np.ndarray, target: np.ndarray, pred: np.ndarray) -> None:
+        """Draw one frame if it is among the wanted; arrays as ``evaluate`` hands them."""
+        if name not in self._wanted:
+            return
+        row = [
+            image,
+            overlay(image, target, self._palette),
+            overlay(image, pred, self._palette),
+            error_map(target, pred),
+        ]
+        sheet = panel([row], ["frame", "truth", "prediction", "errors"])
+        write_image(self._folder / f"{name}.jpg", sheet)
+
+
+def spread(items: Sequence[Item], count: int) -> list[Item]:
+    """Choose ``count`` items (or all, if fewer), evenly spread and in order."""
+    chosen = min(count, len(items))
+    return [items[(2 * index + 1) * len(items) // (2 * chosen)] for index in range(chosen)]
+
+
+def comparison_sheet(
+    rows: Sequence[tuple[str, np.ndarray, np.ndarray, Mapping[str, np.ndarray]]],
+    class_names: Sequence[str],
+    palette: np.ndarray,
+) -> np.ndarray:
+    """Set frame, truth and the predictions of several networks side by side.
+
+    Args:
+        rows: (title, image (H, W, 3) RGB, target (H, W), network -> pred (H, W)), the networks
+            the same in each row.
+        class_names: K names, for the legend.
+        palette: (K, 3) uint8 RGB.
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+    """
+    networks = list(rows[0][3])
+    pictures = [
+        [image, *(overlay(image, ids, palette, 0.6) for ids in (target, *preds.values()))]
+        for _, image, target, preds in rows
+    ]
+    height, width = rows[0][1].shape[:2]
+    cell = (max(1, round(CELL_WIDTH * height / width)), CELL_WIDTH)
+    titles = ["frame", "truth", *networks]
+    sheet = panel(pictures, titles, [title for title, *_ in rows], cell)
+    return with_legend(sheet, class_names, palette)

@@ -1,0 +1,99 @@
+"""``score``: two folders of label maps -> scores. Needs numpy and an image reader, no torch."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from segibn.evaluation.drivable_encoding import DRIVABLE_ENCODINGS
+from segibn.evaluation.matching import ENCODINGS
+from segibn.evaluation.metrics import POLICIES
+from segibn.evaluation.score_folders import SEMSEG_TABLES, score_drivable, score_semseg
+
+EXAMPLE = """\
+examples:
+  python tools/score.py semseg --target gtFine/val --pred results --encoding label_ids
+  python tools/score.py semseg --target labels --pred preds --labels bdd100k --policy bdd100k --json
+  python tools/score.py drivable --target drivable_maps/labels/val --pred preds
+
+Files are matched by name with the official suffixes ignored. Scores in the JSON are fractions.
+"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of this verb."""
+    parser = argparse.ArgumentParser(
+        prog="score.py",
+        description="Score predicted label maps (PNG) against ground truth.",
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    tasks = parser.add_subparsers(dest="task", required=True)
+    semseg = tasks.add_parser("semseg", help="mIoU of semantic segmentation")
+    _add_folders(semseg)
+    semseg.add_argument("--labels", choices=SEMSEG_TABLES, default="cityscapes")
+    semseg.add_argument(
+        "--encoding", choices=ENCODINGS, default=ENCODINGS[0], help="what the files' values are"
+    )
+    semseg.add_argument(
+        "--policy",
+        choices=POLICIES,
+        default="cityscapes",
+        help="cityscapes: a missing prediction is an error; bdd100k: it counts as void, unknown "
+        "values too, and only classes that the targets hold are averaged",
+    )
+    drivable = tasks.add_parser("drivable", help="the four drivable-area mIoUs A, B, C, D")
+    _add_folders(drivable)
+    for role in ("target", "pred"):
+        drivable.add_argument(
+            f"--{role}-encoding",
+            choices=("auto", *DRIVABLE_ENCODINGS),
+            default="auto",
+            help="2018: 0 background, 1 direct, 2 alternative; 2021: 0 direct, 1 alternative, "
+            "2 background (auto: by file names and the most common value)",
+        )
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the verb: print the table, or the JSON with ``--json``; returns 0."""
+    arguments = build_parser().parse_args(argv)
+    folders = (arguments.target, arguments.pred)
+    if arguments.task == "drivable":
+        scores = score_drivable(
+            *folders,
+            target_encoding=arguments.target_encoding,
+            pred_encoding=arguments.pred_encoding,
+            evaluation_set=arguments.set_name,
+            progress=_show_progress,
+        )
+        if scores.doubt:
+            print(f"warning: {scores.doubt}", file=sys.stderr)
+    else:
+        scores = score_semseg(
+            *folders,
+            arguments.labels,
+            encoding=arguments.encoding,
+            policy=arguments.policy,
+            evaluation_set=arguments.set_name,
+            progress=_show_progress,
+        )
+    print(json.dumps(scores.to_dict(), indent=1) if arguments.json else scores.format_table())
+    return 0
+
+
+def _add_folders(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--target", type=Path, required=True, metavar="DIR", help="ground truth")
+    parser.add_argument("--pred", type=Path, required=True, metavar="DIR", help="predictions")
+    parser.add_argument(
+        "--set-name", default="", metavar="NAME", help="for the signature (target folder's name)"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON at full precision")
+
+
+def _show_progress(done: int, total: int) -> None:
+    """Count files on a terminal; a log or pipe stays clean."""
+    if sys.stderr.isatty():
+        end = "\n" if done == total else ""
+        print(f"\r{done}/{total} label maps", end=end, file=sys.stderr, flush=True)

@@ -1,0 +1,146 @@
+"""Trained runs on the command line: load one, score it, say where the numbers come from.
+
+In: a run folder or checkpoint, and a labelled set. Out: ``Scores`` and their record. Under
+torchrun every rank scores its share of the frames; counts are summed exactly.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from segibn import distributed, provenance
+from segibn.cli.pictures import Observer
+from segibn.cli.progress import FrameProgress
+from segibn.config.schema import DatasetConfig, RunConfig
+from segibn.data.build import build_eval_frames
+from segibn.data.frames import Frames
+from segibn.engine.scoring import score, set_name
+from segibn.errors import ConfigError
+from segibn.evaluation.scores import Scores
+from segibn.files import sha256_of
+from segibn.labels.catalog import CLASS_SCHEMES, scheme_class_names
+from segibn.models.segmenter import Segmenter
+from segibn.models.weights import load_segmenter
+from segibn.predict import InferenceOptions, find_checkpoint
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedRun:
+    """A trained network and everything its checkpoint says about it."""
+
+    checkpoint: Path
+    segmenter: Segmenter
+    config: RunConfig
+    class_names: tuple[str, ...]
+    palette: np.ndarray
+    iteration: int
+
+    @property
+    def classes(self) -> str | None:
+        """The class scheme, also where the config left it to the data set; None = a user's own."""
+        if self.config.data.classes is not None:
+            return self.config.data.classes
+        matching = (name for name in CLASS_SCHEMES if scheme_class_names(name) == self.class_names)
+        return next(matching, None)
+
+    def record(self) -> dict[str, Any]:
+        """Return what identifies the run in a results file."""
+        backbone = self.config.model.backbone
+        return {
+            "config": self.config.name,
+            "train": set_name(self.config.data.train),
+            "network": backbone.name,
+            "head": self.config.model.head.name,
+            "ibn": backbone.ibn,
+            "seed": self.config.seed,
+            "iteration": self.iteration,
+            "checkpoint_sha256": sha256_of(self.checkpoint),
+        }
+
+
+def load_run(path: str | Path) -> TrainedRun:
+    """Load a run folder's last checkpoint, or a checkpoint file.
+
+    Raises:
+        CheckpointError: there is none, or it is not one of ours.
+    """
+    checkpoint = find_checkpoint(path)
+    segmenter, config, meta = load_segmenter(checkpoint)
+    palette = np.array(meta["palette"], dtype=np.uint8)
+    names = tuple(meta["class_names"])
+    return TrainedRun(checkpoint, segmenter, config, names, palette, int(meta["iteration"]))
+
+
+def frames_of(run: TrainedRun, dataset: DatasetConfig, datasets_root: Path) -> Frames:
+    """Index a labelled set in the classes of a run.
+
+    Raises:
+        ConfigError: the set cannot be read in these classes.
+        DatasetError: the set is not there.
+    """
+    try:
+        return build_eval_frames(dataset, datasets_root, run.classes)
+    except ConfigError as error:
+        raise _not_on(run, dataset, error) from None
+
+
+def score_run(
+    run: TrainedRun,
+    dataset: DatasetConfig,
+    datasets_root: Path,
+    *,
+    device: torch.device,
+    options: InferenceOptions,
+    observe: Observer | None = None,
+) -> Scores:
+    """Score a run on a set with progress; runs on every rank, all get the same scores.
+
+    Args:
+        run: see ``load_run``; its network moves to ``device``.
+        dataset: which split of which data set.
+        datasets_root: folder above the data sets.
+        device: of this rank.
+        options: how frames reach the network.
+        observe: called with (name, image, target, pred) after each frame of this rank.
+
+    Raises:
+        ConfigError: the set cannot be read in the classes of the run.
+        DatasetError: the set is not there.
+    """
+    title = f"{run.config.name} (seed {run.config.seed}) on {set_name(dataset)}"
+    with FrameProgress(title, 0, enabled=distributed.is_main()) as progress:
+        try:
+            return score(
+                run.segmenter,
+                dataset,
+                classes=run.classes,
+                class_names=run.class_names,
+                datasets_root=datasets_root,
+                device=device,
+                options=options,
+                progress=progress,
+                observe=observe,
+            )
+        except ConfigError as error:
+            raise _not_on(run, dataset, error) from None
+
+
+def circumstances(device: torch.device, options: InferenceOptions) -> dict[str, Any]:
+    """Return what a results file says about how it came to be."""
+    on_gpu = device.type == "cuda"
+    return {
+        "command": provenance.command_line(),
+        "git_revision": provenance.git_revision(),
+        "versions": provenance.versions(),
+        "machine": provenance.machine(),
+        "device": torch.cuda.get_device_name(device) if on_gpu else device.type,
+        "precision": options.precision,
+        "processes": distributed.rank_and_world()[1],
+    }
+
+
+def _not_on(run: TrainedRun, dataset: DatasetConfig, error: ConfigError) -> ConfigError:
+    return ConfigError(f"{run.checkpoint} cannot be scored on {set_name(dataset)}: {error}")

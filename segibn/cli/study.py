@@ -1,0 +1,110 @@
+"""``study``: several configs x several seeds, trained and scored on the same sets -> one table."""
+
+import argparse
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from segibn.cli.arguments import add_datasets_argument, datasets_root, parse_labelled_set
+from segibn.config.load import load_config
+from segibn.config.schema import DatasetConfig, RunConfig
+from segibn.errors import SegibnError
+
+EXAMPLE = """\
+example (real frames, three networks, three seeds):
+  python tools/study.py configs/real/camera_none.yaml configs/real/camera_ibn.yaml \\
+      configs/real/camera_ibn_b.yaml --seeds 0 1 2 --datasets /data --output runs/camera \\
+      --on camvid:val cityscapes:val --results results/camera_to_camera
+
+A finished run is not trained again and a broken-off one goes on, so that the command may be
+repeated, and given with fewer configs or seeds to several processes at a time.
+"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of this verb."""
+    parser = argparse.ArgumentParser(
+        prog="study.py",
+        description="Train configs with several seeds and score all of them on the same sets.",
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("configs", nargs="+", type=Path, help="YAML files")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0], metavar="SEED")
+    parser.add_argument(
+        "--on",
+        nargs="+",
+        default=[],
+        metavar="[LABEL=]NAME:SPLIT[@NAMES_FILE]",
+        help="sets to score on; without any, the study only trains",
+    )
+    add_datasets_argument(parser)
+    parser.add_argument(
+        "--output", type=Path, required=True, metavar="DIR", help="folder for the run folders"
+    )
+    parser.add_argument(
+        "--results", type=Path, metavar="DIR", help="folder for the table (default: --output)"
+    )
+    parser.add_argument(
+        "--set", nargs="+", default=[], metavar="key=value", help="config values to replace"
+    )
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the verb."""
+    arguments = build_parser().parse_args(argv)
+    root = datasets_root(arguments.datasets)
+    sets = dict(parse_labelled_set(text) for text in arguments.on)
+    configs = [
+        load_config(path, [*arguments.set, f"seed={seed}"])
+        for path in arguments.configs
+        for seed in arguments.seeds
+    ]
+    results = arguments.results or arguments.output
+    run_study(configs, sets, datasets_root=root, output=arguments.output, results=results)
+    if sets:
+        print((results / "cross_domain.md").read_text(encoding="utf-8"))
+    return 0
+
+
+def run_study(
+    configs: Sequence[RunConfig],
+    sets: Mapping[str, DatasetConfig],
+    *,
+    datasets_root: Path,
+    output: Path,
+    results: Path,
+    published_note: str = "",
+) -> list[Path]:
+    """Train each config into ``output/<name>_seed<seed>``, then score all on all sets.
+
+    Args:
+        configs: one for each training.
+        sets: label -> evaluation set; empty trains only.
+        datasets_root: the folder above the data sets.
+        output: folder for the run folders.
+        results: folder for ``cross_domain.json``, ``cross_domain.md`` and ``conditions.json``.
+        published_note: a sentence above published numbers in the table.
+
+    Returns:
+        The run folders.
+
+    Raises:
+        SegibnError: a training failed or was stopped.
+    """
+    runs = [_train_once(config, datasets_root, output) for config in configs]
+    if sets:
+        from segibn.cli.cross_domain import cross_domain
+
+        cross_domain(runs, sets, datasets_root, results, published_note=published_note)
+    return runs
+
+
+def _train_once(config: RunConfig, datasets_root: Path, output: Path) -> Path:
+    from segibn.engine.train import train  # torch only after all configs are known to be right
+
+    run = output / f"{config.name}_seed{config.seed}"
+    result = train(config, datasets_root=datasets_root, output=run, resume="auto")
+    if result.stopped_by is not None:
+        raise SegibnError(f"stopped at iteration {result.iteration} of {run}; repeat to go on")
+    return run

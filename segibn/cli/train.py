@@ -1,0 +1,59 @@
+"""``train``: one config -> one run folder."""
+
+import argparse
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+
+from segibn.cli.arguments import add_datasets_argument, datasets_root
+from segibn.config.load import load_config
+
+EXAMPLE = """\
+example:
+  python tools/train.py configs/gta5_ibn.yaml --datasets /data optim.lr=0.02
+  torchrun --nproc_per_node=8 tools/train.py configs/gta5_ibn.yaml --datasets /data
+
+exit codes: 0 trained; 2 a mistake in config, data or files; 130 or 143 stopped by Ctrl-C or
+SIGTERM after saving (go on with --resume auto)
+"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of this verb."""
+    parser = argparse.ArgumentParser(
+        prog="train.py",
+        description="Train a segmentation network as a config says.",
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("config", type=Path, help="YAML file, such as configs/gta5_ibn.yaml")
+    parser.add_argument(
+        "overrides", nargs="*", metavar="key=value", help="config values to replace"
+    )
+    add_datasets_argument(parser)
+    parser.add_argument("--output", type=Path, metavar="DIR", help="run folder (runs/<name>)")
+    parser.add_argument(
+        "--resume", metavar="auto|FILE", help="go on from the run's last checkpoint, or from a file"
+    )
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the verb; see ``EXAMPLE`` for what it returns."""
+    arguments = build_parser().parse_intermixed_args(argv)
+    config = load_config(arguments.config, arguments.overrides)
+
+    from segibn.engine.train import train  # torch only after the config is known to be right
+
+    result = train(
+        config,
+        datasets_root=datasets_root(arguments.datasets),
+        output=arguments.output or Path("runs") / config.name,
+        resume=arguments.resume,
+    )
+    if result.stopped_by is not None:
+        name = signal.Signals(result.stopped_by).name
+        print(f"stopped by {name} after {result.iteration} iterations: {result.checkpoint}")
+        return 128 + result.stopped_by
+    print(f"trained: {result.checkpoint}")
+    return 0

@@ -1,0 +1,344 @@
+"""What may stand in a config file: frozen pydantic models, every field documented.
+
+Numbers may be written as YAML reads them ("1e-4" is a string to YAML 1.1; it becomes a float
+here). Unknown keys are errors. Sizes are (H, W) in pixels. Defaults live here and nowhere else.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
+
+Size = tuple[PositiveInt, PositiveInt]
+Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+NonNegativeFloat = Annotated[float, Field(ge=0.0)]
+
+DatasetName = Literal[
+    "cityscapes", "gta5", "bdd100k_semseg", "bdd100k_drivable", "camvid", "folder"
+]
+ClassScheme = Literal["cityscapes19", "street11", "camvid11", "drivable3"]
+
+ATROUS_RATES = {8: (12, 24, 36), 16: (6, 12, 18), 32: (3, 6, 9)}
+"""ASPP dilations for each output stride: DeepLabV3 (arXiv 1706.05587, section 4.1), which names
+those at 16 and doubles them at 8; those at 32 halve them again."""
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
+    )
+
+
+class LabelRow(_Frozen):
+    """One row of a user's own label table (data set ``folder``)."""
+
+    name: str
+    """Class name, as printed in tables."""
+    label_id: Annotated[int, Field(ge=0, le=255)]
+    """The value in the label files."""
+    train_id: Annotated[int, Field(ge=0, le=255)]
+    """Class index for training, contiguous from 0; 255 = ignored."""
+    color: tuple[
+        Annotated[int, Field(ge=0, le=255)],
+        Annotated[int, Field(ge=0, le=255)],
+        Annotated[int, Field(ge=0, le=255)],
+    ]
+    """RGB, for pictures only."""
+
+
+class FolderConfig(_Frozen):
+    """Where the files of a user's own data set are, below the data sets' root.
+
+    ``{split}`` in a folder name is replaced by the split, so that one entry serves all splits.
+    """
+
+    images: str
+    """Folder of the images, relative to the data sets' root: ``mydata/images/{split}``."""
+    targets: str
+    """Folder of the label PNGs, relative to the data sets' root."""
+    image_suffix: str = ""
+    """What follows the sample name in image file names, extension included; empty = any image."""
+    target_suffix: str = ".png"
+    """What follows the sample name in label file names, extension included."""
+    labels: tuple[LabelRow, ...] = Field(min_length=2)
+    """The label table: every value that may occur in the label files."""
+
+
+class DatasetConfig(_Frozen):
+    """One split of one data set."""
+
+    name: DatasetName
+    """Which data set; its folder under the data sets' root has the same name (BDD100K:
+    ``bdd100k``)."""
+    split: str = "train"
+    """Split name as in the official layout; ``train+val`` joins two."""
+    names_file: str | None = None
+    """Text file of sample names to narrow the split to, relative to the config file that says
+    so."""
+    fraction: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
+    """Share of the samples to use, drawn once with a fixed seed (the paper uses a quarter of
+    GTA5)."""
+    encoding: Literal["auto", "2018", "2021"] = "auto"
+    """BDD100K drivable area only: which of its two official encodings the files use. Whatever is
+    said here is checked against the files."""
+    folder: FolderConfig | None = None
+    """Data set ``folder`` only: where the files are and what their values mean."""
+
+    @model_validator(mode="after")
+    def _check(self) -> "DatasetConfig":
+        if (self.name == "folder") != (self.folder is not None):
+            raise ValueError(
+                "`folder:` (images, targets, labels) belongs to `name: folder`, and is needed there"
+            )
+        if self.encoding != "auto" and self.name != "bdd100k_drivable":
+            raise ValueError(f"`encoding` belongs to bdd100k_drivable; remove it for {self.name}")
+        return self
+
+
+class DataConfig(_Frozen):
+    """What the network is shown in training, and what it is scored on meanwhile."""
+
+    train: DatasetConfig
+    """The source domain."""
+    val: DatasetConfig | None = None
+    """Held-out frames of the source domain, scored at the end and every
+    ``engine.evaluate_every``; never the target domain."""
+    classes: ClassScheme | None = None
+    """Class scheme to train; null = the data set's own (19 Cityscapes classes, 3 drivable)."""
+    resize: Size | None = None
+    """Training frames are resized to this before cropping; labels by nearest pixel. null = native
+    size."""
+    crop_size: Size = (512, 1024)
+    """Height and width of the training crop; frames that are smaller are padded with ignore."""
+    scale_range: tuple[float, float] = (0.5, 2.0)
+    """Random scale of the frame before cropping, uniform in this range."""
+    aspect_range: tuple[float, float] = (1.0, 1.0)
+    """Random factor on width over height before cropping; [0.8, 1.25] stretches by up to a
+    quarter either way."""
+    flip_probability: Fraction = 0.5
+    """Chance of a left-right mirror."""
+    color_jitter: tuple[NonNegativeFloat, NonNegativeFloat, NonNegativeFloat, NonNegativeFloat] | (
+        None
+    ) = None
+    """Strengths of brightness, contrast, saturation, hue jitter; null = none."""
+    color_jitter_probability: Fraction = 0.5
+    """Chance that a sample is jittered at all."""
+    blur_sigma: tuple[NonNegativeFloat, NonNegativeFloat] | None = None
+    """Range of the Gaussian blur's sigma in pixels, applied to every sample; null = none."""
+    workers: Annotated[int, Field(ge=0)] | Literal["auto"] = "auto"
+    """Loader processes for each training process; auto = cores shared out, at most 8."""
+    cache: Literal["none", "memory"] = "none"
+    """memory = decode (and resize) every training frame once and keep it: for small sets."""
+    cache_limit_gib: Annotated[float, Field(gt=0)] = 8.0
+    """Refuse ``cache: memory`` above this, before any work is done."""
+
+    @model_validator(mode="after")
+    def _check(self) -> "DataConfig":
+        for name in ("scale_range", "aspect_range"):
+            low, high = getattr(self, name)
+            if not 0 < low <= high:
+                raise ValueError(f"{name} {(low, high)}: give [low, high], 0 < low <= high")
+        if self.blur_sigma and self.blur_sigma[0] > self.blur_sigma[1]:
+            raise ValueError(f"blur_sigma {self.blur_sigma}: give [low, high], low <= high")
+        return self
+
+
+class BackboneConfig(_Frozen):
+    """The encoder."""
+
+    name: Literal["resnet18", "resnet34", "resnet50", "resnet101"] = "resnet50"
+    """Network family and depth."""
+    ibn: Literal["none", "a", "b"] = "none"
+    """Where instance norm goes: IBN-Net (arXiv 1807.09441) figure 3, a or b; none = plain."""
+    output_stride: Literal[8, 16, 32] = 8
+    """Input size over size of the last feature map; below 32 the last stages are dilated."""
+
+
+class FCNHeadConfig(_Frozen):
+    """conv 3x3, batch norm, ReLU, dropout, 1x1 classifier: the paper's head at stride 8."""
+
+    name: Literal["fcn"]
+    """fcn."""
+    channels: PositiveInt = 512
+    """Width between the two convolutions."""
+    dilation: PositiveInt = 1
+    """Dilation of the 3x3 convolution; 6 at output stride 16 is both faster and better."""
+    dropout: Fraction = 0.1
+    """Share of channels dropped before the classifier."""
+
+
+class DeepLabV3HeadConfig(_Frozen):
+    """Atrous spatial pyramid pooling (arXiv 1706.05587)."""
+
+    name: Literal["deeplabv3"]
+    """deeplabv3."""
+    channels: PositiveInt = 256
+    """Width of each branch."""
+    atrous_rates: tuple[PositiveInt, PositiveInt, PositiveInt] | None = None
+    """Dilations of the three branches; null = (6,12,18) at stride 16, (12,24,36) at 8."""
+    dropout: Fraction = 0.1
+    """Share of values dropped before the classifier."""
+
+
+class DeepLabV3PlusHeadConfig(_Frozen):
+    """DeepLabV3 with a light decoder on layer1 (arXiv 1802.02611)."""
+
+    name: Literal["deeplabv3plus"]
+    """deeplabv3plus."""
+    channels: PositiveInt = 256
+    """Width of each branch and of the decoder."""
+    low_level_channels: PositiveInt = 48
+    """Width that layer1 is reduced to before it joins."""
+    atrous_rates: tuple[PositiveInt, PositiveInt, PositiveInt] | None = None
+    """Dilations of the three branches; null = (6,12,18) at stride 16, (12,24,36) at 8."""
+    dropout: Fraction = 0.1
+    """Share of values dropped before the classifier."""
+
+
+HeadConfig = Annotated[
+    FCNHeadConfig | DeepLabV3HeadConfig | DeepLabV3PlusHeadConfig, Field(discriminator="name")
+]
+
+
+class AuxHeadConfig(_Frozen):
+    """A second, smaller FCN head that is used in training only."""
+
+    layer: Literal["layer2", "layer3"] = "layer3"
+    """Which feature map it reads."""
+    channels: PositiveInt = 256
+    """Width between its two convolutions."""
+    dropout: Fraction = 0.1
+    """Share of channels dropped before the classifier."""
+
+
+class ModelConfig(_Frozen):
+    """The network: backbone, head, and the weights it starts from."""
+
+    backbone: BackboneConfig = BackboneConfig()
+    """The encoder."""
+    head: HeadConfig = FCNHeadConfig(name="fcn")
+    """The decoder."""
+    aux_head: AuxHeadConfig | None = None
+    """Auxiliary head for training; null = none."""
+    weights: str = "none"
+    """Start of the backbone: ``ibn_net`` (official release), ``torchvision``, ``none``, or a
+    file."""
+
+    @model_validator(mode="after")
+    def _check(self) -> "ModelConfig":
+        rates = getattr(self.head, "atrous_rates", None)
+        stride = self.backbone.output_stride
+        for other, standard in ATROUS_RATES.items():
+            if rates == standard and other != stride:
+                raise ValueError(
+                    f"head.atrous_rates {rates} belong to output_stride {other}; at stride "
+                    f"{stride} use {ATROUS_RATES[stride]} or leave them out"
+                )
+        return self
+
+
+class LossConfig(_Frozen):
+    """Cross-entropy over valid pixels; target 255 is ignored."""
+
+    aux_weight: NonNegativeFloat = 0.4
+    """Weight of the auxiliary head's loss, where there is one."""
+
+
+class OptimConfig(_Frozen):
+    """Optimiser, schedule and length of the training."""
+
+    name: Literal["sgd", "adamw"] = "sgd"
+    """Which optimiser."""
+    lr: Annotated[float, Field(gt=0)] = 0.01
+    """Peak learning rate of the backbone."""
+    head_lr_factor: Annotated[float, Field(gt=0)] = 1.0
+    """Learning rate of the heads relative to the backbone's."""
+    momentum: Fraction = 0.9
+    """SGD momentum; ignored by adamw."""
+    weight_decay: NonNegativeFloat = 1e-4
+    """L2 penalty (sgd) or decoupled decay (adamw)."""
+    decay_norms_and_biases: bool = True
+    """Whether weight decay also acts on norm parameters and biases, as in the paper's code."""
+    poly_power: Annotated[float, Field(gt=0)] = 0.9
+    """Learning rate falls as (1 - iteration / iterations) ** poly_power."""
+    warmup_iterations: Annotated[int, Field(ge=0)] = 0
+    """The learning rate rises linearly over this many first iterations."""
+    iterations: PositiveInt = 40_000
+    """Optimiser updates in all."""
+    global_batch_size: PositiveInt = 16
+    """Samples for each update, over all processes."""
+
+    @model_validator(mode="after")
+    def _check(self) -> "OptimConfig":
+        if self.warmup_iterations >= self.iterations:
+            raise ValueError(
+                f"warmup_iterations {self.warmup_iterations} must be below iterations "
+                f"{self.iterations}"
+            )
+        return self
+
+
+class EngineConfig(_Frozen):
+    """How the training loop runs; none of it should move a score."""
+
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    """auto = bfloat16 where the device computes it natively, else float32; float16 needs CUDA."""
+    channels_last: bool = True
+    """Memory layout of images and weights."""
+    log_every: PositiveInt = 20
+    """Iterations between two lines of metrics.jsonl."""
+    checkpoint_every: PositiveInt = 1000
+    """Iterations between two checkpoints; the last iteration always writes one."""
+    evaluate_every: Annotated[int, Field(ge=0)] = 0
+    """Iterations between two evaluations on ``data.val``; 0 = only after the last."""
+
+
+class EvaluationConfig(_Frozen):
+    """How frames reach the network when it is scored; scores are always at label size."""
+
+    input_size: Size | None = None
+    """Frames are resized to this for the network, its logits back to the label's size; null =
+    native."""
+    input_height: PositiveInt | None = None
+    """The same by height alone, the width in proportion: for sets with frames of several shapes."""
+
+    @model_validator(mode="after")
+    def _check(self) -> "EvaluationConfig":
+        if self.input_size is not None and self.input_height is not None:
+            raise ValueError("give input_size or input_height, not both")
+        return self
+
+
+class RunConfig(_Frozen):
+    """One training run."""
+
+    name: str
+    """Name of the run, of its folder and of its results; the config file's stem if not given."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Seed of the weights, the sample order and the augmentation."""
+    data: DataConfig
+    """Data sets and augmentation."""
+    model: ModelConfig = ModelConfig()
+    """The network."""
+    loss: LossConfig = LossConfig()
+    """What is minimised."""
+    optim: OptimConfig = OptimConfig()
+    """Optimiser, schedule, length."""
+    engine: EngineConfig = EngineConfig()
+    """Precision, logging, checkpoints."""
+    evaluation: EvaluationConfig = EvaluationConfig()
+    """How frames are scored."""
+
+    @model_validator(mode="after")
+    def _check(self) -> "RunConfig":
+        own = {"bdd100k_drivable": "drivable3"}.get(self.data.train.name)
+        wanted = self.data.classes
+        if wanted == "drivable3" and own != "drivable3":
+            raise ValueError(
+                f"data.classes drivable3 needs bdd100k_drivable, not {self.data.train.name}"
+            )
+        if self.data.train.name in ("bdd100k_drivable", "folder") and wanted not in (None, own):
+            raise ValueError(
+                f"data.classes {wanted}: {self.data.train.name} has only its own classes; "
+                "remove the key"
+            )
+        return self

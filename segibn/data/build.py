@@ -1,0 +1,277 @@
+"""Data room, the builder: the only module of the room that sees config objects.
+
+In: the data part of a config and the folder above the data sets. Out: samples, label sets, the
+training loader, the frames of an evaluation.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from segibn.config.schema import DataConfig, DatasetConfig, RunConfig
+from segibn.data import bdd100k, camvid, cityscapes, folder, gta5
+from segibn.data.cache import preload
+from segibn.data.dataset import SegmentationDataset
+from segibn.data.encoding import check_drivable_encoding
+from segibn.data.frames import Frames
+from segibn.data.loader import TrainLoader, auto_workers, make_loader
+from segibn.data.narrow import narrow_pairing, take_fraction
+from segibn.data.sampler import PositionSampler
+from segibn.data.samples import Pairing, SamplePaths, Source, strict
+from segibn.data.transforms import TrainTransform
+from segibn.distributed import rank_and_world
+from segibn.errors import ConfigError, DatasetError
+from segibn.labels.catalog import label_set_for
+from segibn.labels.label_set import LabelSet, label_set_from_table
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """How one kind of data set is found: its folder, its messages, its index."""
+
+    subfolder: str
+    source: Source
+    splits: tuple[str, ...]
+    find: Callable[[Path, DatasetConfig], Pairing]
+
+
+_KINDS = {
+    "cityscapes": _Kind(
+        "cityscapes",
+        cityscapes.SOURCE,
+        cityscapes.SPLITS,
+        lambda root, dataset: cityscapes.find(root, dataset.split),
+    ),
+    "gta5": _Kind(
+        "gta5", gta5.SOURCE, gta5.SPLITS, lambda root, dataset: gta5.find(root, dataset.split)
+    ),
+    "bdd100k_semseg": _Kind(
+        "bdd100k",
+        bdd100k.SEMSEG,
+        bdd100k.SPLITS,
+        lambda root, dataset: bdd100k.find_semseg(root, dataset.split),
+    ),
+    "bdd100k_drivable": _Kind(
+        "bdd100k",
+        bdd100k.DRIVABLE,
+        bdd100k.SPLITS,
+        lambda root, dataset: bdd100k.find_drivable(root, dataset.split, dataset.encoding),
+    ),
+    "camvid": _Kind(
+        "camvid",
+        camvid.SOURCE,
+        camvid.SPLITS,
+        lambda root, dataset: camvid.find(root, dataset.split),
+    ),
+    "folder": _Kind("", folder.SOURCE, (), lambda root, dataset: _find_in_folders(root, dataset)),
+}
+
+
+def find_dataset(dataset: DatasetConfig, datasets_root: Path) -> Pairing:
+    """Pair the files of a data set and narrow them to ``names_file``; nothing is required yet.
+
+    Raises:
+        DatasetError: a folder is missing, the split or a name unknown.
+    """
+    kind = _KINDS[dataset.name]
+    pairing = kind.find(Path(datasets_root) / kind.subfolder, dataset)
+    if dataset.names_file is not None:
+        pairing = narrow_pairing(pairing, Path(dataset.names_file))
+    return pairing
+
+
+def index_dataset(dataset: DatasetConfig, datasets_root: Path) -> list[SamplePaths]:
+    """List the samples that a config means: split, names file, fraction; encoding checked.
+
+    Args:
+        dataset: which split of which data set.
+        datasets_root: the folder above the data sets.
+
+    Returns:
+        Samples in a fixed order, the same on every machine and rank.
+
+    Raises:
+        DatasetError: folder missing, split unknown or empty, a partner missing, or drivable maps
+            in another encoding than the config says.
+    """
+    kind = _KINDS[dataset.name]
+    pairing = find_dataset(dataset, datasets_root)
+    samples = strict(pairing, kind.source, dataset.split, Path(datasets_root) / kind.subfolder)
+    samples = take_fraction(samples, dataset.fraction)
+    if dataset.name == "bdd100k_drivable" and (targets := target_paths(samples)):
+        check_drivable_encoding(targets, dataset.encoding)
+    return samples
+
+
+def build_label_set(
+    dataset: DatasetConfig,
+    classes: str | None = None,
+    samples: Sequence[SamplePaths] | None = None,
+) -> LabelSet:
+    """Build the table that reads a data set's label files.
+
+    Args:
+        dataset: which data set; `folder` brings its own table.
+        classes: class scheme to read it in; None for the data set's own.
+        samples: of the data set. Needed for drivable area with ``encoding: auto``, where only
+            the files say what their values mean.
+
+    Raises:
+        ConfigError: the data set cannot be read in these classes.
+        DatasetError: ``encoding: auto`` without samples, or samples in neither encoding.
+    """
+    if dataset.folder is not None:
+        rows = [row.model_dump() for row in dataset.folder.labels]
+        return label_set_from_table("folder", rows)
+    if dataset.name != "bdd100k_drivable":
+        return label_set_for(dataset.name, classes)
+    encoding: str = dataset.encoding
+    if encoding == "auto":
+        if samples is None:
+            raise DatasetError(
+                "bdd100k_drivable with `encoding: auto`: the label table depends on the files; "
+                "pass the samples too, or set the encoding"
+            )
+        encoding = check_drivable_encoding(target_paths(samples), "auto")
+    return label_set_for(dataset.name, classes, encoding)
+
+
+def build_train_loader(
+    config: RunConfig,
+    samples: Sequence[SamplePaths],
+    label_set: LabelSet,
+    *,
+    first_iteration: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> TrainLoader:
+    """Build this rank's loader for the iterations from ``first_iteration`` to the last.
+
+    Args:
+        config: of the run.
+        samples: from `index_dataset`, the same on every rank.
+        label_set: reads the label maps' values.
+        first_iteration: where a resumed run goes on.
+        progress: called with (done, total) while ``cache: memory`` decodes the frames.
+
+    Raises:
+        ConfigError: the batch cannot be shared out evenly over the processes.
+        DatasetError: ``cache: memory`` would not fit, or the split has no labels.
+    """
+    data = config.data
+    rank, world_size = rank_and_world()
+    if config.optim.global_batch_size % world_size:
+        raise ConfigError(
+            f"optim.global_batch_size {config.optim.global_batch_size} cannot be shared out over "
+            f"{world_size} processes; make it a multiple of {world_size}"
+        )
+    _require_targets(samples)
+    cached = data.cache == "memory"
+    cache = None
+    if cached:
+        cache = preload(
+            samples,
+            label_set,
+            data.resize,
+            limit_gib=data.cache_limit_gib,
+            threads=auto_workers(world_size),
+            progress=progress,
+        )
+    dataset = SegmentationDataset(
+        samples,
+        label_set,
+        build_transform(data),
+        seed=config.seed,
+        resize=data.resize,
+        cache=cache,
+    )
+    sampler = PositionSampler(
+        len(samples),
+        config.optim.global_batch_size // world_size,
+        seed=config.seed,
+        start_iteration=first_iteration,
+        end_iteration=config.optim.iterations,
+        rank=rank,
+        world_size=world_size,
+    )
+    on_gpu = torch.cuda.is_available()
+    workers = data.workers
+    if workers == "auto":
+        # Frames in memory cost a CPU run less to augment than to send between processes.
+        workers = 0 if cached and not on_gpu else auto_workers(world_size)
+    return make_loader(dataset, sampler, workers=workers, pin_memory=on_gpu)
+
+
+def build_transform(data: DataConfig) -> TrainTransform:
+    """Build the augmentation of training samples."""
+    return TrainTransform(
+        data.crop_size,
+        data.scale_range,
+        data.flip_probability,
+        aspect_range=data.aspect_range,
+        color_jitter=data.color_jitter,
+        color_jitter_probability=data.color_jitter_probability,
+        blur_sigma=data.blur_sigma,
+    )
+
+
+def build_eval_frames(
+    dataset: DatasetConfig, datasets_root: Path, classes: str | None = None
+) -> Frames:
+    """Build the evaluation frames of this rank, at native size.
+
+    Args:
+        dataset: which split of which data set.
+        datasets_root: the folder above the data sets.
+        classes: class scheme to read the labels in; None for the data set's own.
+
+    Returns:
+        An iterable of (name, image, target), with ``samples``, ``label_set`` and a length.
+
+    Raises:
+        DatasetError: as `index_dataset`, or the split has no labels.
+    """
+    samples = index_dataset(dataset, datasets_root)
+    _require_targets(samples)
+    rank, world_size = rank_and_world()
+    return Frames(
+        tuple(samples),
+        build_label_set(dataset, classes, samples),
+        rank=rank,
+        world_size=world_size,
+        threads=auto_workers(world_size),
+    )
+
+
+def split_names(name: str) -> tuple[str, ...]:
+    """Return the splits a data set has; empty for ``folder``, whose splits are its user's."""
+    return _KINDS[name].splits
+
+
+def target_paths(samples: Sequence[SamplePaths]) -> list[Path]:
+    """Return the label maps of samples that have one."""
+    return [sample.target for sample in samples if sample.target is not None]
+
+
+def _find_in_folders(root: Path, dataset: DatasetConfig) -> Pairing:
+    files = dataset.folder
+    if files is None:
+        raise ConfigError("data set `folder`: its `folder:` part is missing")
+    return folder.find(
+        root,
+        dataset.split,
+        images=files.images,
+        targets=files.targets,
+        image_suffix=files.image_suffix,
+        target_suffix=files.target_suffix,
+    )
+
+
+def _require_targets(samples: Sequence[SamplePaths]) -> None:
+    for sample in samples:
+        if sample.target is None:
+            raise DatasetError(
+                f"{sample.image}: its split has no public label maps; it serves for predictions "
+                "and submissions only"
+            )

@@ -1,0 +1,223 @@
+"""Data room: look at every file of a data set, with all cores, and say what is wrong.
+
+In: the pairing of a split and its label set. Out: a `SplitReport` with counts, missing partners,
+unreadable files, sizes, and the values in the label maps with their share of pixels. Unlike the
+road to training, which stops at the first mistake, this collects all of them.
+"""
+
+import multiprocessing
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from segibn.data.samples import Orphan, Pairing, SamplePaths, partial_note
+from segibn.errors import SegibnError
+from segibn.files import read_image, read_label_map
+from segibn.labels.label_set import LabelSet
+
+Size = tuple[int, int]
+_CHUNK = 4
+
+
+@dataclass(frozen=True)
+class SampleFacts:
+    """What one sample's files are like.
+
+    Attributes:
+        name: of the sample.
+        image_size: (H, W) of the image, None if it cannot be read.
+        target_size: (H, W) of the label map, None if there is none or it cannot be read.
+        values: label value -> number of pixels.
+        errors: messages, each naming its file.
+    """
+
+    name: str
+    image_size: Size | None
+    target_size: Size | None
+    values: dict[int, int]
+    errors: tuple[str, ...]
+
+
+@dataclass
+class SplitReport:
+    """What a split's files are like, and what is wrong with them.
+
+    Attributes:
+        dataset: name of the data set.
+        split: name of the split.
+        samples: number of complete samples.
+        official_count: frames in the official split, where known.
+        orphans: files without a partner.
+        unreadable: messages about files that cannot be decoded.
+        size_mismatches: image and label map of different sizes, as text.
+        image_sizes: (H, W) -> number of images.
+        values: label value -> number of pixels over all label maps.
+        value_names: label value -> its row's name; values outside the table are not in it.
+        unknown_in: label value outside the table -> the first sample that has it.
+        encoding: verdict on drivable maps, '' elsewhere.
+        problems: mistakes that concern the split as a whole.
+        notes: facts that are no mistake.
+    """
+
+    dataset: str
+    split: str
+    samples: int = 0
+    official_count: int | None = None
+    orphans: list[Orphan] = field(default_factory=list)
+    unreadable: list[str] = field(default_factory=list)
+    size_mismatches: list[str] = field(default_factory=list)
+    image_sizes: Counter[Size] = field(default_factory=Counter)
+    values: Counter[int] = field(default_factory=Counter)
+    value_names: dict[int, str] = field(default_factory=dict)
+    unknown_in: dict[int, str] = field(default_factory=dict)
+    encoding: str = ""
+    problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        """Whether the split can be trained or scored on as it is."""
+        return not (
+            self.orphans
+            or self.unreadable
+            or self.size_mismatches
+            or self.unknown_in
+            or self.problems
+        )
+
+    def add(self, facts: SampleFacts) -> None:
+        """Count one sample in."""
+        self.unreadable.extend(facts.errors)
+        if facts.image_size is not None:
+            self.image_sizes[facts.image_size] += 1
+        if facts.target_size not in (None, facts.image_size) and facts.image_size is not None:
+            self.size_mismatches.append(
+                f"{facts.name}: image {_size_text(facts.image_size)}, "
+                f"label map {_size_text(facts.target_size)}"
+            )
+        for value, pixels in facts.values.items():
+            self.values[value] += pixels
+            if value not in self.value_names:
+                self.unknown_in.setdefault(value, facts.name)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as plain values for JSON; shares are fractions of all label pixels."""
+        total = max(1, self.values.total())
+        return {
+            "dataset": self.dataset,
+            "split": self.split,
+            "ok": self.ok,
+            "samples": self.samples,
+            "official_count": self.official_count,
+            "missing_partners": [
+                {"name": o.name, "file": str(o.path), "partner": o.partner} for o in self.orphans
+            ],
+            "unreadable": self.unreadable,
+            "size_mismatches": self.size_mismatches,
+            "image_sizes": {_size_text(s): n for s, n in self.image_sizes.most_common()},
+            "values": {
+                str(value): {
+                    "name": self.value_names.get(value),
+                    "pixels": pixels,
+                    "share": pixels / total,
+                }
+                for value, pixels in sorted(self.values.items())
+            },
+            "unknown_values": {str(v): name for v, name in sorted(self.unknown_in.items())},
+            "encoding": self.encoding,
+            "problems": self.problems,
+            "notes": self.notes,
+        }
+
+
+def check_split(
+    dataset: str,
+    split: str,
+    pairing: Pairing,
+    label_set: LabelSet | None,
+    *,
+    jobs: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+) -> SplitReport:
+    """Decode every file of a split and report.
+
+    Args:
+        dataset: name, for the report.
+        split: name, for the report.
+        pairing: from the index module's ``find``.
+        label_set: which label values are known; None for a split without label maps.
+        jobs: processes that decode; 1 stays in this one.
+        progress: called with (done, total) after each sample.
+    """
+    report = SplitReport(dataset, split, len(pairing.samples), pairing.official_count)
+    report.orphans = list(pairing.orphans)
+    if label_set is not None:
+        report.value_names = {
+            row.label_id: row.name for row in label_set.labels if row.label_id >= 0
+        }
+    if not pairing.samples:
+        report.problems.append("the split is empty")
+    if note := partial_note(pairing):
+        report.notes.append(note)
+    for done, facts in enumerate(_all_facts(pairing.samples, jobs), start=1):
+        report.add(facts)
+        if progress is not None:
+            progress(done, len(pairing.samples))
+    return report
+
+
+def read_facts(sample: SamplePaths) -> SampleFacts:
+    """Decode one sample's files; what cannot be read becomes a message, not an exception."""
+    image, image_error = _attempt(read_image, sample.image)
+    target, target_error = None, None
+    if sample.target is not None:
+        target, target_error = _attempt(read_label_map, sample.target)
+    values: dict[int, int] = {}
+    if target is not None:
+        counts = np.bincount(target.ravel(), minlength=256)
+        values = {int(value): int(counts[value]) for value in np.flatnonzero(counts)}
+    return SampleFacts(
+        sample.name,
+        None if image is None else image.shape[:2],
+        None if target is None else target.shape,
+        values,
+        tuple(error for error in (image_error, target_error) if error is not None),
+    )
+
+
+def _attempt(
+    read: Callable[[Path], np.ndarray], path: Path
+) -> tuple[np.ndarray | None, str | None]:
+    try:
+        return read(path), None
+    except SegibnError as error:
+        return None, str(error)
+
+
+def _all_facts(samples: Sequence[SamplePaths], jobs: int) -> Iterator[SampleFacts]:
+    """The facts of every sample in order, from this process or from several."""
+    if jobs <= 1 or len(samples) < 2 * _CHUNK:
+        yield from map(read_facts, samples)
+        return
+    # Started anew: a fork of a process with threads (a progress bar has one) may hang.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(jobs, context, initializer=_start_worker) as pool:
+        try:
+            yield from pool.map(read_facts, samples, chunksize=_CHUNK)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _start_worker() -> None:
+    cv2.setNumThreads(0)
+
+
+def _size_text(size: Size | None) -> str:
+    return "unreadable" if size is None else f"{size[0]}x{size[1]}"

@@ -1,0 +1,156 @@
+"""Data room: check the data set that a config means, and print what was found.
+
+In: a data set's config. Out: a `SplitReport`, and text for a person. Like `build.py` this module
+sees config objects: it checks exactly what training would read.
+"""
+
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+from segibn.config.schema import DatasetConfig
+from segibn.data.build import build_label_set, find_dataset, split_names, target_paths
+from segibn.data.check import SplitReport, check_split
+from segibn.data.encoding import check_drivable_encoding
+from segibn.data.samples import Pairing, SplitAbsentError
+from segibn.errors import DatasetError, ImageFileError
+from segibn.labels.catalog import label_set_for
+from segibn.labels.label_set import LabelSet
+
+_SHOWN = 10
+"""How many of each mistake are printed; the JSON report has all of them."""
+
+
+def splits_present(name: str, root: Path, encoding: str = "auto") -> list[str]:
+    """Return the splits of a data set of which something is there.
+
+    Args:
+        name: of the data set, not ``folder``.
+        root: the folder above the data sets.
+        encoding: of drivable maps, as in the config.
+
+    Raises:
+        SplitAbsentError: none of them is there; the message is that of the first split.
+        DatasetError: only the images or only the labels of a split are there.
+    """
+    present: list[str] = []
+    first_error: DatasetError | None = None
+    for split in split_names(name):
+        if name == "gta5" and split in ("train-clean", "all"):
+            continue  # the same frames as train, val and test
+        try:
+            pairing = find_dataset(DatasetConfig(name=name, split=split, encoding=encoding), root)  # type: ignore[arg-type]
+        except SplitAbsentError as error:
+            first_error = first_error or error
+            continue
+        if pairing.samples or pairing.orphans:
+            present.append(split)
+    if not present:
+        raise first_error or DatasetError(f"{name}: no frames in any split under {root}")
+    return present
+
+
+def check_with_progress(
+    dataset: DatasetConfig, root: Path, *, jobs: int, console: Console
+) -> SplitReport:
+    """Check one split of a data set, with a progress bar on ``console``.
+
+    Raises:
+        DatasetError: the split's folders are not there.
+    """
+    pairing = find_dataset(dataset, root)
+    label_set, encoding, problem = _label_set(dataset, pairing)
+    title = f"{dataset.name}:{dataset.split}"
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    )  # fmt: skip
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task(title, total=len(pairing.samples))
+        report = check_split(
+            dataset.name,
+            dataset.split,
+            pairing,
+            label_set,
+            jobs=jobs,
+            progress=lambda done, _: bar.update(task, completed=done),
+        )
+    report.encoding = encoding
+    if problem:
+        report.problems.append(problem)
+    return report
+
+
+def print_report(report: SplitReport, console: Console) -> None:
+    """Print a report for a person: what there is, then what is wrong, then the verdict."""
+    console.print(f"\n[bold]{report.dataset}:{report.split}[/bold]", highlight=False)
+    sizes = ", ".join(f"{h}x{w} ({n:,})" for (h, w), n in report.image_sizes.most_common(6))
+    more = " ..." if len(report.image_sizes) > 6 else ""
+    _line(console, f"frames            {report.samples:,}")
+    _line(console, f"sizes (H x W)     {sizes or 'none'}{more}")
+    if report.encoding:
+        _line(console, f"encoding          {report.encoding}")
+    for note in report.notes:
+        _line(console, f"note              {note}")
+    if report.values:
+        console.print(_value_table(report))
+    _mistakes(console, "missing partners", [
+        f"{orphan.path} has no {orphan.partner}" for orphan in report.orphans
+    ])  # fmt: skip
+    _mistakes(console, "unreadable files", report.unreadable)
+    _mistakes(console, "image and label map of different size", report.size_mismatches)
+    _mistakes(console, "values outside the label table", [
+        f"value {value}, first in {name}" for value, name in sorted(report.unknown_in.items())
+    ])  # fmt: skip
+    _mistakes(console, "problems", report.problems)
+    verdict = "[green]all good[/green]" if report.ok else "[red]something is wrong[/red]"
+    console.print(f"  {verdict}", highlight=False)
+
+
+def _label_set(dataset: DatasetConfig, pairing: Pairing) -> tuple[LabelSet | None, str, str]:
+    """The label table, the verdict on the encoding, and what is wrong with the encoding."""
+    targets = target_paths(pairing.samples)
+    if not targets:
+        return None, "", ""
+    if dataset.name != "bdd100k_drivable":
+        return build_label_set(dataset), "", ""
+    try:
+        year = check_drivable_encoding(targets, dataset.encoding)
+    except (DatasetError, ImageFileError) as error:
+        assumed = dataset.encoding if dataset.encoding != "auto" else "2018"
+        # An unreadable map is listed as such by the check itself.
+        problem = str(error) if isinstance(error, DatasetError) else ""
+        return label_set_for(dataset.name, None, assumed), "cannot be told", problem
+    return label_set_for(dataset.name, None, year), f"that of {year}, told from the files", ""
+
+
+def _value_table(report: SplitReport) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2))
+    for heading, side in (("  value", "right"), ("name", "left"), ("share of pixels", "right")):
+        table.add_column(heading, justify=side)  # type: ignore[arg-type]
+    total = report.values.total()
+    for value, pixels in sorted(report.values.items()):
+        name = report.value_names.get(value, "[red]not in the label table[/red]")
+        table.add_row(str(value), name, f"{100 * pixels / total:.4f} %")
+    return table
+
+
+def _mistakes(console: Console, title: str, lines: list[str]) -> None:
+    if not lines:
+        return
+    console.print(f"  [red]{title}: {len(lines):,}[/red]", highlight=False)
+    for line in lines[:_SHOWN]:
+        _line(console, f"  {line}")
+    if len(lines) > _SHOWN:
+        _line(console, f"  and {len(lines) - _SHOWN:,} more (--json FILE lists all)")
+
+
+def _line(console: Console, text: str) -> None:
+    console.print(f"  {text}", highlight=False, markup=False, soft_wrap=True)

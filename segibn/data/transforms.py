@@ -1,0 +1,192 @@
+"""Data room: augmentation. A pure function of (image, target, seed), whoever calls it.
+
+The geometry is ours: one window of the frame is cut out and resized to the crop, so the full frame
+is never resized. The photometric part is albumentations', and this is the only module that imports
+it (when first used; it takes more than a second). Version 2.0.8 of it gives every loader worker
+the same random state; here it is reseeded for each sample, from the sample's own seed.
+"""
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+
+IGNORE_INDEX = 255
+PAD_COLOR = (124, 116, 104)
+"""RGB of padding: ImageNet's mean colour, so about 0 after normalisation."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """Which part of a frame a crop shows, and where in the crop it lands.
+
+    Attributes:
+        source: top, left, bottom, right in frame pixels.
+        size: (H, W) of that part after resizing; the crop size unless the frame was too small.
+        offset: (top, left) of it in the crop.
+    """
+
+    source: tuple[int, int, int, int]
+    size: tuple[int, int]
+    offset: tuple[int, int]
+
+
+def draw_window(
+    rng: np.random.Generator,
+    frame_size: tuple[int, int],
+    crop_size: tuple[int, int],
+    scale_range: tuple[float, float],
+    aspect_range: tuple[float, float] = (1.0, 1.0),
+) -> Window:
+    """Draw a scale and a place: what scaling the frame and then cropping at random would show.
+
+    Args:
+        rng: source of randomness; four draws.
+        frame_size: (H, W) of the frame.
+        crop_size: (H, W) of the crop.
+        scale_range: lowest and highest factor on the frame, drawn uniformly.
+        aspect_range: lowest and highest factor on width over height, its logarithm drawn
+            uniformly; the area stays.
+    """
+    scale = rng.uniform(*scale_range)
+    stretch = float(np.exp(rng.uniform(*np.log(aspect_range)) / 2))
+    scales = (scale / stretch, scale * stretch)
+    spans = [
+        _draw_span(place, frame, crop, factor)
+        for place, frame, crop, factor in zip(
+            rng.uniform(size=2), frame_size, crop_size, scales, strict=True
+        )
+    ]
+    (top, bottom, height, down), (left, right, width, across) = spans
+    return Window((top, left, bottom, right), (height, width), (down, across))
+
+
+def _draw_span(place: float, frame: int, crop: int, scale: float) -> tuple[int, int, int, int]:
+    """One axis of a window: start and stop in the frame, length and offset in the crop."""
+    length = max(1, round(crop / scale))
+    if length <= frame:
+        start = int(place * (frame - length + 1))
+        return start, start + length, crop, 0
+    size = min(crop, max(1, round(frame * scale)))
+    return 0, frame, size, int(place * (crop - size + 1))
+
+
+def resize_image(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Resize (H, W, 3) uint8 to ``size``: area when more than halved, else linear.
+
+    Down to one half, linear weights still read every pixel and take a tenth of the time.
+    """
+    if image.shape[:2] == tuple(size):
+        return image
+    is_halved = image.shape[0] > 2 * size[0] or image.shape[1] > 2 * size[1]
+    method = cv2.INTER_AREA if is_halved else cv2.INTER_LINEAR
+    return cv2.resize(image, (size[1], size[0]), interpolation=method)
+
+
+def resize_target(target: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Resize (H, W) uint8 to ``size`` by the nearest pixel centre, as the image's grid has it."""
+    if target.shape == tuple(size):
+        return target
+    return cv2.resize(target, (size[1], size[0]), interpolation=cv2.INTER_NEAREST_EXACT)
+
+
+class TrainTransform:
+    """Random scale, crop and flip of image and target, then colour jitter and blur of the image."""
+
+    def __init__(
+        self,
+        crop_size: tuple[int, int],
+        scale_range: tuple[float, float] = (0.5, 2.0),
+        flip_probability: float = 0.5,
+        *,
+        aspect_range: tuple[float, float] = (1.0, 1.0),
+        color_jitter: tuple[float, float, float, float] | None = None,
+        color_jitter_probability: float = 0.5,
+        blur_sigma: tuple[float, float] | None = None,
+    ) -> None:
+        """Keep the settings.
+
+        Args:
+            crop_size: (H, W) of what comes out.
+            scale_range: lowest and highest factor on the frame before cropping.
+            flip_probability: chance of a left-right mirror.
+            aspect_range: lowest and highest factor on width over height.
+            color_jitter: strengths of brightness, contrast, saturation and hue; None for none.
+            color_jitter_probability: chance that a sample is jittered.
+            blur_sigma: range of the Gaussian blur's sigma in pixels; None for none.
+        """
+        self.crop_size = tuple(crop_size)
+        self.scale_range = tuple(scale_range)
+        self.flip_probability = flip_probability
+        self.aspect_range = tuple(aspect_range)
+        self.color_jitter = color_jitter
+        self.color_jitter_probability = color_jitter_probability
+        self.blur_sigma = blur_sigma
+        self._photometric: Any = None
+
+    def __call__(
+        self, image: np.ndarray, target: np.ndarray, seed: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Augment one sample; the inputs are not modified.
+
+        Args:
+            image: (H, W, 3) uint8 RGB.
+            target: (H, W) uint8 train ids, 255 = ignore.
+            seed: all randomness comes from it.
+
+        Returns:
+            Image (h, w, 3) uint8 and target (h, w) uint8 of the crop size, contiguous. Where the
+            scaled frame is smaller than the crop, the image is mean colour and the target 255.
+        """
+        rng = np.random.Generator(np.random.PCG64(seed))
+        size = image.shape[:2]
+        window = draw_window(rng, size, self.crop_size, self.scale_range, self.aspect_range)
+        flip = rng.uniform() < self.flip_probability
+        top, left, bottom, right = window.source
+        image = resize_image(image[top:bottom, left:right], window.size)
+        target = resize_target(target[top:bottom, left:right], window.size)
+        if flip:
+            image, target = cv2.flip(image, 1), cv2.flip(target, 1)
+        if self.color_jitter or self.blur_sigma:
+            image = self._change_colors(np.ascontiguousarray(image), int(rng.integers(2**32)))
+        return self._pad(image, window, PAD_COLOR), self._pad(target, window, IGNORE_INDEX)
+
+    def _pad(self, array: np.ndarray, window: Window, value: Any) -> np.ndarray:
+        """Place an array in a crop filled with ``value``; whole crops pass through."""
+        if window.size == self.crop_size:
+            return np.ascontiguousarray(array)
+        canvas = np.empty(self.crop_size + array.shape[2:], np.uint8)
+        canvas[:] = value
+        (height, width), (down, across) = window.size, window.offset
+        canvas[down : down + height, across : across + width] = array
+        return canvas
+
+    def _change_colors(self, image: np.ndarray, seed: int) -> np.ndarray:
+        """Jitter and blur (H, W, 3) uint8 RGB; the same seed gives the same picture."""
+        if self._photometric is None:
+            self._photometric = self._build_photometric()
+        self._photometric.set_random_seed(seed)
+        return self._photometric(image=image)["image"]
+
+    def _build_photometric(self) -> Any:
+        # It asks a server for its newest version unless told not to.
+        os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
+        import albumentations as A
+
+        steps: list[Any] = []
+        if self.color_jitter:
+            brightness, contrast, saturation, hue = self.color_jitter
+            steps.append(
+                A.ColorJitter(
+                    brightness, contrast, saturation, hue, p=self.color_jitter_probability
+                )
+            )
+        if self.blur_sigma:
+            steps.append(A.GaussianBlur(blur_limit=0, sigma_limit=tuple(self.blur_sigma), p=1.0))
+        return A.Compose(steps)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the albumentations object behind: a worker builds its own."""
+        return {**self.__dict__, "_photometric": None}

@@ -1,0 +1,79 @@
+"""Processes of one run: torchrun's environment, who writes files, exact sums over ranks.
+
+Comes in: the variables torchrun sets. Nothing here starts processes. With no torchrun every
+function behaves as rank 0 of 1, so callers need no special case.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+import torch.distributed as dist
+
+
+def rank_and_world() -> tuple[int, int]:
+    """Return this process's rank and the number of processes: (0, 1) without torchrun."""
+    return int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def local_rank() -> int:
+    """Return the rank within this machine, which is also the GPU to use."""
+    return int(os.environ.get("LOCAL_RANK", "0"))
+
+
+def is_main() -> bool:
+    """Whether this process prints and writes files."""
+    return rank_and_world()[0] == 0
+
+
+def default_device() -> torch.device:
+    """Return this rank's GPU, or the CPU where there is none."""
+    if torch.cuda.is_available():
+        return torch.device("cuda", local_rank())
+    return torch.device("cpu")
+
+
+@contextmanager
+def process_group(device: torch.device) -> Iterator[None]:
+    """Join the process group of a torchrun launch for the length of the block.
+
+    NCCL on CUDA, gloo on CPU. Does nothing in a single process or inside another group.
+    """
+    _, world = rank_and_world()
+    if world == 1 or dist.is_initialized():
+        yield
+        return
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    try:
+        yield
+    finally:
+        dist.destroy_process_group()
+
+
+def sum_over_ranks(counts: np.ndarray) -> np.ndarray:
+    """Add integer counts over all ranks, exactly; runs on every rank, all get the sum.
+
+    Args:
+        counts: any shape, int64. Not modified.
+    """
+    if not dist.is_initialized():
+        return counts
+    device = "cuda" if dist.get_backend() == "nccl" else "cpu"
+    tensor = torch.from_numpy(counts.astype(np.int64)).to(device)
+    dist.all_reduce(tensor)
+    return tensor.cpu().numpy()
+
+
+def any_rank(flag: bool) -> bool:
+    """Whether the flag is set on at least one rank; runs on every rank, all agree."""
+    return bool(sum_over_ranks(np.array([int(flag)], dtype=np.int64))[0])
+
+
+def barrier() -> None:
+    """Wait until every rank is here."""
+    if dist.is_initialized():
+        dist.barrier()

@@ -1,0 +1,1 @@
+"""Training: ``train`` is the loop, top to bottom; the other modules are what it calls."""

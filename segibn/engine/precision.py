@@ -1,0 +1,45 @@
+"""Which number format the network computes in, chosen for the device.
+
+Losses and statistics stay in float32 whatever is chosen here.
+"""
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import Literal
+
+import torch
+
+from segibn.errors import ConfigError
+
+Precision = Literal["auto", "float32", "bfloat16", "float16"]
+
+
+def choose_dtype(precision: Precision, device: torch.device) -> torch.dtype:
+    """Return the dtype to compute in on this device.
+
+    ``auto`` takes bfloat16 where the hardware has instructions for it, else float32: on a CPU
+    without them bfloat16 is emulated and slower.
+
+    Raises:
+        ConfigError: float16 on a CPU, which has no gradient scaler worth using.
+    """
+    if precision == "float16" and device.type != "cuda":
+        raise ConfigError(
+            "engine.precision float16 needs a CUDA device; use auto, float32 or bfloat16"
+        )
+    if precision != "auto":
+        return getattr(torch, precision)
+    return torch.bfloat16 if _computes_bfloat16(device) else torch.float32
+
+
+def autocast(dtype: torch.dtype, device: torch.device) -> AbstractContextManager[None]:
+    """Return the context in which the network runs; no autocast at all for float32."""
+    if dtype == torch.float32:
+        return nullcontext()
+    return torch.autocast(device.type, dtype=dtype)
+
+
+def _computes_bfloat16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(getattr(torch.cpu, check, lambda: False)() for check in checks)

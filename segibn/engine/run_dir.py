@@ -1,0 +1,98 @@
+"""The run folder: what a training leaves behind.
+
+``config.yaml`` (resolved), ``environment.json`` (command, git revision, versions, device),
+``metrics.jsonl`` and ``tensorboard/`` (curves), ``checkpoints/`` and ``scores/``.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from segibn import provenance
+from segibn.config.load import dump_config
+from segibn.config.schema import RunConfig
+from segibn.errors import ConfigError
+from segibn.files import write_json, write_text
+
+
+class RunDir:
+    """Paths and logs of one run; only the main rank writes."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.last_checkpoint = path / "checkpoints" / "last.pt"
+        self.metrics_file = path / "metrics.jsonl"
+
+    def scores_file(self, evaluation_set: str) -> Path:
+        """Return where the scores on a set such as ``gta5:val`` go."""
+        return self.path / "scores" / f"{evaluation_set.replace(':', '_')}.json"
+
+    def prepare(self, config: RunConfig, device: torch.device, resuming: bool) -> None:
+        """Make the folder and write what is known before training.
+
+        Raises:
+            ConfigError: the folder holds another run and this is not a resume.
+        """
+        if (self.path / "config.yaml").exists() and not resuming:
+            raise ConfigError(
+                f"{self.path} already holds a run; go on with it by --resume auto, or choose "
+                "another --output"
+            )
+        self.path.mkdir(parents=True, exist_ok=True)
+        write_text(self.path / "config.yaml", dump_config(config))
+        write_json(
+            self.path / "environment.json",
+            {
+                "command": provenance.command_line(),
+                "git_revision": provenance.git_revision(),
+                "versions": provenance.versions(),
+                "machine": provenance.machine(),
+                "device": _describe(device),
+            },
+        )
+
+
+class MetricsLog:
+    """Appends to ``metrics.jsonl`` and to TensorBoard; one record per logged iteration."""
+
+    def __init__(self, run: RunDir, first_iteration: int) -> None:
+        """Open both; records of a previous attempt after ``first_iteration`` go."""
+        from torch.utils.tensorboard import SummaryWriter  # 1 s of imports, needed only here
+
+        kept = _records_before(run.metrics_file, first_iteration)
+        write_text(run.metrics_file, "".join(json.dumps(record) + "\n" for record in kept))
+        self._file = run.metrics_file.open("a", encoding="utf-8")
+        self._board = SummaryWriter(str(run.path / "tensorboard"), purge_step=first_iteration + 1)
+
+    def write(self, iteration: int, record: dict[str, float]) -> None:
+        """Add one record; the values are plain numbers."""
+        self._file.write(json.dumps({"iteration": iteration, **record}) + "\n")
+        self._file.flush()
+        for key, value in record.items():
+            self._board.add_scalar(key, value, iteration)
+
+    def close(self) -> None:
+        """Flush and close both."""
+        self._file.close()
+        self._board.close()
+
+
+def _records_before(path: Path, iteration: int) -> list[dict[str, Any]]:
+    """Read back whole records up to an iteration; a line cut short by a kill is dropped."""
+    if not path.exists():
+        return []
+    records = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            record = json.loads(line)
+        except json.JSONDecodeError:
+            continue
+        if record["iteration"] <= iteration:
+            records.append(record)
+    return records
+
+
+def _describe(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"

@@ -1,0 +1,110 @@
+"""A network and an evaluation set -> scores: the one place where predictor and frames meet.
+
+Training, ``evaluate`` and ``cross_domain`` all come through here, so that their numbers agree.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from segibn.config.schema import DatasetConfig, RunConfig
+from segibn.data.build import build_eval_frames
+from segibn.distributed import sum_over_ranks
+from segibn.errors import ConfigError
+from segibn.evaluation.evaluate import evaluate
+from segibn.evaluation.scores import Conditions, Scores
+from segibn.models.segmenter import Segmenter
+from segibn.predict import InferenceOptions, Predictor
+
+
+def set_name(dataset: DatasetConfig) -> str:
+    """Return the name of an evaluation set in tables: ``cityscapes:val``, ``camvid:val@small``."""
+    names = f"@{Path(dataset.names_file).stem}" if dataset.names_file else ""
+    part = f"*{dataset.fraction:g}" if dataset.fraction < 1 else ""
+    return f"{dataset.name}:{dataset.split}{names}{part}"
+
+
+def score(
+    model: Segmenter,
+    dataset: DatasetConfig,
+    *,
+    classes: str | None,
+    class_names: tuple[str, ...],
+    datasets_root: Path,
+    device: torch.device,
+    options: InferenceOptions | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    observe: Callable[..., None] | None = None,
+) -> Scores:
+    """Score a network on a set; runs on every rank, each with its share of the frames.
+
+    The model is left in evaluation mode on ``device``.
+
+    Args:
+        model: the network.
+        dataset: which split of which data set.
+        classes: scheme that the network was trained in; None = the data set's own.
+        class_names: names of the network's K outputs; the data set must be readable in them.
+        datasets_root: the folder above the data sets.
+        device: where to compute.
+        options: how frames reach the network.
+        progress: called with (done, total) on this rank.
+        observe: called with (name, image, target, pred) for each frame.
+
+    Returns:
+        Scores over all ranks' frames, with the names of all frames.
+
+    Raises:
+        ConfigError: the data set's classes are not those of the network.
+        DatasetError, ImageFileError, LabelValueError: from the data set.
+    """
+    options = options or InferenceOptions()
+    frames = build_eval_frames(dataset, datasets_root, classes)
+    if frames.label_set.class_names != tuple(class_names):
+        raise ConfigError(
+            f"the network tells {len(class_names)} classes ({', '.join(class_names)}), but "
+            f"{dataset.name} is read in {frames.label_set.num_classes} "
+            f"({', '.join(frames.label_set.class_names)}); train with data.classes set to a "
+            "scheme that both have"
+        )
+    conditions = Conditions(
+        evaluation_set=set_name(dataset).replace(":", "-"),
+        inference=_describe(options),
+        scales=options.scales,
+        flip=options.flip,
+    )
+    report: dict[str, Any] = {}
+    if progress is not None:
+        total = len(frames)
+        report["progress"] = lambda done: progress(done, total)
+    scores = evaluate(
+        Predictor(model, device, options),
+        frames,
+        class_names,
+        conditions=conditions,
+        reduce=sum_over_ranks,
+        observe=observe,
+        **report,
+    )
+    return scores.with_frames([sample.name for sample in frames.samples])
+
+
+def inference_options(config: RunConfig) -> InferenceOptions:
+    """Return how a run's frames are to be scored, from its config."""
+    given = config.evaluation
+    return InferenceOptions(input_size=given.input_size, input_height=given.input_height)
+
+
+def _describe(options: InferenceOptions) -> str:
+    """Return the signature's word for how a frame meets the network."""
+    size = ""
+    if options.input_size is not None:
+        size = "@{}x{}".format(*options.input_size)
+    elif options.input_height is not None:
+        size = f"@h{options.input_height}"
+    if options.window is None:
+        return f"whole{size}"
+    window = "{}x{}".format(*options.window)
+    return f"slide{window}-{'x'.join(map(str, options.steps))}{size}"

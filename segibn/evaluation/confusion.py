@@ -1,0 +1,182 @@
+"""Evaluation, step 1: two label maps in, exact pixel counts out (NumPy only).
+
+Everything the other modules report comes from one matrix of int64 counts,
+``confusion[target, pred]``, streamed over the whole set. Legend of this package: K classes,
+H x W pixels of a frame.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from segibn.labels.label_set import IGNORE_INDEX
+
+_CODES = 256  # every value of an 8-bit label map
+
+
+def count_pairs(target: ArrayLike, pred: ArrayLike) -> NDArray[np.int64]:
+    """Count how often each pair of pixel values occurs at the same place.
+
+    One ``bincount`` over 16-bit codes ``target * 256 + pred``: about 5 ms for 1024 x 2048 pixels.
+
+    Args:
+        target: (H, W), integers in 0..255.
+        pred: (H, W), integers in 0..255. Not modified.
+
+    Returns:
+        (256, 256) int64, rows target value, columns predicted value.
+
+    Raises:
+        ValueError: shapes differ, or an array holds something else than 8-bit integers.
+    """
+    target = _as_uint8(target, "target")
+    pred = _as_uint8(pred, "pred")
+    if target.shape != pred.shape:
+        raise ValueError(
+            f"target is {_size(target)} but pred is {_size(pred)}; resize the prediction to the "
+            "target's size (nearest) or the logits before the argmax"
+        )
+    codes = target.astype(np.uint16) * np.uint16(_CODES) + pred
+    counts = np.bincount(codes.ravel(), minlength=_CODES * _CODES)
+    return counts.reshape(_CODES, _CODES).astype(np.int64, copy=False)
+
+
+def fold_pairs(
+    pairs: NDArray[np.int64],
+    num_classes: int,
+    target_lookup: NDArray[np.integer],
+    pred_lookup: NDArray[np.integer],
+) -> NDArray[np.int64]:
+    """Rename the raw values of ``count_pairs`` and keep what enters a score.
+
+    Args:
+        pairs: (256, 256) int64, rows target value, columns predicted value.
+        num_classes: K.
+        target_lookup: (256,) train id of each raw target value, ``IGNORE_INDEX`` where ignored.
+        pred_lookup: (256,) the same for predictions.
+
+    Returns:
+        (K, K+1) int64; ignored targets are left out, the last column counts void predictions.
+    """
+    target_values, pred_values = np.nonzero(pairs)
+    rows = np.asarray(target_lookup)[target_values].astype(np.int64)
+    columns = np.asarray(pred_lookup)[pred_values].astype(np.int64)
+    columns[columns == IGNORE_INDEX] = num_classes
+    valid = rows != IGNORE_INDEX
+    counts = np.zeros((num_classes, num_classes + 1), dtype=np.int64)
+    np.add.at(
+        counts,
+        (rows[valid], columns[valid]),
+        pairs[target_values[valid], pred_values[valid]],
+    )
+    return counts
+
+
+class Confusion:
+    """Pixel counts of a set of frames: ``counts[target, pred]``, (K, K+1) int64.
+
+    Rows are targets. The last column counts pixels whose target is a class but whose prediction is
+    ``IGNORE_INDEX``: false negatives, as in the Cityscapes script. Pixels with an ignored target
+    never enter. Counts are integers, so sums over frames and ranks are exact and order-free.
+    """
+
+    def __init__(self, num_classes: int) -> None:
+        """Start with no pixels.
+
+        Args:
+            num_classes: K in 1..255, never counting ignore.
+        """
+        if not 1 <= num_classes <= IGNORE_INDEX:
+            raise ValueError(f"num_classes must lie in 1..{IGNORE_INDEX}; got {num_classes}")
+        self.num_classes = num_classes
+        self.counts = np.zeros((num_classes, num_classes + 1), dtype=np.int64)
+
+    @classmethod
+    def from_counts(cls, counts: ArrayLike) -> "Confusion":
+        """Wrap counts that were made before.
+
+        Args:
+            counts: (K, K+1) int64, or (K, K) when there is no void prediction. Copied.
+        """
+        array = np.asarray(counts)
+        if array.ndim != 2 or array.shape[1] - array.shape[0] not in (0, 1):
+            raise ValueError(f"a confusion is (K, K) or (K, K+1); got shape {array.shape}")
+        confusion = cls(array.shape[0])
+        confusion.counts[:, : array.shape[1]] = array
+        return confusion
+
+    def update(self, target: ArrayLike, pred: ArrayLike) -> None:
+        """Add the pixels of one frame.
+
+        Pixels whose target is ``IGNORE_INDEX`` are skipped, whatever was predicted there.
+
+        Args:
+            target: (H, W) uint8, train ids in [0, K) or ``IGNORE_INDEX``.
+            pred: (H, W) uint8, train ids in [0, K) or ``IGNORE_INDEX``. Not modified.
+
+        Raises:
+            ValueError: shapes differ, or a value lies outside the ranges above.
+        """
+        pairs = count_pairs(target, pred)
+        self._require_known("target", pairs.sum(axis=1))
+        self._require_known("pred", pairs.sum(axis=0))
+        k = self.num_classes
+        self.counts[:, :k] += pairs[:k, :k]
+        self.counts[:, k] += pairs[:k, IGNORE_INDEX]
+
+    def add_counts(self, counts: ArrayLike) -> None:
+        """Add a matrix of the same shape, (K, K+1) int64."""
+        array = np.asarray(counts)
+        if array.shape != self.counts.shape:
+            raise ValueError(f"cannot add counts {array.shape} to counts {self.counts.shape}")
+        self.counts += array
+
+    def reduce(self, sum_over_ranks: Callable[[NDArray], NDArray]) -> None:
+        """Replace the counts by their sum over all ranks; every rank must call it.
+
+        Args:
+            sum_over_ranks: takes an int64 array and returns the element-wise sum over ranks.
+        """
+        self.counts = np.asarray(sum_over_ranks(self.counts)).astype(np.int64)
+
+    def __add__(self, other: "Confusion") -> "Confusion":
+        """Return the counts of both sets together."""
+        total = Confusion.from_counts(self.counts)
+        total.add_counts(other.counts)
+        return total
+
+    def __array__(self, dtype: np.dtype | None = None, copy: bool | None = None) -> NDArray:
+        """Let functions that take a (K, K+1) array take a Confusion too."""
+        return np.array(self.counts, dtype=dtype, copy=True if copy is None else copy)
+
+    def __repr__(self) -> str:
+        """Say how many classes and pixels it holds."""
+        return f"Confusion(num_classes={self.num_classes}, pixels={int(self.counts.sum())})"
+
+    def _require_known(self, what: str, pixels_per_value: NDArray[np.int64]) -> None:
+        unknown = np.flatnonzero(pixels_per_value[self.num_classes : IGNORE_INDEX])
+        if unknown.size:
+            listed = ", ".join(
+                f"{value} ({pixels_per_value[value]} px)"
+                for value in (unknown + self.num_classes)[:8].tolist()
+            )
+            raise ValueError(
+                f"{what} holds values outside 0..{self.num_classes - 1} and {IGNORE_INDEX}: "
+                f"{listed}; map label ids to train ids first"
+            )
+
+
+def _as_uint8(array: ArrayLike, what: str) -> NDArray[np.uint8]:
+    values = np.asarray(array)
+    if values.dtype == np.uint8:
+        return values
+    if values.dtype.kind not in "iu":
+        raise ValueError(f"{what} must hold integers (train ids); got dtype {values.dtype}")
+    if values.size and (values.min() < 0 or values.max() >= _CODES):
+        raise ValueError(f"{what} holds values outside 0..255 ({values.min()}..{values.max()})")
+    return values.astype(np.uint8)
+
+
+def _size(array: NDArray) -> str:
+    return "x".join(str(side) for side in array.shape) + " (H x W)"

@@ -1,0 +1,185 @@
+"""Cross-domain table: rows of single scores in, the IBN-Net paper's kind of table out (Markdown).
+
+A row says on which domain a network was trained, on which it was tested, and what it scored. Domain
+names are free; ``gta5:val`` belongs to the domain ``gta5``, a name with a list file
+(``bdd100k:val@night.txt``) is a domain of its own.
+"""
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean, stdev
+from typing import Any
+
+from segibn.errors import SegibnError
+from segibn.evaluation.published import PROTOCOLS, published_rows
+
+ROW_KEYS = ("train", "test", "ibn", "seed", "miou", "pixel_accuracy")
+"""Keys every row has; ``miou`` and ``pixel_accuracy`` are fractions. More keys may be there, of
+which ``network`` (for example "resnet18") tells networks apart."""
+
+IBN_NAMES = {"none": "no IBN"}
+_IBN_ORDER = ("none", "a", "b", "c", "d", "ad", "a2")
+
+
+@dataclass(frozen=True)
+class Network:
+    """What stands at the start of a line: a training domain and a kind of network."""
+
+    train: str
+    backbone: str
+    ibn: str
+
+    @property
+    def title(self) -> str:
+        """Name as printed, for example "resnet18, IBN-a"."""
+        ibn = IBN_NAMES.get(self.ibn, f"IBN-{self.ibn}")
+        return f"{self.backbone}, {ibn}" if self.backbone else ibn
+
+
+Cells = dict[Network, dict[str, list[tuple[float, float]]]]
+"""Network -> test set -> (miou, pixel accuracy) of each seed, fractions."""
+
+
+def check_rows(rows: Iterable[Mapping[str, Any]], source: str = "cross-domain rows") -> None:
+    """Raise a SegibnError naming the first row that is incomplete, doubled or not in fractions."""
+    seen: set[tuple[Any, ...]] = set()
+    for number, row in enumerate(rows, start=1):
+        missing = [key for key in ROW_KEYS if key not in row]
+        if missing:
+            raise SegibnError(f"{source}: row {number} has no {', '.join(missing)}")
+        for key in ("miou", "pixel_accuracy"):
+            if not isinstance(row[key], int | float) or not 0 <= row[key] <= 1:
+                raise SegibnError(
+                    f"{source}: row {number} has {key} {row[key]!r}; it must be a fraction in 0..1"
+                )
+        identity = (row["train"], row["test"], row.get("network"), row["ibn"], row["seed"])
+        if identity in seen:
+            raise SegibnError(f"{source}: row {number} repeats train, test, network, ibn and seed")
+        seen.add(identity)
+
+
+def is_own_domain(train: str, test: str) -> bool:
+    """Say whether a test set is of the domain that the network was trained on."""
+    if train == test:
+        return True
+    return "@" not in train + test and train.partition(":")[0] == test.partition(":")[0]
+
+
+def format_cross_domain(
+    rows: Sequence[Mapping[str, Any]],
+    dataset_of: Mapping[str, str] | None = None,
+    published_note: str = "",
+) -> str:
+    """Format the table as Markdown.
+
+    Args:
+        rows: see ``ROW_KEYS``; several seeds of one network are averaged.
+        dataset_of: domain name -> data set name, to find published numbers for domains whose names
+            are not those of data sets. Names not in it stand for themselves.
+        published_note: a sentence above the published numbers, for example that ours come from
+            generated frames.
+
+    Returns:
+        Markdown: our table with its legend; then, where there are any, published numbers in a table
+        of their own with source and protocol.
+
+    Raises:
+        SegibnError: a row is incomplete, doubled or not in fractions.
+    """
+    check_rows(rows)
+    tests = list(dict.fromkeys(row["test"] for row in rows))
+    cells: Cells = defaultdict(lambda: defaultdict(list))
+    for row in rows:
+        network = Network(row["train"], str(row.get("network") or ""), row["ibn"])
+        cells[network][row["test"]].append((row["miou"], row["pixel_accuracy"]))
+    lines = _table(["train", "network", *tests], _our_lines(cells, tests))
+    lines += ["", _legend(rows)]
+    lines += _published_lines(cells, tests, dataset_of or {}, published_note)
+    return "\n".join(lines) + "\n"
+
+
+def _our_lines(cells: Cells, tests: list[str]) -> list[list[str]]:
+    trains = list(dict.fromkeys(network.train for network in cells))
+    ordered = sorted(cells, key=lambda item: (trains.index(item.train), item.backbone, _rank(item)))
+    lines = []
+    for network in ordered:
+        own = [test for test in cells[network] if is_own_domain(network.train, test)]
+        reference = _mean_miou(cells[network][own[0]]) if len(own) == 1 else math.nan
+        line = [network.train, network.title]
+        for test in tests:
+            foreign = test not in own
+            line.append(_cell(cells[network].get(test, []), reference if foreign else math.nan))
+        lines.append(line)
+    return lines
+
+
+def _cell(scores: list[tuple[float, float]], reference: float) -> str:
+    """Format "mIoU / pixel acc (drop)"; an empty list gives a dash."""
+    if not scores:
+        return "-"
+    text = " / ".join(_mean_and_spread([score[index] for score in scores]) for index in (0, 1))
+    if math.isnan(reference) or reference == 0:
+        return text
+    change = 100 * (_mean_miou(scores) - reference) / reference
+    return f"{text} ({change:+.1f} %)"
+
+
+def _mean_and_spread(values: list[float]) -> str:
+    mean = f"{100 * fmean(values):.1f}"
+    return f"{mean}±{100 * stdev(values):.1f}" if len(values) > 1 else mean
+
+
+def _mean_miou(scores: list[tuple[float, float]]) -> float:
+    return fmean(score[0] for score in scores)
+
+
+def _rank(network: Network) -> tuple[int, str]:
+    known = network.ibn in _IBN_ORDER
+    return (_IBN_ORDER.index(network.ibn) if known else len(_IBN_ORDER), network.ibn)
+
+
+def _legend(rows: Sequence[Mapping[str, Any]]) -> str:
+    seeds = list(dict.fromkeys(row["seed"] for row in rows))
+    listed = ", ".join(str(seed) for seed in seeds)
+    spread = (
+        f"mean ± sample standard deviation over seeds {listed}"
+        if len(seeds) > 1
+        else f"one seed ({listed}), so no spread is known"
+    )
+    return (
+        f"mIoU / pixel accuracy in %; {spread}. In brackets: change of mIoU relative to the same "
+        "network's score on the domain it was trained on."
+    )
+
+
+def _published_lines(
+    cells: Cells, tests: list[str], dataset_of: Mapping[str, str], note: str
+) -> list[str]:
+    names = {
+        name: dataset_of.get(name, name.partition(":")[0])
+        for name in (*tests, *(network.train for network in cells))
+        if name in dataset_of or "@" not in name
+    }
+    test_sets = list(dict.fromkeys(names[test] for test in tests if test in names))
+    train_sets = {names[network.train] for network in cells if network.train in names}
+    found = published_rows(train_sets, test_sets)
+    if not found:
+        return []
+    shown = [test for test in test_sets if any(test in values for _, values in found)]
+    body = []
+    for row, values in found:
+        scores = [f"{values[test]:.2f}" if test in values else "-" for test in shown]
+        title = Network(row.train, row.network, row.ibn).title
+        body.append([row.train, title, *scores, f"{row.source} [{row.protocol}]"])
+    intro = "Published by others on the real data sets: other networks, recipes and data; not ours."
+    lines = ["", "### Published numbers (mIoU in %)", "", f"{intro} {note}".rstrip(), ""]
+    lines += _table(["train", "network", *shown, "source [protocol]"], body)
+    used = dict.fromkeys(row.protocol for row, _ in found)
+    return [*lines, "", *(f"- [{protocol}] {PROTOCOLS[protocol]}." for protocol in used)]
+
+
+def _table(header: list[str], body: list[list[str]]) -> list[str]:
+    lines = [header, ["---"] * len(header), *body]
+    return ["| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines]

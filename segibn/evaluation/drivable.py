@@ -1,0 +1,126 @@
+"""Evaluation of drivable area: one 3-class confusion in, four mIoUs out (NumPy only).
+
+Papers, toolkits and challenges call four different numbers "drivable mIoU". Trivial predictors show
+how far apart they are: painting everything as direct on BDD100K's validation maps gives A 4.0,
+B 6.0, C 35.7 and D 8.5 %. Never print one without its letter. Class order is the 2018 encoding:
+0 background, 1 direct, 2 alternative.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from segibn.evaluation.confusion import Confusion
+from segibn.evaluation.metrics import compute_iou, compute_miou
+from segibn.evaluation.scores import Scores, format_percent, json_number
+
+BACKGROUND, DIRECT, ALTERNATIVE = 0, 1, 2
+NUM_CLASSES = 3
+
+DEFINITIONS: dict[str, str] = {
+    "A": "mean IoU of background, direct and alternative, every pixel counts "
+    "(BDD's 2018 script, the WAD challenge's code)",
+    "B": "mean IoU of direct and alternative, every pixel counts "
+    "(AI Challenger 2018, the BDD100K documentation)",
+    "C": "mean IoU of direct and alternative, background pixels left out: drivable painted onto "
+    "background costs nothing (BDD100K toolkit since July 2021)",
+    "D": "mean IoU of background and drivable (direct and alternative merged), every pixel counts, "
+    "pooled over the set at native size",
+}
+"""Letter -> what is averaged over what, and who uses it."""
+
+D_YOLOP_NOTE = (
+    "D-yolop is not computed: the YOLOP family's own D averages batches of 24 at 640x384 with "
+    "resized labels; it needs a pass of its own and differs from D"
+)
+
+
+def drivable_miou(confusion: ArrayLike) -> dict[str, float]:
+    """Compute the four definitions from one matrix pooled over the set.
+
+    A, B and C average over the ids that the targets hold, as the scripts do; a definition with
+    nothing to average is NaN.
+
+    Args:
+        confusion: (3, 3) or (3, 4) counts in the 2018 order, rows target; a fourth column counts
+            void predictions, which are false negatives. A ``Confusion`` works too.
+
+    Returns:
+        ``{"A": .., "B": .., "C": .., "D": ..}``, fractions.
+    """
+    counts = Confusion.from_counts(confusion).counts
+    if counts.shape[0] != NUM_CLASSES:
+        raise ValueError(f"drivable area has 3 classes; got a confusion of {counts.shape[0]}")
+    without_background = counts.copy()
+    without_background[BACKGROUND] = 0
+    return {
+        "A": _mean_over_present(counts, (BACKGROUND, DIRECT, ALTERNATIVE)),
+        "B": _mean_over_present(counts, (DIRECT, ALTERNATIVE)),
+        "C": _mean_over_present(without_background, (DIRECT, ALTERNATIVE)),
+        "D": compute_miou(merge_drivable(counts)),
+    }
+
+
+def merge_drivable(confusion: ArrayLike) -> NDArray[np.int64]:
+    """Merge direct and alternative: (3, 4) counts -> (2, 3) counts, 0 background, 1 drivable."""
+    counts = Confusion.from_counts(confusion).counts
+    rows = np.stack([counts[BACKGROUND], counts[DIRECT] + counts[ALTERNATIVE]])
+    return np.stack([rows[:, BACKGROUND], rows[:, DIRECT] + rows[:, ALTERNATIVE], rows[:, 3]], 1)
+
+
+def _mean_over_present(counts: NDArray[np.int64], classes: tuple[int, ...]) -> float:
+    iou = compute_iou(counts)
+    present = [iou[index] for index in classes if counts[index].sum() > 0]
+    return float(np.mean(present)) if present else float("nan")
+
+
+@dataclass(frozen=True, eq=False)
+class DrivableScores:
+    """Scores of drivable area under the four definitions."""
+
+    scores: Scores
+    """Counts in the 2018 class order; its own ``miou`` is not shown, since it has no letter."""
+    target_encoding: str
+    pred_encoding: str
+    doubt: str = ""
+    """Why the predictions' given encoding looks wrong; empty when it does not."""
+
+    @property
+    def miou(self) -> dict[str, float]:
+        """Letter -> fraction; see ``drivable.DEFINITIONS``."""
+        return drivable_miou(self.scores.confusion)
+
+    @property
+    def signature(self) -> str:
+        """One line of conditions."""
+        return f"drivable-{self.scores.signature}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON values at full precision; undefined numbers become None."""
+        plain = self.scores.to_dict()
+        plain.pop("miou")
+        head = {
+            "signature": self.signature,
+            "drivable_miou": {letter: json_number(value) for letter, value in self.miou.items()},
+            "definitions": dict(DEFINITIONS),
+            "target_encoding": self.target_encoding,
+            "pred_encoding": self.pred_encoding,
+        }
+        return head | {key: value for key, value in plain.items() if key not in head}
+
+    def format_table(self) -> str:
+        """Return one line per definition, per class, and the signature; per cent."""
+        lines = [
+            f"{letter} {format_percent(value):>6}  {DEFINITIONS[letter]}"
+            for letter, value in self.miou.items()
+        ]
+        lines.append(D_YOLOP_NOTE)
+        per_class = zip(self.scores.class_names, self.scores.iou, strict=True)
+        lines.append(
+            "IoU %: " + ", ".join(f"{name} {format_percent(iou)}" for name, iou in per_class)
+        )
+        lines.append(f"encodings: target {self.target_encoding}, pred {self.pred_encoding}")
+        lines.append(self.signature)
+        return "\n".join(lines)

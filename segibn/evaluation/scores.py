@@ -1,0 +1,232 @@
+"""Evaluation, step 3: a confusion and its conditions in, a report with a signature out.
+
+A score without its conditions cannot be compared, so the two travel together: in the JSON, in the
+printed table and in the one-line signature.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import segibn
+from segibn.errors import SegibnError
+from segibn.evaluation.metrics import (
+    averaged_classes,
+    class_accuracy,
+    compute_iou,
+    compute_miou,
+    mean_class_accuracy,
+    pixel_accuracy,
+    policy_named,
+)
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """Under which conditions a score was measured: the fields of its signature."""
+
+    evaluation_set: str
+    """Name of the data, for example "cityscapes-val"."""
+    policy: str = "cityscapes"
+    """Key in ``metrics.POLICIES``."""
+    resolution: str = ""
+    """Size (H x W) of the maps that were compared, "mixed" when frames differ; filled by
+    ``evaluate`` and the folder scorer when empty."""
+    inference: str = "whole"
+    """How a frame met the network: "whole", "whole@512x1024", "slide769", or "files"."""
+    scales: tuple[float, ...] = (1.0,)
+    """Input scales whose probabilities were averaged."""
+    flip: bool = False
+    """Whether mirrored inputs were averaged too."""
+
+
+@dataclass(frozen=True, eq=False)
+class LabelConfusion:
+    """Counts over a data set's own label ids, ignored ones included."""
+
+    label_ids: tuple[int, ...]
+    """The L values of rows and columns."""
+    counts: NDArray[np.int64]
+    """(L, L) pixel counts, rows target."""
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """What one evaluation found: counts, their conditions, and every number derived from them."""
+
+    confusion: NDArray[np.int64]
+    """(K, K+1) pixel counts, rows target; the last column counts void predictions."""
+    class_names: tuple[str, ...]
+    """Names in train-id order."""
+    conditions: Conditions
+    num_images: int
+    """Frames that were counted, over all ranks."""
+    frames: tuple[str, ...] = ()
+    """Names of the frames, when the result shall say which they were."""
+    label_confusion: LabelConfusion | None = None
+    """The counts over the data set's own values, when those were compared."""
+    version: str = field(default=segibn.__version__)
+    """Version of segibn that counted."""
+
+    def __post_init__(self) -> None:
+        """Check that names, counts and policy belong together."""
+        policy_named(self.conditions.policy)
+        k = len(self.class_names)
+        if np.shape(self.confusion) != (k, k + 1):
+            raise ValueError(
+                f"{k} class names need a confusion of {(k, k + 1)}; got {np.shape(self.confusion)}"
+            )
+
+    @property
+    def iou(self) -> NDArray[np.float64]:
+        """IoU of each class, (K,) fractions; see ``metrics.compute_iou`` for undefined ones."""
+        return compute_iou(self.confusion, self.conditions.policy)
+
+    @property
+    def miou(self) -> float:
+        """Mean IoU under the policy, a fraction."""
+        return compute_miou(self.confusion, self.conditions.policy)
+
+    @property
+    def pixel_accuracy(self) -> float:
+        """Share of valid pixels predicted right, a fraction."""
+        return pixel_accuracy(self.confusion)
+
+    @property
+    def class_accuracy(self) -> NDArray[np.float64]:
+        """Recall of each class, (K,) fractions, NaN without target pixels."""
+        return class_accuracy(self.confusion)
+
+    @property
+    def mean_class_accuracy(self) -> float:
+        """Mean recall over the classes that the targets hold, a fraction."""
+        return mean_class_accuracy(self.confusion)
+
+    @property
+    def signature(self) -> str:
+        """One line that names every condition; equal signatures are comparable."""
+        given = self.conditions
+        parts = {
+            "set": given.evaluation_set,
+            "n": self.num_images,
+            "K": len(self.class_names),
+            "absent": policy_named(given.policy).absent,
+            "void-pred": "fn",
+            "res": given.resolution or "unknown",
+            "infer": given.inference,
+            "scales": ",".join(str(float(scale)) for scale in given.scales),
+            "flip": "yes" if given.flip else "no",
+            "v": self.version,
+        }
+        return "|".join(["miou", *(f"{key}:{value}" for key, value in parts.items())])
+
+    def to_dict(self, extra: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Return plain JSON values at full precision; undefined numbers become None.
+
+        Args:
+            extra: what only the caller knows (command, git revision, seed, ...), put beside.
+
+        Raises:
+            ValueError: ``extra`` would overwrite a field.
+        """
+        own: dict[str, Any] = {
+            "signature": self.signature,
+            "miou": json_number(self.miou),
+            "pixel_accuracy": json_number(self.pixel_accuracy),
+            "mean_class_accuracy": json_number(self.mean_class_accuracy),
+            "num_images": self.num_images,
+            "conditions": asdict(self.conditions) | {"scales": list(self.conditions.scales)},
+            "version": self.version,
+            "iou": _by_name(self.class_names, self.iou),
+            "class_accuracy": _by_name(self.class_names, self.class_accuracy),
+            "averaged_classes": [
+                name
+                for name, averaged in zip(self.class_names, self._averaged(), strict=True)
+                if averaged
+            ],
+            "class_names": list(self.class_names),
+            "confusion": self.confusion.tolist(),
+        }
+        if self.frames:
+            own["frames"] = list(self.frames)
+        if self.label_confusion is not None:
+            own["label_ids"] = list(self.label_confusion.label_ids)
+            own["label_confusion"] = self.label_confusion.counts.tolist()
+        clash = sorted(set(own) & set(extra or {}))
+        if clash:
+            raise ValueError(f"extra fields would overwrite the score's own: {', '.join(clash)}")
+        return own | dict(extra or {})
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], source: str = "scores") -> "Scores":
+        """Rebuild from ``to_dict``; numbers are derived again from the counts.
+
+        Args:
+            data: what ``to_dict`` returned, or its JSON read back.
+            source: file name for the error message.
+
+        Raises:
+            SegibnError: a field is missing or of the wrong kind.
+        """
+        try:
+            given = dict(data["conditions"])
+            given["scales"] = tuple(given["scales"])
+            by_label = None
+            if "label_confusion" in data:
+                counts = np.array(data["label_confusion"], dtype=np.int64)
+                by_label = LabelConfusion(tuple(data["label_ids"]), counts)
+            return cls(
+                confusion=np.array(data["confusion"], dtype=np.int64),
+                class_names=tuple(data["class_names"]),
+                conditions=Conditions(**given),
+                num_images=int(data["num_images"]),
+                frames=tuple(data.get("frames", ())),
+                label_confusion=by_label,
+                version=str(data["version"]),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise SegibnError(f"{source} is not a segibn scores file: {error}") from error
+
+    def with_frames(self, names: Sequence[str]) -> "Scores":
+        """Return a copy that says which frames were counted."""
+        return replace(self, frames=tuple(names))
+
+    def format_table(self) -> str:
+        """Return a text table in per cent: one row a class, then means and the signature."""
+        pixels = self.confusion.sum(axis=1)
+        total = max(int(pixels.sum()), 1)
+        width = max(14, *(len(name) for name in self.class_names))
+        lines = [f"{'class':<{width}} {'IoU %':>7} {'recall %':>9} {'pixels %':>9}"]
+        columns = zip(
+            self.class_names, self.iou, self.class_accuracy, pixels, self._averaged(), strict=True
+        )
+        for name, iou, recall, count, averaged in columns:
+            mark = "" if averaged else "  not averaged"
+            numbers = f"{format_percent(iou):>7} {format_percent(recall):>9}"
+            lines.append(f"{name:<{width}} {numbers} {100 * int(count) / total:9.3f}{mark}")
+        lines.append("-" * (width + 28))
+        lines.append(f"{'mIoU':<{width}} {format_percent(self.miou):>7}")
+        lines.append(f"{'pixel accuracy':<{width}} {format_percent(self.pixel_accuracy):>7}")
+        lines.append(self.signature)
+        return "\n".join(lines)
+
+    def _averaged(self) -> NDArray[np.bool_]:
+        return averaged_classes(self.confusion, self.conditions.policy)
+
+
+def json_number(value: float) -> float | None:
+    """Return a plain float, None for NaN (JSON has no NaN)."""
+    return None if math.isnan(value) else float(value)
+
+
+def _by_name(names: Sequence[str], values: NDArray[np.float64]) -> dict[str, float | None]:
+    return {name: json_number(value) for name, value in zip(names, values, strict=True)}
+
+
+def format_percent(value: float) -> str:
+    """Format a fraction as per cent with two digits, "-" for NaN."""
+    return "-" if math.isnan(value) else f"{100 * value:.2f}"

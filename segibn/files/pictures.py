@@ -1,0 +1,182 @@
+"""Decode and encode pictures and label maps.
+
+In: paths. Out: numpy arrays, RGB, uint8, (H, W) order; and the same way back. Decoders are lenient
+about damaged files (OpenCV returns the part it could read), so completeness is checked on the
+bytes before decoding.
+
+Legend: H x W pixels, K palette entries.
+"""
+
+import io
+import struct
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from segibn.errors import ImageFileError
+from segibn.files.writing import write_bytes
+
+_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_PNG_END = b"IEND\xaeB\x60\x82"  # the last chunk's type and its constant checksum
+_PNG_KINDS = {0: "grey", 2: "RGB", 3: "palette", 4: "grey with alpha", 6: "RGB with alpha"}
+_EXPECTED_LABEL = "expected one class index per pixel: an 8-bit grey or a palette PNG"
+
+
+def read_image(path: Path) -> np.ndarray:
+    """Decode a picture.
+
+    Grey and palette pictures become RGB, an alpha channel is dropped, 16 bits become 8. Pixels
+    come as stored: an EXIF rotation is not applied, because label maps do not carry one.
+
+    Returns:
+        (H, W, 3) uint8, RGB.
+
+    Raises:
+        ImageFileError: the file is missing, truncated or not a picture.
+    """
+    data = _read_picture_bytes(path)
+    image = _decode(data, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION, path)
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=image)
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """Read a picture's (H, W) from its header, without decoding it."""
+    try:
+        with Image.open(path) as image:
+            return image.height, image.width
+    except FileNotFoundError as error:
+        raise ImageFileError(f"{path}: no such file") from error
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise ImageFileError(f"{path}: not a readable picture ({error})") from error
+
+
+def read_label_map(path: Path) -> np.ndarray:
+    """Read a label map's raw values; a palette PNG gives its indices, never its colours.
+
+    Grey PNGs of 1, 2 and 4 bits give the stored numbers too (decoders stretch them to 0..255).
+
+    Returns:
+        (H, W) uint8 values as stored, not yet train ids.
+
+    Raises:
+        ImageFileError: the file is missing, truncated, or not a single-channel 8-bit map.
+    """
+    data = _read_picture_bytes(path)
+    if not data.startswith(_PNG_SIGNATURE):
+        return _label_map_by_pillow(data, path)
+    bit_depth, color_type = data[24], data[25]
+    if color_type not in (0, 3) or bit_depth > 8:
+        kind = f"{bit_depth}-bit {_PNG_KINDS.get(color_type, 'unknown')} PNG"
+        raise ImageFileError(f"{path}: {kind}; {_EXPECTED_LABEL}")
+    if color_type == 0 and bit_depth == 8:
+        return _decode(data, cv2.IMREAD_GRAYSCALE, path)
+    label_map = _label_map_by_pillow(data, path)
+    if color_type == 0:
+        label_map //= {1: 1, 2: 85, 4: 17}[bit_depth]  # undo the stretch of 2 and 4 bits
+    return label_map
+
+
+def write_label_png(path: Path, label_map: np.ndarray, palette: np.ndarray | None = None) -> None:
+    """Write a single-channel 8-bit PNG, atomically.
+
+    Args:
+        path: the file to write or replace.
+        label_map: (H, W) uint8.
+        palette: (K, 3) uint8 RGB colours shown for the values 0..K-1 (the rest black). None
+            writes a plain grey PNG, which is what benchmarks ask for.
+
+    Raises:
+        ValueError: the array is not a (H, W) uint8 array.
+    """
+    if label_map.ndim != 2 or label_map.dtype != np.uint8:
+        raise ValueError(f"a label map is (H, W) uint8, got {label_map.shape} {label_map.dtype}")
+    if palette is None:
+        write_bytes(path, _encode(label_map, ".png"))
+        return
+    image = Image.fromarray(label_map)
+    full = np.zeros((256, 3), np.uint8)  # all 256: with fewer, Pillow would store fewer bits
+    full[: len(palette)] = palette
+    image.putpalette(full.tobytes())
+    buffer = io.BytesIO()
+    image.save(buffer, format="PNG", bits=8)
+    write_bytes(path, buffer.getvalue())
+
+
+def write_image(path: Path, image: np.ndarray) -> None:
+    """Write (H, W, 3) uint8 RGB as .png or .jpg (by the suffix of ``path``), atomically."""
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+        raise ValueError(f"an image is (H, W, 3) uint8 RGB, got {image.shape} {image.dtype}")
+    suffix = Path(path).suffix.lower()
+    if suffix not in (".png", ".jpg", ".jpeg"):
+        raise ImageFileError(f"{path}: cannot write '{suffix}' pictures; use .png or .jpg")
+    write_bytes(path, _encode(cv2.cvtColor(image, cv2.COLOR_RGB2BGR), suffix))
+
+
+def _read_picture_bytes(path: Path) -> bytes:
+    try:
+        data = Path(path).read_bytes()
+    except FileNotFoundError as error:
+        raise ImageFileError(f"{path}: no such file") from error
+    except OSError as error:
+        raise ImageFileError(f"{path}: cannot be read ({error.strerror})") from error
+    if not data:
+        raise ImageFileError(f"{path}: the file is empty; copy or download it again")
+    if not _is_complete(data):
+        raise ImageFileError(f"{path}: the file is cut short; copy or download it again")
+    return data
+
+
+def _is_complete(data: bytes) -> bool:
+    """Say whether a PNG or JPEG has its end marker; other kinds are left to their decoder."""
+    if data.startswith(_PNG_SIGNATURE[:4]):
+        return data.rfind(_PNG_END) > 33  # after a whole header
+    if data.startswith(b"\xff\xd8"):
+        # Only after the first scan: a thumbnail in the header has an end marker of its own.
+        return data.find(b"\xff\xd9", _jpeg_scan_start(data)) > 0
+    return True
+
+
+def _jpeg_scan_start(data: bytes) -> int:
+    """Return where the first scan's data begins, or the end of ``data`` if there is none."""
+    position = 2
+    while position + 4 <= len(data) and data[position] == 0xFF:
+        marker = data[position + 1]
+        if marker == 0xFF:  # a fill byte
+            position += 1
+            continue
+        position += 2 + struct.unpack_from(">H", data, position + 2)[0]
+        if marker == 0xDA:
+            return position
+    return len(data)
+
+
+def _decode(data: bytes, flags: int, path: Path) -> np.ndarray:
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    except cv2.error as error:
+        raise ImageFileError(f"{path}: not a readable picture ({error.err})") from error
+    if image is None:
+        raise ImageFileError(f"{path}: not a readable picture, or its data is damaged")
+    return image
+
+
+def _label_map_by_pillow(data: bytes, path: Path) -> np.ndarray:
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            if image.format == "JPEG":
+                raise ImageFileError(
+                    f"{path}: a JPEG; its compression changes values. {_EXPECTED_LABEL}"
+                )
+            if image.mode not in ("L", "P", "1"):
+                kind = f"{image.format} of mode {image.mode}"
+                raise ImageFileError(f"{path}: {kind}; {_EXPECTED_LABEL}")
+            return np.array(image, dtype=np.uint8)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise ImageFileError(f"{path}: not a readable label map ({error})") from error
+
+
+def _encode(pixels: np.ndarray, suffix: str) -> bytes:
+    options = [cv2.IMWRITE_JPEG_QUALITY, 95] if suffix != ".png" else []
+    return cv2.imencode(suffix, pixels, options)[1].tobytes()

@@ -1,0 +1,1 @@
+"""Labels: what a pixel value of each data set means, and how it maps to training classes."""

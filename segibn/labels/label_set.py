@@ -1,0 +1,274 @@
+"""LabelSet: one table of label rows; lookup, inverse, palette and names are derived from it.
+
+In: a data set's table (``Label`` rows). Out: train ids from raw label maps and back. Numpy only.
+
+Legend: H x W pixels, K classes (never counting ignore).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from segibn.errors import ConfigError, LabelValueError
+
+IGNORE_INDEX = 255
+"""The train id of pixels that neither the loss nor a score counts."""
+
+# Stands in the fast table for values the label table does not know; 255 would be a legal result.
+_UNKNOWN = 254
+
+Color = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Label:
+    """One row of a data set's table: what one raw pixel value means."""
+
+    name: str
+    label_id: int
+    """Raw value in the data set's files, 0..255; -1 for a row that is never drawn."""
+    train_id: int
+    """Class index for training, or 255 for ignored."""
+    color: Color
+    """RGB, 0..255."""
+    category: str = ""
+
+
+@dataclass(frozen=True)
+class ClassInfo:
+    """Name and RGB colour of one training class."""
+
+    name: str
+    color: Color
+
+
+@dataclass(frozen=True)
+class ClassSpec:
+    """One class of a coarser scheme: its name, colour and the finer classes it gathers."""
+
+    name: str
+    color: Color
+    members: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class LabelSet:
+    """A data set's label table together with the classes it is trained and scored on.
+
+    Attributes:
+        name: for messages and signatures.
+        labels: the rows. Several rows may share one train id; the first of them is the one
+            ``to_label_ids`` writes.
+        classes: the K classes, in train id order. Left empty, the first row of each train id
+            names its class. Given, the table may lack rows for some classes: CamVid has no
+            trains, and is still scored on the 19 classes of Cityscapes.
+
+    Raises:
+        ConfigError: the table contradicts itself.
+    """
+
+    name: str
+    labels: tuple[Label, ...]
+    classes: tuple[ClassInfo, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Derive the classes if they were not given, and check the table."""
+        if not self.classes:
+            object.__setattr__(self, "classes", _classes_of(self.labels))
+        problems = _problems(self)
+        if problems:
+            raise ConfigError(f"label table '{self.name}': " + "; ".join(problems))
+
+    @property
+    def num_classes(self) -> int:
+        """K, not counting ignore."""
+        return len(self.classes)
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """K names in train id order."""
+        return tuple(info.name for info in self.classes)
+
+    @cached_property
+    def palette(self) -> np.ndarray:
+        """(K, 3) uint8 RGB in train id order, read-only."""
+        return _frozen(np.array([info.color for info in self.classes], np.uint8))
+
+    @cached_property
+    def lookup(self) -> np.ndarray:
+        """(256,) int16, raw value -> train id; -1 where the table has no row. Read-only."""
+        table = np.full(256, -1, np.int16)
+        for label in self.labels:
+            if label.label_id >= 0:
+                table[label.label_id] = label.train_id
+        return _frozen(table)
+
+    @cached_property
+    def inverse(self) -> np.ndarray:
+        """(256,) int16, train id -> raw value; -1 where no row could be written. Read-only."""
+        table = np.full(256, -1, np.int16)
+        for label in reversed(self.labels):  # the first row of a train id wins
+            if label.label_id >= 0:
+                table[label.train_id] = label.label_id
+        return _frozen(table)
+
+    def to_train_ids(self, label_map: np.ndarray, source: str | Path = "label map") -> np.ndarray:
+        """Map raw values to train ids.
+
+        Args:
+            label_map: (H, W) uint8, raw values. Not modified.
+            source: the file it came from, for the message.
+
+        Returns:
+            (H, W) uint8 in [0, K) or 255.
+
+        Raises:
+            LabelValueError: values outside the table, each listed with its pixel count.
+        """
+        train_ids = np.take(self._fast_lookup, label_map, mode="clip")
+        if (train_ids == _UNKNOWN).any():
+            raise LabelValueError(self._describe_unknown(label_map, source))
+        return train_ids
+
+    def to_label_ids(self, train_ids: np.ndarray) -> np.ndarray:
+        """Map train ids back to the raw values that the data set's benchmark expects.
+
+        Args:
+            train_ids: (H, W) uint8 in [0, K) or 255. Ignored pixels get the value of the first
+                ignored row. Not modified.
+
+        Returns:
+            (H, W) uint8 raw values.
+
+        Raises:
+            LabelValueError: a train id that this table cannot write.
+        """
+        label_ids = np.take(self.inverse, train_ids)
+        if (label_ids < 0).any():
+            bad = np.unique(train_ids[label_ids < 0]).tolist()
+            names = ", ".join(self._train_id_text(train_id) for train_id in bad)
+            raise LabelValueError(f"label table '{self.name}' has no value to write for {names}")
+        return label_ids.astype(np.uint8)
+
+    def remap(self, name: str, specs: Sequence[ClassSpec]) -> "LabelSet":
+        """Derive the table of a coarser scheme; rows of classes it leaves out are ignored.
+
+        Args:
+            name: of the new table.
+            specs: the new classes. The first member that this table has is the one that
+                ``to_label_ids`` writes.
+
+        Raises:
+            ConfigError: a class is a member of two.
+        """
+        groups = {member: index for index, spec in enumerate(specs) for member in spec.members}
+        if len(groups) != sum(len(spec.members) for spec in specs):
+            raise ConfigError(f"class scheme '{name}': a class is a member of two classes")
+        order = {member: position for position, member in enumerate(groups)}
+
+        def own_class(label: Label) -> str | None:
+            is_ignored = label.train_id == IGNORE_INDEX
+            return None if is_ignored else self.classes[label.train_id].name
+
+        rows = sorted(self.labels, key=lambda row: order.get(own_class(row), len(order)))
+        return LabelSet(
+            name,
+            tuple(
+                Label(
+                    row.name,
+                    row.label_id,
+                    groups.get(own_class(row), IGNORE_INDEX),
+                    row.color,
+                    row.category,
+                )
+                for row in rows
+            ),
+            tuple(ClassInfo(spec.name, spec.color) for spec in specs),
+        )
+
+    @cached_property
+    def _fast_lookup(self) -> np.ndarray:
+        return _frozen(np.where(self.lookup < 0, _UNKNOWN, self.lookup).astype(np.uint8))
+
+    def _describe_unknown(self, label_map: np.ndarray, source: str | Path) -> str:
+        counts = np.bincount(label_map.ravel(), minlength=256)
+        bad = [value for value in np.flatnonzero(counts) if self.lookup[value] < 0]
+        listed = ", ".join(f"{value} ({counts[value]} pixels)" for value in bad[:8])
+        more = f" and {len(bad) - 8} more values" if len(bad) > 8 else ""
+        return (
+            f"{source}: values outside the label table '{self.name}': {listed}{more}; it knows "
+            f"{_ranges(np.flatnonzero(self.lookup >= 0))}. Is it another data set's encoding?"
+        )
+
+    def _train_id_text(self, train_id: int) -> str:
+        if train_id < self.num_classes:
+            return f"class {train_id} ({self.classes[train_id].name})"
+        return "ignored pixels (255)" if train_id == IGNORE_INDEX else f"train id {train_id}"
+
+
+def label_set_from_table(name: str, rows: Sequence[Mapping[str, Any]]) -> LabelSet:
+    """Build a LabelSet from a user's own table.
+
+    Args:
+        name: for messages.
+        rows: mappings with ``name``, ``label_id``, ``train_id`` (255 = ignored), ``color`` (RGB)
+            and, if wanted, ``category``.
+
+    Raises:
+        ConfigError: a key is missing or unknown, or the table contradicts itself.
+    """
+    needed = {"name", "label_id", "train_id", "color"}
+    for position, row in enumerate(rows):
+        if not needed <= set(row) <= needed | {"category"}:
+            keys = f"has the keys {sorted(row)}; needed are {sorted(needed)}"
+            raise ConfigError(f"label table '{name}': row {position} {keys}")
+    return LabelSet(name, tuple(Label(**{**row, "color": tuple(row["color"])}) for row in rows))
+
+
+def _classes_of(labels: Sequence[Label]) -> tuple[ClassInfo, ...]:
+    """Name each train id's class after its first row, in train id order."""
+    first: dict[int, Label] = {}
+    for label in labels:
+        if label.train_id != IGNORE_INDEX:
+            first.setdefault(label.train_id, label)
+    return tuple(ClassInfo(first[key].name, first[key].color) for key in sorted(first))
+
+
+def _problems(label_set: LabelSet) -> list[str]:
+    """List every contradiction in a table, each with the rows it concerns."""
+    problems = []
+    label_ids = [label.label_id for label in label_set.labels]
+    names = [info.name for info in label_set.classes]
+    if not names:
+        problems.append("no class: every row is ignored")
+    if len(names) > _UNKNOWN:
+        problems.append(f"{len(names)} classes; at most {_UNKNOWN} fit")
+    for value in sorted({value for value in label_ids if label_ids.count(value) > 1}):
+        if value >= 0:
+            problems.append(f"label_id {value} is in {label_ids.count(value)} rows")
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        problems.append(f"two classes are named '{name}'")
+    for label in label_set.labels:
+        if not -1 <= label.label_id <= 255:
+            problems.append(f"'{label.name}': label_id {label.label_id} is not in -1..255")
+        if label.train_id != IGNORE_INDEX and not 0 <= label.train_id < len(names):
+            gap = f"train_id {label.train_id}, but there are {len(names)} classes"
+            problems.append(f"'{label.name}': {gap} (count from 0 without gaps; 255 = ignored)")
+        if len(label.color) != 3 or not all(0 <= value <= 255 for value in label.color):
+            problems.append(f"'{label.name}': color {label.color} is not three values 0..255")
+    return problems
+
+
+def _ranges(values: np.ndarray) -> str:
+    """Write sorted integers as ranges: 0-33, 255."""
+    runs = np.split(values, np.flatnonzero(np.diff(values) > 1) + 1)
+    return ", ".join(f"{run[0]}" if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs)
+
+
+def _frozen(array: np.ndarray) -> np.ndarray:
+    array.flags.writeable = False
+    return array

@@ -1,0 +1,22 @@
+"""The contract between any backbone and any head: what each named feature looks like.
+
+A backbone is an `nn.Module` with `feature_specs` (name -> `FeatureSpec`) whose
+`forward(image (N, 3, H, W) float)` returns a dict with the same names, each value
+(N, channels, ceil(H / stride), ceil(W / stride)). A head is built from `feature_specs` alone and
+reads the names it needs.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class FeatureSpec:
+    """Shape of one feature map, independent of the image's size.
+
+    Attributes:
+        channels: number of channels C.
+        stride: input pixels per feature pixel, the same in both directions.
+    """
+
+    channels: int
+    stride: int

@@ -1,0 +1,34 @@
+"""Atrous spatial pyramid pooling: one feature seen at several scales side by side."""
+
+import torch
+from torch import Tensor, nn
+
+from segibn.models.layers import conv_norm_relu
+
+
+class ASPP(nn.Module):
+    """A 1x1 branch, three dilated 3x3 branches and one of the whole image's mean, then merged.
+
+    Chen et al., "Rethinking Atrous Convolution" (2017), section 3.3. Branches are concatenated in
+    that order. The image branch normalises one value per channel and image, so training needs at
+    least two images in a batch.
+
+    Args:
+        in_channels: channels of the feature.
+        channels: channels of each branch and of the output.
+        atrous_rates: dilations of the 3x3 branches.
+    """
+
+    def __init__(self, in_channels: int, channels: int, atrous_rates: tuple[int, ...]) -> None:
+        super().__init__()
+        self.branches = nn.ModuleList([conv_norm_relu(in_channels, channels, 1)])
+        self.branches.extend(
+            conv_norm_relu(in_channels, channels, 3, rate) for rate in atrous_rates
+        )
+        self.image_pool = conv_norm_relu(in_channels, channels, 1)
+        self.merge = conv_norm_relu(channels * (len(atrous_rates) + 2), channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, h, w) -> (N, channels, h, w)."""
+        pooled = self.image_pool(x.mean(dim=(2, 3), keepdim=True)).expand(-1, -1, *x.shape[-2:])
+        return self.merge(torch.cat([*(branch(x) for branch in self.branches), pooled], dim=1))

@@ -1,0 +1,45 @@
+"""DeepLabV3's head (Chen et al., 2017): ASPP, a 3x3 convolution and a classifier."""
+
+from collections.abc import Mapping
+
+from torch import Tensor, nn
+
+from segibn.models.features import FeatureSpec
+from segibn.models.heads.aspp import ASPP
+from segibn.models.layers import conv_norm_relu, pixel_classifier
+
+
+class DeepLabV3Head(nn.Module):
+    """ASPP on the last feature, 3x3 convolution, dropout, 1x1 classifier.
+
+    Args:
+        feature_specs: the backbone's features; reads "layer4".
+        num_classes: K.
+        channels: channels of every ASPP branch and of the convolution after it.
+        atrous_rates: dilations of the ASPP; (6, 12, 18) suits output stride 16, twice that 8.
+        dropout: probability that a value before the classifier is dropped in training.
+
+    Attributes:
+        logits_spec: channels (K) and stride of the logits.
+    """
+
+    def __init__(
+        self,
+        feature_specs: Mapping[str, FeatureSpec],
+        num_classes: int,
+        *,
+        channels: int = 256,
+        atrous_rates: tuple[int, ...] = (6, 12, 18),
+        dropout: float = 0.1,
+    ) -> None:
+        super().__init__()
+        spec = feature_specs["layer4"]
+        self.logits_spec = FeatureSpec(num_classes, spec.stride)
+        self.aspp = ASPP(spec.channels, channels, atrous_rates)
+        self.conv = conv_norm_relu(channels, channels, 3)
+        self.dropout = nn.Dropout(dropout)
+        self.classifier = pixel_classifier(channels, num_classes)
+
+    def forward(self, features: Mapping[str, Tensor]) -> Tensor:
+        """Features by name -> coarse logits (N, K, h, w) at the stride of "layer4"."""
+        return self.classifier(self.dropout(self.conv(self.aspp(features["layer4"]))))

@@ -1,0 +1,51 @@
+"""The fully convolutional head: one 3x3 convolution and a classifier on one feature.
+
+On the last feature of a backbone at output stride 8 this is the head of IBN-Net's segmentation
+experiments (PSPNet without its pyramid, the logits then resized by eight); with dilation 6 at
+stride 16 it is the dilated variant; on `layer3` it is the auxiliary head.
+"""
+
+from collections.abc import Mapping
+
+from torch import Tensor, nn
+
+from segibn.models.features import FeatureSpec
+from segibn.models.layers import conv_norm_relu, pixel_classifier
+
+
+class FCNHead(nn.Module):
+    """3x3 convolution, batch norm, ReLU, dropout, 1x1 classifier.
+
+    Args:
+        feature_specs: the backbone's features.
+        num_classes: K.
+        channels: channels after the 3x3 convolution.
+        dilation: dilation of the 3x3 convolution.
+        dropout: probability that a value before the classifier is dropped in training.
+        layer: name of the feature it reads.
+
+    Attributes:
+        logits_spec: channels (K) and stride of the logits.
+    """
+
+    def __init__(
+        self,
+        feature_specs: Mapping[str, FeatureSpec],
+        num_classes: int,
+        *,
+        channels: int = 512,
+        dilation: int = 1,
+        dropout: float = 0.1,
+        layer: str = "layer4",
+    ) -> None:
+        super().__init__()
+        spec = feature_specs[layer]
+        self.layer = layer
+        self.logits_spec = FeatureSpec(num_classes, spec.stride)
+        self.conv = conv_norm_relu(spec.channels, channels, 3, dilation)
+        self.dropout = nn.Dropout(dropout)
+        self.classifier = pixel_classifier(channels, num_classes)
+
+    def forward(self, features: Mapping[str, Tensor]) -> Tensor:
+        """Features by name -> coarse logits (N, K, h, w) at the stride of the feature read."""
+        return self.classifier(self.dropout(self.conv(features[self.layer])))

@@ -1,0 +1,35 @@
+"""The small stacks that several heads are made of, and their resize of logits."""
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+def conv_norm_relu(
+    in_channels: int, out_channels: int, kernel_size: int, dilation: int = 1
+) -> nn.Sequential:
+    """Convolution without bias, batch norm, ReLU; the spatial size stays."""
+    padding = dilation * (kernel_size // 2)
+    conv = nn.Conv2d(
+        in_channels, out_channels, kernel_size, padding=padding, dilation=dilation, bias=False
+    )
+    nn.init.kaiming_normal_(conv.weight, mode="fan_out", nonlinearity="relu")
+    return nn.Sequential(conv, nn.BatchNorm2d(out_channels), nn.ReLU(inplace=True))
+
+
+def pixel_classifier(in_channels: int, num_classes: int) -> nn.Conv2d:
+    """1x1 convolution to class logits that starts nearly undecided: loss log(K) on day one."""
+    conv = nn.Conv2d(in_channels, num_classes, 1)
+    nn.init.normal_(conv.weight, std=0.01)
+    nn.init.zeros_(conv.bias)
+    return conv
+
+
+def upsample(x: Tensor, size: tuple[int, int]) -> Tensor:
+    """Bilinear resize (N, C, h, w) -> (N, C, H, W), corners not aligned, `size` is (H, W).
+
+    The result is laid out channels-first whatever the input's layout: the softmax that follows is
+    fastest there, and one layout makes training and prediction round alike.
+    """
+    if x.shape[-2:] == tuple(size):
+        return x
+    return F.interpolate(x.contiguous(), size=size, mode="bilinear", align_corners=False)

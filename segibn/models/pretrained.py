@@ -1,0 +1,220 @@
+"""Where a backbone's first weights come from: published files, or a file of the user's own.
+
+In: a backbone and the name of a source. Out: the backbone filled in place, and a report of what
+was loaded. The published files hold a classifier too, which a backbone has no place for.
+"""
+
+import logging
+import socket
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from segibn.errors import CheckpointError
+from segibn.files import sha256_of
+from segibn.models.ibn import InstanceBatchNorm2d, InstanceNorm2d
+from segibn.models.state import compare_states, read_torch_file, shortened
+
+logger = logging.getLogger(__name__)
+
+_IBN_NET = "https://github.com/XingangPan/IBN-Net/releases/download/v1.0/"
+_TORCHVISION = "https://download.pytorch.org/models/"
+
+# (source, network, ibn) -> address. The eight characters before ".pth" are the beginning of the
+# file's SHA-256, by the convention of torch.hub.
+PUBLISHED: dict[tuple[str, str, str], str] = {
+    ("ibn_net", "resnet18", "a"): _IBN_NET + "resnet18_ibn_a-2f571257.pth",
+    ("ibn_net", "resnet34", "a"): _IBN_NET + "resnet34_ibn_a-94bc1577.pth",
+    ("ibn_net", "resnet50", "a"): _IBN_NET + "resnet50_ibn_a-d9d0bb7b.pth",
+    ("ibn_net", "resnet101", "a"): _IBN_NET + "resnet101_ibn_a-59ea0ac6.pth",
+    ("ibn_net", "resnet18", "b"): _IBN_NET + "resnet18_ibn_b-bc2f3c11.pth",
+    ("ibn_net", "resnet34", "b"): _IBN_NET + "resnet34_ibn_b-04134c37.pth",
+    ("ibn_net", "resnet50", "b"): _IBN_NET + "resnet50_ibn_b-9ca61e85.pth",
+    ("ibn_net", "resnet101", "b"): _IBN_NET + "resnet101_ibn_b-c55f6dba.pth",
+    # torchvision's IMAGENET1K_V1, the recipe that IBN-Net's files were trained with too.
+    ("torchvision", "resnet18", "none"): _TORCHVISION + "resnet18-f37072fd.pth",
+    ("torchvision", "resnet34", "none"): _TORCHVISION + "resnet34-b627a593.pth",
+    ("torchvision", "resnet50", "none"): _TORCHVISION + "resnet50-0676ba61.pth",
+    ("torchvision", "resnet101", "none"): _TORCHVISION + "resnet101-63fe2227.pth",
+}
+SOURCES = ("ibn_net", "torchvision")
+
+_CONNECT_TIMEOUT_S = 20.0
+
+
+@dataclass(frozen=True)
+class WeightsReport:
+    """What happened to each parameter and buffer.
+
+    Attributes:
+        source: file that was read.
+        loaded: keys of the backbone that now hold the file's values.
+        fresh: keys of the backbone that the file does not have; they keep their first values.
+        unused: keys of the file that the backbone has no place for (its classifier).
+    """
+
+    source: str
+    loaded: tuple[str, ...]
+    fresh: tuple[str, ...]
+    unused: tuple[str, ...]
+
+    def summary(self) -> str:
+        """One line for the log."""
+        fresh = f"; fresh: {', '.join(self.fresh)}" if self.fresh else ""
+        unused = f"; not used: {', '.join(self.unused)}" if self.unused else ""
+        return f"backbone weights from {self.source}: {len(self.loaded)} loaded{fresh}{unused}"
+
+
+def load_backbone_weights(backbone: nn.Module, source: str, name: str, ibn: str) -> WeightsReport:
+    """Fills a backbone in place.
+
+    Args:
+        backbone: the network `name` with the variant `ibn`; changed in place.
+        source: "ibn_net" or "torchvision" (downloaded once into torch.hub's folder), "none"
+            (nothing happens), or the path of a file with the weights of this very network: a plain
+            state dict, one inside {"state_dict": ...}, or a checkpoint of this package.
+            "torchvision" fills an IBN network from the plain one: the halves of each
+            instance-batch norm take the halves of the batch norm, an instance norm in the stem
+            takes its weight and bias, those after an addition start fresh.
+        name: "resnet50" and so on.
+        ibn: "none", "a" or "b".
+
+    Raises:
+        CheckpointError: no such file, not readable safely, not downloadable, or its keys or
+            shapes belong to another network; the message says the fix.
+    """
+    if source == "none":
+        return WeightsReport("none", (), tuple(backbone.state_dict()), ())
+    path = published_file(source, name, ibn) if source in SOURCES else Path(source)
+    state = _plain_state(read_torch_file(path))
+    if source == "torchvision":
+        state = adapt_plain_weights(state, backbone)
+    return _fill(backbone, state, path, fresh_instance_norms=source == "torchvision")
+
+
+def published_file(source: str, name: str, ibn: str) -> Path:
+    """Finds a published file in torch.hub's folder, or downloads it there.
+
+    Raises:
+        CheckpointError: there is none for this network, no network connection, or a file of that
+            name which is not the published one.
+    """
+    key = (source, name, "none" if source == "torchvision" else ibn)
+    if key not in PUBLISHED:
+        raise CheckpointError(
+            f"model.weights: {source} has no published weights for {name} with ibn: {ibn}; "
+            "use model.weights=torchvision, a file, or none"
+        )
+    url = PUBLISHED[key]
+    path = Path(torch.hub.get_dir()) / "checkpoints" / url.rsplit("/", 1)[1]
+    prefix = path.stem.rsplit("-", 1)[1]
+    if not path.is_file():
+        _download(url, path, prefix)
+    found = sha256_of(path)
+    if not found.startswith(prefix):
+        raise CheckpointError(
+            f"{path} is damaged or another file: its SHA-256 begins {found[:8]}, the published "
+            f"one {prefix}. Delete it and get {url} again, or use it as it is with "
+            f"model.weights={path}"
+        )
+    return path
+
+
+def _download(url: str, path: Path, hash_prefix: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    logger.info("downloading %s to %s", url, path)
+    try:
+        with _connect_timeout(_CONNECT_TIMEOUT_S):
+            torch.hub.download_url_to_file(url, str(path), hash_prefix, sys.stderr.isatty())
+    except (OSError, RuntimeError) as error:
+        raise CheckpointError(
+            f"could not download {url} ({error}). Get that file on a machine that can and put it "
+            f"at {path}, or train without it: model.weights=none"
+        ) from error
+
+
+@contextmanager
+def _connect_timeout(seconds: float) -> Iterator[None]:
+    """A blocked network must end in a message, not in waiting forever."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(seconds)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
+
+
+def _plain_state(content: Mapping[str, object]) -> dict[str, Tensor]:
+    """The backbone's (and maybe classifier's) tensors, whatever they are wrapped in."""
+    if isinstance(content.get("model"), Mapping):  # a checkpoint of this package
+        prefix = "backbone."
+        tensors = content["model"].items()
+        return {k.removeprefix(prefix): v for k, v in tensors if k.startswith(prefix)}
+    inner = content.get("state_dict")
+    if not isinstance(inner, Mapping):
+        inner = content
+    return {k.removeprefix("module."): v for k, v in inner.items() if isinstance(v, Tensor)}
+
+
+def adapt_plain_weights(state: Mapping[str, Tensor], backbone: nn.Module) -> dict[str, Tensor]:
+    """Renames and cuts the weights of a plain network to fit an IBN one of the same depth.
+
+    Args:
+        state: state dict of the plain network; not changed.
+        backbone: the network to fit; not changed.
+
+    Returns:
+        A state dict with the plain norms' values where the IBN network has a place for them.
+    """
+    adapted = dict(state)
+    for name, module in backbone.named_modules():
+        if isinstance(module, InstanceBatchNorm2d):
+            _split_norm(adapted, name, module)
+        elif isinstance(module, InstanceNorm2d) and f"{name}.running_mean" in adapted:
+            for part in ("running_mean", "running_var", "num_batches_tracked"):
+                adapted.pop(f"{name}.{part}", None)
+    return adapted
+
+
+def _split_norm(state: dict[str, Tensor], name: str, norm: InstanceBatchNorm2d) -> None:
+    """Replaces a batch norm's entries by those of the two halves; the instance half is first."""
+    cut = norm.num_instance
+    for part in ("weight", "bias"):
+        values = state.pop(f"{name}.{part}")
+        state[f"{name}.IN.{part}"], state[f"{name}.BN.{part}"] = values[:cut], values[cut:]
+    for part in ("running_mean", "running_var"):
+        state[f"{name}.BN.{part}"] = state.pop(f"{name}.{part}")[cut:]
+    if f"{name}.num_batches_tracked" in state:
+        state[f"{name}.BN.num_batches_tracked"] = state.pop(f"{name}.num_batches_tracked")
+
+
+def _fill(
+    backbone: nn.Module, state: Mapping[str, Tensor], path: Path, *, fresh_instance_norms: bool
+) -> WeightsReport:
+    """Loads all keys; only counters, and instance norms if allowed, may be missing."""
+    own = backbone.state_dict()
+    optional = (
+        ("num_batches_tracked", ".IN.weight", ".IN.bias")
+        if fresh_instance_norms
+        else ("num_batches_tracked",)
+    )
+    fresh = tuple(key for key in own if key not in state)
+    unused = tuple(key for key in state if key.startswith(("fc.", "classifier.")))
+    differences = compare_states(
+        {key: value for key, value in own.items() if key in state or not key.endswith(optional)},
+        {key: value for key, value in state.items() if key not in unused},
+    )
+    if differences:
+        raise CheckpointError(
+            f"{path} holds the weights of another network:\n{shortened(differences)}\n"
+            "Check model.backbone.name and model.backbone.ibn. A plain network's weights fill an "
+            "IBN one only when asked for by name: model.weights=torchvision"
+        )
+    loaded = tuple(key for key in own if key in state)
+    backbone.load_state_dict({key: state[key] for key in loaded}, strict=False)
+    return WeightsReport(str(path), loaded, fresh, unused)

@@ -1,0 +1,35 @@
+"""Resizing images for the network on its device, as the training data was resized on the host.
+
+In and out: float images (N, 3, H, W). A network sees finer or softer frames than it was trained on
+where the two differ, so the rule is the same: each output pixel is the mean of the area it covers
+when a side is more than halved, and linear otherwise (down to one half that reads every pixel too).
+"""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def resize_image(image: Tensor, size: tuple[int, int]) -> Tensor:
+    """Resizes float images (N, 3, h, w) to (N, 3, H, W); equals OpenCV's area and linear modes.
+
+    Computes in the precision of `image`, also under autocast.
+    """
+    height, width = image.shape[-2:]
+    if (height, width) == tuple(size):
+        return image
+    with torch.autocast(image.device.type, enabled=False):
+        if height <= 2 * size[0] and width <= 2 * size[1]:
+            return F.interpolate(image, size=size, mode="bilinear", align_corners=False)
+        rows = _area_shares(height, size[0], image)
+        columns = _area_shares(width, size[1], image)
+        return rows @ image @ columns.T
+
+
+def _area_shares(source: int, target: int, like: Tensor) -> Tensor:
+    """(target, source) float: which share of each output pixel every input pixel covers."""
+    scale = source / target
+    pixel = torch.arange(source, dtype=torch.float64, device=like.device)
+    start = torch.arange(target, dtype=torch.float64, device=like.device)[:, None] * scale
+    overlap = torch.minimum(start + scale, pixel + 1) - torch.maximum(start, pixel)
+    return (overlap.clamp(min=0) / scale).to(like.dtype)

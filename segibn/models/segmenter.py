@@ -1,0 +1,109 @@
+"""The network that the rest of the package sees: backbone, head, resize to the input.
+
+Two ways through it. `forward` takes normalised images and returns logits at input resolution
+(training, export). `predict` takes uint8 images as they come from disk and returns label maps; it
+keeps the logits coarse and takes the argmax piece by piece, so full frames cost little memory.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from segibn.models.layers import upsample
+from segibn.models.resize import resize_image
+from segibn.models.upsample import banded_argmax
+
+# Mean and spread of ImageNet's RGB values, 0..255: what the published weights were trained with.
+PIXEL_MEAN = (123.675, 116.28, 103.53)
+PIXEL_STD = (58.395, 57.12, 57.375)
+
+
+class SegmenterOutput(NamedTuple):
+    """Class scores before the softmax.
+
+    Attributes:
+        logits: (N, K, H, W) float, at input resolution.
+        aux_logits: the same from the auxiliary head; None without one and outside training.
+    """
+
+    logits: Tensor
+    aux_logits: Tensor | None
+
+
+class Segmenter(nn.Module):
+    """Backbone, head and optional auxiliary head as one semantic segmentation network.
+
+    Args:
+        backbone: maps normalised images to features (`features.py`).
+        head: maps features to coarse logits.
+        aux_head: a second head whose loss helps the backbone; runs in training mode only.
+
+    Attributes:
+        num_classes: K.
+    """
+
+    def __init__(
+        self, backbone: nn.Module, head: nn.Module, aux_head: nn.Module | None = None
+    ) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.head = head
+        self.aux_head = aux_head
+        self.num_classes: int = head.logits_spec.channels
+        # Constants of the preprocessing: they move with the model, checkpoints need not hold them.
+        self.register_buffer("pixel_mean", _per_channel(PIXEL_MEAN), persistent=False)
+        self.register_buffer("pixel_std", _per_channel(PIXEL_STD), persistent=False)
+
+    def normalize(self, images: Tensor) -> Tensor:
+        """(N, 3, H, W) uint8 RGB -> float32 with mean about 0 and spread about 1 per channel."""
+        return (images.to(torch.float32) - self.pixel_mean).div_(self.pixel_std)
+
+    def coarse_logits(self, image: Tensor) -> Tensor:
+        """(N, 3, H, W) normalised -> (N, K, h, w) logits at the head's own stride."""
+        return self.head(self.backbone(image))
+
+    def forward(self, image: Tensor) -> SegmenterOutput:
+        """Computes logits at input resolution.
+
+        Args:
+            image: (N, 3, H, W) float, normalised RGB (see `normalize`).
+
+        Returns:
+            Logits (N, K, H, W), float32 also under autocast; `aux_logits` in training mode only.
+        """
+        size = (image.shape[-2], image.shape[-1])
+        features = self.backbone(image)
+        logits = upsample(self.head(features).float(), size)
+        if self.aux_head is None or not self.training:
+            return SegmenterOutput(logits, None)
+        return SegmenterOutput(logits, upsample(self.aux_head(features).float(), size))
+
+    @torch.inference_mode()
+    def predict(
+        self,
+        images: Tensor,
+        size: tuple[int, int] | None = None,
+        input_size: tuple[int, int] | None = None,
+    ) -> Tensor:
+        """Predicts label maps for images as they come from disk.
+
+        Runs in the mode the module is in: call `eval()` before.
+
+        Args:
+            images: (N, 3, H, W) uint8 RGB, on any device.
+            size: (H, W) of the result; None: the images' own size.
+            input_size: (H, W) that the network sees; None: the images' own size.
+
+        Returns:
+            (N, H, W) uint8 train ids on the module's device.
+        """
+        size = size or (images.shape[-2], images.shape[-1])
+        image = self.normalize(images.to(self.pixel_mean.device))
+        if input_size is not None:
+            image = resize_image(image, input_size)
+        return banded_argmax(self.coarse_logits(image).float(), size)
+
+
+def _per_channel(values: tuple[float, float, float]) -> Tensor:
+    return torch.tensor(values, dtype=torch.float32).view(1, 3, 1, 1)

@@ -1,0 +1,32 @@
+"""From coarse logits to a full-size label map in little memory."""
+
+import torch
+from torch import Tensor
+
+from segibn.models.layers import upsample
+
+
+def banded_argmax(coarse: Tensor, size: tuple[int, int], band: int = 1) -> Tensor:
+    """Equals `interpolate(coarse, size).argmax(dim=1)` without holding all logits at full size.
+
+    Works through the classes in bands and keeps the best so far, so that full-size memory is
+    `band` + 1 float maps instead of K (for 19 classes at 1024 x 2048: 17 MiB instead of 152).
+    Bands of classes rather than of rows: each class is resized by the very operation that the
+    whole would be, so the result is the same to the last bit.
+
+    Args:
+        coarse: (N, K, h, w) float logits, K <= 256.
+        size: (H, W) of the result.
+        band: how many classes are resized at a time.
+
+    Returns:
+        (N, H, W) uint8 class indices; of equal logits the first class wins.
+    """
+    best = upsample(coarse[:, :1], size)[:, 0].clone()
+    pred = torch.zeros(best.shape, dtype=torch.uint8, device=coarse.device)
+    for start in range(1, coarse.shape[1], band):
+        resized = upsample(coarse[:, start : start + band], size)
+        for offset, logits in enumerate(resized.unbind(1)):
+            pred.masked_fill_(logits > best, start + offset)
+            torch.maximum(best, logits, out=best)
+    return pred

@@ -1,0 +1,92 @@
+"""Reads the package's own checkpoints: a file in, a network ready for inference out.
+
+The training engine writes them; this room only reads, so that every tool that needs a network
+gets one without the training code.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from segibn.config.schema import RunConfig
+from segibn.errors import CheckpointError
+from segibn.models.build import build_segmenter
+from segibn.models.segmenter import Segmenter
+from segibn.models.state import compare_states, read_torch_file, shortened
+
+FORMAT = "segibn-checkpoint"
+FORMAT_VERSION = 1
+
+_KEYS = ("format_version", "config", "class_names", "palette", "classes", "iteration", "model")
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """Reads a checkpoint onto the CPU and checks that it is one; nothing in it is executed.
+
+    Args:
+        path: a checkpoint file.
+
+    Returns:
+        The dict that was saved: "config", "class_names", "palette", "classes", "iteration",
+        "model" (a state dict), "training" (or None) and "versions".
+
+    Raises:
+        CheckpointError: no such file, not readable safely, not a checkpoint of this package, or
+            written by a newer version of it.
+    """
+    content = read_torch_file(path)
+    if content.get("format") != FORMAT:
+        keys = ", ".join(str(key) for key in list(content)[:4])
+        raise CheckpointError(
+            f"{path} is not a segibn checkpoint: it holds {keys or 'nothing'}, ... instead of "
+            f"format: {FORMAT}. Published backbone weights go into a config as model.weights"
+        )
+    if content.get("format_version", 0) > FORMAT_VERSION:
+        raise CheckpointError(
+            f"{path} has checkpoint format {content['format_version']}, this version of segibn "
+            f"reads up to {FORMAT_VERSION}; update segibn"
+        )
+    absent = [key for key in _KEYS if key not in content]
+    if absent:
+        raise CheckpointError(f"{path} is an incomplete checkpoint: it lacks {', '.join(absent)}")
+    return content
+
+
+def load_segmenter(path: Path) -> tuple[Segmenter, RunConfig, dict[str, Any]]:
+    """Rebuilds the network of a checkpoint as its config says and fills it.
+
+    Args:
+        path: a checkpoint file.
+
+    Returns:
+        The network in evaluation mode on the CPU;
+        the run's resolved config; and the rest of the checkpoint ("class_names", "palette",
+        "classes", "iteration", "versions", ...) without the tensors.
+
+    Raises:
+        CheckpointError: as `read_checkpoint`; or its config is not one that this version knows;
+            or its weights are those of another architecture than its config says.
+    """
+    content = read_checkpoint(path)
+    try:
+        config = RunConfig.model_validate(content["config"])
+    except ValidationError as error:
+        details = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
+        raise CheckpointError(
+            f"{path}: its config is not one that this version of segibn knows:\n"
+            + shortened(details)
+        ) from error
+    # The checkpoint holds all weights: what the training once started from is not needed.
+    architecture = config.model.model_copy(update={"weights": "none"})
+    model = build_segmenter(architecture, len(content["class_names"]))
+    differences = compare_states(model.state_dict(), content["model"])
+    if differences:
+        raise CheckpointError(
+            f"{path} holds the weights of another architecture than its config describes "
+            f"({config.model.backbone.name}, ibn {config.model.backbone.ibn}, "
+            f"{config.model.head.name}):\n{shortened(differences)}"
+        )
+    model.load_state_dict(content["model"])
+    meta = {key: value for key, value in content.items() if key not in ("model", "training")}
+    return model.eval(), config, meta

@@ -1,0 +1,56 @@
+"""Where a number comes from: command, git revision, versions, machine. No torch.
+
+Every run folder, checkpoint and results file carries what these functions return.
+"""
+
+import os
+import platform
+import shlex
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import segibn
+
+PACKAGES = ("torch", "torchvision", "albumentations", "numpy", "opencv-python-headless", "pillow")
+
+
+def command_line() -> str:
+    """Return the command that started this process, as one would type it.
+
+    The script's path is given relative to the current folder where it lies below it.
+    """
+    program = Path(sys.argv[0])
+    if program.is_absolute() and program.is_relative_to(Path.cwd()):
+        program = program.relative_to(Path.cwd())
+    return shlex.join(["python", str(program), *sys.argv[1:]])
+
+
+def git_revision() -> str | None:
+    """Return the checkout's commit, with ``+changes`` for a dirty tree; None outside git."""
+    folder = Path(segibn.__file__).parent
+    try:
+        run = ["git", "-C", str(folder), "describe", "--always", "--abbrev=12", "--exclude=*"]
+        done = subprocess.run(
+            [*run, "--dirty=+changes"], capture_output=True, text=True, check=True, timeout=10
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of segibn, Python and the packages that can move a number."""
+    found = {"segibn": segibn.__version__, "python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def machine() -> dict[str, str | int | None]:
+    """Return what kind of machine this is (no host name, no user name)."""
+    return {"system": platform.system(), "processor": platform.machine(), "cores": os.cpu_count()}

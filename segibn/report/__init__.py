@@ -1,0 +1,1 @@
+"""Reports: the tables of README, rendered from ``results/`` and from nothing else."""

@@ -1,0 +1,58 @@
+"""Result tables for Markdown files: rendered from ``results/`` between two markers.
+
+In: ``results/<name>/cross_domain.json`` (rows) and ``conditions.json`` beside it. Out: the text
+between ``<!-- results:<name> -->`` and ``<!-- /results -->``; nothing there is typed by hand.
+"""
+
+import re
+from pathlib import Path
+
+from segibn.errors import SegibnError
+from segibn.evaluation.cross_domain import format_cross_domain
+from segibn.files import read_json
+
+ROWS_FILE = "cross_domain.json"
+CONDITIONS_FILE = "conditions.json"
+
+_BLOCK = re.compile(
+    r"(?P<open><!-- results:(?P<name>[\w./-]+) -->\n)(?P<body>.*?)(?P<close><!-- /results -->)",
+    re.DOTALL,
+)
+_OPEN = re.compile(r"<!-- results:[^>]*-->")
+
+
+def render_cross_domain(folder: Path) -> str:
+    """Render the cross-domain table of a results folder as Markdown.
+
+    Raises:
+        SegibnError: the rows are missing or malformed.
+    """
+    rows = read_json(folder / ROWS_FILE)
+    conditions_file = folder / CONDITIONS_FILE
+    conditions = read_json(conditions_file) if conditions_file.exists() else {}
+    return format_cross_domain(
+        rows, conditions.get("dataset_of"), conditions.get("published_note", "")
+    )
+
+
+def fill_tables(text: str, results: Path, source: str = "text") -> str:
+    """Return the text with every marked table rendered anew.
+
+    Args:
+        text: Markdown.
+        results: the folder ``results/``.
+        source: file name for messages.
+
+    Raises:
+        SegibnError: a marker without its end, or without its results.
+    """
+    if len(_OPEN.findall(text)) != len(_BLOCK.findall(text)):
+        raise SegibnError(
+            f"{source}: each <!-- results:NAME --> stands on a line of its own and is followed "
+            "by <!-- /results -->"
+        )
+
+    def render(match: re.Match[str]) -> str:
+        return match["open"] + render_cross_domain(results / match["name"]) + match["close"]
+
+    return _BLOCK.sub(render, text)

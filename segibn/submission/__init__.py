@@ -1,0 +1,1 @@
+"""Submissions to benchmarks, one module each: write, then check what was written."""

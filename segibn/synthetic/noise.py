@@ -1,0 +1,71 @@
+"""Noise: repeatable tiles of natural-looking irregularity, the base of every texture.
+
+In: nothing but constants (tiles do not depend on the seed; painters read them at random offsets).
+Out: float32 tiles that repeat without seams.
+"""
+
+from functools import lru_cache
+
+import numpy as np
+
+TILE = 256  # pixels; a power of two, so that `& (TILE - 1)` wraps an index
+
+
+@lru_cache(maxsize=32)
+def noise_tile(roughness: float, variant: int = 0) -> np.ndarray:
+    """Make a tile whose spectrum falls as frequency ** -roughness.
+
+    Args:
+        roughness: 0 gives white noise, 1 gritty asphalt, 2 clouds.
+        variant: another tile of the same kind.
+
+    Returns:
+        (TILE, TILE) float32, mean 0, standard deviation 1, clipped to +-3; read only.
+    """
+    rng = np.random.default_rng([911, variant, round(roughness * 100)])
+    spectrum = np.fft.rfft2(rng.standard_normal((TILE, TILE)))
+    down = np.fft.fftfreq(TILE)[:, None]
+    across = np.fft.rfftfreq(TILE)[None, :]
+    frequency = np.hypot(down, across)
+    frequency[0, 0] = 1.0
+    spectrum *= frequency**-roughness
+    spectrum[0, 0] = 0.0
+    tile = np.fft.irfft2(spectrum, s=(TILE, TILE))
+    tile = np.clip(tile / tile.std(), -3, 3).astype(np.float32)
+    tile.setflags(write=False)
+    return tile
+
+
+def noise_patch(
+    size: tuple[int, int], roughness: float, offset: tuple[int, int], variant: int = 0
+) -> np.ndarray:
+    """Cut a patch of any size out of the endlessly repeated tile.
+
+    Args:
+        size: (H, W) of the patch in pixels.
+        roughness: as in ``noise_tile``.
+        offset: (row, column) where the patch starts.
+        variant: as in ``noise_tile``.
+
+    Returns:
+        (H, W) float32.
+    """
+    tile = noise_tile(roughness, variant)
+    rows = (np.arange(size[0]) + offset[0]) & (TILE - 1)
+    columns = (np.arange(size[1]) + offset[1]) & (TILE - 1)
+    return tile[rows[:, None], columns[None, :]]
+
+
+def sample_noise(down: np.ndarray, across: np.ndarray, roughness: float) -> np.ndarray:
+    """Read the tile at given positions (nearest pixel, wrapped).
+
+    Args:
+        down: float positions in tile pixels, any shape.
+        across: the same shape.
+        roughness: as in ``noise_tile``.
+
+    Returns:
+        float32 of the same shape.
+    """
+    index = (down.astype(np.int32) & (TILE - 1)) * TILE + (across.astype(np.int32) & (TILE - 1))
+    return noise_tile(roughness).ravel()[index]

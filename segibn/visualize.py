@@ -1,0 +1,203 @@
+"""Pictures of label maps: colours, overlays, errors, captioned panels and legends.
+
+In: frames (RGB), train ids and a palette. Out: (H, W, 3) uint8 RGB pictures; whoever calls writes
+them to disk. OpenCV blends, Pillow letters; no plotting package is needed.
+
+Legend: H x W pixels, K classes.
+"""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from segibn.labels.label_set import IGNORE_INDEX
+
+Color = tuple[int, int, int]
+
+RIGHT_COLOR: Color = (226, 230, 233)
+WRONG_COLOR: Color = (208, 40, 46)
+IGNORED_COLOR: Color = (70, 74, 80)
+
+_PAPER: Color = (255, 255, 255)
+_INK: Color = (28, 32, 38)
+_SWATCH_EDGE: Color = (150, 150, 150)
+_SMALLEST_FONT, _PLAIN_FONT = 11, 17  # pixels of height
+_GAP = 8  # pixels between cells
+_CELL_WIDTHS = (320, 640)  # smallest and largest width of a panel's cells unless told
+
+
+def colorize(train_ids: np.ndarray, palette: np.ndarray) -> np.ndarray:
+    """Paint each class in its colour.
+
+    Args:
+        train_ids: (H, W) uint8; values outside [0, K), such as 255, become black.
+        palette: (K, 3) uint8 RGB.
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+    """
+    table = np.zeros((1, 256, 3), np.uint8)
+    table[0, : len(palette)] = palette
+    return cv2.LUT(cv2.cvtColor(train_ids, cv2.COLOR_GRAY2RGB), table)
+
+
+def overlay(
+    image: np.ndarray, train_ids: np.ndarray, palette: np.ndarray, alpha: float = 0.5
+) -> np.ndarray:
+    """Lay class colours over a frame; ignored pixels and black classes show the frame alone.
+
+    Args:
+        image: (H, W, 3) uint8 RGB. Not modified.
+        train_ids: (H, W) uint8 in [0, K) or 255.
+        palette: (K, 3) uint8 RGB. A class painted black, as the drivable maps' background, is
+            left unpainted.
+        alpha: share of the class colour, 0..1.
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+
+    Raises:
+        ValueError: the two sizes differ.
+    """
+    if image.shape[:2] != train_ids.shape:
+        raise ValueError(f"frame {image.shape[:2]} and label map {train_ids.shape} differ in size")
+    colors = colorize(train_ids, palette)
+    blended = cv2.addWeighted(image, 1.0 - alpha, colors, alpha, 0.0)
+    return np.where(colors.any(axis=2, keepdims=True), blended, image)
+
+
+def error_map(target: np.ndarray, pred: np.ndarray) -> np.ndarray:
+    """Show where a prediction is right (light grey), wrong (red) and not scored (dark grey).
+
+    Args:
+        target: (H, W) uint8 train ids or 255 = not scored.
+        pred: (H, W) uint8 train ids.
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+
+    Raises:
+        ValueError: the two sizes differ.
+    """
+    if target.shape != pred.shape:
+        raise ValueError(f"target {target.shape} and prediction {pred.shape} differ in size")
+    outcome = np.where(target == pred, 0, 1).astype(np.uint8)
+    outcome[target == IGNORE_INDEX] = 2
+    return colorize(outcome, np.array([RIGHT_COLOR, WRONG_COLOR, IGNORED_COLOR], np.uint8))
+
+
+def panel(
+    rows: Sequence[Sequence[np.ndarray | None]],
+    column_titles: Sequence[str],
+    row_titles: Sequence[str] | None = None,
+    cell_size: tuple[int, int] | None = None,
+) -> np.ndarray:
+    """Set pictures side by side on white, with titles above and to the left.
+
+    Args:
+        rows: pictures (h, w, 3) uint8 RGB of any sizes; None leaves a cell empty. Each picture
+            is fitted into its cell with its proportions kept.
+        column_titles: one for each column; text too wide for its column is set smaller.
+        row_titles: one for each row; may have line breaks.
+        cell_size: (H, W) of a cell; None takes the first picture's, at a width of 320 to 640.
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+
+    Raises:
+        ValueError: rows, columns and titles do not match in number.
+    """
+    if any(len(row) != len(column_titles) for row in rows) or not rows:
+        raise ValueError("a panel needs rows with as many pictures as there are column titles")
+    if row_titles is not None and len(row_titles) != len(rows):
+        raise ValueError(f"{len(rows)} rows, but {len(row_titles)} row titles")
+    height, width = cell_size or _default_cell_size(rows)
+    size = max(_PLAIN_FONT, width // 24)  # large pictures are looked at scaled down
+    left = _GAP + (_widest(row_titles, size) + _GAP if row_titles else 0)
+    top = 2 * _GAP + round(1.2 * size)
+    sheet_width = left + len(column_titles) * (width + _GAP)
+    sheet = Image.new("RGB", (sheet_width, top + len(rows) * (height + _GAP)), _PAPER)
+    draw = ImageDraw.Draw(sheet)
+    for column, title in enumerate(column_titles):
+        center = left + column * (width + _GAP) + width / 2
+        draw.text((center, top / 2), title, _INK, _fitting_font(title, size, width), anchor="mm")
+    for index, row in enumerate(rows):
+        y = top + index * (height + _GAP)
+        if row_titles:
+            draw.multiline_text(
+                (_GAP, y + height / 2), row_titles[index], _INK, _font(size), anchor="lm"
+            )
+        for column, picture in enumerate(row):
+            if picture is not None:
+                fitted = _fit(picture, height, width)
+                x = left + column * (width + _GAP) + (width - fitted.shape[1]) // 2
+                sheet.paste(Image.fromarray(fitted), (x, y + (height - fitted.shape[0]) // 2))
+    return np.asarray(sheet).copy()
+
+
+def legend(class_names: Sequence[str], palette: np.ndarray, width: int = 960) -> np.ndarray:
+    """Draw a colour swatch and a name for each class, in columns as wide as the longest name.
+
+    Args:
+        class_names: K names.
+        palette: (K, 3) uint8 RGB.
+        width: of the picture in pixels.
+
+    Returns:
+        (H, width, 3) uint8 RGB.
+    """
+    swatch = max(_PLAIN_FONT, width // 100)
+    line = round(1.5 * swatch)
+    entry = swatch + 6 + _widest(class_names, swatch) + 2 * _GAP
+    per_line = max(1, (width - _GAP) // entry)
+    lines = -(-len(class_names) // per_line)
+    per_line = -(-len(class_names) // lines)  # evenly filled lines
+    sheet = Image.new("RGB", (width, lines * line + _GAP), _PAPER)
+    draw = ImageDraw.Draw(sheet)
+    for index, (name, color) in enumerate(zip(class_names, palette, strict=True)):
+        x = _GAP + (index % per_line) * entry
+        y = _GAP // 2 + (index // per_line) * line
+        box = (x, y, x + swatch, y + swatch)
+        draw.rectangle(box, fill=tuple(int(value) for value in color), outline=_SWATCH_EDGE)
+        draw.text((x + swatch + 6, y + swatch / 2), name, _INK, _font(swatch), anchor="lm")
+    return np.asarray(sheet).copy()
+
+
+def with_legend(picture: np.ndarray, class_names: Sequence[str], palette: np.ndarray) -> np.ndarray:
+    """Set a legend under a picture, at the picture's width. Returns (H, W, 3) uint8 RGB."""
+    return np.vstack([picture, legend(class_names, palette, picture.shape[1])])
+
+
+def _default_cell_size(rows: Sequence[Sequence[np.ndarray | None]]) -> tuple[int, int]:
+    first = next((picture for row in rows for picture in row if picture is not None), None)
+    if first is None:
+        raise ValueError("a panel needs at least one picture")
+    height, width = first.shape[:2]
+    cell_width = int(np.clip(width, *_CELL_WIDTHS))
+    return max(1, round(height * cell_width / width)), cell_width
+
+
+def _fit(picture: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Scale into (height, width) with proportions kept: averaged when shrunk, else repeated."""
+    scale = min(height / picture.shape[0], width / picture.shape[1])
+    size = (max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[0] * scale)))
+    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_NEAREST
+    return cv2.resize(picture, size, interpolation=method)
+
+
+def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(size)
+
+
+def _fitting_font(text: str, size: int, width: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    """Return the largest font up to ``size`` in which ``text`` fits, or the smallest legible."""
+    fonts = (_font(smaller) for smaller in range(size, _SMALLEST_FONT, -1))
+    return next((font for font in fonts if font.getlength(text) <= width), _font(_SMALLEST_FONT))
+
+
+def _widest(texts: Sequence[str], size: int) -> int:
+    """Return the width in pixels of the widest line of ``texts``."""
+    font = _font(size)
+    return int(max(font.getlength(line) for text in texts for line in text.split("\n"))) + 1

@@ -1,0 +1,142 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from segibn.analysis.divergence import (
+    VARIANCE_FLOOR,
+    Divergence,
+    Moments,
+    collect_moments,
+    compute_divergence,
+    feature_modules,
+    format_table,
+    symmetric_kl,
+)
+from segibn.analysis.plot import draw_curves
+from segibn.models.heads.fcn import FCNHead
+from segibn.models.resnet import BasicBlock, ResNet, resnet
+from segibn.models.segmenter import Segmenter
+
+
+def _moments(samples):
+    moments = Moments(samples.shape[1])
+    for row in samples:
+        moments.add(row)
+    return moments
+
+
+def _kl(mu_a, var_a, mu_b, var_b):
+    """KL(A||B) of two Gaussians, from the textbook."""
+    a, b = math.sqrt(var_a), math.sqrt(var_b)
+    return math.log(b / a) + (var_a + (mu_a - mu_b) ** 2) / (2 * var_b) - 0.5
+
+
+def _segmenter(ibn="none"):
+    torch.manual_seed(0)
+    backbone = ResNet(BasicBlock, (1, 1, 1, 1), ibn)
+    return Segmenter(backbone, FCNHead(backbone.feature_specs, 2, channels=4)).eval()
+
+
+def _images(seed, count=3, low=0, high=256):
+    random = np.random.default_rng(seed)
+    return [random.integers(low, high, (33, 41, 3), dtype=np.uint8) for _ in range(count)]
+
+
+def test_moments_are_numpys_mean_and_variance():
+    samples = np.random.default_rng(0).normal(50, 3, (40, 6))
+    moments = _moments(samples)
+    np.testing.assert_allclose(moments.mean, samples.mean(0))
+    np.testing.assert_allclose(moments.variance, samples.var(0))
+
+
+def test_symmetric_kl_is_the_sum_of_both_textbook_directions():
+    random = np.random.default_rng(0)
+    a, b = _moments(random.normal(0, 1, (30, 4))), _moments(random.normal(0.5, 2, (20, 4)))
+    va, vb = a.variance + VARIANCE_FLOOR, b.variance + VARIANCE_FLOOR
+    expected = [
+        _kl(a.mean[c], va[c], b.mean[c], vb[c]) + _kl(b.mean[c], vb[c], a.mean[c], va[c])
+        for c in range(4)
+    ]
+    np.testing.assert_allclose(symmetric_kl(a, b), expected)
+    np.testing.assert_allclose(symmetric_kl(b, a), expected)
+
+
+def test_equal_domains_and_dead_channels_have_no_divergence():
+    same = _moments(np.ones((5, 3)))
+    np.testing.assert_array_equal(symmetric_kl(same, same), 0)
+
+
+def test_the_divergence_of_a_feature_is_the_mean_over_its_channels():
+    random = np.random.default_rng(1)
+    a, b = _moments(random.normal(0, 1, (9, 5))), _moments(random.normal(1, 1, (9, 5)))
+    found = compute_divergence({"stem": a}, {"stem": b})
+    assert found.names == ("stem",)
+    assert found.values[0] == pytest.approx(symmetric_kl(a, b).mean())
+
+
+def test_resnet50_has_the_papers_17_features():
+    names = list(feature_modules(resnet("resnet50")))
+    assert len(names) == 17
+    assert (names[0], names[1], names[4], names[-1]) == ("stem", "layer1.0", "layer2.0", "layer4.2")
+
+
+@pytest.mark.parametrize("ibn", ["none", "b"])
+def test_collected_means_are_those_of_the_features_after_relu(ibn):
+    segmenter, images = _segmenter(ibn), _images(0)
+    moments = collect_moments(segmenter, images)
+    net, expected = segmenter.backbone, {}
+    with torch.inference_mode():
+        for image in images:
+            x = segmenter.normalize(torch.from_numpy(image).permute(2, 0, 1)[None])
+            x = torch.relu(net.bn1(net.conv1(x)))
+            expected.setdefault("stem", []).append(x.mean((0, 2, 3)).numpy())
+            x = net.maxpool(x)
+            for stage in ("layer1", "layer2", "layer3", "layer4"):
+                x = getattr(net, stage)(x)
+                expected.setdefault(f"{stage}.0", []).append(x.mean((0, 2, 3)).numpy())
+    assert list(moments) == list(expected)
+    for name, values in expected.items():
+        np.testing.assert_allclose(moments[name].mean, np.mean(values, 0), rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(moments[name].variance, np.var(values, 0), rtol=1e-3, atol=1e-7)
+
+
+def test_no_hook_is_left_on_the_network():
+    segmenter = _segmenter()
+    collect_moments(segmenter, _images(0))
+    assert not any(module._forward_hooks for module in segmenter.modules())
+
+
+def test_instance_norm_brings_brighter_and_darker_frames_together():
+    def first_feature(ibn):
+        segmenter = _segmenter(ibn)
+        dark = collect_moments(segmenter, _images(0, 6, 0, 100))
+        bright = collect_moments(segmenter, _images(1, 6, 100, 256))
+        return compute_divergence(dark, bright).values[0]
+
+    assert first_feature("b") < 0.05 * first_feature("none")
+
+
+def test_a_domain_needs_two_images():
+    with pytest.raises(ValueError, match="two images"):
+        collect_moments(_segmenter(), _images(0, 1))
+
+
+def test_the_table_has_a_line_for_each_feature_of_the_deepest_network():
+    shallow, deep = Divergence(("stem",), (1.0,)), Divergence(("stem", "layer1.0"), (2.0, 3.0))
+    lines = format_table({"r18": shallow, "r50": deep}).splitlines()
+    assert [line.split() for line in lines] == [
+        ["feature", "r18", "r50"],
+        ["stem", "1.000", "2.000"],
+        ["layer1.0", "-", "3.000"],
+        ["mean", "1.000", "2.500"],
+    ]
+
+
+def test_a_higher_curve_is_drawn_higher():
+    picture = draw_curves({"low": [0.1, 0.1], "high": [0.9, 0.9]}, ["stem", "layer1.0"], "t")
+    middle = picture[:400, picture.shape[1] // 2].astype(int)
+    red = np.flatnonzero((middle[:, 0] > 180) & (middle[:, 1] < 90))  # the second curve
+    grey = np.flatnonzero((abs(middle[:, 0] - 90) < 20) & (abs(middle[:, 2] - 104) < 20))
+    assert red.max() < grey.min()

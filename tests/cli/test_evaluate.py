@@ -1,0 +1,107 @@
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from segibn.cli.evaluate import main
+from segibn.errors import ConfigError, DatasetError
+from segibn.files import read_image, read_json, sha256_of
+from segibn.labels.catalog import label_set_for
+from segibn.models.weights import load_segmenter
+
+
+def _evaluate(run, datasets, tmp_path, *more):
+    output = tmp_path / "scores.json"
+    argv = [str(run), "--datasets", str(datasets), "--device", "cpu", "--output", str(output)]
+    assert main([*argv, *more]) == 0
+    return read_json(output)
+
+
+def test_scores_are_those_of_a_plain_loop(make_run, datasets, tmp_path, capsys):
+    run = make_run("camvid", "camvid11")
+    scores = _evaluate(run, datasets, tmp_path)
+    segmenter, _, _ = load_segmenter(run / "checkpoints" / "last.pt")
+    table, expected = label_set_for("camvid"), np.zeros((11, 12), int)
+    for path in sorted((datasets / "camvid" / "val").iterdir()):
+        image = torch.from_numpy(read_image(path)).permute(2, 0, 1)[None]
+        pred = segmenter.predict(image)[0].numpy()
+        raw = read_image(datasets / "camvid" / "valannot" / path.name)[..., 0]
+        target = table.lookup[raw]
+        for t, p in zip(target.ravel(), pred.ravel(), strict=True):
+            if t != 255:
+                expected[t, p] += 1
+    np.testing.assert_array_equal(scores["confusion"], expected)
+    printed = capsys.readouterr().out
+    assert scores["signature"] in printed
+    assert "bicyclist" in printed
+
+
+def test_the_file_says_where_its_numbers_come_from(make_run, datasets, tmp_path):
+    run = make_run("camvid", "camvid11", "a", seed=3)
+    scores = _evaluate(run, datasets, tmp_path)
+    assert scores["checkpoint_sha256"] == sha256_of(run / "checkpoints" / "last.pt")
+    assert (scores["iteration"], scores["seed"], scores["ibn"]) == (7, 3, "a")
+    assert (scores["config"], scores["train"]) == ("camvid_a", "camvid:train")
+    assert scores["frames"] == ["0001TP_001000", "0001TP_001001", "0001TP_001002"]
+    assert scores["precision"] == "float32"
+    assert {"command", "git_revision", "versions", "device"} <= set(scores)
+    assert "set:camvid-val|n:3|K:11" in scores["signature"]
+
+
+def test_a_names_file_narrows_the_set(make_run, datasets, tmp_path):
+    names = tmp_path / "two.txt"
+    names.write_text("0001TP_001000\n0001TP_001002\n")
+    run = make_run("camvid", "camvid11")
+    more = ("--dataset", "camvid", "--split", "val", "--names-file", str(names))
+    assert _evaluate(run, datasets, tmp_path, *more)["num_images"] == 2
+
+
+def test_options_are_in_the_signature(make_run, datasets, tmp_path):
+    run = make_run("camvid", "camvid11")
+    more = ("--window", "32x32", "--scales", "0.5,1", "--flip", "--input-size", "40x56")
+    signature = _evaluate(run, datasets, tmp_path, *more)["signature"]
+    assert "slide32x32" in signature
+    assert "@40x56" in signature
+    assert "scales:0.5,1.0|flip:yes" in signature
+
+
+def test_pictures_are_written_for_frames_spread_over_the_set(make_run, datasets, tmp_path):
+    run, folder = make_run("camvid", "camvid11"), tmp_path / "pictures"
+    _evaluate(run, datasets, tmp_path, "--pictures", str(folder), "--picture-count", "1")
+    assert [path.name for path in folder.iterdir()] == ["0001TP_001001.jpg"]
+
+
+def test_a_network_of_the_19_classes_reads_camvid_in_them(make_run, datasets, tmp_path):
+    """Its config leaves the classes to the data set, so they come from its class names."""
+    run = make_run("gta5", "cityscapes19")
+    scores = _evaluate(run, datasets, tmp_path, "--dataset", "camvid")
+    assert len(scores["class_names"]) == 19
+
+
+def test_a_set_that_cannot_be_read_in_the_classes_is_refused(make_run, datasets, tmp_path):
+    run = make_run("bdd100k_drivable", "drivable3")
+    with pytest.raises(ConfigError, match=r"last\.pt cannot be scored on camvid:val.*drivable3"):
+        _evaluate(run, datasets, tmp_path, "--dataset", "camvid")
+
+
+def test_a_missing_data_set_says_what_it_looked_for(make_run, datasets, tmp_path):
+    run = make_run("gta5", "cityscapes19")
+    with pytest.raises(DatasetError, match="cityscapes"):
+        _evaluate(run, datasets, tmp_path, "--dataset", "cityscapes")
+
+
+@pytest.mark.slow
+def test_two_processes_count_exactly_what_one_does(make_run, datasets, tmp_path, repository):
+    """Three frames over two ranks: the number does not divide."""
+    run, output = make_run("camvid", "camvid11"), tmp_path / "two.json"
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2"]
+    command += [str(repository / "tools" / "evaluate.py"), str(run), "--device", "cpu"]
+    command += ["--datasets", str(datasets), "--output", str(output)]
+    subprocess.run(command, check=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    one, two = _evaluate(run, datasets, tmp_path), read_json(output)
+    assert two["processes"] == 2
+    for key in ("confusion", "signature", "frames", "num_images"):
+        assert two[key] == one[key]

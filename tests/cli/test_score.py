@@ -1,0 +1,87 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from segibn.cli.score import main
+from segibn.files import write_label_png
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> tuple[str, str]:
+    rng = np.random.default_rng(0)
+    for name in ("a", "b"):
+        target = rng.choice(3, (12, 16), p=[0.8, 0.12, 0.08]).astype(np.uint8)
+        write_label_png(tmp_path / "gt" / f"{name}.png", target)
+        write_label_png(tmp_path / "pred" / f"{name}_pred.png", np.roll(target, 1, axis=0))
+    return str(tmp_path / "gt"), str(tmp_path / "pred")
+
+
+def run_tool(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, str(ROOT / "tools" / "score.py"), *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_json_holds_the_score_at_full_precision(folders: tuple[str, str], capsys):
+    target, pred = folders
+    assert main(["semseg", "--target", target, "--pred", pred, "--json"]) == 0
+    plain = json.loads(capsys.readouterr().out)
+    assert plain["miou"] == np.mean([plain["iou"][name] for name in plain["averaged_classes"]])
+    assert plain["frames"] == ["a", "b"]
+
+
+def test_table_ends_with_the_signature(folders: tuple[str, str], capsys):
+    target, pred = folders
+    main(["semseg", "--target", target, "--pred", pred, "--set-name", "toy"])
+    assert capsys.readouterr().out.splitlines()[-1].startswith("miou|set:toy|n:2|K:19|")
+
+
+def test_drivable_prints_one_line_per_definition(folders: tuple[str, str], capsys):
+    target, pred = folders
+    main(["drivable", "--target", target, "--pred", pred])
+    out = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in out[:5]] == ["A", "B", "C", "D", "D-yolop"]
+
+
+def test_a_doubtful_prediction_encoding_is_a_warning(folders: tuple[str, str], capsys):
+    target, pred = folders
+    main(["drivable", "--target", target, "--pred", pred, "--pred-encoding", "2021", "--json"])
+    captured = capsys.readouterr()
+    assert "warning" in captured.err
+    assert json.loads(captured.out)["pred_encoding"] == "2021"
+
+
+def test_the_tool_prints_an_error_without_traceback(folders: tuple[str, str]):
+    target, _ = folders
+    done = run_tool("semseg", "--target", target, "--pred", "/nowhere")
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ")
+    assert "Traceback" not in done.stderr
+    assert "/nowhere" in done.stderr
+
+
+def test_scoring_loads_no_torch(folders: tuple[str, str]):
+    target, pred = folders
+    program = (
+        "import pkgutil, sys, importlib, segibn.evaluation as room\n"
+        "for module in pkgutil.iter_modules(room.__path__):\n"
+        "    importlib.import_module('segibn.evaluation.' + module.name)\n"
+        "from segibn.cli.score import main\n"
+        f"main(['semseg', '--target', {target!r}, '--pred', {pred!r}])\n"
+        f"main(['drivable', '--target', {target!r}, '--pred', {pred!r}])\n"
+        "heavy = {'torch', 'torchvision', 'albumentations', 'matplotlib'} & set(sys.modules)\n"
+        "sys.exit(', '.join(heavy) or None)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr

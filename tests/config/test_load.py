@@ -1,0 +1,171 @@
+"""Reading configs: one parent, overrides, all mistakes at once with path and suggestion."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from segibn.config import schema
+from segibn.config.load import dump_config, load_config
+from segibn.errors import ConfigError
+
+CONFIGS = sorted((Path(__file__).resolve().parents[2] / "configs").rglob("*.yaml"))
+MINIMAL = "data: {train: {name: gta5}}\n"
+
+
+def write(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: str(path.relative_to(path.parents[2])))
+def test_every_shipped_config_loads_and_says_how_to_run_it(path: Path) -> None:
+    config = load_config(path)
+    header = [line for line in path.read_text().splitlines() if line.startswith("#")]
+    command = next(line for line in header if line.startswith("# command:"))
+    assert f"configs/{path.as_posix().rpartition('/configs/')[2]}" in command
+    assert any("# cost:" in line and "expected:" in line for line in header)
+    assert config.name == path.stem
+    kind = {"none": "none", "ibn": "a", "ibn_b": "b"}
+    for ending in ("_ibn_b", "_ibn", "_none"):
+        if path.stem.endswith(ending):
+            assert config.model.backbone.ibn == kind[ending[1:]]
+            break
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: str(path.relative_to(path.parents[2])))
+def test_no_config_repeats_its_parents_values_or_has_a_grandparent(path: Path) -> None:
+    tree = yaml.safe_load(path.read_text())
+    base = tree.pop("base", None)
+    if base is None:
+        return
+    parent = yaml.safe_load((path.parent / base).read_text())
+    assert "base" not in parent
+
+    def leaves(node: object, prefix: str = "") -> dict[str, object]:
+        if not isinstance(node, dict):
+            return {prefix: node}
+        return {k: v for key, n in node.items() for k, v in leaves(n, f"{prefix}.{key}").items()}
+
+    repeated = (
+        leaves(tree).items() & {k: v for k, v in leaves(parent).items() if _hashable(v)}.items()
+    )
+    assert not repeated
+
+
+def _hashable(value: object) -> bool:
+    return not isinstance(value, list)
+
+
+def test_dumped_config_loads_back_equal(tmp_path: Path) -> None:
+    config = load_config(write(tmp_path / "run.yaml", MINIMAL), ["model.head.name=deeplabv3"])
+    again = load_config(write(tmp_path / "resolved.yaml", dump_config(config)))
+    assert again == config
+
+
+def test_scientific_notation_without_a_dot_becomes_a_number(tmp_path: Path) -> None:
+    config = load_config(write(tmp_path / "run.yaml", MINIMAL + "optim: {lr: 1e-4}\n"))
+    assert config.optim.lr == 0.0001
+
+
+def test_child_overrides_parent_and_override_beats_both(tmp_path: Path) -> None:
+    write(tmp_path / "base/p.yaml", MINIMAL + "optim: {lr: 0.1, momentum: 0.5}\n")
+    child = write(tmp_path / "c.yaml", "base: base/p.yaml\noptim: {lr: 0.2}\n")
+    assert load_config(child).optim.lr == 0.2
+    assert load_config(child).optim.momentum == 0.5
+    assert load_config(child, ["optim.lr=0.3"]).optim.lr == 0.3
+    assert load_config(child).name == "c"
+
+
+def test_another_head_replaces_the_parents_head_whole(tmp_path: Path) -> None:
+    head = "model: {head: {name: fcn, dilation: 6}, backbone: {output_stride: 16}}\n"
+    write(tmp_path / "p.yaml", MINIMAL + head)
+    child = write(tmp_path / "c.yaml", "base: p.yaml\nmodel: {head: {name: deeplabv3}}\n")
+    assert load_config(child).model.head.atrous_rates == (6, 12, 18)
+
+
+def test_names_file_is_relative_to_the_config_that_states_it(tmp_path: Path) -> None:
+    base = "data: {train: {name: gta5, names_file: ../names.txt}}\n"
+    write(tmp_path / "base/p.yaml", base)
+    child = write(tmp_path / "deep/er/c.yaml", "base: ../../base/p.yaml\n")
+    assert load_config(child).data.train.names_file == str(tmp_path / "names.txt")
+
+
+def test_all_mistakes_are_reported_at_once_with_path_and_suggestion(tmp_path: Path) -> None:
+    text = """
+data: {train: {name: gta5}, crop_siz: [1, 2]}
+model: {backbone: {ibn: false}, head: {name: fcn, dilatoin: 2}}
+optim: {lr: fast, momentun: 0.9}
+"""
+    with pytest.raises(ConfigError) as caught:
+        load_config(write(tmp_path / "run.yaml", text))
+    message = str(caught.value)
+    assert "run.yaml" in message
+    for expected in (
+        "data.crop_siz: unknown key; did you mean 'crop_size'?",
+        "model.backbone.ibn: input should be 'none', 'a' or 'b' (got False)",
+        "model.head.dilatoin: unknown key; did you mean 'dilation'?",
+        "optim.lr: input should be a valid number",
+        "optim.momentun: unknown key; did you mean 'momentum'?",
+    ):
+        assert expected in message
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("data: {train: {name: gta5}}\noptim: {lr: 1, lr: 2}\n", "key 'lr' stands twice (line 2)"),
+        ("data: [unclosed\n", "not valid YAML"),
+        ("- a list\n", "must hold a mapping"),
+        (MINIMAL + "optim: {iterations: 5, warmup_iterations: 5}\n", "must be below iterations"),
+        (
+            MINIMAL + "model: {backbone: {output_stride: 16}, "
+            "head: {name: deeplabv3, atrous_rates: [12, 24, 36]}}\n",
+            "belong to output_stride 8; at stride 16 use (6, 12, 18)",
+        ),
+        ("data: {train: {name: folder}}\n", "`folder:`"),
+        ("data: {train: {name: gta5}, classes: drivable3}\n", "needs bdd100k_drivable"),
+        ("data: {train: {name: bdd100k_drivable}, classes: street11}\n", "only its own classes"),
+        ("base: other.yaml\n", "no config file"),
+    ],
+)
+def test_mistake_has_a_message_that_says_the_fix(tmp_path: Path, text: str, expected: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_config(write(tmp_path / "run.yaml", text))
+    assert expected in str(caught.value)
+
+
+def test_second_parent_is_refused(tmp_path: Path) -> None:
+    write(tmp_path / "a.yaml", MINIMAL)
+    write(tmp_path / "b.yaml", "base: a.yaml\n")
+    with pytest.raises(ConfigError, match="only one parent"):
+        load_config(write(tmp_path / "c.yaml", "base: b.yaml\n"))
+
+
+def test_misspelt_config_file_suggests_the_right_one(tmp_path: Path) -> None:
+    write(tmp_path / "gta5_ibn.yaml", MINIMAL)
+    with pytest.raises(ConfigError, match=r"did you mean .*gta5_ibn\.yaml"):
+        load_config(tmp_path / "gta5_inb.yaml")
+
+
+@pytest.mark.parametrize("override", ["optim.lr", "=3", "optim.lr=[1"])
+def test_malformed_override_is_refused(tmp_path: Path, override: str) -> None:
+    with pytest.raises(ConfigError, match="override"):
+        load_config(write(tmp_path / "run.yaml", MINIMAL), [override])
+
+
+def test_every_field_of_the_schema_is_documented() -> None:
+    models = [
+        model
+        for model in vars(schema).values()
+        if isinstance(model, type) and issubclass(model, schema.BaseModel)
+    ]
+    missing = [
+        f"{model.__name__}.{name}"
+        for model in models
+        for name, field in model.model_fields.items()
+        if not field.description
+    ]
+    assert len(models) > 10
+    assert missing == []

@@ -1,0 +1,23 @@
+"""What every test may use: the folder of real frames, and one thread for torch and OpenCV."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """Return the root of the checkout."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """Return the folder of real frames, or skip: they are never part of the repository."""
+    folder = os.environ.get("SEGIBN_REAL_DATA")
+    if not folder:
+        pytest.skip("set SEGIBN_REAL_DATA to a folder with bdd100k/, camvid/ and cityscapes/")
+    return Path(folder)

@@ -1,0 +1,120 @@
+"""One sample from disk: its arrays, its seed, and what a broken file says."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from segibn.data import gta5
+from segibn.data.cache import estimate_gib, preload
+from segibn.data.dataset import SegmentationDataset, load_arrays, sample_seed
+from segibn.data.samples import SamplePaths
+from segibn.data.transforms import TrainTransform
+from segibn.errors import DatasetError, ImageFileError, LabelValueError
+from segibn.files import write_label_png
+from segibn.labels.catalog import label_set_for
+
+CITYSCAPES = label_set_for("cityscapes")
+
+
+def test_arrays_are_what_pillow_reads_and_labels_are_mapped(samples: list[SamplePaths]) -> None:
+    image, target = load_arrays(samples[0], CITYSCAPES)
+    np.testing.assert_array_equal(image, np.array(Image.open(samples[0].image)))
+    raw = np.array(Image.open(samples[0].target))
+    assert (target[raw == 7] == 0).all()
+    assert (target[raw == 33] == 18).all()
+    assert (target[raw < 7] == 255).all()
+
+
+def test_a_sample_is_a_dictionary_of_uint8_tensors(samples: list[SamplePaths]) -> None:
+    dataset = SegmentationDataset(samples, CITYSCAPES, TrainTransform((16, 32)))
+    sample = dataset[(9, 2)]
+    assert sample["image"].shape == (3, 16, 32)
+    assert sample["target"].shape == (16, 32)
+    assert sample["image"].dtype == sample["target"].dtype == torch.uint8
+    assert (sample["name"], sample["position"]) == (samples[2].name, 9)
+
+
+def test_the_same_frame_looks_different_at_another_position(samples: list[SamplePaths]) -> None:
+    dataset = SegmentationDataset(samples, CITYSCAPES, TrainTransform((16, 32)), seed=1)
+    images = [dataset[(position, 0)]["image"] for position in range(6)]
+    assert len({image.numpy().tobytes() for image in images}) == 6
+    assert torch.equal(images[3], dataset[(3, 0)]["image"])
+
+
+def test_sample_seeds_differ_by_seed_and_position() -> None:
+    seeds = {sample_seed(seed, position) for seed in range(20) for position in range(500)}
+    assert len(seeds) == 10_000
+
+
+def test_image_and_label_of_different_size_name_both_and_the_fix(
+    samples: list[SamplePaths],
+) -> None:
+    assert samples[0].target is not None
+    write_label_png(samples[0].target, np.full((24, 39), 7, np.uint8))
+    with pytest.raises(ImageFileError) as caught:
+        load_arrays(samples[0], CITYSCAPES)
+    for part in (str(samples[0].image), str(samples[0].target), "24x40", "24x39", "names_file"):
+        assert part in str(caught.value)
+
+
+def test_a_truncated_image_is_named(samples: list[SamplePaths]) -> None:
+    content = samples[1].image.read_bytes()
+    samples[1].image.write_bytes(content[: len(content) // 2])
+    with pytest.raises(ImageFileError, match=samples[1].image.name):
+        load_arrays(samples[1], CITYSCAPES)
+
+
+def test_a_value_outside_the_table_names_file_and_value(samples: list[SamplePaths]) -> None:
+    assert samples[1].target is not None
+    write_label_png(samples[1].target, np.full((24, 40), 77, np.uint8))
+    with pytest.raises(LabelValueError, match="77") as caught:
+        load_arrays(samples[1], CITYSCAPES)
+    assert samples[1].target.name in str(caught.value)
+
+
+def test_a_sample_without_label_map_is_an_error(samples: list[SamplePaths]) -> None:
+    with pytest.raises(DatasetError, match="no label map"):
+        load_arrays(SamplePaths("x", samples[0].image, None), CITYSCAPES)
+
+
+def test_resize_keeps_class_values_and_gives_the_size(make_gta5: Callable[..., Path]) -> None:
+    (sample,) = gta5.index(make_gta5([1]), "train")
+    image, target = load_arrays(sample, label_set_for("gta5"), (13, 21))
+    assert image.shape == (13, 21, 3)
+    assert target.shape == (13, 21)
+    assert set(np.unique(target)) <= {0, 2, 10, 13, 255}
+
+
+def test_cached_samples_equal_decoded_ones(samples: list[SamplePaths]) -> None:
+    steps: list[tuple[int, int]] = []
+    cache = preload(
+        samples, CITYSCAPES, (12, 20), progress=lambda done, total: steps.append((done, total))
+    )
+    transform = TrainTransform((8, 16))
+    plain = SegmentationDataset(samples, CITYSCAPES, transform, resize=(12, 20))
+    cached = SegmentationDataset(samples, CITYSCAPES, transform, resize=(12, 20), cache=cache)
+    for key in ((0, 4), (7, 1)):
+        assert torch.equal(plain[key]["image"], cached[key]["image"])
+        assert torch.equal(plain[key]["target"], cached[key]["target"])
+    assert steps == [(i, 5) for i in range(1, 6)]
+
+
+def test_a_cache_above_its_limit_is_refused_before_any_decoding(
+    samples: list[SamplePaths],
+) -> None:
+    assert estimate_gib(samples, None) == pytest.approx(5 * 24 * 40 * 4 / 2**30)
+    for sample in samples:
+        content = sample.image.read_bytes()
+        sample.image.write_bytes(content[:-20])  # decoding would fail: only the header is read
+    with pytest.raises(DatasetError, match="cache_limit_gib"):
+        preload(samples, CITYSCAPES, limit_gib=1e-6)
+
+
+def test_a_broken_file_stops_the_cache_with_its_name(samples: list[SamplePaths]) -> None:
+    samples[3].image.write_bytes(samples[3].image.read_bytes()[:-20])
+    with pytest.raises(ImageFileError, match=samples[3].image.name):
+        preload(samples, CITYSCAPES)

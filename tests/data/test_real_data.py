@@ -1,0 +1,65 @@
+"""The official layouts and encodings, on real frames."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from segibn.config.schema import DatasetConfig
+from segibn.data.build import build_eval_frames, build_label_set, index_dataset
+from segibn.data.dataset import SegmentationDataset
+from segibn.data.encoding import detect_drivable_encoding
+from segibn.data.transforms import TrainTransform
+
+pytestmark = pytest.mark.real_data
+
+
+@pytest.mark.parametrize(
+    ("name", "split", "size", "common"),
+    [
+        ("cityscapes", "train", (1024, 2048), {0, 1, 2, 8, 10, 13}),
+        ("camvid", "val", (360, 480), {0, 1, 3, 4, 5, 8}),
+        ("bdd100k_semseg", "train", (720, 1280), {0, 2, 8, 10, 13}),
+        ("bdd100k_drivable", "val", (720, 1280), {0, 1, 2}),
+    ],
+)
+def test_frames_have_their_size_and_the_common_classes(
+    real_data: Path, name: str, split: str, size: tuple[int, int], common: set[int]
+) -> None:
+    frames = build_eval_frames(DatasetConfig(name=name, split=split), real_data)
+    seen: set[int] = set()
+    for _, (_, image, target) in zip(range(8), frames, strict=False):
+        assert image.shape == (*size, 3)
+        assert target.shape == size
+        seen |= set(np.unique(target).tolist())
+    assert common <= seen
+    assert seen <= {*range(frames.label_set.num_classes), 255}
+
+
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_every_single_real_drivable_map_tells_its_encoding(real_data: Path, split: str) -> None:
+    samples = index_dataset(DatasetConfig(name="bdd100k_drivable", split=split), real_data)
+    for sample in samples[::8]:
+        assert sample.target is not None
+        assert detect_drivable_encoding([sample.target]) == "2018"
+
+
+def test_test_frames_of_the_challenge_have_no_labels(real_data: Path) -> None:
+    samples = index_dataset(DatasetConfig(name="bdd100k_drivable", split="test"), real_data)
+    assert {sample.target for sample in samples} == {None}
+
+
+def test_the_road_lies_below_the_sky_in_every_data_set(real_data: Path) -> None:
+    for name, split in (("cityscapes", "train"), ("camvid", "train"), ("bdd100k_semseg", "train")):
+        dataset = DatasetConfig(name=name, split=split)
+        samples = index_dataset(dataset, real_data)
+        labels = build_label_set(dataset, "cityscapes19")
+        road = labels.class_names.index("road")
+        sky = labels.class_names.index("sky")
+        data = SegmentationDataset(samples, labels, TrainTransform((128, 256), (0.5, 0.5)))
+        heights: dict[int, list[float]] = {road: [], sky: []}
+        for index in range(0, len(samples), max(1, len(samples) // 6)):
+            target = data._arrays(index)[1]
+            for train_id, found in heights.items():
+                found.extend(np.nonzero(target == train_id)[0] / target.shape[0])
+        assert np.mean(heights[sky]) + 0.2 < np.mean(heights[road])

@@ -1,0 +1,53 @@
+"""The order of samples is a pure function of seed and position."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from segibn.data.sampler import PositionSampler, epoch_order
+
+
+def _flat(sampler: PositionSampler) -> list[tuple[int, int]]:
+    return list(itertools.chain.from_iterable(sampler))
+
+
+def test_each_epoch_shows_every_sample_once_in_a_new_order() -> None:
+    seen = [index for _, index in _flat(PositionSampler(12, 4, seed=3, end_iteration=9))]
+    epochs = [seen[i : i + 12] for i in range(0, 36, 12)]
+    assert all(sorted(epoch) == list(range(12)) for epoch in epochs)
+    assert epochs[0] != epochs[1] != epochs[2]
+
+
+def test_positions_count_up_without_gaps_over_epochs_that_do_not_divide() -> None:
+    pairs = _flat(PositionSampler(5, 3, seed=0, end_iteration=7))
+    assert [position for position, _ in pairs] == list(range(21))
+    for position, index in pairs:
+        assert index == epoch_order(5, 0, position // 5)[position % 5]
+
+
+@pytest.mark.parametrize("world_size", [2, 3])
+def test_the_union_of_ranks_is_the_one_rank_batch(world_size: int) -> None:
+    whole = list(PositionSampler(7, 6, seed=1, end_iteration=5))
+    ranks = [
+        list(PositionSampler(7, 6 // world_size, seed=1, end_iteration=5, rank=r,
+                             world_size=world_size))
+        for r in range(world_size)
+    ]  # fmt: skip
+    assert [[*itertools.chain(*batches)] for batches in zip(*ranks, strict=True)] == whole
+
+
+def test_a_resumed_run_goes_on_where_it_stopped() -> None:
+    whole = list(PositionSampler(7, 2, seed=1, end_iteration=9))
+    rest = PositionSampler(7, 2, seed=1, start_iteration=4, end_iteration=9)
+    assert list(rest) == whole[4:]
+    assert len(rest) == 5
+
+
+def test_seeds_differ() -> None:
+    assert not np.array_equal(epoch_order(50, 0, 0), epoch_order(50, 1, 0))
+
+
+def test_no_samples_is_an_error() -> None:
+    with pytest.raises(ValueError, match="0 samples"):
+        PositionSampler(0, 2, seed=0, end_iteration=1)

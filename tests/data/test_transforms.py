@@ -1,0 +1,124 @@
+"""Image and target move together; padding is ignored; one seed means one result."""
+
+import numpy as np
+import pytest
+
+from segibn.data.transforms import (
+    IGNORE_INDEX,
+    PAD_COLOR,
+    TrainTransform,
+    draw_window,
+    resize_image,
+    resize_target,
+)
+
+
+def _ramp(axis: int) -> tuple[np.ndarray, np.ndarray]:
+    """A frame whose target is its coordinate along an axis, and whose image is twice that."""
+    shape = (120, 120)
+    target = np.arange(120, dtype=np.uint8)
+    target = np.broadcast_to(target[:, None] if axis == 0 else target[None, :], shape).copy()
+    return np.repeat((2 * target)[:, :, None], 3, axis=2), target
+
+
+@pytest.mark.parametrize("axis", [0, 1], ids=["rows", "columns"])
+@pytest.mark.parametrize("scale", [0.55, 0.7, 1.0, 1.4, 1.9])
+def test_a_target_that_encodes_its_coordinates_moves_with_the_image(
+    axis: int, scale: float
+) -> None:
+    frame, coordinates = _ramp(axis)
+    transform = TrainTransform((48, 40), (scale, scale), 0.5)
+    differences = []
+    for seed in range(20):
+        image, target = transform(frame, coordinates, seed)
+        differences.append(image[..., 0] / 2 - target)
+    worst = np.abs(differences).max()
+    assert worst <= 0.5 / min(1.0, scale) + 0.3  # half a pixel of the coarser grid, and rounding
+    # The two grids are not shifted against each other: cv2.INTER_NEAREST would show a quarter pixel
+    # or more; what is left is how OpenCV rounds.
+    assert abs(np.mean(differences)) < 0.1
+
+
+def test_at_scale_one_a_crop_is_a_piece_of_the_frame() -> None:
+    frame = np.random.default_rng(0).integers(0, 256, (30, 50, 3)).astype(np.uint8)
+    labels = np.arange(1500).reshape(30, 50) % 19
+    image, target = TrainTransform((30, 50), (1, 1), 1.0)(frame, labels.astype(np.uint8), 3)
+    np.testing.assert_array_equal(image, frame[:, ::-1])
+    np.testing.assert_array_equal(target, labels[:, ::-1])
+
+
+def test_flips_come_as_often_as_asked() -> None:
+    frame, coordinates = _ramp(1)
+    transform = TrainTransform((120, 120), (1, 1), 0.25)
+    flipped = [transform(frame, coordinates, seed)[1][0, 0] > 0 for seed in range(400)]
+    assert 0.18 < np.mean(flipped) < 0.32  # three standard deviations
+
+
+def test_windows_reach_every_edge_of_the_frame_and_stay_inside() -> None:
+    rng = np.random.default_rng(0)
+    windows = np.array([draw_window(rng, (20, 30), (16, 16), (1, 2)).source for _ in range(2000)])
+    assert windows.min(axis=0)[:2].tolist() == [0, 0]
+    assert windows.max(axis=0)[2:].tolist() == [20, 30]
+
+
+@pytest.mark.parametrize("scale", [0.5, 1.0])
+def test_a_frame_smaller_than_the_crop_is_padded_with_ignore(scale: float) -> None:
+    frame = np.full((20, 60, 3), 7, np.uint8)
+    transform = TrainTransform((48, 40), (scale, scale))
+    places = set()
+    for seed in range(10):
+        image, target = transform(frame, np.zeros((20, 60), np.uint8), seed)
+        assert image.shape == (48, 40, 3)
+        assert target.shape == (48, 40)
+        padding = target == IGNORE_INDEX
+        assert (~padding).sum() == round(20 * scale) * min(40, round(60 * scale))
+        assert (image[padding] == PAD_COLOR).all()
+        assert (image[~padding] == 7).all()
+        places.add(int(np.flatnonzero(~padding.all(axis=1))[0]))
+    assert len(places) > 3  # the frame does not always lie in the same corner
+
+
+def test_resized_targets_hold_no_new_value() -> None:
+    labels = np.random.default_rng(0).choice(np.array([3, 9, 18], np.uint8), (64, 64))
+    for seed in range(20):
+        _, target = TrainTransform((40, 80))(np.zeros((64, 64, 3), np.uint8), labels, seed)
+        assert set(np.unique(target)) <= {3, 9, 18, IGNORE_INDEX}
+
+
+def test_one_seed_one_result_and_inputs_stay_as_they_were() -> None:
+    frame = np.random.default_rng(0).integers(0, 256, (64, 96, 3)).astype(np.uint8)
+    labels = frame[..., 0] % 19
+    before = frame.copy(), labels.copy()
+    settings = {"color_jitter": (0.4, 0.4, 0.4, 0.1), "blur_sigma": (0.2, 1.5)}
+    one, other = TrainTransform((32, 48), **settings), TrainTransform((32, 48), **settings)
+    one(frame, labels, 1)  # a call before must not matter
+    for seed in (5, 2**63):
+        for a, b in zip(one(frame, labels, seed), other(frame, labels, seed), strict=True):
+            np.testing.assert_array_equal(a, b)
+    np.testing.assert_array_equal(frame, before[0])
+    np.testing.assert_array_equal(labels, before[1])
+
+
+def test_colour_changes_leave_geometry_and_padding_alone() -> None:
+    frame = np.random.default_rng(0).integers(0, 256, (40, 60, 3)).astype(np.uint8)
+    labels = frame[..., 0] % 19
+    jitter = {"color_jitter": (0.5, 0.5, 0.5, 0.2), "color_jitter_probability": 1.0}
+    plain, colored = TrainTransform((48, 64)), TrainTransform((48, 64), **jitter)
+    for seed in range(5):
+        image, target = plain(frame, labels, seed)
+        changed, same_target = colored(frame, labels, seed)
+        np.testing.assert_array_equal(target, same_target)
+        assert (changed != image).any()
+        assert (changed[target == IGNORE_INDEX] == PAD_COLOR).all()
+
+
+def test_halving_and_more_averages_every_pixel() -> None:
+    checkers = np.indices((64, 64)).sum(axis=0) % 2 * 255
+    image = np.repeat(checkers[:, :, None], 3, axis=2).astype(np.uint8)
+    for size in ((32, 32), (16, 16)):
+        assert np.abs(resize_image(image, size).astype(float) - 127.5).max() <= 1
+
+
+def test_resize_target_takes_the_nearest_pixel_centre() -> None:
+    target = np.arange(9, dtype=np.uint8)[None].repeat(9, axis=0)
+    assert resize_target(target, (3, 3))[0].tolist() == [1, 4, 7]

@@ -1,0 +1,155 @@
+"""The training loop: it learns, it resumes bit for bit, it survives being stopped or killed."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from segibn.config.load import load_config
+from segibn.engine.train import train
+from segibn.errors import CheckpointError, ConfigError, DatasetError, SegibnError
+from segibn.models.weights import load_segmenter, read_checkpoint
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def metrics(run: Path) -> list[dict[str, float]]:
+    return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+
+
+def start(config: Path, datasets: Path, run: Path, *more: str) -> subprocess.Popen[str]:
+    command = [sys.executable, str(ROOT / "tools/train.py"), str(config), *more]
+    command += ["--datasets", str(datasets), "--output", str(run)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+
+
+def wait_for_checkpoint(run: Path, process: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + 120
+    while not (run / "checkpoints/last.pt").exists():
+        assert process.poll() is None, process.communicate()[0]
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def assert_same_weights(first: Path, second: Path) -> None:
+    one, two = read_checkpoint(first), read_checkpoint(second)
+    assert one["iteration"] == two["iteration"]
+    assert one["model"].keys() == two["model"].keys()
+    for key, value in one["model"].items():
+        assert torch.equal(value, two["model"][key]), key
+    momenta = [c["training"]["optimizer"]["state"] for c in (one, two)]
+    for index, state in momenta[0].items():
+        assert torch.equal(state["momentum_buffer"], momenta[1][index]["momentum_buffer"])
+
+
+def test_run_learns_and_leaves_config_curves_and_scores(
+    blocks: Path, blocks_config: Path, tmp_path: Path
+) -> None:
+    config = load_config(blocks_config, ["optim.iterations=40", "optim.lr=0.05"])
+    run = tmp_path / "run"
+    result = train(config, datasets_root=blocks, output=run)
+    assert result.iteration == 40
+    curve = [record["loss"] for record in metrics(run) if "loss" in record]
+    assert len(curve) == 40
+    assert sum(curve[-5:]) < 0.6 * sum(curve[:5])
+    scores = json.loads(next((run / "scores").iterdir()).read_text())
+    assert scores["num_images"] == 3
+    assert scores["miou"] > 0.5  # a coin gives a third
+    assert load_config(run / "config.yaml") == config
+    assert "git_revision" in json.loads((run / "environment.json").read_text())
+    assert any((run / "tensorboard").iterdir())
+    network, loaded, meta = load_segmenter(result.checkpoint)
+    assert (loaded, meta["class_names"], network.num_classes) == (config, ["dark", "bright"], 2)
+
+
+def test_stopped_run_saves_and_resumes_to_the_same_bits(
+    blocks: Path, blocks_config: Path, tmp_path: Path
+) -> None:
+    length = "optim.iterations=30"
+    process = start(blocks_config, blocks, tmp_path / "cut", length)
+    wait_for_checkpoint(tmp_path / "cut", process)
+    process.send_signal(signal.SIGTERM)
+    text, _ = process.communicate(timeout=120)
+    assert process.returncode == 128 + signal.SIGTERM, text
+    assert 0 < read_checkpoint(tmp_path / "cut/checkpoints/last.pt")["iteration"] < 30
+
+    config = load_config(blocks_config, [length])
+    torch.set_num_threads(1)  # as in the process that was stopped: sums depend on it
+    train(config, datasets_root=blocks, output=tmp_path / "cut", resume="auto")
+    train(config, datasets_root=blocks, output=tmp_path / "whole")
+    assert_same_weights(
+        tmp_path / "cut/checkpoints/last.pt", tmp_path / "whole/checkpoints/last.pt"
+    )
+    losses = [[m["loss"] for m in metrics(tmp_path / r) if "loss" in m] for r in ("cut", "whole")]
+    assert losses[0] == losses[1]
+
+
+def test_killed_run_leaves_a_checkpoint_that_loads(
+    blocks: Path, blocks_config: Path, tmp_path: Path
+) -> None:
+    more = ["optim.iterations=1000", "engine.checkpoint_every=1"]
+    process = start(blocks_config, blocks, tmp_path / "run", *more)
+    wait_for_checkpoint(tmp_path / "run", process)
+    time.sleep(0.7)
+    process.kill()
+    process.communicate()
+    _, _, meta = load_segmenter(tmp_path / "run/checkpoints/last.pt")
+    assert meta["iteration"] >= 1
+
+
+def test_two_processes_count_every_validation_frame_once(
+    blocks: Path, blocks_config: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+    command += [str(ROOT / "tools/train.py"), str(blocks_config), "--datasets", str(blocks)]
+    done = subprocess.run(
+        [*command, "--output", str(run), "optim.iterations=2"],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    scores = json.loads(next((run / "scores").iterdir()).read_text())
+    assert scores["num_images"] == 3
+    valid_pixels = 3 * 62 * 128  # two of 64 rows are void
+    assert sum(map(sum, scores["confusion"])) == valid_pixels
+
+
+def test_non_finite_loss_names_iteration_and_samples(
+    blocks: Path, blocks_config: Path, tmp_path: Path
+) -> None:
+    config = load_config(blocks_config, ["optim.lr=1e30"])
+    with pytest.raises(SegibnError, match=r"loss is (nan|inf) at iteration \d.*samples are \d, \d"):
+        train(config, datasets_root=blocks, output=tmp_path / "run")
+
+
+def test_second_run_does_not_overwrite_the_first(
+    blocks: Path, blocks_config: Path, tmp_path: Path
+) -> None:
+    config = load_config(blocks_config, ["optim.iterations=1"])
+    train(config, datasets_root=blocks, output=tmp_path / "run")
+    with pytest.raises(ConfigError, match="already holds a run"):
+        train(config, datasets_root=blocks, output=tmp_path / "run")
+    other = load_config(blocks_config, ["optim.iterations=1", "model.backbone.ibn=b"])
+    with pytest.raises(CheckpointError, match=r"model\.backbone\.ibn: a -> b"):
+        train(other, datasets_root=blocks, output=tmp_path / "run", resume="auto")
+
+
+def test_missing_validation_folder_shows_before_training(
+    blocks: Path, blocks_config: Path, tmp_path: Path
+) -> None:
+    config = load_config(blocks_config, ["data.val.split=nowhere"])
+    with pytest.raises(DatasetError, match="nowhere"):
+        train(config, datasets_root=blocks, output=tmp_path / "run")
+    assert not (tmp_path / "run").exists()

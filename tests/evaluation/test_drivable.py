@@ -1,0 +1,81 @@
+import numpy as np
+import pytest
+
+from segibn.evaluation.drivable import DEFINITIONS, drivable_miou, merge_drivable
+from segibn.evaluation.metrics import compute_miou
+
+# Pixels of the 10,000 BDD100K validation maps: background, direct, alternative.
+DIRECT, ALTERNATIVE = 1_113_294_375, 447_378_247
+BACKGROUND = 10_000 * 1280 * 720 - DIRECT - ALTERNATIVE
+
+
+def painted_all(class_index: int) -> np.ndarray:
+    counts = np.zeros((3, 3), dtype=np.int64)
+    counts[:, class_index] = (BACKGROUND, DIRECT, ALTERNATIVE)
+    return counts
+
+
+@pytest.mark.parametrize(
+    ("class_index", "percent"),
+    [
+        (1, {"A": 4.03, "B": 6.04, "C": 35.67, "D": 8.47}),
+        (0, {"A": 27.69, "B": 0.0, "C": 0.0, "D": 41.53}),
+    ],
+    ids=["all-direct", "all-background"],
+)
+def test_trivial_predictors_score_as_measured_on_the_real_maps(class_index: int, percent: dict):
+    scores = drivable_miou(painted_all(class_index))
+    assert {letter: round(100 * value, 2) for letter, value in scores.items()} == percent
+
+
+def test_a_perfect_prediction_is_one_under_all_definitions():
+    assert set(drivable_miou(np.diag([50, 30, 20])).values()) == {1.0}
+
+
+def test_definitions_differ_as_their_texts_say():
+    counts = np.array([[60, 10, 0], [4, 12, 4], [0, 5, 5]])
+    background, direct, alternative = 60 / 74, 12 / 35, 5 / 14
+    scores = drivable_miou(counts)
+    assert scores["A"] == pytest.approx((background + direct + alternative) / 3)
+    assert scores["B"] == pytest.approx((direct + alternative) / 2)
+    assert scores["C"] == pytest.approx((12 / 25 + 5 / 14) / 2)
+    assert scores["D"] == pytest.approx((60 / 74 + 26 / 40) / 2)
+    assert scores.keys() == DEFINITIONS.keys()
+
+
+def test_painting_background_as_drivable_costs_nothing_only_under_c():
+    honest = np.array([[70, 0, 0], [5, 15, 0], [0, 0, 10]])
+    painted = np.array([[0, 70, 0], [5, 15, 0], [0, 0, 10]])
+    before, after = drivable_miou(honest), drivable_miou(painted)
+    assert after["C"] == before["C"]
+    assert all(after[letter] < before[letter] for letter in "ABD")
+
+
+def test_an_id_without_targets_leaves_the_mean():
+    counts = np.array([[80, 0, 0], [0, 10, 10], [0, 0, 0]])
+    scores = drivable_miou(counts)
+    assert scores["B"] == scores["C"] == 0.5
+    assert scores["A"] == 0.75
+
+
+def test_void_predictions_are_false_negatives():
+    counts = np.array([[80, 0, 0, 0], [0, 5, 0, 5], [0, 0, 10, 0]])
+    scores = drivable_miou(counts)
+    assert scores["B"] == pytest.approx((0.5 + 1) / 2)
+    assert scores["D"] == pytest.approx((1 + 15 / 20) / 2)
+
+
+def test_d_is_the_binary_miou_of_merged_maps():
+    rng = np.random.default_rng(0)
+    target, pred = rng.integers(0, 3, (2, 40, 40))
+    counts = np.zeros((3, 3), dtype=np.int64)
+    np.add.at(counts, (target.ravel(), pred.ravel()), 1)
+    binary = np.zeros((2, 2), dtype=np.int64)
+    np.add.at(binary, ((target > 0).ravel().astype(int), (pred > 0).ravel().astype(int)), 1)
+    np.testing.assert_array_equal(merge_drivable(counts)[:, :2], binary)
+    assert drivable_miou(counts)["D"] == compute_miou(binary)
+
+
+def test_another_number_of_classes_is_refused():
+    with pytest.raises(ValueError, match="3 classes"):
+        drivable_miou(np.eye(19, dtype=np.int64))

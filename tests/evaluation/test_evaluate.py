@@ -1,0 +1,112 @@
+import threading
+
+import numpy as np
+import pytest
+
+from segibn.evaluation.confusion import Confusion
+from segibn.evaluation.evaluate import SizeTally, evaluate
+from segibn.evaluation.scores import Conditions, Scores
+
+NAMES = ("road", "car", "sky")
+
+
+def make_frames(count: int, size: tuple[int, int] = (6, 8)) -> list[tuple]:
+    rng = np.random.default_rng(0)
+    frames = []
+    for number in range(count):
+        target = rng.choice(np.array([0, 1, 2, 255], np.uint8), size)
+        frames.append((f"frame{number}", rng.integers(0, 255, (*size, 3), np.uint8), target))
+    return frames
+
+
+def predict(image: np.ndarray) -> np.ndarray:
+    return (image[..., 0] % 3).astype(np.uint8)
+
+
+def scores_of(frames: list[tuple], **options: object) -> Scores:
+    return evaluate(predict, frames, NAMES, conditions=Conditions("toy"), **options)
+
+
+def test_counts_equal_scoring_each_frame():
+    frames = make_frames(4)
+    confusion = Confusion(3)
+    for _, image, target in frames:
+        confusion.update(target, predict(image))
+    scores = scores_of(iter(frames))
+    np.testing.assert_array_equal(scores.confusion, confusion.counts)
+    assert scores.num_images == 4
+    assert "|res:6x8|" in scores.signature
+
+
+def test_resolution_is_mixed_when_frames_differ():
+    frames = make_frames(2) + make_frames(1, (8, 6))
+    assert "|res:mixed|" in scores_of(frames).signature
+
+
+@pytest.mark.parametrize("count", [3, 1], ids=["uneven-shares", "one-rank-empty"])
+def test_two_ranks_count_exactly_what_one_process_counts(count: int):
+    frames = make_frames(count)
+    barrier = threading.Barrier(2)
+    results: list[Scores | None] = [None, None]
+    shared: dict[int, np.ndarray] = {}
+
+    def run(rank: int) -> None:
+        def sum_over_ranks(array: np.ndarray) -> np.ndarray:
+            shared[rank] = array.copy()
+            barrier.wait()
+            total = shared[0] + shared[1]
+            barrier.wait()
+            return total
+
+        results[rank] = scores_of(frames[rank::2], reduce=sum_over_ranks)
+
+    ranks = [threading.Thread(target=run, args=(rank,)) for rank in range(2)]
+    for rank in ranks:
+        rank.start()
+    for rank in ranks:
+        rank.join(timeout=10)
+    whole = scores_of(frames)
+    for result in results:
+        assert result is not None
+        assert result.to_dict() == whole.to_dict()
+
+
+def test_a_wrong_prediction_names_its_frame():
+    with pytest.raises(ValueError, match=r"frame frame0: target is 6x8 .* but pred is 3x4"):
+        evaluate(
+            lambda image: predict(image)[::2, ::2],
+            make_frames(1),
+            NAMES,
+            conditions=Conditions("toy"),
+        )
+
+
+def test_a_failing_predictor_keeps_its_error_and_names_the_frame():
+    def fail(image: np.ndarray) -> np.ndarray:
+        raise KeyError("inside")
+
+    with pytest.raises(KeyError) as caught:
+        evaluate(fail, make_frames(1), NAMES, conditions=Conditions("toy"))
+    assert caught.value.__notes__ == ["while predicting frame frame0"]
+
+
+def test_progress_and_observer_see_every_frame():
+    done: list[int] = []
+    seen: list[str] = []
+    scores_of(
+        make_frames(3),
+        progress=done.append,
+        observe=lambda name, image, target, pred: seen.append(name),
+    )
+    assert done == [1, 2, 3]
+    assert seen == ["frame0", "frame1", "frame2"]
+
+
+def test_size_tally_tells_equal_from_mixed_sizes():
+    tally = SizeTally()
+    assert tally.resolution() == "none"
+    tally.add(720, 1280)
+    tally.add(720, 1280)
+    assert SizeTally(*map(int, tally.as_array())).resolution() == "720x1280"
+    tally.add(720, 1279)
+    assert tally.resolution() == "mixed"

@@ -1,0 +1,79 @@
+import numpy as np
+import pytest
+
+from segibn.evaluation.confusion import Confusion
+from segibn.evaluation.metrics import (
+    averaged_classes,
+    class_accuracy,
+    compute_iou,
+    compute_miou,
+    mean_class_accuracy,
+    pixel_accuracy,
+)
+
+# Class 2 is predicted once but occurs in no target; class 3 occurs nowhere.
+TOY = np.array([[3, 1, 0, 0, 0], [0, 3, 1, 0, 0], [0, 0, 0, 0, 0], [0, 0, 0, 0, 0]])
+
+
+def test_toy_iou_is_known_by_hand():
+    np.testing.assert_allclose(compute_iou(TOY), [0.75, 0.6, 0.0, np.nan])
+
+
+def test_cityscapes_policy_counts_a_predicted_absent_class_as_zero():
+    assert compute_miou(TOY, "cityscapes") == pytest.approx(0.450)
+    assert averaged_classes(TOY, "cityscapes").tolist() == [True, True, True, False]
+
+
+def test_bdd100k_policy_averages_only_classes_in_the_targets():
+    assert compute_miou(TOY, "bdd100k") == pytest.approx(0.675)
+    np.testing.assert_allclose(compute_iou(TOY, "bdd100k"), [0.75, 0.6, 0.0, 0.0])
+
+
+def test_cityscapes_is_the_default_policy():
+    assert compute_miou(TOY) == compute_miou(TOY, "cityscapes")
+
+
+def test_a_void_prediction_on_a_valid_pixel_lowers_iou():
+    with_void = TOY.copy()
+    with_void[0, 0] -= 1
+    with_void[0, 4] += 1
+    assert compute_iou(with_void)[0] == pytest.approx(0.5)
+    assert pixel_accuracy(with_void) == pytest.approx(5 / 8)
+
+
+def test_ignored_targets_never_hurt():
+    target = np.array([[0, 1, 255, 255]], np.uint8)
+    confusion = Confusion(2)
+    confusion.update(target, np.array([[0, 1, 0, 255]], np.uint8))
+    assert compute_miou(confusion) == 1.0
+    assert pixel_accuracy(confusion) == 1.0
+
+
+def test_accuracies_are_recall():
+    np.testing.assert_allclose(class_accuracy(TOY), [0.75, 0.75, np.nan, np.nan])
+    assert mean_class_accuracy(TOY) == 0.75
+    assert pixel_accuracy(TOY) == 0.75
+
+
+def test_no_pixels_give_nan_and_no_warning():
+    empty = np.zeros((3, 4), dtype=np.int64)
+    with np.errstate(all="raise"):
+        assert np.isnan(compute_miou(empty))
+        assert np.isnan(pixel_accuracy(empty))
+        assert np.isnan(mean_class_accuracy(empty))
+        assert np.isnan(compute_miou(empty, "bdd100k"))
+
+
+def test_a_square_matrix_has_no_void():
+    np.testing.assert_array_equal(compute_iou(TOY[:, :4]), compute_iou(TOY))
+
+
+def test_an_unknown_policy_lists_the_known_ones():
+    with pytest.raises(ValueError, match="cityscapes, bdd100k"):
+        compute_miou(TOY, "voc")
+
+
+def test_large_counts_stay_exact():
+    # float32 would lose the single pixel; the counts of BDD100K's test set pass 2^31 as well.
+    counts = np.array([[2**40, 1, 0], [0, 2**40, 0]])
+    assert compute_iou(counts)[0] == 2**40 / (2**40 + 1)

@@ -1,0 +1,194 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from segibn.errors import DatasetError, ImageFileError, LabelValueError, SegibnError
+from segibn.evaluation.confusion import Confusion
+from segibn.evaluation.score_folders import score_drivable, score_semseg
+from segibn.files import write_label_png
+
+# BDD100K's raw drivable values of background, direct and alternative.
+RAW = {"2018": np.array([0, 1, 2], np.uint8), "2021": np.array([2, 0, 1], np.uint8)}
+
+
+def write(folder: Path, **maps: object) -> Path:
+    for name, label_map in maps.items():
+        write_label_png(folder / f"{name}.png", np.array(label_map, dtype=np.uint8))
+    return folder
+
+
+def random_maps(seed: int, high: int, count: int = 3) -> list[np.ndarray]:
+    rng = np.random.default_rng(seed)
+    return [rng.integers(0, high, (12, 16)).astype(np.uint8) for _ in range(count)]
+
+
+def named(maps: list[np.ndarray]) -> dict[str, np.ndarray]:
+    return {f"f{number}": label_map for number, label_map in enumerate(maps)}
+
+
+def test_train_ids_score_as_the_counts_say(tmp_path: Path):
+    targets, preds = random_maps(0, 19), random_maps(1, 19)
+    targets[0][:3] = 255
+    confusion = Confusion(19)
+    for target, pred in zip(targets, preds, strict=True):
+        confusion.update(target, pred)
+    scores = score_semseg(
+        write(tmp_path / "gt", **named(targets)), write(tmp_path / "pred", **named(preds))
+    )
+    np.testing.assert_array_equal(scores.confusion, confusion.counts)
+    assert scores.frames == ("f0", "f1", "f2")
+    assert "|set:gt|n:3|K:19|" in scores.signature
+    assert "|res:12x16|infer:files|" in scores.signature
+
+
+def test_label_ids_are_mapped_and_counted_as_they_are_too(tmp_path: Path):
+    target = write(tmp_path / "gt", a=[[7, 8, 0, 26]])
+    pred = write(tmp_path / "pred", a=[[7, 4, 26, 26]])
+    scores = score_semseg(target, pred, encoding="label_ids")
+    expected = np.zeros((19, 20), dtype=np.int64)
+    expected[0, 0] = expected[13, 13] = 1  # road and car; the target 0 is ignored
+    expected[1, 19] = 1  # pavement predicted as the ignored label 4
+    np.testing.assert_array_equal(scores.confusion, expected)
+    by_label = scores.label_confusion
+    assert by_label is not None
+    assert by_label.label_ids == tuple(range(34))
+    assert by_label.counts[0, 26] == by_label.counts[8, 4] == 1
+    assert by_label.counts.sum() == 4
+
+
+def test_camvid_label_ids_score_its_own_eleven_classes(tmp_path: Path):
+    target = write(tmp_path / "gt", a=[[0, 3, 11, 10]])
+    pred = write(tmp_path / "pred", a=[[0, 3, 4, 8]])
+    scores = score_semseg(target, pred, "camvid", encoding="label_ids")
+    assert len(scores.class_names) == 11
+    assert scores.pixel_accuracy == pytest.approx(2 / 3)
+
+
+def test_bdd100k_policy_counts_missing_and_unknown_predictions_as_void(tmp_path: Path):
+    target = write(tmp_path / "gt", a=[[0, 0]], b=[[0, 1]])
+    pred = write(tmp_path / "pred", a=[[0, 77]])
+    scores = score_semseg(target, pred, "bdd100k", policy="bdd100k")
+    assert scores.confusion[0, 0] == 1
+    assert scores.confusion[:, 19].tolist()[:2] == [2, 1]
+    assert scores.miou == pytest.approx((1 / 3 + 0) / 2)
+
+
+def test_cityscapes_policy_lists_missing_predictions(tmp_path: Path):
+    target = write(tmp_path / "gt", a=[[0]], b=[[0]])
+    pred = write(tmp_path / "pred", a=[[0]])
+    with pytest.raises(DatasetError, match=r"1 of 2 targets have no prediction .*: b"):
+        score_semseg(target, pred)
+
+
+def test_an_unknown_value_names_file_value_and_option(tmp_path: Path):
+    good = write(tmp_path / "good", a=[[0, 1]])
+    bad = write(tmp_path / "bad", a=[[0, 33]])
+    for target, pred in ((bad, good), (good, bad)):
+        with pytest.raises(LabelValueError, match=r"bad/a\.png.*33.*--encoding"):
+            score_semseg(target, pred)
+
+
+def test_another_size_names_both_files_and_sizes(tmp_path: Path):
+    target = write(tmp_path / "gt", a=[[0, 1]])
+    pred = write(tmp_path / "pred", a=[[0], [1]])
+    with pytest.raises(ImageFileError, match=r"pred/a\.png is 2x1 .*gt/a\.png is 1x2"):
+        score_semseg(target, pred)
+
+
+def test_a_truncated_prediction_is_named(tmp_path: Path):
+    target = write(tmp_path / "gt", a=random_maps(0, 19)[0])
+    pred = write(tmp_path / "pred", a=random_maps(1, 19)[0])
+    whole = (pred / "a.png").read_bytes()
+    (pred / "a.png").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ImageFileError, match=r"pred/a\.png"):
+        score_semseg(target, pred)
+
+
+def drivable_maps(seed: int) -> list[np.ndarray]:
+    rng = np.random.default_rng(seed)
+    return [rng.choice(3, (20, 30), p=[0.8, 0.12, 0.08]) for _ in range(3)]
+
+
+def write_drivable(folder: Path, maps: list[np.ndarray], encoding: str, suffix: str = "") -> Path:
+    for number, label_map in enumerate(maps):
+        write_label_png(folder / f"f{number}{suffix}.png", RAW[encoding][label_map])
+    return folder
+
+
+@pytest.mark.parametrize("target_encoding", ["2018", "2021"])
+@pytest.mark.parametrize("pred_encoding", ["2018", "2021"])
+def test_drivable_scores_do_not_depend_on_the_encoding(
+    tmp_path: Path, target_encoding: str, pred_encoding: str
+):
+    targets, preds = drivable_maps(0), drivable_maps(1)
+    scores = score_drivable(
+        write_drivable(tmp_path / "gt", targets, target_encoding),
+        write_drivable(tmp_path / "pred", preds, pred_encoding),
+    )
+    confusion = Confusion(3)
+    for target, pred in zip(targets, preds, strict=True):
+        confusion.update(target, pred)
+    np.testing.assert_array_equal(scores.scores.confusion, confusion.counts)
+    assert (scores.target_encoding, scores.pred_encoding) == (target_encoding, pred_encoding)
+    assert scores.doubt == ""
+
+
+def test_the_2018_suffix_decides_for_predictions_without_majority(tmp_path: Path):
+    target = write_drivable(tmp_path / "gt", drivable_maps(0), "2018", "_drivable_id")
+    all_direct = [np.ones((20, 30), dtype=int)] * 3
+    plain = write_drivable(tmp_path / "plain", all_direct, "2018")
+    with pytest.raises(DatasetError, match="--pred-encoding 2018 or 2021"):
+        score_drivable(target, plain)
+    suffixed = write_drivable(tmp_path / "suffixed", all_direct, "2018", "_drivable_id")
+    assert score_drivable(target, suffixed).miou["A"] > 0
+
+
+def test_a_2018_name_on_2021_data_is_an_error(tmp_path: Path):
+    target = write_drivable(tmp_path / "gt", drivable_maps(0), "2021", "_drivable_id")
+    with pytest.raises(DatasetError, match="--target-encoding"):
+        score_drivable(target, target)
+
+
+@pytest.mark.parametrize(("true", "given"), [("2018", "2021"), ("2021", "2018")])
+def test_targets_read_in_the_wrong_encoding_are_an_error(tmp_path: Path, true: str, given: str):
+    target = write_drivable(tmp_path / "gt", drivable_maps(0), true)
+    with pytest.raises(DatasetError, match=f"this is the {true} encoding"):
+        score_drivable(target, target, target_encoding=given)
+
+
+def test_a_given_prediction_encoding_is_believed_but_doubted(tmp_path: Path):
+    target = write_drivable(tmp_path / "gt", drivable_maps(0), "2018")
+    scores = score_drivable(target, target, pred_encoding="2021")
+    assert scores.pred_encoding == "2021"
+    assert "is it really the 2021 encoding" in scores.doubt
+
+
+def test_drivable_values_above_two_name_the_file(tmp_path: Path):
+    target = write(tmp_path / "gt", a=[[0, 0, 1]])
+    pred = write(tmp_path / "pred", a=[[0, 0, 255]])
+    with pytest.raises(LabelValueError, match=r"pred/a\.png.*255"):
+        score_drivable(target, pred)
+
+
+def test_drivable_report_names_four_definitions_and_no_bare_miou(tmp_path: Path):
+    target = write_drivable(tmp_path / "gt", drivable_maps(0), "2018")
+    scores = score_drivable(target, target)
+    plain = scores.to_dict()
+    assert plain["drivable_miou"] == dict.fromkeys("ABCD", 1.0)
+    assert "miou" not in plain
+    lines = scores.format_table().splitlines()
+    assert [line[0] for line in lines[:4]] == list("ABCD")
+    assert lines[4].startswith("D-yolop is not computed")
+
+
+def test_every_error_is_one_the_user_can_mend(tmp_path: Path):
+    with pytest.raises(SegibnError, match="nowhere"):
+        score_semseg(tmp_path / "nowhere", tmp_path)
+
+
+def test_progress_counts_files(tmp_path: Path):
+    target = write(tmp_path / "gt", a=[[0]], b=[[0]])
+    seen: list[tuple[int, int]] = []
+    score_semseg(target, target, progress=lambda done, total: seen.append((done, total)))
+    assert seen == [(1, 2), (2, 2)]

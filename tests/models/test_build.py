@@ -1,0 +1,54 @@
+import pytest
+import torch
+
+from segibn.config.schema import ModelConfig
+from segibn.models.build import build_segmenter, describe
+
+HEADS = {
+    "fcn": {"name": "fcn", "channels": 16},
+    "deeplabv3": {"name": "deeplabv3", "channels": 16},
+    "deeplabv3plus": {"name": "deeplabv3plus", "channels": 16, "low_level_channels": 8},
+}
+
+
+def _config(head: str = "fcn", ibn: str = "none", stride: int = 16, **more: object) -> ModelConfig:
+    backbone = {"name": "resnet18", "ibn": ibn, "output_stride": stride}
+    return ModelConfig.model_validate({"backbone": backbone, "head": HEADS[head], **more})
+
+
+@pytest.mark.parametrize(
+    ("head", "ibn"),
+    [("fcn", "none"), ("fcn", "a"), ("fcn", "b"), ("deeplabv3", "a"), ("deeplabv3plus", "b")],
+)
+def test_every_head_and_every_variant_trains(head: str, ibn: str) -> None:
+    model = build_segmenter(_config(head, ibn, aux_head={"layer": "layer3"}), num_classes=5)
+    output = model(torch.randn(2, 3, 32, 64))
+    assert output.logits.shape == output.aux_logits.shape == (2, 5, 32, 64)
+    (output.logits.square().sum() + output.aux_logits.square().sum()).backward()
+    assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in model.parameters())
+
+
+@pytest.mark.parametrize(("stride", "rates"), [(8, (12, 24, 36)), (16, (6, 12, 18))])
+def test_atrous_rates_follow_the_output_stride_unless_given(stride: int, rates: tuple) -> None:
+    with torch.device("meta"):
+        model = build_segmenter(_config("deeplabv3", stride=stride), 5)
+    dilations = tuple(branch[0].dilation[0] for branch in model.head.aspp.branches[1:])
+    assert dilations == rates
+
+
+def test_options_of_a_head_arrive_in_it() -> None:
+    config = ModelConfig.model_validate(
+        {"head": {"name": "fcn", "channels": 24, "dilation": 6, "dropout": 0.3}}
+    )
+    with torch.device("meta"):
+        head = build_segmenter(config, 5).head
+    assert (head.conv[0].out_channels, head.conv[0].dilation, head.dropout.p) == (24, (6, 6), 0.3)
+
+
+def test_description_names_parts_classes_and_strides() -> None:
+    with torch.device("meta"):
+        text = describe(build_segmenter(_config(stride=8), 19))
+    assert text == (
+        "backbone ResNet 11.18 M, head FCNHead 0.07 M; 19 classes; "
+        "feature strides 4/8/8/8, logits at 8"
+    )

@@ -1,0 +1,106 @@
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from segibn.models.ibn import InstanceBatchNorm2d, InstanceNorm2d
+
+
+def _formula(x: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
+    mean, variance = x.mean(axes, keepdims=True), x.var(axes, keepdims=True)
+    return (x - mean) / np.sqrt(variance + 1e-5)
+
+
+@pytest.mark.parametrize(
+    ("channels", "ratio", "num_instance"),
+    [(64, 0.5, 32), (8, 0.25, 2), (8, 0.75, 6), (7, 0.5, 3), (6, 0.0, 0), (6, 1.0, 6)],
+)
+def test_first_channels_are_normalised_per_image_and_the_rest_per_batch(
+    channels: int, ratio: float, num_instance: int
+) -> None:
+    x = np.random.default_rng(0).normal(1.0, 3.0, (3, channels, 5, 4))
+    expected = np.concatenate(
+        [_formula(x[:, :num_instance], (2, 3)), _formula(x[:, num_instance:], (0, 2, 3))], axis=1
+    )
+    norm = InstanceBatchNorm2d(channels, ratio).double()
+    torch.testing.assert_close(norm(torch.from_numpy(x)), torch.from_numpy(expected))
+
+
+def test_a_ratio_outside_0_to_1_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"lies in 0\.\.1, got 1\.5"):
+        InstanceBatchNorm2d(8, 1.5)
+
+
+def test_a_training_step_equals_the_published_module(filled, golden, assert_golden) -> None:
+    expected = golden("ibn_module")
+    norm = filled(InstanceBatchNorm2d, 64).train()
+    x = torch.from_numpy(np.random.RandomState(7).randn(4, 64, 5, 6) * 2 + 0.5).float()
+    upstream = torch.from_numpy(np.random.RandomState(8).randn(4, 64, 5, 6)).float()
+    x.requires_grad_()
+    out = norm(x)
+    out.backward(upstream)
+    assert_golden(expected, "train_out", out)
+    assert_golden(expected, "train_grad_x", x.grad)
+    for name, parameter in norm.named_parameters():
+        assert_golden(expected, f"train_grad/{name}", parameter.grad)
+    assert_golden(expected, "after/BN.running_mean", norm.BN.running_mean)
+    assert_golden(expected, "after/BN.running_var", norm.BN.running_var)
+    assert_golden(expected, "eval_out_after_one_train_step", norm.eval()(x))
+
+
+def test_instance_norm_equals_torch_with_gradients_and_keeps_channels_last() -> None:
+    torch.manual_seed(0)
+    ours, reference = InstanceNorm2d(6), nn.InstanceNorm2d(6, affine=True)
+    nn.init.normal_(ours.weight)
+    nn.init.normal_(ours.bias)
+    reference.load_state_dict(ours.state_dict())
+    x = torch.randn(2, 6, 5, 7).contiguous(memory_format=torch.channels_last).requires_grad_()
+    y = x.detach().clone().requires_grad_()
+    upstream = torch.randn(2, 6, 5, 7)
+    out, expected = ours(x), reference(y)
+    out.backward(upstream)
+    expected.backward(upstream)
+    torch.testing.assert_close(out, expected, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(x.grad, y.grad, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(ours.weight.grad, reference.weight.grad, atol=1e-5, rtol=1e-5)
+    assert out.is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_a_mean_that_outweighs_the_spread_costs_no_digits(layout: torch.memory_format) -> None:
+    x = 100 + torch.randn(2, 16, 44, 80)
+    expected = _formula(x.double().numpy(), (2, 3))
+    out = InstanceNorm2d(16)(x.contiguous(memory_format=layout))
+    torch.testing.assert_close(out.double(), torch.from_numpy(expected), atol=1e-4, rtol=1e-4)
+
+
+def test_instance_norm_is_the_same_in_training_and_evaluation() -> None:
+    x = torch.randn(2, 4, 3, 3)
+    norm = InstanceNorm2d(4)
+    assert torch.equal(norm.train()(x), norm.eval()(x))
+
+
+def test_an_image_is_normalised_alike_whatever_else_is_in_the_batch() -> None:
+    x = torch.randn(3, 4, 5, 5)
+    norm = InstanceNorm2d(4)
+    torch.testing.assert_close(norm(x)[:1], norm(x[:1]))
+
+
+def test_a_single_pixel_becomes_the_bias() -> None:
+    norm = InstanceNorm2d(4)
+    nn.init.normal_(norm.bias)
+    out = norm(torch.randn(2, 4, 1, 1))
+    torch.testing.assert_close(out, norm.bias.view(1, 4, 1, 1).expand(2, 4, 1, 1))
+
+
+def test_half_precision_activations_stay_half() -> None:
+    x = torch.randn(2, 8, 5, 5, dtype=torch.bfloat16)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert InstanceBatchNorm2d(8)(x).dtype == torch.bfloat16
+
+
+def test_on_several_devices_only_the_batch_half_is_synchronised() -> None:
+    norm = nn.SyncBatchNorm.convert_sync_batchnorm(InstanceBatchNorm2d(8))
+    assert isinstance(norm.BN, nn.SyncBatchNorm)
+    assert type(norm.IN) is InstanceNorm2d
+    assert norm.state_dict().keys() == InstanceBatchNorm2d(8).state_dict().keys()

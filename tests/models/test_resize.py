@@ -1,0 +1,41 @@
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from segibn.models.resize import resize_image
+
+
+def _frame(size: tuple[int, int]) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (*size, 3)).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("size", "target", "mode"),
+    [
+        ((720, 1280), (176, 320), cv2.INTER_AREA),
+        ((45, 71), (13, 20), cv2.INTER_AREA),
+        ((40, 30), (20, 14), cv2.INTER_AREA),
+        ((64, 128), (32, 64), cv2.INTER_LINEAR),
+        ((45, 71), (32, 48), cv2.INTER_LINEAR),
+        ((32, 48), (45, 71), cv2.INTER_LINEAR),
+    ],
+)
+def test_resized_images_are_opencvs(size: tuple, target: tuple, mode: int) -> None:
+    frame = _frame(size)
+    expected = cv2.resize(frame, (target[1], target[0]), interpolation=mode)
+    resized = resize_image(torch.from_numpy(frame).permute(2, 0, 1)[None], target)
+    assert resized.shape == (1, 3, *target)
+    np.testing.assert_allclose(resized[0].permute(1, 2, 0).numpy(), expected, atol=0.01)
+
+
+def test_one_size_is_left_as_it_is() -> None:
+    image = torch.rand(1, 3, 4, 5)
+    assert resize_image(image, (4, 5)) is image
+
+
+def test_autocast_does_not_cost_precision() -> None:
+    image = torch.rand(1, 3, 40, 50)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        lowered = resize_image(image, (10, 10))
+    assert torch.equal(lowered, resize_image(image, (10, 10)))

@@ -1,0 +1,414 @@
+"""Files: decoding exactly, refusing damaged ones, writing whole or not at all."""
+
+import io
+import os
+import resource
+import struct
+import subprocess
+import sys
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from segibn import files
+from segibn.errors import DatasetError, ImageFileError, SegibnError
+
+RNG = np.random.default_rng(3)
+
+
+def _smooth_image() -> np.ndarray:
+    y, x = np.mgrid[0:48, 0:64]
+    return np.stack([x * 4, y * 5, 255 - x * 2 - y], axis=2).astype(np.uint8)
+
+
+# ---- pictures ----
+
+
+def test_png_pixels_equal_pillows_in_rgb_order(tmp_path: Path) -> None:
+    image = RNG.integers(0, 256, (7, 9, 3), dtype=np.uint8)
+    Image.fromarray(image).save(tmp_path / "a.png")
+    assert np.array_equal(files.read_image(tmp_path / "a.png"), image)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGBA", "P"])
+def test_grey_alpha_and_palette_pictures_come_out_as_rgb(tmp_path: Path, mode: str) -> None:
+    picture = Image.fromarray(_smooth_image()).convert(mode)
+    picture.save(tmp_path / "a.png")
+    expected = np.asarray(picture.convert("RGB"))
+    assert np.array_equal(files.read_image(tmp_path / "a.png"), expected)
+
+
+def test_size_is_height_width(tmp_path: Path) -> None:
+    files.write_image(tmp_path / "a.jpg", _smooth_image())
+    assert files.image_size(tmp_path / "a.jpg") == (48, 64)
+
+
+@pytest.mark.parametrize("read", [files.read_image, files.read_label_map, files.image_size])
+def test_a_missing_file_is_named(tmp_path: Path, read) -> None:
+    with pytest.raises(ImageFileError, match=r"absent\.png: no such file"):
+        read(tmp_path / "absent.png")
+
+
+@pytest.mark.parametrize("content", [b"", b"hello", b"\xff\xd8", b"\x89PNG\r\n\x1a\n"])
+@pytest.mark.parametrize("read", [files.read_image, files.read_label_map, files.image_size])
+def test_what_is_no_picture_is_refused(tmp_path: Path, read, content: bytes) -> None:
+    (tmp_path / "a.png").write_bytes(content)
+    with pytest.raises(ImageFileError, match=r"a\.png"):
+        read(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg"])
+def test_a_picture_cut_at_any_point_is_refused(tmp_path: Path, suffix: str) -> None:
+    whole, cut = tmp_path / f"whole{suffix}", tmp_path / f"cut{suffix}"
+    files.write_image(whole, _smooth_image())
+    data = whole.read_bytes()
+    for length in (*range(0, len(data) - 1, 7), len(data) - 2, len(data) - 1):
+        cut.write_bytes(data[:length])
+        with pytest.raises(ImageFileError, match="cut"):
+            files.read_image(cut)
+
+
+@pytest.mark.parametrize("palette", [None, np.zeros((3, 3), np.uint8)], ids=["grey", "palette"])
+def test_a_label_map_cut_at_any_point_is_refused(tmp_path: Path, palette) -> None:
+    whole, cut = tmp_path / "whole.png", tmp_path / "cut.png"
+    files.write_label_png(whole, RNG.integers(0, 19, (20, 30), dtype=np.uint8), palette)
+    data = whole.read_bytes()
+    for length in (*range(0, len(data) - 1, 5), len(data) - 1):
+        cut.write_bytes(data[:length])
+        with pytest.raises(ImageFileError, match="cut"):
+            files.read_label_map(cut)
+
+
+def test_a_cut_jpeg_with_a_thumbnail_is_refused(tmp_path: Path) -> None:
+    """The thumbnail in the header has an end marker of its own."""
+    thumbnail = io.BytesIO()
+    Image.fromarray(_smooth_image()[::4, ::4].copy()).save(thumbnail, "JPEG")
+    buffer = io.BytesIO()
+    extra = b"\xff\xe2" + struct.pack(">H", thumbnail.tell() + 2) + thumbnail.getvalue()
+    Image.fromarray(_smooth_image()).save(buffer, "JPEG")
+    data = buffer.getvalue()[:2] + extra + buffer.getvalue()[2:]
+    (tmp_path / "a.jpg").write_bytes(data + b"trailing bytes")
+    assert files.read_image(tmp_path / "a.jpg").shape == (48, 64, 3)
+    (tmp_path / "a.jpg").write_bytes(data[:-20])
+    with pytest.raises(ImageFileError, match="cut short"):
+        files.read_image(tmp_path / "a.jpg")
+
+
+def test_a_png_with_damaged_data_is_refused(tmp_path: Path) -> None:
+    files.write_image(tmp_path / "a.png", RNG.integers(0, 256, (64, 64, 3), dtype=np.uint8))
+    data = bytearray((tmp_path / "a.png").read_bytes())
+    middle = len(data) // 2
+    data[middle : middle + 4] = bytes(255 - value for value in data[middle : middle + 4])
+    (tmp_path / "a.png").write_bytes(data)
+    with pytest.raises(ImageFileError, match="damaged"):
+        files.read_image(tmp_path / "a.png")
+
+
+# ---- label maps ----
+
+
+@pytest.mark.parametrize("colors", [None, 3, 19, 256])
+def test_label_maps_round_trip_every_value(tmp_path: Path, colors: int | None) -> None:
+    palette = None if colors is None else RNG.integers(0, 256, (colors, 3), dtype=np.uint8)
+    label_map = np.arange(256, dtype=np.uint8).reshape(8, 32)
+    files.write_label_png(tmp_path / "a.png", label_map, palette)
+    assert np.array_equal(files.read_label_map(tmp_path / "a.png"), label_map)
+    with Image.open(tmp_path / "a.png") as image:
+        assert image.mode == ("L" if palette is None else "P")
+        if palette is not None:
+            shown = np.asarray(image.convert("RGB")).reshape(-1, 3)
+            assert np.array_equal(shown[:colors], palette)
+
+
+@pytest.mark.parametrize("color_type", [0, 3], ids=["grey", "palette"])
+@pytest.mark.parametrize("bits", [1, 2, 4, 8])
+def test_values_of_fewer_bits_come_as_stored(tmp_path: Path, bits: int, color_type: int) -> None:
+    values = RNG.integers(0, 1 << bits, (5, 16), dtype=np.uint8)
+    (tmp_path / "a.png").write_bytes(_png_by_hand(values, bits, color_type))
+    assert np.array_equal(files.read_label_map(tmp_path / "a.png"), values)
+
+
+@pytest.mark.parametrize(
+    ("mode", "says"),
+    [
+        ("I;16", "16-bit grey PNG"),
+        ("RGB", "8-bit RGB PNG"),
+        ("RGBA", "RGB with alpha"),
+        ("LA", "grey with alpha"),
+    ],
+)
+def test_a_label_map_of_another_kind_says_what_it_is(tmp_path: Path, mode: str, says: str) -> None:
+    Image.new(mode, (4, 4)).save(tmp_path / "a.png")
+    with pytest.raises(ImageFileError, match=rf"{says}.*expected one class index"):
+        files.read_label_map(tmp_path / "a.png")
+
+
+def test_a_jpeg_is_no_label_map(tmp_path: Path) -> None:
+    Image.new("L", (8, 8)).save(tmp_path / "a.jpg")
+    with pytest.raises(ImageFileError, match="JPEG"):
+        files.read_label_map(tmp_path / "a.jpg")
+
+
+def test_only_proper_arrays_are_written(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="label map"):
+        files.write_label_png(tmp_path / "a.png", np.zeros((2, 2), np.int64))
+    with pytest.raises(ValueError, match="image"):
+        files.write_image(tmp_path / "a.png", np.zeros((2, 2), np.uint8))
+    with pytest.raises(ImageFileError, match=r"use \.png or \.jpg"):
+        files.write_image(tmp_path / "a.gif", np.zeros((2, 2, 3), np.uint8))
+    assert not list(tmp_path.iterdir())
+
+
+def _png_by_hand(values: np.ndarray, bits: int, color_type: int) -> bytes:
+    """Encode after the PNG specification, independent of any library's idea of bit depths."""
+
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        )
+
+    planes = (values[..., None] >> np.arange(bits - 1, -1, -1)) & 1
+    rows = np.packbits(planes.reshape(len(values), -1).astype(np.uint8), axis=1)
+    scanlines = b"".join(b"\x00" + row.tobytes() for row in rows)
+    header = struct.pack(">IIBBBBB", values.shape[1], len(values), bits, color_type, 0, 0, 0)
+    colors = chunk(b"PLTE", bytes(range(256)) * 3) if color_type == 3 and bits == 8 else b""
+    colors = chunk(b"PLTE", bytes(3 << bits)) if color_type == 3 and bits < 8 else colors
+    body = chunk(b"IHDR", header) + colors + chunk(b"IDAT", zlib.compress(scanlines))
+    return b"\x89PNG\r\n\x1a\n" + body + chunk(b"IEND", b"")
+
+
+# ---- whole or absent ----
+
+
+@contextmanager
+def _largest_file(limit: int) -> Iterator[None]:
+    """Let the operating system refuse to let a file grow past ``limit`` bytes."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_write_the_system_refuses_leaves_the_previous_file_whole(tmp_path: Path) -> None:
+    path = tmp_path / "last.bin"
+    files.write_bytes(path, b"previous")
+    with (
+        _largest_file(1000),
+        pytest.raises(SegibnError, match=r"last\.bin: .*previous file is unchanged"),
+    ):
+        files.write_bytes(path, bytes(5000))
+    assert path.read_bytes() == b"previous"
+    assert [found.name for found in tmp_path.iterdir()] == ["last.bin"]
+
+
+@pytest.fixture
+def tiny_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 256 KiB; only root can mount one."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    options = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(folder)]
+    try:
+        mounted = subprocess.run(options, capture_output=True, check=False).returncode == 0
+    except OSError:
+        mounted = False
+    if not mounted:
+        pytest.skip("no right to mount a small file system")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.mark.parametrize("reports_as", [OSError, RuntimeError])
+def test_a_full_disk_leaves_the_previous_file_whole(tiny_disk: Path, reports_as) -> None:
+    """torch.save reports a full disk as a RuntimeError without an OSError behind it."""
+    path = tiny_disk / "last.pt"
+    files.write_bytes(path, b"previous")
+
+    def overfill() -> None:
+        with files.atomic_path(path) as temporary:
+            try:
+                temporary.write_bytes(bytes(1 << 20))
+            except OSError as error:
+                raise (error if reports_as is OSError else RuntimeError("cut")) from None
+
+    with pytest.raises(SegibnError, match="No space left on device"):
+        overfill()
+    assert path.read_bytes() == b"previous"
+    assert [found.name for found in tiny_disk.iterdir()] == ["last.pt"]
+
+
+def test_a_refused_flush_or_rename_leaves_the_previous_file_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.txt"
+    files.write_text(path, "previous")
+
+    def refuse(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    for name in ("fsync", "replace"):
+        with monkeypatch.context() as patch:
+            patch.setattr(os, name, refuse)
+            with pytest.raises(SegibnError, match=r"a\.txt: .*No space left"):
+                files.write_text(path, "new")
+        assert path.read_text() == "previous"
+        assert [found.name for found in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_an_exception_in_the_body_passes_and_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(KeyError), files.atomic_path(tmp_path / "a") as temporary:  # noqa: PT012
+        temporary.write_text("half")
+        raise KeyError
+    with pytest.raises(RuntimeError, match="a bug"), files.atomic_path(tmp_path / "a"):
+        raise RuntimeError("a bug")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_killed_writer_leaves_the_previous_file_whole(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    files.write_text(path, "previous")
+    script = (
+        "import os, sys; from pathlib import Path; from segibn.files import atomic_path\n"
+        "with atomic_path(Path(sys.argv[1])) as temporary:\n"
+        "    temporary.write_text('half'); os.kill(os.getpid(), 9)\n"
+    )
+    root = Path(files.__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", script, path], cwd=root, check=False)
+    assert done.returncode == -9
+    assert path.read_text() == "previous"
+    assert files.list_files(tmp_path, [".txt"]) == [path]
+
+
+def test_folders_are_made_and_the_suffix_kept_while_writing(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "folder" / "a.npz"
+    with files.atomic_path(path) as temporary:
+        np.savez(temporary, x=np.arange(3))  # would add .npz to a name without it
+    assert np.load(path)["x"].tolist() == [0, 1, 2]
+
+
+def test_a_folder_that_cannot_be_made_is_an_error_with_the_path(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(SegibnError, match=r"a\.txt: cannot be written"):
+        files.write_text(tmp_path / "file" / "a.txt", "x")
+
+
+def test_json_is_strict_and_takes_numpy_and_paths(tmp_path: Path) -> None:
+    value = {
+        "nan": float("nan"),
+        "count": np.int64(3),
+        "iou": np.array([0.5, np.nan]),
+        "path": Path("a/b"),
+        "nested": [(1, True, None)],
+    }
+    files.write_json(tmp_path / "a.json", value)
+    assert "NaN" not in (tmp_path / "a.json").read_text()
+    assert files.read_json(tmp_path / "a.json") == {
+        "nan": None,
+        "count": 3,
+        "iou": [0.5, None],
+        "path": "a/b",
+        "nested": [[1, True, None]],
+    }
+
+
+def test_a_float_survives_json_to_the_last_bit(tmp_path: Path) -> None:
+    files.write_json(tmp_path / "a.json", 0.1 + 0.2)
+    assert files.read_json(tmp_path / "a.json") == 0.1 + 0.2
+
+
+def test_malformed_json_names_file_and_line(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text('{"a": 1,\n oops}')
+    with pytest.raises(SegibnError, match=r"a\.json.*line 2"):
+        files.read_json(tmp_path / "a.json")
+
+
+# ---- archives and folders ----
+
+
+def test_zip_round_trip_is_reproducible(tmp_path: Path) -> None:
+    members = [("x/a_drivable_id.png", b"\x89PNG"), ("readme.txt", b"text " * 100)]
+    for name in ("one.zip", "two.zip"):
+        files.write_zip(tmp_path / name, iter(members))
+    assert list(files.read_zip(tmp_path / "one.zip")) == members
+    assert (tmp_path / "one.zip").read_bytes() == (tmp_path / "two.zip").read_bytes()
+    assert (tmp_path / "one.zip").stat().st_size < 500
+
+
+@pytest.mark.parametrize("name", ["/etc/passwd", "../up.png", "a/../../b", "C:\\x", "a\\..\\..\\b"])
+def test_names_that_leave_the_archive_are_refused(tmp_path: Path, name: str) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr(zipfile.ZipInfo(name), b"x")
+    with pytest.raises(SegibnError, match="outside the archive"):
+        list(files.read_zip(tmp_path / "a.zip"))
+    with pytest.raises(ValueError, match="relative path"):
+        files.write_zip(tmp_path / "b.zip", [(name, b"x")])
+
+
+def test_links_in_an_archive_are_refused(tmp_path: Path) -> None:
+    info = zipfile.ZipInfo("link.png")
+    info.external_attr = 0o120777 << 16
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr(info, "/etc/passwd")
+    with pytest.raises(SegibnError, match="link"):
+        list(files.read_zip(tmp_path / "a.zip"))
+
+
+def test_oversized_members_are_refused_before_they_fill_memory(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("zeros.png", bytes(1 << 20))
+    with pytest.raises(SegibnError, match="larger than 1000 bytes"):
+        list(files.read_zip(tmp_path / "a.zip", max_member_bytes=1000))
+
+
+def test_a_damaged_archive_is_named(tmp_path: Path) -> None:
+    files.write_zip(tmp_path / "a.zip", [("a.png", bytes(range(256)))])
+    data = bytearray((tmp_path / "a.zip").read_bytes())
+    data[100] ^= 255
+    (tmp_path / "a.zip").write_bytes(data)
+    with pytest.raises(SegibnError, match=r"a\.zip: .*damaged"):
+        list(files.read_zip(tmp_path / "a.zip"))
+    (tmp_path / "a.zip").write_bytes(data[:-30])
+    with pytest.raises(SegibnError, match=r"a\.zip: not a zip"):
+        list(files.read_zip(tmp_path / "a.zip"))
+
+
+def test_a_repeated_member_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="repeated"):
+        files.write_zip(tmp_path / "a.zip", [("a", b""), ("a", b"")])
+    assert not list(tmp_path.iterdir())
+
+
+def test_files_are_listed_sorted_by_suffix_without_hidden_ones(tmp_path: Path) -> None:
+    for name in ("b.PNG", "a.png", ".c.part.png", "d.txt", "sub/e.png", ".hidden/f.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    assert [path.name for path in files.list_files(tmp_path, [".png"])] == ["a.png", "b.PNG"]
+    found = files.list_files(tmp_path, [".png"], recursive=True)
+    assert found == [tmp_path / "a.png", tmp_path / "b.PNG", tmp_path / "sub" / "e.png"]
+    with pytest.raises(DatasetError, match="no such folder"):
+        files.list_files(tmp_path / "absent", [".png"])
+
+
+def test_sha256_is_the_published_one_of_abc(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"abc")
+    expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"  # FIPS 180-2
+    assert files.sha256_of(tmp_path / "a") == expected
+
+
+def test_files_labels_and_visualize_load_without_torch_or_matplotlib() -> None:
+    script = (
+        "import sys, segibn.files, segibn.visualize, segibn.labels.catalog\n"
+        "print([name for name in ('torch', 'matplotlib', 'albumentations') if name in sys.modules])"
+    )
+    root = Path(files.__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=root, check=True, capture_output=True, text=True
+    )
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,207 @@
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F
+
+from segibn.errors import CheckpointError, ConfigError, DatasetError, ImageFileError
+from segibn.files import read_image, read_label_map, write_image
+from segibn.models.heads.fcn import FCNHead
+from segibn.models.resnet import BasicBlock, ResNet
+from segibn.models.segmenter import Segmenter
+from segibn.models.views import averaged_argmax, window_slices
+from segibn.predict import (
+    InferenceOptions,
+    Predictor,
+    find_checkpoint,
+    index_images,
+    predict_folder,
+    read_ahead,
+)
+
+PALETTE = np.array([[10, 20, 30], [200, 0, 0], [0, 200, 0], [0, 0, 200]], np.uint8)
+
+
+@pytest.fixture(scope="module")
+def segmenter():
+    torch.manual_seed(0)
+    backbone = ResNet(BasicBlock, (1, 1, 1, 1), output_stride=8)
+    model = Segmenter(backbone, FCNHead(backbone.feature_specs, 4, channels=16)).eval()
+    torch.nn.init.normal_(model.head.classifier.weight)  # a fresh classifier is undecided
+    return model
+
+
+@pytest.fixture(scope="module")
+def image():
+    random = np.random.default_rng(0)
+    coarse = random.integers(0, 256, (5, 7, 3), dtype=np.uint8)
+    return np.kron(coarse, np.ones((13, 13, 1), np.uint8))  # 65 x 91
+
+
+def _as_tensor(image):
+    return torch.from_numpy(image).permute(2, 0, 1)[None]
+
+
+def test_a_whole_frame_is_what_the_segmenter_predicts(segmenter, image):
+    expected = segmenter.predict(_as_tensor(image))[0].numpy()
+    pred = Predictor(segmenter)(image)
+    assert pred.dtype == np.uint8
+    np.testing.assert_array_equal(pred, expected)
+    assert len(np.unique(pred)) > 1
+
+
+def test_read_only_frames_are_accepted_and_left_alone(segmenter, image):
+    frozen = image.copy()
+    frozen.flags.writeable = False
+    np.testing.assert_array_equal(Predictor(segmenter)(frozen), Predictor(segmenter)(image))
+    np.testing.assert_array_equal(frozen, image)
+
+
+@pytest.mark.parametrize("frame", [np.zeros((4, 4), np.uint8), np.zeros((4, 4, 3), np.float32)])
+def test_what_is_no_rgb_frame_is_refused(segmenter, frame):
+    with pytest.raises(ValueError, match="uint8 RGB"):
+        Predictor(segmenter)(frame)
+
+
+def test_label_maps_come_at_frame_size_whatever_the_network_sees(segmenter, image):
+    for options in (
+        InferenceOptions(input_size=(32, 48)),
+        InferenceOptions(input_height=40),
+        InferenceOptions(window=(32, 32)),
+        InferenceOptions(scales=(0.5, 1.5), flip=True),
+        InferenceOptions(precision="bfloat16"),
+    ):
+        assert Predictor(segmenter, options=options)(image).shape == image.shape[:2]
+
+
+def test_input_height_keeps_the_proportions():
+    assert InferenceOptions(input_height=360).size_for((720, 1280)) == (360, 640)
+
+
+def test_one_window_over_the_whole_frame_equals_the_whole(segmenter, image):
+    whole = Predictor(segmenter)(image)
+    for window in (image.shape[:2], (1000, 1000)):
+        slid = Predictor(segmenter, options=InferenceOptions(window=window))(image)
+        np.testing.assert_array_equal(slid, whole)
+
+
+def test_windows_average_their_logits(segmenter, image):
+    """Against a plain loop in full memory."""
+    window, stride = (40, 64), (25, 27)
+    x = segmenter.normalize(_as_tensor(image))
+    total, counts = torch.zeros(1, 4, 65, 91), torch.zeros(65, 91)
+    with torch.inference_mode():
+        for top in (0, 25):
+            for left in (0, 27):
+                rows, columns = slice(top, top + 40), slice(left, left + 64)
+                total[..., rows, columns] += segmenter(x[..., rows, columns]).logits
+                counts[rows, columns] += 1
+    assert counts.min() == 1
+    expected = (total / counts).argmax(1)[0].numpy()
+    pred = Predictor(segmenter, options=InferenceOptions(window=window, stride=stride))(image)
+    assert (pred == expected).mean() > 0.999
+
+
+def test_flip_makes_mirrored_frames_give_mirrored_maps(segmenter, image):
+    predict = Predictor(segmenter, options=InferenceOptions(flip=True))
+    mirrored = np.ascontiguousarray(image[:, ::-1])
+    assert (predict(mirrored)[:, ::-1] == predict(image)).mean() > 0.995
+
+
+def test_averaged_argmax_equals_the_mean_softmax_in_full_memory():
+    torch.manual_seed(0)
+    views = [torch.randn(2, 5, 6, 9) * 4, torch.randn(2, 5, 12, 17) * 4]
+    full = [F.interpolate(v, (40, 61), mode="bilinear", align_corners=False) for v in views]
+    expected = torch.stack([v.softmax(1) for v in full]).mean(0).argmax(1)
+    assert (averaged_argmax(views, (40, 61)) == expected).float().mean() > 0.9999
+
+
+@pytest.mark.parametrize("size", [(10, 10), (33, 47), (64, 40)])
+def test_windows_cover_every_pixel_and_end_at_the_border(size):
+    seen = np.zeros(size, int)
+    for rows, columns in window_slices(size, (16, 20), (10, 13)):
+        assert rows.stop <= max(size[0], 16)
+        assert columns.stop <= max(size[1], 20)
+        seen[rows, columns] += 1
+    assert seen.min() >= 1
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"scales": ()}, "scales"),
+        ({"scales": (0.0,)}, "scales"),
+        ({"stride": (8, 8)}, "without a window"),
+        ({"window": (8, 8), "stride": (9, 8)}, "seen by none"),
+        ({"precision": "float8"}, "precision"),
+        ({"input_size": (8, 8), "input_height": 8}, "not both"),
+    ],
+)
+def test_options_that_cannot_be_meant_are_refused(options, message):
+    with pytest.raises(ConfigError, match=message):
+        InferenceOptions(**options)
+
+
+def test_float16_is_refused_on_the_cpu(segmenter):
+    with pytest.raises(ConfigError, match="CUDA"):
+        Predictor(segmenter, "cpu", InferenceOptions(precision="float16"))
+
+
+def test_read_ahead_keeps_the_order_and_raises_at_the_damaged_file(tmp_path):
+    paths = [tmp_path / f"{number}.png" for number in range(9)]
+    for number, path in enumerate(paths):
+        write_image(path, np.full((4, 5, 3), number, np.uint8))
+    assert [int(image[0, 0, 0]) for _, image in read_ahead(paths, depth=3)] == list(range(9))
+    paths[5].write_bytes(paths[5].read_bytes()[:-8])
+    read = []
+    with pytest.raises(ImageFileError, match=r"5\.png"):
+        read.extend(path for path, _ in read_ahead(paths, depth=3))
+    assert read == paths[:5]
+
+
+def test_predict_folder_writes_a_label_map_and_an_overlay_for_each_frame(tmp_path):
+    for name in ("a", "sub/b"):
+        write_image(tmp_path / "frames" / f"{name}.png", np.full((6, 8, 3), 100, np.uint8))
+    calls = []
+
+    def left_half_is_two(frame):
+        ids = np.zeros(frame.shape[:2], np.uint8)
+        ids[:, :4] = 2
+        return ids
+
+    count = predict_folder(
+        left_half_is_two,
+        tmp_path / "frames",
+        tmp_path / "out",
+        PALETTE,
+        progress=lambda done, total: calls.append((done, total)),
+    )
+    assert count == 2
+    assert calls == [(1, 2), (2, 2)]
+    ids = read_label_map(tmp_path / "out" / "labels" / "sub" / "b.png")
+    np.testing.assert_array_equal(ids, left_half_is_two(np.zeros((6, 8, 3))))
+    picture = read_image(tmp_path / "out" / "overlays" / "a.jpg")
+    assert picture[3, 1, 1] > picture[3, 1, 0] + 50  # green on the left
+
+
+def test_frames_that_differ_in_their_suffix_only_are_refused(tmp_path):
+    for name in ("a.png", "a.jpg"):
+        write_image(tmp_path / name, np.zeros((4, 4, 3), np.uint8))
+    with pytest.raises(DatasetError, match=r"a\.jpg and .*a\.png"):
+        index_images(tmp_path)
+
+
+def test_a_folder_without_frames_is_named(tmp_path):
+    with pytest.raises(DatasetError, match="no images"):
+        index_images(tmp_path)
+
+
+def test_find_checkpoint_takes_files_and_run_folders_and_names_what_is_missing(tmp_path):
+    with pytest.raises(CheckpointError, match=r"last\.pt"):
+        find_checkpoint(tmp_path)
+    with pytest.raises(CheckpointError, match="no run or checkpoint"):
+        find_checkpoint(tmp_path / "nothing")
+    last = tmp_path / "checkpoints" / "last.pt"
+    last.parent.mkdir()
+    last.touch()
+    assert find_checkpoint(tmp_path) == last
+    assert find_checkpoint(last) == last
