@@ -50,7 +50,7 @@ class SegmentationLoss:
     ignore_index: int = IGNORE_INDEX
 
     def __call__(self, output: _Output, target: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """Computes the loss of one batch.
+        """Compute the loss of one batch.
 
         Args:
             output: has `logits` and `aux_logits` (or None), each (N, K, H, W).

@@ -36,6 +36,14 @@ def build_parser() -> argparse.ArgumentParser:
         help="folder of the sample_*.yaml configs",
     )
     parser.add_argument(
+        "--frames",
+        type=int,
+        nargs=2,
+        default=(200, 50),
+        metavar=("TRAIN", "VAL"),
+        help="frames to paint for each look (default: 200 50)",
+    )
+    parser.add_argument(
         "--set", nargs="+", default=[], metavar="key=value", help="config values to replace"
     )
     return parser
@@ -50,7 +58,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     configs = [load_config(arguments.configs / name, overrides) for name in CONFIGS]
     if not (datasets / "gta5").is_dir():
         print("1/3  painting sample data")
-        make_sample_data(["--output", str(datasets)])
+        train, val = map(str, arguments.frames)
+        sets = ["--sets", "gta5", "cityscapes"]
+        make_sample_data(["--output", str(datasets), "--frames", train, val, *sets])
     print("2/3  training three networks on the game look")
     sets = {text: parse_evaluation_set(text) for text in SETS}
     runs = run_study(

@@ -5,6 +5,7 @@
 """
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ class RunDir:
 
     def scores_file(self, evaluation_set: str) -> Path:
         """Return where the scores on a set such as ``gta5:val`` go."""
-        return self.path / "scores" / f"{evaluation_set.replace(':', '_')}.json"
+        return self.path / "scores" / f"{re.sub('[^A-Za-z0-9_.+@-]', '_', evaluation_set)}.json"
 
     def prepare(self, config: RunConfig, device: torch.device, resuming: bool) -> None:
         """Make the folder and write what is known before training.

@@ -4,7 +4,6 @@ Comes in: a validated config, the data sets' root, a run folder. Goes out: the r
 last checkpoint, curves and scores on held-out frames of the source domain.
 """
 
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,10 +16,10 @@ from segibn import distributed
 from segibn.config.schema import RunConfig
 from segibn.data.build import build_label_set, build_train_loader, index_dataset
 from segibn.engine.checkpoint import ClassTable, resume_training, save_checkpoint
+from segibn.engine.journal import Journal
 from segibn.engine.optim import build_optimizer, set_learning_rate
 from segibn.engine.precision import autocast, choose_dtype
-from segibn.engine.progress import TrainingProgress
-from segibn.engine.run_dir import MetricsLog, RunDir
+from segibn.engine.run_dir import RunDir
 from segibn.engine.scoring import inference_options, score, set_name
 from segibn.engine.stop import StopSignals
 from segibn.errors import ConfigError, SegibnError
@@ -74,12 +73,16 @@ def train(
         if checkpoint is not None:
             state = {"model": model, "optimizer": optimizer, "scaler": scaler}
             first = resume_training(checkpoint, **state, config=config)
+            if first == config.optim.iterations:
+                return TrainingResult(checkpoint, first, None)
         if distributed.is_main():
             run.prepare(config, device, resuming=checkpoint is not None)
         distributed.barrier()
         criterion = SegmentationLoss(aux_weight=config.loss.aux_weight)
+        journal = Journal(config, run, first)
+        if config.data.cache == "memory":
+            journal.say(f"reading {len(samples)} frames into memory")
         loader = build_train_loader(config, samples, labels, first_iteration=first)
-        journal = _Journal(config, run, first)
         unread_loss, batch = None, {"name": []}
 
         done = first
@@ -95,8 +98,8 @@ def train(
                     images = images.contiguous(memory_format=torch.channels_last)
 
                 with autocast(dtype, device):
-                    output_ = step_model(images)
-                loss, _ = criterion(output_, target)
+                    outputs = step_model(images)
+                loss, _ = criterion(outputs, target)
                 optimizer.zero_grad(set_to_none=True)
                 scaler.scale(loss).backward()
                 scaler.step(optimizer)
@@ -226,48 +229,3 @@ def _score_source(
     if distributed.is_main():
         write_json(run.scores_file(set_name(config.data.val)), scores.to_dict())
     return {"val_miou": scores.miou, "val_pixel_accuracy": scores.pixel_accuracy}
-
-
-class _Journal:
-    """Progress bar and metrics files; everything but rank 0 stays silent."""
-
-    def __init__(self, config: RunConfig, run: RunDir, first: int) -> None:
-        self._config = config
-        main = distributed.is_main()
-        iterations = config.optim.iterations
-        self._progress = TrainingProgress(config.name, iterations, first, enabled=main)
-        self._log = MetricsLog(run, first) if main else None
-        self._counted_from, self._clock = first, time.monotonic()
-
-    def __enter__(self) -> None:
-        self._progress.__enter__()
-
-    def __exit__(self, *error: object) -> None:
-        self._progress.__exit__(*error)
-        if self._log is not None:
-            self._log.close()
-
-    def record(self, done: int, loss: torch.Tensor, lr: float) -> None:
-        """Count an iteration; every ``log_every`` read the loss and write it down."""
-        self._progress.advance(done)
-        if self._log is None:
-            return
-        if done % self._config.engine.log_every and done != self._config.optim.iterations:
-            return
-        value, now = loss.item(), time.monotonic()
-        images = (done - self._counted_from) * self._config.optim.global_batch_size
-        record = {"loss": value, "lr": lr, "images_per_s": images / (now - self._clock)}
-        self._counted_from, self._clock = done, now
-        self._log.write(done, record)
-        self._progress.show(done, record)
-
-    def evaluated(self, done: int, numbers: dict[str, float]) -> None:
-        """Write down scores on the source domain; evaluation time does not count as training."""
-        self._clock = time.monotonic()
-        if self._log is None or not numbers:
-            return
-        self._log.write(done, numbers)
-        self._progress.say(
-            f"{self._config.name}: source mIoU {100 * numbers['val_miou']:.2f} % after {done} "
-            "iterations"
-        )

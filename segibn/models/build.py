@@ -30,7 +30,7 @@ HEADS: dict[str, Callable[..., nn.Module]] = {
 
 
 def build_segmenter(config: ModelConfig, num_classes: int) -> Segmenter:
-    """Builds a network and gives its backbone the weights that the config names.
+    """Build a network and give its backbone the weights that the config names.
 
     New parameters are drawn from torch's global random state; with one seed, networks that differ
     in `ibn` alone start from the same convolutions.

@@ -71,7 +71,7 @@ class WeightsReport:
 
 
 def load_backbone_weights(backbone: nn.Module, source: str, name: str, ibn: str) -> WeightsReport:
-    """Fills a backbone in place.
+    """Fill a backbone in place.
 
     Args:
         backbone: the network `name` with the variant `ibn`; changed in place.
@@ -98,7 +98,7 @@ def load_backbone_weights(backbone: nn.Module, source: str, name: str, ibn: str)
 
 
 def published_file(source: str, name: str, ibn: str) -> Path:
-    """Finds a published file in torch.hub's folder, or downloads it there.
+    """Find a published file in torch.hub's folder, or download it there.
 
     Raises:
         CheckpointError: there is none for this network, no network connection, or a file of that
@@ -162,7 +162,7 @@ def _plain_state(content: Mapping[str, object]) -> dict[str, Tensor]:
 
 
 def adapt_plain_weights(state: Mapping[str, Tensor], backbone: nn.Module) -> dict[str, Tensor]:
-    """Renames and cuts the weights of a plain network to fit an IBN one of the same depth.
+    """Rename and cut the weights of a plain network to fit an IBN one of the same depth.
 
     Args:
         state: state dict of the plain network; not changed.
@@ -182,7 +182,7 @@ def adapt_plain_weights(state: Mapping[str, Tensor], backbone: nn.Module) -> dic
 
 
 def _split_norm(state: dict[str, Tensor], name: str, norm: InstanceBatchNorm2d) -> None:
-    """Replaces a batch norm's entries by those of the two halves; the instance half is first."""
+    """Replace a batch norm's entries by those of the two halves; the instance half is first."""
     cut = norm.num_instance
     for part in ("weight", "bias"):
         values = state.pop(f"{name}.{part}")
@@ -196,7 +196,7 @@ def _split_norm(state: dict[str, Tensor], name: str, norm: InstanceBatchNorm2d) 
 def _fill(
     backbone: nn.Module, state: Mapping[str, Tensor], path: Path, *, fresh_instance_norms: bool
 ) -> WeightsReport:
-    """Loads all keys; only counters, and instance norms if allowed, may be missing."""
+    """Load all keys; only counters, and instance norms if allowed, may be missing."""
     own = backbone.state_dict()
     optional = (
         ("num_batches_tracked", ".IN.weight", ".IN.bias")

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 
 def resize_image(image: Tensor, size: tuple[int, int]) -> Tensor:
-    """Resizes float images (N, 3, h, w) to (N, 3, H, W); equals OpenCV's area and linear modes.
+    """Resize float images (N, 3, h, w) to (N, 3, H, W); equals OpenCV's area and linear modes.
 
     Computes in the precision of `image`, also under autocast.
     """

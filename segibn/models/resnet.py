@@ -57,7 +57,7 @@ class _Block(nn.Module):
         self.IN = InstanceNorm2d(out_channels) if ibn == "b" else None
 
     def join(self, residual: Tensor, x: Tensor) -> Tensor:
-        """Adds the block's input to its residual branch, which is overwritten; then the ReLU."""
+        """Add the block's input to its residual branch, which is overwritten; then the ReLU."""
         residual += x if self.downsample is None else self.downsample(x)
         if self.IN is not None:
             residual = self.IN(residual)
@@ -180,7 +180,7 @@ class ResNet(nn.Module):
         return self.maxpool(self.relu(self.bn1(self.conv1(image))))
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:
-        """Computes the features of normalised images.
+        """Compute the features of normalised images.
 
         Args:
             image: (N, 3, H, W) float, normalised RGB.
@@ -203,7 +203,7 @@ def _build_stage(
     out: FeatureSpec,
     first: tuple[int, tuple[int, int], StageIbn],
 ) -> nn.Sequential:
-    """Builds one stage; `first` holds its stride, dilations and variant."""
+    """Build one stage; `first` holds its stride, dilations and variant."""
     stride, dilations, ibn = first
     planes = out.channels // block.expansion
     blocks = []
@@ -219,7 +219,7 @@ def _build_stage(
 
 
 def initialize_convolutions(module: nn.Module) -> None:
-    """Draws every convolution's weights as He et al. (2015), fan out; norms keep weight 1, bias 0.
+    """Draw every convolution's weights as He et al. (2015), fan out; norms keep weight 1, bias 0.
 
     Uses the global random state, equally for every IBN variant of a network: with one seed all
     variants start from the same convolutions.
@@ -238,7 +238,7 @@ _LAYOUTS: dict[str, tuple[type[BasicBlock] | type[Bottleneck], tuple[int, int, i
 
 
 def resnet(name: str, ibn: IbnName = "none", output_stride: int = 32) -> ResNet:
-    """Builds a backbone by name: resnet18, resnet34, resnet50 or resnet101.
+    """Build a backbone by name: resnet18, resnet34, resnet50 or resnet101.
 
     Args:
         name: one of the names above.

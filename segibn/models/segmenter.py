@@ -64,7 +64,7 @@ class Segmenter(nn.Module):
         return self.head(self.backbone(image))
 
     def forward(self, image: Tensor) -> SegmenterOutput:
-        """Computes logits at input resolution.
+        """Compute logits at input resolution.
 
         Args:
             image: (N, 3, H, W) float, normalised RGB (see `normalize`).
@@ -86,7 +86,7 @@ class Segmenter(nn.Module):
         size: tuple[int, int] | None = None,
         input_size: tuple[int, int] | None = None,
     ) -> Tensor:
-        """Predicts label maps for images as they come from disk.
+        """Predict label maps for images as they come from disk.
 
         Runs in the mode the module is in: call `eval()` before.
 

@@ -11,7 +11,7 @@ from segibn.errors import CheckpointError
 
 
 def read_torch_file(path: Path) -> dict[str, Any]:
-    """Reads a file that holds a dict, onto the CPU; nothing in the file is executed.
+    """Read a file that holds a dict, onto the CPU; nothing in the file is executed.
 
     Raises:
         CheckpointError: missing, not a file that torch reads safely, or without a dict.
@@ -34,7 +34,7 @@ def read_torch_file(path: Path) -> dict[str, Any]:
 
 
 def compare_states(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> list[str]:
-    """Lists where two state dicts differ; empty when the one can be loaded as the other.
+    """List where two state dicts differ; empty when the one can be loaded as the other.
 
     Returns:
         Lines such as "conv1.weight has shape (64, 3, 3, 3), expected (64, 3, 7, 7)",

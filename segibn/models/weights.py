@@ -1,4 +1,4 @@
-"""Reads the package's own checkpoints: a file in, a network ready for inference out.
+"""Read the package's own checkpoints: a file in, a network ready for inference out.
 
 The training engine writes them; this room only reads, so that every tool that needs a network
 gets one without the training code.
@@ -22,7 +22,7 @@ _KEYS = ("format_version", "config", "class_names", "palette", "classes", "itera
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """Reads a checkpoint onto the CPU and checks that it is one; nothing in it is executed.
+    """Read a checkpoint onto the CPU and check that it is one; nothing in it is executed.
 
     Args:
         path: a checkpoint file.
@@ -54,7 +54,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 
 
 def load_segmenter(path: Path) -> tuple[Segmenter, RunConfig, dict[str, Any]]:
-    """Rebuilds the network of a checkpoint as its config says and fills it.
+    """Rebuild the network of a checkpoint as its config says and fill it.
 
     Args:
         path: a checkpoint file.

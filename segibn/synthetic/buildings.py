@@ -117,7 +117,7 @@ def _barrier(stage: Stage, thing: Thing) -> tuple[np.ndarray, float, float] | No
     return corners, far - near, _scale(stage, near)
 
 
-_MASONRY = ((150, 92, 72), (168, 160, 148), (128, 124, 120), (190, 180, 160), (140, 110, 88))
+_MASONRY = ((172, 62, 44), (182, 72, 52), (160, 56, 44), (176, 80, 58))
 
 
 def paint_wall(stage: Stage, thing: Thing) -> None:
@@ -148,6 +148,10 @@ def paint_wall(stage: Stage, thing: Thing) -> None:
     stage.canvas.texture(corners, (image * lit).clip(0, 255).astype(np.uint8), owner)
 
 
+_TIMBERS = ((240, 238, 232), (232, 230, 226), (236, 232, 220))
+_IRONS = ((226, 228, 228), (214, 218, 220))
+
+
 def paint_fence(stage: Stage, thing: Thing) -> None:
     """Bars, mesh or planks; what shows through belongs to the fence, as annotators have it."""
     strip = _barrier(stage, thing)
@@ -157,11 +161,9 @@ def paint_fence(stage: Stage, thing: Thing) -> None:
     rng = np.random.default_rng(thing.seed)
     rows, columns = max(round(thing.height * scale), 6), max(round(length * scale), 6)
     image = np.zeros((rows, columns, 4), np.float32)
-    kind = str(rng.choice(["bars", "mesh", "planks"], p=[0.5, 0.22, 0.28]))
-    tones = [(46, 48, 50), (56, 74, 56), (150, 150, 150), (214, 212, 206)]
-    color = np.array(
-        rng.choice(tones if kind != "planks" else [(128, 96, 66), (150, 130, 104), (210, 206, 196)])
-    )
+    kind = str(rng.choice(["bars", "mesh", "planks"], p=[0.4, 0.2, 0.4]))
+    tones = _TIMBERS if kind == "planks" else _IRONS
+    color = tones[int(rng.integers(len(tones)))] * np.full(3, rng.uniform(0.9, 1.1))
     step = max(round(scale * {"bars": 0.16, "mesh": 0.09, "planks": 0.17}[kind]), 3)
     image[..., :3] = color
     if kind == "planks":
@@ -171,7 +173,7 @@ def paint_fence(stage: Stage, thing: Thing) -> None:
             1 + 0.07 * noise_patch((rows, columns), 0.9, (thing.seed & 255, 1))[..., None]
         )
     else:
-        image[..., 3] = 55 if kind == "mesh" else 25
+        image[..., 3] = 120 if kind == "mesh" else 90
         bar = max(step // 3, 1)
         for start in range(bar):
             image[:, start::step, 3] = 255

@@ -70,12 +70,6 @@ class Canvas:
         """Fill a polygon; ``corners`` (n, 2) canvas u, v; ``color`` RGB 0..255."""
         cv2.fillPoly(self.paint, [_fixed(corners)], _paint(color, owner), shift=_SHIFT)
 
-    def polygons(self, many: Sequence[np.ndarray], color: Color, owner: int) -> None:
-        """Fill several disjoint polygons of one colour."""
-        if many:
-            points = [_fixed(corners) for corners in many]
-            cv2.fillPoly(self.paint, points, _paint(color, owner), shift=_SHIFT)
-
     def shine(self, corners: np.ndarray, color: Color, owner: int) -> None:
         """Make a polygon give off light of ``color`` where its owner stays visible."""
         cv2.fillPoly(self.glow, [_fixed(corners)], _paint(color, owner), shift=_SHIFT)

@@ -15,7 +15,7 @@ from segibn.synthetic.scene import Scene
 
 _LAMP_COLOR = np.array([1.0, 0.80, 0.52], np.float32)
 _BEAM_COLOR = np.array([1.0, 0.96, 0.86], np.float32)
-_DARKNESS = 0.20  # what is left of the ambient light at night
+_DARKNESS = 0.28  # what is left of the ambient light at night
 _NEAREST_LAMPS = 8
 
 

@@ -11,16 +11,16 @@ import numpy as np
 from segibn.synthetic.noise import noise_patch
 
 _WALLS = {
-    "brick": ((146, 88, 68), (128, 76, 60), (164, 108, 80), (112, 74, 62), (176, 128, 94)),
+    "brick": ((176, 150, 120), (188, 166, 138), (160, 140, 118), (196, 176, 150)),
     "plaster": (
-        (206, 196, 176), (222, 216, 204), (190, 178, 150), (214, 188, 140), (172, 172, 168),
+        (206, 196, 176), (190, 178, 150), (214, 188, 140), (172, 172, 168),
         (226, 206, 164), (196, 164, 140), (180, 190, 190), (212, 172, 150),
     ),
     "concrete": ((150, 148, 144), (128, 126, 124), (170, 164, 154), (110, 112, 116)),
 }  # fmt: skip
 _SHOPS = (
-    (176, 34, 36), (28, 72, 150), (30, 110, 66), (214, 168, 34), (40, 40, 46), (222, 220, 214),
-    (150, 60, 110), (208, 96, 30), (70, 120, 150), (92, 62, 44),
+    (28, 72, 150), (30, 100, 90), (40, 40, 46), (222, 220, 214), (120, 60, 110), (70, 120, 150),
+    (92, 62, 44), (150, 40, 60),
 )  # fmt: skip
 
 _GLASS = np.array([62.0, 70.0, 80.0])
@@ -61,7 +61,7 @@ class Style:
 
 def sample_style(rng: np.random.Generator, variant: str) -> Style:
     """Draw the style of a "building" or a "house"."""
-    material = str(rng.choice(list(_WALLS), p=[0.36, 0.46, 0.18]))
+    material = str(rng.choice(list(_WALLS), p=[0.24, 0.54, 0.22]))
     color = rng.choice(_WALLS[material]) * rng.uniform(0.8, 1.12)
     house = variant == "house"
     ribbon = not house and bool(rng.random() < 0.18)

@@ -13,12 +13,14 @@ from segibn.synthetic.stage import BICYCLE, MOTORCYCLE, PERSON, RIDER, Stage
 _SKINS = ((224, 180, 150), (196, 148, 116), (150, 104, 78), (102, 70, 54), (232, 196, 170))
 _HAIRS = ((40, 32, 28), (70, 52, 38), (120, 92, 60), (170, 150, 120), (90, 88, 86))
 _TOPS = (
-    (40, 44, 56), (26, 28, 32), (120, 34, 36), (200, 196, 188), (52, 76, 116), (70, 84, 66),
-    (150, 120, 84), (96, 96, 100), (190, 170, 60), (140, 70, 90), (230, 228, 224), (60, 44, 40),
+    (196, 60, 120), (170, 50, 110), (60, 40, 90), (120, 50, 110), (90, 60, 130), (210, 90, 140),
 )  # fmt: skip
 _TROUSERS = ((36, 40, 54), (30, 30, 32), (64, 74, 98), (110, 100, 84), (80, 78, 76), (56, 50, 46))
+_VESTS = ((214, 236, 40), (232, 220, 40), (196, 226, 50))  # riders want to be seen
 _HELMETS = ((220, 220, 220), (40, 40, 44), (190, 40, 40), (60, 90, 160), (210, 190, 60))
-_FRAMES = ((30, 30, 32), (150, 30, 34), (40, 70, 130), (190, 190, 190), (50, 90, 60))
+_FRAMES = (
+    (30, 150, 150), (40, 130, 140), (20, 120, 120),
+)  # fmt: skip
 _SHOE = (34, 30, 28)
 
 Stroke = tuple[list[tuple[float, float, float]], float, Color]
@@ -119,7 +121,7 @@ def paint_rider(stage: Stage, thing: Thing) -> None:
     rng = np.random.default_rng(thing.seed)
     frame = _two_wheeler_frame(stage, thing)
     _bicycle(stage, frame, rng, stage.add(BICYCLE, thing, countable=True))
-    top, trousers, skin = _pick(rng, _TOPS), _pick(rng, _TROUSERS), _pick(rng, _SKINS)
+    top, trousers, skin = _pick(rng, _VESTS), _pick(rng, _TROUSERS), _pick(rng, _SKINS)
     turn = rng.uniform(0, 2 * np.pi)
     strokes: list[Stroke] = []
     for side, phase in ((-1, 0.0), (1, np.pi)):
@@ -165,7 +167,7 @@ def paint_motorcycle(stage: Stage, thing: Thing) -> None:
     rng = np.random.default_rng(thing.seed)
     frame = _two_wheeler_frame(stage, thing)
     owner = stage.add(MOTORCYCLE, thing, countable=True)
-    paint = _pick(rng, ((170, 30, 32), (30, 34, 40), (40, 70, 140), (200, 200, 200), (60, 110, 60)))
+    paint = _pick(rng, ((40, 150, 60), (50, 170, 70), (36, 130, 56)))
     scooter = rng.random() < 0.35
     radius = 0.24 if scooter else 0.32
     spokes(stage, frame, ((-0.66, radius), (0.66, radius)), (0.15, 0.85), owner)
@@ -185,7 +187,7 @@ def paint_motorcycle(stage: Stage, thing: Thing) -> None:
     limbs(stage, frame, parts, owner)
     if thing.kind == "parked-motorcycle":
         return
-    top, trousers = _pick(rng, _TOPS), _pick(rng, _TROUSERS)
+    top, trousers = _pick(rng, _VESTS), _pick(rng, _TROUSERS)
     strokes: list[Stroke] = []
     for side in (-1, 1):
         leg = [(-0.28, 0.92, side * 0.12), (0.16, 0.72, side * 0.2), (-0.08, 0.34, side * 0.19)]

@@ -9,7 +9,9 @@ from segibn.synthetic.canvas import Color, ellipse
 from segibn.synthetic.scene import Thing
 from segibn.synthetic.stage import LIGHT, POLE, SIGN, STATIC, Stage
 
-_METALS = ((120, 122, 124), (86, 88, 90), (62, 66, 64), (150, 150, 148), (52, 62, 56))
+_METALS = (
+    (150, 154, 158), (166, 168, 170), (136, 142, 148), (176, 178, 178),
+)  # fmt: skip
 _FRONT = np.array([0.0, 0.1, -0.995])
 
 
@@ -33,7 +35,7 @@ def _bar(
 def paint_pole(stage: Stage, thing: Thing) -> None:
     """A plain pole or a bollard."""
     rng = np.random.default_rng(thing.seed)
-    thick = 0.16 if thing.variant == "bollard" else rng.uniform(0.09, 0.24)
+    thick = 0.16 if thing.variant == "bollard" else rng.uniform(0.18, 0.32)
     owner = stage.add(POLE, thing)
     foot = (thing.lateral, 0.0, thing.z)
     _bar(stage, [foot, (thing.lateral, thing.height, thing.z)], thick, _metal(stage, rng), owner)
@@ -45,8 +47,8 @@ def paint_lamp(stage: Stage, thing: Thing) -> None:
     color, owner = _metal(stage, rng), stage.add(POLE, thing)
     foot, bend = (thing.lateral, 0.0, thing.z), (thing.lateral, thing.height * 0.94, thing.z)
     tip = (thing.lateral + thing.depth, thing.height, thing.z)
-    _bar(stage, [foot, (thing.lateral, 1.2, thing.z)], 0.24, color, owner)
-    _bar(stage, [foot, bend], 0.16, color, owner)
+    _bar(stage, [foot, (thing.lateral, 1.2, thing.z)], 0.30, color, owner)
+    _bar(stage, [foot, bend], 0.22, color, owner)
     _bar(stage, [bend, tip], 0.10, color, owner)
     head = [tip, (tip[0] + np.sign(thing.depth) * 0.6, tip[1] - 0.03, thing.z)]
     _bar(
@@ -93,8 +95,9 @@ def _signal_head(
     half = np.array([max(0.23 * scale, 1.6), max(0.6 * scale, 4.0)])
     rim = half * 1.16
     shape = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)])
-    canvas.polygon(middle + shape * rim, np.array([44.0, 44.0, 44.0]), owner)
-    canvas.polygon(middle + shape * half, np.array([22.0, 24.0, 24.0]), owner)
+    lit = canvas.light.shade(_FRONT)
+    canvas.polygon(middle + shape * rim, np.array([236.0, 186.0, 30.0]) * lit, owner)
+    canvas.polygon(middle + shape * half * (0.8, 0.9), np.array([22.0, 24.0, 24.0]), owner)
     if away:
         return
     for number, color in enumerate(_SIGNALS):
@@ -107,7 +110,9 @@ def _signal_head(
             canvas.shine(ellipse(lamp, (radius, radius)), shine, owner)
 
 
-_BOARDS = ((30, 80, 160), (24, 110, 70), (226, 190, 40), (232, 230, 224))
+_BOARDS = (
+    (30, 80, 170), (26, 70, 160), (36, 92, 180),
+)  # fmt: skip
 
 
 def paint_sign(stage: Stage, thing: Thing) -> None:
@@ -119,7 +124,7 @@ def paint_sign(stage: Stage, thing: Thing) -> None:
     _bar(
         stage,
         [foot, (thing.lateral, high, thing.z)],
-        0.09 if not thing.depth else 0.22,
+        0.14 if not thing.depth else 0.26,
         color,
         pole,
     )
@@ -137,7 +142,7 @@ def _plate(stage: Stage, rng: np.random.Generator, thing: Thing, owner: int) -> 
     """A round, triangular or square plate; one in six shows its grey back."""
     canvas = stage.canvas
     scale = canvas.camera.pixels_per_metre(thing.z)
-    radius = max(rng.uniform(0.32, 0.45) * scale, 2.2)
+    radius = max(rng.uniform(0.42, 0.6) * scale, 2.2)
     middle = stage.screen(thing.lateral, thing.z, thing.height - 0.35)
     lit = canvas.light.shade(_FRONT)
     corners = {"triangle": 3, "square": 4}.get(thing.variant, 16)

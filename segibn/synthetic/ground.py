@@ -16,8 +16,12 @@ from segibn.synthetic.scene import Road, Scene, Thing
 from segibn.synthetic.stage import PAVEMENT, ROAD, TERRAIN, Stage
 
 _LABELS = {"road": ROAD, "pavement": PAVEMENT, "terrain": TERRAIN}
-_PAVINGS = ((150, 146, 140), (134, 130, 126), (160, 150, 138), (120, 118, 118), (156, 128, 112))
-_GRASSES = ((86, 108, 52), (104, 112, 62), (120, 116, 74), (72, 96, 48), (128, 112, 82))
+_PAVINGS = (
+    (176, 160, 146), (168, 150, 140), (182, 166, 150), (172, 148, 136),
+)  # fmt: skip
+_GRASSES = (
+    (132, 150, 62), (146, 156, 74), (154, 152, 80), (122, 146, 60),
+)  # fmt: skip
 _KERB_WIDTH = 0.22  # metres
 
 
@@ -48,7 +52,7 @@ def paint_ground(stage: Stage, scene: Scene) -> GroundMap:
     rng = np.random.default_rng([scene.road.crown, 3])
     kinds = _kinds(ground, scene.road)
     order = ("road", "pavement", "terrain")
-    asphalt = rng.uniform(72, 128) * np.array(
+    asphalt = rng.uniform(78, 112) * np.array(
         [1.0, rng.uniform(0.97, 1.01), rng.uniform(0.94, 1.03)]
     )
     colors = [asphalt, rng.choice(_PAVINGS) * rng.uniform(0.85, 1.1), rng.choice(_GRASSES) * 1.0]

@@ -47,7 +47,7 @@ def sample_road(rng: np.random.Generator, style: str, tram: bool) -> Road:
     left -= PARKING_WIDTH * parking[-1]
     right += PARKING_WIDTH * parking[1]
     outward = {side: _bands(rng, style) for side in (-1, 1)}
-    start = rng.uniform(16, 45)
+    start = rng.uniform(13, 30)
     crossing = (start, start + rng.uniform(7, 13)) if rng.random() < 0.42 else None
     zebra = _zebra(rng, crossing)
     bend = rng.random() < 0.35

@@ -13,7 +13,7 @@ import numpy as np
 
 LOOKS = ("game", "camera")
 
-_CAMERA_WEATHERS = {"overcast": 0.28, "sunny": 0.20, "hazy": 0.16, "dusk": 0.16, "night": 0.20}
+_CAMERA_WEATHERS = {"overcast": 0.30, "sunny": 0.22, "hazy": 0.18, "dusk": 0.16, "night": 0.14}
 
 
 @dataclass(frozen=True)
@@ -167,24 +167,24 @@ def _camera(rng: np.random.Generator) -> Look:
     weather = str(rng.choice(names, p=list(_CAMERA_WEATHERS.values())))
     light = _WEATHER_LIGHTS[weather](rng)
     haze, low, high = _HAZE_AND_EXPOSURE[weather]
-    tint = rng.normal(0, 0.085, 3)
+    tint = rng.normal(0, 0.11, 3)
     tint[1] *= 0.6  # casts run between blue and amber more than towards green
-    noise = {"night": 5.5, "dusk": 4.0}.get(weather, 3.0)
+    noise = {"night": 4.0, "dusk": 3.0}.get(weather, 2.2)
     lens = Lens(
         haze=haze * rng.uniform(0.5, 1.5),
         haze_color=light.sky_low * 0.95 + 4,
         exposure=float(np.exp(rng.uniform(np.log(low), np.log(high)))),
         cast=1 + tint - tint.mean(),
-        contrast=rng.uniform(0.65, 1.25),
+        contrast=rng.uniform(0.5, 1.2),
         gamma=rng.uniform(0.75, 1.3),
-        saturation=rng.uniform(0.3, 0.95),
-        bloom=rng.uniform(0.1, 0.35),
-        vignette=rng.uniform(0.05, 0.4),
-        blur=rng.uniform(0.15, 0.6),
+        saturation=rng.uniform(0.2, 0.9),
+        bloom=rng.uniform(0.08, 0.25),
+        vignette=rng.uniform(0.05, 0.3),
+        blur=rng.uniform(0.1, 0.35),
         sharpen=0.0,
         noise=noise * rng.uniform(0.5, 1.5),
-        lift=rng.uniform(0, 14),
-        jpeg=int(rng.integers(45, 90)),
+        lift=rng.uniform(0, 30),
+        jpeg=int(rng.integers(55, 92)),
     )
     return Look(weather, light, lens)
 
@@ -193,7 +193,7 @@ def _camera(rng: np.random.Generator) -> Look:
 _HAZE_AND_EXPOSURE = {
     "overcast": (0.004, 0.55, 1.5),
     "sunny": (0.002, 0.6, 1.6),
-    "hazy": (0.018, 0.7, 1.4),
+    "hazy": (0.013, 0.7, 1.4),
     "dusk": (0.005, 0.6, 1.3),
     "night": (0.003, 0.8, 1.8),
 }

@@ -10,11 +10,11 @@ from segibn.synthetic.layout import PARKING_WIDTH, sample_road, sample_view
 from segibn.synthetic.roadside import place_roadside
 from segibn.synthetic.scene import VISIBLE_DEPTH, Lane, Road, Scene, Thing, scene_rng
 
-THING_LIMIT = 170  # painters use at most two canvas objects each for a few, one for most
+THING_LIMIT = 170  # nearest ones kept; few need two of the canvas's object numbers
 
 _STYLES = {"city": 0.42, "residential": 0.28, "park": 0.14, "suburb": 0.16}
-_RARE = {"bus": 0.36, "truck": 0.36, "rider": 0.42, "motorcycle": 0.42, "bicycle": 0.30}
-_TRAM_SHARE = 0.36
+_RARE = {"bus": 0.45, "truck": 0.45, "rider": 0.55, "motorcycle": 0.55}
+_TRAM_SHARE = 0.40
 _CAR_SHAPES = ("hatchback", "sedan", "estate", "suv", "van", "pickup")
 _CAR_SHARES = (0.28, 0.26, 0.16, 0.16, 0.10, 0.04)
 
@@ -85,7 +85,7 @@ def _place_rare(traffic: Traffic, tram: bool) -> None:
         traffic.place("train", track.middle, rng.uniform(5, 24), length, _turn(rng, track))
     for kind, length in (("bus", rng.uniform(9, 12.5)), ("truck", rng.uniform(6, 11))):
         if rng.random() < _RARE[kind]:
-            _place_in_lane(traffic, kind, length, (6, 26))
+            _place_in_lane(traffic, kind, length, (6, 18))
     for kind in ("rider", "motorcycle"):
         if rng.random() < _RARE[kind]:
             for _ in range(int(rng.integers(1, 3))):
@@ -107,7 +107,7 @@ def _place_in_lane(traffic: Traffic, kind: str, length: float, span: tuple[float
 def _place_two_wheeler(traffic: Traffic, kind: str) -> None:
     """Riders at the kerb, in a lane, or crossing."""
     rng, road = traffic.rng, traffic.road
-    z = rng.uniform(4.5, 17)
+    z = rng.uniform(4.5, 10)
     way = rng.random()
     if way < 0.25:
         lateral = rng.uniform(road.left + 1, road.right - 1)
@@ -123,7 +123,7 @@ def _place_two_wheeler(traffic: Traffic, kind: str) -> None:
 
 def _place_moving(traffic: Traffic) -> None:
     rng = traffic.rng
-    crowd = rng.uniform(0.15, 0.9)
+    crowd = rng.uniform(0.1, 0.7)
     for lane in traffic.road.lanes:
         if lane.direction == 0:
             continue

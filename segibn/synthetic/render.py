@@ -116,10 +116,21 @@ def _paint(stage: Stage, scene: Scene) -> GroundMap:
     paint_details(stage, scene, ground)
     paint_shadows(stage, scene, ground)
     for thing in scene.things:
-        PAINTERS[thing.kind](stage, thing)
+        if _is_in_view(stage, thing):
+            PAINTERS[thing.kind](stage, thing)
     if scene.view.bonnet:
         _paint_bonnet(stage, scene)
     return ground
+
+
+def _is_in_view(stage: Stage, thing: Thing) -> bool:
+    """Whether a thing may reach into the picture from the left or the right."""
+    reach = max(0.6 * thing.height, thing.length if thing.variant == "crossing" else 2.0)
+    inner, outer = sorted((thing.lateral, thing.lateral + thing.depth))
+    rows = [(inner - reach, 0.0, z) for z in (max(thing.z, 1.0), thing.z + thing.length + 2.0)]
+    rows += [(outer + reach, 0.0, z) for _, _, z in rows]
+    across = stage.canvas.camera.project(stage.places(rows))[:, 0]
+    return bool(across.max() > 0 and across.min() < stage.canvas.camera.size[1])
 
 
 def _paint_bonnet(stage: Stage, scene: Scene) -> None:

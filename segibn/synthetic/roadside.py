@@ -15,7 +15,7 @@ _ZONES = {
     "suburb": {"green": 0.40, "fence": 0.20, "wall": 0.14, "building": 0.12, "house": 0.14},
 }
 _TREE_CHANCE = {"city": 0.45, "residential": 0.6, "park": 0.95, "suburb": 0.7}
-_PEOPLE = {"city": 7.5, "residential": 4.5, "park": 4.0, "suburb": 2.5}
+_PEOPLE = {"city": 9.0, "residential": 6.0, "park": 5.0, "suburb": 4.0}
 
 
 class Side:
@@ -83,7 +83,7 @@ def _place_zones(side: Side, style: str) -> None:
     rng, shares = side.rng, _ZONES[style]
     z = rng.uniform(-6, 1)
     # One near stretch of wall or fence often, since both are rare in streets.
-    wanted = {"wall": rng.random() < 0.2, "fence": rng.random() < 0.2}
+    wanted = {"wall": rng.random() < 0.42, "fence": rng.random() < 0.42}
     while z < VISIBLE_DEPTH:
         kind = str(rng.choice(list(shares), p=list(shares.values())))
         for rare in ("wall", "fence"):
@@ -124,7 +124,7 @@ def _fill_zone(side: Side, kind: str, z: float, length: float) -> None:
             side.add(border, front, z, order=far, length=length, height=rng.uniform(0.8, 1.5))
         return
     if kind in ("wall", "fence"):
-        height = rng.uniform(1.3, 3.2) if kind == "wall" else rng.uniform(1.0, 2.4)
+        height = rng.uniform(2.0, 3.6) if kind == "wall" else rng.uniform(1.5, 2.7)
         side.add(kind, front, z, order=far, length=length, height=height)
         if rng.random() < 0.35:
             side.add(
@@ -158,7 +158,7 @@ def _place_tree_row(side: Side) -> None:
 
 
 def _place_lamps(side: Side) -> list[tuple[float, float, float]]:
-    """Street lamps in a row; only some are drawn as poles of another kind."""
+    """A row of street lamps, or none; returns (lateral, height, distance) of what shines."""
     rng = side.rng
     if rng.random() < 0.25:
         return []
@@ -177,7 +177,7 @@ def _place_signs(side: Side) -> None:
     rng, road = side.rng, side.road
     lateral = side.kerb + side.sign * rng.uniform(0.4, 0.8)
     for _ in range(int(rng.poisson(1.7))):
-        z = rng.uniform(5, 30)
+        z = rng.uniform(4.5, 15)
         if not side.in_crossing(z):
             kind = str(
                 rng.choice(["round", "triangle", "square", "board"], p=[0.4, 0.22, 0.2, 0.18])
@@ -194,7 +194,7 @@ def _place_signs(side: Side) -> None:
         )
     stop = road.crossing[0] - 1 if road.crossing else (road.zebra[1] if road.zebra else None)
     if stop is None and rng.random() < 0.35:
-        stop = rng.uniform(8, 24)
+        stop = rng.uniform(7, 16)
     if stop is not None and rng.random() < 0.85:
         arm = -side.sign * rng.uniform(3, 6) if rng.random() < 0.35 else 0.0
         side.add("light", lateral, stop, height=rng.uniform(2.7, 3.6), depth=arm)
@@ -210,7 +210,7 @@ def _place_signs(side: Side) -> None:
 def _place_people(side: Side, style: str) -> None:
     rng, road = side.rng, side.road
     for _ in range(int(rng.poisson(_PEOPLE[style] / 2))):
-        z = rng.uniform(4.5, 26) if rng.random() < 0.75 else rng.uniform(20, 60)
+        z = rng.uniform(4.2, 11) if rng.random() < 0.7 else rng.uniform(12, 45)
         turn = float(rng.choice([0, np.pi])) + rng.normal(0, 0.4)
         lateral = side.on_walk()
         for member in range(int(rng.choice([1, 2, 3], p=[0.65, 0.27, 0.08]))):
@@ -230,14 +230,14 @@ def _place_people(side: Side, style: str) -> None:
 def _place_clutter(side: Side) -> None:
     """Parked bicycles and motorcycles, bins, bollards, bushes."""
     rng = side.rng
-    if rng.random() < 0.30:
-        z, turn = rng.uniform(4, 16), rng.uniform(0.6, 2.4)
+    if rng.random() < 0.42:
+        z, turn = rng.uniform(4, 9), rng.uniform(0.6, 2.4)
         lateral = side.sign * (side.walk[0] + rng.uniform(0.6, 1.5))
         for number in range(int(rng.integers(1, 5))):
             side.add("bicycle", lateral, z + 0.7 * number, heading=turn)
     if rng.random() < 0.12:
         lateral = side.sign * (side.walk[0] + 0.7)
-        side.add("parked-motorcycle", lateral, rng.uniform(5, 15), heading=rng.uniform(0, 3))
+        side.add("parked-motorcycle", lateral, rng.uniform(5, 11), heading=rng.uniform(0, 3))
     for _ in range(int(rng.poisson(0.6))):
         side.add("bin", side.on_walk(), rng.uniform(5, 30), height=rng.uniform(0.8, 1.3))
     if rng.random() < 0.2:

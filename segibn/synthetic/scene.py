@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 SPLITS = {"train": 0, "val": 1, "test": 2, "bdd-train": 10, "bdd-val": 11, "bdd-test": 12}
-VISIBLE_DEPTH = 95.0  # metres; beyond it only the backdrop is painted
+VISIBLE_DEPTH = 78.0  # metres; beyond it only the backdrop is painted
 
 
 @dataclass(frozen=True)

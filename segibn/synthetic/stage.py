@@ -9,7 +9,7 @@ from segibn.synthetic.canvas import Canvas
 from segibn.synthetic.scene import Road, Thing
 
 # Cityscapes label ids of what painters paint.
-EGO, STATIC, ROAD, PAVEMENT, RAIL_TRACK = 1, 4, 7, 8, 10
+EGO, STATIC, ROAD, PAVEMENT = 1, 4, 7, 8
 BUILDING, WALL, FENCE, POLE, LIGHT, SIGN = 11, 12, 13, 17, 19, 20
 VEGETATION, TERRAIN, SKY, PERSON, RIDER = 21, 22, 23, 24, 25
 CAR, TRUCK, BUS, TRAIN, MOTORCYCLE, BICYCLE = 26, 27, 28, 31, 32, 33
@@ -26,12 +26,6 @@ class Stage:
     def __init__(self, canvas: Canvas, road: Road) -> None:
         self.canvas = canvas
         self.road = road
-
-    @property
-    def sunny(self) -> float:
-        """Share of direct light, 0..1."""
-        sun, ambient = self.canvas.light.sun.sum(), self.canvas.light.ambient.sum()
-        return float(sun / (sun + ambient))
 
     def place(self, lateral: float, z: float, y: float = 0.0) -> np.ndarray:
         """World point (3,) above a place on the ground, metres."""

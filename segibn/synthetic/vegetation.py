@@ -18,8 +18,7 @@ from segibn.synthetic.stage import VEGETATION, Stage
 _BANK = 12  # shapes of each kind
 _SIDE = 160  # pixels of a shape
 _GREENS = (
-    (74, 100, 44), (58, 84, 40), (92, 114, 54), (66, 92, 58), (104, 110, 50), (82, 88, 44),
-    (128, 106, 48), (54, 74, 46),
+    (74, 104, 40), (58, 88, 36), (88, 114, 48), (66, 96, 50), (92, 112, 44), (54, 80, 40),
 )  # fmt: skip
 _BARKS = ((78, 66, 54), (96, 84, 70), (64, 58, 52), (110, 102, 92))
 
@@ -118,7 +117,7 @@ def paint_tree(stage: Stage, thing: Thing) -> None:
     height = thing.height * scale
     lit = canvas.light.shade(np.array([0.0, 0.5, -0.85]))
     bark = rng.choice(_BARKS) * lit * rng.uniform(0.7, 1.1)
-    kind = str(rng.choice(["round", "tall", "bare"], p=[0.62, 0.2, 0.18]))
+    kind = str(rng.choice(["round", "tall", "bare"], p=[0.7, 0.22, 0.08]))
     lean = rng.normal(0, 0.02) * height
     bole = rng.uniform(0.18, 0.34) * height if kind != "tall" else 0.12 * height
     thick = max(rng.uniform(0.12, 0.3) * scale, 1.0)
@@ -136,7 +135,7 @@ def paint_tree(stage: Stage, thing: Thing) -> None:
 
 
 def _green(rng: np.random.Generator) -> np.ndarray:
-    return rng.choice(_GREENS) * rng.uniform(0.8, 1.25) * rng.uniform(0.92, 1.08, 3)
+    return rng.choice(_GREENS) * rng.uniform(0.8, 1.25) * rng.uniform(0.95, 1.05, 3)
 
 
 def _trunk(
