@@ -19,7 +19,7 @@ COMMAND = re.compile(r"(?:python|torchrun[^\n]*?) (tools/\w+\.py[^\n#`]*)")
 def commands() -> list[tuple[str, str]]:
     found = []
     for path in [*DOCUMENTS, *CONFIGS]:
-        text = path.read_text().replace("\\\n", " ").replace("# command: ", "")
+        text = re.sub(r"\\\n\s*", " ", path.read_text()).replace("# command: ", "")
         for match in COMMAND.finditer(text):
             found.append((path.name, re.split(r" {3,}|\(", match[1])[0].strip()))
     return found

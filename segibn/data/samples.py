@@ -8,6 +8,7 @@ into the sample list that training and evaluation use, or raises a message that 
 import logging
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 from segibn.errors import DatasetError
@@ -192,8 +193,14 @@ def strict(pairing: Pairing, source: Source, split: str, folder: Path) -> list[S
             f"{source.title}: split '{split}' is empty under {folder}\n{source.advice}"
         )
     if note := partial_note(pairing):
-        logger.warning("%s, split '%s' under %s: %s", source.title, split, folder, note)
+        _warn_once(f"{source.title}, split '{split}' under {folder}: {note}")
     return list(pairing.samples)
+
+
+@lru_cache
+def _warn_once(message: str) -> None:
+    """Log a warning; a study that indexes one set for each network says it only once."""
+    logger.warning("%s", message)
 
 
 def partial_note(pairing: Pairing) -> str:
