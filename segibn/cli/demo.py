@@ -27,7 +27,9 @@ def build_parser() -> argparse.ArgumentParser:
         prog="demo.py", description="Paint sample data, train three networks, compare them."
     )
     parser.add_argument("--output", type=Path, default=Path("runs/demo"), metavar="DIR")
-    parser.add_argument("--seed", type=int, default=0, help="of weights, order and augmentation")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="of scenes, weights, sample order and augmentation"
+    )
     parser.add_argument(
         "--configs",
         type=Path,
@@ -53,14 +55,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the verb."""
     arguments = build_parser().parse_args(argv)
     output: Path = arguments.output
-    datasets = output / "data"
+    datasets = output / f"data_seed{arguments.seed}"
     overrides = [*arguments.set, f"seed={arguments.seed}"]
     configs = [load_config(arguments.configs / name, overrides) for name in CONFIGS]
-    if not (datasets / "gta5").is_dir():
-        print("1/3  painting sample data")
-        train, val = map(str, arguments.frames)
-        sets = ["--sets", "gta5", "cityscapes"]
-        make_sample_data(["--output", str(datasets), "--frames", train, val, *sets])
+    print("1/3  painting sample data")
+    painting = ["--output", str(datasets), "--seed", str(arguments.seed)]
+    painting += ["--sets", "gta5", "cityscapes", "--frames", *map(str, arguments.frames)]
+    make_sample_data(painting)
     print("2/3  training three networks on the game look")
     sets = {text: parse_evaluation_set(text) for text in SETS}
     runs = run_study(
