@@ -4,6 +4,7 @@ In: a callable, or a builder of one for a child process. Out: MiB beyond what wa
 call (libraries, weights, input), at the highest point during it.
 """
 
+import ctypes
 import multiprocessing
 import resource
 from collections.abc import Callable
@@ -39,11 +40,20 @@ def _report_growth(build: Builder, sender: Connection) -> None:
 
 def memory_growth(call: Call) -> float | None:
     """Call once; return by how many MiB the process grew at most beyond what it held before."""
+    _give_back_freed_memory()
     _forget_peak()
     before = _status_kib("VmRSS")
     call()
     peak = _status_kib("VmHWM") or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return None if before is None else max(0, peak - before) / 1024
+
+
+def _give_back_freed_memory() -> None:
+    """Return freed but resident memory to the system: a call that reused it would seem free."""
+    try:
+        ctypes.CDLL(None).malloc_trim(0)
+    except (AttributeError, OSError, TypeError):
+        return  # another C library than glibc
 
 
 def _forget_peak() -> None:
