@@ -6,8 +6,10 @@ until the device, which makes the copy there four times smaller; the engine conv
 """
 
 import os
+import signal
 import sys
 from collections.abc import Iterator
+from types import FrameType
 from typing import Any
 
 import cv2
@@ -97,6 +99,17 @@ def make_loader(
 
 
 def _start_worker(worker_id: int) -> None:
-    """Keep a worker to one thread; its randomness needs no seed, see `dataset.sample_seed`."""
+    """Set up a loader process; its randomness needs no seed, see `dataset.sample_seed`.
+
+    It keeps to one thread, and leaves it to the training process to answer signals: Ctrl-C,
+    `timeout` and Slurm signal the whole group, and the run still needs batches to stop well.
+    """
     cv2.setNumThreads(0)
     torch.set_num_threads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _ignore_once)
+
+
+def _ignore_once(number: int, frame: FrameType | None) -> None:
+    """Let one SIGTERM pass; the next one ends the process, so that nothing can hang on it."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -28,7 +28,12 @@ def start(config: Path, datasets: Path, run: Path, *more: str) -> subprocess.Pop
     command += ["--datasets", str(datasets), "--output", str(run)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,  # a process group of its own, to signal as a whole
     )
 
 
@@ -75,9 +80,9 @@ def test_stopped_run_saves_and_resumes_to_the_same_bits(
     blocks: Path, blocks_config: Path, tmp_path: Path
 ) -> None:
     length = "optim.iterations=30"
-    process = start(blocks_config, blocks, tmp_path / "cut", length)
+    process = start(blocks_config, blocks, tmp_path / "cut", length, "data.workers=2")
     wait_for_checkpoint(tmp_path / "cut", process)
-    process.send_signal(signal.SIGTERM)
+    os.killpg(process.pid, signal.SIGTERM)  # as timeout and Slurm do: the loader hears it too
     text, _ = process.communicate(timeout=120)
     assert process.returncode == 128 + signal.SIGTERM, text
     assert 0 < read_checkpoint(tmp_path / "cut/checkpoints/last.pt")["iteration"] < 30
