@@ -13,7 +13,7 @@ import numpy as np
 
 LOOKS = ("game", "camera")
 
-_CAMERA_WEATHERS = {"overcast": 0.30, "sunny": 0.22, "hazy": 0.18, "dusk": 0.16, "night": 0.14}
+_CAMERA_WEATHERS = {"overcast": 0.30, "sunny": 0.28, "hazy": 0.18, "dusk": 0.16, "night": 0.08}
 
 
 @dataclass(frozen=True)
@@ -144,13 +144,13 @@ def _game(rng: np.random.Generator) -> Look:
         cloud_color=_rgb(250, 248, 244),
     )
     lens = Lens(
-        haze=rng.uniform(0.0008, 0.0045),
+        haze=rng.uniform(0.0008, 0.006),
         haze_color=low,
-        exposure=float(np.exp(rng.uniform(np.log(0.78), np.log(1.28)))),
-        cast=_rgb(1.03 + 0.04 * warmth, 1.01, 0.97 - 0.05 * warmth) + rng.normal(0, 0.03, 3),
-        contrast=rng.uniform(0.87, 1.2),
-        gamma=rng.uniform(0.86, 1.17),
-        saturation=rng.uniform(0.9, 1.45),
+        exposure=float(np.exp(rng.uniform(np.log(0.62), np.log(1.42)))),
+        cast=_rgb(1.03 + 0.04 * warmth, 1.01, 0.97 - 0.05 * warmth) + rng.normal(0, 0.05, 3),
+        contrast=rng.uniform(0.75, 1.3),
+        gamma=rng.uniform(0.78, 1.3),
+        saturation=rng.uniform(0.8, 1.5),
         bloom=rng.uniform(0.05, 0.15),
         vignette=0.0,
         blur=0.0,
@@ -167,7 +167,7 @@ def _camera(rng: np.random.Generator) -> Look:
     weather = str(rng.choice(names, p=list(_CAMERA_WEATHERS.values())))
     light = _WEATHER_LIGHTS[weather](rng)
     haze, low, high = _HAZE_AND_EXPOSURE[weather]
-    tint = rng.normal(0, 0.11, 3)
+    tint = np.clip(rng.normal(0, 0.26, 3), -0.5, 0.5)
     tint[1] *= 0.6  # casts run between blue and amber more than towards green
     noise = {"night": 4.0, "dusk": 3.0}.get(weather, 2.2)
     lens = Lens(
@@ -175,15 +175,15 @@ def _camera(rng: np.random.Generator) -> Look:
         haze_color=light.sky_low * 0.95 + 4,
         exposure=float(np.exp(rng.uniform(np.log(low), np.log(high)))),
         cast=1 + tint - tint.mean(),
-        contrast=rng.uniform(0.5, 1.2),
+        contrast=rng.uniform(0.35, 1.2),
         gamma=rng.uniform(0.75, 1.3),
-        saturation=rng.uniform(0.2, 0.9),
+        saturation=rng.uniform(0.15, 0.9),
         bloom=rng.uniform(0.08, 0.25),
         vignette=rng.uniform(0.05, 0.3),
         blur=rng.uniform(0.1, 0.35),
         sharpen=0.0,
         noise=noise * rng.uniform(0.5, 1.5),
-        lift=rng.uniform(0, 30),
+        lift=rng.uniform(0, 55),
         jpeg=int(rng.integers(55, 92)),
     )
     return Look(weather, light, lens)
@@ -191,10 +191,10 @@ def _camera(rng: np.random.Generator) -> Look:
 
 # Per weather: typical haze (1/metre), lowest and highest exposure.
 _HAZE_AND_EXPOSURE = {
-    "overcast": (0.004, 0.55, 1.5),
-    "sunny": (0.002, 0.6, 1.6),
-    "hazy": (0.013, 0.7, 1.4),
-    "dusk": (0.005, 0.6, 1.3),
+    "overcast": (0.004, 0.45, 1.6),
+    "sunny": (0.002, 0.5, 1.7),
+    "hazy": (0.011, 0.55, 1.5),
+    "dusk": (0.005, 0.55, 1.5),
     "night": (0.003, 0.8, 1.8),
 }
 

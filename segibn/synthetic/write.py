@@ -24,7 +24,7 @@ from segibn.labels.cityscapes import CITYSCAPES
 from segibn.synthetic.names import bdd100k_name, cityscapes_name, gta5_name
 from segibn.synthetic.render import Frame, render_frame
 
-GENERATOR_VERSION = 2
+GENERATOR_VERSION = 3
 """Raised whenever the same arguments would give other pictures."""
 
 MANIFEST = "segibn_sample_data.json"
