@@ -41,9 +41,9 @@ def build_parser() -> argparse.ArgumentParser:
         "--frames",
         type=int,
         nargs=2,
-        default=(200, 50),
+        default=(300, 100),
         metavar=("TRAIN", "VAL"),
-        help="frames to paint for each look (default: 200 50)",
+        help="frames to paint; the camera look needs no train frames (default: 300 100)",
     )
     parser.add_argument(
         "--set", nargs="+", default=[], metavar="key=value", help="config values to replace"
@@ -60,7 +60,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     configs = [load_config(arguments.configs / name, overrides) for name in CONFIGS]
     print("1/3  painting sample data")
     painting = ["--output", str(datasets), "--seed", str(arguments.seed)]
-    painting += ["--sets", "gta5", "cityscapes", "--frames", *map(str, arguments.frames)]
+    painting += ["--sets", "gta5", "cityscapes", "--val-only", "cityscapes"]
+    painting += ["--frames", *map(str, arguments.frames)]
     make_sample_data(painting)
     print("2/3  training three networks on the game look")
     sets = {text: parse_evaluation_set(text) for text in SETS}

@@ -49,6 +49,14 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--sets", nargs="+", default=SETS, choices=SETS, help="which data sets (default: all)"
     )
+    parser.add_argument(
+        "--val-only",
+        nargs="+",
+        default=(),
+        choices=SETS,
+        metavar="SET",
+        help="data sets that get no train frames",
+    )
     parser.add_argument("--workers", type=int, help="processes (default: one for each core)")
     return parser
 
@@ -61,6 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         frames=tuple(arguments.frames),
         size=tuple(arguments.size),
         sets=tuple(name for name in SETS if name in arguments.sets),
+        val_only=tuple(arguments.val_only),
     )
     total = len(frame_jobs(arguments.output, spec))
     columns = (TextColumn("sample data"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())

@@ -8,14 +8,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from segibn.models import ibn_cpu
+
 
 class InstanceNorm2d(nn.InstanceNorm2d):
     """Affine instance normalisation that keeps the memory layout of its input.
 
-    The same parameters and result as `nn.InstanceNorm2d(channels, affine=True)`. That class copies
-    a channels-last input to channels-first and back, which costs more than the normalisation
-    itself on a CPU; one group per channel of `group_norm` is the same formula without the copies.
-    It also accepts a feature map of a single pixel, where it returns the bias.
+    The same parameters and result as `nn.InstanceNorm2d(channels, affine=True)`, which copies a
+    channels-last input to channels-first and back: on a CPU that costs more than the normalisation
+    itself. It also accepts a feature map of a single pixel, where it returns the bias.
     """
 
     def __init__(self, channels: int) -> None:
@@ -23,35 +24,63 @@ class InstanceNorm2d(nn.InstanceNorm2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalises each channel of each image over its pixels; (N, C, h, w) in and out."""
-        if x.device.type == "cpu":
-            # The CPU's channels-last kernel takes the variance as a difference of large sums and
-            # loses digits where the mean outweighs the spread. Any constant may be taken off
-            # first: neither the result nor the gradient depends on it.
-            x = x - x.detach().mean(dim=(2, 3), keepdim=True)
-        out = F.group_norm(x, self.num_features, self.weight, self.bias, self.eps)
+        if ibn_cpu.is_worthwhile(x):
+            return ibn_cpu.normalize(x, self.weight, self.bias, self.eps)[0]
+        if x.shape[-2:] == (1, 1):
+            x = x - x.detach()  # exactly zero, where rounding times 1 / sqrt(eps) would not be
+        # One group per channel is the same formula, without a complaint about single pixels.
+        if x.device.type == "cpu" and not torch.compiler.is_compiling():
+            # The CPU's channels-last kernel takes the variance as a difference of large sums.
+            out = F.group_norm(x.contiguous(), self.num_features, self.weight, self.bias, self.eps)
+            if not x.is_contiguous() and x.is_contiguous(memory_format=torch.channels_last):
+                out = out.contiguous(memory_format=torch.channels_last)
+        else:
+            out = F.group_norm(x, self.num_features, self.weight, self.bias, self.eps)
         # Autocast computes group norms in float32; what follows shall not pay for that.
         return out.to(x.dtype)
 
 
 class InstanceBatchNorm2d(nn.Module):
-    """Instance-normalises the first share of the channels and batch-normalises the rest.
+    """Instance-normalises a share of the channels and batch-normalises the rest.
 
     The sub-modules are called `IN` and `BN` as in the published weights. A half without channels
     does not exist: ratio 0 is plain batch, ratio 1 plain instance normalisation.
 
     Args:
         channels: C.
-        ratio: share of instance-normalised channels, 0..1; floor(C * ratio) channels get it.
+        ratio: share of instance-normalised channels, 0..1.
+        batch_first: the batch half comes first in the order of channels and has
+            floor(C * (1 - ratio)) of them, as in DenseNet-IBN; else the instance half comes first
+            and has floor(C * ratio), as in residual networks.
     """
 
-    def __init__(self, channels: int, ratio: float = 0.5) -> None:
+    def __init__(self, channels: int, ratio: float = 0.5, *, batch_first: bool = False) -> None:
         super().__init__()
         if not 0.0 <= ratio <= 1.0:
             raise ValueError(f"ratio is a share of the channels and lies in 0..1, got {ratio}")
-        self.num_instance = int(channels * ratio)
+        if batch_first:
+            self.num_instance = channels - int(channels * (1 - ratio))
+        else:
+            self.num_instance = int(channels * ratio)
         self.num_batch = channels - self.num_instance
+        self.batch_first = batch_first
+        if batch_first:  # the published order of parameters
+            self.BN = nn.BatchNorm2d(self.num_batch) if self.num_batch else None
         self.IN = InstanceNorm2d(self.num_instance) if self.num_instance else None
-        self.BN = nn.BatchNorm2d(self.num_batch) if self.num_batch else None
+        if not batch_first:
+            self.BN = nn.BatchNorm2d(self.num_batch) if self.num_batch else None
+
+    @property
+    def instance_channels(self) -> slice:
+        """Which channels are instance-normalised."""
+        start = self.num_batch if self.batch_first else 0
+        return slice(start, start + self.num_instance)
+
+    @property
+    def batch_channels(self) -> slice:
+        """Which channels are batch-normalised."""
+        start = 0 if self.batch_first else self.num_instance
+        return slice(start, start + self.num_batch)
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalises (N, C, h, w); the order of the channels stays."""
@@ -59,5 +88,53 @@ class InstanceBatchNorm2d(nn.Module):
             return self.BN(x)
         if self.BN is None:
             return self.IN(x)
-        instance, batch = torch.split(x, [self.num_instance, self.num_batch], dim=1)
-        return torch.cat([self.IN(instance), self.BN(batch)], dim=1)
+        if type(self.BN) is nn.BatchNorm2d and ibn_cpu.is_worthwhile(x):
+            return self._unsplit(x)
+        return self.split_form(x)
+
+    def split_form(self, x: Tensor) -> Tensor:
+        """The definition: split, normalise each half, join. What `forward` equals, and often is."""
+        instance, batch = self.IN(x[:, self.instance_channels]), self.BN(x[:, self.batch_channels])
+        return torch.cat([batch, instance] if self.batch_first else [instance, batch], dim=1)
+
+    def _unsplit(self, x: Tensor) -> Tensor:
+        bn, order = self.BN, -1 if self.batch_first else 1
+        weight, bias = (
+            torch.cat([getattr(half, name) for half in (self.IN, bn)[::order]])
+            for name in ("weight", "bias")
+        )
+        if not bn.training:
+            half = ibn_cpu.BatchHalf(self.batch_channels, bn.running_mean, bn.running_var)
+            return ibn_cpu.normalize(x, weight, bias, bn.eps, half)[0]
+        out, mean, variance = ibn_cpu.normalize(
+            x, weight, bias, bn.eps, ibn_cpu.BatchHalf(self.batch_channels)
+        )
+        _update_running(bn, mean, variance, x.numel() // x.shape[1])
+        return out
+
+
+def _update_running(bn: nn.BatchNorm2d, mean: Tensor, variance: Tensor, count: int) -> None:
+    """What `nn.BatchNorm2d` does in training: a moving average, with the unbiased variance."""
+    with torch.no_grad():
+        bn.num_batches_tracked.add_(1)
+        rate = 1 / int(bn.num_batches_tracked) if bn.momentum is None else bn.momentum
+        bn.running_mean.lerp_(mean.to(bn.running_mean.dtype), rate)
+        unbiased = variance * (count / (count - 1))
+        bn.running_var.lerp_(unbiased.to(bn.running_var.dtype), rate)
+
+
+class ParallelInstanceBatchNorm2d(nn.Module):
+    """Instance and batch norm of all channels side by side (IBN-c); twice as many come out.
+
+    Args:
+        channels: C.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.IN = InstanceNorm2d(channels)
+        self.BN = nn.BatchNorm2d(channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, h, w) -> (N, 2C, h, w), the instance-normalised half first."""
+        return torch.cat([self.IN(x), self.BN(x)], dim=1)

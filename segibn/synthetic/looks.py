@@ -1,9 +1,9 @@
 """Looks: the light over a scene and the device that records it, drawn at random per frame.
 
 In: the name of a look and a random generator. Out: a ``Look``. Two looks exist. ``game`` is a
-renderer: full daylight, clean, saturated, warm, always well exposed. ``camera`` is a dashcam over
-a year: overcast, glaring, hazy, dusk, night; wrong exposure, colour casts, noise, blur. Both see
-the same kinds of scenes, so what differs is appearance. FROZEN: changing a number here changes
+renderer: full daylight, clean pictures, graded from pale to contrasty. ``camera`` is a dashcam
+over a year: overcast, glaring, hazy, dusk, night; wrong exposure, colour casts, noise, blur. Both
+see the same kinds of scenes, so what differs is appearance. FROZEN: changing a number here changes
 every result measured on the sample data.
 """
 
@@ -126,6 +126,11 @@ def _rgb(*parts: float) -> np.ndarray:
     return np.array(parts, np.float64)
 
 
+def _tint(rng: np.random.Generator, spread: float, limit: float) -> np.ndarray:
+    """(3,) RGB deviations of a colour cast."""
+    return np.clip(rng.normal(0, spread, 3), -limit, limit)
+
+
 def _game(rng: np.random.Generator) -> Look:
     """Sun nearly always; morning to late afternoon in warm colours, thin clouds now and then."""
     warmth = rng.uniform(-0.35, 1.0)
@@ -146,11 +151,12 @@ def _game(rng: np.random.Generator) -> Look:
     lens = Lens(
         haze=rng.uniform(0.0008, 0.006),
         haze_color=low,
-        exposure=float(np.exp(rng.uniform(np.log(0.62), np.log(1.42)))),
-        cast=_rgb(1.03 + 0.04 * warmth, 1.01, 0.97 - 0.05 * warmth) + rng.normal(0, 0.05, 3),
-        contrast=rng.uniform(0.75, 1.3),
-        gamma=rng.uniform(0.78, 1.3),
-        saturation=rng.uniform(0.8, 1.5),
+        exposure=float(np.exp(rng.uniform(np.log(0.52), np.log(1.55)))),
+        cast=_rgb(1.03 + 0.04 * warmth, 1.01, 0.97 - 0.05 * warmth)
+        + np.clip(rng.normal(0, 0.08, 3), -0.2, 0.2),
+        contrast=rng.uniform(0.68, 1.35),
+        gamma=rng.uniform(0.75, 1.38),
+        saturation=rng.uniform(0.7, 1.5),
         bloom=rng.uniform(0.05, 0.15),
         vignette=0.0,
         blur=0.0,
@@ -167,23 +173,23 @@ def _camera(rng: np.random.Generator) -> Look:
     weather = str(rng.choice(names, p=list(_CAMERA_WEATHERS.values())))
     light = _WEATHER_LIGHTS[weather](rng)
     haze, low, high = _HAZE_AND_EXPOSURE[weather]
-    tint = np.clip(rng.normal(0, 0.26, 3), -0.5, 0.5)
+    tint = _tint(rng, 0.3, 0.45)
     tint[1] *= 0.6  # casts run between blue and amber more than towards green
-    noise = {"night": 4.0, "dusk": 3.0}.get(weather, 2.2)
+    noise = {"night": 3.0, "dusk": 2.2}.get(weather, 1.5)
     lens = Lens(
         haze=haze * rng.uniform(0.5, 1.5),
         haze_color=light.sky_low * 0.95 + 4,
         exposure=float(np.exp(rng.uniform(np.log(low), np.log(high)))),
         cast=1 + tint - tint.mean(),
-        contrast=rng.uniform(0.35, 1.2),
-        gamma=rng.uniform(0.75, 1.3),
+        contrast=rng.uniform(0.3, 1.2),
+        gamma=rng.uniform(0.7, 1.4),
         saturation=rng.uniform(0.15, 0.9),
         bloom=rng.uniform(0.08, 0.25),
         vignette=rng.uniform(0.05, 0.3),
         blur=rng.uniform(0.1, 0.35),
         sharpen=0.0,
         noise=noise * rng.uniform(0.5, 1.5),
-        lift=rng.uniform(0, 55),
+        lift=rng.uniform(0, 60),
         jpeg=int(rng.integers(55, 92)),
     )
     return Look(weather, light, lens)

@@ -41,12 +41,14 @@ class SampleSpec:
         frames: per data set, (train, val).
         size: (H, W) of the frames in pixels.
         sets: which of ``SETS``.
+        val_only: those of ``sets`` that get no train frames.
     """
 
     seed: int = 0
     frames: tuple[int, int] = (200, 50)
     size: tuple[int, int] = (128, 256)
     sets: tuple[str, ...] = SETS
+    val_only: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,8 @@ def frame_jobs(root: Path, spec: SampleSpec) -> list[FrameJob]:
     """List every frame that ``spec`` asks for."""
     jobs = []
     for dataset in spec.sets:
-        counts = dict(zip(("train", "val"), spec.frames, strict=True))
+        train, val = spec.frames
+        counts = {"train": 0 if dataset in spec.val_only else train, "val": val}
         if dataset == "bdd100k":
             counts["test"] = BDD_TEST_FRAMES
         for split, count in counts.items():
@@ -188,7 +191,7 @@ def _start_worker() -> None:
 
 
 def _check(spec: SampleSpec) -> None:
-    unknown = sorted(set(spec.sets) - set(SETS))
+    unknown = sorted({*spec.sets, *spec.val_only} - set(SETS))
     if unknown:
         raise SegibnError(f"unknown data set {unknown[0]!r}; there are {', '.join(SETS)}")
     if min(spec.frames) < 1:

@@ -59,12 +59,12 @@ def assert_same_weights(first: Path, second: Path) -> None:
 def test_run_learns_and_leaves_config_curves_and_scores(
     blocks: Path, blocks_config: Path, tmp_path: Path
 ) -> None:
-    config = load_config(blocks_config, ["optim.iterations=40", "optim.lr=0.05"])
+    config = load_config(blocks_config, ["optim.iterations=80", "optim.lr=0.05"])
     run = tmp_path / "run"
     result = train(config, datasets_root=blocks, output=run)
-    assert result.iteration == 40
+    assert result.iteration == 80
     curve = [record["loss"] for record in metrics(run) if "loss" in record]
-    assert len(curve) == 40
+    assert len(curve) == 80
     assert sum(curve[-5:]) < 0.75 * sum(curve[:5])
     scores = json.loads(next((run / "scores").iterdir()).read_text())
     assert scores["num_images"] == 3

@@ -1,8 +1,11 @@
+import copy
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from segibn.models import ibn_cpu
 from segibn.models.ibn import InstanceBatchNorm2d, InstanceNorm2d
 
 
@@ -104,3 +107,72 @@ def test_on_several_devices_only_the_batch_half_is_synchronised() -> None:
     assert isinstance(norm.BN, nn.SyncBatchNorm)
     assert type(norm.IN) is InstanceNorm2d
     assert norm.state_dict().keys() == InstanceBatchNorm2d(8).state_dict().keys()
+
+
+def _twins(channels: int, ratio: float, **options) -> tuple[InstanceBatchNorm2d, nn.Module]:
+    """The module, and the same weights in the form that splits, copies and joins."""
+    ours = InstanceBatchNorm2d(channels, ratio, **options)
+    for name, value in ours.named_parameters():
+        nn.init.normal_(value, mean=float(name.endswith("weight")))
+    return ours, copy.deepcopy(ours)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize(
+    ("ratio", "batch_first"), [(0.5, False), (0.25, False), (0.4, True), (1.0, False)]
+)
+@pytest.mark.parametrize("training", [True, False])
+def test_channels_last_on_a_cpu_is_unsplit_and_equals_the_split_form(
+    dtype: torch.dtype, ratio: float, batch_first: bool, training: bool
+) -> None:
+    torch.manual_seed(0)
+    ours, split = _twins(33, ratio, batch_first=batch_first)
+    ours.train(training), split.train(training)
+    x = (torch.randn(3, 33, 50, 61) * torch.rand(3, 33, 1, 1) * 3 + torch.randn(3, 33, 1, 1)).to(
+        dtype
+    )
+    last = x.contiguous(memory_format=torch.channels_last).requires_grad_()
+    first = x.clone().requires_grad_()
+    assert ibn_cpu.is_worthwhile(last)
+    upstream = torch.randn_like(x)
+    out, expected = ours(last), split(first.float()).to(dtype)  # channels-first is split
+    assert out.dtype == dtype
+    assert out.is_contiguous(memory_format=torch.channels_last)
+    out.backward(upstream)
+    expected.backward(upstream)
+    # bfloat16: three roundings against two
+    close = {"atol": 1e-5, "rtol": 1e-5} if dtype == torch.float32 else {"atol": 0.1, "rtol": 0.03}
+    torch.testing.assert_close(out, expected, **close)
+    torch.testing.assert_close(last.grad, first.grad, **close)
+    for name, parameter in split.named_parameters():
+        torch.testing.assert_close(
+            ours.get_parameter(name).grad, parameter.grad, rtol=1e-4, atol=1e-2
+        )
+    for name, buffer in split.named_buffers():
+        torch.testing.assert_close(ours.get_buffer(name), buffer, rtol=1e-4, atol=1e-5)
+
+
+def test_gradients_of_the_unsplit_form_are_those_of_finite_differences(monkeypatch) -> None:
+    monkeypatch.setattr(ibn_cpu, "_WORTHWHILE", 1)
+    torch.manual_seed(0)
+    norm, _ = _twins(5, 0.5)
+    norm = norm.double()
+    x = torch.randn(3, 5, 3, 4, dtype=torch.float64).contiguous(memory_format=torch.channels_last)
+    x.requires_grad_()
+    assert ibn_cpu.is_worthwhile(x)
+
+    def function(x, *parameters):
+        names = [name for name, _ in norm.named_parameters()]
+        return torch.func.functional_call(norm, dict(zip(names, parameters, strict=True)), (x,))
+
+    for training in (True, False):
+        norm.train(training)
+        assert torch.autograd.gradcheck(function, (x, *norm.parameters()), nondet_tol=1e-12)
+
+
+def test_a_large_mean_costs_the_unsplit_form_no_digits() -> None:
+    x = (300 + torch.randn(2, 16, 44, 80)).contiguous(memory_format=torch.channels_last)
+    expected = _formula(x.double().numpy(), (2, 3))
+    assert ibn_cpu.is_worthwhile(x)
+    out = InstanceBatchNorm2d(16, 1.0)(x)
+    torch.testing.assert_close(out.double(), torch.from_numpy(expected), atol=2e-4, rtol=1e-4)
