@@ -20,7 +20,6 @@ from torch.nn import functional as F
 
 from segibn.errors import CheckpointError, ConfigError, DatasetError
 from segibn.files import list_files, read_image, write_image, write_label_png
-from segibn.models.layers import upsample
 from segibn.models.segmenter import Segmenter
 from segibn.models.views import averaged_argmax, window_slices
 from segibn.visualize import overlay
@@ -130,7 +129,11 @@ class Predictor:
                 pred = self.segmenter.predict(images, input_size=size)
             else:
                 views = self._views(images)
-                pred = averaged_argmax(views, (image.shape[0], image.shape[1]))
+                pred = averaged_argmax(
+                    views,
+                    (image.shape[0], image.shape[1]),
+                    align_corners=self.segmenter.align_corners,
+                )
         return pred[0].cpu().numpy()
 
     def _views(self, images: Tensor) -> list[Tensor]:
@@ -158,7 +161,8 @@ class Predictor:
             if total is None or counts is None:
                 total = logits.new_zeros((1, logits.shape[1], *size))
                 counts = logits.new_zeros(size)
-            total[..., rows, columns] += upsample(logits, (part.shape[-2], part.shape[-1]))
+            part_size = (part.shape[-2], part.shape[-1])
+            total[..., rows, columns] += self.segmenter.resize(logits, part_size)
             counts[rows, columns] += 1
         assert total is not None
         return total.div_(counts)

@@ -7,14 +7,16 @@ import torch
 from segibn.errors import ConfigError
 from segibn.export import TOLERANCE, export
 from segibn.models.heads.fcn import FCNHead
-from segibn.models.resnet import BasicBlock, ResNet
+from segibn.models.plans import IbnPlan
+from segibn.models.residual import BasicBlock
+from segibn.models.resnet import ResNet, ResNetLayout
 from segibn.models.segmenter import Segmenter
 
 
 @pytest.fixture(scope="module")
 def segmenter():
     torch.manual_seed(0)
-    backbone = ResNet(BasicBlock, (1, 1, 1, 1), "b")
+    backbone = ResNet(ResNetLayout(BasicBlock, (1, 1, 1, 1)), IbnPlan("b"))
     model = Segmenter(backbone, FCNHead(backbone.feature_specs, 3, channels=4)).eval()
     torch.nn.init.normal_(model.head.classifier.weight)
     return model

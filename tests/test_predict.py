@@ -6,7 +6,8 @@ from torch.nn import functional as F
 from segibn.errors import CheckpointError, ConfigError, DatasetError, ImageFileError
 from segibn.files import read_image, read_label_map, write_image
 from segibn.models.heads.fcn import FCNHead
-from segibn.models.resnet import BasicBlock, ResNet
+from segibn.models.residual import BasicBlock
+from segibn.models.resnet import ResNet, ResNetLayout
 from segibn.models.segmenter import Segmenter
 from segibn.models.views import averaged_argmax, window_slices
 from segibn.predict import (
@@ -24,7 +25,7 @@ PALETTE = np.array([[10, 20, 30], [200, 0, 0], [0, 200, 0], [0, 0, 200]], np.uin
 @pytest.fixture(scope="module")
 def segmenter():
     torch.manual_seed(0)
-    backbone = ResNet(BasicBlock, (1, 1, 1, 1), output_stride=8)
+    backbone = ResNet(ResNetLayout(BasicBlock, (1, 1, 1, 1)), output_stride=8)
     model = Segmenter(backbone, FCNHead(backbone.feature_specs, 4, channels=16)).eval()
     torch.nn.init.normal_(model.head.classifier.weight)  # a fresh classifier is undecided
     return model

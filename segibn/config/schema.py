@@ -15,6 +15,23 @@ NonNegativeFloat = Annotated[float, Field(ge=0.0)]
 DatasetName = Literal[
     "cityscapes", "gta5", "bdd100k_semseg", "bdd100k_drivable", "camvid", "folder"
 ]
+BackboneName = Literal[
+    "resnet18",
+    "resnet34",
+    "resnet50",
+    "resnet101",
+    "resnet152",
+    "resnext50",
+    "resnext101",
+    "resnext152",
+    "se_resnet50",
+    "se_resnet101",
+    "se_resnet152",
+    "densenet121",
+    "densenet169",
+    "densenet201",
+    "densenet161",
+]
 ClassScheme = Literal["cityscapes19", "street11", "camvid11", "drivable3"]
 
 ATROUS_RATES = {8: (12, 24, 36), 16: (6, 12, 18), 32: (3, 6, 9)}
@@ -145,12 +162,31 @@ class DataConfig(_Frozen):
 class BackboneConfig(_Frozen):
     """The encoder."""
 
-    name: Literal["resnet18", "resnet34", "resnet50", "resnet101"] = "resnet50"
+    name: BackboneName = "resnet50"
     """Network family and depth."""
-    ibn: Literal["none", "a", "b"] = "none"
-    """Where instance norm goes: IBN-Net (arXiv 1807.09441) figure 3, a or b; none = plain."""
+    ibn: Literal["none", "a", "b", "c", "d", "ad", "a2"] = "none"
+    """Where instance norm goes: IBN-Net (arXiv 1807.09441) figures 3 and 4; none = plain."""
     output_stride: Literal[8, 16, 32] = 8
     """Input size over size of the last feature map; below 32 the last stages are dilated."""
+    ibn_stages: tuple[Literal[1, 2, 3, 4], ...] | None = None
+    """Stages that get it; null = as in the paper: 1, 2, 3 (a, c, a2), 1, 2 (b, d), both (ad)."""
+    ibn_ratio: Fraction | None = None
+    """Share of instance-normalised channels in an IBN; null = 0.5, for DenseNets 0.4."""
+    stem: Literal["conv7x7", "conv3x3"] = "conv7x7"
+    """conv3x3 = three 3x3 convolutions, as RobustNet's ResNet-101; residual networks only."""
+    dilate_first: bool = False
+    """Dilate a stage's first block too, as RobustNet does; residual networks only."""
+
+    @model_validator(mode="after")
+    def _fits_family(self) -> "BackboneConfig":
+        if self.name.startswith("densenet"):
+            if self.ibn not in ("none", "a"):
+                raise ValueError(f"{self.name} has ibn none and a, not {self.ibn}")
+            if self.stem != "conv7x7" or self.dilate_first:
+                raise ValueError(f"{self.name} has no stem or dilate_first; residual nets have")
+        if self.ibn == "none" and (self.ibn_stages is not None or self.ibn_ratio is not None):
+            raise ValueError("ibn_stages and ibn_ratio need an ibn; set it or leave them out")
+        return self
 
 
 class FCNHeadConfig(_Frozen):
@@ -219,6 +255,8 @@ class ModelConfig(_Frozen):
     """The decoder."""
     aux_head: AuxHeadConfig | None = None
     """Auxiliary head for training; null = none."""
+    align_corners: bool = False
+    """How logits are resized; true for converted RobustNet networks, which were trained so."""
     weights: str = "none"
     """Start of the backbone: ``ibn_net`` (official release), ``torchvision``, ``none``, or a
     file."""

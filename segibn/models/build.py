@@ -8,20 +8,17 @@ from collections.abc import Callable, Mapping
 
 from torch import nn
 
-from segibn.config.schema import ATROUS_RATES, HeadConfig, ModelConfig
+from segibn.config.schema import ATROUS_RATES, ModelConfig
+from segibn.models.backbones import build_backbone
 from segibn.models.features import FeatureSpec
 from segibn.models.heads.deeplabv3 import DeepLabV3Head
 from segibn.models.heads.deeplabv3plus import DeepLabV3PlusHead
 from segibn.models.heads.fcn import FCNHead
 from segibn.models.pretrained import load_backbone_weights
-from segibn.models.resnet import resnet
 from segibn.models.segmenter import Segmenter
 
 logger = logging.getLogger(__name__)
 
-BACKBONES: dict[str, Callable[..., nn.Module]] = dict.fromkeys(
-    ("resnet18", "resnet34", "resnet50", "resnet101"), resnet
-)
 HEADS: dict[str, Callable[..., nn.Module]] = {
     "fcn": FCNHead,
     "deeplabv3": DeepLabV3Head,
@@ -43,25 +40,27 @@ def build_segmenter(config: ModelConfig, num_classes: int) -> Segmenter:
         CheckpointError: the weights cannot be had or belong to another network.
     """
     name = config.backbone.name
-    backbone = BACKBONES[name](name, config.backbone.ibn, config.backbone.output_stride)
+    backbone = build_backbone(**config.backbone.model_dump())
     specs = backbone.feature_specs
-    head = _build_head(config.head, specs, num_classes, config.backbone.output_stride)
+    head = _build_head(config, specs, num_classes)
     aux_head = None
     if config.aux_head is not None:
         aux_head = FCNHead(specs, num_classes, **config.aux_head.model_dump())
     if config.weights != "none":
         report = load_backbone_weights(backbone, config.weights, name, config.backbone.ibn)
         logger.info("%s", report.summary())
-    return Segmenter(backbone, head, aux_head)
+    return Segmenter(backbone, head, aux_head, align_corners=config.align_corners)
 
 
 def _build_head(
-    config: HeadConfig, specs: Mapping[str, FeatureSpec], num_classes: int, output_stride: int
+    config: ModelConfig, specs: Mapping[str, FeatureSpec], num_classes: int
 ) -> nn.Module:
-    options = config.model_dump(exclude={"name"})
+    options = config.head.model_dump(exclude={"name"})
     if "atrous_rates" in options and options["atrous_rates"] is None:
-        options["atrous_rates"] = ATROUS_RATES[output_stride]
-    return HEADS[config.name](specs, num_classes, **options)
+        options["atrous_rates"] = ATROUS_RATES[config.backbone.output_stride]
+    if config.head.name == "deeplabv3plus":  # the one head that resizes a feature
+        options["align_corners"] = config.align_corners
+    return HEADS[config.head.name](specs, num_classes, **options)
 
 
 def describe(model: Segmenter) -> str:

@@ -88,8 +88,11 @@ class InstanceBatchNorm2d(nn.Module):
             return self.BN(x)
         if self.BN is None:
             return self.IN(x)
-        if type(self.BN) is nn.BatchNorm2d and ibn_cpu.is_worthwhile(x):
-            return self._unsplit(x)
+        if type(self.BN) is nn.BatchNorm2d:
+            if torch.compiler.is_compiling() and not torch.compiler.is_exporting():
+                return self.formula_form(x)
+            if ibn_cpu.is_worthwhile(x):
+                return self._unsplit(x)
         return self.split_form(x)
 
     def split_form(self, x: Tensor) -> Tensor:
@@ -97,12 +100,34 @@ class InstanceBatchNorm2d(nn.Module):
         instance, batch = self.IN(x[:, self.instance_channels]), self.BN(x[:, self.batch_channels])
         return torch.cat([batch, instance] if self.batch_first else [instance, batch], dim=1)
 
+    def formula_form(self, x: Tensor) -> Tensor:
+        """The same in elementary operations, which a compiler fuses into two passes over memory."""
+        bn, instance, batch = self.BN, self.instance_channels, self.batch_channels
+        values = x if x.dtype == torch.float64 else x.float()
+        variance, mean = torch.var_mean(values, dim=(2, 3), correction=0)  # (N, C)
+        if bn.training:
+            batch_mean = mean[:, batch].mean(0)
+            spread = (mean[:, batch] - batch_mean).square().mean(0)
+            batch_variance = variance[:, batch].mean(0) + spread
+            _update_running(bn, batch_mean, batch_variance, x.numel() // x.shape[1])
+        else:
+            batch_mean, batch_variance = bn.running_mean, bn.running_var
+        images = x.shape[0]
+        mean = self._ordered(mean[:, instance], batch_mean.expand(images, -1))
+        variance = self._ordered(variance[:, instance], batch_variance.expand(images, -1))
+        scale = (variance + bn.eps).rsqrt() * self._ordered(self.IN.weight, bn.weight)
+        bias = self._ordered(self.IN.bias, bn.bias)
+        centred = values - mean[:, :, None, None]
+        return (centred * scale[:, :, None, None] + bias[:, None, None]).to(x.dtype)
+
+    def _ordered(self, instance: Tensor, batch: Tensor) -> Tensor:
+        """Join two tensors (..., channels) in the order of the channels."""
+        return torch.cat([batch, instance] if self.batch_first else [instance, batch], dim=-1)
+
     def _unsplit(self, x: Tensor) -> Tensor:
-        bn, order = self.BN, -1 if self.batch_first else 1
-        weight, bias = (
-            torch.cat([getattr(half, name) for half in (self.IN, bn)[::order]])
-            for name in ("weight", "bias")
-        )
+        bn = self.BN
+        weight = self._ordered(self.IN.weight, bn.weight)
+        bias = self._ordered(self.IN.bias, bn.bias)
         if not bn.training:
             half = ibn_cpu.BatchHalf(self.batch_channels, bn.running_mean, bn.running_var)
             return ibn_cpu.normalize(x, weight, bias, bn.eps, half)[0]
@@ -115,6 +140,7 @@ class InstanceBatchNorm2d(nn.Module):
 
 def _update_running(bn: nn.BatchNorm2d, mean: Tensor, variance: Tensor, count: int) -> None:
     """What `nn.BatchNorm2d` does in training: a moving average, with the unbiased variance."""
+    mean, variance = mean.detach(), variance.detach()
     with torch.no_grad():
         bn.num_batches_tracked.add_(1)
         rate = 1 / int(bn.num_batches_tracked) if bn.momentum is None else bn.momentum

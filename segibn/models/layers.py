@@ -24,12 +24,14 @@ def pixel_classifier(in_channels: int, num_classes: int) -> nn.Conv2d:
     return conv
 
 
-def upsample(x: Tensor, size: tuple[int, int]) -> Tensor:
-    """Bilinear resize (N, C, h, w) -> (N, C, H, W), corners not aligned, `size` is (H, W).
+def upsample(x: Tensor, size: tuple[int, int], *, align_corners: bool = False) -> Tensor:
+    """Bilinear resize (N, C, h, w) -> (N, C, H, W), `size` is (H, W).
+
+    With `align_corners` the outermost pixels' centres meet, else their outer edges do.
 
     The result is laid out channels-first whatever the input's layout: the softmax that follows is
     fastest there, and one layout makes training and prediction round alike.
     """
     if x.shape[-2:] == tuple(size):
         return x
-    return F.interpolate(x.contiguous(), size=size, mode="bilinear", align_corners=False)
+    return F.interpolate(x.contiguous(), size=size, mode="bilinear", align_corners=align_corners)

@@ -18,31 +18,10 @@ from torch import Tensor, nn
 from segibn.errors import CheckpointError
 from segibn.files import sha256_of
 from segibn.models.ibn import InstanceBatchNorm2d, InstanceNorm2d
+from segibn.models.sources import PUBLISHED, RELEASES, WeightSource
 from segibn.models.state import compare_states, read_torch_file, shortened
 
 logger = logging.getLogger(__name__)
-
-_IBN_NET = "https://github.com/XingangPan/IBN-Net/releases/download/v1.0/"
-_TORCHVISION = "https://download.pytorch.org/models/"
-
-# (source, network, ibn) -> address. The eight characters before ".pth" are the beginning of the
-# file's SHA-256, by the convention of torch.hub.
-PUBLISHED: dict[tuple[str, str, str], str] = {
-    ("ibn_net", "resnet18", "a"): _IBN_NET + "resnet18_ibn_a-2f571257.pth",
-    ("ibn_net", "resnet34", "a"): _IBN_NET + "resnet34_ibn_a-94bc1577.pth",
-    ("ibn_net", "resnet50", "a"): _IBN_NET + "resnet50_ibn_a-d9d0bb7b.pth",
-    ("ibn_net", "resnet101", "a"): _IBN_NET + "resnet101_ibn_a-59ea0ac6.pth",
-    ("ibn_net", "resnet18", "b"): _IBN_NET + "resnet18_ibn_b-bc2f3c11.pth",
-    ("ibn_net", "resnet34", "b"): _IBN_NET + "resnet34_ibn_b-04134c37.pth",
-    ("ibn_net", "resnet50", "b"): _IBN_NET + "resnet50_ibn_b-9ca61e85.pth",
-    ("ibn_net", "resnet101", "b"): _IBN_NET + "resnet101_ibn_b-c55f6dba.pth",
-    # torchvision's IMAGENET1K_V1, the recipe that IBN-Net's files were trained with too.
-    ("torchvision", "resnet18", "none"): _TORCHVISION + "resnet18-f37072fd.pth",
-    ("torchvision", "resnet34", "none"): _TORCHVISION + "resnet34-b627a593.pth",
-    ("torchvision", "resnet50", "none"): _TORCHVISION + "resnet50-0676ba61.pth",
-    ("torchvision", "resnet101", "none"): _TORCHVISION + "resnet101-63fe2227.pth",
-}
-SOURCES = ("ibn_net", "torchvision")
 
 _CONNECT_TIMEOUT_S = 20.0
 
@@ -90,29 +69,44 @@ def load_backbone_weights(backbone: nn.Module, source: str, name: str, ibn: str)
     """
     if source == "none":
         return WeightsReport("none", (), tuple(backbone.state_dict()), ())
-    path = published_file(source, name, ibn) if source in SOURCES else Path(source)
-    state = _plain_state(read_torch_file(path))
+    if source in RELEASES:
+        published = find_published(source, name, ibn)
+        path = published_file(published)
+        state = published.rename(_plain_state(read_torch_file(path)))
+    else:
+        path = Path(source)
+        state = _plain_state(read_torch_file(path))
     if source == "torchvision":
         state = adapt_plain_weights(state, backbone)
     return _fill(backbone, state, path, fresh_instance_norms=source == "torchvision")
 
 
-def published_file(source: str, name: str, ibn: str) -> Path:
-    """Find a published file in torch.hub's folder, or download it there.
+def find_published(source: str, name: str, ibn: str) -> WeightSource:
+    """Look up what a release has for a network.
 
     Raises:
-        CheckpointError: there is none for this network, no network connection, or a file of that
-            name which is not the published one.
+        CheckpointError: nothing; the message says what there is.
     """
     key = (source, name, "none" if source == "torchvision" else ibn)
     if key not in PUBLISHED:
+        there = [release for release, *rest in PUBLISHED if rest in ([name, ibn], [name, "none"])]
+        other = f"model.weights={there[0]}, a" if there else "a"
         raise CheckpointError(
             f"model.weights: {source} has no published weights for {name} with ibn: {ibn}; "
-            "use model.weights=torchvision, a file, or none"
+            f"use {other} file, or none"
         )
-    url = PUBLISHED[key]
-    path = Path(torch.hub.get_dir()) / "checkpoints" / url.rsplit("/", 1)[1]
-    prefix = path.stem.rsplit("-", 1)[1]
+    return PUBLISHED[key]
+
+
+def published_file(published: WeightSource) -> Path:
+    """Find a published file in torch.hub's folder, or download it there.
+
+    Raises:
+        CheckpointError: no network connection, or a file of that name which is not the published
+            one.
+    """
+    url, prefix = published.url, published.sha256_prefix
+    path = Path(torch.hub.get_dir()) / "checkpoints" / published.file_name
     if not path.is_file():
         _download(url, path, prefix)
     found = sha256_of(path)
@@ -182,15 +176,16 @@ def adapt_plain_weights(state: Mapping[str, Tensor], backbone: nn.Module) -> dic
 
 
 def _split_norm(state: dict[str, Tensor], name: str, norm: InstanceBatchNorm2d) -> None:
-    """Replace a batch norm's entries by those of the two halves; the instance half is first."""
-    cut = norm.num_instance
-    for part in ("weight", "bias"):
+    """Replace a batch norm's entries by those of the two halves, each with its channels."""
+    halves = {"IN": norm.instance_channels, "BN": norm.batch_channels}
+    for part in ("weight", "bias", "running_mean", "running_var"):
         values = state.pop(f"{name}.{part}")
-        state[f"{name}.IN.{part}"], state[f"{name}.BN.{part}"] = values[:cut], values[cut:]
-    for part in ("running_mean", "running_var"):
-        state[f"{name}.BN.{part}"] = state.pop(f"{name}.{part}")[cut:]
-    if f"{name}.num_batches_tracked" in state:
-        state[f"{name}.BN.num_batches_tracked"] = state.pop(f"{name}.num_batches_tracked")
+        for half, channels in halves.items():
+            if getattr(norm, half) is not None and (half == "BN" or part in ("weight", "bias")):
+                state[f"{name}.{half}.{part}"] = values[channels]
+    counter = state.pop(f"{name}.num_batches_tracked", None)
+    if counter is not None and norm.BN is not None:
+        state[f"{name}.BN.num_batches_tracked"] = counter
 
 
 def _fill(

@@ -38,18 +38,25 @@ class Segmenter(nn.Module):
         backbone: maps normalised images to features (`features.py`).
         head: maps features to coarse logits.
         aux_head: a second head whose loss helps the backbone; runs in training mode only.
+        align_corners: how logits are resized; False except for networks that were trained so.
 
     Attributes:
         num_classes: K.
     """
 
     def __init__(
-        self, backbone: nn.Module, head: nn.Module, aux_head: nn.Module | None = None
+        self,
+        backbone: nn.Module,
+        head: nn.Module,
+        aux_head: nn.Module | None = None,
+        *,
+        align_corners: bool = False,
     ) -> None:
         super().__init__()
         self.backbone = backbone
         self.head = head
         self.aux_head = aux_head
+        self.align_corners = align_corners
         self.num_classes: int = head.logits_spec.channels
         # Constants of the preprocessing: they move with the model, checkpoints need not hold them.
         self.register_buffer("pixel_mean", _per_channel(PIXEL_MEAN), persistent=False)
@@ -63,6 +70,10 @@ class Segmenter(nn.Module):
         """(N, 3, H, W) normalised -> (N, K, h, w) logits at the head's own stride."""
         return self.head(self.backbone(image))
 
+    def resize(self, logits: Tensor, size: tuple[int, int]) -> Tensor:
+        """(N, K, h, w) -> (N, K, H, W) by the rule that the network was trained with."""
+        return upsample(logits, size, align_corners=self.align_corners)
+
     def forward(self, image: Tensor) -> SegmenterOutput:
         """Compute logits at input resolution.
 
@@ -74,10 +85,10 @@ class Segmenter(nn.Module):
         """
         size = (image.shape[-2], image.shape[-1])
         features = self.backbone(image)
-        logits = upsample(self.head(features).float(), size)
+        logits = self.resize(self.head(features).float(), size)
         if self.aux_head is None or not self.training:
             return SegmenterOutput(logits, None)
-        return SegmenterOutput(logits, upsample(self.aux_head(features).float(), size))
+        return SegmenterOutput(logits, self.resize(self.aux_head(features).float(), size))
 
     @torch.inference_mode()
     def predict(
@@ -102,7 +113,8 @@ class Segmenter(nn.Module):
         image = self.normalize(images.to(self.pixel_mean.device))
         if input_size is not None:
             image = resize_image(image, input_size)
-        return banded_argmax(self.coarse_logits(image).float(), size)
+        logits = self.coarse_logits(image).float()
+        return banded_argmax(logits, size, align_corners=self.align_corners)
 
 
 def _per_channel(values: tuple[float, float, float]) -> Tensor:

@@ -6,7 +6,9 @@ from torch import Tensor
 from segibn.models.layers import upsample
 
 
-def banded_argmax(coarse: Tensor, size: tuple[int, int], band: int = 1) -> Tensor:
+def banded_argmax(
+    coarse: Tensor, size: tuple[int, int], band: int = 1, *, align_corners: bool = False
+) -> Tensor:
     """Equals `interpolate(coarse, size).argmax(dim=1)` without holding all logits at full size.
 
     Works through the classes in bands and keeps the best so far, so that full-size memory is
@@ -18,14 +20,15 @@ def banded_argmax(coarse: Tensor, size: tuple[int, int], band: int = 1) -> Tenso
         coarse: (N, K, h, w) float logits, K <= 256.
         size: (H, W) of the result.
         band: how many classes are resized at a time.
+        align_corners: see `layers.upsample`.
 
     Returns:
         (N, H, W) uint8 class indices; of equal logits the first class wins.
     """
-    best = upsample(coarse[:, :1], size)[:, 0].clone()
+    best = upsample(coarse[:, :1], size, align_corners=align_corners)[:, 0].clone()
     pred = torch.zeros(best.shape, dtype=torch.uint8, device=coarse.device)
     for start in range(1, coarse.shape[1], band):
-        resized = upsample(coarse[:, start : start + band], size)
+        resized = upsample(coarse[:, start : start + band], size, align_corners=align_corners)
         for offset, logits in enumerate(resized.unbind(1)):
             pred.masked_fill_(logits > best, start + offset)
             torch.maximum(best, logits, out=best)

@@ -3,7 +3,8 @@
 In: sizes, and the logits of each look. Out: slices, and one label map, in little memory.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -13,7 +14,7 @@ from segibn.models.layers import upsample
 Size = tuple[int, int]
 
 
-def averaged_argmax(views: Sequence[Tensor], size: Size) -> Tensor:
+def averaged_argmax(views: Sequence[Tensor], size: Size, *, align_corners: bool = False) -> Tensor:
     """Average the softmax of several views at full size and take the best class.
 
     Works class by class: a first pass streams each view's log-sum-exp, a second adds the
@@ -22,18 +23,20 @@ def averaged_argmax(views: Sequence[Tensor], size: Size) -> Tensor:
     Args:
         views: logits (N, K, h, w) each, of any resolution.
         size: (H, W) of the result.
+        align_corners: see `layers.upsample`.
 
     Returns:
         (N, H, W) uint8 class indices; of equal probabilities the first class wins.
     """
     num_classes = views[0].shape[1]
-    normalizers = [_log_sum_exp(view, size) for view in views]
+    resize = partial(upsample, size=size, align_corners=align_corners)
+    normalizers = [_log_sum_exp(view, resize) for view in views]
     best = torch.full_like(normalizers[0], -1.0)
     pred = torch.zeros(best.shape, dtype=torch.uint8, device=best.device)
     for index in range(num_classes):
         probability = torch.zeros_like(best)
         for view, normalizer in zip(views, normalizers, strict=True):
-            logit = upsample(view[:, index : index + 1], size)[:, 0]
+            logit = resize(view[:, index : index + 1])[:, 0]
             probability += torch.exp(logit - normalizer)
         pred.masked_fill_(probability > best, index)
         torch.maximum(best, probability, out=best)
@@ -56,9 +59,9 @@ def _starts(length: int, window: int, stride: int) -> list[int]:
     return [*range(0, length - window, stride), length - window]
 
 
-def _log_sum_exp(logits: Tensor, size: Size) -> Tensor:
+def _log_sum_exp(logits: Tensor, resize: Callable[[Tensor], Tensor]) -> Tensor:
     """(N, K, h, w) -> (N, H, W), log of the sum over classes of the exponentials at full size."""
-    total = upsample(logits[:, :1], size)[:, 0].clone()
+    total = resize(logits[:, :1])[:, 0].clone()
     for index in range(1, logits.shape[1]):
-        torch.logaddexp(total, upsample(logits[:, index : index + 1], size)[:, 0], out=total)
+        torch.logaddexp(total, resize(logits[:, index : index + 1])[:, 0], out=total)
     return total

@@ -10,6 +10,7 @@ from pathlib import Path
 from segibn.errors import SegibnError
 from segibn.evaluation.cross_domain import format_cross_domain
 from segibn.files import read_json
+from segibn.report.models import render_models
 
 ROWS_FILE = "cross_domain.json"
 CONDITIONS_FILE = "conditions.json"
@@ -53,6 +54,9 @@ def fill_tables(text: str, results: Path, source: str = "text") -> str:
         )
 
     def render(match: re.Match[str]) -> str:
-        return match["open"] + render_cross_domain(results / match["name"]) + match["close"]
+        name = match["name"]
+        if (results / f"{name}.json").is_file():
+            return match["open"] + render_models(results / f"{name}.json") + match["close"]
+        return match["open"] + render_cross_domain(results / name) + match["close"]
 
     return _BLOCK.sub(render, text)

@@ -15,8 +15,11 @@ from segibn.analysis.divergence import (
     symmetric_kl,
 )
 from segibn.analysis.plot import draw_curves
+from segibn.models.backbones import build_backbone
 from segibn.models.heads.fcn import FCNHead
-from segibn.models.resnet import BasicBlock, ResNet, resnet
+from segibn.models.plans import IbnPlan
+from segibn.models.residual import BasicBlock
+from segibn.models.resnet import ResNet, ResNetLayout
 from segibn.models.segmenter import Segmenter
 
 
@@ -35,7 +38,7 @@ def _kl(mu_a, var_a, mu_b, var_b):
 
 def _segmenter(ibn="none"):
     torch.manual_seed(0)
-    backbone = ResNet(BasicBlock, (1, 1, 1, 1), ibn)
+    backbone = ResNet(ResNetLayout(BasicBlock, (1, 1, 1, 1)), IbnPlan(ibn))
     return Segmenter(backbone, FCNHead(backbone.feature_specs, 2, channels=4)).eval()
 
 
@@ -77,7 +80,7 @@ def test_the_divergence_of_a_feature_is_the_mean_over_its_channels():
 
 
 def test_resnet50_has_the_papers_17_features():
-    names = list(feature_modules(resnet("resnet50")))
+    names = list(feature_modules(build_backbone("resnet50")))
     assert len(names) == 17
     assert (names[0], names[1], names[4], names[-1]) == ("stem", "layer1.0", "layer2.0", "layer4.2")
 

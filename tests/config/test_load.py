@@ -104,7 +104,7 @@ optim: {lr: fast, momentun: 0.9}
     assert "run.yaml" in message
     for expected in (
         "data.crop_siz: unknown key; did you mean 'crop_size'?",
-        "model.backbone.ibn: input should be 'none', 'a' or 'b' (got False)",
+        "model.backbone.ibn: input should be 'none', 'a', 'b', 'c', 'd', 'ad' or 'a2' (got False)",
         "model.head.dilatoin: unknown key; did you mean 'dilation'?",
         "optim.lr: input should be a valid number",
         "optim.momentun: unknown key; did you mean 'momentum'?",

@@ -30,6 +30,12 @@ def _filled_value(key: str, shape: torch.Size) -> Tensor:
 
 
 @pytest.fixture(scope="session")
+def filled_value() -> Callable[[str, torch.Size], Tensor]:
+    """The fill rule for one tensor: key and shape to values."""
+    return _filled_value
+
+
+@pytest.fixture(scope="session")
 def filled() -> Callable[..., nn.Module]:
     """Builds a module in evaluation mode, filled by the rule of tests/golden/models/README.md."""
 

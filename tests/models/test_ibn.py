@@ -155,9 +155,9 @@ def test_channels_last_on_a_cpu_is_unsplit_and_equals_the_split_form(
 def test_gradients_of_the_unsplit_form_are_those_of_finite_differences(monkeypatch) -> None:
     monkeypatch.setattr(ibn_cpu, "_WORTHWHILE", 1)
     torch.manual_seed(0)
-    norm, _ = _twins(5, 0.5)
+    norm, _ = _twins(3, 0.5)
     norm = norm.double()
-    x = torch.randn(3, 5, 3, 4, dtype=torch.float64).contiguous(memory_format=torch.channels_last)
+    x = torch.randn(2, 3, 2, 3, dtype=torch.float64).contiguous(memory_format=torch.channels_last)
     x.requires_grad_()
     assert ibn_cpu.is_worthwhile(x)
 
@@ -176,3 +176,42 @@ def test_a_large_mean_costs_the_unsplit_form_no_digits() -> None:
     assert ibn_cpu.is_worthwhile(x)
     out = InstanceBatchNorm2d(16, 1.0)(x)
     torch.testing.assert_close(out.double(), torch.from_numpy(expected), atol=2e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize(("ratio", "batch_first"), [(0.5, False), (0.4, True)])
+def test_the_formula_for_compilers_equals_the_split_form(
+    ratio: float, batch_first: bool, training: bool
+) -> None:
+    torch.manual_seed(0)
+    ours, split = _twins(9, ratio, batch_first=batch_first)
+    ours.train(training), split.train(training)
+    x = torch.randn(3, 9, 5, 6) * 2 + 1
+    inputs = [x.clone().requires_grad_() for _ in range(2)]
+    outputs = [ours.formula_form(inputs[0]), split.split_form(inputs[1])]
+    upstream = torch.randn_like(x)
+    for out in outputs:
+        out.backward(upstream)
+    torch.testing.assert_close(outputs[0], outputs[1], atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(inputs[0].grad, inputs[1].grad, atol=1e-5, rtol=1e-5)
+    for name, parameter in split.named_parameters():
+        torch.testing.assert_close(ours.get_parameter(name).grad, parameter.grad)
+    for name, buffer in split.named_buffers():
+        torch.testing.assert_close(ours.get_buffer(name), buffer)
+
+
+@pytest.mark.slow
+def test_a_compiled_layer_equals_the_eager_one() -> None:
+    torch.manual_seed(0)
+    eager, other = _twins(16, 0.5)
+    compiled = torch.compile(other, fullgraph=True)
+    x = torch.randn(2, 16, 24, 32).contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(compiled(x), eager(x), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(other.BN.running_var, eager.BN.running_var)
+
+
+def test_an_exported_layer_is_the_split_one() -> None:
+    norm = InstanceBatchNorm2d(8).eval()
+    x = torch.randn(1, 8, 5, 5)
+    program = torch.export.export(norm, (x,))
+    torch.testing.assert_close(program.module()(x), norm(x))

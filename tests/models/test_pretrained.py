@@ -1,4 +1,6 @@
+import dataclasses
 import hashlib
+import re
 import urllib.request
 from pathlib import Path
 
@@ -7,9 +9,11 @@ import torch
 import torchvision
 
 from segibn.errors import CheckpointError
+from segibn.models.backbones import build_backbone
 from segibn.models.ibn import InstanceBatchNorm2d
-from segibn.models.pretrained import PUBLISHED, load_backbone_weights
-from segibn.models.resnet import ResNet, resnet
+from segibn.models.pretrained import adapt_plain_weights, load_backbone_weights
+from segibn.models.resnet import ResNet
+from segibn.models.sources import PUBLISHED
 
 
 @pytest.fixture
@@ -34,7 +38,7 @@ def plain(filled) -> torchvision.models.ResNet:
 def _blank(name: str = "resnet18", ibn: str = "none") -> ResNet:
     """A network of zeros, instance norms after additions as fresh ones (weight 1)."""
     with torch.device("meta"):
-        backbone = resnet(name, ibn)
+        backbone = build_backbone(name, ibn)
     backbone.to_empty(device="cpu")
     for key, value in backbone.state_dict().items():
         value.fill_(float(key.endswith("IN.weight")))
@@ -49,22 +53,51 @@ def published_plain(hub: Path, plain, monkeypatch: pytest.MonkeyPatch) -> Path:
     digest = hashlib.sha256((hub / "new.pth").read_bytes()).hexdigest()
     path = (hub / "new.pth").rename(hub / f"resnet18-{digest[:8]}.pth")
     key = ("torchvision", "resnet18", "none")
-    monkeypatch.setitem(PUBLISHED, key, f"https://example.org/{path.name}")
+    there = dataclasses.replace(PUBLISHED[key], url=f"https://example.org/{path.name}")
+    monkeypatch.setitem(PUBLISHED, key, there)
     return path
 
 
-@pytest.mark.parametrize("name", ["resnet18", "resnet34", "resnet50", "resnet101"])
-def test_torchvision_addresses_are_torchvisions(name: str) -> None:
-    weights = torchvision.models.get_model_weights(name).IMAGENET1K_V1
-    assert PUBLISHED["torchvision", name, "none"] == weights.url
+TORCHVISION = [name for release, name, _ in PUBLISHED if release == "torchvision"]
+
+
+@pytest.mark.parametrize("name", TORCHVISION)
+def test_torchvision_addresses_and_errors_are_torchvisions(name: str) -> None:
+    theirs = {"resnext50": "resnext50_32x4d"}.get(name, name)
+    weights = torchvision.models.get_model_weights(theirs).IMAGENET1K_V1
+    ours = PUBLISHED["torchvision", name, "none"]
+    assert ours.url == weights.url
+    accuracy = weights.meta["_metrics"]["ImageNet-1K"]
+    assert ours.top1_error == pytest.approx(100 - accuracy["acc@1"])
+    assert ours.top5_error == pytest.approx(100 - accuracy["acc@5"])
 
 
 def test_every_published_name_says_its_network_and_hash() -> None:
-    for (source, name, ibn), url in PUBLISHED.items():
-        stem, digest = url.rsplit("/", 1)[1].removesuffix(".pth").rsplit("-", 1)
-        assert stem == (f"{name}_ibn_{ibn}" if source == "ibn_net" else name)
-        assert int(digest, 16) < 2**32
-        assert len(digest) == 8
+    for (release, name, ibn), source in PUBLISHED.items():
+        stem = source.file_name.removesuffix(".pth").rsplit("-", 1)[0]
+        if release == "ibn_net":
+            assert stem == f"{name}_ibn_{ibn}"
+        assert int(source.sha256_prefix, 16) < 2**32
+        assert len(source.sha256_prefix) == 8
+
+
+def test_old_densenet_files_are_renamed_and_their_norms_split(filled) -> None:
+    plain = filled(torchvision.models.densenet121).state_dict()
+    old = {re.sub(r"\.(norm|conv)([12])\.", r".\1.\2.", key): v for key, v in plain.items()}
+    assert "features.denseblock1.denselayer1.norm.1.weight" in old
+    renamed = PUBLISHED["torchvision", "densenet121", "none"].rename(old)
+    assert renamed.keys() == plain.keys()
+    backbone = build_backbone("densenet121", "a")
+    adapted = adapt_plain_weights(renamed, backbone)
+    result = backbone.load_state_dict(adapted, strict=False)
+    assert (result.missing_keys, result.unexpected_keys) == (
+        [],
+        ["classifier.weight", "classifier.bias"],
+    )
+    norm = backbone.get_submodule("features.denseblock1.denselayer1.norm1")
+    values = plain["features.denseblock1.denselayer1.norm1.weight"]
+    assert torch.equal(norm.BN.weight, values[:38])
+    assert torch.equal(norm.IN.weight, values[38:])
 
 
 def test_plain_weights_fill_a_plain_network_whole(published_plain: Path, plain) -> None:
@@ -130,7 +163,7 @@ def test_a_network_without_published_weights_is_named() -> None:
 def test_a_file_of_the_same_network_is_loaded_however_it_is_wrapped(
     tmp_path: Path, wrapping: str, filled
 ) -> None:
-    source = filled(resnet, "resnet18", "b").state_dict()
+    source = filled(build_backbone, "resnet18", "b").state_dict()
     content = {
         "plain": {**source, "fc.weight": torch.zeros(1000, 512)},
         "imagenet-script": {
@@ -148,7 +181,7 @@ def test_a_file_of_the_same_network_is_loaded_however_it_is_wrapped(
 
 
 def test_weights_without_batch_counters_as_old_files_are_accepted(tmp_path: Path, filled) -> None:
-    state = filled(resnet, "resnet18").state_dict()
+    state = filled(build_backbone, "resnet18").state_dict()
     old = {k: v for k, v in state.items() if not k.endswith("num_batches_tracked")}
     torch.save(old, tmp_path / "old.pth")
     report = load_backbone_weights(

@@ -2,8 +2,8 @@ import pytest
 import torch
 from torchvision.transforms.v2 import functional as transforms
 
+from segibn.models.backbones import build_backbone
 from segibn.models.heads.fcn import FCNHead
-from segibn.models.resnet import resnet
 from segibn.models.segmenter import Segmenter
 
 K = 7
@@ -12,7 +12,7 @@ K = 7
 @pytest.fixture(scope="module")
 def model() -> Segmenter:
     torch.manual_seed(0)
-    backbone = resnet("resnet18", "a", 16)
+    backbone = build_backbone("resnet18", "a", 16)
     specs = backbone.feature_specs
     head = FCNHead(specs, K, channels=16, dilation=6)
     torch.nn.init.normal_(head.classifier.weight)

@@ -20,6 +20,7 @@ class DeepLabV3PlusHead(nn.Module):
         low_level_channels: channels that the feature of "layer1" is reduced to.
         atrous_rates: dilations of the ASPP; (6, 12, 18) suits output stride 16, twice that 8.
         dropout: probability that a value before the classifier is dropped in training.
+        align_corners: how the ASPP's result is resized.
 
     Attributes:
         logits_spec: channels (K) and stride (that of "layer1") of the logits.
@@ -34,8 +35,10 @@ class DeepLabV3PlusHead(nn.Module):
         low_level_channels: int = 48,
         atrous_rates: tuple[int, ...] = (6, 12, 18),
         dropout: float = 0.1,
+        align_corners: bool = False,
     ) -> None:
         super().__init__()
+        self.align_corners = align_corners
         low = feature_specs["layer1"]
         self.logits_spec = FeatureSpec(num_classes, low.stride)
         self.aspp = ASPP(feature_specs["layer4"].channels, channels, atrous_rates)
@@ -50,5 +53,9 @@ class DeepLabV3PlusHead(nn.Module):
     def forward(self, features: Mapping[str, Tensor]) -> Tensor:
         """Features by name -> coarse logits (N, K, h, w) at the stride of "layer1"."""
         low = self.low_level(features["layer1"])
-        context = upsample(self.aspp(features["layer4"]), (low.shape[-2], low.shape[-1]))
+        context = upsample(
+            self.aspp(features["layer4"]),
+            (low.shape[-2], low.shape[-1]),
+            align_corners=self.align_corners,
+        )
         return self.classifier(self.dropout(self.refine(torch.cat([context, low], dim=1))))

@@ -1,0 +1,221 @@
+"""DenseNet, plain and with IBN-a (Huang et al., CVPR 2017; Pan et al., ECCV 2018).
+
+In: normalised images (N, 3, H, W). Out: the features of the four dense blocks by name, or the
+logits of the classifier. Module names are those of torchvision and of IBN-Net's published weights.
+
+IBN goes into dense blocks 1 to 3, into the first norm of every third layer; there the batch half
+comes first, and the instance half has 40 % of the channels.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from segibn.models.features import FeatureSpec
+from segibn.models.ibn import InstanceBatchNorm2d
+
+IBN_RATIO = 0.4
+_IBN_EVERY = 3
+_BOTTLENECK = 4
+
+
+@dataclass(frozen=True)
+class DenseNetLayout:
+    """What tells one DenseNet from another.
+
+    Attributes:
+        stem_channels: channels after the stem.
+        growth: channels that each layer adds.
+        depths: layers in each of the four dense blocks.
+    """
+
+    stem_channels: int
+    growth: int
+    depths: tuple[int, int, int, int]
+
+
+LAYOUTS: dict[str, DenseNetLayout] = {
+    "densenet121": DenseNetLayout(64, 32, (6, 12, 24, 16)),
+    "densenet169": DenseNetLayout(64, 32, (6, 12, 32, 32)),
+    "densenet201": DenseNetLayout(64, 32, (6, 12, 48, 32)),
+    "densenet161": DenseNetLayout(96, 48, (6, 12, 36, 24)),
+}
+
+
+class _DenseLayer(nn.Module):
+    """Norm, ReLU, 1x1 convolution, norm, ReLU, 3x3 convolution; the new channels only."""
+
+    def __init__(self, norm1: nn.Module, in_channels: int, growth: int, dilation: int) -> None:
+        super().__init__()
+        inner = _BOTTLENECK * growth
+        self.norm1 = norm1
+        self.conv1 = nn.Conv2d(in_channels, inner, 1, bias=False)
+        self.norm2 = nn.BatchNorm2d(inner)
+        self.conv2 = nn.Conv2d(inner, growth, 3, padding=dilation, dilation=dilation, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, h, w) -> (N, growth, h, w)."""
+        out = self.conv1(F.relu(self.norm1(x), inplace=True))
+        return self.conv2(F.relu(self.norm2(out), inplace=True))
+
+
+class _DenseBlock(nn.ModuleDict):
+    """Layers that each read all earlier ones' outputs."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, h, w) -> (N, C + layers * growth, h, w)."""
+        for layer in self.values():
+            x = torch.cat([x, layer(x)], dim=1)
+        return x
+
+
+class _Transition(nn.Module):
+    """Norm, ReLU, 1x1 convolution that halves the channels, 2x2 average.
+
+    Args:
+        channels: channels of the input.
+        stride: 2, or 1 where a smaller output stride keeps the places.
+        dilation: distance of the averaged places.
+    """
+
+    def __init__(self, channels: int, stride: int, dilation: int) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm2d(channels)
+        self.conv = nn.Conv2d(channels, channels // 2, 1, bias=False)
+        self.stride, self.dilation = stride, dilation
+
+    def feature(self, x: Tensor) -> Tensor:
+        """(N, C, h, w) -> the same, normalised and not negative: what a head may read."""
+        return F.relu(self.norm(x))
+
+    def reduce(self, feature: Tensor) -> Tensor:
+        """(N, C, h, w) -> (N, C / 2, h / stride, w / stride), rounded up."""
+        x = self.conv(feature)
+        if self.stride == 2:
+            return F.avg_pool2d(x, 2, 2, ceil_mode=True)
+        # The same four places as the strided average would take, around every place; beyond the
+        # border the outermost counts, as `ceil_mode` has it.
+        d = self.dilation
+        x = F.pad(x, (0, d, 0, d), mode="replicate")
+        rows = x[:, :, :-d] + x[:, :, d:]
+        return (rows[..., :-d] + rows[..., d:]) / 4
+
+
+class DenseNet(nn.Module):
+    """A DenseNet without its classifier.
+
+    Args:
+        layout: sizes.
+        ibn: IBN-a if True.
+        output_stride: input pixels per pixel of the last feature: 8, 16 or 32.
+        stages: dense blocks (1..4) with IBN.
+        ratio: share of instance-normalised channels in an IBN.
+
+    Attributes:
+        feature_specs: channels and stride of the features layer1..layer4: the dense blocks'
+            outputs after the norm and ReLU that follow them.
+    """
+
+    def __init__(
+        self,
+        layout: DenseNetLayout,
+        *,
+        ibn: bool = False,
+        output_stride: int = 32,
+        stages: tuple[int, ...] = (1, 2, 3),
+        ratio: float = IBN_RATIO,
+    ) -> None:
+        super().__init__()
+        if output_stride not in (8, 16, 32):
+            raise ValueError(f"output_stride is 8, 16 or 32, got {output_stride}")
+        channels, stride, dilation = layout.stem_channels, 4, 1
+        self.features = nn.Module()
+        self.features.conv0 = nn.Conv2d(3, channels, 7, stride=2, padding=3, bias=False)
+        self.features.norm0 = nn.BatchNorm2d(channels)
+        self.feature_specs: dict[str, FeatureSpec] = {}
+        for number, depth in enumerate(layout.depths, start=1):
+            block = _DenseBlock()
+            for index in range(depth):
+                split = ibn and number in stages and index % _IBN_EVERY == 0
+                norm = (
+                    InstanceBatchNorm2d(channels, ratio, batch_first=True)
+                    if split
+                    else nn.BatchNorm2d(channels)
+                )
+                layer = _DenseLayer(norm, channels, layout.growth, dilation)
+                block[f"denselayer{index + 1}"] = layer
+                channels += layout.growth
+            self.features.add_module(f"denseblock{number}", block)
+            self.feature_specs[f"layer{number}"] = FeatureSpec(channels, stride)
+            if number == 4:
+                self.features.norm5 = nn.BatchNorm2d(channels)
+                continue
+            step = 2 if stride * 2 <= output_stride else 1
+            transition = _Transition(channels, step, dilation)
+            self.features.add_module(f"transition{number}", transition)
+            channels, stride, dilation = channels // 2, stride * step, dilation * 2 // step
+
+    def stem(self, image: Tensor) -> Tensor:
+        """(N, 3, H, W) -> (N, C, ceil(H / 4), ceil(W / 4))."""
+        x = F.relu(self.features.norm0(self.features.conv0(image)), inplace=True)
+        return F.max_pool2d(x, 3, stride=2, padding=1)
+
+    def forward_features(self, image: Tensor) -> dict[str, Tensor]:
+        """(N, 3, H, W) -> "stem", "denseblock1".."4", "transition1".."3", "norm5" (N, C, h, w).
+
+        "norm5" is before its ReLU.
+        """
+        seen = {"stem": self.stem(image)}
+        x = seen["stem"]
+        for number in (1, 2, 3):
+            x = seen[f"denseblock{number}"] = self._block(number)(x)
+            transition = self._transition(number)
+            x = seen[f"transition{number}"] = transition.reduce(transition.feature(x))
+        seen["denseblock4"] = self._block(4)(x)
+        seen["norm5"] = self.features.norm5(seen["denseblock4"])
+        return seen
+
+    def forward(self, image: Tensor) -> dict[str, Tensor]:
+        """Compute the features of normalised images.
+
+        Args:
+            image: (N, 3, H, W) float, normalised RGB.
+
+        Returns:
+            "layer1".."layer4": float (N, C, h, w) after each dense block, as `feature_specs` says.
+        """
+        features = {}
+        x = self.stem(image)
+        for number in (1, 2, 3):
+            transition = self._transition(number)
+            feature = transition.feature(self._block(number)(x))
+            features[f"layer{number}"] = feature
+            x = transition.reduce(feature)
+        features["layer4"] = F.relu(self.features.norm5(self._block(4)(x)), inplace=True)
+        return features
+
+    def _block(self, number: int) -> nn.Module:
+        return self.features.get_submodule(f"denseblock{number}")
+
+    def _transition(self, number: int) -> _Transition:
+        return self.features.get_submodule(f"transition{number}")  # type: ignore[return-value]
+
+
+class DenseNetClassifier(DenseNet):
+    """A DenseNet with its classifier; the state dict is the published one's.
+
+    Args:
+        layout: sizes.
+        ibn: IBN-a if True.
+        num_classes: number of logits.
+    """
+
+    def __init__(self, layout: DenseNetLayout, *, ibn: bool = False, num_classes: int = 1000):
+        super().__init__(layout, ibn=ibn)
+        self.classifier = nn.Linear(self.feature_specs["layer4"].channels, num_classes)
+
+    def forward(self, image: Tensor) -> Tensor:  # type: ignore[override]
+        """(N, 3, H, W) normalised -> logits (N, num_classes), after global average pooling."""
+        return self.classifier(super().forward(image)["layer4"].mean(dim=(2, 3)))

@@ -1,0 +1,83 @@
+"""Where a network gets instance normalisation: the variants of IBN-Net as plans for every block.
+
+Pan et al., "Two at Once" (ECCV 2018), section 3.2, figures 3 and 4, and the published networks.
+
+    a   after a block's first convolution, half of the channels are instance-normalised
+    a2  the same after the second convolution too ("a x 2")
+    b   full instance norm after the addition of a stage's last block, and in the stem
+    c   after a block's first convolution, instance and batch norm of all channels side by side,
+        so that the second convolution reads twice as many
+    d   as b, but on half of the channels; the others pass unchanged
+    ad  a and d ("a&d")
+
+The deepest stage carries the most content and stays plain unless a plan is asked to include it.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+IbnName = Literal["none", "a", "b", "c", "d", "ad", "a2"]
+FirstNorm = Literal["batch", "split", "parallel"]
+
+_EVERY_BLOCK = {"a": "split", "a2": "split", "ad": "split", "c": "parallel"}
+_STAGES_EVERY_BLOCK = (1, 2, 3)
+_STAGES_LAST_BLOCK = (1, 2)
+
+
+@dataclass(frozen=True)
+class BlockNorms:
+    """The norms of one residual block.
+
+    Attributes:
+        first: after the first convolution: batch norm, IBN, or both side by side.
+        second: after the second convolution: batch norm or IBN.
+        last: share of the channels that is instance-normalised after the addition; None = no norm.
+        ratio: share of instance-normalised channels in an IBN.
+    """
+
+    first: FirstNorm = "batch"
+    second: Literal["batch", "split"] = "batch"
+    last: float | None = None
+    ratio: float = 0.5
+
+
+@dataclass(frozen=True)
+class IbnPlan:
+    """Which norms every block and the stem get.
+
+    Attributes:
+        ibn: the variant.
+        stages: stages (1..4) that get it; None = as in the paper: 1, 2, 3 for norms inside every
+            block, 1, 2 for norms after a stage.
+        ratio: share of instance-normalised channels, 0..1, of the norms inside a block. Those
+            after a stage are full (b) or half (d, ad).
+    """
+
+    ibn: IbnName = "none"
+    stages: tuple[int, ...] | None = None
+    ratio: float = 0.5
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.ratio <= 1.0:
+            raise ValueError(f"ibn_ratio is a share of the channels and lies in 0..1: {self.ratio}")
+        if self.stages is not None and not set(self.stages) <= {1, 2, 3, 4}:
+            raise ValueError(f"ibn_stages are among 1, 2, 3, 4: {list(self.stages)}")
+
+    @property
+    def stem(self) -> bool:
+        """Whether the stem's norm is an instance norm."""
+        return self.ibn == "b" and 1 in self._stages(_STAGES_LAST_BLOCK)
+
+    def block(self, stage: int, *, is_last: bool) -> BlockNorms:
+        """The norms of a block of ``stage`` (1..4); ``is_last``: the last block of the stage."""
+        first = _EVERY_BLOCK.get(self.ibn, "batch")
+        if stage not in self._stages(_STAGES_EVERY_BLOCK):
+            first = "batch"
+        last = {"b": 1.0, "d": 0.5, "ad": 0.5}.get(self.ibn) if is_last else None
+        if stage not in self._stages(_STAGES_LAST_BLOCK):
+            last = None
+        second = "split" if self.ibn == "a2" and first == "split" else "batch"
+        return BlockNorms(first, second, last, self.ratio)
+
+    def _stages(self, default: tuple[int, ...]) -> tuple[int, ...]:
+        return default if self.stages is None else self.stages

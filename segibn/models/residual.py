@@ -1,0 +1,202 @@
+"""Residual blocks: plain, grouped (ResNeXt) and squeezed (SE-ResNet), each with any IBN variant.
+
+In and out: (N, C, h, w). Module names are those of torchvision and of IBN-Net's published weights:
+they are API, since they end up in checkpoints.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from segibn.models.ibn import InstanceBatchNorm2d, InstanceNorm2d, ParallelInstanceBatchNorm2d
+from segibn.models.plans import BlockNorms
+
+PLAIN_NORMS = BlockNorms()
+
+
+@dataclass(frozen=True)
+class BlockShape:
+    """Sizes of one residual block.
+
+    Attributes:
+        in_channels: channels of the input.
+        planes: channels of the first stage's inner convolutions times two for every later stage;
+            the output has ``planes * expansion``.
+        stride: of the block, in its (first) 3x3 convolution.
+        dilations: of the 3x3 convolutions up to and after the place of the stride.
+        groups: of the bottleneck's 3x3 convolution.
+        base_width: inner channels per group at 64 planes.
+        se_reduction: channels per hidden unit of squeeze-and-excitation; None = without it.
+    """
+
+    in_channels: int
+    planes: int
+    stride: int = 1
+    dilations: tuple[int, int] = (1, 1)
+    groups: int = 1
+    base_width: int = 64
+    se_reduction: int | None = None
+
+
+def _conv1x1(in_channels: int, out_channels: int) -> nn.Conv2d:
+    return nn.Conv2d(in_channels, out_channels, 1, bias=False)
+
+
+def _conv3x3(
+    in_channels: int, out_channels: int, stride: int, dilation: int, groups: int = 1
+) -> nn.Conv2d:
+    return nn.Conv2d(
+        in_channels,
+        out_channels,
+        3,
+        stride,
+        padding=dilation,
+        dilation=dilation,
+        groups=groups,
+        bias=False,
+    )
+
+
+def _first_norm(channels: int, norms: BlockNorms) -> nn.Module:
+    if norms.first == "parallel":
+        return ParallelInstanceBatchNorm2d(channels)
+    if norms.first == "split":
+        return InstanceBatchNorm2d(channels, norms.ratio)
+    return nn.BatchNorm2d(channels)
+
+
+def _second_norm(channels: int, norms: BlockNorms) -> nn.Module:
+    if norms.second == "split":
+        return InstanceBatchNorm2d(channels, norms.ratio)
+    return nn.BatchNorm2d(channels)
+
+
+class SqueezeExcitation(nn.Module):
+    """Scales every channel by a gate computed from all channels' means (Hu et al., CVPR 2018).
+
+    Args:
+        channels: C.
+        reduction: channels per hidden unit.
+    """
+
+    def __init__(self, channels: int, reduction: int) -> None:
+        super().__init__()
+        hidden = channels // reduction
+        self.fc = nn.Sequential(
+            nn.Linear(channels, hidden, bias=False),
+            nn.ReLU(inplace=True),
+            nn.Linear(hidden, channels, bias=False),
+            nn.Sigmoid(),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, h, w) -> the same shape."""
+        gate = self.fc(x.mean(dim=(2, 3)))
+        return x * gate[:, :, None, None].to(x.dtype)
+
+
+class PartialInstanceNorm2d(InstanceNorm2d):
+    """Instance-normalises the first channels and passes the others (IBN-d).
+
+    Args:
+        channels: C.
+        ratio: share that is normalised; floor(C * ratio) channels.
+    """
+
+    def __init__(self, channels: int, ratio: float) -> None:
+        self.num_instance = int(channels * ratio)
+        self.num_plain = channels - self.num_instance
+        super().__init__(self.num_instance)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, h, w) -> the same shape."""
+        instance, plain = torch.split(x, [self.num_instance, self.num_plain], dim=1)
+        return torch.cat([super().forward(instance), plain], dim=1)
+
+
+def _last_norm(channels: int, norms: BlockNorms) -> nn.Module | None:
+    if norms.last is None:
+        return None
+    if norms.last == 1.0:
+        return InstanceNorm2d(channels)
+    return PartialInstanceNorm2d(channels, norms.last)
+
+
+class _Block(nn.Module):
+    """What both kinds of block share: shortcut, addition, norm after it, last ReLU."""
+
+    def __init__(self, shape: BlockShape, out_channels: int, norms: BlockNorms) -> None:
+        super().__init__()
+        self.relu = nn.ReLU(inplace=True)
+        self.se = (
+            SqueezeExcitation(out_channels, shape.se_reduction) if shape.se_reduction else None
+        )
+        self.downsample: nn.Sequential | None = None
+        if shape.stride != 1 or shape.in_channels != out_channels:
+            conv = nn.Conv2d(shape.in_channels, out_channels, 1, shape.stride, bias=False)
+            self.downsample = nn.Sequential(conv, nn.BatchNorm2d(out_channels))
+        self.IN = _last_norm(out_channels, norms)
+
+    def join(self, residual: Tensor, x: Tensor) -> Tensor:
+        """Add the block's input to its residual branch, which is overwritten; then the ReLU."""
+        if self.se is not None:
+            residual = self.se(residual)
+        residual += x if self.downsample is None else self.downsample(x)
+        if self.IN is not None:
+            residual = self.IN(residual)
+        return self.relu(residual)
+
+
+class BasicBlock(_Block):
+    """Two 3x3 convolutions (ResNet-18 and -34).
+
+    Args:
+        shape: sizes; ``groups`` and ``base_width`` play no part.
+        norms: what is normalised how.
+    """
+
+    expansion = 1
+
+    def __init__(self, shape: BlockShape, norms: BlockNorms = PLAIN_NORMS) -> None:
+        planes = shape.planes
+        super().__init__(shape, planes, norms)
+        self.conv1 = _conv3x3(shape.in_channels, planes, shape.stride, shape.dilations[0])
+        self.bn1 = _first_norm(planes, norms)
+        inner = 2 * planes if norms.first == "parallel" else planes
+        self.conv2 = _conv3x3(inner, planes, 1, shape.dilations[1])
+        self.bn2 = _second_norm(planes, norms)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C_in, h, w) -> (N, C_out, ceil(h / stride), ceil(w / stride)), not negative."""
+        out = self.relu(self.bn1(self.conv1(x)))
+        return self.join(self.bn2(self.conv2(out)), x)
+
+
+class Bottleneck(_Block):
+    """1x1, 3x3 and 1x1 convolutions, the stride in the 3x3 as in torchvision.
+
+    Args:
+        shape: sizes.
+        norms: what is normalised how.
+    """
+
+    expansion = 4
+
+    def __init__(self, shape: BlockShape, norms: BlockNorms = PLAIN_NORMS) -> None:
+        out_channels = shape.planes * self.expansion
+        super().__init__(shape, out_channels, norms)
+        width = shape.planes * shape.base_width // 64 * shape.groups
+        self.conv1 = _conv1x1(shape.in_channels, width)
+        self.bn1 = _first_norm(width, norms)
+        inner = 2 * width if norms.first == "parallel" else width
+        self.conv2 = _conv3x3(inner, width, shape.stride, shape.dilations[0], shape.groups)
+        self.bn2 = _second_norm(width, norms)
+        self.conv3 = _conv1x1(width, out_channels)
+        self.bn3 = nn.BatchNorm2d(out_channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C_in, h, w) -> (N, C_out, ceil(h / stride), ceil(w / stride)), not negative."""
+        out = self.relu(self.bn1(self.conv1(x)))
+        out = self.relu(self.bn2(self.conv2(out)))
+        return self.join(self.bn3(self.conv3(out)), x)

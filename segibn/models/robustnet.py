@@ -1,0 +1,181 @@
+"""RobustNet's checkpoints (Choi et al., CVPR 2021) as networks of this package, and back.
+
+In: the state dict of a RobustNet DeepLabV3+ with a ResNet (baseline, IBN or ISW). Out: the state
+dict of the equal `Segmenter`, and the model config that builds it. What RobustNet calls IBN is
+variant b; ISW is the same with instance norms that have no weights, which equals weight 1, bias 0.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from segibn.errors import CheckpointError
+
+Variant = Literal["base", "ibn", "isw"]
+
+# RobustNet's module -> ours, longest first where one begins another.
+_MODULES = {
+    "aspp.features": "head.aspp.branches",
+    "aspp.img_conv": "head.aspp.image_pool",
+    "bot_aspp": "head.aspp.merge",
+    "bot_fine": "head.low_level",
+    "final1.0": "head.refine.0.0",
+    "final1.1": "head.refine.0.1",
+    "final1.3": "head.refine.1.0",
+    "final1.4": "head.refine.1.1",
+    "final2.0": "head.classifier",
+    "dsn.0": "aux_head.conv.0",
+    "dsn.1": "aux_head.conv.1",
+    "dsn.4": "aux_head.classifier",
+    **{f"layer{stage}": f"backbone.layer{stage}" for stage in (1, 2, 3, 4)},
+}
+_PLAIN_STEM = {"layer0.0": "backbone.conv1", "layer0.1": "backbone.bn1"}
+_DEEP_STEM = {f"layer0.{i}": f"backbone.conv1.{i}" for i in (0, 1, 3, 4, 6)} | {
+    "layer0.7": "backbone.bn1"
+}
+_DEPTHS = {6: ("resnet50", 16), 23: ("resnet101", 8)}
+_BLOCK_NORMS = {"layer1.2.IN": 256, "layer2.3.IN": 512}
+_DSN_BIAS = "dsn.0.bias"
+
+
+@dataclass(frozen=True)
+class RobustNetKind:
+    """What the keys of a checkpoint tell.
+
+    Attributes:
+        backbone: "resnet50" or "resnet101".
+        variant: baseline, IBN or ISW.
+        deep_stem: three 3x3 convolutions instead of one 7x7.
+        output_stride: as in RobustNet's scripts, 16 for ResNet-50 and 8 for ResNet-101.
+        num_classes: K.
+    """
+
+    backbone: str
+    variant: Variant
+    deep_stem: bool
+    output_stride: int
+    num_classes: int
+
+    def model_config(self) -> dict[str, Any]:
+        """The `model` section of the config that builds the equal network."""
+        return {
+            "backbone": {
+                "name": self.backbone,
+                "ibn": "none" if self.variant == "base" else "b",
+                "output_stride": self.output_stride,
+                "stem": "conv3x3" if self.deep_stem else "conv7x7",
+                "dilate_first": True,
+            },
+            "head": {"name": "deeplabv3plus"},
+            "aux_head": {"channels": 512},
+            "align_corners": True,
+            "weights": "none",
+        }
+
+
+def plain_state(content: Mapping[str, Any]) -> dict[str, Tensor] | None:
+    """The network's tensors in a RobustNet checkpoint; None if it is something else."""
+    state = content.get("state_dict", content)
+    if not isinstance(state, Mapping):
+        return None
+    plain = {str(k).removeprefix("module."): v for k, v in state.items() if isinstance(v, Tensor)}
+    wanted = ("layer0.0.weight", "bot_aspp.0.weight", "final2.0.weight")
+    return plain if all(key in plain for key in wanted) else None
+
+
+def inspect(state: Mapping[str, Tensor]) -> RobustNetKind:
+    """Tell which of RobustNet's networks a state dict belongs to.
+
+    Raises:
+        CheckpointError: none with a ResNet-50 or -101.
+    """
+    blocks = len({key.split(".")[1] for key in state if key.startswith("layer3.")})
+    if blocks not in _DEPTHS or "layer3.0.conv3.weight" not in state:
+        raise CheckpointError(
+            f"a RobustNet checkpoint with {blocks} blocks in layer3: only its ResNet-50 (6) and "
+            "ResNet-101 (23) can be converted"
+        )
+    backbone, output_stride = _DEPTHS[blocks]
+    if "layer1.2.instance_norm_layer.weight" in state:
+        variant: Variant = "ibn"
+    else:
+        variant = "base" if "layer0.1.running_mean" in state else "isw"
+    return RobustNetKind(
+        backbone,
+        variant,
+        deep_stem="layer0.3.weight" in state,
+        output_stride=output_stride,
+        num_classes=state["final2.0.weight"].shape[0],
+    )
+
+
+def from_robustnet(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Rename and rearrange RobustNet's tensors into this package's; nothing is lost."""
+    kind = inspect(state)
+    modules = _modules(kind)
+    ours: dict[str, Tensor] = {}
+    for key, value in state.items():
+        if key != _DSN_BIAS:
+            ours[_renamed(key.replace("instance_norm_layer", "IN"), modules)] = value
+    _swap_inputs(ours, "head.aspp.merge.0.weight", state["aspp.img_conv.0.weight"].shape[0])
+    _swap_inputs(ours, "head.refine.0.0.weight", state["bot_fine.0.weight"].shape[0])
+    if _DSN_BIAS in state:
+        # A bias before a batch norm only shifts the mean that the norm takes off again.
+        mean = "aux_head.conv.1.running_mean"
+        ours[mean] = ours[mean] - state[_DSN_BIAS]
+    if kind.variant == "isw":
+        for name, channels in _weightless_norms(kind).items():
+            ours[f"backbone.{name}.weight"] = torch.ones(channels)
+            ours[f"backbone.{name}.bias"] = torch.zeros(channels)
+    return ours
+
+
+def to_robustnet(ours: Mapping[str, Tensor], kind: RobustNetKind) -> dict[str, Tensor]:
+    """The inverse of `from_robustnet`, up to the auxiliary head's bias, which becomes zero.
+
+    Raises:
+        CheckpointError: ISW is asked for, but the instance norms have weights.
+    """
+    modules = {new: old for old, new in _modules(kind).items()}
+    state = dict(ours)
+    if kind.variant == "isw":
+        for name in _weightless_norms(kind):
+            weight, bias = state.pop(f"backbone.{name}.weight"), state.pop(f"backbone.{name}.bias")
+            if not (weight == 1).all() or (bias != 0).any():
+                raise CheckpointError(
+                    f"{name} has a weight other than 1 or a bias other than 0, which ISW cannot "
+                    "hold; convert to variant ibn"
+                )
+    pooled = state["head.aspp.image_pool.0.weight"].shape[0]
+    _swap_inputs(state, "head.aspp.merge.0.weight", -pooled)
+    _swap_inputs(state, "head.refine.0.0.weight", -state["head.low_level.0.weight"].shape[0])
+    theirs = {_renamed(key, modules): value for key, value in state.items()}
+    theirs = {key.replace(".IN.", ".instance_norm_layer."): value for key, value in theirs.items()}
+    if "dsn.0.weight" in theirs:
+        theirs[_DSN_BIAS] = torch.zeros(theirs["dsn.0.weight"].shape[0])
+    return theirs
+
+
+def _modules(kind: RobustNetKind) -> dict[str, str]:
+    return _MODULES | (_DEEP_STEM if kind.deep_stem else _PLAIN_STEM)
+
+
+def _renamed(key: str, modules: Mapping[str, str]) -> str:
+    for old, new in modules.items():
+        if key.startswith(f"{old}."):
+            return new + key.removeprefix(old)
+    raise CheckpointError(f"no place for {key}: not a DeepLabV3+ with a ResNet")
+
+
+def _swap_inputs(state: dict[str, Tensor], key: str, count: int) -> None:
+    """Move the first ``count`` input channels behind the others; negative moves the last ahead."""
+    state[key] = torch.roll(state[key], -count, dims=1)
+
+
+def _weightless_norms(kind: RobustNetKind) -> dict[str, int]:
+    """Instance norms of ISW and their channels, by our names."""
+    stem = {"conv1.1": 64, "conv1.4": 64} if kind.deep_stem else {"bn1": 64}
+    return stem | _BLOCK_NORMS

@@ -1,0 +1,110 @@
+"""Published weights: where each file is, how to know it, under which terms, how good it is.
+
+In: the name of a release, a network, a variant. Out: a `WeightSource`. All files expect RGB images
+scaled to 0..1 and normalised by ImageNet's mean and standard deviation, which is what
+`Segmenter.normalize` does.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from torch import Tensor
+
+KeyMap = Callable[[Mapping[str, Tensor]], dict[str, Tensor]]
+
+_IBN_NET = "https://github.com/XingangPan/IBN-Net/releases/download/v1.0/"
+_TORCHVISION = "https://download.pytorch.org/models/"
+_LICENCES = {
+    "ibn_net": "MIT; trained on ImageNet, whose terms are non-commercial research",
+    "torchvision": "BSD-3-Clause; trained on ImageNet, whose terms are non-commercial research",
+}
+
+
+@dataclass(frozen=True)
+class WeightSource:
+    """One published file.
+
+    Attributes:
+        url: address; its name ends in the beginning of the file's SHA-256, by torch.hub's
+            convention.
+        licence: terms of use.
+        top1_error: per cent on ImageNet's validation set as its publisher states it; None where
+            none is stated.
+        top5_error: likewise.
+        rename: how the file's keys become this package's.
+    """
+
+    url: str
+    licence: str
+    top1_error: float | None = None
+    top5_error: float | None = None
+    rename: KeyMap = dict
+
+    @property
+    def file_name(self) -> str:
+        """The last part of the address."""
+        return self.url.rsplit("/", 1)[1]
+
+    @property
+    def sha256_prefix(self) -> str:
+        """The first eight hexadecimal digits of the file's SHA-256."""
+        return self.file_name.removesuffix(".pth").rsplit("-", 1)[1]
+
+
+def _joined_numbers(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Torchvision's DenseNet files are older than its code: "norm.1" is "norm1" there now."""
+    return {re.sub(r"\.(norm|conv)\.(\d)\.", r".\1\2.", key): v for key, v in state.items()}
+
+
+# Error rates: the IBN-Net repository's README. It gives none for variant b, and until 2019 it said
+# that the rates of ResNet-50 and -101 belong to an older implementation (today's: 22.76 / 6.41 and
+# 21.29 / 5.61).
+_IBN_NET_FILES: dict[tuple[str, str], tuple[str, float | None, float | None]] = {
+    ("resnet18", "a"): ("resnet18_ibn_a-2f571257", 29.17, 10.24),
+    ("resnet34", "a"): ("resnet34_ibn_a-94bc1577", 25.78, 8.19),
+    ("resnet50", "a"): ("resnet50_ibn_a-d9d0bb7b", 22.54, 6.32),
+    ("resnet101", "a"): ("resnet101_ibn_a-59ea0ac6", 21.39, 5.59),
+    ("resnet18", "b"): ("resnet18_ibn_b-bc2f3c11", None, None),
+    ("resnet34", "b"): ("resnet34_ibn_b-04134c37", None, None),
+    ("resnet50", "b"): ("resnet50_ibn_b-9ca61e85", None, None),
+    ("resnet101", "b"): ("resnet101_ibn_b-c55f6dba", None, None),
+    ("resnext101", "a"): ("resnext101_ibn_a-6ace051d", 20.88, 5.42),
+    ("se_resnet101", "a"): ("se_resnet101_ibn_a-fabed4e2", 21.25, 5.51),
+    ("densenet121", "a"): ("densenet121_ibn_a-e4af5cc1", 24.47, 7.25),
+    ("densenet169", "a"): ("densenet169_ibn_a-9f32c161", 23.25, 6.51),
+}
+# torchvision's IMAGENET1K_V1: the recipe that IBN-Net's files were trained with too.
+_TORCHVISION_FILES: dict[str, tuple[str, float, float]] = {
+    "resnet18": ("resnet18-f37072fd", 30.242, 10.922),
+    "resnet34": ("resnet34-b627a593", 26.686, 8.58),
+    "resnet50": ("resnet50-0676ba61", 23.87, 7.138),
+    "resnet101": ("resnet101-63fe2227", 22.626, 6.454),
+    "resnet152": ("resnet152-394f9c45", 21.688, 5.954),
+    "resnext50": ("resnext50_32x4d-7cdf4587", 22.382, 6.302),
+    "densenet121": ("densenet121-a639ec97", 25.566, 8.028),
+    "densenet169": ("densenet169-b2777c0a", 24.4, 7.194),
+    "densenet201": ("densenet201-c1103571", 23.104, 6.63),
+    "densenet161": ("densenet161-8d451a50", 22.862, 6.44),
+}
+
+# (release, network, ibn) -> file
+PUBLISHED: dict[tuple[str, str, str], WeightSource] = {
+    **{
+        ("ibn_net", network, ibn): WeightSource(
+            f"{_IBN_NET}{stem}.pth", _LICENCES["ibn_net"], top1, top5
+        )
+        for (network, ibn), (stem, top1, top5) in _IBN_NET_FILES.items()
+    },
+    **{
+        ("torchvision", network, "none"): WeightSource(
+            f"{_TORCHVISION}{stem}.pth",
+            _LICENCES["torchvision"],
+            top1,
+            top5,
+            _joined_numbers if network.startswith("densenet") else dict,
+        )
+        for network, (stem, top1, top5) in _TORCHVISION_FILES.items()
+    },
+}
+RELEASES = ("ibn_net", "torchvision")

@@ -1,0 +1,184 @@
+"""The contract between every backbone and every head, and the variants of IBN."""
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from segibn.config.schema import ModelConfig
+from segibn.models import build_backbone
+from segibn.models.backbones import BACKBONES
+from segibn.models.build import HEADS, build_segmenter
+from segibn.models.ibn import InstanceBatchNorm2d, InstanceNorm2d, ParallelInstanceBatchNorm2d
+from segibn.models.plans import IbnPlan
+from segibn.models.residual import BasicBlock, BlockShape, Bottleneck, PartialInstanceNorm2d
+from segibn.models.resnet import ResNet, ResNetLayout
+
+SMALL = ["resnet18", "resnext50", "se_resnet50", "densenet121"]
+SIZE = (49, 70)
+
+
+def _image(*size: int) -> Tensor:
+    return torch.from_numpy(np.random.RandomState(0).randn(2, 3, *size)).float()
+
+
+def _check_pair(backbone: str, head: str, output_stride: int, ibn: str) -> None:
+    # Narrow heads: the contract does not depend on their width.
+    config = ModelConfig.model_validate(
+        {
+            "backbone": {"name": backbone, "ibn": ibn, "output_stride": output_stride},
+            "head": {"name": head, "channels": 8},
+            "aux_head": {"channels": 8},
+            "weights": "none",
+        }
+    )
+    model = build_segmenter(config, 5).train()
+    image = _image(*SIZE)
+    features = model.backbone(image)
+    assert features.keys() == model.backbone.feature_specs.keys()
+    for name, spec in model.backbone.feature_specs.items():
+        size = tuple(-(-side // spec.stride) for side in SIZE)
+        assert tuple(features[name].shape) == (2, spec.channels, *size), name
+    assert model.backbone.feature_specs["layer4"].stride == output_stride
+    output = model(image)
+    assert output.logits.shape == output.aux_logits.shape == (2, 5, *SIZE)
+    (output.logits.square().sum() + output.aux_logits.square().sum()).backward()
+    without = [name for name, p in model.named_parameters() if p.grad is None]
+    assert without == []
+
+
+@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize("backbone", SMALL)
+def test_one_network_of_each_family_fits_every_head(backbone: str, head: str) -> None:
+    _check_pair(backbone, head, 16, "a")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("backbone", "head", "output_stride"), list(itertools.product(BACKBONES, HEADS, (8, 16, 32)))
+)
+def test_every_network_fits_every_head_at_every_stride(
+    backbone: str, head: str, output_stride: int
+) -> None:
+    for ibn in ("none", "a") if backbone.startswith("densenet") else ("none", "a", "b"):
+        _check_pair(backbone, head, output_stride, ibn)
+
+
+@pytest.mark.parametrize("output_stride", [8, 16])
+@torch.no_grad()
+def test_a_dilated_densenet_contains_the_strided_one(output_stride: int, filled) -> None:
+    strided = filled(build_backbone, "densenet121", "a")
+    dilated = filled(build_backbone, "densenet121", "a", output_stride)
+    image = _image(64, 96)
+    step = 32 // output_stride
+    # Instance norms see more places than the strided network's, so compare without them.
+    for network in (strided, dilated):
+        for module in network.modules():
+            if isinstance(module, InstanceBatchNorm2d):
+                module.forward = lambda x, norm=module: x * norm.IN.weight.mean()
+    dense = dilated(image)["layer4"][..., ::step, ::step]
+    torch.testing.assert_close(dense, strided(image)["layer4"], atol=1e-4, rtol=1e-4)
+
+
+def _norms(plan: IbnPlan) -> dict[str, str]:
+    """Norms of a small ResNet that are not batch norms: name -> kind."""
+    kinds = {
+        InstanceBatchNorm2d: "split",
+        InstanceNorm2d: "full",
+        ParallelInstanceBatchNorm2d: "parallel",
+        PartialInstanceNorm2d: "half",
+    }
+    with torch.device("meta"):
+        network = ResNet(ResNetLayout(BasicBlock, (2, 2, 2, 2)), plan)
+    found = {name: kinds.get(type(module)) for name, module in network.named_modules()}
+    inner = tuple(
+        f"{name}." for name, kind in found.items() if kind in ("split", "parallel", "half")
+    )
+    return {n: k for n, k in found.items() if k and not n.startswith(inner)}
+
+
+def _every(names: str, stages: tuple[int, ...], kind: str) -> dict[str, str]:
+    return {f"layer{s}.{b}.{name}": kind for s in stages for b in (0, 1) for name in names.split()}
+
+
+def test_each_variant_puts_its_norms_where_the_paper_draws_them() -> None:
+    last = {"layer1.1.IN": "half", "layer2.1.IN": "half"}
+    assert _norms(IbnPlan("none")) == {}
+    assert _norms(IbnPlan("a")) == _every("bn1", (1, 2, 3), "split")
+    assert _norms(IbnPlan("a2")) == _every("bn1 bn2", (1, 2, 3), "split")
+    assert _norms(IbnPlan("c")) == _every("bn1", (1, 2, 3), "parallel")
+    assert _norms(IbnPlan("b")) == {"bn1": "full"} | dict.fromkeys(last, "full")
+    assert _norms(IbnPlan("d")) == last
+    assert _norms(IbnPlan("ad")) == _every("bn1", (1, 2, 3), "split") | last
+    assert _norms(IbnPlan("a", (1, 4))) == _every("bn1", (1, 4), "split")
+    assert _norms(IbnPlan("b", (2,))) == {"layer2.1.IN": "full"}
+
+
+@pytest.mark.parametrize("ratio", [0.0, 0.25, 1.0])
+def test_any_ratio_of_instance_channels_can_be_had(ratio: float) -> None:
+    with torch.device("meta"):
+        network = build_backbone("resnet18", "a", ibn_ratio=ratio)
+    norm = network.get_submodule("layer2.0.bn1")
+    assert (norm.num_instance, norm.num_batch) == (128 * ratio, 128 * (1 - ratio))
+
+
+@pytest.mark.parametrize("ibn", ["c", "d", "ad", "a2"])
+@pytest.mark.parametrize(
+    "block", [BasicBlock(BlockShape(8, 8)), Bottleneck(BlockShape(32, 8, groups=2))]
+)
+def test_every_variant_of_a_block_trains(ibn: str, block: nn.Module) -> None:
+    shape = BlockShape(8, 8) if isinstance(block, BasicBlock) else BlockShape(32, 8, base_width=16)
+    module = type(block)(shape, IbnPlan(ibn).block(1, is_last=True))
+    x = torch.randn(2, shape.in_channels, 6, 5)
+    out = module(x)
+    out.square().sum().backward()
+    assert out.shape == x.shape
+    assert all(p.grad is not None for p in module.parameters())
+
+
+def test_half_a_norm_leaves_the_other_half_alone() -> None:
+    x = torch.randn(2, 6, 4, 4) * 3 + 1
+    out = PartialInstanceNorm2d(6, 0.5)(x)
+    assert torch.equal(out[:, 3:], x[:, 3:])
+    torch.testing.assert_close(out[:, :3], InstanceNorm2d(3)(x[:, :3]))
+
+
+def test_side_by_side_norms_are_both() -> None:
+    x = torch.randn(2, 4, 5, 5)
+    norm = ParallelInstanceBatchNorm2d(4)
+    torch.testing.assert_close(
+        norm(x), torch.cat([InstanceNorm2d(4)(x), nn.BatchNorm2d(4)(x)], dim=1)
+    )
+
+
+def test_dilation_from_the_first_block_is_robustnets() -> None:
+    with torch.device("meta"):
+        usual = build_backbone("resnet50", output_stride=8)
+        robust = build_backbone("resnet50", output_stride=8, dilate_first=True)
+    dilations = [
+        [network.get_submodule(f"layer{s}.{b}.conv2").dilation[0] for s in (3, 4) for b in (0, 1)]
+        for network in (usual, robust)
+    ]
+    assert dilations == [[1, 2, 2, 4], [2, 2, 4, 4]]
+
+
+def test_three_small_convolutions_make_the_deep_stem() -> None:
+    network = build_backbone("resnet50", "b", stem="conv3x3").eval()
+    kinds = [type(m) for m in network.conv1] + [type(network.bn1)]
+    assert [k for k in kinds if "Norm" in k.__name__] == [
+        InstanceNorm2d,
+        InstanceNorm2d,
+        nn.BatchNorm2d,
+    ]
+    assert network.stem(_image(45, 64)).shape == (2, 128, 12, 16)
+
+
+def test_options_that_a_family_does_not_have_are_refused() -> None:
+    with pytest.raises(ValueError, match="leave out stem and dilate_first"):
+        build_backbone("densenet121", stem="conv3x3")
+    with pytest.raises(ValueError, match=r"among 1, 2, 3, 4: \[0\]"):
+        build_backbone("resnet18", "a", ibn_stages=(0,))
+    with pytest.raises(ValueError, match=r"lies in 0\.\.1: 1\.5"):
+        build_backbone("resnet18", "a", ibn_ratio=1.5)
