@@ -18,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from segibn.errors import SegibnError
 from segibn.models.segmenter import Segmenter
 from segibn.predict import InferenceOptions, resize_input
 
@@ -96,8 +97,16 @@ def feature_modules(backbone: nn.Module) -> dict[str, nn.Module]:
 
     A backbone of another make is any module with ``relu`` (used once, in its stem) and stages
     ``layer1``, ``layer2`` ... that are sequences of blocks.
+
+    Raises:
+        SegibnError: the backbone is not made of these, as a DenseNet.
     """
     stages = [(name, part) for name, part in backbone.named_children() if name.startswith("layer")]
+    if not stages or not hasattr(backbone, "relu"):
+        raise SegibnError(
+            f"feature divergence follows the blocks of residual networks; a "
+            f"{type(backbone).__name__} has none"
+        )
     found = {"stem": backbone.get_submodule("relu")}
     for name, stage in stages:
         found |= {f"{name}.{index}": block for index, block in stage.named_children()}

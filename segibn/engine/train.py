@@ -29,6 +29,7 @@ from segibn.labels.label_set import LabelSet
 from segibn.losses import SegmentationLoss
 from segibn.models.build import build_segmenter
 from segibn.models.segmenter import Segmenter
+from segibn.models.sync_norm import synchronize_batch_norms
 
 
 @dataclass(frozen=True)
@@ -129,8 +130,8 @@ def _build_model(
     torch.manual_seed(config.seed)
     model = build_segmenter(config.model, labels.num_classes)
     _, world = distributed.rank_and_world()
-    if world > 1 and device.type == "cuda":
-        model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
+    if world > 1:
+        model = synchronize_batch_norms(model, device)
     layout = torch.channels_last if config.engine.channels_last else torch.contiguous_format
     model = model.to(device, memory_format=layout).train()
     if world == 1:

@@ -15,6 +15,7 @@ from segibn.analysis.divergence import (
     symmetric_kl,
 )
 from segibn.analysis.plot import draw_curves
+from segibn.errors import SegibnError
 from segibn.models.backbones import build_backbone
 from segibn.models.heads.fcn import FCNHead
 from segibn.models.plans import IbnPlan
@@ -143,3 +144,10 @@ def test_a_higher_curve_is_drawn_higher():
     red = np.flatnonzero((middle[:, 0] > 180) & (middle[:, 1] < 90))  # the second curve
     grey = np.flatnonzero((abs(middle[:, 0] - 90) < 20) & (abs(middle[:, 2] - 104) < 20))
     assert red.max() < grey.min()
+
+
+def test_a_backbone_without_residual_blocks_is_refused() -> None:
+    with torch.device("meta"):
+        densenet = build_backbone("densenet121")
+    with pytest.raises(SegibnError, match="a DenseNet has none"):
+        feature_modules(densenet)

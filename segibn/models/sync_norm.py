@@ -1,0 +1,77 @@
+"""Batch norm over the images of all ranks, in elementary operations.
+
+In and out: (N, C, h, w) on each rank. torch's `SyncBatchNorm` takes CUDA tensors only; this one
+runs wherever a process group does, and is what torch's is compared with. Ranks may hold different
+numbers of images.
+"""
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.autograd.function import FunctionCtx
+
+
+class _SumOverRanks(torch.autograd.Function):
+    """Adds a tensor over ranks; so does its gradient, since every rank's loss depends on it."""
+
+    @staticmethod
+    def forward(ctx: FunctionCtx, local: Tensor) -> Tensor:
+        total = local.clone()
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: FunctionCtx, grad: Tensor) -> Tensor:
+        total = grad.contiguous().clone()
+        dist.all_reduce(total)
+        return total
+
+
+class SyncBatchNorm2d(nn.BatchNorm2d):
+    """`nn.BatchNorm2d` whose training statistics are those of all ranks' batches together.
+
+    Parameters, buffers and their names are the same. In evaluation, and in a single process, it is
+    `nn.BatchNorm2d`.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, h, w) -> the same shape and dtype; runs on every rank."""
+        if not self.training or not dist.is_initialized() or dist.get_world_size() == 1:
+            return super().forward(x)
+        values = x if x.dtype == torch.float64 else x.float()
+        count = values.new_tensor([x.numel() // x.shape[1]], dtype=torch.float64)
+        dist.all_reduce(count)
+        total = count.to(values.dtype)
+        mean = _SumOverRanks.apply(values.sum((0, 2, 3))) / total
+        # The mean is taken off before squaring: a difference of large sums would lose digits.
+        centred = values - mean[:, None, None]
+        variance = _SumOverRanks.apply(centred.square().sum((0, 2, 3))) / total
+        self._update_running(mean.detach(), (variance * total / (total - 1)).detach())
+        scale = (variance + self.eps).rsqrt() * self.weight
+        out = centred * scale[:, None, None] + self.bias[:, None, None]
+        return out.to(x.dtype)
+
+    @torch.no_grad()
+    def _update_running(self, mean: Tensor, unbiased_variance: Tensor) -> None:
+        self.num_batches_tracked.add_(1)
+        rate = 1 / int(self.num_batches_tracked) if self.momentum is None else self.momentum
+        self.running_mean.lerp_(mean.to(self.running_mean.dtype), rate)
+        self.running_var.lerp_(unbiased_variance.to(self.running_var.dtype), rate)
+
+
+def synchronize_batch_norms(model: nn.Module, device: torch.device) -> nn.Module:
+    """Let every batch norm of a model, also those inside IBN, use the statistics of all ranks.
+
+    Args:
+        model: changed in place, on whatever device; instance norms stay as they are.
+        device: where it will run: CUDA gets torch's `SyncBatchNorm`, anything else ours.
+
+    Returns:
+        The model.
+    """
+    if device.type == "cuda":
+        return nn.SyncBatchNorm.convert_sync_batchnorm(model)
+    for module in model.modules():
+        if type(module) is nn.BatchNorm2d:
+            module.__class__ = SyncBatchNorm2d
+    return model

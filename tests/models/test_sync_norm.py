@@ -1,0 +1,89 @@
+"""Batch norm over ranks: two processes with a part of the batch equal one with all of it."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from segibn.models.ibn import InstanceBatchNorm2d
+from segibn.models.sync_norm import SyncBatchNorm2d, synchronize_batch_norms
+
+WORKER = """
+import sys
+import torch
+import torch.distributed as dist
+from segibn.models.ibn import InstanceBatchNorm2d
+from segibn.models.sync_norm import synchronize_batch_norms
+
+dist.init_process_group("gloo")
+rank = dist.get_rank()
+case = torch.load(sys.argv[1], weights_only=True)
+norm = InstanceBatchNorm2d(case["channels"]).double()
+norm.load_state_dict(case["state"])
+norm = synchronize_batch_norms(norm.train(), torch.device("cpu"))
+part = slice(0, 3) if rank == 0 else slice(3, 4)
+x = case["x"][part].clone().requires_grad_()
+out = norm(x)
+out.backward(case["upstream"][part])
+result = {"out": out.detach(), "grad": x.grad, "state": norm.state_dict()}
+result["weights"] = {name: p.grad for name, p in norm.named_parameters()}
+torch.save(result, f"{sys.argv[2]}/{rank}.pt")
+dist.destroy_process_group()
+"""
+
+
+def test_two_ranks_of_unequal_size_equal_one_batch(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    norm = InstanceBatchNorm2d(6).double().train()
+    for parameter in norm.parameters():
+        nn.init.normal_(parameter)
+    state = {key: value.clone() for key, value in norm.state_dict().items()}
+    x = torch.randn(4, 6, 5, 3, dtype=torch.float64) * 2 + 3
+    upstream = torch.randn_like(x)
+    torch.save({"channels": 6, "state": state, "x": x, "upstream": upstream}, tmp_path / "case.pt")
+    (tmp_path / "worker.py").write_text(WORKER)
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+    done = subprocess.run(
+        [*launch, str(tmp_path / "worker.py"), str(tmp_path / "case.pt"), str(tmp_path)],
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])},
+        capture_output=True,
+        text=True,
+        timeout=180,
+    )
+    assert done.returncode == 0, done.stderr
+    ranks = [torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in (0, 1)]
+
+    x.requires_grad_()
+    out = norm(x)
+    out.backward(upstream)
+    torch.testing.assert_close(torch.cat([r["out"] for r in ranks]), out)
+    torch.testing.assert_close(torch.cat([r["grad"] for r in ranks]), x.grad)
+    for name, parameter in norm.named_parameters():
+        torch.testing.assert_close(sum(r["weights"][name] for r in ranks), parameter.grad)
+    for rank in ranks:
+        for key, value in norm.state_dict().items():
+            torch.testing.assert_close(rank["state"][key], value)
+
+
+def test_alone_and_in_evaluation_it_is_batch_norm() -> None:
+    torch.manual_seed(0)
+    ours, reference = SyncBatchNorm2d(4), nn.BatchNorm2d(4)
+    x = torch.randn(3, 4, 5, 5)
+    assert torch.equal(ours(x), reference(x))
+    assert torch.equal(ours.eval()(x), reference.eval()(x))
+    assert ours.state_dict().keys() == reference.state_dict().keys()
+
+
+@pytest.mark.parametrize(("device", "kind"), [("cpu", SyncBatchNorm2d), ("cuda", nn.SyncBatchNorm)])
+def test_every_batch_norm_and_no_instance_norm_is_replaced(device: str, kind: type) -> None:
+    model = nn.Sequential(nn.BatchNorm2d(4), InstanceBatchNorm2d(4))
+    keys = model.state_dict().keys()
+    model = synchronize_batch_norms(model, torch.device(device))
+    assert type(model[0]) is kind
+    assert type(model[1].BN) is kind
+    assert type(model[1].IN) is type(InstanceBatchNorm2d(4).IN)
+    assert model.state_dict().keys() == keys
