@@ -175,11 +175,11 @@ def _to_safetensors(source: Path, output: Path) -> str:
     from segibn.files import atomic_path
     from segibn.models.weights import load_segmenter
 
+    model, config, meta = load_segmenter(source)
     try:
         from safetensors.torch import save_file
     except ImportError:
         raise SegibnError("safetensors is not installed: pip install 'segibn[export]'") from None
-    model, config, meta = load_segmenter(source)
     state = {key: value.contiguous() for key, value in model.state_dict().items()}
     notes = {
         "format": "pt",
