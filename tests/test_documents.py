@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from segibn.report.tables import fill_tables
+
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = [
     ROOT / name
@@ -70,3 +72,9 @@ def test_no_module_is_named_after_nothing_and_files_stay_short() -> None:
         assert path.stem not in {"utils", "helpers", "common", "misc"}
         table_or_schema = path.name in {"schema.py"}
         assert table_or_schema or len(path.read_text().splitlines()) <= 300, path
+
+
+def test_tables_of_the_readme_are_those_of_the_results() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert "<!-- results:camera_to_camera -->" in text
+    assert fill_tables(text, ROOT / "results") == text

@@ -155,11 +155,12 @@ def _to_robustnet(source: Path, arguments: argparse.Namespace) -> str:
     )
     wanted = RobustNetKind.model_config(kind)
     own = config.model.model_dump()
-    fits = config.model.head.name == "deeplabv3plus" and config.model.align_corners
+    fits = backbone.name in ("resnet50", "resnet101") and config.model.align_corners
+    fits = fits and config.model.head.name == "deeplabv3plus"
     if not fits or any(own["backbone"][key] != value for key, value in wanted["backbone"].items()):
         raise CheckpointError(
-            f"{source} is another network than RobustNet's: it needs backbone "
-            f"{wanted['backbone']}, head deeplabv3plus and align_corners: true"
+            f"{source} is another network than RobustNet's: it needs a resnet50 or "
+            f"resnet101 as {wanted['backbone']}, head deeplabv3plus and align_corners: true"
         )
     state = {f"module.{k}": v for k, v in to_robustnet(model.state_dict(), kind).items()}
     arguments.output.parent.mkdir(parents=True, exist_ok=True)

@@ -186,6 +186,8 @@ class BackboneConfig(_Frozen):
                 raise ValueError(f"{self.name} has no stem or dilate_first; residual nets have")
         if self.ibn == "none" and (self.ibn_stages is not None or self.ibn_ratio is not None):
             raise ValueError("ibn_stages and ibn_ratio need an ibn; set it or leave them out")
+        if self.ibn_ratio is not None and self.ibn not in ("a", "ad", "a2"):
+            raise ValueError(f"ibn {self.ibn} has no ratio to choose; leave ibn_ratio out")
         return self
 
 

@@ -5,6 +5,7 @@ In: (name, bytes) members. Out: the same; nothing is ever unpacked to disk.
 
 import stat
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
@@ -46,7 +47,7 @@ def read_zip(path: Path, max_member_bytes: int = 1 << 26) -> Iterator[tuple[str,
                     yield info.filename, _read_member(archive, info, max_member_bytes, path)
     except OSError as error:
         raise SegibnError(f"{path}: cannot be read ({error.strerror or error})") from error
-    except (zipfile.BadZipFile, NotImplementedError, zipfile.zlib.error) as error:
+    except (zipfile.BadZipFile, NotImplementedError, zlib.error) as error:
         raise SegibnError(f"{path}: not a zip, or damaged ({error})") from error
 
 

@@ -51,7 +51,7 @@ def build_backbone(
         layout,
         ibn=ibn == "a",
         output_stride=output_stride,
-        stages=ibn_stages or (1, 2, 3),
+        stages=densenet.IBN_STAGES if ibn_stages is None else ibn_stages,
         ratio=densenet.IBN_RATIO if ibn_ratio is None else ibn_ratio,
     )
 

@@ -17,6 +17,7 @@ from segibn.models.features import FeatureSpec
 from segibn.models.ibn import InstanceBatchNorm2d
 
 IBN_RATIO = 0.4
+IBN_STAGES = (1, 2, 3)
 _IBN_EVERY = 3
 _BOTTLENECK = 4
 
@@ -124,7 +125,7 @@ class DenseNet(nn.Module):
         *,
         ibn: bool = False,
         output_stride: int = 32,
-        stages: tuple[int, ...] = (1, 2, 3),
+        stages: tuple[int, ...] = IBN_STAGES,
         ratio: float = IBN_RATIO,
     ) -> None:
         super().__init__()

@@ -98,7 +98,7 @@ class InstanceBatchNorm2d(nn.Module):
     def split_form(self, x: Tensor) -> Tensor:
         """The definition: split, normalise each half, join. What `forward` equals, and often is."""
         instance, batch = self.IN(x[:, self.instance_channels]), self.BN(x[:, self.batch_channels])
-        return torch.cat([batch, instance] if self.batch_first else [instance, batch], dim=1)
+        return self._ordered(instance, batch, dim=1)
 
     def formula_form(self, x: Tensor) -> Tensor:
         """The same in elementary operations, which a compiler fuses into two passes over memory."""
@@ -109,7 +109,7 @@ class InstanceBatchNorm2d(nn.Module):
             batch_mean = mean[:, batch].mean(0)
             spread = (mean[:, batch] - batch_mean).square().mean(0)
             batch_variance = variance[:, batch].mean(0) + spread
-            _update_running(bn, batch_mean, batch_variance, x.numel() // x.shape[1])
+            update_running(bn, batch_mean, batch_variance, x.numel() // x.shape[1])
         else:
             batch_mean, batch_variance = bn.running_mean, bn.running_var
         images = x.shape[0]
@@ -120,9 +120,9 @@ class InstanceBatchNorm2d(nn.Module):
         centred = values - mean[:, :, None, None]
         return (centred * scale[:, :, None, None] + bias[:, None, None]).to(x.dtype)
 
-    def _ordered(self, instance: Tensor, batch: Tensor) -> Tensor:
-        """Join two tensors (..., channels) in the order of the channels."""
-        return torch.cat([batch, instance] if self.batch_first else [instance, batch], dim=-1)
+    def _ordered(self, instance: Tensor, batch: Tensor, dim: int = -1) -> Tensor:
+        """Join two tensors in the order of the channels, which are ``dim``."""
+        return torch.cat([batch, instance] if self.batch_first else [instance, batch], dim=dim)
 
     def _unsplit(self, x: Tensor) -> Tensor:
         bn = self.BN
@@ -134,12 +134,19 @@ class InstanceBatchNorm2d(nn.Module):
         out, mean, variance = ibn_cpu.normalize(
             x, weight, bias, bn.eps, ibn_cpu.BatchHalf(self.batch_channels)
         )
-        _update_running(bn, mean, variance, x.numel() // x.shape[1])
+        update_running(bn, mean, variance, x.numel() // x.shape[1])
         return out
 
 
-def _update_running(bn: nn.BatchNorm2d, mean: Tensor, variance: Tensor, count: int) -> None:
-    """What `nn.BatchNorm2d` does in training: a moving average, with the unbiased variance."""
+def update_running(bn: nn.BatchNorm2d, mean: Tensor, variance: Tensor, count: int | Tensor) -> None:
+    """What `nn.BatchNorm2d` does in training: a moving average, with the unbiased variance.
+
+    Args:
+        bn: its buffers are changed in place.
+        mean: (C,).
+        variance: (C,), biased.
+        count: how many values each channel has.
+    """
     mean, variance = mean.detach(), variance.detach()
     with torch.no_grad():
         bn.num_batches_tracked.add_(1)

@@ -10,6 +10,8 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx
 
+from segibn.models.ibn import update_running
+
 
 class _SumOverRanks(torch.autograd.Function):
     """Adds a tensor over ranks; so does its gradient, since every rank's loss depends on it."""
@@ -46,17 +48,10 @@ class SyncBatchNorm2d(nn.BatchNorm2d):
         # The mean is taken off before squaring: a difference of large sums would lose digits.
         centred = values - mean[:, None, None]
         variance = _SumOverRanks.apply(centred.square().sum((0, 2, 3))) / total
-        self._update_running(mean.detach(), (variance * total / (total - 1)).detach())
+        update_running(self, mean, variance, total)
         scale = (variance + self.eps).rsqrt() * self.weight
         out = centred * scale[:, None, None] + self.bias[:, None, None]
         return out.to(x.dtype)
-
-    @torch.no_grad()
-    def _update_running(self, mean: Tensor, unbiased_variance: Tensor) -> None:
-        self.num_batches_tracked.add_(1)
-        rate = 1 / int(self.num_batches_tracked) if self.momentum is None else self.momentum
-        self.running_mean.lerp_(mean.to(self.running_mean.dtype), rate)
-        self.running_var.lerp_(unbiased_variance.to(self.running_var.dtype), rate)
 
 
 def synchronize_batch_norms(model: nn.Module, device: torch.device) -> nn.Module:

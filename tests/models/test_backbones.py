@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
 from torch import Tensor, nn
 
 from segibn.config.schema import ModelConfig
@@ -126,11 +127,10 @@ def test_any_ratio_of_instance_channels_can_be_had(ratio: float) -> None:
 
 @pytest.mark.parametrize("ibn", ["c", "d", "ad", "a2"])
 @pytest.mark.parametrize(
-    "block", [BasicBlock(BlockShape(8, 8)), Bottleneck(BlockShape(32, 8, groups=2))]
+    ("block", "shape"), [(BasicBlock, BlockShape(8, 8)), (Bottleneck, BlockShape(32, 8, groups=2))]
 )
-def test_every_variant_of_a_block_trains(ibn: str, block: nn.Module) -> None:
-    shape = BlockShape(8, 8) if isinstance(block, BasicBlock) else BlockShape(32, 8, base_width=16)
-    module = type(block)(shape, IbnPlan(ibn).block(1, is_last=True))
+def test_every_variant_of_a_block_trains(ibn: str, block: type, shape: BlockShape) -> None:
+    module = block(shape, IbnPlan(ibn).block(1, is_last=True))
     x = torch.randn(2, shape.in_channels, 6, 5)
     out = module(x)
     out.square().sum().backward()
@@ -173,6 +173,27 @@ def test_three_small_convolutions_make_the_deep_stem() -> None:
         nn.BatchNorm2d,
     ]
     assert network.stem(_image(45, 64)).shape == (2, 128, 12, 16)
+
+
+@pytest.mark.parametrize("name", ["resnet18", "densenet121"])
+def test_no_stages_at_all_mean_no_ibn(name: str) -> None:
+    with torch.device("meta"):
+        network = build_backbone(name, "a", ibn_stages=())
+    assert not any(isinstance(m, InstanceNorm2d) for m in network.modules())
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"name": "densenet121", "ibn": "b"}, "densenet121 has ibn none and a, not b"),
+        ({"name": "densenet121", "stem": "conv3x3"}, "densenet121 has no stem or dilate_first"),
+        ({"ibn_stages": [1]}, "need an ibn"),
+        ({"ibn": "b", "ibn_ratio": 0.25}, "ibn b has no ratio to choose"),
+    ],
+)
+def test_configs_with_options_without_effect_are_refused(options: dict, message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        ModelConfig.model_validate({"backbone": options, "head": {"name": "fcn"}})
 
 
 def test_options_that_a_family_does_not_have_are_refused() -> None:
