@@ -8,9 +8,6 @@ from typing import NoReturn
 
 from segibn.errors import SegibnError
 
-EXIT_USER_ERROR = 2
-
-
 def run_main(main: Callable[[Sequence[str] | None], int]) -> NoReturn:
     """Run a verb and exit; a user's mistake prints its message, without a traceback."""
     _show_log()
@@ -18,7 +15,7 @@ def run_main(main: Callable[[Sequence[str] | None], int]) -> NoReturn:
         code = main(None)
     except SegibnError as error:
         print(f"error: {error}", file=sys.stderr)
-        code = EXIT_USER_ERROR
+        code = error.exit_code
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         code = 130

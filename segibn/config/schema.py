@@ -329,16 +329,29 @@ class OptimConfig(_Frozen):
 class EngineConfig(_Frozen):
     """How the training loop runs; none of it should move a score."""
 
-    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
-    """auto = bfloat16 where the device computes it natively, else float32; float16 needs CUDA."""
+    precision: Literal["auto", "float32", "tf32", "bfloat16", "float16"] = "auto"
+    """auto = bfloat16 where the device computes it natively, else float32; float16 (with a gradient
+    scaler) and tf32 need CUDA."""
     channels_last: bool = True
     """Memory layout of images and weights."""
+    compile: bool = False
+    """Compile the network with ``torch.compile``: minutes at the start, faster steps on CUDA."""
+    max_micro_batch: PositiveInt | None = None
+    """Most samples on a device at a time; a process with a larger share of the global batch takes
+    it in equal steps and accumulates gradients. Batch norm's statistics are then those of a step.
+    null = no limit."""
     log_every: PositiveInt = 20
     """Iterations between two lines of metrics.jsonl."""
     checkpoint_every: PositiveInt = 1000
-    """Iterations between two checkpoints; the last iteration always writes one."""
+    """Iterations between two checkpoints; an evaluation and the last iteration write one too."""
+    keep_checkpoints: PositiveInt = 1
+    """How many of the latest checkpoints stay: 1 = ``last.pt`` alone, above that also
+    ``iteration_*.pt``. ``best.pt``, the best on ``data.val``, is kept beside them."""
     evaluate_every: Annotated[int, Field(ge=0)] = 0
     """Iterations between two evaluations on ``data.val``; 0 = only after the last."""
+    pictures: Annotated[int, Field(ge=0)] = 2
+    """Validation frames of which each evaluation draws the prediction, for TensorBoard and the run
+    folder."""
 
 
 class EvaluationConfig(_Frozen):
@@ -368,6 +381,9 @@ class RunConfig(_Frozen):
     """Data sets and augmentation."""
     model: ModelConfig = ModelConfig()
     """The network."""
+    init_from: str | None = None
+    """Checkpoint of an earlier training to start from, instead of ``model.weights``; with other
+    classes the classifiers start fresh. null = none."""
     loss: LossConfig = LossConfig()
     """What is minimised."""
     optim: OptimConfig = OptimConfig()

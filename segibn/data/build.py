@@ -12,6 +12,7 @@ import torch
 
 from segibn.config.schema import DataConfig, DatasetConfig, RunConfig
 from segibn.data import bdd100k, camvid, cityscapes, folder, gta5
+from segibn.data.batch_plan import plan_batch
 from segibn.data.cache import preload
 from segibn.data.dataset import SegmentationDataset
 from segibn.data.encoding import check_drivable_encoding
@@ -161,11 +162,7 @@ def build_train_loader(
     """
     data = config.data
     rank, world_size = rank_and_world()
-    if config.optim.global_batch_size % world_size:
-        raise ConfigError(
-            f"optim.global_batch_size {config.optim.global_batch_size} cannot be shared out over "
-            f"{world_size} processes; make it a multiple of {world_size}"
-        )
+    plan = plan_batch(config.optim.global_batch_size, world_size)
     _require_targets(samples)
     cached = data.cache == "memory"
     cache = None
@@ -188,7 +185,7 @@ def build_train_loader(
     )
     sampler = PositionSampler(
         len(samples),
-        config.optim.global_batch_size // world_size,
+        plan.per_process,
         seed=config.seed,
         start_iteration=first_iteration,
         end_iteration=config.optim.iterations,

@@ -9,7 +9,7 @@ LINE_INTERVAL_S = 15.0
 
 
 class TrainingProgress:
-    """Loss, learning rate, images per second and time left; silent when ``enabled`` is false."""
+    """Loss, speed, share of time waiting for data, memory, time left; silent if not ``enabled``."""
 
     def __init__(self, name: str, iterations: int, first_iteration: int, enabled: bool) -> None:
         self._console = Console()
@@ -39,11 +39,13 @@ class TrainingProgress:
         self._bar.update(self._task, completed=done)
 
     def show(self, done: int, record: dict[str, float]) -> None:
-        """Show the latest numbers: keys loss, lr, images_per_s."""
+        """Show the latest numbers: loss, lr, images_per_s, data_wait (0..1), memory_gib."""
         state = (
             f"loss {record['loss']:.3f}  lr {record['lr']:.2e}  "
-            f"{record['images_per_s']:.1f} images/s"
+            f"{record['images_per_s']:.1f} images/s  {record['data_wait']:.0%} data wait"
         )
+        if "memory_gib" in record:
+            state += f"  {record['memory_gib']:.1f} GiB"
         self._bar.update(self._task, state=state)
         now = time.monotonic()
         if self._lines and (now - self._last_line > LINE_INTERVAL_S or done == self._iterations):

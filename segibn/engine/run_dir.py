@@ -1,21 +1,25 @@
 """The run folder: what a training leaves behind.
 
 ``config.yaml`` (resolved), ``environment.json`` (command, git revision, versions, device),
-``metrics.jsonl`` and ``tensorboard/`` (curves), ``checkpoints/`` and ``scores/``.
+``metrics.jsonl`` and ``tensorboard/`` (curves), ``pictures/`` (predictions on validation frames),
+``checkpoints/`` (``last.pt``, ``best.pt`` by mIoU on the source domain, ``iteration_*.pt``) and
+``scores/``.
 """
 
 import json
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from segibn import provenance
 from segibn.config.load import dump_config
 from segibn.config.schema import RunConfig
 from segibn.errors import ConfigError
-from segibn.files import write_json, write_text
+from segibn.files import write_image, write_json, write_text
 
 
 class RunDir:
@@ -24,7 +28,9 @@ class RunDir:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.last_checkpoint = path / "checkpoints" / "last.pt"
+        self.best_checkpoint = path / "checkpoints" / "best.pt"
         self.metrics_file = path / "metrics.jsonl"
+        self.pictures = path / "pictures"
 
     def scores_file(self, evaluation_set: str) -> Path:
         """Return where the scores on a set such as ``gta5:val`` go."""
@@ -64,6 +70,7 @@ class MetricsLog:
 
         kept = _records_before(run.metrics_file, first_iteration)
         write_text(run.metrics_file, "".join(json.dumps(record) + "\n" for record in kept))
+        self._pictures = run.pictures
         self._file = run.metrics_file.open("a", encoding="utf-8")
         self._board = SummaryWriter(str(run.path / "tensorboard"), purge_step=first_iteration + 1)
 
@@ -74,10 +81,21 @@ class MetricsLog:
         for key, value in record.items():
             self._board.add_scalar(key, value, iteration)
 
+    def picture(self, iteration: int, name: str, picture: np.ndarray) -> None:
+        """Add a picture (H, W, 3) uint8 RGB; the folder keeps the latest one of each name."""
+        write_image(self._pictures / f"{name}.jpg", picture)
+        self._board.add_image(name, picture, iteration, dataformats="HWC")
+
     def close(self) -> None:
         """Flush and close both."""
         self._file.close()
         self._board.close()
+
+
+def best_miou(run: RunDir) -> float:
+    """Return the best mIoU on the source domain that the run has written down, -1 without any."""
+    records = _records_before(run.metrics_file, sys.maxsize)
+    return max((record["val_miou"] for record in records if "val_miou" in record), default=-1.0)
 
 
 def _records_before(path: Path, iteration: int) -> list[dict[str, Any]]:

@@ -7,16 +7,22 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
+from segibn import distributed
 from segibn.config.schema import DatasetConfig, RunConfig
 from segibn.data.build import build_eval_frames
 from segibn.distributed import sum_over_ranks
+from segibn.engine.run_dir import RunDir
 from segibn.errors import ConfigError
 from segibn.evaluation.evaluate import evaluate
 from segibn.evaluation.scores import Conditions, Scores
+from segibn.files import write_json
+from segibn.labels.label_set import LabelSet
 from segibn.models.segmenter import Segmenter
 from segibn.predict import InferenceOptions, Predictor
+from segibn.visualize import frame_sheet
 
 
 def set_name(dataset: DatasetConfig) -> str:
@@ -95,6 +101,54 @@ def inference_options(config: RunConfig) -> InferenceOptions:
     """Return how a run's frames are to be scored, from its config."""
     given = config.evaluation
     return InferenceOptions(input_size=given.input_size, input_height=given.input_height)
+
+
+def score_source(
+    config: RunConfig,
+    model: Segmenter,
+    labels: LabelSet,
+    *,
+    datasets_root: Path,
+    run: RunDir,
+    show: Callable[[str, np.ndarray], None],
+) -> dict[str, float]:
+    """Score held-out frames of the source domain; runs on every rank.
+
+    Args:
+        config: of the run.
+        model: left in evaluation mode.
+        labels: of the training data.
+        datasets_root: the folder above the data sets.
+        run: gets the scores.
+        show: called with the name and the picture (H, W, 3) of the first ``engine.pictures``
+            frames of this rank.
+
+    Returns:
+        The headline numbers, empty without ``data.val``.
+    """
+    if config.data.val is None:
+        return {}
+    left = config.engine.pictures
+
+    def observe(name: str, image: np.ndarray, target: np.ndarray, pred: np.ndarray) -> None:
+        nonlocal left
+        if left > 0:
+            left -= 1
+            show(name, frame_sheet(image, target, pred, labels.palette))
+
+    scores = score(
+        model,
+        config.data.val,
+        classes=config.data.classes,
+        class_names=labels.class_names,
+        datasets_root=datasets_root,
+        device=model.pixel_mean.device,
+        options=inference_options(config),
+        observe=observe,
+    )
+    if distributed.is_main():
+        write_json(run.scores_file(set_name(config.data.val)), scores.to_dict())
+    return {"val_miou": scores.miou, "val_pixel_accuracy": scores.pixel_accuracy}
 
 
 def _describe(options: InferenceOptions) -> str:
