@@ -8,6 +8,7 @@ from typing import NoReturn
 
 from segibn.errors import SegibnError
 
+
 def run_main(main: Callable[[Sequence[str] | None], int]) -> NoReturn:
     """Run a verb and exit; a user's mistake prints its message, without a traceback."""
     _show_log()

@@ -42,5 +42,6 @@ def plan_batch(global_batch: int, processes: int, most_per_process: int | None =
         )
     per_process = global_batch // processes
     most = per_process if most_per_process is None else most_per_process
-    steps = next(n for n in range(1, per_process + 1) if not per_process % n and per_process // n <= most)
+    divisors = (n for n in range(1, per_process + 1) if per_process % n == 0)
+    steps = next(n for n in divisors if per_process // n <= most)
     return BatchPlan(per_process, steps)

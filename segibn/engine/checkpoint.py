@@ -68,8 +68,9 @@ def save_checkpoint(
         "versions": provenance.versions(),
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_path(path) as temporary:
-        torch.save(content, temporary)
+    # Through a Python file: torch's own writer would not say why the system refused.
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        torch.save(content, file)
 
 
 def training_state(updater: Updater) -> dict[str, Any]:

@@ -88,4 +88,6 @@ def _memory_advice(config: RunConfig, micro_batch: int, error: RuntimeError) -> 
     if config.model.backbone.output_stride == 8:
         advice.append("model.backbone.output_stride=16")
     reason = str(error).strip().splitlines()[0][:200]
-    return f"out of memory with {micro_batch} crops at a time; try {', or '.join(advice)}. ({reason})"
+    return (
+        f"out of memory with {micro_batch} crops at a time; try {', or '.join(advice)}. ({reason})"
+    )

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -16,9 +17,7 @@ from segibn.engine.update import Batch
 class Journal:
     """Progress bar, metrics files and pictures; everything but rank 0 stays silent."""
 
-    def __init__(
-        self, config: RunConfig, run: RunDir, first: int, device: torch.device
-    ) -> None:
+    def __init__(self, config: RunConfig, run: RunDir, first: int, device: torch.device) -> None:
         self._config, self._run, self._device = config, run, device
         main = distributed.is_main()
         iterations = config.optim.iterations
@@ -50,21 +49,21 @@ class Journal:
                 return
             yield batch
 
-    def record(self, done: int, loss: float, lr: float) -> None:
+    def record(self, done: int, loss: float, lr: float, at: float) -> None:
         """Count an update; every ``log_every`` write down how it went.
 
         Args:
             done: updates so far.
             loss: of the last of them, mean over the global batch.
             lr: likewise its learning rate.
+            at: when it had been launched, by ``time.monotonic``: it is read later.
         """
         self._progress.advance(done)
         if self._log is None:
             return
         if done % self._config.engine.log_every and done != self._config.optim.iterations:
             return
-        now = time.monotonic()
-        elapsed = max(now - self._clock, 1e-9)
+        elapsed = max(at - self._clock, 1e-9)
         images = (done - self._counted_from) * self._config.optim.global_batch_size
         record = {
             "loss": loss,
@@ -74,13 +73,16 @@ class Journal:
         }
         if self._device.type == "cuda":
             record["memory_gib"] = torch.cuda.max_memory_allocated(self._device) / 2**30
-        self._counted_from, self._clock, self._waited = done, now, 0.0
+        self._counted_from, self._clock, self._waited = done, at, 0.0
         self._log.write(done, record)
         self._progress.show(done, record)
 
-    def pause(self) -> None:
-        """Leave out of the speed what happened since the last record: saving, scoring."""
-        self._clock, self._waited = time.monotonic(), 0.0
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Leave out of the speed what happens in the block: saving, scoring."""
+        start = time.monotonic()
+        yield
+        self._clock += time.monotonic() - start
 
     def evaluated(self, done: int, numbers: dict[str, float]) -> None:
         """Write down scores on the source domain."""

@@ -94,9 +94,7 @@ def train(
         is_alone = distributed.rank_and_world()[1] == 1  # then nobody has to be asked
         with journal, explained_failures(config, updater.plan.micro_batch):
             for batch in journal.timed(loader):
-                launched = updater.update(
-                    batch, done, wants_to_stop=stop.received is not None
-                )
+                launched = updater.update(batch, done, wants_to_stop=stop.received is not None)
                 done += 1
                 if pending is not None:  # read while the device computes what was just launched
                     stopping = _read(pending, journal, run)
@@ -107,10 +105,10 @@ def train(
                 if scoring or stopping or _is_due(done, config.engine.checkpoint_every):
                     stopping = _read(pending, journal, run) or stopping
                     pending = None
-                    _save(run, updater, labels, done)
-                    if scoring:
-                        _score(updater, labels, datasets_root, run, journal, done)
-                    journal.pause()
+                    with journal.paused():
+                        _save(run, updater, labels, done)
+                        if scoring:
+                            _score(updater, labels, datasets_root, run, journal, done)
                 if stopping:
                     break
         stopped_by = None if done == config.optim.iterations else stop.received or signal.SIGTERM
@@ -146,7 +144,7 @@ def _read(pending: Pending, journal: Journal, run: RunDir) -> bool:
     """Check and log an update; return whether any rank asked to stop when it began."""
     loss, stopping = pending.read()
     stop_at_non_finite(loss, pending, run.path)
-    journal.record(pending.iteration + 1, loss, pending.lr)
+    journal.record(pending.iteration + 1, loss, pending.lr, pending.launched)
     return stopping
 
 

@@ -4,6 +4,7 @@ Comes in: a batch (uint8 images, train ids) on each rank. Goes out: changed weig
 numbers that are still on the device. Nothing here makes the host wait for the device.
 """
 
+import time
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -35,12 +36,14 @@ class Pending:
         batch: this rank's samples.
         lr: learning rate of the update.
         loss_scale: of float16 training, 0-dim on the device; None otherwise.
+        launched: when the host was done with it, by ``time.monotonic``.
     """
 
     iteration: int
     batch: Batch
     lr: float
     loss_scale: Tensor | None
+    launched: float
     _numbers: Tensor
     _event: torch.cuda.Event | None
 
@@ -78,9 +81,7 @@ class Updater:
         self.dtype = choose_dtype(config.engine.precision, self.device)
         apply_tf32(config.engine.precision, self.device)
         _, world = distributed.rank_and_world()
-        self.plan = plan_batch(
-            config.optim.global_batch_size, world, config.engine.max_micro_batch
-        )
+        self.plan = plan_batch(config.optim.global_batch_size, world, config.engine.max_micro_batch)
         self.criterion = build_criterion(config.loss, model.num_classes, self.device)
         self.optimizer = build_optimizer(model, config.optim, self.device)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.dtype == torch.float16)
@@ -115,11 +116,11 @@ class Updater:
         normalizer, stops = self._agree(target, wants_to_stop)
         self.optimizer.zero_grad(set_to_none=True)
         loss = torch.zeros((), dtype=torch.float64, device=self.device)
-        parts = zip(images.split(self.plan.micro_batch), target.split(self.plan.micro_batch), strict=True)
-        for step, (image, labels) in enumerate(parts, start=1):
+        micro_batches = (part.split(self.plan.micro_batch) for part in (images, target))
+        for step, (image, labels) in enumerate(zip(*micro_batches, strict=True), start=1):
             with self._synchronizing_at(step):
                 loss += self._backward(image, labels, normalizer)
-        loss_scale = self.scaler.scale(torch.ones((), device=self.device)) if self.scaler.is_enabled() else None
+        loss_scale = self._loss_scale()
         self._step()
         return self._pending(iteration, batch, lr, loss_scale, loss, stops)
 
@@ -137,6 +138,12 @@ class Updater:
         loss, _ = self.criterion(output, target, normalizer=normalizer, share=1 / self.plan.steps)
         self.scaler.scale(loss).backward()
         return loss.detach()
+
+    def _loss_scale(self) -> Tensor | None:
+        """The scaler's factor as it is on the device; None without one."""
+        if not self.scaler.is_enabled():
+            return None
+        return self.scaler.scale(torch.ones((), device=self.device))
 
     def _step(self) -> None:
         limit = self.config.optim.clip_grad_norm
@@ -181,7 +188,7 @@ class Updater:
             numbers = host.copy_(numbers, non_blocking=True)
             event = torch.cuda.Event()
             event.record()
-        return Pending(iteration, batch, lr, loss_scale, numbers, event)
+        return Pending(iteration, batch, lr, loss_scale, time.monotonic(), numbers, event)
 
 
 def _seed_iteration(seed: int, iteration: int) -> None:

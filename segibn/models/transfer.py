@@ -16,9 +16,7 @@ from segibn.models.weights import read_checkpoint
 _CLASSIFIERS = ("head.classifier.", "aux_head.classifier.")
 
 
-def init_from_checkpoint(
-    model: Segmenter, path: Path, class_names: Sequence[str]
-) -> WeightsReport:
+def init_from_checkpoint(model: Segmenter, path: Path, class_names: Sequence[str]) -> WeightsReport:
     """Fill a network with the weights of a checkpoint.
 
     Args:
