@@ -15,6 +15,7 @@ from torch.nn.parallel import DistributedDataParallel
 from segibn import distributed
 from segibn.config.schema import RunConfig
 from segibn.data.build import build_label_set, build_train_loader, index_dataset
+from segibn.data.build_mix import index_mix
 from segibn.engine.checkpoint import ClassTable, resume_training, save_checkpoint
 from segibn.engine.journal import Journal
 from segibn.engine.optim import build_optimizer, set_learning_rate
@@ -63,6 +64,7 @@ def train(
     if config.data.val is not None:
         index_dataset(config.data.val, datasets_root)  # a missing one must show now, not at the end
     labels = build_label_set(config.data.train, config.data.classes, samples)
+    mixed = index_mix(config.data, labels, datasets_root)
     run = RunDir(output)
     checkpoint = _checkpoint_to_resume(run, resume)
 
@@ -83,7 +85,9 @@ def train(
         journal = Journal(config, run, first)
         if config.data.cache == "memory":
             journal.say(f"reading {len(samples)} frames into memory")
-        loader = build_train_loader(config, samples, labels, first_iteration=first)
+        loader = build_train_loader(
+            config, samples, labels, mixed, datasets_root=datasets_root, first_iteration=first
+        )
         unread_loss, batch = None, {"name": []}
 
         done = first
