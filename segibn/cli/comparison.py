@@ -193,10 +193,10 @@ def _names_of(run: "TrainedRun", datasets_root: Path) -> list[str] | None:
     from segibn.data.build import index_dataset
 
     try:
-        samples = index_dataset(run.config.data.train, datasets_root)
+        sets = [index_dataset(dataset, datasets_root) for dataset in run.config.data.sources]
     except DatasetError:
         return None
-    return [sample.name for sample in samples]
+    return [sample.name for samples in sets for sample in samples]
 
 
 def _default_arguments() -> argparse.Namespace:

@@ -109,8 +109,11 @@ def _nearby(path: Path) -> str:
 def _anchor_names_files(tree: dict[str, Any], folder: Path) -> None:
     """Make ``names_file`` paths absolute: they are relative to the file that states them."""
     data = tree.get("data")
-    for part in ("train", "val"):
-        dataset = data.get(part) if isinstance(data, dict) else None
+    if not isinstance(data, dict):
+        return
+    mix = data.get("mix")
+    sources = [part for part in mix if isinstance(part, dict)] if isinstance(mix, list) else []
+    for dataset in (data.get("train"), data.get("val"), *(part.get("dataset") for part in sources)):
         if isinstance(dataset, dict) and isinstance(dataset.get("names_file"), str):
             dataset["names_file"] = str((folder / dataset["names_file"]).resolve())
 
@@ -171,7 +174,7 @@ def _explain(item: dict[str, Any]) -> str:
     return f"{where}: {message[:1].lower() + message[1:]}{shown}"
 
 
-_UNION_TAGS = {"fcn", "deeplabv3", "deeplabv3plus"}
+_UNION_TAGS = {"fcn", "deeplabv3", "deeplabv3plus", "uniform", "class_uniform", "rare_class"}
 
 
 def _known_keys(location: Sequence[str]) -> list[str]:

@@ -4,9 +4,13 @@ Numbers may be written as YAML reads them ("1e-4" is a string to YAML 1.1; it be
 here). Unknown keys are errors. Sizes are (H, W) in pixels. Defaults live here and nowhere else.
 """
 
+import fractions
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+
+from segibn.config.frozen import Frozen as _Frozen
+from segibn.config.sampling import SamplingConfig, UniformSampling
 
 Size = tuple[PositiveInt, PositiveInt]
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -37,12 +41,6 @@ ClassScheme = Literal["cityscapes19", "street11", "camvid11", "drivable3"]
 ATROUS_RATES = {8: (12, 24, 36), 16: (6, 12, 18), 32: (3, 6, 9)}
 """ASPP dilations for each output stride: DeepLabV3 (arXiv 1706.05587, section 4.1), which names
 those at 16 and doubles them at 8; those at 32 halve them again."""
-
-
-class _Frozen(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
-    )
 
 
 class LabelRow(_Frozen):
@@ -111,11 +109,25 @@ class DatasetConfig(_Frozen):
         return self
 
 
+class MixedSource(_Frozen):
+    """One more data set to train on, besides ``data.train``."""
+
+    dataset: DatasetConfig
+    """Which split of which data set; read in the classes of ``data.train``."""
+    share: Annotated[float, Field(gt=0.0, lt=1.0)]
+    """Share of the samples of every batch; what all of these leave comes from ``data.train``."""
+
+
 class DataConfig(_Frozen):
     """What the network is shown in training, and what it is scored on meanwhile."""
 
     train: DatasetConfig
     """The source domain."""
+    mix: tuple[MixedSource, ...] = ()
+    """More sources, each with its share of the samples and in shuffled passes of its own."""
+    sampling: SamplingConfig = UniformSampling()
+    """Which samples are drawn and where they are cropped: ``uniform``, ``class_uniform`` or
+    ``rare_class``, with their settings; on several sources, in each of them alike."""
     val: DatasetConfig | None = None
     """Held-out frames of the source domain, scored at the end and every
     ``engine.evaluate_every``; never the target domain."""
@@ -156,7 +168,23 @@ class DataConfig(_Frozen):
                 raise ValueError(f"{name} {(low, high)}: give [low, high], 0 < low <= high")
         if self.blur_sigma and self.blur_sigma[0] > self.blur_sigma[1]:
             raise ValueError(f"blur_sigma {self.blur_sigma}: give [low, high], low <= high")
+        mixed = sum(fractions.Fraction(repr(source.share)) for source in self.mix)
+        if mixed >= 1:
+            raise ValueError(
+                f"mix: the shares add up to {float(mixed):g} and leave nothing for data.train; "
+                "keep their sum below 1"
+            )
+        wanted = getattr(self.sampling, "min_pixels", 0)
+        if self.resize is not None and wanted > self.resize[0] * self.resize[1]:
+            raise ValueError(
+                f"sampling.min_pixels {wanted} is more than a frame of resize {self.resize} has"
+            )
         return self
+
+    @property
+    def sources(self) -> tuple[DatasetConfig, ...]:
+        """The data sets that are trained on: ``train``, then those of ``mix``."""
+        return (self.train, *(source.dataset for source in self.mix))
 
 
 class BackboneConfig(_Frozen):
@@ -439,15 +467,15 @@ class RunConfig(_Frozen):
 
     @model_validator(mode="after")
     def _check(self) -> "RunConfig":
-        own = {"bdd100k_drivable": "drivable3"}.get(self.data.train.name)
-        wanted = self.data.classes
-        if wanted == "drivable3" and own != "drivable3":
-            raise ValueError(
-                f"data.classes drivable3 needs bdd100k_drivable, not {self.data.train.name}"
-            )
-        if self.data.train.name in ("bdd100k_drivable", "folder") and wanted not in (None, own):
-            raise ValueError(
-                f"data.classes {wanted}: {self.data.train.name} has only its own classes; "
-                "remove the key"
-            )
+        for source in self.data.sources:
+            _check_classes(source.name, self.data.classes)
         return self
+
+
+def _check_classes(name: str, wanted: str | None) -> None:
+    """Check that a data set may be read in the classes that a config asks for."""
+    own = {"bdd100k_drivable": "drivable3"}.get(name)
+    if wanted == "drivable3" and own != "drivable3":
+        raise ValueError(f"data.classes drivable3 needs bdd100k_drivable, not {name}")
+    if name in ("bdd100k_drivable", "folder") and wanted not in (None, own):
+        raise ValueError(f"data.classes {wanted}: {name} has only its own classes; remove the key")

@@ -13,11 +13,13 @@ import torch
 from segibn.config.schema import DataConfig, DatasetConfig, RunConfig
 from segibn.data import bdd100k, camvid, cityscapes, folder, gta5
 from segibn.data.batch_plan import plan_batch
+from segibn.data.build_sampling import TrainingSet, build_plan, require_memory
 from segibn.data.cache import preload
 from segibn.data.dataset import SegmentationDataset
 from segibn.data.encoding import check_drivable_encoding
 from segibn.data.frames import Frames
 from segibn.data.loader import TrainLoader, auto_workers, make_loader
+from segibn.data.mixed import MixedDataset
 from segibn.data.narrow import narrow_pairing, take_fraction
 from segibn.data.sampler import PositionSampler
 from segibn.data.samples import Pairing, SamplePaths, Source, strict
@@ -143,7 +145,9 @@ def build_train_loader(
     config: RunConfig,
     samples: Sequence[SamplePaths],
     label_set: LabelSet,
+    mixed: Sequence[TrainingSet] = (),
     *,
+    datasets_root: Path | None = None,
     first_iteration: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> TrainLoader:
@@ -151,8 +155,10 @@ def build_train_loader(
 
     Args:
         config: of the run.
-        samples: from `index_dataset`, the same on every rank.
+        samples: of ``data.train``, from `index_dataset`, the same on every rank.
         label_set: reads the label maps' values.
+        mixed: the sets of ``data.mix``, from `build_mix.index_mix`.
+        datasets_root: the folder above the data sets, where an index of classes is kept.
         first_iteration: where a resumed run goes on.
         progress: called with (done, total) while ``cache: memory`` decodes the frames.
 
@@ -162,31 +168,16 @@ def build_train_loader(
     """
     data = config.data
     rank, world_size = rank_and_world()
-    plan = plan_batch(config.optim.global_batch_size, world_size)
-    _require_targets(samples)
-    cached = data.cache == "memory"
-    cache = None
-    if cached:
-        cache = preload(
-            samples,
-            label_set,
-            data.resize,
-            limit_gib=data.cache_limit_gib,
-            threads=auto_workers(world_size),
-            progress=progress,
-        )
-    dataset = SegmentationDataset(
-        samples,
-        label_set,
-        build_transform(data),
-        seed=config.seed,
-        resize=data.resize,
-        cache=cache,
-    )
+    shares = plan_batch(config.optim.global_batch_size, world_size)
+    if len(mixed) != len(data.mix):
+        raise ValueError(f"{len(mixed)} sets for the {len(data.mix)} of data.mix; see build_mix.py")
+    require_targets(samples)
+    sets = (TrainingSet(f"{data.train.name}:{data.train.split}", samples, label_set), *mixed)
+    require_memory(data, sets)
+    parts = [_build_dataset(config, one, world_size, progress) for one in sets]
     sampler = PositionSampler(
-        len(samples),
-        plan.per_process,
-        seed=config.seed,
+        build_plan(config, sets, datasets_root),
+        shares.per_process,
         start_iteration=first_iteration,
         end_iteration=config.optim.iterations,
         rank=rank,
@@ -196,8 +187,33 @@ def build_train_loader(
     workers = data.workers
     if workers == "auto":
         # Frames in memory cost a CPU run less to augment than to send between processes.
+        cached = data.cache == "memory"
         workers = 0 if cached and not on_gpu else auto_workers(world_size)
+    dataset = MixedDataset(parts) if mixed else parts[0]
     return make_loader(dataset, sampler, workers=workers, pin_memory=on_gpu)
+
+
+def _build_dataset(
+    config: RunConfig,
+    training_set: TrainingSet,
+    world_size: int,
+    progress: Callable[[int, int], None] | None,
+) -> SegmentationDataset:
+    data = config.data
+    samples, label_set = training_set.samples, training_set.label_set
+    cache = None
+    if data.cache == "memory":
+        cache = preload(
+            samples,
+            label_set,
+            data.resize,
+            limit_gib=data.cache_limit_gib,
+            threads=auto_workers(world_size),
+            progress=progress,
+        )
+    return SegmentationDataset(
+        samples, label_set, build_transform(data), seed=config.seed, resize=data.resize, cache=cache
+    )
 
 
 def build_transform(data: DataConfig) -> TrainTransform:
@@ -230,7 +246,7 @@ def build_eval_frames(
         DatasetError: as `index_dataset`, or the split has no labels.
     """
     samples = index_dataset(dataset, datasets_root)
-    _require_targets(samples)
+    require_targets(samples)
     rank, world_size = rank_and_world()
     return Frames(
         tuple(samples),
@@ -251,6 +267,20 @@ def target_paths(samples: Sequence[SamplePaths]) -> list[Path]:
     return [sample.target for sample in samples if sample.target is not None]
 
 
+def require_targets(samples: Sequence[SamplePaths]) -> None:
+    """Check that a split has labels.
+
+    Raises:
+        DatasetError: it has none.
+    """
+    for sample in samples:
+        if sample.target is None:
+            raise DatasetError(
+                f"{sample.image}: its split has no public label maps; it serves for predictions "
+                "and submissions only"
+            )
+
+
 def _find_in_folders(root: Path, dataset: DatasetConfig) -> Pairing:
     files = dataset.folder
     if files is None:
@@ -263,12 +293,3 @@ def _find_in_folders(root: Path, dataset: DatasetConfig) -> Pairing:
         image_suffix=files.image_suffix,
         target_suffix=files.target_suffix,
     )
-
-
-def _require_targets(samples: Sequence[SamplePaths]) -> None:
-    for sample in samples:
-        if sample.target is None:
-            raise DatasetError(
-                f"{sample.image}: its split has no public label maps; it serves for predictions "
-                "and submissions only"
-            )

@@ -11,13 +11,16 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
+from segibn.data.plan import Draw
 from segibn.data.samples import SamplePaths
 from segibn.data.transforms import resize_image, resize_target
 from segibn.errors import DatasetError, ImageFileError
 from segibn.files import read_image, read_label_map
 from segibn.labels.label_set import LabelSet
 
-Transform = Callable[[np.ndarray, np.ndarray, int], tuple[np.ndarray, np.ndarray]]
+Transform = Callable[
+    [np.ndarray, np.ndarray, int, tuple[int, int] | None], tuple[np.ndarray, np.ndarray]
+]
 Arrays = tuple[np.ndarray, np.ndarray]
 
 
@@ -67,7 +70,7 @@ def load_arrays(
 
 
 class SegmentationDataset(Dataset[dict[str, Any]]):
-    """Samples by (position, index), as `sampler.PositionSampler` hands them out."""
+    """Samples by `plan.Draw`, as `sampler.PositionSampler` hands them out."""
 
     def __init__(
         self,
@@ -84,7 +87,7 @@ class SegmentationDataset(Dataset[dict[str, Any]]):
         Args:
             samples: labelled samples.
             label_set: reads the label maps' values.
-            transform: augments (image, target, seed); None shows the frames as they are.
+            transform: augments (image, target, seed, focus); None shows the frames as they are.
             seed: the run's seed.
             resize: (H, W) of the frames before the transform; None for native size.
             cache: decoded (image, target) of every sample, already resized; not modified.
@@ -100,21 +103,21 @@ class SegmentationDataset(Dataset[dict[str, Any]]):
         """Number of different samples."""
         return len(self.samples)
 
-    def __getitem__(self, key: tuple[int, int]) -> dict[str, Any]:
+    def __getitem__(self, key: Draw | tuple[int, int]) -> dict[str, Any]:
         """Return the sample ``index`` as it looks at ``position`` of the run.
 
         Args:
-            key: (position, index).
+            key: (position, index) or (position, index, focus).
 
         Returns:
             ``image`` (3, H, W) uint8 RGB, channels last in memory, ``target`` (H, W) uint8 train
             ids (255 = ignore), ``name`` and ``position``.
         """
-        position, index = key
+        position, index, focus = Draw(*key)
         sample = self.samples[index]
         image, target = self._arrays(index)
         if self.transform is not None:
-            image, target = self.transform(image, target, sample_seed(self.seed, position))
+            image, target = self.transform(image, target, sample_seed(self.seed, position), focus)
         return {
             "image": torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1),
             "target": torch.from_numpy(np.ascontiguousarray(target)),

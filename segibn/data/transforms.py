@@ -39,6 +39,7 @@ def draw_window(
     crop_size: tuple[int, int],
     scale_range: tuple[float, float],
     aspect_range: tuple[float, float] = (1.0, 1.0),
+    focus: tuple[int, int] | None = None,
 ) -> Window:
     """Draw a scale and a place: what scaling the frame and then cropping at random would show.
 
@@ -49,25 +50,37 @@ def draw_window(
         scale_range: lowest and highest factor on the frame, drawn uniformly.
         aspect_range: lowest and highest factor on width over height, its logarithm drawn
             uniformly; the area stays.
+        focus: row and column of a pixel of the frame that the window must contain; every window
+            of the drawn size that does is as likely. None for any window.
+
+    Raises:
+        ValueError: the focus lies outside the frame.
     """
+    if focus is not None and not all(0 <= f < n for f, n in zip(focus, frame_size, strict=True)):
+        raise ValueError(f"focus {focus} lies outside a frame of {frame_size}")
     scale = rng.uniform(*scale_range)
     stretch = float(np.exp(rng.uniform(*np.log(aspect_range)) / 2))
     scales = (scale / stretch, scale * stretch)
     spans = [
-        _draw_span(place, frame, crop, factor)
-        for place, frame, crop, factor in zip(
-            rng.uniform(size=2), frame_size, crop_size, scales, strict=True
+        _draw_span(place, frame, crop, factor, pixel)
+        for place, frame, crop, factor, pixel in zip(
+            rng.uniform(size=2), frame_size, crop_size, scales, focus or (None, None), strict=True
         )
     ]
     (top, bottom, height, down), (left, right, width, across) = spans
     return Window((top, left, bottom, right), (height, width), (down, across))
 
 
-def _draw_span(place: float, frame: int, crop: int, scale: float) -> tuple[int, int, int, int]:
+def _draw_span(
+    place: float, frame: int, crop: int, scale: float, pixel: int | None
+) -> tuple[int, int, int, int]:
     """One axis of a window: start and stop in the frame, length and offset in the crop."""
     length = max(1, round(crop / scale))
     if length <= frame:
-        start = int(place * (frame - length + 1))
+        first, last = 0, frame - length
+        if pixel is not None:
+            first, last = max(first, pixel - length + 1), min(last, pixel)
+        start = first + int(place * (last - first + 1))
         return start, start + length, crop, 0
     size = min(crop, max(1, round(frame * scale)))
     return 0, frame, size, int(place * (crop - size + 1))
@@ -127,7 +140,11 @@ class TrainTransform:
         self._photometric: Any = None
 
     def __call__(
-        self, image: np.ndarray, target: np.ndarray, seed: int
+        self,
+        image: np.ndarray,
+        target: np.ndarray,
+        seed: int,
+        focus: tuple[int, int] | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Augment one sample; the inputs are not modified.
 
@@ -135,6 +152,7 @@ class TrainTransform:
             image: (H, W, 3) uint8 RGB.
             target: (H, W) uint8 train ids, 255 = ignore.
             seed: all randomness comes from it.
+            focus: row and column of a pixel of the frame that the crop must contain.
 
         Returns:
             Image (h, w, 3) uint8 and target (h, w) uint8 of the crop size, contiguous. Where the
@@ -142,7 +160,7 @@ class TrainTransform:
         """
         rng = np.random.Generator(np.random.PCG64(seed))
         size = image.shape[:2]
-        window = draw_window(rng, size, self.crop_size, self.scale_range, self.aspect_range)
+        window = draw_window(rng, size, self.crop_size, self.scale_range, self.aspect_range, focus)
         flip = rng.uniform() < self.flip_probability
         top, left, bottom, right = window.source
         image = resize_image(image[top:bottom, left:right], window.size)

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from segibn import distributed
-from segibn.config.schema import DatasetConfig, RunConfig
+from segibn.config.schema import DataConfig, DatasetConfig, RunConfig
 from segibn.data.build import build_eval_frames
 from segibn.distributed import sum_over_ranks
 from segibn.engine.run_dir import RunDir
@@ -30,6 +30,11 @@ def set_name(dataset: DatasetConfig) -> str:
     names = f"@{Path(dataset.names_file).stem}" if dataset.names_file else ""
     part = f"*{dataset.fraction:g}" if dataset.fraction < 1 else ""
     return f"{dataset.name}:{dataset.split}{names}{part}"
+
+
+def train_name(data: DataConfig) -> str:
+    """Return the name of what a run was trained on: ``gta5:train``, ``gta5:train+camvid:train``."""
+    return "+".join(set_name(dataset) for dataset in data.sources)
 
 
 def score(

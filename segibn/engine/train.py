@@ -16,6 +16,7 @@ import torch
 from segibn import distributed
 from segibn.config.schema import RunConfig
 from segibn.data.build import build_label_set, build_train_loader, index_dataset
+from segibn.data.build_mix import index_mix
 from segibn.engine.checkpoint import (
     ClassTable,
     keep_copy,
@@ -72,6 +73,7 @@ def train(
     if config.data.val is not None:
         index_dataset(config.data.val, datasets_root)  # a missing one must show now, not at the end
     labels = build_label_set(config.data.train, config.data.classes, samples)
+    mixed = index_mix(config.data, labels, datasets_root)
     run = RunDir(output)
     checkpoint = _checkpoint_to_resume(run, resume)
 
@@ -88,7 +90,9 @@ def train(
         journal = Journal(config, run, first, device)
         if config.data.cache == "memory":
             journal.say(f"reading {len(samples)} frames into memory")
-        loader = build_train_loader(config, samples, labels, first_iteration=first)
+        loader = build_train_loader(
+            config, samples, labels, mixed, datasets_root=datasets_root, first_iteration=first
+        )
 
         done, pending, stopping = first, None, False
         is_alone = distributed.rank_and_world()[1] == 1  # then nobody has to be asked

@@ -61,10 +61,16 @@ def check_rows(rows: Iterable[Mapping[str, Any]], source: str = "cross-domain ro
 
 
 def is_own_domain(train: str, test: str) -> bool:
-    """Say whether a test set is of the domain that the network was trained on."""
+    """Say whether a test set is of a domain that the network was trained on.
+
+    Args:
+        train: ``gta5:train``, ``gta5:train+val``, or several sets, ``gta5:train+camvid:train``.
+        test: ``gta5:val``.
+    """
     if train == test:
         return True
-    return "@" not in train + test and train.partition(":")[0] == test.partition(":")[0]
+    sources = [part.partition(":")[0] for part in train.split("+") if ":" in part] or [train]
+    return "@" not in train + test and test.partition(":")[0] in sources
 
 
 def format_cross_domain(
@@ -158,7 +164,7 @@ def _published_lines(
     cells: Cells, tests: list[str], dataset_of: Mapping[str, str], note: str
 ) -> list[str]:
     names = {
-        name: dataset_of.get(name, name.partition(":")[0])
+        name: dataset_of.get(name, name.partition(":")[0] if name.count(":") < 2 else name)
         for name in (*tests, *(network.train for network in cells))
         if name in dataset_of or "@" not in name
     }

@@ -7,6 +7,7 @@ import pytest
 
 from segibn.config.schema import DatasetConfig
 from segibn.data.build import build_eval_frames, build_label_set, index_dataset
+from segibn.data.class_index import build
 from segibn.data.dataset import SegmentationDataset
 from segibn.data.encoding import detect_drivable_encoding
 from segibn.data.transforms import TrainTransform
@@ -63,3 +64,27 @@ def test_the_road_lies_below_the_sky_in_every_data_set(real_data: Path) -> None:
             for train_id, found in heights.items():
                 found.extend(np.nonzero(target == train_id)[0] / target.shape[0])
         assert np.mean(heights[sky]) + 0.2 < np.mean(heights[road])
+
+
+def test_points_lie_on_their_class_and_crops_around_them_show_it(real_data: Path) -> None:
+    dataset = DatasetConfig(name="cityscapes")
+    samples = index_dataset(dataset, real_data)
+    labels = build_label_set(dataset)
+    index = build(samples, labels)
+    data = SegmentationDataset(samples, labels)
+    transform = TrainTransform((256, 256))
+    columns, shown = [], []
+    for number in range(len(samples)):
+        image, target = data._arrays(number)
+        own = index.frame == number
+        for train_id, place in zip(index.train_id[own], index.place[own].tolist(), strict=True):
+            assert target[tuple(place)] == train_id
+            columns.append(place[1])
+        for seed, (train_id, place) in enumerate(
+            zip(index.train_id[own][::9], index.place[own][::9].tolist(), strict=True)
+        ):
+            _, crop = transform(image, target, seed, tuple(place))
+            shown.append((crop == train_id).any())
+    assert min(columns) < 256
+    assert max(columns) > 2048 - 256
+    assert np.mean(shown) > 0.99  # halving a frame may lose a thin pole
