@@ -79,6 +79,7 @@ def test_two_processes_give_the_losses_of_one(
     assert losses_of(tmp_path / "two") == pytest.approx(losses_of(tmp_path / "one"), rel=1e-4)
 
 
+@pytest.mark.slow
 def test_a_killed_rank_is_restarted_and_the_run_ends_as_if_nothing_had_happened(
     blocks: Path, blocks_config: Path, tmp_path: Path
 ) -> None:
