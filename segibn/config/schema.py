@@ -261,7 +261,12 @@ class ModelConfig(_Frozen):
     """How logits are resized; true for converted RobustNet networks, which were trained so."""
     weights: str = "none"
     """Start of the backbone: ``ibn_net`` (official release), ``torchvision``, ``none``, or a
-    file."""
+    file (.pth, .pt, .safetensors)."""
+    weights_match: Literal["exact", "plain", "partial"] = "exact"
+    """How well the weights must fit the backbone. exact = every key and shape, else an error; plain
+    = a plain network's file may fill an IBN backbone, halves of a norm taking its channels, norms
+    after an addition starting fresh (``torchvision`` does so by itself); partial = take what has
+    the same name and shape, log what stays fresh and what is left out."""
 
     @model_validator(mode="after")
     def _check(self) -> "ModelConfig":
