@@ -17,12 +17,16 @@ _LETTERS = {"f2": "e", "f4": "f", "f8": "d", "b1": "?"} | {
 }
 
 
+class OtherTypeError(ValueError):
+    """A NumPy value that is no plain number; the message is its type."""
+
+
 class _Type:
     """Stands for `numpy.dtype`: the name of a type and its byte order."""
 
     def __init__(self, name: str, align: bool = False, copy: bool = False) -> None:
         if name not in _LETTERS:
-            raise ValueError(f"a NumPy value of type {name}")
+            raise OtherTypeError(f"numpy {name}")
         self.name, self.order = name, "<"
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from segibn.errors import CheckpointError
-from segibn.models.numpy_scalars import NUMPY_SCALARS
+from segibn.models.numpy_scalars import NUMPY_SCALARS, OtherTypeError
 
-_CUT_SHORT = ("central directory", "unexpected eof", "truncated", "ran out of input")
+_CUT_SHORT = ("unexpected eof", "truncated", "ran out of input")
 _GLOBAL = re.compile(r"GLOBAL (\S+) w|unrecognized function <[^>]*?(\S+?)>|but got <class '(\S+?)'")
 
 
@@ -22,6 +22,11 @@ def read_torch_file(path: Path) -> dict[str, Any]:
         CheckpointError: missing, not a file that torch reads safely, or without a dict.
     """
     check_is_file(path)
+    if path.suffix == ".safetensors":
+        raise CheckpointError(
+            f"{path} holds tensors without a checkpoint's config: it can be model.weights of a "
+            "config; here give the .pt file"
+        )
     try:
         with torch.serialization.safe_globals(NUMPY_SCALARS):
             content = torch.load(path, map_location="cpu", weights_only=True)
@@ -72,21 +77,29 @@ def _fault(path: Path, error: Exception) -> str:
         start = file.read(80)
     if not start:
         return "is empty; get it again"
-    code = _GLOBAL.search(str(error))
-    if code:
+    other = _other_content(error)
+    if other:
         return (
-            f"holds more than tensors and numbers ({next(filter(None, code.groups()))}), which is "
-            "not loaded, since a file could run any code that way. If you trust it, load it with "
-            "the program that wrote it and save the tensors alone: "
-            "torch.save(network.state_dict(), FILE)"
+            f"holds more than tensors and numbers ({other}), which is not loaded, since a file "
+            "could run any code that way. If you trust it, load it with the program that wrote it "
+            "and save the tensors alone: torch.save(network.state_dict(), FILE)"
         )
     if start.isascii() and re.sub(r"\s", "", start.decode()).isprintable():
         line = start.decode().strip().split("\n", 1)[0]
         hint = "fetch what it stands for: git lfs pull" if "git-lfs" in line else "get it again"
         return f"is a text that begins {line!r}, no file of weights; {hint}"
-    if isinstance(error, EOFError) or any(sign in str(error).lower() for sign in _CUT_SHORT):
+    is_torchs = start.startswith(b"PK") or isinstance(error, EOFError)
+    if is_torchs or any(sign in str(error).lower() for sign in _CUT_SHORT):
         return f"is cut short or damaged ({_reason(error)}); get it again"
     return f"is damaged or no file of weights that torch reads ({_reason(error)}); get it again"
+
+
+def _other_content(error: Exception) -> str | None:
+    """The class or function that a file asks for, if that is why torch refuses it."""
+    if isinstance(error, OtherTypeError):
+        return str(error)
+    found = _GLOBAL.search(str(error))
+    return next(filter(None, found.groups())) if found else None
 
 
 def _reason(error: Exception) -> str:
