@@ -40,6 +40,7 @@ def save_checkpoint(
     classes: ClassTable,
     iteration: int,
     training: dict[str, Any] | None,
+    origin: dict[str, Any] | None = None,
 ) -> None:
     """Write a checkpoint; call it on the main rank only.
 
@@ -51,6 +52,7 @@ def save_checkpoint(
         classes: names and colours of the outputs.
         iteration: updates done so far; the next one has this index.
         training: see ``training_state``; None for weights alone.
+        origin: of converted weights: where they are from, and what is needed to go back.
 
     Raises:
         SegibnError: the disk is full or the folder not writable; an older file stays whole.
@@ -66,6 +68,7 @@ def save_checkpoint(
         "model": model.state_dict(),
         "training": training,
         "versions": provenance.versions(),
+        **({} if origin is None else {"origin": origin}),
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     # Through a Python file: torch's own writer would not say why the system refused.
