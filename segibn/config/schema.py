@@ -6,7 +6,7 @@ here). Unknown keys are errors. Sizes are (H, W) in pixels. Defaults live here a
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
 
 Size = tuple[PositiveInt, PositiveInt]
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -276,11 +276,35 @@ class ModelConfig(_Frozen):
         return self
 
 
-class LossConfig(_Frozen):
-    """Cross-entropy over valid pixels; target 255 is ignored."""
+class OhemConfig(_Frozen):
+    """Online hard example mining (arXiv 1604.03540): only hard pixels count."""
 
+    threshold: Annotated[float, Field(gt=0.0, le=1.0)] = 0.7
+    """Pixels whose true class has a probability below this are hard."""
+    min_kept: Fraction = 0.0625
+    """Share of the valid pixels that counts in any case, the hardest ones first."""
+
+
+class LossConfig(_Frozen):
+    """What is minimised: a pixel loss and, if asked for, region losses; target 255 is ignored.
+
+    The pixel loss is cross-entropy, its mean exact over processes and accumulated steps. OHEM, Dice
+    and Lovasz are computed by each process for each step, and averaged.
+    """
+
+    class_weights: tuple[PositiveFloat, ...] | None = None
+    """Weight of each class in the pixel loss, in the order of train ids; null = all 1. Only their
+    ratios matter."""
+    label_smoothing: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    """Share of the pixel loss's target that is spread over all classes."""
+    ohem: OhemConfig | None = None
+    """Mean of the pixel loss over hard pixels alone; null = over all valid pixels."""
+    dice_weight: NonNegativeFloat = 0.0
+    """Weight of the soft Dice loss of the main head, mean over the classes present; 0 = none."""
+    lovasz_weight: NonNegativeFloat = 0.0
+    """Weight of Lovasz-softmax (arXiv 1705.08790) of the main head, likewise; 0 = none."""
     aux_weight: NonNegativeFloat = 0.4
-    """Weight of the auxiliary head's loss, where there is one."""
+    """Weight of the auxiliary head's pixel loss, where there is one."""
 
 
 class OptimConfig(_Frozen):
@@ -291,17 +315,31 @@ class OptimConfig(_Frozen):
     lr: Annotated[float, Field(gt=0)] = 0.01
     """Peak learning rate of the backbone."""
     head_lr_factor: Annotated[float, Field(gt=0)] = 1.0
-    """Learning rate of the heads relative to the backbone's."""
+    """Learning rate of the heads relative to ``lr``."""
+    layer_decay: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
+    """Factor on the learning rate for each stage from the heads downwards: layer4 has
+    ``lr * layer_decay``, layer3 ``lr * layer_decay ** 2``, ... and the stem
+    ``lr * layer_decay ** 5``; 1 = one rate for the whole backbone."""
     momentum: Fraction = 0.9
     """SGD momentum; ignored by adamw."""
     weight_decay: NonNegativeFloat = 1e-4
     """L2 penalty (sgd) or decoupled decay (adamw)."""
     decay_norms_and_biases: bool = True
     """Whether weight decay also acts on norm parameters and biases, as in the paper's code."""
+    clip_grad_norm: PositiveFloat | None = None
+    """Gradients are scaled down to this norm, taken over all parameters; null = never."""
+    schedule: Literal["poly", "cosine"] = "poly"
+    """How the learning rate falls from iteration 0 to ``iterations``: as
+    ``(1 - t) ** poly_power`` or as ``(1 + cos(pi * t)) / 2``, t the part that is done."""
     poly_power: Annotated[float, Field(gt=0)] = 0.9
-    """Learning rate falls as (1 - iteration / iterations) ** poly_power."""
+    """Exponent of the poly schedule."""
+    min_lr_factor: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    """Where either schedule ends, relative to the peak learning rate."""
     warmup_iterations: Annotated[int, Field(ge=0)] = 0
     """The learning rate rises linearly over this many first iterations."""
+    warmup_factor: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    """Share of the scheduled learning rate that it rises from, one iteration before the first:
+    0 wastes no update."""
     iterations: PositiveInt = 40_000
     """Optimiser updates in all."""
     global_batch_size: PositiveInt = 16
@@ -314,7 +352,20 @@ class OptimConfig(_Frozen):
                 f"warmup_iterations {self.warmup_iterations} must be below iterations "
                 f"{self.iterations}"
             )
+        if self.warmup_factor > 0 and self.warmup_iterations == 0:
+            raise ValueError("warmup_factor needs warmup_iterations; set them or leave it out")
+        default_power = type(self).model_fields["poly_power"].default
+        if self.schedule != "poly" and self.poly_power != default_power:
+            raise ValueError(f"schedule {self.schedule} has no power; leave poly_power out")
         return self
+
+
+class EmaConfig(_Frozen):
+    """Exponential moving average of the weights, kept beside those that are trained."""
+
+    decay: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.999
+    """Share of the old average that an update keeps; less at first: (1 + n) / (10 + n) after n
+    updates, where that is smaller."""
 
 
 class EngineConfig(_Frozen):
@@ -363,6 +414,8 @@ class RunConfig(_Frozen):
     """What is minimised."""
     optim: OptimConfig = OptimConfig()
     """Optimiser, schedule, length."""
+    ema: EmaConfig | None = None
+    """Moving average of the weights; null = none."""
     engine: EngineConfig = EngineConfig()
     """Precision, logging, checkpoints."""
     evaluation: EvaluationConfig = EvaluationConfig()

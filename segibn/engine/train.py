@@ -26,7 +26,7 @@ from segibn.errors import ConfigError, SegibnError
 from segibn.files import write_json
 from segibn.labels.catalog import scheme_of
 from segibn.labels.label_set import LabelSet
-from segibn.losses import SegmentationLoss
+from segibn.losses.build import build_criterion
 from segibn.models.build import build_segmenter
 from segibn.models.segmenter import Segmenter
 from segibn.models.sync_norm import synchronize_batch_norms
@@ -79,7 +79,7 @@ def train(
         if distributed.is_main():
             run.prepare(config, device, resuming=checkpoint is not None)
         distributed.barrier()
-        criterion = SegmentationLoss(aux_weight=config.loss.aux_weight)
+        criterion = build_criterion(config.loss, labels.num_classes, device)
         journal = Journal(config, run, first)
         if config.data.cache == "memory":
             journal.say(f"reading {len(samples)} frames into memory")
