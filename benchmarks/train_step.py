@@ -21,7 +21,8 @@ from benchmarks.timing import Benchmark, Call, make_parser, run
 from segibn.config.schema import AuxHeadConfig, BackboneConfig, ModelConfig, OptimConfig
 from segibn.engine.optim import build_optimizer
 from segibn.engine.precision import autocast, choose_dtype
-from segibn.losses import IGNORE_INDEX, SegmentationLoss
+from segibn.labels.label_set import IGNORE_INDEX
+from segibn.losses.criterion import SegmentationLoss
 from segibn.models.build import build_segmenter
 
 CLASSES = 19

@@ -1,5 +1,6 @@
 """Optimiser and learning rate, both functions of the config and of the iteration alone."""
 
+import bisect
 import math
 import re
 
@@ -16,6 +17,11 @@ _NUM_STAGES = 4
 _NUMBERED = re.compile(r"(?:^|\.)(?:layer|denseblock|transition)([1-4])\.")
 _STEM = re.compile(r"(?:^|\.)(?:conv1|bn1|conv0|norm0)\.")
 _LAST_NORM = re.compile(r"(?:^|\.)norm5\.")
+# MobileNetV2 numbers its blocks through; ShuffleNetV2's layer1 is its stem.
+_MOBILE_BLOCK = re.compile(r"^backbone\.features\.(\d+)\.")
+_MOBILE_LAST_BLOCKS = (0, 3, 6, 13, 18)
+_SHUFFLE_STAGE = re.compile(r"^backbone\.stage([234])\.")
+_SHUFFLE_LAST = re.compile(r"^backbone\.conv5\.")
 
 
 def build_optimizer(
@@ -85,8 +91,12 @@ def _part_of(name: str, *, by_stage: bool) -> str | int:
         return int(numbered[1])
     if _STEM.search(name):
         return 0
-    if _LAST_NORM.search(name):
+    if _LAST_NORM.search(name) or _SHUFFLE_LAST.search(name):
         return _NUM_STAGES
+    if block := _MOBILE_BLOCK.search(name):
+        return bisect.bisect_left(_MOBILE_LAST_BLOCKS, int(block[1]))
+    if stage := _SHUFFLE_STAGE.search(name):
+        return int(stage[1])
     raise ConfigError(
         f"optim.layer_decay: {name} is in no stage that is known (stem, layer1 .. layer4); set "
         "optim.layer_decay=1 for this backbone"

@@ -94,11 +94,11 @@ class SegmentationLoss:
 
         Returns:
             The scalar to minimise, and its unweighted parts, detached, for the log: "main" and,
-            where they are computed, "dice", "lovasz", "aux". Losses and parts of an update's
-            micro-batches add up to the update's.
+            where they are computed, "dice", "lovasz", "aux". An update's loss, and each part of
+            it, is the sum over micro-batches, averaged over ranks.
         """
         target = target.long()  # once, for all that follow
-        if normalizer is None:
+        if normalizer is None and self.ohem is None:
             normalizer = self.normalizer(target) / share
         loss = self._pixel_loss(output.logits, target, normalizer, share)
         parts = {"main": loss.detach()}
@@ -118,7 +118,7 @@ class SegmentationLoss:
         return loss, parts
 
     def _pixel_loss(
-        self, logits: Tensor, target: Tensor, normalizer: Tensor, share: float
+        self, logits: Tensor, target: Tensor, normalizer: Tensor | None, share: float
     ) -> Tensor:
         options = {"class_weights": self.class_weights, "label_smoothing": self.label_smoothing}
         if self.ohem is None:

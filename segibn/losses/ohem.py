@@ -82,4 +82,4 @@ def _hard_pixels(cost: Tensor, valid: Tensor, threshold: float, min_kept: float)
 def _mean_over_classes(log_probability: Tensor, class_weights: Tensor | None) -> Tensor:
     if class_weights is None:
         return log_probability.mean(dim=1)
-    return torch.einsum("nkhw,k->nhw", log_probability, class_weights) / len(class_weights)
+    return (log_probability * class_weights[:, None, None]).mean(dim=1)

@@ -11,7 +11,6 @@ from segibn.models import densenet, resnet
 from segibn.models.plans import IbnName
 from segibn.models.residual import BasicBlock, Bottleneck
 
-
 # A key that no other network has.
 _LIGHT = {
     "mobilenet_v2": "features.18.1.weight",

@@ -120,6 +120,10 @@ optim: {lr: fast, momentun: 0.9}
         ("data: [unclosed\n", "not valid YAML"),
         ("- a list\n", "must hold a mapping"),
         (MINIMAL + "optim: {iterations: 5, warmup_iterations: 5}\n", "must be below iterations"),
+        (MINIMAL + "optim: {warmup_factor: 0.1}\n", "warmup_factor needs warmup_iterations"),
+        (MINIMAL + "optim: {schedule: cosine, poly_power: 2}\n", "leave poly_power out"),
+        (MINIMAL + "loss: {class_weights: [1, 0]}\n", "loss.class_weights.1: input should be gr"),
+        (MINIMAL + "loss: {ohem: {treshold: 1}}\n", "loss.ohem.treshold: unknown key; did you"),
         (
             MINIMAL + "model: {backbone: {output_stride: 16}, "
             "head: {name: deeplabv3, atrous_rates: [12, 24, 36]}}\n",

@@ -1,4 +1,4 @@
-"""A small batch in float64: logits (2, 4, 3, 5), train ids with ignored pixels, one class absent."""
+"""A small batch: float64 logits (2, 4, 3, 5), train ids with ignored pixels, one class absent."""
 
 import pytest
 import torch

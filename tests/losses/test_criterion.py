@@ -158,7 +158,9 @@ def test_region_losses_and_ohem_are_averages_over_ranks_and_micro_batches(
     outputs = TwoHeads()(images)
     parts = [
         criterion(Output(*output), t)[1]
-        for *output, t in zip(*(x.chunk(ranks * micro_batches) for x in (*outputs, target)))
+        for *output, t in zip(
+            *(x.chunk(ranks * micro_batches) for x in (*outputs, target)), strict=True
+        )
     ]
     expected = {k: sum(p[k].item() for p in parts) / len(parts) for k in parts[0]}
     _, split_parts, _ = step(criterion, ranks, micro_batches)
