@@ -12,9 +12,11 @@ import torch
 
 from segibn.config.schema import DataConfig, DatasetConfig, RunConfig
 from segibn.data import bdd100k, camvid, cityscapes, folder, gta5
+from segibn.data.build_cache import open_cache
 from segibn.data.cache import preload
 from segibn.data.dataset import SegmentationDataset
 from segibn.data.encoding import check_drivable_encoding
+from segibn.data.frame import Arrays, Frame
 from segibn.data.frames import Frames
 from segibn.data.loader import TrainLoader, auto_workers, make_loader
 from segibn.data.narrow import narrow_pairing, take_fraction
@@ -157,7 +159,8 @@ def build_train_loader(
 
     Raises:
         ConfigError: the batch cannot be shared out evenly over the processes.
-        DatasetError: ``cache: memory`` would not fit, or the split has no labels.
+        DatasetError: ``cache: memory`` would not fit, ``cache: disk`` is not there or does not
+            belong to these files, or the split has no labels.
     """
     data = config.data
     rank, world_size = rank_and_world()
@@ -167,9 +170,11 @@ def build_train_loader(
             f"{world_size} processes; make it a multiple of {world_size}"
         )
     _require_targets(samples)
-    cached = data.cache == "memory"
-    cache = None
-    if cached:
+    in_memory = data.cache == "memory"
+    cache: Sequence[Arrays | Frame] | None = None
+    if data.cache == "disk":
+        cache = open_cache(data.train, samples, label_set, data.resize)
+    if in_memory:
         cache = preload(
             samples,
             label_set,
@@ -199,7 +204,7 @@ def build_train_loader(
     workers = data.workers
     if workers == "auto":
         # Frames in memory cost a CPU run less to augment than to send between processes.
-        workers = 0 if cached and not on_gpu else auto_workers(world_size)
+        workers = 0 if in_memory and not on_gpu else auto_workers(world_size)
     return make_loader(dataset, sampler, workers=workers, pin_memory=on_gpu)
 
 
