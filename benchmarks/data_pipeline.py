@@ -27,10 +27,10 @@ from PIL import Image
 
 from benchmarks import data_rivals as rivals
 from benchmarks.data_steps import STEPS
-from benchmarks.memory import Builder
+from benchmarks.memory import MIB, Builder
 from benchmarks.timing import Benchmark, Call, Row, make_parser, run
 from segibn.data.dataset import SegmentationDataset
-from segibn.data.disk_cache import DiskCache, open_disk_cache
+from segibn.data.disk_cache import DiskCache, open_disk_cache, path_of
 from segibn.data.disk_cache_build import CacheJob, build
 from segibn.data.samples import SamplePaths, names_in, pair_by_name
 from segibn.data.transforms import TrainTransform
@@ -178,7 +178,7 @@ def _measure(task: rivals.Task, folder: Path, options: argparse.Namespace) -> in
             title="One training sample from PNG files to uint8 tensors; steps against a whole one",
             builders=builders,
             comparisons=comparisons,
-            conditions=_conditions(task),
+            conditions=_conditions(task, cache),
             packages=packages,
             pieces=len(task.samples),
         ),
@@ -188,13 +188,21 @@ def _measure(task: rivals.Task, folder: Path, options: argparse.Namespace) -> in
     return 0
 
 
-def _conditions(task: rivals.Task) -> str:
+def _conditions(task: rivals.Task, cache: DiskCache) -> str:
     size, crop = ("x".join(map(str, sides)) for sides in (task.size, task.crop))
     low, high = rivals.SCALE_RANGE
     names = ", ".join(sample.name for sample in task.samples)
+    files = [path for sample in task.samples for path in (sample.image, sample.target)]
+    tiles = [path_of(cache.folder, name) for name in cache.names]
+    in_files, in_cache = (
+        sum(path.stat().st_size for path in paths) / len(task.samples) / MIB
+        for paths in (files, tiles)
+    )
+    pixels = 4 * task.size[0] * task.size[1] / MIB
     return (
         f"{len(task.samples)} frames of {size} ({names}), crop {crop}, scale {low}-{high}, flip, "
-        f"colour jitter {rivals.JITTER} with probability {rivals.JITTER_PROBABILITY}"
+        f"colour jitter {rivals.JITTER} with probability {rivals.JITTER_PROBABILITY}; a frame "
+        f"takes {in_files:.2f} MiB in files, {in_cache:.2f} in the cache, {pixels:.2f} as pixels"
     )
 
 

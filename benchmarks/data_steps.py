@@ -12,8 +12,9 @@ import numpy as np
 from benchmarks.data_rivals import JITTER, SCALE_RANGE, Task
 from benchmarks.timing import Call
 from segibn.data.color import ColorJitter, blur
-from segibn.data.disk_cache import DiskCache
+from segibn.data.disk_cache import DiskCache, add_hashes, facts_of
 from segibn.data.frame_files import open_frame
+from segibn.data.tile_file import frame_bytes
 from segibn.data.transforms import Window, draw_window, resize_image, resize_target
 from segibn.labels.cityscapes import CITYSCAPES
 
@@ -56,6 +57,36 @@ def read_tiles(task: Task, cache: DiskCache) -> Call:
     def work() -> None:
         for frame, window in zip(cache, windows.next(), strict=True):
             frame.read(window.source)
+
+    return work
+
+
+def read_plain_pixels(task: Task, cache: DiskCache) -> Call:
+    """Copy the window out of uncompressed pixels in a file, which the cache might have been."""
+    windows = _Windows(task)
+    files = []
+    for number, frame in enumerate(cache):
+        for name, pixels in zip(("image", "target"), frame.read(), strict=True):
+            path = cache.folder / f"{number}_{name}.npy"
+            np.save(path, pixels)
+            files.append(path)
+
+    def work() -> None:
+        for number, window in enumerate(windows.next()):
+            top, left, bottom, right = window.source
+            for path in files[2 * number : 2 * number + 2]:
+                np.load(path, mmap_mode="r")[top:bottom, left:right].copy()
+
+    return work
+
+
+def encode(task: Task, cache: DiskCache) -> Call:
+    """Make a whole frame ready for the cache: decode, hash, compress; done once for each frame."""
+
+    def work() -> None:
+        for sample in task.samples:
+            add_hashes(facts_of(sample, None), sample)
+            frame_bytes(*open_frame(sample, CITYSCAPES).read())
 
     return work
 
@@ -109,6 +140,8 @@ def _on_crops(
 STEPS = {
     "decode the window": decode,
     "read the window's tiles": read_tiles,
+    "read plain pixels": read_plain_pixels,
+    "put a frame into the cache": encode,
     "resize": resize,
     "flip": flip,
     "colour jitter": jitter,

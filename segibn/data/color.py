@@ -2,8 +2,8 @@
 
 The jitter is torchvision's `ColorJitter`, by its formulas for float images (what
 `torchvision.transforms.v2.functional.adjust_*` compute), carried out in float32 from the first step
-to the last and rounded once; a test holds it to them. Computing each step in uint8, as libraries
-do, saves nothing and adds up to several grey levels of error.
+to the last and rounded once; a test holds it to them. Rounding after each step, as libraries do on
+uint8, adds up to an error of several grey levels.
 """
 
 from collections.abc import Callable
@@ -33,10 +33,13 @@ class ColorJitter:
         self.strengths = (brightness, contrast, saturation, hue)
 
     def __call__(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Change (H, W, 3) uint8 RGB; the input stays as it is.
+        """Change (H, W, 3) uint8 RGB by what `draw` returns; the input stays as it is."""
+        return adjust(image, self.draw(rng))
+
+    def draw(self, rng: np.random.Generator) -> list[tuple[int, float]]:
+        """Draw the steps that `adjust` takes, without those that have no strength.
 
         Args:
-            image: the crop.
             rng: eight numbers are drawn, whatever the strengths.
         """
         order = np.argsort(rng.uniform(size=4))
@@ -44,8 +47,8 @@ class ColorJitter:
         amounts = [float(s * place) for s, place in zip(self.strengths, places, strict=True)]
         for number, strength in enumerate(self.strengths[:3]):
             low = max(0.0, 1.0 - strength)
-            amounts[number] = low + (1.0 + strength - low) * (places[number] + 1.0) / 2.0
-        return adjust(image, [(int(n), amounts[n]) for n in order if self.strengths[n] > 0])
+            amounts[number] = float(low + (1.0 + strength - low) * (places[number] + 1.0) / 2.0)
+        return [(int(n), amounts[n]) for n in order if self.strengths[n] > 0]
 
 
 def adjust(image: np.ndarray, steps: list[tuple[int, float]]) -> np.ndarray:

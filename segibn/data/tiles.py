@@ -3,10 +3,10 @@
 In: image and target. Out: an index and bytes; and from those the pixels of a window, unchanged.
 
 A tile of the image holds, row by row, the difference to the row above (its first row as it is),
-compressed by Zstandard at level 1; one of the target is compressed as it is. Measured on Cityscapes
-(1024 x 2048): 2.4 MiB a frame, where the PNG has 2.1 and the plain pixels 8, and 4 ms to read an
-average window, where the PNG takes 19 and plain pixels 0.6. Smaller tiles cost calls, larger ones
-rows and columns that nobody asked for.
+compressed by Zstandard at level 1; one of the target is compressed as it is. That is little larger
+than the PNGs and read several times faster; plain pixels would be faster still and need more than
+three times the disk (`results/benchmarks/data_pipeline.json` has the figures). Smaller tiles cost
+calls, larger ones rows and columns that nobody asked for.
 
 Legend: R x C tiles, H x W pixels; an index is (R, C, 4) uint32: bytes and CRC-32 of the image's
 part, then of the target's; the parts lie one after the other in that order.

@@ -6,8 +6,8 @@ A PNG is one zlib stream of rows, in which a pixel is stored as the difference t
 left, upper and upper left neighbours (PNG specification, section 9). Nothing can be skipped on the
 left, and above only down to a row that does not look up. So libdeflate inflates the stream, the
 corner up to the window's end is cut out of the rows and wrapped, uncompressed, into a smaller PNG,
-and libpng takes the differences of that. Both come with imagecodecs, and each is more than twice as
-fast as what OpenCV and Pillow are built with.
+and libpng undoes the differences in that. Both come with imagecodecs, whose builds are faster than
+the zlib and libpng inside OpenCV.
 
 Kinds of PNG that are rare in data sets (16 bits, interlaced, animated ...) and damaged ones are
 left to the caller's decoder: every function here returns None for them.
