@@ -74,10 +74,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(f"cache: {job.folder}")
     if arguments.verify:
         with FrameProgress("verifying", len(job.samples)) as progress:
-            errors = verify(job, threads, progress)
+            checked, errors = verify(job, threads, progress)
         for error in errors:
             print(f"removed: {error}")
-        print(f"{len(errors)} damaged" if errors else "every checksum is right")
+        verdict = f"{len(errors):,} damaged" if errors else "every checksum is right"
+        print(f"{checked:,} of {len(job.samples):,} frames are cached: {verdict}")
         return EXIT_DAMAGED if errors else 0
     frames = _announce(job, threads)
     if frames and not arguments.estimate:

@@ -120,13 +120,16 @@ def build(
             raise
 
 
-def verify(job: CacheJob, threads: int, progress: Progress | None = None) -> list[DatasetError]:
+def verify(
+    job: CacheJob, threads: int, progress: Progress | None = None
+) -> tuple[int, list[DatasetError]]:
     """Read the samples' cached frames and check all checksums, those of the source files too.
 
     A file that fails is removed, so that the next build makes it again.
 
     Returns:
-        What was wrong, one error a file; frames that are not cached are no mistake.
+        How many frames are cached, and what was wrong, one error a file; frames that are not
+        cached are no mistake.
     """
     present = [s for s in job.samples if path_of(job.folder, s.name).exists()]
     errors = []
@@ -138,7 +141,7 @@ def verify(job: CacheJob, threads: int, progress: Progress | None = None) -> lis
                 path_of(job.folder, present[done - 1].name).unlink()
             if progress is not None:
                 progress(done, len(present))
-    return errors
+    return len(present), errors
 
 
 def _cache_one(job: CacheJob, sample: SamplePaths) -> None:

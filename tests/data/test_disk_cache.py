@@ -222,7 +222,7 @@ def test_a_broken_or_unknown_file_stops_the_build_with_its_name_and_keeps_the_re
 def test_damage_is_found_named_removed_and_mended(job: CacheJob) -> None:
     _build(job)
     steps: list[tuple[int, int]] = []
-    assert verify(job, 2, lambda done, total: steps.append((done, total))) == []
+    assert verify(job, 2, lambda done, total: steps.append((done, total))) == (5, [])
     assert steps == [(i, 5) for i in range(1, 6)]
     path = path_of(job.folder, "sub/1")
     content = bytearray(path.read_bytes())
@@ -230,13 +230,14 @@ def test_damage_is_found_named_removed_and_mended(job: CacheJob) -> None:
     path.write_bytes(content)
     with pytest.raises(DatasetError, match=r"1\.tiles: damaged tile"):
         _open(job)[1].read()
-    (error,) = verify(job, 2)
+    checked, (error,) = verify(job, 2)
+    assert checked == 5
     assert str(path) in str(error)
     assert job.inspect().missing == [1]
     path_of(job.folder, "sub/3").write_bytes(b"cut short")
     assert job.inspect().damaged == [3]
     _build(job)
-    assert verify(job, 2) == []
+    assert verify(job, 2) == (5, [])
 
 
 def test_verify_finds_a_source_that_was_replaced_behind_its_date(job: CacheJob) -> None:
@@ -248,7 +249,7 @@ def test_verify_finds_a_source_that_was_replaced_behind_its_date(job: CacheJob) 
     source.write_bytes(content)
     os.utime(source, ns=(times.st_atime_ns, times.st_mtime_ns))
     assert job.inspect().good == [0, 1, 2, 3, 4]
-    (error,) = verify(job, 1)
+    _, (error,) = verify(job, 1)
     assert str(source) in str(error)
 
 
@@ -287,7 +288,7 @@ def test_a_killed_build_goes_on_and_finished_frames_are_not_made_again(
     assert job.inspect().good == [0, 1, 2, 3, 4]
     assert before == {i: path_of(job.folder, job.samples[i].name).stat().st_ino for i in finished}
     assert list(job.folder.rglob(".*.part*")) == []
-    assert verify(job, 1) == []
+    assert verify(job, 1) == (5, [])
 
 
 def test_only_one_process_builds_a_cache(job: CacheJob, repository: Path) -> None:
@@ -323,7 +324,7 @@ def test_a_full_disk_says_so_and_leaves_only_whole_frames(job: CacheJob, tmp_pat
         state = full.inspect()
         assert len(state.good) >= 1
         assert len(state.good) + len(state.missing) == 5
-        assert verify(full, 1) == []
+        assert verify(full, 1) == (len(state.good), [])
         assert list(disk.rglob(".*.part*")) == []
     finally:
         subprocess.run(["umount", str(disk)], check=True)
