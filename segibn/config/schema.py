@@ -157,8 +157,9 @@ class DataConfig(_Frozen):
     """Range of the Gaussian blur's sigma in pixels, applied to every sample; null = none."""
     workers: Annotated[int, Field(ge=0)] | Literal["auto"] = "auto"
     """Loader processes for each training process; auto = cores shared out, at most 8."""
-    cache: Literal["none", "memory"] = "none"
-    """memory = decode (and resize) every training frame once and keep it: for small sets."""
+    cache: Literal["none", "memory", "disk"] = "none"
+    """memory = decode (and resize) every training frame once and keep it: for small sets; disk =
+    read the tiles that ``tools/cache_dataset.py`` has made. Samples are the same, bit by bit."""
     cache_limit_gib: Annotated[float, Field(gt=0)] = 8.0
     """Refuse ``cache: memory`` above this, before any work is done."""
 

@@ -10,12 +10,11 @@ from pathlib import Path
 
 import torch
 
-from segibn.config.schema import DataConfig, DatasetConfig, RunConfig
+from segibn.config.schema import DatasetConfig, RunConfig
 from segibn.data import bdd100k, camvid, cityscapes, folder, gta5
 from segibn.data.batch_plan import plan_batch
+from segibn.data.build_dataset import build_dataset
 from segibn.data.build_sampling import TrainingSet, build_plan, require_memory
-from segibn.data.cache import preload
-from segibn.data.dataset import SegmentationDataset
 from segibn.data.encoding import check_drivable_encoding
 from segibn.data.frames import Frames
 from segibn.data.loader import TrainLoader, auto_workers, make_loader
@@ -23,7 +22,6 @@ from segibn.data.mixed import MixedDataset
 from segibn.data.narrow import narrow_pairing, take_fraction
 from segibn.data.sampler import PositionSampler
 from segibn.data.samples import Pairing, SamplePaths, Source, strict
-from segibn.data.transforms import TrainTransform
 from segibn.distributed import rank_and_world
 from segibn.errors import ConfigError, DatasetError
 from segibn.labels.catalog import label_set_for
@@ -164,7 +162,8 @@ def build_train_loader(
 
     Raises:
         ConfigError: the batch cannot be shared out evenly over the processes.
-        DatasetError: ``cache: memory`` would not fit, or the split has no labels.
+        DatasetError: ``cache: memory`` would not fit, ``cache: disk`` is not there or does not
+            belong to these files, or the split has no labels.
     """
     data = config.data
     rank, world_size = rank_and_world()
@@ -174,7 +173,11 @@ def build_train_loader(
     require_targets(samples)
     sets = (TrainingSet(f"{data.train.name}:{data.train.split}", samples, label_set), *mixed)
     require_memory(data, sets)
-    parts = [_build_dataset(config, one, world_size, progress) for one in sets]
+    configs = (data.train, *(source.dataset for source in data.mix))
+    parts = [
+        build_dataset(config, dataset, one, datasets_root, progress)
+        for dataset, one in zip(configs, sets, strict=True)
+    ]
     sampler = PositionSampler(
         build_plan(config, sets, datasets_root),
         shares.per_process,
@@ -191,42 +194,6 @@ def build_train_loader(
         workers = 0 if cached and not on_gpu else auto_workers(world_size)
     dataset = MixedDataset(parts) if mixed else parts[0]
     return make_loader(dataset, sampler, workers=workers, pin_memory=on_gpu)
-
-
-def _build_dataset(
-    config: RunConfig,
-    training_set: TrainingSet,
-    world_size: int,
-    progress: Callable[[int, int], None] | None,
-) -> SegmentationDataset:
-    data = config.data
-    samples, label_set = training_set.samples, training_set.label_set
-    cache = None
-    if data.cache == "memory":
-        cache = preload(
-            samples,
-            label_set,
-            data.resize,
-            limit_gib=data.cache_limit_gib,
-            threads=auto_workers(world_size),
-            progress=progress,
-        )
-    return SegmentationDataset(
-        samples, label_set, build_transform(data), seed=config.seed, resize=data.resize, cache=cache
-    )
-
-
-def build_transform(data: DataConfig) -> TrainTransform:
-    """Build the augmentation of training samples."""
-    return TrainTransform(
-        data.crop_size,
-        data.scale_range,
-        data.flip_probability,
-        aspect_range=data.aspect_range,
-        color_jitter=data.color_jitter,
-        color_jitter_probability=data.color_jitter_probability,
-        blur_sigma=data.blur_sigma,
-    )
 
 
 def build_eval_frames(

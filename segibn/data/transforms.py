@@ -1,17 +1,18 @@
-"""Data room: augmentation. A pure function of (image, target, seed), whoever calls it.
+"""Data room: augmentation. A pure function of (frame, seed), whoever calls it.
 
-The geometry is ours: one window of the frame is cut out and resized to the crop, so the full frame
-is never resized. The photometric part is albumentations', and this is the only module that imports
-it (when first used; it takes more than a second). Version 2.0.8 of it gives every loader worker
-the same random state; here it is reseeded for each sample, from the sample's own seed.
+The window of the frame that a crop shows is drawn first; only that window is read and resized, so
+the work is proportional to the crop. The colours are changed last (color.py), and the padding
+after them. `benchmarks/data_pipeline.py` measures what each step costs.
 """
 
-import os
 from dataclasses import dataclass
 from typing import Any
 
 import cv2
 import numpy as np
+
+from segibn.data.color import ColorJitter, blur
+from segibn.data.frame import ArrayFrame, Arrays, Frame
 
 IGNORE_INDEX = 255
 PAD_COLOR = (124, 116, 104)
@@ -134,10 +135,9 @@ class TrainTransform:
         self.scale_range = tuple(scale_range)
         self.flip_probability = flip_probability
         self.aspect_range = tuple(aspect_range)
-        self.color_jitter = color_jitter
+        self.color_jitter = ColorJitter(*color_jitter) if color_jitter else None
         self.color_jitter_probability = color_jitter_probability
         self.blur_sigma = blur_sigma
-        self._photometric: Any = None
 
     def __call__(
         self,
@@ -145,12 +145,15 @@ class TrainTransform:
         target: np.ndarray,
         seed: int,
         focus: tuple[int, int] | None = None,
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Augment one sample; the inputs are not modified.
+    ) -> Arrays:
+        """Augment a sample in memory, image (H, W, 3) and target (H, W); see `crop_from`."""
+        return self.crop_from(ArrayFrame(image, target), seed, focus)
+
+    def crop_from(self, frame: Frame, seed: int, focus: tuple[int, int] | None = None) -> Arrays:
+        """Augment one sample; the frame's pixels are not modified.
 
         Args:
-            image: (H, W, 3) uint8 RGB.
-            target: (H, W) uint8 train ids, 255 = ignore.
+            frame: where to read the window that is drawn.
             seed: all randomness comes from it.
             focus: row and column of a pixel of the frame that the crop must contain.
 
@@ -159,17 +162,25 @@ class TrainTransform:
             scaled frame is smaller than the crop, the image is mean colour and the target 255.
         """
         rng = np.random.Generator(np.random.PCG64(seed))
-        size = image.shape[:2]
-        window = draw_window(rng, size, self.crop_size, self.scale_range, self.aspect_range, focus)
+        window = draw_window(
+            rng, frame.size, self.crop_size, self.scale_range, self.aspect_range, focus
+        )
         flip = rng.uniform() < self.flip_probability
-        top, left, bottom, right = window.source
-        image = resize_image(image[top:bottom, left:right], window.size)
-        target = resize_target(target[top:bottom, left:right], window.size)
+        image, target = frame.read(window.source)
+        image = resize_image(image, window.size)
+        target = resize_target(target, window.size)
         if flip:
             image, target = cv2.flip(image, 1), cv2.flip(target, 1)
-        if self.color_jitter or self.blur_sigma:
-            image = self._change_colors(np.ascontiguousarray(image), int(rng.integers(2**32)))
+        image = self._change_colors(image, rng)
         return self._pad(image, window, PAD_COLOR), self._pad(target, window, IGNORE_INDEX)
+
+    def _change_colors(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Jitter and blur (H, W, 3) uint8 RGB."""
+        if self.color_jitter is not None and rng.uniform() < self.color_jitter_probability:
+            image = self.color_jitter(image, rng)
+        if self.blur_sigma is not None:
+            image = blur(image, rng.uniform(*self.blur_sigma))
+        return image
 
     def _pad(self, array: np.ndarray, window: Window, value: Any) -> np.ndarray:
         """Place an array in a crop filled with ``value``; whole crops pass through."""
@@ -180,31 +191,3 @@ class TrainTransform:
         (height, width), (down, across) = window.size, window.offset
         canvas[down : down + height, across : across + width] = array
         return canvas
-
-    def _change_colors(self, image: np.ndarray, seed: int) -> np.ndarray:
-        """Jitter and blur (H, W, 3) uint8 RGB; the same seed gives the same picture."""
-        if self._photometric is None:
-            self._photometric = self._build_photometric()
-        self._photometric.set_random_seed(seed)
-        return self._photometric(image=image)["image"]
-
-    def _build_photometric(self) -> Any:
-        # It asks a server for its newest version unless told not to.
-        os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
-        import albumentations as A
-
-        steps: list[Any] = []
-        if self.color_jitter:
-            brightness, contrast, saturation, hue = self.color_jitter
-            steps.append(
-                A.ColorJitter(
-                    brightness, contrast, saturation, hue, p=self.color_jitter_probability
-                )
-            )
-        if self.blur_sigma:
-            steps.append(A.GaussianBlur(blur_limit=0, sigma_limit=tuple(self.blur_sigma), p=1.0))
-        return A.Compose(steps)
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Leave the albumentations object behind: a worker builds its own."""
-        return {**self.__dict__, "_photometric": None}

@@ -84,15 +84,16 @@ def train(
             first = resume_training(checkpoint, updater)
             if first == config.optim.iterations:
                 return TrainingResult(checkpoint, first, None)
+        if config.data.cache == "memory":
+            logger.info("%s: reading %d frames into memory", config.name, len(samples))
+        loader = build_train_loader(
+            config, samples, labels, mixed, datasets_root=datasets_root, first_iteration=first
+        )
+        # Only now, when nothing of the user's can be wrong any more, is there a run folder.
         if distributed.is_main():
             run.prepare(config, device, resuming=checkpoint is not None)
         distributed.barrier()
         journal = Journal(config, run, first, device)
-        if config.data.cache == "memory":
-            journal.say(f"reading {len(samples)} frames into memory")
-        loader = build_train_loader(
-            config, samples, labels, mixed, datasets_root=datasets_root, first_iteration=first
-        )
 
         done, pending, stopping = first, None, False
         is_alone = distributed.rank_and_world()[1] == 1  # then nobody has to be asked

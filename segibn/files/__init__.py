@@ -5,6 +5,7 @@ Knows nothing about data sets, labels or models, and needs no torch.
 
 from segibn.files.archives import read_zip, write_zip
 from segibn.files.pictures import (
+    Picture,
     image_size,
     read_image,
     read_label_map,
@@ -22,6 +23,7 @@ from segibn.files.writing import (
 )
 
 __all__ = [
+    "Picture",
     "atomic_path",
     "image_size",
     "list_files",

@@ -11,6 +11,7 @@ from segibn.errors import SegibnError
 from segibn.evaluation.cross_domain import format_cross_domain
 from segibn.files import read_json
 from segibn.report.models import render_models
+from segibn.report.timings import render_timings
 
 ROWS_FILE = "cross_domain.json"
 CONDITIONS_FILE = "conditions.json"
@@ -53,10 +54,12 @@ def fill_tables(text: str, results: Path, source: str = "text") -> str:
             "by <!-- /results -->"
         )
 
-    def render(match: re.Match[str]) -> str:
+    def fill(match: re.Match[str]) -> str:
         name = match["name"]
-        if (results / f"{name}.json").is_file():
-            return match["open"] + render_models(results / f"{name}.json") + match["close"]
+        file = results / f"{name}.json"
+        if file.is_file():
+            render = render_timings if isinstance(read_json(file), list) else render_models
+            return match["open"] + render(file) + match["close"]
         return match["open"] + render_cross_domain(results / name) + match["close"]
 
-    return _BLOCK.sub(render, text)
+    return _BLOCK.sub(fill, text)
