@@ -74,7 +74,7 @@ def train(
         index_dataset(config.data.val, datasets_root)  # a missing one must show now, not at the end
     labels = build_label_set(config.data.train, config.data.classes, samples)
     mixed = index_mix(config.data, labels, datasets_root)
-    run = RunDir(output)
+    run, resume = RunDir(output), _auto_after_restart(resume)
     checkpoint = _checkpoint_to_resume(run, resume)
 
     with distributed.process_group(device), StopSignals() as stop:
@@ -85,7 +85,7 @@ def train(
             if first == config.optim.iterations:
                 return TrainingResult(checkpoint, first, None)
         if distributed.is_main():
-            run.prepare(config, device, resuming=checkpoint is not None)
+            run.prepare(config, device, resuming=resume is not None)
         distributed.barrier()
         journal = Journal(config, run, first, device)
         if config.data.cache == "memory":
@@ -174,9 +174,13 @@ def _save(run: RunDir, updater: Updater, labels: LabelSet, done: int) -> None:
         prune_history(run.last_checkpoint.parent, config.engine.keep_checkpoints)
 
 
+def _auto_after_restart(resume: str | None) -> str | None:
+    """Processes that torchrun started again go on from the folder's last checkpoint."""
+    restarted = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0
+    return "auto" if resume is None and restarted else resume
+
+
 def _checkpoint_to_resume(run: RunDir, resume: str | None) -> Path | None:
-    if resume is None and int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0:
-        resume = "auto"
     if resume == "auto":
         return run.last_checkpoint if run.last_checkpoint.exists() else None
     if resume is None and run.last_checkpoint.exists():

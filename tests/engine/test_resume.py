@@ -13,7 +13,9 @@ import torch
 import yaml
 
 from segibn.config.load import load_config
+from segibn.engine.run_dir import RunDir
 from segibn.engine.train import train
+from segibn.errors import ConfigError
 from segibn.models.weights import read_checkpoint
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -97,6 +99,31 @@ def test_a_killed_rank_is_restarted_and_the_run_ends_as_if_nothing_had_happened(
     assert second["iteration"] == 12
     for part in ("model", "training"):
         assert_equal_trees(first[part], second[part], part)
+
+
+def test_a_run_killed_before_its_first_checkpoint_or_while_it_saved_goes_on(
+    blocks: Path, blocks_config: Path, tmp_path: Path
+) -> None:
+    config, run = load_config(blocks_config, ["data.val=null"]), tmp_path / "run"
+    RunDir(run).prepare(config, torch.device("cpu"), resuming=False)
+    with pytest.raises(ConfigError, match="already holds a run; go on with it by --resume auto"):
+        train(config, datasets_root=blocks, output=run)
+    kill_while_writing(run / "checkpoints" / "last.pt")
+    assert len(list((run / "checkpoints").iterdir())) == 1
+    assert train(config, datasets_root=blocks, output=run, resume="auto").iteration == 6
+    assert [path.name for path in (run / "checkpoints").iterdir()] == ["last.pt"]
+
+
+def kill_while_writing(path: Path) -> None:
+    """Let a process of its own be killed while it writes a file, as a checkpoint is written."""
+    path.parent.mkdir(parents=True)
+    writer = (
+        "import os, pathlib, signal, sys; from segibn.files import atomic_path\n"
+        "with atomic_path(pathlib.Path(sys.argv[1])) as temporary:\n"
+        "    temporary.write_bytes(b'half'); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    done = subprocess.run([sys.executable, "-c", writer, str(path)], cwd=ROOT, timeout=60)
+    assert done.returncode == -signal.SIGKILL
 
 
 def kill_one_rank(launcher: subprocess.Popen, checkpoint: Path) -> None:
