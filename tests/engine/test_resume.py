@@ -101,6 +101,23 @@ def test_a_killed_rank_is_restarted_and_the_run_ends_as_if_nothing_had_happened(
         assert_equal_trees(first[part], second[part], part)
 
 
+@pytest.mark.slow
+def test_three_processes_that_resume_sum_their_gradients_as_those_that_never_stopped(
+    blocks: Path, blocks_config: Path, tmp_path: Path
+) -> None:
+    more = ["engine.checkpoint_every=1", "engine.keep_checkpoints=9", "optim.global_batch_size=3"]
+    part = tmp_path / "whole/checkpoints/iteration_00000003.pt"
+    for run, resume in (("whole", []), ("cut", ["--resume", str(part)])):
+        command = [*launch(3, blocks_config, blocks, tmp_path / run, *more), *resume]
+        done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stderr
+    first, second = (
+        read_checkpoint(tmp_path / run / "checkpoints/last.pt") for run in ("whole", "cut")
+    )
+    for part in ("model", "training"):
+        assert_equal_trees(first[part], second[part], part)
+
+
 def test_a_run_killed_before_its_first_checkpoint_or_while_it_saved_goes_on(
     blocks: Path, blocks_config: Path, tmp_path: Path
 ) -> None:
