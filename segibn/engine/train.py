@@ -31,7 +31,7 @@ from segibn.engine.run_dir import RunDir, best_miou
 from segibn.engine.scoring import score_source
 from segibn.engine.stop import StopSignals
 from segibn.engine.update import Pending, Updater
-from segibn.errors import ConfigError
+from segibn.errors import ConfigError, SegibnError
 from segibn.labels.catalog import scheme_of
 from segibn.labels.label_set import LabelSet
 from segibn.models.build import build_segmenter
@@ -82,8 +82,9 @@ def train(
         first = 0
         if checkpoint is not None:
             first = resume_training(checkpoint, updater)
-            if first == config.optim.iterations:
-                return TrainingResult(checkpoint, first, None)
+        _require_same_start(run, first)
+        if checkpoint is not None and first == config.optim.iterations:
+            return TrainingResult(checkpoint, first, None)
         if distributed.is_main():
             run.prepare(config, device, resuming=resume is not None)
         distributed.barrier()
@@ -189,6 +190,16 @@ def _checkpoint_to_resume(run: RunDir, resume: str | None) -> Path | None:
             "--output"
         )
     return Path(resume) if resume is not None else None
+
+
+def _require_same_start(run: RunDir, first: int) -> None:
+    """Check that all ranks begin at one iteration; runs on every rank, all raise if one must."""
+    starts = sorted(set(distributed.gather_int(first)))
+    if len(starts) > 1:
+        raise SegibnError(
+            f"the processes of this run would begin at different iterations ({starts}): not all of "
+            f"them see the same {run.path}. Put --output on a file system that all nodes share"
+        )
 
 
 def _is_due(done: int, every: int) -> bool:

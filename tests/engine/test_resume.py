@@ -12,8 +12,7 @@ import pytest
 import torch
 import yaml
 
-from segibn.config.load import load_config
-from segibn.engine.run_dir import RunDir
+from segibn.config.load import dump_config, load_config
 from segibn.engine.train import train
 from segibn.errors import ConfigError
 from segibn.models.weights import read_checkpoint
@@ -122,7 +121,8 @@ def test_a_run_killed_before_its_first_checkpoint_or_while_it_saved_goes_on(
     blocks: Path, blocks_config: Path, tmp_path: Path
 ) -> None:
     config, run = load_config(blocks_config, ["data.val=null"]), tmp_path / "run"
-    RunDir(run).prepare(config, torch.device("cpu"), resuming=False)
+    run.mkdir()
+    (run / "config.yaml").write_text(dump_config(config))  # all that an early kill leaves
     with pytest.raises(ConfigError, match="already holds a run; go on with it by --resume auto"):
         train(config, datasets_root=blocks, output=run)
     kill_while_writing(run / "checkpoints" / "last.pt")
@@ -227,3 +227,26 @@ def test_init_from_another_label_set_takes_all_but_the_classifiers(
             continue
         same = torch.allclose(value, new[key], atol=1e-7)
         assert same != (".classifier." in key), key
+
+
+@pytest.mark.slow
+def test_processes_that_see_different_run_folders_are_stopped(
+    blocks: Path, blocks_config: Path, tmp_path: Path
+) -> None:
+    more = ["engine.checkpoint_every=2", "optim.iterations=4", "data.val=null"]
+    train(load_config(blocks_config, more), datasets_root=blocks, output=tmp_path / "0")
+    # Two nodes without a shared file system: only the first has what the run has left so far.
+    own_folder = tmp_path / "own_folder.py"
+    own_folder.write_text(
+        "import os, runpy, sys\n"
+        "sys.argv = [*sys.argv[1:], '--output', "
+        f"{str(tmp_path)!r} + '/' + os.environ['RANK']]\n"
+        "runpy.run_path(sys.argv[0], run_name='__main__')\n"
+    )
+    command = launch(2, blocks_config, blocks, tmp_path / "0", *more, "optim.iterations=8")
+    command = command[: command.index("--output")]
+    command.insert(command.index(TRAIN), str(own_folder))
+    command += [*more, "--resume", "auto"]
+    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 1, done.stderr
+    assert "begin at different iterations ([0, 4])" in done.stderr
