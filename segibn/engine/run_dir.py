@@ -19,7 +19,7 @@ from segibn import provenance
 from segibn.config.load import dump_config
 from segibn.config.schema import RunConfig
 from segibn.errors import ConfigError
-from segibn.files import write_image, write_json, write_text
+from segibn.files import remove_leftovers, write_image, write_json, write_text
 
 
 class RunDir:
@@ -39,6 +39,12 @@ class RunDir:
     def prepare(self, config: RunConfig, device: torch.device, resuming: bool) -> None:
         """Make the folder and write what is known before training.
 
+        Args:
+            config: of the run.
+            device: where it trains.
+            resuming: the folder may hold a run, even one that was killed before its first
+                checkpoint. What it was writing when it was killed is removed.
+
         Raises:
             ConfigError: the folder holds another run and this is not a resume.
         """
@@ -48,6 +54,8 @@ class RunDir:
                 "another --output"
             )
         self.path.mkdir(parents=True, exist_ok=True)
+        for folder in (self.path, self.last_checkpoint.parent):
+            remove_leftovers(folder)
         write_text(self.path / "config.yaml", dump_config(config))
         write_json(
             self.path / "environment.json",

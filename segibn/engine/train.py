@@ -31,7 +31,7 @@ from segibn.engine.run_dir import RunDir, best_miou
 from segibn.engine.scoring import score_source
 from segibn.engine.stop import StopSignals
 from segibn.engine.update import Pending, Updater
-from segibn.errors import ConfigError
+from segibn.errors import ConfigError, SegibnError
 from segibn.labels.catalog import scheme_of
 from segibn.labels.label_set import LabelSet
 from segibn.models.build import build_segmenter
@@ -74,7 +74,7 @@ def train(
         index_dataset(config.data.val, datasets_root)  # a missing one must show now, not at the end
     labels = build_label_set(config.data.train, config.data.classes, samples)
     mixed = index_mix(config.data, labels, datasets_root)
-    run = RunDir(output)
+    run, resume = RunDir(output), _auto_after_restart(resume)
     checkpoint = _checkpoint_to_resume(run, resume)
 
     with distributed.process_group(device), StopSignals() as stop:
@@ -82,8 +82,9 @@ def train(
         first = 0
         if checkpoint is not None:
             first = resume_training(checkpoint, updater)
-            if first == config.optim.iterations:
-                return TrainingResult(checkpoint, first, None)
+        _require_same_start(run, first)
+        if checkpoint is not None and first == config.optim.iterations:
+            return TrainingResult(checkpoint, first, None)
         if config.data.cache == "memory":
             logger.info("%s: reading %d frames into memory", config.name, len(samples))
         loader = build_train_loader(
@@ -91,7 +92,7 @@ def train(
         )
         # Only now, when nothing of the user's can be wrong any more, is there a run folder.
         if distributed.is_main():
-            run.prepare(config, device, resuming=checkpoint is not None)
+            run.prepare(config, device, resuming=resume is not None)
         distributed.barrier()
         journal = Journal(config, run, first, device)
 
@@ -175,9 +176,13 @@ def _save(run: RunDir, updater: Updater, labels: LabelSet, done: int) -> None:
         prune_history(run.last_checkpoint.parent, config.engine.keep_checkpoints)
 
 
+def _auto_after_restart(resume: str | None) -> str | None:
+    """Processes that torchrun started again go on from the folder's last checkpoint."""
+    restarted = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0
+    return "auto" if resume is None and restarted else resume
+
+
 def _checkpoint_to_resume(run: RunDir, resume: str | None) -> Path | None:
-    if resume is None and int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0:
-        resume = "auto"
     if resume == "auto":
         return run.last_checkpoint if run.last_checkpoint.exists() else None
     if resume is None and run.last_checkpoint.exists():
@@ -186,6 +191,16 @@ def _checkpoint_to_resume(run: RunDir, resume: str | None) -> Path | None:
             "--output"
         )
     return Path(resume) if resume is not None else None
+
+
+def _require_same_start(run: RunDir, first: int) -> None:
+    """Check that all ranks begin at one iteration; runs on every rank, all raise if one must."""
+    starts = sorted(set(distributed.gather_int(first)))
+    if len(starts) > 1:
+        raise SegibnError(
+            f"the processes of this run would begin at different iterations ({starts}): not all of "
+            f"them see the same {run.path}. Put --output on a file system that all nodes share"
+        )
 
 
 def _is_due(done: int, every: int) -> bool:

@@ -95,6 +95,7 @@ class Updater:
             self._stepped = DistributedDataParallel(
                 model, device_ids=ids, broadcast_buffers=False, gradient_as_bucket_view=True
             )
+        self._is_settled = world == 1
 
     @property
     def predicting_model(self) -> Segmenter:
@@ -109,6 +110,8 @@ class Updater:
             iteration: index of the update, from 0; learning rate and dropout depend on it.
             wants_to_stop: a signal came to this rank; the others learn of it from the result.
         """
+        if not self._is_settled:
+            self._settle_buckets(batch["image"][: self.plan.micro_batch])
         _seed_iteration(self.config.seed, iteration)
         lr = set_learning_rate(self.optimizer, iteration, self.config.optim)
         images = batch["image"].to(self.device, non_blocking=True)
@@ -130,6 +133,28 @@ class Updater:
         if self.config.engine.channels_last:
             return image.contiguous(memory_format=torch.channels_last)
         return image.contiguous()
+
+    def _settle_buckets(self, images: Tensor) -> None:
+        """Let DistributedDataParallel sort its gradients before the first update, not after it.
+
+        It learns from the first backward pass in which order gradients come, and packs them anew.
+        More than two summands give other last bits in another place of a pack (rings start their
+        sums at different ranks), so the first update after a resume would differ from the same
+        update of a run that was never cut. A pass that leaves no trace makes the packs the same
+        from the first update on.
+
+        Args:
+            images: (N, 3, H, W) uint8, a micro-batch; what it shows does not matter.
+        """
+        buffers = [(buffer, buffer.clone()) for buffer in self.model.buffers()]
+        with autocast(self.dtype, self.device):
+            output = self._stepped(self.prepare(images.to(self.device)))
+        sum(logits.sum() for logits in output if logits is not None).backward()
+        self.optimizer.zero_grad(set_to_none=True)
+        with torch.no_grad():
+            for buffer, value in buffers:
+                buffer.copy_(value)
+        self._is_settled = True
 
     def _backward(self, images: Tensor, target: Tensor, normalizer: Tensor) -> Tensor:
         """Add one micro-batch's gradients; return its part of the loss."""

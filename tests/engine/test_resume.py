@@ -12,8 +12,9 @@ import pytest
 import torch
 import yaml
 
-from segibn.config.load import load_config
+from segibn.config.load import dump_config, load_config
 from segibn.engine.train import train
+from segibn.errors import ConfigError
 from segibn.models.weights import read_checkpoint
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -100,6 +101,49 @@ def test_a_killed_rank_is_restarted_and_the_run_ends_as_if_nothing_had_happened(
         assert_equal_trees(first[part], second[part], part)
 
 
+@pytest.mark.slow
+def test_three_processes_that_resume_sum_their_gradients_as_those_that_never_stopped(
+    blocks: Path, blocks_config: Path, tmp_path: Path
+) -> None:
+    more = ["engine.checkpoint_every=1", "engine.keep_checkpoints=9", "optim.global_batch_size=3"]
+    part = tmp_path / "whole/checkpoints/iteration_00000003.pt"
+    for run, resume in (("whole", []), ("cut", ["--resume", str(part)])):
+        command = [*launch(3, blocks_config, blocks, tmp_path / run, *more), *resume]
+        done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stderr
+    first, second = (
+        read_checkpoint(tmp_path / run / "checkpoints/last.pt") for run in ("whole", "cut")
+    )
+    for part in ("model", "training"):
+        assert_equal_trees(first[part], second[part], part)
+
+
+def test_a_run_killed_before_its_first_checkpoint_or_while_it_saved_goes_on(
+    blocks: Path, blocks_config: Path, tmp_path: Path
+) -> None:
+    config, run = load_config(blocks_config, ["data.val=null"]), tmp_path / "run"
+    run.mkdir()
+    (run / "config.yaml").write_text(dump_config(config))  # all that an early kill leaves
+    with pytest.raises(ConfigError, match="already holds a run; go on with it by --resume auto"):
+        train(config, datasets_root=blocks, output=run)
+    kill_while_writing(run / "checkpoints" / "last.pt")
+    assert len(list((run / "checkpoints").iterdir())) == 1
+    assert train(config, datasets_root=blocks, output=run, resume="auto").iteration == 6
+    assert [path.name for path in (run / "checkpoints").iterdir()] == ["last.pt"]
+
+
+def kill_while_writing(path: Path) -> None:
+    """Let a process of its own be killed while it writes a file, as a checkpoint is written."""
+    path.parent.mkdir(parents=True)
+    writer = (
+        "import os, pathlib, signal, sys; from segibn.files import atomic_path\n"
+        "with atomic_path(pathlib.Path(sys.argv[1])) as temporary:\n"
+        "    temporary.write_bytes(b'half'); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    done = subprocess.run([sys.executable, "-c", writer, str(path)], cwd=ROOT, timeout=60)
+    assert done.returncode == -signal.SIGKILL
+
+
 def kill_one_rank(launcher: subprocess.Popen, checkpoint: Path) -> None:
     """Kill the launcher's last child without warning once there is something to go on from."""
     deadline = time.monotonic() + 200
@@ -184,3 +228,26 @@ def test_init_from_another_label_set_takes_all_but_the_classifiers(
             continue
         same = torch.allclose(value, new[key], atol=1e-7)
         assert same != (".classifier." in key), key
+
+
+@pytest.mark.slow
+def test_processes_that_see_different_run_folders_are_stopped(
+    blocks: Path, blocks_config: Path, tmp_path: Path
+) -> None:
+    more = ["engine.checkpoint_every=2", "optim.iterations=4", "data.val=null"]
+    train(load_config(blocks_config, more), datasets_root=blocks, output=tmp_path / "0")
+    # Two nodes without a shared file system: only the first has what the run has left so far.
+    own_folder = tmp_path / "own_folder.py"
+    own_folder.write_text(
+        "import os, runpy, sys\n"
+        "sys.argv = [*sys.argv[1:], '--output', "
+        f"{str(tmp_path)!r} + '/' + os.environ['RANK']]\n"
+        "runpy.run_path(sys.argv[0], run_name='__main__')\n"
+    )
+    command = launch(2, blocks_config, blocks, tmp_path / "0", *more, "optim.iterations=8")
+    command = command[: command.index("--output")]
+    command.insert(command.index(TRAIN), str(own_folder))
+    command += [*more, "--resume", "auto"]
+    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 1, done.stderr
+    assert "begin at different iterations ([0, 4])" in done.stderr
