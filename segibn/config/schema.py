@@ -31,6 +31,8 @@ BackboneName = Literal[
     "densenet169",
     "densenet201",
     "densenet161",
+    "mobilenet_v2",
+    "shufflenet_v2",
 ]
 ClassScheme = Literal["cityscapes19", "street11", "camvid11", "drivable3"]
 
@@ -165,7 +167,8 @@ class BackboneConfig(_Frozen):
     name: BackboneName = "resnet50"
     """Network family and depth."""
     ibn: Literal["none", "a", "b", "c", "d", "ad", "a2"] = "none"
-    """Where instance norm goes: IBN-Net (arXiv 1807.09441) figures 3 and 4; none = plain."""
+    """Where instance norm goes: IBN-Net (arXiv 1807.09441) figures 3 and 4; none = plain. DenseNets
+    have none and a, mobilenet_v2 and shufflenet_v2 none and b."""
     output_stride: Literal[8, 16, 32] = 8
     """Input size over size of the last feature map; below 32 the last stages are dilated."""
     ibn_stages: tuple[Literal[1, 2, 3, 4], ...] | None = None
@@ -179,11 +182,17 @@ class BackboneConfig(_Frozen):
 
     @model_validator(mode="after")
     def _fits_family(self) -> "BackboneConfig":
-        if self.name.startswith("densenet"):
-            if self.ibn not in ("none", "a"):
-                raise ValueError(f"{self.name} has ibn none and a, not {self.ibn}")
+        light = self.name in ("mobilenet_v2", "shufflenet_v2")
+        if light or self.name.startswith("densenet"):
+            only = "b" if light else "a"
+            if self.ibn not in ("none", only):
+                raise ValueError(f"{self.name} has ibn none and {only}, not {self.ibn}")
             if self.stem != "conv7x7" or self.dilate_first:
                 raise ValueError(f"{self.name} has no stem or dilate_first; residual nets have")
+        if light and self.ibn_stages is not None:
+            raise ValueError(
+                f"{self.name} has its instance norms in fixed places; leave ibn_stages out"
+            )
         if self.ibn == "none" and (self.ibn_stages is not None or self.ibn_ratio is not None):
             raise ValueError("ibn_stages and ibn_ratio need an ibn; set it or leave them out")
         if self.ibn_ratio is not None and self.ibn not in ("a", "ad", "a2"):

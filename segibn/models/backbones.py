@@ -4,6 +4,7 @@ In: a name such as "resnet50" and the IBN variant. Out: a backbone, or a whole c
 published weights have it.
 """
 
+from types import ModuleType
 from typing import Literal, get_args
 
 from torch import nn
@@ -11,7 +12,23 @@ from torch import nn
 from segibn.models import densenet, resnet
 from segibn.models.plans import IbnName, IbnPlan
 
-BACKBONES = (*resnet.LAYOUTS, *densenet.LAYOUTS)
+LIGHT = ("mobilenet_v2", "shufflenet_v2")
+BACKBONES = (*resnet.LAYOUTS, *densenet.LAYOUTS, *LIGHT)
+
+
+def ibn_variants(name: str) -> tuple[IbnName, ...]:
+    """The variants of IBN that a backbone has, "none" first.
+
+    Raises:
+        ValueError: unknown name.
+    """
+    if name in resnet.LAYOUTS:
+        return get_args(IbnName)
+    if name in densenet.LAYOUTS:
+        return ("none", "a")
+    if name in LIGHT:
+        return ("none", "b")
+    raise ValueError(f"unknown backbone {name!r}; known: {', '.join(BACKBONES)}")
 
 
 def build_backbone(
@@ -28,9 +45,9 @@ def build_backbone(
 
     Args:
         name: one of ``BACKBONES``.
-        ibn: variant (see ``plans.py``); DenseNets have "none" and "a".
+        ibn: variant (see ``plans.py``), one of ``ibn_variants(name)``.
         output_stride: 8, 16 or 32 input pixels per pixel of the last feature.
-        ibn_stages: stages (1..4) that get it; None = as published.
+        ibn_stages: stages (1..4) that get it; None = as published, as light networks always are.
         ibn_ratio: share of instance-normalised channels in an IBN, 0..1; None = as published,
             0.5, DenseNets 0.4.
         stem: "conv3x3" is RobustNet's stem of three small convolutions; residual networks only.
@@ -39,16 +56,20 @@ def build_backbone(
     Raises:
         ValueError: unknown name, or an option that the family does not have.
     """
+    _check_variant(name, ibn)
     if name in resnet.LAYOUTS:
         plan = IbnPlan(ibn, ibn_stages, 0.5 if ibn_ratio is None else ibn_ratio)
         return resnet.ResNet(
             resnet.LAYOUTS[name], plan, output_stride, stem=stem, dilate_first=dilate_first
         )
-    layout = _dense_layout(name, ibn)
     if stem != "conv7x7" or dilate_first:
         raise ValueError(f"{name} has one stem and one dilation; leave out stem and dilate_first")
+    if name in LIGHT:
+        if (ibn_stages, ibn_ratio) != (None, None):
+            raise ValueError(f"{name} has fixed norms; leave out ibn_stages and ibn_ratio")
+        return _light().BUILDERS[name](ibn=ibn == "b", output_stride=output_stride)
     return densenet.DenseNet(
-        layout,
+        densenet.LAYOUTS[name],
         ibn=ibn == "a",
         output_stride=output_stride,
         stages=densenet.IBN_STAGES if ibn_stages is None else ibn_stages,
@@ -60,7 +81,8 @@ def build_classifier(name: str, num_classes: int = 1000) -> nn.Module:
     """Build a classifier whose state dict has the published keys and shapes.
 
     Args:
-        name: such as "resnet50", "resnet50_ibn_a", "se_resnet101_ibn_a", "densenet121_ibn_a".
+        name: such as "resnet50", "resnet50_ibn_a", "se_resnet101_ibn_a", "densenet121_ibn_a",
+            "mobilenet_v2_ibn_b".
         num_classes: number of logits.
 
     Returns:
@@ -74,16 +96,24 @@ def build_classifier(name: str, num_classes: int = 1000) -> nn.Module:
     if variant not in get_args(IbnName) and "_ibn_" in name:
         raise ValueError(f"{name}: there is no variant {variant!r} of IBN")
     ibn = variant or "none"
+    _check_variant(network, ibn)
     if network in resnet.LAYOUTS:
         plan = IbnPlan(ibn)  # type: ignore[arg-type]
         return resnet.ResNetClassifier(resnet.LAYOUTS[network], plan, num_classes)
-    layout = _dense_layout(network, ibn)
+    if network in LIGHT:
+        return _light().CLASSIFIERS[network](ibn=ibn == "b", num_classes=num_classes)
+    layout = densenet.LAYOUTS[network]
     return densenet.DenseNetClassifier(layout, ibn=ibn == "a", num_classes=num_classes)
 
 
-def _dense_layout(name: str, ibn: str) -> densenet.DenseNetLayout:
-    if name not in densenet.LAYOUTS:
-        raise ValueError(f"unknown backbone {name!r}; known: {', '.join(BACKBONES)}")
-    if ibn not in ("none", "a"):
-        raise ValueError(f"{name} has ibn none and a, not {ibn}: it has no residual addition")
-    return densenet.LAYOUTS[name]
+def _check_variant(name: str, ibn: str) -> None:
+    variants = ibn_variants(name)
+    if ibn not in variants:
+        raise ValueError(f"{name} has ibn {' and '.join(variants)}, not {ibn}")
+
+
+def _light() -> ModuleType:
+    """Imported where a light network is asked for: torchvision takes a second to load."""
+    from segibn.models import light
+
+    return light

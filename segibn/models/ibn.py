@@ -5,10 +5,14 @@ in evaluation alike, so a network with them sees a crop and a whole frame differ
 """
 
 import torch
+import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from segibn.models import ibn_cpu
+from segibn.models import ibn_cpu, ibn_cuda
+from segibn.models.ibn_unsplit import CPU_PASSES, BatchHalf, Passes, normalize
+
+_NO_HALF = BatchHalf(slice(0, 0))
 
 
 class InstanceNorm2d(nn.InstanceNorm2d):
@@ -24,8 +28,10 @@ class InstanceNorm2d(nn.InstanceNorm2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalises each channel of each image over its pixels; (N, C, h, w) in and out."""
+        if ibn_cuda.is_worthwhile(x):
+            return ibn_cuda.normalize(x, ibn_cuda.Halves(self.weight, self.bias), self.eps)
         if ibn_cpu.is_worthwhile(x):
-            return ibn_cpu.normalize(x, self.weight, self.bias, self.eps)[0]
+            return normalize(x, self.weight, self.bias, self.eps, CPU_PASSES, _NO_HALF)[0]
         if x.shape[-2:] == (1, 1):
             x = x - x.detach()  # exactly zero, where rounding times 1 / sqrt(eps) would not be
         # One group per channel is the same formula, without a complaint about single pixels.
@@ -88,11 +94,19 @@ class InstanceBatchNorm2d(nn.Module):
             return self.BN(x)
         if self.BN is None:
             return self.IN(x)
-        if type(self.BN) is nn.BatchNorm2d:
-            if torch.compiler.is_compiling() and not torch.compiler.is_exporting():
-                return self.formula_form(x)
-            if ibn_cpu.is_worthwhile(x):
-                return self._unsplit(x)
+        over_ranks = _is_over_ranks(self.BN)
+        if torch.compiler.is_compiling() and not torch.compiler.is_exporting() and not over_ranks:
+            return self.formula_form(x)
+        if ibn_cuda.is_worthwhile(x):
+            if over_ranks or self.BN.momentum is None:
+                return self._unsplit(x, ibn_cuda.passes(), over_ranks)
+            halves = ibn_cuda.Halves(
+                *(self.IN.weight, self.IN.bias, self.instance_channels.start),
+                *(self.BN, self.batch_channels.start),
+            )
+            return ibn_cuda.normalize(x, halves, self.BN.eps)
+        if ibn_cpu.is_worthwhile(x):
+            return self._unsplit(x, CPU_PASSES, over_ranks)
         return self.split_form(x)
 
     def split_form(self, x: Tensor) -> Tensor:
@@ -124,18 +138,25 @@ class InstanceBatchNorm2d(nn.Module):
         """Join two tensors in the order of the channels, which are ``dim``."""
         return torch.cat([batch, instance] if self.batch_first else [instance, batch], dim=dim)
 
-    def _unsplit(self, x: Tensor) -> Tensor:
+    def _unsplit(self, x: Tensor, passes: Passes, over_ranks: bool) -> Tensor:
         bn = self.BN
         weight = self._ordered(self.IN.weight, bn.weight)
         bias = self._ordered(self.IN.bias, bn.bias)
         if not bn.training:
-            half = ibn_cpu.BatchHalf(self.batch_channels, bn.running_mean, bn.running_var)
-            return ibn_cpu.normalize(x, weight, bias, bn.eps, half)[0]
-        out, mean, variance = ibn_cpu.normalize(
-            x, weight, bias, bn.eps, ibn_cpu.BatchHalf(self.batch_channels)
-        )
-        update_running(bn, mean, variance, x.numel() // x.shape[1])
+            half = BatchHalf(self.batch_channels, bn.running_mean, bn.running_var)
+            return normalize(x, weight, bias, bn.eps, passes, half)[0]
+        group = getattr(bn, "process_group", None)
+        half = BatchHalf(self.batch_channels, synchronized=over_ranks, group=group)
+        out, moments = normalize(x, weight, bias, bn.eps, passes, half)
+        update_running(bn, *moments)
         return out
+
+
+def _is_over_ranks(bn: nn.modules.batchnorm._BatchNorm) -> bool:
+    """Whether a batch norm takes its statistics from all ranks: any synchronised kind, at work."""
+    if type(bn) is nn.BatchNorm2d or not bn.training or not dist.is_initialized():
+        return False
+    return dist.get_world_size(getattr(bn, "process_group", None)) > 1
 
 
 def update_running(bn: nn.BatchNorm2d, mean: Tensor, variance: Tensor, count: int | Tensor) -> None:

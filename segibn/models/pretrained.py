@@ -59,7 +59,7 @@ def load_backbone_weights(backbone: nn.Module, source: str, name: str, ibn: str)
             state dict, one inside {"state_dict": ...}, or a checkpoint of this package.
             "torchvision" fills an IBN network from the plain one: the halves of each
             instance-batch norm take the halves of the batch norm, an instance norm in the stem
-            takes its weight and bias, those after an addition start fresh.
+            takes its weight and bias, those after a block start fresh.
         name: "resnet50" and so on.
         ibn: "none", "a" or "b".
 
@@ -112,8 +112,8 @@ def published_file(published: WeightSource) -> Path:
     found = sha256_of(path)
     if not found.startswith(prefix):
         raise CheckpointError(
-            f"{path} is damaged or another file: its SHA-256 begins {found[:8]}, the published "
-            f"one {prefix}. Delete it and get {url} again, or use it as it is with "
+            f"{path} is damaged or another file: its SHA-256 begins {found[: len(prefix)]}, the "
+            f"published one {prefix}. Delete it and get {url} again, or use it as it is with "
             f"model.weights={path}"
         )
     return path

@@ -48,7 +48,7 @@ class WeightSource:
 
     @property
     def sha256_prefix(self) -> str:
-        """The first eight hexadecimal digits of the file's SHA-256."""
+        """The first hexadecimal digits, eight or ten, of the file's SHA-256."""
         return self.file_name.removesuffix(".pth").rsplit("-", 1)[1]
 
 
@@ -86,6 +86,8 @@ _TORCHVISION_FILES: dict[str, tuple[str, float, float]] = {
     "densenet169": ("densenet169-b2777c0a", 24.4, 7.194),
     "densenet201": ("densenet201-c1103571", 23.104, 6.63),
     "densenet161": ("densenet161-8d451a50", 22.862, 6.44),
+    "mobilenet_v2": ("mobilenet_v2-b0353104", 28.122, 9.714),
+    "shufflenet_v2": ("shufflenetv2_x1-5666bf0f80", 30.638, 11.684),
 }
 
 # (release, network, ibn) -> file

@@ -1,6 +1,7 @@
 """The contract between every backbone and every head, and the variants of IBN."""
 
 import itertools
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -8,16 +9,23 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor, nn
 
-from segibn.config.schema import ModelConfig
+from segibn.config.schema import BackboneConfig, ModelConfig
 from segibn.models import build_backbone
-from segibn.models.backbones import BACKBONES
+from segibn.models.backbones import BACKBONES, ibn_variants
 from segibn.models.build import HEADS, build_segmenter
 from segibn.models.ibn import InstanceBatchNorm2d, InstanceNorm2d, ParallelInstanceBatchNorm2d
-from segibn.models.plans import IbnPlan
+from segibn.models.plans import IbnName, IbnPlan
 from segibn.models.residual import BasicBlock, BlockShape, Bottleneck, PartialInstanceNorm2d
 from segibn.models.resnet import ResNet, ResNetLayout
 
-SMALL = ["resnet18", "resnext50", "se_resnet50", "densenet121"]
+SMALL = {
+    "resnet18": "a",
+    "resnext50": "a",
+    "se_resnet50": "a",
+    "densenet121": "a",
+    "mobilenet_v2": "b",
+    "shufflenet_v2": "b",
+}
 SIZE = (49, 70)
 
 
@@ -53,7 +61,7 @@ def _check_pair(backbone: str, head: str, output_stride: int, ibn: str) -> None:
 @pytest.mark.parametrize("head", HEADS)
 @pytest.mark.parametrize("backbone", SMALL)
 def test_one_network_of_each_family_fits_every_head(backbone: str, head: str) -> None:
-    _check_pair(backbone, head, 16, "a")
+    _check_pair(backbone, head, 16, SMALL[backbone])
 
 
 @pytest.mark.slow
@@ -63,7 +71,7 @@ def test_one_network_of_each_family_fits_every_head(backbone: str, head: str) ->
 def test_every_network_fits_every_head_at_every_stride(
     backbone: str, head: str, output_stride: int
 ) -> None:
-    for ibn in ("none", "a") if backbone.startswith("densenet") else ("none", "a", "b"):
+    for ibn in {"none", "a", "b"}.intersection(ibn_variants(backbone)):
         _check_pair(backbone, head, output_stride, ibn)
 
 
@@ -187,6 +195,10 @@ def test_no_stages_at_all_mean_no_ibn(name: str) -> None:
     [
         ({"name": "densenet121", "ibn": "b"}, "densenet121 has ibn none and a, not b"),
         ({"name": "densenet121", "stem": "conv3x3"}, "densenet121 has no stem or dilate_first"),
+        ({"name": "mobilenet_v2", "ibn": "a"}, "mobilenet_v2 has ibn none and b, not a"),
+        ({"name": "shufflenet_v2", "dilate_first": True}, "shufflenet_v2 has no stem or dilate_fi"),
+        ({"name": "shufflenet_v2", "ibn": "b", "ibn_stages": [1]}, "leave ibn_stages out"),
+        ({"name": "mobilenet_v2", "ibn": "b", "ibn_ratio": 0.5}, "ibn b has no ratio to choose"),
         ({"ibn_stages": [1]}, "need an ibn"),
         ({"ibn": "b", "ibn_ratio": 0.25}, "ibn b has no ratio to choose"),
     ],
@@ -196,9 +208,28 @@ def test_configs_with_options_without_effect_are_refused(options: dict, message:
         ModelConfig.model_validate({"backbone": options, "head": {"name": "fcn"}})
 
 
+@pytest.mark.parametrize("name", BACKBONES)
+def test_a_config_takes_exactly_the_variants_that_a_backbone_has(name: str) -> None:
+    for ibn in get_args(IbnName):
+        with torch.device("meta"):
+            if ibn in ibn_variants(name):
+                build_backbone(**BackboneConfig(name=name, ibn=ibn).model_dump())
+            else:
+                with pytest.raises(ValidationError):
+                    BackboneConfig(name=name, ibn=ibn)
+
+
 def test_options_that_a_family_does_not_have_are_refused() -> None:
     with pytest.raises(ValueError, match="leave out stem and dilate_first"):
         build_backbone("densenet121", stem="conv3x3")
+    with pytest.raises(ValueError, match="mobilenet_v2 has ibn none and b, not a"):
+        build_backbone("mobilenet_v2", "a")
+    with pytest.raises(ValueError, match="leave out stem and dilate_first"):
+        build_backbone("mobilenet_v2", dilate_first=True)
+    with pytest.raises(ValueError, match="shufflenet_v2 has fixed norms; leave out ibn_stages"):
+        build_backbone("shufflenet_v2", "b", ibn_stages=(1,))
+    with pytest.raises(ValueError, match="output_stride is 8, 16 or 32, got 4"):
+        build_backbone("shufflenet_v2", output_stride=4)
     with pytest.raises(ValueError, match=r"among 1, 2, 3, 4: \[0\]"):
         build_backbone("resnet18", "a", ibn_stages=(0,))
     with pytest.raises(ValueError, match=r"lies in 0\.\.1: 1\.5"):

@@ -45,17 +45,24 @@ def _blank(name: str = "resnet18", ibn: str = "none") -> ResNet:
     return backbone
 
 
-@pytest.fixture
-def published_plain(hub: Path, plain, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The plain network where torchvision's file would be, under a name with its own hash."""
+def _publish(
+    hub: Path, monkeypatch: pytest.MonkeyPatch, name: str, state: dict[str, torch.Tensor]
+) -> Path:
+    """Weights where torchvision's file would be, under a name with their own hash."""
     hub.mkdir()
-    torch.save(plain.state_dict(), hub / "new.pth")
+    torch.save(state, hub / "new.pth")
     digest = hashlib.sha256((hub / "new.pth").read_bytes()).hexdigest()
-    path = (hub / "new.pth").rename(hub / f"resnet18-{digest[:8]}.pth")
-    key = ("torchvision", "resnet18", "none")
+    path = (hub / "new.pth").rename(hub / f"{name}-{digest[:8]}.pth")
+    key = ("torchvision", name, "none")
     there = dataclasses.replace(PUBLISHED[key], url=f"https://example.org/{path.name}")
     monkeypatch.setitem(PUBLISHED, key, there)
     return path
+
+
+@pytest.fixture
+def published_plain(hub: Path, plain, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The plain network where torchvision's file would be."""
+    return _publish(hub, monkeypatch, "resnet18", plain.state_dict())
 
 
 TORCHVISION = [name for release, name, _ in PUBLISHED if release == "torchvision"]
@@ -63,7 +70,8 @@ TORCHVISION = [name for release, name, _ in PUBLISHED if release == "torchvision
 
 @pytest.mark.parametrize("name", TORCHVISION)
 def test_torchvision_addresses_and_errors_are_torchvisions(name: str) -> None:
-    theirs = {"resnext50": "resnext50_32x4d"}.get(name, name)
+    other = {"resnext50": "resnext50_32x4d", "shufflenet_v2": "shufflenet_v2_x1_0"}
+    theirs = other.get(name, name)
     weights = torchvision.models.get_model_weights(theirs).IMAGENET1K_V1
     ours = PUBLISHED["torchvision", name, "none"]
     assert ours.url == weights.url
@@ -77,8 +85,8 @@ def test_every_published_name_says_its_network_and_hash() -> None:
         stem = source.file_name.removesuffix(".pth").rsplit("-", 1)[0]
         if release == "ibn_net":
             assert stem == f"{name}_ibn_{ibn}"
-        assert int(source.sha256_prefix, 16) < 2**32
-        assert len(source.sha256_prefix) == 8
+        digits = 10 if name == "shufflenet_v2" else 8
+        assert re.fullmatch(f"[0-9a-f]{{{digits}}}", source.sha256_prefix)
 
 
 def test_old_densenet_files_are_renamed_and_their_norms_split(filled) -> None:
@@ -135,6 +143,28 @@ def test_the_stem_of_b_inherits_and_its_block_norms_start_fresh(
     assert set(report.fresh) == {f"{n}.{part}" for n in names for part in ("weight", "bias")}
     assert (backbone.layer1[1].IN.weight == 1).all()
     assert "fresh: layer1.1.IN.weight" in report.summary()
+
+
+@pytest.mark.parametrize(
+    ("name", "theirs", "fresh"),
+    [
+        ("mobilenet_v2", "mobilenet_v2", ["features.1.IN", "features.6.IN", "features.10.IN"]),
+        ("shufflenet_v2", "shufflenet_v2_x1_0", ["stage2.3.IN", "stage3.7.IN"]),
+    ],
+)
+def test_plain_light_weights_fill_b_up_to_its_block_norms(
+    hub: Path, monkeypatch: pytest.MonkeyPatch, filled, name: str, theirs: str, fresh: list[str]
+) -> None:
+    plain = filled(getattr(torchvision.models, theirs)).state_dict()
+    _publish(hub, monkeypatch, name, plain)
+    backbone = _blank(name, "b")
+    report = load_backbone_weights(backbone, "torchvision", name, "b")
+    assert set(report.fresh) == {f"{n}.{part}" for n in fresh for part in ("weight", "bias")}
+    assert all(key.startswith(("fc.", "classifier.")) for key in report.unused)
+    assert set(report.loaded) | set(report.fresh) == set(backbone.state_dict())
+    for key, value in backbone.state_dict().items():
+        expected = plain.get(key, torch.full_like(value, float(key.endswith("IN.weight"))))
+        assert torch.equal(value, expected), key
 
 
 def test_offline_the_error_says_what_to_get_and_where_to_put_it(hub: Path) -> None:

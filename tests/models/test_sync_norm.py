@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 
+from segibn.models import ibn_cpu
 from segibn.models.ibn import InstanceBatchNorm2d
 from segibn.models.sync_norm import SyncBatchNorm2d, synchronize_batch_norms
 
@@ -16,50 +17,48 @@ WORKER = """
 import sys
 import torch
 import torch.distributed as dist
+from segibn.models import ibn_cpu
 from segibn.models.ibn import InstanceBatchNorm2d
 from segibn.models.sync_norm import synchronize_batch_norms
 
 dist.init_process_group("gloo")
 rank = dist.get_rank()
-case = torch.load(sys.argv[1], weights_only=True)
-norm = InstanceBatchNorm2d(case["channels"]).double()
-norm.load_state_dict(case["state"])
-norm = synchronize_batch_norms(norm.train(), torch.device("cpu"))
-part = slice(0, 3) if rank == 0 else slice(3, 4)
-x = case["x"][part].clone().requires_grad_()
-out = norm(x)
-out.backward(case["upstream"][part])
-result = {"out": out.detach(), "grad": x.grad, "state": norm.state_dict()}
-result["weights"] = {name: p.grad for name, p in norm.named_parameters()}
-torch.save(result, f"{sys.argv[2]}/{rank}.pt")
+results = []
+for case in torch.load(sys.argv[1], weights_only=True):
+    norm = InstanceBatchNorm2d(case["channels"]).double()
+    norm.load_state_dict(case["state"])
+    norm = synchronize_batch_norms(norm.train(), torch.device("cpu"))
+    part = slice(0, 3) if rank == 0 else slice(3, 4)
+    x = case["x"][part].clone(memory_format=torch.channels_last).requires_grad_()
+    out = norm(x)
+    out.backward(case["upstream"][part])
+    result = {"out": out.detach(), "grad": x.grad, "state": norm.state_dict()}
+    result["weights"] = {name: p.grad for name, p in norm.named_parameters()}
+    results.append(result)
+torch.save(results, f"{sys.argv[2]}/{rank}.pt")
 dist.destroy_process_group()
 """
 
 
-def test_two_ranks_of_unequal_size_equal_one_batch(tmp_path: Path) -> None:
-    torch.manual_seed(0)
-    norm = InstanceBatchNorm2d(6).double().train()
+def _case(size: tuple[int, int]) -> dict:
+    norm = InstanceBatchNorm2d(6).double()
     for parameter in norm.parameters():
         nn.init.normal_(parameter)
-    state = {key: value.clone() for key, value in norm.state_dict().items()}
-    x = torch.randn(4, 6, 5, 3, dtype=torch.float64) * 2 + 3
-    upstream = torch.randn_like(x)
-    torch.save({"channels": 6, "state": state, "x": x, "upstream": upstream}, tmp_path / "case.pt")
-    (tmp_path / "worker.py").write_text(WORKER)
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
-    done = subprocess.run(
-        [*launch, str(tmp_path / "worker.py"), str(tmp_path / "case.pt"), str(tmp_path)],
-        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])},
-        capture_output=True,
-        text=True,
-        timeout=180,
-    )
-    assert done.returncode == 0, done.stderr
-    ranks = [torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in (0, 1)]
+    x = torch.randn(4, 6, *size, dtype=torch.float64) * 2 + 3
+    return {
+        "channels": 6,
+        "state": dict(norm.state_dict()),
+        "x": x,
+        "upstream": torch.randn_like(x),
+    }
 
-    x.requires_grad_()
-    out = norm(x)
-    out.backward(upstream)
+
+def _check_case(case: dict, ranks: list[dict]) -> None:
+    norm = InstanceBatchNorm2d(6).double().train()
+    norm.load_state_dict(case["state"])
+    x = case["x"].requires_grad_()
+    out = norm.split_form(x)
+    out.backward(case["upstream"])
     torch.testing.assert_close(torch.cat([r["out"] for r in ranks]), out)
     torch.testing.assert_close(torch.cat([r["grad"] for r in ranks]), x.grad)
     for name, parameter in norm.named_parameters():
@@ -67,6 +66,26 @@ def test_two_ranks_of_unequal_size_equal_one_batch(tmp_path: Path) -> None:
     for rank in ranks:
         for key, value in norm.state_dict().items():
             torch.testing.assert_close(rank["state"][key], value)
+
+
+def test_two_ranks_of_unequal_size_equal_one_batch(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    cases = [_case((5, 3)), _case((60, 50))]  # split, and large enough for the unsplit form
+    assert [ibn_cpu.is_worthwhile(case["x"]) for case in cases] == [False, True]
+    torch.save(cases, tmp_path / "cases.pt")
+    (tmp_path / "worker.py").write_text(WORKER)
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+    done = subprocess.run(
+        [*launch, str(tmp_path / "worker.py"), str(tmp_path / "cases.pt"), str(tmp_path)],
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])},
+        capture_output=True,
+        text=True,
+        timeout=180,
+    )
+    assert done.returncode == 0, done.stderr
+    ranks = [torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in (0, 1)]
+    for index, case in enumerate(cases):
+        _check_case(case, [rank[index] for rank in ranks])
 
 
 def test_alone_and_in_evaluation_it_is_batch_norm() -> None:

@@ -1,0 +1,230 @@
+"""Light backbones: MobileNetV2 and ShuffleNetV2 x1.0, plain and with RobustNet's IBN-b.
+
+In: normalised images (N, 3, H, W). Out: features by name (`features.py`), or the logits of the
+classifier. Blocks, module names and first weights are torchvision's (Sandler et al., CVPR 2018;
+Ma et al., ECCV 2018).
+
+RobustNet's (Choi et al., CVPR 2021; network/Mobilenet.py, Shufflenet.py and deepv3.py of its
+repository, `wt_layer 0 0 4 4 4 0 0` of its scripts) is the placement of three full affine instance
+norms, none of them in the deepest part, and that the last 1x1 convolution counts to layer4:
+
+    MobileNetV2    after blocks 1, 6 and 10: 16, 32 and 64 channels at stride 2, 8 and 16
+    ShuffleNetV2   in the stem instead of its batch norm, and after the last block (its shuffle) of
+                   stages 2 and 3: 24, 116 and 232 channels at stride 2, 8 and 16
+
+Our reading is the rest. RobustNet's decoder reads features at stride 8; here layer1 is the last
+one at stride 4, as in every backbone. RobustNet dilates only the convolution that loses its stride;
+here those after it, so that the dilated network computes the same numbers as the strided one, only
+at more places (an instance norm at a dilated place, the third one at output stride 8, takes its
+statistics from more of them). Of plain weights the stem's instance norm takes the batch norm's
+weight and bias as in our residual networks; in RobustNet's ShuffleNetV2 it starts fresh.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torchvision.models import mobilenetv2, shufflenetv2
+
+from segibn.models.features import FeatureSpec
+from segibn.models.ibn import InstanceNorm2d
+
+_MOBILE_IBN_BLOCKS = (1, 6, 10)
+_MOBILE_LAST_BLOCKS = {3: "layer1", 6: "layer2", 13: "layer3", 18: "layer4"}
+_MOBILE_CHANNELS = (24, 32, 96, 1280)
+_SHUFFLE_DEPTHS = [4, 8, 4]
+_SHUFFLE_CHANNELS = [24, 116, 232, 464, 1024]
+
+
+class _MobileBlock(mobilenetv2.InvertedResidual):
+    """torchvision's block, its output passed through `IN`."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.IN: nn.Module = nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C_in, h, w) -> (N, C_out, ceil(h / stride), ceil(w / stride)), of either sign."""
+        return self.IN(super().forward(x))
+
+
+class _ShuffleBlock(shufflenetv2.InvertedResidual):
+    """torchvision's block, its output passed through `IN`; keeps the memory layout.
+
+    torchvision's shuffle returns channels-first whatever it is given, so that in a channels-last
+    network every block converts its input back and forth.
+    """
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.IN: nn.Module = nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C_in, h, w) -> (N, C_out, ceil(h / stride), ceil(w / stride))."""
+        if self.stride == 1:
+            first, second = x.chunk(2, dim=1)
+        else:
+            first, second = self.branch1(x), x
+        joined = torch.cat([first, self.branch2(second)], dim=1)
+        return self.IN(F.channel_shuffle(joined, 2))
+
+
+class MobileNetV2(nn.Module):
+    """MobileNetV2 of width 1 without its classifier.
+
+    Args:
+        ibn: IBN-b if True.
+        output_stride: input pixels per pixel of the last feature: 8, 16 or 32.
+
+    Attributes:
+        feature_specs: channels and stride of the features layer1..layer4.
+    """
+
+    def __init__(self, *, ibn: bool = False, output_stride: int = 32) -> None:
+        super().__init__()
+        self.feature_specs = _feature_specs(_MOBILE_CHANNELS, output_stride)
+        self.features = mobilenetv2.MobileNetV2(num_classes=1, block=_MobileBlock).features
+        _replace_strides(self.features[1:-1], 2, output_stride)
+        for number in _MOBILE_IBN_BLOCKS if ibn else ():
+            self.features[number].IN = InstanceNorm2d(self.features[number].out_channels)
+
+    def forward_features(self, image: Tensor) -> dict[str, Tensor]:
+        """(N, 3, H, W) -> "layer1".."layer4", each (N, C, h, w); the first three of either sign."""
+        features = {}
+        x = image
+        for number, part in enumerate(self.features):
+            x = part(x)
+            if number in _MOBILE_LAST_BLOCKS:
+                features[_MOBILE_LAST_BLOCKS[number]] = x
+        return features
+
+    def forward(self, image: Tensor) -> dict[str, Tensor]:
+        """Compute the features of normalised images.
+
+        Args:
+            image: (N, 3, H, W) float, normalised RGB.
+
+        Returns:
+            "layer1".."layer4": float (N, C, h, w), as `feature_specs` says.
+        """
+        return self.forward_features(image)
+
+
+class MobileNetV2Classifier(MobileNetV2):
+    """MobileNetV2 with its classifier; the plain one's state dict is torchvision's.
+
+    Args:
+        ibn: IBN-b if True.
+        num_classes: number of logits.
+    """
+
+    def __init__(self, *, ibn: bool = False, num_classes: int = 1000) -> None:
+        super().__init__(ibn=ibn)
+        self.classifier = nn.Sequential(
+            nn.Dropout(0.2), nn.Linear(_MOBILE_CHANNELS[-1], num_classes)
+        )
+
+    def forward(self, image: Tensor) -> Tensor:  # type: ignore[override]
+        """(N, 3, H, W) normalised -> logits (N, num_classes), after global average pooling."""
+        return self.classifier(self.forward_features(image)["layer4"].mean(dim=(2, 3)))
+
+
+class ShuffleNetV2(nn.Module):
+    """ShuffleNetV2 of width 1 without its classifier; layer1 is the stem's output.
+
+    Args:
+        ibn: IBN-b if True.
+        output_stride: input pixels per pixel of the last feature: 8, 16 or 32.
+
+    Attributes:
+        feature_specs: channels and stride of the features layer1..layer4.
+    """
+
+    def __init__(self, *, ibn: bool = False, output_stride: int = 32) -> None:
+        super().__init__()
+        stem, stage2, stage3, _, last = _SHUFFLE_CHANNELS
+        self.feature_specs = _feature_specs((stem, stage2, stage3, last), output_stride)
+        network = shufflenetv2.ShuffleNetV2(
+            _SHUFFLE_DEPTHS, _SHUFFLE_CHANNELS, num_classes=1, inverted_residual=_ShuffleBlock
+        )
+        self.conv1, self.maxpool = network.conv1, network.maxpool
+        self.stage2, self.stage3, self.stage4 = network.stage2, network.stage3, network.stage4
+        self.conv5 = network.conv5
+        _replace_strides([*self.stage2, *self.stage3, *self.stage4], 4, output_stride)
+        if ibn:
+            self.conv1[1] = InstanceNorm2d(stem)
+            self.stage2[-1].IN = InstanceNorm2d(stage2)
+            self.stage3[-1].IN = InstanceNorm2d(stage3)
+
+    def forward_features(self, image: Tensor) -> dict[str, Tensor]:
+        """(N, 3, H, W) -> "layer1".."layer4", each (N, C, h, w)."""
+        features = {"layer1": self.maxpool(self.conv1(image))}
+        features["layer2"] = self.stage2(features["layer1"])
+        features["layer3"] = self.stage3(features["layer2"])
+        features["layer4"] = self.conv5(self.stage4(features["layer3"]))
+        return features
+
+    def forward(self, image: Tensor) -> dict[str, Tensor]:
+        """Compute the features of normalised images.
+
+        Args:
+            image: (N, 3, H, W) float, normalised RGB.
+
+        Returns:
+            "layer1".."layer4": float (N, C, h, w), as `feature_specs` says.
+        """
+        return self.forward_features(image)
+
+
+class ShuffleNetV2Classifier(ShuffleNetV2):
+    """ShuffleNetV2 with its classifier; the plain one's state dict is torchvision's.
+
+    Args:
+        ibn: IBN-b if True.
+        num_classes: number of logits.
+    """
+
+    def __init__(self, *, ibn: bool = False, num_classes: int = 1000) -> None:
+        super().__init__(ibn=ibn)
+        self.fc = nn.Linear(_SHUFFLE_CHANNELS[-1], num_classes)
+
+    def forward(self, image: Tensor) -> Tensor:  # type: ignore[override]
+        """(N, 3, H, W) normalised -> logits (N, num_classes), after global average pooling."""
+        return self.fc(self.forward_features(image)["layer4"].mean(dim=(2, 3)))
+
+
+BUILDERS = {"mobilenet_v2": MobileNetV2, "shufflenet_v2": ShuffleNetV2}
+CLASSIFIERS = {"mobilenet_v2": MobileNetV2Classifier, "shufflenet_v2": ShuffleNetV2Classifier}
+
+
+def _feature_specs(channels: Iterable[int], output_stride: int) -> dict[str, FeatureSpec]:
+    """Channels of layer1..layer4, at strides 4, 8, 16 and 32 or what dilation leaves of them."""
+    if output_stride not in (8, 16, 32):
+        raise ValueError(f"output_stride is 8, 16 or 32, got {output_stride}")
+    return {
+        f"layer{number}": FeatureSpec(count, min(2 ** (number + 1), output_stride))
+        for number, count in enumerate(channels, start=1)
+    }
+
+
+def _replace_strides(blocks: Iterable[nn.Module], stride: int, output_stride: int) -> None:
+    """Let dilation take the place of the strides that lead beyond ``output_stride``, in place.
+
+    Args:
+        blocks: torchvision's, in order. Their own `stride` stays, since it says what a ShuffleNet
+            block is made of.
+        stride: input pixels per pixel of the first block's input.
+        output_stride: the largest stride that is kept.
+    """
+    dilation = 1
+    for block in blocks:
+        stride *= block.stride
+        for part in block.modules():
+            if isinstance(part, nn.Conv2d) and part.kernel_size == (3, 3):
+                part.dilation = part.padding = (dilation, dilation)
+                if stride > output_stride:
+                    part.stride = (1, 1)
+        if stride > output_stride:
+            dilation, stride = dilation * block.stride, output_stride

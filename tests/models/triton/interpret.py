@@ -1,0 +1,123 @@
+"""Runs the kernels on the CPU in Triton's interpreter, against torch's own functions."""
+
+import copy
+from itertools import product
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from segibn.models import ibn_cuda, ibn_launch
+from segibn.models.ibn import InstanceBatchNorm2d
+from segibn.models.ibn_cuda import Halves
+from segibn.models.ibn_unsplit import BatchHalf, normalize
+
+LAYOUTS = (torch.contiguous_format, torch.channels_last)
+CASES = (  # channels, ratio, batch first, (N, h, w)
+    (6, 0.5, False, (3, 5, 7)),
+    (37, 0.4, True, (2, 9, 31)),
+    (4, 1.0, False, (2, 3, 1)),
+    (3, 0.34, False, (1, 130, 131)),  # several parts in either layout
+)
+
+
+def halves_of(norm: InstanceBatchNorm2d) -> Halves:
+    first = norm.instance_channels.start
+    return Halves(norm.IN.weight, norm.IN.bias, first, norm.BN, norm.batch_channels.start)
+
+
+def published(norm: InstanceBatchNorm2d, x: torch.Tensor) -> torch.Tensor:
+    parts = [
+        F.instance_norm(x[:, norm.instance_channels], None, None, norm.IN.weight, norm.IN.bias)
+    ]
+    if norm.BN is not None:
+        parts.append(norm.BN(x[:, norm.batch_channels]))
+    return torch.cat(parts[::-1] if norm.batch_first else parts, 1)
+
+
+def check(case, layout, dtype, training) -> None:
+    channels, ratio, batch_first, (images, height, width) = case
+    torch.manual_seed(0)
+    ours = InstanceBatchNorm2d(channels, ratio, batch_first=batch_first).to(dtype)
+    for name, value in ours.named_parameters():
+        nn.init.normal_(value, mean=float(name.endswith("weight")))
+    other = copy.deepcopy(ours)
+    ours.train(training), other.train(training)
+    x = torch.randn(images, channels, height, width, dtype=dtype) * 2 + 30
+    inputs = [x.clone(memory_format=layout).requires_grad_(), x.detach().clone().requires_grad_()]
+    outputs = [ibn_cuda.normalize(inputs[0], halves_of(ours), 1e-5), published(other, inputs[1])]
+    upstream = torch.randn_like(x)
+    for out in outputs:
+        out.backward(upstream)
+    assert outputs[0].is_contiguous(memory_format=layout)
+    close = {"rtol": 1e-5, "atol": 1e-5} if dtype == torch.float32 else {"rtol": 1e-7, "atol": 1e-8}
+    if dtype == torch.float32:  # both sides round the input, whose mean is 30, alike
+        close = {"rtol": 1e-4, "atol": 1e-4}
+    torch.testing.assert_close(*outputs, **close)
+    torch.testing.assert_close(inputs[0].grad, inputs[1].grad, **close)
+    for name, parameter in other.named_parameters():
+        grad = ours.get_parameter(name).grad
+        torch.testing.assert_close(grad, parameter.grad, rtol=1e-4, atol=1e-3)
+    for name, buffer in other.named_buffers():
+        torch.testing.assert_close(ours.get_buffer(name), buffer, rtol=1e-5, atol=1e-5)
+
+
+def check_passes(layout) -> None:
+    """The passes one by one, which serve when statistics are joined over ranks between them."""
+    torch.manual_seed(1)
+    norm = InstanceBatchNorm2d(6).train()
+    x = torch.randn(3, 6, 20, 33) + 5
+    inputs = [x.clone(memory_format=layout).requires_grad_(), x.detach().clone().requires_grad_()]
+    half = BatchHalf(norm.batch_channels)
+    weight, bias = torch.rand(6), torch.rand(6)
+    out, moments = normalize(inputs[0], weight, bias, 1e-5, ibn_cuda.passes(), half)
+    mean, variance = inputs[1][:, 3:].mean((0, 2, 3)), inputs[1][:, 3:].var((0, 2, 3), correction=0)
+    torch.testing.assert_close(moments.mean, mean)
+    torch.testing.assert_close(moments.variance, variance)
+    parts = [
+        F.instance_norm(inputs[1][:, :3], weight=weight[:3], bias=bias[:3]),
+        F.batch_norm(inputs[1][:, 3:], None, None, weight[3:], bias[3:], training=True),
+    ]
+    expected = torch.cat(parts, 1)
+    upstream = torch.randn_like(x)
+    out.backward(upstream)
+    expected.backward(upstream)
+    torch.testing.assert_close(out, expected, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(inputs[0].grad, inputs[1].grad, rtol=1e-5, atol=1e-5)
+
+
+def check_half_precision(layout, dtype) -> None:
+    """Statistics are taken in float32: as exact as the published form on the values in float32."""
+    torch.manual_seed(2)
+    norm = InstanceBatchNorm2d(8).train()
+    x = (torch.randn(2, 8, 30, 40) + 100).to(dtype).contiguous(memory_format=layout)
+    out = ibn_cuda.normalize(x, halves_of(norm), 1e-5)
+    assert out.dtype == dtype
+    expected = published(copy.deepcopy(norm), x.float())
+    torch.testing.assert_close(out.float(), expected, rtol=1e-2, atol=1e-2)
+
+
+def check_gradients(layout) -> None:
+    torch.manual_seed(3)
+    norm = InstanceBatchNorm2d(3).double()
+    x = torch.randn(2, 3, 2, 3, dtype=torch.float64).contiguous(memory_format=layout)
+    for training in (True, False):
+        norm.train(training)
+
+        def function(x, *parameters):
+            return ibn_launch.NormalizeHalves.apply(x, *parameters, halves_of(norm), 1e-5)
+
+        parameters = [norm.IN.weight, norm.IN.bias, norm.BN.weight, norm.BN.bias]
+        assert torch.autograd.gradcheck(function, (x.requires_grad_(), *parameters))
+
+
+if __name__ == "__main__":
+    for layout in LAYOUTS:
+        for case, training in product(CASES, (True, False)):
+            check(case, layout, torch.float32, training)
+        check(CASES[1], layout, torch.float64, True)
+        check_passes(layout)
+        check_half_precision(layout, torch.bfloat16)
+        check_half_precision(layout, torch.float16)
+        check_gradients(layout)
+    assert ibn_cuda.self_check(torch.device("cpu")) == ""
