@@ -9,7 +9,12 @@ from torch import Tensor, nn
 
 from segibn.models.features import FeatureSpec
 from segibn.models.heads.aspp import ASPP
-from segibn.models.layers import conv3x3_norm_relu, conv_norm_relu, pixel_classifier, upsample
+from segibn.models.layers import (
+    conv3x3_norm_relu,
+    conv_norm_relu,
+    pixel_classifier,
+    resize_feature,
+)
 
 
 class DeepLabV3PlusHead(nn.Module):
@@ -69,6 +74,6 @@ class DeepLabV3PlusHead(nn.Module):
         if self.context is not None:
             context = self.context(self.dropout(context))
         size = (low.shape[-2], low.shape[-1])
-        context = upsample(context, size, align_corners=self.align_corners)
+        context = resize_feature(context, size, align_corners=self.align_corners)
         x = self.refine(torch.cat([context, low], dim=1))
         return self.classifier(x if self.context is not None else self.dropout(x))
