@@ -253,6 +253,8 @@ class DeepLabV3HeadConfig(_Frozen):
     """Dilations of the three branches; null = (6,12,18) at stride 16, (12,24,36) at 8."""
     dropout: Fraction = 0.1
     """Share of values dropped before the classifier."""
+    separable: bool = False
+    """Depthwise-separable 3x3 convolutions in the pyramid (arXiv 1802.02611, section 3.1)."""
 
 
 class DeepLabV3PlusHeadConfig(_Frozen):
@@ -267,7 +269,13 @@ class DeepLabV3PlusHeadConfig(_Frozen):
     atrous_rates: tuple[PositiveInt, PositiveInt, PositiveInt] | None = None
     """Dilations of the three branches; null = (6,12,18) at stride 16, (12,24,36) at 8."""
     dropout: Fraction = 0.1
-    """Share of values dropped before the classifier."""
+    """Share of values dropped before the classifier, or with ``refine: split`` after the
+    pyramid."""
+    separable: bool = False
+    """Depthwise-separable 3x3 convolutions in pyramid and decoder (section 3.1 of the paper)."""
+    refine: Literal["joined", "split"] = "joined"
+    """Where the decoder's two 3x3 convolutions are: both on the joined features (table 2 of the
+    paper), or, split, the first on the pyramid's small result, as segmentation_models_pytorch."""
 
 
 HeadConfig = Annotated[

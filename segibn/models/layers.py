@@ -3,6 +3,8 @@
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from segibn.models.depthwise import DepthwiseConv2d
+
 
 def conv_norm_relu(
     in_channels: int, out_channels: int, kernel_size: int, dilation: int = 1
@@ -14,6 +16,27 @@ def conv_norm_relu(
     )
     nn.init.kaiming_normal_(conv.weight, mode="fan_out", nonlinearity="relu")
     return nn.Sequential(conv, nn.BatchNorm2d(out_channels), nn.ReLU(inplace=True))
+
+
+def separable_conv_norm_relu(in_channels: int, out_channels: int, dilation: int = 1) -> nn.Sequential:
+    """A 3x3 convolution in two: each channel by itself (dilated), then 1x1; batch norm, ReLU.
+
+    DeepLabV3+ (Chen et al., 2018, section 3.1). As in segmentation_models_pytorch nothing stands
+    between the two; the authors' own code has a batch norm and a ReLU there.
+    """
+    depthwise = DepthwiseConv2d(in_channels, dilation)
+    # Each of its outputs sees nine weights: fan in, where fan out would count all channels.
+    nn.init.kaiming_normal_(depthwise.weight, mode="fan_in", nonlinearity="linear")
+    return nn.Sequential(depthwise, *conv_norm_relu(in_channels, out_channels, 1))
+
+
+def conv3x3_norm_relu(
+    in_channels: int, out_channels: int, dilation: int = 1, *, separable: bool = False
+) -> nn.Sequential:
+    """A 3x3 convolution, whole or separable, batch norm, ReLU; the spatial size stays."""
+    if separable:
+        return separable_conv_norm_relu(in_channels, out_channels, dilation)
+    return conv_norm_relu(in_channels, out_channels, 3, dilation)
 
 
 def pixel_classifier(in_channels: int, num_classes: int) -> nn.Conv2d:
@@ -35,3 +58,8 @@ def upsample(x: Tensor, size: tuple[int, int], *, align_corners: bool = False) -
     if x.shape[-2:] == tuple(size):
         return x
     return F.interpolate(x.contiguous(), size=size, mode="bilinear", align_corners=align_corners)
+
+
+def resize_feature(x: Tensor, size: tuple[int, int], *, align_corners: bool = False) -> Tensor:
+    """Bilinear resize like `upsample`, but in the input's memory layout, as convolutions want."""
+    return F.interpolate(x, size=size, mode="bilinear", align_corners=align_corners)

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from segibn.models.layers import conv_norm_relu
+from segibn.models.layers import conv3x3_norm_relu, conv_norm_relu
 
 
 class ASPP(nn.Module):
@@ -17,13 +17,22 @@ class ASPP(nn.Module):
         in_channels: channels of the feature.
         channels: channels of each branch and of the output.
         atrous_rates: dilations of the 3x3 branches.
+        separable: 3x3 convolutions are depthwise-separable (DeepLabV3+, section 3.1).
     """
 
-    def __init__(self, in_channels: int, channels: int, atrous_rates: tuple[int, ...]) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        channels: int,
+        atrous_rates: tuple[int, ...],
+        *,
+        separable: bool = False,
+    ) -> None:
         super().__init__()
         self.branches = nn.ModuleList([conv_norm_relu(in_channels, channels, 1)])
         self.branches.extend(
-            conv_norm_relu(in_channels, channels, 3, rate) for rate in atrous_rates
+            conv3x3_norm_relu(in_channels, channels, rate, separable=separable)
+            for rate in atrous_rates
         )
         self.image_pool = conv_norm_relu(in_channels, channels, 1)
         self.merge = conv_norm_relu(channels * (len(atrous_rates) + 2), channels, 1)

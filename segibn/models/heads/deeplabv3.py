@@ -18,6 +18,7 @@ class DeepLabV3Head(nn.Module):
         channels: channels of every ASPP branch and of the convolution after it.
         atrous_rates: dilations of the ASPP; (6, 12, 18) suits output stride 16, twice that 8.
         dropout: probability that a value before the classifier is dropped in training.
+        separable: the ASPP's 3x3 convolutions are depthwise-separable; the one after it is not.
 
     Attributes:
         logits_spec: channels (K) and stride of the logits.
@@ -31,11 +32,12 @@ class DeepLabV3Head(nn.Module):
         channels: int = 256,
         atrous_rates: tuple[int, ...] = (6, 12, 18),
         dropout: float = 0.1,
+        separable: bool = False,
     ) -> None:
         super().__init__()
         spec = feature_specs["layer4"]
         self.logits_spec = FeatureSpec(num_classes, spec.stride)
-        self.aspp = ASPP(spec.channels, channels, atrous_rates)
+        self.aspp = ASPP(spec.channels, channels, atrous_rates, separable=separable)
         self.conv = conv_norm_relu(channels, channels, 3)
         self.dropout = nn.Dropout(dropout)
         self.classifier = pixel_classifier(channels, num_classes)

@@ -19,7 +19,16 @@ HEADS = {
     "fcn-aux": (FCNHead, {"channels": 12, "layer": "layer3"}),
     "deeplabv3": (DeepLabV3Head, {"channels": 8}),
     "deeplabv3-stride-8": (DeepLabV3Head, {"channels": 8, "atrous_rates": (12, 24, 36)}),
+    "deeplabv3-separable": (DeepLabV3Head, {"channels": 8, "separable": True}),
     "deeplabv3plus": (DeepLabV3PlusHead, {"channels": 8, "low_level_channels": 6}),
+    "deeplabv3plus-separable": (
+        DeepLabV3PlusHead,
+        {"channels": 8, "low_level_channels": 6, "separable": True},
+    ),
+    "deeplabv3plus-split": (
+        DeepLabV3PlusHead,
+        {"channels": 8, "low_level_channels": 6, "refine": "split"},
+    ),
 }
 
 

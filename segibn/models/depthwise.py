@@ -1,0 +1,197 @@
+"""Depthwise and depthwise-separable convolutions, exact and fast for large dilations on a CPU.
+
+In and out: (N, C, h, w). A channels-last dilated depthwise convolution is slow in oneDNN, and the
+gradient of its weights in bfloat16 is wrong (seen in 3.12, which torch 2.14 contains). But the
+pixels that a dilated kernel joins lie on a grid of their own: sorted by grid, the same numbers come
+from a plain 3x3 convolution, for which oneDNN has a fast kernel.
+"""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import FunctionCtx, once_differentiable
+from torch.nn import functional as F
+
+# Rows that a sorted map has at least: below, oneDNN's gradient of the weights takes a slow path.
+_ROWS = 3
+
+# Bytes of a sorted piece, and channels that one has at least.
+_PIECE = 2 << 20
+_MIN_CHANNELS = 64
+
+
+class DepthwiseConv2d(nn.Conv2d):
+    """A 3x3 convolution of every channel with a kernel of its own; the spatial size stays.
+
+    Parameters and result are those of ``nn.Conv2d(channels, channels, 3, groups=channels)``.
+
+    Args:
+        channels: C.
+        dilation: distance of the kernel's pixels.
+    """
+
+    def __init__(self, channels: int, dilation: int = 1) -> None:
+        super().__init__(
+            channels,
+            channels,
+            3,
+            padding=dilation,
+            dilation=dilation,
+            groups=channels,
+            bias=False,
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, h, w) -> the same shape."""
+        dilation = self.dilation[0]
+        if not _is_for_sorting(x, dilation):
+            return super().forward(x)
+        weight = self.weight
+        if torch.is_autocast_enabled("cpu"):
+            dtype = torch.get_autocast_dtype("cpu")
+            x, weight = x.to(dtype), weight.to(dtype)
+        if torch.compiler.is_compiling():
+            return sorted_convolution(x, weight, dilation)
+        return _SortedConvolution.apply(x, weight, dilation)
+
+
+def _is_for_sorting(x: Tensor, dilation: int) -> bool:
+    """Whether to sort; exporters get the convolution that they know."""
+    return (
+        dilation > 1
+        and x.device.type == "cpu"
+        and x.is_contiguous(memory_format=torch.channels_last)
+        and not x.is_contiguous()
+        and not torch.compiler.is_exporting()
+        and not torch.jit.is_tracing()
+    )
+
+
+def sorted_convolution(x: Tensor, weight: Tensor, dilation: int) -> Tensor:
+    """Dilated 3x3 depthwise convolution as a plain one of the grids that its kernel sees.
+
+    Args:
+        x: (N, C, h, w), channels-last.
+        weight: (C, 1, 3, 3) of the same dtype.
+        dilation: distance of the kernel's pixels, which is the padding too.
+
+    Returns:
+        (N, C, h, w), channels-last.
+    """
+    kernel = _kernel(weight, x.shape, dilation)
+    grids = _to_grids(x, dilation)
+    out = F.conv2d(grids, kernel, padding=_padding(kernel), groups=x.shape[1])
+    return _from_grids(out, x.shape, dilation)
+
+
+class _SortedConvolution(torch.autograd.Function):
+    """`sorted_convolution` piece by piece; keeps its input for the gradient, no sorted copy."""
+
+    @staticmethod
+    def forward(ctx: FunctionCtx, x: Tensor, weight: Tensor, dilation: int) -> Tensor:
+        """See `sorted_convolution`."""
+        ctx.save_for_backward(x, weight)  # type: ignore[attr-defined]
+        ctx.dilation = dilation  # type: ignore[attr-defined]
+        out = torch.empty_like(x)
+        for image, channels in _pieces(x, dilation):
+            out[image, channels] = sorted_convolution(
+                x[image, channels], weight[channels], dilation
+            )
+        return out
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad: Tensor):  # type: ignore[no-untyped-def]
+        """Return the gradients of x and weight."""
+        x, weight = ctx.saved_tensors
+        grad = grad.contiguous(memory_format=torch.channels_last)
+        grad_x = torch.empty_like(x)
+        grad_weight = torch.zeros_like(weight, dtype=_sum_dtype(weight))
+        kernel = _kernel(weight, x.shape, ctx.dilation)
+        rows, columns = _reach(x.shape, ctx.dilation)
+        for image, channels in _pieces(x, ctx.dilation):
+            part = x[image, channels]
+            grad_grids, grad_part, _ = torch.ops.aten.convolution_backward(
+                _to_grids(grad[image, channels], ctx.dilation),
+                _to_grids(part, ctx.dilation),
+                kernel[channels],
+                None,
+                (1, 1),
+                _padding(kernel),
+                (1, 1),
+                False,
+                (0, 0),
+                part.shape[1],
+                (True, True, False),
+            )
+            grad_x[image, channels] = _from_grids(grad_grids, part.shape, ctx.dilation)
+            grad_weight[channels, :, rows, columns] += grad_part[..., columns]
+        return grad_x, grad_weight.to(weight.dtype), None
+
+
+def _pieces(x: Tensor, dilation: int) -> Iterator[tuple[slice, slice]]:
+    """Images one by one and channels in blocks, so that what is sorted stays in the cache."""
+    _, channels, height, width = x.shape
+    down, across, rows, columns = _grid(height, width, dilation)
+    pixels = down * across * rows * columns
+    block = max(_MIN_CHANNELS, _PIECE // (pixels * x.element_size()) // 16 * 16)
+    for image in range(x.shape[0]):
+        for first in range(0, channels, block):
+            yield slice(image, image + 1), slice(first, first + block)
+
+
+def _sum_dtype(x: Tensor) -> torch.dtype:
+    return torch.float64 if x.dtype == torch.float64 else torch.float32
+
+
+def _reach(size: torch.Size, dilation: int) -> tuple[slice, slice]:
+    """Which rows and columns of a 3x3 kernel reach into maps of this size: all or the middle."""
+    rows, columns = (slice(1, 2) if dilation >= n else slice(0, 3) for n in size[2:])
+    return rows, columns
+
+
+def _kernel(weight: Tensor, size: torch.Size, dilation: int) -> Tensor:
+    """What is left of a 3x3 kernel (C, 1, 3, 3): one row or three, its idle columns zero.
+
+    They stay, since oneDNN is slow for kernels of a single pixel.
+    """
+    rows, columns = _reach(size, dilation)
+    return F.pad(weight[:, :, rows, columns], (columns.start, 3 - columns.stop))
+
+
+def _padding(kernel: Tensor) -> tuple[int, int]:
+    return kernel.shape[2] // 2, kernel.shape[3] // 2
+
+
+def _grid(height: int, width: int, dilation: int) -> tuple[int, int, int, int]:
+    """How many grids there are down and across, and the rows and columns of each."""
+    down, rows, across, columns = 1, height, 1, width
+    if dilation < height:
+        down, rows = dilation, max(_ROWS, -(-height // dilation))
+    if dilation < width:
+        across, columns = dilation, -(-width // dilation)
+    return down, across, rows, columns
+
+
+def _to_grids(x: Tensor, dilation: int) -> Tensor:
+    """(N, C, h, w) -> (N * grids, C, rows, columns), padded with zeros; both channels-last."""
+    images, channels, height, width = x.shape
+    down, across, rows, columns = _grid(height, width, dilation)
+    pixels = x.permute(0, 2, 3, 1)
+    right, below = columns * across - width, rows * down - height
+    if right or below:  # else this would be a copy
+        pixels = F.pad(pixels, (0, 0, 0, right, 0, below))
+    grids = pixels.reshape(images, rows, down, columns, across, channels)
+    grids = grids.permute(0, 2, 4, 1, 3, 5).reshape(-1, rows, columns, channels)
+    return grids.permute(0, 3, 1, 2)
+
+
+def _from_grids(grids: Tensor, shape: torch.Size, dilation: int) -> Tensor:
+    """Undo `_to_grids`; ``shape`` is that of the map, (N, C, h, w)."""
+    images, channels, height, width = shape
+    down, across, rows, columns = _grid(height, width, dilation)
+    pixels = grids.permute(0, 2, 3, 1).reshape(images, down, across, rows, columns, channels)
+    pixels = pixels.permute(0, 3, 1, 4, 2, 5)
+    pixels = pixels.reshape(images, rows * down, columns * across, channels)[:, :height, :width]
+    return pixels.permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)

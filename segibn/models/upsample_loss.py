@@ -1,0 +1,183 @@
+"""Cross-entropy at full resolution from coarse logits, which never become full-size tensors.
+
+In: logits at a head's stride, targets at input resolution. Out: the loss of the resized logits. The
+plain way holds four full-size float tensors at its peak (for 19 classes at 512 x 1024: 40 MB each
+and image) and passes over them a dozen times. Resizing by a whole factor s is s * s interpolations
+between neighbours, one for each place inside a coarse pixel: here each is made, scored and turned
+into its share of the gradient while it is in the cache, and forgotten.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.autograd.function import FunctionCtx, once_differentiable
+from torch.nn import functional as F
+
+from segibn.models.layers import upsample
+
+# Bytes of logits that are worked on at a time.
+_PIECE = 1 << 21
+
+
+def upsampled_cross_entropy(
+    coarse: Tensor,
+    target: Tensor,
+    *,
+    align_corners: bool = False,
+    ignore_index: int = 255,
+    class_weights: Tensor | None = None,
+) -> Tensor:
+    """Sum of the cross-entropy of ``upsample(coarse, target.shape[1:])`` over the valid pixels.
+
+    Args:
+        coarse: (N, K, h, w) float32 or float64 logits.
+        target: (N, H, W) train ids 0..K-1 or `ignore_index`, any integer type.
+        align_corners: see `layers.upsample`.
+        ignore_index: pixels with this value cost nothing and get no gradient.
+        class_weights: (K,) factors of the pixels of each class; None = all 1.
+
+    Returns:
+        A scalar, not divided by anything.
+    """
+    if class_weights is not None:
+        class_weights = class_weights.to(coarse.dtype)
+    if not align_corners and _is_for_pieces(coarse, target):
+        return _PiecewiseLoss.apply(coarse, target, ignore_index, class_weights)
+    size = (target.shape[1], target.shape[2])
+    logits = upsample(coarse, size, align_corners=align_corners)
+    return F.cross_entropy(
+        logits, target.long(), class_weights, ignore_index=ignore_index, reduction="sum"
+    )
+
+
+def _is_for_pieces(coarse: Tensor, target: Tensor) -> bool:
+    """Whether to work piece by piece: on a CPU, for whole factors, unless a graph is captured."""
+    return (
+        coarse.device.type == "cpu"
+        and target.shape[1] % coarse.shape[2] == 0
+        and target.shape[2] % coarse.shape[3] == 0
+        and not torch.compiler.is_compiling()
+        and not torch.jit.is_tracing()
+    )
+
+
+class _PiecewiseLoss(torch.autograd.Function):
+    """The sum, and its gradient while the pieces are there."""
+
+    @staticmethod
+    def forward(
+        ctx: FunctionCtx,
+        coarse: Tensor,
+        target: Tensor,
+        ignore_index: int,
+        class_weights: Tensor | None,
+    ) -> Tensor:
+        """See `upsampled_cross_entropy`."""
+        height, width = coarse.shape[2:]
+        # (N, places down, places across, h, w): the pixels of one place are a coarse map.
+        places = target.unflatten(1, (height, -1)).unflatten(3, (width, -1))
+        places = places.permute(0, 2, 4, 1, 3)
+        padded = F.pad(coarse, (1, 1, 1, 1), mode="replicate")
+        grad = torch.zeros_like(padded) if ctx.needs_input_grad[0] else None  # type: ignore[attr-defined]
+        total = coarse.new_zeros((), dtype=torch.float64)
+        for images, rows in _pieces(coarse):
+            around = slice(rows.start, rows.stop + 2)
+            total += _score_piece(
+                padded[images, :, around],
+                _Labels(places[images, :, :, rows], ignore_index, class_weights),
+                None if grad is None else grad[images, :, around],
+            )
+        if grad is not None:
+            ctx.save_for_backward(_fold_edges(grad))  # type: ignore[attr-defined]
+        return total.to(coarse.dtype)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, upstream: Tensor):  # type: ignore[no-untyped-def]
+        """Return the gradient of the coarse logits."""
+        (grad,) = ctx.saved_tensors
+        return grad * upstream, None, None, None
+
+
+def _pieces(coarse: Tensor) -> Iterator[tuple[slice, slice]]:
+    """Images, or rows of one image, that are few enough for the cache."""
+    images, classes, height, width = coarse.shape
+    lines = max(1, _PIECE // (classes * width * coarse.element_size()))
+    step = max(1, lines // height)
+    for first in range(0, images, step):
+        for top in range(0, height, lines):
+            yield slice(first, first + step), slice(top, min(top + lines, height))
+
+
+class _Labels(NamedTuple):
+    """What the pixels of a piece are, (n, places down, places across, rows, w), and count."""
+
+    places: Tensor
+    ignore_index: int
+    class_weights: Tensor | None
+
+    def at(self, down: int, across: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        """Class (0 where ignored) and weight of one place's pixels, (n, 1, rows, w) each."""
+        label = self.places[:, None, down, across].long()
+        valid = label != self.ignore_index
+        label = torch.where(valid, label, 0)
+        if self.class_weights is None:
+            return label, valid.to(dtype)
+        return label, self.class_weights[label] * valid
+
+
+def _score_piece(source: Tensor, labels: _Labels, grad: Tensor | None) -> Tensor:
+    """Add up the loss of a piece, and add to the gradient of its logits.
+
+    Args:
+        source: (n, K, rows + 2, w + 2) coarse logits with their neighbours.
+        labels: of the piece's pixels.
+        grad: as ``source``, changed in place; None = not needed.
+    """
+    total = source.new_zeros((), dtype=torch.float64)
+    rows, width = source.shape[2] - 2, source.shape[3] - 2
+    for down, (i, below) in enumerate(_neighbours(labels.places.shape[1])):
+        upper, lower = slice(i, i + rows), slice(i + 1, i + 1 + rows)
+        lines = torch.lerp(source[:, :, upper], source[:, :, lower], below)
+        grad_lines = None if grad is None else torch.zeros_like(lines)
+        for across, (j, beside) in enumerate(_neighbours(labels.places.shape[2])):
+            left, right = slice(j, j + width), slice(j + 1, j + 1 + width)
+            logits = torch.lerp(lines[..., left], lines[..., right], beside)
+            label, weight = labels.at(down, across, logits.dtype)
+            log_p = logits.log_softmax(1)
+            total -= (log_p.gather(1, label) * weight).sum()
+            if grad_lines is None:
+                continue
+            # Softmax minus the truth; log_p is ours to overwrite.
+            slope = log_p.exp_().scatter_add_(1, label, weight.new_full((), -1).expand_as(weight))
+            slope *= weight
+            grad_lines[..., left].add_(slope, alpha=1 - beside)
+            grad_lines[..., right].add_(slope, alpha=beside)
+        if grad is not None:
+            grad[:, :, upper].add_(grad_lines, alpha=1 - below)
+            grad[:, :, lower].add_(grad_lines, alpha=below)
+    return total
+
+
+def _neighbours(factor: int) -> list[tuple[int, float]]:
+    """Where each place of a coarse pixel lies between the centres of padded coarse pixels.
+
+    Returns:
+        For each of the ``factor`` places the offset of the pixel before it and the share of the
+        one after it, as `interpolate` has them without ``align_corners``.
+    """
+    centres = [(place + 0.5) / factor + 0.5 for place in range(factor)]
+    return [(int(centre), centre - int(centre)) for centre in centres]
+
+
+def _fold_edges(grad: Tensor) -> Tensor:
+    """(N, K, h + 2, w + 2) -> (N, K, h, w): the padding's gradient goes to what it repeats."""
+    for dim in (2, 3):
+        size = grad.shape[dim] - 2
+        inner = grad.narrow(dim, 1, size)
+        inner.narrow(dim, 0, 1).add_(grad.narrow(dim, 0, 1))
+        inner.narrow(dim, size - 1, 1).add_(grad.narrow(dim, size + 1, 1))
+        grad = inner
+    return grad.contiguous()
