@@ -148,8 +148,9 @@ class Updater:
         """
         buffers = [(buffer, buffer.clone()) for buffer in self.model.buffers()]
         with autocast(self.dtype, self.device):
-            output = self._stepped(self.prepare(images.to(self.device)))
-        sum(logits.sum() for logits in output if logits is not None).backward()
+            output = self._stepped(self.prepare(images.to(self.device)), resize=False)
+        parts = (output.coarse_logits, output.coarse_aux_logits)
+        sum(logits.sum() for logits in parts if logits is not None).backward()
         self.optimizer.zero_grad(set_to_none=True)
         with torch.no_grad():
             for buffer, value in buffers:
@@ -159,7 +160,7 @@ class Updater:
     def _backward(self, images: Tensor, target: Tensor, normalizer: Tensor) -> Tensor:
         """Add one micro-batch's gradients; return its part of the loss."""
         with autocast(self.dtype, self.device):
-            output = self._stepped(self.prepare(images))
+            output = self._stepped(self.prepare(images), resize=False)
         loss, _ = self.criterion(output, target, normalizer=normalizer, share=1 / self.plan.steps)
         self.scaler.scale(loss).backward()
         return loss.detach()

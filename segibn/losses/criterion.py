@@ -20,14 +20,18 @@ from typing import Protocol
 from torch import Tensor
 
 from segibn.labels.label_set import IGNORE_INDEX
-from segibn.losses.cross_entropy import cross_entropy, valid_weight
+from segibn.losses.cross_entropy import cross_entropy, divide_by_weight, valid_weight
 from segibn.losses.dice import dice_loss
 from segibn.losses.lovasz import lovasz_softmax
 from segibn.losses.ohem import ohem_cross_entropy
 
 
 class _Output(Protocol):
-    """What a segmenter returns in training."""
+    """What a segmenter returns in training.
+
+    One that can sum plain cross-entropy without full-size logits has a method
+    `summed_cross_entropy(target, ignore_index, class_weights)` that returns the sums of both.
+    """
 
     logits: Tensor
     aux_logits: Tensor | None
@@ -97,10 +101,9 @@ class SegmentationLoss:
             where they are computed, "dice", "lovasz", "aux". An update's loss, and each part of
             it, is the sum over micro-batches, averaged over ranks.
         """
-        target = target.long()  # once, for all that follow
         if normalizer is None and self.ohem is None:
             normalizer = self.normalizer(target) / share
-        loss = self._pixel_loss(output.logits, target, normalizer, share)
+        loss, aux = self._pixel_losses(output, target, normalizer, share)
         parts = {"main": loss.detach()}
         regions = (
             ("dice", self.dice_weight, dice_loss),
@@ -108,14 +111,29 @@ class SegmentationLoss:
         )
         for name, weight, region_loss in regions:
             if weight > 0:
-                region = share * region_loss(output.logits, target, self.ignore_index)
+                region = share * region_loss(output.logits, target.long(), self.ignore_index)
                 parts[name] = region.detach()
                 loss = loss + weight * region
-        if output.aux_logits is not None:
-            aux = self._pixel_loss(output.aux_logits, target, normalizer, share)
+        if aux is not None:
             parts["aux"] = aux.detach()
             loss = loss + self.aux_weight * aux
         return loss, parts
+
+    def _pixel_losses(
+        self, output: _Output, target: Tensor, normalizer: Tensor | None, share: float
+    ) -> tuple[Tensor, Tensor | None]:
+        """Pixel loss of the main and of the auxiliary logits."""
+        summed = getattr(output, "summed_cross_entropy", None)
+        if summed is not None and self.ohem is None and self.label_smoothing == 0:
+            sums = summed(target, self.ignore_index, self.class_weights)
+            main, aux = (None if s is None else divide_by_weight(s, normalizer) for s in sums)
+            return main, aux
+        target = target.long()  # once for both
+        main = self._pixel_loss(output.logits, target, normalizer, share)
+        aux_logits = output.aux_logits
+        if aux_logits is None:
+            return main, None
+        return main, self._pixel_loss(aux_logits, target, normalizer, share)
 
     def _pixel_loss(
         self, logits: Tensor, target: Tensor, normalizer: Tensor | None, share: float

@@ -14,6 +14,7 @@ from segibn.losses.cross_entropy import cross_entropy
 from segibn.losses.dice import dice_loss
 from segibn.losses.lovasz import lovasz_softmax
 from segibn.losses.ohem import ohem_cross_entropy
+from segibn.models.segmenter import CoarseOutput, SegmenterOutput
 
 K = 4
 CPU = torch.device("cpu")
@@ -174,3 +175,27 @@ def test_a_share_without_a_normalizer_scales_every_term(batch: Batch) -> None:
     whole, _ = criterion(Output(logits, logits), target)
     quarter, _ = criterion(Output(logits, logits), target, share=0.25)
     torch.testing.assert_close(4 * quarter, whole)
+
+
+def test_a_coarse_output_gives_the_loss_and_gradients_of_the_resized_one() -> None:
+    torch.manual_seed(0)
+    target = torch.randint(0, 4, (2, 16, 24), dtype=torch.uint8)
+    target[0, :3] = 255
+    weights = torch.rand(4, dtype=torch.float64) + 0.5
+    shapes = [(2, 4, 4, 6), (2, 4, 2, 3)]
+    for options in ({}, {"class_weights": weights}, {"label_smoothing": 0.1}, {"dice_weight": 1.0}):
+        criterion = SegmentationLoss(**options)
+        losses, gradients = [], []
+        for resized in (False, True):
+            torch.manual_seed(1)
+            coarse = [torch.randn(s, dtype=torch.float64, requires_grad=True) for s in shapes]
+            output = CoarseOutput(*coarse, (16, 24), align_corners=False)
+            if resized:
+                output = SegmenterOutput(output.logits, output.aux_logits)
+            loss, parts = criterion(output, target)
+            loss.backward()
+            losses.append({"loss": loss.item(), **{k: v.item() for k, v in parts.items()}})
+            gradients.append([tensor.grad for tensor in coarse])
+        assert losses[0] == pytest.approx(losses[1], rel=1e-10)
+        for one, other in zip(*gradients, strict=True):
+            torch.testing.assert_close(one, other)
