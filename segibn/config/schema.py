@@ -155,6 +155,10 @@ class DataConfig(_Frozen):
     """Chance that a sample is jittered at all."""
     blur_sigma: tuple[NonNegativeFloat, NonNegativeFloat] | None = None
     """Range of the Gaussian blur's sigma in pixels, applied to every sample; null = none."""
+    augmentation_file: str | None = None
+    """A pipeline of albumentations as YAML (``yaml.safe_dump(albumentations.to_dict(pipeline))``)
+    that changes finished crops, after all of the above; relative to the config file that says so.
+    What it draws in from outside becomes ignored. null = none."""
     workers: Annotated[int, Field(ge=0)] | Literal["auto"] = "auto"
     """Loader processes for each training process; auto = cores shared out, at most 8."""
     cache: Literal["none", "memory", "disk"] = "none"

@@ -15,6 +15,7 @@ from segibn.data.dataset import SegmentationDataset
 from segibn.data.frame import Arrays, Frame
 from segibn.data.loader import auto_workers
 from segibn.data.transforms import TrainTransform
+from segibn.data.user_augmentation import UserAugmentation
 from segibn.distributed import rank_and_world
 
 
@@ -57,7 +58,12 @@ def build_dataset(
 
 
 def build_transform(data: DataConfig) -> TrainTransform:
-    """Build the augmentation of training samples."""
+    """Build the augmentation of training samples.
+
+    Raises:
+        ConfigError: ``augmentation_file`` cannot be used.
+    """
+    path = data.augmentation_file
     return TrainTransform(
         data.crop_size,
         data.scale_range,
@@ -66,4 +72,5 @@ def build_transform(data: DataConfig) -> TrainTransform:
         color_jitter=data.color_jitter,
         color_jitter_probability=data.color_jitter_probability,
         blur_sigma=data.blur_sigma,
+        extra=None if path is None else UserAugmentation(Path(path)),
     )

@@ -5,6 +5,7 @@ the work is proportional to the crop. The colours are changed last (color.py), a
 after them. `benchmarks/data_pipeline.py` measures what each step costs.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -119,6 +120,7 @@ class TrainTransform:
         color_jitter: tuple[float, float, float, float] | None = None,
         color_jitter_probability: float = 0.5,
         blur_sigma: tuple[float, float] | None = None,
+        extra: Callable[[np.ndarray, np.ndarray, int], Arrays] | None = None,
     ) -> None:
         """Keep the settings.
 
@@ -130,6 +132,7 @@ class TrainTransform:
             color_jitter: strengths of brightness, contrast, saturation and hue; None for none.
             color_jitter_probability: chance that a sample is jittered.
             blur_sigma: range of the Gaussian blur's sigma in pixels; None for none.
+            extra: comes last, with (image, target, seed) of the finished crop; None for none.
         """
         self.crop_size = tuple(crop_size)
         self.scale_range = tuple(scale_range)
@@ -138,6 +141,7 @@ class TrainTransform:
         self.color_jitter = ColorJitter(*color_jitter) if color_jitter else None
         self.color_jitter_probability = color_jitter_probability
         self.blur_sigma = blur_sigma
+        self.extra = extra
 
     def __call__(
         self,
@@ -172,7 +176,8 @@ class TrainTransform:
         if flip:
             image, target = cv2.flip(image, 1), cv2.flip(target, 1)
         image = self._change_colors(image, rng)
-        return self._pad(image, window, PAD_COLOR), self._pad(target, window, IGNORE_INDEX)
+        crop = self._pad(image, window, PAD_COLOR), self._pad(target, window, IGNORE_INDEX)
+        return crop if self.extra is None else self.extra(*crop, int(rng.integers(2**32)))
 
     def _change_colors(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Jitter and blur (H, W, 3) uint8 RGB."""
