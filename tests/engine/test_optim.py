@@ -154,7 +154,8 @@ def test_learning_rates_rise_through_the_five_stages_of_every_backbone(backbone:
     ],
 )
 def test_layer_decay_counts_stages_from_the_heads(backbone: str, name: str, power: int) -> None:
-    found = settings(build(backbone, "a"), OptimConfig(lr=1.0, layer_decay=0.7))
+    model = build(backbone, ibn_variants(backbone)[1])
+    found = settings(model, OptimConfig(lr=1.0, layer_decay=0.7))
     assert found[name][0] == pytest.approx(0.7**power, rel=1e-12)
 
 
