@@ -5,7 +5,6 @@ last checkpoint, curves, pictures and scores on held-out frames of the source do
 """
 
 import logging
-import os
 import signal
 from dataclasses import dataclass
 from functools import partial
@@ -15,8 +14,6 @@ import torch
 
 from segibn import distributed
 from segibn.config.schema import RunConfig
-from segibn.data.build import build_label_set, build_train_loader, index_dataset
-from segibn.data.build_mix import index_mix
 from segibn.engine.checkpoint import (
     ClassTable,
     keep_copy,
@@ -27,11 +24,11 @@ from segibn.engine.checkpoint import (
 )
 from segibn.engine.failures import explained_failures, stop_at_non_finite
 from segibn.engine.journal import Journal
-from segibn.engine.run_dir import RunDir, best_miou
+from segibn.engine.run_data import index_run
+from segibn.engine.run_dir import RunDir, best_miou, open_run
 from segibn.engine.scoring import score_source
 from segibn.engine.stop import StopSignals
 from segibn.engine.update import Pending, Updater
-from segibn.errors import ConfigError
 from segibn.labels.catalog import scheme_of
 from segibn.labels.label_set import LabelSet
 from segibn.models.build import build_segmenter
@@ -69,13 +66,9 @@ def train(
             disk is full; LostPeerError: another rank ended.
     """
     device = distributed.default_device()
-    samples = index_dataset(config.data.train, datasets_root)
-    if config.data.val is not None:
-        index_dataset(config.data.val, datasets_root)  # a missing one must show now, not at the end
-    labels = build_label_set(config.data.train, config.data.classes, samples)
-    mixed = index_mix(config.data, labels, datasets_root)
-    run = RunDir(output)
-    checkpoint = _checkpoint_to_resume(run, resume)
+    found = index_run(config, datasets_root)
+    labels = found.labels
+    run, checkpoint = open_run(output, resume)
 
     with distributed.process_group(device), StopSignals() as stop:
         updater = Updater(config, build_model(config, labels, device, checkpoint is not None))
@@ -84,15 +77,11 @@ def train(
             first = resume_training(checkpoint, updater)
             if first == config.optim.iterations:
                 return TrainingResult(checkpoint, first, None)
-        if distributed.is_main():
-            run.prepare(config, device, resuming=checkpoint is not None)
+        loader = found.build_loader(config, datasets_root, first_iteration=first)
+        if distributed.is_main():  # what is wrong with the config has shown by now
+            run.prepare(config, device, updater.dtype, first)
         distributed.barrier()
         journal = Journal(config, run, first, device)
-        if config.data.cache == "memory":
-            journal.say(f"reading {len(samples)} frames into memory")
-        loader = build_train_loader(
-            config, samples, labels, mixed, datasets_root=datasets_root, first_iteration=first
-        )
 
         done, pending, stopping = first, None, False
         is_alone = distributed.rank_and_world()[1] == 1  # then nobody has to be asked
@@ -172,19 +161,6 @@ def _save(run: RunDir, updater: Updater, labels: LabelSet, done: int) -> None:
     if config.engine.keep_checkpoints > 1:
         keep_copy(run.last_checkpoint, f"iteration_{done:08d}.pt")
         prune_history(run.last_checkpoint.parent, config.engine.keep_checkpoints)
-
-
-def _checkpoint_to_resume(run: RunDir, resume: str | None) -> Path | None:
-    if resume is None and int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0:
-        resume = "auto"
-    if resume == "auto":
-        return run.last_checkpoint if run.last_checkpoint.exists() else None
-    if resume is None and run.last_checkpoint.exists():
-        raise ConfigError(
-            f"{run.path} already holds a run; go on with it by --resume auto, or choose another "
-            "--output"
-        )
-    return Path(resume) if resume is not None else None
 
 
 def _is_due(done: int, every: int) -> bool:
