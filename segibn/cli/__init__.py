@@ -24,7 +24,11 @@ def run_main(main: Callable[[Sequence[str] | None], int]) -> NoReturn:
 
 
 def _show_log() -> None:
-    """Show what the package logs (weights that were loaded, frames that are missing) on rank 0."""
+    """Show what the package logs (weights that were loaded, frames that are missing) on rank 0.
+
+    torch's profiler would report on itself; it reads how much it may say when torch is imported.
+    """
+    os.environ.setdefault("KINETO_LOG_LEVEL", "6")
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(message)s"))
     logger = logging.getLogger("segibn")

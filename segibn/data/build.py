@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from segibn.config.schema import DatasetConfig, RunConfig
+from segibn.config.schema import DataConfig, DatasetConfig, RunConfig
 from segibn.data import bdd100k, camvid, cityscapes, folder, gta5
 from segibn.data.batch_plan import plan_batch
 from segibn.data.build_dataset import build_dataset
@@ -186,14 +186,18 @@ def build_train_loader(
         rank=rank,
         world_size=world_size,
     )
-    on_gpu = torch.cuda.is_available()
-    workers = data.workers
-    if workers == "auto":
-        # Frames in memory cost a CPU run less to augment than to send between processes.
-        cached = data.cache == "memory"
-        workers = 0 if cached and not on_gpu else auto_workers(world_size)
     dataset = MixedDataset(parts) if mixed else parts[0]
-    return make_loader(dataset, sampler, workers=workers, pin_memory=on_gpu)
+    workers = loader_workers(data, world_size)
+    return make_loader(dataset, sampler, workers=workers, pin_memory=torch.cuda.is_available())
+
+
+def loader_workers(data: DataConfig, world_size: int) -> int:
+    """Return the number of loader processes of each training process, 0 = none."""
+    if data.workers != "auto":
+        return data.workers
+    # Frames in memory cost a CPU run less to augment than to send between processes.
+    stays = data.cache == "memory" and not torch.cuda.is_available()
+    return 0 if stays else auto_workers(world_size)
 
 
 def build_eval_frames(

@@ -18,7 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from segibn.config.sampling import RareClassSampling, SamplingConfig, UniformSampling
 from segibn.config.schema import DataConfig, RunConfig
 from segibn.data.cache import estimate_gib
-from segibn.data.class_index import ClassIndex, load_or_build
+from segibn.data.class_index import ClassIndex, estimate_seconds, is_kept, load_or_build
 from segibn.data.focus import FocusTable, class_uniform_probabilities, rare_class_probabilities
 from segibn.data.loader import usable_cores
 from segibn.data.plan import Plan, Stream
@@ -71,21 +71,46 @@ def build_plan(config: RunConfig, sets: Sequence[TrainingSet], datasets_root: Pa
     return Plan(streams, [source.share for source in config.data.mix], seed=config.seed)
 
 
-def require_memory(data: DataConfig, sets: Sequence[TrainingSet]) -> None:
-    """Check that several sets together fit the limit of ``cache: memory``; one set checks itself.
+def index_cost(
+    data: DataConfig, sets: Sequence[TrainingSet], datasets_root: Path | None
+) -> dict[str, float]:
+    """Return what `build_plan` still has to index: title of a set -> estimated seconds.
+
+    Raises:
+        ImageFileError, LabelValueError: a label map cannot be read.
+    """
+    if isinstance(data.sampling, UniformSampling):
+        return {}
+    return {
+        one.title: estimate_seconds(one.samples, one.label_set, data.resize, usable_cores())
+        for one in sets
+        if not is_kept(
+            one.title, one.samples, one.label_set, data.resize, datasets_root=datasets_root
+        )
+    }
+
+
+def require_memory(data: DataConfig, sets: Sequence[TrainingSet]) -> float:
+    """Check that all sets together fit the limit of ``cache: memory``.
+
+    Returns:
+        GiB that they will take; 0 without this cache.
 
     Raises:
         DatasetError: they do not.
     """
-    if data.cache != "memory" or len(sets) == 1:
-        return
+    if data.cache != "memory":
+        return 0.0
     need = sum(estimate_gib(one.samples, data.resize) for one in sets)
     if need > data.cache_limit_gib:
+        count = sum(len(one.samples) for one in sets)
+        what = f"{count:,} samples" + (f" of {len(sets)} sources together" if len(sets) > 1 else "")
         raise DatasetError(
-            f"cache: memory would take about {need:.1f} GiB for the {len(sets)} sources together, "
-            f"more than data.cache_limit_gib {data.cache_limit_gib:g}; set `cache: none`, a "
-            "smaller `resize`, or raise the limit"
+            f"cache: memory would take about {need:.1f} GiB for {what}, more than "
+            f"data.cache_limit_gib {data.cache_limit_gib:g}; set `cache: none`, a smaller "
+            "`resize`, or raise the limit"
         )
+    return need
 
 
 def _focus_table(

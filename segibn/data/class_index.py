@@ -11,6 +11,7 @@ import os
 import re
 import signal
 import threading
+import time
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -40,6 +41,9 @@ VERSION = 1
 _CHUNK = 4
 _WORTH_PROCESSES = 32
 """Frames from which on starting processes costs less than it saves."""
+
+_TIMED = 5
+"""Frames that a guess of the time to build is taken from."""
 
 Progress = Callable[[int, int], None]
 Size = tuple[int, int]
@@ -100,6 +104,40 @@ def load_or_build(
         index = build(samples, label_set, resize, jobs=jobs, progress=progress)
         _write(file, index, mark)
     return index
+
+
+def is_kept(
+    title: str,
+    samples: Sequence[SamplePaths],
+    label_set: LabelSet,
+    resize: Size | None = None,
+    *,
+    datasets_root: Path | None = None,
+) -> bool:
+    """Whether `load_or_build` would find the index of a set, whole and up to date.
+
+    Raises:
+        DatasetError: a sample has no label map, or a label map is not there.
+    """
+    file = index_file(title, samples, label_set, resize, datasets_root)
+    return _read(file, _mark(samples, label_set, resize, datasets_root)) is not None
+
+
+def estimate_seconds(
+    samples: Sequence[SamplePaths], label_set: LabelSet, resize: Size | None = None, jobs: int = 1
+) -> float:
+    """Estimate how long `build` would take, from a few frames spread over the set.
+
+    Raises:
+        ImageFileError, LabelValueError: one of these label maps cannot be read.
+    """
+    chosen = np.linspace(0, len(samples) - 1, min(_TIMED, len(samples))).astype(int)
+    paths = _label_maps([samples[index] for index in chosen])
+    start = time.perf_counter()
+    for path in paths:
+        _index_frame(path, label_set=label_set, resize=resize)
+    parallel = jobs if len(samples) >= _WORTH_PROCESSES else 1
+    return (time.perf_counter() - start) / len(paths) * len(samples) / parallel
 
 
 def build(

@@ -10,7 +10,7 @@ import torch.distributed as dist
 from segibn import distributed
 from segibn.config.schema import RunConfig
 from segibn.engine.update import Pending
-from segibn.errors import LostPeerError, SegibnError
+from segibn.errors import ConfigError, LostPeerError, SegibnError
 from segibn.files import atomic_path
 
 
@@ -45,10 +45,10 @@ def stop_at_non_finite(loss: float, pending: Pending, run: Path) -> None:
 
 @contextmanager
 def explained_failures(config: RunConfig, micro_batch: int) -> Iterator[None]:
-    """Turn out-of-memory and lost-peer errors of the block into messages with a fix.
+    """Turn what may go wrong in an update into messages with a fix.
 
     Raises:
-        SegibnError: memory ran out.
+        SegibnError: memory ran out, or a batch norm has one value to take statistics of.
         LostPeerError: another process of the run ended.
     """
     try:
@@ -63,6 +63,19 @@ def explained_failures(config: RunConfig, micro_batch: int) -> Iterator[None]:
                 "so by itself)"
             ) from error
         raise
+    except ValueError as error:  # torch's own check, before it computes
+        if not is_single_value(error):
+            raise
+        raise ConfigError(
+            f"{micro_batch} crop(s) at a time give a batch norm a single value, so that it cannot "
+            "be trained (the image branch of DeepLab's heads sees one value a crop); raise "
+            "optim.global_batch_size or engine.max_micro_batch to two a process, or data.crop_size"
+        ) from error
+
+
+def is_single_value(error: ValueError) -> bool:
+    """Whether torch refused to train a batch norm on one value for each channel."""
+    return "more than 1 value per channel" in str(error)
 
 
 def _is_out_of_memory(error: RuntimeError) -> bool:

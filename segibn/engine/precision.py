@@ -34,6 +34,11 @@ def choose_dtype(precision: Precision, device: torch.device) -> torch.dtype:
     return torch.bfloat16 if _computes_bfloat16(device) else torch.float32
 
 
+def describe_precision(precision: Precision, dtype: torch.dtype) -> str:
+    """Return what is computed in, in a word: "bfloat16", "float32", "tf32"."""
+    return "tf32" if precision == "tf32" else str(dtype).removeprefix("torch.")
+
+
 def apply_tf32(precision: Precision, device: torch.device) -> None:
     """Let float32 matrix products and convolutions round to TF32 if ``tf32`` asks so, else not.
 

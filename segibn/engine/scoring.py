@@ -3,7 +3,7 @@
 Training, ``evaluate`` and ``cross_domain`` all come through here, so that their numbers agree.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -73,13 +73,7 @@ def score(
     """
     options = options or InferenceOptions()
     frames = build_eval_frames(dataset, datasets_root, classes)
-    if frames.label_set.class_names != tuple(class_names):
-        raise ConfigError(
-            f"the network tells {len(class_names)} classes ({', '.join(class_names)}), but "
-            f"{dataset.name} is read in {frames.label_set.num_classes} "
-            f"({', '.join(frames.label_set.class_names)}); train with data.classes set to a "
-            "scheme that both have"
-        )
+    require_classes(frames.label_set, dataset.name, class_names)
     conditions = Conditions(
         evaluation_set=set_name(dataset).replace(":", "-"),
         inference=_describe(options),
@@ -100,6 +94,25 @@ def score(
         **report,
     )
     return scores.with_frames([sample.name for sample in frames.samples])
+
+
+def require_classes(labels: LabelSet, name: str, class_names: Sequence[str]) -> None:
+    """Check that a data set is read in the classes of a network.
+
+    Args:
+        labels: read the data set.
+        name: of the data set.
+        class_names: of the network's K outputs.
+
+    Raises:
+        ConfigError: it is read in others.
+    """
+    if labels.class_names != tuple(class_names):
+        raise ConfigError(
+            f"the network tells {len(class_names)} classes ({', '.join(class_names)}), but "
+            f"{name} is read in {labels.num_classes} ({', '.join(labels.class_names)}); train "
+            "with data.classes set to a scheme that both have"
+        )
 
 
 def inference_options(config: RunConfig) -> InferenceOptions:

@@ -5,7 +5,6 @@ last checkpoint, curves, pictures and scores on held-out frames of the source do
 """
 
 import logging
-import os
 import signal
 from dataclasses import dataclass
 from functools import partial
@@ -15,8 +14,6 @@ import torch
 
 from segibn import distributed
 from segibn.config.schema import RunConfig
-from segibn.data.build import build_label_set, build_train_loader, index_dataset
-from segibn.data.build_mix import index_mix
 from segibn.engine.checkpoint import (
     ClassTable,
     keep_copy,
@@ -27,11 +24,12 @@ from segibn.engine.checkpoint import (
 )
 from segibn.engine.failures import explained_failures, stop_at_non_finite
 from segibn.engine.journal import Journal
-from segibn.engine.run_dir import RunDir, best_miou
+from segibn.engine.run_data import index_run
+from segibn.engine.run_dir import RunDir, best_miou, open_run
 from segibn.engine.scoring import score_source
 from segibn.engine.stop import StopSignals
 from segibn.engine.update import Pending, Updater
-from segibn.errors import ConfigError, SegibnError
+from segibn.errors import SegibnError
 from segibn.labels.catalog import scheme_of
 from segibn.labels.label_set import LabelSet
 from segibn.models.build import build_segmenter
@@ -69,13 +67,9 @@ def train(
             disk is full; LostPeerError: another rank ended.
     """
     device = distributed.default_device()
-    samples = index_dataset(config.data.train, datasets_root)
-    if config.data.val is not None:
-        index_dataset(config.data.val, datasets_root)  # a missing one must show now, not at the end
-    labels = build_label_set(config.data.train, config.data.classes, samples)
-    mixed = index_mix(config.data, labels, datasets_root)
-    run, resume = RunDir(output), _auto_after_restart(resume)
-    checkpoint = _checkpoint_to_resume(run, resume)
+    found = index_run(config, datasets_root)
+    labels = found.labels
+    run, checkpoint = open_run(output, resume)
 
     with distributed.process_group(device), StopSignals() as stop:
         updater = Updater(config, build_model(config, labels, device, checkpoint is not None))
@@ -85,14 +79,9 @@ def train(
         _require_same_start(run, first)
         if checkpoint is not None and first == config.optim.iterations:
             return TrainingResult(checkpoint, first, None)
-        if config.data.cache == "memory":
-            logger.info("%s: reading %d frames into memory", config.name, len(samples))
-        loader = build_train_loader(
-            config, samples, labels, mixed, datasets_root=datasets_root, first_iteration=first
-        )
-        # Only now, when nothing of the user's can be wrong any more, is there a run folder.
-        if distributed.is_main():
-            run.prepare(config, device, resuming=resume is not None)
+        loader = found.build_loader(config, datasets_root, first_iteration=first)
+        if distributed.is_main():  # what is wrong with the config has shown by now
+            run.prepare(config, device, updater.dtype, first)
         distributed.barrier()
         journal = Journal(config, run, first, device)
 
@@ -113,7 +102,7 @@ def train(
                     pending = None
                     with journal.paused():
                         _save(run, updater, labels, done)
-                        if scoring:
+                        if last or (scoring and not stopping):
                             _score(updater, labels, datasets_root, run, journal, done)
                 if stopping:
                     break
@@ -174,23 +163,6 @@ def _save(run: RunDir, updater: Updater, labels: LabelSet, done: int) -> None:
     if config.engine.keep_checkpoints > 1:
         keep_copy(run.last_checkpoint, f"iteration_{done:08d}.pt")
         prune_history(run.last_checkpoint.parent, config.engine.keep_checkpoints)
-
-
-def _auto_after_restart(resume: str | None) -> str | None:
-    """Processes that torchrun started again go on from the folder's last checkpoint."""
-    restarted = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0
-    return "auto" if resume is None and restarted else resume
-
-
-def _checkpoint_to_resume(run: RunDir, resume: str | None) -> Path | None:
-    if resume == "auto":
-        return run.last_checkpoint if run.last_checkpoint.exists() else None
-    if resume is None and run.last_checkpoint.exists():
-        raise ConfigError(
-            f"{run.path} already holds a run; go on with it by --resume auto, or choose another "
-            "--output"
-        )
-    return Path(resume) if resume is not None else None
 
 
 def _require_same_start(run: RunDir, first: int) -> None:

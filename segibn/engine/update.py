@@ -5,6 +5,7 @@ numbers that are still on the device. Nothing here makes the host wait for the d
 """
 
 import time
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +26,11 @@ from segibn.losses.build import build_criterion
 from segibn.models.segmenter import Segmenter
 
 Batch = dict[str, Any]
+
+COPY, FORWARD, LOSS, BACKWARD = "copy to device", "forward", "loss", "backward"
+OPTIMISER, AVERAGE = "optimiser", "moving average"
+PARTS = (COPY, FORWARD, LOSS, BACKWARD, OPTIMISER, AVERAGE)
+"""The parts of an update that a profile tells apart; what is left is bookkeeping."""
 
 
 @dataclass
@@ -73,10 +79,13 @@ class Updater:
         average: and this one's, where the config asks for a moving average.
         plan: how the global batch is shared out.
         dtype: what the network computes in.
+        part: makes the context that one of ``PARTS`` runs in: nothing, unless a profiler puts
+            ``torch.profiler.record_function`` here.
     """
 
     def __init__(self, config: RunConfig, model: Segmenter) -> None:
         self.config, self.model = config, model
+        self.part: Callable[[str], AbstractContextManager[Any]] = nullcontext
         self.device = model.pixel_mean.device
         self.dtype = choose_dtype(config.engine.precision, self.device)
         apply_tf32(config.engine.precision, self.device)
@@ -114,8 +123,9 @@ class Updater:
             self._settle_buckets(batch["image"][: self.plan.micro_batch])
         _seed_iteration(self.config.seed, iteration)
         lr = set_learning_rate(self.optimizer, iteration, self.config.optim)
-        images = batch["image"].to(self.device, non_blocking=True)
-        target = batch["target"].to(self.device, non_blocking=True)
+        with self.part(COPY):
+            images = batch["image"].to(self.device, non_blocking=True)
+            target = batch["target"].to(self.device, non_blocking=True)
         normalizer, stops = self._agree(target, wants_to_stop)
         self.optimizer.zero_grad(set_to_none=True)
         loss = torch.zeros((), dtype=torch.float64, device=self.device)
@@ -159,10 +169,13 @@ class Updater:
 
     def _backward(self, images: Tensor, target: Tensor, normalizer: Tensor) -> Tensor:
         """Add one micro-batch's gradients; return its part of the loss."""
-        with autocast(self.dtype, self.device):
+        with self.part(FORWARD), autocast(self.dtype, self.device):
             output = self._stepped(self.prepare(images), resize=False)
-        loss, _ = self.criterion(output, target, normalizer=normalizer, share=1 / self.plan.steps)
-        self.scaler.scale(loss).backward()
+        with self.part(LOSS):
+            share = 1 / self.plan.steps
+            loss, _ = self.criterion(output, target, normalizer=normalizer, share=share)
+        with self.part(BACKWARD):
+            self.scaler.scale(loss).backward()
         return loss.detach()
 
     def _loss_scale(self) -> Tensor | None:
@@ -172,14 +185,16 @@ class Updater:
         return self.scaler.scale(torch.ones((), device=self.device))
 
     def _step(self) -> None:
-        limit = self.config.optim.clip_grad_norm
-        if limit is not None:
-            self.scaler.unscale_(self.optimizer)
-            torch.nn.utils.clip_grad_norm_(self.model.parameters(), limit)
-        self.scaler.step(self.optimizer)
-        self.scaler.update()
+        with self.part(OPTIMISER):
+            limit = self.config.optim.clip_grad_norm
+            if limit is not None:
+                self.scaler.unscale_(self.optimizer)
+                torch.nn.utils.clip_grad_norm_(self.model.parameters(), limit)
+            self.scaler.step(self.optimizer)
+            self.scaler.update()
         if self.average is not None:
-            self.average.update(self.model)
+            with self.part(AVERAGE):
+                self.average.update(self.model)
 
     def _agree(self, target: Tensor, wants_to_stop: bool) -> tuple[Tensor, Tensor]:
         """Mean over ranks of the loss's divisor, and how many ranks want to stop: one exchange."""
