@@ -3,6 +3,7 @@
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from segibn.errors import CheckpointError, ConfigError
 
@@ -70,10 +71,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     content = read_torch_file(source)
     foreign = plain_state(content)
     if (foreign is not None) != (output.suffix == ".pt"):
-        kind = "a RobustNet checkpoint" if foreign is not None else "no RobustNet checkpoint"
         raise CheckpointError(
-            f"{source} is {kind}; --output {output.name} does not follow from it. "
-            "RobustNet becomes .pt, segibn becomes .pth (RobustNet) or .safetensors"
+            f"{source} is {_kind(content, foreign is not None)}; --output {output.name} does not "
+            "follow from it. RobustNet becomes .pt, segibn becomes .pth (RobustNet) or "
+            ".safetensors; a backbone's weights go into a config as they are, as model.weights"
         )
     if foreign is not None:
         stride, data = arguments.output_stride, arguments.trained_on or "gta5"
@@ -84,6 +85,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         report = conversion.to_safetensors(source, output)
     print(f"{output}: {report}")
     return 0
+
+
+def _kind(content: dict[str, Any], is_robustnets: bool) -> str:
+    if is_robustnets:
+        return "a RobustNet checkpoint"
+    return f"a {content['format']}" if "format" in content else "no RobustNet checkpoint"
 
 
 def _refuse_idle_options(arguments: argparse.Namespace) -> None:

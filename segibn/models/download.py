@@ -35,7 +35,8 @@ def published_file(published: WeightSource) -> Path:
     """
     path = Path(torch.hub.get_dir()) / "checkpoints" / published.file_name
     failure: CheckpointError | None = None
-    if distributed.local_rank() == 0 and not path.is_file():
+    waits = torch.distributed.is_initialized() and distributed.local_rank() != 0
+    if not waits and not path.is_file():
         try:
             _download(published, path)
         except CheckpointError as error:
