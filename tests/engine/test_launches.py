@@ -9,7 +9,9 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -42,13 +44,34 @@ def documented(beginning: str, processes: int, config: Path, blocks: Path, run: 
     return f"{command} --datasets {blocks} --output {run} data.val=null"
 
 
-def start(command: str, **options: object) -> subprocess.Popen[str]:
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    return subprocess.Popen(shlex.split(command), cwd=ROOT, env=ENVIRONMENT, **pipes, **options)
+@pytest.fixture
+def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Return a function that starts a command; what is left of it ends with the test."""
+    started = []
+
+    def run(command: list[str], environment: dict[str, str] = ENVIRONMENT) -> Any:
+        started.append(
+            subprocess.Popen(
+                command,
+                cwd=ROOT,
+                env=environment,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                start_new_session=True,
+            )
+        )
+        return started[-1]
+
+    yield run
+    for process in started:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGTERM)  # torchrun then ends its processes
+            process.communicate(timeout=100)
 
 
 def finish(process: subprocess.Popen[str], code: int = 0) -> str:
-    output, _ = process.communicate(timeout=300)
+    output, _ = process.communicate(timeout=500)
     assert process.returncode == code, output
     return output
 
@@ -67,21 +90,21 @@ def await_file(path: Path, process: subprocess.Popen[str]) -> None:
 
 
 def test_two_nodes_train_as_two_processes_of_one(
-    blocks: Path, blocks_config: Path, tmp_path: Path
+    start: Any, blocks: Path, blocks_config: Path, tmp_path: Path
 ) -> None:
     one, two = tmp_path / "one", tmp_path / "two"
     single = documented("torchrun --standalone", 2, blocks_config, blocks, one)
-    finish(start(single))
+    finish(start(shlex.split(single)))
     double = documented("torchrun --nnodes=2", 1, blocks_config, blocks, two)
     double = double.replace("node0:29500", f"localhost:{free_port()}")
-    for node in [start(double) for _ in range(2)]:
+    for node in [start(shlex.split(double)) for _ in range(2)]:
         finish(node)
     assert len(losses_of(two)) == ITERATIONS
     assert losses_of(two) == losses_of(one)
 
 
 def test_a_node_that_joins_an_elastic_run_takes_its_share_from_the_last_checkpoint(
-    blocks: Path, blocks_config: Path, tmp_path: Path
+    start: Any, blocks: Path, blocks_config: Path, tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
     command = documented("torchrun --nnodes=1:4", 1, blocks_config, blocks, run)
@@ -90,9 +113,9 @@ def test_a_node_that_joins_an_elastic_run_takes_its_share_from_the_last_checkpoi
     command += " optim.iterations=120 engine.checkpoint_every=1"
     (variable,) = re.findall(r"^export (\w+=1) .*join", TEXT, re.MULTILINE)
     command = f"env {variable} {command}"
-    first = start(command)
+    first = start(shlex.split(command))
     await_file(run / "checkpoints/last.pt", first)
-    second = start(command)
+    second = start(shlex.split(command))
     finish(second)
     assert "stopped by SIGTERM after" in finish(first)  # to start again together
     assert read_checkpoint(run / "checkpoints/last.pt")["iteration"] == 120
@@ -101,12 +124,12 @@ def test_a_node_that_joins_an_elastic_run_takes_its_share_from_the_last_checkpoi
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_stopped_training_saves_and_says_by_its_exit_code_what_stopped_it(
-    number: signal.Signals, blocks: Path, blocks_config: Path, tmp_path: Path
+    number: signal.Signals, start: Any, blocks: Path, blocks_config: Path, tmp_path: Path
 ) -> None:
     last = tmp_path / "run/checkpoints/last.pt"
     more = "data.val=null optim.iterations=4000 engine.checkpoint_every=2"
     command = f"{sys.executable} tools/train.py {blocks_config} --datasets {blocks} {more}"
-    process = start(f"{command} --output {tmp_path / 'run'}")
+    process = start(shlex.split(f"{command} --output {tmp_path / 'run'}"))
     await_file(last, process)
     process.send_signal(number)
     output = finish(process, code=128 + number)
@@ -116,10 +139,10 @@ def test_a_stopped_training_saves_and_says_by_its_exit_code_what_stopped_it(
 
 
 def test_torchrun_ends_with_1_whatever_its_processes_end_with(
-    blocks: Path, blocks_config: Path, tmp_path: Path
+    start: Any, blocks: Path, blocks_config: Path, tmp_path: Path
 ) -> None:
     command = documented("torchrun --standalone", 2, blocks_config, blocks, tmp_path / "run")
-    output = finish(start(f"{command} optim.learning_rate=1"), code=1)
+    output = finish(start(shlex.split(f"{command} optim.learning_rate=1")), code=1)
     assert "optim.learning_rate: unknown key" in output
     assert re.search(r"exitcode\s*: 2", output)
 
@@ -132,7 +155,7 @@ STAND_INS = {
 
 
 def test_the_slurm_job_saves_before_its_time_is_up_goes_back_into_the_queue_and_goes_on(
-    blocks: Path, blocks_config: Path, tmp_path: Path
+    start: Any, blocks: Path, blocks_config: Path, tmp_path: Path
 ) -> None:
     here, run = tmp_path / "bin", tmp_path / "run"
     here.mkdir()
@@ -140,7 +163,7 @@ def test_the_slurm_job_saves_before_its_time_is_up_goes_back_into_the_queue_and_
         (here / name).write_text(f"#!/bin/bash\n{body}\n")
         (here / name).chmod(0o755)
     (script,) = re.findall(r"```bash\n(.*?)```", TEXT, re.DOTALL)
-    more = f"--datasets {blocks} --output {run} data.val=null optim.iterations=300"
+    more = f"--datasets {blocks} --output {run} data.val=null optim.iterations=60"
     script = script.replace("--nproc_per_node=8", "--nproc_per_node=2")
     script = script.replace("configs/gta5_ibn.yaml", f"{blocks_config} {more}")
     script = script.replace(":29500", f":{free_port()}")
@@ -148,19 +171,15 @@ def test_the_slurm_job_saves_before_its_time_is_up_goes_back_into_the_queue_and_
     environment = {**ENVIRONMENT, **variables, "HERE": str(here)}
     environment["PATH"] = f"{here}:{environment['PATH']}"
 
-    def submit() -> subprocess.Popen[str]:
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-        return subprocess.Popen(["bash", "-c", script], cwd=ROOT, env=environment, **pipes)
-
-    job = submit()
+    job = start(["bash", "-c", script], environment)
     await_file(run / "checkpoints/last.pt", job)
     job.send_signal(signal.SIGUSR1)
     job.communicate(timeout=300)
     assert job.returncode != 0
     assert (here / "queue").read_text() == "requeue 7\n"
     saved = read_checkpoint(run / "checkpoints/last.pt")["iteration"]
-    assert saved == len(losses_of(run)) < 300
-    finish(submit())
-    assert read_checkpoint(run / "checkpoints/last.pt")["iteration"] == 300
-    assert len(losses_of(run)) == 300
+    assert saved == len(losses_of(run)) < 60
+    finish(start(["bash", "-c", script], environment))
+    assert read_checkpoint(run / "checkpoints/last.pt")["iteration"] == 60
+    assert len(losses_of(run)) == 60
     assert (here / "queue").read_text() == "requeue 7\n"
