@@ -12,10 +12,10 @@ EXAMPLE = """\
 example:
   python tools/train.py configs/gta5_ibn.yaml --datasets /data optim.lr=0.02
   python tools/train.py configs/gta5_ibn.yaml --datasets /data --dry-run
-  torchrun --nproc_per_node=8 tools/train.py configs/gta5_ibn.yaml --datasets /data
+  torchrun --standalone --nproc_per_node=8 tools/train.py configs/gta5_ibn.yaml --datasets /data
 
-exit codes: 0 trained; 2 a mistake in config, data or files; 130 or 143 stopped by Ctrl-C or
-SIGTERM after saving (go on with --resume auto)
+exit codes: 0 trained; 2 a mistake in config, data or files; 3 another process of the run was lost;
+130 or 143 stopped by Ctrl-C or SIGTERM after saving (go on with --resume auto)
 """
 
 
