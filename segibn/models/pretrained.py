@@ -32,9 +32,9 @@ class WeightsReport:
 
     Attributes:
         source: file that was read.
-        loaded: keys of the backbone that now hold the file's values.
-        fresh: keys of the backbone that the file does not have; they keep their first values.
-        unused: keys of the file that the backbone has no place for (its classifier).
+        loaded: keys of the network that now hold the file's values.
+        fresh: keys of the network that do not come from the file; they keep their first values.
+        unused: keys of the file that the network has no place for (such as its classifier).
     """
 
     source: str
@@ -46,7 +46,7 @@ class WeightsReport:
         """One line for the log."""
         fresh = f"; fresh: {', '.join(self.fresh)}" if self.fresh else ""
         unused = f"; not used: {', '.join(self.unused)}" if self.unused else ""
-        return f"backbone weights from {self.source}: {len(self.loaded)} loaded{fresh}{unused}"
+        return f"weights from {self.source}: {len(self.loaded)} loaded{fresh}{unused}"
 
 
 def load_backbone_weights(backbone: nn.Module, source: str, name: str, ibn: str) -> WeightsReport:
