@@ -31,6 +31,7 @@ class Source:
         checkpoint: its last one; not there yet if ``trains``.
         class_names: of its outputs.
         state: shapes of its weights, tensors on the meta device.
+        iteration: how many updates its weights have had.
         trains: whether it has to be trained first.
     """
 
@@ -38,6 +39,7 @@ class Source:
     checkpoint: Path
     class_names: tuple[str, ...]
     state: "Mapping[str, Tensor]"
+    iteration: int
     trains: bool
 
     @property
@@ -181,7 +183,7 @@ def _trained_source(path: str) -> Source:
 
     run = load_run(path)
     state = {key: value.to("meta") for key, value in run.segmenter.state_dict().items()}
-    return Source(run.config, run.checkpoint, run.class_names, state, trains=False)
+    return Source(run.config, run.checkpoint, run.class_names, state, run.iteration, trains=False)
 
 
 def _planned_source(config: RunConfig, datasets_root: Path, output: Path) -> Source:
@@ -191,7 +193,8 @@ def _planned_source(config: RunConfig, datasets_root: Path, output: Path) -> Sou
     samples = index_dataset(config.data.train, datasets_root)
     names = build_label_set(config.data.train, config.data.classes, samples).class_names
     checkpoint = RunDir(run_folder(config, output)).last_checkpoint
-    return Source(config, checkpoint, names, _shapes(config, len(names)), trains=True)
+    state, iterations = _shapes(config, len(names)), config.optim.iterations
+    return Source(config, checkpoint, names, state, iterations, trains=True)
 
 
 def _plan_transfer(

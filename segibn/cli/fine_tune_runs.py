@@ -100,7 +100,10 @@ def _beginning(training: Training, run: Path) -> dict[str, Any]:
 def _say_what_is_taken(source: Source, trainings: Sequence[Training]) -> None:
     report = next(t.report for t in trainings if t.source is source)
     assert report is not None
-    print(f"{source.train}, seed {source.config.seed}: {report.summary()}")
+    print(
+        f"{source.train}, seed {source.config.seed}, {source.iteration} iterations: "
+        f"{report.summary()}"
+    )
 
 
 def _keep_source(training: Training, sha256: str, run: Path) -> None:
@@ -125,6 +128,7 @@ def _keep_source(training: Training, sha256: str, run: Path) -> None:
             "network": backbone.name,
             "ibn": backbone.ibn,
             "seed": source.config.seed,
+            "iteration": source.iteration,
             "checkpoint_sha256": sha256,
             "loaded": len(report.loaded),
             "fresh": report.fresh,

@@ -74,7 +74,7 @@ def test_each_share_is_trained_with_and_without_the_source(
         assert list(row["iou"]) == ["renamed", "bright"]
         assert row["signature"].startswith("miou|set:folder-val|n:3|K:2|")
     assert rows[0]["source"] is None
-    assert rows[3]["source"]["seed"] == 4
+    assert (rows[3]["source"]["seed"], rows[3]["source"]["iteration"]) == (4, 6)
     conditions = read_json(results / "conditions.json")
     assert conditions.keys() >= {"command", "git_revision", "versions", "machine", "device"}
     few, all_of_them = (set(conditions["frames"][f"folder:train{p}"]) for p in ("*0.3", ""))
