@@ -93,7 +93,7 @@ class DatasetConfig(_Frozen):
     so."""
     fraction: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
     """Share of the samples to use, drawn once with a fixed seed (the paper uses a quarter of
-    GTA5)."""
+    GTA5); a smaller share is part of every larger one."""
     encoding: Literal["auto", "2018", "2021"] = "auto"
     """BDD100K drivable area only: which of its two official encodings the files use. Whatever is
     said here is checked against the files."""

@@ -31,8 +31,8 @@ class WeightsReport:
 
     Attributes:
         source: file that was read.
-        loaded: keys of the backbone that now hold the file's values.
-        fresh: keys of the backbone that keep their first values.
+        loaded: keys of the network that now hold the file's values.
+        fresh: keys of the network that keep their first values.
         unused: keys of the file that went nowhere: classifier and heads, running statistics of
             what is an instance norm here, and, where the config allows it, unknown ones.
         other_shape: keys that both have, but in different shapes; also among fresh and unused.
@@ -47,7 +47,7 @@ class WeightsReport:
     def summary(self) -> str:
         """All of it for the log, keys grouped by module."""
         total = len(self.loaded) + len(self.fresh)
-        text = f"backbone weights from {self.source}: {len(self.loaded)} of {total} tensors loaded"
+        text = f"weights from {self.source}: {len(self.loaded)} of {total} tensors loaded"
         parts = {"fresh": self.fresh, "not used": self.unused, "of another shape": self.other_shape}
         return text + "".join(f"; {what}: {_grouped(keys)}" for what, keys in parts.items() if keys)
 
