@@ -5,7 +5,7 @@ was loaded. Files often hold more than a backbone (a classifier, heads), which h
 """
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -49,18 +49,21 @@ class WeightsReport:
         total = len(self.loaded) + len(self.fresh)
         text = f"weights from {self.source}: {len(self.loaded)} of {total} tensors loaded"
         parts = {"fresh": self.fresh, "not used": self.unused, "of another shape": self.other_shape}
-        return text + "".join(f"; {what}: {_grouped(keys)}" for what, keys in parts.items() if keys)
+        left_out = set(_OTHER_PARTS) - {key.split(".", 1)[0] for key in self.loaded}
+        return text + "".join(
+            f"; {what}: {_grouped(keys, left_out)}" for what, keys in parts.items() if keys
+        )
 
 
-def _grouped(keys: Iterable[str]) -> str:
-    """The keys as "layer1.2.IN (weight, bias), fc (weight, bias)"; heads and such in one word."""
+def _grouped(keys: Iterable[str], in_one_word: Collection[str]) -> str:
+    """The keys as "layer1.2.IN (weight, bias), fc (2)"; some parts in one word and a number."""
     modules: dict[str, list[str]] = {}
     for key in keys:
         module, _, part = key.rpartition(".")
         whole = key.split(".", 1)[0]
-        modules.setdefault(whole if whole in _OTHER_PARTS else module, []).append(part)
+        modules.setdefault(whole if whole in in_one_word else module, []).append(part)
     return ", ".join(
-        f"{module} ({len(parts)})" if module in _OTHER_PARTS else f"{module} ({', '.join(parts)})"
+        f"{module} ({len(parts)})" if module in in_one_word else f"{module} ({', '.join(parts)})"
         for module, parts in modules.items()
     )
 

@@ -58,7 +58,9 @@ def test_each_share_is_trained_with_and_without_the_source(
     command = argv(target, [trained], blocks, output, "--results", str(results), "--set", *STILL)
     assert main(command) == 0
     printed = capsys.readouterr().out
-    assert "fresh: head (2); not used: head (2), aux_head (8)" in printed
+    assert "6 iterations: weights from" in printed
+    classifier = "head.classifier (weight, bias)"
+    assert f"loaded; fresh: {classifier}; not used: {classifier}, aux_head (8)\n" in printed
 
     rows = read_json(results / "fine_tune.json")
     assert [(r["share"], r["train_images"], r["fine_tuned"], r["start"]) for r in rows] == [
