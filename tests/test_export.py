@@ -117,15 +117,19 @@ def _assert_onnx(network: Segmenter, path: Path) -> None:
     )
 
 
-@needs_onnx
-@pytest.mark.parametrize(("ibn", "head"), [("a", "deeplabv3plus"), ("b", "fcn")])
-def test_onnx_repeats_the_network_at_every_size(ibn: str, head: str, tmp_path: Path) -> None:
-    _assert_onnx(_network(ibn, head), tmp_path / "model.onnx")
+QUICK = ("a", "deeplabv3plus")
+EVERY = [
+    QUICK,
+    *(
+        pytest.param(*pair, marks=pytest.mark.slow)
+        for pair in itertools.product(("none", "a", "b"), HEADS)
+        if pair != QUICK
+    ),
+]
 
 
-@pytest.mark.slow
 @needs_onnx
-@pytest.mark.parametrize(("ibn", "head"), list(itertools.product(("none", "a", "b"), HEADS)))
+@pytest.mark.parametrize(("ibn", "head"), EVERY)
 def test_onnx_repeats_every_variant_with_every_head(ibn: str, head: str, tmp_path: Path) -> None:
     _assert_onnx(_network(ibn, head), tmp_path / "model.onnx")
 
