@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from segibn.errors import ConfigError
 from segibn.export import TOLERANCE, export
+from segibn.models.backbones import build_backbone
 from segibn.models.densenet import DenseNet, DenseNetLayout
 from segibn.models.heads.deeplabv3 import DeepLabV3Head
 from segibn.models.heads.deeplabv3plus import DeepLabV3PlusHead
@@ -33,16 +34,21 @@ needs_onnx = pytest.mark.skipif(
 
 
 def _network(
-    ibn: str = "none", head: str = "fcn", backbone: nn.Module | None = None, **options: object
+    ibn: str = "none",
+    head: str = "fcn",
+    backbone: nn.Module | None = None,
+    *,
+    align_corners: bool = False,
+    **options: object,
 ) -> Segmenter:
     """A small network, of which every norm has its own numbers and the logits matter."""
     torch.manual_seed(0)
     if backbone is None:
         backbone = ResNet(ResNetLayout(BasicBlock, DEPTHS), IbnPlan(ibn), 16)
-    rates = {} if head == "fcn" else {"atrous_rates": (1, 2, 3)}
-    model = Segmenter(
-        backbone, HEADS[head](backbone.feature_specs, 3, channels=8, **rates), **options
-    )
+    if head != "fcn":
+        options["atrous_rates"] = (1, 2, 3)
+    decoder = HEADS[head](backbone.feature_specs, 3, channels=8, **options)
+    model = Segmenter(backbone, decoder, align_corners=align_corners)
     for name, value in model.state_dict().items():
         if value.dim() == 1:
             low, high = (0.5, 1.5) if name.endswith(("weight", "running_var")) else (-0.3, 0.3)
@@ -111,15 +117,19 @@ def _assert_onnx(network: Segmenter, path: Path) -> None:
     )
 
 
-@needs_onnx
-@pytest.mark.parametrize(("ibn", "head"), [("a", "deeplabv3plus"), ("b", "fcn")])
-def test_onnx_repeats_the_network_at_every_size(ibn: str, head: str, tmp_path: Path) -> None:
-    _assert_onnx(_network(ibn, head), tmp_path / "model.onnx")
+QUICK = ("a", "deeplabv3plus")
+EVERY = [
+    QUICK,
+    *(
+        pytest.param(*pair, marks=pytest.mark.slow)
+        for pair in itertools.product(("none", "a", "b"), HEADS)
+        if pair != QUICK
+    ),
+]
 
 
-@pytest.mark.slow
 @needs_onnx
-@pytest.mark.parametrize(("ibn", "head"), list(itertools.product(("none", "a", "b"), HEADS)))
+@pytest.mark.parametrize(("ibn", "head"), EVERY)
 def test_onnx_repeats_every_variant_with_every_head(ibn: str, head: str, tmp_path: Path) -> None:
     _assert_onnx(_network(ibn, head), tmp_path / "model.onnx")
 
@@ -136,6 +146,8 @@ FAMILIES: dict[str, Callable[[], nn.Module]] = {
     "se": lambda: ResNet(ResNetLayout(Bottleneck, DEPTHS, se_reduction=16), IbnPlan("a"), 16),
     "dense_8": lambda: DenseNet(DenseNetLayout(16, 8, (1, 2, 2, 1)), ibn=True, output_stride=8),
     "dense_32": lambda: DenseNet(DenseNetLayout(16, 8, (1, 2, 2, 1)), ibn=True),
+    "mobile": lambda: build_backbone("mobilenet_v2", "b", 16),
+    "shuffle": lambda: build_backbone("shufflenet_v2", "b", 8),
 }
 
 
@@ -145,6 +157,13 @@ FAMILIES: dict[str, Callable[[], nn.Module]] = {
 def test_onnx_repeats_every_family(family: str, tmp_path: Path) -> None:
     corners = {"align_corners": family == "robustnet"}
     network = _network(head="deeplabv3plus", backbone=FAMILIES[family](), **corners)
+    _assert_onnx(network, tmp_path / "model.onnx")
+
+
+@pytest.mark.slow
+@needs_onnx
+def test_onnx_repeats_separable_convolutions(tmp_path: Path) -> None:
+    network = _network("b", "deeplabv3plus", separable=True, refine="split")
     _assert_onnx(network, tmp_path / "model.onnx")
 
 
