@@ -71,12 +71,6 @@ def _assert_repeats(network: Segmenter, run: Callable[[Tensor], Tensor]) -> None
 
 # ---- torch.export
 
-size_guard = pytest.mark.xfail(
-    strict=True,
-    reason="segibn.models.ibn_cpu.is_worthwhile asks for the size before it asks whether a graph "
-    "is captured, so that the graph refuses frames on the other side of its threshold",
-)
-
 
 def _assert_pt2(network: Segmenter, path: Path) -> None:
     assert export(network, path) <= TOLERANCE
@@ -90,8 +84,8 @@ def _assert_pt2(network: Segmenter, path: Path) -> None:
     ("ibn", "head"),
     [
         pytest.param("none", "deeplabv3", marks=pytest.mark.slow),
-        pytest.param("a", "deeplabv3plus", marks=size_guard),
-        pytest.param("b", "fcn", marks=size_guard),
+        ("a", "deeplabv3plus"),
+        ("b", "fcn"),
     ],
 )
 def test_an_exported_program_repeats_the_network_at_every_size(

@@ -7,7 +7,6 @@ in evaluation alike, so a network with them sees a crop and a whole frame differ
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from segibn.models import ibn_cpu, ibn_cuda
 from segibn.models.ibn_unsplit import CPU_PASSES, BatchHalf, Passes, normalize
@@ -34,14 +33,16 @@ class InstanceNorm2d(nn.InstanceNorm2d):
             return normalize(x, self.weight, self.bias, self.eps, CPU_PASSES, _NO_HALF)[0]
         if x.shape[-2:] == (1, 1):
             x = x - x.detach()  # exactly zero, where rounding times 1 / sqrt(eps) would not be
-        # One group per channel is the same formula, without a complaint about single pixels.
+        # One group per channel is the same formula. torch's own function, since that of
+        # torch.nn.functional complains about a single pixel of a single image.
         if x.device.type == "cpu" and not torch.compiler.is_compiling():
             # The CPU's channels-last kernel takes the variance as a difference of large sums.
-            out = F.group_norm(x.contiguous(), self.num_features, self.weight, self.bias, self.eps)
+            first = x.contiguous()
+            out = torch.group_norm(first, self.num_features, self.weight, self.bias, self.eps)
             if not x.is_contiguous() and x.is_contiguous(memory_format=torch.channels_last):
                 out = out.contiguous(memory_format=torch.channels_last)
         else:
-            out = F.group_norm(x, self.num_features, self.weight, self.bias, self.eps)
+            out = torch.group_norm(x, self.num_features, self.weight, self.bias, self.eps)
         # Autocast computes group norms in float32; what follows shall not pay for that.
         return out.to(x.dtype)
 

@@ -22,6 +22,9 @@ def is_worthwhile(x: Tensor) -> bool:
 
     False while a graph is captured: compilers and exporters know the plain form.
     """
+    # First, since sizes asked for while a graph is captured become conditions of the graph.
+    if torch.compiler.is_compiling() or torch.jit.is_tracing():
+        return False
     return (
         x.device.type == "cpu"
         and x.dim() == 4
@@ -30,8 +33,6 @@ def is_worthwhile(x: Tensor) -> bool:
         and x.shape[2] * x.shape[3] > 1
         and x.dtype in (torch.float32, torch.float64, torch.bfloat16)
         and (x.is_contiguous() or x.is_contiguous(memory_format=torch.channels_last))
-        and not torch.compiler.is_compiling()
-        and not torch.jit.is_tracing()
     )
 
 

@@ -28,6 +28,9 @@ _DTYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
 
 def is_worthwhile(x: Tensor) -> bool:
     """Whether the kernels take this tensor; False while a graph is captured."""
+    # First, since sizes asked for while a graph is captured become conditions of the graph.
+    if torch.compiler.is_compiling() or torch.jit.is_tracing():
+        return False
     return (
         x.is_cuda
         and x.dim() == 4
@@ -36,8 +39,6 @@ def is_worthwhile(x: Tensor) -> bool:
         and x.shape[2] * x.shape[3] > 1
         and x.dtype in _DTYPES
         and (x.is_contiguous() or x.is_contiguous(memory_format=torch.channels_last))
-        and not torch.compiler.is_compiling()
-        and not torch.jit.is_tracing()
         and _works_on(x.device)
     )
 

@@ -90,11 +90,14 @@ def test_an_image_is_normalised_alike_whatever_else_is_in_the_batch() -> None:
     torch.testing.assert_close(norm(x)[:1], norm(x[:1]))
 
 
-def test_a_single_pixel_becomes_the_bias() -> None:
+@pytest.mark.parametrize("images", [1, 2])
+def test_a_single_pixel_becomes_the_bias(images: int) -> None:
     norm = InstanceNorm2d(4)
     nn.init.normal_(norm.bias)
-    out = norm(torch.randn(2, 4, 1, 1))
-    torch.testing.assert_close(out, norm.bias.view(1, 4, 1, 1).expand(2, 4, 1, 1))
+    out = norm(torch.randn(images, 4, 1, 1))
+    torch.testing.assert_close(out, norm.bias.view(1, 4, 1, 1).expand(images, 4, 1, 1))
+    # Also inside IBN in evaluation, where the batch half needs no more than one pixel either.
+    assert InstanceBatchNorm2d(8).eval()(torch.randn(images, 8, 1, 1)).isfinite().all()
 
 
 def test_half_precision_activations_stay_half() -> None:
