@@ -20,6 +20,9 @@ from segibn.models.layers import upsample
 # Bytes of logits that are worked on at a time.
 _PIECE = 1 << 21
 
+# Coarse pixels below which the calls for each place cost more than the passes that they save.
+_WORTHWHILE = 512
+
 
 def upsampled_cross_entropy(
     coarse: Tensor,
@@ -53,9 +56,10 @@ def upsampled_cross_entropy(
 
 
 def _is_for_pieces(coarse: Tensor, target: Tensor) -> bool:
-    """Whether to work piece by piece: on a CPU, for whole factors, unless a graph is captured."""
+    """Whether to work piece by piece: on a CPU, for whole factors, outside captured graphs."""
     return (
         coarse.device.type == "cpu"
+        and coarse.shape[0] * coarse.shape[2] * coarse.shape[3] >= _WORTHWHILE
         and target.shape[1] % coarse.shape[2] == 0
         and target.shape[2] % coarse.shape[3] == 0
         and not torch.compiler.is_compiling()
