@@ -58,8 +58,3 @@ def upsample(x: Tensor, size: tuple[int, int], *, align_corners: bool = False) -
     if x.shape[-2:] == tuple(size):
         return x
     return F.interpolate(x.contiguous(), size=size, mode="bilinear", align_corners=align_corners)
-
-
-def resize_feature(x: Tensor, size: tuple[int, int], *, align_corners: bool = False) -> Tensor:
-    """Bilinear resize like `upsample`, but in the input's memory layout, as convolutions want."""
-    return F.interpolate(x, size=size, mode="bilinear", align_corners=align_corners)
