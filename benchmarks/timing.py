@@ -75,6 +75,7 @@ class Benchmark:
         conditions: sizes, for the reader.
         packages: distributions of the rivals, besides those that segibn itself is made of.
         device: "cpu" or "cuda".
+        pieces: how many equal pieces of work one call does; seconds are for one of them.
     """
 
     title: str
@@ -83,6 +84,7 @@ class Benchmark:
     conditions: str
     packages: tuple[str, ...] = ()
     device: str = "cpu"
+    pieces: int = 1
 
 
 def make_parser(description: str, pairs: int) -> argparse.ArgumentParser:
@@ -144,11 +146,11 @@ def _compare(
         subject=names[0],
         against=names[1],
         ratio=times.ratio,
-        seconds=times.seconds,
+        seconds=times.seconds / benchmark.pieces,
         peak_mib=peaks[names[0]],
         device=describe_device(benchmark.device),
         versions=_versions(benchmark.packages),
-        against_seconds=times.against_seconds,
+        against_seconds=times.against_seconds / benchmark.pieces,
         against_peak_mib=peaks[names[1]],
         ratio_quartiles=times.ratio_quartiles,
         pairs=pairs,

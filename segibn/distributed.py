@@ -73,6 +73,14 @@ def any_rank(flag: bool) -> bool:
     return bool(sum_over_ranks(np.array([int(flag)], dtype=np.int64))[0])
 
 
+def gather_int(number: int) -> tuple[int, ...]:
+    """Return every rank's number, in the order of ranks; runs on every rank, all get the same."""
+    rank, world = rank_and_world()
+    numbers = np.zeros(world, dtype=np.int64)
+    numbers[rank] = number
+    return tuple(int(n) for n in sum_over_ranks(numbers))
+
+
 def barrier() -> None:
     """Wait until every rank is here."""
     if dist.is_initialized():

@@ -5,7 +5,13 @@ The command line prints these without a traceback; everything else is a bug and 
 
 
 class SegibnError(Exception):
-    """Base of all errors that the user, not the program, has to mend."""
+    """Base of all errors that the user, not the program, has to mend.
+
+    Attributes:
+        exit_code: what a command that ends with it returns.
+    """
+
+    exit_code = 2
 
 
 class ConfigError(SegibnError):
@@ -30,3 +36,9 @@ class CheckpointError(SegibnError):
 
 class SubmissionError(SegibnError):
     """A submission is incomplete or holds a file that the benchmark would refuse."""
+
+
+class LostPeerError(SegibnError):
+    """Another process of a distributed run ended; nothing is wrong with this one."""
+
+    exit_code = 3

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import segibn
 
-PACKAGES = ("torch", "torchvision", "albumentations", "numpy", "opencv-python-headless", "pillow")
+PACKAGES = ("torch", "torchvision", "numpy", "opencv-python-headless", "pillow", "imagecodecs")
 
 
 def command_line() -> str:

@@ -137,6 +137,29 @@ def panel(
     return np.asarray(sheet).copy()
 
 
+def frame_sheet(
+    image: np.ndarray, target: np.ndarray, pred: np.ndarray, palette: np.ndarray
+) -> np.ndarray:
+    """Set a scored frame, its truth, its prediction and the errors side by side.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        target: (H, W) uint8 train ids or 255 = not scored.
+        pred: (H, W) uint8 train ids.
+        palette: (K, 3) uint8 RGB.
+
+    Returns:
+        (h, w, 3) uint8 RGB.
+    """
+    row = [
+        image,
+        overlay(image, target, palette),
+        overlay(image, pred, palette),
+        error_map(target, pred),
+    ]
+    return panel([row], ["frame", "truth", "prediction", "errors"])
+
+
 def legend(class_names: Sequence[str], palette: np.ndarray, width: int = 960) -> np.ndarray:
     """Draw a colour swatch and a name for each class, in columns as wide as the longest name.
 

@@ -21,3 +21,9 @@ def real_data() -> Path:
     if not folder:
         pytest.skip("set SEGIBN_REAL_DATA to a folder with bdd100k/, camvid/ and cityscapes/")
     return Path(folder)
+
+
+@pytest.fixture(autouse=True)
+def _own_cache_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep derived files below each test's own data sets, whatever the machine is set to."""
+    monkeypatch.delenv("SEGIBN_CACHE", raising=False)

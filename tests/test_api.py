@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -78,3 +81,9 @@ def test_wrong_input_is_named(model, tmp_path):
         model.predict(np.zeros((4, 4), np.uint8))
     with pytest.raises(CheckpointError, match="no run or checkpoint"):
         api.load(tmp_path / "nothing")
+
+
+def test_importing_the_package_loads_nothing_else():
+    code = "import sys\nbefore = set(sys.modules)\nimport segibn\nprint(set(sys.modules) - before)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "{'segibn'}"

@@ -12,7 +12,13 @@ from segibn.report.tables import fill_tables
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = [
     ROOT / name
-    for name in ("README.md", "CONTRIBUTING.md", "datasets/README.md", "results/README.md")
+    for name in (
+        "README.md",
+        "CONTRIBUTING.md",
+        "datasets/README.md",
+        "results/README.md",
+        "docs/training.md",
+    )
 ]
 CONFIGS = sorted((ROOT / "configs").rglob("*.yaml"))
 COMMAND = re.compile(r"(?:python|torchrun[^\n]*?) (tools/\w+\.py[^\n#`]*)")
@@ -23,6 +29,8 @@ def commands() -> list[tuple[str, str]]:
     for path in [*DOCUMENTS, *CONFIGS]:
         text = re.sub(r"\\\n\s*", " ", path.read_text()).replace("# command: ", "")
         for match in COMMAND.finditer(text):
+            if " CONFIG" in match[1]:  # the form of a command, not one to type
+                continue
             found.append((path.name, re.split(r" {3,}|\(", match[1])[0].strip()))
     return found
 

@@ -9,15 +9,18 @@ import sys
 import zipfile
 import zlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
 
 from segibn import files
 from segibn.errors import DatasetError, ImageFileError, SegibnError
+from segibn.files import png
 
 RNG = np.random.default_rng(3)
 
@@ -167,12 +170,7 @@ def test_only_proper_arrays_are_written(tmp_path: Path) -> None:
 
 def _png_by_hand(values: np.ndarray, bits: int, color_type: int) -> bytes:
     """Encode after the PNG specification, independent of any library's idea of bit depths."""
-
-    def chunk(kind: bytes, body: bytes) -> bytes:
-        return (
-            struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-        )
-
+    chunk = _chunk
     planes = (values[..., None] >> np.arange(bits - 1, -1, -1)) & 1
     rows = np.packbits(planes.reshape(len(values), -1).astype(np.uint8), axis=1)
     scanlines = b"".join(b"\x00" + row.tobytes() for row in rows)
@@ -181,6 +179,136 @@ def _png_by_hand(values: np.ndarray, bits: int, color_type: int) -> bytes:
     colors = chunk(b"PLTE", bytes(3 << bits)) if color_type == 3 and bits < 8 else colors
     body = chunk(b"IHDR", header) + colors + chunk(b"IDAT", zlib.compress(scanlines))
     return b"\x89PNG\r\n\x1a\n" + body + chunk(b"IEND", b"")
+
+
+def _chunk(kind: bytes, body: bytes) -> bytes:
+    checksum = zlib.crc32(kind + body)
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", checksum)
+
+
+# ---- windows of a picture ----
+
+
+@pytest.fixture
+def windows() -> list[tuple[int, int, int, int]]:
+    """Windows of a 67 x 91 picture: single pixels at its corners, single lines, random ones."""
+    found = [(0, 0, 1, 1), (66, 90, 67, 91), (0, 0, 67, 91), (33, 0, 34, 91), (0, 45, 67, 46)]
+    for _ in range(20):
+        (top, bottom), (left, right) = (
+            np.sort(RNG.choice(n + 1, 2, replace=False)) for n in (67, 91)
+        )
+        found.append((int(top), int(left), int(bottom), int(right)))
+    return found
+
+
+def _write_by(writer: str, path: Path, pixels: np.ndarray) -> None:
+    if writer == "pillow":
+        Image.fromarray(pixels).save(path)
+    elif writer == "opencv":
+        cv2.imwrite(str(path), pixels if pixels.ndim == 2 else pixels[..., ::-1])
+    else:  # every row with the filter type of this number
+        path.write_bytes(_filtered_png(pixels, int(writer)))
+
+
+@pytest.mark.parametrize("shape", [(67, 91, 3), (67, 91)], ids=["image", "labels"])
+@pytest.mark.parametrize("writer", ["pillow", "opencv", "0", "1", "2", "3", "4"])
+def test_a_window_of_a_png_is_cut_from_what_pillow_decodes(
+    tmp_path: Path, windows: list, writer: str, shape: tuple[int, ...]
+) -> None:
+    pixels = RNG.integers(0, 256, shape, dtype=np.uint8)
+    pixels[20:40] //= 16  # smooth and rough rows take different filters
+    path = tmp_path / "a.png"
+    _write_by(writer, path, pixels)
+    whole = np.asarray(Image.open(path))
+    assert np.array_equal(whole, pixels)
+    picture = files.Picture(path)
+    assert picture.size == shape[:2]
+    assert png.read_layout(path.read_bytes()) is not None  # it does take the fast road
+    for box in windows:
+        top, left, bottom, right = box
+        got = picture.image(box) if len(shape) == 3 else picture.label_map(box)
+        assert np.array_equal(got, whole[top:bottom, left:right]), box
+
+
+@pytest.mark.parametrize(
+    ("height", "width"), [(1, 1), (5, 20_000), (4, 21_844), (65_535 // 4, 1), (700, 3)]
+)
+def test_long_and_wide_pngs_decode_whole(tmp_path: Path, height: int, width: int) -> None:
+    """A block of the uncompressed stream holds whole rows: one, several, or all of them."""
+    image = RNG.integers(0, 256, (height, width, 3), dtype=np.uint8)
+    Image.fromarray(image).save(tmp_path / "a.png")
+    assert np.array_equal(files.read_image(tmp_path / "a.png"), image)
+
+
+def test_windows_of_other_pictures_are_cut_from_the_whole(tmp_path: Path, windows: list) -> None:
+    image = np.tile(_smooth_image(), (2, 2, 1))[:67, :91]
+    Image.fromarray(image).save(tmp_path / "a.jpg", quality=90)
+    Image.fromarray(image).convert("RGBA").save(tmp_path / "a.png")
+    Image.fromarray(image[..., 0]).save(tmp_path / "grey.png")
+    for name in ("a.jpg", "a.png", "grey.png"):
+        picture = files.Picture(tmp_path / name)
+        whole = picture.image()
+        assert picture.size == (67, 91)
+        for box in windows:
+            assert np.array_equal(picture.image(box), whole[box[0] : box[2], box[1] : box[3]])
+
+
+def test_uncommon_pngs_are_left_to_the_other_decoder() -> None:
+    header = struct.Struct(">IIBBBBB")
+    pixel = _chunk(b"IDAT", zlib.compress(b"\0\1\2\3")) + _chunk(b"IEND", b"")
+
+    def layout(extra: bytes = b"", bits: int = 8, kind: int = 2, interlaced: int = 0):
+        shape = _chunk(b"IHDR", header.pack(1, 1, bits, kind, 0, 0, interlaced))
+        return png.read_layout(png.SIGNATURE + shape + extra + pixel)
+
+    assert layout() is not None
+    assert layout(bits=16) is None
+    assert layout(kind=6) is None
+    assert layout(interlaced=1) is None
+    assert layout(_chunk(b"tRNS", bytes(6))) is None
+    assert layout(_chunk(b"acTL", bytes(8))) is None
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [b"\5\1\2\3", b"\0\1\2", b"\0\1\2\3\0", b""],
+    ids=["no such filter", "too little", "too much", "nothing"],
+)
+def test_rows_that_do_not_fit_the_header_are_not_decoded(rows: bytes) -> None:
+    header = _chunk(b"IHDR", struct.pack(">IIBBBBB", 1, 1, 8, 2, 0, 0, 0))
+    data = png.SIGNATURE + header + _chunk(b"IDAT", zlib.compress(rows)) + _chunk(b"IEND", b"")
+    layout = png.read_layout(data)
+    assert layout is not None
+    assert png.decode_window(data, layout) is None
+
+
+def test_threads_decode_without_mixing_their_pictures(tmp_path: Path) -> None:
+    images = [RNG.integers(0, 256, (90 + i, 120, 3), dtype=np.uint8) for i in range(8)]
+    for i, image in enumerate(images):
+        Image.fromarray(image).save(tmp_path / f"{i}.png")
+    with ThreadPoolExecutor(8) as pool:
+        for _ in range(5):
+            read = pool.map(lambda i: files.read_image(tmp_path / f"{i}.png"), range(8))
+            assert all(np.array_equal(a, b) for a, b in zip(read, images, strict=True))
+
+
+def _filtered_png(pixels: np.ndarray, kind: int) -> bytes:
+    """Encode with one filter type by the loops of the PNG specification, section 9."""
+    step = 1 if pixels.ndim == 2 else 3
+    rows = pixels.reshape(len(pixels), -1).astype(int)
+    scanlines = b""
+    for y, row in enumerate(rows):
+        above = rows[y - 1] if y else np.zeros_like(row)
+        left = np.concatenate([np.zeros(step, int), row[:-step]])
+        upper_left = np.concatenate([np.zeros(step, int), above[:-step]])
+        guess = left + above - upper_left
+        nearest = np.argmin([abs(guess - side) for side in (left, above, upper_left)], axis=0)
+        paeth = np.choose(nearest, [left, above, upper_left])
+        predicted = [0 * row, left, above, (left + above) // 2, paeth][kind]
+        scanlines += bytes([kind]) + ((row - predicted) % 256).astype(np.uint8).tobytes()
+    shape = struct.pack(">IIBBBBB", pixels.shape[1], len(pixels), 8, 2 * (step == 3), 0, 0, 0)
+    body = _chunk(b"IHDR", shape) + _chunk(b"IDAT", zlib.compress(scanlines))
+    return png.SIGNATURE + body + _chunk(b"IEND", b"")
 
 
 # ---- whole or absent ----
@@ -405,7 +533,7 @@ def test_sha256_is_the_published_one_of_abc(tmp_path: Path) -> None:
 def test_files_labels_and_visualize_load_without_torch_or_matplotlib() -> None:
     script = (
         "import sys, segibn.files, segibn.visualize, segibn.labels.catalog\n"
-        "print([name for name in ('torch', 'matplotlib', 'albumentations') if name in sys.modules])"
+        "print([name for name in ('torch', 'matplotlib') if name in sys.modules])"
     )
     root = Path(files.__file__).parents[2]
     done = subprocess.run(

@@ -8,8 +8,6 @@ from typing import NoReturn
 
 from segibn.errors import SegibnError
 
-EXIT_USER_ERROR = 2
-
 
 def run_main(main: Callable[[Sequence[str] | None], int]) -> NoReturn:
     """Run a verb and exit; a user's mistake prints its message, without a traceback."""
@@ -18,7 +16,7 @@ def run_main(main: Callable[[Sequence[str] | None], int]) -> NoReturn:
         code = main(None)
     except SegibnError as error:
         print(f"error: {error}", file=sys.stderr)
-        code = EXIT_USER_ERROR
+        code = error.exit_code
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         code = 130
@@ -26,7 +24,11 @@ def run_main(main: Callable[[Sequence[str] | None], int]) -> NoReturn:
 
 
 def _show_log() -> None:
-    """Show what the package logs (weights that were loaded, frames that are missing) on rank 0."""
+    """Show what the package logs (weights that were loaded, frames that are missing) on rank 0.
+
+    torch's profiler would report on itself; it reads how much it may say when torch is imported.
+    """
+    os.environ.setdefault("KINETO_LOG_LEVEL", "6")
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(message)s"))
     logger = logging.getLogger("segibn")

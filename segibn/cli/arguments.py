@@ -1,4 +1,4 @@
-"""Arguments that several verbs share: the data sets' root and the name of an evaluation set."""
+"""Arguments that several verbs share: data sets' root, names of evaluation sets, a study's runs."""
 
 import argparse
 import os
@@ -19,6 +19,21 @@ def add_datasets_argument(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="folder that holds cityscapes/, gta5/, bdd100k/ ... "
         f"(default: ${DATASETS_VARIABLE}, else ./datasets)",
+    )
+
+
+def add_study_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what verbs that train several runs need: seeds, data sets, folders, overrides."""
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0], metavar="SEED")
+    add_datasets_argument(parser)
+    parser.add_argument(
+        "--output", type=Path, required=True, metavar="DIR", help="folder for the run folders"
+    )
+    parser.add_argument(
+        "--results", type=Path, metavar="DIR", help="folder for the table (default: --output)"
+    )
+    parser.add_argument(
+        "--set", nargs="+", default=[], metavar="key=value", help="config values to replace"
     )
 
 

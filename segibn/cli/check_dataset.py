@@ -107,7 +107,7 @@ def _of_config(path: Path, split: str | None) -> list[DatasetConfig]:
     from segibn.config.load import load_config
 
     data = load_config(path).data
-    named = [dataset for dataset in (data.train, data.val) if dataset is not None]
+    named = [dataset for dataset in (*data.sources, data.val) if dataset is not None]
     if split is None:
         return named
     return [named[0].model_copy(update={"split": split})]

@@ -50,6 +50,31 @@ def cross_domain(
         One row for each run and set, see ``_row``; scores are fractions.
     """
     from segibn import distributed
+
+    rows, conditions = score_runs(
+        runs, sets, datasets_root, train_label=train_label, arguments=arguments
+    )
+    if output is not None and distributed.is_main():
+        conditions |= {"published_note": published_note, "dataset_of": dict(dataset_of or {})}
+        write_comparison(output, rows, conditions)
+    return rows
+
+
+def score_runs(
+    runs: Sequence[str | Path],
+    sets: Mapping[str, DatasetConfig],
+    datasets_root: Path,
+    *,
+    train_label: str | None = None,
+    arguments: argparse.Namespace | None = None,
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Score every run on every set, and say under which conditions; arguments as above.
+
+    Returns:
+        The rows, run by run and within each in the order of ``sets``; and the command, versions,
+        machine and the names of all frames.
+    """
+    from segibn import distributed
     from segibn.cli.scoring import circumstances, load_run, score_run
 
     arguments = arguments or _default_arguments()
@@ -66,10 +91,7 @@ def cross_domain(
             for label, dataset in sets.items():
                 scores = score_run(run, dataset, datasets_root, device=device, options=options)
                 rows.append(_row(record, label, scores.to_dict()))
-    if output is not None and distributed.is_main():
-        conditions |= {"frames": frame_names, "published_note": published_note}
-        write_comparison(output, rows, conditions | {"dataset_of": dict(dataset_of or {})})
-    return rows
+    return rows, conditions | {"frames": frame_names}
 
 
 def write_comparison(
@@ -193,10 +215,10 @@ def _names_of(run: "TrainedRun", datasets_root: Path) -> list[str] | None:
     from segibn.data.build import index_dataset
 
     try:
-        samples = index_dataset(run.config.data.train, datasets_root)
+        sets = [index_dataset(dataset, datasets_root) for dataset in run.config.data.sources]
     except DatasetError:
         return None
-    return [sample.name for sample in samples]
+    return [sample.name for samples in sets for sample in samples]
 
 
 def _default_arguments() -> argparse.Namespace:

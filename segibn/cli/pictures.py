@@ -7,7 +7,7 @@ from typing import TypeVar
 import numpy as np
 
 from segibn.files import write_image
-from segibn.visualize import error_map, overlay, panel, with_legend
+from segibn.visualize import frame_sheet, overlay, panel, with_legend
 
 CELL_WIDTH = 320
 """Of a picture in a comparison, in pixels: five of them fill a page of a README."""
@@ -36,13 +36,7 @@ class ScorePictures:
         """Draw one frame if it is among the wanted; arrays as ``evaluate`` hands them."""
         if name not in self._wanted:
             return
-        row = [
-            image,
-            overlay(image, target, self._palette),
-            overlay(image, pred, self._palette),
-            error_map(target, pred),
-        ]
-        sheet = panel([row], ["frame", "truth", "prediction", "errors"])
+        sheet = frame_sheet(image, target, pred, self._palette)
         write_image(self._folder / f"{name}.jpg", sheet)
 
 

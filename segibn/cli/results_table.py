@@ -13,7 +13,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="results_table.py",
         description="Render the tables between <!-- results:NAME --> and <!-- /results --> from "
-        "results/NAME/cross_domain.json.",
+        "results/NAME/cross_domain.json or fine_tune.json.",
     )
     parser.add_argument("file", type=Path, help="Markdown file, such as README.md")
     parser.add_argument(

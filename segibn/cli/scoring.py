@@ -17,7 +17,7 @@ from segibn.cli.progress import FrameProgress
 from segibn.config.schema import DatasetConfig, RunConfig
 from segibn.data.build import build_eval_frames
 from segibn.data.frames import Frames
-from segibn.engine.scoring import score, set_name
+from segibn.engine.scoring import score, set_name, train_name
 from segibn.errors import ConfigError
 from segibn.evaluation.scores import Scores
 from segibn.files import sha256_of
@@ -51,7 +51,7 @@ class TrainedRun:
         backbone = self.config.model.backbone
         return {
             "config": self.config.name,
-            "train": set_name(self.config.data.train),
+            "train": train_name(self.config.data),
             "network": backbone.name,
             "head": self.config.model.head.name,
             "ibn": backbone.ibn,

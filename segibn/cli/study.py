@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from segibn.cli.arguments import add_datasets_argument, datasets_root, parse_labelled_set
+from segibn.cli.arguments import add_study_arguments, datasets_root, parse_labelled_set
 from segibn.config.load import load_config
 from segibn.config.schema import DatasetConfig, RunConfig
 from segibn.errors import SegibnError
@@ -32,7 +32,6 @@ def build_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("configs", nargs="+", type=Path, help="YAML files")
-    parser.add_argument("--seeds", nargs="+", type=int, default=[0], metavar="SEED")
     parser.add_argument(
         "--on",
         nargs="+",
@@ -40,19 +39,10 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="[LABEL=]NAME:SPLIT[@NAMES_FILE]",
         help="sets to score on; without any, the study only trains",
     )
-    add_datasets_argument(parser)
-    parser.add_argument(
-        "--output", type=Path, required=True, metavar="DIR", help="folder for the run folders"
-    )
-    parser.add_argument(
-        "--results", type=Path, metavar="DIR", help="folder for the table (default: --output)"
-    )
     parser.add_argument(
         "--train-label", metavar="LABEL", help="name of the training domain in the table"
     )
-    parser.add_argument(
-        "--set", nargs="+", default=[], metavar="key=value", help="config values to replace"
-    )
+    add_study_arguments(parser)
     return parser
 
 
@@ -107,7 +97,7 @@ def run_study(
     Raises:
         SegibnError: a training failed or was stopped.
     """
-    runs = [_train_once(config, datasets_root, output) for config in configs]
+    runs = [train_once(config, datasets_root, output) for config in configs]
     if sets:
         from segibn.cli.cross_domain import cross_domain
 
@@ -122,10 +112,23 @@ def run_study(
     return runs
 
 
-def _train_once(config: RunConfig, datasets_root: Path, output: Path) -> Path:
+def run_folder(config: RunConfig, output: Path) -> Path:
+    """Return where ``train_once`` puts a run."""
+    return output / f"{config.name}_seed{config.seed}"
+
+
+def train_once(config: RunConfig, datasets_root: Path, output: Path) -> Path:
+    """Train a config, go on with what is there of it, or leave it alone if it is finished.
+
+    Returns:
+        The run folder, ``<output>/<name>_seed<seed>``.
+
+    Raises:
+        SegibnError: the training failed or was stopped.
+    """
     from segibn.engine.train import train  # torch only after all configs are known to be right
 
-    run = output / f"{config.name}_seed{config.seed}"
+    run = run_folder(config, output)
     result = train(config, datasets_root=datasets_root, output=run, resume="auto")
     if result.stopped_by is not None:
         raise SegibnError(f"stopped at iteration {result.iteration} of {run}; repeat to go on")

@@ -11,10 +11,11 @@ from segibn.config.load import load_config
 EXAMPLE = """\
 example:
   python tools/train.py configs/gta5_ibn.yaml --datasets /data optim.lr=0.02
-  torchrun --nproc_per_node=8 tools/train.py configs/gta5_ibn.yaml --datasets /data
+  python tools/train.py configs/gta5_ibn.yaml --datasets /data --dry-run
+  torchrun --standalone --nproc_per_node=8 tools/train.py configs/gta5_ibn.yaml --datasets /data
 
-exit codes: 0 trained; 2 a mistake in config, data or files; 130 or 143 stopped by Ctrl-C or
-SIGTERM after saving (go on with --resume auto)
+exit codes: 0 trained; 2 a mistake in config, data or files; 3 another process of the run was lost;
+130 or 143 stopped by Ctrl-C or SIGTERM after saving (go on with --resume auto)
 """
 
 
@@ -35,6 +36,11 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--resume", metavar="auto|FILE", help="go on from the run's last checkpoint, or from a file"
     )
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="check config, data and weights, try one update, and say what the run would take",
+    )
     return parser
 
 
@@ -42,15 +48,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the verb; see ``EXAMPLE`` for what it returns."""
     arguments = build_parser().parse_intermixed_args(argv)
     config = load_config(arguments.config, arguments.overrides)
+    given = {
+        "datasets_root": datasets_root(arguments.datasets),
+        "output": arguments.output or Path("runs") / config.name,
+        "resume": arguments.resume,
+    }
+    if arguments.dry_run:
+        from segibn.cli.dry_run import try_out
+
+        return try_out(config, **given)
 
     from segibn.engine.train import train  # torch only after the config is known to be right
 
-    result = train(
-        config,
-        datasets_root=datasets_root(arguments.datasets),
-        output=arguments.output or Path("runs") / config.name,
-        resume=arguments.resume,
-    )
+    result = train(config, **given)
     if result.stopped_by is not None:
         name = signal.Signals(result.stopped_by).name
         print(f"stopped by {name} after {result.iteration} iterations: {result.checkpoint}")

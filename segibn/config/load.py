@@ -94,7 +94,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path} is not valid YAML: {error}") from None
     if not isinstance(tree, dict):
         raise ConfigError(f"{path} must hold a mapping with `data:`, `model:` ... at its top")
-    _anchor_names_files(tree, path.parent)
+    _anchor_files(tree, path.parent)
     return tree
 
 
@@ -106,13 +106,17 @@ def _nearby(path: Path) -> str:
     return f"; there are {', '.join(known)}" if known else ""
 
 
-def _anchor_names_files(tree: dict[str, Any], folder: Path) -> None:
-    """Make ``names_file`` paths absolute: they are relative to the file that states them."""
+def _anchor_files(tree: dict[str, Any], folder: Path) -> None:
+    """Make paths in ``data`` absolute: they are relative to the config file that states them."""
     data = tree.get("data")
-    for part in ("train", "val"):
-        dataset = data.get(part) if isinstance(data, dict) else None
-        if isinstance(dataset, dict) and isinstance(dataset.get("names_file"), str):
-            dataset["names_file"] = str((folder / dataset["names_file"]).resolve())
+    if not isinstance(data, dict):
+        return
+    mix = data.get("mix")
+    sources = [part for part in mix if isinstance(part, dict)] if isinstance(mix, list) else []
+    datasets = (data.get("train"), data.get("val"), *(part.get("dataset") for part in sources))
+    for place, key in ((data, "augmentation_file"), *((d, "names_file") for d in datasets)):
+        if isinstance(place, dict) and isinstance(place.get(key), str):
+            place[key] = str((folder / place[key]).resolve())
 
 
 def _merge(parent: dict[str, Any], child: dict[str, Any]) -> dict[str, Any]:
@@ -171,7 +175,7 @@ def _explain(item: dict[str, Any]) -> str:
     return f"{where}: {message[:1].lower() + message[1:]}{shown}"
 
 
-_UNION_TAGS = {"fcn", "deeplabv3", "deeplabv3plus"}
+_UNION_TAGS = {"fcn", "deeplabv3", "deeplabv3plus", "uniform", "class_uniform", "rare_class"}
 
 
 def _known_keys(location: Sequence[str]) -> list[str]:

@@ -4,9 +4,13 @@ Numbers may be written as YAML reads them ("1e-4" is a string to YAML 1.1; it be
 here). Unknown keys are errors. Sizes are (H, W) in pixels. Defaults live here and nowhere else.
 """
 
+import fractions
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+
+from segibn.config.frozen import Frozen as _Frozen
+from segibn.config.sampling import SamplingConfig, UniformSampling
 
 Size = tuple[PositiveInt, PositiveInt]
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -39,12 +43,6 @@ ClassScheme = Literal["cityscapes19", "street11", "camvid11", "drivable3"]
 ATROUS_RATES = {8: (12, 24, 36), 16: (6, 12, 18), 32: (3, 6, 9)}
 """ASPP dilations for each output stride: DeepLabV3 (arXiv 1706.05587, section 4.1), which names
 those at 16 and doubles them at 8; those at 32 halve them again."""
-
-
-class _Frozen(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
-    )
 
 
 class LabelRow(_Frozen):
@@ -95,7 +93,7 @@ class DatasetConfig(_Frozen):
     so."""
     fraction: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
     """Share of the samples to use, drawn once with a fixed seed (the paper uses a quarter of
-    GTA5)."""
+    GTA5); a smaller share is part of every larger one."""
     encoding: Literal["auto", "2018", "2021"] = "auto"
     """BDD100K drivable area only: which of its two official encodings the files use. Whatever is
     said here is checked against the files."""
@@ -113,11 +111,25 @@ class DatasetConfig(_Frozen):
         return self
 
 
+class MixedSource(_Frozen):
+    """One more data set to train on, besides ``data.train``."""
+
+    dataset: DatasetConfig
+    """Which split of which data set; read in the classes of ``data.train``."""
+    share: Annotated[float, Field(gt=0.0, lt=1.0)]
+    """Share of the samples of every batch; what all of these leave comes from ``data.train``."""
+
+
 class DataConfig(_Frozen):
     """What the network is shown in training, and what it is scored on meanwhile."""
 
     train: DatasetConfig
     """The source domain."""
+    mix: tuple[MixedSource, ...] = ()
+    """More sources, each with its share of the samples and in shuffled passes of its own."""
+    sampling: SamplingConfig = UniformSampling()
+    """Which samples are drawn and where they are cropped: ``uniform``, ``class_uniform`` or
+    ``rare_class``, with their settings; on several sources, in each of them alike."""
     val: DatasetConfig | None = None
     """Held-out frames of the source domain, scored at the end and every
     ``engine.evaluate_every``; never the target domain."""
@@ -143,10 +155,15 @@ class DataConfig(_Frozen):
     """Chance that a sample is jittered at all."""
     blur_sigma: tuple[NonNegativeFloat, NonNegativeFloat] | None = None
     """Range of the Gaussian blur's sigma in pixels, applied to every sample; null = none."""
+    augmentation_file: str | None = None
+    """A pipeline of albumentations as YAML (``yaml.safe_dump(albumentations.to_dict(pipeline))``)
+    that changes finished crops, after all of the above; relative to the config file that says so.
+    What it draws in from outside becomes ignored. null = none."""
     workers: Annotated[int, Field(ge=0)] | Literal["auto"] = "auto"
     """Loader processes for each training process; auto = cores shared out, at most 8."""
-    cache: Literal["none", "memory"] = "none"
-    """memory = decode (and resize) every training frame once and keep it: for small sets."""
+    cache: Literal["none", "memory", "disk"] = "none"
+    """memory = decode (and resize) every training frame once and keep it: for small sets; disk =
+    read the tiles that ``tools/cache_dataset.py`` has made. Samples are the same, bit by bit."""
     cache_limit_gib: Annotated[float, Field(gt=0)] = 8.0
     """Refuse ``cache: memory`` above this, before any work is done."""
 
@@ -158,7 +175,23 @@ class DataConfig(_Frozen):
                 raise ValueError(f"{name} {(low, high)}: give [low, high], 0 < low <= high")
         if self.blur_sigma and self.blur_sigma[0] > self.blur_sigma[1]:
             raise ValueError(f"blur_sigma {self.blur_sigma}: give [low, high], low <= high")
+        mixed = sum(fractions.Fraction(repr(source.share)) for source in self.mix)
+        if mixed >= 1:
+            raise ValueError(
+                f"mix: the shares add up to {float(mixed):g} and leave nothing for data.train; "
+                "keep their sum below 1"
+            )
+        wanted = getattr(self.sampling, "min_pixels", 0)
+        if self.resize is not None and wanted > self.resize[0] * self.resize[1]:
+            raise ValueError(
+                f"sampling.min_pixels {wanted} is more than a frame of resize {self.resize} has"
+            )
         return self
+
+    @property
+    def sources(self) -> tuple[DatasetConfig, ...]:
+        """The data sets that are trained on: ``train``, then those of ``mix``."""
+        return (self.train, *(source.dataset for source in self.mix))
 
 
 class BackboneConfig(_Frozen):
@@ -278,7 +311,12 @@ class ModelConfig(_Frozen):
     """How logits are resized; true for converted RobustNet networks, which were trained so."""
     weights: str = "none"
     """Start of the backbone: ``ibn_net`` (official release), ``torchvision``, ``none``, or a
-    file."""
+    file (.pth, .pt, .safetensors)."""
+    weights_match: Literal["exact", "plain", "partial"] = "exact"
+    """How well the weights must fit the backbone. exact = every key and shape, else an error; plain
+    = a plain network's file may fill an IBN backbone, halves of a norm taking its channels, norms
+    after an addition starting fresh (``torchvision`` does so by itself); partial = take what has
+    the same name and shape, log what stays fresh and what is left out."""
 
     @model_validator(mode="after")
     def _check(self) -> "ModelConfig":
@@ -293,11 +331,35 @@ class ModelConfig(_Frozen):
         return self
 
 
-class LossConfig(_Frozen):
-    """Cross-entropy over valid pixels; target 255 is ignored."""
+class OhemConfig(_Frozen):
+    """Online hard example mining (arXiv 1604.03540): only hard pixels count."""
 
+    threshold: Annotated[float, Field(gt=0.0, le=1.0)] = 0.7
+    """Pixels whose true class has a probability below this are hard."""
+    min_kept: Fraction = 0.0625
+    """Share of the valid pixels that counts in any case, the hardest ones first."""
+
+
+class LossConfig(_Frozen):
+    """What is minimised: a pixel loss and, if asked for, region losses; target 255 is ignored.
+
+    The pixel loss is cross-entropy, its mean exact over processes and accumulated steps. OHEM, Dice
+    and Lovasz are computed by each process for each step, and averaged.
+    """
+
+    class_weights: tuple[PositiveFloat, ...] | None = None
+    """Weight of each class in the pixel loss, in the order of train ids; null = all 1. Only their
+    ratios matter."""
+    label_smoothing: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    """Share of the pixel loss's target that is spread over all classes."""
+    ohem: OhemConfig | None = None
+    """Mean of the pixel loss over hard pixels alone; null = over all valid pixels."""
+    dice_weight: NonNegativeFloat = 0.0
+    """Weight of the soft Dice loss of the main head, mean over the classes present; 0 = none."""
+    lovasz_weight: NonNegativeFloat = 0.0
+    """Weight of Lovasz-softmax (arXiv 1705.08790) of the main head, likewise; 0 = none."""
     aux_weight: NonNegativeFloat = 0.4
-    """Weight of the auxiliary head's loss, where there is one."""
+    """Weight of the auxiliary head's pixel loss, where there is one."""
 
 
 class OptimConfig(_Frozen):
@@ -308,17 +370,31 @@ class OptimConfig(_Frozen):
     lr: Annotated[float, Field(gt=0)] = 0.01
     """Peak learning rate of the backbone."""
     head_lr_factor: Annotated[float, Field(gt=0)] = 1.0
-    """Learning rate of the heads relative to the backbone's."""
+    """Learning rate of the heads relative to ``lr``."""
+    layer_decay: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
+    """Factor on the learning rate for each stage from the heads downwards: layer4 has
+    ``lr * layer_decay``, layer3 ``lr * layer_decay ** 2``, ... and the stem
+    ``lr * layer_decay ** 5``; 1 = one rate for the whole backbone."""
     momentum: Fraction = 0.9
     """SGD momentum; ignored by adamw."""
     weight_decay: NonNegativeFloat = 1e-4
     """L2 penalty (sgd) or decoupled decay (adamw)."""
     decay_norms_and_biases: bool = True
     """Whether weight decay also acts on norm parameters and biases, as in the paper's code."""
+    clip_grad_norm: PositiveFloat | None = None
+    """Gradients are scaled down to this norm, taken over all parameters; null = never."""
+    schedule: Literal["poly", "cosine"] = "poly"
+    """How the learning rate falls from iteration 0 to ``iterations``: as
+    ``(1 - t) ** poly_power`` or as ``(1 + cos(pi * t)) / 2``, t the part that is done."""
     poly_power: Annotated[float, Field(gt=0)] = 0.9
-    """Learning rate falls as (1 - iteration / iterations) ** poly_power."""
+    """Exponent of the poly schedule."""
+    min_lr_factor: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    """Where either schedule ends, relative to the peak learning rate."""
     warmup_iterations: Annotated[int, Field(ge=0)] = 0
     """The learning rate rises linearly over this many first iterations."""
+    warmup_factor: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    """Share of the scheduled learning rate that it rises from, one iteration before the first:
+    0 wastes no update."""
     iterations: PositiveInt = 40_000
     """Optimiser updates in all."""
     global_batch_size: PositiveInt = 16
@@ -331,22 +407,48 @@ class OptimConfig(_Frozen):
                 f"warmup_iterations {self.warmup_iterations} must be below iterations "
                 f"{self.iterations}"
             )
+        if self.warmup_factor > 0 and self.warmup_iterations == 0:
+            raise ValueError("warmup_factor needs warmup_iterations; set them or leave it out")
+        default_power = type(self).model_fields["poly_power"].default
+        if self.schedule != "poly" and self.poly_power != default_power:
+            raise ValueError(f"schedule {self.schedule} has no power; leave poly_power out")
         return self
+
+
+class EmaConfig(_Frozen):
+    """Exponential moving average of the weights, kept beside those that are trained."""
+
+    decay: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.999
+    """Share of the old average that an update keeps; less at first: (1 + n) / (10 + n) after n
+    updates, where that is smaller."""
 
 
 class EngineConfig(_Frozen):
     """How the training loop runs; none of it should move a score."""
 
-    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
-    """auto = bfloat16 where the device computes it natively, else float32; float16 needs CUDA."""
+    precision: Literal["auto", "float32", "tf32", "bfloat16", "float16"] = "auto"
+    """auto = bfloat16 where the device computes it natively, else float32; float16 (with a gradient
+    scaler) and tf32 need CUDA."""
     channels_last: bool = True
     """Memory layout of images and weights."""
+    compile: bool = False
+    """Compile the network with ``torch.compile``: minutes at the start, faster steps on CUDA."""
+    max_micro_batch: PositiveInt | None = None
+    """Most samples on a device at a time; a process with a larger share of the global batch takes
+    it in equal steps and accumulates gradients. Batch norm's statistics are then those of a step.
+    null = no limit."""
     log_every: PositiveInt = 20
     """Iterations between two lines of metrics.jsonl."""
     checkpoint_every: PositiveInt = 1000
-    """Iterations between two checkpoints; the last iteration always writes one."""
+    """Iterations between two checkpoints; an evaluation and the last iteration write one too."""
+    keep_checkpoints: PositiveInt = 1
+    """How many of the latest checkpoints stay: 1 = ``last.pt`` alone, above that also
+    ``iteration_*.pt``. ``best.pt``, the best on ``data.val``, is kept beside them."""
     evaluate_every: Annotated[int, Field(ge=0)] = 0
     """Iterations between two evaluations on ``data.val``; 0 = only after the last."""
+    pictures: Annotated[int, Field(ge=0)] = 2
+    """Validation frames of which each evaluation draws the prediction, for TensorBoard and the run
+    folder."""
 
 
 class EvaluationConfig(_Frozen):
@@ -376,10 +478,15 @@ class RunConfig(_Frozen):
     """Data sets and augmentation."""
     model: ModelConfig = ModelConfig()
     """The network."""
+    init_from: str | None = None
+    """Checkpoint of an earlier training to start from, instead of ``model.weights``; with other
+    classes the classifiers start fresh. null = none."""
     loss: LossConfig = LossConfig()
     """What is minimised."""
     optim: OptimConfig = OptimConfig()
     """Optimiser, schedule, length."""
+    ema: EmaConfig | None = None
+    """Moving average of the weights; null = none."""
     engine: EngineConfig = EngineConfig()
     """Precision, logging, checkpoints."""
     evaluation: EvaluationConfig = EvaluationConfig()
@@ -387,15 +494,15 @@ class RunConfig(_Frozen):
 
     @model_validator(mode="after")
     def _check(self) -> "RunConfig":
-        own = {"bdd100k_drivable": "drivable3"}.get(self.data.train.name)
-        wanted = self.data.classes
-        if wanted == "drivable3" and own != "drivable3":
-            raise ValueError(
-                f"data.classes drivable3 needs bdd100k_drivable, not {self.data.train.name}"
-            )
-        if self.data.train.name in ("bdd100k_drivable", "folder") and wanted not in (None, own):
-            raise ValueError(
-                f"data.classes {wanted}: {self.data.train.name} has only its own classes; "
-                "remove the key"
-            )
+        for source in self.data.sources:
+            _check_classes(source.name, self.data.classes)
         return self
+
+
+def _check_classes(name: str, wanted: str | None) -> None:
+    """Check that a data set may be read in the classes that a config asks for."""
+    own = {"bdd100k_drivable": "drivable3"}.get(name)
+    if wanted == "drivable3" and own != "drivable3":
+        raise ValueError(f"data.classes drivable3 needs bdd100k_drivable, not {name}")
+    if name in ("bdd100k_drivable", "folder") and wanted not in (None, own):
+        raise ValueError(f"data.classes {wanted}: {name} has only its own classes; remove the key")

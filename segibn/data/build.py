@@ -12,15 +12,16 @@ import torch
 
 from segibn.config.schema import DataConfig, DatasetConfig, RunConfig
 from segibn.data import bdd100k, camvid, cityscapes, folder, gta5
-from segibn.data.cache import preload
-from segibn.data.dataset import SegmentationDataset
+from segibn.data.batch_plan import plan_batch
+from segibn.data.build_dataset import build_dataset
+from segibn.data.build_sampling import TrainingSet, build_plan, require_memory
 from segibn.data.encoding import check_drivable_encoding
 from segibn.data.frames import Frames
 from segibn.data.loader import TrainLoader, auto_workers, make_loader
+from segibn.data.mixed import MixedDataset
 from segibn.data.narrow import narrow_pairing, take_fraction
 from segibn.data.sampler import PositionSampler
 from segibn.data.samples import Pairing, SamplePaths, Source, strict
-from segibn.data.transforms import TrainTransform
 from segibn.distributed import rank_and_world
 from segibn.errors import ConfigError, DatasetError
 from segibn.labels.catalog import label_set_for
@@ -142,7 +143,9 @@ def build_train_loader(
     config: RunConfig,
     samples: Sequence[SamplePaths],
     label_set: LabelSet,
+    mixed: Sequence[TrainingSet] = (),
     *,
+    datasets_root: Path | None = None,
     first_iteration: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> TrainLoader:
@@ -150,70 +153,51 @@ def build_train_loader(
 
     Args:
         config: of the run.
-        samples: from `index_dataset`, the same on every rank.
+        samples: of ``data.train``, from `index_dataset`, the same on every rank.
         label_set: reads the label maps' values.
+        mixed: the sets of ``data.mix``, from `build_mix.index_mix`.
+        datasets_root: the folder above the data sets, where an index of classes is kept.
         first_iteration: where a resumed run goes on.
         progress: called with (done, total) while ``cache: memory`` decodes the frames.
 
     Raises:
         ConfigError: the batch cannot be shared out evenly over the processes.
-        DatasetError: ``cache: memory`` would not fit, or the split has no labels.
+        DatasetError: ``cache: memory`` would not fit, ``cache: disk`` is not there or does not
+            belong to these files, or the split has no labels.
     """
     data = config.data
     rank, world_size = rank_and_world()
-    if config.optim.global_batch_size % world_size:
-        raise ConfigError(
-            f"optim.global_batch_size {config.optim.global_batch_size} cannot be shared out over "
-            f"{world_size} processes; make it a multiple of {world_size}"
-        )
-    _require_targets(samples)
-    cached = data.cache == "memory"
-    cache = None
-    if cached:
-        cache = preload(
-            samples,
-            label_set,
-            data.resize,
-            limit_gib=data.cache_limit_gib,
-            threads=auto_workers(world_size),
-            progress=progress,
-        )
-    dataset = SegmentationDataset(
-        samples,
-        label_set,
-        build_transform(data),
-        seed=config.seed,
-        resize=data.resize,
-        cache=cache,
-    )
+    shares = plan_batch(config.optim.global_batch_size, world_size)
+    if len(mixed) != len(data.mix):
+        raise ValueError(f"{len(mixed)} sets for the {len(data.mix)} of data.mix; see build_mix.py")
+    require_targets(samples)
+    sets = (TrainingSet(f"{data.train.name}:{data.train.split}", samples, label_set), *mixed)
+    require_memory(data, sets)
+    configs = (data.train, *(source.dataset for source in data.mix))
+    parts = [
+        build_dataset(config, dataset, one, datasets_root, progress)
+        for dataset, one in zip(configs, sets, strict=True)
+    ]
     sampler = PositionSampler(
-        len(samples),
-        config.optim.global_batch_size // world_size,
-        seed=config.seed,
+        build_plan(config, sets, datasets_root),
+        shares.per_process,
         start_iteration=first_iteration,
         end_iteration=config.optim.iterations,
         rank=rank,
         world_size=world_size,
     )
-    on_gpu = torch.cuda.is_available()
-    workers = data.workers
-    if workers == "auto":
-        # Frames in memory cost a CPU run less to augment than to send between processes.
-        workers = 0 if cached and not on_gpu else auto_workers(world_size)
-    return make_loader(dataset, sampler, workers=workers, pin_memory=on_gpu)
+    dataset = MixedDataset(parts) if mixed else parts[0]
+    workers = loader_workers(data, world_size)
+    return make_loader(dataset, sampler, workers=workers, pin_memory=torch.cuda.is_available())
 
 
-def build_transform(data: DataConfig) -> TrainTransform:
-    """Build the augmentation of training samples."""
-    return TrainTransform(
-        data.crop_size,
-        data.scale_range,
-        data.flip_probability,
-        aspect_range=data.aspect_range,
-        color_jitter=data.color_jitter,
-        color_jitter_probability=data.color_jitter_probability,
-        blur_sigma=data.blur_sigma,
-    )
+def loader_workers(data: DataConfig, world_size: int) -> int:
+    """Return the number of loader processes of each training process, 0 = none."""
+    if data.workers != "auto":
+        return data.workers
+    # Frames in memory cost a CPU run less to augment than to send between processes.
+    stays = data.cache == "memory" and not torch.cuda.is_available()
+    return 0 if stays else auto_workers(world_size)
 
 
 def build_eval_frames(
@@ -233,7 +217,7 @@ def build_eval_frames(
         DatasetError: as `index_dataset`, or the split has no labels.
     """
     samples = index_dataset(dataset, datasets_root)
-    _require_targets(samples)
+    require_targets(samples)
     rank, world_size = rank_and_world()
     return Frames(
         tuple(samples),
@@ -254,6 +238,20 @@ def target_paths(samples: Sequence[SamplePaths]) -> list[Path]:
     return [sample.target for sample in samples if sample.target is not None]
 
 
+def require_targets(samples: Sequence[SamplePaths]) -> None:
+    """Check that a split has labels.
+
+    Raises:
+        DatasetError: it has none.
+    """
+    for sample in samples:
+        if sample.target is None:
+            raise DatasetError(
+                f"{sample.image}: its split has no public label maps; it serves for predictions "
+                "and submissions only"
+            )
+
+
 def _find_in_folders(root: Path, dataset: DatasetConfig) -> Pairing:
     files = dataset.folder
     if files is None:
@@ -266,12 +264,3 @@ def _find_in_folders(root: Path, dataset: DatasetConfig) -> Pairing:
         image_suffix=files.image_suffix,
         target_suffix=files.target_suffix,
     )
-
-
-def _require_targets(samples: Sequence[SamplePaths]) -> None:
-    for sample in samples:
-        if sample.target is None:
-            raise DatasetError(
-                f"{sample.image}: its split has no public label maps; it serves for predictions "
-                "and submissions only"
-            )

@@ -9,7 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from segibn.data.dataset import Arrays, load_arrays
+from segibn.data.dataset import load_arrays
+from segibn.data.frame import Arrays
 from segibn.data.samples import SamplePaths
 from segibn.errors import DatasetError
 from segibn.files import image_size

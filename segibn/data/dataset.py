@@ -4,21 +4,26 @@ What a sample looks like depends on the run's seed and on its position in the ru
 processes, ranks and resumes change nothing, and no worker state has to be saved.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch.utils.data import Dataset
 
+from segibn.data.frame import ArrayFrame, Arrays, Frame
+from segibn.data.frame_files import open_frame
+from segibn.data.plan import Draw
 from segibn.data.samples import SamplePaths
-from segibn.data.transforms import resize_image, resize_target
-from segibn.errors import DatasetError, ImageFileError
-from segibn.files import read_image, read_label_map
 from segibn.labels.label_set import LabelSet
 
-Transform = Callable[[np.ndarray, np.ndarray, int], tuple[np.ndarray, np.ndarray]]
-Arrays = tuple[np.ndarray, np.ndarray]
+
+class Transform(Protocol):
+    """An augmentation that reads the window it needs from a frame; see `TrainTransform`."""
+
+    def crop_from(self, frame: Frame, seed: int, focus: tuple[int, int] | None = None) -> Arrays:
+        """Return image and target of the crop size."""
+        ...
 
 
 def sample_seed(seed: int, position: int) -> int:
@@ -50,24 +55,11 @@ def load_arrays(
         LabelValueError: a value outside the label table.
         DatasetError: the sample has no label map.
     """
-    if sample.target is None:
-        raise DatasetError(f"{sample.image}: its split has no label maps; take another split")
-    image = read_image(sample.image)
-    label_map = read_label_map(sample.target)
-    if image.shape[:2] != label_map.shape:
-        raise ImageFileError(
-            f"image {sample.image} is {_size_text(image)}, its label map {sample.target} is "
-            f"{_size_text(label_map)} (height x width); unpack both again, or leave the frame out "
-            "with a file of sample names (`names_file`; for GTA5 also the split train-clean)"
-        )
-    target = label_set.to_train_ids(label_map, sample.target)
-    if resize is None:
-        return image, target
-    return resize_image(image, resize), resize_target(target, resize)
+    return open_frame(sample, label_set, resize).read()
 
 
 class SegmentationDataset(Dataset[dict[str, Any]]):
-    """Samples by (position, index), as `sampler.PositionSampler` hands them out."""
+    """Samples by `plan.Draw`, as `sampler.PositionSampler` hands them out."""
 
     def __init__(
         self,
@@ -77,17 +69,19 @@ class SegmentationDataset(Dataset[dict[str, Any]]):
         *,
         seed: int = 0,
         resize: tuple[int, int] | None = None,
-        cache: Sequence[Arrays] | None = None,
+        cache: Sequence[Arrays | Frame] | None = None,
     ) -> None:
         """Keep what is needed to produce samples.
 
         Args:
             samples: labelled samples.
             label_set: reads the label maps' values.
-            transform: augments (image, target, seed); None shows the frames as they are.
+            transform: augments a frame by a seed and maybe a focus; None shows the frames as they
+                are.
             seed: the run's seed.
             resize: (H, W) of the frames before the transform; None for native size.
-            cache: decoded (image, target) of every sample, already resized; not modified.
+            cache: every sample already resized, decoded in memory (`cache.preload`) or on disk
+                (`disk_cache.DiskCache`); not modified.
         """
         self.samples = list(samples)
         self.label_set = label_set
@@ -100,21 +94,23 @@ class SegmentationDataset(Dataset[dict[str, Any]]):
         """Number of different samples."""
         return len(self.samples)
 
-    def __getitem__(self, key: tuple[int, int]) -> dict[str, Any]:
+    def __getitem__(self, key: Draw | tuple[int, int]) -> dict[str, Any]:
         """Return the sample ``index`` as it looks at ``position`` of the run.
 
         Args:
-            key: (position, index).
+            key: (position, index) or (position, index, focus).
 
         Returns:
             ``image`` (3, H, W) uint8 RGB, channels last in memory, ``target`` (H, W) uint8 train
             ids (255 = ignore), ``name`` and ``position``.
         """
-        position, index = key
+        position, index, focus = Draw(*key)
         sample = self.samples[index]
-        image, target = self._arrays(index)
-        if self.transform is not None:
-            image, target = self.transform(image, target, sample_seed(self.seed, position))
+        frame = self._frame(index)
+        if self.transform is None:
+            image, target = frame.read()
+        else:
+            image, target = self.transform.crop_from(frame, sample_seed(self.seed, position), focus)
         return {
             "image": torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1),
             "target": torch.from_numpy(np.ascontiguousarray(target)),
@@ -122,11 +118,8 @@ class SegmentationDataset(Dataset[dict[str, Any]]):
             "position": position,
         }
 
-    def _arrays(self, index: int) -> Arrays:
-        if self.cache is not None:
-            return self.cache[index]
-        return load_arrays(self.samples[index], self.label_set, self.resize)
-
-
-def _size_text(array: np.ndarray) -> str:
-    return f"{array.shape[0]}x{array.shape[1]}"
+    def _frame(self, index: int) -> Frame:
+        if self.cache is None:
+            return open_frame(self.samples[index], self.label_set, self.resize)
+        cached = self.cache[index]
+        return ArrayFrame(*cached) if isinstance(cached, tuple) else cached

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from segibn.data.dataset import Arrays, load_arrays
+from segibn.data.dataset import load_arrays
+from segibn.data.frame import Arrays
 from segibn.data.samples import SamplePaths
 from segibn.labels.label_set import LabelSet
 

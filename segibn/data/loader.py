@@ -17,6 +17,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from segibn.data.dataset import SegmentationDataset
+from segibn.data.mixed import MixedDataset
 from segibn.data.sampler import PositionSampler
 from segibn.errors import SegibnError
 
@@ -65,7 +66,7 @@ def collate(samples: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def make_loader(
-    dataset: SegmentationDataset,
+    dataset: SegmentationDataset | MixedDataset,
     sampler: PositionSampler,
     *,
     workers: int = 0,
@@ -74,7 +75,7 @@ def make_loader(
     """Make a loader that yields one batch for each iteration of the sampler.
 
     Args:
-        dataset: produces samples by (position, index).
+        dataset: produces samples by `plan.Draw`.
         sampler: says which, for this rank.
         workers: loader processes; 0 loads in this process.
         pin_memory: page-locked batches, for CUDA.

@@ -72,6 +72,9 @@ def read_names(names_file: Path) -> list[str]:
 def take_fraction(samples: list[SamplePaths], fraction: float) -> list[SamplePaths]:
     """Keep a share of the samples, drawn with a fixed seed: the same on every machine and run.
 
+    Shares are nested: all samples are put into one order, of which a share is the beginning, so
+    that a smaller one is part of every larger one.
+
     Args:
         samples: in a fixed order.
         fraction: in (0, 1]; at least one sample is kept.

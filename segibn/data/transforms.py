@@ -1,17 +1,19 @@
-"""Data room: augmentation. A pure function of (image, target, seed), whoever calls it.
+"""Data room: augmentation. A pure function of (frame, seed), whoever calls it.
 
-The geometry is ours: one window of the frame is cut out and resized to the crop, so the full frame
-is never resized. The photometric part is albumentations', and this is the only module that imports
-it (when first used; it takes more than a second). Version 2.0.8 of it gives every loader worker
-the same random state; here it is reseeded for each sample, from the sample's own seed.
+The window of the frame that a crop shows is drawn first; only that window is read and resized, so
+the work is proportional to the crop. The colours are changed last (color.py), and the padding
+after them. `benchmarks/data_pipeline.py` measures what each step costs.
 """
 
-import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import cv2
 import numpy as np
+
+from segibn.data.color import ColorJitter, blur
+from segibn.data.frame import ArrayFrame, Arrays, Frame
 
 IGNORE_INDEX = 255
 PAD_COLOR = (124, 116, 104)
@@ -39,6 +41,7 @@ def draw_window(
     crop_size: tuple[int, int],
     scale_range: tuple[float, float],
     aspect_range: tuple[float, float] = (1.0, 1.0),
+    focus: tuple[int, int] | None = None,
 ) -> Window:
     """Draw a scale and a place: what scaling the frame and then cropping at random would show.
 
@@ -49,25 +52,37 @@ def draw_window(
         scale_range: lowest and highest factor on the frame, drawn uniformly.
         aspect_range: lowest and highest factor on width over height, its logarithm drawn
             uniformly; the area stays.
+        focus: row and column of a pixel of the frame that the window must contain; every window
+            of the drawn size that does is as likely. None for any window.
+
+    Raises:
+        ValueError: the focus lies outside the frame.
     """
+    if focus is not None and not all(0 <= f < n for f, n in zip(focus, frame_size, strict=True)):
+        raise ValueError(f"focus {focus} lies outside a frame of {frame_size}")
     scale = rng.uniform(*scale_range)
     stretch = float(np.exp(rng.uniform(*np.log(aspect_range)) / 2))
     scales = (scale / stretch, scale * stretch)
     spans = [
-        _draw_span(place, frame, crop, factor)
-        for place, frame, crop, factor in zip(
-            rng.uniform(size=2), frame_size, crop_size, scales, strict=True
+        _draw_span(place, frame, crop, factor, pixel)
+        for place, frame, crop, factor, pixel in zip(
+            rng.uniform(size=2), frame_size, crop_size, scales, focus or (None, None), strict=True
         )
     ]
     (top, bottom, height, down), (left, right, width, across) = spans
     return Window((top, left, bottom, right), (height, width), (down, across))
 
 
-def _draw_span(place: float, frame: int, crop: int, scale: float) -> tuple[int, int, int, int]:
+def _draw_span(
+    place: float, frame: int, crop: int, scale: float, pixel: int | None
+) -> tuple[int, int, int, int]:
     """One axis of a window: start and stop in the frame, length and offset in the crop."""
     length = max(1, round(crop / scale))
     if length <= frame:
-        start = int(place * (frame - length + 1))
+        first, last = 0, frame - length
+        if pixel is not None:
+            first, last = max(first, pixel - length + 1), min(last, pixel)
+        start = first + int(place * (last - first + 1))
         return start, start + length, crop, 0
     size = min(crop, max(1, round(frame * scale)))
     return 0, frame, size, int(place * (crop - size + 1))
@@ -105,6 +120,7 @@ class TrainTransform:
         color_jitter: tuple[float, float, float, float] | None = None,
         color_jitter_probability: float = 0.5,
         blur_sigma: tuple[float, float] | None = None,
+        extra: Callable[[np.ndarray, np.ndarray, int], Arrays] | None = None,
     ) -> None:
         """Keep the settings.
 
@@ -116,42 +132,60 @@ class TrainTransform:
             color_jitter: strengths of brightness, contrast, saturation and hue; None for none.
             color_jitter_probability: chance that a sample is jittered.
             blur_sigma: range of the Gaussian blur's sigma in pixels; None for none.
+            extra: comes last, with (image, target, seed) of the finished crop; None for none.
         """
         self.crop_size = tuple(crop_size)
         self.scale_range = tuple(scale_range)
         self.flip_probability = flip_probability
         self.aspect_range = tuple(aspect_range)
-        self.color_jitter = color_jitter
+        self.color_jitter = ColorJitter(*color_jitter) if color_jitter else None
         self.color_jitter_probability = color_jitter_probability
         self.blur_sigma = blur_sigma
-        self._photometric: Any = None
+        self.extra = extra
 
     def __call__(
-        self, image: np.ndarray, target: np.ndarray, seed: int
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Augment one sample; the inputs are not modified.
+        self,
+        image: np.ndarray,
+        target: np.ndarray,
+        seed: int,
+        focus: tuple[int, int] | None = None,
+    ) -> Arrays:
+        """Augment a sample in memory, image (H, W, 3) and target (H, W); see `crop_from`."""
+        return self.crop_from(ArrayFrame(image, target), seed, focus)
+
+    def crop_from(self, frame: Frame, seed: int, focus: tuple[int, int] | None = None) -> Arrays:
+        """Augment one sample; the frame's pixels are not modified.
 
         Args:
-            image: (H, W, 3) uint8 RGB.
-            target: (H, W) uint8 train ids, 255 = ignore.
+            frame: where to read the window that is drawn.
             seed: all randomness comes from it.
+            focus: row and column of a pixel of the frame that the crop must contain.
 
         Returns:
             Image (h, w, 3) uint8 and target (h, w) uint8 of the crop size, contiguous. Where the
             scaled frame is smaller than the crop, the image is mean colour and the target 255.
         """
         rng = np.random.Generator(np.random.PCG64(seed))
-        size = image.shape[:2]
-        window = draw_window(rng, size, self.crop_size, self.scale_range, self.aspect_range)
+        window = draw_window(
+            rng, frame.size, self.crop_size, self.scale_range, self.aspect_range, focus
+        )
         flip = rng.uniform() < self.flip_probability
-        top, left, bottom, right = window.source
-        image = resize_image(image[top:bottom, left:right], window.size)
-        target = resize_target(target[top:bottom, left:right], window.size)
+        image, target = frame.read(window.source)
+        image = resize_image(image, window.size)
+        target = resize_target(target, window.size)
         if flip:
             image, target = cv2.flip(image, 1), cv2.flip(target, 1)
-        if self.color_jitter or self.blur_sigma:
-            image = self._change_colors(np.ascontiguousarray(image), int(rng.integers(2**32)))
-        return self._pad(image, window, PAD_COLOR), self._pad(target, window, IGNORE_INDEX)
+        image = self._change_colors(image, rng)
+        crop = self._pad(image, window, PAD_COLOR), self._pad(target, window, IGNORE_INDEX)
+        return crop if self.extra is None else self.extra(*crop, int(rng.integers(2**32)))
+
+    def _change_colors(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Jitter and blur (H, W, 3) uint8 RGB."""
+        if self.color_jitter is not None and rng.uniform() < self.color_jitter_probability:
+            image = self.color_jitter(image, rng)
+        if self.blur_sigma is not None:
+            image = blur(image, rng.uniform(*self.blur_sigma))
+        return image
 
     def _pad(self, array: np.ndarray, window: Window, value: Any) -> np.ndarray:
         """Place an array in a crop filled with ``value``; whole crops pass through."""
@@ -162,31 +196,3 @@ class TrainTransform:
         (height, width), (down, across) = window.size, window.offset
         canvas[down : down + height, across : across + width] = array
         return canvas
-
-    def _change_colors(self, image: np.ndarray, seed: int) -> np.ndarray:
-        """Jitter and blur (H, W, 3) uint8 RGB; the same seed gives the same picture."""
-        if self._photometric is None:
-            self._photometric = self._build_photometric()
-        self._photometric.set_random_seed(seed)
-        return self._photometric(image=image)["image"]
-
-    def _build_photometric(self) -> Any:
-        # It asks a server for its newest version unless told not to.
-        os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
-        import albumentations as A
-
-        steps: list[Any] = []
-        if self.color_jitter:
-            brightness, contrast, saturation, hue = self.color_jitter
-            steps.append(
-                A.ColorJitter(
-                    brightness, contrast, saturation, hue, p=self.color_jitter_probability
-                )
-            )
-        if self.blur_sigma:
-            steps.append(A.GaussianBlur(blur_limit=0, sigma_limit=tuple(self.blur_sigma), p=1.0))
-        return A.Compose(steps)
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Leave the albumentations object behind: a worker builds its own."""
-        return {**self.__dict__, "_photometric": None}

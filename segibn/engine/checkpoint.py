@@ -4,16 +4,20 @@ Written to a temporary name and renamed, so that a kill or a full disk leaves th
 whole. Read with ``weights_only=True``: nothing in the file is executed.
 """
 
+import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import ValidationError
 from torch import nn
 
 from segibn import provenance
 from segibn.config.schema import RunConfig
+from segibn.engine.update import Updater
 from segibn.errors import CheckpointError
 from segibn.files import atomic_path
 from segibn.models.weights import FORMAT, FORMAT_VERSION, read_checkpoint
@@ -36,16 +40,19 @@ def save_checkpoint(
     classes: ClassTable,
     iteration: int,
     training: dict[str, Any] | None,
+    origin: dict[str, Any] | None = None,
 ) -> None:
     """Write a checkpoint; call it on the main rank only.
 
     Args:
         path: the file; its folder is made if need be.
-        model: the bare ``Segmenter`` (not wrapped by DistributedDataParallel).
+        model: the network to predict with: the bare ``Segmenter`` (not wrapped by
+            DistributedDataParallel), or its moving average.
         config: resolved config.
         classes: names and colours of the outputs.
         iteration: updates done so far; the next one has this index.
-        training: optimiser and scaler state; None for weights alone.
+        training: see ``training_state``; None for weights alone.
+        origin: of converted weights: where they are from, and what is needed to go back.
 
     Raises:
         SegibnError: the disk is full or the folder not writable; an older file stays whole.
@@ -61,44 +68,101 @@ def save_checkpoint(
         "model": model.state_dict(),
         "training": training,
         "versions": provenance.versions(),
+        **({} if origin is None else {"origin": origin}),
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_path(path) as temporary:
-        torch.save(content, temporary)
+    # Through a Python file: torch's own writer would not say why the system refused.
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        torch.save(content, file)
 
 
-def resume_training(
-    path: Path,
-    *,
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    scaler: torch.amp.GradScaler,
-    config: RunConfig,
-) -> int:
+def training_state(updater: Updater) -> dict[str, Any]:
+    """Return what a resumed training needs besides the weights it predicts with.
+
+    Position in the run, sample order, augmentation and dropout follow from the iteration; the
+    learning rate does too.
+    """
+    state = {
+        "optimizer": updater.optimizer.state_dict(),
+        "scaler": updater.scaler.state_dict(),
+    }
+    if updater.average is not None:  # then the checkpoint's "model" is the average
+        state["model"] = updater.model.state_dict()
+        state["average_updates"] = updater.average.updates
+    return state
+
+
+def resume_training(path: Path, updater: Updater) -> int:
     """Load weights and training state in place; return the iteration to go on with.
 
     Raises:
         CheckpointError: unreadable, of another config, or weights without training state.
     """
     content = read_checkpoint(path)
-    _check_same_run(path, content["config"], config.model_dump(mode="json"))
-    if content["training"] is None:
-        raise CheckpointError(f"{path} holds weights only; training cannot go on from it")
-    model.load_state_dict(content["model"])
-    optimizer.load_state_dict(content["training"]["optimizer"])
-    scaler.load_state_dict(content["training"]["scaler"])
+    _check_same_run(path, content["config"], updater.config.model_dump(mode="json"))
+    training = content["training"]
+    if training is None:
+        raise CheckpointError(
+            f"{path} holds weights only; training cannot go on from it. To start a new training "
+            "from its weights, set model.init_from"
+        )
+    updater.model.load_state_dict(training.get("model", content["model"]))
+    updater.optimizer.load_state_dict(training["optimizer"])
+    updater.scaler.load_state_dict(training["scaler"])
+    if updater.average is not None:
+        state = {"model": content["model"], "updates": training["average_updates"]}
+        updater.average.load_state_dict(state)
     return content["iteration"]
+
+
+def keep_copy(checkpoint: Path, name: str) -> Path:
+    """Give a checkpoint a second name in its folder, replacing what had it.
+
+    Costs no space and no time: both names are one file, which the next checkpoint leaves alone
+    since it takes the first name by a rename. Copies where a file system has no such links.
+    """
+    copy = checkpoint.with_name(name)
+    with atomic_path(copy) as temporary:
+        try:
+            os.link(checkpoint, temporary)
+        except OSError:
+            temporary.write_bytes(checkpoint.read_bytes())
+    return copy
+
+
+def prune_history(folder: Path, keep: int) -> None:
+    """Remove the oldest ``iteration_*.pt`` of a folder, all but the last ``keep``."""
+    history = sorted(folder.glob("iteration_*.pt"))
+    for path in history[: max(0, len(history) - keep)]:
+        path.unlink(missing_ok=True)
+
+
+# What may change between two parts of one run: how it is logged, saved, shared out and fed.
+_FREE = {
+    "data.cache",
+    "data.cache_dir",
+    "data.cache_limit_gib",
+    "data.train.names_file",
+    "data.val.names_file",
+    "data.workers",
+    "engine.checkpoint_every",
+    "engine.evaluate_every",
+    "engine.keep_checkpoints",
+    "engine.log_every",
+    "engine.max_micro_batch",
+    "engine.pictures",
+}
 
 
 def _check_same_run(path: Path, old: dict[str, Any], new: dict[str, Any]) -> None:
     """A resumed run must be the same run; only how it is logged and saved may change."""
-    free = {"engine.log_every", "engine.checkpoint_every", "engine.evaluate_every", "data.workers"}
-    free |= {"data.cache", "data.cache_limit_gib", "data.train.names_file", "data.val.names_file"}
+    with suppress(ValidationError):  # a key that an older version did not have has its default
+        old = RunConfig.model_validate(old).model_dump(mode="json")
     old_flat, new_flat = dict(_flatten(old)), dict(_flatten(new))
     changed = [
         f"  {key}: {old_flat.get(key)} -> {new_flat.get(key)}"
         for key in sorted(old_flat.keys() | new_flat.keys())
-        if key not in free and old_flat.get(key) != new_flat.get(key)
+        if key not in _FREE and old_flat.get(key) != new_flat.get(key)
     ]
     if changed:
         raise CheckpointError(

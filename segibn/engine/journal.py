@@ -1,28 +1,33 @@
-"""What a training tells the world: a progress display, ``metrics.jsonl``, TensorBoard."""
+"""What a training tells the world: a progress display, ``metrics.jsonl``, TensorBoard, pictures."""
 
 import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
+import numpy as np
 import torch
 
 from segibn import distributed
 from segibn.config.schema import RunConfig
 from segibn.engine.progress import TrainingProgress
 from segibn.engine.run_dir import MetricsLog, RunDir
+from segibn.engine.update import Batch
 
 
 class Journal:
-    """Progress bar and metrics files; everything but rank 0 stays silent."""
+    """Progress bar, metrics files and pictures; everything but rank 0 stays silent."""
 
-    def __init__(self, config: RunConfig, run: RunDir, first: int) -> None:
-        self._config = config
+    def __init__(self, config: RunConfig, run: RunDir, first: int, device: torch.device) -> None:
+        self._config, self._run, self._device = config, run, device
         main = distributed.is_main()
         iterations = config.optim.iterations
         self._progress = TrainingProgress(config.name, iterations, first, enabled=main)
         self._log = MetricsLog(run, first) if main else None
-        self._counted_from, self._clock = first, time.monotonic()
+        self._counted_from, self._clock, self._waited = first, time.monotonic(), 0.0
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> "Journal":
         self._progress.__enter__()
+        return self
 
     def __exit__(self, *error: object) -> None:
         self._progress.__exit__(*error)
@@ -33,24 +38,60 @@ class Journal:
         """Print a line on the main rank."""
         self._progress.say(f"{self._config.name}: {text}")
 
-    def record(self, done: int, loss: torch.Tensor, lr: float) -> None:
-        """Count an iteration; every ``log_every`` read the loss and write it down."""
+    def timed(self, loader: Iterable[Batch]) -> Iterator[Batch]:
+        """Yield the loader's batches; the time that the training waits for them is counted."""
+        batches = iter(loader)
+        while True:
+            start = time.monotonic()
+            batch = next(batches, None)
+            self._waited += time.monotonic() - start
+            if batch is None:
+                return
+            yield batch
+
+    def record(self, done: int, loss: float, lr: float, at: float) -> None:
+        """Count an update; every ``log_every`` write down how it went.
+
+        Args:
+            done: updates so far.
+            loss: of the last of them, mean over the global batch.
+            lr: likewise its learning rate.
+            at: when it had been launched, by ``time.monotonic``: it is read later.
+        """
         self._progress.advance(done)
         if self._log is None:
             return
         if done % self._config.engine.log_every and done != self._config.optim.iterations:
             return
-        value, now = loss.item(), time.monotonic()
+        elapsed = max(at - self._clock, 1e-9)
         images = (done - self._counted_from) * self._config.optim.global_batch_size
-        record = {"loss": value, "lr": lr, "images_per_s": images / (now - self._clock)}
-        self._counted_from, self._clock = done, now
+        record = {
+            "loss": loss,
+            "lr": lr,
+            "images_per_s": images / elapsed,
+            "data_wait": min(1.0, self._waited / elapsed),
+        }
+        if self._device.type == "cuda":
+            record["memory_gib"] = torch.cuda.max_memory_allocated(self._device) / 2**30
+        self._counted_from, self._clock, self._waited = done, at, 0.0
         self._log.write(done, record)
         self._progress.show(done, record)
 
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Leave out of the speed what happens in the block: saving, scoring."""
+        start = time.monotonic()
+        yield
+        self._clock += time.monotonic() - start
+
     def evaluated(self, done: int, numbers: dict[str, float]) -> None:
-        """Write down scores on the source domain; evaluation time does not count as training."""
-        self._clock = time.monotonic()
+        """Write down scores on the source domain."""
         if self._log is None or not numbers:
             return
         self._log.write(done, numbers)
         self.say(f"source mIoU {100 * numbers['val_miou']:.2f} % after {done} iterations")
+
+    def picture(self, done: int, name: str, picture: np.ndarray) -> None:
+        """Keep a picture (H, W, 3) uint8 RGB of a validation frame: TensorBoard, run folder."""
+        if self._log is not None:
+            self._log.picture(done, name, picture)

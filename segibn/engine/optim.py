@@ -1,57 +1,137 @@
 """Optimiser and learning rate, both functions of the config and of the iteration alone."""
 
+import bisect
+import math
+import re
+
 import torch
 from torch import nn
 
 from segibn.config.schema import OptimConfig
+from segibn.errors import ConfigError
 
 NORMS = (nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.LayerNorm)
+
+HEADS = "heads"
+_NUM_STAGES = 4
+_NUMBERED = re.compile(r"(?:^|\.)(?:layer|denseblock|transition)([1-4])\.")
+_STEM = re.compile(r"(?:^|\.)(?:conv1|bn1|conv0|norm0)\.")
+_LAST_NORM = re.compile(r"(?:^|\.)norm5\.")
+# MobileNetV2 numbers its blocks through; ShuffleNetV2's layer1 is its stem.
+_MOBILE_BLOCK = re.compile(r"^backbone\.features\.(\d+)\.")
+_MOBILE_LAST_BLOCKS = (0, 3, 6, 13, 18)
+_SHUFFLE_STAGE = re.compile(r"^backbone\.stage([234])\.")
+_SHUFFLE_LAST = re.compile(r"^backbone\.conv5\.")
 
 
 def build_optimizer(
     model: nn.Module, config: OptimConfig, device: torch.device
 ) -> torch.optim.Optimizer:
-    """Build SGD or AdamW over up to four groups: backbone or heads, decayed or not.
+    """Build SGD or AdamW over groups by part of the network (see `_part_of`) and by weight decay.
 
-    Each group keeps ``initial_lr``, from which ``set_learning_rate`` works. The fused
-    implementation is used on CUDA.
+    The groups come in the order of their first parameter, and so do the parameters within: both
+    depend on the network and the config alone, since checkpoints number the optimiser's state.
+    Each group keeps ``initial_lr``, from which ``set_learning_rate`` works.
+
+    Args:
+        model: a ``Segmenter``, or any module whose ``backbone`` is told from its heads by name.
+        config: which optimiser, learning rates and decays.
+        device: where the model is.
+
+    Raises:
+        ConfigError: ``layer_decay`` on a backbone whose parameters belong to no known stage.
     """
-    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+    groups: dict[tuple[str | int, bool], list[nn.Parameter]] = {}
     for module_name, module in model.named_modules():
-        in_head = not module_name.startswith("backbone")
         for name, parameter in module.named_parameters(recurse=False):
+            part = _part_of(f"{module_name}.{name}", by_stage=config.layer_decay < 1)
             free = isinstance(module, NORMS) or name == "bias"
             decayed = config.decay_norms_and_biases or not free
-            groups.setdefault((in_head, decayed), []).append(parameter)
+            groups.setdefault((part, decayed), []).append(parameter)
     parameters = [
         {
             "params": members,
-            "initial_lr": config.lr * (config.head_lr_factor if in_head else 1.0),
+            "initial_lr": config.lr * _lr_factor(part, config),
             "weight_decay": config.weight_decay if decayed else 0.0,
         }
-        for (in_head, decayed), members in groups.items()
+        for (part, decayed), members in groups.items()
     ]
-    fused = device.type == "cuda"
+    fused = _is_fused(config.name, device)
     if config.name == "sgd":
         return torch.optim.SGD(parameters, lr=config.lr, momentum=config.momentum, fused=fused)
     return torch.optim.AdamW(parameters, lr=config.lr, fused=fused)
 
 
-def learning_rate_factor(iteration: int, config: OptimConfig) -> float:
-    """Return the share of the peak learning rate at an iteration: linear warm-up, then poly.
+def _is_fused(name: str, device: torch.device) -> bool:
+    """Fused kernels everywhere but for SGD on a CPU, where they would move the last bits.
 
-    The poly schedule counts from iteration 0, so warm-up only cuts its beginning short
-    (DeepLab, arXiv 1606.00915, section 3.1).
+    The fused CPU kernels take it that a gradient lies in memory as its parameter does. Autograd
+    sees to that; who sets ``grad`` by hand must too.
     """
-    poly = (1 - iteration / config.iterations) ** config.poly_power
-    warm = min(1.0, (iteration + 1) / (config.warmup_iterations + 1))
-    return warm * poly
+    return device.type == "cuda" or (device.type == "cpu" and name == "adamw")
+
+
+def _part_of(name: str, *, by_stage: bool) -> str | int:
+    """Return the part of the network that a parameter belongs to.
+
+    Args:
+        name: dotted name within the model.
+        by_stage: tell the backbone's stages apart.
+
+    Returns:
+        ``HEADS`` for everything outside the backbone. For the backbone: "backbone", or its stage:
+        0 the stem, 1..4 those whose features are called layer1..layer4. A DenseNet's transition
+        belongs to the dense block before it, whose features its norm makes.
+    """
+    if not name.startswith("backbone."):
+        return HEADS
+    if not by_stage:
+        return "backbone"
+    if numbered := _NUMBERED.search(name):
+        return int(numbered[1])
+    if _STEM.search(name):
+        return 0
+    if _LAST_NORM.search(name) or _SHUFFLE_LAST.search(name):
+        return _NUM_STAGES
+    if block := _MOBILE_BLOCK.search(name):
+        return bisect.bisect_left(_MOBILE_LAST_BLOCKS, int(block[1]))
+    if stage := _SHUFFLE_STAGE.search(name):
+        return int(stage[1])
+    raise ConfigError(
+        f"optim.layer_decay: {name} is in no stage that is known (stem, layer1 .. layer4); set "
+        "optim.layer_decay=1 for this backbone"
+    )
+
+
+def _lr_factor(part: str | int, config: OptimConfig) -> float:
+    """Learning rate of a part of the network relative to ``config.lr``."""
+    if part == HEADS:
+        return config.head_lr_factor
+    if part == "backbone":
+        return 1.0
+    return config.layer_decay ** (_NUM_STAGES + 1 - part)
+
+
+def learning_rate_factor(iteration: int, config: OptimConfig) -> float:
+    """Return the share of the peak learning rate at an iteration: warm-up times poly or cosine.
+
+    Poly: DeepLab (arXiv 1606.00915, section 4). Cosine: SGDR without restarts (arXiv 1608.03983,
+    equation 5). Both count from iteration 0, so warm-up only cuts their beginning short.
+    """
+    done = iteration / config.iterations
+    if config.schedule == "poly":
+        fall = (1 - done) ** config.poly_power
+    else:
+        fall = (1 + math.cos(math.pi * done)) / 2
+    fall = config.min_lr_factor + (1 - config.min_lr_factor) * fall
+    rise = min(1.0, (iteration + 1) / (config.warmup_iterations + 1))
+    return (config.warmup_factor + (1 - config.warmup_factor) * rise) * fall
 
 
 def set_learning_rate(
     optimizer: torch.optim.Optimizer, iteration: int, config: OptimConfig
 ) -> float:
-    """Set every group's learning rate for this iteration; return the backbone's."""
+    """Set every group's learning rate for this iteration; return that of a factor of one."""
     factor = learning_rate_factor(iteration, config)
     for group in optimizer.param_groups:
         group["lr"] = group["initial_lr"] * factor

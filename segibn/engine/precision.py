@@ -10,7 +10,7 @@ import torch
 
 from segibn.errors import ConfigError
 
-Precision = Literal["auto", "float32", "bfloat16", "float16"]
+Precision = Literal["auto", "float32", "tf32", "bfloat16", "float16"]
 
 
 def choose_dtype(precision: Precision, device: torch.device) -> torch.dtype:
@@ -20,15 +20,34 @@ def choose_dtype(precision: Precision, device: torch.device) -> torch.dtype:
     without them bfloat16 is emulated and slower.
 
     Raises:
-        ConfigError: float16 on a CPU, which has no gradient scaler worth using.
+        ConfigError: float16 or tf32 on a CPU, which has no gradient scaler worth using and no
+            tensor cores.
     """
-    if precision == "float16" and device.type != "cuda":
+    if precision in ("float16", "tf32") and device.type != "cuda":
         raise ConfigError(
-            "engine.precision float16 needs a CUDA device; use auto, float32 or bfloat16"
+            f"engine.precision {precision} needs a CUDA device; use auto, float32 or bfloat16"
         )
+    if precision == "tf32":
+        return torch.float32
     if precision != "auto":
         return getattr(torch, precision)
     return torch.bfloat16 if _computes_bfloat16(device) else torch.float32
+
+
+def describe_precision(precision: Precision, dtype: torch.dtype) -> str:
+    """Return what is computed in, in a word: "bfloat16", "float32", "tf32"."""
+    return "tf32" if precision == "tf32" else str(dtype).removeprefix("torch.")
+
+
+def apply_tf32(precision: Precision, device: torch.device) -> None:
+    """Let float32 matrix products and convolutions round to TF32 if ``tf32`` asks so, else not.
+
+    torch allows it for convolutions unless told otherwise; "float32" means float32 here.
+    """
+    if device.type == "cuda":
+        allowed = precision == "tf32"
+        torch.backends.cuda.matmul.allow_tf32 = allowed
+        torch.backends.cudnn.allow_tf32 = allowed
 
 
 def autocast(dtype: torch.dtype, device: torch.device) -> AbstractContextManager[None]:

@@ -1,21 +1,29 @@
 """The run folder: what a training leaves behind.
 
-``config.yaml`` (resolved), ``environment.json`` (command, git revision, versions, device),
-``metrics.jsonl`` and ``tensorboard/`` (curves), ``checkpoints/`` and ``scores/``.
+``config.yaml`` (resolved), ``environment.json`` (when, by which command, from which git revision,
+with which versions, on how many processes and which devices, in which precision; once a start),
+``metrics.jsonl`` and ``tensorboard/`` (curves), ``pictures/`` (predictions on validation frames),
+``checkpoints/`` (``last.pt``, ``best.pt`` by mIoU on the source domain, ``iteration_*.pt``) and
+``scores/``.
 """
 
 import json
+import os
 import re
+import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
-from segibn import provenance
+from segibn import distributed, provenance
 from segibn.config.load import dump_config
 from segibn.config.schema import RunConfig
-from segibn.errors import ConfigError
-from segibn.files import write_json, write_text
+from segibn.engine.precision import describe_precision
+from segibn.errors import ConfigError, SegibnError
+from segibn.files import read_json, remove_leftovers, write_image, write_json, write_text
 
 
 class RunDir:
@@ -24,35 +32,103 @@ class RunDir:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.last_checkpoint = path / "checkpoints" / "last.pt"
+        self.best_checkpoint = path / "checkpoints" / "best.pt"
         self.metrics_file = path / "metrics.jsonl"
+        self.pictures = path / "pictures"
+        self._environment = path / "environment.json"
 
     def scores_file(self, evaluation_set: str) -> Path:
         """Return where the scores on a set such as ``gta5:val`` go."""
         return self.path / "scores" / f"{re.sub('[^A-Za-z0-9_.+@-]', '_', evaluation_set)}.json"
 
-    def prepare(self, config: RunConfig, device: torch.device, resuming: bool) -> None:
+    def is_taken(self) -> bool:
+        """Whether the folder holds a run, finished or not."""
+        return (self.path / "config.yaml").exists() or self.last_checkpoint.exists()
+
+    def prepare(
+        self, config: RunConfig, device: torch.device, dtype: torch.dtype, first_iteration: int
+    ) -> None:
         """Make the folder and write what is known before training.
 
-        Raises:
-            ConfigError: the folder holds another run and this is not a resume.
+        What an earlier start was writing when it was killed is removed. ``environment.json``
+        tells of this start; those of the starts that a resumed run had before stay in it under
+        "earlier".
         """
-        if (self.path / "config.yaml").exists() and not resuming:
-            raise ConfigError(
-                f"{self.path} already holds a run; go on with it by --resume auto, or choose "
-                "another --output"
-            )
         self.path.mkdir(parents=True, exist_ok=True)
+        for folder in (self.path, self.last_checkpoint.parent):
+            remove_leftovers(folder)
         write_text(self.path / "config.yaml", dump_config(config))
-        write_json(
-            self.path / "environment.json",
-            {
-                "command": provenance.command_line(),
-                "git_revision": provenance.git_revision(),
-                "versions": provenance.versions(),
-                "machine": provenance.machine(),
-                "device": _describe(device),
-            },
+        start = describe_start(config, device, dtype, first_iteration)
+        write_json(self._environment, {**start, "earlier": _starts_in(self._environment)})
+
+
+def open_run(output: Path, resume: str | None) -> tuple[RunDir, Path | None]:
+    """Return the run folder, and the checkpoint to go on from if there is one; writes nothing.
+
+    Args:
+        output: the run folder.
+        resume: see ``train``.
+
+    Raises:
+        ConfigError: the folder holds a run, and nobody asked to go on with it.
+    """
+    run = RunDir(output)
+    if resume is None and int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0:
+        resume = "auto"
+    if resume is None and run.is_taken():
+        raise ConfigError(
+            f"{run.path} already holds a run; go on with it by --resume auto, or choose another "
+            "--output"
         )
+    if resume == "auto":
+        return run, run.last_checkpoint if run.last_checkpoint.exists() else None
+    return run, Path(resume) if resume is not None else None
+
+
+def describe_start(
+    config: RunConfig, device: torch.device, dtype: torch.dtype, first_iteration: int
+) -> dict[str, Any]:
+    """Return how and on what a training is started, in plain values; no host or user name."""
+    _, world = distributed.rank_and_world()
+    return {
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": provenance.command_line(),
+        "git_revision": provenance.git_revision(),
+        "versions": provenance.versions() | _cuda_versions(device),
+        "machine": provenance.machine(),
+        "device": device.type,
+        "gpus": _gpu_names(device),
+        "processes": world,
+        "threads": torch.get_num_threads(),
+        "precision": describe_precision(config.engine.precision, dtype),
+        "seed": config.seed,
+        "first_iteration": first_iteration,
+    }
+
+
+def _gpu_names(device: torch.device) -> list[str]:
+    """The GPUs of this machine that the run computes on; empty on a CPU."""
+    if device.type != "cuda":
+        return []
+    count = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    return [torch.cuda.get_device_name(index) for index in range(count)]
+
+
+def _cuda_versions(device: torch.device) -> dict[str, str]:
+    if device.type != "cuda":
+        return {}
+    return {"cuda": str(torch.version.cuda), "cudnn": str(torch.backends.cudnn.version())}
+
+
+def _starts_in(environment: Path) -> list[dict[str, Any]]:
+    """The starts that an ``environment.json`` tells of, oldest first; none if it is not whole."""
+    if not environment.exists():
+        return []
+    try:
+        last = read_json(environment)
+        return [*last.pop("earlier", []), last]
+    except (SegibnError, AttributeError, TypeError):
+        return []
 
 
 class MetricsLog:
@@ -64,6 +140,7 @@ class MetricsLog:
 
         kept = _records_before(run.metrics_file, first_iteration)
         write_text(run.metrics_file, "".join(json.dumps(record) + "\n" for record in kept))
+        self._pictures = run.pictures
         self._file = run.metrics_file.open("a", encoding="utf-8")
         self._board = SummaryWriter(str(run.path / "tensorboard"), purge_step=first_iteration + 1)
 
@@ -74,10 +151,21 @@ class MetricsLog:
         for key, value in record.items():
             self._board.add_scalar(key, value, iteration)
 
+    def picture(self, iteration: int, name: str, picture: np.ndarray) -> None:
+        """Add a picture (H, W, 3) uint8 RGB; the folder keeps the latest one of each name."""
+        write_image(self._pictures / f"{name}.jpg", picture)
+        self._board.add_image(name, picture, iteration, dataformats="HWC")
+
     def close(self) -> None:
         """Flush and close both."""
         self._file.close()
         self._board.close()
+
+
+def best_miou(run: RunDir) -> float:
+    """Return the best mIoU on the source domain that the run has written down, -1 without any."""
+    records = _records_before(run.metrics_file, sys.maxsize)
+    return max((record["val_miou"] for record in records if "val_miou" in record), default=-1.0)
 
 
 def _records_before(path: Path, iteration: int) -> list[dict[str, Any]]:
@@ -93,7 +181,3 @@ def _records_before(path: Path, iteration: int) -> list[dict[str, Any]]:
         if record["iteration"] <= iteration:
             records.append(record)
     return records
-
-
-def _describe(device: torch.device) -> str:
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"

@@ -3,20 +3,26 @@
 Training, ``evaluate`` and ``cross_domain`` all come through here, so that their numbers agree.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
-from segibn.config.schema import DatasetConfig, RunConfig
+from segibn import distributed
+from segibn.config.schema import DataConfig, DatasetConfig, RunConfig
 from segibn.data.build import build_eval_frames
 from segibn.distributed import sum_over_ranks
+from segibn.engine.run_dir import RunDir
 from segibn.errors import ConfigError
 from segibn.evaluation.evaluate import evaluate
 from segibn.evaluation.scores import Conditions, Scores
+from segibn.files import write_json
+from segibn.labels.label_set import LabelSet
 from segibn.models.segmenter import Segmenter
 from segibn.predict import InferenceOptions, Predictor
+from segibn.visualize import frame_sheet
 
 
 def set_name(dataset: DatasetConfig) -> str:
@@ -24,6 +30,11 @@ def set_name(dataset: DatasetConfig) -> str:
     names = f"@{Path(dataset.names_file).stem}" if dataset.names_file else ""
     part = f"*{dataset.fraction:g}" if dataset.fraction < 1 else ""
     return f"{dataset.name}:{dataset.split}{names}{part}"
+
+
+def train_name(data: DataConfig) -> str:
+    """Return the name of what a run was trained on: ``gta5:train``, ``gta5:train+camvid:train``."""
+    return "+".join(set_name(dataset) for dataset in data.sources)
 
 
 def score(
@@ -62,13 +73,7 @@ def score(
     """
     options = options or InferenceOptions()
     frames = build_eval_frames(dataset, datasets_root, classes)
-    if frames.label_set.class_names != tuple(class_names):
-        raise ConfigError(
-            f"the network tells {len(class_names)} classes ({', '.join(class_names)}), but "
-            f"{dataset.name} is read in {frames.label_set.num_classes} "
-            f"({', '.join(frames.label_set.class_names)}); train with data.classes set to a "
-            "scheme that both have"
-        )
+    require_classes(frames.label_set, dataset.name, class_names)
     conditions = Conditions(
         evaluation_set=set_name(dataset).replace(":", "-"),
         inference=_describe(options),
@@ -91,10 +96,77 @@ def score(
     return scores.with_frames([sample.name for sample in frames.samples])
 
 
+def require_classes(labels: LabelSet, name: str, class_names: Sequence[str]) -> None:
+    """Check that a data set is read in the classes of a network.
+
+    Args:
+        labels: read the data set.
+        name: of the data set.
+        class_names: of the network's K outputs.
+
+    Raises:
+        ConfigError: it is read in others.
+    """
+    if labels.class_names != tuple(class_names):
+        raise ConfigError(
+            f"the network tells {len(class_names)} classes ({', '.join(class_names)}), but "
+            f"{name} is read in {labels.num_classes} ({', '.join(labels.class_names)}); train "
+            "with data.classes set to a scheme that both have"
+        )
+
+
 def inference_options(config: RunConfig) -> InferenceOptions:
     """Return how a run's frames are to be scored, from its config."""
     given = config.evaluation
     return InferenceOptions(input_size=given.input_size, input_height=given.input_height)
+
+
+def score_source(
+    config: RunConfig,
+    model: Segmenter,
+    labels: LabelSet,
+    *,
+    datasets_root: Path,
+    run: RunDir,
+    show: Callable[[str, np.ndarray], None],
+) -> dict[str, float]:
+    """Score held-out frames of the source domain; runs on every rank.
+
+    Args:
+        config: of the run.
+        model: left in evaluation mode.
+        labels: of the training data.
+        datasets_root: the folder above the data sets.
+        run: gets the scores.
+        show: called with the name and the picture (H, W, 3) of the first ``engine.pictures``
+            frames of this rank.
+
+    Returns:
+        The headline numbers, empty without ``data.val``.
+    """
+    if config.data.val is None:
+        return {}
+    left = config.engine.pictures
+
+    def observe(name: str, image: np.ndarray, target: np.ndarray, pred: np.ndarray) -> None:
+        nonlocal left
+        if left > 0:
+            left -= 1
+            show(name, frame_sheet(image, target, pred, labels.palette))
+
+    scores = score(
+        model,
+        config.data.val,
+        classes=config.data.classes,
+        class_names=labels.class_names,
+        datasets_root=datasets_root,
+        device=model.pixel_mean.device,
+        options=inference_options(config),
+        observe=observe,
+    )
+    if distributed.is_main():
+        write_json(run.scores_file(set_name(config.data.val)), scores.to_dict())
+    return {"val_miou": scores.miou, "val_pixel_accuracy": scores.pixel_accuracy}
 
 
 def _describe(options: InferenceOptions) -> str:

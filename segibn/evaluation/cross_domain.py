@@ -42,11 +42,21 @@ Cells = dict[Network, dict[str, list[tuple[float, float]]]]
 """Network -> test set -> (miou, pixel accuracy) of each seed, fractions."""
 
 
-def check_rows(rows: Iterable[Mapping[str, Any]], source: str = "cross-domain rows") -> None:
-    """Raise a SegibnError naming the first row that is incomplete, doubled or not in fractions."""
+def check_rows(
+    rows: Iterable[Mapping[str, Any]],
+    source: str = "cross-domain rows",
+    more_keys: Sequence[str] = (),
+) -> None:
+    """Raise a SegibnError naming the first row that is incomplete, doubled or not in fractions.
+
+    Args:
+        rows: see ``ROW_KEYS``.
+        source: what they are, for the message.
+        more_keys: further keys that every row must have, and that tell rows apart.
+    """
     seen: set[tuple[Any, ...]] = set()
     for number, row in enumerate(rows, start=1):
-        missing = [key for key in ROW_KEYS if key not in row]
+        missing = [key for key in (*ROW_KEYS, *more_keys) if key not in row]
         if missing:
             raise SegibnError(f"{source}: row {number} has no {', '.join(missing)}")
         for key in ("miou", "pixel_accuracy"):
@@ -54,17 +64,26 @@ def check_rows(rows: Iterable[Mapping[str, Any]], source: str = "cross-domain ro
                 raise SegibnError(
                     f"{source}: row {number} has {key} {row[key]!r}; it must be a fraction in 0..1"
                 )
-        identity = (row["train"], row["test"], row.get("network"), row["ibn"], row["seed"])
+        keys = ("train", "test", "network", "ibn", "seed", *more_keys)
+        identity = tuple(row.get(key) for key in keys)
         if identity in seen:
-            raise SegibnError(f"{source}: row {number} repeats train, test, network, ibn and seed")
+            raise SegibnError(
+                f"{source}: row {number} repeats {', '.join(keys[:-1])} and {keys[-1]}"
+            )
         seen.add(identity)
 
 
 def is_own_domain(train: str, test: str) -> bool:
-    """Say whether a test set is of the domain that the network was trained on."""
+    """Say whether a test set is of a domain that the network was trained on.
+
+    Args:
+        train: ``gta5:train``, ``gta5:train+val``, or several sets, ``gta5:train+camvid:train``.
+        test: ``gta5:val``.
+    """
     if train == test:
         return True
-    return "@" not in train + test and train.partition(":")[0] == test.partition(":")[0]
+    sources = [part.partition(":")[0] for part in train.split("+") if ":" in part] or [train]
+    return "@" not in train + test and test.partition(":")[0] in sources
 
 
 def format_cross_domain(
@@ -94,7 +113,7 @@ def format_cross_domain(
     for row in rows:
         network = Network(row["train"], str(row.get("network") or ""), row["ibn"])
         cells[network][row["test"]].append((row["miou"], row["pixel_accuracy"]))
-    lines = _table(["train", "network", *tests], _our_lines(cells, tests))
+    lines = markdown_table(["train", "network", *tests], _our_lines(cells, tests))
     lines += ["", _legend(rows)]
     lines += _published_lines(cells, tests, dataset_of or {}, published_note)
     return "\n".join(lines) + "\n"
@@ -102,7 +121,9 @@ def format_cross_domain(
 
 def _our_lines(cells: Cells, tests: list[str]) -> list[list[str]]:
     trains = list(dict.fromkeys(network.train for network in cells))
-    ordered = sorted(cells, key=lambda item: (trains.index(item.train), item.backbone, _rank(item)))
+    ordered = sorted(
+        cells, key=lambda item: (trains.index(item.train), item.backbone, rank_of(item))
+    )
     lines = []
     for network in ordered:
         own = [test for test in cells[network] if is_own_domain(network.train, test)]
@@ -119,14 +140,15 @@ def _cell(scores: list[tuple[float, float]], reference: float) -> str:
     """Format "mIoU / pixel acc (drop)"; an empty list gives a dash."""
     if not scores:
         return "-"
-    text = " / ".join(_mean_and_spread([score[index] for score in scores]) for index in (0, 1))
+    text = " / ".join(mean_and_spread([score[index] for score in scores]) for index in (0, 1))
     if math.isnan(reference) or reference == 0:
         return text
     change = 100 * (_mean_miou(scores) - reference) / reference
     return f"{text} ({change:+.1f} %)"
 
 
-def _mean_and_spread(values: list[float]) -> str:
+def mean_and_spread(values: Sequence[float]) -> str:
+    """Format fractions in per cent: "47.5±2.0", or their one value without a spread."""
     mean = f"{100 * fmean(values):.1f}"
     return f"{mean}±{100 * stdev(values):.1f}" if len(values) > 1 else mean
 
@@ -135,30 +157,33 @@ def _mean_miou(scores: list[tuple[float, float]]) -> float:
     return fmean(score[0] for score in scores)
 
 
-def _rank(network: Network) -> tuple[int, str]:
+def rank_of(network: Network) -> tuple[int, str]:
+    """Sort key: plain networks first, then the variants in the paper's order."""
     known = network.ibn in _IBN_ORDER
     return (_IBN_ORDER.index(network.ibn) if known else len(_IBN_ORDER), network.ibn)
 
 
 def _legend(rows: Sequence[Mapping[str, Any]]) -> str:
+    return (
+        f"mIoU / pixel accuracy in %; {describe_seeds(rows)}. In brackets: change of mIoU relative "
+        "to the same network's score on the domain it was trained on."
+    )
+
+
+def describe_seeds(rows: Iterable[Mapping[str, Any]]) -> str:
+    """Say what a cell's spread is taken over."""
     seeds = list(dict.fromkeys(row["seed"] for row in rows))
     listed = ", ".join(str(seed) for seed in seeds)
-    spread = (
-        f"mean ± sample standard deviation over seeds {listed}"
-        if len(seeds) > 1
-        else f"one seed ({listed}), so no spread is known"
-    )
-    return (
-        f"mIoU / pixel accuracy in %; {spread}. In brackets: change of mIoU relative to the same "
-        "network's score on the domain it was trained on."
-    )
+    if len(seeds) > 1:
+        return f"mean ± sample standard deviation over seeds {listed}"
+    return f"one seed ({listed}), so no spread is known"
 
 
 def _published_lines(
     cells: Cells, tests: list[str], dataset_of: Mapping[str, str], note: str
 ) -> list[str]:
     names = {
-        name: dataset_of.get(name, name.partition(":")[0])
+        name: dataset_of.get(name, name.partition(":")[0] if name.count(":") < 2 else name)
         for name in (*tests, *(network.train for network in cells))
         if name in dataset_of or "@" not in name
     }
@@ -175,11 +200,12 @@ def _published_lines(
         body.append([row.train, title, *scores, f"{row.source} [{row.protocol}]"])
     intro = "Published by others on the real data sets: other networks, recipes and data; not ours."
     lines = ["", "### Published numbers (mIoU in %)", "", f"{intro} {note}".rstrip(), ""]
-    lines += _table(["train", "network", *shown, "source [protocol]"], body)
+    lines += markdown_table(["train", "network", *shown, "source [protocol]"], body)
     used = dict.fromkeys(row.protocol for row, _ in found)
     return [*lines, "", *(f"- [{protocol}] {PROTOCOLS[protocol]}." for protocol in used)]
 
 
-def _table(header: list[str], body: list[list[str]]) -> list[str]:
+def markdown_table(header: list[str], body: list[list[str]]) -> list[str]:
+    """Format the lines of a Markdown table; bars in cells are escaped."""
     lines = [header, ["---"] * len(header), *body]
     return ["| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines]

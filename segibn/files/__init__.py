@@ -5,6 +5,7 @@ Knows nothing about data sets, labels or models, and needs no torch.
 
 from segibn.files.archives import read_zip, write_zip
 from segibn.files.pictures import (
+    Picture,
     image_size,
     read_image,
     read_label_map,
@@ -15,6 +16,7 @@ from segibn.files.writing import (
     atomic_path,
     list_files,
     read_json,
+    remove_leftovers,
     sha256_of,
     write_bytes,
     write_json,
@@ -22,6 +24,7 @@ from segibn.files.writing import (
 )
 
 __all__ = [
+    "Picture",
     "atomic_path",
     "image_size",
     "list_files",
@@ -29,6 +32,7 @@ __all__ = [
     "read_json",
     "read_label_map",
     "read_zip",
+    "remove_leftovers",
     "sha256_of",
     "write_bytes",
     "write_image",

@@ -9,6 +9,7 @@ import hashlib
 import json
 import math
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterator, Sequence
@@ -20,6 +21,7 @@ import numpy as np
 from segibn.errors import DatasetError, SegibnError
 
 _FULL_BYTES = 1 << 16  # less free space than this is a full disk
+_TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}\.part[^/]*")
 
 
 @contextlib.contextmanager
@@ -51,6 +53,16 @@ def atomic_path(path: Path) -> Iterator[Path]:
             temporary.unlink()
     with contextlib.suppress(OSError):  # some file systems cannot flush a folder
         _flush_to_device(path.parent)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what ``atomic_path`` left in a folder when its process was killed.
+
+    Only where nobody else writes at the moment. A missing folder holds none.
+    """
+    for path in folder.glob(".*.part*"):
+        if _TEMPORARY.fullmatch(path.name):
+            path.unlink(missing_ok=True)
 
 
 def _refusal(error: Exception, folder: Path) -> str | None:

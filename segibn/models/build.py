@@ -47,7 +47,9 @@ def build_segmenter(config: ModelConfig, num_classes: int) -> Segmenter:
     if config.aux_head is not None:
         aux_head = FCNHead(specs, num_classes, **config.aux_head.model_dump())
     if config.weights != "none":
-        report = load_backbone_weights(backbone, config.weights, name, config.backbone.ibn)
+        report = load_backbone_weights(
+            backbone, config.weights, name, config.backbone.ibn, config.weights_match
+        )
         logger.info("%s", report.summary())
     return Segmenter(backbone, head, aux_head, align_corners=config.align_corners)
 

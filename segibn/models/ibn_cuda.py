@@ -98,6 +98,7 @@ def _works_on(device: torch.device) -> bool:
     return not wrong
 
 
+@torch.inference_mode(False)
 def self_check(device: torch.device) -> str:
     """Compare a small case in both layouts with the plain form; return what is wrong, or ""."""
     for layout in (torch.contiguous_format, torch.channels_last):
@@ -108,7 +109,8 @@ def self_check(device: torch.device) -> str:
         formats = (layout, torch.contiguous_format)
         inputs = [x.clone(memory_format=f).requires_grad_() for f in formats]
         weight, bias = torch.full((3,), 1.5, device=device), torch.ones(3, device=device)
-        with torch.enable_grad():
+        # The first use may be a prediction, where autograd is off, or under autocast.
+        with torch.enable_grad(), torch.autocast(device.type, enabled=False):
             out = normalize(inputs[0], Halves(weight, bias, 0, batch, 3), batch.eps)
             instance = F.instance_norm(inputs[1][:, :3], weight=weight, bias=bias)
             parts = [instance, F.batch_norm(inputs[1][:, 3:], None, None, training=True)]

@@ -13,7 +13,8 @@ import triton.language as tl
 from torch import Tensor
 from torch.autograd.function import FunctionCtx, once_differentiable
 
-from segibn.models import ibn_triton as kernels
+from segibn.models import ibn_triton as forward_kernels
+from segibn.models import ibn_triton_backward as backward_kernels
 from segibn.models.ibn_cuda import MOST_IMAGES, Halves
 from segibn.models.ibn_unsplit import layout_of
 
@@ -139,7 +140,7 @@ def measure(x: Tensor, halves: Halves, eps: float) -> Statistics:
         state.append(batch.num_batches_tracked)
         momentum = batch.momentum
     blocks = _finish_blocks(images, plan.parts, channels)
-    kernels.finish_moments_kernel[(triton.cdiv(channels, blocks["BLOCK_C"]),)](
+    forward_kernels.finish_moments_kernel[(triton.cdiv(channels, blocks["BLOCK_C"]),)](
         *(*partial, *moments, *affine, halves.instance_weight, halves.instance_bias, *state),
         *(channels, first, measured, halves.instance_first, halves.batch_first),
         *(channels - instances, images, plan.parts, height * width, plan.part, momentum, eps),
@@ -174,7 +175,7 @@ def gradient_passes(
     if batch is not None:
         gradients += [torch.empty_like(batch.weight), torch.empty_like(batch.bias)]
     blocks = _finish_blocks(images, plan.parts, channels)
-    kernels.finish_sums_kernel[(triton.cdiv(channels, blocks["BLOCK_C"]),)](
+    backward_kernels.finish_sums_kernel[(triton.cdiv(channels, blocks["BLOCK_C"]),)](
         *(*sums, *over, *gradients, *gradients[: 4 - len(gradients)]),
         *(channels, halves.instance_first, halves.batch_first),
         *(channels - halves.instance_weight.numel(), images, plan.parts, height * width),
@@ -213,7 +214,7 @@ def gradient_sums(grad: Tensor, x: Tensor, mean: Tensor, inverse: Tensor) -> tup
 def normalize_pass(x: Tensor, statistics: Statistics) -> Tensor:
     """One launch: the affine map of every channel and image."""
     plan, out = _plan(x, x.shape[1]), torch.empty_like(x)
-    kernels.normalize_kernel[_tile_grid(x, plan)](
+    forward_kernels.normalize_kernel[_tile_grid(x, plan)](
         *(x, out, *statistics, x.shape[1], x.shape[2] * x.shape[3], *plan.strides), **plan.tiles
     )
     return out
@@ -230,7 +231,7 @@ def input_gradient(
 ) -> Tensor:
     """One launch: ``weight * inverse * (grad - over_bias - x_hat * over_weight)``."""
     plan, out = _plan(x, x.shape[1]), torch.empty_like(x)
-    kernels.input_gradient_kernel[_tile_grid(x, plan)](
+    backward_kernels.input_gradient_kernel[_tile_grid(x, plan)](
         *(grad, x, out, mean, inverse, weight, over_weight, over_bias),
         *(x.shape[1], x.shape[2] * x.shape[3], *plan.strides),
         **plan.tiles,
@@ -242,7 +243,7 @@ def _part_moments(x: Tensor, plan: _Plan, first: int, measured: int) -> Tensor:
     """Means and sums of squared deviations, (2, parts, N, measured), of a range of channels."""
     images, pixels = x.shape[0], x.shape[2] * x.shape[3]
     partial = x.new_empty((2, plan.parts, images, measured), dtype=plan.dtype)
-    kernels.moments_kernel[(triton.cdiv(measured, plan.block_c), plan.parts, images)](
+    forward_kernels.moments_kernel[(triton.cdiv(measured, plan.block_c), plan.parts, images)](
         *(x, *partial, first, measured, pixels, *plan.strides, plan.part), **plan.tiles
     )
     return partial
@@ -252,7 +253,7 @@ def _part_sums(grad: Tensor, x: Tensor, plan: _Plan, mean: Tensor, inverse: Tens
     """Sums of ``grad * x_hat`` and of ``grad``, (2, parts, N, C)."""
     images, channels, height, width = x.shape
     sums = x.new_empty((2, plan.parts, images, channels), dtype=plan.dtype)
-    kernels.sums_kernel[(triton.cdiv(channels, plan.block_c), plan.parts, images)](
+    backward_kernels.sums_kernel[(triton.cdiv(channels, plan.block_c), plan.parts, images)](
         *(grad, x, mean, inverse, *sums, channels, height * width, *plan.strides, plan.part),
         **plan.tiles,
     )

@@ -18,7 +18,9 @@ def conv_norm_relu(
     return nn.Sequential(conv, nn.BatchNorm2d(out_channels), nn.ReLU(inplace=True))
 
 
-def separable_conv_norm_relu(in_channels: int, out_channels: int, dilation: int = 1) -> nn.Sequential:
+def separable_conv_norm_relu(
+    in_channels: int, out_channels: int, dilation: int = 1
+) -> nn.Sequential:
     """A 3x3 convolution in two: each channel by itself (dilated), then 1x1; batch norm, ReLU.
 
     DeepLabV3+ (Chen et al., 2018, section 3.1). As in segmentation_models_pytorch nothing stands

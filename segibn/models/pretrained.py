@@ -1,29 +1,28 @@
 """Where a backbone's first weights come from: published files, or a file of the user's own.
 
 In: a backbone and the name of a source. Out: the backbone filled in place, and a report of what
-was loaded. The published files hold a classifier too, which a backbone has no place for.
+was loaded. Files often hold more than a backbone (a classifier, heads), which has no place here.
 """
 
-import logging
-import socket
-import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import difflib
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
-import torch
 from torch import Tensor, nn
 
 from segibn.errors import CheckpointError
-from segibn.files import sha256_of
-from segibn.models.ibn import InstanceBatchNorm2d, InstanceNorm2d
+from segibn.models.download import published_file
+from segibn.models.identify import identify
+from segibn.models.plain_weights import adapt_plain_weights, norms_without_counterpart
 from segibn.models.sources import PUBLISHED, RELEASES, WeightSource
-from segibn.models.state import compare_states, read_torch_file, shortened
+from segibn.models.state import compare_states, read_safetensors, read_torch_file, shortened
 
-logger = logging.getLogger(__name__)
+Match = Literal["exact", "plain", "partial"]
 
-_CONNECT_TIMEOUT_S = 20.0
+_COUNTER = "num_batches_tracked"
+_OTHER_PARTS = ("fc", "classifier", "head", "aux_head")
 
 
 @dataclass(frozen=True)
@@ -32,53 +31,77 @@ class WeightsReport:
 
     Attributes:
         source: file that was read.
-        loaded: keys of the backbone that now hold the file's values.
-        fresh: keys of the backbone that the file does not have; they keep their first values.
-        unused: keys of the file that the backbone has no place for (its classifier).
+        loaded: keys of the network that now hold the file's values.
+        fresh: keys of the network that keep their first values.
+        unused: keys of the file that went nowhere: classifier and heads, running statistics of
+            what is an instance norm here, and, where the config allows it, unknown ones.
+        other_shape: keys that both have, but in different shapes; also among fresh and unused.
     """
 
     source: str
     loaded: tuple[str, ...]
     fresh: tuple[str, ...]
     unused: tuple[str, ...]
+    other_shape: tuple[str, ...] = ()
 
     def summary(self) -> str:
-        """One line for the log."""
-        fresh = f"; fresh: {', '.join(self.fresh)}" if self.fresh else ""
-        unused = f"; not used: {', '.join(self.unused)}" if self.unused else ""
-        return f"backbone weights from {self.source}: {len(self.loaded)} loaded{fresh}{unused}"
+        """All of it for the log, keys grouped by module."""
+        total = len(self.loaded) + len(self.fresh)
+        text = f"weights from {self.source}: {len(self.loaded)} of {total} tensors loaded"
+        parts = {"fresh": self.fresh, "not used": self.unused, "of another shape": self.other_shape}
+        left_out = set(_OTHER_PARTS) - {key.split(".", 1)[0] for key in self.loaded}
+        return text + "".join(
+            f"; {what}: {_grouped(keys, left_out)}" for what, keys in parts.items() if keys
+        )
 
 
-def load_backbone_weights(backbone: nn.Module, source: str, name: str, ibn: str) -> WeightsReport:
+def _grouped(keys: Iterable[str], in_one_word: Collection[str]) -> str:
+    """The keys as "layer1.2.IN (weight, bias), fc (2)"; some parts in one word and a number."""
+    modules: dict[str, list[str]] = {}
+    for key in keys:
+        module, _, part = key.rpartition(".")
+        whole = key.split(".", 1)[0]
+        modules.setdefault(whole if whole in in_one_word else module, []).append(part)
+    return ", ".join(
+        f"{module} ({len(parts)})" if module in in_one_word else f"{module} ({', '.join(parts)})"
+        for module, parts in modules.items()
+    )
+
+
+def load_backbone_weights(
+    backbone: nn.Module, source: str, name: str, ibn: str, match: Match = "exact"
+) -> WeightsReport:
     """Fill a backbone in place.
 
     Args:
         backbone: the network `name` with the variant `ibn`; changed in place.
         source: "ibn_net" or "torchvision" (downloaded once into torch.hub's folder), "none"
-            (nothing happens), or the path of a file with the weights of this very network: a plain
-            state dict, one inside {"state_dict": ...}, or a checkpoint of this package.
-            "torchvision" fills an IBN network from the plain one: the halves of each
-            instance-batch norm take the halves of the batch norm, an instance norm in the stem
-            takes its weight and bias, those after a block start fresh.
+            (nothing happens), or the path of a file: a state dict (.pth, .safetensors), one inside
+            {"state_dict": ...} or {"model": ...}, or a checkpoint of this package.
         name: "resnet50" and so on.
-        ibn: "none", "a" or "b".
+        ibn: variant, see `plans.py`.
+        match: how well the file must fit. "exact": all keys and shapes are this network's;
+            only batch counters and what is no part of a backbone may differ. "plain": the same
+            after the rule of `plain_weights.py`, so that a plain network's file fits an IBN
+            network; "torchvision" always means this. "partial": that rule too, then whatever
+            has the same name and shape is taken; the rest is reported.
 
     Raises:
         CheckpointError: no such file, not readable safely, not downloadable, or its keys or
-            shapes belong to another network; the message says the fix.
+            shapes belong to another network than `match` allows; the message says the fix.
     """
     if source == "none":
         return WeightsReport("none", (), tuple(backbone.state_dict()), ())
     if source in RELEASES:
         published = find_published(source, name, ibn)
         path = published_file(published)
-        state = published.rename(_plain_state(read_torch_file(path)))
+        state, others = published.rename(read_torch_file(path)), []
     else:
         path = Path(source)
-        state = _plain_state(read_torch_file(path))
-    if source == "torchvision":
-        state = adapt_plain_weights(state, backbone)
-    return _fill(backbone, state, path, fresh_instance_norms=source == "torchvision")
+        state, others = _backbone_part(_read_own_file(path), path)
+    if source == "torchvision" and match == "exact":
+        match = "plain"
+    return _fill(backbone, _File(path, state, tuple(others), f"{name} with ibn {ibn}"), match)
 
 
 def find_published(source: str, name: str, ibn: str) -> WeightSource:
@@ -90,126 +113,124 @@ def find_published(source: str, name: str, ibn: str) -> WeightSource:
     key = (source, name, "none" if source == "torchvision" else ibn)
     if key not in PUBLISHED:
         there = [release for release, *rest in PUBLISHED if rest in ([name, ibn], [name, "none"])]
-        other = f"model.weights={there[0]}, a" if there else "a"
+        other = f"model.weights={there[0]}, " if there else ""
+        if ibn == "c" and there:
+            other = f"model.weights={there[0]} with model.weights_match=partial, "
         raise CheckpointError(
             f"model.weights: {source} has no published weights for {name} with ibn: {ibn}; "
-            f"use {other} file, or none"
+            f"use {other}a file, or none"
         )
     return PUBLISHED[key]
 
 
-def published_file(published: WeightSource) -> Path:
-    """Find a published file in torch.hub's folder, or download it there.
+def _read_own_file(path: Path) -> Mapping[str, object]:
+    if not path.exists():
+        known = (*RELEASES, "none") if path.parent == Path() else ()
+        siblings = {p.name: str(p) for p in path.parent.iterdir()} if path.parent.is_dir() else {}
+        names = {word: word for word in known} | siblings
+        close = difflib.get_close_matches(path.name, names, n=1)
+        close = close or difflib.get_close_matches(path.name.lower(), known, n=1)
+        hint = f"; did you mean {names[close[0]]}?" if close else ""
+        raise CheckpointError(
+            f"model.weights: {path} is no file, nor one of {', '.join((*RELEASES, 'none'))}{hint}"
+        )
+    return read_safetensors(path) if path.suffix == ".safetensors" else read_torch_file(path)
+
+
+def _backbone_part(
+    content: Mapping[str, object], path: Path
+) -> tuple[dict[str, Tensor], list[str]]:
+    """The backbone's (and a classifier's) tensors, whatever they are wrapped in; the other keys.
 
     Raises:
-        CheckpointError: no network connection, or a file of that name which is not the published
-            one.
+        CheckpointError: no tensors, or those of a RobustNet network.
     """
-    url, prefix = published.url, published.sha256_prefix
-    path = Path(torch.hub.get_dir()) / "checkpoints" / published.file_name
-    if not path.is_file():
-        _download(url, path, prefix)
-    found = sha256_of(path)
-    if not found.startswith(prefix):
+    for wrapper in ("model", "state_dict"):
+        inner = content.get(wrapper)
+        if isinstance(inner, Mapping):
+            content = inner
+            break
+    state = {str(k).removeprefix("module."): v for k, v in content.items() if isinstance(v, Tensor)}
+    if not state:
+        keys = ", ".join(str(key) for key in list(content)[:4])
         raise CheckpointError(
-            f"{path} is damaged or another file: its SHA-256 begins {found[: len(prefix)]}, the "
-            f"published one {prefix}. Delete it and get {url} again, or use it as it is with "
-            f"model.weights={path}"
+            f"{path} holds no tensors{f', but {keys}' if keys else ''}. It takes a network's "
+            "state_dict(), bare or under the key state_dict or model"
         )
-    return path
-
-
-def _download(url: str, path: Path, hash_prefix: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    logger.info("downloading %s to %s", url, path)
-    try:
-        with _connect_timeout(_CONNECT_TIMEOUT_S):
-            torch.hub.download_url_to_file(url, str(path), hash_prefix, sys.stderr.isatty())
-    except (OSError, RuntimeError) as error:
+    if "layer0.0.weight" in state and "final2.0.weight" in state:
         raise CheckpointError(
-            f"could not download {url} ({error}). Get that file on a machine that can and put it "
-            f"at {path}, or train without it: model.weights=none"
-        ) from error
+            f"{path} is a whole network of RobustNet; convert it first: "
+            f"python tools/convert_checkpoint.py {path} --output {path.with_suffix('.pt').name}"
+        )
+    own = {k.removeprefix("backbone."): v for k, v in state.items() if k.startswith("backbone.")}
+    if own:
+        return own, [key for key in state if not key.startswith("backbone.")]
+    return state, []
 
 
-@contextmanager
-def _connect_timeout(seconds: float) -> Iterator[None]:
-    """A blocked network must end in a message, not in waiting forever."""
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(seconds)
-    try:
-        yield
-    finally:
-        socket.setdefaulttimeout(before)
+@dataclass(frozen=True)
+class _File:
+    """A file's tensors, the keys that are no part of a backbone, and the network they are for."""
+
+    path: Path
+    state: Mapping[str, Tensor]
+    others: tuple[str, ...]
+    network: str
 
 
-def _plain_state(content: Mapping[str, object]) -> dict[str, Tensor]:
-    """The backbone's (and maybe classifier's) tensors, whatever they are wrapped in."""
-    if isinstance(content.get("model"), Mapping):  # a checkpoint of this package
-        prefix = "backbone."
-        tensors = content["model"].items()
-        return {k.removeprefix(prefix): v for k, v in tensors if k.startswith(prefix)}
-    inner = content.get("state_dict")
-    if not isinstance(inner, Mapping):
-        inner = content
-    return {k.removeprefix("module."): v for k, v in inner.items() if isinstance(v, Tensor)}
-
-
-def adapt_plain_weights(state: Mapping[str, Tensor], backbone: nn.Module) -> dict[str, Tensor]:
-    """Rename and cut the weights of a plain network to fit an IBN one of the same depth.
-
-    Args:
-        state: state dict of the plain network; not changed.
-        backbone: the network to fit; not changed.
-
-    Returns:
-        A state dict with the plain norms' values where the IBN network has a place for them.
-    """
-    adapted = dict(state)
-    for name, module in backbone.named_modules():
-        if isinstance(module, InstanceBatchNorm2d):
-            _split_norm(adapted, name, module)
-        elif isinstance(module, InstanceNorm2d) and f"{name}.running_mean" in adapted:
-            for part in ("running_mean", "running_var", "num_batches_tracked"):
-                adapted.pop(f"{name}.{part}", None)
-    return adapted
-
-
-def _split_norm(state: dict[str, Tensor], name: str, norm: InstanceBatchNorm2d) -> None:
-    """Replace a batch norm's entries by those of the two halves, each with its channels."""
-    halves = {"IN": norm.instance_channels, "BN": norm.batch_channels}
-    for part in ("weight", "bias", "running_mean", "running_var"):
-        values = state.pop(f"{name}.{part}")
-        for half, channels in halves.items():
-            if getattr(norm, half) is not None and (half == "BN" or part in ("weight", "bias")):
-                state[f"{name}.{half}.{part}"] = values[channels]
-    counter = state.pop(f"{name}.num_batches_tracked", None)
-    if counter is not None and norm.BN is not None:
-        state[f"{name}.BN.num_batches_tracked"] = counter
-
-
-def _fill(
-    backbone: nn.Module, state: Mapping[str, Tensor], path: Path, *, fresh_instance_norms: bool
-) -> WeightsReport:
-    """Load all keys; only counters, and instance norms if allowed, may be missing."""
+def _fill(backbone: nn.Module, file: _File, match: Match) -> WeightsReport:
+    """Load what `match` lets through; see `load_backbone_weights`."""
     own = backbone.state_dict()
-    optional = (
-        ("num_batches_tracked", ".IN.weight", ".IN.bias")
-        if fresh_instance_norms
-        else ("num_batches_tracked",)
-    )
-    fresh = tuple(key for key in own if key not in state)
-    unused = tuple(key for key in state if key.startswith(("fc.", "classifier.")))
-    differences = compare_states(
-        {key: value for key, value in own.items() if key in state or not key.endswith(optional)},
-        {key: value for key, value in state.items() if key not in unused},
-    )
-    if differences:
-        raise CheckpointError(
-            f"{path} holds the weights of another network:\n{shortened(differences)}\n"
-            "Check model.backbone.name and model.backbone.ibn. A plain network's weights fill an "
-            "IBN one only when asked for by name: model.weights=torchvision"
+    state = {k: v for k, v in file.state.items() if k.split(".", 1)[0] not in _OTHER_PARTS}
+    unused = [*(key for key in file.state if key not in state), *file.others]
+    may_be_fresh = {key for key in own if key.endswith(_COUNTER)}
+    if match != "exact":
+        state, without_place = adapt_plain_weights(state, backbone)
+        unused = without_place + unused
+        may_be_fresh |= norms_without_counterpart(backbone)
+    other_shape = [key for key in own if key in state and state[key].shape != own[key].shape]
+    fits = {key: state[key] for key in own if key in state and key not in other_shape}
+    if match == "partial":
+        if all(key.endswith(_COUNTER) for key in fits):
+            raise CheckpointError(
+                f"{file.path} has nothing of {file.network}: no tensor has a name and shape of "
+                f"its backbone. The file {_content(file)}"
+            )
+        unused = [*(key for key in state if key not in fits), *unused]
+    else:
+        expected = {key: v for key, v in own.items() if key in state or key not in may_be_fresh}
+        differences = compare_states(expected, state)
+        if differences:
+            raise CheckpointError(
+                f"{file.path} does not fit {file.network}:\n{shortened(differences)}\n"
+                f"The file {_content(file)}. {_advice(file, match)}"
+            )
+    backbone.load_state_dict(fits, strict=False)
+    fresh = tuple(key for key in own if key not in fits)
+    return WeightsReport(str(file.path), tuple(fits), fresh, tuple(unused), tuple(other_shape))
+
+
+def _content(file: _File) -> str:
+    found = identify(file.state)
+    if found is None:
+        return f"begins with {', '.join(list(file.state)[:2])} and is no network known here"
+    return f"holds the weights of {found[0]} with ibn {found[1]}"
+
+
+def _advice(file: _File, match: Match) -> str:
+    """How to make a file and a network fit each other."""
+    partial = "model.weights_match=partial takes what fits"
+    found = identify(file.state)
+    if found is None:
+        return f"Name another file; {partial}"
+    name, ibn = found
+    if file.network == f"{name} with ibn {ibn}":
+        return f"Check ibn_stages, ibn_ratio and stem of model.backbone; {partial}"
+    if ibn == "none" and file.network.startswith(f"{name} with") and match == "exact":
+        return (
+            "model.weights_match=plain fits them into the IBN network (each half of a norm takes "
+            f"its channels, norms after an addition start fresh); {partial}"
         )
-    loaded = tuple(key for key in own if key in state)
-    backbone.load_state_dict({key: state[key] for key in loaded}, strict=False)
-    return WeightsReport(str(path), loaded, fresh, unused)
+    return (
+        f"Set model.backbone.name={name} model.backbone.ibn={ibn}, or name another file; {partial}"
+    )

@@ -37,8 +37,13 @@ _DEEP_STEM = {f"layer0.{i}": f"backbone.conv1.{i}" for i in (0, 1, 3, 4, 6)} | {
     "layer0.7": "backbone.bn1"
 }
 _DEPTHS = {6: ("resnet50", 16), 23: ("resnet101", 8)}
+BACKBONES = tuple(name for name, _ in _DEPTHS.values())
 _BLOCK_NORMS = {"layer1.2.IN": 256, "layer2.3.IN": 512}
 _DSN_BIAS = "dsn.0.bias"
+_DSN_MEAN = "dsn.1.running_mean"
+_OUR_MEAN = "aux_head.conv.1.running_mean"
+# Without these nothing can be rearranged; what else is missing shows when the network is filled.
+_NEEDED = ("aspp.img_conv.0.weight", "bot_fine.0.weight", "bot_aspp.0.weight", "final1.0.weight")
 
 
 @dataclass(frozen=True)
@@ -95,7 +100,7 @@ def inspect(state: Mapping[str, Tensor]) -> RobustNetKind:
     blocks = len({key.split(".")[1] for key in state if key.startswith("layer3.")})
     if blocks not in _DEPTHS or "layer3.0.conv3.weight" not in state:
         raise CheckpointError(
-            f"a RobustNet checkpoint with {blocks} blocks in layer3: only its ResNet-50 (6) and "
+            f"a RobustNet network with {blocks} blocks in layer3; only its ResNet-50 (6) and "
             "ResNet-101 (23) can be converted"
         )
     backbone, output_stride = _DEPTHS[blocks]
@@ -113,7 +118,18 @@ def inspect(state: Mapping[str, Tensor]) -> RobustNetKind:
 
 
 def from_robustnet(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename and rearrange RobustNet's tensors into this package's; nothing is lost."""
+    """Rename and rearrange RobustNet's tensors into this package's.
+
+    The network computes the same. `folded` holds what is not stored as it was.
+
+    Raises:
+        CheckpointError: a part of the network is missing, or a key has no place in it.
+    """
+    absent = [key for key in _NEEDED if key not in state]
+    if absent:
+        raise CheckpointError(
+            f"no RobustNet network, or not the whole of it: {', '.join(absent)} missing"
+        )
     kind = inspect(state)
     modules = _modules(kind)
     ours: dict[str, Tensor] = {}
@@ -122,10 +138,9 @@ def from_robustnet(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
             ours[_renamed(key.replace("instance_norm_layer", "IN"), modules)] = value
     _swap_inputs(ours, "head.aspp.merge.0.weight", state["aspp.img_conv.0.weight"].shape[0])
     _swap_inputs(ours, "head.refine.0.0.weight", state["bot_fine.0.weight"].shape[0])
-    if _DSN_BIAS in state:
-        # A bias before a batch norm only shifts the mean that the norm takes off again.
-        mean = "aux_head.conv.1.running_mean"
-        ours[mean] = ours[mean] - state[_DSN_BIAS]
+    parts = folded(state)
+    if parts:
+        ours[_OUR_MEAN] = _folded_mean(parts)
     if kind.variant == "isw":
         for name, channels in _weightless_norms(kind).items():
             ours[f"backbone.{name}.weight"] = torch.ones(channels)
@@ -133,8 +148,30 @@ def from_robustnet(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return ours
 
 
-def to_robustnet(ours: Mapping[str, Tensor], kind: RobustNetKind) -> dict[str, Tensor]:
-    """The inverse of `from_robustnet`, up to the auxiliary head's bias, which becomes zero.
+def folded(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors of a RobustNet network that `from_robustnet` joins into one.
+
+    The auxiliary head's convolution has a bias there. A bias before a batch norm only shifts the
+    mean that the norm takes off again, so here the mean is less by the bias.
+    """
+    parts = {key: state[key] for key in (_DSN_BIAS, _DSN_MEAN) if key in state}
+    return parts if len(parts) == 2 else {}
+
+
+def _folded_mean(parts: Mapping[str, Tensor]) -> Tensor:
+    return parts[_DSN_MEAN] - parts[_DSN_BIAS]
+
+
+def to_robustnet(
+    ours: Mapping[str, Tensor], kind: RobustNetKind, parts: Mapping[str, Tensor] | None = None
+) -> dict[str, Tensor]:
+    """The inverse of `from_robustnet`.
+
+    Args:
+        ours: state dict of a `Segmenter`; not changed.
+        kind: what to make of it.
+        parts: what `folded` kept when the network was converted; with it, and if the network was
+            not trained since, every bit is as it was. Else the auxiliary head's bias is zero.
 
     Raises:
         CheckpointError: ISW is asked for, but the instance norms have weights.
@@ -147,15 +184,18 @@ def to_robustnet(ours: Mapping[str, Tensor], kind: RobustNetKind) -> dict[str, T
             if not (weight == 1).all() or (bias != 0).any():
                 raise CheckpointError(
                     f"{name} has a weight other than 1 or a bias other than 0, which ISW cannot "
-                    "hold; convert to variant ibn"
+                    "hold; convert to --variant ibn"
                 )
     pooled = state["head.aspp.image_pool.0.weight"].shape[0]
     _swap_inputs(state, "head.aspp.merge.0.weight", -pooled)
     _swap_inputs(state, "head.refine.0.0.weight", -state["head.low_level.0.weight"].shape[0])
     theirs = {_renamed(key, modules): value for key, value in state.items()}
     theirs = {key.replace(".IN.", ".instance_norm_layer."): value for key, value in theirs.items()}
-    if "dsn.0.weight" in theirs:
-        theirs[_DSN_BIAS] = torch.zeros(theirs["dsn.0.weight"].shape[0])
+    if _DSN_MEAN in theirs:
+        if parts and torch.equal(theirs[_DSN_MEAN], _folded_mean(parts)):
+            theirs |= parts
+        else:
+            theirs[_DSN_BIAS] = torch.zeros_like(theirs[_DSN_MEAN])
     return theirs
 
 
@@ -167,7 +207,7 @@ def _renamed(key: str, modules: Mapping[str, str]) -> str:
     for old, new in modules.items():
         if key.startswith(f"{old}."):
             return new + key.removeprefix(old)
-    raise CheckpointError(f"no place for {key}: not a DeepLabV3+ with a ResNet")
+    raise CheckpointError(f"no place for {key} in a DeepLabV3+ with a ResNet")
 
 
 def _swap_inputs(state: dict[str, Tensor], key: str, count: int) -> None:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from segibn.models.layers import upsample
 from segibn.models.resize import resize_image
 from segibn.models.upsample import banded_argmax
+from segibn.models.upsample_loss import upsampled_cross_entropy
 
 # Mean and spread of ImageNet's RGB values, 0..255: what the published weights were trained with.
 PIXEL_MEAN = (123.675, 116.28, 103.53)
@@ -29,6 +30,59 @@ class SegmenterOutput(NamedTuple):
 
     logits: Tensor
     aux_logits: Tensor | None
+
+
+class CoarseOutput(NamedTuple):
+    """Class scores at the heads' own resolution; resized when, and if, they are asked for.
+
+    Attributes:
+        coarse_logits: (N, K, h, w) float32.
+        coarse_aux_logits: the same from the auxiliary head; None without one and outside training.
+        size: (H, W) of the input.
+        align_corners: how logits are resized.
+    """
+
+    coarse_logits: Tensor
+    coarse_aux_logits: Tensor | None
+    size: tuple[int, int]
+    align_corners: bool
+
+    @property
+    def logits(self) -> Tensor:
+        """(N, K, H, W), as `SegmenterOutput` has them."""
+        return upsample(self.coarse_logits, self.size, align_corners=self.align_corners)
+
+    @property
+    def aux_logits(self) -> Tensor | None:
+        """(N, K, H, W), likewise."""
+        if self.coarse_aux_logits is None:
+            return None
+        return upsample(self.coarse_aux_logits, self.size, align_corners=self.align_corners)
+
+    def summed_cross_entropy(
+        self, target: Tensor, ignore_index: int, class_weights: Tensor | None
+    ) -> tuple[Tensor, Tensor | None]:
+        """Sums over the valid pixels of the main and the auxiliary logits' cross-entropy.
+
+        Args:
+            target: (N, H, W) train ids, any integer type.
+            ignore_index: value of the pixels that do not count.
+            class_weights: (K,) factors of the pixels of each class; None = all 1.
+        """
+        main, aux = (
+            None
+            if coarse is None
+            else upsampled_cross_entropy(
+                coarse,
+                target,
+                align_corners=self.align_corners,
+                ignore_index=ignore_index,
+                class_weights=class_weights,
+            )
+            for coarse in (self.coarse_logits, self.coarse_aux_logits)
+        )
+        assert main is not None
+        return main, aux
 
 
 class Segmenter(nn.Module):
@@ -74,21 +128,26 @@ class Segmenter(nn.Module):
         """(N, K, h, w) -> (N, K, H, W) by the rule that the network was trained with."""
         return upsample(logits, size, align_corners=self.align_corners)
 
-    def forward(self, image: Tensor) -> SegmenterOutput:
-        """Compute logits at input resolution.
+    def forward(self, image: Tensor, *, resize: bool = True) -> SegmenterOutput | CoarseOutput:
+        """Compute logits.
 
         Args:
             image: (N, 3, H, W) float, normalised RGB (see `normalize`).
+            resize: False leaves them at the heads' resolution, for a loss that needs them no
+                larger.
 
         Returns:
             Logits (N, K, H, W), float32 also under autocast; `aux_logits` in training mode only.
         """
         size = (image.shape[-2], image.shape[-1])
         features = self.backbone(image)
-        logits = self.resize(self.head(features).float(), size)
-        if self.aux_head is None or not self.training:
-            return SegmenterOutput(logits, None)
-        return SegmenterOutput(logits, self.resize(self.aux_head(features).float(), size))
+        has_aux = self.aux_head is not None and self.training
+        logits = self.head(features).float()
+        aux_logits = self.aux_head(features).float() if has_aux else None
+        if not resize:
+            return CoarseOutput(logits, aux_logits, size, self.align_corners)
+        resized = None if aux_logits is None else self.resize(aux_logits, size)
+        return SegmenterOutput(self.resize(logits, size), resized)
 
     @torch.inference_mode()
     def predict(

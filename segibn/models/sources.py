@@ -1,8 +1,6 @@
 """Published weights: where each file is, how to know it, under which terms, how good it is.
 
-In: the name of a release, a network, a variant. Out: a `WeightSource`. All files expect RGB images
-scaled to 0..1 and normalised by ImageNet's mean and standard deviation, which is what
-`Segmenter.normalize` does.
+In: the name of a release, a network, a variant. Out: a `WeightSource`.
 """
 
 import re
@@ -22,6 +20,27 @@ _LICENCES = {
 
 
 @dataclass(frozen=True)
+class Preprocessing:
+    """What a network was shown: `(image - mean) / std` of each channel.
+
+    Attributes:
+        channels: their order.
+        value_range: what the darkest and the brightest pixel are scaled to before.
+        mean: one for each channel, on that scale.
+        std: likewise.
+    """
+
+    channels: str
+    value_range: tuple[float, float]
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+
+# `Segmenter.normalize` does this; a test holds the two together.
+IMAGENET = Preprocessing("RGB", (0.0, 1.0), (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+
+
+@dataclass(frozen=True)
 class WeightSource:
     """One published file.
 
@@ -32,7 +51,8 @@ class WeightSource:
         top1_error: per cent on ImageNet's validation set as its publisher states it; None where
             none is stated.
         top5_error: likewise.
-        rename: how the file's keys become this package's.
+        rename: key map: how the file's keys become this package's.
+        preprocessing: what the network expects of images.
     """
 
     url: str
@@ -40,6 +60,7 @@ class WeightSource:
     top1_error: float | None = None
     top5_error: float | None = None
     rename: KeyMap = dict
+    preprocessing: Preprocessing = IMAGENET
 
     @property
     def file_name(self) -> str:

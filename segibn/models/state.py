@@ -1,5 +1,6 @@
 """Reading files of tensors safely, and saying in few words how two sets of tensors differ."""
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,10 @@ import torch
 from torch import Tensor
 
 from segibn.errors import CheckpointError
+from segibn.models.numpy_scalars import NUMPY_SCALARS, OtherTypeError
+
+_CUT_SHORT = ("unexpected eof", "truncated", "ran out of input")
+_GLOBAL = re.compile(r"GLOBAL (\S+) w|unrecognized function <[^>]*?(\S+?)>|but got <class '(\S+?)'")
 
 
 def read_torch_file(path: Path) -> dict[str, Any]:
@@ -16,21 +21,92 @@ def read_torch_file(path: Path) -> dict[str, Any]:
     Raises:
         CheckpointError: missing, not a file that torch reads safely, or without a dict.
     """
-    if not path.is_file():
-        raise CheckpointError(f"{path}: no such file")
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # arbitrary bytes make torch's reader fail in arbitrary ways
-        reason = str(error).strip().split("\n", 1)[0][:160]
+    check_is_file(path)
+    if path.suffix == ".safetensors":
         raise CheckpointError(
-            f"{path} is not a file of weights that torch can read safely, or it is cut short "
-            f"({type(error).__name__}: {reason})"
-        ) from error
+            f"{path} holds tensors without a checkpoint's config: it can be model.weights of a "
+            "config; here give the .pt file"
+        )
+    try:
+        with torch.serialization.safe_globals(NUMPY_SCALARS):
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # arbitrary bytes make torch's reader fail in arbitrary ways
+        raise CheckpointError(f"{path} {_fault(path, error)}") from error
     if not isinstance(content, Mapping):
         raise CheckpointError(
-            f"{path} holds a {type(content).__name__}, not a dict of weights; save a state_dict()"
+            f"{path} holds a {type(content).__name__}, not a dict of weights: save the network's "
+            "state_dict()"
         )
     return dict(content)
+
+
+def read_safetensors(path: Path) -> dict[str, Tensor]:
+    """Read a .safetensors file onto the CPU.
+
+    Raises:
+        CheckpointError: missing, or damaged; or the package is not installed.
+    """
+    check_is_file(path)
+    try:
+        from safetensors.torch import load_file
+    except ImportError:
+        raise CheckpointError(
+            f"{path}: reading it needs a package, pip install 'segibn[export]'"
+        ) from None
+    try:
+        return load_file(path)
+    except Exception as error:  # its exceptions differ from version to version
+        raise CheckpointError(
+            f"{path} is cut short or no safetensors file ({_reason(error)}); get it again"
+        ) from error
+
+
+def check_is_file(path: Path) -> None:
+    """Raise a `CheckpointError` that names the path if there is no file."""
+    if path.is_dir():
+        raise CheckpointError(
+            f"{path} is a folder; name a file in it (in a run folder checkpoints/last.pt)"
+        )
+    if not path.is_file():
+        raise CheckpointError(f"{path}: no such file")
+
+
+def _fault(path: Path, error: Exception) -> str:
+    """What is wrong with a file that torch refuses, and what helps; follows the file's name."""
+    with path.open("rb") as file:
+        start = file.read(80)
+    if not start:
+        return "is empty; get it again"
+    other = _other_content(error)
+    if other:
+        return (
+            f"holds more than tensors and numbers ({other}), which is not loaded, since a file "
+            "could run any code that way. If you trust it, load it with the program that wrote it "
+            "and save the tensors alone: torch.save(network.state_dict(), FILE)"
+        )
+    if start.isascii() and re.sub(r"\s", "", start.decode()).isprintable():
+        line = start.decode().strip().split("\n", 1)[0]
+        hint = "fetch what it stands for: git lfs pull" if "git-lfs" in line else "get it again"
+        return f"is a text that begins {line!r}, no file of weights; {hint}"
+    is_torchs = start.startswith(b"PK") or isinstance(error, EOFError)
+    if is_torchs or any(sign in str(error).lower() for sign in _CUT_SHORT):
+        return f"is cut short or damaged ({_reason(error)}); get it again"
+    return f"is damaged or no file of weights that torch reads ({_reason(error)}); get it again"
+
+
+def _other_content(error: Exception) -> str | None:
+    """The class or function that a file asks for, if that is why torch refuses it."""
+    if isinstance(error, OtherTypeError):
+        return str(error)
+    found = _GLOBAL.search(str(error))
+    return next(filter(None, found.groups())) if found else None
+
+
+def _reason(error: Exception) -> str:
+    """The first sentence of an error, without torch's advice to load the file unsafely."""
+    text = str(error).rsplit("WeightsUnpickler error: ", 1)[-1].strip()
+    sentence = text.split("\n", 1)[0].split(". ", 1)[0]
+    return f"{type(error).__name__}: {sentence[:160]}" if sentence else type(error).__name__
 
 
 def compare_states(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> list[str]:

@@ -40,12 +40,14 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         keys = ", ".join(str(key) for key in list(content)[:4])
         raise CheckpointError(
             f"{path} is not a segibn checkpoint: it holds {keys or 'nothing'}, ... instead of "
-            f"format: {FORMAT}. Published backbone weights go into a config as model.weights"
+            f"format: {FORMAT}. Published backbone weights go into a config as model.weights; "
+            "tools/convert_checkpoint.py converts RobustNet's checkpoints"
         )
-    if content.get("format_version", 0) > FORMAT_VERSION:
+    version = content.get("format_version")
+    if version not in range(1, FORMAT_VERSION + 1):
         raise CheckpointError(
-            f"{path} has checkpoint format {content['format_version']}, this version of segibn "
-            f"reads up to {FORMAT_VERSION}; update segibn"
+            f"{path} has checkpoint format {version}, this version of segibn reads up to "
+            f"{FORMAT_VERSION}; update segibn"
         )
     absent = [key for key in _KEYS if key not in content]
     if absent:

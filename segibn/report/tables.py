@@ -1,7 +1,8 @@
 """Result tables for Markdown files: rendered from ``results/`` between two markers.
 
-In: ``results/<name>/cross_domain.json`` (rows) and ``conditions.json`` beside it. Out: the text
-between ``<!-- results:<name> -->`` and ``<!-- /results -->``; nothing there is typed by hand.
+In: ``results/<name>/cross_domain.json`` (rows) and ``conditions.json`` beside it, or the rows of
+``fine_tune.json``. Out: the text between ``<!-- results:<name> -->`` and ``<!-- /results -->``;
+nothing there is typed by hand.
 """
 
 import re
@@ -9,11 +10,14 @@ from pathlib import Path
 
 from segibn.errors import SegibnError
 from segibn.evaluation.cross_domain import format_cross_domain
+from segibn.evaluation.fine_tune import format_fine_tune
 from segibn.files import read_json
 from segibn.report.models import render_models
+from segibn.report.timings import render_timings
 
 ROWS_FILE = "cross_domain.json"
 CONDITIONS_FILE = "conditions.json"
+FINE_TUNE_FILE = "fine_tune.json"
 
 _BLOCK = re.compile(
     r"(?P<open><!-- results:(?P<name>[\w./-]+) -->\n)(?P<body>.*?)(?P<close><!-- /results -->)",
@@ -36,6 +40,17 @@ def render_cross_domain(folder: Path) -> str:
     )
 
 
+def render_folder(folder: Path) -> str:
+    """Render the table of a results folder, of whichever kind its rows are.
+
+    Raises:
+        SegibnError: the rows are missing or malformed.
+    """
+    if (folder / FINE_TUNE_FILE).is_file():
+        return format_fine_tune(read_json(folder / FINE_TUNE_FILE))
+    return render_cross_domain(folder)
+
+
 def fill_tables(text: str, results: Path, source: str = "text") -> str:
     """Return the text with every marked table rendered anew.
 
@@ -53,10 +68,12 @@ def fill_tables(text: str, results: Path, source: str = "text") -> str:
             "by <!-- /results -->"
         )
 
-    def render(match: re.Match[str]) -> str:
+    def fill(match: re.Match[str]) -> str:
         name = match["name"]
-        if (results / f"{name}.json").is_file():
-            return match["open"] + render_models(results / f"{name}.json") + match["close"]
-        return match["open"] + render_cross_domain(results / name) + match["close"]
+        file = results / f"{name}.json"
+        if file.is_file():
+            render = render_timings if isinstance(read_json(file), list) else render_models
+            return match["open"] + render(file) + match["close"]
+        return match["open"] + render_folder(results / name) + match["close"]
 
-    return _BLOCK.sub(render, text)
+    return _BLOCK.sub(fill, text)

@@ -15,7 +15,9 @@ def _benchmarks_importable(monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT))
 
 
-@pytest.mark.parametrize("script", ["data", "confusion", "inference", "train_step", "ibn_layer"])
+@pytest.mark.parametrize(
+    "script", ["data_pipeline", "confusion", "inference", "train_step", "ibn_layer", "losses"]
+)
 def test_quick_run_prints_a_table_and_writes_its_rows(script, tmp_path, capsys):
     path = tmp_path / "rows.json"
     assert (

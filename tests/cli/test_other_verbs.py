@@ -11,7 +11,15 @@ from segibn.cli import divergence, export, predict
 from segibn.errors import ConfigError
 from segibn.files import image_size, read_json, read_label_map
 
-VERBS = ("cross_domain", "divergence", "evaluate", "export", "make_submission", "predict")
+VERBS = (
+    "cross_domain",
+    "divergence",
+    "evaluate",
+    "export",
+    "fine_tune",
+    "make_submission",
+    "predict",
+)
 
 
 def test_predict_writes_maps_of_every_frame(make_run, datasets, tmp_path):

@@ -78,7 +78,7 @@ def test_scoring_loads_no_torch(folders: tuple[str, str]):
         "from segibn.cli.score import main\n"
         f"main(['semseg', '--target', {target!r}, '--pred', {pred!r}])\n"
         f"main(['drivable', '--target', {target!r}, '--pred', {pred!r}])\n"
-        "heavy = {'torch', 'torchvision', 'albumentations', 'matplotlib'} & set(sys.modules)\n"
+        "heavy = {'torch', 'torchvision', 'matplotlib'} & set(sys.modules)\n"
         "sys.exit(', '.join(heavy) or None)\n"
     )
     done = subprocess.run(

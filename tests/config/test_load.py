@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+from pydantic import BaseModel
 
-from segibn.config import schema
+from segibn.config import sampling, schema
 from segibn.config.load import dump_config, load_config
 from segibn.errors import ConfigError
 
@@ -119,6 +120,10 @@ optim: {lr: fast, momentun: 0.9}
         ("data: [unclosed\n", "not valid YAML"),
         ("- a list\n", "must hold a mapping"),
         (MINIMAL + "optim: {iterations: 5, warmup_iterations: 5}\n", "must be below iterations"),
+        (MINIMAL + "optim: {warmup_factor: 0.1}\n", "warmup_factor needs warmup_iterations"),
+        (MINIMAL + "optim: {schedule: cosine, poly_power: 2}\n", "leave poly_power out"),
+        (MINIMAL + "loss: {class_weights: [1, 0]}\n", "loss.class_weights.1: input should be gr"),
+        (MINIMAL + "loss: {ohem: {treshold: 1}}\n", "loss.ohem.treshold: unknown key; did you"),
         (
             MINIMAL + "model: {backbone: {output_stride: 16}, "
             "head: {name: deeplabv3, atrous_rates: [12, 24, 36]}}\n",
@@ -128,12 +133,55 @@ optim: {lr: fast, momentun: 0.9}
         ("data: {train: {name: gta5}, classes: drivable3}\n", "needs bdd100k_drivable"),
         ("data: {train: {name: bdd100k_drivable}, classes: street11}\n", "only its own classes"),
         ("base: other.yaml\n", "no config file"),
+        ("data: {train: {name: gta5}, sampling: rare_clas}\n", "data.sampling: "),
+        (
+            "data: {train: {name: gta5}, sampling: {name: class_uniform, min_pixel: 3}}\n",
+            "data.sampling.min_pixel: unknown key; known keys: name, share",
+        ),
+        (
+            "data: {train: {name: gta5}, sampling: rare_class, resize: [40, 60]}\n",
+            "min_pixels 3000 is more than a frame of resize (40, 60) has",
+        ),
+        (
+            "data: {train: {name: gta5}, mix: [{dataset: {name: camvid}, share: 0.9}, "
+            "{dataset: {name: cityscapes}, share: 0.1}]}\n",
+            "the shares add up to 1 and leave nothing for data.train",
+        ),
+        (
+            "data: {train: {name: gta5}, mix: [{dataset: {naem: camvid}, share: 0.9}]}\n",
+            "data.mix.0.dataset.naem: unknown key; did you mean 'name'?",
+        ),
+        (
+            "data: {train: {name: gta5}, classes: street11, "
+            "mix: [{dataset: {name: bdd100k_drivable}, share: 0.5}]}\n",
+            "bdd100k_drivable has only its own classes",
+        ),
     ],
 )
 def test_mistake_has_a_message_that_says_the_fix(tmp_path: Path, text: str, expected: str) -> None:
     with pytest.raises(ConfigError) as caught:
         load_config(write(tmp_path / "run.yaml", text))
     assert expected in str(caught.value)
+
+
+def test_sampling_may_be_given_by_its_name_alone_and_is_saved_whole(tmp_path: Path) -> None:
+    path = write(tmp_path / "run.yaml", MINIMAL)
+    assert load_config(path).data.sampling.name == "uniform"
+    config = load_config(path, ["data.sampling=rare_class"])
+    assert config == load_config(path, ["data.sampling.name=rare_class"])
+    assert config.data.sampling.temperature == 0.01
+    again = load_config(write(tmp_path / "resolved.yaml", dump_config(config)))
+    assert again == config
+    both = ["data.sampling.name=class_uniform", "data.sampling.share=0.25"]
+    assert load_config(path, both).data.sampling.share == 0.25
+
+
+def test_names_files_of_further_sources_are_relative_to_their_config_too(tmp_path: Path) -> None:
+    mix = "mix: [{dataset: {name: camvid, names_file: a.txt}, share: 0.5}]"
+    path = write(tmp_path / "run.yaml", f"data: {{train: {{name: gta5}}, {mix}}}\n")
+    config = load_config(path)
+    assert config.data.mix[0].dataset.names_file == str(tmp_path / "a.txt")
+    assert [dataset.name for dataset in config.data.sources] == ["gta5", "camvid"]
 
 
 def test_second_parent_is_refused(tmp_path: Path) -> None:
@@ -158,8 +206,9 @@ def test_malformed_override_is_refused(tmp_path: Path, override: str) -> None:
 def test_every_field_of_the_schema_is_documented() -> None:
     models = [
         model
-        for model in vars(schema).values()
-        if isinstance(model, type) and issubclass(model, schema.BaseModel)
+        for module in (schema, sampling)
+        for model in vars(module).values()
+        if isinstance(model, type) and issubclass(model, BaseModel)
     ]
     missing = [
         f"{model.__name__}.{name}"

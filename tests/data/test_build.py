@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from segibn.config.schema import DatasetConfig, RunConfig
 from segibn.data.build import (
@@ -14,6 +15,8 @@ from segibn.data.build import (
     index_dataset,
     split_names,
 )
+from segibn.data.build_cache import tiles_folder
+from segibn.data.disk_cache_build import CacheJob, build
 from segibn.errors import ConfigError, DatasetError
 from segibn.files import write_image, write_label_png
 
@@ -42,6 +45,33 @@ def test_a_config_becomes_batches(
     assert [tuple(b["image"].shape) for b in batches] == [(2, 3, 16, 32)] * 3
     later = list(build_train_loader(config, samples, labels, first_iteration=2))
     assert later[0]["position"].tolist() == [4, 5]
+
+
+def test_a_disk_cache_is_found_by_its_variable_and_belongs_to_classes_and_resize(
+    make_cityscapes: Callable[..., Path],
+    root: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    make_cityscapes()
+    monkeypatch.setenv("SEGIBN_CACHE", str(tmp_path / "caches"))
+    config = _run({"name": "cityscapes"}, cache="disk")
+    samples = index_dataset(config.data.train, root)
+    labels = build_label_set(config.data.train)
+    with pytest.raises(DatasetError, match="no cache for this data set yet"):
+        build_train_loader(config, samples, labels)
+    folder = tiles_folder(config.data.train, labels, None, tmp_path / "caches")
+    assert folder.parent == tmp_path / "caches" / "tiles"
+    build(CacheJob(samples, labels, None, folder), range(3), threads=1)
+    plain = build_train_loader(_run({"name": "cityscapes"}), samples, labels)
+    for one, other in zip(build_train_loader(config, samples, labels), plain, strict=True):
+        assert torch.equal(one["image"], other["image"])
+        assert torch.equal(one["target"], other["target"])
+    for changes in ({"resize": [12, 20]}, {"classes": "street11"}):
+        other = _run({"name": "cityscapes"}, cache="disk", **changes)
+        table = build_label_set(other.data.train, other.data.classes)
+        with pytest.raises(DatasetError, match="no cache for this data set yet"):
+            build_train_loader(other, samples, table)
 
 
 def test_a_batch_that_does_not_divide_over_the_processes_is_refused(

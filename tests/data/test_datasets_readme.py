@@ -2,12 +2,15 @@
 
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import yaml
 
 from segibn.cli.check_dataset import build_parser
+from segibn.config.frozen import Frozen
 from segibn.config.load import validate
+from segibn.config.sampling import ClassUniformSampling, RareClassSampling
 from segibn.data import bdd100k, camvid, cityscapes, gta5
 
 
@@ -23,10 +26,23 @@ def test_its_commands_are_ones_that_the_tool_takes(text: str) -> None:
         build_parser().parse_args(command.split())
 
 
-def test_its_config_of_a_users_own_frames_is_valid(text: str) -> None:
-    (block,) = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
-    config = validate({"name": "own", **yaml.safe_load(block)}, source="datasets/README.md")
-    assert config.data.train.folder is not None
+def test_its_configs_are_valid(text: str) -> None:
+    blocks = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    own, mixed = (
+        validate({"name": "own", **yaml.safe_load(block)}, source="datasets/README.md").data
+        for block in blocks
+    )
+    assert own.train.folder is not None
+    assert [dataset.name for dataset in mixed.sources] == ["gta5", "cityscapes", "bdd100k_semseg"]
+
+
+@pytest.mark.parametrize("kind", [ClassUniformSampling, RareClassSampling])
+def test_it_names_the_defaults_of_every_sampling(text: str, kind: type[Frozen]) -> None:
+    defaults = {name: field.default for name, field in kind.model_fields.items() if name != "name"}
+    listed = ", ".join(f"`{name}` {value:g}" for name, value in defaults.items())
+    name = get_args(kind.model_fields["name"].annotation)[0]
+    (row,) = (line for line in text.splitlines() if line.startswith(f"| `{name}` "))
+    assert row.endswith(f"| {listed} |")
 
 
 @pytest.mark.parametrize(

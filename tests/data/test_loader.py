@@ -8,6 +8,7 @@ from segibn.data.cache import preload
 from segibn.data.dataset import SegmentationDataset
 from segibn.data.frames import Frames, iterate_frames
 from segibn.data.loader import TrainLoader, make_loader
+from segibn.data.plan import shuffled
 from segibn.data.sampler import PositionSampler
 from segibn.data.samples import SamplePaths
 from segibn.data.transforms import TrainTransform
@@ -38,8 +39,8 @@ def _loader(
     cache = preload(samples, CITYSCAPES) if cached else None
     dataset = SegmentationDataset(samples, CITYSCAPES, transform, seed=7, cache=cache)
     sampler = PositionSampler(
-        len(samples), 4 // world_size, seed=7, start_iteration=start, end_iteration=ITERATIONS,
-        rank=rank, world_size=world_size,
+        shuffled(len(samples), 7), 4 // world_size, start_iteration=start,
+        end_iteration=ITERATIONS, rank=rank, world_size=world_size,
     )  # fmt: skip
     return make_loader(dataset, sampler, workers=workers)
 

@@ -1,5 +1,6 @@
 """A split can be narrowed by a file of names and by a fixed share."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -59,5 +60,16 @@ def test_a_fraction_is_the_same_draw_every_time_and_keeps_order() -> None:
     assert drawn != _samples(40)[:10]
 
 
-def test_a_smaller_fraction_is_part_of_a_larger_one() -> None:
-    assert set(take_fraction(_samples(40), 0.1)) < set(take_fraction(_samples(40), 0.5))
+@pytest.mark.parametrize("count", [1, 7, 40, 140, 2975])
+def test_smaller_fractions_are_parts_of_larger_ones(count: int) -> None:
+    drawn = [set(take_fraction(_samples(count), f)) for f in (0.1, 0.2, 0.25, 0.3, 1.0)]
+    for smaller, larger in pairwise(drawn):
+        assert smaller <= larger
+    assert [len(part) for part in drawn] == [
+        max(1, round(f * count)) for f in (0.1, 0.2, 0.25, 0.3, 1.0)
+    ]
+
+
+def test_the_draw_is_the_one_that_committed_results_rest_on() -> None:
+    names = [sample.name for sample in take_fraction(_samples(40), 0.1)]
+    assert names == ["f4", "f11", "f24", "f27"]

@@ -4,10 +4,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from segibn.config.schema import DatasetConfig
+from segibn.data import class_index
 from segibn.data.build import build_eval_frames, build_label_set, index_dataset
-from segibn.data.dataset import SegmentationDataset
+from segibn.data.dataset import SegmentationDataset, load_arrays
+from segibn.data.disk_cache import open_disk_cache
+from segibn.data.disk_cache_build import CacheJob, build
 from segibn.data.encoding import detect_drivable_encoding
 from segibn.data.transforms import TrainTransform
 
@@ -56,10 +60,53 @@ def test_the_road_lies_below_the_sky_in_every_data_set(real_data: Path) -> None:
         labels = build_label_set(dataset, "cityscapes19")
         road = labels.class_names.index("road")
         sky = labels.class_names.index("sky")
-        data = SegmentationDataset(samples, labels, TrainTransform((128, 256), (0.5, 0.5)))
         heights: dict[int, list[float]] = {road: [], sky: []}
         for index in range(0, len(samples), max(1, len(samples) // 6)):
-            target = data._arrays(index)[1]
+            target = load_arrays(samples[index], labels)[1]
             for train_id, found in heights.items():
                 found.extend(np.nonzero(target == train_id)[0] / target.shape[0])
         assert np.mean(heights[sky]) + 0.2 < np.mean(heights[road])
+
+
+def test_points_lie_on_their_class_and_crops_around_them_show_it(real_data: Path) -> None:
+    dataset = DatasetConfig(name="cityscapes")
+    samples = index_dataset(dataset, real_data)
+    labels = build_label_set(dataset)
+    index = class_index.build(samples, labels)
+    transform = TrainTransform((256, 256))
+    columns, shown = [], []
+    for number in range(len(samples)):
+        image, target = load_arrays(samples[number], labels)
+        own = index.frame == number
+        for train_id, place in zip(index.train_id[own], index.place[own].tolist(), strict=True):
+            assert target[tuple(place)] == train_id
+            columns.append(place[1])
+        for seed, (train_id, place) in enumerate(
+            zip(index.train_id[own][::9], index.place[own][::9].tolist(), strict=True)
+        ):
+            _, crop = transform(image, target, seed, tuple(place))
+            shown.append((crop == train_id).any())
+    assert min(columns) < 256
+    assert max(columns) > 2048 - 256
+    assert np.mean(shown) > 0.99  # halving a frame may lose a thin pole
+
+
+@pytest.mark.parametrize("name", ["cityscapes", "bdd100k_semseg"])
+def test_samples_of_real_frames_from_the_cache_are_those_of_the_files(
+    real_data: Path, tmp_path: Path, name: str
+) -> None:
+    """PNG and JPEG frames, at sizes and scales of a real training."""
+    dataset = DatasetConfig(name=name, split="train")
+    samples = index_dataset(dataset, real_data)[:4]
+    labels = build_label_set(dataset)
+    job = CacheJob(samples, labels, None, tmp_path / "cache")
+    build(job, range(len(samples)), threads=2)
+    transform = TrainTransform((768, 768), (0.5, 2.0), color_jitter=(0.4, 0.4, 0.4, 0.1))
+    plain = SegmentationDataset(samples, labels, transform)
+    cached = SegmentationDataset(
+        samples, labels, transform, cache=open_disk_cache(job.folder, samples)
+    )
+    for position in range(24):
+        key = (position, position % len(samples))
+        for part in ("image", "target"):
+            assert torch.equal(plain[key][part], cached[key][part])

@@ -1,5 +1,7 @@
 """Image and target move together; padding is ignored; one seed means one result."""
 
+import hashlib
+
 import numpy as np
 import pytest
 
@@ -122,3 +124,64 @@ def test_halving_and_more_averages_every_pixel() -> None:
 def test_resize_target_takes_the_nearest_pixel_centre() -> None:
     target = np.arange(9, dtype=np.uint8)[None].repeat(9, axis=0)
     assert resize_target(target, (3, 3))[0].tolist() == [1, 4, 7]
+
+
+def test_windows_without_a_focus_are_those_of_the_first_version() -> None:
+    # What crops showed before windows could be told to contain a point (commit 83a65fa).
+    seen = hashlib.sha256()
+    for seed in range(300):
+        rng = np.random.Generator(np.random.PCG64(seed))
+        size = [(120, 160), (60, 500), (33, 47)][seed % 3]
+        window = draw_window(rng, size, (64, 96), (0.5, 2.0), (0.8, 1.25))
+        seen.update(repr((window.source, window.size, window.offset)).encode())
+    assert seen.hexdigest() == "1e4014ab484444a013c79a6da73ab37402bd9530be8af2465a755a6449d819bb"
+
+
+@pytest.mark.parametrize("frame", [(120, 160), (60, 500), (33, 47)], ids=str)
+def test_the_focus_is_in_every_window_also_where_the_frame_is_padded(
+    frame: tuple[int, int],
+) -> None:
+    corners = [(0, 0), (0, frame[1] - 1), (frame[0] - 1, 0), (frame[0] - 1, frame[1] - 1)]
+    for seed in range(400):
+        rng = np.random.Generator(np.random.PCG64(seed))
+        focus = (corners[seed % 4], tuple(rng.integers(0, frame).tolist()))[seed % 5 > 0]
+        free = draw_window(np.random.Generator(np.random.PCG64(seed)), frame, (64, 96), (0.5, 2))
+        held = draw_window(
+            np.random.Generator(np.random.PCG64(seed)), frame, (64, 96), (0.5, 2), focus=focus
+        )
+        top, left, bottom, right = held.source
+        assert 0 <= top <= focus[0] < bottom <= frame[0]
+        assert 0 <= left <= focus[1] < right <= frame[1]
+        # The same random numbers give the same scale: the focus moves a window, no more.
+        assert (bottom - top, right - left) == (
+            free.source[2] - free.source[0],
+            free.source[3] - free.source[1],
+        )
+        assert (held.size, held.offset) == (free.size, free.offset)
+
+
+def test_every_window_that_contains_the_focus_is_as_likely() -> None:
+    rng = np.random.default_rng(0)
+    tops = [
+        draw_window(rng, (40, 40), (16, 16), (1, 1), focus=(5, 39)).source[:2] for _ in range(6000)
+    ]
+    rows, counts = np.unique([top for top, _ in tops], return_counts=True)
+    assert rows.tolist() == [0, 1, 2, 3, 4, 5]  # the frame's edge leaves six of the sixteen
+    assert np.abs(counts - 1000).max() < 4 * np.sqrt(1000 * 5 / 6)
+    assert {left for _, left in tops} == {24}
+
+
+def test_the_focus_pixel_is_seen_in_the_crop_with_flips_and_padding() -> None:
+    for size in [(70, 90), (20, 200), (16, 16)]:
+        transform = TrainTransform((32, 48), (1.0, 2.0), 0.5)  # enlarging loses no pixel
+        for seed in range(120):
+            focus = tuple(np.random.default_rng(seed).integers(0, size).tolist())
+            labels = np.zeros(size, np.uint8)
+            labels[focus] = 1
+            _, target = transform(np.zeros((*size, 3), np.uint8), labels, seed, focus)
+            assert (target == 1).any()
+
+
+def test_a_focus_outside_the_frame_is_an_error() -> None:
+    with pytest.raises(ValueError, match="outside a frame"):
+        draw_window(np.random.default_rng(0), (20, 30), (8, 8), (1, 1), focus=(20, 0))

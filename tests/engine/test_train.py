@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 
 from segibn.config.load import load_config
+from segibn.engine.scoring import train_name
 from segibn.engine.train import train
 from segibn.errors import CheckpointError, ConfigError, DatasetError, SegibnError
 from segibn.models.weights import load_segmenter, read_checkpoint
@@ -96,6 +98,28 @@ def test_stopped_run_saves_and_resumes_to_the_same_bits(
     )
     losses = [[m["loss"] for m in metrics(tmp_path / r) if "loss" in m] for r in ("cut", "whole")]
     assert losses[0] == losses[1]
+
+
+def test_sources_are_mixed_and_sampled_by_class_in_the_loop_and_named_in_records(
+    blocks: Path, blocks_config: Path, tmp_path: Path
+) -> None:
+    tree = yaml.safe_load(blocks_config.read_text())
+    source = {"dataset": tree["data"]["val"], "share": 0.5}
+    tree["data"] |= {"mix": [source], "sampling": "class_uniform"}
+    path = tmp_path / "mixed.yaml"
+    path.write_text(yaml.safe_dump(tree))
+    config = load_config(path, ["optim.iterations=3"])
+    assert train_name(config.data) == "folder:train+folder:val"
+    train(config, datasets_root=blocks, output=tmp_path / "mixed")
+    assert len([m for m in metrics(tmp_path / "mixed") if "loss" in m]) == 3
+    indexes = sorted(path.name[:-17] for path in (blocks / ".segibn/class_index").iterdir())
+    assert indexes == ["folder-train", "folder-val"]
+
+    source["dataset"]["split"] = "nowhere"
+    path.write_text(yaml.safe_dump(tree))
+    with pytest.raises(DatasetError, match="nowhere"):
+        train(load_config(path), datasets_root=blocks, output=tmp_path / "none")
+    assert not (tmp_path / "none").exists()
 
 
 def test_killed_run_leaves_a_checkpoint_that_loads(

@@ -67,10 +67,21 @@ def test_a_missing_score_is_a_dash():
         ("gta5", "cityscapes:val", False),
         ("bdd100k:train@day.txt", "bdd100k:train@night.txt", False),
         ("bdd100k:train@day.txt", "bdd100k:train@day.txt", True),
+        ("gta5:train+val", "gta5:test", True),
+        ("gta5:train+camvid:train", "gta5:val", True),
+        ("gta5:train+camvid:train", "camvid:val", True),
+        ("gta5:train+camvid:train", "cityscapes:val", False),
     ],
 )
 def test_own_domain_is_known_by_name(train: str, test: str, own: bool):
     assert is_own_domain(train, test) is own
+
+
+def test_numbers_published_for_one_set_do_not_stand_beside_a_mixture():
+    title = "Published numbers"
+    alone, mixed = "gta5:train", "gta5:train+camvid:train"
+    assert title in format_cross_domain([row(alone, "cityscapes:val", "none", 0.3)])
+    assert title not in format_cross_domain([row(mixed, "cityscapes:val", "none", 0.3)])
 
 
 @pytest.mark.parametrize(

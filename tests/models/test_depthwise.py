@@ -25,7 +25,7 @@ def _input(size: tuple[int, int], channels: int, dtype: torch.dtype, seed: int =
 
 
 def _by_double_loop(x: Tensor, weight: Tensor, dilation: int) -> Tensor:
-    """The definition: the padded map, shifted by each of the kernel's pixels, weighted and added."""
+    """The definition: the padded map, shifted by each pixel of the kernel, weighted, added."""
     height, width = x.shape[2:]
     padded = F.pad(x.double(), (dilation,) * 4)
     out = torch.zeros_like(x, dtype=torch.float64)

@@ -1,32 +1,31 @@
+"""What of a file goes where in a backbone, and what is said about the rest."""
+
 import dataclasses
 import hashlib
-import re
-import urllib.request
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import torch
 import torchvision
+from torch import nn
 
+from segibn.config.schema import ModelConfig
 from segibn.errors import CheckpointError
 from segibn.models.backbones import build_backbone
+from segibn.models.build import build_segmenter
 from segibn.models.ibn import InstanceBatchNorm2d
-from segibn.models.pretrained import adapt_plain_weights, load_backbone_weights
-from segibn.models.resnet import ResNet
+from segibn.models.pretrained import load_backbone_weights
 from segibn.models.sources import PUBLISHED
 
 
 @pytest.fixture
-def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty torch.hub folder, and a network where nothing answers."""
+def hub(tmp_path: Path) -> Iterator[Path]:
+    """An empty torch.hub folder."""
     before = torch.hub.get_dir()
     torch.hub.set_dir(tmp_path)
-    for name in ("http_proxy", "https_proxy"):
-        monkeypatch.setenv(name, "http://127.0.0.1:9")
-    urllib.request.install_opener(None)
     yield tmp_path / "checkpoints"
     torch.hub.set_dir(before)
-    urllib.request.install_opener(None)
 
 
 @pytest.fixture(scope="module")
@@ -35,10 +34,16 @@ def plain(filled) -> torchvision.models.ResNet:
     return filled(torchvision.models.resnet18)
 
 
-def _blank(name: str = "resnet18", ibn: str = "none") -> ResNet:
+@pytest.fixture
+def plain_file(plain, tmp_path: Path) -> str:
+    torch.save(plain.state_dict(), tmp_path / "plain.pth")
+    return str(tmp_path / "plain.pth")
+
+
+def _blank(name: str = "resnet18", ibn: str = "none", **options: object) -> nn.Module:
     """A network of zeros, instance norms after additions as fresh ones (weight 1)."""
     with torch.device("meta"):
-        backbone = build_backbone(name, ibn)
+        backbone = build_backbone(name, ibn, **options)
     backbone.to_empty(device="cpu")
     for key, value in backbone.state_dict().items():
         value.fill_(float(key.endswith("IN.weight")))
@@ -65,49 +70,6 @@ def published_plain(hub: Path, plain, monkeypatch: pytest.MonkeyPatch) -> Path:
     return _publish(hub, monkeypatch, "resnet18", plain.state_dict())
 
 
-TORCHVISION = [name for release, name, _ in PUBLISHED if release == "torchvision"]
-
-
-@pytest.mark.parametrize("name", TORCHVISION)
-def test_torchvision_addresses_and_errors_are_torchvisions(name: str) -> None:
-    other = {"resnext50": "resnext50_32x4d", "shufflenet_v2": "shufflenet_v2_x1_0"}
-    theirs = other.get(name, name)
-    weights = torchvision.models.get_model_weights(theirs).IMAGENET1K_V1
-    ours = PUBLISHED["torchvision", name, "none"]
-    assert ours.url == weights.url
-    accuracy = weights.meta["_metrics"]["ImageNet-1K"]
-    assert ours.top1_error == pytest.approx(100 - accuracy["acc@1"])
-    assert ours.top5_error == pytest.approx(100 - accuracy["acc@5"])
-
-
-def test_every_published_name_says_its_network_and_hash() -> None:
-    for (release, name, ibn), source in PUBLISHED.items():
-        stem = source.file_name.removesuffix(".pth").rsplit("-", 1)[0]
-        if release == "ibn_net":
-            assert stem == f"{name}_ibn_{ibn}"
-        digits = 10 if name == "shufflenet_v2" else 8
-        assert re.fullmatch(f"[0-9a-f]{{{digits}}}", source.sha256_prefix)
-
-
-def test_old_densenet_files_are_renamed_and_their_norms_split(filled) -> None:
-    plain = filled(torchvision.models.densenet121).state_dict()
-    old = {re.sub(r"\.(norm|conv)([12])\.", r".\1.\2.", key): v for key, v in plain.items()}
-    assert "features.denseblock1.denselayer1.norm.1.weight" in old
-    renamed = PUBLISHED["torchvision", "densenet121", "none"].rename(old)
-    assert renamed.keys() == plain.keys()
-    backbone = build_backbone("densenet121", "a")
-    adapted = adapt_plain_weights(renamed, backbone)
-    result = backbone.load_state_dict(adapted, strict=False)
-    assert (result.missing_keys, result.unexpected_keys) == (
-        [],
-        ["classifier.weight", "classifier.bias"],
-    )
-    norm = backbone.get_submodule("features.denseblock1.denselayer1.norm1")
-    values = plain["features.denseblock1.denselayer1.norm1.weight"]
-    assert torch.equal(norm.BN.weight, values[:38])
-    assert torch.equal(norm.IN.weight, values[38:])
-
-
 def test_plain_weights_fill_a_plain_network_whole(published_plain: Path, plain) -> None:
     backbone = _blank("resnet18")
     report = load_backbone_weights(backbone, "torchvision", "resnet18", "none")
@@ -117,10 +79,22 @@ def test_plain_weights_fill_a_plain_network_whole(published_plain: Path, plain) 
     assert all(torch.equal(v, plain.state_dict()[k]) for k, v in backbone.state_dict().items())
 
 
-def test_halves_of_a_take_the_halves_of_the_plain_norm(published_plain: Path, plain) -> None:
+# The release by its name, and a file of the same with the option: one rule.
+@pytest.fixture(params=["release", "file"])
+def load_plain(request, published_plain: Path, plain_file: str) -> Callable:
+    def load(backbone: nn.Module, ibn: str):
+        if request.param == "release":
+            return load_backbone_weights(backbone, "torchvision", "resnet18", ibn)
+        return load_backbone_weights(backbone, plain_file, "resnet18", ibn, "plain")
+
+    return load
+
+
+def test_halves_of_a_take_the_halves_of_the_plain_norm(load_plain: Callable, plain) -> None:
     backbone = _blank("resnet18", "a")
-    report = load_backbone_weights(backbone, "torchvision", "resnet18", "a")
+    report = load_plain(backbone, "a")
     assert report.fresh == ()
+    assert report.unused == ("fc.weight", "fc.bias")
     for name, module in backbone.named_modules():
         if isinstance(module, InstanceBatchNorm2d):
             reference = plain.get_submodule(name)
@@ -129,20 +103,25 @@ def test_halves_of_a_take_the_halves_of_the_plain_norm(published_plain: Path, pl
             assert torch.equal(module.IN.bias, reference.bias[:cut])
             assert torch.equal(module.BN.weight, reference.weight[cut:])
             assert torch.equal(module.BN.running_var, reference.running_var[cut:])
+            assert torch.equal(module.BN.running_mean, reference.running_mean[cut:])
     assert torch.equal(backbone.layer4[0].bn1.weight, plain.layer4[0].bn1.weight)
 
 
 def test_the_stem_of_b_inherits_and_its_block_norms_start_fresh(
-    published_plain: Path, plain
+    load_plain: Callable, plain
 ) -> None:
     backbone = _blank("resnet18", "b")
-    report = load_backbone_weights(backbone, "torchvision", "resnet18", "b")
+    report = load_plain(backbone, "b")
     assert torch.equal(backbone.bn1.weight, plain.bn1.weight)
     assert torch.equal(backbone.bn1.bias, plain.bn1.bias)
     names = ("layer1.1.IN", "layer2.1.IN")
     assert set(report.fresh) == {f"{n}.{part}" for n in names for part in ("weight", "bias")}
     assert (backbone.layer1[1].IN.weight == 1).all()
-    assert "fresh: layer1.1.IN.weight" in report.summary()
+    statistics = ("running_mean", "running_var", "num_batches_tracked")
+    assert set(report.unused) == {f"bn1.{part}" for part in statistics} | {"fc.weight", "fc.bias"}
+    summary = report.summary()
+    assert "117 of 121 tensors loaded; fresh: layer1.1.IN (weight, bias), layer2.1.IN (" in summary
+    assert "not used: bn1 (running_mean, running_var, num_batches_tracked), fc (2)" in summary
 
 
 @pytest.mark.parametrize(
@@ -160,53 +139,154 @@ def test_plain_light_weights_fill_b_up_to_its_block_norms(
     backbone = _blank(name, "b")
     report = load_backbone_weights(backbone, "torchvision", name, "b")
     assert set(report.fresh) == {f"{n}.{part}" for n in fresh for part in ("weight", "bias")}
-    assert all(key.startswith(("fc.", "classifier.")) for key in report.unused)
+    # The stem's batch norm became an instance norm, which has no running statistics.
+    homeless = ("fc.", "classifier.", "conv1.1.running", "conv1.1.num_batches")
+    assert all(key.startswith(homeless) for key in report.unused)
     assert set(report.loaded) | set(report.fresh) == set(backbone.state_dict())
     for key, value in backbone.state_dict().items():
         expected = plain.get(key, torch.full_like(value, float(key.endswith("IN.weight"))))
         assert torch.equal(value, expected), key
 
 
-def test_offline_the_error_says_what_to_get_and_where_to_put_it(hub: Path) -> None:
+@pytest.mark.parametrize("ibn", ["none", "a", "b", "d", "ad", "a2"])
+def test_every_key_of_backbone_and_file_is_in_the_report_once(
+    ibn: str, plain_file: str, plain
+) -> None:
+    backbone = _blank("resnet18", ibn)
+    report = load_backbone_weights(backbone, plain_file, "resnet18", ibn, "plain")
+    assert sorted((*report.loaded, *report.fresh)) == sorted(backbone.state_dict())
+    own_names = {key.replace(".IN.", ".").replace(".BN.", ".") for key in report.loaded}
+    assert own_names | set(report.unused) == set(plain.state_dict())
+    assert not own_names & set(report.unused)
+
+
+@pytest.mark.parametrize("match", ["exact", "plain", "partial"])
+def test_a_file_of_the_very_network_is_loaded_whole_however_strict(
+    match: str, tmp_path: Path, filled
+) -> None:
+    source = filled(build_backbone, "resnet18", "ad").state_dict()
+    torch.save(source, tmp_path / "weights.pth")
+    backbone = _blank("resnet18", "ad")
+    report = load_backbone_weights(backbone, str(tmp_path / "weights.pth"), "resnet18", "ad", match)
+    assert (report.fresh, report.unused, report.other_shape) == ((), (), ())
+    assert all(torch.equal(value, source[key]) for key, value in backbone.state_dict().items())
+
+
+def test_a_plain_file_in_an_ibn_network_is_an_error_that_names_the_option(plain_file: str) -> None:
     with pytest.raises(CheckpointError) as caught:
-        load_backbone_weights(_blank("resnet18", "a"), "ibn_net", "resnet18", "a")
+        load_backbone_weights(_blank("resnet18", "a"), plain_file, "resnet18", "a")
     message = str(caught.value)
-    url = "https://github.com/XingangPan/IBN-Net/releases/download/v1.0/resnet18_ibn_a-2f571257.pth"
-    assert url in message
-    assert str(hub / "resnet18_ibn_a-2f571257.pth") in message
-    assert "model.weights=none" in message
+    assert "plain.pth does not fit resnet18 with ibn a" in message
+    assert "missing layer1.0.bn1.IN.weight" in message
+    assert "The file holds the weights of resnet18 with ibn none" in message
+    assert "model.weights_match=plain fits them" in message
 
 
-def test_a_damaged_published_file_is_refused(hub: Path) -> None:
-    hub.mkdir()
-    (hub / "resnet18_ibn_a-2f571257.pth").write_bytes(b"half a file")
-    with pytest.raises(CheckpointError, match=r"damaged or another file.*2f571257.*Delete it"):
-        load_backbone_weights(_blank("resnet18", "a"), "ibn_net", "resnet18", "a")
+def test_plain_still_means_the_same_depth_and_no_missing_norm(plain, tmp_path: Path) -> None:
+    path = tmp_path / "cut.pth"
+    torch.save({k: v for k, v in plain.state_dict().items() if k != "layer2.1.bn1.weight"}, path)
+    with pytest.raises(CheckpointError, match=r"missing layer2\.1\.bn1\.IN\.weight"):
+        load_backbone_weights(_blank("resnet18", "a"), str(path), "resnet18", "a", "plain")
+    torch.save(_blank("resnet34").state_dict(), path)
+    with pytest.raises(CheckpointError, match=r"(?s)unknown layer1\.2.*Set .*name=resnet34"):
+        load_backbone_weights(_blank("resnet18", "a"), str(path), "resnet18", "a", "plain")
+    torch.save(plain.state_dict(), path)
+    with pytest.raises(CheckpointError, match=r"layer1\.0\.conv2\.weight has shape"):
+        load_backbone_weights(_blank("resnet18", "c"), str(path), "resnet18", "c", "plain")
 
 
-def test_a_network_without_published_weights_is_named() -> None:
+def test_partial_takes_what_fits_and_reports_the_rest(filled, tmp_path: Path) -> None:
+    source = filled(torchvision.models.resnet34).state_dict()
+    source |= {"bn1.weight": torch.ones(3), "extra.weight": torch.ones(1)}
+    del source["layer1.0.conv1.weight"]
+    torch.save(source, tmp_path / "w.pth")
+    backbone = _blank("resnet18", "a")
+    before = {key: value.clone() for key, value in backbone.state_dict().items()}
+    report = load_backbone_weights(backbone, str(tmp_path / "w.pth"), "resnet18", "a", "partial")
+    after = backbone.state_dict()
+    assert report.fresh == ("bn1.weight", "layer1.0.conv1.weight")
+    assert report.other_shape == ("bn1.weight",)
+    assert all(torch.equal(after[key], before[key]) for key in report.fresh)
+    assert torch.equal(after["layer3.0.conv1.weight"], source["layer3.0.conv1.weight"])
+    norm = source["layer1.0.bn1.weight"]
+    assert torch.equal(after["layer1.0.bn1.IN.weight"], norm[:32])
+    assert {"extra.weight", "bn1.weight", "fc.weight", "layer1.2.conv1.weight"} <= set(
+        report.unused
+    )
+    assert not set(report.loaded) & set(report.unused)
+    assert "of another shape: bn1 (weight)" in report.summary()
+
+
+def test_partial_with_nothing_in_common_is_an_error(tmp_path: Path) -> None:
+    torch.save(_blank("densenet121").state_dict(), tmp_path / "dense.pth")
+    with pytest.raises(CheckpointError) as caught:
+        load_backbone_weights(_blank(), str(tmp_path / "dense.pth"), "resnet18", "none", "partial")
+    assert "dense.pth has nothing of resnet18 with ibn none" in str(caught.value)
+    assert "holds the weights of densenet121 with ibn none" in str(caught.value)
+
+
+def test_the_config_says_how_well_a_file_must_fit(plain_file: str, caplog) -> None:
+    tree = {"backbone": {"name": "resnet18", "ibn": "b"}, "weights": plain_file}
+    with torch.device("meta"), pytest.raises(CheckpointError, match="weights_match=plain"):
+        build_segmenter(ModelConfig.model_validate(tree), 3)
+    tree["weights_match"] = "plain"
+    with caplog.at_level("INFO"):
+        model = build_segmenter(ModelConfig.model_validate(tree), 3)
+    assert "117 of 121 tensors loaded; fresh: layer1.1.IN" in caplog.text
+    stem = torch.load(plain_file, weights_only=True)["bn1.weight"]
+    assert torch.equal(model.backbone.bn1.weight, stem)
+
+
+def test_a_network_without_published_weights_is_named_with_what_there_is() -> None:
     with pytest.raises(CheckpointError, match="ibn_net has no published weights for resnet18 with"):
         load_backbone_weights(_blank("resnet18"), "ibn_net", "resnet18", "none")
+    with pytest.raises(CheckpointError, match=r"use model\.weights=ibn_net, a file, or none"):
+        load_backbone_weights(_blank("resnext101", "a"), "torchvision", "resnext101", "a")
+    with pytest.raises(
+        CheckpointError, match=r"torchvision with model\.weights_match=partial, a f"
+    ):
+        load_backbone_weights(_blank("resnet18", "c"), "ibn_net", "resnet18", "c")
 
 
-@pytest.mark.parametrize("wrapping", ["plain", "imagenet-script", "own-checkpoint"])
+@pytest.mark.parametrize(
+    ("given", "hint"),
+    [("torchvison", "torchvision"), ("None", "none"), ("ibn-net", "ibn_net")],
+)
+def test_a_mistyped_source_is_answered_with_the_likely_one(given: str, hint: str) -> None:
+    with pytest.raises(CheckpointError, match=f"{given} is no file, .* did you mean {hint}"):
+        load_backbone_weights(_blank(), given, "resnet18", "none")
+
+
+def test_a_mistyped_path_is_answered_with_the_file_beside_it(plain_file: str) -> None:
+    with pytest.raises(CheckpointError, match=f"did you mean {plain_file}"):
+        load_backbone_weights(_blank(), plain_file[:-1], "resnet18", "none")
+
+
+WRAPPINGS = ["plain", "imagenet-script", "own-checkpoint", "own-network", "reference-script"]
+
+
+@pytest.mark.parametrize("wrapping", WRAPPINGS)
 def test_a_file_of_the_same_network_is_loaded_however_it_is_wrapped(
     tmp_path: Path, wrapping: str, filled
 ) -> None:
     source = filled(build_backbone, "resnet18", "b").state_dict()
+    whole = {**{f"backbone.{k}": v for k, v in source.items()}, "head.x": torch.ones(1)}
     content = {
         "plain": {**source, "fc.weight": torch.zeros(1000, 512)},
         "imagenet-script": {
             "epoch": 3,
             "state_dict": {f"module.{k}": v for k, v in source.items()},
         },
-        "own-checkpoint": {
-            "model": {**{f"backbone.{k}": v for k, v in source.items()}, "head.x": torch.ones(1)}
-        },
+        "own-checkpoint": {"model": whole},
+        "own-network": whole,
+        "reference-script": {"model": source, "epoch": 3},
     }[wrapping]
     torch.save(content, tmp_path / "weights.pth")
     backbone = _blank("resnet18", "b")
-    load_backbone_weights(backbone, str(tmp_path / "weights.pth"), "resnet18", "b")
+    report = load_backbone_weights(backbone, str(tmp_path / "weights.pth"), "resnet18", "b")
+    assert report.unused == {"plain": ("fc.weight",)}.get(
+        wrapping, ("head.x",) * ("own" in wrapping)
+    )
     assert all(torch.equal(value, source[key]) for key, value in backbone.state_dict().items())
 
 
@@ -223,19 +303,51 @@ def test_weights_without_batch_counters_as_old_files_are_accepted(tmp_path: Path
 @pytest.mark.parametrize(
     ("kind", "ibn", "expected"),
     [
-        ("resnet18", "a", "missing layer1.0.bn1.IN.weight"),
         ("resnet34", "none", "unknown layer1.2.conv1.weight"),
         ("resnet50", "none", r"layer1.0.conv1.weight has shape \(64, 64, 1, 1\), expected"),
+        ("densenet121", "a", "missing conv1.weight"),
     ],
 )
-def test_a_file_of_another_network_is_refused_with_a_short_list(
+def test_a_file_of_another_network_is_refused_with_a_short_list_and_its_name(
     tmp_path: Path, kind: str, ibn: str, expected: str
 ) -> None:
-    torch.save(_blank(kind).state_dict(), tmp_path / "other.pth")
+    torch.save(_blank(kind, ibn).state_dict(), tmp_path / "other.pth")
     with pytest.raises(CheckpointError, match=expected) as caught:
-        load_backbone_weights(_blank("resnet18", ibn), str(tmp_path / "other.pth"), "resnet18", ibn)
-    assert "more" in str(caught.value)
-    assert len(str(caught.value).splitlines()) < 12
+        load_backbone_weights(_blank(), str(tmp_path / "other.pth"), "resnet18", "none")
+    message = str(caught.value)
+    assert "other.pth does not fit resnet18 with ibn none" in message
+    assert f"The file holds the weights of {kind} with ibn {ibn}. Set model.backbone.n" in message
+    assert "more" in message
+    assert len(message.splitlines()) < 12
+
+
+def test_the_same_network_with_another_share_of_instance_norm_is_told_apart(tmp_path: Path) -> None:
+    torch.save(_blank("resnet18", "a", ibn_ratio=0.25).state_dict(), tmp_path / "w.pth")
+    with pytest.raises(CheckpointError, match="Check ibn_stages, ibn_ratio and stem"):
+        load_backbone_weights(_blank("resnet18", "a"), str(tmp_path / "w.pth"), "resnet18", "a")
+
+
+def test_a_file_without_tensors_and_one_of_robustnet_are_answered(tmp_path: Path) -> None:
+    path = tmp_path / "w.pth"
+    torch.save({"epoch": 3, "note": "x"}, path)
+    with pytest.raises(CheckpointError, match=r"w\.pth holds no tensors, but epoch, note"):
+        load_backbone_weights(_blank(), str(path), "resnet18", "none")
+    keys = ("layer0.0.weight", "bot_aspp.0.weight", "final2.0.weight")
+    torch.save({"state_dict": {f"module.{key}": torch.ones(1) for key in keys}}, path)
+    with pytest.raises(CheckpointError, match=r"convert it first: python tools/convert_checkpoint"):
+        load_backbone_weights(_blank(), str(path), "resnet18", "none")
+
+
+def test_safetensors_of_a_whole_network_start_a_backbone(tmp_path: Path, filled) -> None:
+    safetensors = pytest.importorskip("safetensors.torch", reason="needs the extra `export`")
+    source = filled(build_backbone, "resnet18", "a").state_dict()
+    tensors = {f"backbone.{key}": value for key, value in source.items()}
+    path = tmp_path / "w.safetensors"
+    safetensors.save_file(tensors | {"head.x": torch.ones(1)}, path)
+    backbone = _blank("resnet18", "a")
+    report = load_backbone_weights(backbone, str(path), "resnet18", "a")
+    assert report.unused == ("head.x",)
+    assert all(torch.equal(value, source[key]) for key, value in backbone.state_dict().items())
 
 
 def test_none_leaves_the_network_as_it_is() -> None:

@@ -92,17 +92,24 @@ def test_every_stored_value_is_met(name: str, filled) -> None:
         np.testing.assert_allclose(values, stored[key], atol=1e-4, rtol=1e-4, err_msg=key)
 
 
+PLAIN = ["resnet18", "resnext50", "densenet121"]
+PLAIN_DEEP = ["resnet34", "resnet50", "resnet101", "resnet152"]
+PLAIN_DEEP += ["densenet169", "densenet201", "densenet161"]
+
+
 @pytest.mark.parametrize(
-    ("name", "torchvision_name"),
-    [("densenet121", "densenet121"), ("resnext50", "resnext50_32x4d")],
+    "name", [*PLAIN, *(pytest.param(name, marks=pytest.mark.slow) for name in PLAIN_DEEP)]
 )
 @torch.no_grad()
-def test_plain_networks_are_torchvisions(name: str, torchvision_name: str, filled) -> None:
-    reference = filled(getattr(torchvision.models, torchvision_name))
+def test_plain_networks_are_torchvisions(name: str, filled) -> None:
+    reference = filled(
+        getattr(torchvision.models, {"resnext50": "resnext50_32x4d"}.get(name, name))
+    )
     network = build_classifier(name).eval()
     network.load_state_dict(reference.state_dict(), strict=True)
     image = _noise(0, 1, 3, 64, 96)
     torch.testing.assert_close(network(image), reference(image), atol=1e-4, rtol=1e-4)
+    assert network.state_dict().keys() == reference.state_dict().keys()  # and back, strictly
 
 
 @pytest.mark.parametrize("network", [name for name in BACKBONES if "a" in ibn_variants(name)])

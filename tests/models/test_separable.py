@@ -73,9 +73,7 @@ def test_separable_split_deeplabv3plus_is_smps_network() -> None:
 
 
 def test_separable_deeplabv3_is_smps_network() -> None:
-    theirs = _smp(
-        "DeepLabV3", decoder_aspp_separable=True, encoder_output_stride=16, upsampling=16
-    )
+    theirs = _smp("DeepLabV3", decoder_aspp_separable=True, encoder_output_stride=16, upsampling=16)
     _assert_same_network(_build(DeepLabV3HeadConfig(name="deeplabv3", separable=True)), theirs)
 
 

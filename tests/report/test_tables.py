@@ -26,6 +26,12 @@ def test_the_table_between_the_markers_comes_from_the_rows(results):
     assert "old" not in filled
 
 
+def test_a_folder_of_fine_tuning_rows_gives_their_table(results):
+    row = ROW | {"share": 0.1, "start": "scratch", "fine_tuned": False, "train_images": 3}
+    (results / "demo" / "fine_tune.json").write_text(json.dumps([row]))
+    assert "| resnet18, IBN-a | scratch | 50.0 / 75.0 |" in fill_tables(TEXT, results)
+
+
 def test_filling_twice_changes_nothing(results):
     once = fill_tables(TEXT, results)
     assert fill_tables(once, results) == once

@@ -7,7 +7,7 @@ import triton.language as tl
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
-from segibn.models import ibn_triton
+from segibn.models import ibn_triton, ibn_triton_backward
 
 POINTERS_OF_X = ("x", "grad", "out")
 
@@ -44,10 +44,10 @@ def signature_of(kernel, element: str) -> tuple[dict[str, str], dict[str, object
 
 
 def main() -> int:
-    names = [name for name in dir(ibn_triton) if name.endswith("_kernel")]
-    assert len(names) == 6, names
-    for name in names:
-        kernel = getattr(ibn_triton, name)
+    modules = (ibn_triton, ibn_triton_backward)
+    kernels = {n: getattr(m, n) for m in modules for n in dir(m) if n.endswith("_kernel")}
+    assert len(kernels) == 6, kernels
+    for name, kernel in kernels.items():
         for capability in (80, 90):
             for element in ("bf16", "fp32"):
                 types, constants = signature_of(kernel, element)

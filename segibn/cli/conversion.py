@@ -1,0 +1,189 @@
+"""The three conversions of checkpoints: file to file, each returns what it wrote in one line."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from segibn.config.load import validate
+from segibn.config.schema import ModelConfig, RunConfig
+from segibn.engine.checkpoint import ClassTable, save_checkpoint
+from segibn.errors import CheckpointError
+from segibn.files import atomic_path
+from segibn.labels.cityscapes import CITYSCAPES
+from segibn.models import robustnet
+from segibn.models.build import build_segmenter
+from segibn.models.state import compare_states, shortened
+from segibn.models.weights import load_segmenter
+
+_ORIGIN = "robustnet"
+
+
+def to_segibn(
+    source: Path, content: dict[str, Any], output: Path, output_stride: int | None, trained_on: str
+) -> str:
+    """Write a RobustNet checkpoint as one of this package.
+
+    Args:
+        source: where ``content`` is from, for messages.
+        content: a RobustNet checkpoint, or its state dict alone.
+        output: a .pt file.
+        output_stride: of the network; None = that of RobustNet's scripts.
+        trained_on: data set to note.
+
+    Raises:
+        CheckpointError: not one of RobustNet's networks with a ResNet-50 or -101; names the file.
+    """
+    state = robustnet.plain_state(content)
+    assert state is not None
+    with _naming(source):
+        kind = robustnet.inspect(state)
+        ours = robustnet.from_robustnet(state)
+    kind = kind if output_stride is None else replace(kind, output_stride=output_stride)
+    if kind.num_classes != CITYSCAPES.num_classes:
+        raise CheckpointError(
+            f"{source}: {kind.num_classes} classes; RobustNet's networks have the "
+            f"{CITYSCAPES.num_classes} of Cityscapes, and what others mean is not known"
+        )
+    config = _run_config(output.stem, kind, trained_on)
+    with torch.device("meta"):
+        model = build_segmenter(config.model, kind.num_classes)
+    differences = compare_states(model.state_dict(), ours)
+    if differences:
+        raise CheckpointError(
+            f"{source} is not RobustNet's {kind.backbone} ({kind.variant}), or not the whole of "
+            f"it; here with this package's names:\n{shortened(differences)}"
+        )
+    model.load_state_dict(ours, assign=True)
+    progress = {key: content[key] for key in ("epoch", "mean_iu") if key in content}
+    save_checkpoint(
+        output,
+        model=model,
+        config=config,
+        classes=ClassTable("cityscapes19", CITYSCAPES.class_names, CITYSCAPES.palette.tolist()),
+        iteration=config.optim.iterations,
+        training=None,
+        origin={
+            "format": _ORIGIN,
+            "variant": kind.variant,
+            "folded": robustnet.folded(state),
+            **progress,
+        },
+    )
+    trained = f", epoch {progress['epoch']}" if "epoch" in progress else ""
+    return (
+        f"{kind.backbone}, {kind.variant}{trained}, output stride {kind.output_stride}; "
+        f"{len(ours)} tensors"
+    )
+
+
+def _run_config(name: str, kind: robustnet.RobustNetKind, trained_on: str) -> RunConfig:
+    tree = {
+        "name": name,
+        "data": {"train": {"name": trained_on, "split": "train"}},
+        "model": kind.model_config(),
+    }
+    return validate(tree, source="the converted network")
+
+
+def to_robustnet(source: Path, output: Path, variant: robustnet.Variant | None) -> str:
+    """Write a checkpoint of this package as RobustNet's code reads it.
+
+    Args:
+        source: a checkpoint of this package.
+        output: a .pth file.
+        variant: of RobustNet; None = what it was converted from, else ``ibn`` or ``base``.
+
+    Raises:
+        CheckpointError: RobustNet has no such network; names the file and the differences.
+    """
+    model, config, meta = load_segmenter(source)
+    origin = meta.get("origin", {})
+    origin = origin if origin.get("format") == _ORIGIN else {}
+    backbone = config.model.backbone
+    natural: robustnet.Variant = "ibn" if backbone.ibn == "b" else "base"
+    kind = robustnet.RobustNetKind(
+        backbone.name,
+        variant or origin.get("variant") or natural,
+        deep_stem=backbone.stem == "conv3x3",
+        output_stride=backbone.output_stride,
+        num_classes=len(meta["class_names"]),
+    )
+    _check_is_robustnets(source, config.model, kind)
+    with _naming(source):
+        theirs = robustnet.to_robustnet(model.state_dict(), kind, origin.get("folded"))
+    content = {
+        "state_dict": {f"module.{key}": value for key, value in theirs.items()},
+        "epoch": origin.get("epoch", 0),
+        "mean_iu": origin.get("mean_iu", 0.0),
+    }
+    with atomic_path(output) as temporary:
+        torch.save(content, temporary)
+    return f"RobustNet {kind.backbone}, {kind.variant}; {len(theirs)} tensors"
+
+
+def _check_is_robustnets(source: Path, model: ModelConfig, kind: robustnet.RobustNetKind) -> None:
+    """Raise unless the network is the one that RobustNet's code builds."""
+    if kind.backbone not in robustnet.BACKBONES:
+        raise CheckpointError(
+            f"{source}: RobustNet has no {kind.backbone}, only {', '.join(robustnet.BACKBONES)}"
+        )
+    own = dict(_flatten(model.model_dump()))
+    wanted = dict(_flatten(_run_config("x", kind, "gta5").model.model_dump()))
+    free = ("weights", "head.dropout", "aux_head")
+    differences = [
+        f"model.{key} is {own.get(key)}, RobustNet's {value}"
+        for key, value in wanted.items()
+        if own.get(key) != value and not key.startswith(free)
+    ]
+    aux = model.aux_head
+    if aux is not None and (aux.layer, aux.channels) != ("layer3", 512):
+        differences.append("model.aux_head is not on layer3 with 512 channels")
+    if differences:
+        raise CheckpointError(
+            f"{source} is another network than RobustNet's {kind.backbone} ({kind.variant}):\n"
+            f"{shortened(differences)}"
+        )
+
+
+def _flatten(tree: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    if not isinstance(tree, dict):
+        yield prefix.removesuffix("."), tree
+        return
+    for key, value in tree.items():
+        yield from _flatten(value, f"{prefix}{key}.")
+
+
+def to_safetensors(source: Path, output: Path) -> str:
+    """Write a checkpoint's network as safetensors; its config and classes become metadata.
+
+    Raises:
+        CheckpointError: not a checkpoint of this package; or the package is not installed.
+    """
+    model, config, meta = load_segmenter(source)
+    try:
+        from safetensors.torch import save_file
+    except ImportError:
+        raise CheckpointError(
+            f"{output}: writing it needs a package, pip install 'segibn[export]'"
+        ) from None
+    state = {key: value.contiguous() for key, value in model.state_dict().items()}
+    notes = {"format": "pt", "config": config.model_dump_json()}
+    for key in ("classes", "class_names", "palette", "iteration"):
+        notes[key] = json.dumps(meta[key])
+    with atomic_path(output) as temporary:
+        save_file(state, temporary, metadata=notes)
+    return f"{len(state)} tensors of {config.name}"
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Put the file's name before the message of what knows tensors only."""
+    try:
+        yield
+    except CheckpointError as error:
+        raise CheckpointError(f"{path}: {error}") from error

@@ -1,0 +1,175 @@
+"""``soak``: one training uninterrupted, the same one killed and resumed; do they end alike?"""
+
+import argparse
+import dataclasses
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from segibn import provenance
+from segibn.cli.arguments import add_datasets_argument, datasets_root
+from segibn.config.load import load_config
+from segibn.errors import SegibnError
+from segibn.files import write_json
+
+if TYPE_CHECKING:  # torch only after the config is known to be right
+    from segibn.cli.cut_launch import Cut, Launch
+
+SAMPLE_CONFIG = Path(__file__).resolve().parents[2] / "configs" / "sample_ibn.yaml"
+DEFAULTS = ["engine.log_every=1", "engine.checkpoint_every=5"]
+TIMED_ITERATIONS = 24
+
+EXAMPLE = """\
+example:
+  python tools/soak.py                                       # painted frames, a minute or two
+  python tools/soak.py configs/gta5_ibn.yaml --datasets /data --minutes 30 --processes 2
+
+Kills take turns: SIGKILL of one rank, SIGKILL of all processes, SIGTERM of torchrun; each at a
+random moment, each followed by --resume auto. Then the two last checkpoints are compared, every
+tensor of them to the last bit, and both loss curves.
+
+exit codes: 0 the two runs are equal; 1 they differ; 2 a run failed
+"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of this verb."""
+    parser = argparse.ArgumentParser(
+        prog="soak.py",
+        description="Train once uninterrupted and once killed and resumed, and compare the bits.",
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "config", type=Path, nargs="?", help="YAML file (default: sample_ibn on painted frames)"
+    )
+    parser.add_argument(
+        "--set", nargs="+", default=[], metavar="key=value", help="config values to replace"
+    )
+    add_datasets_argument(parser)
+    parser.add_argument("--output", type=Path, default=Path("runs/soak"), metavar="DIR")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="default: soak.json in --output")
+    parser.add_argument("--processes", type=int, default=2, metavar="N")
+    parser.add_argument("--kills", type=int, default=2, metavar="K")
+    parser.add_argument("--kill-seed", type=int, default=0, help="of the moments of the kills")
+    length = parser.add_mutually_exclusive_group()
+    length.add_argument("--iterations", type=int, default=40, metavar="N")
+    length.add_argument(
+        "--minutes", type=float, help="as many iterations as the uninterrupted run does in these"
+    )
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the verb; see ``EXAMPLE`` for what it returns."""
+    arguments = build_parser().parse_args(argv)
+    output: Path = arguments.output
+    if output.exists() and any(output.iterdir()):
+        raise SegibnError(f"{output} is not empty; remove it or choose another --output")
+    config = arguments.config or SAMPLE_CONFIG
+    load_config(config, arguments.set)  # a mistake in it must show before anything is painted
+    root = datasets_root(arguments.datasets) if arguments.config else _paint(output / "data")
+
+    from segibn.cli.cut_launch import plan_cuts, prepare_launch
+
+    def launch(name: str, *more: str) -> "Launch":
+        overrides = [*DEFAULTS, *arguments.set, *more]
+        return prepare_launch(config, overrides, root, output / name, arguments.processes)
+
+    iterations = arguments.iterations
+    if arguments.minutes is not None:
+        iterations = _iterations_in(arguments.minutes, launch)
+    cuts = plan_cuts(arguments.kills, iterations, arguments.processes, arguments.kill_seed)
+    whole, cut = (launch(name, f"optim.iterations={iterations}") for name in ("whole", "cut"))
+    report = soak(whole, cut, cuts)
+    write_json(arguments.json or output / "soak.json", report)
+    if report["equal"]:
+        print("equal, to the last bit")
+        return 0
+    from segibn.models.state import shortened
+
+    print("the two runs DIFFER:\n" + shortened(report["differences"], limit=20))
+    return 1
+
+
+def soak(whole: "Launch", cut: "Launch", cuts: "Sequence[Cut]") -> dict[str, Any]:
+    """Run a training to its end and another with cuts, and compare what they leave.
+
+    Args:
+        whole: the training.
+        cut: the same, into another folder.
+        cuts: when it is killed, and how.
+
+    Returns:
+        What ``--json`` writes: whether they are "equal", the "differences", how much was
+        "compared", the "kills" as they came (see ``run_with_cuts``), times, and what it rests on.
+
+    Raises:
+        SegibnError: a run failed, or ended before it could be killed.
+    """
+    from segibn.cli.cut_launch import run_whole, run_with_cuts
+    from segibn.engine.same_run import compare_runs, count_values
+
+    iterations = load_config(whole.config, whole.overrides).optim.iterations
+    print(f"{iterations} iterations, {whole.processes} processes: {whole.run.path}", flush=True)
+    whole_s = run_whole(whole)
+    print(f"  {whole_s:.0f} s; the same, killed {len(cuts)} times: {cut.run.path}", flush=True)
+    launches = run_with_cuts(cut, cuts)
+    differences = compare_runs(whole.run, cut.run)
+    return {
+        "equal": not differences,
+        "differences": differences,
+        "compared": count_values(whole.run),
+        "iterations": iterations,
+        "processes": whole.processes,
+        "kills": launches[:-1],
+        "planned_cuts": [dataclasses.asdict(one) for one in cuts],
+        "uninterrupted_s": round(whole_s, 1),
+        "cut_s": round(sum(part["duration_s"] for part in launches), 1),
+        **_circumstances(whole),
+    }
+
+
+def _iterations_in(minutes: float, launch: "Callable[..., Launch]") -> int:
+    """Time a short run, which tells the speed; its own start is not in it."""
+    from segibn.cli.cut_launch import run_whole, seconds_per_iteration
+
+    timing = launch("timing", f"optim.iterations={TIMED_ITERATIONS}", "optim.warmup_iterations=0")
+    run_whole(timing)
+    pace = seconds_per_iteration(timing)
+    print(f"  {pace:.2f} s for an iteration: {timing.run.path}", flush=True)
+    return max(TIMED_ITERATIONS, round(60 * minutes / pace))
+
+
+def _circumstances(launch: "Launch") -> dict[str, Any]:
+    """What the result rests on: command, versions, machine, frames by name."""
+    from segibn import distributed
+    from segibn.data.build import index_dataset
+    from segibn.engine.precision import choose_dtype
+    from segibn.engine.scoring import set_name
+
+    config = load_config(launch.config, launch.overrides)
+    device = distributed.default_device()
+    sets = [*config.data.sources, *([config.data.val] if config.data.val else [])]
+    return {
+        "command": provenance.command_line(),
+        "config": config.name,
+        "overrides": list(launch.overrides),
+        "git_revision": provenance.git_revision(),
+        "versions": provenance.versions(),
+        "machine": provenance.machine(),
+        "device": device.type,
+        "precision": str(choose_dtype(config.engine.precision, device)).removeprefix("torch."),
+        "frames": {
+            set_name(dataset): [sample.name for sample in index_dataset(dataset, launch.datasets)]
+            for dataset in sets
+        },
+    }
+
+
+def _paint(folder: Path) -> Path:
+    """Paint a few sample frames to train on."""
+    from segibn.synthetic.write import SampleSpec, write_sample_data
+
+    write_sample_data(folder, SampleSpec(frames=(24, 6), sets=("gta5",)))
+    return folder

@@ -1,0 +1,129 @@
+"""Data room: colour jitter and blur of a crop. Pure functions of the pixels and a random generator.
+
+The jitter is torchvision's `ColorJitter`, by its formulas for float images (what
+`torchvision.transforms.v2.functional.adjust_*` compute), carried out in float32 from the first step
+to the last and rounded once; a test holds it to them. Rounding after each step, as libraries do on
+uint8, adds up to an error of several grey levels.
+"""
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+
+_GREY = np.array([0.2989, 0.587, 0.114])
+"""Weights of R, G, B in torchvision's `rgb_to_grayscale`."""
+
+_BAND = 64  # rows that are changed at a time: in hue, what they take fits into a core's cache
+_TRUNCATE = 4.0
+
+
+class ColorJitter:
+    """Brightness, contrast, saturation and hue, each by a random amount, in random order."""
+
+    def __init__(self, brightness: float, contrast: float, saturation: float, hue: float) -> None:
+        """Keep the strengths.
+
+        Args:
+            brightness: factors are uniform in [max(0, 1 - brightness), 1 + brightness]; 0 = none.
+            contrast: likewise.
+            saturation: likewise.
+            hue: shifts are uniform in [-hue, hue], in turns of the colour circle; 0 = none.
+        """
+        self.strengths = (brightness, contrast, saturation, hue)
+
+    def __call__(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Change (H, W, 3) uint8 RGB by what `draw` returns; the input stays as it is."""
+        return adjust(image, self.draw(rng))
+
+    def draw(self, rng: np.random.Generator) -> list[tuple[int, float]]:
+        """Draw the steps that `adjust` takes, without those that have no strength.
+
+        Args:
+            rng: eight numbers are drawn, whatever the strengths.
+        """
+        order = np.argsort(rng.uniform(size=4))
+        places = rng.uniform(-1.0, 1.0, size=4)
+        amounts = [float(s * place) for s, place in zip(self.strengths, places, strict=True)]
+        for number, strength in enumerate(self.strengths[:3]):
+            low = max(0.0, 1.0 - strength)
+            amounts[number] = float(low + (1.0 + strength - low) * (places[number] + 1.0) / 2.0)
+        return [(int(n), amounts[n]) for n in order if self.strengths[n] > 0]
+
+
+def adjust(image: np.ndarray, steps: list[tuple[int, float]]) -> np.ndarray:
+    """Apply changes of colour one after the other.
+
+    Args:
+        image: (H, W, 3) uint8 RGB, not modified.
+        steps: (number, amount): 0 brightness, 1 contrast, 2 saturation, each by a factor >= 0; 3
+            hue, by a shift in turns.
+
+    Returns:
+        (H, W, 3) uint8, the float result rounded.
+    """
+    if not steps:
+        return image
+    pixels = image.astype(np.float32)
+    for number, amount in steps:
+        pixels = _STEPS[number](pixels, amount)
+    return cv2.convertScaleAbs(pixels)
+
+
+def _brightness(pixels: np.ndarray, factor: float) -> np.ndarray:
+    pixels *= np.float32(factor)
+    return _clip(pixels, factor)
+
+
+def _contrast(pixels: np.ndarray, factor: float) -> np.ndarray:
+    """Blend with the mean grey level of the whole picture."""
+    mean = float(_GREY @ cv2.mean(pixels)[:3])
+    pixels *= np.float32(factor)
+    pixels += np.float32((1.0 - factor) * mean)
+    return _clip(pixels, factor)
+
+
+def _saturation(pixels: np.ndarray, factor: float) -> np.ndarray:
+    """Blend each pixel with its grey level."""
+    matrix = factor * np.eye(3) + (1.0 - factor) * _GREY
+    return _clip(cv2.transform(pixels, matrix.astype(np.float32)), factor)
+
+
+def _hue(pixels: np.ndarray, shift: float) -> np.ndarray:
+    degrees = np.float32(360.0 * (shift % 1.0))
+    for top in range(0, len(pixels), _BAND):
+        band = pixels[top : top + _BAND]
+        hsv = cv2.cvtColor(band, cv2.COLOR_RGB2HSV)
+        hue = hsv[..., 0] + degrees
+        hue -= np.float32(360.0) * (hue >= 360.0)
+        hsv[..., 0] = hue
+        cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB, dst=band)
+    return pixels
+
+
+def _clip(pixels: np.ndarray, factor: float) -> np.ndarray:
+    """Back to 0..255, which a blend with a factor of at most 1 does not leave."""
+    return pixels if factor <= 1.0 else np.clip(pixels, 0.0, 255.0, out=pixels)
+
+
+_STEPS: tuple[Callable[[np.ndarray, float], np.ndarray], ...] = (
+    _brightness,
+    _contrast,
+    _saturation,
+    _hue,
+)
+
+
+def blur(image: np.ndarray, sigma: float) -> np.ndarray:
+    """Blur (H, W, 3) uint8 by a Gaussian.
+
+    Args:
+        image: not modified.
+        sigma: of the Gaussian in pixels; it is cut off at four times that, as SciPy does. The
+            picture goes on as its mirror image beyond its edges.
+    """
+    radius = int(_TRUNCATE * sigma + 0.5)
+    if radius == 0:
+        return image
+    side = 2 * radius + 1
+    return cv2.GaussianBlur(image, (side, side), sigma, borderType=cv2.BORDER_REFLECT_101)

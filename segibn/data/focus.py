@@ -1,0 +1,111 @@
+"""Data room: draw a class, then a frame that shows it and a point of it there. Numpy only.
+
+In: a `ClassIndex` and the probability of each class. Out: (frame, (row, column)); the crop of that
+sample must contain the point. Two known ways to choose (`FocusTable` serves both):
+
+- class-uniform: every class as often as any other, then any of its points (RobustNet,
+  ``datasets/uniform.py``, which took it from NVIDIA's segmentation code);
+- rare class: the rarer the more often, then any frame with enough of it, then any of its points
+  there (DAFormer, arXiv 2111.14887, section 3.2, and its ``mmseg/datasets/uda_dataset.py``).
+"""
+
+import numpy as np
+
+from segibn.data.class_index import ClassIndex
+
+Point = tuple[int, int]
+"""Row and column of a pixel of a frame."""
+
+
+class FocusTable:
+    """Draws (frame, point) with given probabilities of the classes."""
+
+    def __init__(
+        self, index: ClassIndex, probabilities: np.ndarray, *, by_frame: bool, min_pixels: int = 1
+    ) -> None:
+        """Sort the points by class.
+
+        Args:
+            index: of the set.
+            probabilities: (K,) float64, sum 1; 0 for a class that no frame has enough of.
+            by_frame: draw a frame of the class first and then a point in it, so that every frame
+                counts the same; False draws among all points of the class.
+            min_pixels: a frame counts for a class from so many of its pixels on.
+
+        Raises:
+            ValueError: a class with a probability has no frame.
+        """
+        enough = index.pixels[index.frame, index.train_id] >= min_pixels
+        chosen = np.flatnonzero(enough)
+        order = chosen[np.argsort(index.train_id[chosen], kind="stable")]
+        self._frame, self._place = index.frame[order], index.place[order]
+        self._ends = np.cumsum(np.bincount(index.train_id[order], minlength=index.num_classes))
+        self._by_frame = by_frame
+        self._starts: dict[int, list[int]] = {}
+        self.probabilities = probabilities
+        points = np.diff(self._ends, prepend=0)
+        if (probabilities[points == 0] > 0).any():
+            raise ValueError("a class that no frame shows cannot be drawn")
+
+    def draw(self, rng: np.random.Generator) -> tuple[int, Point]:
+        """Draw a frame and a point (row, column) in it.
+
+        Args:
+            rng: source of randomness; two or three draws.
+        """
+        train_id = int(rng.choice(len(self.probabilities), p=self.probabilities))
+        first = int(self._ends[train_id - 1]) if train_id else 0
+        stop = int(self._ends[train_id])
+        if self._by_frame:
+            starts = self._starts_of(train_id, first, stop)
+            chosen = int(rng.integers(len(starts) - 1))
+            first, stop = starts[chosen], starts[chosen + 1]
+        chosen = int(rng.integers(first, stop))
+        row, column = self._place[chosen].tolist()
+        return int(self._frame[chosen]), (row, column)
+
+    def _starts_of(self, train_id: int, first: int, stop: int) -> list[int]:
+        """Where the points of each frame of a class begin, and where the last one's end."""
+        if train_id not in self._starts:
+            changes = np.flatnonzero(np.diff(self._frame[first:stop])) + 1 + first
+            self._starts[train_id] = [first, *changes.tolist(), stop]
+        return self._starts[train_id]
+
+
+def class_uniform_probabilities(index: ClassIndex) -> np.ndarray:
+    """Return (K,) float64: the same for every class that some frame shows, 0 for the others.
+
+    RobustNet counts the absent classes in too, and shows the fewer points for it.
+
+    Raises:
+        ValueError: no frame shows any class.
+    """
+    return _normalised((index.pixels.sum(axis=0) > 0).astype(np.float64))
+
+
+def rare_class_probabilities(index: ClassIndex, temperature: float, min_pixels: int) -> np.ndarray:
+    """Return (K,) float64: softmax((1 - f) / temperature), f a class's share of the pixels.
+
+    The share is of all pixels that have a class, as in DAFormer's script; the formula in the paper
+    divides by all pixels, and so counts ignored ones in. The softmax goes over the classes that
+    some frame has enough of; the others get 0.
+
+    Args:
+        index: of the set.
+        temperature: above 0; the lower, the more the rarest classes come.
+        min_pixels: a frame counts for a class from so many of its pixels on.
+
+    Raises:
+        ValueError: no frame has so many pixels of any class.
+    """
+    pixels = index.pixels.sum(axis=0)
+    exponent = (1 - pixels / max(1, pixels.sum())) / temperature
+    available = (index.pixels >= min_pixels).any(axis=0)
+    highest = exponent[available].max(initial=-np.inf)
+    return _normalised(np.where(available, np.exp(np.minimum(exponent - highest, 0)), 0.0))
+
+
+def _normalised(weights: np.ndarray) -> np.ndarray:
+    if not weights.any():
+        raise ValueError("no class to draw")
+    return weights / weights.sum()

@@ -1,0 +1,179 @@
+"""Data room: what a run shows at each position. A pure function of the seed and the position.
+
+In: how many samples each source has, its share of the positions, and where its classes are. Out:
+for a position the sample's index and, if its crop must contain a point, that point.
+
+Nothing here remembers what was drawn before. Which source a position shows, and how many positions
+before it showed the same, follows from exact fractions (`place`), so any worker, rank or resumed
+run can start anywhere.
+"""
+
+import math
+from collections.abc import Sequence
+from fractions import Fraction
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+
+from segibn.data.focus import FocusTable, Point
+
+# The third word of a seed keeps these streams apart from each other and from the augmentation's
+# (`dataset.sample_seed`), which has two words.
+_ORDER, _FOCUS, _SLOTS = 1, 2, 3
+
+
+class Draw(NamedTuple):
+    """What a position of a run shows."""
+
+    position: int
+    """How many samples the run has drawn before, over all ranks."""
+    index: int
+    """Of the sample; the samples of several sources are numbered through."""
+    focus: Point | None = None
+    """Row and column, in the frame after ``data.resize``, that the crop must contain."""
+
+
+class Stream:
+    """The endless sequence of draws from one source."""
+
+    def __init__(
+        self, num_samples: int, focus: FocusTable | None = None, focus_share: float = 0.0
+    ) -> None:
+        """Describe the source.
+
+        Args:
+            num_samples: N, at least 1.
+            focus: draws samples by their classes; None for shuffled passes alone.
+            focus_share: share of the draws, 0..1, that come from ``focus``; the others go on with
+                the shuffled passes.
+
+        Raises:
+            ValueError: no samples.
+        """
+        if num_samples < 1:
+            raise ValueError(f"{num_samples} samples to draw from")
+        self.num_samples = num_samples
+        self.focus = focus
+        self.focus_share = exact(focus_share) if focus is not None else Fraction(0)
+
+    def draw(self, count: int, seed: int, number: int) -> tuple[int, Point | None]:
+        """Return sample and point of the draw that ``count`` draws came before.
+
+        Args:
+            count: from 0.
+            seed: of the run.
+            number: of the source, so that two sources are not shuffled alike.
+        """
+        focused, before = place(count, (self.focus_share,))
+        if focused and self.focus is not None:
+            return self.focus.draw(_rng(seed, count, _FOCUS, number))
+        epoch, step = divmod(before, self.num_samples)
+        return int(epoch_order(self.num_samples, seed, epoch, number)[step]), None
+
+
+class Plan:
+    """The positions of a run, shared out over its sources."""
+
+    def __init__(
+        self, streams: Sequence[Stream], shares: Sequence[float] = (), *, seed: int
+    ) -> None:
+        """Describe the run.
+
+        Args:
+            streams: one for each source.
+            shares: of the positions, for each source but the first, which gets what remains;
+                each above 0, their sum below 1.
+            seed: of the run, not negative.
+
+        Raises:
+            ValueError: the shares do not fit.
+        """
+        self.streams = tuple(streams)
+        self.shares = tuple(exact(share) for share in shares)
+        if len(self.shares) != len(self.streams) - 1:
+            raise ValueError(f"{len(self.streams)} sources need a share for all but the first")
+        if not all(share > 0 for share in self.shares) or sum(self.shares) >= 1:
+            raise ValueError(f"shares {tuple(shares)} must be above 0, their sum below 1")
+        self.seed = seed
+        sizes = [stream.num_samples for stream in self.streams]
+        self._first_index = [sum(sizes[:number]) for number in range(len(sizes))]
+        self._is_uniform = len(self.streams) == 1 and not self.streams[0].focus_share
+
+    def draw(self, position: int, batch_size: int) -> Draw:
+        """Return what a position shows.
+
+        Args:
+            position: from 0.
+            batch_size: samples of an iteration over all ranks. Every batch has the shares as
+                nearly as whole samples can; within it the order is random, so that no rank keeps
+                getting one source.
+        """
+        turn = position
+        if not self._is_uniform:
+            iteration, slot = divmod(position, batch_size)
+            order = _slots(batch_size, self.seed, iteration)
+            turn = iteration * batch_size + int(order[slot])
+        number, count = place(turn, self.shares)
+        index, focus = self.streams[number].draw(count, self.seed, number)
+        return Draw(position, self._first_index[number] + index, focus)
+
+
+def shuffled(num_samples: int, seed: int) -> Plan:
+    """Return the plan of one source in shuffled passes."""
+    return Plan((Stream(num_samples),), seed=seed)
+
+
+def place(position: int, shares: Sequence[Fraction]) -> tuple[int, int]:
+    """Return who gets a position when positions are shared out evenly, and how many it got before.
+
+    The first share takes every position at which ``position * share`` passes a whole number, so
+    that after any number of positions it is less than one away from its due; the next share does
+    the same with the positions that are left, and so on.
+
+    Args:
+        position: from 0.
+        shares: of the takers 1, 2 ...; taker 0 gets the rest.
+
+    Returns:
+        The taker, and its number of positions below this one.
+    """
+    rest = Fraction(1)
+    for taker, share in enumerate(shares, start=1):
+        part = share / rest
+        before = math.floor(position * part)
+        if math.floor((position + 1) * part) > before:
+            return taker, before
+        position -= before
+        rest -= share
+    return 0, position
+
+
+def exact(share: float) -> Fraction:
+    """Return a share as the fraction that was written: 0.1 is a tenth, which no float is."""
+    return Fraction(repr(float(share)))
+
+
+@lru_cache(maxsize=16)
+def epoch_order(num_samples: int, seed: int, epoch: int, number: int = 0) -> np.ndarray:
+    """Return the order of a source's samples in one pass, (N,) int64, read-only.
+
+    Args:
+        num_samples: N.
+        seed: of the run.
+        epoch: the pass, from 0.
+        number: of the source.
+    """
+    order = _rng(seed, epoch, _ORDER, number).permutation(num_samples)
+    order.flags.writeable = False
+    return order
+
+
+@lru_cache(maxsize=4)
+def _slots(batch_size: int, seed: int, iteration: int) -> np.ndarray:
+    return _rng(seed, iteration, _SLOTS).permutation(batch_size)
+
+
+def _rng(seed: int, count: int, stream: int, number: int = 0) -> np.random.Generator:
+    words = (seed, count, stream, number) if number else (seed, count, stream)
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(words)))

@@ -1,0 +1,141 @@
+"""Data room: frames as compressed tiles, of which only those under a window are decoded.
+
+In: image and target. Out: an index and bytes; and from those the pixels of a window, unchanged.
+
+A tile of the image holds, row by row, the difference to the row above (its first row as it is),
+compressed by Zstandard at level 1; one of the target is compressed as it is. That is little larger
+than the PNGs and read several times faster; plain pixels would be faster still and need more than
+three times the disk (`results/benchmarks/data_pipeline.json` has the figures). Smaller tiles cost
+calls, larger ones rows and columns that nobody asked for.
+
+Legend: R x C tiles, H x W pixels; an index is (R, C, 4) uint32: bytes and CRC-32 of the image's
+part, then of the target's; the parts lie one after the other in that order.
+"""
+
+from collections.abc import Callable
+
+import imagecodecs
+import numpy as np
+
+from segibn.data.frame import Arrays
+from segibn.files.png import Box
+
+TILE = (128, 256)
+"""(H, W) of a tile in pixels; those at the lower and right edge of a frame are smaller."""
+
+_LEVEL = 1
+
+
+class TileError(Exception):
+    """The bytes of a tile are not those that were written."""
+
+
+def grid_of(size: tuple[int, int]) -> tuple[int, int]:
+    """Return (R, C), the number of tiles that cover a frame of (H, W)."""
+    return -(-size[0] // TILE[0]), -(-size[1] // TILE[1])
+
+
+def encode(image: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, bytes]:
+    """Compress a frame.
+
+    Args:
+        image: (H, W, 3) uint8.
+        target: (H, W) uint8.
+
+    Returns:
+        The index (R, C, 4) uint32 and the bytes of all tiles.
+    """
+    rows, columns = grid_of(target.shape)
+    index = np.empty((rows, columns, 4), np.uint32)
+    parts = []
+    for row, column in np.ndindex(rows, columns):
+        y, x = row * TILE[0], column * TILE[1]
+        piece = image[y : y + TILE[0], x : x + TILE[1]]
+        steps = piece.copy()
+        steps[1:] -= piece[:-1]
+        of_target = np.ascontiguousarray(target[y : y + TILE[0], x : x + TILE[1]])
+        for place, pixels in ((0, steps), (2, of_target)):
+            part = imagecodecs.zstd_encode(memoryview(pixels).cast("B"), level=_LEVEL)
+            index[row, column, place : place + 2] = len(part), imagecodecs.deflate_crc32(part)
+            parts.append(part)
+    return index, b"".join(parts)
+
+
+def decode(
+    read: Callable[[int, int], bytes],
+    index: np.ndarray,
+    size: tuple[int, int],
+    box: Box | None = None,
+) -> Arrays:
+    """Decode the pixels of a window.
+
+    Args:
+        read: returns the tiles' bytes from a start to a stop; called once for each row of tiles.
+        index: (R, C, 4) uint32.
+        size: (H, W) of the frame.
+        box: top, left, bottom, right; None for all of it.
+
+    Returns:
+        Image (h, w, 3) and target (h, w), uint8, new arrays.
+
+    Raises:
+        TileError: a checksum or a length is wrong.
+    """
+    top, left, bottom, right = box or (0, 0, *size)
+    image = np.empty((bottom - top, right - left, 3), np.uint8)
+    target = np.empty((bottom - top, right - left), np.uint8)
+    first, last = left // TILE[1], -(-right // TILE[1])
+    starts = _starts(index)
+    for row in range(top // TILE[0], -(-bottom // TILE[0])):
+        begin = int(starts[row, first, 0])
+        data = memoryview(read(begin, int(starts[row, last - 1, 1] + index[row, last - 1, 2])))
+        y = row * TILE[0]
+        above, below = max(top - y, 0), min(bottom - y, TILE[0])
+        height = min(TILE[0], size[0] - y)
+        to = slice(y + above - top, y + below - top)
+        # The rows above the window are needed to undo the differences, not in the result.
+        steps = np.empty((below, *image.shape[1:]), np.uint8) if above else image[to]
+        for column in range(first, last):
+            x = column * TILE[1]
+            width = min(TILE[1], size[1] - x)
+            across = slice(max(left - x, 0), min(right - x, width))
+            there = slice(x + across.start - left, x + across.stop - left)
+            parts = _parts(data, starts[row, column] - begin, index[row, column])
+            steps[:, there] = _inflate(parts[0], (height, width, 3))[:below, across]
+            target[to, there] = _inflate(parts[1], (height, width))[above:below, across]
+        for line in range(1, below):
+            np.add(steps[line], steps[line - 1], out=steps[line])
+        if above:
+            image[to] = steps[above:]
+    return image, target
+
+
+def _starts(index: np.ndarray) -> np.ndarray:
+    """(R, C, 2) int64: where the image's and the target's part of each tile begin."""
+    lengths = index[..., ::2].astype(np.int64)
+    ends = np.cumsum(lengths.ravel()).reshape(lengths.shape)
+    return ends - lengths
+
+
+def _parts(data: memoryview, starts: np.ndarray, entry: np.ndarray) -> list[memoryview]:
+    """The two parts of a tile, checked."""
+    parts = []
+    for start, (length, checksum) in zip(
+        starts.tolist(), entry.reshape(2, 2).tolist(), strict=True
+    ):
+        part = data[start : start + length]
+        if len(part) != length or imagecodecs.deflate_crc32(part) != checksum:
+            raise TileError("a checksum is wrong")
+        parts.append(part)
+    return parts
+
+
+def _inflate(part: memoryview, shape: tuple[int, ...]) -> np.ndarray:
+    pixels = np.empty(shape, np.uint8)
+    try:
+        got = imagecodecs.zstd_decode(part, out=memoryview(pixels).cast("B"))
+    except imagecodecs.ZstdError as error:
+        raise TileError(str(error)) from error
+    if len(got) != pixels.size:
+        raise TileError(f"{len(got)} bytes instead of {pixels.size}")
+    return pixels

@@ -1,0 +1,96 @@
+"""Data room: a user's own augmentation, any pipeline of albumentations, described in a file.
+
+In: a YAML or JSON file as ``albumentations.to_dict`` writes it. Out: crops changed by it, a pure
+function of the sample's seed. Only this module imports albumentations (more than a second), when a
+config names a file.
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from segibn.data.frame import Arrays
+from segibn.errors import ConfigError
+
+IGNORE_INDEX = 255
+
+
+class UserAugmentation:
+    """A pipeline of albumentations on finished crops, image and target alike."""
+
+    def __init__(self, path: Path) -> None:
+        """Read the file and build the pipeline once, so that a mistake shows before training.
+
+        Args:
+            path: YAML or JSON of a pipeline.
+
+        Raises:
+            ConfigError: no such file, no YAML, or not a pipeline that albumentations can build.
+        """
+        self.path = path
+        self._pipeline: Any = _build(path)
+
+    def __call__(self, image: np.ndarray, target: np.ndarray, seed: int) -> Arrays:
+        """Change one crop; the inputs are not modified.
+
+        Args:
+            image: (H, W, 3) uint8 RGB.
+            target: (H, W) uint8 train ids, 255 = ignore.
+            seed: 0 .. 2**32 - 1; all randomness comes from it. Version 2.0.8 of albumentations
+                gives every loader worker the same random state otherwise.
+
+        Returns:
+            The same shapes and types.
+
+        Raises:
+            ConfigError: the pipeline changes the size or the type.
+        """
+        if self._pipeline is None:
+            self._pipeline = _build(self.path)
+        self._pipeline.set_random_seed(seed)
+        changed = self._pipeline(image=image, mask=target)
+        result = changed["image"], changed["mask"]
+        for array, before in zip(result, (image, target), strict=True):
+            if array.shape != before.shape or array.dtype != np.uint8:
+                raise ConfigError(
+                    f"data.augmentation_file {self.path}: it turns a crop of {before.shape} uint8 "
+                    f"into {array.shape} {array.dtype}; leave resizing, cropping and normalising "
+                    "to data.crop_size, data.scale_range and the network"
+                )
+        return result
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the pipeline behind: a worker builds its own."""
+        return {"path": self.path, "_pipeline": None}
+
+
+def _build(path: Path) -> Any:
+    # It asks a server for its newest version unless told not to.
+    os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
+    import albumentations as A
+
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        pipeline = A.from_dict(content)
+    except FileNotFoundError:
+        raise ConfigError(f"data.augmentation_file: {path}: no such file") from None
+    except Exception as error:  # whatever its constructors raise for a wrong value
+        reason = str(error).strip().splitlines()
+        raise ConfigError(
+            f"data.augmentation_file: {path} is no pipeline that albumentations {A.__version__} "
+            f"can build ({type(error).__name__}: {reason[0] if reason else 'no reason given'}); "
+            "write it with yaml.safe_dump(albumentations.to_dict(pipeline))"
+        ) from error
+    _ignore_what_comes_in(pipeline)
+    return pipeline
+
+
+def _ignore_what_comes_in(pipeline: Any) -> None:
+    """Label what a transform draws in from outside the crop as ignored; 0 would be a class."""
+    for transform in getattr(pipeline, "transforms", ()):
+        _ignore_what_comes_in(transform)
+    if hasattr(pipeline, "fill_mask"):
+        pipeline.fill_mask = IGNORE_INDEX

@@ -1,0 +1,286 @@
+"""All that a training does before its first update, one trial of an update, and no trace of it.
+
+Comes in: what `train` takes. Goes out: what the training would need. Nothing is written but what a
+training also keeps beside the data sets and in torch's folder of downloaded weights.
+"""
+
+import os
+import shutil
+import statistics
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from segibn import distributed
+from segibn.config.sampling import UniformSampling
+from segibn.config.schema import RunConfig
+from segibn.data.batch_plan import BatchPlan, plan_batch
+from segibn.data.build import loader_workers
+from segibn.data.build_sampling import index_cost
+from segibn.data.loader import collate
+from segibn.engine.checkpoint import resume_training, training_state
+from segibn.engine.failures import explained_failures
+from segibn.engine.precision import describe_precision
+from segibn.engine.run_data import RunData, index_run
+from segibn.engine.run_dir import open_run
+from segibn.engine.scoring import set_name
+from segibn.engine.train import build_model, require_same_start
+from segibn.engine.trial import Trial, estimate_update, measure_update, tensor_bytes
+from segibn.engine.update import Batch, Updater
+from segibn.errors import ConfigError, SegibnError
+from segibn.labels.label_set import IGNORE_INDEX
+from segibn.models.build import describe
+
+_DECODED = 4
+"""Training samples that a dry run on a CPU reads, at most."""
+
+_SHORT_S = 20.0
+"""An index of classes that takes less is built at once; of a longer one the cost is told."""
+
+
+@dataclass(frozen=True)
+class Disk:
+    """Room for checkpoints, in bytes.
+
+    Attributes:
+        folder: the next folder above the run that is there.
+        checkpoint: size of one.
+        need: of all that are there at a time.
+        free: on the disk.
+    """
+
+    folder: Path
+    checkpoint: int
+    need: int
+    free: int
+
+
+@dataclass(frozen=True)
+class DryRun:
+    """What a training would train on, and what it would take.
+
+    Attributes:
+        config: of the run.
+        output: the run folder.
+        sets: (role, name, samples) of every data set; the role is "train", "mix 25 %" or "val".
+        class_names: of the network's K outputs.
+        network: one line.
+        start: where its weights come from.
+        unindexed: sets whose index of classes will be built at the start -> estimated seconds.
+        cached_gib: of the frames that are kept in memory; 0 without.
+        processes: of the run.
+        plan: how they share a batch out.
+        device: what computes.
+        device_memory: bytes that it has; 0 where nobody tells.
+        precision: what is computed in.
+        trial: what an update takes.
+        sample_s: seconds to read and augment a sample, on one core.
+        workers: loader processes of each training process.
+        first_iteration: 0, or where a resumed run goes on.
+        disk: room for checkpoints.
+        warnings: what is no mistake, but may be meant otherwise.
+    """
+
+    config: RunConfig
+    output: Path
+    sets: tuple[tuple[str, str, int], ...]
+    class_names: tuple[str, ...]
+    network: str
+    start: str
+    unindexed: dict[str, float]
+    cached_gib: float
+    processes: int
+    plan: BatchPlan
+    device: str
+    device_memory: int
+    precision: str
+    trial: Trial
+    sample_s: float
+    workers: int
+    first_iteration: int
+    disk: Disk
+    warnings: tuple[str, ...]
+
+    @property
+    def loading_s(self) -> float:
+        """Seconds that the loader needs for the batch of an update; 0 for frames in memory."""
+        if self.cached_gib:
+            return 0.0
+        return self.plan.per_process * self.sample_s / max(1, self.workers)
+
+    @property
+    def update_s(self) -> float:
+        """Seconds from one update to the next: loader processes work ahead meanwhile."""
+        if self.workers == 0:
+            return self.trial.seconds + self.loading_s
+        return max(self.trial.seconds, self.loading_s)
+
+    @property
+    def duration_s(self) -> float:
+        """Seconds of all updates to come, scoring left out."""
+        return (self.config.optim.iterations - self.first_iteration) * self.update_s
+
+
+def dry_run(
+    config: RunConfig, *, datasets_root: Path, output: Path, resume: str | None = None
+) -> DryRun:
+    """Check a training; runs on every rank of a torchrun launch, or in a single process.
+
+    Args: as `train`.
+
+    Raises:
+        SegibnError: whatever `train` would raise; or the disk has no room for the checkpoints.
+    """
+    device = distributed.default_device()
+    found = index_run(config, datasets_root)
+    run, checkpoint = open_run(output, resume)
+    _, world = distributed.rank_and_world()
+    folder = _folder_above(output)
+    plan = plan_batch(config.optim.global_batch_size, world, config.engine.max_micro_batch)
+    with distributed.process_group(device), explained_failures(config, plan.micro_batch):
+        unindexed = _unindexed(config, found, datasets_root)
+        model = build_model(config, found.labels, device, checkpoint is not None)
+        updater = Updater(config, model)
+        first = 0 if checkpoint is None else resume_training(checkpoint, updater)
+        require_same_start(run, first)
+        if first == config.optim.iterations:
+            raise ConfigError(f"{checkpoint} is the end of its run: nothing is left to train")
+        count = plan.per_process if device.type == "cuda" else min(_DECODED, plan.per_process)
+        batch, sample_s = _read_samples(config, found, datasets_root, count, bool(unindexed))
+        if found.val is not None:
+            next(iter(found.val), None)
+        attempt = measure_update if device.type == "cuda" else estimate_update
+        trial = attempt(updater, batch, first)
+        disk = _disk(updater, folder, is_resumed=checkpoint is not None)
+    return DryRun(
+        config=config,
+        output=output,
+        sets=_sets(config, found),
+        class_names=found.labels.class_names,
+        network=describe(model),
+        start=_start(config, checkpoint, first),
+        unindexed=unindexed,
+        cached_gib=found.cached_gib,
+        processes=world,
+        plan=plan,
+        device=_device_name(device),
+        device_memory=_device_memory(device),
+        precision=describe_precision(config.engine.precision, updater.dtype),
+        trial=trial,
+        sample_s=sample_s,
+        workers=loader_workers(config.data, world),
+        first_iteration=first,
+        disk=disk,
+        warnings=_warnings(batch, trial, device),
+    )
+
+
+def _unindexed(config: RunConfig, found: RunData, datasets_root: Path) -> dict[str, float]:
+    """The indexes of classes that take too long to be built now; the same on every rank."""
+    cost = index_cost(config.data, found.sets, datasets_root)
+    return cost if distributed.any_rank(sum(cost.values()) > _SHORT_S) else {}
+
+
+def _read_samples(
+    config: RunConfig, found: RunData, datasets_root: Path, count: int, is_unindexed: bool
+) -> tuple[Batch, float]:
+    """Read the first samples of this rank as its loader would; return the seconds of one too."""
+    _, world = distributed.rank_and_world()
+    data = {"workers": 0, "cache": "none" if config.data.cache == "memory" else config.data.cache}
+    if is_unindexed:
+        data["sampling"] = UniformSampling()
+    optim = {"global_batch_size": count * world, "iterations": 1, "warmup_iterations": 0}
+    changed = {
+        "data": config.data.model_copy(update=data),
+        "optim": config.optim.model_copy(update=optim),
+    }
+    loader = found.build_loader(config.model_copy(update=changed), datasets_root)
+    samples, times = [], []
+    for draw in next(iter(loader.batch_sampler)):
+        start = time.perf_counter()
+        samples.append(loader.dataset[draw])
+        times.append(time.perf_counter() - start)
+    return collate(samples), statistics.median(times[1:] or times)  # the first one may import
+
+
+def _folder_above(output: Path) -> Path:
+    """The run folder, or the next one above it that is there.
+
+    Raises:
+        SegibnError: the run folder cannot be made in it.
+    """
+    absolute = output.absolute()
+    folder = next(path for path in (absolute, *absolute.parents) if path.exists())
+    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+        raise SegibnError(f"{output}: cannot be made, since {folder} is no folder to write in")
+    return folder
+
+
+def _disk(updater: Updater, folder: Path, is_resumed: bool) -> Disk:
+    """Compare what the checkpoints need with what is free.
+
+    Raises:
+        SegibnError: there is no room.
+    """
+    config = updater.config
+    size = tensor_bytes([updater.predicting_model.state_dict(), training_state(updater)])
+    kept = config.engine.keep_checkpoints + (config.data.val is not None)
+    need = size * (1 if is_resumed else kept + 1)  # one more while the next one is written
+    free = shutil.disk_usage(folder).free
+    if free < need:
+        raise SegibnError(
+            f"the checkpoints need {need / 2**30:.1f} GiB ({size / 2**30:.2f} GiB each), but "
+            f"{folder} has {free / 2**30:.1f} GiB free; make room, choose another --output, or "
+            "lower engine.keep_checkpoints"
+        )
+    return Disk(folder, size, need, free)
+
+
+def _sets(config: RunConfig, found: RunData) -> tuple[tuple[str, str, int], ...]:
+    data = config.data
+    roles = ["train", *(f"mix {source.share:.0%}" for source in data.mix)]
+    lines = [
+        (role, set_name(dataset), len(one.samples))
+        for role, dataset, one in zip(roles, data.sources, found.sets, strict=True)
+    ]
+    if data.val is not None and found.val is not None:
+        lines.append(("val", set_name(data.val), len(found.val.samples)))
+    return tuple(lines)
+
+
+def _start(config: RunConfig, checkpoint: Path | None, first: int) -> str:
+    if checkpoint is not None:
+        return f"{checkpoint}, iteration {first}"
+    if config.init_from is not None:
+        return f"{config.init_from} (init_from)"
+    if config.model.weights == "none":
+        return f"random, seed {config.seed}"
+    return f"random, seed {config.seed}; the backbone's from {config.model.weights}"
+
+
+def _warnings(batch: Batch, trial: Trial, device: torch.device) -> tuple[str, ...]:
+    found = []
+    if bool((batch["target"] == IGNORE_INDEX).all()):
+        names = ", ".join(batch["name"])
+        found.append(f"every pixel of the samples read is ignored ({names}); see the label table")
+    if trial.is_estimate and 0 < _device_memory(device) < trial.memory.total:
+        found.append("this machine has less memory than that; lower engine.max_micro_batch")
+    return tuple(found)
+
+
+def _device_name(device: torch.device) -> str:
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    threads = torch.get_num_threads()
+    return f"CPU, {threads} thread{'s' if threads > 1 else ''}"
+
+
+def _device_memory(device: torch.device) -> int:
+    """All of a GPU's memory, or the machine's, in bytes; 0 where nobody tells."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[1]
+    if not hasattr(os, "sysconf"):
+        return 0
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -1,0 +1,106 @@
+"""What can go wrong in the middle of a training, said so that a person can mend it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+
+from segibn import distributed
+from segibn.config.schema import RunConfig
+from segibn.engine.update import Pending
+from segibn.errors import ConfigError, LostPeerError, SegibnError
+from segibn.files import atomic_path
+
+
+def stop_at_non_finite(loss: float, pending: Pending, run: Path) -> None:
+    """Stop when a loss is NaN or infinite; each rank saves its batch first.
+
+    Args:
+        loss: of the update, the same on every rank.
+        pending: the update.
+        run: the run folder, where the batch goes.
+
+    Raises:
+        SegibnError: the loss is not finite; says iteration, learning rate, loss scale, samples.
+    """
+    if loss - loss == 0:
+        return
+    rank, _ = distributed.rank_and_world()
+    path = run / f"non_finite_batch_rank{rank}.pt"
+    kept = ""
+    with suppress(SegibnError):  # the disk may be full: what went wrong first must still be said
+        with atomic_path(path) as temporary:
+            torch.save({**pending.batch, "iteration": pending.iteration}, temporary)
+        kept = f" (saved as {path})"
+    scale = "" if pending.loss_scale is None else f", loss scale {pending.loss_scale.item():g}"
+    raise SegibnError(
+        f"the loss is {loss} at iteration {pending.iteration} (learning rate {pending.lr:.3g}"
+        f"{scale}); this process's samples are {', '.join(pending.batch['name'])}{kept}. Lower "
+        "optim.lr, add optim.warmup_iterations or optim.clip_grad_norm, or set "
+        "engine.precision=float32; the last checkpoint is from before"
+    )
+
+
+@contextmanager
+def explained_failures(config: RunConfig, micro_batch: int) -> Iterator[None]:
+    """Turn what may go wrong in an update into messages with a fix.
+
+    Raises:
+        SegibnError: memory ran out, or a batch norm has one value to take statistics of.
+        LostPeerError: another process of the run ended.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if _is_out_of_memory(error):
+            raise SegibnError(_memory_advice(config, micro_batch, error)) from error
+        if dist.is_initialized() and _is_lost_peer(error):
+            raise LostPeerError(
+                "another process of this run ended, so this one leaves too, without saving; the "
+                "last checkpoint serves: go on with --resume auto (torchrun --max-restarts does "
+                "so by itself)"
+            ) from error
+        raise
+    except ValueError as error:  # torch's own check, before it computes
+        if not is_single_value(error):
+            raise
+        raise ConfigError(
+            f"{micro_batch} crop(s) at a time give a batch norm a single value, so that it cannot "
+            "be trained (the image branch of DeepLab's heads sees one value a crop); raise "
+            "optim.global_batch_size or engine.max_micro_batch to two a process, or data.crop_size"
+        ) from error
+
+
+def is_single_value(error: ValueError) -> bool:
+    """Whether torch refused to train a batch norm on one value for each channel."""
+    return "more than 1 value per channel" in str(error)
+
+
+def _is_out_of_memory(error: RuntimeError) -> bool:
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+
+
+def _is_lost_peer(error: RuntimeError) -> bool:
+    """Whether a collective failed because of the other side; gloo only says so in words."""
+    if isinstance(error, dist.DistError):
+        return True
+    text = str(error)
+    return any(words in text for words in ("Connection closed by peer", "Connection reset", "gloo"))
+
+
+def _memory_advice(config: RunConfig, micro_batch: int, error: RuntimeError) -> str:
+    height, width = config.data.crop_size
+    advice = [f"data.crop_size below {height}x{width}", "a smaller head (model.head.channels)"]
+    if micro_batch > 1:
+        smaller = max(1, micro_batch // 2)
+        advice.insert(0, f"engine.max_micro_batch={smaller} (the update stays the same size)")
+    if config.engine.precision in ("float32", "tf32"):
+        advice.append("engine.precision=bfloat16")
+    if config.model.backbone.output_stride == 8:
+        advice.append("model.backbone.output_stride=16")
+    reason = str(error).strip().splitlines()[0][:200]
+    return (
+        f"out of memory with {micro_batch} crops at a time; try {', or '.join(advice)}. ({reason})"
+    )

@@ -1,0 +1,81 @@
+"""What a run is trained and scored on: found and checked before any work is done.
+
+Comes in: a config and the folder above the data sets. Goes out: samples, classes, frames to score.
+"""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+from segibn.config.schema import RunConfig
+from segibn.data.build import (
+    build_eval_frames,
+    build_label_set,
+    build_train_loader,
+    index_dataset,
+)
+from segibn.data.build_mix import index_mix
+from segibn.data.build_sampling import TrainingSet, require_memory
+from segibn.data.frames import Frames
+from segibn.data.loader import TrainLoader
+from segibn.engine.scoring import require_classes
+from segibn.labels.label_set import LabelSet
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class RunData:
+    """What a run is trained and scored on, found on disk but not read yet.
+
+    Attributes:
+        sets: all that is trained on: ``data.train``, then those of ``data.mix``.
+        val: the frames of ``data.val``; None without.
+        cached_gib: what the frames that are to be kept in memory will take; 0 without such.
+    """
+
+    sets: tuple[TrainingSet, ...]
+    val: Frames | None
+    cached_gib: float
+
+    @property
+    def labels(self) -> LabelSet:
+        """Reads the label maps of ``data.train``; its classes are those of the run."""
+        return self.sets[0].label_set
+
+    def build_loader(
+        self, config: RunConfig, datasets_root: Path, *, first_iteration: int = 0
+    ) -> TrainLoader:
+        """Build this rank's loader; see ``data.build.build_train_loader``."""
+        if config.data.cache == "memory":
+            count = sum(len(one.samples) for one in self.sets)
+            logger.info("reading %d frames into memory", count)
+        own, *mixed = self.sets
+        return build_train_loader(
+            config,
+            own.samples,
+            own.label_set,
+            mixed,
+            datasets_root=datasets_root,
+            first_iteration=first_iteration,
+        )
+
+
+def index_run(config: RunConfig, datasets_root: Path) -> RunData:
+    """Find the data of a run; a missing set must show now, not when it is scored at the end.
+
+    Raises:
+        DatasetError: a set is not there, or not whole, or is to be kept in memory and too large.
+        ConfigError: a set cannot be read in the classes of the run.
+    """
+    data = config.data
+    samples = index_dataset(data.train, datasets_root)
+    labels = build_label_set(data.train, data.classes, samples)
+    val = None
+    if data.val is not None:
+        val = build_eval_frames(data.val, datasets_root, data.classes)
+        require_classes(val.label_set, data.val.name, labels.class_names)
+    mixed = index_mix(data, labels, datasets_root)
+    own = TrainingSet(f"{data.train.name}:{data.train.split}", samples, labels)
+    cached_gib = require_memory(data, (own, *mixed))
+    return RunData((own, *mixed), val, cached_gib)

@@ -1,0 +1,238 @@
+"""One optimiser update: everything between a batch from the loader and new weights.
+
+Comes in: a batch (uint8 images, train ids) on each rank. Goes out: changed weights, and a few
+numbers that are still on the device. Nothing here makes the host wait for the device.
+"""
+
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from segibn import distributed
+from segibn.config.schema import RunConfig
+from segibn.data.batch_plan import plan_batch
+from segibn.engine.ema import WeightAverage
+from segibn.engine.optim import build_optimizer, set_learning_rate
+from segibn.engine.precision import apply_tf32, autocast, choose_dtype
+from segibn.losses.build import build_criterion
+from segibn.models.segmenter import Segmenter
+
+Batch = dict[str, Any]
+
+COPY, FORWARD, LOSS, BACKWARD = "copy to device", "forward", "loss", "backward"
+OPTIMISER, AVERAGE = "optimiser", "moving average"
+PARTS = (COPY, FORWARD, LOSS, BACKWARD, OPTIMISER, AVERAGE)
+"""The parts of an update that a profile tells apart; what is left is bookkeeping."""
+
+
+@dataclass
+class Pending:
+    """What an update left on the device: read it after the next update was launched.
+
+    Attributes:
+        iteration: index of the update, from 0.
+        batch: this rank's samples.
+        lr: learning rate of the update.
+        loss_scale: of float16 training, 0-dim on the device; None otherwise.
+        launched: when the host was done with it, by ``time.monotonic``.
+    """
+
+    iteration: int
+    batch: Batch
+    lr: float
+    loss_scale: Tensor | None
+    launched: float
+    _numbers: Tensor
+    _event: torch.cuda.Event | None
+
+    def read(self) -> tuple[float, bool]:
+        """Return the mean loss over the global batch, and whether any rank asked to stop.
+
+        Waits for this update only; the same on every rank.
+        """
+        if self._event is not None:
+            self._event.synchronize()
+        loss, stops = self._numbers.tolist()
+        return loss, stops > 0
+
+
+class Updater:
+    """The network in training with all that an update needs.
+
+    Args:
+        config: of the run.
+        model: the bare network on its device and in its layout; batch norms already synchronised
+            where there are several ranks.
+
+    Attributes:
+        model: the bare network.
+        optimizer: its state is what a checkpoint must hold,
+        scaler: and this one's,
+        average: and this one's, where the config asks for a moving average.
+        plan: how the global batch is shared out.
+        dtype: what the network computes in.
+        part: makes the context that one of ``PARTS`` runs in: nothing, unless a profiler puts
+            ``torch.profiler.record_function`` here.
+    """
+
+    def __init__(self, config: RunConfig, model: Segmenter) -> None:
+        self.config, self.model = config, model
+        self.part: Callable[[str], AbstractContextManager[Any]] = nullcontext
+        self.device = model.pixel_mean.device
+        self.dtype = choose_dtype(config.engine.precision, self.device)
+        apply_tf32(config.engine.precision, self.device)
+        _, world = distributed.rank_and_world()
+        self.plan = plan_batch(config.optim.global_batch_size, world, config.engine.max_micro_batch)
+        self.criterion = build_criterion(config.loss, model.num_classes, self.device)
+        self.optimizer = build_optimizer(model, config.optim, self.device)
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.dtype == torch.float16)
+        self.average = WeightAverage(model, config.ema.decay) if config.ema else None
+        if config.engine.compile:
+            model.compile(dynamic=False)
+        self._stepped: nn.Module = model
+        if world > 1:
+            ids = [self.device.index] if self.device.type == "cuda" else None
+            # Every rank computes the same running statistics: they need not be sent.
+            self._stepped = DistributedDataParallel(
+                model, device_ids=ids, broadcast_buffers=False, gradient_as_bucket_view=True
+            )
+        self._is_settled = world == 1
+
+    @property
+    def predicting_model(self) -> Segmenter:
+        """The network to score and to keep: the moving average where there is one."""
+        return self.model if self.average is None else self.average.model
+
+    def update(self, batch: Batch, iteration: int, *, wants_to_stop: bool = False) -> Pending:
+        """Do one update; runs on every rank, each with its samples of the global batch.
+
+        Args:
+            batch: see ``data.loader``.
+            iteration: index of the update, from 0; learning rate and dropout depend on it.
+            wants_to_stop: a signal came to this rank; the others learn of it from the result.
+        """
+        if not self._is_settled:
+            self._settle_buckets(batch["image"][: self.plan.micro_batch])
+        _seed_iteration(self.config.seed, iteration)
+        lr = set_learning_rate(self.optimizer, iteration, self.config.optim)
+        with self.part(COPY):
+            images = batch["image"].to(self.device, non_blocking=True)
+            target = batch["target"].to(self.device, non_blocking=True)
+        normalizer, stops = self._agree(target, wants_to_stop)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss = torch.zeros((), dtype=torch.float64, device=self.device)
+        micro_batches = (part.split(self.plan.micro_batch) for part in (images, target))
+        for step, (image, labels) in enumerate(zip(*micro_batches, strict=True), start=1):
+            with self._synchronizing_at(step):
+                loss += self._backward(image, labels, normalizer)
+        loss_scale = self._loss_scale()
+        self._step()
+        return self._pending(iteration, batch, lr, loss_scale, loss, stops)
+
+    def prepare(self, images: Tensor) -> Tensor:
+        """(N, 3, H, W) uint8 on the device -> normalised floats in the layout of the config."""
+        image = self.model.normalize(images)
+        if self.config.engine.channels_last:
+            return image.contiguous(memory_format=torch.channels_last)
+        return image.contiguous()
+
+    def _settle_buckets(self, images: Tensor) -> None:
+        """Let DistributedDataParallel sort its gradients before the first update, not after it.
+
+        It learns from the first backward pass in which order gradients come, and packs them anew.
+        More than two summands give other last bits in another place of a pack (rings start their
+        sums at different ranks), so the first update after a resume would differ from the same
+        update of a run that was never cut. A pass that leaves no trace makes the packs the same
+        from the first update on.
+
+        Args:
+            images: (N, 3, H, W) uint8, a micro-batch; what it shows does not matter.
+        """
+        buffers = [(buffer, buffer.clone()) for buffer in self.model.buffers()]
+        with autocast(self.dtype, self.device):
+            output = self._stepped(self.prepare(images.to(self.device)), resize=False)
+        parts = (output.coarse_logits, output.coarse_aux_logits)
+        sum(logits.sum() for logits in parts if logits is not None).backward()
+        self.optimizer.zero_grad(set_to_none=True)
+        with torch.no_grad():
+            for buffer, value in buffers:
+                buffer.copy_(value)
+        self._is_settled = True
+
+    def _backward(self, images: Tensor, target: Tensor, normalizer: Tensor) -> Tensor:
+        """Add one micro-batch's gradients; return its part of the loss."""
+        with self.part(FORWARD), autocast(self.dtype, self.device):
+            output = self._stepped(self.prepare(images), resize=False)
+        with self.part(LOSS):
+            share = 1 / self.plan.steps
+            loss, _ = self.criterion(output, target, normalizer=normalizer, share=share)
+        with self.part(BACKWARD):
+            self.scaler.scale(loss).backward()
+        return loss.detach()
+
+    def _loss_scale(self) -> Tensor | None:
+        """The scaler's factor as it is on the device; None without one."""
+        if not self.scaler.is_enabled():
+            return None
+        return self.scaler.scale(torch.ones((), device=self.device))
+
+    def _step(self) -> None:
+        with self.part(OPTIMISER):
+            limit = self.config.optim.clip_grad_norm
+            if limit is not None:
+                self.scaler.unscale_(self.optimizer)
+                torch.nn.utils.clip_grad_norm_(self.model.parameters(), limit)
+            self.scaler.step(self.optimizer)
+            self.scaler.update()
+        if self.average is not None:
+            with self.part(AVERAGE):
+                self.average.update(self.model)
+
+    def _agree(self, target: Tensor, wants_to_stop: bool) -> tuple[Tensor, Tensor]:
+        """Mean over ranks of the loss's divisor, and how many ranks want to stop: one exchange."""
+        stop = torch.full((), float(wants_to_stop), dtype=torch.float64, device=self.device)
+        numbers = torch.stack([self.criterion.normalizer(target).to(torch.float64), stop])
+        if dist.is_initialized():
+            dist.all_reduce(numbers)
+            numbers[0] /= dist.get_world_size()
+        return numbers[0], numbers[1]
+
+    def _synchronizing_at(self, step: int) -> AbstractContextManager[None]:
+        """Ranks exchange gradients once an update, with the last micro-batch."""
+        if step < self.plan.steps and isinstance(self._stepped, DistributedDataParallel):
+            return self._stepped.no_sync()
+        return nullcontext()
+
+    def _pending(
+        self,
+        iteration: int,
+        batch: Batch,
+        lr: float,
+        loss_scale: Tensor | None,
+        loss: Tensor,
+        stops: Tensor,
+    ) -> Pending:
+        if dist.is_initialized():
+            dist.all_reduce(loss)
+            loss /= dist.get_world_size()
+        numbers, event = torch.stack([loss, stops]), None
+        if self.device.type == "cuda":
+            host = torch.empty(2, dtype=torch.float64, pin_memory=True)
+            numbers = host.copy_(numbers, non_blocking=True)
+            event = torch.cuda.Event()
+            event.record()
+        return Pending(iteration, batch, lr, loss_scale, time.monotonic(), numbers, event)
+
+
+def _seed_iteration(seed: int, iteration: int) -> None:
+    """Make dropout a function of seed, iteration and rank, so that no RNG state is saved."""
+    rank, _ = distributed.rank_and_world()
+    torch.manual_seed(int(np.random.SeedSequence((seed, iteration, rank)).generate_state(1)[0]))

@@ -1,0 +1,145 @@
+"""Fine-tuning table: rows of single scores in, networks and starts by share of the target out.
+
+The experiment of IBN-Net's section 4.2 (arXiv 1807.09441): networks trained on one domain go on
+with a part of another. In: rows of ``cross_domain.py`` that also say how much of the target a
+network saw and what it started from. Out: Markdown, or curves for a chart.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean, stdev
+from typing import Any
+
+from segibn.evaluation.cross_domain import (
+    Network,
+    check_rows,
+    describe_seeds,
+    markdown_table,
+    mean_and_spread,
+    rank_of,
+)
+
+FINE_TUNE_KEYS = ("share", "start", "fine_tuned", "train_images")
+"""Keys a row has besides ``cross_domain.ROW_KEYS``: the share of the target's training set, a
+fraction; where the weights came from ("gta5:train", "scratch"); whether that is another training;
+how many frames the share is."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """What stands at the start of a line: a kind of network, and where it started."""
+
+    network: Network
+    start: str
+    fine_tuned: bool
+
+    @property
+    def title(self) -> str:
+        """Name in a chart, for example "resnet18, IBN-a from gta5:train"."""
+        return f"{self.network.title} from {self.start}"
+
+
+@dataclass(frozen=True)
+class Point:
+    """Scores of one share: a value for each seed, fractions."""
+
+    miou: tuple[float, ...]
+    pixel_accuracy: tuple[float, ...]
+
+    @property
+    def mean_miou(self) -> float:
+        """Mean mIoU over seeds, a fraction."""
+        return fmean(self.miou)
+
+    @property
+    def miou_spread(self) -> float:
+        """Sample standard deviation of mIoU over seeds, a fraction; 0 of one seed."""
+        return stdev(self.miou) if len(self.miou) > 1 else 0.0
+
+
+Curves = dict[Line, dict[float, Point]]
+"""Line -> share -> scores; networks in the paper's order, each with what it started from."""
+
+
+def group_rows(rows: Iterable[Mapping[str, Any]], test: str) -> Curves:
+    """Gather the seeds of one test set's rows.
+
+    Args:
+        rows: see ``FINE_TUNE_KEYS``.
+        test: the set.
+    """
+    found: dict[Line, dict[float, list[Mapping[str, Any]]]] = defaultdict(lambda: defaultdict(list))
+    for row in rows:
+        if row["test"] == test:
+            network = Network("", str(row.get("network") or ""), row["ibn"])
+            line = Line(network, row["start"], row["fine_tuned"])
+            found[line][row["share"]].append(row)
+    ordered = sorted(
+        found, key=lambda line: (line.network.backbone, rank_of(line.network), line.fine_tuned)
+    )
+    return {
+        line: {
+            share: Point(
+                tuple(row["miou"] for row in seeds), tuple(row["pixel_accuracy"] for row in seeds)
+            )
+            for share, seeds in sorted(found[line].items())
+        }
+        for line in ordered
+    }
+
+
+def share_titles(rows: Iterable[Mapping[str, Any]]) -> dict[float, str]:
+    """Return share -> "10 % (14)", the number of frames in brackets, in rising order."""
+    counts: dict[float, set[int]] = defaultdict(set)
+    for row in rows:
+        counts[row["share"]].add(row["train_images"])
+    return {
+        share: f"{100 * share:g} % ({', '.join(map(str, sorted(counts[share])))})"
+        for share in sorted(counts)
+    }
+
+
+def format_fine_tune(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Format one table for each test set as Markdown.
+
+    Raises:
+        SegibnError: a row is incomplete, doubled or not in fractions.
+    """
+    check_rows(rows, "fine-tuning rows", FINE_TUNE_KEYS)
+    titles = share_titles(rows)
+    text: list[str] = []
+    for test in dict.fromkeys(row["test"] for row in rows):
+        header = ["network", "starts from", *titles.values()]
+        text += markdown_table(header, _lines(group_rows(rows, test), list(titles)))
+        text += ["", _legend(rows, test), ""]
+    return "\n".join(text[:-1]) + "\n"
+
+
+def _lines(curves: Curves, shares: Sequence[float]) -> list[list[str]]:
+    alone = {line.network: points for line, points in curves.items() if not line.fine_tuned}
+    lines = []
+    for line, points in curves.items():
+        reference = alone.get(line.network, {}) if line.fine_tuned else {}
+        cells = [_cell(points.get(share), reference.get(share)) for share in shares]
+        lines.append([line.network.title, line.start, *cells])
+    return lines
+
+
+def _cell(point: Point | None, reference: Point | None) -> str:
+    """Format "mIoU / pixel accuracy (gain)"; nothing gives a dash."""
+    if point is None:
+        return "-"
+    text = f"{mean_and_spread(point.miou)} / {mean_and_spread(point.pixel_accuracy)}"
+    if reference is None:
+        return text
+    return f"{text} ({100 * (point.mean_miou - reference.mean_miou):+.1f})"
+
+
+def _legend(rows: Sequence[Mapping[str, Any]], test: str) -> str:
+    sets = {row["train"].partition("*")[0] for row in rows}
+    return (
+        f"mIoU / pixel accuracy in % on {test}; {describe_seeds(rows)}. Columns: share of "
+        f"{', '.join(sorted(sets))} that was trained on (frames). In brackets: points of mIoU that "
+        "the start from another training gains."
+    )

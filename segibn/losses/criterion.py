@@ -1,0 +1,153 @@
+"""The criterion of a training: pixel loss, region losses and the auxiliary head's loss, weighted.
+
+An update may be computed in parts: micro-batches that accumulate gradients, ranks whose gradients
+are averaged. How the parts stay equal to the whole::
+
+    normalizer = sum of criterion.normalizer(target) over the micro-batches of this rank
+    normalizer = mean of that over the ranks
+    for each micro-batch:
+        loss, parts = criterion(output, target, normalizer=normalizer, share=1 / micro_batches)
+        loss.backward()
+
+Cross-entropy, weighted and smoothed or not, is then exactly the mean over the valid pixels of the
+global batch, however many of them each part has. Dice, Lovasz and OHEM are no sums over pixels:
+they are averages, over micro-batches and ranks, of what each part gives by itself.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from torch import Tensor
+
+from segibn.labels.label_set import IGNORE_INDEX
+from segibn.losses.cross_entropy import cross_entropy, divide_by_weight, valid_weight
+from segibn.losses.dice import dice_loss
+from segibn.losses.lovasz import lovasz_softmax
+from segibn.losses.ohem import ohem_cross_entropy
+
+
+class _Output(Protocol):
+    """What a segmenter returns in training.
+
+    One that can sum plain cross-entropy without full-size logits has a method
+    `summed_cross_entropy(target, ignore_index, class_weights)` that returns the sums of both.
+    """
+
+    logits: Tensor
+    aux_logits: Tensor | None
+
+
+@dataclass(frozen=True)
+class OhemRule:
+    """Which pixels are hard: see `ohem_cross_entropy`."""
+
+    threshold: float = 0.7
+    min_kept: float = 1 / 16
+
+
+@dataclass(frozen=True)
+class SegmentationLoss:
+    """Pixel loss of the main logits, plus region losses of them, plus the auxiliary pixel loss.
+
+    Attributes:
+        aux_weight: factor of the auxiliary logits' pixel loss (PSPNet: 0.4).
+        ignore_index: value of the pixels that do not count.
+        class_weights: (K,) positive floats on the device of the targets; None = all 1.
+        label_smoothing: share of the target that is spread over all classes.
+        ohem: pixel loss over hard pixels alone; None = over all valid ones.
+        dice_weight: factor of the soft Dice loss; 0 = not computed.
+        lovasz_weight: factor of Lovasz-softmax; 0 = not computed.
+    """
+
+    aux_weight: float = 0.4
+    ignore_index: int = IGNORE_INDEX
+    class_weights: Tensor | None = None
+    label_smoothing: float = 0.0
+    ohem: OhemRule | None = None
+    dice_weight: float = 0.0
+    lovasz_weight: float = 0.0
+
+    def normalizer(self, target: Tensor) -> Tensor:
+        """Return what this target contributes to the divisor of the cross-entropy terms.
+
+        Args:
+            target: (N, H, W) train ids, any integer type.
+
+        Returns:
+            0-dim float64 on the target's device: the sum of the valid pixels' class weights.
+        """
+        return valid_weight(target, self.ignore_index, class_weights=self.class_weights)
+
+    def __call__(
+        self,
+        output: _Output,
+        target: Tensor,
+        *,
+        normalizer: Tensor | None = None,
+        share: float = 1.0,
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Compute the loss of one batch, or of one part of an update.
+
+        Args:
+            output: has `logits` and `aux_logits` (or None), each (N, K, H, W).
+            target: (N, H, W) train ids, any integer type.
+            normalizer: 0-dim; divisor of the cross-entropy terms; None = this batch's own, and
+                the terms are then multiplied by `share`.
+            share: this batch's part of the update, 0..1; factor of the losses that are means over
+                what they see (Dice, Lovasz, OHEM).
+
+        Returns:
+            The scalar to minimise, and its unweighted parts, detached, for the log: "main" and,
+            where they are computed, "dice", "lovasz", "aux". An update's loss, and each part of
+            it, is the sum over micro-batches, averaged over ranks.
+        """
+        if normalizer is None and self.ohem is None:
+            normalizer = self.normalizer(target) / share
+        loss, aux = self._pixel_losses(output, target, normalizer, share)
+        parts = {"main": loss.detach()}
+        regions = (
+            ("dice", self.dice_weight, dice_loss),
+            ("lovasz", self.lovasz_weight, lovasz_softmax),
+        )
+        for name, weight, region_loss in regions:
+            if weight > 0:
+                region = share * region_loss(output.logits, target.long(), self.ignore_index)
+                parts[name] = region.detach()
+                loss = loss + weight * region
+        if aux is not None:
+            parts["aux"] = aux.detach()
+            loss = loss + self.aux_weight * aux
+        return loss, parts
+
+    def _pixel_losses(
+        self, output: _Output, target: Tensor, normalizer: Tensor | None, share: float
+    ) -> tuple[Tensor, Tensor | None]:
+        """Pixel loss of the main and of the auxiliary logits."""
+        summed = getattr(output, "summed_cross_entropy", None)
+        if summed is not None and self.ohem is None and self.label_smoothing == 0:
+            sums = summed(target, self.ignore_index, self.class_weights)
+            main, aux = (None if s is None else divide_by_weight(s, normalizer) for s in sums)
+            return main, aux
+        target = target.long()  # once for both
+        main = self._pixel_loss(output.logits, target, normalizer, share)
+        aux_logits = output.aux_logits
+        if aux_logits is None:
+            return main, None
+        return main, self._pixel_loss(aux_logits, target, normalizer, share)
+
+    def _pixel_loss(
+        self, logits: Tensor, target: Tensor, normalizer: Tensor | None, share: float
+    ) -> Tensor:
+        options = {"class_weights": self.class_weights, "label_smoothing": self.label_smoothing}
+        if self.ohem is None:
+            return cross_entropy(
+                logits, target, self.ignore_index, normalizer=normalizer, **options
+            )
+        return share * ohem_cross_entropy(
+            logits,
+            target,
+            self.ignore_index,
+            threshold=self.ohem.threshold,
+            min_kept=self.ohem.min_kept,
+            **options,
+        )

@@ -1,0 +1,82 @@
+"""Cross-entropy over valid pixels, and what its sum is divided by.
+
+The divisor depends on the target alone. So a sum over one part of a batch (a micro-batch, a rank)
+can be divided by the whole batch's divisor before anything else is computed, and the parts add up
+to the loss and the gradient of the whole.
+"""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from segibn.labels.label_set import IGNORE_INDEX
+from segibn.losses.precision import in_float32
+
+
+def valid_weight(
+    target: Tensor, ignore_index: int = IGNORE_INDEX, *, class_weights: Tensor | None = None
+) -> Tensor:
+    """Sum the class weights of the valid pixels; without weights, count the valid pixels.
+
+    Args:
+        target: (N, H, W) train ids, any integer type.
+        ignore_index: value of the pixels that do not count.
+        class_weights: (K,) float on the target's device, or None.
+
+    Returns:
+        A 0-dim float64 tensor on the target's device: exact for a count, and additive over parts
+        of a batch.
+    """
+    valid = target != ignore_index
+    if class_weights is None:
+        return valid.sum().double()
+    weights = class_weights[torch.where(valid, target, 0).long()]
+    return torch.where(valid, weights, 0).sum(dtype=torch.float64)
+
+
+def divide_by_weight(total: Tensor, weight: Tensor) -> Tensor:
+    """Divide a sum over pixels by their weight; by one where there is none (the sum is 0 then)."""
+    return total / torch.where(weight > 0, weight, 1).to(total.dtype)
+
+
+@in_float32
+def cross_entropy(
+    logits: Tensor,
+    target: Tensor,
+    ignore_index: int = IGNORE_INDEX,
+    *,
+    class_weights: Tensor | None = None,
+    label_smoothing: float = 0.0,
+    normalizer: Tensor | None = None,
+) -> Tensor:
+    """Mean cross-entropy over the valid pixels of the whole batch, by weight of their class.
+
+    With class weights w, smoothing s and y the class of a pixel, the pixel costs
+    ``-(1 - s) w_y log p_y - s / K sum_k w_k log p_k`` (Szegedy et al., arXiv 1512.00567, section 7;
+    with weights as `torch.nn.CrossEntropyLoss` has it).
+
+    Args:
+        logits: (N, K, H, W) float.
+        target: (N, H, W) train ids 0..K-1 or `ignore_index`, any integer type.
+        ignore_index: pixels with this value cost nothing and get no gradient.
+        class_weights: (K,) float, all positive; None = all 1.
+        label_smoothing: s, 0..1: share of the target that is spread over all classes.
+        normalizer: 0-dim; what the sum is divided by; None = `valid_weight` of this target.
+
+    Returns:
+        A scalar; 0 with zero gradient when every pixel is ignored.
+    """
+    target = target.long()  # the one integer type for classes that torch takes on every device
+    if class_weights is not None:
+        class_weights = class_weights.to(logits.dtype)
+    if normalizer is None:
+        normalizer = valid_weight(target, ignore_index, class_weights=class_weights)
+    total = F.cross_entropy(
+        logits,
+        target,
+        weight=class_weights,
+        ignore_index=ignore_index,
+        reduction="sum",
+        label_smoothing=label_smoothing,
+    )
+    return divide_by_weight(total, normalizer)

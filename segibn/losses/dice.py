@@ -1,0 +1,50 @@
+"""Soft Dice: the overlap of predicted and true regions, class by class, made differentiable.
+
+Milletari et al., arXiv 1606.04797, section 3, in the form without squares (Drozdzal et al., arXiv
+1608.04117) and for several classes.
+"""
+
+import torch
+from torch import Tensor
+
+from segibn.labels.label_set import IGNORE_INDEX
+from segibn.losses.precision import in_float32
+
+
+@in_float32
+def dice_loss(
+    logits: Tensor, target: Tensor, ignore_index: int = IGNORE_INDEX, *, smooth: float = 1.0
+) -> Tensor:
+    """One minus soft Dice, mean over the classes that are present in the batch.
+
+    Dice of class k is ``(2 sum p_k [y = k] + smooth) / (sum p_k + sum [y = k] + smooth)`` with the
+    sums over all valid pixels of the batch.
+
+    Args:
+        logits: (N, K, H, W) float.
+        target: (N, H, W) train ids 0..K-1 or `ignore_index`, any integer type.
+        ignore_index: pixels with this value cost nothing and get no gradient.
+        smooth: pixels added above and below, which calms classes of a few pixels.
+
+    Returns:
+        A scalar in 0..1; 0 with zero gradient when every pixel is ignored.
+    """
+    num_classes = logits.shape[1]
+    probability = logits.softmax(dim=1)
+    valid = target != ignore_index
+    # Sums by true class, with a bin more for ignored pixels. In float64: one after the other, a
+    # million values would be lost in a float32 sum.
+    bins = torch.where(valid, target, num_classes).long()
+    true_class = probability.gather(1, bins.clamp(max=num_classes - 1)[:, None])
+    sums = torch.zeros(2, num_classes + 1, dtype=torch.float64, device=logits.device)
+    bins = bins.flatten()
+    overlap = sums[0].scatter_add(0, bins, true_class.flatten().double())[:-1]
+    actual = sums[1].scatter_add(0, bins, torch.ones_like(bins, dtype=torch.float64))[:-1]
+    predicted = (probability * valid[:, None].to(probability.dtype)).sum((0, 2, 3))
+    dice = (2 * overlap + smooth) / (predicted + actual + smooth)
+    return mean_over_present(1 - dice, actual > 0).to(logits.dtype)
+
+
+def mean_over_present(values: Tensor, present: Tensor) -> Tensor:
+    """(K,) values of classes and (K,) bool -> their mean over the present ones; 0 if none is."""
+    return torch.where(present, values, 0).sum() / present.sum().clamp(min=1)

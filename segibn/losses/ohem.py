@@ -1,0 +1,85 @@
+"""Online hard example mining: cross-entropy over the pixels that the network still gets wrong.
+
+Shrivastava et al., arXiv 1604.03540, for regions; for pixels in the form that driving scenes use:
+a pixel is hard while its class has a probability below a threshold, and a share of the pixels is
+kept however good the network has become.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from segibn.labels.label_set import IGNORE_INDEX
+from segibn.losses.cross_entropy import divide_by_weight
+from segibn.losses.precision import in_float32
+
+
+@in_float32
+def ohem_cross_entropy(
+    logits: Tensor,
+    target: Tensor,
+    ignore_index: int = IGNORE_INDEX,
+    *,
+    threshold: float = 0.7,
+    min_kept: float = 1 / 16,
+    class_weights: Tensor | None = None,
+    label_smoothing: float = 0.0,
+) -> Tensor:
+    """Mean cross-entropy over the hard pixels of the batch, by weight of their class.
+
+    Hard are the valid pixels whose true class has a probability below `threshold`, and in any case
+    the `min_kept` share of the valid pixels (rounded up) with the lowest, ties included. Neither
+    class weights nor smoothing have a say in what is hard.
+
+    The mean is over the pixels kept, not over all valid ones: the latter, a divisor that depends on
+    the target alone, would let the loss and with it the learning rate fade as pixels become easy.
+
+    Args:
+        logits: (N, K, H, W) float.
+        target: (N, H, W) train ids 0..K-1 or `ignore_index`, any integer type.
+        ignore_index: pixels with this value are never kept.
+        threshold: probability in (0, 1]; 1 keeps every pixel that is not certain.
+        min_kept: share of the valid pixels, 0..1.
+        class_weights: (K,) float, all positive; None = all 1.
+        label_smoothing: share of the target that is spread over all classes, 0..1.
+
+    Returns:
+        A scalar; 0 with zero gradient when no pixel is kept.
+    """
+    target = target.long()
+    valid = target != ignore_index
+    if class_weights is not None:
+        class_weights = class_weights.to(logits.dtype)
+    log_probability = F.log_softmax(logits, dim=1)
+    true_class = F.nll_loss(log_probability, target, reduction="none", ignore_index=ignore_index)
+    hard = _hard_pixels(true_class.detach(), valid, threshold, min_kept)
+    if class_weights is None:
+        weight = hard.to(logits.dtype)
+    else:
+        weight = torch.where(hard, class_weights[torch.where(valid, target, 0)], 0)
+    cost = weight * true_class
+    if label_smoothing:
+        spread = -_mean_over_classes(log_probability, class_weights)
+        cost = (1 - label_smoothing) * cost + label_smoothing * torch.where(hard, spread, 0)
+    return divide_by_weight(cost.sum(), weight.sum(dtype=torch.float64))
+
+
+def _hard_pixels(cost: Tensor, valid: Tensor, threshold: float, min_kept: float) -> Tensor:
+    """Choose pixels: (N, H, W) -log p of the true class and which are valid -> (N, H, W) bool."""
+    hard = cost > -math.log(threshold)
+    most = math.ceil(min_kept * cost.numel())
+    if most > 0:
+        # As many as could be asked for if all pixels were valid, so that the shape is fixed; how
+        # many are asked for is known on the device alone.
+        worst = torch.where(valid, cost, -1).flatten().topk(most).values
+        asked = (min_kept * valid.sum().double()).ceil().long().clamp(min=1, max=most)
+        hard = hard | (cost >= worst.gather(0, asked[None] - 1))
+    return hard & valid
+
+
+def _mean_over_classes(log_probability: Tensor, class_weights: Tensor | None) -> Tensor:
+    if class_weights is None:
+        return log_probability.mean(dim=1)
+    return (log_probability * class_weights[:, None, None]).mean(dim=1)

@@ -1,0 +1,85 @@
+"""The weights of a plain network in an IBN one: what goes where.
+
+In: a plain network's state dict and the IBN backbone of the same name. Out: a state dict for the
+backbone. The rule, tensor by tensor:
+
+    split norm (a, ad, a2)      each half takes its channels of the batch norm: weight and bias
+                                both, running mean and variance the batch half
+    stem's instance norm (b)    weight and bias of the batch norm; its running statistics are unused
+    norm after an addition      nothing is its counterpart: it starts at weight 1, bias 0
+    (b, d, ad)
+    all else                    the tensor of the same name
+
+Variant c reads twice as many channels in every second convolution, which no plain network has.
+"""
+
+from collections.abc import Mapping
+
+from torch import Tensor, nn
+
+from segibn.models.ibn import InstanceBatchNorm2d, InstanceNorm2d, ParallelInstanceBatchNorm2d
+
+_AFFINE = ("weight", "bias")
+_STATISTICS = ("running_mean", "running_var")
+_COUNTER = "num_batches_tracked"
+
+
+def adapt_plain_weights(
+    state: Mapping[str, Tensor], backbone: nn.Module
+) -> tuple[dict[str, Tensor], list[str]]:
+    """Rename and cut the weights of a plain network to fit an IBN one.
+
+    Norms that the state dict lacks, or has with another number of channels, stay as they are:
+    whoever loads the result finds the difference.
+
+    Args:
+        state: state dict of the plain network; not changed.
+        backbone: the network to fit; not changed.
+
+    Returns:
+        The state dict with the plain norms' values where the IBN network has a place for them, and
+        the keys that have none: running statistics of what is an instance norm now.
+    """
+    adapted, unused = dict(state), []
+    for name, module in backbone.named_modules():
+        if isinstance(module, InstanceBatchNorm2d):
+            unused += _split_norm(adapted, name, module)
+        elif isinstance(module, InstanceNorm2d):
+            keys = [f"{name}.{part}" for part in (*_STATISTICS, _COUNTER)]
+            unused += [key for key in keys if adapted.pop(key, None) is not None]
+    return adapted, unused
+
+
+def _split_norm(state: dict[str, Tensor], name: str, norm: InstanceBatchNorm2d) -> list[str]:
+    """Replace a batch norm's entries by those of the two halves; return what had no place."""
+    whole = (norm.num_instance + norm.num_batch,)
+    per_channel = [f"{name}.{part}" for part in (*_AFFINE, *_STATISTICS)]
+    if any(key in state and state[key].shape != whole for key in per_channel):
+        return []
+    unused = []
+    for part in (*_AFFINE, *_STATISTICS, _COUNTER):
+        values = state.pop(f"{name}.{part}", None)
+        if values is None:
+            continue
+        if norm.IN is not None and part in _AFFINE:
+            state[f"{name}.IN.{part}"] = values[norm.instance_channels]
+        if norm.BN is not None:
+            own = values if part == _COUNTER else values[norm.batch_channels]
+            state[f"{name}.BN.{part}"] = own
+        elif part not in _AFFINE:
+            unused.append(f"{name}.{part}")
+    return unused
+
+
+def norms_without_counterpart(backbone: nn.Module) -> set[str]:
+    """Keys of the instance norms after additions, which a plain network lacks."""
+    return {
+        f"{name}.{part}"
+        for name, module in backbone.named_modules()
+        if isinstance(module, InstanceNorm2d) and name.endswith(".IN")
+        for part in _AFFINE
+        if not isinstance(
+            backbone.get_submodule(name.rpartition(".")[0]),
+            InstanceBatchNorm2d | ParallelInstanceBatchNorm2d,
+        )
+    }

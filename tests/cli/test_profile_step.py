@@ -1,0 +1,103 @@
+"""``profile_step`` tells where an update's time goes, and writes it whole."""
+
+import json
+
+import pytest
+import yaml
+
+from segibn.cli import profile_step
+from segibn.cli.profile_step import format_profile
+from segibn.engine.step_profile import Row, StepProfile
+from segibn.engine.trace import read_events
+
+PARTS = ["waiting for data", "copy to device", "forward", "loss", "backward", "optimiser"]
+
+
+@pytest.fixture
+def config(tmp_path):
+    tree = {
+        "data": {"train": {"name": "camvid"}, "crop_size": [48, 64], "workers": 1},
+        "model": {
+            "backbone": {"name": "resnet18", "output_stride": 8},
+            "head": {"name": "fcn", "channels": 8},
+        },
+        "optim": {"iterations": 4, "global_batch_size": 4},
+        "engine": {"max_micro_batch": 2},
+    }
+    path = tmp_path / "camvid.yaml"
+    path.write_text(yaml.safe_dump(tree))
+    return path
+
+
+def test_parts_add_up_to_the_time_of_an_update(config, datasets, tmp_path, capsys):
+    folder = tmp_path / "profile"
+    argv = [str(config), "--datasets", str(datasets), "--output", str(folder), "--steps", "3"]
+    assert profile_step.main([*argv, "--warmup", "1", "ema={decay: 0.9}"]) == 0
+    printed = capsys.readouterr().out
+    found = json.loads((folder / "profile.json").read_text())
+    parts = {row["name"]: row for row in found["parts"]}
+    assert list(parts) == [*PARTS, "moving average", "waiting for the device", "rest"]
+    assert sum(row["host_s"] for row in parts.values()) == pytest.approx(found["seconds"], rel=1e-6)
+    assert (parts["forward"]["calls"], parts["optimiser"]["calls"]) == (2, 1)  # two micro-batches
+    share = parts["waiting for data"]["host_s"] / found["seconds"]
+    assert found["data_wait"] == pytest.approx(share)
+    assert (found["steps"], found["samples"], found["loader_workers"]) == (3, 4, 1)
+    assert found["loader_samples_per_s"] > 0
+    assert {"command", "git_revision", "versions"} <= set(found)
+
+    events = read_events(folder / "trace.json.gz")
+    ranges = [event["name"] for event in events if event.get("cat") == "user_annotation"]
+    assert (ranges.count("backward"), ranges.count("moving average")) == (6, 3)
+    names = [row["name"] for row in found["operators"]]
+    assert any("convolution" in name for name in names)
+    assert not set(names) & set(parts)
+    times = [row["host_s"] for row in found["operators"]]
+    assert times == sorted(times, reverse=True)
+
+    text = (folder / "profile.txt").read_text()
+    assert text in printed
+    assert f"{found['data_wait']:.1%} of the time waiting for data" in text
+    assert max(map(len, text.splitlines())) <= 80
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "profile.json",
+        "profile.txt",
+        "trace.json.gz",
+    ]
+
+
+def test_a_gpu_gets_a_column_and_a_share_of_time_that_it_was_busy():
+    rows = (Row("forward", 1, 0.010, 0.030), Row("backward", 1, 0.020, 0.060))
+    found = StepProfile(
+        steps=5,
+        samples=4,
+        processes=2,
+        device="NVIDIA H100",
+        precision="bfloat16",
+        seconds=0.1,
+        data_wait=0.03,
+        loader_workers=8,
+        loader_samples_per_s=400.0,
+        memory_bytes=12 * 2**30,
+        parts=rows,
+        operators=rows[:1],
+    )
+    assert found.gpu_busy == pytest.approx(0.9)
+    text = format_profile("gta5_ibn", found)
+    assert "5 updates of 4 samples, 2 processes, NVIDIA H100, bfloat16" in text
+    assert "100.0 ms an update, 40.0 samples/s; 3.0% of the time waiting for data" in text
+    assert "\nGPU busy: 90.0% of the time\n" in text
+    forward = next(line for line in text.splitlines() if line.startswith("forward"))
+    assert forward.split() == ["forward", "1", "10.00", "10.0%", "30.00"]
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_the_example_parses():
+    command = profile_step.EXAMPLE.partition("profile_step.py ")[2].partition("\n")[0]
+    assert profile_step.build_parser().parse_intermixed_args(command.split()).steps == 10
+
+
+@pytest.mark.parametrize("option", ["--steps", "--warmup"])
+def test_numbers_below_one_are_refused(option, config, capsys):
+    with pytest.raises(SystemExit):
+        profile_step.build_parser().parse_args([str(config), option, "0"])
+    assert "not above 0" in capsys.readouterr().err

@@ -1,0 +1,66 @@
+"""Ranks that are not alone: a signal to one stops all, a dead one lets none hang."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from segibn.models.weights import read_checkpoint
+
+TRAIN = str(Path(__file__).resolve().parents[2] / "tools/train.py")
+
+
+def start_ranks(config: Path, blocks: Path, run: Path, *more: str) -> list[subprocess.Popen]:
+    """Start two ranks by hand: without torchrun, which would end the other one by itself."""
+    with socket.socket() as probe:
+        probe.bind(("localhost", 0))
+        port = probe.getsockname()[1]
+    common = {"WORLD_SIZE": "2", "MASTER_ADDR": "localhost", "MASTER_PORT": str(port)}
+    command = [sys.executable, TRAIN, str(config), "--datasets", str(blocks)]
+    return [
+        subprocess.Popen(
+            [*command, "--output", str(run), "optim.iterations=100000", *more],
+            env={**os.environ, **common, "RANK": str(rank), "OMP_NUM_THREADS": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for rank in range(2)
+    ]
+
+
+def wait_for(path: Path, ranks: list[subprocess.Popen]) -> None:
+    deadline = time.monotonic() + 200
+    while not path.exists():
+        assert all(rank.poll() is None for rank in ranks), ranks[0].communicate()[0]
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_a_signal_to_one_rank_stops_all_at_one_iteration(
+    blocks: Path, blocks_config: Path, tmp_path: Path
+) -> None:
+    checkpoint = tmp_path / "run/checkpoints/last.pt"
+    ranks = start_ranks(blocks_config, blocks, tmp_path / "run", "engine.checkpoint_every=3")
+    wait_for(checkpoint, ranks)
+    ranks[1].send_signal(signal.SIGTERM)
+    texts = [rank.communicate(timeout=120)[0] for rank in ranks]
+    assert [rank.returncode for rank in ranks] == [143, 143], texts
+    done = read_checkpoint(checkpoint)["iteration"]
+    assert all(f"after {done} iterations" in text for text in texts), texts
+
+
+def test_a_rank_whose_peer_died_leaves_unsaved_and_says_so(
+    blocks: Path, blocks_config: Path, tmp_path: Path
+) -> None:
+    ranks = start_ranks(blocks_config, blocks, tmp_path / "run", "engine.checkpoint_every=2")
+    wait_for(tmp_path / "run/checkpoints/last.pt", ranks)
+    ranks[1].kill()
+    text, _ = ranks[0].communicate(timeout=120)
+    ranks[1].communicate()
+    assert ranks[0].returncode == 3, text
+    assert "another process of this run ended" in text
+    assert read_checkpoint(tmp_path / "run/checkpoints/last.pt")["iteration"] % 2 == 0

@@ -1,0 +1,253 @@
+"""A run that was cut anywhere, by anything, ends as the run that was not."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from segibn.config.load import dump_config, load_config
+from segibn.engine.train import train
+from segibn.errors import ConfigError
+from segibn.models.weights import read_checkpoint
+
+ROOT = Path(__file__).resolve().parents[2]
+TRAIN = str(ROOT / "tools/train.py")
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
+
+
+def losses_of(run: Path) -> list[float]:
+    lines = (run / "metrics.jsonl").read_text().splitlines()
+    return [record["loss"] for record in map(json.loads, lines) if "loss" in record]
+
+
+def assert_equal_trees(first, second, path: str = "") -> None:
+    if isinstance(first, dict):
+        assert first.keys() == second.keys(), path
+        for key, value in first.items():
+            assert_equal_trees(value, second[key], f"{path}.{key}")
+    elif isinstance(first, list | tuple):
+        for index, (one, two) in enumerate(zip(first, second, strict=True)):
+            assert_equal_trees(one, two, f"{path}[{index}]")
+    elif isinstance(first, torch.Tensor):
+        assert torch.equal(first, second), path
+    else:
+        assert first == second, path
+
+
+def launch(processes: int, config: Path, blocks: Path, run: Path, *more: str) -> list[str]:
+    torchrun = ["-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={processes}"]
+    options = [option for option in more if option.startswith("--")]
+    overrides = [option for option in more if not option.startswith("--")]
+    command = [sys.executable, *torchrun, *options, TRAIN, str(config), "--datasets", str(blocks)]
+    return [*command, "--output", str(run), *overrides]
+
+
+@pytest.mark.parametrize("ema", [False, True])
+def test_a_run_cut_at_several_points_ends_with_the_same_bits(
+    ema: bool, blocks: Path, blocks_config: Path, tmp_path: Path
+) -> None:
+    common = ["engine.checkpoint_every=1", "engine.keep_checkpoints=9", "data.val=null"]
+    common += ["ema={decay: 0.9}"] if ema else []
+    config = load_config(blocks_config, common)
+    whole = train(config, datasets_root=blocks, output=tmp_path / "whole").checkpoint
+    expected = read_checkpoint(whole)
+    for cut, workers in ((1, 0), (4, 2), (5, 1)):
+        config = load_config(blocks_config, [*common, f"data.workers={workers}"])
+        run, part = tmp_path / f"cut{cut}", whole.with_name(f"iteration_{cut:08d}.pt")
+        train(config, datasets_root=blocks, output=run, resume=str(part))
+        found = read_checkpoint(run / "checkpoints/last.pt")
+        for key in ("iteration", "model", "training"):
+            assert_equal_trees(expected[key], found[key], key)
+        assert losses_of(run) == losses_of(tmp_path / "whole")[cut:]
+
+
+def test_two_processes_give_the_losses_of_one(
+    blocks: Path, blocks_config: Path, tmp_path: Path
+) -> None:
+    more = ["model.head.dropout=0", "model.aux_head.dropout=0", "engine.precision=float32"]
+    more += ["optim.global_batch_size=4", "optim.iterations=4"]
+    train(load_config(blocks_config, more), datasets_root=blocks, output=tmp_path / "one")
+    command = launch(2, blocks_config, blocks, tmp_path / "two", *more)
+    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert losses_of(tmp_path / "two") == pytest.approx(losses_of(tmp_path / "one"), rel=1e-4)
+
+
+@pytest.mark.slow
+def test_a_killed_rank_is_restarted_and_the_run_ends_as_if_nothing_had_happened(
+    blocks: Path, blocks_config: Path, tmp_path: Path
+) -> None:
+    more = ["engine.checkpoint_every=1", "optim.iterations=12"]
+    whole = launch(2, blocks_config, blocks, tmp_path / "whole", *more)
+    done = subprocess.run(whole, env=ENVIRONMENT, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    cut = launch(2, blocks_config, blocks, tmp_path / "cut", "--max-restarts=1", *more)
+    process = subprocess.Popen(cut, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True)
+    kill_one_rank(process, tmp_path / "cut/checkpoints/last.pt")
+    _, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, errors
+    first, second = (
+        read_checkpoint(tmp_path / run / "checkpoints/last.pt") for run in ("whole", "cut")
+    )
+    assert second["iteration"] == 12
+    for part in ("model", "training"):
+        assert_equal_trees(first[part], second[part], part)
+
+
+@pytest.mark.slow
+def test_three_processes_that_resume_sum_their_gradients_as_those_that_never_stopped(
+    blocks: Path, blocks_config: Path, tmp_path: Path
+) -> None:
+    more = ["engine.checkpoint_every=1", "engine.keep_checkpoints=9", "optim.global_batch_size=3"]
+    part = tmp_path / "whole/checkpoints/iteration_00000003.pt"
+    for run, resume in (("whole", []), ("cut", ["--resume", str(part)])):
+        command = [*launch(3, blocks_config, blocks, tmp_path / run, *more), *resume]
+        done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stderr
+    first, second = (
+        read_checkpoint(tmp_path / run / "checkpoints/last.pt") for run in ("whole", "cut")
+    )
+    for part in ("model", "training"):
+        assert_equal_trees(first[part], second[part], part)
+
+
+def test_a_run_killed_before_its_first_checkpoint_or_while_it_saved_goes_on(
+    blocks: Path, blocks_config: Path, tmp_path: Path
+) -> None:
+    config, run = load_config(blocks_config, ["data.val=null"]), tmp_path / "run"
+    run.mkdir()
+    (run / "config.yaml").write_text(dump_config(config))  # all that an early kill leaves
+    with pytest.raises(ConfigError, match="already holds a run; go on with it by --resume auto"):
+        train(config, datasets_root=blocks, output=run)
+    kill_while_writing(run / "checkpoints" / "last.pt")
+    assert len(list((run / "checkpoints").iterdir())) == 1
+    assert train(config, datasets_root=blocks, output=run, resume="auto").iteration == 6
+    assert [path.name for path in (run / "checkpoints").iterdir()] == ["last.pt"]
+
+
+def kill_while_writing(path: Path) -> None:
+    """Let a process of its own be killed while it writes a file, as a checkpoint is written."""
+    path.parent.mkdir(parents=True)
+    writer = (
+        "import os, pathlib, signal, sys; from segibn.files import atomic_path\n"
+        "with atomic_path(pathlib.Path(sys.argv[1])) as temporary:\n"
+        "    temporary.write_bytes(b'half'); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    done = subprocess.run([sys.executable, "-c", writer, str(path)], cwd=ROOT, timeout=60)
+    assert done.returncode == -signal.SIGKILL
+
+
+def kill_one_rank(launcher: subprocess.Popen, checkpoint: Path) -> None:
+    """Kill the launcher's last child without warning once there is something to go on from."""
+    deadline = time.monotonic() + 200
+    while not checkpoint.exists():
+        assert launcher.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    children = Path(f"/proc/{launcher.pid}/task/{launcher.pid}/children").read_text().split()
+    os.kill(int(children[-1]), signal.SIGKILL)
+
+
+def test_a_full_disk_is_named_and_the_last_checkpoint_stays_whole(
+    blocks: Path, blocks_config: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    more = ["optim.iterations=60", "engine.checkpoint_every=2"]
+    base = [TRAIN, str(blocks_config), "--datasets", str(blocks), "--output", str(run), *more]
+    # A limit on the size of files stands for a full disk: the same refusal in the middle of one.
+    limit = (
+        "import resource, runpy, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
+        "sys.argv = sys.argv[1:]; from pathlib import Path; import threading, time\n"
+        "def watch():\n"
+        f"    while not Path({str(run / 'checkpoints/last.pt')!r}).exists(): time.sleep(0.01)\n"
+        "    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))\n"
+        "threading.Thread(target=watch, daemon=True).start()\n"
+        "runpy.run_path(sys.argv[0], run_name='__main__')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", limit, *base],
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 2, done.stderr
+    assert "last.pt: cannot be written (File too large)" in done.stderr
+    assert read_checkpoint(run / "checkpoints/last.pt")["iteration"] >= 2
+    assert not list((run / "checkpoints").glob("*.part*"))
+
+
+def test_latest_and_best_checkpoints_are_kept(
+    blocks: Path, blocks_config: Path, tmp_path: Path
+) -> None:
+    more = ["optim.iterations=8", "engine.checkpoint_every=2", "engine.keep_checkpoints=2"]
+    config = load_config(blocks_config, [*more, "engine.evaluate_every=4", "optim.lr=0.05"])
+    train(config, datasets_root=blocks, output=tmp_path / "run")
+    names = sorted(path.name for path in (tmp_path / "run/checkpoints").iterdir())
+    assert names == ["best.pt", "iteration_00000006.pt", "iteration_00000008.pt", "last.pt"]
+    records = map(json.loads, (tmp_path / "run/metrics.jsonl").read_text().splitlines())
+    mious = {r["iteration"]: r["val_miou"] for r in records if "val_miou" in r}
+    best = read_checkpoint(tmp_path / "run/checkpoints/best.pt")
+    assert best["iteration"] == max(mious, key=mious.get)
+    assert len(list((tmp_path / "run/pictures").iterdir())) == 2
+
+
+def test_non_finite_loss_keeps_the_batch(blocks: Path, blocks_config: Path, tmp_path: Path) -> None:
+    config = load_config(blocks_config, ["optim.lr=1e30"])
+    with pytest.raises(Exception, match=r"loss is (nan|inf) .*rate \d.*rank0\.pt"):
+        train(config, datasets_root=blocks, output=tmp_path / "run")
+    kept = torch.load(tmp_path / "run/non_finite_batch_rank0.pt", weights_only=True)
+    assert kept["image"].shape == (2, 3, 48, 96)
+    assert len(kept["name"]) == 2
+
+
+def test_init_from_another_label_set_takes_all_but_the_classifiers(
+    blocks: Path, blocks_config: Path, tmp_path: Path
+) -> None:
+    result = train(load_config(blocks_config), datasets_root=blocks, output=tmp_path / "first")
+    tree = yaml.safe_load(blocks_config.read_text())
+    for part in ("train", "val"):
+        tree["data"][part]["folder"]["labels"][0]["name"] = "renamed"
+    other = tmp_path / "other.yaml"
+    other.write_text(yaml.safe_dump(tree))
+    more = [f"init_from={result.checkpoint}", "optim.iterations=1", "optim.lr=1e-12", "seed=5"]
+    train(load_config(other, more), datasets_root=blocks, output=tmp_path / "second")
+    old, new = (
+        read_checkpoint(tmp_path / run / "checkpoints/last.pt")["model"]
+        for run in ("first", "second")
+    )
+    for key, value in old.items():
+        if "running" in key or "num_batches" in key:
+            continue
+        same = torch.allclose(value, new[key], atol=1e-7)
+        assert same != (".classifier." in key), key
+
+
+@pytest.mark.slow
+def test_processes_that_see_different_run_folders_are_stopped(
+    blocks: Path, blocks_config: Path, tmp_path: Path
+) -> None:
+    more = ["engine.checkpoint_every=2", "optim.iterations=4", "data.val=null"]
+    train(load_config(blocks_config, more), datasets_root=blocks, output=tmp_path / "0")
+    # Two nodes without a shared file system: only the first has what the run has left so far.
+    own_folder = tmp_path / "own_folder.py"
+    own_folder.write_text(
+        "import os, runpy, sys\n"
+        "sys.argv = [*sys.argv[1:], '--output', "
+        f"{str(tmp_path)!r} + '/' + os.environ['RANK']]\n"
+        "runpy.run_path(sys.argv[0], run_name='__main__')\n"
+    )
+    command = launch(2, blocks_config, blocks, tmp_path / "0", *more, "optim.iterations=8")
+    command = command[: command.index("--output")]
+    command.insert(command.index(TRAIN), str(own_folder))
+    command += [*more, "--resume", "auto"]
+    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 1, done.stderr
+    assert "begin at different iterations ([0, 4])" in done.stderr

@@ -1,0 +1,88 @@
+"""The table of published weights against what their publishers say."""
+
+import re
+
+import numpy as np
+import pytest
+import torch
+import torchvision
+from torch import nn
+
+from segibn.models.backbones import build_backbone
+from segibn.models.features import FeatureSpec
+from segibn.models.plain_weights import adapt_plain_weights
+from segibn.models.segmenter import Segmenter
+from segibn.models.sources import PUBLISHED
+
+TORCHVISION = [name for release, name, _ in PUBLISHED if release == "torchvision"]
+
+
+def _their_weights(name: str) -> torchvision.models.WeightsEnum:
+    other = {"resnext50": "resnext50_32x4d", "shufflenet_v2": "shufflenet_v2_x1_0"}
+    return torchvision.models.get_model_weights(other.get(name, name)).IMAGENET1K_V1
+
+
+@pytest.mark.parametrize("name", TORCHVISION)
+def test_torchvision_addresses_errors_and_preprocessing_are_torchvisions(name: str) -> None:
+    weights = _their_weights(name)
+    ours = PUBLISHED["torchvision", name, "none"]
+    assert ours.url == weights.url
+    accuracy = weights.meta["_metrics"]["ImageNet-1K"]
+    assert ours.top1_error == pytest.approx(100 - accuracy["acc@1"])
+    assert ours.top5_error == pytest.approx(100 - accuracy["acc@5"])
+    preset = weights.transforms()
+    assert (list(ours.preprocessing.mean), list(ours.preprocessing.std)) == (
+        preset.mean,
+        preset.std,
+    )
+
+
+def test_every_published_name_says_its_network_and_hash() -> None:
+    for (release, name, ibn), source in PUBLISHED.items():
+        stem = source.file_name.removesuffix(".pth").rsplit("-", 1)[0]
+        if release == "ibn_net":
+            assert stem == f"{name}_ibn_{ibn}"
+        digits = 10 if name == "shufflenet_v2" else 8
+        assert re.fullmatch(f"[0-9a-f]{{{digits}}}", source.sha256_prefix)
+        assert "ImageNet" in source.licence
+
+
+@pytest.mark.parametrize("key", PUBLISHED, ids="-".join)
+def test_a_segmenter_shows_the_network_what_the_weights_expect(key: tuple[str, str, str]) -> None:
+    wanted = PUBLISHED[key].preprocessing
+    head = nn.Identity()
+    head.logits_spec = FeatureSpec(1, 1)
+    image = np.random.default_rng(0).integers(0, 256, (2, 3, 5, 7), dtype=np.uint8)
+    low, high = wanted.value_range
+    scaled = image / 255 * (high - low) + low
+    expected = (scaled - np.reshape(wanted.mean, (3, 1, 1))) / np.reshape(wanted.std, (3, 1, 1))
+    assert wanted.channels == "RGB"
+    normalized = Segmenter(nn.Identity(), head).normalize(torch.from_numpy(image))
+    np.testing.assert_allclose(normalized.numpy(), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("key", PUBLISHED, ids="-".join)
+def test_the_key_map_is_the_identity_on_keys_that_are_todays(key: tuple[str, str, str]) -> None:
+    with torch.device("meta"):
+        state = build_backbone(key[1], key[2]).state_dict()
+    assert PUBLISHED[key].rename(state).keys() == state.keys()
+
+
+def test_old_densenet_files_are_renamed_and_their_norms_split(filled) -> None:
+    plain = filled(torchvision.models.densenet121).state_dict()
+    old = {re.sub(r"\.(norm|conv)([12])\.", r".\1.\2.", key): v for key, v in plain.items()}
+    assert "features.denseblock1.denselayer1.norm.1.weight" in old
+    renamed = PUBLISHED["torchvision", "densenet121", "none"].rename(old)
+    assert renamed.keys() == plain.keys()
+    backbone = build_backbone("densenet121", "a")
+    adapted, unused = adapt_plain_weights(renamed, backbone)
+    assert unused == []
+    result = backbone.load_state_dict(adapted, strict=False)
+    assert (result.missing_keys, result.unexpected_keys) == (
+        [],
+        ["classifier.weight", "classifier.bias"],
+    )
+    norm = backbone.get_submodule("features.denseblock1.denselayer1.norm1")
+    values = plain["features.denseblock1.denselayer1.norm1.weight"]
+    assert torch.equal(norm.BN.weight, values[:38])
+    assert torch.equal(norm.IN.weight, values[38:])
