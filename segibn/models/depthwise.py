@@ -206,7 +206,7 @@ def _matching_parts(grids: Tensor, x: Tensor, dilation: int) -> Iterator[tuple[T
         x: (N, C, h, w).
         dilation: distance of a grid's pixels.
     """
-    images, channels, height, width = x.shape
+    height, width = x.shape[2:]
     down, across, _, _ = _grid(height, width, dilation)
     grids = grids.permute(0, 3, 1, 4, 2, 5)  # (N, rows, down, columns, across, C): reading order
     pixels = x.permute(0, 2, 3, 1)
