@@ -15,6 +15,10 @@ Call = Callable[[], object]
 Builder = Callable[[], Call]
 MIB = 1024 * 1024
 
+# glibc's number of the option for mallopt, and the bytes from which a block is large.
+_MMAP_THRESHOLD = -3
+_LARGE_BLOCK = 1 << 16
+
 
 def growth_in_child(build: Builder) -> float | None:
     """Build and call a subject in a forked child; return by how many MiB the call made it grow."""
@@ -34,8 +38,21 @@ def growth_in_child(build: Builder) -> float | None:
 
 
 def _report_growth(build: Builder, sender: Connection) -> None:
+    _return_freed_memory_at_once()
     sender.send(memory_growth(build()))
     sender.close()
+
+
+def _return_freed_memory_at_once() -> None:
+    """Have the C library ask the system for each large block anew, and give it back when freed.
+
+    Else a peak would hold what the library keeps for later, which differs by a tenth from run to
+    run. Allocation becomes slow, so this is for a process whose time nobody measures.
+    """
+    try:
+        ctypes.CDLL(None).mallopt(_MMAP_THRESHOLD, _LARGE_BLOCK)
+    except (AttributeError, OSError, TypeError):
+        return  # another C library than glibc
 
 
 def memory_growth(call: Call) -> float | None:

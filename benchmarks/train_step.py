@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 from torchvision.models.segmentation import fcn_resnet50
 
-from benchmarks.timing import Benchmark, Call, make_parser, run
+from benchmarks.timing import Benchmark, Call, Row, make_parser, run
 from segibn.config.load import validate
 from segibn.engine.precision import autocast
 from segibn.engine.update import Updater
@@ -33,12 +33,20 @@ CLASSES = 19
 AUX_WEIGHT = 0.4
 OPTIM = {"lr": 1e-3, "momentum": 0.9, "weight_decay": 1e-4}
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
-# Dense bfloat16 operations per second without sparsity, from NVIDIA's data sheets.
-PEAKS = {"A100": 312e12, "H100": 989e12, "H200": 989e12}
+# Dense bfloat16 operations per second by name of the device, the special ones first; NVIDIA's data
+# sheets, without sparsity.
+PEAKS = {
+    "A100": 312e12,
+    "H100 PCIe": 756e12,
+    "H100 NVL": 835e12,
+    "H100": 989e12,
+    "H200 NVL": 835e12,
+    "H200": 989e12,
+}
 OUR_NETWORKS = {
     "deeplabv3plus": {
         "backbone": {"name": "resnet50", "output_stride": 16},
-        "head": {"name": "deeplabv3plus", "separable": True, "dropout": 0.5},
+        "head": {"name": "deeplabv3plus", "separable": True, "refine": "split", "dropout": 0.5},
     },
     "fcn": {"backbone": {"name": "resnet50", "output_stride": 8}, "aux_head": {"channels": 256}},
 }
@@ -85,6 +93,8 @@ def theirs(
     dtype: str,
     options: argparse.Namespace,
     batch: Batch,
+    *,
+    compiled: bool = False,
 ) -> Call:
     """The step of a plain training script; its images come normalised, its targets as int64."""
     torch.manual_seed(0)
@@ -92,7 +102,7 @@ def theirs(
     model = build().to(device, memory_format=layout).train()
     optimizer = torch.optim.SGD(model.parameters(), **OPTIM)
     criterion = nn.CrossEntropyLoss(ignore_index=IGNORE_INDEX)
-    stepped = torch.compile(model) if options.compile else model
+    stepped = torch.compile(model) if compiled else model
 
     def step(part: Batch) -> None:
         image = part["image"]
@@ -123,6 +133,12 @@ def smp_network() -> nn.Module:
 def torchvision_network() -> nn.Module:
     """The rival's FCN."""
     return fcn_resnet50(weights=None, weights_backbone=None, num_classes=CLASSES, aux_loss=True)
+
+
+RIVALS = {
+    "deeplabv3plus": ("smp", smp_network),
+    "fcn": ("torchvision", torchvision_network),
+}
 
 
 def _ready(step: Callable[[Batch], None], batch: Batch, device: str) -> Call:
@@ -157,7 +173,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--dtype", nargs="+", choices=tuple(DTYPES), default=tuple(DTYPES))
     default = "cuda" if torch.cuda.is_available() else "cpu"
     parser.add_argument("--device", default=default, choices=("cpu", "cuda"))
-    parser.add_argument("--compile", action="store_true", help="all networks by torch.compile")
+    parser.add_argument(
+        "--compile",
+        action="store_true",
+        help="ours by torch.compile, against rivals as they are and compiled too",
+    )
     options = parser.parse_args(argv)
     crop = (32, 32) if options.quick else tuple(options.crop)
     batch = make_batch(options.batch, crop, torch.device(options.device))
@@ -172,8 +192,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         title="One training step of a segmentation network with ResNet-50",
         builders=builders,
         comparisons=comparisons,
-        conditions=f"batch {options.batch} of {crop[0]}x{crop[1]}, {CLASSES} classes, SGD, "
-        f"{'compiled' if options.compile else 'eager'}",
+        conditions=f"batch {options.batch} of {crop[0]}x{crop[1]}, {CLASSES} classes, SGD",
         packages=("segmentation-models-pytorch",)
         if find_spec("segmentation_models_pytorch")
         else (),
@@ -195,56 +214,58 @@ def _subjects(
     network: str, dtype: str, options: argparse.Namespace, batch: Batch
 ) -> tuple[dict[str, Callable[[], Call]], list[tuple[str, str]]]:
     """Builders and comparisons of one network in one number format."""
+    ours_is = " compiled" if options.compile else ""
     subjects = {
-        f"segibn {network}{title}, {dtype}": partial(ours, network, ibn, dtype, options, batch)
+        f"segibn {network}{title}{ours_is}, {dtype}": partial(
+            ours, network, ibn, dtype, options, batch
+        )
         for ibn, title in (("none", ""), ("a", " IBN-a"))
     }
+    rivals = {}
     plain, last = torch.contiguous_format, torch.channels_last
-    if network == "fcn":
-        rivals = {
-            f"torchvision fcn, {dtype}": partial(
-                theirs, torchvision_network, plain, dtype, options, batch
-            )
-        }
-    else:
-        rivals = {
-            f"smp {network}{title}, {dtype}": partial(
-                theirs, smp_network, layout, dtype, options, batch
-            )
-            for layout, title in ((plain, ""), (last, " channels-last"))
-        }
+    name, build = RIVALS[network]
+    layouts = [("", plain)] if network == "fcn" else [("", plain), (" channels-last", last)]
+    for compiled in (False, True) if options.compile else (False,):
+        for title, layout in layouts:
+            title += " compiled" if compiled else ""
+            call = partial(theirs, build, layout, dtype, options, batch, compiled=compiled)
+            rivals[f"{name} {network}{title}, {dtype}"] = call
     pairs = [(subject, rival) for rival in rivals for subject in subjects]
     return subjects | rivals, pairs
 
 
-def _say_operations(rows: list, batch: Batch, options: argparse.Namespace) -> None:
-    """Print the multiply-adds of both DeepLabV3+, and on CUDA what share of the peak ours reaches.
+def _say_operations(rows: Sequence[Row], batch: Batch, options: argparse.Namespace) -> None:
+    """Print the multiply-adds of both sides, and on CUDA what share of the peak each step reaches.
 
     A training step is taken for three forward passes.
     """
-    ours_g = None
     for network in {row.subject.split()[1].rstrip(",") for row in rows}:
-        config = validate(
-            {
-                "name": "count",
-                "data": {"train": {"name": "cityscapes"}},
-                "model": OUR_NETWORKS[network],
-            },
-            source="benchmark",
-        )
-        ours_g = count_operations(partial(build_segmenter, config.model, CLASSES), batch)
-        rival = smp_network if network == "deeplabv3plus" else torchvision_network
+        tree = {"name": "count", "data": {"train": {"name": "cityscapes"}}}
+        config = validate({**tree, "model": OUR_NETWORKS[network]}, source="benchmark")
+        count = count_operations(partial(build_segmenter, config.model, CLASSES), batch)
+        name, build = RIVALS[network]
+        rival_count = count_operations(build, batch)
         print(
-            f"{network}, forward: {ours_g:.1f} G multiply-adds, rival "
-            f"{count_operations(rival, batch):.1f} G"
+            f"{network}, forward pass of the batch: {count:.2f} G multiply-adds, "
+            f"{name} {rival_count:.2f} G"
         )
-        if options.device != "cuda":
-            continue
-        peak = next((p for n, p in PEAKS.items() if n in torch.cuda.get_device_name()), None)
-        for row in rows:
-            if peak and "bfloat16" in row.subject and f" {network}" in row.subject:
-                share = 3 * 2e9 * ours_g / row.seconds / peak
-                print(f"{row.subject}: {share:.1%} of the device's bfloat16 peak")
+        if options.device == "cuda":
+            _say_share(rows, network, count)
+
+
+def _say_share(rows: Sequence[Row], network: str, count: float) -> None:
+    device = torch.cuda.get_device_name()
+    peak = next((peak for name, peak in PEAKS.items() if name in device), None)
+    if peak is None:
+        print(f"the bfloat16 peak of {device} is not known here")
+        return
+    seconds = {}
+    for row in rows:
+        seconds |= {row.subject: row.seconds, row.against: row.against_seconds}
+    for name, duration in seconds.items():
+        if name.split()[1].rstrip(",") == network and "bfloat16" in name:
+            share = 3 * 2e9 * count / duration / peak
+            print(f"{name}: {share:.1%} of the device's bfloat16 peak")
 
 
 if __name__ == "__main__":

@@ -56,19 +56,12 @@ def build_optimizer(
         }
         for (part, decayed), members in groups.items()
     ]
-    fused = _is_fused(config.name, device)
+    # The fused CPU kernels take it that a gradient lies in memory as its parameter does. Autograd
+    # sees to that; who sets ``grad`` by hand must too.
+    fused = device.type in ("cuda", "cpu")
     if config.name == "sgd":
         return torch.optim.SGD(parameters, lr=config.lr, momentum=config.momentum, fused=fused)
     return torch.optim.AdamW(parameters, lr=config.lr, fused=fused)
-
-
-def _is_fused(name: str, device: torch.device) -> bool:
-    """Fused kernels everywhere but for SGD on a CPU, where they would move the last bits.
-
-    The fused CPU kernels take it that a gradient lies in memory as its parameter does. Autograd
-    sees to that; who sets ``grad`` by hand must too.
-    """
-    return device.type == "cuda" or (device.type == "cpu" and name == "adamw")
 
 
 def _part_of(name: str, *, by_stage: bool) -> str | int:

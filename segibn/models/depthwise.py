@@ -82,7 +82,7 @@ def sorted_convolution(x: Tensor, weight: Tensor, dilation: int) -> Tensor:
     kernel = _kernel(weight, x.shape, dilation)
     grids = _to_grids(x, dilation)
     out = F.conv2d(grids, kernel, padding=_padding(kernel), groups=x.shape[1])
-    return _from_grids(out, x.shape, dilation)
+    return _from_grids(out, torch.empty_like(x), dilation)
 
 
 class _SortedConvolution(torch.autograd.Function):
@@ -93,11 +93,16 @@ class _SortedConvolution(torch.autograd.Function):
         """See `sorted_convolution`."""
         ctx.save_for_backward(x, weight)  # type: ignore[attr-defined]
         ctx.dilation = dilation  # type: ignore[attr-defined]
-        out = torch.empty_like(x)
+        kernel, out = _kernel(weight, x.shape, dilation), torch.empty_like(x)
         for image, channels in _pieces(x, dilation):
-            out[image, channels] = sorted_convolution(
-                x[image, channels], weight[channels], dilation
+            part = x[image, channels]
+            grids = F.conv2d(
+                _to_grids(part, dilation),
+                kernel[channels],
+                padding=_padding(kernel),
+                groups=part.shape[1],
             )
+            _from_grids(grids, out[image, channels], dilation)
         return out
 
     @staticmethod
@@ -125,7 +130,7 @@ class _SortedConvolution(torch.autograd.Function):
                 part.shape[1],
                 (True, True, False),
             )
-            grad_x[image, channels] = _from_grids(grad_grids, part.shape, ctx.dilation)
+            _from_grids(grad_grids, grad_x[image, channels], ctx.dilation)
             grad_weight[channels, :, rows, columns] += grad_part[..., columns]
         return grad_x, grad_weight.to(weight.dtype), None
 
@@ -177,21 +182,44 @@ def _grid(height: int, width: int, dilation: int) -> tuple[int, int, int, int]:
 def _to_grids(x: Tensor, dilation: int) -> Tensor:
     """(N, C, h, w) -> (N * grids, C, rows, columns), padded with zeros; both channels-last."""
     images, channels, height, width = x.shape
-    down, across, rows, columns = _grid(height, width, dilation)
+    grids = x.new_zeros(images, *_grid(height, width, dilation), channels)
+    for grid_part, part in _matching_parts(grids, x, dilation):
+        grid_part.copy_(part)
+    return grids.flatten(0, 2).permute(0, 3, 1, 2)
+
+
+def _from_grids(grids: Tensor, out: Tensor, dilation: int) -> Tensor:
+    """Undo `_to_grids`, into ``out`` (N, C, h, w), which is returned."""
+    images, channels, height, width = out.shape
+    grids = grids.permute(0, 2, 3, 1)
+    grids = grids.reshape(images, *_grid(height, width, dilation), channels)
+    for grid_part, part in _matching_parts(grids, out, dilation):
+        part.copy_(grid_part)
+    return out
+
+
+def _matching_parts(grids: Tensor, x: Tensor, dilation: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Views of grids and of the map they come from that hold the same pixels.
+
+    Args:
+        grids: (N, grids down, grids across, rows, columns, C).
+        x: (N, C, h, w).
+        dilation: distance of a grid's pixels.
+    """
+    height, width = x.shape[2:]
+    down, across, _, _ = _grid(height, width, dilation)
+    grids = grids.permute(0, 3, 1, 4, 2, 5)  # (N, rows, down, columns, across, C): reading order
     pixels = x.permute(0, 2, 3, 1)
-    right, below = columns * across - width, rows * down - height
-    if right or below:  # else this would be a copy
-        pixels = F.pad(pixels, (0, 0, 0, right, 0, below))
-    grids = pixels.reshape(images, rows, down, columns, across, channels)
-    grids = grids.permute(0, 2, 4, 1, 3, 5).reshape(-1, rows, columns, channels)
-    return grids.permute(0, 3, 1, 2)
+    for rows, grids_down, lines in _whole_and_rest(height, down):
+        for columns, grids_across, places in _whole_and_rest(width, across):
+            grid_part = grids[:, rows, grids_down, columns, grids_across]
+            yield grid_part, pixels[:, lines, places].view(grid_part.shape)
 
 
-def _from_grids(grids: Tensor, shape: torch.Size, dilation: int) -> Tensor:
-    """Undo `_to_grids`; ``shape`` is that of the map, (N, C, h, w)."""
-    images, channels, height, width = shape
-    down, across, rows, columns = _grid(height, width, dilation)
-    pixels = grids.permute(0, 2, 3, 1).reshape(images, down, across, rows, columns, channels)
-    pixels = pixels.permute(0, 3, 1, 4, 2, 5)
-    pixels = pixels.reshape(images, rows * down, columns * across, channels)[:, :height, :width]
-    return pixels.permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
+def _whole_and_rest(size: int, grids: int) -> Iterator[tuple[slice, slice, slice]]:
+    """Rows (or columns) of grids, which grids have them, and which of the map's they are."""
+    whole = size // grids
+    yield slice(0, whole), slice(0, grids), slice(0, whole * grids)
+    rest = size - whole * grids
+    if rest:
+        yield slice(whole, whole + 1), slice(0, rest), slice(whole * grids, size)

@@ -4,6 +4,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from segibn.models.depthwise import DepthwiseConv2d
+from segibn.models.pointwise import PointwiseConv2d
 
 
 def conv_norm_relu(
@@ -11,9 +12,12 @@ def conv_norm_relu(
 ) -> nn.Sequential:
     """Convolution without bias, batch norm, ReLU; the spatial size stays."""
     padding = dilation * (kernel_size // 2)
-    conv = nn.Conv2d(
-        in_channels, out_channels, kernel_size, padding=padding, dilation=dilation, bias=False
-    )
+    if kernel_size == 1:
+        conv: nn.Conv2d = PointwiseConv2d(in_channels, out_channels)
+    else:
+        conv = nn.Conv2d(
+            in_channels, out_channels, kernel_size, padding=padding, dilation=dilation, bias=False
+        )
     nn.init.kaiming_normal_(conv.weight, mode="fan_out", nonlinearity="relu")
     return nn.Sequential(conv, nn.BatchNorm2d(out_channels), nn.ReLU(inplace=True))
 
@@ -60,8 +64,3 @@ def upsample(x: Tensor, size: tuple[int, int], *, align_corners: bool = False) -
     if x.shape[-2:] == tuple(size):
         return x
     return F.interpolate(x.contiguous(), size=size, mode="bilinear", align_corners=align_corners)
-
-
-def resize_feature(x: Tensor, size: tuple[int, int], *, align_corners: bool = False) -> Tensor:
-    """Bilinear resize like `upsample`, but in the input's memory layout, as convolutions want."""
-    return F.interpolate(x, size=size, mode="bilinear", align_corners=align_corners)

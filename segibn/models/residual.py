@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from segibn.models.ibn import InstanceBatchNorm2d, InstanceNorm2d, ParallelInstanceBatchNorm2d
 from segibn.models.plans import BlockNorms
+from segibn.models.pointwise import PointwiseConv2d
 
 PLAIN_NORMS = BlockNorms()
 
@@ -39,8 +40,10 @@ class BlockShape:
     se_reduction: int | None = None
 
 
-def _conv1x1(in_channels: int, out_channels: int) -> nn.Conv2d:
-    return nn.Conv2d(in_channels, out_channels, 1, bias=False)
+def _conv1x1(in_channels: int, out_channels: int, stride: int = 1) -> nn.Conv2d:
+    if stride == 1:
+        return PointwiseConv2d(in_channels, out_channels)
+    return nn.Conv2d(in_channels, out_channels, 1, stride, bias=False)
 
 
 def _conv3x3(
@@ -134,7 +137,7 @@ class _Block(nn.Module):
         )
         self.downsample: nn.Sequential | None = None
         if shape.stride != 1 or shape.in_channels != out_channels:
-            conv = nn.Conv2d(shape.in_channels, out_channels, 1, shape.stride, bias=False)
+            conv = _conv1x1(shape.in_channels, out_channels, shape.stride)
             self.downsample = nn.Sequential(conv, nn.BatchNorm2d(out_channels))
         self.IN = _last_norm(out_channels, norms)
 

@@ -83,7 +83,7 @@ class _PiecewiseLoss(torch.autograd.Function):
         # (N, places down, places across, h, w): the pixels of one place are a coarse map.
         places = target.unflatten(1, (height, -1)).unflatten(3, (width, -1))
         places = places.permute(0, 2, 4, 1, 3)
-        padded = F.pad(coarse, (1, 1, 1, 1), mode="replicate")
+        padded = F.pad(coarse.contiguous(), (1, 1, 1, 1), mode="replicate")
         grad = torch.zeros_like(padded) if ctx.needs_input_grad[0] else None  # type: ignore[attr-defined]
         total = coarse.new_zeros((), dtype=torch.float64)
         for images, rows in _pieces(coarse):

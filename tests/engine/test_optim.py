@@ -191,3 +191,26 @@ def test_fused_adamw_takes_the_steps_of_the_plain_one_on_a_channels_last_network
     for before, ours, theirs in new:
         torch.testing.assert_close(ours - before, theirs - before, rtol=1e-4, atol=2e-7)
         assert (ours - before).abs().max() > 5e-4
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_fused_sgd_takes_the_steps_of_the_formula(momentum: float) -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8))
+    model = model.to(memory_format=torch.channels_last)
+    config = OptimConfig(lr=0.1, momentum=momentum, weight_decay=0.01)
+    optimizer = build_optimizer(model, config, CPU)
+    assert all(group["fused"] for group in optimizer.param_groups)
+    exact = [parameter.detach().double() for parameter in model.parameters()]
+    velocity = [torch.zeros_like(value) for value in exact]
+    for _ in range(3):
+        for parameter in model.parameters():
+            parameter.grad = torch.randn_like(parameter)
+        grads = [parameter.grad.double() for parameter in model.parameters()]
+        optimizer.step()
+        # v <- momentum * v + g + decay * w; w <- w - lr * v (Sutskever et al., 2013, as torch).
+        slopes = [g + 0.01 * w for g, w in zip(grads, exact, strict=True)]
+        velocity = [momentum * v + s for v, s in zip(velocity, slopes, strict=True)]
+        exact = [w - 0.1 * v for w, v in zip(exact, velocity, strict=True)]
+    for parameter, value in zip(model.parameters(), exact, strict=True):
+        torch.testing.assert_close(parameter.double(), value, atol=1e-6, rtol=0)

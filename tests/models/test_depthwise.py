@@ -118,3 +118,16 @@ def test_parameters_are_those_of_a_grouped_convolution(layout) -> None:
     plain.load_state_dict(layer.state_dict())
     x = _input((9, 9), 6, torch.float32).contiguous(memory_format=layout)
     torch.testing.assert_close(layer(x), plain(x.contiguous()))
+
+
+@pytest.mark.slow
+def test_a_compiled_layer_has_the_same_gradients() -> None:
+    layer = DepthwiseConv2d(16, 4).bfloat16()
+    x, weight = _input((18, 13), 16, torch.bfloat16), layer.weight.detach()
+    expected = _with_gradients(lambda x, w: _by_double_loop(x, w, 4), x, weight)
+    x = x.clone().requires_grad_()
+    out = torch.compile(layer)(x)
+    out.backward(_input((18, 13), 16, torch.bfloat16, seed=1))
+    for theirs, mine in zip(expected, (out, x.grad, layer.weight.grad), strict=True):
+        difference = (mine.double() - theirs.double()).abs().max()
+        assert difference < 0.01 * theirs.abs().max()

@@ -40,4 +40,7 @@ class ASPP(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, h, w) -> (N, channels, h, w)."""
         pooled = self.image_pool(x.mean(dim=(2, 3), keepdim=True)).expand(-1, -1, *x.shape[-2:])
+        if x.is_contiguous(memory_format=torch.channels_last):
+            # Joined as it is, it would make channels-first memory of all.
+            pooled = pooled.contiguous(memory_format=torch.channels_last)
         return self.merge(torch.cat([*(branch(x) for branch in self.branches), pooled], dim=1))

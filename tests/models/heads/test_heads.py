@@ -101,6 +101,21 @@ class TestEveryHead:
         build(specs)(features)
         assert all(torch.equal(features[key], before[key]) for key in features)
 
+    def test_channels_last_features_stay_so_at_every_convolution(self, build) -> None:
+        specs = _specs(16)
+        head, layouts = build(specs), []
+
+        def note(module: nn.Module, inputs: tuple[Tensor], out: Tensor) -> None:
+            layouts.append(inputs[0].is_contiguous(memory_format=torch.channels_last))
+
+        for module in head.modules():
+            if isinstance(module, nn.Conv2d):
+                module.register_forward_hook(note)
+        features = _features(specs, (64, 64)).items()
+        head({k: v.contiguous(memory_format=torch.channels_last) for k, v in features})
+        assert layouts
+        assert all(layouts)
+
 
 def _copy_in_order(target: nn.Module, source: nn.Module) -> None:
     """Both heads create their layers in the same order, under other names."""
