@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from segibn.config.load import load_config
 from segibn.engine.run_dir import RunDir
 from segibn.errors import SegibnError
 from segibn.models.weights import read_checkpoint
@@ -85,6 +86,19 @@ class Launch:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+
+
+def prepare_launch(
+    config: Path, overrides: Sequence[str], datasets: Path, run: Path, processes: int
+) -> Launch:
+    """Return the launch of a training; what it prints goes into ``<run>.log``.
+
+    Raises:
+        ConfigError: the config is wrong.
+    """
+    batch = load_config(config, overrides).optim.global_batch_size
+    log = run.with_suffix(".log")
+    return Launch(config, overrides, datasets, RunDir(run), processes, batch, log)
 
 
 def plan_cuts(kills: int, iterations: int, processes: int, seed: int) -> list[Cut]:

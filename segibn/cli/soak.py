@@ -2,15 +2,18 @@
 
 import argparse
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from segibn import provenance
 from segibn.cli.arguments import add_datasets_argument, datasets_root
 from segibn.config.load import load_config
 from segibn.errors import SegibnError
 from segibn.files import write_json
+
+if TYPE_CHECKING:  # torch only after the config is known to be right
+    from segibn.cli.cut_launch import Cut, Launch
 
 SAMPLE_CONFIG = Path(__file__).resolve().parents[2] / "configs" / "sample_ibn.yaml"
 DEFAULTS = ["engine.log_every=1", "engine.checkpoint_every=5"]
@@ -63,73 +66,54 @@ def main(argv: Sequence[str] | None = None) -> int:
     output: Path = arguments.output
     if output.exists() and any(output.iterdir()):
         raise SegibnError(f"{output} is not empty; remove it or choose another --output")
+    config = arguments.config or SAMPLE_CONFIG
+    load_config(config, arguments.set)  # a mistake in it must show before anything is painted
     root = datasets_root(arguments.datasets) if arguments.config else _paint(output / "data")
-    report = soak(
-        arguments.config or SAMPLE_CONFIG,
-        [*DEFAULTS, *arguments.set],
-        datasets=root,
-        output=output,
-        processes=arguments.processes,
-        kills=arguments.kills,
-        kill_seed=arguments.kill_seed,
-        iterations=arguments.iterations,
-        minutes=arguments.minutes,
-    )
+
+    from segibn.cli.cut_launch import plan_cuts, prepare_launch
+
+    def launch(name: str, *more: str) -> "Launch":
+        overrides = [*DEFAULTS, *arguments.set, *more]
+        return prepare_launch(config, overrides, root, output / name, arguments.processes)
+
+    iterations = arguments.iterations
+    if arguments.minutes is not None:
+        iterations = _iterations_in(arguments.minutes, launch)
+    cuts = plan_cuts(arguments.kills, iterations, arguments.processes, arguments.kill_seed)
+    whole, cut = (launch(name, f"optim.iterations={iterations}") for name in ("whole", "cut"))
+    report = soak(whole, cut, cuts)
     write_json(arguments.json or output / "soak.json", report)
-    for line in report["differences"]:
-        print(f"  {line}")
-    print("equal, to the last bit" if report["equal"] else "the two runs DIFFER")
-    return 0 if report["equal"] else 1
+    if report["equal"]:
+        print("equal, to the last bit")
+        return 0
+    from segibn.models.state import shortened
+
+    print("the two runs DIFFER:\n" + shortened(report["differences"], limit=20))
+    return 1
 
 
-def soak(
-    config_file: Path,
-    overrides: Sequence[str],
-    *,
-    datasets: Path,
-    output: Path,
-    processes: int,
-    kills: int,
-    kill_seed: int,
-    iterations: int,
-    minutes: float | None = None,
-) -> dict[str, Any]:
-    """Train twice into ``output/whole`` and ``output/cut`` and compare.
+def soak(whole: "Launch", cut: "Launch", cuts: "Sequence[Cut]") -> dict[str, Any]:
+    """Run a training to its end and another with cuts, and compare what they leave.
 
     Args:
-        config_file: what to train.
-        overrides: config values to replace.
-        datasets: folder above the data sets.
-        output: folder for the runs and ``log.txt``.
-        processes: of each run.
-        kills: how many.
-        kill_seed: of their moments.
-        iterations: of each run; not used if ``minutes`` is given,
-        minutes: how long the uninterrupted run is to take, by the speed of a first short one.
+        whole: the training.
+        cut: the same, into another folder.
+        cuts: when it is killed, and how.
 
     Returns:
-        What ``--json`` writes.
+        What ``--json`` writes: whether they are "equal", the "differences", how much was
+        "compared", the "kills" as they came (see ``run_with_cuts``), times, and what it rests on.
 
     Raises:
         SegibnError: a run failed, or ended before it could be killed.
     """
-    from segibn.cli.cut_launch import Launch, plan_cuts, run_whole, run_with_cuts
-    from segibn.engine.run_dir import RunDir
+    from segibn.cli.cut_launch import run_whole, run_with_cuts
     from segibn.engine.same_run import compare_runs, count_values
 
-    def launch(name: str, *more: str) -> Launch:
-        config = load_config(config_file, [*overrides, *more])
-        batch, run = config.optim.global_batch_size, RunDir(output / name)
-        log = output / "log.txt"
-        return Launch(config_file, [*overrides, *more], datasets, run, processes, batch, log)
-
-    if minutes is not None:
-        iterations = _iterations_in(minutes, launch)
-    cuts = plan_cuts(kills, iterations, processes, kill_seed)
-    whole, cut = (launch(name, f"optim.iterations={iterations}") for name in ("whole", "cut"))
-    print(f"{iterations} iterations, {processes} processes, uninterrupted: {whole.run.path}")
+    iterations = load_config(whole.config, whole.overrides).optim.iterations
+    print(f"{iterations} iterations, {whole.processes} processes: {whole.run.path}", flush=True)
     whole_s = run_whole(whole)
-    print(f"  {whole_s:.0f} s; the same, killed {kills} times: {cut.run.path}", flush=True)
+    print(f"  {whole_s:.0f} s; the same, killed {len(cuts)} times: {cut.run.path}", flush=True)
     launches = run_with_cuts(cut, cuts)
     differences = compare_runs(whole.run, cut.run)
     return {
@@ -137,41 +121,40 @@ def soak(
         "differences": differences,
         "compared": count_values(whole.run),
         "iterations": iterations,
-        "processes": processes,
+        "processes": whole.processes,
         "kills": launches[:-1],
-        "kill_seed": kill_seed,
         "planned_cuts": [dataclasses.asdict(one) for one in cuts],
         "uninterrupted_s": round(whole_s, 1),
         "cut_s": round(sum(part["duration_s"] for part in launches), 1),
-        **_circumstances(whole, overrides),
+        **_circumstances(whole),
     }
 
 
-def _iterations_in(minutes: float, launch: Any) -> int:
+def _iterations_in(minutes: float, launch: "Callable[..., Launch]") -> int:
     """Time a short run, which tells the speed; its own start is not in it."""
     from segibn.cli.cut_launch import run_whole, seconds_per_iteration
 
     timing = launch("timing", f"optim.iterations={TIMED_ITERATIONS}", "optim.warmup_iterations=0")
     run_whole(timing)
     pace = seconds_per_iteration(timing)
-    print(f"  {pace:.2f} s for an iteration: {timing.run.path}")
+    print(f"  {pace:.2f} s for an iteration: {timing.run.path}", flush=True)
     return max(TIMED_ITERATIONS, round(60 * minutes / pace))
 
 
-def _circumstances(launch: Any, overrides: Sequence[str]) -> dict[str, Any]:
+def _circumstances(launch: "Launch") -> dict[str, Any]:
     """What the result rests on: command, versions, machine, frames by name."""
     from segibn import distributed
     from segibn.data.build import index_dataset
     from segibn.engine.precision import choose_dtype
     from segibn.engine.scoring import set_name
 
-    config = load_config(launch.config, overrides)
+    config = load_config(launch.config, launch.overrides)
     device = distributed.default_device()
     sets = [*config.data.sources, *([config.data.val] if config.data.val else [])]
     return {
         "command": provenance.command_line(),
         "config": config.name,
-        "overrides": list(overrides),
+        "overrides": list(launch.overrides),
         "git_revision": provenance.git_revision(),
         "versions": provenance.versions(),
         "machine": provenance.machine(),

@@ -26,7 +26,7 @@ from segibn.engine.precision import describe_precision
 from segibn.engine.run_data import RunData, index_run
 from segibn.engine.run_dir import open_run
 from segibn.engine.scoring import set_name
-from segibn.engine.train import build_model
+from segibn.engine.train import build_model, require_same_start
 from segibn.engine.trial import Trial, estimate_update, measure_update, tensor_bytes
 from segibn.engine.update import Batch, Updater
 from segibn.errors import ConfigError, SegibnError
@@ -135,7 +135,7 @@ def dry_run(
     """
     device = distributed.default_device()
     found = index_run(config, datasets_root)
-    _, checkpoint = open_run(output, resume)
+    run, checkpoint = open_run(output, resume)
     _, world = distributed.rank_and_world()
     folder = _folder_above(output)
     plan = plan_batch(config.optim.global_batch_size, world, config.engine.max_micro_batch)
@@ -144,6 +144,7 @@ def dry_run(
         model = build_model(config, found.labels, device, checkpoint is not None)
         updater = Updater(config, model)
         first = 0 if checkpoint is None else resume_training(checkpoint, updater)
+        require_same_start(run, first)
         if first == config.optim.iterations:
             raise ConfigError(f"{checkpoint} is the end of its run: nothing is left to train")
         count = plan.per_process if device.type == "cuda" else min(_DECODED, plan.per_process)

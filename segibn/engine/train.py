@@ -76,7 +76,7 @@ def train(
         first = 0
         if checkpoint is not None:
             first = resume_training(checkpoint, updater)
-        _require_same_start(run, first)
+        require_same_start(run, first)
         if checkpoint is not None and first == config.optim.iterations:
             return TrainingResult(checkpoint, first, None)
         loader = found.build_loader(config, datasets_root, first_iteration=first)
@@ -135,6 +135,16 @@ def build_model(
     return model.to(device, memory_format=layout).train()
 
 
+def require_same_start(run: RunDir, first: int) -> None:
+    """Check that all ranks begin at one iteration; runs on every rank, all raise if one must."""
+    starts = sorted(set(distributed.gather_int(first)))
+    if len(starts) > 1:
+        raise SegibnError(
+            f"the processes of this run would begin at different iterations ({starts}): not all of "
+            f"them see the same {run.path}. Put --output on a file system that all nodes share"
+        )
+
+
 def _read(pending: Pending, journal: Journal, run: RunDir) -> bool:
     """Check and log an update; return whether any rank asked to stop when it began."""
     loss, stopping = pending.read()
@@ -163,16 +173,6 @@ def _save(run: RunDir, updater: Updater, labels: LabelSet, done: int) -> None:
     if config.engine.keep_checkpoints > 1:
         keep_copy(run.last_checkpoint, f"iteration_{done:08d}.pt")
         prune_history(run.last_checkpoint.parent, config.engine.keep_checkpoints)
-
-
-def _require_same_start(run: RunDir, first: int) -> None:
-    """Check that all ranks begin at one iteration; runs on every rank, all raise if one must."""
-    starts = sorted(set(distributed.gather_int(first)))
-    if len(starts) > 1:
-        raise SegibnError(
-            f"the processes of this run would begin at different iterations ({starts}): not all of "
-            f"them see the same {run.path}. Put --output on a file system that all nodes share"
-        )
 
 
 def _is_due(done: int, every: int) -> bool:
