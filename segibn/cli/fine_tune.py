@@ -29,7 +29,8 @@ examples:
 The configs are those of the target. Each starts from the source with its network (backbone and
 ibn) and, where there are several, its seed. With other classes the classifier starts fresh; what
 is taken is printed and kept in each run folder's init_from.json. The shares are nested: a smaller
-one is part of every larger one. All trainings of a config have the same number of iterations.
+one is part of every larger one. Each is trained for optim.iterations, or with --same-epochs for
+its share of them: the small ones then see a frame no oftener than the large ones.
 
 --set also acts on sources that are trained first. A finished run is not trained again and a
 broken-off one goes on, so that the command may be repeated.
@@ -77,6 +78,11 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="[LABEL=]NAME:SPLIT[@NAMES_FILE]",
         help="sets to score on besides the target's data.val",
     )
+    parser.add_argument(
+        "--same-epochs",
+        action="store_true",
+        help="train a share for that share of optim.iterations instead of for all of them",
+    )
     add_study_arguments(parser)
     return parser
 
@@ -101,6 +107,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sources,
         shares=sorted(set(arguments.shares)),
         baseline=arguments.baseline,
+        same_epochs=arguments.same_epochs,
         datasets_root=root,
     )
     check_sets(configs[0], sets, root)

@@ -114,6 +114,7 @@ def plan_trainings(
     *,
     shares: Sequence[float],
     baseline: bool,
+    same_epochs: bool,
     datasets_root: Path,
 ) -> list[Training]:
     """Give each config its source and each share its training.
@@ -123,6 +124,8 @@ def plan_trainings(
         sources: see ``open_sources``.
         shares: of the training set, each in (0, 1].
         baseline: whether each is also trained without its source.
+        same_epochs: whether a share is trained for that share of ``optim.iterations`` (and of the
+            warm-up), each frame being seen equally often, instead of for all of them.
         datasets_root: the folder above the data sets.
 
     Returns:
@@ -144,7 +147,7 @@ def plan_trainings(
         report = _plan_transfer(config, source, labels.class_names)
         for share in shares:
             for start in (None, source) if baseline else (source,):
-                part = _at_share(config, share, start)
+                part = _at_share(config, share, start, same_epochs)
                 count = len(index_dataset(part.data.train, datasets_root))
                 taken = report if start else None
                 trainings.append(Training(part, share, count, start, taken))
@@ -224,8 +227,14 @@ def _shapes(config: RunConfig, num_classes: int) -> "Mapping[str, Tensor]":
     return model.state_dict()
 
 
-def _at_share(config: RunConfig, share: float, source: Source | None) -> RunConfig:
+def _at_share(
+    config: RunConfig, share: float, source: Source | None, same_epochs: bool
+) -> RunConfig:
     tree = config.model_dump(mode="json")
+    if same_epochs:
+        optim = tree["optim"]
+        optim["iterations"] = max(1, round(share * optim["iterations"]))
+        optim["warmup_iterations"] = int(share * optim["warmup_iterations"])
     tree["name"] += f"_{share:g}_{'fine_tuned' if source else 'baseline'}"
     tree["data"]["train"]["fraction"] *= share
     tree["init_from"] = str(source.checkpoint) if source else None

@@ -20,10 +20,10 @@ from segibn.evaluation.cross_domain import (
     rank_of,
 )
 
-FINE_TUNE_KEYS = ("share", "start", "fine_tuned", "train_images")
+FINE_TUNE_KEYS = ("share", "start", "fine_tuned", "train_images", "iteration")
 """Keys a row has besides ``cross_domain.ROW_KEYS``: the share of the target's training set, a
 fraction; where the weights came from ("gta5:train", "scratch"); whether that is another training;
-how many frames the share is."""
+how many frames the share is; how many updates it was trained for."""
 
 
 @dataclass(frozen=True)
@@ -140,6 +140,15 @@ def _legend(rows: Sequence[Mapping[str, Any]], test: str) -> str:
     sets = {row["train"].partition("*")[0] for row in rows}
     return (
         f"mIoU / pixel accuracy in % on {test}; {describe_seeds(rows)}. Columns: share of "
-        f"{', '.join(sorted(sets))} that was trained on (frames). In brackets: points of mIoU that "
-        "the start from another training gains."
+        f"{', '.join(sorted(sets))} that was trained on (frames), for {_updates(rows)}. In "
+        "brackets: points of mIoU that the start from another training gains."
     )
+
+
+def _updates(rows: Iterable[Mapping[str, Any]]) -> str:
+    """Say how long each share was trained: "600 updates each", "60, 120, 180 and 600 updates"."""
+    pairs = sorted({(row["share"], row["iteration"]) for row in rows})
+    counts = [str(iteration) for _, iteration in pairs]
+    if len(set(counts)) == 1:
+        return f"{counts[0]} updates each"
+    return f"{', '.join(counts[:-1])} and {counts[-1]} updates"

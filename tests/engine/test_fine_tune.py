@@ -110,8 +110,10 @@ def test_a_source_config_is_trained_first_and_its_classifier_is_taken(
     output = tmp_path / "runs"
     target = blocks_config.with_name("again.yaml")
     shutil.copy(blocks_config, target)
-    more = ["--seeds", "3", "--no-baseline", "--set", *STILL]
+    more = ["--seeds", "3", "--no-baseline", "--same-epochs", "--set", STILL[1]]
     assert main(argv(target, [blocks_config], blocks, output, *more)) == 0
+    updates = {row["share"]: row["iteration"] for row in read_json(output / "fine_tune.json")}
+    assert updates == {0.3: 2, 1.0: 6}
     runs = {"blocks_seed3", "again_1_fine_tuned_seed3", "again_0.3_fine_tuned_seed3"}
     assert runs <= {path.name for path in output.iterdir()}
     assert len(list(output.glob("*_seed*"))) == 3

@@ -34,6 +34,7 @@ def make_rows(test: str = "camvid:val") -> list[dict]:
             "train_images": round(140 * share),
             "start": "gta5:train" if fine_tuned else "scratch",
             "fine_tuned": fine_tuned,
+            "iteration": 300,
         }
         for (ibn, fine_tuned, share, seed), miou in reversed(MIOU.items())
     ]
@@ -50,7 +51,12 @@ def test_lines_are_networks_and_starts_and_columns_are_shares() -> None:
         "| resnet18, IBN-a | gta5:train | 50.0±0.0 / 80.0±0.0 | 60.0 / 80.0 |",
     ]
     assert "on camvid:val" in lines[6]
-    assert "share of camvid:train that" in lines[6]
+    assert "share of camvid:train that was trained on (frames), for 300 updates each." in lines[6]
+
+
+def test_updates_that_differ_between_shares_are_listed() -> None:
+    rows = [row | {"iteration": int(600 * row["share"])} for row in make_rows()]
+    assert "(frames), for 60 and 600 updates." in format_fine_tune(rows)
 
 
 def test_each_test_set_has_a_table_of_its_own() -> None:
@@ -67,7 +73,9 @@ def test_points_hold_mean_and_sample_deviation_of_the_seeds() -> None:
     assert [list(p) for p in points.values()] == [[0.1, 1.0]] * 3
 
 
-@pytest.mark.parametrize("key", ["share", "start", "fine_tuned", "train_images", "miou"])
+@pytest.mark.parametrize(
+    "key", ["share", "start", "fine_tuned", "train_images", "iteration", "miou"]
+)
 def test_an_incomplete_row_is_named(key: str) -> None:
     rows = make_rows()
     del rows[2][key]

@@ -27,7 +27,8 @@ def test_the_table_between_the_markers_comes_from_the_rows(results):
 
 
 def test_a_folder_of_fine_tuning_rows_gives_their_table(results):
-    row = ROW | {"share": 0.1, "start": "scratch", "fine_tuned": False, "train_images": 3}
+    row = ROW | {"share": 0.1, "start": "scratch", "fine_tuned": False}
+    row |= {"train_images": 3, "iteration": 9}
     (results / "demo" / "fine_tune.json").write_text(json.dumps([row]))
     assert "| resnet18, IBN-a | scratch | 50.0 / 75.0 |" in fill_tables(TEXT, results)
 
