@@ -17,6 +17,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
@@ -54,12 +55,16 @@ Batch = dict[str, Tensor]
 
 
 def make_batch(batch: int, crop: tuple[int, int], device: torch.device) -> Batch:
-    """Return images (N, 3, H, W) and targets (N, H, W), uint8, with a tenth ignored."""
-    generator = torch.Generator().manual_seed(0)
-    images = torch.randint(256, (batch, 3, *crop), generator=generator, dtype=torch.uint8)
-    target = torch.randint(CLASSES, (batch, *crop), generator=generator, dtype=torch.uint8)
+    """Return images (N, 3, H, W) and targets (N, H, W), uint8, with a tenth ignored.
+
+    By NumPy: torch would start its threads, which a forked child then waits for in vain.
+    """
+    generator = np.random.default_rng(0)
+    images = generator.integers(256, size=(batch, 3, *crop), dtype=np.uint8)
+    target = generator.integers(CLASSES, size=(batch, *crop), dtype=np.uint8)
     target[:, : crop[0] // 10] = IGNORE_INDEX
-    return {"image": images.to(device), "target": target.to(device)}
+    arrays = {"image": images, "target": target}
+    return {name: torch.from_numpy(array).to(device) for name, array in arrays.items()}
 
 
 def ours(network: str, ibn: str, dtype: str, options: argparse.Namespace, batch: Batch) -> Call:
