@@ -79,7 +79,7 @@ def score_semseg(
     tally = SizeTally()
 
     def count(pair: FilePair) -> tuple[NDArray, NDArray, tuple[int, int]]:
-        raw, size = _count_pair(pair, table, rules)
+        raw, size = count_pair(pair, table, rules)
         return fold_pairs(raw, k, table.lookup, pred_lookup), raw[np.ix_(values, values)], size
 
     pairs = match_label_maps(target_dir, pred_dir, encoding, rules.missing_prediction_is_void)
@@ -130,7 +130,7 @@ def score_drivable(
     tally = SizeTally()
 
     def count(pair: FilePair) -> tuple[NDArray, tuple[int, int]]:
-        counts, size = _count_pair(pair, _DRIVABLE_VALUES, strict)
+        counts, size = count_pair(pair, _DRIVABLE_VALUES, strict)
         return counts[:NUM_CLASSES, :NUM_CLASSES], size
 
     for counts, size in in_threads(count, pairs, progress):
@@ -151,7 +151,7 @@ def score_drivable(
     return DrivableScores(scores.with_frames([pair.name for pair in pairs]), *decided, doubt)
 
 
-def _count_pair(
+def count_pair(
     pair: FilePair, table: LabelSet, rules: Policy
 ) -> tuple[NDArray[np.int64], tuple[int, int]]:
     """Count raw value pairs of one frame and check its values; (256, 256) and (H, W)."""
@@ -183,7 +183,7 @@ def _raise_for_values(label_map: NDArray[np.uint8], table: LabelSet, path: Path 
 
 
 def in_threads(
-    count: Callable[[FilePair], Any], pairs: Sequence[FilePair], progress: Progress | None
+    count: Callable[[Any], Any], pairs: Sequence[Any], progress: Progress | None
 ) -> Iterator[Any]:
     """Yield ``count(pair)`` in order; an error cancels what has not started."""
     workers = min(_MAX_THREADS, os.cpu_count() or 1, len(pairs))
