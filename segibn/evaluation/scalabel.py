@@ -17,6 +17,8 @@ from segibn.files import list_files, read_json
 from segibn.files.rle import decode_rle
 from segibn.labels.label_set import IGNORE_INDEX
 
+_MAX_PIXELS = 1 << 28
+
 
 @dataclass(frozen=True)
 class RleFrame:
@@ -44,7 +46,7 @@ class RleFrame:
         for category, rle in self.labels:
             if category not in index_of:
                 continue
-            mask = decode_rle(rle, f"{self.source}, {category}")
+            mask = _decode(rle, f"{self.source}, {category}")
             if painted is None:
                 painted = np.full(mask.shape, IGNORE_INDEX, np.uint8)
             if painted.shape != mask.shape:
@@ -86,6 +88,18 @@ def read_rle_frames(path: Path, categories: Sequence[str]) -> dict[str, RleFrame
             f"{', '.join(sorted(found)[:8])}"
         )
     return frames
+
+
+def _decode(rle: Any, source: str) -> NDArray[np.bool_]:
+    """Decode a mask of whatever size it says."""
+    size = rle.get("size") if isinstance(rle, Mapping) else None
+    is_size = isinstance(size, list) and len(size) == 2 and all(type(n) is int for n in size)
+    if not is_size or min(size) < 1 or size[0] * size[1] > _MAX_PIXELS:
+        raise ImageFileError(f"{source}: rle.size is {size!r}, not [height, width]")
+    try:
+        return decode_rle(rle, (size[0], size[1]))
+    except ImageFileError as error:
+        raise ImageFileError(f"{source}: {error}") from None
 
 
 def _frame_list(file: Path) -> list[Any]:

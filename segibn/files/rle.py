@@ -1,87 +1,90 @@
-"""Masks as COCO's compressed run lengths, through pycocotools; needs no torch.
+"""Run lengths of binary masks in COCO's compressed form, by pycocotools.
 
-In: ``{"counts": text, "size": [H, W]}``, runs down the columns. Out: a mask, and back. pycocotools
-is an extra (``pip install "segibn[rle]"``), imported when the first mask comes.
+In: a mask, or the ``{"counts": ..., "size": [H, W]}`` of a JSON file. Out: the other. Runs go down
+the columns and begin with zeros. pycocotools believes what it is given and reads memory that is
+not its own where runs are too short, so foreign counts are checked before it sees them.
 """
 
-from collections.abc import Mapping
+import re
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
-from segibn.errors import ImageFileError, SegibnError
+from segibn.errors import ConfigError, ImageFileError
 
-_MAX_PIXELS = 1 << 28
-_FIRST, _LAST = 48, 111  # the 64 characters that stand for six bits each
-_CONTINUES = 32  # set in all but the last character of a number
-_LONGEST = 7  # characters of a number: five bits each, runs have 32
+# Six bits a character from "0" on; of those, bit 5 says that the number goes on.
+_MAX_BITS = 35  # of a number: runs are 32-bit
+_COUNTS = re.compile(r"[0-o]*[0-O]")
 
 
 def encode_rle(mask: np.ndarray) -> dict[str, Any]:
-    """Encode a mask.
+    """Encode a (H, W) bool mask; the result is plain JSON.
 
-    Args:
-        mask: (H, W), non-zero inside. Not modified.
-
-    Returns:
-        ``{"counts": text, "size": [H, W]}``, plain JSON values.
+    Raises:
+        ConfigError: pycocotools is not installed.
     """
-    encoded = _pycocotools().encode(np.asfortranarray(mask != 0, dtype=np.uint8))
-    return {"counts": encoded["counts"].decode("ascii"), "size": list(mask.shape)}
+    packed = _pycocotools().encode(np.asfortranarray(mask, dtype=np.uint8))
+    return {"counts": packed["counts"].decode("ascii"), "size": list(mask.shape)}
 
 
-def decode_rle(rle: Any, source: str = "RLE") -> np.ndarray:
-    """Decode a mask.
-
-    The text is checked first: the decoder would read beyond the end of a damaged one.
+def decode_rle(rle: object, size: tuple[int, int]) -> np.ndarray:
+    """Decode what a JSON file holds.
 
     Args:
-        rle: see the module.
-        source: file and frame, for messages.
+        rle: the value of the key ``rle``, of any kind.
+        size: (H, W) that it must have.
 
     Returns:
         (H, W) bool.
 
     Raises:
-        ImageFileError: not such a mapping, a damaged text, or runs longer than the size allows.
-        SegibnError: pycocotools is not installed.
+        ImageFileError: not a run-length mask, of another size, or damaged; a plural without the
+            file's name.
+        ConfigError: pycocotools is not installed.
     """
-    if not isinstance(rle, Mapping) or not isinstance(rle.get("counts"), str):
-        raise ImageFileError(f"{source}: expected {{'counts': compressed text, 'size': [H, W]}}")
-    size = rle.get("size")
-    whole = isinstance(size, list) and len(size) == 2 and all(type(side) is int for side in size)
-    if not whole or min(size) < 1 or size[0] * size[1] > _MAX_PIXELS:
-        raise ImageFileError(f"{source}: RLE size {size!r} is not [height, width]")
-    counts = rle["counts"].encode("utf-8")
-    if not _is_complete(counts):
-        raise ImageFileError(f"{source}: RLE counts are damaged; write them again")
-    try:
-        mask = _pycocotools().decode({"counts": counts, "size": size})
-    except ValueError as error:
-        raise ImageFileError(
-            f"{source}: RLE does not fill {size[0]}x{size[1]} ({error})"
-        ) from error
-    return mask.astype(bool)
+    if not isinstance(rle, dict) or not isinstance(rle.get("counts"), str):
+        raise ImageFileError("labels without rle.counts (a string) and rle.size")
+    if rle.get("size") != list(size):
+        raise ImageFileError(f"masks whose rle.size is not [{size[0]}, {size[1]}]")
+    counts = rle["counts"]
+    # A run has at least one character, so this bounds the work too.
+    if not _COUNTS.fullmatch(counts) or sum(_runs(counts)) != size[0] * size[1]:
+        raise ImageFileError("damaged run lengths")
+    packed = {"counts": counts.encode("ascii"), "size": list(size)}
+    return _pycocotools().decode(packed).astype(bool)
 
 
-def _is_complete(counts: bytes) -> bool:
-    """Say whether a text consists of whole numbers in COCO's alphabet."""
-    if not counts:
-        return False
-    values = np.frombuffer(counts, np.uint8)
-    if values.min() < _FIRST or values.max() > _LAST:
-        return False
-    ends = np.flatnonzero(((values - _FIRST) & _CONTINUES) == 0)
-    lengths = np.diff(ends, prepend=-1)
-    return len(ends) > 0 and ends[-1] == len(values) - 1 and lengths.max() <= _LONGEST
+def _runs(counts: str) -> list[int]:
+    """Return the run lengths; [-1] if one is negative.
+
+    A number has five bits a character, lowest first, and a sign; from the fourth run on it is the
+    difference to the run before the last (rleFrString in COCO's maskApi.c).
+    """
+    runs: list[int] = []
+    value = shift = 0
+    for code in counts.encode("ascii"):
+        bits = code - 48
+        value |= (bits & 31) << shift
+        shift += 5
+        if bits & 32 and shift < _MAX_BITS:
+            continue
+        if bits & 16:
+            value -= 1 << shift
+        if len(runs) > 2:
+            value += runs[-2]
+        if value < 0:
+            return [-1]
+        runs.append(value)
+        value = shift = 0
+    return runs
 
 
 def _pycocotools() -> ModuleType:
     try:
         from pycocotools import mask
-    except ImportError as error:
-        raise SegibnError(
-            'run lengths (RLE) need pycocotools; install it with pip install "segibn[rle]"'
-        ) from error
+    except ImportError:
+        raise ConfigError(
+            "run-length JSON needs pycocotools: pip install 'segibn[rle]', or use a zip of PNGs"
+        ) from None
     return mask
