@@ -18,6 +18,7 @@ from segibn.files.rle import decode_rle
 from segibn.labels.label_set import IGNORE_INDEX
 
 _MAX_PIXELS = 1 << 28
+_BACKGROUND = "background"  # the model zoo writes it, the toolkit knows no such category
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ def read_rle_frames(path: Path, categories: Sequence[str]) -> dict[str, RleFrame
                 raise DatasetError(f"{file}: frame '{key}' is also in {frames[key].source}")
             frames[key] = RleFrame(f"{file}, frame {name}", labels)
             found |= {category for category, _ in labels}
-    if found and not found & set(categories):
+    if found - {_BACKGROUND} and not found & set(categories):
         raise DatasetError(
             f"{path}: no label is of a category of this task ({', '.join(categories)}); it has "
             f"{', '.join(sorted(found)[:8])}"
