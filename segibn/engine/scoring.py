@@ -65,7 +65,7 @@ def score(
         observe: called with (name, image, target, pred) for each frame.
 
     Returns:
-        Scores over all ranks' frames, with the names of all frames.
+        Scores over all ranks' frames, with the names and counts of each.
 
     Raises:
         ConfigError: the data set's classes are not those of the network.
@@ -84,16 +84,16 @@ def score(
     if progress is not None:
         total = len(frames)
         report["progress"] = lambda done: progress(done, total)
-    scores = evaluate(
+    return evaluate(
         Predictor(model, device, options),
         frames,
         class_names,
         conditions=conditions,
+        frame_names=[sample.name for sample in frames.samples],
         reduce=sum_over_ranks,
         observe=observe,
         **report,
     )
-    return scores.with_frames([sample.name for sample in frames.samples])
 
 
 def require_classes(labels: LabelSet, name: str, class_names: Sequence[str]) -> None:
