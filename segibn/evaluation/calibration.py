@@ -1,4 +1,4 @@
-"""Calibration: does a network that is 80 % sure err in one case out of five? (NumPy only.)
+"""Calibration: whether a network that is 80 % sure errs in one case out of five (NumPy only).
 
 In: label maps and the confidence of each pixel, frame after frame. Out: the expected calibration
 error (Guo et al., ICML 2017) and the bins behind it. Confidence is the softmax probability of the
