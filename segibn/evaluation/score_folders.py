@@ -83,7 +83,7 @@ def score_semseg(
         return fold_pairs(raw, k, table.lookup, pred_lookup), raw[np.ix_(values, values)], size
 
     pairs = match_label_maps(target_dir, pred_dir, encoding, rules.missing_prediction_is_void)
-    for folded, raw, size in _in_threads(count, pairs, progress):
+    for folded, raw, size in in_threads(count, pairs, progress):
         confusion += folded
         by_value += raw
         tally.add(*size)
@@ -133,7 +133,7 @@ def score_drivable(
         counts, size = _count_pair(pair, _DRIVABLE_VALUES, strict)
         return counts[:NUM_CLASSES, :NUM_CLASSES], size
 
-    for counts, size in _in_threads(count, pairs, progress):
+    for counts, size in in_threads(count, pairs, progress):
         raw += counts
         tally.add(*size)
     targets = _evidence(target_dir, "target", raw.sum(axis=1), [pair.target for pair in pairs])
@@ -182,7 +182,7 @@ def _raise_for_values(label_map: NDArray[np.uint8], table: LabelSet, path: Path 
         raise LabelValueError(f"{error} ({hint})") from None
 
 
-def _in_threads(
+def in_threads(
     count: Callable[[FilePair], Any], pairs: Sequence[FilePair], progress: Progress | None
 ) -> Iterator[Any]:
     """Yield ``count(pair)`` in order; an error cancels what has not started."""

@@ -103,17 +103,17 @@ class Scores:
     @property
     def pixel_accuracy(self) -> float:
         """Share of valid pixels predicted right, a fraction."""
-        return pixel_accuracy(self.confusion)
+        return pixel_accuracy(self.confusion, self.conditions.policy)
 
     @property
     def class_accuracy(self) -> NDArray[np.float64]:
         """Recall of each class, (K,) fractions, NaN without target pixels."""
-        return class_accuracy(self.confusion)
+        return class_accuracy(self.confusion, self.conditions.policy)
 
     @property
     def mean_class_accuracy(self) -> float:
         """Mean recall over the classes that the targets hold, a fraction."""
-        return mean_class_accuracy(self.confusion)
+        return mean_class_accuracy(self.confusion, self.conditions.policy)
 
     @property
     def signature(self) -> str:
@@ -124,7 +124,7 @@ class Scores:
             "n": self.num_images,
             "K": len(self.class_names),
             "absent": policy_named(given.policy).absent,
-            "void-pred": "fn",
+            "void-pred": policy_named(given.policy).void_prediction,
             "res": given.resolution or "unknown",
             "infer": given.inference,
             "scales": ",".join(str(float(scale)) for scale in given.scales),
