@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 import segibn
 from segibn.errors import SegibnError
+from segibn.evaluation.class_scores import rates
 from segibn.evaluation.frame_counts import FrameCounts, class_counts
 from segibn.evaluation.metrics import (
     averaged_classes,
@@ -116,6 +117,12 @@ class Scores:
         return mean_class_accuracy(self.confusion, self.conditions.policy)
 
     @property
+    def rates(self) -> dict[str, Any]:
+        """Precision, F1, frequency-weighted and per-image mIoU; see ``class_scores.rates``."""
+        by_frame = None if self.frame_counts is None else self.frame_counts.counts
+        return rates(class_counts(self.confusion), self.conditions.policy, by_frame)
+
+    @property
     def signature(self) -> str:
         """One line that names every condition; equal signatures are comparable."""
         given = self.conditions
@@ -157,6 +164,7 @@ class Scores:
                 for name, averaged in zip(self.class_names, self._averaged(), strict=True)
                 if averaged
             ],
+            **self._rates_to_dict(),
             "class_names": list(self.class_names),
             "confusion": self.confusion.tolist(),
         }
@@ -229,6 +237,14 @@ class Scores:
         lines.append(f"{'pixel accuracy':<{width}} {format_percent(self.pixel_accuracy):>7}")
         lines.append(self.signature)
         return "\n".join(lines)
+
+    def _rates_to_dict(self) -> dict[str, Any]:
+        return {
+            key: json_number(value)
+            if isinstance(value, float)
+            else _by_name(self.class_names, value)
+            for key, value in self.rates.items()
+        }
 
     def _averaged(self) -> NDArray[np.bool_]:
         return averaged_classes(self.confusion, self.conditions.policy)
