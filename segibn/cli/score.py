@@ -6,15 +6,19 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from segibn.evaluation.drivable import DrivableScores
 from segibn.evaluation.drivable_encoding import DRIVABLE_ENCODINGS
 from segibn.evaluation.matching import ENCODINGS
 from segibn.evaluation.metrics import POLICIES
+from segibn.evaluation.score_cityscapes import CityscapesScores, score_cityscapes
 from segibn.evaluation.score_folders import SEMSEG_TABLES, score_drivable, score_semseg
+from segibn.evaluation.scores import Scores
 
 EXAMPLE = """\
 examples:
   python tools/score.py semseg --target gtFine/val --pred results --encoding label_ids
   python tools/score.py semseg --target labels --pred preds --labels bdd100k --policy bdd100k --json
+  python tools/score.py cityscapes --target gtFine/val --pred results --output official.json
   python tools/score.py drivable --target drivable_maps/labels/val --pred preds
 
 Files are matched by name with the official suffixes ignored. Scores in the JSON are fractions.
@@ -40,8 +44,21 @@ def build_parser() -> argparse.ArgumentParser:
         "--policy",
         choices=POLICIES,
         default="cityscapes",
-        help="cityscapes: a missing prediction is an error; bdd100k: it counts as void, unknown "
-        "values too, and only classes that the targets hold are averaged",
+        help="whose choices to follow for absent classes and void predictions (cityscapes); only "
+        "bdd100k counts missing predictions and unknown values as void, elsewhere they are errors",
+    )
+    cityscapes = tasks.add_parser(
+        "cityscapes", help="the official Cityscapes evaluation: IoU and iIoU, classes, categories"
+    )
+    _add_folders(cityscapes)
+    cityscapes.add_argument(
+        "--output", type=Path, metavar="FILE", help="write the official script's JSON"
+    )
+    cityscapes.add_argument(
+        "--no-instances", action="store_true", help="without iIoU, which needs *_instanceIds.png"
+    )
+    cityscapes.add_argument(
+        "--per-image", action="store_true", help="add the script's perImageScores to the JSON"
     )
     drivable = tasks.add_parser("drivable", help="the four drivable-area mIoUs A, B, C, D")
     _add_folders(drivable)
@@ -59,28 +76,52 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the verb: print the table, or the JSON with ``--json``; returns 0."""
     arguments = build_parser().parse_args(argv)
-    folders = (arguments.target, arguments.pred)
-    if arguments.task == "drivable":
-        scores = score_drivable(
-            *folders,
-            target_encoding=arguments.target_encoding,
-            pred_encoding=arguments.pred_encoding,
-            evaluation_set=arguments.set_name,
-            progress=_show_progress,
-        )
-        if scores.doubt:
-            print(f"warning: {scores.doubt}", file=sys.stderr)
-    else:
-        scores = score_semseg(
-            *folders,
-            arguments.labels,
-            encoding=arguments.encoding,
-            policy=arguments.policy,
-            evaluation_set=arguments.set_name,
-            progress=_show_progress,
-        )
+    scores = _SCORERS[arguments.task](arguments)
     print(json.dumps(scores.to_dict(), indent=1) if arguments.json else scores.format_table())
     return 0
+
+
+def _semseg(arguments: argparse.Namespace) -> Scores:
+    return score_semseg(
+        arguments.target,
+        arguments.pred,
+        arguments.labels,
+        encoding=arguments.encoding,
+        policy=arguments.policy,
+        evaluation_set=arguments.set_name,
+        progress=_show_progress,
+    )
+
+
+def _cityscapes(arguments: argparse.Namespace) -> CityscapesScores:
+    scores = score_cityscapes(
+        arguments.target,
+        arguments.pred,
+        instances=not arguments.no_instances,
+        per_image=arguments.per_image,
+        evaluation_set=arguments.set_name,
+        progress=_show_progress,
+    )
+    if arguments.output:
+        scores.write_official(arguments.output)
+    return scores
+
+
+def _drivable(arguments: argparse.Namespace) -> DrivableScores:
+    scores = score_drivable(
+        arguments.target,
+        arguments.pred,
+        target_encoding=arguments.target_encoding,
+        pred_encoding=arguments.pred_encoding,
+        evaluation_set=arguments.set_name,
+        progress=_show_progress,
+    )
+    if scores.doubt:
+        print(f"warning: {scores.doubt}", file=sys.stderr)
+    return scores
+
+
+_SCORERS = {"semseg": _semseg, "cityscapes": _cityscapes, "drivable": _drivable}
 
 
 def _add_folders(parser: argparse.ArgumentParser) -> None:

@@ -45,6 +45,25 @@ def test_table_ends_with_the_signature(folders: tuple[str, str], capsys):
     assert capsys.readouterr().out.splitlines()[-1].startswith("miou|set:toy|n:2|K:19|")
 
 
+def test_the_official_cityscapes_file_and_its_four_averages(tmp_path: Path, capsys):
+    for name in ("a_000000_000019", "a_000001_000019"):
+        target = np.tile(np.array([7, 26], np.uint8), (4, 3))
+        write_label_png(tmp_path / f"gt/{name}_gtFine_labelIds.png", target)
+        write_label_png(tmp_path / f"gt/{name}_gtFine_instanceIds.png", target)
+        write_label_png(tmp_path / f"pred/{name}.png", np.where(target == 7, 7, 28).astype("u1"))
+    output = tmp_path / "official.json"
+    folders = ["--target", str(tmp_path / "gt"), "--pred", str(tmp_path / "pred")]
+    assert main(["cityscapes", *folders, "--output", str(output), "--set-name", "toy"]) == 0
+    official = json.loads(output.read_text())
+    assert official["averageScoreClasses"] == 1 / 3  # road 1, car 0, bus 0
+    assert official["averageScoreCategories"] == 1
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[-1].startswith("cityscapes-miou|set:toy|n:2|K:19|")
+    means = [line.split()[2:] for line in printed if line.startswith("mean of")]
+    # No object is in these frames: the false positives of a bus are all that iIoU sees.
+    assert means == [["classes", "33.33", "0.00"], ["categories", "100.00", "-"]]
+
+
 def test_drivable_prints_one_line_per_definition(folders: tuple[str, str], capsys):
     target, pred = folders
     main(["drivable", "--target", target, "--pred", pred])
