@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from segibn.cli.measurements import add_measurement_arguments, complete, show
 from segibn.evaluation.drivable import DrivableScores
 from segibn.evaluation.drivable_encoding import DRIVABLE_ENCODINGS
 from segibn.evaluation.matching import ENCODINGS
@@ -47,6 +48,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="whose choices to follow for absent classes and void predictions (cityscapes); only "
         "bdd100k counts missing predictions and unknown values as void, elsewhere they are errors",
     )
+    add_measurement_arguments(semseg)
     cityscapes = tasks.add_parser(
         "cityscapes", help="the official Cityscapes evaluation: IoU and iIoU, classes, categories"
     )
@@ -77,20 +79,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the verb: print the table, or the JSON with ``--json``; returns 0."""
     arguments = build_parser().parse_args(argv)
     scores = _SCORERS[arguments.task](arguments)
-    print(json.dumps(scores.to_dict(), indent=1) if arguments.json else scores.format_table())
+    if arguments.json:
+        print(json.dumps(scores.to_dict(), indent=1))
+    else:
+        print(show(scores, arguments) if isinstance(scores, Scores) else scores.format_table())
     return 0
 
 
 def _semseg(arguments: argparse.Namespace) -> Scores:
-    return score_semseg(
+    scores = score_semseg(
         arguments.target,
         arguments.pred,
         arguments.labels,
         encoding=arguments.encoding,
         policy=arguments.policy,
         evaluation_set=arguments.set_name,
+        boundary=arguments.boundary,
         progress=_show_progress,
     )
+    return complete(scores, arguments)
 
 
 def _cityscapes(arguments: argparse.Namespace) -> CityscapesScores:

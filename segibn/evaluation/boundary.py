@@ -71,11 +71,18 @@ class BoundaryCounts:
         self.counts = np.zeros((3, num_classes), dtype=np.int64)
 
     def update(self, target: ArrayLike, pred: ArrayLike) -> None:
-        """Add one frame.
+        """Add one frame; arguments as ``counts_of``."""
+        self.counts += self.counts_of(target, pred)
+
+    def counts_of(self, target: ArrayLike, pred: ArrayLike) -> NDArray[np.int64]:
+        """Count one frame without adding it.
 
         Args:
             target: (H, W) train ids or ``IGNORE_INDEX``.
             pred: (H, W) the same. Neither is modified.
+
+        Returns:
+            (3, K) int64, rows as in ``counts``.
         """
         target = np.ascontiguousarray(target, dtype=np.uint8)
         pred = np.where(target == IGNORE_INDEX, np.uint8(IGNORE_INDEX), pred).astype(np.uint8)
@@ -86,9 +93,8 @@ class BoundaryCounts:
         ]
         k = self.num_classes
         pairs = count_pairs(*edges)
-        self.counts += np.stack(
-            [np.diagonal(pairs)[:k], pairs.sum(axis=1)[:k], pairs.sum(axis=0)[:k]]
-        )
+        rows = (np.diagonal(pairs), pairs.sum(axis=1), pairs.sum(axis=0))
+        return np.stack([row[:k] for row in rows])
 
     def reduce(self, sum_over_ranks: Callable[[NDArray], NDArray]) -> None:
         """Replace the counts by their sum over all ranks; every rank must call it."""

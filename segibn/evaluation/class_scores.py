@@ -96,8 +96,8 @@ def rates(counts: ArrayLike, policy: str, frames: ArrayLike | None = None) -> di
         "frequency_weighted_iou": float(frequency_weighted_iou_of(counts, policy)),
         "mean_precision": mean_defined(precision),
         "mean_f1": mean_defined(f1),
-        "precision": precision,
-        "f1": f1,
+        "class_precision": precision,
+        "class_f1": f1,
     }
     if frames is not None:
         found = {"image_miou": image_miou_of(frames, policy)} | found

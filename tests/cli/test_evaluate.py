@@ -103,5 +103,39 @@ def test_two_processes_count_exactly_what_one_does(make_run, datasets, tmp_path,
     subprocess.run(command, check=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
     one, two = _evaluate(run, datasets, tmp_path), read_json(output)
     assert two["processes"] == 2
-    for key in ("confusion", "signature", "frames", "num_images"):
+    for key in ("confusion", "signature", "frames", "num_images", "frame_counts"):
         assert two[key] == one[key]
+
+
+def test_more_measurements_are_printed_and_written_and_move_no_score(
+    make_run, datasets, tmp_path, capsys
+):
+    run = make_run("camvid", "camvid11")
+    plain = _evaluate(run, datasets, tmp_path)
+    capsys.readouterr()
+    options = ("--boundary", "--calibration", "--intervals", "--rates", "--flip")
+    flipped = _evaluate(run, datasets, tmp_path, *options)
+    whole = _evaluate(run, datasets, tmp_path, *options[:-1])
+    assert whole["confusion"] == plain["confusion"]
+    assert flipped["confusion"] != plain["confusion"]
+    details = whole["details"]
+    assert sum(row["pixels"] for row in details["calibration"]["bins"]) == np.sum(
+        plain["confusion"]
+    )
+    assert 0 < details["boundary"]["boundary_miou"] < 1
+    low, high = details["intervals"]["miou"]
+    assert low <= plain["miou"] <= high
+    printed = capsys.readouterr().out
+    for text in ("boundary IoU %", "expected error", "95 % intervals over frames", "precision"):
+        assert text in printed
+
+
+def test_the_file_holds_what_each_frame_adds(make_run, datasets, tmp_path):
+    scores = _evaluate(make_run("camvid", "camvid11"), datasets, tmp_path)
+    lines = scores["frame_counts"]["frames"]
+    assert list(lines) == scores["frames"]
+    found = 0
+    for line in lines.values():
+        for entry in line.split():
+            found += int(entry.partition(":")[2].split(",")[0])
+    assert found == np.trace(np.array(scores["confusion"]))

@@ -86,4 +86,6 @@ def test_image_miou_is_the_mean_of_the_frames_scored_alone():
 def test_nothing_to_divide_by_gives_nan_without_a_warning():
     with np.errstate(all="raise"):
         found = class_scores.rates(np.zeros((4, 3), np.int64), "cityscapes")
-    assert np.isnan([found["frequency_weighted_iou"], found["mean_f1"], *found["precision"]]).all()
+    assert np.isnan(
+        [found["frequency_weighted_iou"], found["mean_f1"], *found["class_precision"]]
+    ).all()
