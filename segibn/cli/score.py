@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from segibn.cli.measurements import add_measurement_arguments, complete, show
 from segibn.evaluation.bdd100k_toolkit import TASKS, ToolkitScores, score_toolkit
 from segibn.evaluation.drivable import DrivableScores
 from segibn.evaluation.drivable_encoding import DRIVABLE_ENCODINGS
@@ -47,20 +48,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the verb: print the table, or the JSON with ``--json``; returns 0."""
     arguments = build_parser().parse_args(argv)
     scores = _SCORERS[arguments.task](arguments)
-    print(json.dumps(scores.to_dict(), indent=1) if arguments.json else scores.format_table())
+    if arguments.json:
+        print(json.dumps(scores.to_dict(), indent=1))
+    else:
+        print(show(scores, arguments) if isinstance(scores, Scores) else scores.format_table())
     return 0
 
 
 def _semseg(arguments: argparse.Namespace) -> Scores:
-    return score_semseg(
+    scores = score_semseg(
         arguments.target,
         arguments.pred,
         arguments.labels,
         encoding=arguments.encoding,
         policy=arguments.policy,
         evaluation_set=arguments.set_name,
+        boundary=arguments.boundary,
         progress=_show_progress,
     )
+    return complete(scores, arguments)
 
 
 def _cityscapes(arguments: argparse.Namespace) -> CityscapesScores:
@@ -123,6 +129,7 @@ def _add_semseg(tasks: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         help="whose choices to follow for absent classes and void predictions (cityscapes); only "
         "bdd100k counts missing predictions and unknown values as void, elsewhere they are errors",
     )
+    add_measurement_arguments(semseg)
 
 
 def _add_cityscapes(tasks: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -126,3 +126,37 @@ def test_two_gloo_processes_count_seven_frames_exactly_as_one_does(make_run, tmp
     measured = one.keys() - {"command", "processes", "duration_s"}
     for key in measured:
         assert two[key] == one[key], key
+
+
+def test_more_measurements_are_printed_and_written_and_move_no_score(
+    make_run, datasets, tmp_path, capsys
+):
+    run = make_run("camvid", "camvid11")
+    plain = _evaluate(run, datasets, tmp_path)
+    capsys.readouterr()
+    options = ("--boundary", "--calibration", "--intervals", "--rates", "--flip")
+    flipped = _evaluate(run, datasets, tmp_path, *options)
+    whole = _evaluate(run, datasets, tmp_path, *options[:-1])
+    assert whole["confusion"] == plain["confusion"]
+    assert flipped["confusion"] != plain["confusion"]
+    details = whole["details"]
+    assert sum(row["pixels"] for row in details["calibration"]["bins"]) == np.sum(
+        plain["confusion"]
+    )
+    assert 0 < details["boundary"]["boundary_miou"] < 1
+    low, high = details["intervals"]["miou"]
+    assert low <= plain["miou"] <= high
+    printed = capsys.readouterr().out
+    for text in ("boundary IoU %", "expected error", "95 % intervals over frames", "precision"):
+        assert text in printed
+
+
+def test_the_file_holds_what_each_frame_adds(make_run, datasets, tmp_path):
+    scores = _evaluate(make_run("camvid", "camvid11"), datasets, tmp_path)
+    lines = scores["frame_counts"]["frames"]
+    assert list(lines) == scores["frames"]
+    found = 0
+    for line in lines.values():
+        for entry in line.split():
+            found += int(entry.partition(":")[2].split(",")[0])
+    assert found == np.trace(np.array(scores["confusion"]))

@@ -116,3 +116,18 @@ def test_scoring_loads_no_torch(folders: tuple[str, str]):
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_more_measurements_of_files(folders: tuple[str, str], capsys):
+    target, pred = folders
+    options = ["--boundary", "--intervals", "--rates"]
+    assert main(["semseg", "--target", target, "--pred", pred, *options]) == 0
+    out = capsys.readouterr().out
+    for text in ("boundary IoU %", "95 % intervals over frames", "precision", "miou|set:gt"):
+        assert text in out
+    main(["semseg", "--target", target, "--pred", pred, *options, "--json"])
+    plain = json.loads(capsys.readouterr().out)
+    low, high = plain["details"]["intervals"]["miou"]
+    assert low <= plain["miou"] <= high
+    assert list(plain["frame_counts"]["frames"]) == ["a", "b"]
+    assert plain["details"]["boundary"]["boundary_iou"]["road"] < plain["iou"]["road"]
