@@ -8,6 +8,7 @@ from typing import get_args
 
 from segibn.cli.arguments import add_datasets_argument, datasets_root
 from segibn.cli.inference import add_inference_arguments, device_of, inference_options
+from segibn.cli.measurements import add_measurement_arguments, complete, show
 from segibn.config.schema import DatasetConfig, DatasetName
 from segibn.errors import ConfigError
 from segibn.files import write_json
@@ -40,6 +41,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--picture-count", type=int, default=20, metavar="N", help="how many, evenly spread (20)"
     )
+    add_measurement_arguments(parser, calibration=True)
     add_inference_arguments(parser)
     return parser
 
@@ -62,10 +64,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         observe = ScorePictures(arguments.pictures, names, run.palette, arguments.picture_count)
     started = time.monotonic()
     with distributed.process_group(device):
-        scores = score_run(run, dataset, root, device=device, options=options, observe=observe)
+        scores = score_run(
+            run,
+            dataset,
+            root,
+            device=device,
+            options=options,
+            observe=observe,
+            measure=[name for name in ("boundary", "calibration") if getattr(arguments, name)],
+        )
     if not distributed.is_main():
         return 0
-    print(scores.format_table())
+    scores = complete(scores, arguments)
+    print(show(scores, arguments))
     if arguments.output:
         extra = run.record() | circumstances(device, options)
         extra["duration_s"] = round(time.monotonic() - started, 3)

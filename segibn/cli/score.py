@@ -6,15 +6,22 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from segibn.cli.measurements import add_measurement_arguments, complete, show
+from segibn.evaluation.bdd100k_toolkit import TASKS, ToolkitScores, score_toolkit
+from segibn.evaluation.drivable import DrivableScores
 from segibn.evaluation.drivable_encoding import DRIVABLE_ENCODINGS
 from segibn.evaluation.matching import ENCODINGS
 from segibn.evaluation.metrics import POLICIES
+from segibn.evaluation.score_cityscapes import CityscapesScores, score_cityscapes
 from segibn.evaluation.score_folders import SEMSEG_TABLES, score_drivable, score_semseg
+from segibn.evaluation.scores import Scores
 
 EXAMPLE = """\
 examples:
   python tools/score.py semseg --target gtFine/val --pred results --encoding label_ids
   python tools/score.py semseg --target labels --pred preds --labels bdd100k --policy bdd100k --json
+  python tools/score.py cityscapes --target gtFine/val --pred results --output official.json
+  python tools/score.py bdd100k --target labels/sem_seg/masks/val --pred preds
   python tools/score.py drivable --target drivable_maps/labels/val --pred preds
 
 Files are matched by name with the official suffixes ignored. Scores in the JSON are fractions.
@@ -30,6 +37,85 @@ def build_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     tasks = parser.add_subparsers(dest="task", required=True)
+    _add_semseg(tasks)
+    _add_cityscapes(tasks)
+    _add_toolkit(tasks)
+    _add_drivable(tasks)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the verb: print the table, or the JSON with ``--json``; returns 0."""
+    arguments = build_parser().parse_args(argv)
+    scores = _SCORERS[arguments.task](arguments)
+    if arguments.json:
+        print(json.dumps(scores.to_dict(), indent=1))
+    else:
+        print(show(scores, arguments) if isinstance(scores, Scores) else scores.format_table())
+    return 0
+
+
+def _semseg(arguments: argparse.Namespace) -> Scores:
+    scores = score_semseg(
+        arguments.target,
+        arguments.pred,
+        arguments.labels,
+        encoding=arguments.encoding,
+        policy=arguments.policy,
+        evaluation_set=arguments.set_name,
+        boundary=arguments.boundary,
+        progress=_show_progress,
+    )
+    return complete(scores, arguments)
+
+
+def _cityscapes(arguments: argparse.Namespace) -> CityscapesScores:
+    scores = score_cityscapes(
+        arguments.target,
+        arguments.pred,
+        instances=not arguments.no_instances,
+        per_image=arguments.per_image,
+        evaluation_set=arguments.set_name,
+        progress=_show_progress,
+    )
+    if arguments.output:
+        scores.write_official(arguments.output)
+    return scores
+
+
+def _toolkit(arguments: argparse.Namespace) -> ToolkitScores:
+    return score_toolkit(
+        arguments.target,
+        arguments.pred,
+        arguments.toolkit_task,
+        evaluation_set=arguments.set_name,
+        progress=_show_progress,
+    )
+
+
+def _drivable(arguments: argparse.Namespace) -> DrivableScores:
+    scores = score_drivable(
+        arguments.target,
+        arguments.pred,
+        target_encoding=arguments.target_encoding,
+        pred_encoding=arguments.pred_encoding,
+        evaluation_set=arguments.set_name,
+        progress=_show_progress,
+    )
+    if scores.doubt:
+        print(f"warning: {scores.doubt}", file=sys.stderr)
+    return scores
+
+
+_SCORERS = {
+    "semseg": _semseg,
+    "cityscapes": _cityscapes,
+    "bdd100k": _toolkit,
+    "drivable": _drivable,
+}
+
+
+def _add_semseg(tasks: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     semseg = tasks.add_parser("semseg", help="mIoU of semantic segmentation")
     _add_folders(semseg)
     semseg.add_argument("--labels", choices=SEMSEG_TABLES, default="cityscapes")
@@ -40,9 +126,42 @@ def build_parser() -> argparse.ArgumentParser:
         "--policy",
         choices=POLICIES,
         default="cityscapes",
-        help="cityscapes: a missing prediction is an error; bdd100k: it counts as void, unknown "
-        "values too, and only classes that the targets hold are averaged",
+        help="whose choices to follow for absent classes and void predictions (cityscapes); only "
+        "bdd100k counts missing predictions and unknown values as void, elsewhere they are errors",
     )
+    add_measurement_arguments(semseg)
+
+
+def _add_cityscapes(tasks: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    cityscapes = tasks.add_parser(
+        "cityscapes", help="the official Cityscapes evaluation: IoU and iIoU, classes, categories"
+    )
+    _add_folders(cityscapes)
+    cityscapes.add_argument(
+        "--output", type=Path, metavar="FILE", help="write the official script's JSON"
+    )
+    cityscapes.add_argument(
+        "--no-instances", action="store_true", help="without iIoU, which needs *_instanceIds.png"
+    )
+    cityscapes.add_argument(
+        "--per-image", action="store_true", help="add the script's perImageScores to the JSON"
+    )
+
+
+def _add_toolkit(tasks: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    toolkit = tasks.add_parser(
+        "bdd100k", help="the BDD100K toolkit's evaluation: masks (*.png) or RLE (*.json)"
+    )
+    _add_folders(toolkit)
+    toolkit.add_argument(
+        "--toolkit-task",
+        choices=TASKS,
+        default="sem_seg",
+        help="its -t; drivable masks in the 2021 encoding",
+    )
+
+
+def _add_drivable(tasks: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     drivable = tasks.add_parser("drivable", help="the four drivable-area mIoUs A, B, C, D")
     _add_folders(drivable)
     for role in ("target", "pred"):
@@ -53,34 +172,6 @@ def build_parser() -> argparse.ArgumentParser:
             help="2018: 0 background, 1 direct, 2 alternative; 2021: 0 direct, 1 alternative, "
             "2 background (auto: by file names and the most common value)",
         )
-    return parser
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the verb: print the table, or the JSON with ``--json``; returns 0."""
-    arguments = build_parser().parse_args(argv)
-    folders = (arguments.target, arguments.pred)
-    if arguments.task == "drivable":
-        scores = score_drivable(
-            *folders,
-            target_encoding=arguments.target_encoding,
-            pred_encoding=arguments.pred_encoding,
-            evaluation_set=arguments.set_name,
-            progress=_show_progress,
-        )
-        if scores.doubt:
-            print(f"warning: {scores.doubt}", file=sys.stderr)
-    else:
-        scores = score_semseg(
-            *folders,
-            arguments.labels,
-            encoding=arguments.encoding,
-            policy=arguments.policy,
-            evaluation_set=arguments.set_name,
-            progress=_show_progress,
-        )
-    print(json.dumps(scores.to_dict(), indent=1) if arguments.json else scores.format_table())
-    return 0
 
 
 def _add_folders(parser: argparse.ArgumentParser) -> None:

@@ -4,6 +4,7 @@ In: a run folder or checkpoint, and a labelled set. Out: ``Scores`` and their re
 torchrun every rank scores its share of the frames; counts are summed exactly.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -95,6 +96,7 @@ def score_run(
     device: torch.device,
     options: InferenceOptions,
     observe: Observer | None = None,
+    measure: Collection[str] = (),
 ) -> Scores:
     """Score a run on a set with progress; runs on every rank, all get the same scores.
 
@@ -105,6 +107,7 @@ def score_run(
         device: of this rank.
         options: how frames reach the network.
         observe: called with (name, image, target, pred) after each frame of this rank.
+        measure: what else goes into the details; see ``engine.scoring.score``.
 
     Raises:
         ConfigError: the set cannot be read in the classes of the run.
@@ -123,6 +126,7 @@ def score_run(
                 options=options,
                 progress=progress,
                 observe=observe,
+                measure=measure,
             )
         except ConfigError as error:
             raise _not_on(run, dataset, error) from None

@@ -3,7 +3,7 @@
 Training, ``evaluate`` and ``cross_domain`` all come through here, so that their numbers agree.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +11,14 @@ import numpy as np
 import torch
 
 from segibn import distributed
+from segibn.confidence import ConfidentPredictor
 from segibn.config.schema import DataConfig, DatasetConfig, RunConfig
 from segibn.data.build import build_eval_frames
 from segibn.distributed import sum_over_ranks
 from segibn.engine.run_dir import RunDir
 from segibn.errors import ConfigError
+from segibn.evaluation.boundary import BoundaryCounts
+from segibn.evaluation.calibration import Calibration
 from segibn.evaluation.evaluate import evaluate
 from segibn.evaluation.scores import Conditions, Scores
 from segibn.files import write_json
@@ -48,6 +51,7 @@ def score(
     options: InferenceOptions | None = None,
     progress: Callable[[int, int], None] | None = None,
     observe: Callable[..., None] | None = None,
+    measure: Collection[str] = (),
 ) -> Scores:
     """Score a network on a set; runs on every rank, each with its share of the frames.
 
@@ -63,9 +67,11 @@ def score(
         options: how frames reach the network.
         progress: called with (done, total) on this rank.
         observe: called with (name, image, target, pred) for each frame.
+        measure: what else goes into the details: "boundary", "calibration" (which takes time and
+            memory for the probabilities).
 
     Returns:
-        Scores over all ranks' frames, with the names of all frames.
+        Scores over all ranks' frames, with the names and counts of each.
 
     Raises:
         ConfigError: the data set's classes are not those of the network.
@@ -84,16 +90,20 @@ def score(
     if progress is not None:
         total = len(frames)
         report["progress"] = lambda done: progress(done, total)
-    scores = evaluate(
-        Predictor(model, device, options),
+    calibration = Calibration() if "calibration" in measure else None
+    predictor = Predictor if calibration is None else ConfidentPredictor
+    return evaluate(
+        predictor(model, device, options),
         frames,
         class_names,
         conditions=conditions,
+        frame_names=[sample.name for sample in frames.samples],
+        boundary=BoundaryCounts(len(class_names)) if "boundary" in measure else None,
+        calibration=calibration,
         reduce=sum_over_ranks,
         observe=observe,
         **report,
     )
-    return scores.with_frames([sample.name for sample in frames.samples])
 
 
 def require_classes(labels: LabelSet, name: str, class_names: Sequence[str]) -> None:

@@ -5,20 +5,23 @@ Everything the other modules report comes from one matrix of int64 counts,
 H x W pixels of a frame.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
+import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from segibn.labels.label_set import IGNORE_INDEX
 
 _CODES = 256  # every value of an 8-bit label map
+_EXACT_PIXELS = 1 << 24  # a histogram of float32 counts no further one by one
 
 
 def count_pairs(target: ArrayLike, pred: ArrayLike) -> NDArray[np.int64]:
     """Count how often each pair of pixel values occurs at the same place.
 
-    One ``bincount`` over 16-bit codes ``target * 256 + pred``: about 5 ms for 1024 x 2048 pixels.
+    OpenCV's two-dimensional histogram, about 2 ms for 1024 x 2048 pixels on one core. It returns
+    float32, which is exact up to 2^24 pixels, so larger maps are counted in bands.
 
     Args:
         target: (H, W), integers in 0..255.
@@ -37,9 +40,17 @@ def count_pairs(target: ArrayLike, pred: ArrayLike) -> NDArray[np.int64]:
             f"target is {_size(target)} but pred is {_size(pred)}; resize the prediction to the "
             "target's size (nearest) or the logits before the argmax"
         )
-    codes = target.astype(np.uint16) * np.uint16(_CODES) + pred
-    counts = np.bincount(codes.ravel(), minlength=_CODES * _CODES)
-    return counts.reshape(_CODES, _CODES).astype(np.int64, copy=False)
+    counts = np.zeros((_CODES, _CODES), dtype=np.int64)
+    for band in _bands(target.size):
+        # One row each: OpenCV takes no array of more than two dimensions for a picture.
+        maps = [label_map.reshape(1, -1)[:, band] for label_map in (target, pred)]
+        histogram = cv2.calcHist(maps, [0, 1], None, [_CODES, _CODES], [0, _CODES, 0, _CODES])
+        counts += histogram.astype(np.int64)
+    return counts
+
+
+def _bands(pixels: int) -> Iterator[slice]:
+    return (slice(start, start + _EXACT_PIXELS) for start in range(0, pixels, _EXACT_PIXELS))
 
 
 def fold_pairs(
@@ -106,7 +117,7 @@ class Confusion:
         confusion.counts[:, : array.shape[1]] = array
         return confusion
 
-    def update(self, target: ArrayLike, pred: ArrayLike) -> None:
+    def update(self, target: ArrayLike, pred: ArrayLike) -> NDArray[np.int64]:
         """Add the pixels of one frame.
 
         Pixels whose target is ``IGNORE_INDEX`` are skipped, whatever was predicted there.
@@ -115,6 +126,9 @@ class Confusion:
             target: (H, W) uint8, train ids in [0, K) or ``IGNORE_INDEX``.
             pred: (H, W) uint8, train ids in [0, K) or ``IGNORE_INDEX``. Not modified.
 
+        Returns:
+            The counts of this frame alone, (K, K+1) int64.
+
         Raises:
             ValueError: shapes differ, or a value lies outside the ranges above.
         """
@@ -122,8 +136,9 @@ class Confusion:
         self._require_known("target", pairs.sum(axis=1))
         self._require_known("pred", pairs.sum(axis=0))
         k = self.num_classes
-        self.counts[:, :k] += pairs[:k, :k]
-        self.counts[:, k] += pairs[:k, IGNORE_INDEX]
+        frame = np.concatenate([pairs[:k, :k], pairs[:k, IGNORE_INDEX:]], axis=1)
+        self.counts += frame
+        return frame
 
     def add_counts(self, counts: ArrayLike) -> None:
         """Add a matrix of the same shape, (K, K+1) int64."""

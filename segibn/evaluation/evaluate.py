@@ -1,20 +1,26 @@
 """Evaluation of a callable: frames stream through it, counts come out.
 
 This room knows no model: ``predict`` is any function from an image to train ids, ``frames`` any
-iterable. Memory does not grow with the number of frames.
+iterable. Memory does not grow with the number of frames, except for the few numbers that are kept
+of each (``frame_counts``; 600 bytes a frame for 19 classes).
 """
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from segibn.evaluation.boundary import BoundaryCounts
+from segibn.evaluation.calibration import Calibration
 from segibn.evaluation.confusion import Confusion
+from segibn.evaluation.frame_counts import FrameTally
 from segibn.evaluation.scores import Conditions, Scores
 
 Frame = tuple[str, NDArray[np.uint8], NDArray[np.uint8]]
 """(name, image (H, W, 3) uint8 RGB, target (H, W) uint8 train ids or 255)."""
+Reduce = Callable[[NDArray], NDArray]
 
 
 @dataclass
@@ -52,12 +58,15 @@ class SizeTally:
 
 
 def evaluate(
-    predict: Callable[[NDArray[np.uint8]], NDArray[np.uint8]],
+    predict: Callable[[NDArray[np.uint8]], Any],
     frames: Iterable[Frame],
     class_names: Sequence[str],
     *,
     conditions: Conditions,
-    reduce: Callable[[NDArray], NDArray] | None = None,
+    frame_names: Sequence[str] | None = None,
+    boundary: BoundaryCounts | None = None,
+    calibration: Calibration | None = None,
+    reduce: Reduce | None = None,
     progress: Callable[[int], None] | None = None,
     observe: Callable[[str, NDArray, NDArray, NDArray], None] | None = None,
 ) -> Scores:
@@ -67,10 +76,15 @@ def evaluate(
     length, also be empty. The result is the same on all ranks.
 
     Args:
-        predict: image (H, W, 3) uint8 RGB -> train ids (H, W), values in [0, K) or 255.
+        predict: image (H, W, 3) uint8 RGB -> train ids (H, W), values in [0, K) or 255; with
+            ``calibration`` a pair of these and the confidence (H, W), float in 0..1.
         frames: (name, image, target) per frame, target (H, W) uint8 train ids or 255.
         class_names: K names in train-id order.
         conditions: what the signature says; an empty ``resolution`` is filled in here.
+        frame_names: of all ranks' frames in the order of the set, the same on every rank. With them
+            the scores hold the counts of each frame; without them they do in one process only.
+        boundary: empty; filled, and put into the details of the scores. The same on every rank.
+        calibration: likewise.
         reduce: takes an int64 array, returns its element-wise sum over ranks; None for one process.
         progress: called after each frame with the number of frames done on this rank.
         observe: called after each frame with (name, image, target, pred), for pictures.
@@ -79,29 +93,83 @@ def evaluate(
         Scores over all ranks' frames.
 
     Raises:
-        ValueError: a prediction or target has a wrong size or value; the message names the frame.
-            An exception of ``predict`` passes unchanged, with a note that names the frame.
+        ValueError: a prediction or target has a wrong size or value, or a frame is scored twice;
+            the message names the frame. An exception of ``predict`` passes unchanged, with a note
+            that names the frame.
     """
-    confusion = Confusion(len(class_names))
-    tally = SizeTally()
+    counts = _Counts(class_names, frame_names, boundary, calibration, reduce)
     for name, image, target in frames:
         try:
-            pred = np.asarray(predict(image))
+            found = predict(image)
         except Exception as error:
             error.add_note(f"while predicting frame {name}")
             raise
+        pred, confidence = found if calibration is not None else (found, None)
+        pred = np.asarray(pred)
         try:
-            confusion.update(target, pred)
+            counts.add(name, target, pred, confidence)
         except ValueError as error:
             raise ValueError(f"frame {name}: {error}") from error
-        tally.add(*target.shape)
         if observe is not None:
             observe(name, image, target, pred)
         if progress is not None:
-            progress(tally.num_images)
-    if reduce is not None:
-        confusion.reduce(reduce)
-        tally = SizeTally(*(int(value) for value in reduce(tally.as_array())))
-    if not conditions.resolution:
-        conditions = replace(conditions, resolution=tally.resolution())
-    return Scores(confusion.counts, tuple(class_names), conditions, tally.num_images)
+            progress(counts.sizes.num_images)
+    return counts.scores(conditions)
+
+
+class _Counts:
+    """Everything that is counted while frames stream by; arguments as in ``evaluate``."""
+
+    def __init__(
+        self,
+        class_names: Sequence[str],
+        frame_names: Sequence[str] | None,
+        boundary: BoundaryCounts | None,
+        calibration: Calibration | None,
+        reduce: Reduce | None,
+    ) -> None:
+        self.class_names = tuple(class_names)
+        self.frame_names = tuple(frame_names or ())
+        self.confusion = Confusion(len(class_names))
+        self.sizes = SizeTally()
+        keeps_frames = frame_names is not None or reduce is None
+        self.frames = FrameTally(len(class_names), frame_names) if keeps_frames else None
+        self.boundary = boundary
+        self.calibration = calibration
+        self.reduce = reduce
+
+    def add(self, name: str, target: NDArray, pred: NDArray, confidence: NDArray | None) -> None:
+        """Count one frame."""
+        counts = self.confusion.update(target, pred)
+        if self.frames is not None:
+            self.frames.add(name, counts)
+        if self.boundary is not None:
+            self.boundary.update(target, pred)
+        if self.calibration is not None and confidence is not None:
+            self.calibration.update(target, pred, confidence)
+        self.sizes.add(*target.shape)
+
+    def scores(self, conditions: Conditions) -> Scores:
+        """Add up over ranks; every rank must call it."""
+        sizes = self.sizes
+        if self.reduce is not None:
+            sizes = SizeTally(*(int(value) for value in self.reduce(sizes.as_array())))
+            for part in (self.confusion, self.boundary, self.calibration):
+                if part is not None:
+                    part.reduce(self.reduce)
+        if not conditions.resolution:
+            conditions = replace(conditions, resolution=sizes.resolution())
+        details: dict[str, Any] = {}
+        if self.boundary is not None:
+            details["boundary"] = self.boundary.to_dict(self.class_names)
+        if self.calibration is not None:
+            details["calibration"] = self.calibration.to_dict()
+        return Scores(
+            self.confusion.counts,
+            self.class_names,
+            conditions,
+            sizes.num_images,
+            frames=self.frame_names,
+            frame_counts=None if self.frames is None else self.frames.collect(self.reduce),
+            details=details,
+        )

@@ -14,10 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segibn.errors import ImageFileError, LabelValueError
+from segibn.evaluation.boundary import BoundaryCounts
 from segibn.evaluation.confusion import count_pairs, fold_pairs
 from segibn.evaluation.drivable import NUM_CLASSES, DrivableScores
 from segibn.evaluation.drivable_encoding import SUFFIX_2018, EncodingEvidence, decide_encoding
 from segibn.evaluation.evaluate import SizeTally
+from segibn.evaluation.frame_counts import FrameTally
 from segibn.evaluation.matching import ENCODINGS, FilePair, match_label_maps
 from segibn.evaluation.metrics import Policy, policy_named
 from segibn.evaluation.scores import Conditions, LabelConfusion, Scores
@@ -46,6 +48,7 @@ def score_semseg(
     encoding: str = "train_ids",
     policy: str = "cityscapes",
     evaluation_set: str = "",
+    boundary: bool = False,
     progress: Progress | None = None,
 ) -> Scores:
     """Score a folder of predicted label maps against a folder of ground truth.
@@ -59,6 +62,7 @@ def score_semseg(
         policy: key in ``metrics.POLICIES``. "bdd100k" counts a missing prediction and unknown
             predicted values as void; with "cityscapes" they are errors.
         evaluation_set: for the signature; the target folder's name when empty.
+        boundary: whether to measure boundary IoU too.
         progress: see ``Progress``.
 
     Raises:
@@ -76,16 +80,22 @@ def score_semseg(
     values = np.flatnonzero(table.lookup >= 0)
     confusion = np.zeros((k, k + 1), dtype=np.int64)
     by_value = np.zeros((values.size, values.size), dtype=np.int64)
-    tally = SizeTally()
+    tally, by_frame, edges = SizeTally(), FrameTally(k), BoundaryCounts(k)
 
-    def count(pair: FilePair) -> tuple[NDArray, NDArray, tuple[int, int]]:
-        raw, size = _count_pair(pair, table, rules)
-        return fold_pairs(raw, k, table.lookup, pred_lookup), raw[np.ix_(values, values)], size
+    def count(pair: FilePair) -> tuple[NDArray, NDArray, NDArray | int, tuple[int, int]]:
+        maps = _read_pair(pair)
+        raw = _count_maps(pair, maps, table, rules)
+        folded = fold_pairs(raw, k, table.lookup, pred_lookup)
+        edge_counts = edges.counts_of(*(pred_lookup[m] for m in maps)) if boundary else 0
+        return folded, raw[np.ix_(values, values)], edge_counts, maps[0].shape
 
     pairs = match_label_maps(target_dir, pred_dir, encoding, rules.missing_prediction_is_void)
-    for folded, raw, size in _in_threads(count, pairs, progress):
+    for pair, counts in zip(pairs, in_threads(count, pairs, progress), strict=True):
+        folded, raw, edge_counts, size = counts
         confusion += folded
         by_value += raw
+        edges.counts += edge_counts
+        by_frame.add(pair.name, folded)
         tally.add(*size)
     label_confusion = LabelConfusion(tuple(values.tolist()), by_value)
     return Scores(
@@ -95,6 +105,8 @@ def score_semseg(
         tally.num_images,
         frames=tuple(pair.name for pair in pairs),
         label_confusion=label_confusion if encoding == "label_ids" else None,
+        frame_counts=by_frame.collect(),
+        details={"boundary": edges.to_dict(table.class_names)} if boundary else {},
     )
 
 
@@ -126,35 +138,54 @@ def score_drivable(
     """
     pairs = match_label_maps(target_dir, pred_dir)
     strict = policy_named("cityscapes")
-    raw = np.zeros((NUM_CLASSES, NUM_CLASSES), dtype=np.int64)
+    by_pair: list[NDArray[np.int64]] = []
     tally = SizeTally()
 
     def count(pair: FilePair) -> tuple[NDArray, tuple[int, int]]:
-        counts, size = _count_pair(pair, _DRIVABLE_VALUES, strict)
-        return counts[:NUM_CLASSES, :NUM_CLASSES], size
+        maps = _read_pair(pair)
+        counts = _count_maps(pair, maps, _DRIVABLE_VALUES, strict)
+        return counts[:NUM_CLASSES, :NUM_CLASSES].copy(), maps[0].shape
 
-    for counts, size in _in_threads(count, pairs, progress):
-        raw += counts
+    for counts, size in in_threads(count, pairs, progress):
+        by_pair.append(counts)
         tally.add(*size)
+    raw = np.sum(by_pair, axis=0)
     targets = _evidence(target_dir, "target", raw.sum(axis=1), [pair.target for pair in pairs])
     preds = _evidence(pred_dir, "pred", raw.sum(axis=0), [pair.pred for pair in pairs])
     decided = decide_encoding(targets, target_encoding), decide_encoding(preds, pred_encoding)
     order = [_raw_values_in_2018_order(encoding) for encoding in decided]
+    by_frame = FrameTally(NUM_CLASSES)
     confusion = np.zeros((NUM_CLASSES, NUM_CLASSES + 1), dtype=np.int64)
-    confusion[:, :NUM_CLASSES] = raw[np.ix_(*order)]
+    for pair, counts in zip(pairs, by_pair, strict=True):
+        ordered = np.pad(counts[np.ix_(*order)], ((0, 0), (0, 1)))  # no prediction is void
+        confusion += ordered
+        by_frame.add(pair.name, ordered)
     doubt = ""
     if preds.from_data != decided[1]:
         doubt = f"{preds.describe()}: is it really the {decided[1]} encoding?"
     conditions = _conditions(target_dir, evaluation_set, strict.name, tally)
     class_names = label_set_for("bdd100k_drivable", encoding="2018").class_names
-    scores = Scores(confusion, class_names, conditions, tally.num_images)
-    return DrivableScores(scores.with_frames([pair.name for pair in pairs]), *decided, doubt)
+    scores = Scores(
+        confusion,
+        class_names,
+        conditions,
+        tally.num_images,
+        frames=tuple(pair.name for pair in pairs),
+        frame_counts=by_frame.collect(),
+    )
+    return DrivableScores(scores, *decided, doubt)
 
 
-def _count_pair(
+def count_pair(
     pair: FilePair, table: LabelSet, rules: Policy
 ) -> tuple[NDArray[np.int64], tuple[int, int]]:
     """Count raw value pairs of one frame and check its values; (256, 256) and (H, W)."""
+    maps = _read_pair(pair)
+    return _count_maps(pair, maps, table, rules), maps[0].shape
+
+
+def _read_pair(pair: FilePair) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Read target and prediction, (H, W) each; a missing prediction is all void."""
     target = read_label_map(pair.target)
     pred = np.full_like(target, IGNORE_INDEX) if pair.pred is None else read_label_map(pair.pred)
     if pred.shape != target.shape:
@@ -162,13 +193,20 @@ def _count_pair(
             f"{pair.pred} is {_size(pred)}, but its target {pair.target} is {_size(target)}; write "
             "predictions at the target's size"
         )
-    counts = count_pairs(target, pred)
+    return target, pred
+
+
+def _count_maps(
+    pair: FilePair, maps: tuple[NDArray, NDArray], table: LabelSet, rules: Policy
+) -> NDArray[np.int64]:
+    """Count raw value pairs of one frame, (256, 256), and check its values."""
+    counts = count_pairs(*maps)
     is_unknown = table.lookup < 0
     if counts[is_unknown].any():
-        _raise_for_values(target, table, pair.target)
+        _raise_for_values(maps[0], table, pair.target)
     if counts[:, is_unknown].any() and not rules.folds_unknown_predictions:
-        _raise_for_values(pred, table, pair.pred)
-    return counts, target.shape
+        _raise_for_values(maps[1], table, pair.pred)
+    return counts
 
 
 def _raise_for_values(label_map: NDArray[np.uint8], table: LabelSet, path: Path | None) -> None:
@@ -182,8 +220,8 @@ def _raise_for_values(label_map: NDArray[np.uint8], table: LabelSet, path: Path 
         raise LabelValueError(f"{error} ({hint})") from None
 
 
-def _in_threads(
-    count: Callable[[FilePair], Any], pairs: Sequence[FilePair], progress: Progress | None
+def in_threads(
+    count: Callable[[Any], Any], pairs: Sequence[Any], progress: Progress | None
 ) -> Iterator[Any]:
     """Yield ``count(pair)`` in order; an error cancels what has not started."""
     workers = min(_MAX_THREADS, os.cpu_count() or 1, len(pairs))

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 import segibn
 from segibn.errors import SegibnError
+from segibn.evaluation.class_scores import rates
+from segibn.evaluation.frame_counts import FrameCounts, class_counts
 from segibn.evaluation.metrics import (
     averaged_classes,
     class_accuracy,
@@ -69,6 +71,11 @@ class Scores:
     """Names of the frames, when the result shall say which they were."""
     label_confusion: LabelConfusion | None = None
     """The counts over the data set's own values, when those were compared."""
+    frame_counts: FrameCounts | None = None
+    """What each frame added, where that was kept; the sum is that of ``confusion``."""
+    details: Mapping[str, Any] = field(default_factory=dict)
+    """Further measurements that were asked for, as plain JSON values: "boundary" (see
+    ``boundary.BoundaryCounts``), "calibration" (see ``calibration.Calibration``)."""
     version: str = field(default=segibn.__version__)
     """Version of segibn that counted."""
 
@@ -80,6 +87,9 @@ class Scores:
             raise ValueError(
                 f"{k} class names need a confusion of {(k, k + 1)}; got {np.shape(self.confusion)}"
             )
+        by_frame = self.frame_counts
+        if by_frame and not np.array_equal(by_frame.total(), class_counts(self.confusion)):
+            raise ValueError("the counts of the frames do not add up to those of the set")
 
     @property
     def iou(self) -> NDArray[np.float64]:
@@ -94,17 +104,23 @@ class Scores:
     @property
     def pixel_accuracy(self) -> float:
         """Share of valid pixels predicted right, a fraction."""
-        return pixel_accuracy(self.confusion)
+        return pixel_accuracy(self.confusion, self.conditions.policy)
 
     @property
     def class_accuracy(self) -> NDArray[np.float64]:
         """Recall of each class, (K,) fractions, NaN without target pixels."""
-        return class_accuracy(self.confusion)
+        return class_accuracy(self.confusion, self.conditions.policy)
 
     @property
     def mean_class_accuracy(self) -> float:
         """Mean recall over the classes that the targets hold, a fraction."""
-        return mean_class_accuracy(self.confusion)
+        return mean_class_accuracy(self.confusion, self.conditions.policy)
+
+    @property
+    def rates(self) -> dict[str, Any]:
+        """Precision, F1, frequency-weighted and per-image mIoU; see ``class_scores.rates``."""
+        by_frame = None if self.frame_counts is None else self.frame_counts.counts
+        return rates(class_counts(self.confusion), self.conditions.policy, by_frame)
 
     @property
     def signature(self) -> str:
@@ -115,7 +131,7 @@ class Scores:
             "n": self.num_images,
             "K": len(self.class_names),
             "absent": policy_named(given.policy).absent,
-            "void-pred": "fn",
+            "void-pred": policy_named(given.policy).void_prediction,
             "res": given.resolution or "unknown",
             "infer": given.inference,
             "scales": ",".join(str(float(scale)) for scale in given.scales),
@@ -148,6 +164,7 @@ class Scores:
                 for name, averaged in zip(self.class_names, self._averaged(), strict=True)
                 if averaged
             ],
+            **self._rates_to_dict(),
             "class_names": list(self.class_names),
             "confusion": self.confusion.tolist(),
         }
@@ -156,6 +173,10 @@ class Scores:
         if self.label_confusion is not None:
             own["label_ids"] = list(self.label_confusion.label_ids)
             own["label_confusion"] = self.label_confusion.counts.tolist()
+        if self.details:
+            own["details"] = dict(self.details)
+        if self.frame_counts is not None:
+            own["frame_counts"] = self.frame_counts.to_dict()
         clash = sorted(set(own) & set(extra or {}))
         if clash:
             raise ValueError(f"extra fields would overwrite the score's own: {', '.join(clash)}")
@@ -179,16 +200,19 @@ class Scores:
             if "label_confusion" in data:
                 counts = np.array(data["label_confusion"], dtype=np.int64)
                 by_label = LabelConfusion(tuple(data["label_ids"]), counts)
+            names, by_frame = tuple(data["class_names"]), data.get("frame_counts")
             return cls(
                 confusion=np.array(data["confusion"], dtype=np.int64),
-                class_names=tuple(data["class_names"]),
+                class_names=names,
                 conditions=Conditions(**given),
                 num_images=int(data["num_images"]),
                 frames=tuple(data.get("frames", ())),
                 label_confusion=by_label,
+                frame_counts=by_frame and FrameCounts.from_dict(by_frame, len(names)),
+                details=dict(data.get("details", {})),
                 version=str(data["version"]),
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
             raise SegibnError(f"{source} is not a segibn scores file: {error}") from error
 
     def with_frames(self, names: Sequence[str]) -> "Scores":
@@ -213,6 +237,14 @@ class Scores:
         lines.append(f"{'pixel accuracy':<{width}} {format_percent(self.pixel_accuracy):>7}")
         lines.append(self.signature)
         return "\n".join(lines)
+
+    def _rates_to_dict(self) -> dict[str, Any]:
+        return {
+            key: json_number(value)
+            if isinstance(value, float)
+            else _by_name(self.class_names, value)
+            for key, value in self.rates.items()
+        }
 
     def _averaged(self) -> NDArray[np.bool_]:
         return averaged_classes(self.confusion, self.conditions.policy)

@@ -125,6 +125,21 @@ def read_label_map(path: Path) -> np.ndarray:
     return Picture(path).label_map()
 
 
+def read_instance_map(path: Path) -> np.ndarray:
+    """Read a single-channel PNG of 8 or 16 bits, such as Cityscapes' instanceIds.
+
+    Returns:
+        (H, W) uint16 values as stored.
+
+    Raises:
+        ImageFileError: the file is missing, truncated, or of another kind.
+    """
+    data = _read_picture_bytes(Path(path))
+    if not data.startswith(png.SIGNATURE) or (data[24], data[25]) not in ((8, 0), (16, 0)):
+        raise ImageFileError(f"{path}: expected a grey PNG of 8 or 16 bits")
+    return _decode(data, cv2.IMREAD_UNCHANGED, Path(path)).astype(np.uint16, copy=False)
+
+
 def write_label_png(path: Path, label_map: np.ndarray, palette: np.ndarray | None = None) -> None:
     """Write a single-channel 8-bit PNG, atomically.
 

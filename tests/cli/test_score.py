@@ -45,6 +45,37 @@ def test_table_ends_with_the_signature(folders: tuple[str, str], capsys):
     assert capsys.readouterr().out.splitlines()[-1].startswith("miou|set:toy|n:2|K:19|")
 
 
+def test_the_official_cityscapes_file_and_its_four_averages(tmp_path: Path, capsys):
+    for name in ("a_000000_000019", "a_000001_000019"):
+        target = np.tile(np.array([7, 26], np.uint8), (4, 3))
+        write_label_png(tmp_path / f"gt/{name}_gtFine_labelIds.png", target)
+        write_label_png(tmp_path / f"gt/{name}_gtFine_instanceIds.png", target)
+        write_label_png(tmp_path / f"pred/{name}.png", np.where(target == 7, 7, 28).astype("u1"))
+    output = tmp_path / "official.json"
+    folders = ["--target", str(tmp_path / "gt"), "--pred", str(tmp_path / "pred")]
+    assert main(["cityscapes", *folders, "--output", str(output), "--set-name", "toy"]) == 0
+    official = json.loads(output.read_text())
+    assert official["averageScoreClasses"] == 1 / 3  # road 1, car 0, bus 0
+    assert official["averageScoreCategories"] == 1
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[-1].startswith("cityscapes-miou|set:toy|n:2|K:19|")
+    means = [line.split()[2:] for line in printed if line.startswith("mean of")]
+    # No object is in these frames: the false positives of a bus are all that iIoU sees.
+    assert means == [["classes", "33.33", "0.00"], ["categories", "100.00", "-"]]
+
+
+def test_the_bdd100k_toolkits_four_numbers(tmp_path: Path, capsys):
+    for name, target in {"a": [[0, 0, 1, 2]], "b": [[0, 0, 0, 0]]}.items():
+        write_label_png(tmp_path / f"gt/{name}.png", np.array(target, np.uint8))
+    write_label_png(tmp_path / "pred/a.png", np.array([[0, 0, 1, 0]], np.uint8))
+    folders = ["--target", str(tmp_path / "gt"), "--pred", str(tmp_path / "pred")]
+    assert main(["bdd100k", *folders]) == 0  # b has no prediction: all void
+    printed = [line.split() for line in capsys.readouterr().out.splitlines()]
+    # IoU: road 2/7, sidewalk 1, building 0; precision 2/3, 1, 0; void targets: none
+    expected = [["mIoU", "42.86"], ["mAcc", "55.56"], ["fIoU", "33.93"], ["pAcc", "37.50"]]
+    assert printed[-6:-2] == expected
+
+
 def test_drivable_prints_one_line_per_definition(folders: tuple[str, str], capsys):
     target, pred = folders
     main(["drivable", "--target", target, "--pred", pred])
@@ -85,3 +116,18 @@ def test_scoring_loads_no_torch(folders: tuple[str, str]):
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_more_measurements_of_files(folders: tuple[str, str], capsys):
+    target, pred = folders
+    options = ["--boundary", "--intervals", "--rates"]
+    assert main(["semseg", "--target", target, "--pred", pred, *options]) == 0
+    out = capsys.readouterr().out
+    for text in ("boundary IoU %", "95 % intervals over frames", "precision", "miou|set:gt"):
+        assert text in out
+    main(["semseg", "--target", target, "--pred", pred, *options, "--json"])
+    plain = json.loads(capsys.readouterr().out)
+    low, high = plain["details"]["intervals"]["miou"]
+    assert low <= plain["miou"] <= high
+    assert list(plain["frame_counts"]["frames"]) == ["a", "b"]
+    assert plain["details"]["boundary"]["boundary_iou"]["road"] < plain["iou"]["road"]

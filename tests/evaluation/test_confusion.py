@@ -126,3 +126,27 @@ def test_a_full_cityscapes_frame_is_counted_in_milliseconds():
         confusion.update(target, target)
         durations_s.append(time.perf_counter() - start_s)
     assert min(durations_s) < 0.1  # about 0.005 on an idle core; the bound leaves room for busy CI
+
+
+def test_a_map_of_more_pixels_than_float32_can_count_stays_exact():
+    target = np.zeros((4097, 4098), np.uint8)  # one pair at an odd number of pixels above 2^24
+    target[-1, -1] = 7
+    pairs = count_pairs(target, np.zeros_like(target))
+    assert pairs[0, 0] == target.size - 1
+    assert pairs[7, 0] == 1
+    assert pairs.sum() == target.size
+
+
+def test_maps_that_are_views_of_others_count_the_same():
+    target, pred = random_pair(8, (26, 51))
+    views = target[::2, ::3], pred[:, ::-1][::2, ::3]
+    np.testing.assert_array_equal(
+        count_pairs(*views), count_pairs(*(np.ascontiguousarray(view) for view in views))
+    )
+
+
+def test_update_returns_the_counts_of_the_frame_alone():
+    confusion = Confusion(K)
+    confusion.update(*random_pair(1))
+    frame = confusion.update(*random_pair(2))
+    np.testing.assert_array_equal(frame, counted_pixel_by_pixel(*random_pair(2)))

@@ -39,13 +39,14 @@ def test_counts_equal_scoring_each_frame():
 
 
 def test_resolution_is_mixed_when_frames_differ():
-    frames = make_frames(2) + make_frames(1, (8, 6))
+    frames = [*make_frames(2), ("other", *make_frames(1, (8, 6))[0][1:])]
     assert "|res:mixed|" in scores_of(frames).signature
 
 
-@pytest.mark.parametrize("count", [3, 1], ids=["uneven-shares", "one-rank-empty"])
+@pytest.mark.parametrize("count", [7, 1], ids=["uneven-shares", "one-rank-empty"])
 def test_two_ranks_count_exactly_what_one_process_counts(count: int):
     frames = make_frames(count)
+    names = [name for name, _, _ in frames]
     barrier = threading.Barrier(2)
     results: list[Scores | None] = [None, None]
     shared: dict[int, np.ndarray] = {}
@@ -58,17 +59,41 @@ def test_two_ranks_count_exactly_what_one_process_counts(count: int):
             barrier.wait()
             return total
 
-        results[rank] = scores_of(frames[rank::2], reduce=sum_over_ranks)
+        results[rank] = scores_of(frames[rank::2], reduce=sum_over_ranks, frame_names=names)
 
     ranks = [threading.Thread(target=run, args=(rank,)) for rank in range(2)]
     for rank in ranks:
         rank.start()
     for rank in ranks:
         rank.join(timeout=10)
-    whole = scores_of(frames)
+    whole = scores_of(frames, frame_names=names)
     for result in results:
         assert result is not None
         assert result.to_dict() == whole.to_dict()
+    for (_, image, target), counts in zip(frames, whole.frame_counts.counts, strict=True):
+        np.testing.assert_array_equal(counts, counted_class_by_class(target, predict(image)))
+
+
+def counted_class_by_class(target: np.ndarray, pred: np.ndarray) -> np.ndarray:
+    valid = target != 255
+    return np.array(
+        [
+            [((target == c) & (pred == c)).sum() for c in range(3)],
+            [(target == c).sum() for c in range(3)],
+            [((pred == c) & valid).sum() for c in range(3)],
+            [((target == c) & (pred == 255)).sum() for c in range(3)],
+        ]
+    )
+
+
+def test_a_frame_scored_twice_or_unnamed_is_named():
+    frames = make_frames(2)
+    with pytest.raises(ValueError, match="frame frame0: scored twice"):
+        scores_of([*frames, frames[0]])
+    with pytest.raises(ValueError, match="frame frame1: none of the 1 frames"):
+        scores_of(frames, frame_names=["frame0"])
+    with pytest.raises(ValueError, match=r"scored once; not so: frame1 \(0 times\)"):
+        scores_of(frames[:1], frame_names=["frame0", "frame1"])
 
 
 def test_a_wrong_prediction_names_its_frame():

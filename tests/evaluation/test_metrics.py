@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
 
+from segibn.errors import SegibnError
 from segibn.evaluation.confusion import Confusion
 from segibn.evaluation.metrics import (
+    POLICIES,
     averaged_classes,
     class_accuracy,
     compute_iou,
@@ -19,14 +21,50 @@ def test_toy_iou_is_known_by_hand():
     np.testing.assert_allclose(compute_iou(TOY), [0.75, 0.6, 0.0, np.nan])
 
 
-def test_cityscapes_policy_counts_a_predicted_absent_class_as_zero():
-    assert compute_miou(TOY, "cityscapes") == pytest.approx(0.450)
+@pytest.mark.parametrize(
+    ("policy", "miou", "iou_of_class_3"),
+    [
+        ("cityscapes", 0.450, np.nan),  # class 3 is skipped, class 2 counts 0
+        ("bdd100k", 0.675, 0.0),  # both are skipped
+        ("detectron2", 0.675, np.nan),  # both are skipped
+        ("semseg", 0.3375, 0.0),  # both count 0
+        ("torchvision", np.nan, np.nan),  # class 3 is NaN, and so is the mean
+    ],
+)
+def test_one_toy_confusion_has_the_miou_of_each_implementation(
+    policy: str, miou: float, iou_of_class_3: float
+):
+    assert compute_miou(TOY, policy) == pytest.approx(miou, nan_ok=True)
+    np.testing.assert_allclose(compute_iou(TOY, policy), [0.75, 0.6, 0.0, iou_of_class_3])
+
+
+def test_policies_say_which_classes_they_average():
     assert averaged_classes(TOY, "cityscapes").tolist() == [True, True, True, False]
+    assert averaged_classes(TOY, "detectron2").tolist() == [True, True, False, False]
+    assert averaged_classes(TOY, "torchvision").all()
 
 
-def test_bdd100k_policy_averages_only_classes_in_the_targets():
-    assert compute_miou(TOY, "bdd100k") == pytest.approx(0.675)
-    np.testing.assert_allclose(compute_iou(TOY, "bdd100k"), [0.75, 0.6, 0.0, 0.0])
+def test_detectron2_leaves_a_void_prediction_out_of_everything():
+    with_void = TOY.copy()
+    with_void[0, 4] += 2
+    np.testing.assert_array_equal(
+        compute_iou(with_void, "detectron2"), compute_iou(TOY, "detectron2")
+    )
+    assert pixel_accuracy(with_void, "detectron2") == 0.75
+    assert class_accuracy(with_void, "detectron2")[0] == 0.75
+    assert compute_iou(with_void, "bdd100k")[0] == pytest.approx(3 / 6)
+
+
+def test_torchvision_has_no_place_for_void_predictions():
+    with_void = TOY.copy()
+    with_void[0, 4] += 2
+    with pytest.raises(SegibnError, match="'torchvision' knows no void predictions, but 2 valid"):
+        compute_iou(with_void, "torchvision")
+
+
+def test_no_two_policies_have_the_same_words_in_the_signature():
+    words = {(policy.absent, policy.void_prediction) for policy in POLICIES.values()}
+    assert len(words) == len(POLICIES)
 
 
 def test_cityscapes_is_the_default_policy():
@@ -69,7 +107,7 @@ def test_a_square_matrix_has_no_void():
 
 
 def test_an_unknown_policy_lists_the_known_ones():
-    with pytest.raises(ValueError, match="cityscapes, bdd100k"):
+    with pytest.raises(ValueError, match="cityscapes, bdd100k, detectron2, torchvision"):
         compute_miou(TOY, "voc")
 
 

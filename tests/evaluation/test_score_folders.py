@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from segibn.errors import DatasetError, ImageFileError, LabelValueError, SegibnError
+from segibn.evaluation.boundary import BoundaryCounts
 from segibn.evaluation.confusion import Confusion
 from segibn.evaluation.score_folders import score_drivable, score_semseg
 from segibn.files import write_label_png
@@ -192,3 +193,27 @@ def test_progress_counts_files(tmp_path: Path):
     seen: list[tuple[int, int]] = []
     score_semseg(target, target, progress=lambda done, total: seen.append((done, total)))
     assert seen == [(1, 2), (2, 2)]
+
+
+def test_frames_add_up_under_both_drivable_encodings(tmp_path: Path):
+    targets, preds = drivable_maps(0), drivable_maps(1)
+    found = score_drivable(
+        write_drivable(tmp_path / "gt", targets, "2021"),
+        write_drivable(tmp_path / "pred", preds, "2018"),
+    ).scores.frame_counts
+    assert found.names == ("f0", "f1", "f2")
+    for target, pred, counts in zip(targets, preds, found.counts, strict=True):
+        assert counts[0].tolist() == [((target == c) & (pred == c)).sum() for c in range(3)]
+        assert counts[2].tolist() == [(pred == c).sum() for c in range(3)]
+
+
+def test_boundary_of_files_in_label_ids_is_that_of_their_classes(tmp_path: Path):
+    target = np.kron(np.array([[7, 8], [11, 4]]), np.ones((20, 20))).astype(np.uint8)
+    pred = np.roll(target, 3, axis=0)
+    folders = write(tmp_path / "gt", a=target), write(tmp_path / "pred", a=pred)
+    scores = score_semseg(*folders, encoding="label_ids", boundary=True)
+    counts = BoundaryCounts(19)
+    lookup = np.full(256, 255)
+    lookup[[7, 8, 11]] = 0, 1, 2
+    counts.update(lookup[target], lookup[pred])
+    assert scores.details["boundary"]["counts"] == counts.counts.tolist()

@@ -1,0 +1,127 @@
+"""``compare_runs``: scores files of runs on the same frames -> what differs, and how surely."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from segibn import provenance
+from segibn.analysis.plot_differences import Bar, draw_differences
+from segibn.errors import SegibnError
+from segibn.evaluation.resampling import Resampling
+from segibn.evaluation.run_comparison import (
+    Comparison,
+    NamedScores,
+    compare_runs,
+    format_comparison,
+)
+from segibn.evaluation.scores import Scores
+from segibn.files import read_json, write_image, write_json
+
+EXAMPLE = """\
+example:
+  python tools/evaluate.py runs/none --dataset camvid --output none.json
+  python tools/evaluate.py runs/ibn --dataset camvid --output ibn.json
+  python tools/compare_runs.py none.json ibn.json --output compared.json --plot compared.png
+
+The first file is the reference of all others. Needs no torch.
+"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of this verb."""
+    how = Resampling()
+    parser = argparse.ArgumentParser(
+        prog="compare_runs.py",
+        description="Is run B better than run A? Differences per class with intervals.",
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("reference", type=Path, metavar="A.json", help="of evaluate.py or score.py")
+    parser.add_argument("others", type=Path, nargs="+", metavar="B.json")
+    parser.add_argument(
+        "--level", type=float, default=how.level, help=f"of the intervals ({how.level})"
+    )
+    parser.add_argument(
+        "--resamples", type=int, default=how.resamples, metavar="N", help=f"({how.resamples})"
+    )
+    parser.add_argument("--seed", type=int, default=how.seed, help=f"of the draws ({how.seed})")
+    parser.add_argument(
+        "--common-frames",
+        action="store_true",
+        help="where the sets of frames differ, compare those that both have",
+    )
+    parser.add_argument(
+        "--any-conditions",
+        action="store_true",
+        help="compare although the signatures differ; every output says so",
+    )
+    parser.add_argument("--output", type=Path, metavar="FILE.json", help="write the numbers to it")
+    parser.add_argument("--plot", type=Path, metavar="FILE.png", help="draw them")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the verb; returns 0."""
+    arguments = build_parser().parse_args(argv)
+    how = Resampling(arguments.level, arguments.resamples, arguments.seed)
+    reference, *others = _load([arguments.reference, *arguments.others])
+    found = [
+        compare_runs(
+            reference,
+            other,
+            how,
+            common_frames=arguments.common_frames,
+            any_conditions=arguments.any_conditions,
+        )
+        for other in others
+    ]
+    print("\n\n".join(format_comparison(comparison) for comparison in found))
+    if arguments.output:
+        content = {
+            "comparisons": [comparison.to_dict() for comparison in found],
+            "command": provenance.command_line(),
+            "git_revision": provenance.git_revision(),
+            "versions": provenance.versions(),
+        }
+        write_json(arguments.output, content)
+    if arguments.plot:
+        write_image(arguments.plot, _draw(found))
+        print(f"plot: {arguments.plot}")
+    return 0
+
+
+def _load(paths: Sequence[Path]) -> list[NamedScores]:
+    """Read scores files; called by their names, or by their paths where names repeat."""
+    stems = [path.stem for path in paths]
+    titles = stems if len(set(stems)) == len(stems) else [str(path) for path in paths]
+    loaded = []
+    for title, path in zip(titles, paths, strict=True):
+        data = read_json(path)
+        if not isinstance(data, dict):
+            raise SegibnError(
+                f"{path} is no scores file of one run; tools/evaluate.py --output writes one"
+            )
+        loaded.append(NamedScores(title, Scores.from_dict(data, str(path))))
+    return loaded
+
+
+def _draw(found: Sequence[Comparison]):
+    """Draw every class and the mean, one colour for each run against the reference."""
+    first = found[0]
+    rows = [row.name for row in (*first.classes, first.mean)]
+    bars = {
+        comparison.verdict: [
+            Bar(
+                100 * row.difference,
+                100 * row.low,
+                100 * row.high,
+                row.is_shown(comparison.how.level),
+            )
+            for row in (*comparison.classes, comparison.mean)
+        ]
+        for comparison in found
+    }
+    title = f"IoU against {first.a.title}, {first.num_frames} frames, {100 * first.how.level:g} %"
+    unit = "difference in points of IoU (filled: interval and test agree that there is one)"
+    warnings = dict.fromkeys(text for comparison in found for text in comparison.warnings)
+    return draw_differences(bars, rows, f"{title} intervals", unit, list(warnings))

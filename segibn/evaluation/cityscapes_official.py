@@ -1,0 +1,258 @@
+"""The official Cityscapes evaluation: counts over label ids and instances in, its numbers out.
+
+cityscapesScripts' evalPixelLevelSemanticLabeling reports four averages: IoU over the 19 classes,
+IoU over their 7 categories, and iIoU of both, in which a pixel of an object weighs as much as the
+class's average object is larger than this one. Same formulas, same order of additions, hence the
+same floats. NumPy only.
+
+Legend: L = 34 label ids, M instances of a frame, H x W pixels.
+"""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segibn.errors import LabelValueError
+from segibn.labels.cityscapes import CITYSCAPES
+from segibn.labels.label_set import IGNORE_INDEX, Label
+
+AVERAGE_INSTANCE_SIZE = {
+    "bicycle": 4672.3249222261,
+    "caravan": 36771.8241758242,
+    "motorcycle": 6298.7200839748,
+    "rider": 3930.4788056518,
+    "bus": 35732.1511111111,
+    "train": 67583.7075812274,
+    "car": 12794.0202738185,
+    "person": 3462.4756337644,
+    "truck": 27855.1264367816,
+    "trailer": 16926.9763313609,
+}
+"""Pixels of an average object of each class that has instances; constants of the script."""
+
+# The license plate (-1) is never drawn: it has no row in any matrix.
+_DRAWN: tuple[Label, ...] = tuple(row for row in CITYSCAPES.labels if row.label_id >= 0)
+NUM_LABEL_IDS = len(_DRAWN)
+_BY_ID = {row.label_id: row for row in _DRAWN}
+_CATEGORIES = tuple(dict.fromkeys(row.category for row in _DRAWN))
+_EVALUATED = tuple(row.label_id for row in _DRAWN if row.train_id != IGNORE_INDEX)
+_CATEGORY_OF = np.full(256, -1, np.int8)
+for _row in _DRAWN:
+    _CATEGORY_OF[_row.label_id] = _CATEGORIES.index(_row.category)
+
+# Above this, a value of an instanceIds map is label_id * 1000 + number; up to it, a label id.
+_FIRST_INSTANCE = 1001
+
+INSTANCE_CLASSES = tuple(
+    _BY_ID[label_id].name
+    for label_id in _EVALUATED
+    if _BY_ID[label_id].name in AVERAGE_INSTANCE_SIZE
+)
+"""Evaluated classes that have instances."""
+
+
+def _members(category: str, evaluated_only: bool) -> list[int]:
+    rows = [row for row in _DRAWN if row.category == category]
+    return [row.label_id for row in rows if not evaluated_only or row.label_id in _EVALUATED]
+
+
+INSTANCE_CATEGORIES = tuple(
+    category
+    for category in _CATEGORIES
+    if all(_BY_ID[label_id].name in AVERAGE_INSTANCE_SIZE for label_id in _members(category, False))
+)
+"""Categories of which every class has instances: human and vehicle."""
+
+
+@dataclass(frozen=True, eq=False)
+class FrameInstances:
+    """What a prediction made of the evaluated objects of one frame, in the order of their ids."""
+
+    label_ids: NDArray[np.int64]
+    """(M,) class of each object."""
+    sizes: NDArray[np.int64]
+    """(M,) its pixels."""
+    hits: NDArray[np.int64]
+    """(M,) of those, predicted as its class."""
+    category_hits: NDArray[np.int64]
+    """(M,) of those, predicted as any class of its category, caravans and trailers too."""
+
+
+def count_instances(
+    instance_map: NDArray[np.uint16], pred: NDArray[np.uint8], source: str | Path = "instance map"
+) -> FrameInstances:
+    """Count the pixels of each object that were predicted as its class, and as its category.
+
+    Args:
+        instance_map: (H, W), the official instanceIds; groups and areas have their plain label id.
+        pred: (H, W) label ids 0..33.
+        source: file of the instance map, for messages.
+
+    Raises:
+        LabelValueError: an instance of a class that has none, or of no class.
+    """
+    values = instance_map.ravel()
+    inside = np.flatnonzero(values >= _FIRST_INSTANCE)
+    values, predicted = values[inside], pred.ravel()[inside]
+    owner = values // 1000
+    sizes = np.bincount(values)
+    hits = np.bincount(values[predicted == owner], minlength=len(sizes))
+    _require_known(np.flatnonzero(sizes), source)
+    same_category = _CATEGORY_OF[predicted] == _CATEGORY_OF[owner]
+    category_hits = np.bincount(values[same_category], minlength=len(sizes))
+    found = np.flatnonzero(sizes)
+    kept = found[np.isin(found // 1000, _EVALUATED)]
+    return FrameInstances(kept // 1000, sizes[kept], hits[kept], category_hits[kept])
+
+
+def _require_known(instance_ids: NDArray[np.int64], source: str | Path) -> None:
+    for value in instance_ids.tolist():
+        row = _BY_ID.get(value // 1000)
+        if row is None or (row.label_id in _EVALUATED and row.name not in AVERAGE_INSTANCE_SIZE):
+            what = "no label id" if row is None else f"'{row.name}', which has no instances"
+            raise LabelValueError(
+                f"{source}: instance id {value} belongs to {what}; values above 1000 are "
+                "label id * 1000 + number, as in the official *_instanceIds.png"
+            )
+
+
+@dataclass
+class InstanceSums:
+    """Weighted true positives and false negatives over a set, as [tp, fn]."""
+
+    classes: dict[str, list[float]] = field(
+        default_factory=lambda: {name: [0.0, 0.0] for name in INSTANCE_CLASSES}
+    )
+    categories: dict[str, list[float]] = field(
+        default_factory=lambda: {name: [0.0, 0.0] for name in INSTANCE_CATEGORIES}
+    )
+
+    def add(self, frame: FrameInstances) -> None:
+        """Add a frame, object by object: sums of floats depend on their order."""
+        columns = (frame.label_ids, frame.sizes, frame.hits, frame.category_hits)
+        for label_id, size, hits, category_hits in zip(
+            *(column.tolist() for column in columns), strict=True
+        ):
+            row = _BY_ID[label_id]
+            weight = AVERAGE_INSTANCE_SIZE[row.name] / size
+            for sums, true_positive in (
+                (self.classes[row.name], hits),
+                (self.categories[row.category], category_hits),
+            ):
+                sums[0] += true_positive * weight
+                sums[1] += (size - true_positive) * weight
+
+
+def official_results(
+    counts: NDArray[np.int64],
+    instances: InstanceSums | None,
+    per_image: dict[str, dict[str, int]] | None = None,
+) -> dict[str, Any]:
+    """Compute everything that the script writes, under its own keys.
+
+    A class that neither targets nor predictions hold scores NaN and leaves the averages, as do
+    ignored classes and, in the instance scores, classes without instances.
+
+    Args:
+        counts: (34, 34) pixels, rows target label id, void ones included.
+        instances: None gives NaN instance scores. (The script, told to leave instances out, writes
+            0 there, as if everything had been missed.)
+        per_image: see ``ignored_pixels``; left out where empty, as in the script.
+
+    Returns:
+        confMatrix, priors, labels, classScores, classInstScores, categoryScores,
+        categoryInstScores, averageScore{Classes,InstClasses,Categories,InstCategories} and, if
+        given, perImageScores. Plain JSON values, fractions, NaN where undefined.
+    """
+    total = int(counts.sum())
+    per_target = {row.name: int(counts[row.label_id].sum()) for row in _DRAWN}
+    class_scores, class_inst = _class_scores(counts, instances)
+    category_scores, category_inst = _category_scores(counts, instances)
+    results = {
+        "confMatrix": counts.tolist(),
+        "priors": {
+            name: pixels / total if total else math.nan for name, pixels in per_target.items()
+        },
+        "labels": {row.name: row.label_id for row in _DRAWN},
+        "classScores": class_scores,
+        "classInstScores": class_inst,
+        "categoryScores": category_scores,
+        "categoryInstScores": category_inst,
+        "averageScoreClasses": _average(class_scores.values()),
+        "averageScoreInstClasses": _average(class_inst.values()),
+        "averageScoreCategories": _average(category_scores.values()),
+        "averageScoreInstCategories": _average(category_inst.values()),
+    }
+    return results | ({"perImageScores": per_image} if per_image else {})
+
+
+def ignored_pixels(counts: NDArray[np.int64]) -> dict[str, int]:
+    """Return the script's per-image numbers under its names, of one frame's (34, 34) counts.
+
+    The names promise something else: the script counts the pixels whose target is *ignored*, and
+    among those the ones predicted as another label.
+    """
+    ignored = [row.label_id for row in _DRAWN if row.label_id not in _EVALUATED]
+    pixels = int(counts[ignored].sum())
+    equal = int(counts[ignored, ignored].sum())
+    return {"nbNotIgnoredPixels": pixels, "nbCorrectPixels": pixels - equal}
+
+
+def _class_scores(
+    counts: NDArray[np.int64], instances: InstanceSums | None
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Return IoU and iIoU of each label, NaN of the ignored ones."""
+    scores, weighted = {}, {}
+    for row in _DRAWN:
+        label_id = row.label_id
+        others = [other for other in _EVALUATED if other != label_id]
+        hits, wrong = int(counts[label_id, label_id]), int(counts[others, label_id].sum())
+        missed = int(counts[label_id].sum()) - hits
+        scores[row.name] = _ratio(hits, wrong, missed) if label_id in _EVALUATED else math.nan
+        weighted[row.name] = _weighted(instances.classes if instances else {}, row.name, wrong)
+    return scores, weighted
+
+
+def _category_scores(
+    counts: NDArray[np.int64], instances: InstanceSums | None
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Return IoU and iIoU of each category, NaN of void."""
+    scores, weighted = {}, {}
+    for category in _CATEGORIES:
+        members = _members(category, evaluated_only=True)
+        others = [other for other in _EVALUATED if other not in members]
+        hits = int(counts[np.ix_(members, members)].sum())
+        missed = int(counts[members].sum()) - hits
+        wrong = int(counts[np.ix_(others, members)].sum())
+        scores[category] = _ratio(hits, wrong, missed) if members else math.nan
+        # Only here does the script count caravans and trailers as predictions of a vehicle.
+        wrong = int(counts[np.ix_(others, _members(category, evaluated_only=False))].sum())
+        weighted[category] = _weighted(instances.categories if instances else {}, category, wrong)
+    return scores, weighted
+
+
+def _weighted(sums: dict[str, list[float]], name: str, false_positive: int) -> float:
+    """Return an instance-weighted IoU; false positives belong to no object and weigh 1."""
+    if name not in sums:
+        return math.nan
+    true_positive, false_negative = sums[name]
+    return _ratio(true_positive, false_positive, false_negative)
+
+
+def _ratio(true_positive: float, false_positive: float, false_negative: float) -> float:
+    union = true_positive + false_positive + false_negative
+    return true_positive / union if union else math.nan
+
+
+def _average(scores: Iterable[float]) -> float:
+    """Mean of the defined scores, added in order (NumPy's pairwise sum has another last digit)."""
+    defined = [score for score in scores if not math.isnan(score)]
+    total = 0.0
+    for score in defined:
+        total += score
+    return total / len(defined) if defined else math.nan

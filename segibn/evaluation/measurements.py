@@ -1,0 +1,107 @@
+"""What can be measured beside IoU, and how it is printed (NumPy only).
+
+In: ``Scores`` with frame counts and details. Out: intervals for the details, and text tables.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segibn.errors import SegibnError
+from segibn.evaluation.resampling import Resampling, bootstrap_intervals
+from segibn.evaluation.scores import Scores, format_percent, json_number
+
+
+def with_intervals(scores: Scores, how: Resampling | None = None) -> Scores:
+    """Return scores whose details hold bootstrap intervals over frames, as "intervals".
+
+    Raises:
+        SegibnError: the scores hold no counts of single frames, or of one frame only.
+    """
+    if scores.frame_counts is None:
+        raise SegibnError("intervals need the counts of every frame; score the set again")
+    how = how or Resampling()
+    found = bootstrap_intervals(scores.frame_counts.counts, scores.conditions.policy, how)
+    intervals = asdict(how) | {
+        "miou": _bounds(found.miou),
+        "iou": {
+            name: _bounds(bounds)
+            for name, bounds in zip(scores.class_names, found.iou.T, strict=True)
+        },
+    }
+    return replace(scores, details={**scores.details, "intervals": intervals})
+
+
+def format_rates(scores: Scores) -> str:
+    """Return a text table in per cent: precision, recall and F1 of each class, means below."""
+    rates = scores.rates
+    columns = (rates["class_precision"], scores.class_accuracy, rates["class_f1"], scores.iou)
+    lines = [f"{'':<22} {'precision':>9} {'recall':>7} {'F1':>7} {'IoU':>7}"]
+    for name, *values in zip(scores.class_names, *columns, strict=True):
+        lines.append(_row(name, values))
+    means = (rates["mean_precision"], scores.mean_class_accuracy, rates["mean_f1"], scores.miou)
+    lines.append(_row("mean", means))
+    lines.append(f"frequency-weighted IoU  {format_percent(rates['frequency_weighted_iou'])} %")
+    if "image_miou" in rates:
+        lines.append(f"mean mIoU of the frames {format_percent(rates['image_miou'])} %")
+    return "\n".join(lines)
+
+
+def format_details(details: Mapping[str, Any]) -> str:
+    """Return a text block for each measurement that is there; empty when there is none."""
+    blocks = [write(details[key]) for key, write in _WRITERS.items() if key in details]
+    return "\n\n".join(blocks)
+
+
+def _format_boundary(found: Mapping[str, Any]) -> str:
+    head = f"boundary IoU % (within {100 * found['dilation_ratio']:g} % of the diagonal)"
+    lines = [f"{name:<22} {_percent(value):>9}" for name, value in found["boundary_iou"].items()]
+    return "\n".join([head, *lines, f"{'mean':<22} {_percent(found['boundary_miou']):>9}"])
+
+
+def _format_calibration(found: Mapping[str, Any]) -> str:
+    lines = [
+        f"calibration: expected error {_percent(found['ece'])} %, largest "
+        f"{_percent(found['max_error'])} % ({len(found['bins'])} bins)",
+        f"{'confidence up to':<16} {'mean %':>8} {'right %':>8} {'pixels':>14}",
+    ]
+    for row in found["bins"]:
+        if row["pixels"]:
+            numbers = f"{_percent(row['confidence']):>8} {_percent(row['accuracy']):>8}"
+            lines.append(f"{row['up_to']:<16.3f} {numbers} {row['pixels']:>14}")
+    return "\n".join(lines)
+
+
+def _format_intervals(found: Mapping[str, Any]) -> str:
+    lines = [
+        f"{100 * found['level']:g} % intervals over frames (bootstrap, {found['resamples']} "
+        f"resamples, seed {found['seed']}); another training is not in them"
+    ]
+    for name, bounds in {**found["iou"], "mIoU": found["miou"]}.items():
+        text = "-" if bounds is None else "{:.2f} .. {:.2f}".format(*(100 * b for b in bounds))
+        lines.append(f"{name:<22} {text:>16}")
+    return "\n".join(lines)
+
+
+_WRITERS = {
+    "boundary": _format_boundary,
+    "calibration": _format_calibration,
+    "intervals": _format_intervals,
+}
+
+
+def _row(name: str, values: Sequence[float]) -> str:
+    texts = [format_percent(value) for value in values]
+    return f"{name:<22} {texts[0]:>9} " + " ".join(f"{text:>7}" for text in texts[1:])
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else format_percent(value)
+
+
+def _bounds(bounds: NDArray[np.float64]) -> list[float] | None:
+    low, high = (json_number(float(value)) for value in bounds)
+    return None if low is None or high is None else [low, high]

@@ -1,0 +1,182 @@
+"""How far scores depend on which frames a set happens to hold (NumPy only).
+
+In: the counts of each frame. Out: percentile bootstrap intervals (Efron 1979), and for two runs on
+the same frames those of the difference and the p-value of a permutation test. Frames are drawn, not
+pixels: pixels of one frame are no independent witnesses. What another training would give is a
+different question, which seeds answer.
+
+Legend: n frames, K classes, B resamples; counts (n, 4, K) as in ``frame_counts``.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segibn.errors import SegibnError
+from segibn.evaluation.class_scores import iou_of, miou_of
+
+_CHUNK = 1 << 22  # numbers drawn at a time: 32 MiB
+_TIE = 1e-12  # differences closer than this are equal, up to the rounding of their division
+
+
+@dataclass(frozen=True)
+class Resampling:
+    """How intervals and tests are made; goes into every report."""
+
+    level: float = 0.95
+    """Share of the resamples inside an interval."""
+    resamples: int = 2000
+    """B."""
+    seed: int = 0
+    """Equal seeds give equal intervals."""
+
+    def __post_init__(self) -> None:
+        """Refuse what gives no interval."""
+        if not 0 < self.level < 1:
+            raise SegibnError(f"the level of an interval lies between 0 and 1; got {self.level}")
+        if self.resamples < 100:
+            raise SegibnError(f"{self.resamples} resamples are too few; give at least 100")
+
+
+@dataclass(frozen=True, eq=False)
+class Intervals:
+    """Bounds of the mean IoU and of each class, as fractions; NaN where there are none."""
+
+    miou: NDArray[np.float64]
+    """(2,) lower and upper bound."""
+    iou: NDArray[np.float64]
+    """(2, K) likewise."""
+
+
+def bootstrap_intervals(
+    counts: NDArray[np.int64], policy: str, how: Resampling | None = None
+) -> Intervals:
+    """Percentile intervals of mIoU and IoU: frames drawn with replacement, B times.
+
+    A resample in which a class is undefined does not count for that class.
+
+    Args:
+        counts: (n, 4, K), n at least 2.
+        policy: key in ``metrics.POLICIES``.
+        how: None = the defaults.
+    """
+    how = how or Resampling()
+    sums = _resampled_sums(counts, how)
+    return Intervals(
+        _quantiles(miou_of(sums, policy), how.level), _quantiles(iou_of(sums, policy), how.level)
+    )
+
+
+def difference_intervals(
+    a: NDArray[np.int64], b: NDArray[np.int64], policy: str, how: Resampling | None = None
+) -> Intervals:
+    """Percentile intervals of "b minus a"; every resample draws the same frames of both.
+
+    Args:
+        a: (n, 4, K) of one run.
+        b: the same of another, frame by frame.
+        policy: key in ``metrics.POLICIES``.
+        how: None = the defaults.
+    """
+    how = how or Resampling()
+    sums = _resampled_sums(np.stack([a, b], axis=1), how)
+    bounds = [
+        _quantiles(score(sums[:, 1], policy) - score(sums[:, 0], policy), how.level)
+        for score in (miou_of, iou_of)
+    ]
+    return Intervals(*bounds)
+
+
+@dataclass(frozen=True, eq=False)
+class PValues:
+    """Of the null hypothesis that the two runs are alike."""
+
+    miou: float
+    iou: NDArray[np.float64]
+    """(K,); NaN where the difference is undefined."""
+
+
+def permutation_test(
+    a: NDArray[np.int64], b: NDArray[np.int64], policy: str, how: Resampling | None = None
+) -> PValues:
+    """Two-sided paired permutation test of the difference in mIoU and in each IoU.
+
+    If the runs were alike, each frame's two results could be exchanged. So they are, each with
+    probability 1/2, B times (Noreen 1989, approximate randomisation): p is the share of exchanges
+    with a difference as large as the real one, (1 + count) / (1 + B). It is never 0.
+
+    Args:
+        a: (n, 4, K) of one run.
+        b: the same of another, frame by frame.
+        policy: key in ``metrics.POLICIES``.
+        how: None = the defaults; the level is not used.
+    """
+    how = how or Resampling()
+    n = len(a)
+    shape = a.shape[1:]
+    moved = (b - a).reshape(n, -1).astype(np.float64)
+    draw = partial(np.random.default_rng(how.seed).integers, 2)
+    exchanged = np.concatenate(
+        [draw(size=(size, n)).astype(np.float64) @ moved for size in _chunks(how.resamples, n)]
+    ).reshape(how.resamples, *shape)
+    totals = a.sum(axis=0), b.sum(axis=0)
+    found = []
+    for score in (miou_of, iou_of):
+        actual = np.abs(score(totals[1], policy) - score(totals[0], policy))
+        swapped = score(totals[1] - exchanged, policy) - score(totals[0] + exchanged, policy)
+        # An undefined difference counts as a large one: p is rather too large than too small.
+        as_large = ~(np.abs(swapped) < actual - _TIE)
+        p = (1 + as_large.sum(axis=0)) / (1 + how.resamples)
+        found.append(np.where(np.isnan(actual), np.nan, p))
+    return PValues(float(found[0]), found[1])
+
+
+def holm_adjusted(p_values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Adjust the p-values of several questions asked at once (Holm 1979); NaN stays NaN.
+
+    With 19 classes one of them has p < 0.05 by chance more often than not; of the adjusted values
+    any lies below 0.05 by chance in at most one comparison out of twenty.
+    """
+    adjusted = np.full(p_values.shape, np.nan)
+    asked = np.flatnonzero(~np.isnan(p_values))
+    order = asked[np.argsort(p_values[asked], kind="stable")]
+    factors = np.arange(order.size, 0, -1)
+    adjusted[order] = np.minimum(np.maximum.accumulate(p_values[order] * factors), 1.0)
+    return adjusted
+
+
+def _resampled_sums(counts: NDArray[np.int64], how: Resampling) -> NDArray[np.float64]:
+    """Sum the counts of n frames drawn with replacement: (n, ...) -> (B, ...), whole numbers.
+
+    How often each frame was drawn, times the counts: one matrix product, in chunks. Whole numbers
+    below 2^53 are exact in float64.
+    """
+    n = len(counts)
+    if n < 2:
+        raise SegibnError(f"{n} frame{'' if n else 's'}: an interval over frames needs at least 2")
+    columns = counts.reshape(n, -1).astype(np.float64)
+    rng = np.random.default_rng(how.seed)
+    parts = []
+    for size in _chunks(how.resamples, n):
+        drawn = rng.integers(n, size=(size, n)) + n * np.arange(size)[:, None]
+        times = np.bincount(drawn.ravel(), minlength=size * n).reshape(size, n)
+        parts.append(times.astype(np.float64) @ columns)
+    return np.concatenate(parts).reshape(how.resamples, *counts.shape[1:])
+
+
+def _chunks(resamples: int, n: int) -> Iterator[int]:
+    """Yield sizes that add up to the number of resamples."""
+    size = max(1, _CHUNK // n)
+    return (min(size, resamples - start) for start in range(0, resamples, size))
+
+
+def _quantiles(samples: NDArray[np.float64], level: float) -> NDArray[np.float64]:
+    """(B, ...) -> (2, ...): what leaves the same share of the defined samples on either side."""
+    tail = (1 - level) / 2
+    bounds = np.full((2, *samples.shape[1:]), np.nan)
+    defined = ~np.isnan(samples).all(axis=0)
+    bounds[:, defined] = np.nanquantile(samples[:, defined], (tail, 1 - tail), axis=0)
+    return bounds

@@ -1,0 +1,248 @@
+"""Whether run B is better than run A: two scores files in, differences with intervals out.
+
+Both must have been scored on the same frames, against the same truth and under the same conditions;
+anything else is refused by name, or said in every output where the caller insists.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from segibn.errors import SegibnError
+from segibn.evaluation.class_scores import iou_of, miou_of
+from segibn.evaluation.frame_counts import FIELDS, FrameCounts
+from segibn.evaluation.resampling import (
+    Resampling,
+    difference_intervals,
+    holm_adjusted,
+    permutation_test,
+)
+from segibn.evaluation.scores import Scores, json_number
+
+_SHOWN = 8
+_TARGET = FIELDS.index("target")
+
+
+@dataclass(frozen=True)
+class NamedScores:
+    """Scores and what they are called in the outputs."""
+
+    title: str
+    scores: Scores
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One line: a class, or the mean. Fractions; NaN where undefined."""
+
+    name: str
+    a: float
+    b: float
+    low: float
+    """Lower bound of "b minus a"."""
+    high: float
+    p: float
+    """Of the permutation test, two-sided; of classes adjusted for their number (Holm)."""
+
+    @property
+    def difference(self) -> float:
+        """B minus a."""
+        return self.b - self.a
+
+    def is_shown(self, level: float) -> bool:
+        """Whether interval and test agree that the runs differ."""
+        return self.p <= 1 - level and (self.low > 0 or self.high < 0)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Run B against run A."""
+
+    a: NamedScores
+    b: NamedScores
+    classes: tuple[Difference, ...]
+    mean: Difference
+    """Of mIoU, over the frames that were compared."""
+    num_frames: int
+    policy: str
+    how: Resampling
+    warnings: tuple[str, ...]
+    """What makes the two hard to compare; empty when nothing does."""
+
+    @property
+    def verdict(self) -> str:
+        """One sentence: is B better than A?"""
+        gap, p = 100 * self.mean.difference, self.mean.p
+        bounds = f"{100 * self.mean.low:+.2f} .. {100 * self.mean.high:+.2f}"
+        numbers = f"{gap:+.2f} points of mIoU ({bounds}), p = {p:.2g}"
+        if not self.mean.is_shown(self.how.level):
+            return f"no difference is shown between {self.b.title} and {self.a.title}: {numbers}"
+        word = "better" if gap > 0 else "worse"
+        return f"{self.b.title} is {word} than {self.a.title} on such frames: {numbers}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON values; undefined numbers become None."""
+        return {
+            "a": self.a.title,
+            "b": self.b.title,
+            "signatures": [self.a.scores.signature, self.b.scores.signature],
+            "warnings": list(self.warnings),
+            "verdict": self.verdict,
+            "frames": self.num_frames,
+            "policy": self.policy,
+            **asdict(self.how),
+            "miou": _plain(self.mean, "p"),
+            "classes": {row.name: _plain(row, "p_holm") for row in self.classes},
+        }
+
+
+def compare_runs(
+    a: NamedScores,
+    b: NamedScores,
+    how: Resampling | None = None,
+    *,
+    common_frames: bool = False,
+    any_conditions: bool = False,
+) -> Comparison:
+    """Compare two runs class by class.
+
+    Args:
+        a: the reference.
+        b: the run whose gain or loss is looked for.
+        how: intervals and tests; None = the defaults.
+        common_frames: compare the frames that both have instead of refusing other sets.
+        any_conditions: compare under different signatures instead of refusing; both are then
+            averaged under the policy of ``a``, and the comparison says what differs.
+
+    Raises:
+        SegibnError: classes, frames, truth or conditions differ, or a file has no frame counts.
+    """
+    how = how or Resampling()
+    if a.scores.class_names != b.scores.class_names:
+        raise SegibnError(f"{a.title} and {b.title} score different classes")
+    warnings = _differing_conditions(a, b, any_conditions, common_frames)
+    frames, more = _same_frames(a, b, common_frames)
+    policy = a.scores.conditions.policy
+    left, right = (frame_counts.counts for frame_counts in frames)
+    bounds = difference_intervals(left, right, policy, how)
+    p = permutation_test(left, right, policy, how)
+    totals = [counts.sum(axis=0) for counts in (left, right)]
+    columns = [iou_of(total, policy) for total in totals]
+    columns += [bounds.iou[0], bounds.iou[1], holm_adjusted(p.iou)]
+    classes = tuple(
+        Difference(name, *map(float, values))
+        for name, *values in zip(a.scores.class_names, *columns, strict=True)
+    )
+    means = [float(miou_of(total, policy)) for total in totals]
+    mean = Difference("mIoU", *means, *map(float, bounds.miou), p.miou)
+    return Comparison(a, b, classes, mean, len(left), policy, how, (*warnings, *more))
+
+
+def format_comparison(comparison: Comparison) -> str:
+    """Return a text table in per cent and points, warnings first, the verdict last."""
+    how = comparison.how
+    lines = [f"WARNING: {warning}" for warning in comparison.warnings]
+    lines += [f"A  {comparison.a.title}", f"B  {comparison.b.title}"]
+    interval = f"{100 * how.level:g} % interval"
+    lines.append(f"{'IoU':<16} {'A %':>7} {'B %':>7} {'B - A':>7} {interval:>18} {'p':>8}")
+    for row in (*comparison.classes, comparison.mean):
+        bounds = f"{_points(row.low)} .. {_points(row.high)}"
+        mark = "  *" if row.is_shown(how.level) else ""
+        numbers = f"{_per_cent(row.a):>7} {_per_cent(row.b):>7} {_points(row.difference):>7}"
+        lines.append(f"{row.name:<16} {numbers} {bounds:>18} {_p(row.p):>8}{mark}")
+    lines.append(
+        f"{comparison.num_frames} frames, {how.resamples} resamples, seed {how.seed}: bootstrap "
+        "intervals, permutation test (classes adjusted by Holm). Both say what the choice of frames"
+        " can do, not what another training would give."
+    )
+    lines += [comparison.a.scores.signature]
+    if comparison.b.scores.signature != comparison.a.scores.signature:
+        lines.append(comparison.b.scores.signature)
+    return "\n".join([*lines, comparison.verdict])
+
+
+def _differing_conditions(
+    a: NamedScores, b: NamedScores, allowed: bool, other_frames_allowed: bool
+) -> list[str]:
+    """Name the parts of the signatures that differ; refuse them unless they are allowed."""
+    ours, theirs = (_parts(named.scores.signature) for named in (a, b))
+    # The number of frames is looked at with the frames; another version alone is only said.
+    ignored = {"n", "v"} | ({"res"} if other_frames_allowed else set())
+    differing = [
+        f"{key} {ours.get(key, '-')} against {theirs.get(key, '-')}"
+        for key in dict.fromkeys([*ours, *theirs])
+        if key not in ignored and ours.get(key) != theirs.get(key)
+    ]
+    text = f"{a.title} and {b.title} were scored under different conditions: "
+    if differing and not allowed:
+        raise SegibnError(
+            f"{text}{'; '.join(differing)}. Score both alike, or insist with --any-conditions"
+        )
+    warnings = [f"{text}{'; '.join(differing)}"] if differing else []
+    if ours.get("v") != theirs.get("v"):
+        versions = f"{ours.get('v')} and {theirs.get('v')}"
+        warnings.append(f"scored by versions {versions}; CHANGELOG.md says what moved numbers")
+    return warnings
+
+
+def _parts(signature: str) -> dict[str, str]:
+    return dict(part.partition(":")[::2] for part in signature.split("|"))
+
+
+def _same_frames(
+    a: NamedScores, b: NamedScores, common: bool
+) -> tuple[tuple[FrameCounts, FrameCounts], list[str]]:
+    """Return the counts of the frames that both have, in one order, and what is to be said."""
+    found: list[FrameCounts] = []
+    for named in (a, b):
+        if named.scores.frame_counts is None:
+            raise SegibnError(
+                f"{named.title} holds no counts of single frames: it is from an older version or a "
+                "table; score the run again with tools/evaluate.py or tools/score.py"
+            )
+        found.append(named.scores.frame_counts)
+    ours, theirs = (set(counts.names) for counts in found)
+    alone = [
+        f"only {named.title} has {_listed(sorted(names))}"
+        for named, names in ((a, ours - theirs), (b, theirs - ours))
+        if names
+    ]
+    names = [name for name in found[0].names if name in theirs]
+    if alone and not (common and names):
+        raise SegibnError(
+            f"the frames differ: {'; '.join(alone)}. {len(names)} are common to both"
+            + ("; --common-frames compares these" if names else "")
+        )
+    frames = found[0].of(names), found[1].of(names)
+    other = np.flatnonzero((frames[0].counts != frames[1].counts)[:, _TARGET].any(axis=-1))
+    if other.size:
+        raise SegibnError(
+            f"{a.title} and {b.title} were scored against different truth (other labels, or "
+            f"another size) on {_listed([names[place] for place in other])}"
+        )
+    said = f"only the {len(names)} frames that both have are compared: {'; '.join(alone)}"
+    return frames, [said] if alone else []
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more
+
+
+def _plain(row: Difference, p_name: str) -> dict[str, Any]:
+    keys = ("a", "b", "difference", "low", "high")
+    return {key: json_number(getattr(row, key)) for key in keys} | {p_name: json_number(row.p)}
+
+
+def _per_cent(value: float) -> str:
+    return "-" if np.isnan(value) else f"{100 * value:.2f}"
+
+
+def _points(value: float) -> str:
+    return "-" if np.isnan(value) else f"{100 * value:+.2f}"
+
+
+def _p(value: float) -> str:
+    return "-" if np.isnan(value) else f"{value:.4f}"

@@ -1,0 +1,206 @@
+"""The official Cityscapes evaluation of two folders: label maps in, the script's report out.
+
+Frames are decoded and counted by a few threads and added in the order of their names, so a result
+has the same bits whatever the number of threads, and memory does not grow with the set.
+"""
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segibn.errors import DatasetError, ImageFileError
+from segibn.evaluation.cityscapes_official import (
+    NUM_LABEL_IDS,
+    FrameInstances,
+    InstanceSums,
+    count_instances,
+    ignored_pixels,
+    official_results,
+)
+from segibn.evaluation.confusion import count_pairs, fold_pairs
+from segibn.evaluation.evaluate import SizeTally
+from segibn.evaluation.matching import FilePair, match_label_maps
+from segibn.evaluation.score_folders import Progress, in_threads
+from segibn.evaluation.scores import Conditions, LabelConfusion, Scores, format_percent
+from segibn.files import read_instance_map, read_label_map, write_text
+from segibn.labels.cityscapes import CITYSCAPES
+
+_LABEL_IDS = "_labelIds"
+_AVERAGES = {
+    "classes": ("averageScoreClasses", "averageScoreInstClasses"),
+    "categories": ("averageScoreCategories", "averageScoreInstCategories"),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class CityscapesScores:
+    """What the official evaluation found, with the conditions it was measured under."""
+
+    scores: Scores
+    """The 19 classes; its ``label_confusion`` has all 34 label ids."""
+    instances: InstanceSums | None
+    """None where instances were left out."""
+    per_image: dict[str, dict[str, int]]
+    """Prediction file -> the script's numbers; empty unless asked for."""
+
+    @property
+    def signature(self) -> str:
+        """One line of conditions."""
+        instances = "no" if self.instances is None else "yes"
+        return f"cityscapes-{self.scores.signature}|instances:{instances}"
+
+    def official(self) -> dict[str, Any]:
+        """Return the script's results under its own keys; see ``official_results``."""
+        by_label = self.scores.label_confusion
+        assert by_label is not None
+        return official_results(by_label.counts, self.instances, self.per_image)
+
+    def write_official(self, path: Path) -> None:
+        """Write the very file that the script writes, which has NaN where JSON has no word."""
+        write_text(path, json.dumps(self.official(), sort_keys=True, indent=4))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return signature, frames and the official results; undefined numbers become None."""
+        head = {"signature": self.signature, "version": self.scores.version}
+        return head | {"frames": list(self.scores.frames)} | _without_nan(self.official())
+
+    def format_table(self) -> str:
+        """Return IoU and iIoU of classes and categories, the four averages and the signature."""
+        found = self.official()
+        lines = []
+        for title, scores, weighted in (
+            ("classes", found["classScores"], found["classInstScores"]),
+            ("categories", found["categoryScores"], found["categoryInstScores"]),
+        ):
+            names = self.scores.class_names if title == "classes" else list(scores)[1:]  # no void
+            lines.append(_line(title, "IoU %", "iIoU %"))
+            lines += [
+                _line(name, format_percent(scores[name]), format_percent(weighted[name]))
+                for name in names
+            ]
+            lines.append("-" * 32)
+            average = (format_percent(found[key]) for key in _AVERAGES[title])
+            lines += [_line(f"mean of {title}", *average), ""]
+        return "\n".join([*lines, self.signature])
+
+
+def score_cityscapes(
+    target_dir: Path,
+    pred_dir: Path,
+    *,
+    instances: bool = True,
+    per_image: bool = False,
+    evaluation_set: str = "",
+    progress: Progress | None = None,
+) -> CityscapesScores:
+    """Score predictions as the official script does.
+
+    Args:
+        target_dir: searched with its subfolders for ``*_labelIds.png``, each with its
+            ``*_instanceIds.png`` beside it.
+        pred_dir: one PNG of label ids (not train ids) for each target, ``<frame>*.png``.
+        instances: False leaves instance scores out and needs no instanceIds.
+        per_image: add the script's numbers of each image.
+        evaluation_set: for the signature; the target folder's name when empty.
+        progress: called after each frame with (frames done, frames in all).
+
+    Raises:
+        DatasetError: folders, names or pairing are wrong, or instanceIds are missing.
+        ImageFileError: a file is unreadable, or the sizes of a frame's files differ.
+        LabelValueError: a value that is no label id 0..33, or no instance id.
+    """
+    pairs = match_label_maps(target_dir, pred_dir, "label_ids")
+    if instances:
+        _require_instances([pair.target for pair in pairs])
+    counts = np.zeros((NUM_LABEL_IDS, NUM_LABEL_IDS), dtype=np.int64)
+    sums, tally = InstanceSums(), SizeTally()
+    images: dict[str, dict[str, int]] = {}
+
+    def count(pair: FilePair) -> tuple[NDArray, FrameInstances | None, tuple[int, int]]:
+        return _count_frame(pair, instances)
+
+    for pair, (frame, objects, size) in zip(pairs, in_threads(count, pairs, progress), strict=True):
+        counts += frame
+        tally.add(*size)
+        if objects is not None:
+            sums.add(objects)
+        if per_image:
+            images[str(pair.pred)] = ignored_pixels(frame)
+    name = evaluation_set or Path(target_dir).resolve().name
+    scores = Scores(
+        _fold(counts),
+        CITYSCAPES.class_names,
+        Conditions(name, "cityscapes", tally.resolution(), inference="files"),
+        tally.num_images,
+        frames=tuple(pair.name for pair in pairs),
+        label_confusion=LabelConfusion(tuple(range(NUM_LABEL_IDS)), counts),
+    )
+    return CityscapesScores(scores, sums if instances else None, images)
+
+
+def _count_frame(
+    pair: FilePair, instances: bool
+) -> tuple[NDArray[np.int64], FrameInstances | None, tuple[int, int]]:
+    """Return (34, 34) counts, objects and (H, W) of one frame; its values are checked."""
+    assert pair.pred is not None
+    target, pred = read_label_map(pair.target), read_label_map(pair.pred)
+    _require_size(pred, pair.pred, target, pair.target)
+    counts = count_pairs(target, pred)
+    if counts[NUM_LABEL_IDS:].any() or counts[:, NUM_LABEL_IDS:].any():
+        CITYSCAPES.to_train_ids(target, pair.target)
+        CITYSCAPES.to_train_ids(pred, pair.pred)  # one of them explains the value
+    objects = None
+    if instances:
+        path = _instance_file(pair.target)
+        instance_map = read_instance_map(path)
+        _require_size(instance_map, path, target, pair.target)
+        objects = count_instances(instance_map, pred, path)
+    return counts[:NUM_LABEL_IDS, :NUM_LABEL_IDS], objects, target.shape
+
+
+def _fold(counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Fold (34, 34) counts over label ids into the (19, 20) of the classes."""
+    pairs = np.zeros((256, 256), dtype=np.int64)
+    pairs[:NUM_LABEL_IDS, :NUM_LABEL_IDS] = counts
+    return fold_pairs(pairs, CITYSCAPES.num_classes, CITYSCAPES.lookup, CITYSCAPES.lookup)
+
+
+def _instance_file(target: Path) -> Path:
+    return target.with_name(target.name.replace("labelIds", "instanceIds"))
+
+
+def _require_instances(targets: list[Path]) -> None:
+    unnamed = [path for path in targets if not path.stem.endswith(_LABEL_IDS)]
+    missing = unnamed or [path for path in targets if not _instance_file(path).is_file()]
+    if missing:
+        what = (
+            f"is not named *{_LABEL_IDS}.png" if unnamed else "has no *_instanceIds.png beside it"
+        )
+        raise DatasetError(
+            f"{missing[0]} {what} ({len(missing)} of {len(targets)} targets); iIoU needs the "
+            "official instanceIds, --no-instances leaves it out"
+        )
+
+
+def _require_size(label_map: NDArray, path: Path, target: NDArray, target_path: Path) -> None:
+    if label_map.shape != target.shape:
+        height, width = label_map.shape
+        raise ImageFileError(
+            f"{path} is {height}x{width} (H x W), but its target {target_path} is "
+            f"{target.shape[0]}x{target.shape[1]}; write predictions at the target's size"
+        )
+
+
+def _line(name: str, *numbers: str) -> str:
+    return f"{name:<18}" + "".join(f"{number:>7}" for number in numbers)
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_nan(item) for key, item in value.items()}
+    return None if isinstance(value, float) and math.isnan(value) else value

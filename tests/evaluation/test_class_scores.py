@@ -1,0 +1,91 @@
+import numpy as np
+import pytest
+import torch
+from torchmetrics.functional.classification import (
+    multiclass_f1_score,
+    multiclass_jaccard_index,
+    multiclass_precision,
+)
+
+from segibn.errors import SegibnError
+from segibn.evaluation import class_scores
+from segibn.evaluation.confusion import Confusion
+from segibn.evaluation.frame_counts import class_counts
+from segibn.evaluation.metrics import POLICIES, class_accuracy, compute_iou, compute_miou
+
+K = 6
+
+
+def random_confusion(seed: int, void: bool) -> np.ndarray:
+    """Class 4 is only predicted, class 5 is nowhere."""
+    counts = np.random.default_rng(seed).integers(0, 1000, (K, K + 1))
+    counts[4:], counts[:, 5] = 0, 0
+    counts[:, K] *= void
+    return counts
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_every_policy_scores_counts_as_it_scores_the_confusion(policy: str):
+    void = POLICIES[policy].void_prediction != "none"
+    confusions = [random_confusion(seed, void) for seed in range(4)]
+    stacked = np.stack([class_counts(confusion) for confusion in confusions])
+    for found, expected in (
+        (class_scores.iou_of, compute_iou),
+        (class_scores.miou_of, compute_miou),
+        (class_scores.recall_of, class_accuracy),
+    ):
+        np.testing.assert_allclose(
+            found(stacked, policy), [expected(c, policy) for c in confusions], rtol=1e-14
+        )
+
+
+def test_a_policy_without_void_refuses_void_predictions():
+    with pytest.raises(SegibnError, match="torchvision"):
+        class_scores.miou_of(class_counts(random_confusion(0, True)), "torchvision")
+
+
+def label_maps(seed: int) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    target = rng.choice(
+        np.array([0, 1, 2, 3, 255], np.uint8), (30, 40), p=[0.6, 0.2, 0.1, 0.05, 0.05]
+    )
+    pred = np.where(
+        rng.uniform(size=target.shape) < 0.7, target, rng.integers(4, size=target.shape)
+    )
+    return target, np.where(pred == 255, 0, pred).astype(np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "average"),
+    [
+        (class_scores.precision_of, multiclass_precision, "none"),
+        (class_scores.f1_of, multiclass_f1_score, "none"),
+        (class_scores.frequency_weighted_iou_of, multiclass_jaccard_index, "weighted"),
+    ],
+)
+def test_rates_are_those_of_torchmetrics(ours, theirs, average):
+    target, pred = label_maps(0)
+    confusion = Confusion(4)
+    confusion.update(target, pred)
+    tensors = torch.from_numpy(pred).long(), torch.from_numpy(target).long()
+    expected = theirs(*tensors, num_classes=4, average=average, ignore_index=255)
+    np.testing.assert_allclose(ours(class_counts(confusion)), expected.numpy(), rtol=1e-6)
+
+
+def test_image_miou_is_the_mean_of_the_frames_scored_alone():
+    frames, alone = [], []
+    for seed in range(4):
+        confusion = Confusion(4)
+        confusion.update(*label_maps(seed))
+        frames.append(class_counts(confusion))
+        alone.append(compute_miou(confusion))
+    frames.append(np.zeros((4, 4), np.int64))  # a frame without valid pixels
+    assert class_scores.image_miou_of(np.stack(frames)) == pytest.approx(np.mean(alone), rel=1e-14)
+
+
+def test_nothing_to_divide_by_gives_nan_without_a_warning():
+    with np.errstate(all="raise"):
+        found = class_scores.rates(np.zeros((4, 3), np.int64), "cityscapes")
+    assert np.isnan(
+        [found["frequency_weighted_iou"], found["mean_f1"], *found["class_precision"]]
+    ).all()

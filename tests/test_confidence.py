@@ -1,0 +1,65 @@
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F
+
+from segibn.confidence import ConfidentPredictor
+from segibn.models.heads.fcn import FCNHead
+from segibn.models.residual import BasicBlock
+from segibn.models.resnet import ResNet, ResNetLayout
+from segibn.models.segmenter import Segmenter
+from segibn.predict import InferenceOptions, Predictor
+
+
+@pytest.fixture(scope="module")
+def segmenter():
+    torch.manual_seed(0)
+    backbone = ResNet(ResNetLayout(BasicBlock, (1, 1, 1, 1)), output_stride=8)
+    model = Segmenter(backbone, FCNHead(backbone.feature_specs, 4, channels=16)).eval()
+    torch.nn.init.normal_(model.head.classifier.weight)
+    return model
+
+
+@pytest.fixture(scope="module")
+def image():
+    coarse = np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)
+    return np.kron(coarse, np.ones((13, 13, 1), np.uint8))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"input_size": (40, 50)},
+        {"input_height": 20},
+        {"window": (32, 32)},
+        {"scales": (0.5, 1.0), "flip": True},
+    ],
+    ids=["whole", "resized", "shrunk", "window", "views"],
+)
+def test_label_maps_are_those_without_confidence(segmenter, image, options):
+    options = InferenceOptions(**options)
+    pred, confidence = ConfidentPredictor(segmenter, options=options)(image)
+    np.testing.assert_array_equal(pred, Predictor(segmenter, options=options)(image))
+    assert confidence.shape == pred.shape
+    assert 0.25 - 1e-6 <= confidence.min() < confidence.max() <= 1
+
+
+def test_confidence_is_the_softmax_of_the_full_size_logits(segmenter, image):
+    pixels = torch.from_numpy(image).permute(2, 0, 1)[None]
+    with torch.inference_mode():
+        logits = segmenter(segmenter.normalize(pixels)).logits
+    expected = logits.softmax(1).amax(1)[0].numpy()
+    np.testing.assert_allclose(ConfidentPredictor(segmenter)(image)[1], expected, atol=2e-6)
+
+
+def test_confidence_of_several_views_is_their_mean(segmenter, image):
+    pixels = segmenter.normalize(torch.from_numpy(image).permute(2, 0, 1)[None])
+    with torch.inference_mode():
+        views = [segmenter(pixels), segmenter(pixels.flip(-1))]
+    sheets = [views[0].logits.softmax(1), views[1].logits.flip(-1).softmax(1)]
+    expected = (sum(sheets) / 2).amax(1)[0].numpy()
+    options = InferenceOptions(flip=True)
+    found = ConfidentPredictor(segmenter, options=options)(image)[1]
+    np.testing.assert_allclose(found, expected, atol=2e-6)
+    assert not np.allclose(expected, F.softmax(views[0].logits, 1).amax(1)[0].numpy(), atol=1e-3)
