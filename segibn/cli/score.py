@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from segibn.cli.measurements import add_measurement_arguments, complete, show
+from segibn.evaluation.bdd100k_toolkit import TASKS, ToolkitScores, score_toolkit
 from segibn.evaluation.drivable import DrivableScores
 from segibn.evaluation.drivable_encoding import DRIVABLE_ENCODINGS
 from segibn.evaluation.matching import ENCODINGS
@@ -20,6 +21,7 @@ examples:
   python tools/score.py semseg --target gtFine/val --pred results --encoding label_ids
   python tools/score.py semseg --target labels --pred preds --labels bdd100k --policy bdd100k --json
   python tools/score.py cityscapes --target gtFine/val --pred results --output official.json
+  python tools/score.py bdd100k --target labels/sem_seg/masks/val --pred preds
   python tools/score.py drivable --target drivable_maps/labels/val --pred preds
 
 Files are matched by name with the official suffixes ignored. Scores in the JSON are fractions.
@@ -35,43 +37,10 @@ def build_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     tasks = parser.add_subparsers(dest="task", required=True)
-    semseg = tasks.add_parser("semseg", help="mIoU of semantic segmentation")
-    _add_folders(semseg)
-    semseg.add_argument("--labels", choices=SEMSEG_TABLES, default="cityscapes")
-    semseg.add_argument(
-        "--encoding", choices=ENCODINGS, default=ENCODINGS[0], help="what the files' values are"
-    )
-    semseg.add_argument(
-        "--policy",
-        choices=POLICIES,
-        default="cityscapes",
-        help="whose choices to follow for absent classes and void predictions (cityscapes); only "
-        "bdd100k counts missing predictions and unknown values as void, elsewhere they are errors",
-    )
-    add_measurement_arguments(semseg)
-    cityscapes = tasks.add_parser(
-        "cityscapes", help="the official Cityscapes evaluation: IoU and iIoU, classes, categories"
-    )
-    _add_folders(cityscapes)
-    cityscapes.add_argument(
-        "--output", type=Path, metavar="FILE", help="write the official script's JSON"
-    )
-    cityscapes.add_argument(
-        "--no-instances", action="store_true", help="without iIoU, which needs *_instanceIds.png"
-    )
-    cityscapes.add_argument(
-        "--per-image", action="store_true", help="add the script's perImageScores to the JSON"
-    )
-    drivable = tasks.add_parser("drivable", help="the four drivable-area mIoUs A, B, C, D")
-    _add_folders(drivable)
-    for role in ("target", "pred"):
-        drivable.add_argument(
-            f"--{role}-encoding",
-            choices=("auto", *DRIVABLE_ENCODINGS),
-            default="auto",
-            help="2018: 0 background, 1 direct, 2 alternative; 2021: 0 direct, 1 alternative, "
-            "2 background (auto: by file names and the most common value)",
-        )
+    _add_semseg(tasks)
+    _add_cityscapes(tasks)
+    _add_toolkit(tasks)
+    _add_drivable(tasks)
     return parser
 
 
@@ -114,6 +83,16 @@ def _cityscapes(arguments: argparse.Namespace) -> CityscapesScores:
     return scores
 
 
+def _toolkit(arguments: argparse.Namespace) -> ToolkitScores:
+    return score_toolkit(
+        arguments.target,
+        arguments.pred,
+        arguments.toolkit_task,
+        evaluation_set=arguments.set_name,
+        progress=_show_progress,
+    )
+
+
 def _drivable(arguments: argparse.Namespace) -> DrivableScores:
     scores = score_drivable(
         arguments.target,
@@ -128,7 +107,71 @@ def _drivable(arguments: argparse.Namespace) -> DrivableScores:
     return scores
 
 
-_SCORERS = {"semseg": _semseg, "cityscapes": _cityscapes, "drivable": _drivable}
+_SCORERS = {
+    "semseg": _semseg,
+    "cityscapes": _cityscapes,
+    "bdd100k": _toolkit,
+    "drivable": _drivable,
+}
+
+
+def _add_semseg(tasks: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    semseg = tasks.add_parser("semseg", help="mIoU of semantic segmentation")
+    _add_folders(semseg)
+    semseg.add_argument("--labels", choices=SEMSEG_TABLES, default="cityscapes")
+    semseg.add_argument(
+        "--encoding", choices=ENCODINGS, default=ENCODINGS[0], help="what the files' values are"
+    )
+    semseg.add_argument(
+        "--policy",
+        choices=POLICIES,
+        default="cityscapes",
+        help="whose choices to follow for absent classes and void predictions (cityscapes); only "
+        "bdd100k counts missing predictions and unknown values as void, elsewhere they are errors",
+    )
+    add_measurement_arguments(semseg)
+
+
+def _add_cityscapes(tasks: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    cityscapes = tasks.add_parser(
+        "cityscapes", help="the official Cityscapes evaluation: IoU and iIoU, classes, categories"
+    )
+    _add_folders(cityscapes)
+    cityscapes.add_argument(
+        "--output", type=Path, metavar="FILE", help="write the official script's JSON"
+    )
+    cityscapes.add_argument(
+        "--no-instances", action="store_true", help="without iIoU, which needs *_instanceIds.png"
+    )
+    cityscapes.add_argument(
+        "--per-image", action="store_true", help="add the script's perImageScores to the JSON"
+    )
+
+
+def _add_toolkit(tasks: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    toolkit = tasks.add_parser(
+        "bdd100k", help="the BDD100K toolkit's evaluation: masks (*.png) or RLE (*.json)"
+    )
+    _add_folders(toolkit)
+    toolkit.add_argument(
+        "--toolkit-task",
+        choices=TASKS,
+        default="sem_seg",
+        help="its -t; drivable masks in the 2021 encoding",
+    )
+
+
+def _add_drivable(tasks: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    drivable = tasks.add_parser("drivable", help="the four drivable-area mIoUs A, B, C, D")
+    _add_folders(drivable)
+    for role in ("target", "pred"):
+        drivable.add_argument(
+            f"--{role}-encoding",
+            choices=("auto", *DRIVABLE_ENCODINGS),
+            default="auto",
+            help="2018: 0 background, 1 direct, 2 alternative; 2021: 0 direct, 1 alternative, "
+            "2 background (auto: by file names and the most common value)",
+        )
 
 
 def _add_folders(parser: argparse.ArgumentParser) -> None:

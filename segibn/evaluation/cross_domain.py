@@ -14,6 +14,7 @@ from typing import Any
 
 from segibn.errors import SegibnError
 from segibn.evaluation.published import PROTOCOLS, published_rows
+from segibn.evaluation.signatures import signature_lines
 
 ROW_KEYS = ("train", "test", "ibn", "seed", "miou", "pixel_accuracy")
 """Keys every row has; ``miou`` and ``pixel_accuracy`` are fractions. More keys may be there, of
@@ -164,10 +165,11 @@ def rank_of(network: Network) -> tuple[int, str]:
 
 
 def _legend(rows: Sequence[Mapping[str, Any]]) -> str:
-    return (
+    legend = (
         f"mIoU / pixel accuracy in %; {describe_seeds(rows)}. In brackets: change of mIoU relative "
         "to the same network's score on the domain it was trained on."
     )
+    return "\n".join([legend, *signature_lines(rows)])
 
 
 def describe_seeds(rows: Iterable[Mapping[str, Any]]) -> str:

@@ -19,6 +19,7 @@ from segibn.evaluation.cross_domain import (
     mean_and_spread,
     rank_of,
 )
+from segibn.evaluation.signatures import signature_lines
 
 FINE_TUNE_KEYS = ("share", "start", "fine_tuned", "train_images", "iteration")
 """Keys a row has besides ``cross_domain.ROW_KEYS``: the share of the target's training set, a
@@ -138,11 +139,12 @@ def _cell(point: Point | None, reference: Point | None) -> str:
 
 def _legend(rows: Sequence[Mapping[str, Any]], test: str) -> str:
     sets = {row["train"].partition("*")[0] for row in rows}
-    return (
+    legend = (
         f"mIoU / pixel accuracy in % on {test}; {describe_seeds(rows)}. Columns: share of "
         f"{', '.join(sorted(sets))} that was trained on (frames), for {_updates(rows)}. In "
         "brackets: points of mIoU that the start from another training gains."
     )
+    return "\n".join([legend, *signature_lines([row for row in rows if row["test"] == test])])
 
 
 def _updates(rows: Iterable[Mapping[str, Any]]) -> str:

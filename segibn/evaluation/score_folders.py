@@ -176,6 +176,14 @@ def score_drivable(
     return DrivableScores(scores, *decided, doubt)
 
 
+def count_pair(
+    pair: FilePair, table: LabelSet, rules: Policy
+) -> tuple[NDArray[np.int64], tuple[int, int]]:
+    """Count raw value pairs of one frame and check its values; (256, 256) and (H, W)."""
+    maps = _read_pair(pair)
+    return _count_maps(pair, maps, table, rules), maps[0].shape
+
+
 def _read_pair(pair: FilePair) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Read target and prediction, (H, W) each; a missing prediction is all void."""
     target = read_label_map(pair.target)
@@ -213,7 +221,7 @@ def _raise_for_values(label_map: NDArray[np.uint8], table: LabelSet, path: Path 
 
 
 def in_threads(
-    count: Callable[[FilePair], Any], pairs: Sequence[FilePair], progress: Progress | None
+    count: Callable[[Any], Any], pairs: Sequence[Any], progress: Progress | None
 ) -> Iterator[Any]:
     """Yield ``count(pair)`` in order; an error cancels what has not started."""
     workers = min(_MAX_THREADS, os.cpu_count() or 1, len(pairs))

@@ -1,4 +1,5 @@
 import os
+import socket
 import subprocess
 import sys
 
@@ -8,7 +9,7 @@ import torch
 
 from segibn.cli.evaluate import main
 from segibn.errors import ConfigError, DatasetError
-from segibn.files import read_image, read_json, sha256_of
+from segibn.files import read_image, read_json, sha256_of, write_image, write_label_png
 from segibn.labels.catalog import label_set_for
 from segibn.models.weights import load_segmenter
 
@@ -93,18 +94,38 @@ def test_a_missing_data_set_says_what_it_looked_for(make_run, datasets, tmp_path
         _evaluate(run, datasets, tmp_path, "--dataset", "cityscapes")
 
 
-@pytest.mark.slow
-def test_two_processes_count_exactly_what_one_does(make_run, datasets, tmp_path, repository):
-    """Three frames over two ranks: the number does not divide."""
-    run, output = make_run("camvid", "camvid11"), tmp_path / "two.json"
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2"]
-    command += [str(repository / "tools" / "evaluate.py"), str(run), "--device", "cpu"]
-    command += ["--datasets", str(datasets), "--output", str(output)]
-    subprocess.run(command, check=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
-    one, two = _evaluate(run, datasets, tmp_path), read_json(output)
-    assert two["processes"] == 2
-    for key in ("confusion", "signature", "frames", "num_images", "frame_counts"):
-        assert two[key] == one[key]
+def test_two_gloo_processes_count_seven_frames_exactly_as_one_does(make_run, tmp_path, repository):
+    """The number does not divide, and the frames differ in size."""
+    random = np.random.default_rng(7)
+    for number in range(7):
+        size = (6, 8) if number % 3 else (5, 7)
+        target = random.integers(0, 12, size, dtype=np.uint8).repeat(8, 0).repeat(8, 1)
+        image = random.integers(0, 256, (*target.shape, 3), dtype=np.uint8)
+        write_image(tmp_path / f"camvid/val/f{number}.png", image)
+        write_label_png(tmp_path / f"camvid/valannot/f{number}.png", target)
+    run = make_run("camvid", "camvid11")
+    with socket.socket() as probe:
+        probe.bind(("localhost", 0))
+        address = {"MASTER_ADDR": "localhost", "MASTER_PORT": str(probe.getsockname()[1])}
+    command = [sys.executable, str(repository / "tools" / "evaluate.py"), str(run)]
+    command += ["--device", "cpu", "--datasets", str(tmp_path)]
+    ranks = [
+        subprocess.Popen(
+            [*command, "--output", str(tmp_path / "two.json")],
+            env=os.environ | address | {"WORLD_SIZE": "2", "RANK": rank, "OMP_NUM_THREADS": "1"},
+        )
+        for rank in ("0", "1")
+    ]
+    one = _evaluate(run, tmp_path, tmp_path)
+    assert [rank.wait(timeout=200) for rank in ranks] == [0, 0]
+    two = read_json(tmp_path / "two.json")
+    assert (one["processes"], two["processes"]) == (1, 2)
+    assert two["num_images"] == 7
+    assert "|res:mixed|" in two["signature"]
+    assert np.array(two["confusion"]).sum() > 6000
+    measured = one.keys() - {"command", "processes", "duration_s"}
+    for key in measured:
+        assert two[key] == one[key], key
 
 
 def test_more_measurements_are_printed_and_written_and_move_no_score(

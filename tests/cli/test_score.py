@@ -64,6 +64,18 @@ def test_the_official_cityscapes_file_and_its_four_averages(tmp_path: Path, caps
     assert means == [["classes", "33.33", "0.00"], ["categories", "100.00", "-"]]
 
 
+def test_the_bdd100k_toolkits_four_numbers(tmp_path: Path, capsys):
+    for name, target in {"a": [[0, 0, 1, 2]], "b": [[0, 0, 0, 0]]}.items():
+        write_label_png(tmp_path / f"gt/{name}.png", np.array(target, np.uint8))
+    write_label_png(tmp_path / "pred/a.png", np.array([[0, 0, 1, 0]], np.uint8))
+    folders = ["--target", str(tmp_path / "gt"), "--pred", str(tmp_path / "pred")]
+    assert main(["bdd100k", *folders]) == 0  # b has no prediction: all void
+    printed = [line.split() for line in capsys.readouterr().out.splitlines()]
+    # IoU: road 2/7, sidewalk 1, building 0; precision 2/3, 1, 0; void targets: none
+    expected = [["mIoU", "42.86"], ["mAcc", "55.56"], ["fIoU", "33.93"], ["pAcc", "37.50"]]
+    assert printed[-6:-2] == expected
+
+
 def test_drivable_prints_one_line_per_definition(folders: tuple[str, str], capsys):
     target, pred = folders
     main(["drivable", "--target", target, "--pred", pred])

@@ -1,8 +1,12 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from segibn.evaluation.drivable import DEFINITIONS, drivable_miou, merge_drivable
 from segibn.evaluation.metrics import compute_miou
+from segibn.evaluation.score_folders import score_drivable
+from segibn.files import list_files, read_label_map, write_label_png
 
 # Pixels of the 10,000 BDD100K validation maps: background, direct, alternative.
 DIRECT, ALTERNATIVE = 1_113_294_375, 447_378_247
@@ -79,3 +83,61 @@ def test_d_is_the_binary_miou_of_merged_maps():
 def test_another_number_of_classes_is_refused():
     with pytest.raises(ValueError, match="3 classes"):
         drivable_miou(np.eye(19, dtype=np.int64))
+
+
+def loop_over_pixels(targets: list[Path], painted: int) -> dict[str, float]:
+    """Score a predictor that paints everything as one class, pixel by pixel.
+
+    Each definition keeps its own true positives, false positives and false negatives, so none of
+    them comes from a confusion matrix. Classes: 0 background, 1 direct, 2 alternative.
+    """
+    hits, wrong, missed = [0] * 3, [0] * 3, [0] * 3
+    wrong_without_background = [0] * 3  # definition C leaves background pixels out
+    drivable = [[0, 0, 0], [0, 0, 0]]  # of D: hits, wrong, missed of background and drivable
+    for path in targets:
+        for row in read_label_map(path):
+            for target in row.tobytes():
+                pred = painted
+                if target == pred:
+                    hits[target] += 1
+                else:
+                    missed[target] += 1
+                    wrong[pred] += 1
+                    if target != 0:
+                        wrong_without_background[pred] += 1
+                is_target, is_pred = target > 0, pred > 0
+                if is_target == is_pred:
+                    drivable[is_target][0] += 1
+                else:
+                    drivable[is_pred][1] += 1
+                    drivable[is_target][2] += 1
+
+    def iou(index: int, false_positive: list[int]) -> float:
+        return hits[index] / (hits[index] + false_positive[index] + missed[index])
+
+    return {
+        "A": sum(iou(index, wrong) for index in (0, 1, 2)) / 3,
+        "B": sum(iou(index, wrong) for index in (1, 2)) / 2,
+        "C": sum(iou(index, wrong_without_background) for index in (1, 2)) / 2,
+        "D": sum(counts[0] / sum(counts) for counts in drivable) / 2,
+    }
+
+
+@pytest.mark.slow  # 147 million pixels, one by one
+@pytest.mark.real_data
+@pytest.mark.parametrize("painted", [1, 0], ids=["everything-direct", "everything-background"])
+def test_trivial_predictors_on_160_real_maps_score_what_a_loop_over_pixels_gives(
+    real_data: Path, tmp_path: Path, painted: int
+):
+    folder = real_data / "bdd100k/drivable_maps/labels/val"
+    targets = list_files(folder, (".png",))
+    assert len(targets) == 160
+    for path in targets:
+        write_label_png(tmp_path / path.name, np.full((720, 1280), painted, np.uint8))
+    scores = score_drivable(folder, tmp_path)
+    assert scores.scores.confusion.sum() == 160 * 720 * 1280
+    expected = loop_over_pixels(targets, painted)
+    assert scores.miou == pytest.approx(expected, rel=1e-15)
+    assert {letter: scores.miou[letter] > 0 for letter in "ABCD"} == {
+        "A": True, "B": painted == 1, "C": painted == 1, "D": True,
+    }  # fmt: skip

@@ -1,0 +1,230 @@
+"""The BDD100K toolkit's segmentation metric (``bdd100k.eval.run``): masks or RLE in, numbers out.
+
+Its choices: ignored targets never count; a missing prediction, and every predicted value that is
+no class, are void and cost the target its pixels; means run over the classes that the targets of
+the whole set hold. Its "Acc" of a class is precision. In drivable area its background is an
+ignored target, so that painting background as drivable costs nothing: definition C.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segibn.errors import DatasetError, ImageFileError
+from segibn.evaluation.confusion import count_pairs, fold_pairs
+from segibn.evaluation.drivable_encoding import EncodingEvidence, decide_encoding
+from segibn.evaluation.evaluate import SizeTally
+from segibn.evaluation.matching import FilePair, match_label_maps
+from segibn.evaluation.metrics import averaged_classes, policy_named
+from segibn.evaluation.scalabel import RleFrame, read_rle_frames
+from segibn.evaluation.score_folders import Progress, count_pair, in_threads
+from segibn.evaluation.scores import Conditions, Scores, json_number
+from segibn.files import list_files
+from segibn.labels.bdd100k import SEMSEG
+from segibn.labels.label_set import IGNORE_INDEX, Label, LabelSet
+
+_DRIVABLE = LabelSet(
+    "bdd100k_drivable of the toolkit",
+    (
+        Label("direct", 0, 0, (219, 94, 86)),
+        Label("alternative", 1, 1, (86, 211, 219)),
+        Label("background", 2, IGNORE_INDEX, (0, 0, 0)),
+        Label("unlabeled", 255, IGNORE_INDEX, (0, 0, 0)),
+    ),
+)
+TASKS: dict[str, LabelSet] = {"sem_seg": SEMSEG, "drivable": _DRIVABLE}
+"""The toolkit's ``-t`` -> the table of its masks."""
+
+_POLICY = "bdd100k"
+_Counted = tuple[NDArray[np.int64], tuple[int, int]]
+
+
+@dataclass(frozen=True, eq=False)
+class ToolkitScores:
+    """What the toolkit would report, with the conditions it was measured under."""
+
+    scores: Scores
+    task: str
+
+    @property
+    def signature(self) -> str:
+        """One line of conditions."""
+        return f"bdd100k-{self.task}-{self.scores.signature}"
+
+    @property
+    def precision(self) -> NDArray[np.float64]:
+        """Share of each class's predictions that are right, (K,); 0 without predictions."""
+        counts = self.scores.confusion[:, :-1]
+        per_pred = counts.sum(axis=0)
+        return np.divide(
+            np.diagonal(counts), per_pred, out=np.zeros(len(counts)), where=per_pred > 0
+        )
+
+    def results(self) -> dict[str, Any]:
+        """Return the toolkit's report under its own keys, in per cent; undefined is None.
+
+        "Acc" is precision; "fIoU" weighs IoU by the targets' pixels.
+        """
+        iou, precision = self.scores.iou, self.precision
+        averaged = averaged_classes(self.scores.confusion, _POLICY)
+        pixels = self.scores.confusion.sum(axis=1)
+        total = int(pixels.sum())
+        weighted = float((iou * (pixels / total)).sum()) if total else float("nan")
+        return {
+            "IoU": self._per_class(iou, averaged),
+            "Acc": self._per_class(precision, averaged),
+            "fIoU": _percent(weighted),
+            "pAcc": _percent(self.scores.pixel_accuracy),
+        }
+
+    def summary(self) -> dict[str, float | None]:
+        """Return the toolkit's four numbers: mIoU, mAcc, fIoU, pAcc, in per cent."""
+        found = self.results()
+        means = {f"m{key}": found[key][-1]["AVERAGE"] for key in ("IoU", "Acc")}
+        return means | {key: found[key] for key in ("fIoU", "pAcc")}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the scores (fractions) and, under "toolkit", its own report (per cent)."""
+        plain = self.scores.to_dict()
+        return {"signature": self.signature, "toolkit": self.results()} | {
+            key: value for key, value in plain.items() if key != "signature"
+        }
+
+    def format_table(self) -> str:
+        """Return IoU and precision of each class, the four numbers and the signature; per cent."""
+        found = self.results()
+        lines = [f"{'class':<14} {'IoU %':>7} {'Acc %':>7}"]
+        lines += [
+            f"{name:<14} {found['IoU'][0][name]:7.2f} {found['Acc'][0][name]:7.2f}"
+            for name in self.scores.class_names
+        ]
+        lines.append("-" * 30)
+        for name, value in self.summary().items():
+            lines.append(f"{name:<14} {'-' if value is None else format(value, '.2f'):>7}")
+        lines.append("Acc is precision; means over the classes that the targets hold")
+        return "\n".join([*lines, self.signature])
+
+    def _per_class(
+        self, values: NDArray[np.float64], averaged: NDArray[np.bool_]
+    ) -> list[dict[str, float | None]]:
+        mean = float(np.mean(values[averaged])) if averaged.any() else float("nan")
+        names = self.scores.class_names
+        each = {name: _percent(value) for name, value in zip(names, values, strict=True)}
+        return [each, {"AVERAGE": _percent(mean)}]
+
+
+def score_toolkit(
+    target: Path,
+    pred: Path,
+    task: str = "sem_seg",
+    *,
+    evaluation_set: str = "",
+    progress: Progress | None = None,
+) -> ToolkitScores:
+    """Score predictions as the toolkit does.
+
+    Args:
+        target: folder of masks (train ids; drivable in the 2021 encoding), or RLE: a JSON file or
+            a folder of JSON files.
+        pred: of the same kind; matched by the name of the frame without its ending.
+        task: key in ``TASKS``.
+        evaluation_set: for the signature; the target's name when empty.
+        progress: called after each frame with (frames done, frames in all).
+
+    Raises:
+        DatasetError: the two are of different kinds, hold something else, or nothing matches.
+        ImageFileError: a file is unreadable, or the sizes of a frame differ.
+        LabelValueError: a target holds a value that is no class.
+    """
+    table = TASKS[task]
+    kinds = [_is_rle(Path(path)) for path in (target, pred)]
+    if kinds[0] != kinds[1]:
+        names = ["RLE (*.json)" if kind else "masks (*.png)" for kind in kinds]
+        raise DatasetError(
+            f"{target} holds {names[0]} but {pred} holds {names[1]}; give both in one format"
+        )
+    confusion = np.zeros((table.num_classes, table.num_classes + 1), dtype=np.int64)
+    tally = SizeTally()
+    frames = _rle_frames if kinds[0] else _mask_frames
+    names: list[str] = []
+    for name, (counts, size) in frames(Path(target), Path(pred), table, progress):
+        names.append(name)
+        confusion += counts
+        tally.add(*size)
+    set_name = evaluation_set or Path(target).resolve().name.removesuffix(".json")
+    conditions = Conditions(set_name, _POLICY, tally.resolution(), "files")
+    scores = Scores(confusion, table.class_names, conditions, tally.num_images, frames=tuple(names))
+    return ToolkitScores(scores, task)
+
+
+def _mask_frames(
+    target: Path, pred: Path, table: LabelSet, progress: Progress | None
+) -> Iterator[tuple[str, _Counted]]:
+    rules = policy_named(_POLICY)
+    lookup = np.where(table.lookup < 0, IGNORE_INDEX, table.lookup)
+    pairs = match_label_maps(target, pred, missing_allowed=rules.missing_prediction_is_void)
+    values = np.zeros(3, dtype=np.int64)
+
+    def count(pair: FilePair) -> tuple[NDArray, tuple[int, int]]:
+        return count_pair(pair, table, rules)
+
+    for pair, (raw, size) in zip(pairs, in_threads(count, pairs, progress), strict=True):
+        values += raw[:3].sum(axis=1)
+        yield pair.name, (fold_pairs(raw, table.num_classes, lookup, lookup), size)
+    if table is _DRIVABLE:  # the toolkit would score maps of the 2018 encoding without a word
+        decide_encoding(EncodingEvidence(str(target), "target", values, False), "2021")
+
+
+def _rle_frames(
+    target: Path, pred: Path, table: LabelSet, progress: Progress | None
+) -> Iterator[tuple[str, _Counted]]:
+    categories = table.class_names
+    targets, preds = read_rle_frames(target, categories), read_rle_frames(pred, categories)
+    if not preds.keys() & targets.keys():
+        raise DatasetError(
+            f"no frame of {pred} is in {target}: targets are named like "
+            f"'{min(targets, default='')}', predictions like '{min(preds, default='')}'"
+        )
+
+    def count(name: str) -> _Counted:
+        return _count_rle(targets[name], preds.get(name), table)
+
+    names = sorted(targets)
+    yield from zip(names, in_threads(count, names, progress), strict=True)
+
+
+def _count_rle(target: RleFrame, pred: RleFrame | None, table: LabelSet) -> _Counted:
+    """Count one frame: (K, K+1) and (H, W), which is 0 x 0 of a target without masks."""
+    k = table.num_classes
+    truth = target.to_train_ids(table.class_names)
+    if truth is None:
+        return np.zeros((k, k + 1), dtype=np.int64), (0, 0)
+    painted = pred.to_train_ids(table.class_names) if pred is not None else None
+    if painted is None:
+        painted = np.full_like(truth, IGNORE_INDEX)
+    if painted.shape != truth.shape:
+        raise ImageFileError(
+            f"{pred.source}: masks of {painted.shape}, its target has {truth.shape} (H, W)"
+        )
+    lookup = np.arange(256)
+    return fold_pairs(count_pairs(truth, painted), k, lookup, lookup), truth.shape
+
+
+def _is_rle(path: Path) -> bool:
+    """Say whether a path holds RLE rather than masks; the toolkit takes nothing else either."""
+    if path.is_file() and path.suffix == ".json":
+        return True
+    masks = list_files(path, (".png",), recursive=True)
+    if not masks and list_files(path, (".json",)):
+        return True
+    if masks and not list_files(path, (".json",)):
+        return False
+    raise DatasetError(f"{path}: expected only masks (*.png), or only RLE (*.json)")
+
+
+def _percent(fraction: float) -> float | None:
+    return json_number(100 * float(fraction))

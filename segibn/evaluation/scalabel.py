@@ -1,0 +1,128 @@
+"""Scalabel JSON with masks as run lengths (BDD100K's RLE format): files in, train ids out.
+
+A file is a list of frames or ``{"frames": [...]}``. A frame has a name and labels, a label a
+category and an ``rle``; see ``segibn.files.rle``. NumPy and pycocotools only.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segibn.errors import DatasetError, ImageFileError
+from segibn.files import list_files, read_json
+from segibn.files.rle import decode_rle
+from segibn.labels.label_set import IGNORE_INDEX
+
+_MAX_PIXELS = 1 << 28
+_BACKGROUND = "background"  # the model zoo writes it, the toolkit knows no such category
+
+
+@dataclass(frozen=True)
+class RleFrame:
+    """The labelled masks of one frame, in the order of the file."""
+
+    source: str
+    """File and frame, for messages."""
+    labels: tuple[tuple[str, Any], ...]
+    """(category, RLE) of each label that has a mask."""
+
+    def to_train_ids(self, categories: Sequence[str]) -> NDArray[np.uint8] | None:
+        """Paint the masks one over the other, as the toolkit does.
+
+        Args:
+            categories: K names in train-id order; labels of others are left out.
+
+        Returns:
+            (H, W) uint8 train ids, 255 where no mask is; None if no label has a known category.
+
+        Raises:
+            ImageFileError: a damaged RLE, or masks of different sizes.
+        """
+        index_of = {name: index for index, name in enumerate(categories)}
+        painted = None
+        for category, rle in self.labels:
+            if category not in index_of:
+                continue
+            mask = _decode(rle, f"{self.source}, {category}")
+            if painted is None:
+                painted = np.full(mask.shape, IGNORE_INDEX, np.uint8)
+            if painted.shape != mask.shape:
+                raise ImageFileError(
+                    f"{self.source}: masks of {painted.shape} and {mask.shape} (H, W) in one frame"
+                )
+            painted[mask] = index_of[category]
+        return painted
+
+
+def read_rle_frames(path: Path, categories: Sequence[str]) -> dict[str, RleFrame]:
+    """Read the frames of a JSON file, or of all JSON files of a folder.
+
+    Args:
+        path: a file, or a folder that is searched without its subfolders.
+        categories: names that the labels should have; at least one label must have one of them.
+
+    Returns:
+        Frame name without its ending -> frame, as the toolkit matches them.
+
+    Raises:
+        DatasetError: no such file, not this format, a frame twice, labels without masks, or no
+            label of the categories.
+    """
+    files = list_files(path, (".json",)) if Path(path).is_dir() else [Path(path)]
+    frames: dict[str, RleFrame] = {}
+    found: set[str] = set()
+    for file in files:
+        for number, frame in enumerate(_frame_list(file)):
+            name, labels = _read_frame(frame, f"{file}, frame {number}")
+            key = PurePosixPath(name).stem
+            if key in frames:
+                raise DatasetError(f"{file}: frame '{key}' is also in {frames[key].source}")
+            frames[key] = RleFrame(f"{file}, frame {name}", labels)
+            found |= {category for category, _ in labels}
+    if found - {_BACKGROUND} and not found & set(categories):
+        raise DatasetError(
+            f"{path}: no label is of a category of this task ({', '.join(categories)}); it has "
+            f"{', '.join(sorted(found)[:8])}"
+        )
+    return frames
+
+
+def _decode(rle: Any, source: str) -> NDArray[np.bool_]:
+    """Decode a mask of whatever size it says."""
+    size = rle.get("size") if isinstance(rle, Mapping) else None
+    is_size = isinstance(size, list) and len(size) == 2 and all(type(n) is int for n in size)
+    if not is_size or min(size) < 1 or size[0] * size[1] > _MAX_PIXELS:
+        raise ImageFileError(f"{source}: rle.size is {size!r}, not [height, width]")
+    try:
+        return decode_rle(rle, (size[0], size[1]))
+    except ImageFileError as error:
+        raise ImageFileError(f"{source}: {error}") from None
+
+
+def _frame_list(file: Path) -> list[Any]:
+    data = read_json(file)
+    frames = data.get("frames") if isinstance(data, Mapping) else data
+    if not isinstance(frames, list):
+        raise DatasetError(f"{file}: expected a list of frames, or an object with 'frames'")
+    return frames
+
+
+def _read_frame(frame: Any, source: str) -> tuple[str, tuple[tuple[str, Any], ...]]:
+    if not isinstance(frame, Mapping) or not isinstance(frame.get("name"), str):
+        raise DatasetError(f"{source}: expected an object with a 'name'")
+    labels = []
+    for label in frame.get("labels") or ():
+        if not isinstance(label, Mapping) or not isinstance(label.get("category"), str):
+            raise DatasetError(f"{source} ({frame['name']}): a label without 'category'")
+        if label.get("rle") is not None:
+            labels.append((label["category"], label["rle"]))
+        elif label.get("poly2d") is not None:
+            raise DatasetError(
+                f"{source} ({frame['name']}): a label has a polygon and no mask; use the RLE files "
+                "(rles/*.json), polygons are not drawn here"
+            )
+    return frame["name"], tuple(labels)

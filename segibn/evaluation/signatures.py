@@ -1,0 +1,112 @@
+"""Signatures side by side: rows of one table in, a warning out where they are not comparable.
+
+A table's columns may be different sets, of different sizes and numbers of frames. Everything else
+in a signature has to agree over a table, and within one column all of it; where it does not, the
+table says so below.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+MEANING = {
+    "metric": "what was computed",
+    "set": "evaluation set",
+    "n": "number of frames",
+    "K": "number of classes",
+    "absent": "classes that the targets or all maps lack",
+    "void-pred": "void predictions on valid pixels",
+    "res": "size of the maps that were compared",
+    "infer": "how a frame met the network",
+    "scales": "scales that were averaged",
+    "flip": "mirrored frames averaged",
+    "v": "version of segibn",
+}
+"""Field of a signature -> what it says; unknown fields are shown by their name alone."""
+
+_OF_A_COLUMN = ("set", "n", "res")
+# Rows that were measured under a protocol have sentences of their own about these.
+_SAID_ELSEWHERE = ("deviates", "checkpoint")
+_NOT_GIVEN = "not given"
+_MOST_NAMED = 4
+
+
+def parse_signature(signature: str) -> dict[str, str]:
+    """Split ``miou|set:x|n:3|...`` into its fields; the first one is called ``metric``."""
+    metric, *parts = signature.split("|")
+    fields = {"metric": metric}
+    for part in parts:
+        key, _, value = part.partition(":")
+        fields[key] = value
+    return fields
+
+
+def differing_fields(signatures: Iterable[str], apart_from: Sequence[str] = ()) -> list[str]:
+    """Name the fields in which signatures differ, in the order they stand in.
+
+    Args:
+        signatures: of reports that shall be compared.
+        apart_from: fields that may differ.
+    """
+    parsed = [parse_signature(signature) for signature in signatures]
+    keys = dict.fromkeys(key for fields in parsed for key in fields)
+    return [
+        key
+        for key in keys
+        if key not in apart_from and len({fields.get(key) for fields in parsed}) > 1
+    ]
+
+
+def signature_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Say below a table in which conditions its cells differ.
+
+    Args:
+        rows: each with ``test`` (its column), ``ibn`` and, where it has one, ``signature``.
+
+    Returns:
+        Markdown lines, the first one empty; none where all cells are comparable. Rows without
+        signatures, which nobody measured with this package, say nothing.
+    """
+    signed = [row for row in rows if row.get("signature")]
+    if not signed:
+        return []
+    lines = _differences(signed, (*_OF_A_COLUMN, *_SAID_ELSEWHERE))
+    for test in dict.fromkeys(row["test"] for row in signed):
+        column = [row for row in signed if row["test"] == test]
+        lines += [f"{line}, on {test}" for line in _differences(column, None)]
+    unsigned = [row for row in rows if not row.get("signature")]
+    if unsigned:
+        lines.append(f"- no signature: {_named(unsigned)}")
+    if not lines:
+        return []
+    return ["", "**Not all of these numbers can be compared.** They differ in", "", *lines]
+
+
+def _differences(rows: Sequence[Mapping[str, Any]], apart_from: Sequence[str] | None) -> list[str]:
+    """Describe each differing field; ``apart_from`` None looks at a column's own fields only."""
+    signatures = [row["signature"] for row in rows]
+    if apart_from is None:
+        fields = [key for key in differing_fields(signatures) if key in _OF_A_COLUMN]
+    else:
+        fields = differing_fields(signatures, apart_from)
+    lines = []
+    for field in fields:
+        groups: dict[str, list[Mapping[str, Any]]] = {}
+        for row in rows:
+            value = parse_signature(row["signature"]).get(field, _NOT_GIVEN)
+            groups.setdefault(value, []).append(row)
+        title = f"{field} ({MEANING[field]})" if field in MEANING else field
+        told = [f"`{value}` for {_named(group)}" for value, group in groups.items()]
+        lines.append(f"- {title}: {'; '.join(told)}")
+    return lines
+
+
+def _named(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Name some rows by what tells them apart in a table."""
+    names = list(dict.fromkeys(_name(row) for row in rows))
+    more = len(names) - _MOST_NAMED
+    return ", ".join(names[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+def _name(row: Mapping[str, Any]) -> str:
+    network = " ".join(filter(None, [str(row.get("network") or ""), f"ibn {row['ibn']}"]))
+    return f"{network} of {row['train']} on {row['test']}, seed {row['seed']}"
