@@ -34,8 +34,9 @@ def image():
         {"input_height": 20},
         {"window": (32, 32)},
         {"scales": (0.5, 1.0), "flip": True},
+        {"window": (32, 32), "flip": True},
     ],
-    ids=["whole", "resized", "shrunk", "window", "views"],
+    ids=["whole", "resized", "shrunk", "window", "views", "windows-and-views"],
 )
 def test_label_maps_are_those_without_confidence(segmenter, image, options):
     options = InferenceOptions(**options)

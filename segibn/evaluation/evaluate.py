@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from segibn.evaluation.batches import PredictBatch, predicted
 from segibn.evaluation.boundary import BoundaryCounts
 from segibn.evaluation.calibration import Calibration
 from segibn.evaluation.confusion import Confusion
@@ -63,6 +64,8 @@ def evaluate(
     class_names: Sequence[str],
     *,
     conditions: Conditions,
+    predict_batch: PredictBatch | None = None,
+    batch_size: int = 1,
     frame_names: Sequence[str] | None = None,
     boundary: BoundaryCounts | None = None,
     calibration: Calibration | None = None,
@@ -81,6 +84,9 @@ def evaluate(
         frames: (name, image, target) per frame, target (H, W) uint8 train ids or 255.
         class_names: K names in train-id order.
         conditions: what the signature says; an empty ``resolution`` is filled in here.
+        predict_batch: images of one size -> what ``predict`` returns for each of them.
+        batch_size: how many frames that follow each other and have one size are predicted by it
+            together, at most.
         frame_names: of all ranks' frames in the order of the set, the same on every rank. With them
             the scores hold the counts of each frame; without them they do in one process only.
         boundary: empty; filled, and put into the details of the scores. The same on every rank.
@@ -98,12 +104,7 @@ def evaluate(
             that names the frame.
     """
     counts = _Counts(class_names, frame_names, boundary, calibration, reduce)
-    for name, image, target in frames:
-        try:
-            found = predict(image)
-        except Exception as error:
-            error.add_note(f"while predicting frame {name}")
-            raise
+    for (name, image, target), found in predicted(frames, predict, predict_batch, batch_size):
         pred, confidence = found if calibration is not None else (found, None)
         pred = np.asarray(pred)
         try:
