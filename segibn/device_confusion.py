@@ -4,12 +4,15 @@ In: a target from disk and a prediction on a GPU. Out: the counts that ``Confusi
 Integers all the way, so the two agree exactly.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from segibn.labels.label_set import IGNORE_INDEX
+from segibn.predict import Predictor
 
 _CODES = 256
 
@@ -33,6 +36,18 @@ def count_on_device(target: Tensor, pred: Tensor, num_classes: int) -> tuple[Ten
     k = num_classes
     counts = torch.cat([pairs[:k, :k], pairs[:k, IGNORE_INDEX:]], dim=1)
     return counts, torch.stack([pairs.sum(dim=1), pairs.sum(dim=0)])
+
+
+class DevicePredictor(Predictor):
+    """A predictor whose label maps stay on its device, for ``DeviceCounter``."""
+
+    def __call__(self, image: NDArray[np.uint8]) -> Tensor:  # type: ignore[override]
+        """Predict one frame: (H, W, 3) uint8 RGB -> (H, W) uint8 train ids on the device."""
+        return self.predict_tensor([image])[0]
+
+    def predict_batch(self, images: Sequence[NDArray]) -> list[Tensor]:  # type: ignore[override]
+        """Predict frames of one size at once, as ``Predictor.predict_batch``."""
+        return list(self.predict_tensor(images))
 
 
 class DeviceCounter:

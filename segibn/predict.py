@@ -80,7 +80,6 @@ class Predictor:
         """
         return self.predict_batch([image])[0]
 
-    @torch.inference_mode()
     def predict_batch(self, images: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Predict frames of one size at once; see ``InferenceOptions.batch_size``.
 
@@ -90,19 +89,22 @@ class Predictor:
         Returns:
             (H, W) uint8 train ids of each.
         """
+        return list(self.predict_tensor(images).cpu().numpy())
+
+    @torch.inference_mode()
+    def predict_tensor(self, images: Sequence[np.ndarray]) -> Tensor:
+        """As ``predict_batch``; (N, H, W) uint8 train ids, left on the device."""
         pixels = self._to_device(images)
         size = (pixels.shape[-2], pixels.shape[-1])
         corners = self.segmenter.align_corners
         with self._autocast():
             if self.options.is_single_view and len(self.segmenters) == 1:
-                pred = self.segmenter.predict(pixels, input_size=self.options.size_for(size))
-            elif self.options.num_views * len(self.segmenters) == 1:
-                pred = banded_argmax(self._views(pixels)[0], size, align_corners=corners)
-            elif self.options.window is None:
-                pred = averaged_argmax(self._views(pixels), size, align_corners=corners)
-            else:
-                pred = summed_argmax(self._each_view(pixels), size, align_corners=corners)
-        return list(pred.cpu().numpy())
+                return self.segmenter.predict(pixels, input_size=self.options.size_for(size))
+            if self.options.num_views * len(self.segmenters) == 1:
+                return banded_argmax(self._views(pixels)[0], size, align_corners=corners)
+            if self.options.window is None:
+                return averaged_argmax(self._views(pixels), size, align_corners=corners)
+            return summed_argmax(self._each_view(pixels), size, align_corners=corners)
 
     def over(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, np.ndarray]]:
         """Yield (frame, (H, W) uint8 train ids) in order; ``frame[1]`` is the image.

@@ -2,8 +2,15 @@ import numpy as np
 import pytest
 import torch
 
-from segibn.device_confusion import DeviceCounter, count_on_device
+from segibn.device_confusion import DeviceCounter, DevicePredictor, count_on_device
 from segibn.evaluation.confusion import Confusion
+from segibn.evaluation.evaluate import evaluate
+from segibn.evaluation.scores import Conditions
+from segibn.models.heads.fcn import FCNHead
+from segibn.models.residual import BasicBlock
+from segibn.models.resnet import ResNet, ResNetLayout
+from segibn.models.segmenter import Segmenter
+from segibn.predict import Predictor
 
 K = 5
 DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)]
@@ -52,3 +59,34 @@ def test_values_that_are_no_class_are_named(which: str):
 def test_other_sizes_are_refused():
     with pytest.raises(ValueError, match=r"target is \(31, 47\) but pred is \(31, 46\)"):
         DeviceCounter(K)(random_pair(0)[0], torch.from_numpy(random_pair(0)[1][:, :-1].copy()))
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_scores_counted_on_the_device_are_those_counted_on_the_host(device: str):
+    torch.manual_seed(0)
+    backbone = ResNet(ResNetLayout(BasicBlock, (1, 1, 1, 1)), output_stride=8)
+    model = Segmenter(backbone, FCNHead(backbone.feature_specs, K, channels=16)).to(device)
+    torch.nn.init.normal_(model.head.classifier.weight)
+    rng = np.random.default_rng(0)
+    frames = [
+        (f"f{n}", rng.integers(0, 256, (31, 47, 3), np.uint8), random_pair(n)[0]) for n in range(3)
+    ]
+    names = tuple("abcde")
+    found = []
+    for kind, count in ((Predictor, None), (DevicePredictor, DeviceCounter(K))):
+        scores = evaluate(kind(model), frames, names, conditions=Conditions("toy"), count=count)
+        found.append(scores.to_dict())
+    assert found[0] == found[1]
+    assert len(found[0]["frame_counts"]["frames"]) == 3
+
+
+def test_what_needs_maps_cannot_be_combined_with_counting_elsewhere():
+    with pytest.raises(ValueError, match="count leaves no maps"):
+        evaluate(
+            lambda image: image[..., 0],
+            [],
+            ("a",),
+            conditions=Conditions("toy"),
+            count=DeviceCounter(1),
+            observe=print,
+        )

@@ -14,6 +14,7 @@ from segibn import distributed
 from segibn.confidence import ConfidentPredictor
 from segibn.config.schema import DataConfig, DatasetConfig, RunConfig
 from segibn.data.build import build_eval_frames
+from segibn.device_confusion import DeviceCounter, DevicePredictor
 from segibn.distributed import sum_over_ranks
 from segibn.engine.run_dir import RunDir
 from segibn.errors import ConfigError
@@ -79,7 +80,10 @@ def score(
     """
     options = options or InferenceOptions()
     sure = "calibration" in measure
-    predictor = (ConfidentPredictor if sure else Predictor)(model, device, options)
+    # On a GPU predictions are counted where they are, unless somebody wants to see them.
+    stays = device.type == "cuda" and observe is None and not measure
+    kind = ConfidentPredictor if sure else DevicePredictor if stays else Predictor
+    predictor = kind(model, device, options)
     frames = build_eval_frames(dataset, datasets_root, classes)
     require_classes(frames.label_set, dataset.name, class_names)
     conditions = Conditions(
@@ -102,6 +106,7 @@ def score(
         frame_names=[sample.name for sample in frames.samples],
         boundary=BoundaryCounts(len(class_names)) if "boundary" in measure else None,
         calibration=Calibration() if sure else None,
+        count=DeviceCounter(len(class_names)) if stays else None,
         reduce=sum_over_ranks,
         observe=observe,
         **report,
