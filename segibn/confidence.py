@@ -1,51 +1,49 @@
 """Prediction with its confidence: RGB frame in, label map and probability of each pixel out.
 
-What evaluation needs to measure calibration. It takes more time and memory than a label map alone,
-so nothing else uses it.
+What evaluation needs to measure calibration. It takes more time and memory than a label map alone
+(every view's logits are kept), so nothing else uses it.
 """
+
+from collections.abc import Sequence
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from segibn.models.confidence import predicted_probability
-from segibn.models.resize import resize_image
 from segibn.models.upsample import banded_argmax
-from segibn.models.views import averaged_argmax
+from segibn.models.views import averaged_argmax, summed_argmax
 from segibn.predict import Predictor
+
+Pair = tuple[np.ndarray, np.ndarray]
 
 
 class ConfidentPredictor(Predictor):
-    """A predictor whose frames come with the network's confidence; arguments as ``Predictor``."""
+    """A predictor whose label maps come with the confidence; arguments as ``Predictor``."""
+
+    def __call__(self, image: np.ndarray) -> Pair:  # type: ignore[override]
+        """Predict one frame; see ``predict_batch``."""
+        return self.predict_batch([image])[0]
 
     @torch.inference_mode()
-    def __call__(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:  # type: ignore[override]
-        """Predict one frame, and say how sure the network is of each pixel.
+    def predict_batch(self, images: Sequence[np.ndarray]) -> list[Pair]:  # type: ignore[override]
+        """Predict frames of one size, and say how sure the network is of each pixel.
 
         Args:
-            image: (H, W, 3) uint8 RGB. Not modified.
+            images: (H, W, 3) uint8 RGB each, at least one. Not modified.
 
         Returns:
-            (H, W) uint8 train ids, those of ``Predictor``; and (H, W) float32, the softmax
-            probability of that class, averaged over the views.
+            For each (H, W) uint8 train ids, those of ``Predictor``; and (H, W) float32, the softmax
+            probability of that class, averaged over views and networks.
         """
-        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
-            raise ValueError(f"an image is (H, W, 3) uint8 RGB, got {image.shape} {image.dtype}")
-        pixels = torch.from_numpy(np.require(image, requirements=["C", "W"]))
-        images = pixels.to(self.device).permute(2, 0, 1).unsqueeze(0)
-        size, corners = (image.shape[0], image.shape[1]), self.segmenter.align_corners
+        pixels = self._to_device(images)
+        size, corners = (pixels.shape[-2], pixels.shape[-1]), self.segmenter.align_corners
         with self._autocast():
-            if self.options.is_single_view:
-                views = [self._whole(images)]
+            views = list(self._each_view(pixels))
+            if len(views) == 1:
                 pred = banded_argmax(views[0], size, align_corners=corners)
-            else:
-                views = self._views(images)
+            elif self.options.window is None:
                 pred = averaged_argmax(views, size, align_corners=corners)
+            else:
+                pred = summed_argmax(views, size, align_corners=corners)
             confidence = predicted_probability(views, pred, align_corners=corners)
-        return pred[0].cpu().numpy(), confidence[0].cpu().numpy()
-
-    def _whole(self, images: Tensor) -> Tensor:
-        """Logits (1, K, h, w) of the whole frame, computed as ``Segmenter.predict`` does."""
-        size = self.options.size_for((images.shape[-2], images.shape[-1]))
-        image = resize_image(self.segmenter.normalize(images), size)
-        return self.segmenter.coarse_logits(image).float()
+        return list(zip(pred.cpu().numpy(), confidence.cpu().numpy(), strict=True))

@@ -1,3 +1,5 @@
+from copy import deepcopy
+
 import numpy as np
 import pytest
 import torch
@@ -34,8 +36,9 @@ def image():
         {"input_height": 20},
         {"window": (32, 32)},
         {"scales": (0.5, 1.0), "flip": True},
+        {"window": (32, 32), "flip": True},
     ],
-    ids=["whole", "resized", "shrunk", "window", "views"],
+    ids=["whole", "resized", "shrunk", "window", "views", "windows-and-views"],
 )
 def test_label_maps_are_those_without_confidence(segmenter, image, options):
     options = InferenceOptions(**options)
@@ -63,3 +66,14 @@ def test_confidence_of_several_views_is_their_mean(segmenter, image):
     found = ConfidentPredictor(segmenter, options=options)(image)[1]
     np.testing.assert_allclose(found, expected, atol=2e-6)
     assert not np.allclose(expected, F.softmax(views[0].logits, 1).amax(1)[0].numpy(), atol=1e-3)
+
+
+def test_batches_and_ensembles_keep_their_label_maps(segmenter, image):
+    options = InferenceOptions(batch_size=2)
+    networks, frames = (segmenter, deepcopy(segmenter)), [image, image[:, ::-1]]
+    torch.nn.init.normal_(networks[1].head.classifier.weight)
+    found = ConfidentPredictor(networks, options=options).predict_batch(frames)
+    expected = Predictor(networks, options=options).predict_batch(frames)
+    for (pred, confidence), alone in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(pred, alone)
+        assert 0.25 - 1e-6 <= confidence.min() < confidence.max() <= 1

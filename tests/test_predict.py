@@ -9,7 +9,8 @@ from segibn.models.heads.fcn import FCNHead
 from segibn.models.residual import BasicBlock
 from segibn.models.resnet import ResNet, ResNetLayout
 from segibn.models.segmenter import Segmenter
-from segibn.models.views import averaged_argmax, window_slices
+from segibn.models.views import averaged_argmax
+from segibn.models.windows import window_slices
 from segibn.predict import (
     InferenceOptions,
     Predictor,

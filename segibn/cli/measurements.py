@@ -38,11 +38,7 @@ def add_measurement_arguments(
 
 
 def complete(scores: "Scores", arguments: argparse.Namespace) -> "Scores":
-    """Add what follows from the counts and was asked for.
-
-    Raises:
-        SegibnError: intervals over a single frame.
-    """
+    """Add what follows from the counts and was asked for."""
     from segibn.evaluation.measurements import with_intervals
 
     return with_intervals(scores) if arguments.intervals else scores

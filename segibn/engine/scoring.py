@@ -14,6 +14,7 @@ from segibn import distributed
 from segibn.confidence import ConfidentPredictor
 from segibn.config.schema import DataConfig, DatasetConfig, RunConfig
 from segibn.data.build import build_eval_frames
+from segibn.device_confusion import DeviceCounter, DevicePredictor
 from segibn.distributed import sum_over_ranks
 from segibn.engine.run_dir import RunDir
 from segibn.errors import ConfigError
@@ -41,7 +42,7 @@ def train_name(data: DataConfig) -> str:
 
 
 def score(
-    model: Segmenter,
+    model: Segmenter | Sequence[Segmenter],
     dataset: DatasetConfig,
     *,
     classes: str | None,
@@ -55,10 +56,10 @@ def score(
 ) -> Scores:
     """Score a network on a set; runs on every rank, each with its share of the frames.
 
-    The model is left in evaluation mode on ``device``.
+    The networks are left in evaluation mode on ``device``.
 
     Args:
-        model: the network.
+        model: the network, or several whose probabilities are averaged.
         dataset: which split of which data set.
         classes: scheme that the network was trained in; None = the data set's own.
         class_names: names of the network's K outputs; the data set must be readable in them.
@@ -78,11 +79,16 @@ def score(
         DatasetError, ImageFileError, LabelValueError: from the data set.
     """
     options = options or InferenceOptions()
+    sure = "calibration" in measure
+    # On a GPU predictions are counted where they are, unless somebody wants to see them.
+    stays = device.type == "cuda" and observe is None and not measure
+    kind = ConfidentPredictor if sure else DevicePredictor if stays else Predictor
+    predictor = kind(model, device, options)
     frames = build_eval_frames(dataset, datasets_root, classes)
     require_classes(frames.label_set, dataset.name, class_names)
     conditions = Conditions(
         evaluation_set=set_name(dataset).replace(":", "-"),
-        inference=_describe(options),
+        inference=options.describe(len(predictor.segmenters)),
         scales=options.scales,
         flip=options.flip,
     )
@@ -90,16 +96,17 @@ def score(
     if progress is not None:
         total = len(frames)
         report["progress"] = lambda done: progress(done, total)
-    calibration = Calibration() if "calibration" in measure else None
-    predictor = Predictor if calibration is None else ConfidentPredictor
     return evaluate(
-        predictor(model, device, options),
+        predictor,
         frames,
         class_names,
         conditions=conditions,
+        predict_batch=predictor.predict_batch,
+        batch_size=options.batch_size,
         frame_names=[sample.name for sample in frames.samples],
         boundary=BoundaryCounts(len(class_names)) if "boundary" in measure else None,
-        calibration=calibration,
+        calibration=Calibration() if sure else None,
+        count=DeviceCounter(len(class_names)) if stays else None,
         reduce=sum_over_ranks,
         observe=observe,
         **report,
@@ -177,16 +184,3 @@ def score_source(
     if distributed.is_main():
         write_json(run.scores_file(set_name(config.data.val)), scores.to_dict())
     return {"val_miou": scores.miou, "val_pixel_accuracy": scores.pixel_accuracy}
-
-
-def _describe(options: InferenceOptions) -> str:
-    """Return the signature's word for how a frame meets the network."""
-    size = ""
-    if options.input_size is not None:
-        size = "@{}x{}".format(*options.input_size)
-    elif options.input_height is not None:
-        size = f"@h{options.input_height}"
-    if options.window is None:
-        return f"whole{size}"
-    window = "{}x{}".format(*options.window)
-    return f"slide{window}-{'x'.join(map(str, options.steps))}{size}"

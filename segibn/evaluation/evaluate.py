@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from segibn.evaluation.batches import PredictBatch, predicted
 from segibn.evaluation.boundary import BoundaryCounts
 from segibn.evaluation.calibration import Calibration
 from segibn.evaluation.confusion import Confusion
@@ -21,6 +22,7 @@ from segibn.evaluation.scores import Conditions, Scores
 Frame = tuple[str, NDArray[np.uint8], NDArray[np.uint8]]
 """(name, image (H, W, 3) uint8 RGB, target (H, W) uint8 train ids or 255)."""
 Reduce = Callable[[NDArray], NDArray]
+Count = Callable[[NDArray[np.uint8], Any], NDArray[np.int64]]
 
 
 @dataclass
@@ -63,9 +65,12 @@ def evaluate(
     class_names: Sequence[str],
     *,
     conditions: Conditions,
+    predict_batch: PredictBatch | None = None,
+    batch_size: int = 1,
     frame_names: Sequence[str] | None = None,
     boundary: BoundaryCounts | None = None,
     calibration: Calibration | None = None,
+    count: Count | None = None,
     reduce: Reduce | None = None,
     progress: Callable[[int], None] | None = None,
     observe: Callable[[str, NDArray, NDArray, NDArray], None] | None = None,
@@ -81,10 +86,16 @@ def evaluate(
         frames: (name, image, target) per frame, target (H, W) uint8 train ids or 255.
         class_names: K names in train-id order.
         conditions: what the signature says; an empty ``resolution`` is filled in here.
+        predict_batch: images of one size -> what ``predict`` returns for each of them.
+        batch_size: how many frames that follow each other and have one size are predicted by it
+            together, at most.
         frame_names: of all ranks' frames in the order of the set, the same on every rank. With them
             the scores hold the counts of each frame; without them they do in one process only.
         boundary: empty; filled, and put into the details of the scores. The same on every rank.
         calibration: likewise.
+        count: target and what ``predict`` returned -> (K, K+1) int64 counts of the frame, for
+            predictions that are no arrays of this process's memory; None = they are. Leaves no
+            maps for ``boundary``, ``calibration`` and ``observe``.
         reduce: takes an int64 array, returns its element-wise sum over ranks; None for one process.
         progress: called after each frame with the number of frames done on this rank.
         observe: called after each frame with (name, image, target, pred), for pictures.
@@ -93,21 +104,21 @@ def evaluate(
         Scores over all ranks' frames.
 
     Raises:
-        ValueError: a prediction or target has a wrong size or value, or a frame is scored twice;
-            the message names the frame. An exception of ``predict`` passes unchanged, with a note
-            that names the frame.
+        ValueError: ``count`` together with what needs maps; a prediction or target has a wrong size
+            or value, or a frame is scored twice; the message names the frame. An exception of
+            ``predict`` passes unchanged, with a note that names the frame.
     """
+    if count is not None and not (boundary is calibration is observe is None):
+        raise ValueError("count leaves no maps for boundary, calibration or observe")
     counts = _Counts(class_names, frame_names, boundary, calibration, reduce)
-    for name, image, target in frames:
-        try:
-            found = predict(image)
-        except Exception as error:
-            error.add_note(f"while predicting frame {name}")
-            raise
+    for (name, image, target), found in predicted(frames, predict, predict_batch, batch_size):
         pred, confidence = found if calibration is not None else (found, None)
-        pred = np.asarray(pred)
         try:
-            counts.add(name, target, pred, confidence)
+            if count is not None:
+                counts.add_counts(name, target, count(target, pred))
+            else:
+                pred = np.asarray(pred)
+                counts.add(name, target, pred, confidence)
         except ValueError as error:
             raise ValueError(f"frame {name}: {error}") from error
         if observe is not None:
@@ -141,12 +152,20 @@ class _Counts:
     def add(self, name: str, target: NDArray, pred: NDArray, confidence: NDArray | None) -> None:
         """Count one frame."""
         counts = self.confusion.update(target, pred)
-        if self.frames is not None:
-            self.frames.add(name, counts)
+        self._keep(name, target, counts)
         if self.boundary is not None:
             self.boundary.update(target, pred)
         if self.calibration is not None and confidence is not None:
             self.calibration.update(target, pred, confidence)
+
+    def add_counts(self, name: str, target: NDArray, counts: NDArray[np.int64]) -> None:
+        """Add a frame that was counted elsewhere, (K, K+1)."""
+        self.confusion.add_counts(counts)
+        self._keep(name, target, counts)
+
+    def _keep(self, name: str, target: NDArray, counts: NDArray[np.int64]) -> None:
+        if self.frames is not None:
+            self.frames.add(name, counts)
         self.sizes.add(*target.shape)
 
     def scores(self, conditions: Conditions) -> Scores:

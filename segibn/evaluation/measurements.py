@@ -11,20 +11,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segibn.errors import SegibnError
-from segibn.evaluation.resampling import Resampling, bootstrap_intervals
+from segibn.evaluation.resampling import Intervals, Resampling, bootstrap_intervals
 from segibn.evaluation.scores import Scores, format_percent, json_number
 
 
 def with_intervals(scores: Scores, how: Resampling | None = None) -> Scores:
     """Return scores whose details hold bootstrap intervals over frames, as "intervals".
 
+    A single frame has no interval: its bounds are None, so that no score is lost over it.
+
     Raises:
-        SegibnError: the scores hold no counts of single frames, or of one frame only.
+        SegibnError: the scores hold no counts of single frames.
     """
     if scores.frame_counts is None:
         raise SegibnError("intervals need the counts of every frame; score the set again")
     how = how or Resampling()
-    found = bootstrap_intervals(scores.frame_counts.counts, scores.conditions.policy, how)
+    counts, k = scores.frame_counts.counts, len(scores.class_names)
+    if len(counts) < 2:
+        found = Intervals(np.full(2, np.nan), np.full((2, k), np.nan))
+    else:
+        found = bootstrap_intervals(counts, scores.conditions.policy, how)
     intervals = asdict(how) | {
         "miou": _bounds(found.miou),
         "iou": {

@@ -28,7 +28,7 @@ class Resampling:
 
     level: float = 0.95
     """Share of the resamples inside an interval."""
-    resamples: int = 2000
+    resamples: int = 10_000
     """B."""
     seed: int = 0
     """Equal seeds give equal intervals."""

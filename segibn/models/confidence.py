@@ -13,7 +13,7 @@ def predicted_probability(
 ) -> Tensor:
     """Softmax probability of the predicted class, averaged over views, at full size.
 
-    Works class by class like `views.averaged_argmax`, so full-size memory is five maps, not K.
+    Works class by class, so full-size memory is five maps, not K.
 
     Args:
         views: logits (N, K, h, w) each, of any resolution.

@@ -3,6 +3,8 @@ import threading
 import numpy as np
 import pytest
 
+from segibn.evaluation.boundary import BoundaryCounts
+from segibn.evaluation.calibration import Calibration
 from segibn.evaluation.confusion import Confusion
 from segibn.evaluation.evaluate import SizeTally, evaluate
 from segibn.evaluation.scores import Conditions, Scores
@@ -21,6 +23,16 @@ def make_frames(count: int, size: tuple[int, int] = (6, 8)) -> list[tuple]:
 
 def predict(image: np.ndarray) -> np.ndarray:
     return (image[..., 0] % 3).astype(np.uint8)
+
+
+def predict_surely(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return predict(image), image[..., 1] / np.float32(255)
+
+
+def measured(frames: list[tuple], **options: object) -> Scores:
+    """Score with everything that is summed over ranks."""
+    more = {"boundary": BoundaryCounts(3), "calibration": Calibration()}
+    return evaluate(predict_surely, frames, NAMES, conditions=Conditions("toy"), **more, **options)
 
 
 def scores_of(frames: list[tuple], **options: object) -> Scores:
@@ -59,14 +71,15 @@ def test_two_ranks_count_exactly_what_one_process_counts(count: int):
             barrier.wait()
             return total
 
-        results[rank] = scores_of(frames[rank::2], reduce=sum_over_ranks, frame_names=names)
+        results[rank] = measured(frames[rank::2], reduce=sum_over_ranks, frame_names=names)
 
     ranks = [threading.Thread(target=run, args=(rank,)) for rank in range(2)]
     for rank in ranks:
         rank.start()
     for rank in ranks:
         rank.join(timeout=10)
-    whole = scores_of(frames, frame_names=names)
+    whole = measured(frames, frame_names=names)
+    assert sum(row["pixels"] for row in whole.details["calibration"]["bins"]) > 0
     for result in results:
         assert result is not None
         assert result.to_dict() == whole.to_dict()
