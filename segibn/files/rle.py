@@ -1,0 +1,90 @@
+"""Run lengths of binary masks in COCO's compressed form, by pycocotools.
+
+In: a mask, or the ``{"counts": ..., "size": [H, W]}`` of a JSON file. Out: the other. Runs go down
+the columns and begin with zeros. pycocotools believes what it is given and reads memory that is
+not its own where runs are too short, so foreign counts are checked before it sees them.
+"""
+
+import re
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from segibn.errors import ConfigError, ImageFileError
+
+# Six bits a character from "0" on; of those, bit 5 says that the number goes on.
+_MAX_BITS = 35  # of a number: runs are 32-bit
+_COUNTS = re.compile(r"[0-o]*[0-O]")
+
+
+def encode_rle(mask: np.ndarray) -> dict[str, Any]:
+    """Encode a (H, W) bool mask; the result is plain JSON.
+
+    Raises:
+        ConfigError: pycocotools is not installed.
+    """
+    packed = _pycocotools().encode(np.asfortranarray(mask, dtype=np.uint8))
+    return {"counts": packed["counts"].decode("ascii"), "size": list(mask.shape)}
+
+
+def decode_rle(rle: object, size: tuple[int, int]) -> np.ndarray:
+    """Decode what a JSON file holds.
+
+    Args:
+        rle: the value of the key ``rle``, of any kind.
+        size: (H, W) that it must have.
+
+    Returns:
+        (H, W) bool.
+
+    Raises:
+        ImageFileError: not a run-length mask, of another size, or damaged; a plural without the
+            file's name.
+        ConfigError: pycocotools is not installed.
+    """
+    if not isinstance(rle, dict) or not isinstance(rle.get("counts"), str):
+        raise ImageFileError("labels without rle.counts (a string) and rle.size")
+    if rle.get("size") != list(size):
+        raise ImageFileError(f"masks whose rle.size is not [{size[0]}, {size[1]}]")
+    counts = rle["counts"]
+    # A run has at least one character, so this bounds the work too.
+    if not _COUNTS.fullmatch(counts) or sum(_runs(counts)) != size[0] * size[1]:
+        raise ImageFileError("damaged run lengths")
+    packed = {"counts": counts.encode("ascii"), "size": list(size)}
+    return _pycocotools().decode(packed).astype(bool)
+
+
+def _runs(counts: str) -> list[int]:
+    """Return the run lengths; [-1] if one is negative.
+
+    A number has five bits a character, lowest first, and a sign; from the fourth run on it is the
+    difference to the run before the last (rleFrString in COCO's maskApi.c).
+    """
+    runs: list[int] = []
+    value = shift = 0
+    for code in counts.encode("ascii"):
+        bits = code - 48
+        value |= (bits & 31) << shift
+        shift += 5
+        if bits & 32 and shift < _MAX_BITS:
+            continue
+        if bits & 16:
+            value -= 1 << shift
+        if len(runs) > 2:
+            value += runs[-2]
+        if value < 0:
+            return [-1]
+        runs.append(value)
+        value = shift = 0
+    return runs
+
+
+def _pycocotools() -> ModuleType:
+    try:
+        from pycocotools import mask
+    except ImportError:
+        raise ConfigError(
+            "run-length JSON needs pycocotools: pip install 'segibn[rle]', or use a zip of PNGs"
+        ) from None
+    return mask
