@@ -14,8 +14,6 @@ from PIL import Image
 from segibn.errors import ImageFileError
 from segibn.files import png
 
-_HEADER_BYTES = 33  # signature and the whole IHDR chunk
-_END = b"IEND\xaeB\x60\x82"  # the last chunk's type and its constant checksum
 _KINDS = {0: "grey", 2: "RGB", 3: "palette", 4: "grey with alpha", 6: "RGB with alpha"}
 
 
@@ -34,25 +32,37 @@ def decode_label_png(data: bytes, size: tuple[int, int]) -> np.ndarray:
     """
     if not data.startswith(png.SIGNATURE):
         raise ImageFileError("files that are no PNGs")
-    header = data[:_HEADER_BYTES]
-    if len(header) < _HEADER_BYTES or header[12:16] != b"IHDR":
-        raise ImageFileError("truncated PNGs")
-    if zlib.crc32(header[12:29]) != int.from_bytes(header[29:33], "big"):
-        raise ImageFileError("damaged PNGs")
-    bits, color_type = header[24], header[25]
+    _require_whole_chunks(data)
+    header = data[16:29]
+    bits, color_type = header[8], header[9]
     if (bits, color_type) != (8, png.GREY):
         kind = f"{bits}-bit {_KINDS.get(color_type, 'unknown')}"
         raise ImageFileError(f"{kind} PNGs (must be 8-bit grey, mode L)")
-    found = int.from_bytes(header[20:24], "big"), int.from_bytes(header[16:20], "big")
+    found = int.from_bytes(header[4:8], "big"), int.from_bytes(header[:4], "big")
     if found != tuple(size):
         raise ImageFileError(f"maps of {_text(found)} instead of {_text(size)} (H x W)")
-    if data.rfind(_END) < _HEADER_BYTES:
-        raise ImageFileError("truncated PNGs")
     layout = png.read_layout(data)
     values = _by_pillow(data) if layout is None else png.decode_window(data, layout)
     if values is None or values.shape != found:
         raise ImageFileError("damaged PNGs")
     return values
+
+
+def _require_whole_chunks(data: bytes) -> None:
+    """Raise ImageFileError unless every chunk from IHDR to IEND is there with its checksum."""
+    position, kind = len(png.SIGNATURE), b""
+    while kind != b"IEND":
+        length = int.from_bytes(data[position : position + 4], "big")
+        kind, stop = data[position + 4 : position + 8], position + 8 + length
+        if stop + 4 > len(data):
+            raise ImageFileError("truncated PNGs")
+        is_first = position == len(png.SIGNATURE)
+        checksum = int.from_bytes(data[stop : stop + 4], "big")
+        if zlib.crc32(memoryview(data)[position + 4 : stop]) != checksum:
+            raise ImageFileError("damaged PNGs")
+        if is_first and (kind, length) != (b"IHDR", 13):
+            raise ImageFileError("damaged PNGs")
+        position = stop + 4
 
 
 def _by_pillow(data: bytes) -> np.ndarray | None:

@@ -56,7 +56,7 @@ def decode_rle(rle: object, size: tuple[int, int]) -> np.ndarray:
 
 
 def _runs(counts: str) -> list[int]:
-    """Return the run lengths; [-1] if one is negative.
+    """Return the run lengths; [-1] if one is negative or has more than 35 bits.
 
     A number has five bits a character, lowest first, and a sign; from the fourth run on it is the
     difference to the run before the last (rleFrString in COCO's maskApi.c).
@@ -67,7 +67,9 @@ def _runs(counts: str) -> list[int]:
         bits = code - 48
         value |= (bits & 31) << shift
         shift += 5
-        if bits & 32 and shift < _MAX_BITS:
+        if shift > _MAX_BITS:
+            return [-1]
+        if bits & 32:
             continue
         if bits & 16:
             value -= 1 << shift

@@ -17,7 +17,7 @@ ID = r"[0-9a-f]{8}-[0-9a-f]{8}"
 ID_FORM = "a BDD100K id: 8 hex digits, '-', 8 hex digits"
 SIZE = (720, 1280)
 
-_IMAGE = re.compile(rf"({ID})\.(?:jpe?g|png)", re.IGNORECASE)
+IMAGE_NAME = re.compile(rf"({ID})\.(?i:jpe?g|png)")
 
 
 def official_test_ids() -> list[str]:
@@ -35,7 +35,7 @@ DRIVABLE = Format(
     num_frames=20_000,
     member="{key}.png",
     member_name=re.compile(rf"({ID})\.png"),
-    image_name=_IMAGE,
+    image_name=IMAGE_NAME,
     key_form=ID_FORM,
     ids=official_test_ids,
     missing_is_void=True,
@@ -51,7 +51,7 @@ SEMANTIC = Format(
     num_frames=2_000,
     member="{key}.png",
     member_name=re.compile(rf"({ID})\.png"),
-    image_name=_IMAGE,
+    image_name=IMAGE_NAME,
     key_form=ID_FORM,
     missing_is_void=True,
     one_folder=True,

@@ -20,7 +20,7 @@ CITYSCAPES_PIXELS = Format(
     num_frames=1525,
     member="{key}_labelIds.png",
     member_name=re.compile(rf"({_KEY})(?:\D.*)?\.png"),
-    image_name=re.compile(rf"({_KEY})(?:_leftImg8bit)?\.(?:png|jpe?g)", re.IGNORECASE),
+    image_name=re.compile(rf"({_KEY})(?:_leftImg8bit)?\.(?i:png|jpe?g)"),
     key_form="<city>_<6 digits>_<6 digits>",
     targets="label_ids",
 )

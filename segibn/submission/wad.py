@@ -10,7 +10,7 @@ silently. How the portal wanted the zip to be laid out is not documented any mor
 import re
 
 from segibn.labels.bdd100k import DRIVABLE_2018
-from segibn.submission.bdd100k import ID, ID_FORM, SIZE, official_test_ids
+from segibn.submission.bdd100k import ID, ID_FORM, IMAGE_NAME, SIZE, official_test_ids
 from segibn.submission.format import Format
 
 WAD = Format(
@@ -21,7 +21,7 @@ WAD = Format(
     num_frames=20_000,
     member="{key}_drivable_id.png",
     member_name=re.compile(rf"({ID})(?:[^0-9a-f].*)?\.png"),
-    image_name=re.compile(rf"({ID})\.(?:jpe?g|png)", re.IGNORECASE),
+    image_name=IMAGE_NAME,
     key_form=ID_FORM,
     ids=official_test_ids,
 )
