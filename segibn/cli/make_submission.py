@@ -67,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the verb; returns 0."""
     arguments = build_parser().parse_args(argv)
 
-    from segibn.cli.progress import FrameProgress
+    from segibn.cli.progress import Phases
     from segibn.cli.scoring import load_run
     from segibn.files import image_size
     from segibn.submission.write import write_submission
@@ -83,18 +83,15 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(f"going on: {len(frames) - len(keys)} maps are there already", file=sys.stderr)
         return _predictions(run, {key: frames[key] for key in keys}, arguments)
 
-    with (
-        FrameProgress("submission", len(frames)) as progress,
-        FrameProgress("checking", len(frames)) as check_progress,
-    ):
+    with Phases() as phases:
         report = write_submission(
             arguments.output,
             form,
             sizes,
             maps_of,
             work=_work(run, frames, arguments),
-            progress=progress,
-            check_progress=check_progress,
+            progress=phases.add("submission"),
+            check_progress=phases.add("checking"),
         )
     print(f"{len(frames)} label maps, checked: {arguments.output}")
     if len(frames) != form.num_frames:

@@ -4,7 +4,7 @@ Knows nothing about data sets, labels or models, and needs no torch.
 """
 
 from segibn.files.archives import ForeignZip, ZipLimits, ZipMember
-from segibn.files.label_png import decode_label_png
+from segibn.files.label_png import examine_label_png
 from segibn.files.partial import PartialFile
 from segibn.files.pictures import (
     Picture,
@@ -34,7 +34,7 @@ __all__ = [
     "ZipMember",
     "ZipStream",
     "atomic_path",
-    "decode_label_png",
+    "examine_label_png",
     "image_size",
     "list_files",
     "read_image",

@@ -1,68 +1,73 @@
-"""A label map that came as bytes: decoded whole, or refused with the reason.
+"""A label map that came as bytes: everything that is wrong with it, and its values.
 
-In: the bytes of a PNG and the size that it must have. Out: its values. The reasons are plural and
-name no file, so that several files can share one. Nothing is inflated before kind and size are
-known.
+In: the bytes of a PNG and the size that it should have. Out: faults, each a plural that names no
+file, so that several files can share it; and the values if they can be read. Nothing is inflated
+before the header has said how large it is.
 """
 
 import io
+import struct
 import zlib
 
 import numpy as np
 from PIL import Image
 
-from segibn.errors import ImageFileError
 from segibn.files import png
 
+_HEADER = struct.Struct(">IIBB")  # the first fields of IHDR: width, height, bits, colour type
+_MAX_LARGER = 4  # a map of so many times the pixels is still decoded, to look at its values
 _KINDS = {0: "grey", 2: "RGB", 3: "palette", 4: "grey with alpha", 6: "RGB with alpha"}
 
 
-def decode_label_png(data: bytes, size: tuple[int, int]) -> np.ndarray:
-    """Decode an 8-bit grey PNG.
+def examine_label_png(data: bytes, size: tuple[int, int]) -> tuple[list[str], np.ndarray | None]:
+    """Examine what should be an 8-bit grey PNG of a given size.
 
     Args:
         data: the whole file.
-        size: (H, W) that it must have.
+        size: (H, W) that it should have.
 
     Returns:
-        (H, W) uint8 values as stored.
-
-    Raises:
-        ImageFileError: another kind of file or of PNG, another size, truncated or damaged.
+        The faults, and the (h, w) uint8 values as stored; None where they cannot be read, are of
+        another kind, or are many more than the size has.
     """
     if not data.startswith(png.SIGNATURE):
-        raise ImageFileError("files that are no PNGs")
-    _require_whole_chunks(data)
-    header = data[16:29]
-    bits, color_type = header[8], header[9]
-    if (bits, color_type) != (8, png.GREY):
+        return ["files that are no PNGs"], None
+    fault = _fault_of_chunks(data)
+    if fault:
+        return [fault], None
+    width, height, bits, color_type = _HEADER.unpack_from(data, 16)
+    faults = []
+    is_grey = (bits, color_type) == (8, png.GREY)
+    if not is_grey:
         kind = f"{bits}-bit {_KINDS.get(color_type, 'unknown')}"
-        raise ImageFileError(f"{kind} PNGs (must be 8-bit grey, mode L)")
-    found = int.from_bytes(header[4:8], "big"), int.from_bytes(header[:4], "big")
-    if found != tuple(size):
-        raise ImageFileError(f"maps of {_text(found)} instead of {_text(size)} (H x W)")
+        faults.append(f"{kind} PNGs (must be 8-bit grey, mode L)")
+    if (height, width) != tuple(size):
+        found, wanted = f"{height}x{width}", f"{size[0]}x{size[1]}"
+        faults.append(f"maps of {found} instead of {wanted} (H x W)")
+    if not is_grey or height * width > _MAX_LARGER * size[0] * size[1]:
+        return faults, None
     layout = png.read_layout(data)
     values = _by_pillow(data) if layout is None else png.decode_window(data, layout)
-    if values is None or values.shape != found:
-        raise ImageFileError("damaged PNGs")
-    return values
+    if values is None or values.shape != (height, width):
+        return [*faults, "damaged PNGs"], None
+    return faults, values
 
 
-def _require_whole_chunks(data: bytes) -> None:
-    """Raise ImageFileError unless every chunk from IHDR to IEND is there with its checksum."""
+def _fault_of_chunks(data: bytes) -> str:
+    """Say what is wrong unless every chunk from IHDR to IEND is there with its checksum."""
     position, kind = len(png.SIGNATURE), b""
     while kind != b"IEND":
         length = int.from_bytes(data[position : position + 4], "big")
         kind, stop = data[position + 4 : position + 8], position + 8 + length
         if stop + 4 > len(data):
-            raise ImageFileError("truncated PNGs")
-        is_first = position == len(png.SIGNATURE)
+            return "truncated PNGs"
         checksum = int.from_bytes(data[stop : stop + 4], "big")
         if zlib.crc32(memoryview(data)[position + 4 : stop]) != checksum:
-            raise ImageFileError("damaged PNGs")
-        if is_first and (kind, length) != (b"IHDR", 13):
-            raise ImageFileError("damaged PNGs")
+            return "damaged PNGs"
+        if position == len(png.SIGNATURE) and (kind, length) != (b"IHDR", 13):
+            return "damaged PNGs"
         position = stop + 4
+    return ""
 
 
 def _by_pillow(data: bytes) -> np.ndarray | None:
@@ -72,7 +77,3 @@ def _by_pillow(data: bytes) -> np.ndarray | None:
             return np.array(image, np.uint8) if image.mode == "L" else None
     except (OSError, SyntaxError, ValueError, zlib.error, Image.DecompressionBombError):
         return None
-
-
-def _text(size: tuple[int, int]) -> str:
-    return f"{size[0]}x{size[1]}"

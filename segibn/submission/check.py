@@ -10,20 +10,22 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from segibn.errors import ImageFileError, SegibnError, SubmissionError
-from segibn.files import ForeignZip, ZipLimits, ZipMember, decode_label_png
+from segibn.errors import SegibnError, SubmissionError
+from segibn.files import ForeignZip, ZipLimits, ZipMember, examine_label_png
 from segibn.submission.doubts import doubts_about
+from segibn.submission.entry import Entry, Load
 from segibn.submission.expected import Expected
 from segibn.submission.format import Format, Size
 from segibn.submission.report import Findings, Report
-from segibn.submission.rle_json import Entry, rle_entries
+from segibn.submission.rle_json import rle_entries
 from segibn.submission.score import LocalScorer
 
 Progress = Callable[[int, int], None]
@@ -31,16 +33,17 @@ Progress = Callable[[int, int], None]
 
 _MAX_THREADS = 8
 _MAX_DIRECTORY_BYTES = 1 << 26
+_EXACT_IN_FLOAT32 = 1 << 24
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True)
 class _Examined:
-    """One map: what is wrong with it (empty = nothing), and what was counted on it."""
+    """One map: what is wrong with it, and what was counted on it if nothing is."""
 
-    fault: str
-    remark: str = ""
+    faults: tuple[tuple[str, str], ...]
+    """Pairs of a fault and what is to follow the file's name."""
     pixels: NDArray[np.int64] | None = None
     counts: NDArray[np.int64] | None = None
     size: Size = (0, 0)
@@ -82,24 +85,37 @@ def check_submission(
             archive = stack.enter_context(_open(path, expected))
             entries = _zip_entries(archive, form, expected, findings)
         entries = _known_entries(entries, form, expected, findings)
-        pixels = np.zeros(256, np.int64)
-        good = 0
-        for entry, result in _in_threads(lambda e: _examine(e, form, scorer), entries):
-            if result.fault:
-                findings.add(result.fault, entry.name + result.remark)
-                if scorer is not None:
-                    scorer.exclude(entry.key)
-            else:
-                good += 1
-                pixels += result.pixels
-                if scorer is not None and result.counts is not None:
-                    scorer.add(entry.key, result.counts, result.size)
-            if progress is not None:
-                progress(good, expected.num_frames)
+        good, pixels = _read_maps(entries, form, scorer, findings, progress)
     scores, why_not = (None, "") if scorer is None else scorer.result()
     notes = doubts_about(form, pixels) + ([why_not] if why_not else [])
     shown = shown_as or str(path)
     return Report(shown, form, expected, good, findings.faults, notes, scores)
+
+
+def _read_maps(
+    entries: list[Entry],
+    form: Format,
+    scorer: LocalScorer | None,
+    findings: Findings,
+    progress: Progress | None,
+) -> tuple[int, NDArray[np.int64]]:
+    """Decode every map; returns how many are good and their pixels of each value, (256,)."""
+    good, pixels = 0, np.zeros(256, np.int64)
+    examined = _in_threads(lambda entry: _examine(entry, form, scorer), entries)
+    for done, (entry, result) in enumerate(examined, start=1):
+        for what, remark in result.faults:
+            findings.add(what, entry.name + remark)
+        if result.faults:
+            if scorer is not None:
+                scorer.exclude(entry.key)
+        else:
+            good += 1
+            pixels += result.pixels
+            if scorer is not None and result.counts is not None:
+                scorer.add(entry.key, result.counts, result.size)
+        if progress is not None:
+            progress(done, len(entries))
+    return good, pixels
 
 
 def _open(path: Path, expected: Expected) -> ForeignZip:
@@ -144,14 +160,14 @@ def _zip_entries(
             findings.add("folders with maps (they must lie in one)", name)
 
 
-def _loader(archive: ForeignZip, member: ZipMember, size: Size | None) -> Callable[[], np.ndarray]:
-    def load() -> np.ndarray:
+def _loader(archive: ForeignZip, member: ZipMember, size: Size | None) -> Load:
+    def load() -> tuple[list[str], np.ndarray | None]:
         try:
             data = archive.read(member)
         except SegibnError:
-            raise ImageFileError("damaged members (size or checksum is wrong)") from None
+            return ["damaged members (size or checksum is wrong)"], None
         assert size is not None  # entries of other frames are never loaded
-        return decode_label_png(data, size)
+        return examine_label_png(data, size)
 
     return load
 
@@ -159,15 +175,19 @@ def _loader(archive: ForeignZip, member: ZipMember, size: Size | None) -> Callab
 def _known_entries(
     entries: Iterable[Entry], form: Format, expected: Expected, findings: Findings
 ) -> list[Entry]:
-    """Return the entries of expected frames, one a frame; note what is missing or too much."""
-    by_key: dict[str, Entry] = {}
+    """Return the entries of expected frames; note frames with none, several, or too many."""
+    known: list[Entry] = []
+    by_key: dict[str, int] = {}
     for entry in entries:
         if expected.size_of(entry.key) is None:
             findings.add("maps of frames that were not asked for", entry.name)
             continue
-        if entry.key in by_key:
+        if entry.key in by_key:  # where an evaluator does not stop, the later one counts
             findings.add("maps of a frame that has one already", entry.name)
-        by_key[entry.key] = entry  # where an evaluator does not stop, the later one counts
+            before = by_key[entry.key]
+            known[before] = replace(known[before], is_counted=False)
+        by_key[entry.key] = len(known)
+        known.append(entry)
     if expected.sizes is not None:
         for key in expected.sizes:
             if key not in by_key:
@@ -176,23 +196,34 @@ def _known_entries(
         missing = expected.num_frames - len(by_key)
         findings.add("frames without a map", "(--ids or --images tells which)", missing)
     elif len(by_key) > expected.num_frames:
-        for entry in list(by_key.values())[expected.num_frames :]:
-            findings.add(f"maps more than the {expected.num_frames} of the test set", entry.name)
-    return list(by_key.values())
+        for position in list(by_key.values())[expected.num_frames :]:
+            what = f"maps more than the {expected.num_frames} of the test set"
+            findings.add(what, known[position].name)
+    return known
 
 
 def _examine(entry: Entry, form: Format, scorer: LocalScorer | None) -> _Examined:
-    try:
-        values = entry.load()
-    except ImageFileError as error:
-        return _Examined(str(error))
-    pixels = np.bincount(values.ravel(), minlength=256)
+    found, values = entry.load()
+    faults = [(what, "") for what in found]
+    if values is None:
+        return _Examined(tuple(faults))
+    pixels = _pixels_per_value(values)
     unknown = np.flatnonzero((pixels > 0) & ~form.knows)
     if unknown.size:
         listed = ", ".join(map(str, unknown[:8])) + (", ..." if unknown.size > 8 else "")
-        return _Examined(f"maps with values outside {_ranges(form.knows)}", f" ({listed})")
-    counts = None if scorer is None else scorer.count(entry.key, values)
-    return _Examined("", "", pixels, counts, values.shape)
+        faults.append((f"maps with values outside {_ranges(form.knows)}", f" ({listed})"))
+    if faults:
+        return _Examined(tuple(faults))
+    is_scored = scorer is not None and entry.is_counted
+    counts = scorer.count(entry.key, values) if is_scored else None
+    return _Examined((), pixels, counts, values.shape)
+
+
+def _pixels_per_value(values: NDArray[np.uint8]) -> NDArray[np.int64]:
+    if values.size > _EXACT_IN_FLOAT32:
+        return np.bincount(values.ravel(), minlength=256)
+    counts = cv2.calcHist([values], [0], None, [256], [0, 256])  # faster, but float32
+    return counts.ravel().astype(np.int64)
 
 
 def _ranges(known: NDArray[np.bool_]) -> str:

@@ -7,8 +7,7 @@ background. Pixels without a label are background there, and void in semantic se
 """
 
 import json
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -17,23 +16,12 @@ import numpy as np
 from segibn.errors import ImageFileError, SubmissionError
 from segibn.files.rle import decode_rle, encode_rle
 from segibn.labels.label_set import IGNORE_INDEX
+from segibn.submission.entry import Entry, Load
 from segibn.submission.expected import Expected
 from segibn.submission.format import Format, Size
 from segibn.submission.report import Findings
 
 _MAX_BYTES = 1 << 30  # of the whole file; 20,000 frames of drivable area take about a tenth
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One label map in a file: its name there, its frame, and how to read it.
-
-    ``load`` returns (H, W) uint8 values or raises ImageFileError with a plural that names no file.
-    """
-
-    name: str
-    key: str
-    load: Callable[[], np.ndarray]
 
 
 def frame_to_json(key: str, train_ids: np.ndarray, form: Format) -> dict[str, Any]:
@@ -49,25 +37,32 @@ def frame_to_json(key: str, train_ids: np.ndarray, form: Format) -> dict[str, An
     return {"name": f"{key}.jpg", "labels": labels}
 
 
-def frame_to_map(labels: object, form: Format, size: Size) -> np.ndarray:
-    """Turn the labels of a frame into (H, W) uint8 values as a mask PNG would have.
+def examine_frame(labels: object, form: Format, size: Size) -> tuple[list[str], np.ndarray]:
+    """Turn the labels of a frame into values as a mask PNG would have.
 
-    Raises:
-        ImageFileError: the labels are not as the toolkit reads them.
+    Returns:
+        The faults, each a plural that names no frame, and the (H, W) uint8 values.
     """
     rest = int(form.labels.inverse[0]) if form.is_drivable else IGNORE_INDEX
     values = np.full(size, rest, np.uint8)
     covered = np.zeros(size, bool)
+    faults: dict[str, None] = {}  # in order, each once
     for label in [] if labels is None else labels if isinstance(labels, list) else [labels]:
-        category = label.get("category") if isinstance(label, dict) else None
+        fields = label if isinstance(label, dict) else {}
+        category = fields.get("category")
         if category not in form.labels.class_names:
-            raise ImageFileError("frames with a label of no known category")
-        mask = decode_rle(label.get("rle"), size)
+            faults["frames with a label of no known category"] = None
+            continue
+        try:
+            mask = decode_rle(fields.get("rle"), size)
+        except ImageFileError as error:
+            faults[str(error)] = None
+            continue
         if (covered & mask).any():
-            raise ImageFileError("frames with labels that overlap")
+            faults["frames with labels that overlap"] = None
         covered |= mask
         values[mask] = form.labels.inverse[form.labels.class_names.index(category)]
-    return values
+    return list(faults), values
 
 
 class JsonStream:
@@ -134,10 +129,10 @@ def rle_entries(
         yield Entry(name, key, _loader(frame.get("labels"), form, expected.size_of(key)))
 
 
-def _loader(labels: object, form: Format, size: Size | None) -> Callable[[], np.ndarray]:
-    def load() -> np.ndarray:
+def _loader(labels: object, form: Format, size: Size | None) -> Load:
+    def load() -> tuple[list[str], np.ndarray]:
         assert size is not None  # entries of other frames are never loaded
-        return frame_to_map(labels, form, size)
+        return examine_frame(labels, form, size)
 
     return load
 

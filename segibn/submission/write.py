@@ -63,21 +63,8 @@ def write_submission(
         kinds = ".zip or .json" if form.has_rle else ".zip"
         raise SubmissionError(f"{output}: a submission for {form.title} is a {kinds} of maps")
     with PartialFile(output, _attempt_key(form, sizes, work or {})) as file:
-        stream = _open_stream(file, form, keys, is_rle)
-        remaining = keys[stream.finished :]
-        if progress is not None:
-            progress(stream.finished, len(keys))
-        maps = maps_of(remaining) if remaining else ()
-        for key, train_ids in maps:
-            _require_size(key, train_ids, sizes)
-            stream.add(key, train_ids)
-            if progress is not None:
-                progress(stream.finished, len(keys))
-        if stream.finished != len(keys):
-            raise SubmissionError(
-                f"{output}: {len(keys) - stream.finished} maps were not made, from "
-                f"{keys[stream.finished]} on"
-            )
+        stream = JsonStream(file.stream, keys, form) if is_rle else _MapZip(file, form, keys)
+        _add_maps(stream, keys, sizes, maps_of, progress)
         stream.finish()
         expected = Expected("this submission", len(keys), sizes, form.size)
         report = check_submission(
@@ -116,10 +103,26 @@ class _MapZip:
         self._stream.finish()
 
 
-def _open_stream(
-    file: PartialFile, form: Format, keys: Sequence[str], is_rle: bool
-) -> "JsonStream | _MapZip":
-    return JsonStream(file.stream, keys, form) if is_rle else _MapZip(file, form, keys)
+def _add_maps(
+    stream: JsonStream | _MapZip,
+    keys: Sequence[str],
+    sizes: Mapping[str, Size],
+    maps_of: MapsOf,
+    progress: Progress | None,
+) -> None:
+    """Ask for the maps that are not there yet, and write them."""
+    remaining = keys[stream.finished :]
+    if progress is not None:
+        progress(stream.finished, len(keys))
+    for key, train_ids in maps_of(remaining) if remaining else ():
+        _require_size(key, train_ids, sizes)
+        stream.add(key, train_ids)
+        if progress is not None:
+            progress(stream.finished, len(keys))
+    if stream.finished != len(keys):
+        raise SubmissionError(
+            f"{len(keys) - stream.finished} maps were not made, from {keys[stream.finished]} on"
+        )
 
 
 def _require_size(key: str, train_ids: np.ndarray, sizes: Mapping[str, Size]) -> None:

@@ -2,12 +2,14 @@
 
 import errno
 import os
+import resource
 import signal
 import subprocess
 import sys
 import time
 import tracemalloc
 import zipfile
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -151,18 +153,38 @@ def test_a_map_that_does_not_fit_stops_before_it_is_written(tmp_path):
     assert output.read_bytes() == b"the one before"
 
 
-def test_a_full_disk_says_so_and_keeps_what_is_finished(tmp_path, monkeypatch):
-    """The disk is full when the third map comes; then there is room again."""
+@contextmanager
+def _largest_file(limit):
+    """Let the operating system refuse to let a file grow past ``limit`` bytes."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_full_disk_says_so_and_keeps_what_is_finished(tmp_path):
+    """Wherever it strikes: in a header, in a map, in the directory at the end."""
+    whole, output, asked = tmp_path / "whole.zip", tmp_path / "s.zip", []
 
     def maps(keys):
-        yield from _maps(keys[:2])
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        asked.extend(keys)
+        return _maps(keys)
 
-    with pytest.raises(SegibnError, match=r"s\.zip: cannot be written \(No space left.*goes on"):
-        write_submission(tmp_path / "s.zip", WAD, SIZES, maps)
-    asked = []
-    write_submission(tmp_path / "s.zip", WAD, SIZES, lambda keys: asked.extend(keys) or _maps(keys))
-    assert len(asked) == 3
+    write_submission(whole, WAD, SIZES, _maps)
+    with zipfile.ZipFile(whole) as archive:
+        ends = [info.header_offset for info in archive.infolist()[1:]] + [archive.start_dir]
+    kept = rf"s\.zip: cannot be written \({os.strerror(errno.EFBIG)}.*goes on from there"
+    for limit, left in ((10, 5), (ends[0] + 10, 4), (ends[3] - 1, 2), (ends[4] + 9, 0)):
+        with _largest_file(limit), pytest.raises(SegibnError, match=kept):
+            write_submission(output, WAD, SIZES, _maps)
+        assert not output.exists()
+        asked.clear()
+        write_submission(output, WAD, SIZES, maps)
+        assert len(asked) == left
+        assert output.read_bytes() == whole.read_bytes()
+        output.unlink()
 
 
 @pytest.mark.parametrize("name", ["s.tar", "s", "s.json"])
