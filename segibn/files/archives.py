@@ -133,7 +133,7 @@ class ForeignZip:
         seen: set[str] = set()
         members = []
         for info in infos:
-            if info.is_dir() and not info.file_size:
+            if info.filename.endswith("/") and not info.file_size:  # a folder
                 continue
             fault = self._fault_of(info) or ("share bytes" if id(info) in overlapping else "")
             if not fault and info.filename in seen:

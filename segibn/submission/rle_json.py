@@ -21,7 +21,7 @@ from segibn.submission.expected import Expected
 from segibn.submission.format import Format, Size
 from segibn.submission.report import Findings
 
-_MAX_BYTES = 1 << 30  # of the whole file; 20,000 frames of drivable area take about a tenth
+_MAX_BYTES = 1 << 29  # of the whole file; 20,000 frames of drivable area take about a tenth
 
 
 def frame_to_json(key: str, train_ids: np.ndarray, form: Format) -> dict[str, Any]:
@@ -115,7 +115,7 @@ def rle_entries(
     """Yield the frames of a JSON file; what is none becomes a finding.
 
     Raises:
-        SubmissionError: not JSON, not a list of frames, or larger than 1 GiB.
+        SubmissionError: not JSON, not a list of frames, or larger than 512 MiB.
     """
     for position, frame in enumerate(_frames_of(path)):
         name = frame.get("name") if isinstance(frame, dict) else None

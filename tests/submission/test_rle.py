@@ -139,6 +139,26 @@ def test_what_is_no_list_of_frames_is_named(tmp_path, content):
         _check(tmp_path / "t.json", content)
 
 
+def test_json_with_random_damage_is_refused_or_reported_never_a_crash(tmp_path):
+    _write(tmp_path / "s.json", DRIVABLE)
+    data = (tmp_path / "s.json").read_bytes()
+    draw = np.random.default_rng(0)
+    outcomes = set()
+    for _ in range(300):
+        broken = bytearray(data)
+        for place in draw.integers(0, len(data), 2):
+            broken[place] = draw.integers(32, 127)
+        (tmp_path / "t.json").write_bytes(broken)
+        try:
+            report = check_submission(
+                tmp_path / "t.json", DRIVABLE, Expected("x", 2, SIZES, (30, 40))
+            )
+            outcomes.update(fault.what for fault in report.faults)
+        except SubmissionError:
+            outcomes.add("refused")
+    assert outcomes >= {"damaged run lengths", "refused"}
+
+
 @pytest.mark.parametrize(
     "counts", ["", "~", "P", "o" * 50, "o" * 100_000 + "0", "0", "PYd0", "\0", "é", "00000000000O"]
 )

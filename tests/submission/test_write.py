@@ -17,7 +17,6 @@ from PIL import Image
 
 from segibn.errors import LabelValueError, SegibnError, SubmissionError
 from segibn.submission.catalog import FORMATS
-from segibn.submission.check import check_submission
 from segibn.submission.expected import expect_test_set
 from segibn.submission.write import write_submission
 
@@ -229,6 +228,7 @@ def test_the_20000_official_frames_are_written_checked_and_complete(tmp_path):
             street[number % 720] = 2
             yield key, street
 
-    write_submission(tmp_path / "s.zip", WAD, expected.sizes, maps)
-    report = check_submission(tmp_path / "s.zip", WAD, expected)
+    report = write_submission(tmp_path / "s.zip", WAD, expected.sizes, maps)
     assert (report.is_valid, report.num_maps) == (True, 20_000)
+    with zipfile.ZipFile(tmp_path / "s.zip") as archive:
+        assert archive.namelist() == [f"{key}_drivable_id.png" for key in sorted(expected.sizes)]
