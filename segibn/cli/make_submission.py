@@ -1,12 +1,16 @@
 """``make_submission``: a trained network and a benchmark's test frames -> the file to upload."""
 
 import argparse
-from collections.abc import Iterator, Sequence
+import hashlib
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from segibn.cli.inference import add_inference_arguments, device_of, inference_options
 from segibn.errors import SubmissionError
+from segibn.submission.catalog import FORMATS
+from segibn.submission.format import Format
 
 if TYPE_CHECKING:
     import numpy as np
@@ -14,10 +18,21 @@ if TYPE_CHECKING:
     from segibn.cli.scoring import TrainedRun
 
 EXAMPLE = """\
-example:
+examples:
   python tools/make_submission.py wad runs/bdd_drivable_ibn \\
       --images bdd100k/images/100k/test --output wad.zip --expect-test-set
+  python tools/make_submission.py bdd100k_drivable runs/bdd_drivable_ibn \\
+      --images bdd100k/images/100k/test --output drivable.json
+  python tools/make_submission.py cityscapes runs/cityscapes_ibn \\
+      --images cityscapes/leftImg8bit/test --output cityscapes.zip --expect-test-set
+
+The file appears when it is whole and checked. After a kill the same command goes on with the
+frames that were not finished.
 """
+_TRAINED_ON = {
+    3: "drivable area (background, direct, alternative), such as configs/bdd_drivable_ibn.yaml",
+    19: "the 19 classes of Cityscapes, such as configs/cityscapes_ibn.yaml",
+}
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -29,18 +44,22 @@ def build_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     benchmarks = parser.add_subparsers(dest="benchmark", required=True)
-    wad = benchmarks.add_parser(
-        "wad", help="WAD 2018 drivable area: <id>_drivable_id.png, 0 background 1 direct 2 other"
-    )
-    wad.add_argument("run", metavar="CHECKPOINT", help="run folder or .pt file, drivable area")
-    wad.add_argument("--images", type=Path, required=True, metavar="DIR", help="frames, <id>.jpg")
-    wad.add_argument("--output", type=Path, required=True, metavar="FILE.zip")
-    which = wad.add_mutually_exclusive_group()
-    which.add_argument("--ids", type=Path, metavar="FILE", help="only these ids, all of them")
-    which.add_argument(
-        "--expect-test-set", action="store_true", help="the official 20,000 test ids, all of them"
-    )
-    add_inference_arguments(wad)
+    for name, form in FORMATS.items():
+        values = ", ".join(_values(form))
+        described = f"{form.title}: {form.member.format(key='<id>')}, {values}"
+        one = benchmarks.add_parser(name, help=described, description=described)
+        one.add_argument("run", metavar="CHECKPOINT", help="run folder or .pt file")
+        one.add_argument("--images", type=Path, required=True, metavar="DIR", help="test frames")
+        kinds = "FILE.zip, or FILE.json for run lengths" if form.has_rle else "FILE.zip"
+        one.add_argument("--output", type=Path, required=True, metavar="FILE", help=kinds)
+        which = one.add_mutually_exclusive_group()
+        which.add_argument("--ids", type=Path, metavar="LIST", help="only these, all of them")
+        which.add_argument(
+            "--expect-test-set",
+            action="store_true",
+            help=f"the {form.num_frames} official test frames, all of them",
+        )
+        add_inference_arguments(one)
     return parser
 
 
@@ -48,61 +67,102 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the verb; returns 0."""
     arguments = build_parser().parse_args(argv)
 
+    from segibn.cli.progress import Phases
     from segibn.cli.scoring import load_run
     from segibn.files import image_size
-    from segibn.submission import wad
+    from segibn.submission.write import write_submission
 
-    frames = _choose_frames(arguments)
+    form = FORMATS[arguments.benchmark]
+    frames = _choose_frames(form, arguments)
     run = load_run(arguments.run)
-    _require_drivable(run)
-    sizes = {frame_id: image_size(path) for frame_id, path in frames.items()}
-    wad.write_wad(_predictions(run, frames, arguments), sizes, arguments.output)
+    _require_classes(run, form)
+    sizes = {key: image_size(path) for key, path in frames.items()}
+
+    def maps_of(keys: Sequence[str]) -> "Iterable[tuple[str, np.ndarray]]":
+        if len(keys) < len(frames):
+            print(f"going on: {len(frames) - len(keys)} maps are there already", file=sys.stderr)
+        return _predictions(run, {key: frames[key] for key in keys}, arguments)
+
+    with Phases() as phases:
+        report = write_submission(
+            arguments.output,
+            form,
+            sizes,
+            maps_of,
+            work=_work(run, frames, arguments),
+            progress=phases.add("submission"),
+            check_progress=phases.add("checking"),
+        )
     print(f"{len(frames)} label maps, checked: {arguments.output}")
+    if len(frames) != form.num_frames:
+        print(f"note: the official test set has {form.num_frames} frames")
+    for note in report.notes:
+        print(f"note: {note}")
     return 0
 
 
-def _choose_frames(arguments: argparse.Namespace) -> dict[str, Path]:
-    """Id -> frame, complete and in order, before anything is computed."""
-    from segibn.predict import index_images
-    from segibn.submission import wad
+def _choose_frames(form: Format, arguments: argparse.Namespace) -> dict[str, Path]:
+    """Key -> frame, complete and in order, before anything is computed."""
+    from segibn.submission.expected import (
+        expect_list,
+        expect_test_set,
+        index_frames,
+        require_frames,
+    )
 
-    found: dict[str, Path] = {}
-    for path in index_images(arguments.images).values():
-        if path.stem in found:
-            raise SubmissionError(f"two frames for id {path.stem}: {found[path.stem]} and {path}")
-        found[path.stem] = path
-    wanted = sorted(found)
-    if arguments.ids is not None:
-        wanted = wad.read_ids(arguments.ids)
-        wad.require_frames(found, wanted, str(arguments.ids))
-    elif arguments.expect_test_set:
-        wanted = wad.official_test_ids()
-        wad.require_frames(found, wanted, "the official test set")
-    wad.check_ids(wanted)
-    return {frame_id: found[frame_id] for frame_id in wanted}
+    found = index_frames(form, arguments.images)
+    if arguments.ids is None and not arguments.expect_test_set:
+        return found
+    expected = expect_test_set(form) if arguments.ids is None else expect_list(form, arguments.ids)
+    require_frames(found, expected)
+    if expected.sizes is None:
+        return found
+    return {key: found[key] for key in sorted(expected.sizes)}
 
 
-def _require_drivable(run: "TrainedRun") -> None:
-    from segibn.labels.bdd100k import DRIVABLE_2018
-
-    if run.class_names != DRIVABLE_2018.class_names:
+def _require_classes(run: "TrainedRun", form: Format) -> None:
+    if run.class_names != form.labels.class_names:
         raise SubmissionError(
             f"{run.checkpoint} knows {len(run.class_names)} classes "
-            f"({', '.join(run.class_names[:4])} ...); a WAD submission needs a network trained on "
-            "drivable area (background, direct, alternative), such as configs/bdd_drivable_ibn.yaml"
+            f"({', '.join(run.class_names[:4])} ...); a submission for {form.title} needs a "
+            f"network trained on {_TRAINED_ON[form.labels.num_classes]}"
         )
 
 
+def _work(
+    run: "TrainedRun", frames: Mapping[str, Path], arguments: argparse.Namespace
+) -> dict[str, Any]:
+    """Return what the maps depend on, so that a file begun otherwise is not taken up."""
+    from segibn.files import sha256_of
+
+    stats = [(key, path.stat()) for key, path in frames.items()]
+    listing = "\n".join(f"{key} {stat.st_size} {stat.st_mtime_ns}" for key, stat in stats)
+    return {
+        "checkpoint": sha256_of(run.checkpoint),
+        "options": repr(inference_options(arguments, run.config)),
+        "device": device_of(arguments).type,
+        "frames": hashlib.sha256(listing.encode()).hexdigest(),
+    }
+
+
 def _predictions(
-    run: "TrainedRun", frames: dict[str, Path], arguments: argparse.Namespace
+    run: "TrainedRun", frames: Mapping[str, Path], arguments: argparse.Namespace
 ) -> "Iterator[tuple[str, np.ndarray]]":
-    """Yield (id, train ids) one frame at a time, with progress."""
-    from segibn.cli.progress import FrameProgress
+    """Yield (key, train ids) one frame at a time."""
     from segibn.predict import Predictor, read_ahead
 
     options = inference_options(arguments, run.config)
     predict = Predictor(run.segmenter, device_of(arguments), options)
-    with FrameProgress("submission", len(frames)) as progress:
-        for done, (path, image) in enumerate(read_ahead(frames.values()), start=1):
-            yield path.stem, predict(image)
-            progress(done)
+    for key, (_, image) in zip(frames, read_ahead(frames.values()), strict=True):
+        yield key, predict(image)
+
+
+def _values(form: Format) -> list[str]:
+    """Say what the values in the files mean, briefly."""
+    if form.is_drivable:
+        inverse = form.labels.inverse
+        return [
+            f"{value} {form.labels.class_names[train_id]}"
+            for value, train_id in sorted((int(inverse[t]), t) for t in range(3))
+        ]
+    return ["label ids"] if form.targets == "label_ids" else ["train ids"]

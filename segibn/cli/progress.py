@@ -2,6 +2,8 @@
 
 import sys
 import time
+from collections.abc import Callable
+from contextlib import ExitStack
 from types import TracebackType
 
 from rich.console import Console
@@ -30,6 +32,7 @@ class FrameProgress:
         self._writes_lines = enabled and not on_terminal
         self._title, self._total = title, total
         self._last_line = time.monotonic()
+        self._start: tuple[int, float] | None = None
 
     def __enter__(self) -> "FrameProgress":
         self._bar.start()
@@ -45,8 +48,57 @@ class FrameProgress:
 
     def __call__(self, done: int, total: int | None = None) -> None:
         """Show that ``done`` frames are finished."""
-        self._bar.update(self._task, completed=done, total=total or self._total)
+        total = total or self._total
         now = time.monotonic()
+        if self._start is None:  # what an earlier attempt had finished says nothing about speed
+            self._start = (done, now)
+            self._bar.reset(self._task, completed=done, total=total)
+        self._bar.update(self._task, completed=done, total=total)
         if self._writes_lines and now - self._last_line > LINE_INTERVAL_S:
             self._last_line = now
-            print(f"{self._title}  {done}/{total or self._total}", file=sys.stderr, flush=True)
+            left = time_left(done - self._start[0], now - self._start[1], total - done)
+            print(f"{self._title}  {done}/{total}{left}", file=sys.stderr, flush=True)
+
+
+class Phases:
+    """Several ``FrameProgress`` after each other; a context manager.
+
+    A terminal shows one bar at a time, so each begins when the one before it is done.
+    """
+
+    def __init__(self) -> None:
+        self._shown = ExitStack()
+
+    def __enter__(self) -> "Phases":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._shown.close()
+
+    def add(self, title: str) -> Callable[[int, int], None]:
+        """Return a phase, to be called with (done, total); it begins with its first call."""
+        bars: list[FrameProgress] = []
+
+        def show(done: int, total: int) -> None:
+            if not bars:
+                self._shown.close()
+                bars.append(self._shown.enter_context(FrameProgress(title, total)))
+            bars[0](done, total)
+
+        return show
+
+
+def time_left(done: int, seconds: float, remaining: int) -> str:
+    """Say how long ``remaining`` frames take at the speed of those done; empty if unknown."""
+    if done < 1 or remaining < 1:
+        return ""
+    left = seconds / done * remaining
+    hours, minutes = divmod(round(left / 60), 60)
+    if hours:
+        return f", about {hours} h {minutes:02d} min left"
+    return f", about {minutes} min left" if minutes else f", about {max(1, round(left))} s left"

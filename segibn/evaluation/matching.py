@@ -73,8 +73,8 @@ def match_label_maps(
         DatasetError: a folder is missing or empty, a frame has two files, or a prediction is
             missing; the message lists the names.
     """
-    targets = _files_by_frame(Path(target_dir), encoding)
-    preds = _files_by_frame(Path(pred_dir), encoding)
+    targets = index_label_maps(Path(target_dir), encoding)
+    preds = index_label_maps(Path(pred_dir), encoding)
     missing = [name for name in targets if name not in preds]
     if len(missing) == len(targets):
         raise DatasetError(
@@ -89,7 +89,16 @@ def match_label_maps(
     return [FilePair(name, targets[name], preds.get(name)) for name in sorted(targets)]
 
 
-def _files_by_frame(folder: Path, encoding: str) -> dict[str, Path]:
+def index_label_maps(folder: Path, encoding: str) -> dict[str, Path]:
+    """Find the label maps of a folder and its subfolders: frame name -> path.
+
+    Args:
+        folder: searched with all its subfolders.
+        encoding: one of ``ENCODINGS``.
+
+    Raises:
+        DatasetError: the folder is missing or empty, or a frame has two files.
+    """
     candidates = [
         path
         for path in list_files(folder, (".png",), recursive=True)

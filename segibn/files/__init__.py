@@ -3,7 +3,9 @@
 Knows nothing about data sets, labels or models, and needs no torch.
 """
 
-from segibn.files.archives import read_zip, write_zip
+from segibn.files.archives import ForeignZip, ZipLimits, ZipMember
+from segibn.files.label_png import examine_label_png
+from segibn.files.partial import PartialFile
 from segibn.files.pictures import (
     Picture,
     image_size,
@@ -23,17 +25,23 @@ from segibn.files.writing import (
     write_json,
     write_text,
 )
+from segibn.files.zip_stream import ZipStream
 
 __all__ = [
+    "ForeignZip",
+    "PartialFile",
     "Picture",
+    "ZipLimits",
+    "ZipMember",
+    "ZipStream",
     "atomic_path",
+    "examine_label_png",
     "image_size",
     "list_files",
     "read_image",
     "read_instance_map",
     "read_json",
     "read_label_map",
-    "read_zip",
     "remove_leftovers",
     "sha256_of",
     "write_bytes",
@@ -41,5 +49,4 @@ __all__ = [
     "write_json",
     "write_label_png",
     "write_text",
-    "write_zip",
 ]

@@ -19,6 +19,7 @@ VERBS = (
     "fine_tune",
     "make_submission",
     "predict",
+    "validate_submission",
 )
 
 

@@ -1,0 +1,78 @@
+"""``validate_submission``: a submission's file -> everything that is wrong with it, and a score.
+
+Needs no torch.
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from segibn.cli.progress import FrameProgress
+from segibn.files import write_json
+from segibn.submission.catalog import FORMATS
+from segibn.submission.check import check_submission
+from segibn.submission.expected import expect_images, expect_list, expect_test_set
+from segibn.submission.score import LocalScorer
+
+EXAMPLE = """\
+examples:
+  python tools/validate_submission.py wad.zip --format wad
+  python tools/validate_submission.py wad.zip --format wad --images bdd100k/images/100k/test
+  python tools/validate_submission.py val.zip --format cityscapes --ids val.txt \\
+      --labels cityscapes/gtFine/val
+  python tools/validate_submission.py drivable.json --format bdd100k_drivable --json report.json
+
+Without --ids and --images the official test set must be in it. Exit status: 0 valid, 1 faults
+(all of them are listed), 2 the file cannot be read at all.
+"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of this verb."""
+    parser = argparse.ArgumentParser(
+        prog="validate_submission.py",
+        description="Read a submission back as the benchmark would, and list every fault.",
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("file", type=Path, metavar="ZIP", help="or run-length JSON (BDD100K)")
+    parser.add_argument("--format", choices=FORMATS, required=True)
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument(
+        "--ids", type=Path, metavar="LIST", help="frames it must hold, one name a line"
+    )
+    which.add_argument(
+        "--images", type=Path, metavar="DIR", help="frames it must hold, each at its own size"
+    )
+    parser.add_argument(
+        "--labels", type=Path, metavar="DIR", help="score it against these label maps"
+    )
+    parser.add_argument(
+        "--target-encoding",
+        choices=("auto", "2018", "2021"),
+        default="auto",
+        help="of drivable --labels (auto: by file names and the most common value)",
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the report here too")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the verb; returns 0 for a valid submission, 1 for one with faults."""
+    arguments = build_parser().parse_args(argv)
+    form = FORMATS[arguments.format]
+    if arguments.ids is not None:
+        expected = expect_list(form, arguments.ids)
+    elif arguments.images is not None:
+        expected = expect_images(form, arguments.images)
+    else:
+        expected = expect_test_set(form)
+    scorer = None
+    if arguments.labels is not None:
+        scorer = LocalScorer(form, arguments.labels, expected, arguments.target_encoding)
+    with FrameProgress("checking", expected.num_frames) as progress:
+        report = check_submission(arguments.file, form, expected, scorer=scorer, progress=progress)
+    print(report.format_text())
+    if arguments.json is not None:
+        write_json(arguments.json, report.to_dict())
+    return 0 if report.is_valid else 1

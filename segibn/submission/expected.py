@@ -1,0 +1,139 @@
+"""Which frames a submission must hold: an official list, a list of one's own, a folder of frames.
+
+In: a format and one of these. Out: ``Expected``.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from segibn.errors import SubmissionError
+from segibn.files import image_size, list_files
+from segibn.submission.format import Format, Size
+
+_IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
+_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Expected:
+    """The frames that a submission must hold.
+
+    Attributes:
+        source: where they are listed, for messages.
+        num_frames: how many there are.
+        sizes: key -> (H, W); None where only their number is known.
+        default_size: (H, W) of every frame that ``sizes`` does not list.
+    """
+
+    source: str
+    num_frames: int
+    sizes: Mapping[str, Size] | None
+    default_size: Size
+
+    def size_of(self, key: str) -> Size | None:
+        """(H, W) of a frame; None for one that was not asked for."""
+        return self.default_size if self.sizes is None else self.sizes.get(key)
+
+
+def expect_test_set(form: Format, size: Size | None = None) -> Expected:
+    """Expect the official test set; of a benchmark without a public list, as many frames."""
+    shown = size or form.size
+    if form.ids is None:
+        return Expected("the official test set", form.num_frames, None, shown)
+    keys = form.ids()
+    return Expected("the official test set", len(keys), dict.fromkeys(keys, shown), shown)
+
+
+def expect_list(form: Format, path: Path, size: Size | None = None) -> Expected:
+    """Expect the frames of a list: one a line, a key or an image's name; ``#`` starts a comment.
+
+    Raises:
+        SubmissionError: no such file, no frame in it, one twice, or a line that names none.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SubmissionError(f"{path}: cannot be read as a list of frames ({error})") from None
+    names = [text for line in lines if (text := line.split("#", 1)[0].strip())]
+    keys, bad = _keys_of(form, names)
+    if bad:
+        raise SubmissionError(
+            f"{path}: {len(bad)} lines name no frame of {form.title} ({form.key_form}): "
+            f"{shorten(bad)}"
+        )
+    if not keys or len(set(keys)) != len(keys):
+        problem = "names a frame twice" if keys else "names no frame"
+        raise SubmissionError(f"{path}: {problem}; write one a line")
+    shown = size or form.size
+    return Expected(str(path), len(keys), dict.fromkeys(keys, shown), shown)
+
+
+def expect_images(form: Format, folder: Path) -> Expected:
+    """Expect the frames of a folder of images, each at its own size; see ``index_frames``."""
+    frames = index_frames(form, folder)
+    sizes = {key: image_size(path) for key, path in frames.items()}
+    return Expected(str(folder), len(sizes), sizes, form.size)
+
+
+def index_frames(form: Format, folder: Path) -> dict[str, Path]:
+    """Find a folder's frames, subfolders included: key -> path, sorted by key.
+
+    Raises:
+        DatasetError: no such folder.
+        SubmissionError: no image, one that is not named as the benchmark's frames, or two with
+            one key.
+    """
+    found: dict[str, Path] = {}
+    bad = []
+    for path in list_files(folder, _IMAGE_SUFFIXES, recursive=True):
+        key = form.key_of_image(path.name)
+        if key is None:
+            bad.append(path.name)
+        elif key in found:
+            raise SubmissionError(f"two frames for {key}: {found[key]} and {path}; remove one")
+        else:
+            found[key] = path
+    if bad:
+        raise SubmissionError(
+            f"{folder}: {len(bad)} frames are not named as those of {form.title} "
+            f"({form.key_form}): {shorten(bad)}"
+        )
+    if not found:
+        raise SubmissionError(f"{folder}: holds no images ({', '.join(_IMAGE_SUFFIXES)})")
+    return dict(sorted(found.items()))
+
+
+def require_frames(found: Iterable[str], expected: Expected) -> None:
+    """Raise SubmissionError that counts the expected frames that were not found."""
+    have = set(found)
+    if expected.sizes is None:
+        if len(have) != expected.num_frames:
+            raise SubmissionError(
+                f"{expected.source} has {expected.num_frames} frames, but {len(have)} are there"
+            )
+        return
+    missing = [key for key in expected.sizes if key not in have]
+    if missing:
+        raise SubmissionError(
+            f"{len(missing)} of the {expected.num_frames} frames of {expected.source} are "
+            f"missing: {shorten(missing)}"
+        )
+
+
+def shorten(names: Sequence[str], count: int | None = None) -> str:
+    """List the first few names and how many more there are; odd characters are escaped."""
+    total = len(names) if count is None else count
+    shown = [name if name.isprintable() else ascii(name) for name in names[:_SHOWN]]
+    more = f" and {total - _SHOWN} more" if total > _SHOWN else ""
+    return ", ".join(shown) + more
+
+
+def _keys_of(form: Format, names: Iterable[str]) -> tuple[list[str], list[str]]:
+    """Return the frames that names stand for, and the names that stand for none."""
+    keys, bad = [], []
+    for name in names:
+        base = PurePosixPath(name).name
+        key = form.key_of_image(base) or form.key_of_image(f"{base}.png")
+        (bad if key is None else keys).append(key or name)
+    return keys, bad
