@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segibn.errors import SegibnError
+from segibn.evaluation.class_scores import miou_of
 from segibn.evaluation.resampling import Intervals, Resampling, bootstrap_intervals
 from segibn.evaluation.scores import Scores, format_percent, json_number
 
@@ -53,7 +54,17 @@ def format_rates(scores: Scores) -> str:
     lines.append(f"frequency-weighted IoU  {format_percent(rates['frequency_weighted_iou'])} %")
     if "image_miou" in rates:
         lines.append(f"mean mIoU of the frames {format_percent(rates['image_miou'])} %")
+        lines.append(f"lowest: {', '.join(_lowest_frames(scores))}")
     return "\n".join(lines)
+
+
+def _lowest_frames(scores: Scores, count: int = 5) -> list[str]:
+    """Name the frames with the lowest mIoU of their own, in per cent."""
+    by_frame = scores.frame_counts
+    assert by_frame is not None
+    miou = miou_of(by_frame.counts, scores.conditions.policy)
+    order = np.argsort(miou, kind="stable")  # NaN, a frame without valid pixels, comes last
+    return [f"{by_frame.names[place]} {format_percent(miou[place])}" for place in order[:count]]
 
 
 def format_details(details: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ import pytest
 
 from segibn.cli.compare_runs import main
 from segibn.errors import SegibnError
-from segibn.evaluation.score_folders import score_semseg
+from segibn.evaluation.score_folders import score_drivable, score_semseg
 from segibn.files import read_image, write_json, write_label_png
 
 
@@ -51,6 +51,19 @@ def test_text_json_and_picture_tell_the_same(files: dict[str, Path], tmp_path: P
     picture = read_image(plot)
     assert picture.shape[1] == 960
     assert len(np.unique(picture.reshape(-1, 3), axis=0)) > 3
+
+
+def test_drivable_scores_can_be_compared_too(tmp_path: Path, capsys):
+    rng = np.random.default_rng(0)
+    for number in range(3):
+        target = rng.choice(3, (12, 16), p=[0.8, 0.12, 0.08]).astype(np.uint8)
+        write_label_png(tmp_path / "gt" / f"f{number}.png", target)
+        write_label_png(tmp_path / "pred" / f"f{number}.png", np.roll(target, 1, axis=0))
+    for name in ("pred", "gt"):
+        scores = score_drivable(tmp_path / "gt", tmp_path / name)
+        write_json(tmp_path / f"{name}.json", scores.to_dict())
+    assert main([str(tmp_path / "pred.json"), str(tmp_path / "gt.json")]) == 0
+    assert "100.00" in next(line for line in capsys.readouterr().out.splitlines() if "mIoU" in line)
 
 
 def test_equal_seeds_give_equal_files(files: dict[str, Path], tmp_path: Path, capsys):

@@ -48,3 +48,14 @@ def test_rates_are_printed_in_per_cent_beside_iou():
     assert lines[3].split() == ["train", "-", "-", "-", "-"]
     # (8 * 6/9 + 4 * 3/6) / 12
     assert lines[5].split()[-2] == "61.11"
+
+
+def test_the_frames_with_the_lowest_miou_are_named_first():
+    scores = make_scores(8)
+    alone = {}
+    for name, counts in zip(scores.frames, scores.frame_counts.counts, strict=True):
+        iou = [counts[0, c] / (counts[1, c] + counts[2, c] - counts[0, c]) for c in range(2)]
+        alone[name] = f"{50 * sum(iou):.2f}"
+    worst = sorted(alone, key=lambda name: float(alone[name]))[:5]
+    last = format_rates(scores).splitlines()[-1]
+    assert last == "lowest: " + ", ".join(f"{name} {alone[name]}" for name in worst)
