@@ -17,7 +17,12 @@ from rich.progress import (
 from rich.table import Table
 
 from segibn.config.schema import DatasetConfig
-from segibn.data.build import build_label_set, find_dataset, split_names, target_paths
+from segibn.data.build import (
+    build_label_set,
+    distinct_splits,
+    find_dataset,
+    target_paths,
+)
 from segibn.data.check import SplitReport, check_split
 from segibn.data.encoding import check_drivable_encoding
 from segibn.data.samples import Pairing, SplitAbsentError
@@ -43,9 +48,7 @@ def splits_present(name: str, root: Path, encoding: str = "auto") -> list[str]:
     """
     present: list[str] = []
     first_error: DatasetError | None = None
-    for split in split_names(name):
-        if name == "gta5" and split in ("train-clean", "all"):
-            continue  # the same frames as train, val and test
+    for split in distinct_splits(name):
         try:
             pairing = find_dataset(DatasetConfig(name=name, split=split, encoding=encoding), root)  # type: ignore[arg-type]
         except SplitAbsentError as error:

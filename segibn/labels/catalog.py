@@ -33,6 +33,9 @@ _TABLES: dict[str, dict[str, LabelSet]] = {
     "bdd100k_drivable": {"drivable3": DRIVABLE_2018},
 }
 
+DATASETS = tuple(_TABLES)
+"""Names of the data sets that have a label table."""
+
 # The same numbers with other meanings: the encoding has to be named.
 _DRIVABLE_ENCODINGS = {"2018": DRIVABLE_2018, "2021": DRIVABLE_2021}
 
