@@ -17,7 +17,7 @@ Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 NonNegativeFloat = Annotated[float, Field(ge=0.0)]
 
 DatasetName = Literal[
-    "cityscapes", "gta5", "bdd100k_semseg", "bdd100k_drivable", "camvid", "folder"
+    "cityscapes", "gta5", "bdd100k_semseg", "bdd100k_drivable", "camvid", "mapillary", "folder"
 ]
 BackboneName = Literal[
     "resnet18",
@@ -97,6 +97,8 @@ class DatasetConfig(_Frozen):
     encoding: Literal["auto", "2018", "2021"] = "auto"
     """BDD100K drivable area only: which of its two official encodings the files use. Whatever is
     said here is checked against the files."""
+    label_map: Literal["robustnet", "rein"] | None = None
+    """Mapillary Vistas only, and needed there: which of the two public maps to the 19 classes."""
     folder: FolderConfig | None = None
     """Data set ``folder`` only: where the files are and what their values mean."""
 
@@ -108,6 +110,8 @@ class DatasetConfig(_Frozen):
             )
         if self.encoding != "auto" and self.name != "bdd100k_drivable":
             raise ValueError(f"`encoding` belongs to bdd100k_drivable; remove it for {self.name}")
+        if self.label_map is not None and self.name != "mapillary":
+            raise ValueError(f"`label_map` belongs to mapillary; remove it for {self.name}")
         return self
 
 

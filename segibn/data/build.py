@@ -77,14 +77,15 @@ def build_label_set(
             the files say what their values mean.
 
     Raises:
-        ConfigError: the data set cannot be read in these classes.
+        ConfigError: the data set cannot be read in these classes, or has several label maps and
+            none is named.
         DatasetError: ``encoding: auto`` without samples, or samples in neither encoding.
     """
     if dataset.folder is not None:
         rows = [row.model_dump() for row in dataset.folder.labels]
         return label_set_from_table("folder", rows)
     if dataset.name != "bdd100k_drivable":
-        return label_set_for(dataset.name, classes)
+        return label_set_for(dataset.name, classes, label_map=dataset.label_map)
     encoding: str = dataset.encoding
     if encoding == "auto":
         if samples is None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from segibn.config.schema import DatasetConfig
-from segibn.data import bdd100k, camvid, cityscapes, folder, gta5
+from segibn.data import bdd100k, camvid, cityscapes, folder, gta5, mapillary
 from segibn.data.samples import Pairing, Source
 from segibn.errors import ConfigError
 
@@ -84,6 +84,7 @@ KINDS = {
         lambda root, dataset: bdd100k.find_drivable(root, dataset.split, dataset.encoding),
     ),
     "camvid": _plain("camvid", camvid),
+    "mapillary": _plain("mapillary", mapillary),
     "folder": Kind("", folder.SOURCE, (), _find_in_folders),
 }
 """Data set name, as in configs -> its kind."""
