@@ -17,7 +17,14 @@ Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 NonNegativeFloat = Annotated[float, Field(ge=0.0)]
 
 DatasetName = Literal[
-    "cityscapes", "gta5", "bdd100k_semseg", "bdd100k_drivable", "camvid", "mapillary", "folder"
+    "cityscapes",
+    "gta5",
+    "bdd100k_semseg",
+    "bdd100k_drivable",
+    "camvid",
+    "mapillary",
+    "synthia",
+    "folder",
 ]
 BackboneName = Literal[
     "resnet18",
@@ -38,7 +45,7 @@ BackboneName = Literal[
     "mobilenet_v2",
     "shufflenet_v2",
 ]
-ClassScheme = Literal["cityscapes19", "street11", "camvid11", "drivable3"]
+ClassScheme = Literal["cityscapes19", "street11", "synthia16", "synthia13", "camvid11", "drivable3"]
 
 ATROUS_RATES = {8: (12, 24, 36), 16: (6, 12, 18), 32: (3, 6, 9)}
 """ASPP dilations for each output stride: DeepLabV3 (arXiv 1706.05587, section 4.1), which names

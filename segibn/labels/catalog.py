@@ -11,6 +11,7 @@ from segibn.labels.gta5 import GTA5
 from segibn.labels.label_set import LabelSet
 from segibn.labels.mapillary import MAPILLARY65, MAPILLARY_REIN, MAPILLARY_ROBUSTNET
 from segibn.labels.street11 import STREET11
+from segibn.labels.synthia import SYNTHIA, SYNTHIA13, SYNTHIA16
 
 
 def _on_schemes(table: LabelSet) -> dict[str, LabelSet]:
@@ -18,6 +19,8 @@ def _on_schemes(table: LabelSet) -> dict[str, LabelSet]:
     return {
         "cityscapes19": table,
         "street11": table.remap(f"{table.name}_on_street11", STREET11),
+        "synthia16": table.remap(f"{table.name}_on_synthia16", SYNTHIA16),
+        "synthia13": table.remap(f"{table.name}_on_synthia13", SYNTHIA13),
     }
 
 
@@ -41,6 +44,7 @@ _TABLES: dict[str, dict[str, LabelSet]] = {
     },
     "bdd100k_drivable": {"drivable3": DRIVABLE_2018},
     "mapillary": _MAPPED["mapillary"]["robustnet"],
+    "synthia": _on_schemes(SYNTHIA),
 }
 
 # Every value of the files by its own name, where the table on the 19 classes depends on a map.
@@ -52,7 +56,7 @@ DATASETS = tuple(_TABLES)
 # The same numbers with other meanings: the encoding has to be named.
 _DRIVABLE_ENCODINGS = {"2018": DRIVABLE_2018, "2021": DRIVABLE_2021}
 
-CLASS_SCHEMES = ("cityscapes19", "street11", "camvid11", "drivable3")
+CLASS_SCHEMES = ("cityscapes19", "street11", "synthia16", "synthia13", "camvid11", "drivable3")
 """Names of the class lists that a network can be trained for."""
 
 

@@ -17,15 +17,16 @@ from segibn.labels.catalog import (
 from segibn.labels.label_set import IGNORE_INDEX, LabelSet
 from segibn.labels.street11 import STREET11
 
-NINETEEN = ("cityscapes", "gta5", "bdd100k_semseg")
+NINETEEN = ("cityscapes", "gta5", "bdd100k_semseg", "synthia")
+ON_NINETEEN = ("cityscapes19", "street11", "synthia16", "synthia13")
 ALL = [
-    *((name, scheme, None, None) for name in NINETEEN for scheme in ("cityscapes19", "street11")),
+    *((name, scheme, None, None) for name in NINETEEN for scheme in ON_NINETEEN),
     *(("camvid", scheme, None, None) for scheme in ("camvid11", "cityscapes19", "street11")),
     ("bdd100k_drivable", "drivable3", "2018", None),
     ("bdd100k_drivable", "drivable3", "2021", None),
     *(
         ("mapillary", scheme, None, label_map)
-        for scheme in ("cityscapes19", "street11")
+        for scheme in ON_NINETEEN
         for label_map in ("robustnet", "rein")
     ),
 ]
@@ -156,8 +157,8 @@ def real_frames() -> Path:
 @pytest.mark.parametrize(
     ("pattern", "dataset", "schemes", "encoding"),
     [
-        ("cityscapes/gtFine/*/*/*_labelIds.png", "cityscapes", 2, None),
-        ("bdd100k/labels/sem_seg/colormaps/*/*.png", "bdd100k_semseg", 2, None),
+        ("cityscapes/gtFine/*/*/*_labelIds.png", "cityscapes", 4, None),
+        ("bdd100k/labels/sem_seg/colormaps/*/*.png", "bdd100k_semseg", 4, None),
         ("bdd100k/drivable_maps/labels/val/*.png", "bdd100k_drivable", 1, "2018"),
         ("camvid/*annot/*.png", "camvid", 3, None),
     ],
