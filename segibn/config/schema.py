@@ -24,6 +24,7 @@ DatasetName = Literal[
     "camvid",
     "mapillary",
     "synthia",
+    "acdc",
     "folder",
 ]
 BackboneName = Literal[

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from segibn.config.schema import DatasetConfig
-from segibn.data import bdd100k, camvid, cityscapes, folder, gta5, mapillary, synthia
+from segibn.data import acdc, bdd100k, camvid, cityscapes, folder, gta5, mapillary, synthia
 from segibn.data.samples import Pairing, Source
 from segibn.errors import ConfigError
 
@@ -86,6 +86,7 @@ KINDS = {
     "camvid": _plain("camvid", camvid),
     "mapillary": _plain("mapillary", mapillary),
     "synthia": _plain("synthia", synthia, overlapping=("all",)),
+    "acdc": _plain("acdc", acdc, overlapping=tuple(acdc.SPLITS[3:])),
     "folder": Kind("", folder.SOURCE, (), _find_in_folders),
 }
 """Data set name, as in configs -> its kind."""

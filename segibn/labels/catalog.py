@@ -10,6 +10,7 @@ from segibn.labels.cityscapes import CITYSCAPES
 from segibn.labels.gta5 import GTA5
 from segibn.labels.label_set import LabelSet
 from segibn.labels.mapillary import MAPILLARY65, MAPILLARY_REIN, MAPILLARY_ROBUSTNET
+from segibn.labels.nineteen import train_id_table
 from segibn.labels.street11 import STREET11
 from segibn.labels.synthia import SYNTHIA, SYNTHIA13, SYNTHIA16
 
@@ -45,6 +46,7 @@ _TABLES: dict[str, dict[str, LabelSet]] = {
     "bdd100k_drivable": {"drivable3": DRIVABLE_2018},
     "mapillary": _MAPPED["mapillary"]["robustnet"],
     "synthia": _on_schemes(SYNTHIA),
+    "acdc": _on_schemes(train_id_table("acdc")),
 }
 
 # Every value of the files by its own name, where the table on the 19 classes depends on a map.

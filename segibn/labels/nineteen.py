@@ -1,13 +1,15 @@
 """The 19 classes of Cityscapes, as other data sets are read in them.
 
-In: a data set's own table, and which of its classes make up each of the 19. Out: a table on the 19.
+In: a data set's own table, and which of its classes make up each of the 19; or only a name, where
+the files hold train ids. Out: a table on the 19.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from segibn.errors import ConfigError
 from segibn.labels.cityscapes import CITYSCAPES
-from segibn.labels.label_set import ClassSpec, LabelSet
+from segibn.labels.label_set import IGNORE_INDEX, ClassSpec, Label, LabelSet
 
 
 def on_nineteen(name: str, table: LabelSet, groups: Mapping[str, Sequence[str]]) -> LabelSet:
@@ -31,3 +33,15 @@ def on_nineteen(name: str, table: LabelSet, groups: Mapping[str, Sequence[str]])
         for info in CITYSCAPES.classes
     ]
     return table.remap(name, specs)
+
+
+def train_id_table(name: str) -> LabelSet:
+    """Return the table of files that hold train ids: 0..18, and 255 for ignored pixels."""
+    evaluated = (row for row in CITYSCAPES.labels if row.train_id != IGNORE_INDEX)
+    return LabelSet(
+        name,
+        (
+            *(replace(row, label_id=row.train_id) for row in evaluated),
+            Label("unlabeled", IGNORE_INDEX, IGNORE_INDEX, (0, 0, 0), "void"),
+        ),
+    )

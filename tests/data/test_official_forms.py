@@ -1,0 +1,146 @@
+"""Each data set in its exact official form: names, folders, values, and what is said if one lacks.
+
+One row a data set and split; what only one of them can do is tested below the rows.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from segibn.cli.arguments import parse_evaluation_set
+from segibn.cli.check_dataset import main as check
+from segibn.config.schema import DatasetConfig
+from segibn.data.build import build_eval_frames, find_dataset, index_dataset
+from segibn.errors import DatasetError
+from segibn.files import write_image, write_label_png
+
+TRAIN_IDS = {**{value: value for value in range(19)}, 255: 255}
+
+
+@dataclass(frozen=True)
+class Form:
+    """One frame on disk, below the data sets' root, and what must be read from it."""
+
+    on: str
+    """As on the command line."""
+    name: str
+    image: str
+    target: str | None
+    values: dict[int, int]
+    """Value in the file -> train id; every value that the data set's files may hold."""
+
+    def write(self, root: Path) -> Path:
+        """Write image and label map; the label map has a row of pixels for each value."""
+        rows = np.array(list(self.values), np.uint8)[:, None].repeat(3, 1)
+        write_image(root / self.image, np.full((*rows.shape, 3), 90, np.uint8))
+        if self.target is not None:
+            write_label_png(root / self.target, rows)
+        return root / self.image
+
+
+FORMS = [
+    *(
+        Form(
+            f"acdc:{split}-{condition}",
+            "GOPR0475_frame_000041",
+            f"acdc/rgb_anon/{condition}/{split}/GOPR0475/GOPR0475_frame_000041_rgb_anon.png",
+            f"acdc/gt/{condition}/{split}/GOPR0475/GOPR0475_frame_000041_gt_labelTrainIds.png",
+            TRAIN_IDS,
+        )
+        for split, condition in [("train", "fog"), ("val", "night")]
+    ),
+    Form(
+        "acdc:test-rain",
+        "GP010400_frame_000616",
+        "acdc/rgb_anon/rain/test/GP010400/GP010400_frame_000616_rgb_anon.png",
+        None,
+        TRAIN_IDS,
+    ),
+]
+forms = pytest.mark.parametrize("form", FORMS, ids=lambda form: form.on)
+LABELLED = [form for form in FORMS if form.target is not None]
+labelled = pytest.mark.parametrize("form", LABELLED, ids=lambda form: form.on)
+
+
+@forms
+def test_a_frame_is_found_under_its_name(form: Form, root: Path) -> None:
+    form.write(root)
+    (sample,) = index_dataset(parse_evaluation_set(form.on), root)
+    assert sample.name == form.name
+    assert sample.image == root / form.image
+    assert sample.target == (None if form.target is None else root / form.target)
+
+
+@labelled
+def test_every_value_becomes_its_train_id(form: Form, root: Path) -> None:
+    form.write(root)
+    ((name, image, target),) = build_eval_frames(parse_evaluation_set(form.on), root)
+    assert (name, image.shape) == (form.name, (len(form.values), 3, 3))
+    assert dict(zip(form.values, target[:, 0].tolist(), strict=True)) == form.values
+
+
+@labelled
+def test_a_file_without_its_partner_is_named_with_the_place_it_belongs(
+    form: Form, root: Path
+) -> None:
+    image, target = form.write(root), root / str(form.target)
+    content = target.read_bytes()
+    target.unlink()
+    with pytest.raises(DatasetError) as caught:
+        index_dataset(parse_evaluation_set(form.on), root)
+    assert f"image {image} has no label map {target}" in str(caught.value)
+    target.write_bytes(content)
+    image.unlink()
+    with pytest.raises(DatasetError) as caught:
+        index_dataset(parse_evaluation_set(form.on), root)
+    assert f"label map {target} has no image {image}" in str(caught.value)
+
+
+@forms
+def test_no_folder_says_layout_and_address(form: Form, root: Path) -> None:
+    with pytest.raises(DatasetError, match=r"The layout expected there:[\s\S]*https?://"):
+        index_dataset(parse_evaluation_set(form.on), root)
+
+
+@forms
+def test_check_accepts_it_and_finds_a_value_that_does_not_belong(
+    form: Form, root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    form.write(root)
+    name, split = form.on.split(":")
+    arguments = [name, "--split", split, "--datasets", str(root), "--jobs", "1"]
+    assert check(arguments) == 0
+    if form.target is None:
+        return
+    size = (len(form.values), 3)
+    write_label_png(root / form.target, np.full(size, 200, np.uint8))
+    assert check(arguments) == 1
+    assert "value 200" in capsys.readouterr().out
+
+
+def test_acdc_pools_its_four_conditions(root: Path) -> None:
+    for number, condition in enumerate(("fog", "night", "rain", "snow")):
+        stem = f"GOPR0{number}_frame_000001"
+        Form(
+            "acdc:val",
+            stem,
+            f"acdc/rgb_anon/{condition}/val/GOPR0{number}/{stem}_rgb_anon.png",
+            f"acdc/gt/{condition}/val/GOPR0{number}/{stem}_gt_labelTrainIds.png",
+            TRAIN_IDS,
+        ).write(root)
+    # The frames of good weather beside them are not part of it.
+    write_image(
+        root / "acdc/rgb_anon/fog/val_ref/GOPR00/GOPR00_frame_000001_rgb_ref_anon.png",
+        np.zeros((4, 4, 3), np.uint8),
+    )
+    pooled = index_dataset(DatasetConfig(name="acdc", split="val"), root)
+    assert [s.name[:6] for s in pooled] == ["GOPR00", "GOPR01", "GOPR02", "GOPR03"]
+    assert check(["acdc", "--datasets", str(root), "--jobs", "1"]) == 0
+
+
+def test_acdc_with_a_part_of_its_conditions_says_which_split_to_take(root: Path) -> None:
+    FORMS[1].write(root)
+    with pytest.raises(DatasetError, match=r"fog/val.*all four.*'val-night'"):
+        find_dataset(DatasetConfig(name="acdc", split="val"), root)
