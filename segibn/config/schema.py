@@ -25,6 +25,8 @@ DatasetName = Literal[
     "mapillary",
     "synthia",
     "acdc",
+    "dark_zurich",
+    "nighttime_driving",
     "folder",
 ]
 BackboneName = Literal[

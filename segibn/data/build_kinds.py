@@ -9,7 +9,18 @@ from pathlib import Path
 from typing import Protocol
 
 from segibn.config.schema import DatasetConfig
-from segibn.data import acdc, bdd100k, camvid, cityscapes, folder, gta5, mapillary, synthia
+from segibn.data import (
+    acdc,
+    bdd100k,
+    camvid,
+    cityscapes,
+    dark_zurich,
+    folder,
+    gta5,
+    mapillary,
+    nighttime_driving,
+    synthia,
+)
 from segibn.data.samples import Pairing, Source
 from segibn.errors import ConfigError
 
@@ -87,6 +98,8 @@ KINDS = {
     "mapillary": _plain("mapillary", mapillary),
     "synthia": _plain("synthia", synthia, overlapping=("all",)),
     "acdc": _plain("acdc", acdc, overlapping=tuple(acdc.SPLITS[3:])),
+    "dark_zurich": _plain("dark_zurich", dark_zurich),
+    "nighttime_driving": _plain("nighttime_driving", nighttime_driving),
     "folder": Kind("", folder.SOURCE, (), _find_in_folders),
 }
 """Data set name, as in configs -> its kind."""

@@ -58,6 +58,28 @@ FORMS = [
         None,
         TRAIN_IDS,
     ),
+    Form(
+        "dark_zurich:val",
+        "GOPR0356_frame_000321",
+        "dark_zurich/rgb_anon/val/night/GOPR0356/GOPR0356_frame_000321_rgb_anon.png",
+        "dark_zurich/gt/val/night/GOPR0356/GOPR0356_frame_000321_gt_labelTrainIds.png",
+        TRAIN_IDS,
+    ),
+    Form(
+        "dark_zurich:test",
+        "GP010364_frame_000409",
+        "dark_zurich/rgb_anon/test/night/GP010364/GP010364_frame_000409_rgb_anon.png",
+        None,
+        TRAIN_IDS,
+    ),
+    Form(
+        "nighttime_driving:test",
+        "0_frame_0205",
+        "nighttime_driving/leftImg8bit/test/night/0_frame_0205_leftImg8bit.png",
+        "nighttime_driving/gtCoarse_daytime_trainvaltest/test/night/"
+        "0_frame_0205_gtCoarse_labelTrainIds.png",
+        TRAIN_IDS,
+    ),
 ]
 forms = pytest.mark.parametrize("form", FORMS, ids=lambda form: form.on)
 LABELLED = [form for form in FORMS if form.target is not None]

@@ -17,7 +17,15 @@ from segibn.labels.catalog import (
 from segibn.labels.label_set import IGNORE_INDEX, LabelSet
 from segibn.labels.street11 import STREET11
 
-NINETEEN = ("cityscapes", "gta5", "bdd100k_semseg", "synthia", "acdc")
+NINETEEN = (
+    "cityscapes",
+    "gta5",
+    "bdd100k_semseg",
+    "synthia",
+    "acdc",
+    "dark_zurich",
+    "nighttime_driving",
+)
 ON_NINETEEN = ("cityscapes19", "street11", "synthia16", "synthia13")
 ALL = [
     *((name, scheme, None, None) for name in NINETEEN for scheme in ON_NINETEEN),
