@@ -27,6 +27,7 @@ DatasetName = Literal[
     "acdc",
     "dark_zurich",
     "nighttime_driving",
+    "idd",
     "folder",
 ]
 BackboneName = Literal[

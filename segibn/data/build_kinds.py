@@ -17,6 +17,7 @@ from segibn.data import (
     dark_zurich,
     folder,
     gta5,
+    idd,
     mapillary,
     nighttime_driving,
     synthia,
@@ -100,6 +101,7 @@ KINDS = {
     "acdc": _plain("acdc", acdc, overlapping=tuple(acdc.SPLITS[3:])),
     "dark_zurich": _plain("dark_zurich", dark_zurich),
     "nighttime_driving": _plain("nighttime_driving", nighttime_driving),
+    "idd": _plain("idd", idd),
     "folder": Kind("", folder.SOURCE, (), _find_in_folders),
 }
 """Data set name, as in configs -> its kind."""

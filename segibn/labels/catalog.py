@@ -49,6 +49,7 @@ _TABLES: dict[str, dict[str, LabelSet]] = {
     "acdc": _on_schemes(train_id_table("acdc")),
     "dark_zurich": _on_schemes(train_id_table("dark_zurich")),
     "nighttime_driving": _on_schemes(train_id_table("nighttime_driving")),
+    "idd": _on_schemes(train_id_table("idd")),
 }
 
 # Every value of the files by its own name, where the table on the 19 classes depends on a map.

@@ -80,6 +80,20 @@ FORMS = [
         "0_frame_0205_gtCoarse_labelTrainIds.png",
         TRAIN_IDS,
     ),
+    Form(
+        "idd:train",
+        "0/005506",
+        "idd/leftImg8bit/train/0/005506_leftImg8bit.png",
+        "idd/gtFine/train/0/005506_gtFine_labelcsTrainIds.png",
+        TRAIN_IDS,
+    ),
+    Form(
+        "idd:val",
+        "119/frame0029",
+        "idd/leftImg8bit/val/119/frame0029_leftImg8bit.jpg",
+        "idd/gtFine/val/119/frame0029_gtFine_labelcsTrainIds.png",
+        TRAIN_IDS,
+    ),
 ]
 forms = pytest.mark.parametrize("form", FORMS, ids=lambda form: form.on)
 LABELLED = [form for form in FORMS if form.target is not None]
@@ -117,7 +131,7 @@ def test_a_file_without_its_partner_is_named_with_the_place_it_belongs(
     image.unlink()
     with pytest.raises(DatasetError) as caught:
         index_dataset(parse_evaluation_set(form.on), root)
-    assert f"label map {target} has no image {image}" in str(caught.value)
+    assert f"label map {target} has no image {image.with_suffix('')}" in str(caught.value)
 
 
 @forms
@@ -166,3 +180,26 @@ def test_acdc_with_a_part_of_its_conditions_says_which_split_to_take(root: Path)
     FORMS[1].write(root)
     with pytest.raises(DatasetError, match=r"fog/val.*all four.*'val-night'"):
         find_dataset(DatasetConfig(name="acdc", split="val"), root)
+
+
+def test_idd_keeps_frames_of_one_number_in_two_drives_apart(root: Path) -> None:
+    for drive in ("0", "1"):
+        Form(
+            "idd:val",
+            f"{drive}/005506",
+            f"idd/leftImg8bit/val/{drive}/005506_leftImg8bit.png",
+            f"idd/gtFine/val/{drive}/005506_gtFine_labelcsTrainIds.png",
+            TRAIN_IDS,
+        ).write(root)
+    found = index_dataset(DatasetConfig(name="idd", split="val"), root)
+    assert [s.name for s in found] == ["0/005506", "1/005506"]
+    assert all(s.target and s.target.parent.name == s.name[0] for s in found)
+
+
+@pytest.mark.parametrize("file", ["005506_gtFine_polygons.json", "005506_gtFine_labelids.png"])
+def test_idd_without_painted_label_maps_says_the_command(root: Path, file: str) -> None:
+    write_image(root / "idd/leftImg8bit/val/0/005506_leftImg8bit.png", np.zeros((2, 2, 3), "u1"))
+    (root / "idd/gtFine/val/0").mkdir(parents=True)
+    (root / "idd/gtFine/val/0" / file).write_bytes(b"{}")
+    with pytest.raises(DatasetError, match=rf"{file}.*createLabels\.py.*csTrainId"):
+        index_dataset(DatasetConfig(name="idd", split="val"), root)

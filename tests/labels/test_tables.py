@@ -25,6 +25,7 @@ NINETEEN = (
     "acdc",
     "dark_zurich",
     "nighttime_driving",
+    "idd",
 )
 ON_NINETEEN = ("cityscapes19", "street11", "synthia16", "synthia13")
 ALL = [
