@@ -28,6 +28,7 @@ DatasetName = Literal[
     "dark_zurich",
     "nighttime_driving",
     "idd",
+    "foggy_cityscapes",
     "folder",
 ]
 BackboneName = Literal[

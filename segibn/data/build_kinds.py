@@ -15,6 +15,7 @@ from segibn.data import (
     camvid,
     cityscapes,
     dark_zurich,
+    foggy_cityscapes,
     folder,
     gta5,
     idd,
@@ -102,6 +103,7 @@ KINDS = {
     "dark_zurich": _plain("dark_zurich", dark_zurich),
     "nighttime_driving": _plain("nighttime_driving", nighttime_driving),
     "idd": _plain("idd", idd),
+    "foggy_cityscapes": _plain("cityscapes", foggy_cityscapes),
     "folder": Kind("", folder.SOURCE, (), _find_in_folders),
 }
 """Data set name, as in configs -> its kind."""

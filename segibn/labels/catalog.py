@@ -50,6 +50,7 @@ _TABLES: dict[str, dict[str, LabelSet]] = {
     "dark_zurich": _on_schemes(train_id_table("dark_zurich")),
     "nighttime_driving": _on_schemes(train_id_table("nighttime_driving")),
     "idd": _on_schemes(train_id_table("idd")),
+    "foggy_cityscapes": _on_schemes(CITYSCAPES),
 }
 
 # Every value of the files by its own name, where the table on the 19 classes depends on a map.

@@ -3,7 +3,7 @@
 One row a data set and split; what only one of them can do is tested below the rows.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,9 @@ from segibn.data.build import build_eval_frames, find_dataset, index_dataset
 from segibn.errors import DatasetError
 from segibn.files import write_image, write_label_png
 
+# Cityscapes' label ids, in train id order; the others of 0..33 are ignored.
+EVALUATED = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33)
+LABEL_IDS = {value: 255 for value in range(34)} | {v: i for i, v in enumerate(EVALUATED)}
 TRAIN_IDS = {**{value: value for value in range(19)}, 255: 255}
 
 
@@ -94,6 +97,25 @@ FORMS = [
         "idd/gtFine/val/119/frame0029_gtFine_labelcsTrainIds.png",
         TRAIN_IDS,
     ),
+    *(
+        Form(
+            f"foggy_cityscapes:{split}-{beta}",
+            f"{city}_000000_000294",
+            f"cityscapes/leftImg8bit_foggy/{split}/{city}/"
+            f"{city}_000000_000294_leftImg8bit_foggy_beta_{beta}.png",
+            f"cityscapes/gtFine/{split}/{city}/{city}_000000_000294_gtFine_labelIds.png",
+            LABEL_IDS,
+        )
+        for split, city, beta in [("train", "aachen", "0.005"), ("val", "frankfurt", "0.02")]
+    ),
+    Form(
+        "foggy_cityscapes:test-0.01",
+        "berlin_000000_000019",
+        "cityscapes/leftImg8bit_foggy/test/berlin/"
+        "berlin_000000_000019_leftImg8bit_foggy_beta_0.01.png",
+        None,
+        LABEL_IDS,
+    ),
 ]
 forms = pytest.mark.parametrize("form", FORMS, ids=lambda form: form.on)
 LABELLED = [form for form in FORMS if form.target is not None]
@@ -117,10 +139,19 @@ def test_every_value_becomes_its_train_id(form: Form, root: Path) -> None:
     assert dict(zip(form.values, target[:, 0].tolist(), strict=True)) == form.values
 
 
+def _twin(form: Form) -> Form:
+    """The same form with another frame."""
+    name = form.name[:-1] + ("2" if form.name[-1] == "1" else "1")
+    image, target = form.image.replace(form.name, name), str(form.target).replace(form.name, name)
+    assert image != form.image
+    return replace(form, name=name, image=image, target=target)
+
+
 @labelled
 def test_a_file_without_its_partner_is_named_with_the_place_it_belongs(
     form: Form, root: Path
 ) -> None:
+    _twin(form).write(root)  # one whole sample, so that the split is there
     image, target = form.write(root), root / str(form.target)
     content = target.read_bytes()
     target.unlink()
@@ -203,3 +234,33 @@ def test_idd_without_painted_label_maps_says_the_command(root: Path, file: str) 
     (root / "idd/gtFine/val/0" / file).write_bytes(b"{}")
     with pytest.raises(DatasetError, match=rf"{file}.*createLabels\.py.*csTrainId"):
         index_dataset(DatasetConfig(name="idd", split="val"), root)
+
+
+def test_foggy_cityscapes_keeps_its_three_densities_apart(root: Path) -> None:
+    for beta in ("0.005", "0.01", "0.02"):
+        name = "ulm_000000_000019"
+        folder = "cityscapes/leftImg8bit_foggy/train/ulm"
+        write_image(
+            root / folder / f"{name}_leftImg8bit_foggy_beta_{beta}.png", np.zeros((2, 2, 3), "u1")
+        )
+    write_label_png(
+        root / f"cityscapes/gtFine/train/ulm/{name}_gtFine_labelIds.png", np.zeros((2, 2), "u1")
+    )
+    for beta in ("0.005", "0.01", "0.02"):
+        dataset = DatasetConfig(name="foggy_cityscapes", split=f"train-{beta}")
+        (sample,) = index_dataset(dataset, root)
+        assert sample.image.stem.endswith(f"beta_{beta}")
+    both = DatasetConfig(name="foggy_cityscapes", split="train-0.01+train-0.02")
+    with pytest.raises(DatasetError, match="stands in two"):
+        index_dataset(both, root)
+
+
+def test_a_check_of_foggy_cityscapes_passes_over_densities_that_are_not_there(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (form,) = (form for form in FORMS if form.on == "foggy_cityscapes:val-0.02")
+    form.write(root)
+    assert check(["foggy_cityscapes", "--datasets", str(root), "--jobs", "1"]) == 0
+    assert capsys.readouterr().out.count("all good") == 1
+    with pytest.raises(DatasetError, match=r"no \*_leftImg8bit_foggy_beta_0\.01\.png below"):
+        index_dataset(DatasetConfig(name="foggy_cityscapes", split="val-0.01"), root)

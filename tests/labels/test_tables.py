@@ -26,6 +26,7 @@ NINETEEN = (
     "dark_zurich",
     "nighttime_driving",
     "idd",
+    "foggy_cityscapes",
 )
 ON_NINETEEN = ("cityscapes19", "street11", "synthia16", "synthia13")
 ALL = [
