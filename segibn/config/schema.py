@@ -29,6 +29,7 @@ DatasetName = Literal[
     "nighttime_driving",
     "idd",
     "foggy_cityscapes",
+    "wilddash2",
     "folder",
 ]
 BackboneName = Literal[

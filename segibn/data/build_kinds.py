@@ -22,6 +22,7 @@ from segibn.data import (
     mapillary,
     nighttime_driving,
     synthia,
+    wilddash2,
 )
 from segibn.data.samples import Pairing, Source
 from segibn.errors import ConfigError
@@ -104,6 +105,7 @@ KINDS = {
     "nighttime_driving": _plain("nighttime_driving", nighttime_driving),
     "idd": _plain("idd", idd),
     "foggy_cityscapes": _plain("cityscapes", foggy_cityscapes),
+    "wilddash2": _plain("wilddash2", wilddash2),
     "folder": Kind("", folder.SOURCE, (), _find_in_folders),
 }
 """Data set name, as in configs -> its kind."""

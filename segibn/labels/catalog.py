@@ -13,6 +13,7 @@ from segibn.labels.mapillary import MAPILLARY65, MAPILLARY_REIN, MAPILLARY_ROBUS
 from segibn.labels.nineteen import train_id_table
 from segibn.labels.street11 import STREET11
 from segibn.labels.synthia import SYNTHIA, SYNTHIA13, SYNTHIA16
+from segibn.labels.wilddash2 import WILDDASH19, WILDDASH80
 
 
 def _on_schemes(table: LabelSet) -> dict[str, LabelSet]:
@@ -51,10 +52,11 @@ _TABLES: dict[str, dict[str, LabelSet]] = {
     "nighttime_driving": _on_schemes(train_id_table("nighttime_driving")),
     "idd": _on_schemes(train_id_table("idd")),
     "foggy_cityscapes": _on_schemes(CITYSCAPES),
+    "wilddash2": _on_schemes(WILDDASH19),
 }
 
-# Every value of the files by its own name, where the table on the 19 classes depends on a map.
-_RAW_TABLES = {"mapillary": MAPILLARY65}
+# Every value of the files as a class of its own, where many of them make one of the 19.
+_RAW_TABLES = {"mapillary": MAPILLARY65, "wilddash2": WILDDASH80}
 
 DATASETS = tuple(_TABLES)
 """Names of the data sets that have a label table."""

@@ -19,6 +19,11 @@ from segibn.files import write_image, write_label_png
 # Cityscapes' label ids, in train id order; the others of 0..33 are ignored.
 EVALUATED = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33)
 LABEL_IDS = {value: 255 for value in range(34)} | {v: i for i, v in enumerate(EVALUATED)}
+# WildDash 2 goes on with 34..80; those that the authors' policy makes one of the 19 classes.
+WILDDASH_BEYOND_CITYSCAPES = dict.fromkeys(range(34, 81), 255) | {
+    34: 14, 35: 13, 38: 0, 41: 0, 43: 0, 45: 5, 46: 5, 47: 12, 48: 12, 49: 12, 52: 1, 56: 3, 58: 17,
+    61: 0, 64: 0, 65: 1, 70: 0, 74: 0, 75: 0, 76: 0, 77: 1, 78: 9, 79: 0, 80: 1,
+}  # fmt: skip
 TRAIN_IDS = {**{value: value for value in range(19)}, 255: 255}
 
 
@@ -115,6 +120,13 @@ FORMS = [
         "berlin_000000_000019_leftImg8bit_foggy_beta_0.01.png",
         None,
         LABEL_IDS,
+    ),
+    Form(
+        "wilddash2:all",
+        "ar0000_100000",
+        "wilddash2/images/ar0000_100000.jpg",
+        "wilddash2/labels/ar0000_100000_labelIds.png",
+        LABEL_IDS | WILDDASH_BEYOND_CITYSCAPES,
     ),
 ]
 forms = pytest.mark.parametrize("form", FORMS, ids=lambda form: form.on)
@@ -264,3 +276,10 @@ def test_a_check_of_foggy_cityscapes_passes_over_densities_that_are_not_there(
     assert capsys.readouterr().out.count("all good") == 1
     with pytest.raises(DatasetError, match=r"no \*_leftImg8bit_foggy_beta_0\.01\.png below"):
         index_dataset(DatasetConfig(name="foggy_cityscapes", split="val-0.01"), root)
+
+
+def test_wilddash2_without_label_maps_says_the_command_that_makes_them(root: Path) -> None:
+    write_image(root / "wilddash2/images/ar0000_100000.jpg", np.zeros((2, 2, 3), "u1"))
+    (root / "wilddash2/panoptic.json").write_text("{}")
+    with pytest.raises(DatasetError, match=r"pano2sem\.py.*--outp_dir_sem .*wilddash2/labels"):
+        index_dataset(DatasetConfig(name="wilddash2", split="all"), root)

@@ -27,6 +27,7 @@ NINETEEN = (
     "nighttime_driving",
     "idd",
     "foggy_cityscapes",
+    "wilddash2",
 )
 ON_NINETEEN = ("cityscapes19", "street11", "synthia16", "synthia13")
 ALL = [
