@@ -30,6 +30,7 @@ DatasetName = Literal[
     "idd",
     "foggy_cityscapes",
     "wilddash2",
+    "kitti",
     "folder",
 ]
 BackboneName = Literal[

@@ -19,6 +19,7 @@ from segibn.data import (
     folder,
     gta5,
     idd,
+    kitti,
     mapillary,
     nighttime_driving,
     synthia,
@@ -106,6 +107,7 @@ KINDS = {
     "idd": _plain("idd", idd),
     "foggy_cityscapes": _plain("cityscapes", foggy_cityscapes),
     "wilddash2": _plain("wilddash2", wilddash2),
+    "kitti": _plain("kitti", kitti),
     "folder": Kind("", folder.SOURCE, (), _find_in_folders),
 }
 """Data set name, as in configs -> its kind."""

@@ -53,6 +53,7 @@ _TABLES: dict[str, dict[str, LabelSet]] = {
     "idd": _on_schemes(train_id_table("idd")),
     "foggy_cityscapes": _on_schemes(CITYSCAPES),
     "wilddash2": _on_schemes(WILDDASH19),
+    "kitti": _on_schemes(CITYSCAPES),
 }
 
 # Every value of the files as a class of its own, where many of them make one of the 19.

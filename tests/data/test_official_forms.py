@@ -128,6 +128,14 @@ FORMS = [
         "wilddash2/labels/ar0000_100000_labelIds.png",
         LABEL_IDS | WILDDASH_BEYOND_CITYSCAPES,
     ),
+    Form(
+        "kitti:training",
+        "000007_10",
+        "kitti/training/image_2/000007_10.png",
+        "kitti/training/semantic/000007_10.png",
+        LABEL_IDS,
+    ),
+    Form("kitti:testing", "000199_10", "kitti/testing/image_2/000199_10.png", None, LABEL_IDS),
 ]
 forms = pytest.mark.parametrize("form", FORMS, ids=lambda form: form.on)
 LABELLED = [form for form in FORMS if form.target is not None]

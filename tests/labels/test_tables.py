@@ -28,6 +28,7 @@ NINETEEN = (
     "idd",
     "foggy_cityscapes",
     "wilddash2",
+    "kitti",
 )
 ON_NINETEEN = ("cityscapes19", "street11", "synthia16", "synthia13")
 ALL = [
@@ -145,7 +146,7 @@ def test_the_catalog_lists_exactly_the_schemes_it_has() -> None:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("kitti",), "no label table for 'kitti'"),
+        (("waymo",), "no label table for 'waymo'"),
         (("cityscapes", "camvid11"), "cannot be read in the classes 'camvid11'"),
         (("camvid", None, "2018"), "one encoding only"),
         (("camvid", None, None, "rein"), "one label map only"),
