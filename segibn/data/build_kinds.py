@@ -89,8 +89,9 @@ KINDS = {
     "bdd100k_semseg": Kind(
         "bdd100k",
         bdd100k.SEMSEG,
-        bdd100k.SPLITS,
+        bdd100k.SEMSEG_SPLITS,
         lambda root, dataset: bdd100k.find_semseg(root, dataset.split),
+        overlapping=("night",),
     ),
     "bdd100k_drivable": Kind(
         "bdd100k",
