@@ -31,6 +31,7 @@ DatasetName = Literal[
     "foggy_cityscapes",
     "wilddash2",
     "kitti",
+    "urbansyn",
     "folder",
 ]
 BackboneName = Literal[

@@ -23,6 +23,7 @@ from segibn.data import (
     mapillary,
     nighttime_driving,
     synthia,
+    urbansyn,
     wilddash2,
 )
 from segibn.data.samples import Pairing, Source
@@ -109,6 +110,7 @@ KINDS = {
     "foggy_cityscapes": _plain("cityscapes", foggy_cityscapes),
     "wilddash2": _plain("wilddash2", wilddash2),
     "kitti": _plain("kitti", kitti),
+    "urbansyn": _plain("urbansyn", urbansyn),
     "folder": Kind("", folder.SOURCE, (), _find_in_folders),
 }
 """Data set name, as in configs -> its kind."""

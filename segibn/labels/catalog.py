@@ -13,6 +13,7 @@ from segibn.labels.mapillary import MAPILLARY65, MAPILLARY_REIN, MAPILLARY_ROBUS
 from segibn.labels.nineteen import train_id_table
 from segibn.labels.street11 import STREET11
 from segibn.labels.synthia import SYNTHIA, SYNTHIA13, SYNTHIA16
+from segibn.labels.urbansyn import URBANSYN
 from segibn.labels.wilddash2 import WILDDASH19, WILDDASH80
 
 
@@ -54,6 +55,7 @@ _TABLES: dict[str, dict[str, LabelSet]] = {
     "foggy_cityscapes": _on_schemes(CITYSCAPES),
     "wilddash2": _on_schemes(WILDDASH19),
     "kitti": _on_schemes(CITYSCAPES),
+    "urbansyn": _on_schemes(URBANSYN),
 }
 
 # Every value of the files as a class of its own, where many of them make one of the 19.

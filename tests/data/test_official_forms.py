@@ -136,6 +136,13 @@ FORMS = [
         LABEL_IDS,
     ),
     Form("kitti:testing", "000199_10", "kitti/testing/image_2/000199_10.png", None, LABEL_IDS),
+    Form(
+        "urbansyn:all",
+        "0043",
+        "urbansyn/rgb/rgb_0043.png",
+        "urbansyn/ss/ss_0043.png",
+        TRAIN_IDS | {19: 255},
+    ),
 ]
 forms = pytest.mark.parametrize("form", FORMS, ids=lambda form: form.on)
 LABELLED = [form for form in FORMS if form.target is not None]
@@ -291,3 +298,10 @@ def test_wilddash2_without_label_maps_says_the_command_that_makes_them(root: Pat
     (root / "wilddash2/panoptic.json").write_text("{}")
     with pytest.raises(DatasetError, match=r"pano2sem\.py.*--outp_dir_sem .*wilddash2/labels"):
         index_dataset(DatasetConfig(name="wilddash2", split="all"), root)
+
+
+def test_urbansyn_with_label_files_renamed_as_the_frames_is_found_too(root: Path) -> None:
+    write_image(root / "urbansyn/rgb/rgb_0001.png", np.zeros((2, 2, 3), "u1"))
+    write_label_png(root / "urbansyn/ss/rgb_0001.png", np.zeros((2, 2), "u1"))
+    (sample,) = index_dataset(DatasetConfig(name="urbansyn", split="all"), root)
+    assert (sample.name, sample.target) == ("0001", root / "urbansyn/ss/rgb_0001.png")

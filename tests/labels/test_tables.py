@@ -29,6 +29,7 @@ NINETEEN = (
     "foggy_cityscapes",
     "wilddash2",
     "kitti",
+    "urbansyn",
 )
 ON_NINETEEN = ("cityscapes19", "street11", "synthia16", "synthia13")
 ALL = [
