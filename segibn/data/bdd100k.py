@@ -107,7 +107,7 @@ def find_semseg(root: Path, split: str) -> Pairing:
 
     def find_one(part: str) -> Pairing:
         if part == "night":
-            whole = join_splits("train+val", find_one)
+            whole = join_splits("+".join(_labelled_parts(root)), find_one)
             names = read_names("bdd100k_night.txt")
             return replace(whole.keep(names.__contains__), official_count=len(names))
         if part not in SPLITS:
@@ -115,6 +115,15 @@ def find_semseg(root: Path, split: str) -> Pairing:
         return _find_one(root, part, _present(root, part, _SEMSEG_LAYOUTS, SEMSEG)[0], SEMSEG)
 
     return join_splits(split, find_one)
+
+
+def _labelled_parts(root: Path) -> list[str]:
+    """Which of train and val is there; train if neither is, for the message."""
+    return [
+        split
+        for split in ("train", "val")
+        if any((root / layout.images.format(split=split)).is_dir() for layout in _SEMSEG_LAYOUTS)
+    ] or ["train"]
 
 
 def index_drivable(root: Path, split: str, encoding: str = "auto") -> list[SamplePaths]:

@@ -19,7 +19,7 @@ SOURCE = Source(
 idd/leftImg8bit/{train,val,test}/<drive>/<frame>_leftImg8bit.png    (or .jpg)
 idd/gtFine/{train,val}/<drive>/<frame>_gtFine_labelcsTrainIds.png   (painted by createLabels.py)
 """,
-    where="https://idd.insaan.iiit.ac.in (registration; research use): IDD Segmentation, unpacked "
+    where="https://idd.insaan.iiit.ac.in (registration; its own terms): IDD Segmentation, unpacked "
     "into idd/; then createLabels.py --id-type csTrainId of "
     "https://github.com/AutoNUE/public-code",
     official_counts={"train": 6_993, "val": 981, "test": 2_029},

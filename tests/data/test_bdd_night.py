@@ -46,6 +46,18 @@ def test_a_day_frame_without_label_map_does_not_stop_the_night(root: Path) -> No
     assert len(index_dataset(DatasetConfig(name="bdd100k_semseg", split="night"), root)) == 1
 
 
+def test_train_alone_gives_its_part(root: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (night, *_) = sorted(read_names("bdd100k_night.txt"))
+    _write(root, "train", night)
+    assert len(index_dataset(DatasetConfig(name="bdd100k_semseg", split="night"), root)) == 1
+    assert "1 frames here, the official split has 87" in caplog.text
+
+
+def test_nothing_there_says_where_to_get_it(root: Path) -> None:
+    with pytest.raises(DatasetError, match=r"images/10k/train[\s\S]*bdd-data"):
+        index_dataset(DatasetConfig(name="bdd100k_semseg", split="night"), root)
+
+
 def test_a_check_of_the_whole_does_not_read_them_twice() -> None:
     assert distinct_splits("bdd100k_semseg") == ("train", "val", "test")
 
