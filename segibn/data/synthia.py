@@ -19,8 +19,8 @@ SOURCE = Source(
 synthia/RGB/0000000.png ... 0009399.png
 synthia/GT/LABELS/0000000.png ... 0009399.png    (16-bit RGB PNG, class in the first channel)
 """,
-    where="https://synthia-dataset.net/downloads/ (non-commercial use): SYNTHIA-RAND-CITYSCAPES, whose "
-    "folder RAND_CITYSCAPES is renamed to synthia/, or put into it",
+    where="https://synthia-dataset.net/downloads/ (non-commercial use): the set "
+    "SYNTHIA-RAND-CITYSCAPES, whose folder RAND_CITYSCAPES is renamed to synthia/, or put into it",
     official_counts={"train": 6_580, "val": 2_820, "all": 9_400},
 )
 SPLITS = ("train", "val", "all")
