@@ -19,7 +19,8 @@ import numpy as np
 
 from segibn.data.samples import Orphan, Pairing, SamplePaths, partial_note
 from segibn.errors import SegibnError
-from segibn.files import LabelStorage, read_image, read_label_map
+from segibn.files import read_image, read_label_map
+from segibn.files.pictures import LabelStorage
 from segibn.labels.label_set import LabelSet
 
 Size = tuple[int, int]

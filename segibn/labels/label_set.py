@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from segibn.errors import ConfigError, LabelValueError
-from segibn.files import LabelStorage
+from segibn.files.pictures import LabelStorage
 
 IGNORE_INDEX = 255
 """The train id of pixels that neither the loss nor a score counts."""
