@@ -5,11 +5,12 @@ exist in the layout of the 2018 release and in that of 2021. For drivable area t
 number the classes differently; `encoding.py` checks which numbers the files hold.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from segibn.data.samples import Pairing, SamplePaths, Source, join_splits, names_in, pair_by_name
 from segibn.data.samples import strict as _strict
+from segibn.data.shipped_lists import read_names
 from segibn.errors import DatasetError
 
 _WHERE = (
@@ -37,9 +38,12 @@ bdd100k/seg/images/{train,val,test}/<id>.jpg                     (2018 release) 
 bdd100k/seg/labels/{train,val}/<id>_train_id.png
 """,
     where=_WHERE + "'10K Images' and 'Segmentation', unpacked into bdd100k/",
-    official_counts={"train": 7_000, "val": 1_000, "test": 2_000},
+    official_counts={"train": 7_000, "val": 1_000, "test": 2_000, "night": 87},
 )
 SPLITS = ("train", "val", "test")
+SEMSEG_SPLITS = (*SPLITS, "night")
+"""``night`` is BDD100K-night (Sakaridis et al.): night frames of train and val whose labels are
+right, as those of many are not. It is not for networks that were trained on ``train``."""
 UNLABELLED = ("test",)
 
 
@@ -100,12 +104,26 @@ def find_semseg(root: Path, split: str) -> Pairing:
         DatasetError: unknown split, or a folder of the layout is missing.
     """
     root = _own_folder(Path(root))
-    return join_splits(
-        split,
-        lambda part: _find_one(
-            root, part, _present(root, part, _SEMSEG_LAYOUTS, SEMSEG)[0], SEMSEG
-        ),
-    )
+
+    def find_one(part: str) -> Pairing:
+        if part == "night":
+            whole = join_splits("+".join(_labelled_parts(root)), find_one)
+            names = read_names("bdd100k_night.txt")
+            return replace(whole.keep(names.__contains__), official_count=len(names))
+        if part not in SPLITS:
+            raise SEMSEG.unknown_split(part, SEMSEG_SPLITS)
+        return _find_one(root, part, _present(root, part, _SEMSEG_LAYOUTS, SEMSEG)[0], SEMSEG)
+
+    return join_splits(split, find_one)
+
+
+def _labelled_parts(root: Path) -> list[str]:
+    """Which of train and val is there; train if neither is, for the message."""
+    return [
+        split
+        for split in ("train", "val")
+        if any((root / layout.images.format(split=split)).is_dir() for layout in _SEMSEG_LAYOUTS)
+    ] or ["train"]
 
 
 def index_drivable(root: Path, split: str, encoding: str = "auto") -> list[SamplePaths]:

@@ -65,6 +65,15 @@ class Pairing:
     targets_without_image: tuple[Orphan, ...] = ()
     official_count: int | None = None
 
+    def keep(self, wanted: Callable[[str], bool]) -> "Pairing":
+        """Return the part of it whose names are wanted; the official count stays."""
+        return Pairing(
+            tuple(sample for sample in self.samples if wanted(sample.name)),
+            tuple(orphan for orphan in self.images_without_target if wanted(orphan.name)),
+            tuple(orphan for orphan in self.targets_without_image if wanted(orphan.name)),
+            self.official_count,
+        )
+
     @property
     def orphans(self) -> tuple[Orphan, ...]:
         """All files that stand alone, images first."""
@@ -211,17 +220,32 @@ def partial_note(pairing: Pairing) -> str:
     return f"{found:,} frames here, the official split has {official:,}"
 
 
-def names_in(folder: Path, suffix: str, *, recursive: bool = False) -> dict[str, Path]:
+def names_in(
+    folder: Path,
+    suffix: str | tuple[str, ...],
+    *,
+    recursive: bool = False,
+    keep_folders: bool = False,
+) -> dict[str, Path]:
     """Return the files of a folder whose name ends in ``suffix``, by their name without it.
 
+    Args:
+        folder: where to look.
+        suffix: one, or several of which each will do.
+        recursive: look into subfolders too.
+        keep_folders: whether a name begins with its subfolders, ``119/005506``.
+
     Raises:
-        DatasetError: two files in different subfolders have the same name.
+        DatasetError: two files have the same name.
     """
+    endings = (suffix,) if isinstance(suffix, str) else suffix
     found: dict[str, Path] = {}
-    for path in list_files(folder, (Path(suffix).suffix,), recursive=recursive):
-        if not path.name.endswith(suffix):
+    for path in list_files(folder, [Path(end).suffix for end in endings], recursive=recursive):
+        own = next((end for end in endings if path.name.endswith(end)), None)
+        if own is None:
             continue
-        name = path.name.removesuffix(suffix)
+        whole = path.relative_to(folder).as_posix() if keep_folders else path.name
+        name = whole.removesuffix(own)
         if name in found:
             raise DatasetError(f"two files for '{name}': {found[name]} and {path}; remove one")
         found[name] = path

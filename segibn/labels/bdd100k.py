@@ -10,16 +10,10 @@ map to the train ids 0 background, 1 direct, 2 alternative (the order of 2018).
 
 from dataclasses import replace
 
-from segibn.labels.cityscapes import CITYSCAPES
-from segibn.labels.label_set import IGNORE_INDEX, Label, LabelSet
+from segibn.labels.label_set import Label, LabelSet
+from segibn.labels.nineteen import train_id_table
 
-SEMSEG = LabelSet(
-    "bdd100k_semseg",
-    (
-        *(replace(row, label_id=row.train_id) for row in CITYSCAPES.labels if row.train_id < 19),
-        Label("unlabeled", 255, IGNORE_INDEX, (0, 0, 0), "void"),
-    ),
-)
+SEMSEG = train_id_table("bdd100k_semseg")
 
 _BACKGROUND = Label("background", 0, 0, (0, 0, 0))
 _DIRECT = Label("direct", 1, 1, (219, 94, 86))  # the lane the car is in

@@ -105,8 +105,8 @@ def test_the_tool_calls_its_verb(verb, repository):
 
 def test_a_tool_prints_a_users_mistake_without_a_traceback(repository, tmp_path):
     tool = repository / "tools" / "cross_domain.py"
-    command = [sys.executable, str(tool), "runs/none", "--on", "kitti:val"]
+    command = [sys.executable, str(tool), "runs/none", "--on", "waymo:val"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
     assert done.returncode == 2
-    assert "unknown data set 'kitti'" in done.stderr
+    assert "unknown data set 'waymo'" in done.stderr
     assert "Traceback" not in done.stderr

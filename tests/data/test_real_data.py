@@ -40,6 +40,14 @@ def test_frames_have_their_size_and_the_common_classes(
     assert seen <= {*range(frames.label_set.num_classes), 255}
 
 
+def test_bdd100k_night_is_darker_than_the_rest(real_data: Path) -> None:
+    brightness = {}
+    for split in ("night", "train"):
+        frames = build_eval_frames(DatasetConfig(name="bdd100k_semseg", split=split), real_data)
+        brightness[split] = np.mean([image.mean() for _, image, _ in frames])
+    assert brightness["night"] < 0.7 * brightness["train"]
+
+
 @pytest.mark.parametrize("split", ["train", "val"])
 def test_every_single_real_drivable_map_tells_its_encoding(real_data: Path, split: str) -> None:
     samples = index_dataset(DatasetConfig(name="bdd100k_drivable", split=split), real_data)
