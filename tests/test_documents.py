@@ -18,6 +18,7 @@ DOCUMENTS = [
         "datasets/README.md",
         "results/README.md",
         "docs/training.md",
+        "docs/inference.md",
     )
 ]
 CONFIGS = sorted((ROOT / "configs").rglob("*.yaml"))
