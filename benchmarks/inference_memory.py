@@ -32,7 +32,7 @@ from segibn.models.windows import window_slices
 from segibn.predict import InferenceOptions, Predictor
 
 CLASSES = 19
-SCALES = (0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0)
+SCALES = (0.5, 0.75, 1.0, 1.25, 1.5, 1.75)
 Size = tuple[int, int]
 
 
@@ -189,7 +189,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--size", type=int, nargs=2, default=(1024, 2048), metavar=("H", "W"))
     parser.add_argument("--scales", type=float, nargs="+", default=SCALES, metavar="S")
-    parser.add_argument("--frames", type=int, default=8, help="of the last row (default 8)")
+    parser.add_argument("--frames", type=int, default=5, help="of the last row (default 5)")
     options = parser.parse_args(argv)
     torch.set_num_threads(1)
     print("MiB beyond what the process held before: network alone, with prediction, added")
