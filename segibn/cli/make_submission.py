@@ -59,7 +59,7 @@ def build_parser() -> argparse.ArgumentParser:
             action="store_true",
             help=f"the {form.num_frames} official test frames, all of them",
         )
-        add_inference_arguments(one)
+        add_inference_arguments(one, ensemble=True)
     return parser
 
 
@@ -68,13 +68,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = build_parser().parse_args(argv)
 
     from segibn.cli.progress import Phases
-    from segibn.cli.scoring import load_run
+    from segibn.cli.scoring import load_ensemble
     from segibn.files import image_size
     from segibn.submission.write import write_submission
 
     form = FORMATS[arguments.benchmark]
     frames = _choose_frames(form, arguments)
-    run = load_run(arguments.run)
+    run = load_ensemble(arguments)
     _require_classes(run, form)
     sizes = {key: image_size(path) for key, path in frames.items()}
 
@@ -138,7 +138,7 @@ def _work(
     stats = [(key, path.stat()) for key, path in frames.items()]
     listing = "\n".join(f"{key} {stat.st_size} {stat.st_mtime_ns}" for key, stat in stats)
     return {
-        "checkpoint": sha256_of(run.checkpoint),
+        "checkpoints": [sha256_of(one.checkpoint) for one in (run, *run.others)],
         "options": repr(inference_options(arguments, run.config)),
         "device": device_of(arguments).type,
         "frames": hashlib.sha256(listing.encode()).hexdigest(),
@@ -152,9 +152,10 @@ def _predictions(
     from segibn.predict import Predictor, read_ahead
 
     options = inference_options(arguments, run.config)
-    predict = Predictor(run.segmenter, device_of(arguments), options)
-    for key, (_, image) in zip(frames, read_ahead(frames.values()), strict=True):
-        yield key, predict(image)
+    predict = Predictor(run.segmenters, device_of(arguments), options)
+    found = predict.over(read_ahead(frames.values()))
+    for key, (_, train_ids) in zip(frames, found, strict=True):
+        yield key, train_ids
 
 
 def _values(form: Format) -> list[str]:
