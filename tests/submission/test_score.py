@@ -1,13 +1,16 @@
 """Local scores of a submission: those of the same maps in a folder; the toolkit's own example."""
 
+import copy
 import json
+import shutil
+import zipfile
 
 import numpy as np
 import pytest
 
 from segibn.errors import DatasetError, LabelValueError
 from segibn.evaluation.score_folders import score_drivable, score_semseg
-from segibn.files import write_label_png
+from segibn.files import read_label_map, write_label_png
 from segibn.submission.catalog import FORMATS
 from segibn.submission.check import check_submission
 from segibn.submission.expected import Expected
@@ -131,3 +134,36 @@ def test_the_toolkits_run_lengths_score_what_it_says(real_data, tmp_path):
     assert len(scores["averaged_classes"]) == 9
     for name, value in published.items():
         assert 100 * scores["iou"][name] == pytest.approx(value, abs=5e-4)
+
+
+@pytest.mark.real_data
+def test_the_official_script_scores_an_unpacked_submission_the_same(real_data, tmp_path):
+    """Two real frames of Cityscapes; the prediction is the truth, moved and void painted over."""
+    name = "cityscapesscripts.evaluation.evalPixelLevelSemanticLabeling"
+    official = pytest.importorskip(name)
+    form = FORMATS["cityscapes"]
+    source = real_data / "cityscapes" / "gtFine" / "train" / "aachen"
+    maps = {}
+    for path in sorted(source.glob("*_gtFine_labelIds.png"))[:2]:
+        train_ids = form.labels.to_train_ids(read_label_map(path))
+        key = path.name.removesuffix("_gtFine_labelIds.png")
+        maps[key] = np.roll(np.where(train_ids == 255, 13, train_ids), 40, axis=1)
+        target = tmp_path / "gt" / "aachen" / path.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, target)
+    sizes = {key: values.shape for key, values in maps.items()}
+    write_submission(
+        tmp_path / "s.zip", form, sizes, lambda todo: ((key, maps[key]) for key in todo)
+    )
+    expected = Expected("x", 2, sizes, form.size)
+    scorer = LocalScorer(form, tmp_path / "gt", expected)
+    report = check_submission(tmp_path / "s.zip", form, expected, scorer=scorer)
+    zipfile.ZipFile(tmp_path / "s.zip").extractall(tmp_path / "results")
+    options = copy.copy(official.args)
+    options.predictionPath, options.predictionWalk = str(tmp_path / "results"), None
+    options.quiet, options.JSONOutput, options.evalInstLevelScore = True, False, False
+    targets = sorted(map(str, (tmp_path / "gt").rglob("*_labelIds.png")))
+    preds = [official.getPrediction(options, target) for target in targets]
+    theirs = official.evaluateImgLists(preds, targets, options)
+    assert report.is_valid
+    assert report.scores.miou == pytest.approx(theirs["averageScoreClasses"], abs=1e-12)
