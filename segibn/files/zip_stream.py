@@ -48,6 +48,13 @@ class ZipStream:
         """How many members are in the file."""
         return len(self._infos)
 
+    def keep(self, count: int) -> None:
+        """Cut off all but the first ``count`` members."""
+        if count < self.finished:
+            self._stream.seek(self._infos[count].header_offset)
+            self._stream.truncate()
+            del self._infos[count:]
+
     def add(self, name: str, content: bytes) -> None:
         """Write the next member and hand it to the operating system.
 

@@ -32,6 +32,7 @@ Progress = Callable[[int, int], None]
 """Called after each map with (maps done, maps in all)."""
 
 _MAX_THREADS = 8
+_MAX_MEMBERS = 100_000
 _MAX_DIRECTORY_BYTES = 1 << 26
 _EXACT_IN_FLOAT32 = 1 << 24
 _Item = TypeVar("_Item")
@@ -126,7 +127,7 @@ def _open(path: Path, expected: Expected) -> ForeignZip:
     )
     per_map = 8 * area + (1 << 16)  # even 16-bit RGBA, uncompressed, is to be told as such
     limits = ZipLimits(
-        members=4 * expected.num_frames + 1000,
+        members=max(_MAX_MEMBERS, 4 * expected.num_frames),
         member_bytes=per_map,
         total_bytes=per_map * (expected.num_frames + 1000),
         directory_bytes=_MAX_DIRECTORY_BYTES,

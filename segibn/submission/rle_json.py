@@ -76,17 +76,29 @@ class JsonStream:
 
     def __init__(self, stream: BinaryIO, keys: Sequence[str], form: Format) -> None:
         self._stream, self._keys, self._form = stream, keys, form
-        self.finished = 0
+        self._starts: list[int] = []
         stream.seek(0)
         end = 0
         for key in keys:
             line = stream.readline()
-            if not _is_line_of(line, key, is_first=self.finished == 0):
+            if not _is_line_of(line, key, is_first=end == 0):
                 break
+            self._starts.append(end)
             end += len(line)
-            self.finished += 1
         stream.seek(end)
         stream.truncate()
+
+    @property
+    def finished(self) -> int:
+        """How many frames are in the file."""
+        return len(self._starts)
+
+    def keep(self, count: int) -> None:
+        """Cut off all but the first ``count`` frames."""
+        if count < self.finished:
+            self._stream.seek(self._starts[count])
+            self._stream.truncate()
+            del self._starts[count:]
 
     def add(self, key: str, train_ids: np.ndarray) -> None:
         """Write the next frame, (H, W) uint8 train ids, and hand it to the operating system.
@@ -97,9 +109,10 @@ class JsonStream:
         if self.finished == len(self._keys) or key != self._keys[self.finished]:
             raise ValueError(f"{key!r} is not the next frame")
         frame = json.dumps(frame_to_json(key, train_ids, self._form), separators=(",", ":"))
+        start = self._stream.tell()
         self._stream.write(("," if self.finished else "[").encode() + frame.encode() + b"\n")
         self._stream.flush()
-        self.finished += 1
+        self._starts.append(start)
 
     def finish(self) -> None:
         """Close the list; nothing can be added after it."""

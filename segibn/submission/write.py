@@ -34,6 +34,7 @@ def write_submission(
     maps_of: MapsOf,
     *,
     work: Mapping[str, Any] | None = None,
+    batch_size: int = 1,
     progress: Progress | None = None,
     check_progress: Progress | None = None,
 ) -> Report:
@@ -46,6 +47,9 @@ def write_submission(
         maps_of: see ``MapsOf``.
         work: what the maps depend on (checkpoint, options, frames), as JSON values; a partial
             file of other work is removed.
+        batch_size: how many frames of one size that follow each other are predicted together;
+            an interrupted batch is done again as a whole, because a batch of another
+            composition may round differently.
         progress: called with (maps written, maps in all), once before the first one.
         check_progress: the same, while the file is read back.
 
@@ -64,6 +68,7 @@ def write_submission(
         raise SubmissionError(f"{output}: a submission for {form.title} is a {kinds} of maps")
     with PartialFile(output, _attempt_key(form, sizes, work or {})) as file:
         stream = JsonStream(file.stream, keys, form) if is_rle else _MapZip(file, form, keys)
+        stream.keep(_start_of_batch(keys, sizes, stream.finished, batch_size))
         _add_maps(stream, keys, sizes, maps_of, progress)
         stream.finish()
         expected = Expected("this submission", len(keys), sizes, form.size)
@@ -94,6 +99,9 @@ class _MapZip:
     def finished(self) -> int:
         return self._stream.finished
 
+    def keep(self, count: int) -> None:
+        self._stream.keep(count)
+
     def add(self, key: str, train_ids: np.ndarray) -> None:
         values = self._form.labels.to_label_ids(train_ids)
         content = cv2.imencode(".png", values)[1].tobytes()
@@ -101,6 +109,18 @@ class _MapZip:
 
     def finish(self) -> None:
         self._stream.finish()
+
+
+def _start_of_batch(
+    keys: Sequence[str], sizes: Mapping[str, Size], position: int, batch_size: int
+) -> int:
+    """Return where the batch begins that a position lies in; batches hold one size."""
+    start = 0
+    for index in range(1, position + 1):
+        is_full = index - start == batch_size
+        if index == len(keys) or is_full or sizes[keys[index]] != sizes[keys[index - 1]]:
+            start = index
+    return start
 
 
 def _add_maps(

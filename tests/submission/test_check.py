@@ -160,9 +160,7 @@ def test_a_png_that_inflates_to_more_than_its_size_is_damaged(case, write_zip, p
     assert peak < 8 << 20
 
 
-def test_interlaced_or_transparent_greys_are_read_as_pillow_reads_them(
-    case, write_zip, png, tmp_path
-):
+def test_a_grey_with_a_transparent_value_is_read_as_any_other(case, write_zip, png, tmp_path):
     form, expected, members = case("wad")
     transparent = png(_zeros(6, 8) + 1, transparency=0)
     path = write_zip(tmp_path / "s.zip", [(members[0][0], transparent), *members[1:]])
@@ -261,6 +259,20 @@ def test_a_file_with_random_damage_is_refused_or_reported_never_a_crash(case, wr
         except SubmissionError:
             outcomes.add("refused")
     assert outcomes >= {False, "refused"}
+
+
+def test_more_than_any_submission_holds_is_refused_unread(case, write_zip, tmp_path):
+    form, expected, members = case("wad")
+    path = write_zip(tmp_path / "s.zip", ((str(number), b"") for number in range(100_001)))
+    with pytest.raises(SubmissionError, match="declares 100001 members"):
+        check_submission(path, form, expected)
+    path = write_zip(tmp_path / "s.zip", members)
+    data = bytearray(path.read_bytes())
+    place = data.index(b"PK\x01\x02")
+    data[place + 24 : place + 28] = b"\xf0\xff\xff\xff"  # the directory's uncompressed size
+    path.write_bytes(data)
+    with pytest.raises(SubmissionError, match=r"declares 42949\d+ bytes when unpacked"):
+        check_submission(path, form, expected)
 
 
 @pytest.mark.parametrize("content", [b"", b"no zip", b"PK\x05\x06" + bytes(18)])

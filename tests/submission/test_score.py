@@ -1,13 +1,16 @@
 """Local scores of a submission: those of the same maps in a folder; the toolkit's own example."""
 
+import copy
 import json
+import shutil
+import zipfile
 
 import numpy as np
 import pytest
 
 from segibn.errors import DatasetError, LabelValueError
 from segibn.evaluation.score_folders import score_drivable, score_semseg
-from segibn.files import write_label_png
+from segibn.files import read_label_map, write_label_png
 from segibn.submission.catalog import FORMATS
 from segibn.submission.check import check_submission
 from segibn.submission.expected import Expected
@@ -38,6 +41,15 @@ def _score(path, form, labels, keys, **options):
     return check_submission(path, form, expected, scorer=scorer)
 
 
+def _assert_equal(scores, of_folder):
+    """The counts, their conditions and what follows from them; a folder keeps more beside."""
+    ours, theirs = scores.to_dict(), of_folder.to_dict()
+    keys = ("signature", "confusion", "iou", "pixel_accuracy", "class_accuracy", "frames")
+    keys += ("averaged_classes", "num_images", "conditions")
+    for key in (*keys, *({"miou", "drivable_miou", "label_ids", "label_confusion"} & set(theirs))):
+        assert ours[key] == theirs[key], key
+
+
 def test_cityscapes_scores_are_those_of_the_folder(tmp_path):
     form = FORMATS["cityscapes"]
     maps = _submit(tmp_path / "s.zip", form, KEYS)
@@ -47,7 +59,7 @@ def test_cityscapes_scores_are_those_of_the_folder(tmp_path):
         write_label_png(tmp_path / f"pred/{key}.png", form.labels.to_label_ids(maps[key]))
     report = _score(tmp_path / "s.zip", form, tmp_path / "gt", KEYS)
     folder = score_semseg(tmp_path / "gt", tmp_path / "pred", encoding="label_ids")
-    assert report.scores.to_dict() == folder.to_dict()
+    _assert_equal(report.scores, folder)
     assert report.scores.signature in report.format_text()
     assert report.to_dict()["scores"]["num_images"] == 2
 
@@ -65,7 +77,7 @@ def test_drivable_scores_are_those_of_the_folder_in_either_encoding(tmp_path, na
     own = "2018" if name == "wad" else "2021"
     report = _score(tmp_path / "s.zip", form, tmp_path / "gt", IDS)
     folder = score_drivable(tmp_path / "gt", tmp_path / "pred", pred_encoding=own)
-    assert report.scores.to_dict() == folder.to_dict()
+    _assert_equal(report.scores, folder)
     assert report.scores.target_encoding == release
 
 
@@ -80,7 +92,7 @@ def test_a_missing_map_is_all_void_for_the_toolkit_and_stops_the_others(tmp_path
         assert report.faults[0].what == "frames without a map"
         if form.missing_is_void:
             folder = score_semseg(top / "gt", top / "pred", "bdd100k", policy="bdd100k")
-            assert report.scores.to_dict() == folder.to_dict()
+            _assert_equal(report.scores, folder)
             assert "scored as all void" in str(report.notes)
         else:
             assert report.scores is None
@@ -131,3 +143,36 @@ def test_the_toolkits_run_lengths_score_what_it_says(real_data, tmp_path):
     assert len(scores["averaged_classes"]) == 9
     for name, value in published.items():
         assert 100 * scores["iou"][name] == pytest.approx(value, abs=5e-4)
+
+
+@pytest.mark.real_data
+def test_the_official_script_scores_an_unpacked_submission_the_same(real_data, tmp_path):
+    """Two real frames of Cityscapes; the prediction is the truth, moved and void painted over."""
+    name = "cityscapesscripts.evaluation.evalPixelLevelSemanticLabeling"
+    official = pytest.importorskip(name)
+    form = FORMATS["cityscapes"]
+    source = real_data / "cityscapes" / "gtFine" / "train" / "aachen"
+    maps = {}
+    for path in sorted(source.glob("*_gtFine_labelIds.png"))[:2]:
+        train_ids = form.labels.to_train_ids(read_label_map(path))
+        key = path.name.removesuffix("_gtFine_labelIds.png")
+        maps[key] = np.roll(np.where(train_ids == 255, 13, train_ids), 40, axis=1)
+        target = tmp_path / "gt" / "aachen" / path.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, target)
+    sizes = {key: values.shape for key, values in maps.items()}
+    write_submission(
+        tmp_path / "s.zip", form, sizes, lambda todo: ((key, maps[key]) for key in todo)
+    )
+    expected = Expected("x", 2, sizes, form.size)
+    scorer = LocalScorer(form, tmp_path / "gt", expected)
+    report = check_submission(tmp_path / "s.zip", form, expected, scorer=scorer)
+    zipfile.ZipFile(tmp_path / "s.zip").extractall(tmp_path / "results")
+    options = copy.copy(official.args)
+    options.predictionPath, options.predictionWalk = str(tmp_path / "results"), None
+    options.quiet, options.JSONOutput, options.evalInstLevelScore = True, False, False
+    targets = sorted(map(str, (tmp_path / "gt").rglob("*_labelIds.png")))
+    preds = [official.getPrediction(options, target) for target in targets]
+    theirs = official.evaluateImgLists(preds, targets, options)
+    assert report.is_valid
+    assert report.scores.miou == pytest.approx(theirs["averageScoreClasses"], abs=1e-12)

@@ -82,6 +82,31 @@ def test_an_interrupted_submission_goes_on_and_has_the_same_bytes(tmp_path, suff
     assert len(list(tmp_path.iterdir())) == 2
 
 
+@pytest.mark.parametrize("suffix", ["zip", "json"])
+@pytest.mark.parametrize(
+    ("finished", "begins"), [(0, 0), (1, 0), (2, 2), (3, 2), (4, 4), (5, 5), (6, 5), (7, 7)]
+)
+def test_an_interrupted_batch_is_done_again_as_a_whole(tmp_path, suffix, finished, begins):
+    """Batches of two: 0 1 | 2 3 | 4 | 5 6, since the frames from 5 on have another size."""
+    if suffix == "json":
+        pytest.importorskip("pycocotools")
+    form = FORMATS["bdd100k_drivable"]
+    sizes = {f"0004a4c0-{i:08x}": (6, 8) if i < 5 else (4, 4) for i in range(8)}
+    output, asked = tmp_path / f"s.{suffix}", []
+
+    def maps(keys, stop=None):
+        asked[:] = keys
+        for key in keys[:stop]:
+            yield key, _map(key, sizes[key])
+
+    with pytest.raises(SubmissionError, match=f"{8 - finished} maps were not made"):
+        write_submission(output, form, sizes, lambda keys: maps(keys, finished), batch_size=2)
+    write_submission(output, form, sizes, maps, batch_size=2)
+    assert asked == sorted(sizes)[begins:]
+    write_submission(tmp_path / f"whole.{suffix}", form, sizes, maps)
+    assert output.read_bytes() == (tmp_path / f"whole.{suffix}").read_bytes()
+
+
 SLOWLY = """
 import pathlib, sys, time
 import numpy as np
