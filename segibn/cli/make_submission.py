@@ -90,6 +90,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             sizes,
             maps_of,
             work=_work(run, frames, arguments),
+            batch_size=inference_options(arguments, run.config).batch_size,
             progress=phases.add("submission"),
             check_progress=phases.add("checking"),
         )
