@@ -4,15 +4,18 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from segibn.cli.arguments import add_datasets_argument, datasets_root, parse_labelled_set
+from segibn.cli.arguments import add_datasets_argument, datasets_root
 from segibn.cli.comparison import MARKDOWN_FILE, PICTURE_FILE, cross_domain, draw_comparison
 from segibn.cli.inference import add_inference_arguments
+from segibn.cli.protocol import add_protocol_arguments, protocol_sets
 from segibn.errors import ConfigError
 from segibn.evaluation.cross_domain import format_cross_domain
 
 EXAMPLE = """\
 examples:
   python tools/cross_domain.py runs/none runs/a runs/b --on gta5:val cityscapes:val --output out
+  python tools/cross_domain.py runs/gta5_robustnet_seed0 runs/gta5_robustnet_seed1 \\
+      --protocol robustnet --on cityscapes:val bdd100k_semseg:val --output out
   python tools/cross_domain.py runs/day --on night=bdd100k_drivable:val@night.txt \\
       --output out --picture
 
@@ -33,10 +36,10 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--on",
         nargs="+",
-        required=True,
         metavar="[LABEL=]NAME:SPLIT[@NAMES_FILE]",
-        help="sets to score on; LABEL names the column",
+        help="sets to score on; LABEL names the column (default: all of --protocol)",
     )
+    add_protocol_arguments(parser)
     add_datasets_argument(parser)
     parser.add_argument("--output", type=Path, metavar="DIR", help="folder for the files")
     parser.add_argument("--picture", action="store_true", help="draw frames of each set as well")
@@ -47,7 +50,7 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the verb; runs on every rank of a torchrun launch, the first one prints and writes."""
     arguments = build_parser().parse_args(argv)
-    sets = dict(parse_labelled_set(text) for text in arguments.on)
+    sets = protocol_sets(arguments.protocol, arguments.on)
     if arguments.picture and arguments.output is None:
         raise ConfigError("--picture needs --output DIR")
     root = datasets_root(arguments.datasets)

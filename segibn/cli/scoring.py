@@ -17,7 +17,7 @@ from segibn.cli.progress import FrameProgress
 from segibn.config.schema import DatasetConfig, RunConfig
 from segibn.data.build import build_eval_frames
 from segibn.data.frames import Frames
-from segibn.engine.scoring import score, set_name, train_name
+from segibn.engine.scoring import Preparation, score, set_name, train_name
 from segibn.errors import ConfigError
 from segibn.evaluation.scores import Scores
 from segibn.files import sha256_of
@@ -95,6 +95,7 @@ def score_run(
     device: torch.device,
     options: InferenceOptions,
     observe: Observer | None = None,
+    prepare: Preparation | None = None,
 ) -> Scores:
     """Score a run on a set with progress; runs on every rank, all get the same scores.
 
@@ -105,6 +106,7 @@ def score_run(
         device: of this rank.
         options: how frames reach the network.
         observe: called with (name, image, target, pred) after each frame of this rank.
+        prepare: changes the frames first; None = they are scored as they are.
 
     Raises:
         ConfigError: the set cannot be read in the classes of the run.
@@ -123,6 +125,7 @@ def score_run(
                 options=options,
                 progress=progress,
                 observe=observe,
+                prepare=prepare,
             )
         except ConfigError as error:
             raise _not_on(run, dataset, error) from None

@@ -3,7 +3,8 @@
 Training, ``evaluate`` and ``cross_domain`` all come through here, so that their numbers agree.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,28 @@ from segibn.data.build import build_eval_frames
 from segibn.distributed import sum_over_ranks
 from segibn.engine.run_dir import RunDir
 from segibn.errors import ConfigError
-from segibn.evaluation.evaluate import evaluate
+from segibn.evaluation.evaluate import Frame, evaluate
 from segibn.evaluation.scores import Conditions, Scores
 from segibn.files import write_json
 from segibn.labels.label_set import LabelSet
 from segibn.models.segmenter import Segmenter
 from segibn.predict import InferenceOptions, Predictor
 from segibn.visualize import frame_sheet
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """A change of the frames before they are scored, which the signature names."""
+
+    name: str
+    """Goes behind the name of the evaluation set: ``cityscapes-val~fog``."""
+    change: Callable[[str, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
+    """(name, image (H, W, 3) uint8, target (H, W) uint8) -> image and target to score."""
+
+    def over(self, frames: Iterable[Frame]) -> Iterator[Frame]:
+        """Yield the changed frames, one at a time."""
+        for name, image, target in frames:
+            yield (name, *self.change(name, image, target))
 
 
 def set_name(dataset: DatasetConfig) -> str:
@@ -48,6 +64,7 @@ def score(
     options: InferenceOptions | None = None,
     progress: Callable[[int, int], None] | None = None,
     observe: Callable[..., None] | None = None,
+    prepare: Preparation | None = None,
 ) -> Scores:
     """Score a network on a set; runs on every rank, each with its share of the frames.
 
@@ -63,6 +80,7 @@ def score(
         options: how frames reach the network.
         progress: called with (done, total) on this rank.
         observe: called with (name, image, target, pred) for each frame.
+        prepare: changes the frames first; None = they are scored as they are.
 
     Returns:
         Scores over all ranks' frames, with the names of all frames.
@@ -75,7 +93,8 @@ def score(
     frames = build_eval_frames(dataset, datasets_root, classes)
     require_classes(frames.label_set, dataset.name, class_names)
     conditions = Conditions(
-        evaluation_set=set_name(dataset).replace(":", "-"),
+        evaluation_set=set_name(dataset).replace(":", "-")
+        + (f"~{prepare.name}" if prepare else ""),
         inference=_describe(options),
         scales=options.scales,
         flip=options.flip,
@@ -86,7 +105,7 @@ def score(
         report["progress"] = lambda done: progress(done, total)
     scores = evaluate(
         Predictor(model, device, options),
-        frames,
+        prepare.over(frames) if prepare else frames,
         class_names,
         conditions=conditions,
         reduce=sum_over_ranks,
