@@ -11,6 +11,7 @@ from segibn.errors import ConfigError
 from segibn.files import read_json, read_label_map
 
 VERBS = (
+    "appearance",
     "cross_domain",
     "evaluate",
     "export",
