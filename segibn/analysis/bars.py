@@ -77,6 +77,8 @@ def _axis(bars: Sequence[Bar]) -> tuple[float, float, float]:
     """Return lowest and highest mark, and the step between them: 1, 2 or 5 times a power of 10."""
     low = min(0.0, *(value - spread for value, spread in bars))
     high = max(0.0, *(value + spread for value, spread in bars))
+    if -low < 0.02 * high:  # a hair below zero needs no room of its own
+        low = 0.0
     if high == low:  # nothing but zeros
         high = 1.0
     rough = (high - low) / 5

@@ -153,4 +153,6 @@ def _dataset(test: TestSet) -> DatasetConfig:
             f"{test.label}: this version does not read {test.dataset}; name the others with --on"
         )
     content: dict[str, Any] = {"name": test.dataset, "split": test.split}
+    if test.label_map is not None:
+        content["label_map"] = test.label_map
     return DatasetConfig.model_validate(content)

@@ -77,7 +77,8 @@ def evaluation_deviations(
     """
     if test is None:
         return [Deviation("test", f"{label} ({dataset}) is not a test set of the protocol")]
-    wanted = f"{test.dataset}:{test.split}"
+    label_map = "" if test.label_map is None else f"/{test.label_map}"
+    wanted = f"{test.dataset}{label_map}:{test.split}"
     pairs: list[tuple[str, Any, Any]] = [
         ("test", dataset, wanted),
         ("frames", num_images, num_images if test.frames is None else test.frames),
