@@ -5,6 +5,8 @@ import os
 from pathlib import Path
 from typing import get_args
 
+from pydantic import ValidationError
+
 from segibn.config.schema import DatasetConfig, DatasetName
 from segibn.errors import ConfigError
 
@@ -43,23 +45,39 @@ def datasets_root(given: Path | None) -> Path:
 
 
 def parse_evaluation_set(text: str) -> DatasetConfig:
-    """Read ``NAME:SPLIT[@NAMES_FILE]``, e.g. ``cityscapes:val`` or ``camvid:val@names.txt``.
+    """Read ``NAME[/LABEL_MAP]:SPLIT[@NAMES_FILE]``.
+
+    Examples: ``cityscapes:val``, ``camvid:val@names.txt``, ``mapillary/rein:validation``.
 
     Raises:
         ConfigError: the text has another form, or names no known data set.
     """
     name_and_split, at, names_file = text.partition("@")
-    name, colon, split = name_and_split.partition(":")
+    name_and_map, colon, split = name_and_split.partition(":")
+    name, slash, label_map = name_and_map.partition("/")
     known = [n for n in get_args(DatasetName) if n != "folder"]
     if not (name and colon and split) or (at and not names_file):
-        raise ConfigError(f"'{text}': write NAME:SPLIT or NAME:SPLIT@NAMES_FILE")
+        raise ConfigError(
+            f"'{text}': write NAME:SPLIT, NAME:SPLIT@NAMES_FILE or NAME/LABEL_MAP:SPLIT"
+        )
     if name not in known:
         raise ConfigError(f"'{text}': unknown data set '{name}'; there are {', '.join(known)}")
-    return DatasetConfig(name=name, split=split, names_file=names_file or None)  # type: ignore[arg-type]
+    try:
+        return DatasetConfig(
+            name=name,  # type: ignore[arg-type]
+            split=split,
+            names_file=names_file or None,
+            label_map=label_map if slash else None,  # type: ignore[arg-type]
+        )
+    except ValidationError as error:
+        reasons = "; ".join(item["msg"] for item in error.errors())
+        raise ConfigError(f"'{text}': {reasons}") from error
 
 
 def parse_labelled_set(text: str) -> tuple[str, DatasetConfig]:
-    """Read ``[LABEL=]NAME:SPLIT[@NAMES_FILE]``; without a label, the text names the column.
+    """Read ``[LABEL=]NAME[/LABEL_MAP]:SPLIT[@NAMES_FILE]``.
+
+    Without a label, the text names the column.
 
     Raises:
         ConfigError: as ``parse_evaluation_set``.
@@ -69,4 +87,5 @@ def parse_labelled_set(text: str) -> tuple[str, DatasetConfig]:
     if equals:
         return label, dataset
     names = f"@{Path(dataset.names_file).stem}" if dataset.names_file else ""
-    return f"{dataset.name}:{dataset.split}{names}", dataset
+    label_map = f"/{dataset.label_map}" if dataset.label_map else ""
+    return f"{dataset.name}{label_map}:{dataset.split}{names}", dataset

@@ -31,6 +31,9 @@ def build_parser() -> argparse.ArgumentParser:
     known = [name for name in get_args(DatasetName) if name != "folder"]
     parser.add_argument("--dataset", choices=known, help="default: the data.val of the run")
     parser.add_argument("--split", default="val", help="split of --dataset (default: val)")
+    parser.add_argument(
+        "--label-map", choices=("robustnet", "rein"), help="mapillary: which map to the 19 classes"
+    )
     parser.add_argument("--names-file", metavar="FILE", help="only the samples it lists")
     add_datasets_argument(parser)
     parser.add_argument("--output", type=Path, metavar="FILE.json", help="write scores to it")
@@ -77,8 +80,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _dataset(arguments: argparse.Namespace, own: DatasetConfig | None) -> DatasetConfig:
     """The set that was asked for; without --dataset the run's own held-out one."""
     if arguments.dataset is not None:
-        names = arguments.names_file
-        return DatasetConfig(name=arguments.dataset, split=arguments.split, names_file=names)
+        if arguments.label_map and arguments.dataset != "mapillary":
+            raise ConfigError(f"--label-map belongs to mapillary, not to {arguments.dataset}")
+        return DatasetConfig(
+            name=arguments.dataset,
+            split=arguments.split,
+            names_file=arguments.names_file,
+            label_map=arguments.label_map,
+        )
     if own is None:
         raise ConfigError(
             f"{arguments.run} was trained without data.val; say what to score it on, such as "

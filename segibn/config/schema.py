@@ -17,7 +17,14 @@ Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 NonNegativeFloat = Annotated[float, Field(ge=0.0)]
 
 DatasetName = Literal[
-    "cityscapes", "gta5", "bdd100k_semseg", "bdd100k_drivable", "camvid", "folder"
+    "cityscapes",
+    "gta5",
+    "bdd100k_semseg",
+    "bdd100k_drivable",
+    "camvid",
+    "mapillary",
+    "synthia",
+    "folder",
 ]
 BackboneName = Literal[
     "resnet18",
@@ -38,7 +45,7 @@ BackboneName = Literal[
     "mobilenet_v2",
     "shufflenet_v2",
 ]
-ClassScheme = Literal["cityscapes19", "street11", "camvid11", "drivable3"]
+ClassScheme = Literal["cityscapes19", "street11", "synthia16", "synthia13", "camvid11", "drivable3"]
 
 ATROUS_RATES = {8: (12, 24, 36), 16: (6, 12, 18), 32: (3, 6, 9)}
 """ASPP dilations for each output stride: DeepLabV3 (arXiv 1706.05587, section 4.1), which names
@@ -97,6 +104,8 @@ class DatasetConfig(_Frozen):
     encoding: Literal["auto", "2018", "2021"] = "auto"
     """BDD100K drivable area only: which of its two official encodings the files use. Whatever is
     said here is checked against the files."""
+    label_map: Literal["robustnet", "rein"] | None = None
+    """Mapillary Vistas only, and needed there: which of the two public maps to the 19 classes."""
     folder: FolderConfig | None = None
     """Data set ``folder`` only: where the files are and what their values mean."""
 
@@ -108,6 +117,8 @@ class DatasetConfig(_Frozen):
             )
         if self.encoding != "auto" and self.name != "bdd100k_drivable":
             raise ValueError(f"`encoding` belongs to bdd100k_drivable; remove it for {self.name}")
+        if self.label_map is not None and self.name != "mapillary":
+            raise ValueError(f"`label_map` belongs to mapillary; remove it for {self.name}")
         return self
 
 

@@ -5,15 +5,14 @@ training loader, the frames of an evaluation.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
 from segibn.config.schema import DataConfig, DatasetConfig, RunConfig
-from segibn.data import bdd100k, camvid, cityscapes, folder, gta5
 from segibn.data.batch_plan import plan_batch
 from segibn.data.build_dataset import build_dataset
+from segibn.data.build_kinds import KINDS
 from segibn.data.build_sampling import TrainingSet, build_plan, require_memory
 from segibn.data.encoding import check_drivable_encoding
 from segibn.data.frames import Frames
@@ -21,53 +20,11 @@ from segibn.data.loader import TrainLoader, auto_workers, make_loader
 from segibn.data.mixed import MixedDataset
 from segibn.data.narrow import narrow_pairing, take_fraction
 from segibn.data.sampler import PositionSampler
-from segibn.data.samples import Pairing, SamplePaths, Source, strict
+from segibn.data.samples import Pairing, SamplePaths, strict
 from segibn.distributed import rank_and_world
-from segibn.errors import ConfigError, DatasetError
+from segibn.errors import DatasetError
 from segibn.labels.catalog import label_set_for
 from segibn.labels.label_set import LabelSet, label_set_from_table
-
-
-@dataclass(frozen=True)
-class _Kind:
-    """How one kind of data set is found: its folder, its messages, its index."""
-
-    subfolder: str
-    source: Source
-    splits: tuple[str, ...]
-    find: Callable[[Path, DatasetConfig], Pairing]
-
-
-_KINDS = {
-    "cityscapes": _Kind(
-        "cityscapes",
-        cityscapes.SOURCE,
-        cityscapes.SPLITS,
-        lambda root, dataset: cityscapes.find(root, dataset.split),
-    ),
-    "gta5": _Kind(
-        "gta5", gta5.SOURCE, gta5.SPLITS, lambda root, dataset: gta5.find(root, dataset.split)
-    ),
-    "bdd100k_semseg": _Kind(
-        "bdd100k",
-        bdd100k.SEMSEG,
-        bdd100k.SPLITS,
-        lambda root, dataset: bdd100k.find_semseg(root, dataset.split),
-    ),
-    "bdd100k_drivable": _Kind(
-        "bdd100k",
-        bdd100k.DRIVABLE,
-        bdd100k.SPLITS,
-        lambda root, dataset: bdd100k.find_drivable(root, dataset.split, dataset.encoding),
-    ),
-    "camvid": _Kind(
-        "camvid",
-        camvid.SOURCE,
-        camvid.SPLITS,
-        lambda root, dataset: camvid.find(root, dataset.split),
-    ),
-    "folder": _Kind("", folder.SOURCE, (), lambda root, dataset: _find_in_folders(root, dataset)),
-}
 
 
 def find_dataset(dataset: DatasetConfig, datasets_root: Path) -> Pairing:
@@ -76,7 +33,7 @@ def find_dataset(dataset: DatasetConfig, datasets_root: Path) -> Pairing:
     Raises:
         DatasetError: a folder is missing, the split or a name unknown.
     """
-    kind = _KINDS[dataset.name]
+    kind = KINDS[dataset.name]
     pairing = kind.find(Path(datasets_root) / kind.subfolder, dataset)
     if dataset.names_file is not None:
         pairing = narrow_pairing(pairing, Path(dataset.names_file))
@@ -97,7 +54,7 @@ def index_dataset(dataset: DatasetConfig, datasets_root: Path) -> list[SamplePat
         DatasetError: folder missing, split unknown or empty, a partner missing, or drivable maps
             in another encoding than the config says.
     """
-    kind = _KINDS[dataset.name]
+    kind = KINDS[dataset.name]
     pairing = find_dataset(dataset, datasets_root)
     samples = strict(pairing, kind.source, dataset.split, Path(datasets_root) / kind.subfolder)
     samples = take_fraction(samples, dataset.fraction)
@@ -120,14 +77,15 @@ def build_label_set(
             the files say what their values mean.
 
     Raises:
-        ConfigError: the data set cannot be read in these classes.
+        ConfigError: the data set cannot be read in these classes, or has several label maps and
+            none is named.
         DatasetError: ``encoding: auto`` without samples, or samples in neither encoding.
     """
     if dataset.folder is not None:
         rows = [row.model_dump() for row in dataset.folder.labels]
         return label_set_from_table("folder", rows)
     if dataset.name != "bdd100k_drivable":
-        return label_set_for(dataset.name, classes)
+        return label_set_for(dataset.name, classes, label_map=dataset.label_map)
     encoding: str = dataset.encoding
     if encoding == "auto":
         if samples is None:
@@ -230,7 +188,13 @@ def build_eval_frames(
 
 def split_names(name: str) -> tuple[str, ...]:
     """Return the splits a data set has; empty for ``folder``, whose splits are its user's."""
-    return _KINDS[name].splits
+    return KINDS[name].splits
+
+
+def distinct_splits(name: str) -> tuple[str, ...]:
+    """Return the splits that hold each frame once, without those that draw on others."""
+    kind = KINDS[name]
+    return tuple(split for split in kind.splits if split not in kind.overlapping)
 
 
 def target_paths(samples: Sequence[SamplePaths]) -> list[Path]:
@@ -250,17 +214,3 @@ def require_targets(samples: Sequence[SamplePaths]) -> None:
                 f"{sample.image}: its split has no public label maps; it serves for predictions "
                 "and submissions only"
             )
-
-
-def _find_in_folders(root: Path, dataset: DatasetConfig) -> Pairing:
-    files = dataset.folder
-    if files is None:
-        raise ConfigError("data set `folder`: its `folder:` part is missing")
-    return folder.find(
-        root,
-        dataset.split,
-        images=files.images,
-        targets=files.targets,
-        image_suffix=files.image_suffix,
-        target_suffix=files.target_suffix,
-    )

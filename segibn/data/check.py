@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ import numpy as np
 
 from segibn.data.samples import Orphan, Pairing, SamplePaths, partial_note
 from segibn.errors import SegibnError
-from segibn.files import read_image, read_label_map
+from segibn.files import LabelStorage, read_image, read_label_map
 from segibn.labels.label_set import LabelSet
 
 Size = tuple[int, int]
@@ -161,23 +162,24 @@ def check_split(
         report.value_names = {
             row.label_id: row.name for row in label_set.labels if row.label_id >= 0
         }
+    storage = "index" if label_set is None else label_set.storage
     if not pairing.samples:
         report.problems.append("the split is empty")
     if note := partial_note(pairing):
         report.notes.append(note)
-    for done, facts in enumerate(_all_facts(pairing.samples, jobs), start=1):
+    for done, facts in enumerate(_all_facts(pairing.samples, storage, jobs), start=1):
         report.add(facts)
         if progress is not None:
             progress(done, len(pairing.samples))
     return report
 
 
-def read_facts(sample: SamplePaths) -> SampleFacts:
+def read_facts(sample: SamplePaths, storage: LabelStorage = "index") -> SampleFacts:
     """Decode one sample's files; what cannot be read becomes a message, not an exception."""
     image, image_error = _attempt(read_image, sample.image)
     target, target_error = None, None
     if sample.target is not None:
-        target, target_error = _attempt(read_label_map, sample.target)
+        target, target_error = _attempt(partial(read_label_map, storage=storage), sample.target)
     values: dict[int, int] = {}
     if target is not None:
         counts = np.bincount(target.ravel(), minlength=256)
@@ -200,16 +202,19 @@ def _attempt(
         return None, str(error)
 
 
-def _all_facts(samples: Sequence[SamplePaths], jobs: int) -> Iterator[SampleFacts]:
+def _all_facts(
+    samples: Sequence[SamplePaths], storage: LabelStorage, jobs: int
+) -> Iterator[SampleFacts]:
     """The facts of every sample in order, from this process or from several."""
+    look = partial(read_facts, storage=storage)
     if jobs <= 1 or len(samples) < 2 * _CHUNK:
-        yield from map(read_facts, samples)
+        yield from map(look, samples)
         return
     # Started anew: a fork of a process with threads (a progress bar has one) may hang.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(jobs, context, initializer=_start_worker) as pool:
         try:
-            yield from pool.map(read_facts, samples, chunksize=_CHUNK)
+            yield from pool.map(look, samples, chunksize=_CHUNK)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise

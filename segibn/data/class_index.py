@@ -213,7 +213,7 @@ def _label_maps(samples: Sequence[SamplePaths]) -> list[Path]:
 def _index_frame(
     path: Path, *, label_set: LabelSet, resize: Size | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    target = label_set.to_train_ids(read_label_map(path), path)
+    target = label_set.to_train_ids(read_label_map(path, label_set.storage), path)
     if resize is not None:
         target = resize_target(target, resize)
     return class_regions(target, label_set.num_classes)

@@ -65,7 +65,8 @@ class FileFrame:
             ImageFileError: a file is damaged, or the label map is none.
             LabelValueError: a value outside the label table, in the window.
         """
-        return self._image.image(box), self._train_ids(self._label_map.label_map(box))
+        target = self._label_map.label_map(box, self._label_set.storage)
+        return self._image.image(box), self._train_ids(target)
 
     def _train_ids(self, label_map: np.ndarray) -> np.ndarray:
         """As `LabelSet.to_train_ids`, by a look-up in one pass over bytes."""

@@ -5,12 +5,11 @@ lie in one flat folder, or in folders below it; which split a frame belongs to i
 ``split.mat`` in the data set's folder, else by the list shipped with this package.
 """
 
-from functools import lru_cache
-from importlib import resources
 from pathlib import Path
 
 from segibn.data.samples import Pairing, SamplePaths, Source, join_splits, pair_by_name, shorten
 from segibn.data.samples import strict as _strict
+from segibn.data.shipped_lists import read_ranges
 from segibn.errors import DatasetError
 from segibn.files import list_files
 
@@ -76,13 +75,13 @@ def split_ids(split: str, root: Path | None = None) -> frozenset[int]:
     if mat is not None and mat.is_file():
         ids = _read_mat(mat, "train" if split == "train-clean" else split)
     else:
-        ids = _shipped_splits()["train" if split == "train-clean" else split]
+        ids = read_ranges("gta5_splits.txt")["train" if split == "train-clean" else split]
     return ids - left_out_ids() if split == "train-clean" else ids
 
 
 def left_out_ids() -> frozenset[int]:
     """Return the fifteen train frames that RobustNet's lists leave out, likely for bad labels."""
-    return _shipped_splits()["left-out"]
+    return read_ranges("gta5_splits.txt")["left-out"]
 
 
 def _find_one(root: Path, split: str, images: dict[str, Path], targets: dict[str, Path]) -> Pairing:
@@ -122,18 +121,3 @@ def _read_mat(path: Path, split: str) -> frozenset[int]:
         have = shorten([name for name in content if not name.startswith("__")])
         raise DatasetError(f"{path}: has no '{key}' (it holds {have}); use the authors' split.mat")
     return frozenset(int(value) for value in content[key].ravel())
-
-
-@lru_cache(maxsize=1)
-def _shipped_splits() -> dict[str, frozenset[int]]:
-    """Read the shipped ranges: lines ``split first-last first-last ...``."""
-    text = resources.files("segibn.data").joinpath("lists/gta5_splits.txt").read_text("utf-8")
-    splits: dict[str, set[int]] = {}
-    for line in text.splitlines():
-        if not line or line.startswith("#"):
-            continue
-        split, *ranges = line.split()
-        for words in ranges:
-            first, _, last = words.partition("-")
-            splits.setdefault(split, set()).update(range(int(first), int(last or first) + 1))
-    return {split: frozenset(ids) for split, ids in splits.items()}

@@ -17,12 +17,17 @@ from rich.progress import (
 from rich.table import Table
 
 from segibn.config.schema import DatasetConfig
-from segibn.data.build import build_label_set, find_dataset, split_names, target_paths
+from segibn.data.build import (
+    build_label_set,
+    distinct_splits,
+    find_dataset,
+    target_paths,
+)
 from segibn.data.check import SplitReport, check_split
 from segibn.data.encoding import check_drivable_encoding
 from segibn.data.samples import Pairing, SplitAbsentError
 from segibn.errors import DatasetError, ImageFileError
-from segibn.labels.catalog import label_set_for
+from segibn.labels.catalog import raw_label_set
 from segibn.labels.label_set import LabelSet
 
 _SHOWN = 10
@@ -43,9 +48,7 @@ def splits_present(name: str, root: Path, encoding: str = "auto") -> list[str]:
     """
     present: list[str] = []
     first_error: DatasetError | None = None
-    for split in split_names(name):
-        if name == "gta5" and split in ("train-clean", "all"):
-            continue  # the same frames as train, val and test
+    for split in distinct_splits(name):
         try:
             pairing = find_dataset(DatasetConfig(name=name, split=split, encoding=encoding), root)  # type: ignore[arg-type]
         except SplitAbsentError as error:
@@ -119,16 +122,18 @@ def _label_set(dataset: DatasetConfig, pairing: Pairing) -> tuple[LabelSet | Non
     targets = target_paths(pairing.samples)
     if not targets:
         return None, "", ""
-    if dataset.name != "bdd100k_drivable":
+    if dataset.folder is not None:
         return build_label_set(dataset), "", ""
+    if dataset.name != "bdd100k_drivable":
+        return raw_label_set(dataset.name), "", ""
     try:
         year = check_drivable_encoding(targets, dataset.encoding)
     except (DatasetError, ImageFileError) as error:
         assumed = dataset.encoding if dataset.encoding != "auto" else "2018"
         # An unreadable map is listed as such by the check itself.
         problem = str(error) if isinstance(error, DatasetError) else ""
-        return label_set_for(dataset.name, None, assumed), "cannot be told", problem
-    return label_set_for(dataset.name, None, year), f"that of {year}, told from the files", ""
+        return raw_label_set(dataset.name, assumed), "cannot be told", problem
+    return raw_label_set(dataset.name, year), f"that of {year}, told from the files", ""
 
 
 def _value_table(report: SplitReport) -> Table:

@@ -65,6 +65,15 @@ class Pairing:
     targets_without_image: tuple[Orphan, ...] = ()
     official_count: int | None = None
 
+    def keep(self, wanted: Callable[[str], bool]) -> "Pairing":
+        """Return the part of it whose names are wanted; the official count stays."""
+        return Pairing(
+            tuple(sample for sample in self.samples if wanted(sample.name)),
+            tuple(orphan for orphan in self.images_without_target if wanted(orphan.name)),
+            tuple(orphan for orphan in self.targets_without_image if wanted(orphan.name)),
+            self.official_count,
+        )
+
     @property
     def orphans(self) -> tuple[Orphan, ...]:
         """All files that stand alone, images first."""

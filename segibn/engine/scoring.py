@@ -42,10 +42,14 @@ class Preparation:
 
 
 def set_name(dataset: DatasetConfig) -> str:
-    """Return the name of an evaluation set in tables: ``cityscapes:val``, ``camvid:val@small``."""
+    """Return the name of an evaluation set in tables.
+
+    Examples: ``cityscapes:val``, ``camvid:val@small``, ``mapillary/rein:validation``.
+    """
     names = f"@{Path(dataset.names_file).stem}" if dataset.names_file else ""
     part = f"*{dataset.fraction:g}" if dataset.fraction < 1 else ""
-    return f"{dataset.name}:{dataset.split}{names}{part}"
+    label_map = f"/{dataset.label_map}" if dataset.label_map else ""
+    return f"{dataset.name}{label_map}:{dataset.split}{names}{part}"
 
 
 def train_name(data: DataConfig) -> str:

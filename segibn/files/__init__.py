@@ -5,6 +5,7 @@ Knows nothing about data sets, labels or models, and needs no torch.
 
 from segibn.files.archives import read_zip, write_zip
 from segibn.files.pictures import (
+    LabelStorage,
     Picture,
     image_size,
     read_image,
@@ -24,6 +25,7 @@ from segibn.files.writing import (
 )
 
 __all__ = [
+    "LabelStorage",
     "Picture",
     "atomic_path",
     "image_size",

@@ -10,6 +10,7 @@ Legend: H x W pixels, K palette entries.
 import io
 import struct
 from pathlib import Path
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -18,6 +19,9 @@ from PIL import Image
 from segibn.errors import ImageFileError
 from segibn.files import png
 from segibn.files.writing import write_bytes
+
+LabelStorage = Literal["index", "red16"]
+"""How a label map's file holds its values; see `read_label_map`."""
 
 _PNG_END = b"IEND\xaeB\x60\x82"  # the last chunk's type and its constant checksum
 _PNG_KINDS = {0: "grey", 2: "RGB", 3: "palette", 4: "grey with alpha", 6: "RGB with alpha"}
@@ -72,11 +76,12 @@ class Picture:
         image = _cut(_decode(self._data, flags, self.path), box)
         return cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=image if box is None else None)
 
-    def label_map(self, box: png.Box | None = None) -> np.ndarray:
+    def label_map(self, box: png.Box | None = None, storage: LabelStorage = "index") -> np.ndarray:
         """Decode a window of a label map; for the kinds of label maps see `read_label_map`.
 
         Args:
             box: top, left, bottom, right; None for all of it.
+            storage: how the file holds its values.
 
         Returns:
             (h, w) uint8 values as stored; with a box, a view.
@@ -84,6 +89,8 @@ class Picture:
         Raises:
             ImageFileError: not a label map, or damaged.
         """
+        if storage == "red16":
+            return _cut(_red_of_16_bits(self._data, self.path), box)
         if self._layout is not None and self._layout.color_type != png.RGB:
             values = png.decode_window(self._data, self._layout, box)
             if values is not None:
@@ -111,18 +118,23 @@ def image_size(path: Path) -> tuple[int, int]:
     return _size_in_header(path, path)
 
 
-def read_label_map(path: Path) -> np.ndarray:
+def read_label_map(path: Path, storage: LabelStorage = "index") -> np.ndarray:
     """Read a label map's raw values; a palette PNG gives its indices, never its colours.
 
     Grey PNGs of 1, 2 and 4 bits give the stored numbers too (decoders stretch them to 0..255).
+
+    Args:
+        path: the file.
+        storage: "index" for one value per pixel; "red16" for an RGB PNG of 16 bits whose first
+            channel holds the class (SYNTHIA, which keeps the instance in the second).
 
     Returns:
         (H, W) uint8 values as stored, not yet train ids.
 
     Raises:
-        ImageFileError: the file is missing, truncated, or not a single-channel 8-bit map.
+        ImageFileError: the file is missing, truncated, or not stored in this way.
     """
-    return Picture(path).label_map()
+    return Picture(path).label_map(storage=storage)
 
 
 def write_label_png(path: Path, label_map: np.ndarray, palette: np.ndarray | None = None) -> None:
@@ -239,6 +251,23 @@ def _whole_label_map(data: bytes, path: Path) -> np.ndarray:
     if color_type == 0:
         label_map //= {1: 1, 2: 85, 4: 17}[bit_depth]  # undo the stretch of 2 and 4 bits
     return label_map
+
+
+def _red_of_16_bits(data: bytes, path: Path) -> np.ndarray:
+    """The first channel of a 16-bit RGB PNG as (H, W) uint8; Pillow would cut it to 8 bits."""
+    is_png = data.startswith(png.SIGNATURE)
+    if not is_png or (data[24], data[25]) not in ((16, 2), (16, 6)):
+        kind = "not a PNG"
+        if is_png:
+            kind = f"{data[24]}-bit {_PNG_KINDS.get(data[25], 'unknown')} PNG"
+        raise ImageFileError(
+            f"{path}: {kind}; expected a 16-bit RGB PNG with the class in its first channel: the "
+            "label files as published, not a converted or coloured copy"
+        )
+    red = _decode(data, cv2.IMREAD_UNCHANGED, path)[:, :, 2]  # OpenCV's order is BGR
+    if red.max() > 255:
+        raise ImageFileError(f"{path}: holds the class {red.max()}; a class is at most 255")
+    return red.astype(np.uint8)
 
 
 def _label_map_by_pillow(data: bytes, path: Path) -> np.ndarray:

@@ -9,46 +9,71 @@ from segibn.labels.camvid import CAMVID11, CAMVID19
 from segibn.labels.cityscapes import CITYSCAPES
 from segibn.labels.gta5 import GTA5
 from segibn.labels.label_set import LabelSet
+from segibn.labels.mapillary import MAPILLARY65, MAPILLARY_REIN, MAPILLARY_ROBUSTNET
 from segibn.labels.street11 import STREET11
+from segibn.labels.synthia import SYNTHIA, SYNTHIA13, SYNTHIA16
+
+
+def _on_schemes(table: LabelSet) -> dict[str, LabelSet]:
+    """A table on the 19 classes, and what follows from it."""
+    return {
+        "cityscapes19": table,
+        "street11": table.remap(f"{table.name}_on_street11", STREET11),
+        "synthia16": table.remap(f"{table.name}_on_synthia16", SYNTHIA16),
+        "synthia13": table.remap(f"{table.name}_on_synthia13", SYNTHIA13),
+    }
+
+
+# Data sets with several public maps to the 19 classes: map -> class scheme -> table.
+_MAPPED = {
+    "mapillary": {
+        "robustnet": _on_schemes(MAPILLARY_ROBUSTNET),
+        "rein": _on_schemes(MAPILLARY_REIN),
+    },
+}
 
 # data set -> class scheme -> table; the first scheme is the data set's own.
 _TABLES: dict[str, dict[str, LabelSet]] = {
-    "cityscapes": {
-        "cityscapes19": CITYSCAPES,
-        "street11": CITYSCAPES.remap("cityscapes_on_street11", STREET11),
-    },
-    "gta5": {
-        "cityscapes19": GTA5,
-        "street11": GTA5.remap("gta5_on_street11", STREET11),
-    },
-    "bdd100k_semseg": {
-        "cityscapes19": SEMSEG,
-        "street11": SEMSEG.remap("bdd100k_semseg_on_street11", STREET11),
-    },
+    "cityscapes": _on_schemes(CITYSCAPES),
+    "gta5": _on_schemes(GTA5),
+    "bdd100k_semseg": _on_schemes(SEMSEG),
     "camvid": {
         "camvid11": CAMVID11,
         "cityscapes19": CAMVID19,
         "street11": CAMVID11.remap("camvid_on_street11", STREET11),
     },
     "bdd100k_drivable": {"drivable3": DRIVABLE_2018},
+    "mapillary": _MAPPED["mapillary"]["robustnet"],
+    "synthia": _on_schemes(SYNTHIA),
 }
+
+# Every value of the files by its own name, where the table on the 19 classes depends on a map.
+_RAW_TABLES = {"mapillary": MAPILLARY65}
+
+DATASETS = tuple(_TABLES)
+"""Names of the data sets that have a label table."""
 
 # The same numbers with other meanings: the encoding has to be named.
 _DRIVABLE_ENCODINGS = {"2018": DRIVABLE_2018, "2021": DRIVABLE_2021}
 
-CLASS_SCHEMES = ("cityscapes19", "street11", "camvid11", "drivable3")
+CLASS_SCHEMES = ("cityscapes19", "street11", "synthia16", "synthia13", "camvid11", "drivable3")
 """Names of the class lists that a network can be trained for."""
 
 
 def label_set_for(
-    dataset: str, classes: str | None = None, encoding: str | None = None
+    dataset: str,
+    classes: str | None = None,
+    encoding: str | None = None,
+    label_map: str | None = None,
 ) -> LabelSet:
     """Return the table that reads ``dataset`` in the classes of a scheme.
 
     Args:
-        dataset: cityscapes, gta5, bdd100k_semseg, bdd100k_drivable or camvid.
+        dataset: one of ``DATASETS``.
         classes: one of ``CLASS_SCHEMES``; None for the data set's own.
         encoding: 2018 or 2021, for ``bdd100k_drivable`` only, where it is required.
+        label_map: which map to the 19 classes, for a data set that has several, where it is
+            required.
 
     Raises:
         ConfigError: an unknown name, or a combination that does not exist.
@@ -61,11 +86,20 @@ def label_set_for(
         raise ConfigError(
             f"'{dataset}' cannot be read in the classes '{scheme}'; it has {', '.join(tables)}"
         )
+    if dataset in _MAPPED:
+        return _mapped_table(dataset, scheme, label_map)
+    if label_map is not None:
+        raise ConfigError(f"'{dataset}' has one label map only; leave out '{label_map}'")
     if dataset == "bdd100k_drivable":
         return _drivable_table(encoding)
     if encoding is not None:
         raise ConfigError(f"'{dataset}' has one encoding only; leave out '{encoding}'")
     return tables[scheme]
+
+
+def raw_label_set(dataset: str, encoding: str | None = None) -> LabelSet:
+    """Return a table that knows every value of a data set's files, whatever map is chosen."""
+    return _RAW_TABLES.get(dataset) or label_set_for(dataset, None, encoding)
 
 
 def scheme_class_names(classes: str) -> tuple[str, ...]:
@@ -88,6 +122,17 @@ def _drivable_table(encoding: str | None) -> LabelSet:
             "2 alternative) or '2021' (0 direct, 1 alternative, 2 background)"
         )
     return _DRIVABLE_ENCODINGS[encoding]
+
+
+def _mapped_table(dataset: str, scheme: str, label_map: str | None) -> LabelSet:
+    maps = _MAPPED[dataset]
+    if label_map not in maps:
+        raise ConfigError(
+            f"{dataset}: label map {label_map!r}; say which of the public maps to the 19 classes, "
+            f"{' or '.join(maps)}, as their scores cannot be compared: `label_map:` in a config, "
+            f"'{dataset}/{next(iter(maps))}:SPLIT' on the command line"
+        )
+    return maps[label_map][scheme]
 
 
 def scheme_of(dataset: str, classes: str | None = None) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from segibn.errors import ConfigError, LabelValueError
+from segibn.files import LabelStorage
 
 IGNORE_INDEX = 255
 """The train id of pixels that neither the loss nor a score counts."""
@@ -66,6 +67,7 @@ class LabelSet:
         classes: the K classes, in train id order. Left empty, the first row of each train id
             names its class. Given, the table may lack rows for some classes: CamVid has no
             trains, and is still scored on the 19 classes of Cityscapes.
+        storage: how the data set's files hold the raw values.
 
     Raises:
         ConfigError: the table contradicts itself.
@@ -74,6 +76,7 @@ class LabelSet:
     name: str
     labels: tuple[Label, ...]
     classes: tuple[ClassInfo, ...] = ()
+    storage: LabelStorage = "index"
 
     def __post_init__(self) -> None:
         """Derive the classes if they were not given, and check the table."""
@@ -188,6 +191,7 @@ class LabelSet:
                 for row in rows
             ),
             tuple(ClassInfo(spec.name, spec.color) for spec in specs),
+            self.storage,
         )
 
     @cached_property

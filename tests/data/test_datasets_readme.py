@@ -11,7 +11,9 @@ from segibn.cli.check_dataset import build_parser
 from segibn.config.frozen import Frozen
 from segibn.config.load import validate
 from segibn.config.sampling import ClassUniformSampling, RareClassSampling
-from segibn.data import bdd100k, camvid, cityscapes, gta5
+from segibn.config.schema import DatasetName
+from segibn.data.build_kinds import KINDS
+from segibn.labels.catalog import DATASETS
 
 
 @pytest.fixture
@@ -45,25 +47,33 @@ def test_it_names_the_defaults_of_every_sampling(text: str, kind: type[Frozen]) 
     assert row.endswith(f"| {listed} |")
 
 
-@pytest.mark.parametrize(
-    ("name", "source"),
-    [
-        ("cityscapes", cityscapes.SOURCE),
-        ("gta5", gta5.SOURCE),
-        ("bdd100k_drivable", bdd100k.DRIVABLE),
-        ("bdd100k_semseg", bdd100k.SEMSEG),
-        ("camvid", camvid.SOURCE),
-    ],
-    ids=lambda value: value if isinstance(value, str) else "",
-)
-def test_its_table_has_the_official_counts(text: str, name: str, source: object) -> None:
+@pytest.mark.parametrize("name", [name for name in KINDS if name != "folder"])
+def test_its_table_has_every_data_set_with_its_splits_and_official_counts(
+    text: str, name: str
+) -> None:
+    kind = KINDS[name]
     (row,) = (line for line in text.splitlines() if line.startswith(f"| `{name}` "))
-    for split, count in source.official_counts.items():  # type: ignore[attr-defined]
-        assert f"{split} {count:,}" in row
+    _, _, folder, splits, check, _ = (cell.strip() for cell in row.split("|"))
+    assert folder == f"`{kind.subfolder}/`"
+    assert check == f"`python tools/check_dataset.py {name}`"
+    listed = [part.strip().removesuffix("(no labels)").strip() for part in splits.split("·")]
+    counts = kind.source.official_counts
+    expected = [f"{s} {counts[s]:,}" if s in counts else s for s in kind.splits]
+    assert listed == expected
 
 
-def test_it_names_the_address_that_the_errors_name(text: str) -> None:
-    for source in (cityscapes.SOURCE, gta5.SOURCE, bdd100k.DRIVABLE, camvid.SOURCE):
-        address = re.search(r"https?://[^ ]+", source.where)
-        assert address is not None
-        assert address.group().rstrip("/") in text
+def test_every_data_set_of_the_configs_has_a_kind_and_a_label_table() -> None:
+    assert set(KINDS) == set(get_args(DatasetName))
+    assert set(KINDS) - {"folder"} == set(DATASETS)
+
+
+@pytest.mark.parametrize("name", [name for name in KINDS if name != "folder"])
+def test_it_names_the_address_that_the_errors_name(text: str, name: str) -> None:
+    address = re.search(r"https?://[^ ]+", KINDS[name].source.where)
+    assert address is not None
+    assert address.group().rstrip("/") in text
+
+
+@pytest.mark.parametrize("name", [name for name in KINDS if name != "folder"])
+def test_its_tree_starts_with_the_folder_of_the_data_set(text: str, name: str) -> None:
+    assert re.search(rf"```\n{KINDS[name].subfolder}/\n[├└]", text)

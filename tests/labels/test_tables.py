@@ -17,12 +17,18 @@ from segibn.labels.catalog import (
 from segibn.labels.label_set import IGNORE_INDEX, LabelSet
 from segibn.labels.street11 import STREET11
 
-NINETEEN = ("cityscapes", "gta5", "bdd100k_semseg")
+NINETEEN = ("cityscapes", "gta5", "bdd100k_semseg", "synthia")
+ON_NINETEEN = ("cityscapes19", "street11", "synthia16", "synthia13")
 ALL = [
-    *((name, scheme, None) for name in NINETEEN for scheme in ("cityscapes19", "street11")),
-    *(("camvid", scheme, None) for scheme in ("camvid11", "cityscapes19", "street11")),
-    ("bdd100k_drivable", "drivable3", "2018"),
-    ("bdd100k_drivable", "drivable3", "2021"),
+    *((name, scheme, None, None) for name in NINETEEN for scheme in ON_NINETEEN),
+    *(("camvid", scheme, None, None) for scheme in ("camvid11", "cityscapes19", "street11")),
+    ("bdd100k_drivable", "drivable3", "2018", None),
+    ("bdd100k_drivable", "drivable3", "2021", None),
+    *(
+        ("mapillary", scheme, None, label_map)
+        for scheme in ON_NINETEEN
+        for label_map in ("robustnet", "rein")
+    ),
 ]
 
 
@@ -111,18 +117,18 @@ def test_street11_writes_the_value_of_the_class_of_that_name() -> None:
     assert written.tolist() == [[20, 26]]  # traffic sign, not light; car, not truck
 
 
-@pytest.mark.parametrize(("dataset", "scheme", "encoding"), ALL)
+@pytest.mark.parametrize(("dataset", "scheme", "encoding", "label_map"), ALL)
 def test_schemes_give_equal_class_names_and_palettes(
-    dataset: str, scheme: str, encoding: str | None
+    dataset: str, scheme: str, encoding: str | None, label_map: str | None
 ) -> None:
-    label_set = label_set_for(dataset, scheme, encoding)
+    label_set = label_set_for(dataset, scheme, encoding, label_map)
     assert label_set.class_names == scheme_class_names(scheme)
     assert np.array_equal(label_set.palette, scheme_label_set(scheme).palette)
     assert np.unique(label_set.palette, axis=0).shape == label_set.palette.shape
 
 
 def test_the_catalog_lists_exactly_the_schemes_it_has() -> None:
-    assert {scheme for _, scheme, _ in ALL} == set(CLASS_SCHEMES)
+    assert {scheme for _, scheme, _, _ in ALL} == set(CLASS_SCHEMES)
 
 
 @pytest.mark.parametrize(
@@ -131,6 +137,7 @@ def test_the_catalog_lists_exactly_the_schemes_it_has() -> None:
         (("kitti",), "no label table for 'kitti'"),
         (("cityscapes", "camvid11"), "cannot be read in the classes 'camvid11'"),
         (("camvid", None, "2018"), "one encoding only"),
+        (("camvid", None, None, "rein"), "one label map only"),
     ],
 )
 def test_combinations_that_do_not_exist_are_refused(arguments: tuple, says: str) -> None:
@@ -150,8 +157,8 @@ def real_frames() -> Path:
 @pytest.mark.parametrize(
     ("pattern", "dataset", "schemes", "encoding"),
     [
-        ("cityscapes/gtFine/*/*/*_labelIds.png", "cityscapes", 2, None),
-        ("bdd100k/labels/sem_seg/colormaps/*/*.png", "bdd100k_semseg", 2, None),
+        ("cityscapes/gtFine/*/*/*_labelIds.png", "cityscapes", 4, None),
+        ("bdd100k/labels/sem_seg/colormaps/*/*.png", "bdd100k_semseg", 4, None),
         ("bdd100k/drivable_maps/labels/val/*.png", "bdd100k_drivable", 1, "2018"),
         ("camvid/*annot/*.png", "camvid", 3, None),
     ],
