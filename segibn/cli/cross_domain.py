@@ -10,6 +10,7 @@ from segibn.cli.inference import add_inference_arguments
 from segibn.cli.protocol import add_protocol_arguments, protocol_sets
 from segibn.errors import ConfigError
 from segibn.evaluation.cross_domain import format_cross_domain
+from segibn.evaluation.protocols import PROTOCOLS
 
 EXAMPLE = """\
 examples:
@@ -54,14 +55,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.picture and arguments.output is None:
         raise ConfigError("--picture needs --output DIR")
     root = datasets_root(arguments.datasets)
-    rows = cross_domain(arguments.runs, sets, root, arguments.output, arguments=arguments)
+    note = PROTOCOLS[arguments.protocol].note if arguments.protocol else ""
+    rows = cross_domain(
+        arguments.runs, sets, root, arguments.output, published_note=note, arguments=arguments
+    )
 
     from segibn import distributed
 
     if not distributed.is_main():
         return 0
     if arguments.output is None:
-        print(format_cross_domain(rows))
+        print(format_cross_domain(rows, published_note=note))
         return 0
     print((arguments.output / MARKDOWN_FILE).read_text(encoding="utf-8"))
     if arguments.picture:

@@ -135,11 +135,10 @@ def _under_protocol(
     test = next((test for test in protocol.tests if test.dataset == dataset.name), None)
     if test is None:
         return label, dataset
-    if "=" not in text:
-        label = test.label
-    return label, _dataset(test).model_copy(
-        update={"split": dataset.split, "names_file": dataset.names_file}
-    )
+    if "=" not in text and dataset.label_map in (None, test.label_map):
+        label = test.label if dataset.names_file is None else label
+    ours = {"label_map": test.label_map} if dataset.label_map is None else {}
+    return label, dataset.model_copy(update=ours)
 
 
 def _dataset(test: TestSet) -> DatasetConfig:

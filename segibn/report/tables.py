@@ -1,7 +1,7 @@
 """Result tables for Markdown files: rendered from ``results/`` between two markers.
 
 In: ``results/<name>/cross_domain.json`` (rows) and ``conditions.json`` beside it, or the rows of
-``fine_tune.json``. Out: the text between ``<!-- results:<name> -->`` and ``<!-- /results -->``;
+``fine_tune.json``, ``appearance.json`` or ``feature_divergence.json``. Out: the text between ``<!-- results:<name> -->`` and ``<!-- /results -->``;
 nothing there is typed by hand.
 """
 
@@ -9,7 +9,9 @@ import re
 from pathlib import Path
 
 from segibn.errors import SegibnError
+from segibn.evaluation.appearance import format_appearance
 from segibn.evaluation.cross_domain import format_cross_domain
+from segibn.evaluation.feature_divergence import format_divergence
 from segibn.evaluation.fine_tune import format_fine_tune
 from segibn.files import read_json
 from segibn.report.models import render_models
@@ -18,6 +20,8 @@ from segibn.report.timings import render_timings
 ROWS_FILE = "cross_domain.json"
 CONDITIONS_FILE = "conditions.json"
 FINE_TUNE_FILE = "fine_tune.json"
+APPEARANCE_FILE = "appearance.json"
+DIVERGENCE_FILE = "feature_divergence.json"
 
 _BLOCK = re.compile(
     r"(?P<open><!-- results:(?P<name>[\w./-]+) -->\n)(?P<body>.*?)(?P<close><!-- /results -->)",
@@ -46,6 +50,10 @@ def render_folder(folder: Path) -> str:
     Raises:
         SegibnError: the rows are missing or malformed.
     """
+    if (folder / APPEARANCE_FILE).is_file():
+        return format_appearance(read_json(folder / APPEARANCE_FILE))
+    if (folder / DIVERGENCE_FILE).is_file():
+        return format_divergence(read_json(folder / DIVERGENCE_FILE)["rows"])
     if (folder / FINE_TUNE_FILE).is_file():
         return format_fine_tune(read_json(folder / FINE_TUNE_FILE))
     return render_cross_domain(folder)

@@ -7,9 +7,11 @@ import torch
 from segibn.cli.cross_domain import build_parser, cross_domain, main
 from segibn.cli.protocol import protocol_framing, protocol_sets
 from segibn.config.schema import DatasetConfig
+from segibn.data.build import split_names
 from segibn.engine.scoring import Preparation, score
 from segibn.errors import ConfigError
-from segibn.files import read_json
+from segibn.evaluation.protocols import PROTOCOLS
+from segibn.files import read_json, write_image, write_label_png
 from segibn.models.weights import load_segmenter
 
 
@@ -40,6 +42,10 @@ def test_a_protocol_brings_its_test_sets_and_their_names():
     }
     named = protocol_sets("robustnet", ["bdd100k_semseg:val", "mine=camvid:val"])
     assert list(named) == ["bdd100k", "mine"]
+    assert protocol_sets("robustnet", None)["mapillary"].label_map == "robustnet"
+    assert protocol_sets("rein", None)["mapillary"].label_map == "rein"
+    mapillary = protocol_sets("rein", ["mapillary:validation", "mapillary/robustnet:validation"])
+    assert [s.label_map for s in mapillary.values()] == ["rein", "robustnet"]
     with pytest.raises(ConfigError, match="--protocol"):
         protocol_sets(None, None)
 
@@ -74,6 +80,35 @@ def test_the_protocols_size_is_used_and_another_one_is_a_deviation(make_run, tmp
     assert protocol_options(arguments, run.config, "rein", cityscapes).input_size == (64, 64)
     arguments.input_size = "native"
     assert protocol_options(arguments, run.config, "rein", cityscapes).input_size is None
+
+
+def test_every_protocols_sets_are_ones_that_can_be_read():
+    for name in PROTOCOLS:
+        for label, dataset in protocol_sets(name, None).items():
+            assert dataset.split in split_names(dataset.name), (name, label)
+
+
+def test_mapillary_is_scored_in_robustnets_map_and_crop(make_run, tmp_path):
+    """A frame of 3 x 4 becomes 1152 x 1536: its sides are padded, and the padding not scored."""
+    folder = tmp_path / "mapillary" / "validation"
+    random = np.random.default_rng(0)
+    write_image(folder / "images" / "a.jpg", random.integers(0, 256, (64, 48, 3), dtype=np.uint8))
+    target = np.full((64, 48), 13, np.uint8)  # road
+    target[:32] = 41  # manhole: road for RobustNet, void for Rein
+    write_label_png(folder / "labels" / "a.png", target)
+    run = make_run("gta5", "cityscapes19")
+    counts = {}
+    for label_map in ("robustnet", "rein"):
+        on = ("--protocol", "robustnet", "--on", f"mapillary/{label_map}:validation")
+        main(_argv([run], tmp_path, tmp_path / label_map, *on))
+        (row,) = read_json(tmp_path / label_map / "cross_domain.json")
+        assert f"|set:mapillary/{label_map}-validation~h1536-crop1536x1536|" in row["signature"]
+        assert "|res:1536x1536|" in row["signature"]
+        counts[label_map] = np.array(row["confusion"])
+        has = any("mapillary/rein:validation, not" in text for text in row["deviations"])
+        assert has == (label_map == "rein")
+    assert counts["robustnet"].sum() == counts["robustnet"][0].sum() == 1536 * 1152
+    assert counts["rein"].sum() == counts["rein"][0].sum() == 768 * 1152
 
 
 def test_only_sets_whose_labels_are_reshaped_get_a_framing():
