@@ -206,8 +206,8 @@ PROTOCOLS: dict[str, Protocol] = {
             Setting("data.crop_size",          ((64, 128),),   "ours"),
         ),
         inference_sure="ours",
-        note="Our frames are painted: the table illustrates the effect and is no measurement of it. "
-        "The published numbers are of real data sets and much larger networks.",
+        note="Our frames are painted: the table illustrates the effect and is no measurement of "
+        "it. The published numbers are of real data sets and much larger networks.",
     ),
 }
 # fmt: on

@@ -1,8 +1,8 @@
 """Result tables for Markdown files: rendered from ``results/`` between two markers.
 
 In: ``results/<name>/cross_domain.json`` (rows) and ``conditions.json`` beside it, or the rows of
-``fine_tune.json``, ``appearance.json`` or ``feature_divergence.json``. Out: the text between ``<!-- results:<name> -->`` and ``<!-- /results -->``;
-nothing there is typed by hand.
+``fine_tune.json``, ``appearance.json`` or ``feature_divergence.json``. Out: the text between
+``<!-- results:<name> -->`` and ``<!-- /results -->``; nothing there is typed by hand.
 """
 
 import re
