@@ -4,12 +4,17 @@ import numpy as np
 import pytest
 import torch
 
+from segibn.cli.comparison import _default_arguments
 from segibn.cli.cross_domain import build_parser, cross_domain, main
-from segibn.cli.protocol import protocol_framing, protocol_sets
+from segibn.cli.protocol import protocol_framing, protocol_options, protocol_sets
+from segibn.cli.scoring import load_run
+from segibn.cli.selection import selection_of
+from segibn.config.load import load_config
 from segibn.config.schema import DatasetConfig
 from segibn.data.build import split_names
-from segibn.engine.scoring import Preparation, score
+from segibn.engine.scoring import Preparation, score, train_name
 from segibn.errors import ConfigError
+from segibn.evaluation.deviations import run_deviations
 from segibn.evaluation.protocols import PROTOCOLS
 from segibn.files import read_json, write_image, write_label_png
 from segibn.models.weights import load_segmenter
@@ -68,10 +73,6 @@ def test_deviations_are_printed_and_signed_in_every_row(make_run, datasets, tmp_
 
 
 def test_the_protocols_size_is_used_and_another_one_is_a_deviation(make_run, tmp_path, datasets):
-    from segibn.cli.comparison import _default_arguments
-    from segibn.cli.protocol import protocol_options
-    from segibn.cli.scoring import load_run
-
     run, arguments = load_run(make_run("camvid", "camvid11")), _default_arguments()
     cityscapes = DatasetConfig(name="cityscapes", split="val")
     options = protocol_options(arguments, run.config, "rein", cityscapes)
@@ -86,6 +87,31 @@ def test_every_protocols_sets_are_ones_that_can_be_read():
     for name in PROTOCOLS:
         for label, dataset in protocol_sets(name, None).items():
             assert dataset.split in split_names(dataset.name), (name, label)
+
+
+@pytest.mark.parametrize(
+    ("config", "protocol"),
+    [
+        ("gta5_robustnet", "robustnet"),
+        ("gta5_none", "ibn_net_2018"),
+        ("gta5_ibn_b", "ibn_net_2018"),
+        ("cityscapes_ibn", "ibn_net_2018"),
+        ("sample_ibn", "sample"),
+    ],
+)
+def test_the_configs_of_a_protocol_train_as_it_says(config, protocol, repository):
+    loaded = load_config(repository / "configs" / f"{config}.yaml")
+    train = train_name(loaded.data)
+    assert run_deviations(PROTOCOLS[protocol], train, loaded.model_dump(), "last") == []
+
+
+def test_the_last_checkpoint_is_no_choice_even_of_a_run_that_watched_the_target(early, datasets):
+    run = early(("bdd100k_semseg", "val"))
+    content = torch.load(run, weights_only=True)
+    content["config"]["optim"]["iterations"] = content["iteration"]
+    torch.save(content, run)
+    sets = {"away": DatasetConfig(name="bdd100k_semseg", split="val")}
+    assert selection_of(load_run(run), sets) == "last"
 
 
 def test_mapillary_is_scored_in_robustnets_map_and_crop(make_run, tmp_path):
