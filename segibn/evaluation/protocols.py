@@ -69,6 +69,7 @@ class Protocol:
     title: str
     train: tuple[str, ...]
     """Sets that a network is trained on: any of these."""
+    train_sure: Sure
     tests: tuple[TestSet, ...]
     checkpoint: Literal["last"]
     """Which checkpoint is scored: the last iteration's."""
@@ -90,6 +91,7 @@ PROTOCOLS: dict[str, Protocol] = {
     "ibn_net_2018": Protocol(
         title="IBN-Net (Pan et al., ECCV 2018), section 4.2",
         train=("gta5:train-clean*0.25", "gta5:train*0.25", "cityscapes:train"),
+        train_sure="recalled",
         tests=(
             #       column        data set      split  frames  sure
             TestSet("cityscapes", "cityscapes", "val",    500, "recalled"),
@@ -97,7 +99,7 @@ PROTOCOLS: dict[str, Protocol] = {
         ),
         checkpoint="last", checkpoint_sure="ours",
         recipe=(
-            Setting("model.backbone.name",          ("resnet50",),    "seen"),
+            Setting("model.backbone.name",          ("resnet50",),    "recalled"),
             Setting("model.backbone.output_stride", (8,),             "seen"),
             Setting("model.head.name",              ("fcn",),         "seen"),
             Setting("optim.name",                   ("sgd",),         "recalled"),
@@ -106,11 +108,12 @@ PROTOCOLS: dict[str, Protocol] = {
             Setting("optim.iterations",             (15500, 14900),   "recalled"),  # 80 epochs
         ),
         inference_sure="ours",
-        unlike="the paper gives no size at which frames are tested; here it is their own",
+        unlike="at which size the authors tested frames was not seen; here it is their own",
     ),
     "robustnet": Protocol(
         title="RobustNet (Choi et al., CVPR 2021), ResNet-50: most ResNet papers since",
         train=("gta5:train-clean", "gta5:train-clean+synthia:train", "cityscapes:train"),
+        train_sure="seen",
         tests=(
             #       column        data set          split         frames sure
             TestSet("cityscapes", "cityscapes",     "val",           500, "seen"),
@@ -140,6 +143,7 @@ PROTOCOLS: dict[str, Protocol] = {
     "robustnet_r101": Protocol(
         title="RobustNet, ResNet-101 with a stem of three 3x3 convolutions",
         train=("gta5:train-clean",),
+        train_sure="seen",
         tests=(
             TestSet("cityscapes", "cityscapes",     "val",           500, "seen"),
             TestSet("bdd100k",    "bdd100k_semseg", "val",          1000, "seen"),
@@ -167,6 +171,7 @@ PROTOCOLS: dict[str, Protocol] = {
     "rein": Protocol(
         title="Rein (Wei et al., CVPR 2024) and the foundation-model papers that follow it",
         train=("gta5:all", "gta5:train", "gta5:train-clean"),
+        train_sure="ours",
         tests=(
             #       column        data set          split         frames sure
             TestSet("cityscapes", "cityscapes",     "val",           500, "seen",
@@ -194,6 +199,7 @@ PROTOCOLS: dict[str, Protocol] = {
     "sample": Protocol(
         title="the painted sample data of this repository",
         train=("gta5:train", "cityscapes:train"),
+        train_sure="ours",
         tests=(
             TestSet("gta5",       "gta5",       "val", 100, "ours", input_size=(64, 128)),
             TestSet("cityscapes", "cityscapes", "val", 100, "ours", input_size=(64, 128)),
@@ -219,7 +225,10 @@ def describe_protocol(name: str) -> str:
     inference = "whole frames" if given.window is None else "windows of {}x{}".format(*given.window)
     inference += f", scales {', '.join(map(str, given.scales))}"
     inference += ", with the mirrored frame" if given.flip else ", no flip"
-    lines = [f"{name}: {given.title}", f"  train on    {' or '.join(given.train)}"]
+    lines = [
+        f"{name}: {given.title}",
+        f"  train on    {' or '.join(given.train)} [{given.train_sure}]",
+    ]
     lines += [f"  test on     {_test_text(test)} [{test.sure}]" for test in given.tests]
     lines += [
         f"  inference   {inference} [{given.inference_sure}]",
