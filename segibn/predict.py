@@ -1,114 +1,74 @@
 """Prediction: a network becomes a callable, RGB frame in, label map of the same size out.
 
-In: a ``Segmenter`` and ``InferenceOptions``. Out: ``Predictor``, which evaluation, submissions
-and pictures call; ``predict_folder`` writes label maps and overlays for a folder of frames.
+In: a ``Segmenter`` or several, and ``InferenceOptions``. Out: ``Predictor``, which evaluation,
+submissions and pictures call; ``predict_folder`` writes label maps and overlays for a folder of
+frames.
 
 Legend: N images, K classes, H x W pixels of the frame, h x w of the logits.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from segibn.errors import CheckpointError, ConfigError, DatasetError
+from segibn.evaluation.batches import PredictBatch, predicted
 from segibn.files import list_files, read_image, write_image, write_label_png
+from segibn.models.inference import InferenceOptions
+from segibn.models.resize import resize_image
 from segibn.models.segmenter import Segmenter
-from segibn.models.views import averaged_argmax, window_slices
+from segibn.models.upsample import banded_argmax
+from segibn.models.views import averaged_argmax, summed_argmax
+from segibn.models.windows import slide
 from segibn.visualize import overlay
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
-Size = tuple[int, int]
-
-
-@dataclass(frozen=True)
-class InferenceOptions:
-    """How a frame reaches the network. Whatever is chosen, label maps come at frame size.
-
-    Logits of overlapping windows are averaged; the softmax of each scale and of the mirrored
-    frame is averaged over all of them (Cityscapes' usual "multi-scale + flip").
-    """
-
-    input_size: Size | None = None
-    """(H, W) that frames are resized to first; None = their own size."""
-    input_height: int | None = None
-    """Frames are resized to this height first, the width in proportion; instead of the above."""
-    window: Size | None = None
-    """(H, W) of a sliding window; None = the whole frame at once."""
-    stride: Size | None = None
-    """(H, W) from one window to the next; None = two thirds of the window."""
-    scales: tuple[float, ...] = (1.0,)
-    """The frame is also seen at these sizes, relative to that size."""
-    flip: bool = False
-    """Whether each view is also seen mirrored left-right."""
-    precision: str = "float32"
-    """float32, bfloat16 or float16: the number format of the convolutions."""
-
-    def __post_init__(self) -> None:
-        """Refuse what cannot be meant."""
-        if not self.scales or min(self.scales) <= 0:
-            raise ConfigError(f"scales {self.scales}: give at least one number above 0")
-        if self.input_size is not None and self.input_height is not None:
-            raise ConfigError("give input_size or input_height, not both")
-        if self.stride is not None and self.window is None:
-            raise ConfigError("a stride without a window has no meaning; give both or neither")
-        if self.window and any(s > w for s, w in zip(self.steps, self.window, strict=True)):
-            raise ConfigError(
-                f"stride {self.stride} is larger than the window {self.window}: pixels between "
-                "two windows would be seen by none"
-            )
-        if self.precision not in ("float32", "bfloat16", "float16"):
-            raise ConfigError(
-                f"precision '{self.precision}'; there are float32, bfloat16 and float16"
-            )
-
-    @property
-    def steps(self) -> Size:
-        """(H, W) from one window to the next; needs a window."""
-        assert self.window is not None
-        return self.stride or (max(1, self.window[0] * 2 // 3), max(1, self.window[1] * 2 // 3))
-
-    def size_for(self, frame: Size) -> Size:
-        """(H, W) that a frame of this size is resized to."""
-        if self.input_height is not None:
-            return self.input_height, max(1, round(frame[1] * self.input_height / frame[0]))
-        return self.input_size or frame
-
-    @property
-    def is_single_view(self) -> bool:
-        """Whether the network sees the whole frame once."""
-        return self.window is None and self.scales == (1.0,) and not self.flip
+Frame = TypeVar("Frame", bound=tuple[Any, ...])
 
 
 class Predictor:
     """A callable from one RGB frame to its label map; evaluation knows nothing else of a network.
 
     Args:
-        segmenter: moved to ``device`` and put into evaluation mode, in place.
-        device: where to compute; None = where the segmenter is.
-        options: how frames reach the network.
+        segmenter: one network, or several whose probabilities are averaged; moved to ``device``
+            and put into evaluation mode, in place.
+        device: where to compute; None = where the first network is.
+        options: how frames reach the networks.
+
+    Raises:
+        ConfigError: the device lacks the precision, or the networks cannot be averaged.
     """
 
     def __init__(
         self,
-        segmenter: Segmenter,
+        segmenter: Segmenter | Sequence[Segmenter],
         device: torch.device | str | None = None,
         options: InferenceOptions | None = None,
     ) -> None:
+        networks = [segmenter] if isinstance(segmenter, Segmenter) else list(segmenter)
+        if len({(n.num_classes, n.align_corners) for n in networks}) != 1:
+            raise ConfigError(
+                "networks that are averaged need the same number of classes and the same "
+                "align_corners; got "
+                + (", ".join(f"{n.num_classes}, {n.align_corners}" for n in networks) or "none")
+            )
         self.options = options or InferenceOptions()
-        self.device = torch.device(device) if device else segmenter.pixel_mean.device
+        self.device = torch.device(device) if device else networks[0].pixel_mean.device
         if self.options.precision == "float16" and self.device.type != "cuda":
             raise ConfigError("precision float16 needs a CUDA device; use float32 or bfloat16")
-        self.segmenter = segmenter.to(self.device, memory_format=torch.channels_last).eval()
+        self.segmenters = tuple(
+            network.to(self.device, memory_format=torch.channels_last).eval()
+            for network in networks
+        )
+        self.segmenter = self.segmenters[0]
 
-    @torch.inference_mode()
     def __call__(self, image: np.ndarray) -> np.ndarray:
         """Predict one frame.
 
@@ -118,54 +78,91 @@ class Predictor:
         Returns:
             (H, W) uint8 train ids.
         """
-        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
-            raise ValueError(f"an image is (H, W, 3) uint8 RGB, got {image.shape} {image.dtype}")
-        # torch warns about read-only arrays, and PIL makes them.
-        pixels = torch.from_numpy(np.require(image, requirements=["C", "W"]))
-        images = pixels.to(self.device).permute(2, 0, 1).unsqueeze(0)
+        return self.predict_batch([image])[0]
+
+    @torch.inference_mode()
+    def predict_batch(self, images: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Predict frames of one size at once; see ``InferenceOptions.batch_size``.
+
+        Args:
+            images: (H, W, 3) uint8 RGB each, at least one. Not modified.
+
+        Returns:
+            (H, W) uint8 train ids of each.
+        """
+        pixels = self._to_device(images)
+        size = (pixels.shape[-2], pixels.shape[-1])
+        corners = self.segmenter.align_corners
         with self._autocast():
-            if self.options.is_single_view:
-                size = self.options.size_for((image.shape[0], image.shape[1]))
-                pred = self.segmenter.predict(images, input_size=size)
+            if self.options.is_single_view and len(self.segmenters) == 1:
+                pred = self.segmenter.predict(pixels, input_size=self.options.size_for(size))
+            elif self.options.num_views * len(self.segmenters) == 1:
+                pred = banded_argmax(self._views(pixels)[0], size, align_corners=corners)
+            elif self.options.window is None:
+                pred = averaged_argmax(self._views(pixels), size, align_corners=corners)
             else:
-                views = self._views(images)
-                pred = averaged_argmax(
-                    views,
-                    (image.shape[0], image.shape[1]),
-                    align_corners=self.segmenter.align_corners,
+                pred = summed_argmax(self._each_view(pixels), size, align_corners=corners)
+        return list(pred.cpu().numpy())
+
+    def over(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, np.ndarray]]:
+        """Yield (frame, (H, W) uint8 train ids) in order; ``frame[1]`` is the image.
+
+        Frames that follow each other and have one size are predicted ``options.batch_size`` at a
+        time.
+        """
+        return predicted(frames, self, self.predict_batch, self.options.batch_size)
+
+    def _to_device(self, images: Sequence[np.ndarray]) -> Tensor:
+        """Check images and stack them: (N, 3, H, W) uint8 on the device."""
+        for image in images:
+            if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+                raise ValueError(
+                    f"an image is (H, W, 3) uint8 RGB, got {image.shape} {image.dtype}"
                 )
-        return pred[0].cpu().numpy()
+        if len({image.shape for image in images}) != 1:
+            sizes = sorted({"{}x{}".format(*image.shape) for image in images})
+            raise ValueError(f"a batch holds frames of one size; got {', '.join(sizes) or 'none'}")
+        # torch warns about read-only arrays, and PIL makes them; a stack is a new array anyway.
+        stack = np.require(images[0][None] if len(images) == 1 else np.stack(images), None, "CW")
+        return torch.from_numpy(stack).to(self.device).permute(0, 3, 1, 2)
 
     def _views(self, images: Tensor) -> list[Tensor]:
-        """Logits (1, K, h, w) of every scale and mirror image, mirrored back."""
-        base = self.options.size_for((images.shape[-2], images.shape[-1]))
-        normalized = self.segmenter.normalize(images)
-        views = []
-        for scale in self.options.scales:
-            size = (max(1, round(base[0] * scale)), max(1, round(base[1] * scale)))
-            image = resize_input(normalized, size)
-            views.append(self._logits(image))
-            if self.options.flip:
-                views.append(self._logits(image.flip(-1)).flip(-1))
-        return views
+        """Logits (N, K, h, w) of every scale, mirror image and network, mirrored back."""
+        return list(self._each_view(images))
 
-    def _logits(self, image: Tensor) -> Tensor:
+    def _each_view(self, images: Tensor) -> Iterator[Tensor]:
+        """Yield logits (N, K, h, w), those of the largest scale first.
+
+        The first view then is the one that the network needs most memory for, and there is
+        nothing yet that has to be kept. While a network runs there are no images but its own
+        input and the frames as bytes.
+        """
+        base = self.options.size_for((images.shape[-2], images.shape[-1]))
+        for scale in sorted(self.options.scales, reverse=True):
+            size = (max(1, round(base[0] * scale)), max(1, round(base[1] * scale)))
+            image = resize_image(self.segmenter.normalize(images), size)
+            for mirrored in (False, True) if self.options.flip else (False,):
+                image = image.flip(-1) if mirrored else image
+                for network in self.segmenters:
+                    yield self._logits(network, image, mirrored)
+            del image
+
+    def _logits(self, network: Segmenter, image: Tensor, mirrored: bool) -> Tensor:
         """Coarse logits of the whole image, or full-size ones averaged over windows."""
-        if self.options.window is None:
-            return self.segmenter.coarse_logits(image).float()
-        size = (image.shape[-2], image.shape[-1])
-        total = counts = None
-        for rows, columns in window_slices(size, self.options.window, self.options.steps):
-            part = image[..., rows, columns]
-            logits = self.segmenter.coarse_logits(part).float()
-            if total is None or counts is None:
-                total = logits.new_zeros((1, logits.shape[1], *size))
-                counts = logits.new_zeros(size)
-            part_size = (part.shape[-2], part.shape[-1])
-            total[..., rows, columns] += self.segmenter.resize(logits, part_size)
-            counts[rows, columns] += 1
-        assert total is not None
-        return total.div_(counts)
+        window = self.options.window
+        if window is None:
+            logits = network.coarse_logits(image).float()
+        else:
+            logits = slide(
+                lambda part: network.resize(
+                    network.coarse_logits(part).float(), (part.shape[-2], part.shape[-1])
+                ),
+                image,
+                window,
+                self.options.steps,
+                self.options.blending,
+            )
+        return logits.flip(-1).contiguous() if mirrored else logits.contiguous()
 
     def _autocast(self) -> AbstractContextManager[object]:
         if self.options.precision == "float32":
@@ -239,6 +236,8 @@ def predict_folder(
     palette: np.ndarray,
     *,
     overlays: bool = True,
+    predict_batch: PredictBatch | None = None,
+    batch_size: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> int:
     """Write ``labels/<name>.png`` and ``overlays/<name>.jpg`` for each frame of a folder.
@@ -249,6 +248,8 @@ def predict_folder(
         output: folder to write to.
         palette: (K, 3) uint8 RGB. Label PNGs hold train ids as palette indices.
         overlays: whether to write pictures too.
+        predict_batch: several frames of one size -> as many; needed above ``batch_size`` 1.
+        batch_size: how many frames of one size at most are predicted together.
         progress: called with frames done and frames in all.
 
     Returns:
@@ -256,8 +257,8 @@ def predict_folder(
     """
     frames = index_images(images)
     names = {path: name for name, path in frames.items()}
-    for done, (path, image) in enumerate(read_ahead(frames.values()), start=1):
-        train_ids = predict(image)
+    found = predicted(read_ahead(frames.values()), predict, predict_batch, batch_size)
+    for done, ((path, image), train_ids) in enumerate(found, start=1):
         write_label_png(output / "labels" / f"{names[path]}.png", train_ids, palette)
         if overlays:
             picture = overlay(image, train_ids, palette)
@@ -265,10 +266,3 @@ def predict_folder(
         if progress:
             progress(done, len(frames))
     return len(frames)
-
-
-def resize_input(image: Tensor, size: Size) -> Tensor:
-    """Resize normalised images as ``Segmenter.predict`` does: smoothed when they shrink."""
-    if tuple(image.shape[-2:]) == size:
-        return image
-    return F.interpolate(image, size, mode="bilinear", align_corners=False, antialias=True)

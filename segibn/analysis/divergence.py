@@ -23,8 +23,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from segibn.errors import SegibnError
+from segibn.models.resize import resize_image
 from segibn.models.segmenter import Segmenter
-from segibn.predict import InferenceOptions, resize_input
+from segibn.predict import InferenceOptions
 
 VARIANCE_FLOOR = 1e-5
 """Added to every variance (batch norm's epsilon): right after an instance norm the spatial mean
@@ -159,7 +160,7 @@ def collect_moments(
             pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1).unsqueeze(0)
             normalized = segmenter.normalize(pixels.to(segmenter.pixel_mean.device))
             size = (options or InferenceOptions()).size_for((image.shape[0], image.shape[1]))
-            segmenter.backbone(resize_input(normalized, size))
+            segmenter.backbone(resize_image(normalized, size))
     if gather is not None:
         moments = {name: merged(gather(part.as_array())) for name, part in moments.items()}
     if not moments or min(part.count for part in moments.values()) < 2:

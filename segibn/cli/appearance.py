@@ -7,7 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from segibn.cli.arguments import add_datasets_argument, datasets_root, parse_labelled_set
-from segibn.cli.inference import add_inference_arguments, device_of, inference_options
+from segibn.cli.inference import (
+    add_inference_arguments,
+    device_of,
+    inference_options,
+    refuse_ensemble,
+)
 from segibn.config.schema import DatasetConfig
 from segibn.errors import ConfigError
 from segibn.files import write_image, write_json, write_text
@@ -73,6 +78,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from segibn.evaluation.appearance import format_appearance
 
     changes = _changes(arguments.transforms)
+    refuse_ensemble(arguments)
     label, dataset = on or _own_set(load_run(arguments.runs[0]))
     root, device = datasets_root(arguments.datasets), device_of(arguments)
     frames = _check_runs(arguments.runs, dataset, root)

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from segibn.cli.inference import add_inference_arguments, device_of
+from segibn.cli.inference import add_inference_arguments, device_of, refuse_ensemble
 from segibn.cli.protocol import deviations, protocol_framing, protocol_options
 from segibn.cli.selection import refuse_target_selection, selection_of
 from segibn.config.schema import DatasetConfig
@@ -87,6 +87,7 @@ def score_runs(
     from segibn.cli.scoring import circumstances, load_run
 
     arguments = arguments or _default_arguments()
+    refuse_ensemble(arguments)
     device = device_of(arguments)
     rows: list[dict[str, Any]] = []
     conditions: dict[str, Any] = {}

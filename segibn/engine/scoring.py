@@ -58,7 +58,7 @@ def train_name(data: DataConfig) -> str:
 
 
 def score(
-    model: Segmenter,
+    model: Segmenter | Sequence[Segmenter],
     dataset: DatasetConfig,
     *,
     classes: str | None,
@@ -72,10 +72,10 @@ def score(
 ) -> Scores:
     """Score a network on a set; runs on every rank, each with its share of the frames.
 
-    The model is left in evaluation mode on ``device``.
+    The networks are left in evaluation mode on ``device``.
 
     Args:
-        model: the network.
+        model: the network, or several whose probabilities are averaged.
         dataset: which split of which data set.
         classes: scheme that the network was trained in; None = the data set's own.
         class_names: names of the network's K outputs; the data set must be readable in them.
@@ -94,12 +94,13 @@ def score(
         DatasetError, ImageFileError, LabelValueError: from the data set.
     """
     options = options or InferenceOptions()
+    predictor = Predictor(model, device, options)
     frames = build_eval_frames(dataset, datasets_root, classes)
     require_classes(frames.label_set, dataset.name, class_names)
     conditions = Conditions(
         evaluation_set=set_name(dataset).replace(":", "-")
         + (f"~{prepare.name}" if prepare else ""),
-        inference=_describe(options),
+        inference=options.describe(len(predictor.segmenters)),
         scales=options.scales,
         flip=options.flip,
     )
@@ -108,10 +109,12 @@ def score(
         total = len(frames)
         report["progress"] = lambda done: progress(done, total)
     scores = evaluate(
-        Predictor(model, device, options),
+        predictor,
         prepare.over(frames) if prepare else frames,
         class_names,
         conditions=conditions,
+        predict_batch=predictor.predict_batch,
+        batch_size=options.batch_size,
         reduce=sum_over_ranks,
         observe=observe,
         **report,
@@ -190,16 +193,3 @@ def score_source(
     if distributed.is_main():
         write_json(run.scores_file(set_name(config.data.val)), scores.to_dict())
     return {"val_miou": scores.miou, "val_pixel_accuracy": scores.pixel_accuracy}
-
-
-def _describe(options: InferenceOptions) -> str:
-    """Return the signature's word for how a frame meets the network."""
-    size = ""
-    if options.input_size is not None:
-        size = "@{}x{}".format(*options.input_size)
-    elif options.input_height is not None:
-        size = f"@h{options.input_height}"
-    if options.window is None:
-        return f"whole{size}"
-    window = "{}x{}".format(*options.window)
-    return f"slide{window}-{'x'.join(map(str, options.steps))}{size}"

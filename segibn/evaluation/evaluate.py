@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from segibn.evaluation.batches import PredictBatch, predicted
 from segibn.evaluation.confusion import Confusion
 from segibn.evaluation.scores import Conditions, Scores
 
@@ -57,6 +58,8 @@ def evaluate(
     class_names: Sequence[str],
     *,
     conditions: Conditions,
+    predict_batch: PredictBatch | None = None,
+    batch_size: int = 1,
     reduce: Callable[[NDArray], NDArray] | None = None,
     progress: Callable[[int], None] | None = None,
     observe: Callable[[str, NDArray, NDArray, NDArray], None] | None = None,
@@ -71,6 +74,9 @@ def evaluate(
         frames: (name, image, target) per frame, target (H, W) uint8 train ids or 255.
         class_names: K names in train-id order.
         conditions: what the signature says; an empty ``resolution`` is filled in here.
+        predict_batch: images of one size -> what ``predict`` returns for each of them.
+        batch_size: how many frames that follow each other and have one size are predicted by it
+            together, at most.
         reduce: takes an int64 array, returns its element-wise sum over ranks; None for one process.
         progress: called after each frame with the number of frames done on this rank.
         observe: called after each frame with (name, image, target, pred), for pictures.
@@ -84,12 +90,8 @@ def evaluate(
     """
     confusion = Confusion(len(class_names))
     tally = SizeTally()
-    for name, image, target in frames:
-        try:
-            pred = np.asarray(predict(image))
-        except Exception as error:
-            error.add_note(f"while predicting frame {name}")
-            raise
+    for (name, image, target), found in predicted(frames, predict, predict_batch, batch_size):
+        pred = np.asarray(found)
         try:
             confusion.update(target, pred)
         except ValueError as error:

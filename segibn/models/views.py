@@ -1,67 +1,101 @@
-"""Several looks at one frame: where the windows lie, and how the looks are averaged.
+"""Several looks at one frame: how their probabilities become one label map in little memory.
 
-In: sizes, and the logits of each look. Out: slices, and one label map, in little memory.
+In: the logits of each look. Out: label maps. Works in bands of rows: a band of every look is
+resized, turned into probabilities and added up, so that logits at full size exist for a few rows
+only.
+
+Legend: N images, K classes, h x w of the logits, H x W pixels of the frame.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from collections.abc import Iterable, Iterator, Sequence
 
 import torch
 from torch import Tensor
 
 from segibn.models.layers import upsample
+from segibn.models.upsample import banded_argmax
 
 Size = tuple[int, int]
+
+# Bytes of one band of logits: small enough for a core's cache, large enough to keep a GPU busy.
+_CPU_BAND_BYTES = 4 << 20
+_DEVICE_BAND_BYTES = 8 << 20
 
 
 def averaged_argmax(views: Sequence[Tensor], size: Size, *, align_corners: bool = False) -> Tensor:
     """Average the softmax of several views at full size and take the best class.
 
-    Works class by class: a first pass streams each view's log-sum-exp, a second adds the
-    probabilities of one class at a time. Full-size memory is ``len(views)`` + 3 maps, not K.
+    Beside the views and the result it holds three bands, whatever their number.
 
     Args:
-        views: logits (N, K, h, w) each, of any resolution.
+        views: logits (N, K, h, w) each, of any resolution, K <= 256.
         size: (H, W) of the result.
         align_corners: see `layers.upsample`.
 
     Returns:
         (N, H, W) uint8 class indices; of equal probabilities the first class wins.
     """
-    num_classes = views[0].shape[1]
-    resize = partial(upsample, size=size, align_corners=align_corners)
-    normalizers = [_log_sum_exp(view, resize) for view in views]
-    best = torch.full_like(normalizers[0], -1.0)
-    pred = torch.zeros(best.shape, dtype=torch.uint8, device=best.device)
-    for index in range(num_classes):
-        probability = torch.zeros_like(best)
-        for view, normalizer in zip(views, normalizers, strict=True):
-            logit = resize(view[:, index : index + 1])[:, 0]
-            probability += torch.exp(logit - normalizer)
-        pred.masked_fill_(probability > best, index)
-        torch.maximum(best, probability, out=best)
+    first = views[0]
+    pred = torch.empty((first.shape[0], *size), dtype=torch.uint8, device=first.device)
+    for rows in _bands(first, size):
+        total = _probabilities(views[0], rows, size, align_corners)
+        for view in views[1:]:
+            total += _probabilities(view, rows, size, align_corners)
+        pred[:, rows] = banded_argmax(total, (total.shape[-2], size[1]))
     return pred
 
 
-def window_slices(size: Size, window: Size, stride: Size) -> Iterator[tuple[slice, slice]]:
-    """Yield (rows, columns) of windows that cover an image; the last ones end at its border.
+def summed_argmax(views: Iterable[Tensor], size: Size, *, align_corners: bool = False) -> Tensor:
+    """As `averaged_argmax`, of views that are too large to be kept: each is added up and let go.
 
-    A window larger than the image is cut to the image.
+    Holds (N, K, H, W) sums and one view.
     """
-    for top in _starts(size[0], window[0], stride[0]):
-        for left in _starts(size[1], window[1], stride[1]):
-            yield slice(top, top + window[0]), slice(left, left + window[1])
+    total: Tensor | None = None
+    for view in views:
+        if total is None:
+            total = view.new_zeros((*view.shape[:2], *size))
+        for rows in _bands(view, size):
+            total[:, :, rows] += _probabilities(view, rows, size, align_corners)
+        del view  # before the network computes the next one
+    if total is None:
+        raise ValueError("no views to average")
+    return banded_argmax(total, size)
 
 
-def _starts(length: int, window: int, stride: int) -> list[int]:
-    if window >= length:
-        return [0]
-    return [*range(0, length - window, stride), length - window]
+def upsampled_rows(logits: Tensor, rows: slice, size: Size, *, align_corners: bool) -> Tensor:
+    """Rows of `layers.upsample(logits, size)`, equal up to rounding.
+
+    Args:
+        logits: (N, K, h, w) float.
+        rows: which of the H rows; start and stop within 0..H.
+        size: (H, W) of the whole.
+        align_corners: see `layers.upsample`.
+
+    Returns:
+        (N, K, rows, W).
+    """
+    height, count = logits.shape[-2], rows.stop - rows.start
+    if height == size[0]:
+        return upsample(logits[:, :, rows], (count, size[1]), align_corners=align_corners)
+    position = torch.arange(rows.start, rows.stop, dtype=torch.float64, device=logits.device)
+    if align_corners:
+        position *= (height - 1) / max(1, size[0] - 1)
+    else:
+        position = ((position + 0.5) * (height / size[0]) - 0.5).clamp_(min=0)
+    upper = position.long().clamp_(max=height - 1)
+    lower = (upper + 1).clamp_(max=height - 1)
+    weight = (position - upper).to(logits.dtype)[:, None]
+    part = torch.lerp(logits[:, :, upper], logits[:, :, lower], weight)
+    return upsample(part, (count, size[1]), align_corners=align_corners)
 
 
-def _log_sum_exp(logits: Tensor, resize: Callable[[Tensor], Tensor]) -> Tensor:
-    """(N, K, h, w) -> (N, H, W), log of the sum over classes of the exponentials at full size."""
-    total = resize(logits[:, :1])[:, 0].clone()
-    for index in range(1, logits.shape[1]):
-        torch.logaddexp(total, resize(logits[:, index : index + 1])[:, 0], out=total)
-    return total
+def _probabilities(view: Tensor, rows: slice, size: Size, align_corners: bool) -> Tensor:
+    return upsampled_rows(view, rows, size, align_corners=align_corners).softmax(dim=1)
+
+
+def _bands(logits: Tensor, size: Size) -> Iterator[slice]:
+    """Yield slices of the H rows, such that a band of float32 logits is of the size above."""
+    budget = _CPU_BAND_BYTES if logits.device.type == "cpu" else _DEVICE_BAND_BYTES
+    step = max(1, budget // (4 * logits.shape[0] * logits.shape[1] * size[1]))
+    for start in range(0, size[0], step):
+        yield slice(start, min(start + step, size[0]))

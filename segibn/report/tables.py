@@ -1,8 +1,8 @@
 """Result tables for Markdown files: rendered from ``results/`` between two markers.
 
 In: ``results/<name>/cross_domain.json`` (rows) and ``conditions.json`` beside it, or the rows of
-``fine_tune.json``, ``appearance.json`` or ``feature_divergence.json``. Out: the text between
-``<!-- results:<name> -->`` and ``<!-- /results -->``; nothing there is typed by hand.
+``fine_tune.json``, ``appearance.json``, ``feature_divergence.json`` or ``inference.json``. Out: the
+text between ``<!-- results:<name> -->`` and ``<!-- /results -->``; nothing there is typed by hand.
 """
 
 import re
@@ -13,7 +13,9 @@ from segibn.evaluation.appearance import format_appearance
 from segibn.evaluation.cross_domain import format_cross_domain
 from segibn.evaluation.feature_divergence import format_divergence
 from segibn.evaluation.fine_tune import format_fine_tune
+from segibn.evaluation.inference_table import format_inference
 from segibn.files import read_json
+from segibn.report.memory import render_memory
 from segibn.report.models import render_models
 from segibn.report.timings import render_timings
 
@@ -22,6 +24,7 @@ CONDITIONS_FILE = "conditions.json"
 FINE_TUNE_FILE = "fine_tune.json"
 APPEARANCE_FILE = "appearance.json"
 DIVERGENCE_FILE = "feature_divergence.json"
+INFERENCE_FILE = "inference.json"
 
 _BLOCK = re.compile(
     r"(?P<open><!-- results:(?P<name>[\w./-]+) -->\n)(?P<body>.*?)(?P<close><!-- /results -->)",
@@ -54,6 +57,8 @@ def render_folder(folder: Path) -> str:
         return format_appearance(read_json(folder / APPEARANCE_FILE))
     if (folder / DIVERGENCE_FILE).is_file():
         return format_divergence(read_json(folder / DIVERGENCE_FILE)["rows"])
+    if (folder / INFERENCE_FILE).is_file():
+        return format_inference(read_json(folder / INFERENCE_FILE))
     if (folder / FINE_TUNE_FILE).is_file():
         return format_fine_tune(read_json(folder / FINE_TUNE_FILE))
     return render_cross_domain(folder)
@@ -80,8 +85,14 @@ def fill_tables(text: str, results: Path, source: str = "text") -> str:
         name = match["name"]
         file = results / f"{name}.json"
         if file.is_file():
-            render = render_timings if isinstance(read_json(file), list) else render_models
-            return match["open"] + render(file) + match["close"]
+            return match["open"] + _render_file(file) + match["close"]
         return match["open"] + render_folder(results / name) + match["close"]
 
     return _BLOCK.sub(fill, text)
+
+
+def _render_file(file: Path) -> str:
+    content = read_json(file)
+    if isinstance(content, list):
+        return render_timings(file)
+    return render_memory(file) if content.get("kind") == "memory" else render_models(file)

@@ -1,0 +1,64 @@
+"""Frames in, predictions out: one by one, or several of one size at a time.
+
+This room knows no model: a predictor is any callable.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, TypeVar
+
+from numpy.typing import NDArray
+
+Frame = TypeVar("Frame", bound=tuple[Any, ...])
+Predict = Callable[[NDArray], Any]
+PredictBatch = Callable[[Sequence[NDArray]], Sequence[Any]]
+
+
+def predicted(
+    frames: Iterable[Frame],
+    predict: Predict,
+    predict_batch: PredictBatch | None = None,
+    batch_size: int = 1,
+) -> Iterator[tuple[Frame, Any]]:
+    """Yield every frame with its prediction, in the order of the frames.
+
+    Holds ``batch_size`` frames. Those that follow each other and have one size are predicted
+    together; a set of mixed sizes is not sorted, so that its order stays.
+
+    Args:
+        frames: tuples of a name or path, an image (H, W, 3), and whatever else belongs to it.
+        predict: image -> prediction.
+        predict_batch: images of one size -> as many predictions; needed above ``batch_size`` 1.
+        batch_size: how many frames at most are predicted together.
+
+    Raises:
+        ValueError: a batch size without ``predict_batch``. An exception of a predictor passes
+            unchanged, with a note that names the frame or frames.
+    """
+    if batch_size > 1 and predict_batch is None:
+        raise ValueError(f"a batch size of {batch_size} needs a predictor for several frames")
+    for group in of_one_size(frames, batch_size):
+        try:
+            if len(group) == 1 or predict_batch is None:
+                found: Sequence[Any] = [predict(frame[1]) for frame in group]
+            else:
+                found = predict_batch([frame[1] for frame in group])
+        except Exception as error:
+            names = ", ".join(str(frame[0]) for frame in group)
+            error.add_note(f"while predicting frame {names}")
+            raise
+        yield from zip(group, found, strict=True)
+
+
+def of_one_size(frames: Iterable[Frame], most: int) -> Iterator[list[Frame]]:
+    """Yield lists of at most ``most`` frames that follow each other and have images of one size."""
+    group: list[Frame] = []
+    for frame in frames:
+        if group and frame[1].shape != group[0][1].shape:
+            yield group
+            group = []
+        group.append(frame)
+        if len(group) >= most:  # at once: the next frame may be long in coming, or damaged
+            yield group
+            group = []
+    if group:
+        yield group

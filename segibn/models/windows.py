@@ -1,0 +1,90 @@
+"""A window that slides over an image: where it stops, and how its looks are blended.
+
+In: an image and a function from a part of it to logits. Out: logits of the whole image.
+
+Legend: N images, K classes, H x W pixels.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor
+
+Size = tuple[int, int]
+Blending = Literal["flat", "gaussian"]
+BLENDINGS: tuple[str, ...] = get_args(Blending)
+
+SIGMA = 1 / 8
+"""Of the Gaussian, relative to the window's side: as in nnU-Net (Isensee et al., Nature Methods
+2021), where a window's border weighs next to nothing."""
+
+
+def slide(
+    logits_of: Callable[[Tensor], Tensor],
+    image: Tensor,
+    window: Size,
+    stride: Size,
+    blending: str = "flat",
+) -> Tensor:
+    """Average the logits of overlapping windows.
+
+    Holds the logits of one image and of one window.
+
+    Args:
+        logits_of: (N, 3, h, w) -> float32 logits (N, K, h, w) of the same size.
+        image: (N, 3, H, W).
+        window: (H, W); cut to the image where that is smaller.
+        stride: (H, W) from one window to the next.
+        blending: "flat" weighs all pixels of a window alike; "gaussian" those in its middle most.
+
+    Returns:
+        (N, K, H, W) float32.
+    """
+    size = (image.shape[-2], image.shape[-1])
+    total = weights = share = None
+    for rows, columns in window_slices(size, window, stride):
+        logits = logits_of(image[..., rows, columns])
+        if total is None or weights is None or share is None:
+            share = window_weights((logits.shape[-2], logits.shape[-1]), blending).to(logits)
+            total = logits.new_zeros((*logits.shape[:2], *size))
+            weights = logits.new_zeros(size)
+        total[..., rows, columns] += logits if blending == "flat" else logits.mul_(share)
+        weights[rows, columns] += share
+        del logits  # before the next window's
+    assert total is not None
+    assert weights is not None
+    return total.div_(weights)
+
+
+def window_weights(window: Size, blending: str) -> Tensor:
+    """Return (H, W) float32 weights of a window's pixels, above 0, at most 1.
+
+    Raises:
+        ValueError: another word than "flat" or "gaussian".
+    """
+    if blending == "flat":
+        return torch.ones(window)
+    if blending != "gaussian":
+        raise ValueError(f"blending '{blending}'; there are {', '.join(BLENDINGS)}")
+    sides = []
+    for length in window:
+        distance = torch.arange(length, dtype=torch.float64) - (length - 1) / 2
+        sides.append(torch.exp(-0.5 * (distance / (SIGMA * length)) ** 2))
+    return torch.outer(*sides).float()
+
+
+def window_slices(size: Size, window: Size, stride: Size) -> Iterator[tuple[slice, slice]]:
+    """Yield (rows, columns) of windows that cover an image; the last ones end at its border.
+
+    A window larger than the image is cut to the image.
+    """
+    for top in _starts(size[0], window[0], stride[0]):
+        for left in _starts(size[1], window[1], stride[1]):
+            yield slice(top, top + window[0]), slice(left, left + window[1])
+
+
+def _starts(length: int, window: int, stride: int) -> list[int]:
+    if window >= length:
+        return [0]
+    return [*range(0, length - window, stride), length - window]
