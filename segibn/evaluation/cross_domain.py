@@ -119,7 +119,7 @@ def format_cross_domain(
         network = Network(row["train"], str(row.get("network") or ""), row["ibn"], on_target)
         cells[network][row["test"]].append((row["miou"], row["pixel_accuracy"]))
     lines = markdown_table(["train", "network", *tests], _our_lines(cells, tests))
-    lines += ["", _legend(rows), *protocol_lines(rows)]
+    lines += ["", _legend(rows, cells), *protocol_lines(rows)]
     lines += _published_lines(cells, tests, dataset_of or {}, published_note, _protocol(rows))
     return "\n".join(lines) + "\n"
 
@@ -168,10 +168,12 @@ def rank_of(network: Network) -> tuple[int, str]:
     return (_IBN_ORDER.index(network.ibn) if known else len(_IBN_ORDER), network.ibn)
 
 
-def _legend(rows: Sequence[Mapping[str, Any]]) -> str:
+def _legend(rows: Sequence[Mapping[str, Any]], cells: Cells) -> str:
+    counts = {len(scores) for tests in cells.values() for scores in tests.values()}
+    single = " (one seed where no ± stands)" if 1 in counts and len(counts) > 1 else ""
     return (
-        f"mIoU / pixel accuracy in %; {describe_seeds(rows)}. In brackets: change of mIoU relative "
-        "to the same network's score on the domain it was trained on."
+        f"mIoU / pixel accuracy in %; {describe_seeds(rows)}{single}. In brackets: change of mIoU "
+        "relative to the same network's score on the domain it was trained on."
     )
 
 

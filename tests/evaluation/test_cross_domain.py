@@ -38,6 +38,12 @@ def test_seeds_become_mean_and_sample_spread():
     assert "over seeds 0, 1, 2" in table
 
 
+def test_a_table_with_fewer_seeds_in_some_cells_says_so():
+    rows = [row("g", "g", "a", 0.5, seed=seed) for seed in (0, 1)]
+    assert "one seed where" not in format_cross_domain(rows)
+    assert "one seed where no ±" in format_cross_domain([*rows, row("h", "g", "a", 0.5)])
+
+
 def test_one_seed_says_that_no_spread_is_known():
     assert "no spread is known" in format_cross_domain([row("game", "game", "a", 0.5)])
 
