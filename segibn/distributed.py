@@ -138,6 +138,21 @@ def gather_int(number: int) -> tuple[int, ...]:
     return tuple(int(n) for n in sum_over_ranks(numbers))
 
 
+def gather_floats(values: np.ndarray) -> np.ndarray:
+    """Return every rank's array, bit by bit; runs on every rank, all get the same.
+
+    Args:
+        values: float64, of one shape on all ranks. Not modified.
+
+    Returns:
+        (ranks, *shape) float64, in the order of ranks.
+    """
+    rank, world = rank_and_world()
+    bits = np.zeros((world, *values.shape), dtype=np.int64)
+    bits[rank] = np.ascontiguousarray(values, dtype=np.float64).view(np.int64)
+    return sum_over_ranks(bits).view(np.float64)
+
+
 def barrier() -> None:
     """Wait until every rank is here."""
     if dist.is_initialized():

@@ -1,1 +1,1 @@
-"""Looking into networks: how far apart two domains lie in their features."""
+"""Looking into networks: how two domains differ in their features, and what a look costs."""

@@ -6,6 +6,10 @@ model it as a Gaussian per channel; the divergence of two domains is the symmetr
 Kullback-Leibler divergence of their Gaussians, averaged over channels. The 17 features of the
 paper's ResNet-50 are the stem's output and the output of each residual block, after the ReLU.
 
+Moments are streamed: memory does not grow with the number of frames, and no sum of squares is
+ever subtracted from another (Chan, Golub, LeVeque: Algorithms for computing the sample variance,
+1983). Processes that saw different frames merge theirs by the same formula.
+
 Legend: C channels, h x w feature pixels, F features.
 """
 
@@ -32,12 +36,12 @@ Hook = Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]
 
 
 class Moments:
-    """Streamed mean and variance per channel, in float64 (Welford's recurrence)."""
+    """Streamed mean and variance per channel, in float64."""
 
     def __init__(self, channels: int) -> None:
         self.count = 0
         self.mean = np.zeros(channels)
-        self._squares = np.zeros(channels)
+        self._squares = np.zeros(channels)  # summed squared deviations from the mean
 
     def add(self, values: NDArray[np.floating]) -> None:
         """Add one image's (C,) spatial means."""
@@ -45,6 +49,29 @@ class Moments:
         delta = values - self.mean
         self.mean += delta / self.count
         self._squares += delta * (values - self.mean)
+
+    def merge(self, other: "Moments") -> None:
+        """Add what another saw of the same channels (Chan's formula); it stays as it is."""
+        total = self.count + other.count
+        if other.count == 0:
+            return
+        delta = other.mean - self.mean
+        self.mean += delta * (other.count / total)
+        self._squares += other._squares + delta**2 * (self.count * other.count / total)
+        self.count = total
+
+    def as_array(self) -> NDArray[np.float64]:
+        """Return (3, C) float64: count, mean, summed squares; for ``from_array``."""
+        count = np.full_like(self.mean, self.count)
+        return np.stack([count, self.mean, self._squares])
+
+    @classmethod
+    def from_array(cls, array: NDArray[np.float64]) -> "Moments":
+        """Rebuild from ``as_array``."""
+        moments = cls(array.shape[1])
+        moments.count = int(array[0, 0])
+        moments.mean, moments._squares = array[1].copy(), array[2].copy()
+        return moments
 
     @property
     def variance(self) -> NDArray[np.float64]:
@@ -79,20 +106,6 @@ def compute_divergence(a: Mapping[str, Moments], b: Mapping[str, Moments]) -> Di
     return Divergence(tuple(a), values)
 
 
-def format_table(found: Mapping[str, Divergence]) -> str:
-    """Format features x networks as text; ``found`` maps a network's title to its values."""
-    width = max(12, *(len(title) for title in found))
-    lines = [" ".join([f"{'feature':<10}", *(f"{title:>{width}}" for title in found)])]
-    depth = max(len(divergence.names) for divergence in found.values())
-    longest = next(d for d in found.values() if len(d.names) == depth)
-    for name in longest.names:
-        columns = [dict(zip(d.names, d.values, strict=True)).get(name) for d in found.values()]
-        cells = ["-" if value is None else f"{value:.3f}" for value in columns]
-        lines.append(" ".join([f"{name:<10}", *(f"{cell:>{width}}" for cell in cells)]))
-    means = [f"{np.mean(divergence.values):>{width}.3f}" for divergence in found.values()]
-    return "\n".join([*lines, " ".join([f"{'mean':<10}", *means])])
-
-
 def feature_modules(backbone: nn.Module) -> dict[str, nn.Module]:
     """Find the modules whose outputs are the features: the stem's ReLU, then every block.
 
@@ -119,16 +132,24 @@ def collect_moments(
     segmenter: Segmenter,
     images: Iterable[NDArray[np.uint8]],
     options: InferenceOptions | None = None,
+    *,
+    gather: Callable[[NDArray[np.float64]], NDArray[np.float64]] | None = None,
 ) -> dict[str, Moments]:
     """Run a domain's images through the backbone and gather the moments of every feature.
 
+    Runs on every rank, each with images of its own (at least one); all get the moments of all.
+
     Args:
         segmenter: in evaluation mode, on any device.
-        images: (H, W, 3) uint8 RGB each, at least two.
+        images: (H, W, 3) uint8 RGB each, at least two over all ranks.
         options: the size that images are resized to; None = their own.
+        gather: array -> (ranks, *shape), every rank's array; None for one process.
 
     Returns:
         Feature name -> moments of the spatial means, in the order of the network.
+
+    Raises:
+        ValueError: fewer images than that.
     """
     moments: dict[str, Moments] = {}
     with ExitStack() as hooks:
@@ -140,9 +161,19 @@ def collect_moments(
             normalized = segmenter.normalize(pixels.to(segmenter.pixel_mean.device))
             size = (options or InferenceOptions()).size_for((image.shape[0], image.shape[1]))
             segmenter.backbone(resize_image(normalized, size))
+    if gather is not None:
+        moments = {name: merged(gather(part.as_array())) for name, part in moments.items()}
     if not moments or min(part.count for part in moments.values()) < 2:
         raise ValueError("a domain needs at least two images to have a variance")
     return moments
+
+
+def merged(arrays: Iterable[NDArray[np.float64]]) -> Moments:
+    """Merge ``Moments.as_array`` of several processes, in their order: the same on each of them."""
+    first, *others = map(Moments.from_array, arrays)
+    for other in others:
+        first.merge(other)
+    return first
 
 
 def _spatial_mean_into(moments: dict[str, Moments], name: str) -> Hook:

@@ -13,9 +13,9 @@ from PIL import Image, ImageDraw, ImageFont
 WIDTH, HEIGHT = 960, 480
 _LEFT, _RIGHT, _TOP, _BOTTOM = 60, 20, 44, 64
 _LEGEND_LINE = 20
-_INK, _GRID, _PAPER = (28, 32, 38), (222, 225, 228), (255, 255, 255)
-_COLORS = ((90, 96, 104), (214, 39, 40), (31, 119, 180), (44, 160, 44), (148, 103, 189))
-_FONT_SIZE = 15
+INK, GRID, PAPER = (28, 32, 38), (222, 225, 228), (255, 255, 255)
+COLORS = ((90, 96, 104), (214, 39, 40), (31, 119, 180), (44, 160, 44), (148, 103, 189))
+FONT_SIZE = 15
 _DASH, _GAP = 8, 6
 
 Point = tuple[float, float]
@@ -68,21 +68,21 @@ def draw_curves(
     if places is None:
         places = [(index + 0.5) / len(names) for index in range(len(names))]
     xs = [_LEFT + place * (WIDTH - _LEFT - _RIGHT) for place in places]
-    sheet = Image.new("RGB", (WIDTH, HEIGHT), _PAPER)
+    sheet = Image.new("RGB", (WIDTH, HEIGHT), PAPER)
     draw = ImageDraw.Draw(sheet)
-    font = ImageFont.load_default(_FONT_SIZE)
-    legend = _legend_places(list(drawn), font)
+    font = ImageFont.load_default(FONT_SIZE)
+    legend = legend_places(list(drawn), font)
     bottom = min(y for _, y in legend) - _BOTTOM
     top = _nice_top(max(curve.highest for curve in drawn.values()))
-    draw.text((WIDTH / 2, _TOP / 2), title, _INK, font, anchor="mm")
+    draw.text((WIDTH / 2, _TOP / 2), title, INK, font, anchor="mm")
     _draw_axes(draw, font, dict(zip(names, xs, strict=True)), top, bottom)
     for number, (label, curve) in enumerate(drawn.items()):
         index = number if curve.color is None else curve.color
-        color = _COLORS[index % len(_COLORS)]
+        color = COLORS[index % len(COLORS)]
         _draw_curve(draw, curve, xs, top, bottom, color)
         x, y = legend[number]
         _draw_line(draw, [(x, y), (x + 24, y)], color, curve.dashed)
-        draw.text((x + 30, y), label, _INK, font, anchor="lm")
+        draw.text((x + 30, y), label, INK, font, anchor="lm")
     return np.asarray(sheet).copy()
 
 
@@ -95,12 +95,12 @@ def _draw_axes(
 ) -> None:
     for step in range(5):
         y = _y(top * step / 4, top, bottom)
-        draw.line((_LEFT, y, WIDTH - _RIGHT, y), _GRID)
-        draw.text((_LEFT - 6, y), f"{top * step / 4:g}", _INK, font, anchor="rm")
+        draw.line((_LEFT, y, WIDTH - _RIGHT, y), GRID)
+        draw.text((_LEFT - 6, y), f"{top * step / 4:g}", INK, font, anchor="rm")
     for index, (name, x) in enumerate(names.items()):
         # Every second name one line lower, so that long ones do not touch.
         y = bottom + 14 + 16 * (index % 2)
-        draw.text((x, y), name.removeprefix("layer"), _INK, font, anchor="mm")
+        draw.text((x, y), name.removeprefix("layer"), INK, font, anchor="mm")
 
 
 def _draw_curve(
@@ -137,7 +137,7 @@ def _draw_line(
             draw.line(ends, color, width=2)
 
 
-def _legend_places(
+def legend_places(
     labels: Sequence[str], font: ImageFont.FreeTypeFont | ImageFont.ImageFont
 ) -> list[Point]:
     """Lay the labels out in columns of one width, in as many lines as that takes."""

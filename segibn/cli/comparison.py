@@ -9,19 +9,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from segibn.cli.inference import (
-    add_inference_arguments,
-    device_of,
-    inference_options,
-    refuse_ensemble,
-)
+from segibn.cli.inference import add_inference_arguments, device_of, refuse_ensemble
+from segibn.cli.protocol import deviations, protocol_framing, protocol_options
+from segibn.cli.selection import refuse_target_selection, selection_of
 from segibn.config.schema import DatasetConfig
 from segibn.errors import ConfigError, DatasetError
+from segibn.evaluation.deviations import sign
 from segibn.files import write_image, write_json, write_text
 from segibn.report.tables import CONDITIONS_FILE, ROWS_FILE, render_cross_domain
 
 if TYPE_CHECKING:  # torch takes seconds to import, and a mistyped command needs none of it
     from segibn.cli.scoring import TrainedRun
+    from segibn.predict import InferenceOptions
 
 MARKDOWN_FILE = "cross_domain.md"
 PICTURE_FILE = "comparison.jpg"
@@ -49,7 +48,8 @@ def cross_domain(
         dataset_of: label -> data set, to find published numbers for labels that are not names of
             data sets.
         published_note: a sentence above published numbers.
-        arguments: of ``add_inference_arguments``; None = their defaults.
+        arguments: of ``add_inference_arguments`` and, if wanted, ``add_protocol_arguments``; None
+            = their defaults.
 
     Returns:
         One row for each run and set, see ``_row``; scores are fractions.
@@ -78,26 +78,59 @@ def score_runs(
     Returns:
         The rows, run by run and within each in the order of ``sets``; and the command, versions,
         machine and the names of all frames.
+
+    Raises:
+        ConfigError: a run is given twice, cannot be read in a set's classes, or its checkpoint was
+            chosen on a test set and ``--allow-target-selection`` not given.
     """
     from segibn import distributed
-    from segibn.cli.scoring import circumstances, load_run, score_run
+    from segibn.cli.scoring import circumstances, load_run
 
     arguments = arguments or _default_arguments()
     refuse_ensemble(arguments)
     device = device_of(arguments)
     rows: list[dict[str, Any]] = []
     conditions: dict[str, Any] = {}
-    frame_names = _check_all(runs, sets, datasets_root, train_label)
+    frame_names = _check_all(runs, sets, datasets_root, train_label, arguments)
     with distributed.process_group(device):
         for path in runs:
             run = load_run(path)
-            options = inference_options(arguments, run.config)
             record = run.record() | ({"train": train_label} if train_label else {})
-            conditions = circumstances(device, options)
+            record["selection"] = selection_of(run, sets)
             for label, dataset in sets.items():
-                scores = score_run(run, dataset, datasets_root, device=device, options=options)
-                rows.append(_row(record, label, scores.to_dict()))
+                options = protocol_options(arguments, run.config, arguments.protocol, dataset)
+                conditions = circumstances(device, options)
+                row = _score(run, record, label, dataset, datasets_root, options, arguments)
+                rows.append(row)
     return rows, conditions | {"frames": frame_names}
+
+
+def _score(
+    run: "TrainedRun",
+    record: dict[str, Any],
+    label: str,
+    dataset: DatasetConfig,
+    datasets_root: Path,
+    options: "InferenceOptions",
+    arguments: argparse.Namespace,
+) -> dict[str, Any]:
+    """Score one run on one set; under a protocol its row and signature say what deviates."""
+    from segibn.cli.scoring import score_run
+    from segibn.engine.scoring import Preparation
+
+    name, selection = arguments.protocol, record["selection"]
+    framing = protocol_framing(name, dataset)
+    prepare = (
+        None if framing is None else Preparation(framing.name, lambda _, *arrays: framing(*arrays))
+    )
+    device = device_of(arguments)
+    scores = score_run(run, dataset, datasets_root, device=device, options=options, prepare=prepare)
+    row = _row(record, label, scores.to_dict())
+    if name is None:
+        return row | {"signature": sign(row["signature"], selection=selection)}
+    found = deviations(name, run, selection, label, dataset, scores.num_images, options)
+    more = {"protocol": name, "deviations": [deviation.text for deviation in found]}
+    return row | more | {"signature": sign(row["signature"], name, found, selection)}
 
 
 def write_comparison(
@@ -145,13 +178,14 @@ def draw_comparison(
         names = [sample.name for sample in frames.samples]
         wanted = (frame_names or {}).get(label) or spread(names, frames_per_set)
         chosen = tuple(sample for sample in frames.samples if sample.name in set(wanted))
+        framing = protocol_framing(arguments.protocol, dataset)
         for _, image, target in replace(frames, samples=chosen, rank=0, world_size=1):
-            rows.append((label, image, target, {}))
+            shown = (image, target) if framing is None else framing(image, target)
+            rows.append((label, *shown, {}))
     for title, run in networks.items():
-        options = inference_options(arguments, run.config)
-        predict = Predictor(run.segmenter, device_of(arguments), options)
-        for _, image, _, preds in rows:
-            preds[title] = predict(image)
+        for label, image, _, preds in rows:
+            options = protocol_options(arguments, run.config, arguments.protocol, sets[label])
+            preds[title] = Predictor(run.segmenter, device_of(arguments), options)(image)
     write_image(path, comparison_sheet(rows, first.class_names, first.palette))
 
 
@@ -179,8 +213,11 @@ def _check_all(
     sets: Mapping[str, DatasetConfig],
     datasets_root: Path,
     train_label: str | None,
+    arguments: argparse.Namespace,
 ) -> dict[str, list[str] | None]:
-    """Fail before hours of work: load every run, index every set, refuse a run given twice.
+    """Fail before hours of work: load every run, index every set, refuse what cannot be compared.
+
+    That is a run given twice, and a checkpoint chosen on a test set.
 
     Returns:
         Label of each training and evaluation set -> names of its frames (None = not here).
@@ -191,6 +228,7 @@ def _check_all(
     seen: dict[tuple[Any, ...], str | Path] = {}
     for path in runs:
         run = load_run(path)
+        refuse_target_selection(run, sets, arguments.allow_target_selection)
         record = run.record() | ({"train": train_label} if train_label else {})
         identity = tuple(record[key] for key in ("train", "network", "ibn", "seed"))
         if identity in seen:
@@ -230,4 +268,5 @@ def _names_of(run: "TrainedRun", datasets_root: Path) -> list[str] | None:
 def _default_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     add_inference_arguments(parser)
+    parser.set_defaults(protocol=None, allow_target_selection=False)
     return parser.parse_args([])

@@ -4,15 +4,19 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from segibn.cli.arguments import add_datasets_argument, datasets_root, parse_labelled_set
+from segibn.cli.arguments import add_datasets_argument, datasets_root
 from segibn.cli.comparison import MARKDOWN_FILE, PICTURE_FILE, cross_domain, draw_comparison
 from segibn.cli.inference import add_inference_arguments
+from segibn.cli.protocol import add_protocol_arguments, protocol_sets
 from segibn.errors import ConfigError
 from segibn.evaluation.cross_domain import format_cross_domain
+from segibn.evaluation.protocols import PROTOCOLS
 
 EXAMPLE = """\
 examples:
   python tools/cross_domain.py runs/none runs/a runs/b --on gta5:val cityscapes:val --output out
+  python tools/cross_domain.py runs/gta5_robustnet_seed0 runs/gta5_robustnet_seed1 \\
+      --protocol robustnet --on cityscapes:val bdd100k_semseg:val --output out
   python tools/cross_domain.py runs/day --on night=bdd100k_drivable:val@night.txt \\
       --output out --picture
 
@@ -33,10 +37,10 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--on",
         nargs="+",
-        required=True,
         metavar="[LABEL=]NAME:SPLIT[@NAMES_FILE]",
-        help="sets to score on; LABEL names the column",
+        help="sets to score on; LABEL names the column (default: all of --protocol)",
     )
+    add_protocol_arguments(parser)
     add_datasets_argument(parser)
     parser.add_argument("--output", type=Path, metavar="DIR", help="folder for the files")
     parser.add_argument("--picture", action="store_true", help="draw frames of each set as well")
@@ -47,18 +51,21 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the verb; runs on every rank of a torchrun launch, the first one prints and writes."""
     arguments = build_parser().parse_args(argv)
-    sets = dict(parse_labelled_set(text) for text in arguments.on)
+    sets = protocol_sets(arguments.protocol, arguments.on)
     if arguments.picture and arguments.output is None:
         raise ConfigError("--picture needs --output DIR")
     root = datasets_root(arguments.datasets)
-    rows = cross_domain(arguments.runs, sets, root, arguments.output, arguments=arguments)
+    note = PROTOCOLS[arguments.protocol].note if arguments.protocol else ""
+    rows = cross_domain(
+        arguments.runs, sets, root, arguments.output, published_note=note, arguments=arguments
+    )
 
     from segibn import distributed
 
     if not distributed.is_main():
         return 0
     if arguments.output is None:
-        print(format_cross_domain(rows))
+        print(format_cross_domain(rows, published_note=note))
         return 0
     print((arguments.output / MARKDOWN_FILE).read_text(encoding="utf-8"))
     if arguments.picture:

@@ -12,13 +12,10 @@ from segibn.cli.arguments import parse_evaluation_set
 from segibn.cli.make_sample_data import main as make_sample_data
 from segibn.cli.study import run_study
 from segibn.config.load import load_config
+from segibn.evaluation.protocols import PROTOCOLS
 
 CONFIGS = ("sample_none.yaml", "sample_ibn.yaml", "sample_ibn_b.yaml")
 SETS = ("gta5:val", "cityscapes:val")
-NOTE = (
-    "Our frames are painted: the table illustrates the effect and is no measurement of it. The "
-    "published numbers are of real data sets and much larger networks."
-)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -71,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         datasets_root=datasets,
         output=output / "runs",
         results=output,
-        published_note=NOTE,
+        published_note=PROTOCOLS["sample"].note,
     )
     print("3/3  drawing frames, truth and predictions side by side")
     from segibn.cli.cross_domain import PICTURE_FILE, draw_comparison

@@ -6,6 +6,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from segibn.analysis.appearance import DRIVING, PAPER, corrupt
 from segibn.files import write_image
 from segibn.visualize import frame_sheet, overlay, panel, with_legend
 
@@ -72,3 +73,43 @@ def comparison_sheet(
     titles = ["frame", "truth", *networks]
     sheet = panel(pictures, titles, [title for title, *_ in rows], cell)
     return with_legend(sheet, class_names, palette)
+
+
+def appearance_sheet(
+    name: str,
+    image: np.ndarray,
+    changes: Sequence[str],
+    mean: np.ndarray,
+    level: int,
+    seed: int,
+    columns: int = 4,
+) -> np.ndarray:
+    """Set one frame under several changes of appearance side by side.
+
+    Args:
+        name: of the frame.
+        image: (H, W, 3) uint8 RGB.
+        changes: names in ``analysis.appearance.TRANSFORMS``.
+        mean: (3,) normalising mean of the network, 0..255.
+        level: of the corruptions.
+        seed: of the corruptions.
+        columns: pictures in a row.
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+    """
+    pictures: list[np.ndarray | None] = []
+    for change in changes:
+        if change in PAPER:
+            pictures.append(PAPER[change].picture(image, mean))
+        elif change in DRIVING:
+            pictures.append(corrupt(change, name, image, level=level, seed=seed))
+        else:
+            pictures.append(image)
+    gap = -len(pictures) % columns
+    pictures, titles = [*pictures, *[None] * gap], [*changes, *[""] * gap]
+    cell = (max(1, round(CELL_WIDTH * image.shape[0] / image.shape[1])), CELL_WIDTH)
+    rows = range(0, len(pictures), columns)
+    return np.vstack(
+        [panel([pictures[i : i + columns]], titles[i : i + columns], None, cell) for i in rows]
+    )

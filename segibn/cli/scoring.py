@@ -20,7 +20,7 @@ from segibn.cli.progress import FrameProgress
 from segibn.config.schema import DatasetConfig, RunConfig
 from segibn.data.build import build_eval_frames
 from segibn.data.frames import Frames
-from segibn.engine.scoring import score, set_name, train_name
+from segibn.engine.scoring import Preparation, score, set_name, train_name
 from segibn.errors import ConfigError
 from segibn.evaluation.scores import Scores
 from segibn.files import sha256_of
@@ -139,6 +139,7 @@ def score_run(
     options: InferenceOptions,
     observe: Observer | None = None,
     measure: Collection[str] = (),
+    prepare: Preparation | None = None,
 ) -> Scores:
     """Score a run on a set with progress; runs on every rank, all get the same scores.
 
@@ -150,6 +151,7 @@ def score_run(
         options: how frames reach the network.
         observe: called with (name, image, target, pred) after each frame of this rank.
         measure: what else goes into the details; see ``engine.scoring.score``.
+        prepare: changes the frames first; None = they are scored as they are.
 
     Raises:
         ConfigError: the set cannot be read in the classes of the run.
@@ -170,6 +172,7 @@ def score_run(
                 progress=progress,
                 observe=observe,
                 measure=measure,
+                prepare=prepare,
             )
         except ConfigError as error:
             raise _not_on(run, dataset, error) from None

@@ -3,7 +3,8 @@
 Training, ``evaluate`` and ``cross_domain`` all come through here, so that their numbers agree.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +21,28 @@ from segibn.engine.run_dir import RunDir
 from segibn.errors import ConfigError
 from segibn.evaluation.boundary import BoundaryCounts
 from segibn.evaluation.calibration import Calibration
-from segibn.evaluation.evaluate import evaluate
+from segibn.evaluation.evaluate import Frame, evaluate
 from segibn.evaluation.scores import Conditions, Scores
 from segibn.files import write_json
 from segibn.labels.label_set import LabelSet
 from segibn.models.segmenter import Segmenter
 from segibn.predict import InferenceOptions, Predictor
 from segibn.visualize import frame_sheet
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """A change of the frames before they are scored, which the signature names."""
+
+    name: str
+    """Goes behind the name of the evaluation set: ``cityscapes-val~fog``."""
+    change: Callable[[str, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
+    """(name, image (H, W, 3) uint8, target (H, W) uint8) -> image and target to score."""
+
+    def over(self, frames: Iterable[Frame]) -> Iterator[Frame]:
+        """Yield the changed frames, one at a time."""
+        for name, image, target in frames:
+            yield (name, *self.change(name, image, target))
 
 
 def set_name(dataset: DatasetConfig) -> str:
@@ -57,6 +73,7 @@ def score(
     progress: Callable[[int, int], None] | None = None,
     observe: Callable[..., None] | None = None,
     measure: Collection[str] = (),
+    prepare: Preparation | None = None,
 ) -> Scores:
     """Score a network on a set; runs on every rank, each with its share of the frames.
 
@@ -74,6 +91,7 @@ def score(
         observe: called with (name, image, target, pred) for each frame.
         measure: what else goes into the details: "boundary", "calibration" (which takes time and
             memory for the probabilities).
+        prepare: changes the frames first; None = they are scored as they are.
 
     Returns:
         Scores over all ranks' frames, with the names and counts of each.
@@ -91,7 +109,8 @@ def score(
     frames = build_eval_frames(dataset, datasets_root, classes)
     require_classes(frames.label_set, dataset.name, class_names)
     conditions = Conditions(
-        evaluation_set=set_name(dataset).replace(":", "-"),
+        evaluation_set=set_name(dataset).replace(":", "-")
+        + (f"~{prepare.name}" if prepare else ""),
         inference=options.describe(len(predictor.segmenters)),
         scales=options.scales,
         flip=options.flip,
@@ -102,7 +121,7 @@ def score(
         report["progress"] = lambda done: progress(done, total)
     return evaluate(
         predictor,
-        frames,
+        prepare.over(frames) if prepare else frames,
         class_names,
         conditions=conditions,
         predict_batch=predictor.predict_batch,

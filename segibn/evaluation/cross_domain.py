@@ -13,7 +13,8 @@ from statistics import fmean, stdev
 from typing import Any
 
 from segibn.errors import SegibnError
-from segibn.evaluation.published import PROTOCOLS, published_rows
+from segibn.evaluation.deviations import ON_TARGET, protocol_lines
+from segibn.evaluation.published import NAMED_PROTOCOLS, PROTOCOLS, published_rows
 from segibn.evaluation.signatures import signature_lines
 
 ROW_KEYS = ("train", "test", "ibn", "seed", "miou", "pixel_accuracy")
@@ -31,12 +32,15 @@ class Network:
     train: str
     backbone: str
     ibn: str
+    on_target: bool = False
+    """Whether its checkpoint was chosen on a test set."""
 
     @property
     def title(self) -> str:
         """Name as printed, for example "resnet18, IBN-a"."""
         ibn = IBN_NAMES.get(self.ibn, f"IBN-{self.ibn}")
-        return f"{self.backbone}, {ibn}" if self.backbone else ibn
+        title = f"{self.backbone}, {ibn}" if self.backbone else ibn
+        return f"{title} (checkpoint chosen on the target)" if self.on_target else title
 
 
 Cells = dict[Network, dict[str, list[tuple[float, float]]]]
@@ -112,11 +116,12 @@ def format_cross_domain(
     tests = list(dict.fromkeys(row["test"] for row in rows))
     cells: Cells = defaultdict(lambda: defaultdict(list))
     for row in rows:
-        network = Network(row["train"], str(row.get("network") or ""), row["ibn"])
+        on_target = row.get("selection") == ON_TARGET
+        network = Network(row["train"], str(row.get("network") or ""), row["ibn"], on_target)
         cells[network][row["test"]].append((row["miou"], row["pixel_accuracy"]))
     lines = markdown_table(["train", "network", *tests], _our_lines(cells, tests))
-    lines += ["", _legend(rows)]
-    lines += _published_lines(cells, tests, dataset_of or {}, published_note)
+    lines += ["", _legend(rows, cells), *protocol_lines(rows)]
+    lines += _published_lines(cells, tests, dataset_of or {}, published_note, _protocol(rows))
     return "\n".join(lines) + "\n"
 
 
@@ -164,10 +169,12 @@ def rank_of(network: Network) -> tuple[int, str]:
     return (_IBN_ORDER.index(network.ibn) if known else len(_IBN_ORDER), network.ibn)
 
 
-def _legend(rows: Sequence[Mapping[str, Any]]) -> str:
+def _legend(rows: Sequence[Mapping[str, Any]], cells: Cells) -> str:
+    counts = {len(scores) for tests in cells.values() for scores in tests.values()}
+    single = " (one seed where no ± stands)" if 1 in counts and len(counts) > 1 else ""
     legend = (
-        f"mIoU / pixel accuracy in %; {describe_seeds(rows)}. In brackets: change of mIoU relative "
-        "to the same network's score on the domain it was trained on."
+        f"mIoU / pixel accuracy in %; {describe_seeds(rows)}{single}. In brackets: change of mIoU "
+        "relative to the same network's score on the domain it was trained on."
     )
     return "\n".join([legend, *signature_lines(rows)])
 
@@ -181,8 +188,14 @@ def describe_seeds(rows: Iterable[Mapping[str, Any]]) -> str:
     return f"one seed ({listed}), so no spread is known"
 
 
+def _protocol(rows: Sequence[Mapping[str, Any]]) -> str | None:
+    """Name of the protocol that all rows follow without deviation, None if there is none."""
+    names = {None if row.get("deviations") else row.get("protocol") for row in rows}
+    return names.pop() if len(names) == 1 else None
+
+
 def _published_lines(
-    cells: Cells, tests: list[str], dataset_of: Mapping[str, str], note: str
+    cells: Cells, tests: list[str], dataset_of: Mapping[str, str], note: str, ours: str | None
 ) -> list[str]:
     names = {
         name: dataset_of.get(name, name.partition(":")[0] if name.count(":") < 2 else name)
@@ -198,13 +211,21 @@ def _published_lines(
     body = []
     for row, values in found:
         scores = [f"{values[test]:.2f}" if test in values else "-" for test in shown]
-        title = Network(row.train, row.network, row.ibn).title
-        body.append([row.train, title, *scores, f"{row.source} [{row.protocol}]"])
+        body.append([row.train, row.title, *scores, f"{row.source} [{row.protocol}]"])
     intro = "Published by others on the real data sets: other networks, recipes and data; not ours."
     lines = ["", "### Published numbers (mIoU in %)", "", f"{intro} {note}".rstrip(), ""]
     lines += markdown_table(["train", "network", *shown, "source [protocol]"], body)
     used = dict.fromkeys(row.protocol for row, _ in found)
-    return [*lines, "", *(f"- [{protocol}] {PROTOCOLS[protocol]}." for protocol in used)]
+    return [*lines, "", *(_published_protocol(protocol, ours) for protocol in used)]
+
+
+def _published_protocol(name: str, ours: str | None) -> str:
+    """Describe how published numbers were made, and whether ours were made so."""
+    known = NAMED_PROTOCOLS.get(name)
+    if known is None:
+        return f"- [{name}] {PROTOCOLS[name]}."
+    same = "which our rows follow" if known == ours else "which our rows do not follow"
+    return f"- [{name}] {PROTOCOLS[name]}: protocol `{known}`, {same}."
 
 
 def markdown_table(header: list[str], body: list[list[str]]) -> list[str]:

@@ -1,15 +1,17 @@
 """Result tables for Markdown files: rendered from ``results/`` between two markers.
 
-In: ``results/<name>/cross_domain.json`` (rows) and ``conditions.json`` beside it, or rows of
-``fine_tune.json`` or ``inference.json``. Out: the text between ``<!-- results:<name> -->`` and
-``<!-- /results -->``; nothing there is typed by hand.
+In: ``results/<name>/cross_domain.json`` (rows) and ``conditions.json`` beside it, or the rows of
+``fine_tune.json``, ``appearance.json``, ``feature_divergence.json`` or ``inference.json``. Out: the
+text between ``<!-- results:<name> -->`` and ``<!-- /results -->``; nothing there is typed by hand.
 """
 
 import re
 from pathlib import Path
 
 from segibn.errors import SegibnError
+from segibn.evaluation.appearance import format_appearance
 from segibn.evaluation.cross_domain import format_cross_domain
+from segibn.evaluation.feature_divergence import format_divergence
 from segibn.evaluation.fine_tune import format_fine_tune
 from segibn.evaluation.inference_table import format_inference
 from segibn.files import read_json
@@ -20,6 +22,8 @@ from segibn.report.timings import render_timings
 ROWS_FILE = "cross_domain.json"
 CONDITIONS_FILE = "conditions.json"
 FINE_TUNE_FILE = "fine_tune.json"
+APPEARANCE_FILE = "appearance.json"
+DIVERGENCE_FILE = "feature_divergence.json"
 INFERENCE_FILE = "inference.json"
 
 _BLOCK = re.compile(
@@ -49,6 +53,10 @@ def render_folder(folder: Path) -> str:
     Raises:
         SegibnError: the rows are missing or malformed.
     """
+    if (folder / APPEARANCE_FILE).is_file():
+        return format_appearance(read_json(folder / APPEARANCE_FILE))
+    if (folder / DIVERGENCE_FILE).is_file():
+        return format_divergence(read_json(folder / DIVERGENCE_FILE)["rows"])
     if (folder / INFERENCE_FILE).is_file():
         return format_inference(read_json(folder / INFERENCE_FILE))
     if (folder / FINE_TUNE_FILE).is_file():

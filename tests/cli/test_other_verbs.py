@@ -4,18 +4,18 @@ import shlex
 import subprocess
 import sys
 
-import numpy as np
 import pytest
 
-from segibn.cli import divergence, export, predict
+from segibn.cli import export, predict
 from segibn.errors import ConfigError
-from segibn.files import image_size, read_json, read_label_map
+from segibn.files import read_json, read_label_map
 
 VERBS = (
+    "appearance",
     "cross_domain",
-    "divergence",
     "evaluate",
     "export",
+    "feature_divergence",
     "fine_tune",
     "make_submission",
     "predict",
@@ -41,34 +41,6 @@ def test_export_writes_the_graph_and_says_what_its_outputs_mean(make_run, tmp_pa
     assert (tmp_path / "model.pt2").stat().st_size > 1_000_000
     assert read_json(tmp_path / "model.json")["class_names"][3] == "road"
     assert "at most" in capsys.readouterr().out
-
-
-def test_divergence_compares_two_domains_in_several_networks(make_run, datasets, tmp_path, capsys):
-    runs = [str(make_run("camvid", "camvid11", ibn)) for ibn in ("none", "a")]
-    argv = [*runs, "--between", "camvid:val", "bdd100k_drivable:val", "--device", "cpu"]
-    argv += ["--datasets", str(datasets), "--input-size", "32x48"]
-    files = ["--output", str(tmp_path / "d.json"), "--plot", str(tmp_path / "d.png")]
-    assert divergence.main([*argv, *files]) == 0
-    found = read_json(tmp_path / "d.json")["divergence"]
-    assert list(found) == ["resnet18 none", "resnet18 a"]
-    assert len(found["resnet18 a"]) == 9  # the stem and eight blocks
-    assert all(value > 0 for value in found["resnet18 none"].values())
-    assert image_size(tmp_path / "d.png") == (480, 960)
-    assert "layer4.1" in capsys.readouterr().out
-
-
-def test_a_domain_with_itself_has_no_divergence(make_run, datasets, tmp_path):
-    run, output = make_run("camvid", "camvid11"), tmp_path / "d.json"
-    argv = [str(run), "--between", "camvid:val", "camvid:val", "--device", "cpu"]
-    divergence.main([*argv, "--datasets", str(datasets), "--output", str(output)])
-    values = list(read_json(output)["divergence"]["resnet18 none"].values())
-    np.testing.assert_array_equal(values, 0)
-
-
-def test_one_frame_is_no_domain(make_run, datasets):
-    argv = ["x", "--between", "camvid:val", "camvid:train", "--frames", "1"]
-    with pytest.raises(ConfigError, match="two frames"):
-        divergence.main(argv)
 
 
 @pytest.mark.parametrize("verb", VERBS)

@@ -4,6 +4,7 @@ import pytest
 
 from segibn.errors import SegibnError
 from segibn.evaluation.cross_domain import format_cross_domain, is_own_domain
+from segibn.evaluation.deviations import ON_TARGET
 from segibn.evaluation.published import PROTOCOLS, PUBLISHED_ROWS, published_rows
 
 
@@ -35,6 +36,12 @@ def test_seeds_become_mean_and_sample_spread():
     table = format_cross_domain(rows)
     assert line_of(table, "| game")[2] == "50.0±10.0 / 90.0±0.0"
     assert "over seeds 0, 1, 2" in table
+
+
+def test_a_table_with_fewer_seeds_in_some_cells_says_so():
+    rows = [row("g", "g", "a", 0.5, seed=seed) for seed in (0, 1)]
+    assert "one seed where" not in format_cross_domain(rows)
+    assert "one seed where no ±" in format_cross_domain([*rows, row("h", "g", "a", 0.5)])
 
 
 def test_one_seed_says_that_no_spread_is_known():
@@ -129,7 +136,12 @@ def test_recalled_numbers_are_not_published():
     # The paper's own Table 6 is known from memory only: 22.2, 26.0, 29.6 for GTA5 -> Cityscapes.
     values = {value for row, values in published_rows({"gta5"}, {"cityscapes"}) for value in
               values.values()}  # fmt: skip
-    assert values == {28.95, 33.85, 30.06, 33.63, 37.37}
+    assert values == {
+        *(28.95, 33.85, 36.58),  # RobustNet, ResNet-50
+        *(30.06, 33.63, 37.09, 37.37),  # RobustNet and SHADE, ResNet-101
+        *(34.66, 26.95, 30.14),  # MRFP
+        *(49.1, 45.9),  # Rein
+    }
 
 
 def test_every_published_row_has_source_and_protocol():
@@ -137,3 +149,27 @@ def test_every_published_row_has_source_and_protocol():
         assert published.source
         assert published.protocol in PROTOCOLS
         assert all(1 < value < 100 for value in published.miou_percent.values())
+
+
+def test_a_checkpoint_chosen_on_the_target_is_marked_and_never_averaged_with_others():
+    rows = [row("g", "h", "a", 0.4), row("g", "h", "a", 0.6, seed=1, selection=ON_TARGET)]
+    table = format_cross_domain(rows)
+    assert line_of(table, "| g | IBN-a |")[2] == "40.0 / 90.0"
+    assert line_of(table, "| g | IBN-a (checkpoint chosen on the target)")[2] == "60.0 / 90.0"
+    assert "no measure of generalisation" in table
+
+
+def test_a_tables_protocol_and_deviations_are_printed_once_with_whose_they_are():
+    both = {"protocol": "robustnet", "network": "r50"}
+    rows = [
+        row("gta5", "cityscapes", "a", 0.4, deviations=["all of them", "one of them"], **both),
+        row("gta5", "cityscapes", "b", 0.4, deviations=["all of them"], **both),
+    ]
+    lines = format_cross_domain(rows).splitlines()
+    assert lines.count("- all of them") == 1
+    assert "- one of them (r50 ibn a seed 0 on gta5)" in lines
+    assert "which our rows do not follow" in format_cross_domain(rows)
+    followed = format_cross_domain([r | {"deviations": []} for r in rows])
+    assert "`robustnet`, which our rows follow" in followed
+    assert "`robustnet_r101`, which our rows do not follow" in followed
+    assert "without deviations." in followed

@@ -33,6 +33,20 @@ def test_a_folder_of_fine_tuning_rows_gives_their_table(results):
     assert "| resnet18, IBN-a | scratch | 50.0 / 75.0 |" in fill_tables(TEXT, results)
 
 
+def test_a_folder_of_appearance_rows_gives_their_table(results):
+    rows = [ROW | {"transform": "original", "level": None}]
+    rows.append(ROW | {"transform": "fog", "level": 3, "miou": 0.25})
+    (results / "demo" / "appearance.json").write_text(json.dumps(rows))
+    assert "| fog | 25.0 (-25.0) |" in fill_tables(TEXT, results)
+
+
+def test_a_folder_of_feature_divergence_gives_its_table(results):
+    row = ROW | {"domains": ["x", "y"], "divergence": {"stem": 0.5}}
+    content = {"rows": [row], "conditions": {}}
+    (results / "demo" / "feature_divergence.json").write_text(json.dumps(content))
+    assert "| stem | 0.500 |" in fill_tables(TEXT, results)
+
+
 def test_filling_twice_changes_nothing(results):
     once = fill_tables(TEXT, results)
     assert fill_tables(once, results) == once

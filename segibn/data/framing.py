@@ -1,0 +1,88 @@
+"""Data room: frames of an evaluation, resized and cut together with their label maps.
+
+Some protocols change the label map itself before scoring (RobustNet's and Rein's Mapillary
+Vistas); the score is then of other pixels than the official ones, and its signature says so.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from segibn.errors import ConfigError
+from segibn.labels.label_set import IGNORE_INDEX
+
+Size = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Framing:
+    """Resize, then cut or pad at the centre; a callable on one frame.
+
+    Attributes:
+        height: to resize to, the width in proportion; None = do not.
+        scale: to resize by instead; None = do not.
+        crop: (H, W) of what comes out; None = whatever size the frame then has. Where the frame is
+            smaller it is padded: the image with black, the target with 255 = ignored.
+
+    Raises:
+        ConfigError: both a height and a scale, or one that is not above 0.
+    """
+
+    height: int | None = None
+    scale: float | None = None
+    crop: Size | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be meant."""
+        if self.height is not None and self.scale is not None:
+            raise ConfigError("framing: give a height or a scale, not both")
+        sizes = [self.height, self.scale, *(self.crop or ())]
+        if any(value is not None and value <= 0 for value in sizes):
+            raise ConfigError(f"framing: sizes and scale are above 0, got {sizes}")
+
+    @property
+    def name(self) -> str:
+        """What a signature says: "h1536-crop1536x1536", "x0.5"; empty if nothing changes."""
+        parts = [f"h{self.height}"] if self.height else []
+        parts += [f"x{self.scale:g}"] if self.scale else []
+        parts += ["crop{}x{}".format(*self.crop)] if self.crop else []
+        return "-".join(parts)
+
+    def __call__(self, image: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Change a frame and its label map; the inputs stay as they are.
+
+        Args:
+            image: (H, W, 3) uint8 RGB; averaged where it shrinks, else interpolated bilinearly.
+            target: (H, W) uint8 train ids or 255; takes the nearest pixel.
+        """
+        height, width = self._size((image.shape[0], image.shape[1]))
+        if (height, width) != image.shape[:2]:
+            method = cv2.INTER_AREA if height < image.shape[0] else cv2.INTER_LINEAR
+            image = cv2.resize(image, (width, height), interpolation=method)
+            target = cv2.resize(target, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
+        if self.crop is None:
+            return image, target
+        return _centred(image, self.crop, 0), _centred(target, self.crop, IGNORE_INDEX)
+
+    def _size(self, frame: Size) -> Size:
+        if self.height is not None:
+            return self.height, max(1, round(frame[1] * self.height / frame[0]))
+        if self.scale is not None:
+            return max(1, round(frame[0] * self.scale)), max(1, round(frame[1] * self.scale))
+        return frame
+
+
+def _centred(array: np.ndarray, size: Size, fill: int) -> np.ndarray:
+    """Cut or pad the first two axes to ``size`` about the centre."""
+    for axis, wanted in enumerate(size):
+        have = array.shape[axis]
+        if have > wanted:
+            first = (have - wanted) // 2
+            array = array.take(range(first, first + wanted), axis)
+        elif have < wanted:
+            before = (wanted - have) // 2
+            widths = [(0, 0)] * array.ndim
+            widths[axis] = (before, wanted - have - before)
+            array = np.pad(array, widths, constant_values=fill)
+    return np.ascontiguousarray(array)

@@ -1,0 +1,177 @@
+"""Where a score departs from a named protocol, and how its row and signature say so.
+
+In: a protocol of the table in ``protocols.py`` and what a run and an evaluation were. Out:
+deviations, each with a key (for the signature) and a sentence (for the reader).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from segibn.evaluation.protocols import Protocol, Size, TestSet
+
+LAST = "last"
+ON_TARGET = "chosen-on-target"
+"""How a checkpoint came to be the one that is scored, as rows say it (``selection``)."""
+
+
+@dataclass(frozen=True)
+class Deviation:
+    """One way in which a score is not the protocol's."""
+
+    key: str
+    text: str
+
+
+def run_deviations(
+    protocol: Protocol, train: str, config: Mapping[str, Any], selection: str
+) -> list[Deviation]:
+    """Compare a training with a protocol.
+
+    Args:
+        protocol: of ``PROTOCOLS``.
+        train: what the run was trained on, as in the ``train`` of a row.
+        config: the run's config as plain mappings and tuples.
+        selection: of the checkpoint: "last", or how else it was chosen.
+    """
+    found = []
+    if train not in protocol.train:
+        found.append(Deviation("data.train", f"trained on {train}, not {_any(protocol.train)}"))
+    for setting in protocol.recipe:
+        value = _look_up(config, setting.path)
+        if value not in setting.accepted:
+            text = f"{setting.path} is {value}, not {_any(setting.accepted)}"
+            found.append(Deviation(setting.path, text))
+    if selection != protocol.checkpoint:
+        text = f"checkpoint: {selection}, not the {protocol.checkpoint} iteration's"
+        found.append(Deviation("checkpoint", text))
+    return found
+
+
+def evaluation_deviations(
+    protocol: Protocol,
+    test: TestSet | None,
+    label: str,
+    *,
+    dataset: str,
+    num_images: int,
+    input_size: Size | None,
+    window: Size | None,
+    scales: Sequence[float],
+    flip: bool,
+    precision: str,
+) -> list[Deviation]:
+    """Compare one evaluation with a protocol; None = the protocol has no such set.
+
+    Args:
+        protocol: of ``PROTOCOLS``.
+        test: the line of its table.
+        label: heading of the column.
+        dataset: what was scored, "name:split" with what narrows it.
+        num_images: frames that were scored.
+        input_size: (H, W) that frames were resized to, None = their own.
+        window: (H, W) of a sliding window, None = whole frames.
+        scales: of the frame.
+        flip: whether the mirrored frame was seen too.
+        precision: number format of the convolutions.
+    """
+    if test is None:
+        return [Deviation("test", f"{label} ({dataset}) is not a test set of the protocol")]
+    label_map = "" if test.label_map is None else f"/{test.label_map}"
+    wanted = f"{test.dataset}{label_map}:{test.split}"
+    pairs: list[tuple[str, Any, Any]] = [
+        ("test", dataset, wanted),
+        ("frames", num_images, num_images if test.frames is None else test.frames),
+        ("input-size", input_size, test.input_size),
+        ("window", window, protocol.window),
+        ("scales", tuple(scales), protocol.scales),
+        ("flip", flip, protocol.flip),
+        ("precision", precision, "float32"),
+    ]
+    return [
+        Deviation(key, f"{label}: {key.replace('-', ' ')} {_text(have)}, not {_text(want)}")
+        for key, have, want in pairs
+        if have != want
+    ]
+
+
+def sign(
+    signature: str,
+    protocol: str | None = None,
+    deviations: Sequence[Deviation] = (),
+    selection: str = LAST,
+) -> str:
+    """Append protocol, deviations and an unusual choice of the checkpoint to a signature.
+
+    Args:
+        signature: of the score.
+        protocol: name; None = under none.
+        deviations: from it.
+        selection: of the checkpoint.
+    """
+    parts = [signature]
+    if protocol is not None:
+        parts.append(f"protocol:{protocol}")
+        if deviations:
+            parts.append("deviates:" + ",".join(dict.fromkeys(item.key for item in deviations)))
+    if selection != LAST:
+        parts.append(f"checkpoint:{selection}")
+    return "|".join(parts)
+
+
+def protocol_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Say under a table which protocol its rows follow, and every deviation once.
+
+    Args:
+        rows: of a cross-domain table; those measured under a protocol have ``protocol`` and
+            ``deviations`` (sentences).
+
+    Returns:
+        Markdown lines, none without a protocol.
+    """
+    lines: list[str] = []
+    for name in dict.fromkeys(row.get("protocol") for row in rows):
+        if name is None:
+            continue
+        ours = [row for row in rows if row.get("protocol") == name]
+        texts = dict.fromkeys(text for row in ours for text in row["deviations"])
+        verdict = "with these deviations:" if texts else "without deviations."
+        lines += ["", f"Protocol `{name}` (`segibn/evaluation/protocols.py`), {verdict}", ""]
+        lines += [f"- {text}{_whose(text, ours)}" for text in texts]
+    if any(row.get("selection") == ON_TARGET for row in rows):
+        lines += ["", "A checkpoint that was chosen on the target is no measure of generalisation."]
+    while lines and not lines[-1]:
+        lines.pop()
+    return lines
+
+
+def _whose(text: str, rows: Sequence[Mapping[str, Any]]) -> str:
+    """Name the trainings that a deviation is of, if it is not of all."""
+    every = dict.fromkeys(_training(row) for row in rows)
+    these = dict.fromkeys(_training(row) for row in rows if text in row["deviations"])
+    return f" ({'; '.join(these)})" if len(these) < len(every) else ""
+
+
+def _training(row: Mapping[str, Any]) -> str:
+    return f"{row.get('network', '')} ibn {row['ibn']} seed {row['seed']} on {row['train']}"
+
+
+def _look_up(config: Mapping[str, Any], path: str) -> Any:
+    value: Any = config
+    for key in path.split("."):
+        if not isinstance(value, Mapping):
+            return None
+        value = value.get(key)
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _any(values: Sequence[Any]) -> str:
+    return " or ".join(map(str, values))
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return "native"
+    if isinstance(value, tuple):
+        return ("x" if all(isinstance(v, int) for v in value) else ", ").join(map(str, value))
+    return str(value)
