@@ -4,6 +4,7 @@ Knows nothing about data sets, labels or models, and needs no torch.
 """
 
 from segibn.files.archives import ForeignZip, ZipLimits, ZipMember
+from segibn.files.encode import write_image, write_label_png
 from segibn.files.label_png import examine_label_png
 from segibn.files.partial import PartialFile
 from segibn.files.pictures import (
@@ -12,8 +13,6 @@ from segibn.files.pictures import (
     read_image,
     read_instance_map,
     read_label_map,
-    write_image,
-    write_label_png,
 )
 from segibn.files.writing import (
     atomic_path,

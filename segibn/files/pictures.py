@@ -1,10 +1,10 @@
-"""Decode and encode pictures and label maps.
+"""Decode pictures and label maps.
 
-In: paths. Out: numpy arrays, RGB, uint8, (H, W) order; and the same way back. Decoders are lenient
+In: paths. Out: numpy arrays, RGB, uint8, (H, W) order. Decoders are lenient
 about damaged files (OpenCV returns the part it could read), so completeness is checked on the
 bytes before decoding. 8-bit PNGs, which most data sets are made of, take the faster road of png.py.
 
-Legend: H x W pixels, K palette entries.
+Legend: H x W pixels.
 """
 
 import io
@@ -18,7 +18,6 @@ from PIL import Image
 
 from segibn.errors import ImageFileError
 from segibn.files import png
-from segibn.files.writing import write_bytes
 
 LabelStorage = Literal["index", "red16"]
 """How a label map's file holds its values; see `read_label_map`."""
@@ -152,42 +151,6 @@ def read_instance_map(path: Path) -> np.ndarray:
     return _decode(data, cv2.IMREAD_UNCHANGED, Path(path)).astype(np.uint16, copy=False)
 
 
-def write_label_png(path: Path, label_map: np.ndarray, palette: np.ndarray | None = None) -> None:
-    """Write a single-channel 8-bit PNG, atomically.
-
-    Args:
-        path: the file to write or replace.
-        label_map: (H, W) uint8.
-        palette: (K, 3) uint8 RGB colours shown for the values 0..K-1 (the rest black). None
-            writes a plain grey PNG, which is what benchmarks ask for.
-
-    Raises:
-        ValueError: the array is not a (H, W) uint8 array.
-    """
-    if label_map.ndim != 2 or label_map.dtype != np.uint8:
-        raise ValueError(f"a label map is (H, W) uint8, got {label_map.shape} {label_map.dtype}")
-    if palette is None:
-        write_bytes(path, _encode(label_map, ".png"))
-        return
-    image = Image.fromarray(label_map)
-    full = np.zeros((256, 3), np.uint8)  # all 256: with fewer, Pillow would store fewer bits
-    full[: len(palette)] = palette
-    image.putpalette(full.tobytes())
-    buffer = io.BytesIO()
-    image.save(buffer, format="PNG", bits=8)
-    write_bytes(path, buffer.getvalue())
-
-
-def write_image(path: Path, image: np.ndarray) -> None:
-    """Write (H, W, 3) uint8 RGB as .png or .jpg (by the suffix of ``path``), atomically."""
-    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
-        raise ValueError(f"an image is (H, W, 3) uint8 RGB, got {image.shape} {image.dtype}")
-    suffix = Path(path).suffix.lower()
-    if suffix not in (".png", ".jpg", ".jpeg"):
-        raise ImageFileError(f"{path}: cannot write '{suffix}' pictures; use .png or .jpg")
-    write_bytes(path, _encode(cv2.cvtColor(image, cv2.COLOR_RGB2BGR), suffix))
-
-
 def _read_picture_bytes(path: Path) -> bytes:
     try:
         data = Path(path).read_bytes()
@@ -298,8 +261,3 @@ def _label_map_by_pillow(data: bytes, path: Path) -> np.ndarray:
             return np.array(image, dtype=np.uint8)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise ImageFileError(f"{path}: not a readable label map ({error})") from error
-
-
-def _encode(pixels: np.ndarray, suffix: str) -> bytes:
-    options = [cv2.IMWRITE_JPEG_QUALITY, 95] if suffix != ".png" else []
-    return cv2.imencode(suffix, pixels, options)[1].tobytes()

@@ -85,10 +85,10 @@ def test_published_numbers_in_a_header_are_those_of_the_table_of_published_ones(
     header = (CONFIGS / "gta5_robustnet.yaml").read_text().partition("\ndata:")[0]
     numbers = re.findall(r"\b\d\d\.\d\d\b", header)
     rows = {
-        row.ibn: [f"{row.miou_percent[name]:.2f}" for name in ("cityscapes", "bdd100k")]
+        row.method: [f"{row.miou_percent[name]:.2f}" for name in ("cityscapes", "bdd100k")]
         for row in PUBLISHED_ROWS
         if (row.train, row.network, row.protocol) == ("gta5", "ResNet-50", "robustnet-r50")
     }
-    assert numbers == [*rows["b"], *rows["none"]]
+    assert numbers == [*rows["IBN-b"], *rows["no IBN"]]
     for path in set(RECIPES) - {CONFIGS / "gta5_robustnet.yaml"}:
         assert not re.search(r"\b\d\d\.\d\d\b", path.read_text()), path
