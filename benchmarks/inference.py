@@ -2,8 +2,12 @@
 """From a frame to its label map: classes one at a time against all logits at full size.
 
 The network is the same on both sides. `Segmenter.predict` keeps the coarse logits and upsamples
-class by class; the usual way upsamples all of them and takes the argmax. The last row leaves the
+class by class; the usual way upsamples all of them and takes the argmax. The third row leaves the
 network out and measures only that step. That both give the same map is checked too.
+
+The last comparison is the same step for the logits of three scales, each also mirrored: bands of
+rows against probabilities at full size, added up view by view. Their sums are rounded in another
+order, so that a few pixels with two equally good classes may differ.
 """
 
 import sys
@@ -23,8 +27,10 @@ from segibn.models.build import build_segmenter
 from segibn.models.resize import resize_image
 from segibn.models.segmenter import Segmenter
 from segibn.models.upsample import banded_argmax
+from segibn.models.views import averaged_argmax
 
 CLASSES = 19
+SCALES = (0.75, 1.0, 1.25)
 Size = tuple[int, int]
 
 
@@ -82,6 +88,27 @@ def step_builders(coarse_size: Size, frame: Size, device: str) -> list[Builder]:
     return [partial(build, banded_argmax), partial(build, argmax_at_once)]
 
 
+def views_builders(seen: Size, frame: Size, device: str) -> list[Builder]:
+    """Return builders of the last step for several views: their logits to a label map."""
+
+    def build(average: Callable[[list[Tensor], Size], Tensor]) -> Call:
+        torch.manual_seed(0)
+        sizes = [tuple(round(side * scale / 4) for side in seen) for scale in SCALES]
+        views = [torch.randn(1, CLASSES, *size, device=device) for size in sizes for _ in range(2)]
+        average([view[..., :4, :4] for view in views], (16, 16))
+        return _synchronized(torch.inference_mode()(partial(average, views, frame)), views[0])
+
+    return [partial(build, averaged_argmax), partial(build, average_at_once)]
+
+
+def average_at_once(views: list[Tensor], size: Size) -> Tensor:
+    """The usual way: the softmax of each view at full size, added up; then the argmax."""
+    total = torch.zeros(1, CLASSES, *size, device=views[0].device)
+    for view in views:
+        total += F.interpolate(view, size=size, mode="bilinear", align_corners=False).softmax(1)
+    return total.argmax(dim=1).to(torch.uint8)
+
+
 def _synchronized(call: Call, like: Tensor) -> Call:
     """Wait for the device, so that a clock sees its work."""
     if like.device.type == "cpu":
@@ -117,6 +144,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         f"frame {small}": frame_builders(get_model, seen, seen),
         f"frame {large} seen at {small}": frame_builders(get_model, frame, seen),
         f"last step, {large}": step_builders((seen[0] // 4, seen[1] // 4), frame, options.device),
+        f"last step of 6 views, {large}": views_builders(seen, frame, options.device),
     }
     comparisons = [(f"segibn, {what}", f"all at once, {what}") for what in pairs]
     benchmark = Benchmark(
@@ -132,9 +160,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         device=options.device,
     )
     run(benchmark, options)
-    for ours, theirs in pairs.values():
-        if not torch.equal(ours()(), theirs()()):
-            raise SystemExit("the two ways give different label maps")
+    for what, (ours, theirs) in pairs.items():
+        differing = (ours()() != theirs()()).float().mean().item()
+        if differing > (1e-5 if "views" in what else 0):
+            raise SystemExit(f"{what}: the two ways give different label maps")
     return 0
 
 

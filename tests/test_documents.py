@@ -19,6 +19,7 @@ DOCUMENTS = [
         "results/README.md",
         "docs/training.md",
         "docs/measuring.md",
+        "docs/inference.md",
     )
 ]
 CONFIGS = sorted((ROOT / "configs").rglob("*.yaml"))

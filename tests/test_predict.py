@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 import torch
-from torch.nn import functional as F
 
 from segibn.errors import CheckpointError, ConfigError, DatasetError, ImageFileError
 from segibn.files import read_image, read_label_map, write_image
@@ -9,8 +8,6 @@ from segibn.models.heads.fcn import FCNHead
 from segibn.models.residual import BasicBlock
 from segibn.models.resnet import ResNet, ResNetLayout
 from segibn.models.segmenter import Segmenter
-from segibn.models.views import averaged_argmax
-from segibn.models.windows import window_slices
 from segibn.predict import (
     InferenceOptions,
     Predictor,
@@ -109,24 +106,6 @@ def test_flip_makes_mirrored_frames_give_mirrored_maps(segmenter, image):
     assert (predict(mirrored)[:, ::-1] == predict(image)).mean() > 0.995
 
 
-def test_averaged_argmax_equals_the_mean_softmax_in_full_memory():
-    torch.manual_seed(0)
-    views = [torch.randn(2, 5, 6, 9) * 4, torch.randn(2, 5, 12, 17) * 4]
-    full = [F.interpolate(v, (40, 61), mode="bilinear", align_corners=False) for v in views]
-    expected = torch.stack([v.softmax(1) for v in full]).mean(0).argmax(1)
-    assert (averaged_argmax(views, (40, 61)) == expected).float().mean() > 0.9999
-
-
-@pytest.mark.parametrize("size", [(10, 10), (33, 47), (64, 40)])
-def test_windows_cover_every_pixel_and_end_at_the_border(size):
-    seen = np.zeros(size, int)
-    for rows, columns in window_slices(size, (16, 20), (10, 13)):
-        assert rows.stop <= max(size[0], 16)
-        assert columns.stop <= max(size[1], 20)
-        seen[rows, columns] += 1
-    assert seen.min() >= 1
-
-
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -134,6 +113,10 @@ def test_windows_cover_every_pixel_and_end_at_the_border(size):
         ({"scales": (0.0,)}, "scales"),
         ({"stride": (8, 8)}, "without a window"),
         ({"window": (8, 8), "stride": (9, 8)}, "seen by none"),
+        ({"window": (8, 0)}, "above 0"),
+        ({"window": (8, 8), "blending": "linear"}, "flat, gaussian"),
+        ({"blending": "gaussian"}, "needs a window"),
+        ({"batch_size": 0}, "batch_size"),
         ({"precision": "float8"}, "precision"),
         ({"input_size": (8, 8), "input_height": 8}, "not both"),
     ],

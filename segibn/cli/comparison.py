@@ -9,7 +9,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from segibn.cli.inference import add_inference_arguments, device_of, inference_options
+from segibn.cli.inference import (
+    add_inference_arguments,
+    device_of,
+    inference_options,
+    refuse_ensemble,
+)
 from segibn.config.schema import DatasetConfig
 from segibn.errors import ConfigError, DatasetError
 from segibn.files import write_image, write_json, write_text
@@ -78,6 +83,7 @@ def score_runs(
     from segibn.cli.scoring import circumstances, load_run, score_run
 
     arguments = arguments or _default_arguments()
+    refuse_ensemble(arguments)
     device = device_of(arguments)
     rows: list[dict[str, Any]] = []
     conditions: dict[str, Any] = {}

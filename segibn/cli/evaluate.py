@@ -16,6 +16,7 @@ from segibn.files import write_json
 EXAMPLE = """\
 examples:
   python tools/evaluate.py runs/gta5_ibn --dataset cityscapes --split val --output scores.json
+  python tools/evaluate.py runs/a --recipe configs/inference/multi_scale_flip.yaml --ensemble runs/b
   torchrun --nproc_per_node=4 tools/evaluate.py runs/gta5_ibn     (the run's own held-out set)
 """
 
@@ -42,7 +43,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--picture-count", type=int, default=20, metavar="N", help="how many, evenly spread (20)"
     )
     add_measurement_arguments(parser, calibration=True)
-    add_inference_arguments(parser)
+    add_inference_arguments(parser, ensemble=True)
     return parser
 
 
@@ -52,9 +53,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     from segibn import distributed  # torch only after the arguments are known to be right
     from segibn.cli.pictures import ScorePictures
-    from segibn.cli.scoring import circumstances, frames_of, load_run, score_run
+    from segibn.cli.scoring import circumstances, frames_of, load_ensemble, score_run
 
-    run = load_run(arguments.run)
+    run = load_ensemble(arguments)
     dataset = _dataset(arguments, run.config.data.val)
     device, options = device_of(arguments), inference_options(arguments, run.config)
     root = datasets_root(arguments.datasets)

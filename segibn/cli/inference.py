@@ -1,8 +1,10 @@
 """Arguments of every verb that runs a network on frames, and what they mean."""
 
 import argparse
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from segibn.config.recipe import InferenceRecipe, load_recipe
 from segibn.config.schema import RunConfig
 from segibn.errors import ConfigError
 
@@ -13,14 +15,18 @@ if TYPE_CHECKING:  # torch takes seconds to import, and --help needs none of it
 
 NATIVE = "native"
 Size = tuple[int, int]
+_VIEWS = ("window", "stride", "blending", "scales", "flip", "precision", "batch_size")
 
 
-def add_inference_arguments(parser: argparse.ArgumentParser, views: bool = True) -> None:
+def add_inference_arguments(
+    parser: argparse.ArgumentParser, views: bool = True, ensemble: bool = False
+) -> None:
     """Add device, precision and how frames reach the network; for ``inference_options``.
 
     Args:
         parser: to add to.
         views: False leaves out what only makes sense for label maps (precision, windows, scales).
+        ensemble: True for verbs that average several networks, see ``ensemble_runs``.
     """
     group = parser.add_argument_group("inference (label maps always come at frame size)")
     group.add_argument("--device", help="cpu, cuda or cuda:1 (default: the GPU if there is one)")
@@ -33,13 +39,31 @@ def add_inference_arguments(parser: argparse.ArgumentParser, views: bool = True)
     group.add_argument(
         "--input-height", type=int, metavar="H", help="as --input-size, proportions kept"
     )
-    parser.set_defaults(precision="float32", window=None, stride=None, scales=(1.0,), flip=False)
-    if not views:
-        return
+    parser.set_defaults(recipe=None, ensemble=[], **dict.fromkeys(_VIEWS))
+    if views:
+        _add_views(group)
+    if ensemble:
+        group.add_argument(
+            "--ensemble",
+            nargs="+",
+            default=[],
+            metavar="RUN",
+            help="average the probabilities with those of these runs or checkpoints",
+        )
+
+
+def _add_views(group: "argparse._ArgumentGroup") -> None:
+    """Add what a recipe may say too; None = not on the command line."""
+    group.add_argument(
+        "--recipe",
+        type=Path,
+        metavar="FILE",
+        help="a file such as configs/inference/multi_scale_flip.yaml that says all of this; "
+        "arguments beside it replace its values",
+    )
     group.add_argument(
         "--precision",
         choices=("float32", "bfloat16", "float16", "auto"),
-        default="float32",
         help="number format of the convolutions; auto = bfloat16 where it is native (default: "
         "float32, so that a score does not depend on the machine)",
     )
@@ -48,33 +72,79 @@ def add_inference_arguments(parser: argparse.ArgumentParser, views: bool = True)
         "--stride", type=parse_size, metavar="HxW", help="of the window (default: 2/3 of it)"
     )
     group.add_argument(
+        "--blending",
+        choices=("flat", "gaussian"),
+        help="of overlapping windows; gaussian = their middle counts most (default: flat)",
+    )
+    group.add_argument(
         "--scales",
         type=parse_scales,
-        default=(1.0,),
         metavar="S,S,...",
         help="average the probabilities of the frame at these relative sizes",
     )
-    group.add_argument("--flip", action="store_true", help="average with the mirrored frame too")
+    group.add_argument(
+        "--flip",
+        action=argparse.BooleanOptionalAction,
+        help="average with the mirrored frame too",
+    )
+    group.add_argument(
+        "--batch-size",
+        type=int,
+        metavar="N",
+        help="frames of one size that the network sees at once (default: 1)",
+    )
 
 
 def inference_options(arguments: argparse.Namespace, config: RunConfig) -> "InferenceOptions":
-    """Put the arguments of ``add_inference_arguments`` and a run's config together."""
+    """Put the arguments of ``add_inference_arguments``, their recipe and a run's config together.
+
+    Raises:
+        ConfigError: the recipe is not valid, or the options do not fit each other or the device.
+    """
     from segibn.engine.precision import choose_dtype
     from segibn.predict import InferenceOptions
 
-    dtype = choose_dtype(arguments.precision, device_of(arguments))
+    recipe = _recipe(arguments)
     size, height = config.evaluation.input_size, config.evaluation.input_height
-    if arguments.input_size is not None or arguments.input_height is not None:
-        size, height = arguments.input_size, arguments.input_height
+    for given in (recipe, arguments):
+        if given.input_size is not None or given.input_height is not None:
+            size, height = given.input_size, given.input_height
+    views: dict[str, Any] = {name: getattr(recipe, name) for name in _VIEWS}
+    if arguments.window is not None:  # a recipe's stride belongs to its window
+        views["stride"] = None
+    stated = {name: getattr(arguments, name) for name in _VIEWS}
+    views |= {name: value for name, value in stated.items() if value is not None}
+    dtype = choose_dtype(views.pop("precision"), device_of(arguments))
     return InferenceOptions(
         input_size=None if size == NATIVE else size,
         input_height=height,
-        window=arguments.window,
-        stride=arguments.stride,
-        scales=arguments.scales,
-        flip=arguments.flip,
         precision=str(dtype).removeprefix("torch."),
+        **views,
     )
+
+
+def ensemble_runs(arguments: argparse.Namespace) -> list[str]:
+    """Return the runs to average with the first, from the recipe and the command line."""
+    return [*_recipe(arguments).ensemble, *arguments.ensemble]
+
+
+def refuse_ensemble(arguments: argparse.Namespace) -> None:
+    """Raise ConfigError where networks are scored each by itself but a recipe averages several."""
+    if runs := ensemble_runs(arguments):
+        raise ConfigError(
+            f"{arguments.recipe} averages {len(runs)} networks with each run, but here each is "
+            "scored by itself; use a recipe without `ensemble`, or tools/evaluate.py"
+        )
+
+
+def states_size(arguments: argparse.Namespace) -> bool:
+    """Whether command line or recipe say at which size frames are seen."""
+    parts = (_recipe(arguments), arguments)
+    return any(p.input_size is not None or p.input_height is not None for p in parts)
+
+
+def _recipe(arguments: argparse.Namespace) -> InferenceRecipe:
+    return InferenceRecipe() if arguments.recipe is None else load_recipe(arguments.recipe)
 
 
 def device_of(arguments: argparse.Namespace) -> "torch.device":

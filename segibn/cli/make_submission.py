@@ -40,7 +40,7 @@ def build_parser() -> argparse.ArgumentParser:
     which.add_argument(
         "--expect-test-set", action="store_true", help="the official 20,000 test ids, all of them"
     )
-    add_inference_arguments(wad)
+    add_inference_arguments(wad, ensemble=True)
     return parser
 
 
@@ -48,12 +48,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the verb; returns 0."""
     arguments = build_parser().parse_args(argv)
 
-    from segibn.cli.scoring import load_run
+    from segibn.cli.scoring import load_ensemble
     from segibn.files import image_size
     from segibn.submission import wad
 
     frames = _choose_frames(arguments)
-    run = load_run(arguments.run)
+    run = load_ensemble(arguments)
     _require_drivable(run)
     sizes = {frame_id: image_size(path) for frame_id, path in frames.items()}
     wad.write_wad(_predictions(run, frames, arguments), sizes, arguments.output)
@@ -101,8 +101,9 @@ def _predictions(
     from segibn.predict import Predictor, read_ahead
 
     options = inference_options(arguments, run.config)
-    predict = Predictor(run.segmenter, device_of(arguments), options)
+    predict = Predictor(run.segmenters, device_of(arguments), options)
     with FrameProgress("submission", len(frames)) as progress:
-        for done, (path, image) in enumerate(read_ahead(frames.values()), start=1):
-            yield path.stem, predict(image)
+        found = predict.over(read_ahead(frames.values()))
+        for done, ((path, _), train_ids) in enumerate(found, start=1):
+            yield path.stem, train_ids
             progress(done)

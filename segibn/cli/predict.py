@@ -27,7 +27,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--images", type=Path, required=True, metavar="DIR", help="JPEG or PNG")
     parser.add_argument("--output", type=Path, required=True, metavar="DIR")
     parser.add_argument("--no-overlays", action="store_true", help="label maps only")
-    add_inference_arguments(parser)
+    add_inference_arguments(parser, ensemble=True)
     return parser
 
 
@@ -36,20 +36,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = build_parser().parse_args(argv)
 
     from segibn.cli.progress import FrameProgress
-    from segibn.cli.scoring import load_run
+    from segibn.cli.scoring import load_ensemble
     from segibn.files import write_image
     from segibn.predict import Predictor, predict_folder
     from segibn.visualize import legend
 
-    run = load_run(arguments.run)
+    run = load_ensemble(arguments)
     options = inference_options(arguments, run.config)
+    predict = Predictor(run.segmenters, device_of(arguments), options)
     with FrameProgress("predict", 0) as progress:
         count = predict_folder(
-            Predictor(run.segmenter, device_of(arguments), options),
+            predict,
             arguments.images,
             arguments.output,
             run.palette,
             overlays=not arguments.no_overlays,
+            predict_batch=predict.predict_batch,
+            batch_size=options.batch_size,
             progress=progress,
         )
     if not arguments.no_overlays:

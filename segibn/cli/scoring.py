@@ -4,8 +4,9 @@ In: a run folder or checkpoint, and a labelled set. Out: ``Scores`` and their re
 torchrun every rank scores its share of the frames; counts are summed exactly.
 """
 
+import argparse
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 import torch
 
 from segibn import distributed, provenance
+from segibn.cli.inference import ensemble_runs, states_size
 from segibn.cli.pictures import Observer
 from segibn.cli.progress import FrameProgress
 from segibn.config.schema import DatasetConfig, RunConfig
@@ -38,6 +40,13 @@ class TrainedRun:
     class_names: tuple[str, ...]
     palette: np.ndarray
     iteration: int
+    others: tuple["TrainedRun", ...] = ()
+    """Whose probabilities are averaged with those of this run, see ``load_ensemble``."""
+
+    @property
+    def segmenters(self) -> tuple[Segmenter, ...]:
+        """The networks to average: this run's, then the others'."""
+        return (self.segmenter, *(run.segmenter for run in self.others))
 
     @property
     def classes(self) -> str | None:
@@ -48,9 +57,9 @@ class TrainedRun:
         return next(matching, None)
 
     def record(self) -> dict[str, Any]:
-        """Return what identifies the run in a results file."""
+        """Return what identifies the run in a results file, and those it was averaged with."""
         backbone = self.config.model.backbone
-        return {
+        own: dict[str, Any] = {
             "config": self.config.name,
             "train": train_name(self.config.data),
             "network": backbone.name,
@@ -60,6 +69,7 @@ class TrainedRun:
             "iteration": self.iteration,
             "checkpoint_sha256": sha256_of(self.checkpoint),
         }
+        return own | ({"ensemble": [run.record() for run in self.others]} if self.others else {})
 
 
 def load_run(path: str | Path) -> TrainedRun:
@@ -73,6 +83,38 @@ def load_run(path: str | Path) -> TrainedRun:
     palette = np.array(meta["palette"], dtype=np.uint8)
     names = tuple(meta["class_names"])
     return TrainedRun(checkpoint, segmenter, config, names, palette, int(meta["iteration"]))
+
+
+def load_ensemble(arguments: argparse.Namespace) -> TrainedRun:
+    """Load ``arguments.run`` and the runs to average with it (``--ensemble`` and the recipe's).
+
+    Raises:
+        CheckpointError: one is missing, or not one of ours.
+        ConfigError: they know different classes, are scored at different sizes, or one comes
+            twice.
+    """
+    first = load_run(arguments.run)
+    seen, others = {first.checkpoint.resolve()}, []
+    for path in ensemble_runs(arguments):
+        checkpoint = find_checkpoint(path).resolve()
+        if checkpoint in seen:
+            if path in arguments.ensemble:
+                raise ConfigError(f"--ensemble {path}: this network is there already; give it once")
+            continue  # a recipe may name all members, the first among them
+        seen.add(checkpoint)
+        others.append(load_run(path))
+    for run in others:
+        if run.class_names != first.class_names:
+            raise ConfigError(
+                f"{run.checkpoint} and {first.checkpoint} know different classes; only networks "
+                "of the same can be averaged"
+            )
+        if run.config.evaluation != first.config.evaluation and not states_size(arguments):
+            raise ConfigError(
+                f"{run.checkpoint} was scored at another size than {first.checkpoint}; say at "
+                "which to average them, such as --input-size 512x1024 or native"
+            )
+    return replace(first, others=tuple(others))
 
 
 def frames_of(run: TrainedRun, dataset: DatasetConfig, datasets_root: Path) -> Frames:
@@ -101,7 +143,7 @@ def score_run(
     """Score a run on a set with progress; runs on every rank, all get the same scores.
 
     Args:
-        run: see ``load_run``; its network moves to ``device``.
+        run: see ``load_run``; its networks move to ``device``.
         dataset: which split of which data set.
         datasets_root: folder above the data sets.
         device: of this rank.
@@ -113,11 +155,12 @@ def score_run(
         ConfigError: the set cannot be read in the classes of the run.
         DatasetError: the set is not there.
     """
-    title = f"{run.config.name} (seed {run.config.seed}) on {set_name(dataset)}"
+    more = f" and {len(run.others)} more" if run.others else ""
+    title = f"{run.config.name} (seed {run.config.seed}){more} on {set_name(dataset)}"
     with FrameProgress(title, 0, enabled=distributed.is_main()) as progress:
         try:
             return score(
-                run.segmenter,
+                run.segmenters,
                 dataset,
                 classes=run.classes,
                 class_names=run.class_names,
@@ -142,6 +185,7 @@ def circumstances(device: torch.device, options: InferenceOptions) -> dict[str, 
         "machine": provenance.machine(),
         "device": torch.cuda.get_device_name(device) if on_gpu else device.type,
         "precision": options.precision,
+        "inference": options.to_dict(),
         "processes": distributed.rank_and_world()[1],
     }
 

@@ -61,7 +61,7 @@ def validate(tree: Mapping[str, Any], source: str) -> RunConfig:
     try:
         return _derive(RunConfig.model_validate(tree))
     except ValidationError as error:
-        lines = [f"  {_explain(dict(item))}" for item in error.errors()]
+        lines = [f"  {explain(dict(item))}" for item in error.errors()]
         raise ConfigError(f"{source} is not a valid config:\n" + "\n".join(lines)) from None
 
 
@@ -71,12 +71,12 @@ def dump_config(config: RunConfig) -> str:
 
 
 def _read_with_parent(path: Path) -> dict[str, Any]:
-    tree = _read_yaml(path)
+    tree = read_yaml(path)
     base = tree.pop("base", None)
     if base is None:
         return tree
     parent_path = path.parent / str(base)
-    parent = _read_yaml(parent_path)
+    parent = read_yaml(parent_path)
     if "base" in parent:
         raise ConfigError(
             f"{path}: its base {parent_path} has a base itself; only one parent is allowed"
@@ -85,7 +85,12 @@ def _read_with_parent(path: Path) -> dict[str, Any]:
     return _merge(parent, tree)
 
 
-def _read_yaml(path: Path) -> dict[str, Any]:
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Read a mapping; keys that stand twice are refused, paths below ``data`` become absolute.
+
+    Raises:
+        ConfigError: no such file, not YAML, or no mapping.
+    """
     if not path.is_file():
         raise ConfigError(f"no config file {path}{_nearby(path)}")
     try:
@@ -93,7 +98,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not valid YAML: {error}") from None
     if not isinstance(tree, dict):
-        raise ConfigError(f"{path} must hold a mapping with `data:`, `model:` ... at its top")
+        raise ConfigError(f"{path} must hold a mapping, `key: value` lines, at its top")
     _anchor_files(tree, path.parent)
     return tree
 
@@ -160,12 +165,17 @@ def _derive(config: RunConfig) -> RunConfig:
     return config
 
 
-def _explain(item: dict[str, Any]) -> str:
-    """One line for one pydantic error: the config path, what is wrong, the likely meaning."""
+def explain(item: dict[str, Any], root: type[BaseModel] = RunConfig) -> str:
+    """One line for one pydantic error: the config path, what is wrong, the likely meaning.
+
+    Args:
+        item: of ``ValidationError.errors``.
+        root: what was validated.
+    """
     location = tuple(str(part) for part in item["loc"])
     where = ".".join(part for part in location if part not in _UNION_TAGS) or "(whole config)"
     if item["type"] == "extra_forbidden":
-        known = _known_keys(location[:-1])
+        known = _known_keys(location[:-1], root)
         close = difflib.get_close_matches(location[-1], known, n=1)
         hint = f"did you mean '{close[0]}'?" if close else f"known keys: {', '.join(known)}"
         return f"{where}: unknown key; {hint}"
@@ -178,9 +188,9 @@ def _explain(item: dict[str, Any]) -> str:
 _UNION_TAGS = {"fcn", "deeplabv3", "deeplabv3plus", "uniform", "class_uniform", "rare_class"}
 
 
-def _known_keys(location: Sequence[str]) -> list[str]:
+def _known_keys(location: Sequence[str], root: type[BaseModel]) -> list[str]:
     """Field names of the model that ``location`` leads to (union tags choose the member)."""
-    models: list[type[BaseModel]] = [RunConfig]
+    models: list[type[BaseModel]] = [root]
     for part in location:
         tagged = [m for m in models if _tag(m) == part]
         if tagged:

@@ -18,7 +18,7 @@ from segibn.models.upsample import banded_argmax
 Size = tuple[int, int]
 
 # Bytes of one band of logits: small enough for a core's cache, large enough to keep a GPU busy.
-_CPU_BAND_BYTES = 2 << 20
+_CPU_BAND_BYTES = 4 << 20
 _DEVICE_BAND_BYTES = 8 << 20
 
 
@@ -41,7 +41,7 @@ def averaged_argmax(views: Sequence[Tensor], size: Size, *, align_corners: bool 
         total = _probabilities(views[0], rows, size, align_corners)
         for view in views[1:]:
             total += _probabilities(view, rows, size, align_corners)
-        pred[:, rows] = total.argmax(dim=1)
+        pred[:, rows] = banded_argmax(total, (total.shape[-2], size[1]))
     return pred
 
 

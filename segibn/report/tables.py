@@ -1,8 +1,8 @@
 """Result tables for Markdown files: rendered from ``results/`` between two markers.
 
-In: ``results/<name>/cross_domain.json`` (rows) and ``conditions.json`` beside it, or the rows of
-``fine_tune.json``. Out: the text between ``<!-- results:<name> -->`` and ``<!-- /results -->``;
-nothing there is typed by hand.
+In: ``results/<name>/cross_domain.json`` (rows) and ``conditions.json`` beside it, or rows of
+``fine_tune.json`` or ``inference.json``. Out: the text between ``<!-- results:<name> -->`` and
+``<!-- /results -->``; nothing there is typed by hand.
 """
 
 import re
@@ -11,13 +11,16 @@ from pathlib import Path
 from segibn.errors import SegibnError
 from segibn.evaluation.cross_domain import format_cross_domain
 from segibn.evaluation.fine_tune import format_fine_tune
+from segibn.evaluation.inference_table import format_inference
 from segibn.files import read_json
+from segibn.report.memory import render_memory
 from segibn.report.models import render_models
 from segibn.report.timings import render_timings
 
 ROWS_FILE = "cross_domain.json"
 CONDITIONS_FILE = "conditions.json"
 FINE_TUNE_FILE = "fine_tune.json"
+INFERENCE_FILE = "inference.json"
 
 _BLOCK = re.compile(
     r"(?P<open><!-- results:(?P<name>[\w./-]+) -->\n)(?P<body>.*?)(?P<close><!-- /results -->)",
@@ -46,6 +49,8 @@ def render_folder(folder: Path) -> str:
     Raises:
         SegibnError: the rows are missing or malformed.
     """
+    if (folder / INFERENCE_FILE).is_file():
+        return format_inference(read_json(folder / INFERENCE_FILE))
     if (folder / FINE_TUNE_FILE).is_file():
         return format_fine_tune(read_json(folder / FINE_TUNE_FILE))
     return render_cross_domain(folder)
@@ -72,8 +77,14 @@ def fill_tables(text: str, results: Path, source: str = "text") -> str:
         name = match["name"]
         file = results / f"{name}.json"
         if file.is_file():
-            render = render_timings if isinstance(read_json(file), list) else render_models
-            return match["open"] + render(file) + match["close"]
+            return match["open"] + _render_file(file) + match["close"]
         return match["open"] + render_folder(results / name) + match["close"]
 
     return _BLOCK.sub(fill, text)
+
+
+def _render_file(file: Path) -> str:
+    content = read_json(file)
+    if isinstance(content, list):
+        return render_timings(file)
+    return render_memory(file) if content.get("kind") == "memory" else render_models(file)

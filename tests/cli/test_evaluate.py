@@ -64,8 +64,7 @@ def test_options_are_in_the_signature(make_run, datasets, tmp_path):
     run = make_run("camvid", "camvid11")
     more = ("--window", "32x32", "--scales", "0.5,1", "--flip", "--input-size", "40x56")
     signature = _evaluate(run, datasets, tmp_path, *more)["signature"]
-    assert "slide32x32" in signature
-    assert "@40x56" in signature
+    assert "slide32x32-21x21-flat@40x56" in signature
     assert "scales:0.5,1.0|flip:yes" in signature
 
 

@@ -10,7 +10,11 @@ from segibn.config import sampling, schema
 from segibn.config.load import dump_config, load_config
 from segibn.errors import ConfigError
 
-CONFIGS = sorted((Path(__file__).resolve().parents[2] / "configs").rglob("*.yaml"))
+CONFIGS = [
+    path
+    for path in sorted((Path(__file__).resolve().parents[2] / "configs").rglob("*.yaml"))
+    if path.parent.name != "inference"  # recipes for test time: test_recipe.py
+]
 MINIMAL = "data: {train: {name: gta5}}\n"
 
 

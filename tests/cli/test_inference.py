@@ -1,0 +1,164 @@
+"""Recipes, ensembles, batches and several processes on the command line."""
+
+import os
+import socket
+import subprocess
+import sys
+import zipfile
+
+import cv2
+import numpy as np
+import pytest
+
+from segibn.cli import compare_inference, cross_domain, evaluate, make_submission, predict
+from segibn.errors import ConfigError
+from segibn.files import read_image, read_json, read_label_map, write_image, write_label_png
+from segibn.models.weights import load_segmenter
+from segibn.predict import InferenceOptions, Predictor
+
+
+@pytest.fixture
+def runs(make_run):
+    return [make_run("camvid", "camvid11"), make_run("camvid", "camvid11", "a", seed=1)]
+
+
+@pytest.fixture
+def recipe(tmp_path):
+    path = tmp_path / "views.yaml"
+    path.write_text("scales: [0.75, 1.0]\nflip: true\nbatch_size: 2\n")
+    return path
+
+
+def score(run, datasets, tmp_path, *more):
+    output = tmp_path / "scores.json"
+    argv = [str(run), "--datasets", str(datasets), "--device", "cpu", "--output", str(output)]
+    assert evaluate.main([*argv, *map(str, more)]) == 0
+    return read_json(output)
+
+
+def test_an_ensemble_is_scored_signed_and_recorded(runs, datasets, tmp_path, recipe):
+    scores = score(runs[0], datasets, tmp_path, "--recipe", recipe, "--ensemble", runs[1])
+    assert "|infer:whole-ensemble2|scales:0.75,1.0|flip:yes|" in scores["signature"]
+    members = [scores, *scores["ensemble"]]
+    assert [(member["ibn"], member["seed"]) for member in members] == [("none", 0), ("a", 1)]
+    assert len({member["checkpoint_sha256"] for member in members}) == 2
+    assert scores["inference"]["batch_size"] == 2
+    networks = [load_segmenter(run / "checkpoints" / "last.pt")[0] for run in runs]
+    both = Predictor(networks, options=InferenceOptions(scales=(0.75, 1.0), flip=True))
+    right = 0
+    for path in sorted((datasets / "camvid" / "val").iterdir()):
+        target = read_image(datasets / "camvid" / "valannot" / path.name)[..., 0]
+        right += (both(read_image(path)) == target)[target < 11].sum()
+    assert np.trace(np.array(scores["confusion"])[:, :11]) == pytest.approx(right, abs=3)
+
+
+def test_a_recipe_may_name_the_first_network_among_its_ensemble(runs, datasets, tmp_path):
+    path = tmp_path / "all.yaml"
+    path.write_text(f"ensemble: [{', '.join(map(str, runs))}]\n")
+    scores = score(runs[0], datasets, tmp_path, "--recipe", path)
+    assert [member["ibn"] for member in scores["ensemble"]] == ["a"]
+    with pytest.raises(ConfigError, match="give it once"):
+        score(runs[0], datasets, tmp_path, "--ensemble", runs[0])
+
+
+def test_networks_of_other_classes_are_not_averaged(runs, make_run, datasets, tmp_path):
+    other = make_run("gta5", "cityscapes19")
+    with pytest.raises(ConfigError, match="know different classes"):
+        score(runs[0], datasets, tmp_path, "--ensemble", other)
+
+
+def test_a_recipe_with_an_ensemble_is_refused_where_each_is_scored_by_itself(
+    runs, datasets, tmp_path
+):
+    path = tmp_path / "all.yaml"
+    path.write_text(f"ensemble: [{runs[1]}]\n")
+    argv = [str(runs[0]), "--on", "camvid:val", "--datasets", str(datasets), "--recipe", str(path)]
+    with pytest.raises(ConfigError, match="scored by itself"):
+        cross_domain.main([*argv, "--device", "cpu"])
+
+
+def test_batches_give_the_counts_of_single_frames(runs, datasets, tmp_path):
+    one = score(runs[1], datasets, tmp_path)
+    many = score(runs[1], datasets, tmp_path, "--batch-size", 2)  # of three frames
+    assert one["signature"] == many["signature"]
+    moved = np.abs(np.array(one["confusion"]) - np.array(many["confusion"])).sum()
+    assert moved <= 4  # of 9216 pixels: equally good classes, rounded otherwise
+
+
+def test_predict_and_submission_use_recipe_and_ensemble(make_run, datasets, tmp_path, recipe):
+    runs = [make_run("bdd100k_drivable", "drivable3", ibn) for ibn in ("none", "b")]
+    images = datasets / "bdd100k" / "images" / "100k" / "test"
+    common = [str(runs[0]), "--images", str(images), "--device", "cpu"]
+    more = ["--recipe", str(recipe), "--ensemble", str(runs[1])]
+    out, archive = tmp_path / "out", tmp_path / "wad.zip"
+    assert predict.main([*common, *more, "--output", str(out)]) == 0
+    assert make_submission.main(["wad", *common, *more, "--output", str(archive)]) == 0
+    networks = [load_segmenter(run / "checkpoints" / "last.pt")[0] for run in runs]
+    options = InferenceOptions(scales=(0.75, 1.0), flip=True)
+    expected = Predictor(networks, options=options)
+    with zipfile.ZipFile(archive) as file:
+        for path in images.iterdir():
+            content = file.read(f"{path.stem}_drivable_id.png")
+            submitted = cv2.imdecode(np.frombuffer(content, np.uint8), -1)
+            written = read_label_map(out / "labels" / f"{path.stem}.png")
+            wanted = expected(read_image(path))
+            assert (submitted == wanted).mean() > 0.999
+            assert (written == wanted).mean() > 0.999
+
+
+def test_ways_are_compared_in_one_table(runs, datasets, tmp_path, recipe, capsys):
+    plain = tmp_path / "plain.yaml"
+    plain.write_text("flip: false\n")
+    out = tmp_path / "out"
+    argv = [*map(str, runs), "--on", "home=camvid:val", "--datasets", str(datasets)]
+    argv += ["--recipes", str(plain), str(recipe), "--device", "cpu", "--output", str(out)]
+    assert compare_inference.main(argv) == 0
+    rows = read_json(out / "inference.json")
+    assert [(row["ibn"], row["way"]) for row in rows] == [
+        ("none", "plain"),
+        ("none", "views"),
+        ("a", "plain"),
+        ("a", "views"),
+    ]
+    assert rows[0]["confusion"] == score(runs[0], datasets, tmp_path)["confusion"]
+    table = (out / "inference.md").read_text()
+    change = 100 * (rows[3]["miou"] - rows[2]["miou"])
+    assert f"IBN-a | home | {100 * rows[2]['miou']:.1f} | " in table
+    assert f"({change:+.1f}) |" in table
+    assert "- views: `infer:whole|scales:0.75,1.0|flip:yes`" in table
+    assert table in capsys.readouterr().out
+    assert read_json(out / "conditions.json")["ways"]["views"]["scales"] == [0.75, 1.0]
+
+
+def test_two_processes_on_seven_frames_count_what_one_does(runs, tmp_path, repository):
+    """Bit for bit, though seven frames do not divide."""
+    random = np.random.default_rng(0)
+    for number in range(7):
+        image = np.kron(random.integers(0, 256, (6, 8, 3)), np.ones((8, 8, 1))).astype(np.uint8)
+        write_image(tmp_path / "camvid" / "val" / f"f{number}.png", image)
+        target = np.kron(random.integers(0, 12, (6, 8)), np.ones((8, 8))).astype(np.uint8)
+        write_label_png(tmp_path / "camvid" / "valannot" / f"f{number}.png", target)
+    with socket.socket() as probe:
+        probe.bind(("localhost", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, str(repository / "tools" / "evaluate.py"), str(runs[1]), "--flip"]
+    command += [
+        "--device",
+        "cpu",
+        "--datasets",
+        str(tmp_path),
+        "--output",
+        str(tmp_path / "2.json"),
+    ]
+    common = {"WORLD_SIZE": "2", "MASTER_ADDR": "localhost", "MASTER_PORT": str(port)}
+    ranks = [
+        subprocess.Popen(command, env=os.environ | common | {"RANK": rank, "OMP_NUM_THREADS": "1"})
+        for rank in ("0", "1")
+    ]
+    assert [rank.wait(timeout=300) for rank in ranks] == [0, 0]
+    one, two = score(runs[1], tmp_path, tmp_path, "--flip"), read_json(tmp_path / "2.json")
+    assert (one["processes"], two["processes"]) == (1, 2)
+    assert two["num_images"] == 7
+    assert np.sum(two["confusion"]) > 0
+    for key in ("confusion", "signature", "frames", "iou"):
+        assert two[key] == one[key]

@@ -1,0 +1,95 @@
+"""Recipes for test time: the shipped ones, and what a mistaken one says."""
+
+from pathlib import Path
+
+import pytest
+
+from segibn.cli.inference import add_inference_arguments, inference_options
+from segibn.config.load import load_config, validate
+from segibn.config.recipe import InferenceRecipe, load_recipe
+from segibn.errors import ConfigError
+
+ROOT = Path(__file__).resolve().parents[2]
+RECIPES = sorted((ROOT / "configs" / "inference").glob("*.yaml"))
+CONFIG = validate(
+    {"name": "x", "data": {"train": {"name": "gta5"}}, "evaluation": {"input_size": [64, 128]}},
+    source="test",
+)
+
+
+def options_of(*argv):
+    import argparse
+
+    parser = argparse.ArgumentParser()
+    add_inference_arguments(parser, ensemble=True)
+    return inference_options(parser.parse_args(["--device", "cpu", *argv]), CONFIG)
+
+
+@pytest.fixture
+def recipe(tmp_path):
+    path = tmp_path / "recipe.yaml"
+    path.write_text(
+        "window: [32, 48]\nstride: [16, 16]\nblending: gaussian\nscales: [0.5, 1e0]\n"
+        "flip: true\ninput_size: native\nbatch_size: 3\nensemble: [runs/b, ../c.pt]\n"
+    )
+    return path
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_every_shipped_recipe_can_be_meant(path):
+    assert options_of("--recipe", str(path)).num_views in (1, 6, 12)
+
+
+def test_the_ensemble_of_the_challenge_are_networks_that_shipped_configs_train():
+    recipe = load_recipe(ROOT / "configs/inference/wad_ensemble.yaml")
+    assert len(recipe.ensemble) >= 3
+    for run in map(Path, recipe.ensemble):
+        assert run.parent == ROOT / "runs"
+        assert load_config(ROOT / "configs" / f"{run.name}.yaml").data.classes in (
+            None,
+            "drivable3",
+        )
+        assert load_config(ROOT / f"configs/{run.name}.yaml").data.train.name == "bdd100k_drivable"
+
+
+def test_a_recipe_says_how_frames_reach_the_network(recipe):
+    options = options_of("--recipe", str(recipe))
+    assert (options.window, options.stride, options.blending) == ((32, 48), (16, 16), "gaussian")
+    assert (options.scales, options.flip, options.batch_size) == ((0.5, 1.0), True, 3)
+    assert options.input_size is None  # native, not the run's own 64x128
+    assert options_of("--recipe", str(RECIPES[0])).input_size == (64, 128)
+
+
+def test_the_command_line_replaces_single_values_of_a_recipe(recipe):
+    more = ("--no-flip", "--scales", "1", "--window", "64x64", "--input-height", "90")
+    options = options_of("--recipe", str(recipe), *more)
+    assert (options.flip, options.scales, options.blending) == (False, (1.0,), "gaussian")
+    assert options.steps == (42, 42)  # the recipe's stride belongs to its window
+    assert (options.input_size, options.input_height) == (None, 90)
+
+
+def test_paths_are_relative_to_the_recipe(recipe):
+    assert load_recipe(recipe).ensemble == (
+        str(recipe.parent / "runs" / "b"),
+        str(recipe.parent.parent / "c.pt"),
+    )
+
+
+def test_every_mistake_is_listed_with_its_likely_meaning(tmp_path):
+    path = tmp_path / "bad.yaml"
+    path.write_text("scale: [1.0]\nblending: linear\nscales: []\nwindow: [0, 4]\n")
+    with pytest.raises(ConfigError) as caught:
+        load_recipe(path)
+    message = str(caught.value)
+    assert "scale: unknown key; did you mean 'scales'?" in message
+    for part in ("bad.yaml", "blending: ", "scales: ", "window.0: "):
+        assert part in message
+
+
+def test_a_missing_recipe_names_those_that_are_there(recipe):
+    with pytest.raises(ConfigError, match=r"no config file .*; did you mean .*recipe\.yaml"):
+        load_recipe(recipe.with_name("recipes.yaml"))
+
+
+def test_every_key_of_a_recipe_is_documented():
+    assert all(field.description for field in InferenceRecipe.model_fields.values())
