@@ -13,7 +13,7 @@ from statistics import fmean, stdev
 from typing import Any
 
 from segibn.errors import SegibnError
-from segibn.evaluation.deviations import ON_TARGET, protocol_lines
+from segibn.evaluation.deviations import ON_TARGET, protocol_lines, signature_lines
 from segibn.evaluation.published import NAMED_PROTOCOLS, PROTOCOLS, published_rows
 
 ROW_KEYS = ("train", "test", "ibn", "seed", "miou", "pixel_accuracy")
@@ -119,7 +119,7 @@ def format_cross_domain(
         network = Network(row["train"], str(row.get("network") or ""), row["ibn"], on_target)
         cells[network][row["test"]].append((row["miou"], row["pixel_accuracy"]))
     lines = markdown_table(["train", "network", *tests], _our_lines(cells, tests))
-    lines += ["", _legend(rows, cells), *protocol_lines(rows)]
+    lines += ["", _legend(rows, cells), *signature_lines(rows), *protocol_lines(rows)]
     lines += _published_lines(cells, tests, dataset_of or {}, published_note, _protocol(rows))
     return "\n".join(lines) + "\n"
 

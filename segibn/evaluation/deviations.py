@@ -145,6 +145,32 @@ def protocol_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     return lines
 
 
+def signature_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Say under a table in which columns scores were not measured alike, and in what they differ.
+
+    Args:
+        rows: of a cross-domain table, with ``test`` and, if known, ``signature``.
+
+    Returns:
+        Markdown lines, none where every column is of one kind.
+    """
+    lines: list[str] = []
+    for test in dict.fromkeys(row["test"] for row in rows):
+        signatures = [
+            row["signature"] for row in rows if row["test"] == test and "signature" in row
+        ]
+        parts = [dict(item.partition(":")[::2] for item in text.split("|")) for text in signatures]
+        keys = dict.fromkeys(key for found in parts for key in found if key not in _SAID_ELSEWHERE)
+        for key in keys:
+            values = dict.fromkeys(found.get(key, "-") for found in parts)
+            if len(values) > 1:
+                lines.append(f"- {test}: {key} {' and '.join(values)}")
+    return ["", "Not measured alike, so not to be compared:", "", *lines] if lines else []
+
+
+_SAID_ELSEWHERE = ("protocol", "deviates", "checkpoint")
+
+
 def _whose(text: str, rows: Sequence[Mapping[str, Any]]) -> str:
     """Name the trainings that a deviation is of, if it is not of all."""
     every = dict.fromkeys(_training(row) for row in rows)
