@@ -173,13 +173,3 @@ def test_a_tables_protocol_and_deviations_are_printed_once_with_whose_they_are()
     assert "`robustnet`, which our rows follow" in followed
     assert "`robustnet_r101`, which our rows do not follow" in followed
     assert "without deviations." in followed
-
-
-def test_scores_of_one_column_that_were_not_measured_alike_are_said():
-    alike = "miou|set:h|infer:whole|v:1"
-    rows = [row("g", "h", "a", 0.4, signature=alike), row("g", "h", "b", 0.4, signature=alike)]
-    assert "Not measured alike" not in format_cross_domain(rows)
-    rows[1]["signature"] = "miou|set:h|infer:whole@512x1024|v:1|protocol:rein"
-    lines = format_cross_domain(rows).splitlines()
-    assert "- h: infer whole and whole@512x1024" in lines
-    assert not any("rein" in line for line in lines)
