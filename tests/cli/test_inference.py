@@ -1,9 +1,5 @@
-"""Recipes, ensembles, batches and several processes on the command line."""
+"""Recipes, ensembles and batches on the command line."""
 
-import os
-import socket
-import subprocess
-import sys
 import zipfile
 
 import cv2
@@ -12,7 +8,7 @@ import pytest
 
 from segibn.cli import compare_inference, cross_domain, evaluate, make_submission, predict
 from segibn.errors import ConfigError
-from segibn.files import read_image, read_json, read_label_map, write_image, write_label_png
+from segibn.files import read_image, read_json, read_label_map
 from segibn.models.weights import load_segmenter
 from segibn.predict import InferenceOptions, Predictor
 
@@ -128,37 +124,3 @@ def test_ways_are_compared_in_one_table(runs, datasets, tmp_path, recipe, capsys
     assert "- views: `infer:whole|scales:0.75,1.0|flip:yes`" in table
     assert table in capsys.readouterr().out
     assert read_json(out / "conditions.json")["ways"]["views"]["scales"] == [0.75, 1.0]
-
-
-def test_two_processes_on_seven_frames_count_what_one_does(runs, tmp_path, repository):
-    """Bit for bit, though seven frames do not divide."""
-    random = np.random.default_rng(0)
-    for number in range(7):
-        image = np.kron(random.integers(0, 256, (6, 8, 3)), np.ones((8, 8, 1))).astype(np.uint8)
-        write_image(tmp_path / "camvid" / "val" / f"f{number}.png", image)
-        target = np.kron(random.integers(0, 12, (6, 8)), np.ones((8, 8))).astype(np.uint8)
-        write_label_png(tmp_path / "camvid" / "valannot" / f"f{number}.png", target)
-    with socket.socket() as probe:
-        probe.bind(("localhost", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, str(repository / "tools" / "evaluate.py"), str(runs[1]), "--flip"]
-    command += [
-        "--device",
-        "cpu",
-        "--datasets",
-        str(tmp_path),
-        "--output",
-        str(tmp_path / "2.json"),
-    ]
-    common = {"WORLD_SIZE": "2", "MASTER_ADDR": "localhost", "MASTER_PORT": str(port)}
-    ranks = [
-        subprocess.Popen(command, env=os.environ | common | {"RANK": rank, "OMP_NUM_THREADS": "1"})
-        for rank in ("0", "1")
-    ]
-    assert [rank.wait(timeout=300) for rank in ranks] == [0, 0]
-    one, two = score(runs[1], tmp_path, tmp_path, "--flip"), read_json(tmp_path / "2.json")
-    assert (one["processes"], two["processes"]) == (1, 2)
-    assert two["num_images"] == 7
-    assert np.sum(two["confusion"]) > 0
-    for key in ("confusion", "signature", "frames", "iou"):
-        assert two[key] == one[key]
