@@ -173,11 +173,8 @@ def _counted(
 
 def _plot(rows: Sequence[Mapping[str, Any]]) -> "np.ndarray":
     from segibn.analysis.plot import Curve, draw_curves
-    from segibn.evaluation.feature_divergence import (
-        curve_titles,
-        group_divergence,
-        mean_and_deviation,
-    )
+    from segibn.evaluation.cross_domain import mean_and_deviation
+    from segibn.evaluation.feature_divergence import curve_titles, group_divergence
 
     curves = group_divergence(rows)
     titles = curve_titles(curves)

@@ -7,7 +7,6 @@ appearance took from it. Drops are taken run by run before seeds are averaged.
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from statistics import fmean, stdev
 from typing import Any
 
 from segibn.errors import SegibnError
@@ -16,6 +15,7 @@ from segibn.evaluation.cross_domain import (
     check_rows,
     describe_seeds,
     markdown_table,
+    mean_and_deviation,
     mean_and_spread,
     rank_of,
 )
@@ -37,12 +37,12 @@ class Cell:
     @property
     def mean_drop(self) -> float:
         """Mean over seeds, a fraction."""
-        return fmean(self.drop)
+        return mean_and_deviation(self.drop)[0]
 
     @property
     def drop_spread(self) -> float:
         """Sample standard deviation over seeds, 0 of one seed."""
-        return stdev(self.drop) if len(self.drop) > 1 else 0.0
+        return mean_and_deviation(self.drop)[1]
 
 
 Cells = dict[Network, dict[str, Cell]]

@@ -153,10 +153,15 @@ def _cell(scores: list[tuple[float, float]], reference: float) -> str:
     return f"{text} ({change:+.1f} %)"
 
 
+def mean_and_deviation(values: Sequence[float]) -> tuple[float, float]:
+    """Return the mean and the sample standard deviation, 0 of one value."""
+    return fmean(values), stdev(values) if len(values) > 1 else 0.0
+
+
 def mean_and_spread(values: Sequence[float]) -> str:
     """Format fractions in per cent: "47.5±2.0", or their one value without a spread."""
-    mean = f"{100 * fmean(values):.1f}"
-    return f"{mean}±{100 * stdev(values):.1f}" if len(values) > 1 else mean
+    mean, deviation = (100 * number for number in mean_and_deviation(values))
+    return f"{mean:.1f}±{deviation:.1f}" if len(values) > 1 else f"{mean:.1f}"
 
 
 def _mean_miou(scores: list[tuple[float, float]]) -> float:

@@ -6,11 +6,17 @@ that a results file becomes a table without torch.
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from statistics import fmean, stdev
+from statistics import fmean
 from typing import Any
 
 from segibn.errors import SegibnError
-from segibn.evaluation.cross_domain import Network, describe_seeds, markdown_table, rank_of
+from segibn.evaluation.cross_domain import (
+    Network,
+    describe_seeds,
+    markdown_table,
+    mean_and_deviation,
+    rank_of,
+)
 
 DIVERGENCE_KEYS = ("train", "network", "ibn", "seed", "domains", "divergence")
 """Keys every row has: ``domains`` are the two names, ``divergence`` maps features to values."""
@@ -54,11 +60,6 @@ def curve_titles(curves: Curves) -> dict[Network, str]:
         network: f"{network.title} from {network.train}" if several else network.title
         for network in curves
     }
-
-
-def mean_and_deviation(values: Sequence[float]) -> tuple[float, float]:
-    """Return the mean and the sample standard deviation, 0 of one value."""
-    return fmean(values), stdev(values) if len(values) > 1 else 0.0
 
 
 def format_divergence(rows: Sequence[Mapping[str, Any]]) -> str:

@@ -8,7 +8,6 @@ network saw and what it started from. Out: Markdown, or curves for a chart.
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import fmean, stdev
 from typing import Any
 
 from segibn.evaluation.cross_domain import (
@@ -16,6 +15,7 @@ from segibn.evaluation.cross_domain import (
     check_rows,
     describe_seeds,
     markdown_table,
+    mean_and_deviation,
     mean_and_spread,
     rank_of,
 )
@@ -51,12 +51,12 @@ class Point:
     @property
     def mean_miou(self) -> float:
         """Mean mIoU over seeds, a fraction."""
-        return fmean(self.miou)
+        return mean_and_deviation(self.miou)[0]
 
     @property
     def miou_spread(self) -> float:
         """Sample standard deviation of mIoU over seeds, a fraction; 0 of one seed."""
-        return stdev(self.miou) if len(self.miou) > 1 else 0.0
+        return mean_and_deviation(self.miou)[1]
 
 
 Curves = dict[Line, dict[float, Point]]

@@ -24,8 +24,17 @@ _END64_LOCATOR = struct.Struct("<4sLQL")  # section 4.3.15
 _MAX_COMMENT = (1 << 16) - 1
 _IN_32_BITS = (1 << 32) - 1
 # What zipfile raises for bytes that make no sense to it, depending on where they are.
-_NONSENSE = (zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError, EOFError)
-_NONSENSE = (*_NONSENSE, zlib.error, struct.error, OverflowError, IndexError)
+_NONSENSE = (
+    zipfile.BadZipFile,
+    NotImplementedError,
+    RuntimeError,
+    ValueError,
+    EOFError,
+    zlib.error,
+    struct.error,
+    OverflowError,
+    IndexError,
+)
 
 
 @dataclass(frozen=True)
