@@ -1,0 +1,86 @@
+"""The reference of the command line as Markdown: every verb, from its own parser.
+
+In: the table of verbs and their ``build_parser()``. Out: a section for each verb with its usage,
+its arguments as a table and its examples, as ``segibn VERB --help`` prints them.
+"""
+
+import argparse
+import importlib
+from collections.abc import Iterator
+
+VERBS = {
+    "train": "train", "evaluate": "evaluate", "predict": "predict", "cross-domain": "cross_domain",
+    "submit": "make_submission", "validate-submission": "validate_submission",
+    "check": "check_dataset", "cache": "cache_dataset", "convert": "convert_checkpoint",
+    "export": "export", "score": "score", "compare": "compare_runs",
+    "compare-inference": "compare_inference", "appearance": "appearance",
+    "divergence": "feature_divergence", "fine-tune": "fine_tune", "study": "study", "demo": "demo",
+    "sample-data": "make_sample_data", "profile": "profile_step", "results-table": "results_table",
+    "soak": "soak",
+}  # fmt: skip
+
+WIDTH = 92
+"""Columns of a usage text."""
+
+
+def commands_reference() -> str:
+    """Return the sections of all verbs, in the order of the table."""
+    return "\n".join(_section(parser, level) for _, parser, level in all_parsers())
+
+
+def all_parsers() -> Iterator[tuple[str, argparse.ArgumentParser, int]]:
+    """Yield every verb, and the verbs within a verb, with its parser and the depth of heading."""
+    for verb in VERBS:
+        parser = parser_of(verb)
+        yield verb, parser, 2
+        for name, sub in _subparsers(parser):
+            yield f"{verb} {name}", sub, 3
+
+
+def parser_of(verb: str) -> argparse.ArgumentParser:
+    """Return the parser of a verb."""
+    return importlib.import_module(f"segibn.cli.{VERBS[verb]}").build_parser()
+
+
+def _subparsers(parser: argparse.ArgumentParser) -> list[tuple[str, argparse.ArgumentParser]]:
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            return list(action.choices.items())
+    return []
+
+
+def _section(parser: argparse.ArgumentParser, level: int) -> str:
+    formatter = parser.formatter_class(parser.prog, width=WIDTH)
+    formatter.add_usage(parser.usage, parser._actions, parser._mutually_exclusive_groups)
+    lines = [f"{'#' * level} {parser.prog}", "", parser.description or "", ""]
+    lines += ["```text", formatter.format_help().rstrip(), "```", ""]
+    rows = [_row(parser, action) for action in parser._actions if _is_shown(action)]
+    if rows:
+        lines += ["| argument | meaning |", "|---|---|", *rows, ""]
+    if parser.epilog:
+        lines += ["```text", parser.epilog.rstrip(), "```", ""]
+    return "\n".join(lines)
+
+
+def _is_shown(action: argparse.Action) -> bool:
+    return action.help != argparse.SUPPRESS and not isinstance(
+        action, argparse._HelpAction | argparse._SubParsersAction
+    )
+
+
+def _row(parser: argparse.ArgumentParser, action: argparse.Action) -> str:
+    formatter = parser.formatter_class(parser.prog, width=1000)
+    name = formatter._format_action_invocation(action)
+    meaning = formatter._expand_help(action) if action.help else ""
+    return f"| `{_cell(name)}` | {_cell(_escaped(meaning))} |"
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+def _escaped(text: str) -> str:
+    """What Markdown would take for markup, taken literally."""
+    for sign in ("\\", "*", "_", "<", "[", "$", "`"):
+        text = text.replace(sign, f"\\{sign}")
+    return text

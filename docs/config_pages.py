@@ -1,0 +1,118 @@
+"""The reference of configs as Markdown: every key with its values, default and meaning.
+
+In: the pydantic models of ``segibn.config``, whose fields are described by their docstrings. Out:
+one table for each part of a config.
+"""
+
+import types
+import typing
+from collections.abc import Iterator
+from typing import Any
+
+from annotated_types import Ge, Gt, Le, Lt
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from segibn.config.recipe import InferenceRecipe
+from segibn.config.schema import RunConfig
+
+
+def config_reference() -> str:
+    """Return the sections of the reference: a run's config, then a recipe for test time."""
+    sections = [_section(path, model) for path, model in _parts("", RunConfig)]
+    recipe = _section("A recipe for test time", InferenceRecipe)
+    return "\n".join([*sections, recipe])
+
+
+def _parts(path: str, model: type[BaseModel]) -> Iterator[tuple[str, type[BaseModel]]]:
+    """Yield every part of a config with its path, depth first, each model once."""
+    seen: set[type[BaseModel]] = set()
+
+    def walk(path: str, model: type[BaseModel]) -> Iterator[tuple[str, type[BaseModel]]]:
+        if model in seen:
+            return
+        seen.add(model)
+        yield path, model
+        for name, field in model.model_fields.items():
+            for part in _models_in(field.annotation):
+                yield from walk(f"{path}.{name}".lstrip("."), part)
+
+    yield from walk(path, model)
+
+
+def _section(path: str, model: type[BaseModel]) -> str:
+    tag = typing.get_args(model.model_fields["name"].annotation) if _is_tagged(model) else ()
+    title = path or "The top of a file"
+    heading = f"`{path}`" if path and " " not in path else title
+    lines = [f"## {heading}" + (f" with `name: {tag[0]}`" if tag else ""), ""]
+    lines += [_markdown(" ".join((model.__doc__ or "").split())), ""]
+    lines += ["| key | values | default | meaning |", "|---|---|---|---|"]
+    for name, field in model.model_fields.items():
+        default = "needed" if field.is_required() else f"`{_yaml(field.get_default())}`"
+        cells = (f"`{name}`", _values(field), default, _markdown(field.description or ""))
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _is_tagged(model: type[BaseModel]) -> bool:
+    """Whether a model is one of several that a ``name`` tells apart."""
+    field = model.model_fields.get("name")
+    return field is not None and len(typing.get_args(field.annotation)) == 1
+
+
+def _models_in(annotation: object) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [m for part in typing.get_args(annotation) for m in _models_in(part)]
+
+
+def _values(field: FieldInfo) -> str:
+    """Say in words what may stand there, with its bounds."""
+    return _type(field.annotation) + _bounds(field.metadata)
+
+
+def _type(annotation: Any) -> str:
+    origin, parts = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is typing.Annotated:
+        return _type(parts[0]) + _bounds(parts[1:])
+    if origin is typing.Literal:
+        return ", ".join(f"`{value}`" for value in parts)
+    if origin in (typing.Union, types.UnionType):
+        models = [part for part in parts if _models_in(part)]
+        plain = [_type(part) for part in parts if part not in models and part is not type(None)]
+        return " or ".join([*(["a mapping, below"] if models else []), *plain])
+    if origin is tuple:
+        if len(parts) == 2 and parts[1] is Ellipsis:
+            return f"list: {_type(parts[0])}"
+        return f"{len(parts)} numbers"
+    if _models_in(annotation):
+        return "a mapping, below"
+    return {int: "integer", float: "number", str: "text", bool: "`true`, `false`"}[annotation]
+
+
+def _bounds(metadata: Any) -> str:
+    signs = {Ge: ">=", Gt: ">", Le: "<=", Lt: "<"}
+    flat = [part for item in metadata for part in getattr(item, "metadata", [item])]
+    found = [
+        f"{sign} {getattr(item, kind.__name__.lower()):g}"
+        for item in flat
+        for kind, sign in signs.items()
+        if isinstance(item, kind)
+    ]
+    return f", {', '.join(found)}" if found else ""
+
+
+def _yaml(value: Any) -> str:
+    """A default as one would write it in a config."""
+    if isinstance(value, BaseModel):
+        return "{...}" if not _is_tagged(value.__class__) else str(value.name)  # type: ignore[attr-defined]
+    if isinstance(value, tuple):
+        return f"[{', '.join(_yaml(item) for item in value)}]"
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    return str(value) if value != "" else '""'
+
+
+def _markdown(text: str) -> str:
+    """A docstring's double backticks as single ones, its lines joined."""
+    return " ".join(text.split()).replace("``", "`")
