@@ -1,6 +1,6 @@
 """How Sphinx builds the documentation; needs the extra ``docs`` and no network.
 
-    sphinx-build -W -b html docs docs/_build
+The command is ``sphinx-build -W docs docs/_build``.
 """
 
 import sys

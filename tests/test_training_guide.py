@@ -62,9 +62,11 @@ def test_torchrun_and_train_both_take_every_launch(command: str) -> None:
     command = re.sub(r'"?\$\{?SLURM_JOB_NUM_NODES\}?"?', "2", command)
     words = shlex.split(command)
     given = get_args_parser().parse_args(words)
-    assert given.training_script == "tools/train.py"
-    training = build_parser().parse_intermixed_args(given.training_script_args)
-    config = load_config(ROOT / training.config, training.overrides)
+    assert (given.module, given.training_script) == (True, "segibn")
+    verb, *arguments = given.training_script_args
+    assert verb == "train"
+    training = build_parser().parse_intermixed_args(arguments)
+    config = load_config(ROOT / "configs" / f"{training.config}.yaml", training.overrides)
     low, _, high = given.nnodes.partition(":")
     for nodes in range(int(low), int(high or low) + 1):
         processes = nodes * int(given.nproc_per_node)
@@ -104,5 +106,5 @@ def test_the_keys_that_a_resumed_run_may_change_are_those_that_the_code_lets_pas
 
 def test_configs_it_names_exist() -> None:
     named = re.findall(r"configs/[\w/]+\.yaml", TEXT)
-    assert len(named) >= 6
+    assert len(named) >= 4
     assert all((ROOT / name).is_file() for name in named)

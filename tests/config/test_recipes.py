@@ -33,7 +33,7 @@ def test_there_are_recipes_for_all_three_data_sets() -> None:
 def test_one_config_serves_1_4_and_8_gpus_as_its_header_says(path: Path) -> None:
     config, header = load_config(path), path.read_text().partition("\ndata:")[0]
     given = re.findall(
-        r"^# command: (python|torchrun --standalone --nproc_per_node=(\d))", header, re.M
+        r"^# command: (segibn|torchrun --standalone --nproc_per_node=(\d))", header, re.M
     )
     assert [int(number or 1) for _, number in given] == [1, 4, 8]
     batch, most = config.optim.global_batch_size, config.engine.max_micro_batch

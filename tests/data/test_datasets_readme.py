@@ -22,7 +22,7 @@ def text(repository: Path) -> str:
 
 
 def test_its_commands_are_ones_that_the_tool_takes(text: str) -> None:
-    commands = re.findall(r"python tools/check_dataset\.py ([^`#\n]+)", text)
+    commands = re.findall(r"segibn check ([^`#\n]+)", text)
     assert len(commands) >= 7
     for command in commands:
         build_parser().parse_args(command.split())
@@ -55,7 +55,7 @@ def test_its_table_has_every_data_set_with_its_splits_and_official_counts(
     (row,) = (line for line in text.splitlines() if line.startswith(f"| `{name}` "))
     _, _, folder, splits, check, _ = (cell.strip() for cell in row.split("|"))
     assert folder == f"`{kind.subfolder}/`"
-    assert check == f"`python tools/check_dataset.py {name}`"
+    assert check == f"`segibn check {name}`"
     listed = [part.strip().removesuffix("(no labels)").strip() for part in splits.split("·")]
     counts = kind.source.official_counts
     expected = [f"{s} {counts[s]:,}" if s in counts else s for s in kind.splits]

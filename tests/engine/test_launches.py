@@ -39,7 +39,7 @@ def documented(beginning: str, processes: int, config: Path, blocks: Path, run: 
     """Return a launch of the guide for this machine and the small data set."""
     (command,) = re.findall(rf"^{re.escape(beginning)}.*$", TEXT, re.MULTILINE)
     command = re.sub(r"--nproc_per_node=\d", f"--nproc_per_node={processes}", command)
-    command = command.replace("tools/train.py configs/gta5_ibn.yaml", f"tools/train.py {config}")
+    command = command.replace("segibn train gta5_ibn", f"segibn train {config}")
     command = re.sub(r" optim\.global_batch_size=\d+", "", command)
     return f"{command} --datasets {blocks} --output {run} data.val=null"
 
