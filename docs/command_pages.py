@@ -1,7 +1,7 @@
 """The reference of the command line as Markdown: every verb, from its own parser.
 
 In: the table of verbs and their ``build_parser()``. Out: a section for each verb with its usage,
-its arguments as a table and its examples, as ``segibn VERB --help`` prints them.
+its arguments and its examples, as ``segibn VERB --help`` prints them.
 """
 
 import argparse
@@ -54,9 +54,9 @@ def _section(parser: argparse.ArgumentParser, level: int) -> str:
     formatter.add_usage(parser.usage, parser._actions, parser._mutually_exclusive_groups)
     lines = [f"{'#' * level} {parser.prog}", "", parser.description or "", ""]
     lines += ["```text", formatter.format_help().rstrip(), "```", ""]
-    rows = [_row(parser, action) for action in parser._actions if _is_shown(action)]
-    if rows:
-        lines += ["| argument | meaning |", "|---|---|", *rows, ""]
+    for action in parser._actions:
+        if _is_shown(action):
+            lines += [*_entry(parser, action), ""]
     if parser.epilog:
         lines += ["```text", parser.epilog.rstrip(), "```", ""]
     return "\n".join(lines)
@@ -68,15 +68,28 @@ def _is_shown(action: argparse.Action) -> bool:
     )
 
 
-def _row(parser: argparse.ArgumentParser, action: argparse.Action) -> str:
+def _entry(parser: argparse.ArgumentParser, action: argparse.Action) -> list[str]:
+    """One argument: how it is written, and below that what it means."""
     formatter = parser.formatter_class(parser.prog, width=1000)
-    name = formatter._format_action_invocation(action)
-    meaning = formatter._expand_help(action) if action.help else ""
-    return f"| `{_cell(name)}` | {_cell(_escaped(meaning))} |"
+    choices = ""
+    if action.choices is not None and action.metavar is None:
+        choices = f"One of {', '.join(f'`{choice}`' for choice in action.choices)}."
+    written = _invocation(action) if choices else formatter._format_action_invocation(action)
+    meaning = _escaped(formatter._expand_help(action)) if action.help else ""
+    return [f"`{written}`", f": {' '.join(f'{_sentence(meaning)} {choices}'.split())}"]
 
 
-def _cell(text: str) -> str:
-    return " ".join(text.split()).replace("|", "\\|")
+def _invocation(action: argparse.Action) -> str:
+    """An argument without its choices, of which there may be many."""
+    if not action.option_strings:
+        return action.dest
+    return ", ".join(f"{option} {action.dest.upper()}" for option in action.option_strings)
+
+
+def _sentence(text: str) -> str:
+    if not text:
+        return ""
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", ")")) else ".")
 
 
 def _escaped(text: str) -> str:

@@ -27,12 +27,14 @@ html_show_sphinx = False
 python_maximum_signature_line_length = 80
 toc_object_entries = False
 
+smartquotes = False  # --datasets has two hyphens
+myst_enable_extensions = ["deflist"]
 myst_heading_anchors = 4
 suppress_warnings = ["config.cache"]  # the functions of `pages` are no part of a configuration
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
-autodoc_default_options = {"members": True, "show-inheritance": False}
+autodoc_default_options = {"members": True}
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
 napoleon_use_rtype = False
@@ -40,5 +42,6 @@ napoleon_use_ivar = True
 
 
 def setup(app: object) -> None:
-    """Let ``pages`` fill in what is made from the code before a page is parsed."""
+    """Let ``pages`` fill in what is made from the code, before a page is parsed."""
     app.connect("source-read", pages.read_source)  # type: ignore[attr-defined]
+    app.connect("autodoc-process-docstring", pages.mark_examples)  # type: ignore[attr-defined]

@@ -1,7 +1,7 @@
 """The reference of configs as Markdown: every key with its values, default and meaning.
 
 In: the pydantic models of ``segibn.config``, whose fields are described by their docstrings. Out:
-one table for each part of a config.
+a section for each part of a config.
 """
 
 import types
@@ -46,12 +46,11 @@ def _section(path: str, model: type[BaseModel]) -> str:
     heading = f"`{path}`" if path and " " not in path else title
     lines = [f"## {heading}" + (f" with `name: {tag[0]}`" if tag else ""), ""]
     lines += [_markdown(" ".join((model.__doc__ or "").split())), ""]
-    lines += ["| key | values | default | meaning |", "|---|---|---|---|"]
     for name, field in model.model_fields.items():
-        default = "needed" if field.is_required() else f"`{_yaml(field.get_default())}`"
-        cells = (f"`{name}`", _values(field), default, _markdown(field.description or ""))
-        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
-    return "\n".join(lines) + "\n"
+        default = "needed" if field.is_required() else f"default `{_yaml(field.get_default())}`"
+        lines += [f"`{name}` ({_values(field)}; {default})"]
+        lines += [f": {_markdown(field.description or '')}", ""]
+    return "\n".join(lines)
 
 
 def _is_tagged(model: type[BaseModel]) -> bool:

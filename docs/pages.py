@@ -46,6 +46,23 @@ def read_source(app: object, page: str, source: list[str]) -> None:
     source[0] = relink(text, origin, page)
 
 
+def mark_examples(
+    app: object, what: str, name: str, obj: object, options: object, lines: list[str]
+) -> None:
+    """Show what a module's docstring indents as code; ``autodoc-process-docstring``."""
+    if what != "module":
+        return
+    marked: list[str] = []
+    inside = False
+    for line in lines:
+        indented = line.startswith("    ")
+        if indented and not inside and marked[-1:] == [""] and marked[-2:-1] != ["::"]:
+            marked += ["::", ""]
+        inside = indented or (inside and not line)
+        marked.append(line)
+    lines[:] = marked
+
+
 def relink(text: str, origin: Path, page: str) -> str:
     """Make a file's links those of a page: to other pages, to pictures, or a path in plain text.
 
