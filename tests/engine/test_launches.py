@@ -165,7 +165,7 @@ def test_the_slurm_job_saves_before_its_time_is_up_goes_back_into_the_queue_and_
     (script,) = re.findall(r"```bash\n(.*?)```", TEXT, re.DOTALL)
     more = f"--datasets {blocks} --output {run} data.val=null optim.iterations=60"
     script = script.replace("--nproc_per_node=8", "--nproc_per_node=2")
-    script = script.replace("configs/gta5_ibn.yaml", f"{blocks_config} {more}")
+    script = script.replace("train gta5_ibn", f"train {blocks_config} {more}")
     script = script.replace(":29500", f":{free_port()}")
     variables = {"SLURM_JOB_ID": "7", "SLURM_JOB_NUM_NODES": "1", "SLURM_JOB_NODELIST": "node"}
     environment = {**ENVIRONMENT, **variables, "HERE": str(here)}
