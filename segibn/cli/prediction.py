@@ -19,7 +19,7 @@ from segibn.errors import ConfigError
 from segibn.files import sha256_of, write_image, write_json, write_text
 from segibn.media.faults import Faults, format_faults, shown
 from segibn.media.journal import Journal, Mode, require_empty
-from segibn.media.outputs import FOLDERS, Outputs, chosen_classes
+from segibn.media.outputs import FOLDERS, LEGEND, Outputs, chosen_classes
 from segibn.media.predicting import Tally, Work
 from segibn.media.sources import Source
 from segibn.predict import Predictor, is_out_of_memory
@@ -140,7 +140,7 @@ def _write_legend(model: Model, outputs: Outputs, sources: Sequence[Source]) -> 
     names = [
         name for name, is_drawn in zip(model.class_names, outputs.drawn, strict=True) if is_drawn
     ]
-    write_image(outputs.folder / "legend.png", legend(names, model.palette[outputs.drawn]))
+    write_image(outputs.folder / LEGEND, legend(names, model.palette[outputs.drawn]))
 
 
 def _say_interrupted(tally: Tally, folder: Path) -> None:
