@@ -72,7 +72,7 @@ class LoadedModel:
     @property
     def device(self) -> torch.device:
         """Where it computes."""
-        return self.predictor.device
+        return torch.device(str(self.predictor.device))
 
     @property
     def preprocessing(self) -> Preprocessing:
@@ -108,11 +108,15 @@ class LoadedModel:
     ) -> Prediction: ...
     @overload
     def predict(
-        self, images: Sequence[Picture], *, confidence: bool = ..., batch_size: int = ...
+        self,
+        images: list[Picture] | tuple[Picture, ...],
+        *,
+        confidence: bool = ...,
+        batch_size: int = ...,
     ) -> list[Prediction]: ...
     def predict(
         self,
-        images: Picture | Sequence[Picture],
+        images: Picture | list[Picture] | tuple[Picture, ...],
         *,
         confidence: bool = False,
         batch_size: int = 4,
@@ -162,7 +166,7 @@ class LoadedModel:
         if isinstance(self.predictor, ConfidentPredictor):
             return self.predictor
         own = self.predictor
-        return ConfidentPredictor(own.segmenters, own.device, own.options)
+        return ConfidentPredictor(own.segmenters, self.device, own.options)
 
     def __repr__(self) -> str:
         backbone, head = self.config.model.backbone, self.config.model.head.name
