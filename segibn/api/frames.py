@@ -11,23 +11,11 @@ import torch
 from PIL import Image, ImageOps
 
 from segibn.errors import ImageFileError
-from segibn.files import read_image
+from segibn.media.stills import read_upright
 
 Picture = str | Path | Image.Image | np.ndarray | torch.Tensor
 
-_ORIENTATION = 0x0112  # the EXIF tag
 _WANTED = "an image is (H, W, 3) uint8 RGB"
-# How stored rows and columns become upright ones: transpose, flip up-down, flip left-right
-# (Exif 2.32, section 4.6.4, tag Orientation).
-_TURNS = {
-    2: (False, False, True),
-    3: (False, True, True),
-    4: (False, True, False),
-    5: (True, False, False),
-    6: (True, False, True),
-    7: (True, True, True),
-    8: (True, True, False),
-}
 
 
 def as_frame(picture: Picture) -> np.ndarray:
@@ -71,15 +59,7 @@ def _upright(path: Path) -> np.ndarray:
             f"{path} is a folder; give its pictures as a list, such as "
             f"model.predict(sorted(Path({str(path)!r}).glob('*.jpg')))"
         )
-    frame = read_image(path)
-    try:
-        with Image.open(path) as header:
-            orientation = header.getexif().get(_ORIENTATION, 1)
-    except (OSError, SyntaxError, ValueError):  # decoded all the same; it says nothing of itself
-        return frame
-    transpose, up_down, left_right = _TURNS.get(orientation, (False, False, False))
-    turned = frame.transpose(1, 0, 2) if transpose else frame
-    return np.ascontiguousarray(turned[:: -1 if up_down else 1, :: -1 if left_right else 1])
+    return read_upright(path)
 
 
 def _from_tensor(picture: torch.Tensor) -> np.ndarray:
