@@ -9,9 +9,9 @@ All of it can be had from ``segibn`` itself, which imports this room on first us
 
 from segibn.api.loading import build, load
 from segibn.api.model import LoadedModel, Preprocessing
-from segibn.api.networks import backbone, classifier
 from segibn.api.prediction import Prediction
 from segibn.api.runs import find_runs, list_models
+from segibn.models.by_name import backbone, classifier
 
 __all__ = [
     "LoadedModel",
