@@ -42,7 +42,7 @@ def load(
         CheckpointError: no such run or file, or not a segibn checkpoint; the message says what
             there is.
     """
-    checkpoint = _locate(source)
+    checkpoint = locate(source)
     segmenter, config, meta = load_segmenter(checkpoint)
     return LoadedModel(
         Predictor(segmenter, _device(device), options or _options(config)),
@@ -89,8 +89,12 @@ def build(
     return LoadedModel(predictor, classes.class_names, classes.palette.copy(), 0, run)
 
 
-def _locate(source: str | Path) -> Path:
-    """Return the checkpoint file that a path or name means."""
+def locate(source: str | Path) -> Path:
+    """Return the checkpoint file that a path or name means; see ``load``.
+
+    Raises:
+        CheckpointError: there is none; the message says what there is.
+    """
     path, text = Path(source), str(source)
     if path.is_dir() and not (path / "checkpoints" / "last.pt").is_file():
         inside = runs_inside(path)

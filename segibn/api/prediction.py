@@ -140,12 +140,12 @@ class Prediction:
     def _repr_png_(self) -> bytes:
         """What a notebook shows: the overlay, and the classes that are in it."""
         height, width = self.train_ids.shape
-        scale = min(1.0, _NOTEBOOK_WIDTH / width)
-        size = (max(1, round(width * scale)), max(1, round(height * scale)))
-        small = cv2.resize(self.overlay(), size, interpolation=cv2.INTER_AREA)
+        size = (_NOTEBOOK_WIDTH, max(1, round(height * _NOTEBOOK_WIDTH / width)))
+        how = cv2.INTER_AREA if width > _NOTEBOOK_WIDTH else cv2.INTER_NEAREST
+        shown = cv2.resize(self.overlay(), size, interpolation=how)
         present = [i for i in range(len(self.class_names)) if (self.train_ids == i).any()]
         names = [self.class_names[index] for index in present]
-        sheet = visualize.with_legend(small, names, self.palette[present])
+        sheet = visualize.with_legend(shown, names, self.palette[present])
         buffer = io.BytesIO()
         Image.fromarray(sheet).save(buffer, "PNG")
         return buffer.getvalue()

@@ -86,7 +86,7 @@ def _nothing_called(name: str, runs: list[str]) -> str:
     there = f"there are {_listed(runs)}" if runs else "there is no trained run"
     if name in config_names():
         return (
-            f"'{name}' is a config that ships with segibn, and not trained yet in {places} "
+            f"'{name}' is a config that ships with segibn, and no run in {places} has its name "
             f"({there}). Train it: segibn train {name} --datasets DIR; or build it untrained: "
             f"segibn.build('{name}')"
         )

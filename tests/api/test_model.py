@@ -13,6 +13,7 @@ import segibn
 from segibn.errors import CheckpointError, ConfigError, ImageFileError
 from segibn.files import read_image, read_label_map, write_image
 from segibn.models.resize import resize_image
+from segibn.visualize import legend
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +75,12 @@ def test_a_prediction_explains_itself(model, frame):
     largest = max(result.shares().items(), key=lambda pair: pair[1])
     assert repr(result).startswith(f"Prediction(40x60: {largest[0]} {100 * largest[1]:.0f} %")
     shown = Image.open(io.BytesIO(result._repr_png_()))
-    np.testing.assert_array_equal(np.asarray(shown)[:40], result.overlay())
+    assert shown.width == 640
+    present = np.unique(result.train_ids)
+    key = legend([result.class_names[index] for index in present], result.palette[present], 640)
+    np.testing.assert_array_equal(np.asarray(shown)[-len(key) :], key)
+    corners = np.asarray(shown)[[0, -len(key) - 1]][:, [0, -1]]
+    np.testing.assert_array_equal(corners, result.overlay()[[0, -1]][:, [0, -1]])
     with pytest.raises(KeyError, match="there are sky"):
         result.mask("rode")
 
