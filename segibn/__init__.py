@@ -16,6 +16,7 @@ _LAZY = {
     "load": "segibn.api",
     "build": "segibn.api",
     "list_models": "segibn.api",
+    "list_configs": "segibn.api",
     "backbone": "segibn.api",
     "classifier": "segibn.api",
     "Prediction": "segibn.api",

@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 import torch
 
+import segibn
+from segibn.engine.checkpoint import ClassTable, save_checkpoint
 from segibn.errors import CheckpointError
 from segibn.models.sources import PUBLISHED
 
@@ -155,6 +157,18 @@ def test_weights_that_do_not_exist_are_refused(entry):
 
 
 def test_a_segmenter_comes_from_a_config_or_a_checkpoint(entry, tmp_path, monkeypatch):
+    model = segibn.build("sample_ibn", weights="none", device="cpu")
+    path = tmp_path / "last.pt"
+    classes = ClassTable("cityscapes19", model.class_names, model.palette.tolist())
+    save_checkpoint(
+        path, model=model.module, config=model.config, classes=classes, iteration=1, training=None
+    )
+    image = np.random.default_rng(0).integers(0, 256, (64, 96, 3), dtype=np.uint8)
+    tensor = torch.from_numpy(image).permute(2, 0, 1)[None]
+    trained = entry("segmenter", checkpoint=path)
+    assert torch.equal(trained.predict(tensor), model.module.predict(tensor))
+    found = entry("predictor", path, device="cpu").predict(image)
+    np.testing.assert_array_equal(found.train_ids, model.predict(image).train_ids)
     network = entry("segmenter", "sample_ibn", weights="none")
     assert network(torch.zeros(1, 3, 64, 96)).logits.shape == (1, 19, 64, 96)
     with pytest.raises(CheckpointError, match=r"gone\.pt"):

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from torch import Tensor, nn
 
-from segibn.adapters.feature_list import LEVELS, leave_out_after, walk
+from segibn.adapters.feature_list import LEVELS, leave_out_after, level_specs, walk
 from segibn.models.by_name import backbone
 from segibn.models.features import FeatureSpec
 
@@ -44,7 +44,7 @@ class FeatureDict(nn.Module):
         if unknown or not return_layers:
             raise ValueError(f"return_layers {unknown}: the features are {', '.join(LEVELS)}")
         network = backbone(name, pretrained=pretrained, output_stride=output_stride)
-        specs = {"half": network.half_spec, **network.feature_specs}
+        specs = level_specs(network)
         self.return_layers = dict(return_layers)
         self.feature_specs: dict[str, FeatureSpec] = {
             renamed: specs[layer] for layer, renamed in self.return_layers.items()

@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from segibn.models.by_name import backbone
+from segibn.models.features import FeatureSpec
 
 LEVELS = ("half", "layer1", "layer2", "layer3", "layer4")
 
@@ -89,11 +90,10 @@ class FeatureList(nn.Module):
             )
         indices = _indices(out_indices)
         network = backbone(name, pretrained=pretrained, output_stride=output_stride)
-        specs = {"half": network.half_spec, **network.feature_specs}
         self.feature_info = FeatureInfo(
             [
                 {"num_chs": spec.channels, "reduction": spec.stride, "module": level, "index": i}
-                for i, (level, spec) in enumerate(specs.items())
+                for i, (level, spec) in enumerate(level_specs(network).items())
             ],
             indices,
         )
@@ -114,7 +114,12 @@ class FeatureList(nn.Module):
         return [features[index] for index in self.feature_info.out_indices]
 
 
-def walk(network: nn.Module, image: Tensor, last: int) -> list[Tensor]:
+def level_specs(network: Any) -> dict[str, FeatureSpec]:
+    """Channels and stride of every level of a backbone, from fine to coarse."""
+    return {"half": network.half_spec, **network.feature_specs}
+
+
+def walk(network: Any, image: Tensor, last: int) -> list[Tensor]:
     """The features of levels 0 to ``last``, each computed from the one before."""
     features = []
     x = image

@@ -5,7 +5,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from segibn.adapters.feature_list import LEVELS, leave_out_after, walk
+from segibn.adapters.feature_list import LEVELS, leave_out_after, level_specs, walk
 from segibn.errors import ConfigError
 from segibn.models.backbones import BACKBONES, build_backbone, ibn_variants
 from segibn.models.by_name import release_of, split_name
@@ -65,9 +65,8 @@ class _Encoder:
             raise ValueError(f"{PREFIX}{name}: depth is 1 to {len(LEVELS)}, got {depth}")
         self._network, self._ibn = split_name(name)
         network = build_backbone(self._network, self._ibn, output_stride)
-        specs = (network.half_spec, *network.feature_specs.values())
         self._depth, self._in_channels, self._output_stride = depth, 3, output_stride
-        self._out_channels = [3, *(spec.channels for spec in specs)]
+        self._out_channels = [3, *(spec.channels for spec in level_specs(network).values())]
         leave_out_after(network, depth - 1)
         self.backbone = network
 

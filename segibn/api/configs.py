@@ -7,7 +7,7 @@ import segibn
 from segibn.errors import ConfigError
 
 
-def config_names() -> list[str]:
+def list_configs() -> list[str]:
     """Return the names of the shipped runs, such as gta5_ibn; empty where none are shipped."""
     return sorted(path.stem for path in _folder().glob("*.yaml"))
 
@@ -18,7 +18,7 @@ def shipped_config(name: str) -> Path:
     Raises:
         ConfigError: there is none of this name; the message says which there are.
     """
-    names = config_names()
+    names = list_configs()
     if name not in names:
         close = difflib.get_close_matches(name, names, n=1)
         hint = f"did you mean '{close[0]}'? " if close else ""

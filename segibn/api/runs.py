@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from segibn.api.configs import config_names
+from segibn.api.configs import list_configs
 from segibn.errors import CheckpointError
 
 _LAST = Path("checkpoints") / "last.pt"
@@ -34,7 +34,7 @@ def find_runs() -> dict[str, Path]:
 def list_models() -> list[str]:
     """Return the names that ``load`` knows: trained runs below ./runs and SEGIBN_RUNS.
 
-    What ``build`` knows are the shipped configs: ``segibn.api.configs.config_names()``.
+    What ``build`` knows are the shipped configs: ``list_configs``.
     """
     return list(find_runs())
 
@@ -84,14 +84,14 @@ def _runs_below(folder: Path, depth: int) -> Iterator[Path]:
 def _nothing_called(name: str, runs: list[str]) -> str:
     places = " or ".join(str(folder) for folder in run_folders())
     there = f"there are {_listed(runs)}" if runs else "there is no trained run"
-    if name in config_names():
+    if name in list_configs():
         return (
             f"'{name}' is a config that ships with segibn, and no run in {places} has its name "
             f"({there}). Train it: segibn train {name} --datasets DIR; or build it untrained: "
             f"segibn.build('{name}')"
         )
     last = {run.rsplit("/", 1)[-1]: run for run in reversed(runs)}
-    close = difflib.get_close_matches(name, [*last, *config_names()], n=1)
+    close = difflib.get_close_matches(name, [*last, *list_configs()], n=1)
     hint = f"did you mean '{last.get(close[0], close[0])}'? " if close else ""
     return (
         f"no run or checkpoint '{name}': {hint}In {places} {there}. Give such a name, a run folder "

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import segibn
-from segibn.api.configs import config_names
+from segibn.api.configs import list_configs
 from segibn.config.load import load_config
 from segibn.errors import CheckpointError, ConfigError
 
@@ -86,4 +86,4 @@ def test_a_shipped_config_is_built_untrained_with_its_classes(repository, monkey
 
 
 def test_every_shipped_config_is_known_by_its_name(repository):
-    assert config_names() == sorted(p.stem for p in (repository / "configs").glob("*.yaml"))
+    assert list_configs() == sorted(p.stem for p in (repository / "configs").glob("*.yaml"))
