@@ -93,13 +93,14 @@ def follow(steps: list[Step]) -> list[Ran]:
 
 def test_own_data_set_end_to_end(warehouse: tuple[Path, list[Ran]]) -> None:
     folder, ran = warehouse
-    wanted = ["check", "train", "evaluate", "report", "compare", "predict", "export"]
+    wanted = ["check", "train", "evaluate", "report", "compare", "predict", "export", "card"]
     assert [command for command in ran if command.exit_code != 0] == []
     assert [*dict.fromkeys(command.verb for command in ran)] == wanted
     assert len(list((folder / "predictions/labels").rglob("*.png"))) == 8
     assert list(read_json(folder / "scores.json")["iou"]) == ["floor", "crate"]
     assert (folder / "report.html").stat().st_size > 10_000
     assert (folder / "warehouse.onnx").is_file()
+    assert "crate" in (folder / "MODEL_CARD.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("document", RUNNABLE, ids=lambda path: path.name)
