@@ -8,16 +8,7 @@ import argparse
 import importlib
 from collections.abc import Iterator
 
-VERBS = {
-    "train": "train", "evaluate": "evaluate", "predict": "predict", "cross-domain": "cross_domain",
-    "submit": "make_submission", "validate-submission": "validate_submission",
-    "check": "check_dataset", "cache": "cache_dataset", "convert": "convert_checkpoint",
-    "export": "export", "score": "score", "compare": "compare_runs",
-    "compare-inference": "compare_inference", "appearance": "appearance",
-    "divergence": "feature_divergence", "fine-tune": "fine_tune", "study": "study", "demo": "demo",
-    "sample-data": "make_sample_data", "profile": "profile_step", "results-table": "results_table",
-    "soak": "soak",
-}  # fmt: skip
+from segibn.cli.verbs import VERBS
 
 WIDTH = 92
 """Columns of a usage text."""
@@ -39,7 +30,7 @@ def all_parsers() -> Iterator[tuple[str, argparse.ArgumentParser, int]]:
 
 def parser_of(verb: str) -> argparse.ArgumentParser:
     """Return the parser of a verb."""
-    return importlib.import_module(f"segibn.cli.{VERBS[verb]}").build_parser()
+    return importlib.import_module(f"segibn.cli.{VERBS[verb].module}").build_parser()
 
 
 def _subparsers(parser: argparse.ArgumentParser) -> list[tuple[str, argparse.ArgumentParser]]:

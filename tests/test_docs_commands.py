@@ -57,7 +57,7 @@ def shell_lines(path: Path) -> list[str]:
     if path.suffix == ".yaml":
         return re.findall(r"^# command: (.*)$", text, re.MULTILINE)
     lines = [line for block in FENCE.findall(text) for line in joined(block[1]).splitlines()]
-    return [kept for line in lines if (kept := re.sub(r"(^|\s)#.*$", "", line).strip())]
+    return [kept for line in lines if (kept := re.sub(r"(^|\s)(#|> ).*$", "", line).strip())]
 
 
 def inline_commands(path: Path) -> list[str]:
