@@ -9,9 +9,11 @@ import time
 import cv2
 import numpy as np
 import pytest
+import torch
 
-from segibn.cli import predict
-from segibn.errors import ConfigError, DatasetError, ImageFileError
+from segibn.cli import export, predict
+from segibn.cli.conversion import to_safetensors
+from segibn.errors import CheckpointError, ConfigError, DatasetError, ImageFileError
 from segibn.files import read_image, read_json, read_label_map, write_image
 from segibn.models.weights import load_segmenter
 from segibn.predict import Predictor
@@ -42,7 +44,7 @@ def test_a_folder_gives_maps_overlays_and_a_legend(call, datasets, tmp_path, cap
     summary = read_json(tmp_path / "out" / "summary.json")
     assert (summary["frames"], summary["failed"]) == (3, [])
     assert sum(summary["class_shares"].values()) == pytest.approx(1)
-    assert capsys.readouterr().out.splitlines()[-1].startswith("next: segibn ")
+    assert capsys.readouterr().out.splitlines()[-1].endswith("report.html")
 
 
 def test_bad_files_are_listed_with_a_fix_and_the_rest_is_done(call, tmp_path, capsys):
@@ -114,6 +116,46 @@ def test_an_image_and_a_video_together(call, tmp_path):
     video = cv2.VideoCapture(str(out / "videos" / "drive.mp4"))
     assert (video.get(cv2.CAP_PROP_FRAME_COUNT), video.get(cv2.CAP_PROP_FPS)) == (5, 5)
     assert video.read()[1].shape == (32, 104, 3)
+
+
+def maps_in(folder):
+    return {path.name: read_label_map(path) for path in sorted((folder / "labels").iterdir())}
+
+
+def test_weights_as_safetensors_predict_the_same(call, datasets, tmp_path):
+    safetensors = pytest.importorskip("safetensors.torch")
+    file = tmp_path / "network.safetensors"
+    to_safetensors(call.run / "checkpoints" / "last.pt", file)
+    frames = datasets / "camvid" / "val"
+    assert call(frames) == 0
+    assert predict.main([str(file), str(frames), "--output", str(tmp_path / "two")]) == 0
+    one, two = maps_in(tmp_path / "out"), maps_in(tmp_path / "two")
+    assert list(one) == list(two)
+    assert all(np.array_equal(one[name], two[name]) for name in one)
+    safetensors.save_file({"a": torch.zeros(1)}, file)
+    with pytest.raises(CheckpointError, match="without a checkpoint's config"):
+        predict.main([str(file), str(frames), "--output", str(tmp_path / "three")])
+
+
+@pytest.mark.slow
+def test_an_exported_onnx_file_predicts_what_the_run_does(call, datasets, tmp_path):
+    pytest.importorskip("onnxruntime")
+    file, frames = tmp_path / "model.onnx", datasets / "camvid" / "val"
+    assert export.main([str(call.run), "--output", str(file)]) == 0
+    ways = ([], ["--input-size", "64x96", "--batch-size", "2"], ["--flip", "--scales", "0.5,1"])
+    for number, words in enumerate([*ways, ["--window", "32x48"]]):
+        ours, theirs = tmp_path / f"run{number}", tmp_path / f"onnx{number}"
+        assert call(frames, *words, output=ours) == 0
+        assert predict.main([str(file), str(frames), *words, "--output", str(theirs)]) == 0
+        one, two = maps_in(ours), maps_in(theirs)
+        for name in one:  # but for pixels whose two best classes are as good as equal
+            assert (one[name] == two[name]).mean() > 0.995, words
+    for words in (["--precision", "bfloat16"], ["--ensemble", str(call.run)], ["--device", "cuda"]):
+        with pytest.raises(ConfigError, match=r"onnx"):
+            predict.main([str(file), str(frames), *words, "--output", str(tmp_path / "no")])
+    file.write_bytes(file.read_bytes()[:1000])
+    with pytest.raises(CheckpointError, match="cut short or no ONNX"):
+        predict.main([str(file), str(frames), "--output", str(tmp_path / "no")])
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no SIGINT to send")
