@@ -96,7 +96,10 @@ def _line(
         own = is_own_domain(network.train, test)
         scores = cells[network].get(test, [])
         shown.append(_cell(scores, math.nan if own else reference, own, best[test]))
-    return el("tr", el("th", network.title, scope="row"), *shown)
+    # Broken after a comma only: a line that ends in "IBN-" reads badly.
+    words = (el("span", word, class_="chart-word") for word in network.title.split(", "))
+    title = Markup(", ".join(words))
+    return el("tr", el("th", title, scope="row"), *shown)
 
 
 def _cell(
