@@ -139,7 +139,7 @@ def test_shipped_results_are_drawn(repository, name):
 
 def test_the_style_sheet_ships_and_styles_every_class_that_is_used():
     css = chart_css()
-    used = set(re.findall(r'class="([^"]+)"', cross_domain_table(rows())))
+    used = set(re.findall(r' class="([^"]+)"', cross_domain_table(rows())))
     names = {name for group in used for name in group.split()}
     assert names - set(re.findall(r"\.(chart[\w-]*)", css)) <= {
         "chart-own",

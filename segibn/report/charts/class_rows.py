@@ -1,7 +1,7 @@
 """Per-class results of one evaluation, as the bars show them: scores in, rows out."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -105,6 +105,31 @@ def class_results(
     return ClassResults(
         title, rows, _defined(scores.miou), *map(_defined, miou_bounds), interval=said
     )
+
+
+def boundary_results(
+    title: str, scores: Scores, palette: Sequence[Color] = ()
+) -> ClassResults | None:
+    """Return the boundary IoU of each class beside ``class_results``, where it was measured.
+
+    Args:
+        title: of the bars, for example "boundary IoU".
+        scores: of the evaluation, with "boundary" among their details.
+        palette: see ``class_results``.
+
+    Returns:
+        Rows without intervals; None where boundaries were not measured.
+    """
+    measured = scores.details.get("boundary")
+    if measured is None:
+        return None
+    whole = class_results(title, replace(scores, frame_counts=None), palette)
+    found = measured["boundary_iou"]
+    rows = tuple(
+        replace(row, iou=found.get(row.name), averaged=found.get(row.name) is not None)
+        for row in whole.rows
+    )
+    return ClassResults(title, rows, measured["boundary_miou"])
 
 
 def _defined(value: float) -> float | None:
