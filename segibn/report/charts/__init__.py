@@ -18,6 +18,7 @@ from segibn.report.charts.iou_bars import iou_bars
 from segibn.report.charts.learning_curves import learning_curves
 from segibn.report.charts.markup import anchor
 from segibn.report.charts.reliability import reliability_diagram
+from segibn.report.charts.step_time import step_time_bars
 from segibn.report.charts.style import chart_css
 
 __all__ = [
@@ -35,4 +36,5 @@ __all__ = [
     "learning_curves",
     "read_curve",
     "reliability_diagram",
+    "step_time_bars",
 ]
