@@ -93,7 +93,7 @@ def class_results(
         ClassRow(
             name=name,
             train_id=index,
-            color=tuple(map(int, palette[index])) if index < len(palette) else GREY,
+            color=_color(palette, index),
             iou=_defined(scores.iou[index]),
             low=_defined(bounds[0, index]),
             high=_defined(bounds[1, index]),
@@ -102,9 +102,8 @@ def class_results(
         )
         for index, name in enumerate(scores.class_names)
     )
-    return ClassResults(
-        title, rows, _defined(scores.miou), *map(_defined, miou_bounds), interval=said
-    )
+    low, high = map(_defined, miou_bounds)
+    return ClassResults(title, rows, _defined(scores.miou), low, high, said)
 
 
 def boundary_results(
@@ -130,6 +129,13 @@ def boundary_results(
         for row in whole.rows
     )
     return ClassResults(title, rows, measured["boundary_miou"])
+
+
+def _color(palette: Sequence[Color], index: int) -> Color:
+    if index >= len(palette):
+        return GREY
+    red, green, blue = palette[index]
+    return int(red), int(green), int(blue)
 
 
 def _defined(value: float) -> float | None:

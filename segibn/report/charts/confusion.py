@@ -116,10 +116,10 @@ def _cell(
     pred: int,
 ) -> Markup:
     count = int(matrix[target, pred])
-    place = {"data_target": str(target), "data_pred": _pred_id(pred, names)}
+    place = {"data-target": str(target), "data-pred": _pred_id(pred, names)}
     kind = "chart-right" if pred == target else None
     if not count:
-        return el("td", class_=kind, **place)
+        return el("td", class_=kind, attrs=place)
     row, column = float(of_row[target, pred]), float(of_column[target, pred])
     return el(
         "td",
@@ -128,7 +128,7 @@ def _cell(
         class_=kind,
         title=_sentence(names, target, pred, row, column, count),
         style=f"--r:{row:.4f};--c:{column:.4f}",
-        **place,
+        attrs=place,
     )
 
 

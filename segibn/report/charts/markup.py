@@ -4,7 +4,7 @@ In: names, attributes, children. Out: ``Markup``, which is also well-formed XML.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from html import escape
 
 _EMPTY = frozenset(("input", "br", "col", "rect", "circle", "line", "path", "polygon"))
@@ -19,7 +19,7 @@ class Markup(str):
 
 
 def el(
-    tag: str, *children: object, attrs: dict[str, Attribute] | None = None, **named: Attribute
+    tag: str, *children: object, attrs: Mapping[str, Attribute] | None = None, **named: Attribute
 ) -> Markup:
     """Write one element.
 
@@ -30,7 +30,7 @@ def el(
         named: more of them: ``class_`` is ``class``, and other underscores are hyphens. A value
             of None or False leaves the attribute out.
     """
-    given = {_attribute_name(key): value for key, value in named.items()} | (attrs or {})
+    given = {_attribute_name(key): value for key, value in named.items()} | dict(attrs or {})
     written = "".join(
         f' {key}="{escape(_attribute(value))}"'
         for key, value in given.items()

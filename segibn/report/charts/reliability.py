@@ -86,7 +86,7 @@ def _axes(across: Axis, up: Axis, floor: float) -> Markup:
     return el(
         "g",
         *parts,
-        el("line", class_="chart-ideal", **ideal),
+        el("line", class_="chart-ideal", attrs=ideal),
         el("line", class_="chart-axis", x1=_LEFT, x2=across.end, y1=floor, y2=floor),
         el("text", "confidence", class_="chart-name", x=middle, y=floor + 34),
         el("text", "accuracy", class_="chart-aside", x=_LEFT + 6, y=_TOP + 14),
@@ -123,7 +123,7 @@ def _histogram(bins: Sequence[Mapping[str, Any]], total: int, across: Axis, floo
         width = across.place(line["up_to"]) - left - 1
         area = {"x": left + 0.5, "y": floor - height, "width": width, "height": height}
         title = el("title", _told(line, total))
-        bars.append(el("g", title, el("rect", class_="chart-pixels", **area)))
+        bars.append(el("g", title, el("rect", class_="chart-pixels", attrs=area)))
     return el("g", *bars)
 
 

@@ -82,7 +82,7 @@ def _bar(seconds: float, longest: float, whole: float, color: str, where: str) -
 
 
 def _longest(row: Mapping[str, Any]) -> float:
-    return max(row["host_s"], row["device_s"] or 0.0)
+    return max(float(row["host_s"]), float(row["device_s"] or 0.0))
 
 
 def _summary(profile: Mapping[str, Any]) -> str:
