@@ -150,10 +150,14 @@ def _published(
     shown, found = published_beside(cells, tests, dataset_of)
     if not found:
         return None
-    head = ("trained on", "network", *shown, "source")
+    columns = ("trained on", "network", *shown, "source")
+    head = [
+        el("th", text, scope="col", class_="chart-text" if text in ("network", "source") else None)
+        for text in columns
+    ]
     table = el(
         "table",
-        el("thead", el("tr", *(el("th", text, scope="col") for text in head))),
+        el("thead", el("tr", *head)),
         el("tbody", *(_published_line(row, values, shown) for row, values in found)),
         class_="chart-table chart-published",
     )
