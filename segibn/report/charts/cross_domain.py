@@ -96,10 +96,12 @@ def _line(
         own = is_own_domain(network.train, test)
         scores = cells[network].get(test, [])
         shown.append(_cell(scores, math.nan if own else reference, own, best[test]))
-    # Broken after a comma only: a line that ends in "IBN-" reads badly.
-    words = (el("span", word, class_="chart-word") for word in network.title.split(", "))
-    title = Markup(", ".join(words))
-    return el("tr", el("th", title, scope="row"), *shown)
+    return el("tr", el("th", _words(network.title), scope="row"), *shown)
+
+
+def _words(title: str) -> Markup:
+    """A network's name, broken after a comma only: a line that ends in "IBN-" reads badly."""
+    return Markup(", ".join(el("span", word, class_="chart-word") for word in title.split(", ")))
 
 
 def _cell(
@@ -177,7 +179,7 @@ def _published_line(row: PublishedRow, values: Mapping[str, float], shown: Seque
     return el(
         "tr",
         el("th", row.train, scope="row"),
-        el("td", row.title, class_="chart-text"),
+        el("td", _words(row.title), class_="chart-text chart-words"),
         *(el("td", number) for number in numbers),
         el("td", f"{row.source} [{row.protocol}]", class_="chart-text"),
     )
