@@ -15,7 +15,11 @@ ORDERS = ("table", "iou")
 
 
 def iou_bars(
-    runs: Sequence[ClassResults], order: str = "table", key: str = "iou", anchors: bool = True
+    runs: Sequence[ClassResults],
+    order: str = "table",
+    key: str = "iou",
+    anchors: bool = True,
+    links: bool = False,
 ) -> str:
     """Draw the bars.
 
@@ -27,6 +31,7 @@ def iou_bars(
         order: which comes first: "table" (train ids) or "iou" (lowest first).
         key: name of the choice of the order, one of its own for each such table of a page.
         anchors: whether rows have the id that ``markup.anchor`` gives; once a page.
+        links: whether class names lead to ``#frames-NAME``, where the page lists frames by class.
 
     Returns:
         A ``<section>``.
@@ -43,7 +48,7 @@ def iou_bars(
     ranks = _ranks(runs[0].rows)
     body = [_mean_row(runs)]
     for place, rows in enumerate(zip(*(run.rows for run in runs), strict=True)):
-        body.append(_class_row(runs, rows, ranks[place], anchors))
+        body.append(_class_row(runs, rows, ranks[place], anchors, links))
     table = el(
         "table",
         el("thead", _head(), role="rowgroup"),
@@ -97,14 +102,19 @@ def _mean_row(runs: Sequence[ClassResults]) -> Markup:
 
 
 def _class_row(
-    runs: Sequence[ClassResults], rows: Sequence[ClassRow], rank: int, anchors: bool
+    runs: Sequence[ClassResults],
+    rows: Sequence[ClassRow],
+    rank: int,
+    anchors: bool,
+    links: bool,
 ) -> Markup:
     first = rows[0]
     bars = []
     for index, (run, row) in enumerate(zip(runs, rows, strict=True)):
         title = run.title if len(runs) > 1 else ""
         bars.append(_bar(title, row.name, index, row.iou, row.low, row.high, _remark(row)))
-    head = el("th", color_chip(first.color), first.name, scope="row", role="rowheader")
+    name = el("a", first.name, href=f"#{anchor(first.name, 'frames')}") if links else first.name
+    head = el("th", color_chip(first.color), name, scope="row", role="rowheader")
     return el(
         "tr",
         head,

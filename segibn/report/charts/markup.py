@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable, Mapping
 from html import escape
 
-_EMPTY = frozenset(("input", "br", "col", "rect", "circle", "line", "path", "polygon"))
+_EMPTY = frozenset(("input", "img", "br", "col", "rect", "circle", "line", "path", "polygon"))
 DASH, MINUS, TIMES = "\N{EN DASH}", "\N{MINUS SIGN}", "\N{MULTIPLICATION SIGN}"
 Attribute = str | float | bool | None
 
@@ -47,8 +47,8 @@ def join(parts: Iterable[object]) -> Markup:
     return Markup("".join(_text(part) for part in parts if part is not None))
 
 
-def anchor(name: str) -> str:
-    """Return the id of a class on the page, ``class-NAME``.
+def anchor(name: str, kind: str = "class") -> str:
+    """Return the id of a class or another thing on the page, ``class-NAME``.
 
     Letters, digits and hyphens stay and spaces become hyphens; any other character becomes its
     code point between underscores, so that two names never share an id unless they differ in
@@ -58,7 +58,7 @@ def anchor(name: str) -> str:
         char if char.isalnum() or char == "-" else "-" if char == " " else f"_{ord(char):x}_"
         for char in name
     )
-    return f"class-{plain}"
+    return f"{kind}-{plain}"
 
 
 def percent(fraction: float | None, digits: int = 1) -> str:
