@@ -13,7 +13,9 @@ import torch
 
 from segibn import distributed
 from segibn.confidence import ConfidentPredictor
-from segibn.config.schema import DataConfig, DatasetConfig, RunConfig
+from segibn.config.schema import DatasetConfig, RunConfig
+from segibn.config.set_names import set_name
+from segibn.config.set_names import train_name as train_name  # for those who import it from here
 from segibn.data.build import build_eval_frames
 from segibn.device_confusion import DeviceCounter, DevicePredictor
 from segibn.distributed import sum_over_ranks
@@ -43,22 +45,6 @@ class Preparation:
         """Yield the changed frames, one at a time."""
         for name, image, target in frames:
             yield (name, *self.change(name, image, target))
-
-
-def set_name(dataset: DatasetConfig) -> str:
-    """Return the name of an evaluation set in tables.
-
-    Examples: ``cityscapes:val``, ``camvid:val@small``, ``mapillary/rein:validation``.
-    """
-    names = f"@{Path(dataset.names_file).stem}" if dataset.names_file else ""
-    part = f"*{dataset.fraction:g}" if dataset.fraction < 1 else ""
-    label_map = f"/{dataset.label_map}" if dataset.label_map else ""
-    return f"{dataset.name}{label_map}:{dataset.split}{names}{part}"
-
-
-def train_name(data: DataConfig) -> str:
-    """Return the name of what a run was trained on: ``gta5:train``, ``gta5:train+camvid:train``."""
-    return "+".join(set_name(dataset) for dataset in data.sources)
 
 
 def score(

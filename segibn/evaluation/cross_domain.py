@@ -14,7 +14,12 @@ from typing import Any
 
 from segibn.errors import SegibnError
 from segibn.evaluation.deviations import ON_TARGET, protocol_lines
-from segibn.evaluation.published import NAMED_PROTOCOLS, PROTOCOLS, published_rows
+from segibn.evaluation.published import (
+    NAMED_PROTOCOLS,
+    PROTOCOLS,
+    PublishedRow,
+    published_rows,
+)
 from segibn.evaluation.signatures import signature_lines
 
 ROW_KEYS = ("train", "test", "ibn", "seed", "miou", "pixel_accuracy")
@@ -45,6 +50,10 @@ class Network:
 
 Cells = dict[Network, dict[str, list[tuple[float, float]]]]
 """Network -> test set -> (miou, pixel accuracy) of each seed, fractions."""
+
+PUBLISHED_INTRO = (
+    "Published by others on the real data sets: other networks, recipes and data; not ours."
+)
 
 
 def check_rows(
@@ -114,30 +123,43 @@ def format_cross_domain(
     """
     check_rows(rows)
     tests = list(dict.fromkeys(row["test"] for row in rows))
+    cells = collect_cells(rows)
+    lines = markdown_table(["train", "network", *tests], _our_lines(cells, tests))
+    lines += ["", _legend(rows, cells), *protocol_lines(rows)]
+    lines += _published_lines(cells, tests, dataset_of or {}, published_note, protocol_of(rows))
+    return "\n".join(lines) + "\n"
+
+
+def collect_cells(rows: Iterable[Mapping[str, Any]]) -> Cells:
+    """Gather the seeds of each network on each test set, networks in the order of a table."""
     cells: Cells = defaultdict(lambda: defaultdict(list))
     for row in rows:
         on_target = row.get("selection") == ON_TARGET
         network = Network(row["train"], str(row.get("network") or ""), row["ibn"], on_target)
         cells[network][row["test"]].append((row["miou"], row["pixel_accuracy"]))
-    lines = markdown_table(["train", "network", *tests], _our_lines(cells, tests))
-    lines += ["", _legend(rows, cells), *protocol_lines(rows)]
-    lines += _published_lines(cells, tests, dataset_of or {}, published_note, _protocol(rows))
-    return "\n".join(lines) + "\n"
+    trains = list(dict.fromkeys(network.train for network in cells))
+    return dict(
+        sorted(
+            cells.items(),
+            key=lambda item: (trains.index(item[0].train), item[0].backbone, rank_of(item[0])),
+        )
+    )
+
+
+def own_miou(network: Network, tests: Mapping[str, list[tuple[float, float]]]) -> float:
+    """Mean mIoU on the one test set of the network's own domain; NaN if there is not just one."""
+    own = [test for test in tests if is_own_domain(network.train, test)]
+    return mean_miou(tests[own[0]]) if len(own) == 1 else math.nan
 
 
 def _our_lines(cells: Cells, tests: list[str]) -> list[list[str]]:
-    trains = list(dict.fromkeys(network.train for network in cells))
-    ordered = sorted(
-        cells, key=lambda item: (trains.index(item.train), item.backbone, rank_of(item))
-    )
     lines = []
-    for network in ordered:
-        own = [test for test in cells[network] if is_own_domain(network.train, test)]
-        reference = _mean_miou(cells[network][own[0]]) if len(own) == 1 else math.nan
+    for network, scores in cells.items():
+        reference = own_miou(network, scores)
         line = [network.train, network.title]
         for test in tests:
-            foreign = test not in own
-            line.append(_cell(cells[network].get(test, []), reference if foreign else math.nan))
+            foreign = not is_own_domain(network.train, test)
+            line.append(_cell(scores.get(test, []), reference if foreign else math.nan))
         lines.append(line)
     return lines
 
@@ -149,7 +171,7 @@ def _cell(scores: list[tuple[float, float]], reference: float) -> str:
     text = " / ".join(mean_and_spread([score[index] for score in scores]) for index in (0, 1))
     if math.isnan(reference) or reference == 0:
         return text
-    change = 100 * (_mean_miou(scores) - reference) / reference
+    change = 100 * (mean_miou(scores) - reference) / reference
     return f"{text} ({change:+.1f} %)"
 
 
@@ -164,7 +186,8 @@ def mean_and_spread(values: Sequence[float]) -> str:
     return f"{mean:.1f}±{deviation:.1f}" if len(values) > 1 else f"{mean:.1f}"
 
 
-def _mean_miou(scores: list[tuple[float, float]]) -> float:
+def mean_miou(scores: Sequence[tuple[float, float]]) -> float:
+    """Mean over the seeds of a cell."""
     return fmean(score[0] for score in scores)
 
 
@@ -193,15 +216,25 @@ def describe_seeds(rows: Iterable[Mapping[str, Any]]) -> str:
     return f"one seed ({listed}), so no spread is known"
 
 
-def _protocol(rows: Sequence[Mapping[str, Any]]) -> str | None:
+def protocol_of(rows: Sequence[Mapping[str, Any]]) -> str | None:
     """Name of the protocol that all rows follow without deviation, None if there is none."""
     names = {None if row.get("deviations") else row.get("protocol") for row in rows}
     return names.pop() if len(names) == 1 else None
 
 
-def _published_lines(
-    cells: Cells, tests: list[str], dataset_of: Mapping[str, str], note: str, ours: str | None
-) -> list[str]:
+def published_beside(
+    cells: Cells, tests: Sequence[str], dataset_of: Mapping[str, str]
+) -> tuple[list[str], list[tuple[PublishedRow, dict[str, float]]]]:
+    """Find the published numbers that stand beside a table of ours.
+
+    Args:
+        cells: of ours.
+        tests: its columns.
+        dataset_of: see ``format_cross_domain``.
+
+    Returns:
+        Data sets that have a number, and (row, mIoU per cent on those of the sets that it has).
+    """
     names = {
         name: dataset_of.get(name, name.partition(":")[0] if name.count(":") < 2 else name)
         for name in (*tests, *(network.train for network in cells))
@@ -210,22 +243,33 @@ def _published_lines(
     test_sets = list(dict.fromkeys(names[test] for test in tests if test in names))
     train_sets = {names[network.train] for network in cells if network.train in names}
     found = published_rows(train_sets, test_sets)
+    return [test for test in test_sets if any(test in values for _, values in found)], found
+
+
+def _published_lines(
+    cells: Cells, tests: list[str], dataset_of: Mapping[str, str], note: str, ours: str | None
+) -> list[str]:
+    shown, found = published_beside(cells, tests, dataset_of)
     if not found:
         return []
-    shown = [test for test in test_sets if any(test in values for _, values in found)]
     body = []
     for row, values in found:
         scores = [f"{values[test]:.2f}" if test in values else "-" for test in shown]
         body.append([row.train, row.title, *scores, f"{row.source} [{row.protocol}]"])
-    intro = "Published by others on the real data sets: other networks, recipes and data; not ours."
-    lines = ["", "### Published numbers (mIoU in %)", "", f"{intro} {note}".rstrip(), ""]
+    lines = ["", "### Published numbers (mIoU in %)", "", f"{PUBLISHED_INTRO} {note}".rstrip(), ""]
     lines += markdown_table(["train", "network", *shown, "source [protocol]"], body)
+    return [*lines, "", *published_protocols(found, ours)]
+
+
+def published_protocols(
+    found: Sequence[tuple[PublishedRow, dict[str, float]]], ours: str | None
+) -> list[str]:
+    """Describe how published numbers were made, and whether ours were made so: Markdown items."""
     used = dict.fromkeys(row.protocol for row, _ in found)
-    return [*lines, "", *(_published_protocol(protocol, ours) for protocol in used)]
+    return [_published_protocol(protocol, ours) for protocol in used]
 
 
 def _published_protocol(name: str, ours: str | None) -> str:
-    """Describe how published numbers were made, and whether ours were made so."""
     known = NAMED_PROTOCOLS.get(name)
     if known is None:
         return f"- [{name}] {PROTOCOLS[name]}."

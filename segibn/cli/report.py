@@ -1,0 +1,105 @@
+"""``report``: runs, scores and studies -> one HTML file to open in a browser."""
+
+import argparse
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from segibn.cli.arguments import add_datasets_argument, datasets_root
+from segibn.cli.parser import verb_parser
+from segibn.cli.report_entries import entry_of
+from segibn.cli.report_inputs import Source, read_inputs
+from segibn.errors import SegibnError
+from segibn.files import write_text
+
+EXAMPLE = """\
+examples:
+  segibn report runs/gta5_ibn --datasets /data              (a run, scored where it was not yet)
+  segibn report runs/demo --datasets runs/demo/data_seed0   (a study: its table and every run)
+  segibn report runs/gta5_ibn scores.json --frames 12       (scores of another set beside its own)
+  segibn report scores.json compared.json                   (files alone: no frames, no network)
+
+The page is one file without links to anything outside it.
+"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of this verb."""
+    parser = verb_parser("report", "Write scores, curves and frames as one HTML page.", EXAMPLE)
+    parser.add_argument(
+        "inputs",
+        nargs="+",
+        type=Path,
+        metavar="RUN_OR_JSON",
+        help="run folder, study folder, or JSON of evaluate, score, cross-domain or compare",
+    )
+    parser.add_argument(
+        "--output", type=Path, default=Path("report.html"), metavar="FILE.html", help="(%(default)s)"
+    )
+    parser.add_argument("--title", help="of the page (default: the name of the first input)")
+    parser.add_argument(
+        "--frames", type=int, default=6, metavar="N", help="worst and best frames, N each (6)"
+    )
+    parser.add_argument(
+        "--no-frames", action="store_true", help="show no frames; the network is left alone"
+    )
+    add_datasets_argument(parser)
+    parser.add_argument("--device", help="cpu, cuda or cuda:1 (default: the GPU if there is one)")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the verb; returns 0."""
+    arguments = build_parser().parse_args(argv)
+    if arguments.frames < 0:
+        raise SegibnError(f"--frames {arguments.frames}: give a number of frames from 0 on")
+    if arguments.output.is_dir():
+        raise SegibnError(f"--output {arguments.output}: is a folder; give a file such as a.html")
+
+    import segibn
+    from segibn import provenance
+    from segibn.report.page import Report, build_page
+
+    inputs = read_inputs(arguments.inputs)
+    wanted = 0 if arguments.no_frames else arguments.frames
+    page = build_page(
+        Report(
+            title=arguments.title or arguments.inputs[0].resolve().stem,
+            command=provenance.command_line(),
+            created=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+            version=segibn.__version__,
+            runs=[_entry(source, wanted, arguments) for source in inputs.runs],
+            tables=inputs.tables,
+            comparisons=inputs.comparisons,
+        )
+    )
+    write_text(arguments.output, page)
+    print(f"report: {arguments.output} ({len(page.encode()) / 1e6:.1f} MB)")
+    print_next(f"open {arguments.output} in a browser")
+    return 0
+
+
+def print_next(command: str) -> None:
+    """Print what to do next, as the last line of a verb."""
+    print(f"next: {command}")
+
+
+def _entry(source: Source, wanted: int, arguments: argparse.Namespace):
+    """Add frames where they are wanted and possible; a note says why not."""
+    if not wanted:
+        return entry_of(source)
+    if source.checkpoint is None:
+        source.notes.append(
+            f"{source.title}: no frames, since there is no checkpoint beside the scores; "
+            "`segibn report RUN SCORES.json --datasets DIR` shows frames."
+        )
+        return entry_of(source)
+
+    from segibn.cli.report_frames import add_frames  # torch, only where frames are predicted
+
+    try:
+        run, views = add_frames(source, datasets_root(arguments.datasets), wanted, arguments)
+    except SegibnError as error:
+        source.notes.append(f"{source.title}: no frames. {error}")
+        return entry_of(source)
+    return entry_of(source, views, run.iteration, run.palette)

@@ -1,0 +1,116 @@
+"""A run as the page shows it: plain facts out of configs, records and environments. No torch."""
+
+import colorsys
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segibn.cli.report_inputs import Source
+from segibn.config.schema import RunConfig
+from segibn.config.set_names import train_name
+from segibn.evaluation.cross_domain import IBN_NAMES
+from segibn.labels.catalog import CLASS_SCHEMES, scheme_class_names, scheme_label_set
+from segibn.report.page.content import FrameView, RunEntry
+
+Palette = NDArray[np.uint8]
+Pairs = list[tuple[str, str]]
+
+
+def entry_of(
+    source: Source,
+    frames: Sequence[FrameView] = (),
+    iteration: int | None = None,
+    palette: Palette | None = None,
+) -> RunEntry:
+    """Put together what the page says about a run.
+
+    Args:
+        source: what was found of it.
+        frames: the worst, then the best.
+        iteration: of the checkpoint, where it was loaded.
+        palette: of the checkpoint, (K, 3) uint8 RGB; None = from the names of the classes.
+    """
+    scores = source.scores
+    names = () if scores is None else scores.class_names
+    if palette is None and names:
+        palette = _palette_of(names, source.config)
+    return RunEntry(
+        title=source.title,
+        facts=_facts(source, iteration),
+        provenance=_provenance(source),
+        class_names=names,
+        palette=palette,
+        scores=scores,
+        curve=source.curve,
+        profile=source.profile,
+        frames=frames,
+        ranked_of=0 if scores is None else scores.num_images,
+        notes=tuple(source.notes),
+    )
+
+
+def _facts(source: Source, iteration: int | None) -> Pairs:
+    """Network, data and iteration, from whichever file says so."""
+    record, config, scores = source.record, source.config, source.scores
+    network, trained = "", ""
+    if config is not None:
+        model = config.model
+        network = _network(model.backbone.name, model.backbone.ibn, model.head.name)
+        trained = train_name(config.data)
+    elif "network" in record:
+        given = (record["network"], record.get("ibn", "none"), record.get("head", ""))
+        network = _network(*map(str, given))
+        trained = str(record.get("train", ""))
+    facts = [("network", network), ("trained on", trained)]
+    if scores is not None:
+        frames = f"{scores.num_images:,} frame{'' if scores.num_images == 1 else 's'}"
+        facts.append(("scored on", f"{scores.conditions.evaluation_set}, {frames}"))
+    done = iteration if iteration is not None else record.get("iteration")
+    if done is None and source.curve is not None and source.curve.iterations.size:
+        done = int(source.curve.iterations[-1])
+    if done is not None:
+        facts.append(("iteration", f"{done:,}" if isinstance(done, int) else str(done)))
+    seed = config.seed if config is not None else record.get("seed")
+    facts.append(("seed", "" if seed is None else str(seed)))
+    return [(what, value) for what, value in facts if value]
+
+
+def _network(backbone: str, ibn: str, head: str) -> str:
+    kind = IBN_NAMES.get(ibn, f"IBN-{ibn}")
+    return ", ".join(part for part in (backbone, kind, head) if part)
+
+
+def _provenance(source: Source) -> Pairs:
+    """Of the evaluation where its file says it, and of the training."""
+    pairs: Pairs = []
+    for record, what in ((source.record, "scored"), (source.environment, "trained")):
+        versions = record.get("versions")
+        known = {
+            "on": record.get("started"),
+            "by": record.get("command"),
+            "from revision": record.get("git_revision"),
+            "in": record.get("precision"),
+            "with": ", ".join(f"{k} {v}" for k, v in versions.items())
+            if isinstance(versions, dict)
+            else None,
+        }
+        pairs += [(f"{what} {key}", str(value)) for key, value in known.items() if value]
+    if source.scores_file is not None:
+        pairs.append(("scores", str(source.scores_file)))
+    digest = source.record.get("checkpoint_sha256")
+    return [*pairs, ("checkpoint sha256", str(digest))] if digest else pairs
+
+
+def _palette_of(names: tuple[str, ...], config: RunConfig | None) -> Palette:
+    """Colours of the scheme with these classes, of the config's own table, or spread hues."""
+    scheme = next((s for s in CLASS_SCHEMES if scheme_class_names(s) == names), None)
+    if scheme is not None:
+        return scheme_label_set(scheme).palette
+    folder = None if config is None else config.data.train.folder
+    if folder is not None:
+        colors = {row.train_id: row.color for row in reversed(folder.labels)}
+        if all(index in colors for index in range(len(names))):
+            return np.array([colors[index] for index in range(len(names))], np.uint8)
+    hues = (colorsys.hsv_to_rgb(0.618 * index % 1, 0.6, 0.85) for index in range(len(names)))
+    return np.array([[round(255 * part) for part in color] for color in hues], np.uint8)

@@ -1,0 +1,121 @@
+"""The worst and best frames of a run: scores it where nobody has, and predicts those frames.
+
+In: a ``Source`` with a checkpoint, and the data sets. Out: its ``FrameView``s. Needs torch.
+"""
+
+import argparse
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+
+from segibn.cli.inference import device_of
+from segibn.cli.report_inputs import Source
+from segibn.cli.scoring import TrainedRun, circumstances, frames_of, load_run, score_run
+from segibn.config.schema import DatasetConfig, DatasetName
+from segibn.config.set_names import set_name
+from segibn.data.frames import Frames
+from segibn.engine.scoring import inference_options
+from segibn.errors import DatasetError, SegibnError
+from segibn.evaluation.confusion import Confusion
+from segibn.evaluation.frame_counts import class_counts
+from segibn.predict import InferenceOptions, Predictor
+from segibn.report.page.content import FrameView
+from segibn.report.page.frames import Choice, choose_frames, view_frame
+
+_TOLERANCE = 1e-3
+"""Share of pixels by which predictions of another machine or number format may differ."""
+
+Loaded = tuple[TrainedRun, list[FrameView]]
+
+
+def add_frames(source: Source, root: Path, count: int, arguments: argparse.Namespace) -> Loaded:
+    """Predict the worst and best frames; scores that are missing or of other weights are made.
+
+    Args:
+        source: with a checkpoint; ``scores`` and ``record`` are replaced where they were made.
+        root: folder above the data sets.
+        count: how many of either kind.
+        arguments: ``device``.
+
+    Raises:
+        SegibnError: the checkpoint or the data cannot be used.
+    """
+    assert source.checkpoint is not None
+    run = load_run(source.checkpoint)
+    if source.record.get("ensemble"):
+        raise SegibnError("its scores are those of several networks; frames are shown for one")
+    dataset = _dataset_of(source, run)
+    options = _options_of(source.record, run)
+    device = device_of(arguments)
+    try:
+        frames = frames_of(run, dataset, root)
+    except DatasetError as error:
+        raise DatasetError(f"{error} (--datasets or SEGIBN_DATASETS says where to look)") from error
+    frames = replace(frames, rank=0, world_size=1)
+    predictor = Predictor(run.segmenter, device, options)
+    views = _views(source, run, frames, predictor, count)
+    if views is None:
+        source.scores = score_run(run, dataset, root, device=device, options=options)
+        source.record = run.record() | circumstances(device, options)
+        views = _views(source, run, frames, predictor, count)
+    return run, views or []
+
+
+def _views(
+    source: Source, run: TrainedRun, frames: Frames, predictor: Predictor, count: int
+) -> list[FrameView] | None:
+    """Predict the chosen frames; None where scores are missing or not those of this network."""
+    scores = source.scores
+    if scores is None or scores.frame_counts is None or scores.class_names != run.class_names:
+        return None
+    policy = scores.conditions.policy
+    chosen = {choice[0]: choice for choice in choose_frames(scores.frame_counts, policy, count)}
+    samples = tuple(sample for sample in frames.samples if sample.name in chosen)
+    if len(samples) != len(chosen):
+        return None
+    known = scores.frame_counts.of(list(chosen)).counts
+    expected = dict(zip(chosen, known, strict=True))
+    views: dict[str, FrameView] = {}
+    for (name, image, target), pred in predictor.over(replace(frames, samples=samples)):
+        own = class_counts(Confusion(len(run.class_names)).update(target, pred))
+        if np.abs(own - expected[name]).sum() > _TOLERANCE * target.size + 2:
+            return None
+        choice: Choice = chosen[name]
+        views[name] = view_frame(choice, image, target, pred, run.palette, policy)
+    return [views[name] for name in chosen]
+
+
+def _dataset_of(source: Source, run: TrainedRun) -> DatasetConfig:
+    """The set that was scored; without scores the run's own held-out one."""
+    own = run.config.data.val
+    if source.scores is None:
+        if own is None:
+            raise SegibnError(
+                "it was trained without data.val; `segibn evaluate RUN --dataset NAME --output "
+                "scores.json` scores a set, and the report takes the run and that file"
+            )
+        return own
+    name = source.scores.conditions.evaluation_set
+    if own is not None and set_name(own).replace(":", "-") == name:
+        return own
+    known: Sequence[str] = sorted(get_args(DatasetName), key=len, reverse=True)
+    for dataset in known:
+        split = name.removeprefix(f"{dataset}-")
+        if split != name and dataset != "folder" and not set(split) & set("@*~/"):
+            return DatasetConfig(name=dataset, split=split)  # type: ignore[arg-type]
+    raise SegibnError(f"its scores are of '{name}', which a report cannot find by that name")
+
+
+def _options_of(record: Mapping[str, Any], run: TrainedRun) -> InferenceOptions:
+    """How frames met the network when it was scored."""
+    given = record.get("inference")
+    if not isinstance(given, dict):
+        return inference_options(run.config)
+    try:
+        values = {key: tuple(v) if isinstance(v, list) else v for key, v in given.items()}
+        return InferenceOptions(**values)
+    except (TypeError, ValueError) as error:
+        raise SegibnError(f"its scores file says inference {given!r}, not usable: {error}") from None

@@ -1,0 +1,231 @@
+"""What a report is given, sorted out: run folders, scores files, studies, comparisons. No torch.
+
+In: paths. Out: ``Inputs``: runs with their evaluations, tables, comparisons. Whatever a run lacks
+becomes a note; only a path that is nothing of this kind is an error.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from segibn.config.load import validate
+from segibn.config.schema import RunConfig
+from segibn.config.set_names import set_name
+from segibn.errors import SegibnError
+from segibn.evaluation.scores import Scores
+from segibn.files import read_json, sha256_of
+from segibn.report.charts import Curve, read_curve
+from segibn.report.page.content import CrossDomain
+from segibn.report.tables import CONDITIONS_FILE, ROWS_FILE
+
+_RUN_FILES = ("config.yaml", "metrics.jsonl", "checkpoints/last.pt")
+
+
+@dataclass(eq=False)
+class Source:
+    """One evaluation of one run, as far as it was found.
+
+    Attributes:
+        title: of its own.
+        folder: of the run; None for a scores file alone.
+        config: of the run.
+        environment: how its training was started.
+        record: what the scores file says beside the scores (command, revision, checkpoint).
+        scores: of the evaluation.
+        scores_file: where they were read.
+        curve: of the training.
+        profile: of the run's ``profile.json``.
+        notes: what is missing.
+    """
+
+    title: str
+    folder: Path | None = None
+    config: RunConfig | None = None
+    environment: Mapping[str, Any] = field(default_factory=dict)
+    record: Mapping[str, Any] = field(default_factory=dict)
+    scores: Scores | None = None
+    scores_file: Path | None = None
+    curve: Curve | None = None
+    profile: Mapping[str, Any] | None = None
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def checkpoint(self) -> Path | None:
+        """The run's last checkpoint, where it is there."""
+        if self.folder is None:
+            return None
+        path = self.folder / "checkpoints" / "last.pt"
+        return path if path.is_file() else None
+
+
+@dataclass(eq=False)
+class Inputs:
+    """Everything that a report is made from."""
+
+    runs: list[Source] = field(default_factory=list)
+    tables: list[CrossDomain] = field(default_factory=list)
+    comparisons: list[Mapping[str, Any]] = field(default_factory=list)
+
+
+def read_inputs(paths: Sequence[Path]) -> Inputs:
+    """Read all paths; scores files join the runs whose checkpoint they are of.
+
+    Raises:
+        SegibnError: a path is nothing that a report can be made from.
+    """
+    found, loose = Inputs(), []
+    for path in paths:
+        if path.is_dir():
+            _add_folder(found, path)
+        else:
+            loose += _add_file(found, path)
+    for source in loose:
+        _join(found.runs, source)
+    _distinguish(found.runs)
+    return found
+
+
+def _add_folder(found: Inputs, folder: Path) -> None:
+    """A run folder, or a study: a table and the run folders below it."""
+    if is_run(folder):
+        found.runs.append(read_run(folder))
+        return
+    inside = [
+        path
+        for parent in (folder, folder / "runs")
+        if parent.is_dir()
+        for path in sorted(parent.iterdir())
+        if is_run(path)
+    ]
+    table = folder / ROWS_FILE
+    if not inside and not table.is_file():
+        raise SegibnError(
+            f"{folder}: neither a run folder ({', '.join(_RUN_FILES)}) nor a study "
+            f"({ROWS_FILE}, or run folders in it)"
+        )
+    if table.is_file():
+        _add_file(found, table)
+    found.runs += [read_run(path) for path in inside]
+
+
+def is_run(folder: Path) -> bool:
+    """Whether a folder holds anything of a run."""
+    return any((folder / name).is_file() for name in _RUN_FILES)
+
+
+def _add_file(found: Inputs, path: Path) -> list[Source]:
+    """Add the table or the comparisons of a JSON file; scores are returned."""
+    content = read_json(path)
+    if isinstance(content, list) and all(isinstance(row, dict) for row in content):
+        found.tables.append(_table(path, content))
+        return []
+    if isinstance(content, dict) and "comparisons" in content:
+        found.comparisons += list(content["comparisons"])
+        return []
+    if isinstance(content, dict) and "confusion" in content:
+        scores = Scores.from_dict(content, str(path))
+        return [Source(path.stem, record=content, scores=scores, scores_file=path)]
+    raise SegibnError(
+        f"{path}: no scores of `segibn evaluate --output` or `segibn score --output`, no "
+        f"{ROWS_FILE} of `segibn cross-domain` and no file of `segibn compare --output`"
+    )
+
+
+def _table(path: Path, rows: list[Mapping[str, Any]]) -> CrossDomain:
+    conditions: Any = {}
+    beside = path.with_name(CONDITIONS_FILE)
+    if beside.is_file():
+        conditions = read_json(beside)
+    conditions = conditions if isinstance(conditions, dict) else {}
+    note = str(conditions.get("published_note") or "")
+    return CrossDomain(rows, conditions.get("dataset_of") or {}, note)
+
+
+def read_run(folder: Path) -> Source:
+    """Read what a run folder holds; nothing of it has to be there."""
+    source = Source(folder.resolve().name, folder)
+    source.config = _config(folder, source.notes)
+    source.environment = _optional_json(folder / "environment.json", source.notes)
+    source.profile = _optional_json(folder / "profile.json", source.notes) or None
+    try:
+        source.curve = read_curve(folder, source.title)
+    except SegibnError as error:
+        source.notes.append(f"{source.title} has no learning curve: {error}")
+    _read_scores(source)
+    return source
+
+
+def _config(folder: Path, notes: list[str]) -> RunConfig | None:
+    path = folder / "config.yaml"
+    try:
+        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+        if not isinstance(tree, dict):
+            raise SegibnError(f"{path}: no mapping")
+        return validate(tree, source=str(path))
+    except OSError as error:
+        notes.append(f"{path}: cannot be read ({error.strerror}).")
+    except (SegibnError, yaml.YAMLError, UnicodeDecodeError) as error:
+        notes.append(f"The config of the run cannot be used: {error}")
+    return None
+
+
+def _optional_json(path: Path, notes: list[str]) -> Mapping[str, Any]:
+    if not path.is_file():
+        return {}
+    try:
+        content = read_json(path)
+    except SegibnError as error:
+        notes.append(str(error))
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _read_scores(source: Source) -> None:
+    """Read the scores that the training wrote, those of ``data.val`` first."""
+    assert source.folder is not None
+    wanted = None
+    if source.config is not None and source.config.data.val is not None:
+        wanted = set_name(source.config.data.val).replace(":", "-")
+    found = []
+    for path in sorted((source.folder / "scores").glob("*.json")):
+        content = _optional_json(path, source.notes)
+        try:
+            found.append((path, content, Scores.from_dict(content, str(path))))
+        except SegibnError as error:
+            source.notes.append(str(error))
+    found.sort(key=lambda item: item[2].conditions.evaluation_set != wanted)
+    if found:
+        source.scores_file, source.record, source.scores = found[0]
+
+
+def _join(runs: list[Source], given: Source) -> None:
+    """Put scores to the run that they are of: in place of its own on the same set, or beside."""
+    digest = given.record.get("checkpoint_sha256")
+    assert given.scores is not None
+    for run in runs:
+        if digest is None or run.checkpoint is None or sha256_of(run.checkpoint) != digest:
+            continue
+        name = given.scores.conditions.evaluation_set
+        if run.scores is None or run.scores.conditions.evaluation_set == name:
+            run.scores, run.record, run.scores_file = given.scores, given.record, given.scores_file
+        else:
+            given.title = f"{run.title} on {name}"
+            given.folder, given.config, given.curve = run.folder, run.config, run.curve
+            given.environment = run.environment
+            runs.insert(runs.index(run) + 1, given)
+        return
+    runs.append(given)
+
+
+def _distinguish(runs: Sequence[Source]) -> None:
+    """Give runs of equal names longer ones."""
+    titles = [run.title for run in runs]
+    for run in runs:
+        if titles.count(run.title) > 1:
+            where = run.folder or run.scores_file
+            run.title = str(where)
+            if run.curve is not None:
+                run.curve = type(run.curve)(**(vars(run.curve) | {"title": run.title}))

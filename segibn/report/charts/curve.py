@@ -1,0 +1,177 @@
+"""Curves of a training: ``metrics.jsonl`` in, arrays out; smoothed and thinned for a drawing.
+
+Legend: n records, m scored iterations.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from segibn.errors import SegibnError
+
+METRICS_FILE = "metrics.jsonl"
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """What one run wrote down while it trained; NaN where a record lacks a number."""
+
+    title: str
+    iterations: NDArray[np.int64]
+    """(n,) updates done, ascending."""
+    loss: Floats
+    """(n,)."""
+    lr: Floats
+    """(n,) learning rate."""
+    images_per_s: Floats
+    """(n,)."""
+    scored: NDArray[np.int64]
+    """(m,) iterations at which held-out frames of the source domain were scored."""
+    miou: Floats
+    """(m,) their mIoU, fractions."""
+
+    def __post_init__(self) -> None:
+        """Check that the arrays belong together."""
+        sizes = {array.shape for array in (self.iterations, self.loss, self.lr, self.images_per_s)}
+        if len(sizes) != 1 or self.scored.shape != self.miou.shape:
+            raise ValueError(f"{self.title}: iterations and values differ in length")
+
+
+def read_curve(path: Path, title: str | None = None) -> Curve:
+    """Read the curve of a run.
+
+    A line that a kill cut short is left out. Where a run was resumed from an earlier checkpoint, so
+    that iterations go back, the later attempt takes the place of what it repeats.
+
+    Args:
+        path: ``metrics.jsonl``, or the run folder it lies in.
+        title: of the run; None = the folder's name.
+
+    Raises:
+        SegibnError: the file is missing, or is nothing that a training wrote.
+    """
+    file = path / METRICS_FILE if path.is_dir() else path
+    try:
+        lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError as error:
+        raise SegibnError(f"{file}: cannot be read ({error.strerror})") from error
+    records: dict[int, dict[str, Any]] = {}
+    for line in lines:
+        record = _record_of(line)
+        if record is not None:
+            _add(records, record)
+    if not records and any(line.strip() for line in lines[:-1]):
+        raise SegibnError(
+            f"{file}: no line is a record of a training; give the {METRICS_FILE} of a run folder"
+        )
+    return curve_of(title or file.resolve().parent.name, list(records.values()))
+
+
+def curve_of(title: str, records: list[dict[str, Any]]) -> Curve:
+    """Arrange records, ascending in their ``iteration``, by what they hold."""
+    trained = [record for record in records if "loss" in record]
+    scored = [record for record in records if _number(record.get("val_miou")) is not None]
+    loss, lr, speed = (
+        np.array([_number_or_nan(record.get(key)) for record in trained], dtype=np.float64)
+        for key in ("loss", "lr", "images_per_s")
+    )
+    return Curve(
+        title=title,
+        iterations=np.array([record["iteration"] for record in trained], dtype=np.int64),
+        loss=loss,
+        lr=lr,
+        images_per_s=speed,
+        scored=np.array([record["iteration"] for record in scored], dtype=np.int64),
+        miou=np.array([record["val_miou"] for record in scored], dtype=np.float64),
+    )
+
+
+def smoothing_width(n: int) -> int:
+    """Return how many records on either side a smoothed value averages; 0 = too few to smooth."""
+    return 0 if n < 8 else max(1, round(n / 40))
+
+
+def smooth(values: ArrayLike, width: int) -> Floats:
+    """Centred moving average that narrows towards both ends, so that slopes stay.
+
+    Args:
+        values: (n,); NaN and infinities are left out of the averages.
+        width: records on either side.
+
+    Returns:
+        (n,), NaN where no value of a window is finite.
+    """
+    array = np.asarray(values, dtype=np.float64)
+    n = array.size
+    finite = np.isfinite(array)
+    sums = np.concatenate([[0.0], np.cumsum(np.where(finite, array, 0.0))])
+    counts = np.concatenate([[0], np.cumsum(finite)])
+    index = np.arange(n)
+    reach = np.minimum(width, np.minimum(index, n - 1 - index))
+    low, high = index - reach, index + reach + 1
+    number = counts[high] - counts[low]
+    result = np.full(n, np.nan)
+    np.divide(sums[high] - sums[low], number, out=result, where=number > 0)
+    return result
+
+
+def thin(iterations: ArrayLike, values: ArrayLike, buckets: int) -> NDArray[np.int64]:
+    """Choose which records a line is drawn through: the extremes of equal parts of the axis.
+
+    Args:
+        iterations: (n,) ascending.
+        values: (n,).
+        buckets: parts of the axis; up to four records of each are kept: first, last, smallest and
+            largest.
+
+    Returns:
+        Ascending indices; all of them when there are few.
+    """
+    x, y = np.asarray(iterations, dtype=np.float64), np.asarray(values, dtype=np.float64)
+    if x.size <= 4 * buckets:
+        return np.arange(x.size)
+    part = np.minimum((x - x[0]) / max(x[-1] - x[0], 1.0) * buckets, buckets - 1).astype(int)
+    edges = np.searchsorted(part, np.arange(buckets + 1))
+    kept: set[int] = set()
+    for low, high in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):
+        if high == low:
+            continue
+        kept.update((low, high - 1))
+        window = y[low:high]
+        if np.isfinite(window).any():
+            finite = np.where(np.isfinite(window), window, np.nan)
+            kept.update((low + int(np.nanargmin(finite)), low + int(np.nanargmax(finite))))
+    return np.array(sorted(kept), dtype=np.int64)
+
+
+def _record_of(line: str) -> dict[str, Any] | None:
+    try:
+        record = json.loads(line)
+    except ValueError:
+        return None
+    known = isinstance(record, dict) and isinstance(record.get("iteration"), int)
+    return record if known else None
+
+
+def _add(records: dict[int, dict[str, Any]], record: dict[str, Any]) -> None:
+    """Add a record; one of an iteration before the last one starts that part anew."""
+    iteration = record["iteration"]
+    if records and iteration < next(reversed(records)):
+        for later in [known for known in records if known >= iteration]:
+            del records[later]
+    records[iteration] = records.get(iteration, {}) | record
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) else None
+
+
+def _number_or_nan(value: object) -> float:
+    number = _number(value)
+    return float("nan") if number is None else number

@@ -1,0 +1,212 @@
+"""The page: sections of a report put together into one file that needs nothing else.
+
+In: ``Report``. Out: HTML. Styles and scripts are files of this folder, put into the page; the
+policy in its head allows these very scripts (by their hashes) and no network.
+"""
+
+import base64
+import hashlib
+from importlib.resources import files
+from string import Template
+
+from segibn.report.charts import (
+    boundary_results,
+    chart_css,
+    class_results,
+    confusion_matrix,
+    cross_domain_table,
+    difference_chart,
+    iou_bars,
+    learning_curves,
+    reliability_diagram,
+    step_time_bars,
+)
+from segibn.report.charts.class_rows import ClassResults, Color
+from segibn.report.charts.markup import Markup, el, join
+from segibn.report.page.content import Report, RunEntry
+from segibn.report.page.summary import summary_section
+from segibn.report.page.viewer import frames_section, viewer_data
+
+_STYLES = ("page.css", "viewer.css")
+_SCRIPTS = ("pixels.js", "viewer.js")
+
+Section = tuple[str, str, Markup]
+"""(id, name in the navigation, HTML)."""
+
+
+def build_page(report: Report) -> str:
+    """Return the whole page.
+
+    Raises:
+        SegibnError: rows of a cross-domain table are malformed.
+    """
+    results = [_results_of(run) for run in report.runs]
+    sections = [
+        section
+        for section in (
+            ("summary", "Summary", summary_section(report.runs, results)),
+            _tables(report),
+            _curves(report),
+            _classes(report, results),
+            _frames(report),
+            _confusions(report),
+            _comparisons(report),
+            _more(report),
+        )
+        if section is not None
+    ]
+    links = [el("li", el("a", name, href=f"#{key}")) for key, name, _ in sections]
+    head, body = _source("theme.js"), "\n".join(_source(name) for name in _SCRIPTS)
+    return Template(_source("page.html")).substitute(
+        policy=_policy(head, body),
+        title=el("title", report.title),
+        style="\n".join([*(_source(name) for name in _STYLES), chart_css()]),
+        head_script=head,
+        heading=el("h1", report.title),
+        subtitle=el("p", _subtitle(report), class_="subtitle"),
+        navigation=el("ul", *links),
+        sections=join(html for *_, html in sections),
+        footer=_footer(report),
+        data=viewer_data(report.runs),
+        body_script=body,
+    )
+
+
+def _source(name: str) -> str:
+    return files("segibn.report.page").joinpath(name).read_text(encoding="utf-8")
+
+
+def _policy(*scripts: str) -> str:
+    """Allow pictures from within, inline styles, and scripts with exactly this text."""
+    hashes = [
+        base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
+        for script in scripts
+    ]
+    allowed = " ".join(f"'sha256-{value}'" for value in hashes)
+    return (
+        f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src {allowed}; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _results_of(run: RunEntry) -> ClassResults | None:
+    if run.scores is None:
+        return None
+    return class_results(run.title, run.scores, _colors(run))
+
+
+def _colors(run: RunEntry) -> list[Color]:
+    if run.palette is None:
+        return []
+    return [(int(red), int(green), int(blue)) for red, green, blue in run.palette]
+
+
+def _part(key: str, name: str, title: str, *content: object) -> Section:
+    return key, name, el("section", el("h2", title), *content, id=key, class_="part")
+
+
+def _tables(report: Report) -> Section | None:
+    if not report.tables:
+        return None
+    drawn = [
+        Markup(cross_domain_table(table.rows, table.dataset_of, table.published_note))
+        for table in report.tables
+    ]
+    return _part("domains", "Domains", "Across domains", *drawn)
+
+
+def _curves(report: Report) -> Section | None:
+    curves = {}
+    for run in report.runs:  # two evaluations of one run share its curve
+        if run.curve is not None:
+            curves.setdefault(run.curve.title, run.curve)
+    if not curves:
+        return None
+    return _part("curves", "Curves", "Learning curves", Markup(learning_curves(list(curves.values()))))
+
+
+def _classes(report: Report, results: list[ClassResults | None]) -> Section | None:
+    """Bars of each set of frames, its runs side by side."""
+    groups: dict[tuple[str, tuple[str, ...]], list[ClassResults]] = {}
+    for run, found in zip(report.runs, results, strict=True):
+        if run.scores is not None and found is not None:
+            key = (run.scores.conditions.evaluation_set, run.scores.class_names)
+            groups.setdefault(key, []).append(found)
+    if not groups:
+        return None
+    has_frames = any(run.frames for run in report.runs)
+    drawn: list[object] = []
+    seen: set[str] = set()
+    for place, ((name, names), group) in enumerate(groups.items()):
+        if len(groups) > 1:
+            drawn.append(el("h3", name))
+        first = not seen & set(names)  # an id may stand on the page once
+        seen |= set(names)
+        bars = iou_bars(group, key=f"iou-{place}", anchors=first, links=has_frames)
+        drawn.append(Markup(bars))
+    for place, run in enumerate(report.runs):
+        if run.scores is not None:
+            boundary = boundary_results(run.title, run.scores, _colors(run))
+            if boundary is not None:
+                drawn.append(el("h3", f"Boundary IoU, {run.title}"))
+                drawn.append(Markup(iou_bars([boundary], key=f"boundary-{place}", anchors=False)))
+    return _part("classes", "Classes", "IoU of each class", *drawn)
+
+
+def _confusions(report: Report) -> Section | None:
+    drawn: list[object] = []
+    scored = [run for run in report.runs if run.scores is not None]
+    for place, run in enumerate(scored):
+        assert run.scores is not None
+        matrix = Markup(
+            confusion_matrix(run.scores.confusion, run.scores.class_names, key=f"of-{place}")
+        )
+        box = el("div", matrix, data_run=str(report.runs.index(run)), class_="confusion-of")
+        if len(scored) == 1:
+            drawn.append(box)
+        else:
+            first = "open" if place == 0 else None
+            drawn.append(el("details", el("summary", run.title), box, attrs={"open": first}))
+    if not drawn:
+        return None
+    return _part("confusion", "Confusions", "What is taken for what", *drawn)
+
+
+def _frames(report: Report) -> Section | None:
+    if not any(run.frames or run.notes for run in report.runs):
+        return None
+    return "frames", "Frames", frames_section(report.runs)
+
+
+def _comparisons(report: Report) -> Section | None:
+    if not report.comparisons:
+        return None
+    drawn = [Markup(difference_chart(comparison)) for comparison in report.comparisons]
+    return _part("comparisons", "Comparisons", "Run against run", *drawn)
+
+
+def _more(report: Report) -> Section | None:
+    """What was measured beside IoU: calibration, and where the time of an update goes."""
+    drawn: list[object] = []
+    for run in report.runs:
+        if run.scores is not None and "calibration" in run.scores.details:
+            measured = run.scores.details["calibration"]
+            drawn.append(Markup(reliability_diagram(measured, f"Reliability, {run.title}")))
+        if run.profile is not None:
+            drawn.append(el("h3", f"Time of an update, {run.title}"))
+            drawn.append(Markup(step_time_bars(run.profile)))
+    return _part("more", "More", "More measurements", *drawn) if drawn else None
+
+
+def _subtitle(report: Report) -> str:
+    runs = len(report.runs)
+    sets = {run.scores.conditions.evaluation_set for run in report.runs if run.scores is not None}
+    parts = [f"{runs} run{'' if runs == 1 else 's'}"] if runs else []
+    if sets:
+        parts.append(f"scored on {', '.join(sorted(sets))}")
+    return " · ".join([*parts, f"written {report.created}"])
+
+
+def _footer(report: Report) -> Markup:
+    written = f"Written by segibn {report.version} with "
+    return el("p", written, el("code", report.command))
