@@ -1,6 +1,11 @@
-"""The parser that every verb starts from: its name as it was called, a description, examples."""
+"""The parser that every verb starts from, and the line that every verb ends with.
+
+Both name commands as they were called: ``segibn train`` after an install, ``python
+tools/train.py`` for that script, ``python -m segibn`` where that is how it was called.
+"""
 
 import argparse
+import os
 import re
 import sys
 from pathlib import Path
@@ -16,22 +21,39 @@ def verb_parser(verb: str, description: str, examples: str = "") -> argparse.Arg
             through a script of ``tools/``, help shows that script in their place.
     """
     command = _command(verb)
+    own = re.sub(rf"segibn {verb}(?![\w-])", lambda _: command, examples)
     return argparse.ArgumentParser(
         prog=command,
         description=description,
-        epilog=re.sub(rf"segibn {verb}(?![\w-])", lambda _: command, examples),
+        epilog=own,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
 
 
 def print_next(command: str) -> None:
-    """Print what to do next."""
-    print(f"next: {command}")
+    """Print what to do next, on the first rank alone; call it last.
+
+    Args:
+        command: such as ``segibn evaluate runs/gta5_ibn``.
+    """
+    if os.environ.get("RANK", "0") == "0":
+        if command.startswith("segibn ") and _is_called_by_path():
+            command = f"python -m {command}"
+        print(f"next: {command}")
 
 
 def _command(verb: str) -> str:
     """Return how the verb was called: ``segibn train`` or ``python tools/train.py``."""
-    script = Path(sys.argv[0])
-    if script.suffix == ".py" and script.absolute().parent.name == "tools":
-        return f"python tools/{script.name}"
+    if _is_tool():
+        return f"python tools/{Path(sys.argv[0]).name}"
     return f"segibn {verb}"
+
+
+def _is_tool() -> bool:
+    script = Path(sys.argv[0])
+    return script.suffix == ".py" and script.absolute().parent.name == "tools"
+
+
+def _is_called_by_path() -> bool:
+    """Whether ``segibn`` may not be on the path: called as a script, or by ``python -m``."""
+    return _is_tool() or Path(sys.argv[0]).name == "__main__.py"

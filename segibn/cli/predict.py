@@ -99,9 +99,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
 
     from segibn.cli.prediction import predict_all
+    from segibn.media.outputs import places_of
     from segibn.media.sources import find_sources
 
-    return predict_all(find_sources(inputs, arguments.output), arguments)
+    return predict_all(find_sources(inputs, places_of(arguments.output)), arguments)
 
 
 def _parse_saved(text: str) -> tuple[str, ...]:

@@ -6,22 +6,26 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 
 from segibn import provenance
-from segibn.cli.inference import device_of, inference_options
+from segibn.cli.inference import device_of, ensemble_runs, inference_options
 from segibn.cli.parser import print_next
 from segibn.cli.progress import FrameProgress
 from segibn.cli.scoring import load_ensemble
+from segibn.config.schema import EvaluationConfig, RunConfig
 from segibn.errors import ConfigError
+from segibn.exported import load_onnx
 from segibn.files import sha256_of, write_image, write_json, write_text
 from segibn.media.faults import Faults, format_faults, shown
 from segibn.media.journal import Journal, Mode, require_empty
-from segibn.media.outputs import FOLDERS, Outputs, chosen_classes
+from segibn.media.outputs import FOLDERS, LEGEND, Outputs, chosen_classes
 from segibn.media.predicting import Tally, Work
 from segibn.media.sources import Source
+from segibn.models.segmenter import Segmenter
 from segibn.predict import Predictor, is_out_of_memory
 from segibn.visualize import legend
 
@@ -96,11 +100,30 @@ def load_model(arguments: argparse.Namespace) -> Model:
         CheckpointError: there is none.
         ConfigError: options that do not fit it.
     """
+    if Path(arguments.run).suffix == ".onnx":
+        return _load_onnx(arguments)
     run = load_ensemble(arguments)
     options = inference_options(arguments, run.config)
     predictor = Predictor(run.segmenters, device_of(arguments), options)
     files = tuple(one.checkpoint for one in (run, *run.others))
     return Model(predictor, run.class_names, run.palette, files)
+
+
+def _load_onnx(arguments: argparse.Namespace) -> Model:
+    """Load an exported graph; how frames reach it is said as for every network."""
+    if arguments.device not in (None, "cpu"):
+        raise ConfigError(f"--device {arguments.device}: an .onnx file runs on the cpu here")
+    if ensemble_runs(arguments) or arguments.precision not in (None, "auto", "float32"):
+        raise ConfigError(
+            f"{arguments.run}: an exported graph has its precision inside and is not averaged with "
+            "others; give a run or checkpoint for --precision and --ensemble"
+        )
+    arguments.device, arguments.precision = "cpu", "float32"
+    model = load_onnx(arguments.run)
+    scored = EvaluationConfig(input_size=model.input_size, input_height=model.input_height)
+    options = inference_options(arguments, cast(RunConfig, SimpleNamespace(evaluation=scored)))
+    predictor = Predictor(cast(list[Segmenter], [model.network]), "cpu", options)
+    return Model(predictor, model.class_names, model.palette, (Path(arguments.run),))
 
 
 def _check(sources: Sequence[Source], arguments: argparse.Namespace) -> None:
@@ -140,7 +163,7 @@ def _write_legend(model: Model, outputs: Outputs, sources: Sequence[Source]) -> 
     names = [
         name for name, is_drawn in zip(model.class_names, outputs.drawn, strict=True) if is_drawn
     ]
-    write_image(outputs.folder / "legend.png", legend(names, model.palette[outputs.drawn]))
+    write_image(outputs.folder / LEGEND, legend(names, model.palette[outputs.drawn]))
 
 
 def _say_interrupted(tally: Tally, folder: Path) -> None:
@@ -195,8 +218,10 @@ def _report(
         write_text(failed, table + "\n")
         print(f"{len(faults.found)} files failed (also in {failed}):\n{table}", file=sys.stderr)
         print_next("mend or remove these files, then the same command with --resume")
-    else:
+    elif Path(arguments.run).is_dir():
         print_next(f"segibn report {arguments.run} --output report.html")
+    else:
+        print_next(f"look at the pictures in {shown(folder)}; {LEGEND} has the colours")
 
 
 def _shares(pixels: np.ndarray, names: Sequence[str]) -> dict[str, float]:

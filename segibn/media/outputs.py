@@ -31,6 +31,9 @@ FOLDERS = {
 }
 """What can be saved -> its folder."""
 
+LEGEND = "legend.png"
+"""What the colours mean, in the output folder itself."""
+
 SHOWN_IN_VIDEOS = ("overlay", "side-by-side", "color")
 _FOR_IMAGES, _FOR_VIDEOS = ("labels", "overlay"), ("video",)
 _LARGEST_JPEG = 65500  # pixels a side that JPEG encoders take
@@ -121,6 +124,11 @@ def is_there(path: Path) -> bool:
 def _with(stem: Path, suffix: str) -> Path:
     """Append a suffix; the stem may have dots of its own."""
     return stem.with_name(stem.name + suffix)
+
+
+def places_of(folder: Path) -> list[Path]:
+    """Return every place in an output folder that pictures are written to."""
+    return [folder / LEGEND, *(folder / kind for kind in FOLDERS.values())]
 
 
 def chosen_classes(names: Sequence[str], wanted: Sequence[str] | None) -> np.ndarray:

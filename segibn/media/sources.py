@@ -39,7 +39,7 @@ class Source:
         return self.path.suffix.lower() in VIDEO_SUFFIXES
 
 
-def find_sources(inputs: Sequence[str | Path], output: Path | None = None) -> list[Source]:
+def find_sources(inputs: Sequence[str | Path], left_out: Sequence[Path] = ()) -> list[Source]:
     """List the files behind the inputs, in their order, folders sorted by name.
 
     A folder's files keep their place below it (``sub/a``), a pattern's below the part of it that
@@ -49,16 +49,18 @@ def find_sources(inputs: Sequence[str | Path], output: Path | None = None) -> li
     Args:
         inputs: files, folders or patterns such as ``frames/**/*.png``. What exists under the
             literal name is never taken for a pattern.
-        output: a folder whose files are left out, should it lie inside an input.
+        left_out: files and folders that are no input though they lie inside one, such as the
+            outputs of an earlier run.
 
     Raises:
         DatasetError: an input is not there, or holds neither pictures nor videos.
     """
     found: dict[Path, Source] = {}
+    refused = {path.absolute() for path in left_out}
     for text in inputs:
         for source in _expand(text):
             place = source.path.absolute()
-            if output is None or output.absolute() not in place.parents:
+            if refused.isdisjoint([place, *place.parents]):
                 found.setdefault(place.resolve(), source)
     if not found:
         raise DatasetError(

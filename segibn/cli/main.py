@@ -1,0 +1,81 @@
+"""The ``segibn`` command: the first word names a verb, which alone is imported and run.
+
+The help is written from the table in ``segibn.cli.verbs``; nothing else is imported for it.
+"""
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import NoReturn
+
+from segibn import __version__
+from segibn.cli import run_main
+from segibn.cli.verbs import GROUPS, VERBS
+
+TITLE = "Semantic segmentation of driving scenes that carries over to places never seen."
+EXIT_USAGE = 2
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the verb that the arguments name; returns its exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    first = words[0] if words else None
+    if first in ("--version", "-V"):
+        print(_version())
+        return 0
+    if first in ("--help", "-h") or words == ["help"]:
+        print(format_help())
+        return 0
+    if first is None:
+        print(format_help())
+        return EXIT_USAGE
+    if first == "help":
+        words = [words[1], "--help"]
+    if words[0] not in VERBS:
+        print(f"segibn: {_unknown(words[0])}", file=sys.stderr)
+        return EXIT_USAGE
+    verb = import_module(f"segibn.cli.{VERBS[words[0]].module}")
+    return verb.main(words[1:])
+
+
+def console_script() -> NoReturn:
+    """Enter the command; what ``pip install`` puts on the path calls this."""
+    run_main(main)
+
+
+def format_help() -> str:
+    """Return the verbs in their groups, with one example each."""
+    width = max(map(len, VERBS))
+    lines = ["usage: segibn VERB ...", "", TITLE]
+    for group in GROUPS:
+        lines += ["", f"{group.name}:   {group.example}"]
+        lines += [f"  {verb.name:<{width}}  {verb.summary}" for verb in group.verbs]
+    lines += [
+        "",
+        "segibn VERB --help has the arguments and examples of a verb; segibn --version.",
+        "A CONFIG is a YAML file, or the name of a shipped one, such as gta5_ibn.",
+    ]
+    return "\n".join(lines)
+
+
+def _version() -> str:
+    """The versions that a report of a fault should name."""
+    import platform
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        torch = f"torch {version('torch')}"
+    except PackageNotFoundError:
+        torch = "no torch"
+    return f"segibn {__version__} (Python {platform.python_version()}, {torch})"
+
+
+def _unknown(word: str) -> str:
+    if word.startswith("-"):
+        return f"unknown option {word}; options follow the verb, as in segibn train --help"
+    from difflib import get_close_matches
+
+    names = {verb.module: name for name, verb in VERBS.items()} | {name: name for name in VERBS}
+    close = [names[found] for found in get_close_matches(word, names, n=3)]
+    hint = " or ".join(f"'{name}'" for name in dict.fromkeys(close))
+    return f"no verb '{word}'; " + (f"did you mean {hint}?" if hint else "see segibn --help")
