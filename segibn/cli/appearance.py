@@ -13,6 +13,7 @@ from segibn.cli.inference import (
     inference_options,
     refuse_ensemble,
 )
+from segibn.cli.parser import verb_parser
 from segibn.config.schema import DatasetConfig
 from segibn.errors import ConfigError
 from segibn.files import write_image, write_json, write_text
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
 
 EXAMPLE = """\
 examples:
-  python tools/appearance.py runs/none runs/a runs/b --on cityscapes:val --output out
-  python tools/appearance.py runs/a --transforms RGB+50 fog night --level 5 --output out
+  segibn appearance runs/none runs/a runs/b --on cityscapes:val --output out
+  segibn appearance runs/a --transforms RGB+50 fog night --level 5 --output out
 
 changes: RGB+50, R+50, contrast-x1.5 (the paper's, on the network's input, nothing clipped); fog,
 night, rain, motion-blur, noise, jpeg (on the frame's pixels, the same for each frame's name).
@@ -39,11 +40,8 @@ PLOT_FILE, PICTURE_FILE, CONDITIONS_FILE = "appearance.png", "appearance.jpg", "
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this verb."""
-    parser = argparse.ArgumentParser(
-        prog="appearance.py",
-        description="Score networks on frames that look otherwise (IBN-Net, table 1).",
-        epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = verb_parser(
+        "appearance", "Score networks on frames that look otherwise (IBN-Net, table 1).", EXAMPLE
     )
     parser.add_argument("runs", nargs="+", metavar="RUN", help="run folders or .pt files")
     parser.add_argument(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segibn.cli.arguments import add_datasets_argument, datasets_root
+from segibn.cli.parser import verb_parser
 from segibn.config.load import load_config
 from segibn.config.schema import DatasetConfig, RunConfig
 from segibn.errors import DatasetError
@@ -17,9 +18,9 @@ if TYPE_CHECKING:
 EXAMPLE = """\
 examples:
   export SEGIBN_CACHE=/ssd/cache
-  python tools/cache_dataset.py configs/cityscapes_ibn.yaml --estimate     (writes nothing)
-  python tools/cache_dataset.py configs/cityscapes_ibn.yaml
-  python tools/train.py configs/cityscapes_ibn.yaml data.cache=disk
+  segibn cache cityscapes_ibn --estimate     (writes nothing)
+  segibn cache cityscapes_ibn
+  segibn train cityscapes_ibn data.cache=disk
 
 Give the config, and any key=value of data.train, data.mix, data.classes and data.resize, as for the
 training.
@@ -34,14 +35,13 @@ EXIT_DAMAGED = 1
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this verb."""
-    parser = argparse.ArgumentParser(
-        prog="cache_dataset.py",
-        description="Write the training frames of a config as losslessly compressed tiles, labels "
+    parser = verb_parser(
+        "cache",
+        "Write the training frames of a config as losslessly compressed tiles, labels "
         "already mapped to classes, for `data.cache: disk`. Samples stay the same to the bit.",
-        epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        EXAMPLE,
     )
-    parser.add_argument("config", type=Path, help="YAML file, such as configs/gta5_ibn.yaml")
+    parser.add_argument("config", type=Path, help="YAML file, or a shipped config's name: gta5_ibn")
     parser.add_argument(
         "overrides", nargs="*", metavar="key=value", help="config values to replace"
     )

@@ -6,14 +6,15 @@ from pathlib import Path
 from typing import get_args
 
 from segibn.cli.arguments import add_datasets_argument, datasets_root
+from segibn.cli.parser import verb_parser
 from segibn.config.schema import DatasetConfig, DatasetName
 from segibn.errors import ConfigError
 
 EXAMPLE = """\
 examples:
-  python tools/check_dataset.py cityscapes --datasets /data
-  python tools/check_dataset.py bdd100k_drivable --split val --encoding 2018
-  python tools/check_dataset.py configs/my_own.yaml      (the data sets that a config names)
+  segibn check cityscapes --datasets /data
+  segibn check bdd100k_drivable --split val --encoding 2018
+  segibn check configs/my_own.yaml      (the data sets that a config names)
 
 exit codes: 0 all good; 1 something is wrong, listed in the report; 2 a mistake in the command, or
 no data set found
@@ -23,12 +24,11 @@ EXIT_WRONG = 1
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this verb."""
-    parser = argparse.ArgumentParser(
-        prog="check_dataset.py",
-        description="Read every image and label map of a data set, with all cores, and report "
+    parser = verb_parser(
+        "check",
+        "Read every image and label map of a data set, with all cores, and report "
         "counts, missing partners, unreadable files, sizes, and the values found in labels.",
-        epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        EXAMPLE,
     )
     names = [name for name in get_args(DatasetName) if name != "folder"]
     parser.add_argument(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from segibn import provenance
 from segibn.analysis.plot_differences import Bar, draw_differences
+from segibn.cli.parser import verb_parser
 from segibn.errors import SegibnError
 from segibn.evaluation.resampling import Resampling
 from segibn.evaluation.run_comparison import (
@@ -19,9 +20,9 @@ from segibn.files import read_json, write_image, write_json
 
 EXAMPLE = """\
 example:
-  python tools/evaluate.py runs/none --dataset camvid --output none.json
-  python tools/evaluate.py runs/ibn --dataset camvid --output ibn.json
-  python tools/compare_runs.py none.json ibn.json --output compared.json --plot compared.png
+  segibn evaluate runs/none --dataset camvid --output none.json
+  segibn evaluate runs/ibn --dataset camvid --output ibn.json
+  segibn compare none.json ibn.json --output compared.json --plot compared.png
 
 The first file is the reference of all others. Needs no torch.
 """
@@ -30,13 +31,10 @@ The first file is the reference of all others. Needs no torch.
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this verb."""
     how = Resampling()
-    parser = argparse.ArgumentParser(
-        prog="compare_runs.py",
-        description="Is run B better than run A? Differences per class with intervals.",
-        epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = verb_parser(
+        "compare", "Is run B better than run A? Differences per class with intervals.", EXAMPLE
     )
-    parser.add_argument("reference", type=Path, metavar="A.json", help="of evaluate.py or score.py")
+    parser.add_argument("reference", type=Path, metavar="A.json", help="of segibn evaluate or score")
     parser.add_argument("others", type=Path, nargs="+", metavar="B.json")
     parser.add_argument(
         "--level", type=float, default=how.level, help=f"of the intervals ({how.level})"
@@ -99,7 +97,7 @@ def _load(paths: Sequence[Path]) -> list[NamedScores]:
         data = read_json(path)
         if not isinstance(data, dict):
             raise SegibnError(
-                f"{path} is no scores file of one run; tools/evaluate.py --output writes one"
+                f"{path} is no scores file of one run; segibn evaluate --output writes one"
             )
         loaded.append(NamedScores(title, Scores.from_dict(data, str(path))))
     return loaded

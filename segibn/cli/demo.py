@@ -10,29 +10,21 @@ from pathlib import Path
 
 from segibn.cli.arguments import parse_evaluation_set
 from segibn.cli.make_sample_data import main as make_sample_data
+from segibn.cli.parser import verb_parser
 from segibn.cli.study import run_study
 from segibn.config.load import load_config
 from segibn.evaluation.protocols import PROTOCOLS
 
-CONFIGS = ("sample_none.yaml", "sample_ibn.yaml", "sample_ibn_b.yaml")
+CONFIGS = ("sample_none", "sample_ibn", "sample_ibn_b")
 SETS = ("gta5:val", "cityscapes:val")
 
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this verb."""
-    parser = argparse.ArgumentParser(
-        prog="demo.py", description="Paint sample data, train three networks, compare them."
-    )
+    parser = verb_parser("demo", "Paint sample data, train three networks, compare them.")
     parser.add_argument("--output", type=Path, default=Path("runs/demo"), metavar="DIR")
     parser.add_argument(
         "--seed", type=int, default=0, help="of scenes, weights, sample order and augmentation"
-    )
-    parser.add_argument(
-        "--configs",
-        type=Path,
-        default=Path(__file__).resolve().parents[2] / "configs",
-        metavar="DIR",
-        help="folder of the sample_*.yaml configs",
     )
     parser.add_argument(
         "--frames",
@@ -54,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     output: Path = arguments.output
     datasets = output / f"data_seed{arguments.seed}"
     overrides = [*arguments.set, f"seed={arguments.seed}"]
-    configs = [load_config(arguments.configs / name, overrides) for name in CONFIGS]
+    configs = [load_config(name, overrides) for name in CONFIGS]
     print("1/3  painting sample data")
     painting = ["--output", str(datasets), "--seed", str(arguments.seed)]
     painting += ["--sets", "gta5", "cityscapes", "--val-only", "cityscapes"]

@@ -9,26 +9,22 @@ from typing import get_args
 from segibn.cli.arguments import add_datasets_argument, datasets_root
 from segibn.cli.inference import add_inference_arguments, device_of, inference_options
 from segibn.cli.measurements import add_measurement_arguments, complete, show
+from segibn.cli.parser import verb_parser
 from segibn.config.schema import DatasetConfig, DatasetName
 from segibn.errors import ConfigError
 from segibn.files import write_json
 
 EXAMPLE = """\
 examples:
-  python tools/evaluate.py runs/gta5_ibn --dataset cityscapes --split val --output scores.json
-  python tools/evaluate.py runs/a --recipe configs/inference/multi_scale_flip.yaml --ensemble runs/b
-  torchrun --nproc_per_node=4 tools/evaluate.py runs/gta5_ibn     (the run's own held-out set)
+  segibn evaluate runs/gta5_ibn --dataset cityscapes --split val --output scores.json
+  segibn evaluate runs/a --recipe inference/multi_scale_flip --ensemble runs/b
+  torchrun --nproc_per_node=4 -m segibn evaluate runs/gta5_ibn     (the run's own held-out set)
 """
 
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this verb."""
-    parser = argparse.ArgumentParser(
-        prog="evaluate.py",
-        description="Score a trained network on a labelled set.",
-        epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = verb_parser("evaluate", "Score a trained network on a labelled set.", EXAMPLE)
     parser.add_argument("run", metavar="RUN_OR_CHECKPOINT", help="run folder or .pt file")
     known = [name for name in get_args(DatasetName) if name != "folder"]
     parser.add_argument("--dataset", choices=known, help="default: the data.val of the run")

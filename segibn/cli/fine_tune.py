@@ -12,6 +12,7 @@ from segibn.cli.arguments import add_study_arguments, datasets_root, parse_label
 from segibn.cli.fine_tune_plan import open_sources, plan_trainings
 from segibn.cli.fine_tune_report import MARKDOWN_FILE, PICTURE_FILE, write_fine_tune
 from segibn.cli.fine_tune_runs import check_sets, score_trainings, train_all
+from segibn.cli.parser import verb_parser
 from segibn.config.load import load_config
 from segibn.config.schema import DatasetConfig, RunConfig
 from segibn.errors import ConfigError
@@ -20,9 +21,9 @@ SHARES = (0.1, 0.2, 0.3, 1.0)
 
 EXAMPLE = """\
 examples:
-  python tools/fine_tune.py configs/cityscapes_none.yaml configs/cityscapes_ibn.yaml \\
+  segibn fine-tune cityscapes_none cityscapes_ibn \\
       --from runs/gta5_none runs/gta5_ibn --datasets /data --output runs/fine_tune
-  python tools/fine_tune.py configs/cityscapes_ibn.yaml --from configs/gta5_ibn.yaml \\
+  segibn fine-tune cityscapes_ibn --from gta5_ibn \\
       --shares 0.1 1 --seeds 0 1 2 --datasets /data --output runs/fine_tune \\
       --on bdd100k_semseg:val --results results/fine_tune
 
@@ -42,11 +43,10 @@ fine_tune.png
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this verb."""
-    parser = argparse.ArgumentParser(
-        prog="fine_tune.py",
-        description="Fine-tune networks on shares of a target's training set and score them.",
-        epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = verb_parser(
+        "fine-tune",
+        "Fine-tune networks on shares of a target's training set and score them.",
+        EXAMPLE,
     )
     parser.add_argument("configs", nargs="+", type=Path, help="YAML files that train on the target")
     parser.add_argument(

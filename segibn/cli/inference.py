@@ -133,7 +133,7 @@ def refuse_ensemble(arguments: argparse.Namespace) -> None:
     if runs := ensemble_runs(arguments):
         raise ConfigError(
             f"{arguments.recipe} averages {len(runs)} networks with each run, but here each is "
-            "scored by itself; use a recipe without `ensemble`, or tools/evaluate.py"
+            "scored by itself; use a recipe without `ensemble`, or segibn evaluate"
         )
 
 

@@ -7,12 +7,13 @@ from pathlib import Path
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from segibn.cli.parser import verb_parser
 from segibn.synthetic.write import SETS, SampleSpec, frame_jobs, write_sample_data
 
 EXAMPLE = """\
 example:
-  python tools/make_sample_data.py --output datasets/sample
-  python tools/make_sample_data.py --output /tmp/sample --frames 400 100 --size 256 512 --seed 1
+  segibn sample-data --output datasets/sample
+  segibn sample-data --output /tmp/sample --frames 400 100 --size 256 512 --seed 1
 
 The folder then serves as --datasets DIR (or SEGIBN_DATASETS): gta5/ in the game look, cityscapes/
 and bdd100k/ in the camera look.
@@ -21,11 +22,10 @@ and bdd100k/ in the camera look.
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this verb."""
-    parser = argparse.ArgumentParser(
-        prog="make_sample_data.py",
-        description="Paint driving scenes in two looks, in the layouts of official data sets.",
-        epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = verb_parser(
+        "sample-data",
+        "Paint driving scenes in two looks, in the layouts of official data sets.",
+        EXAMPLE,
     )
     spec = SampleSpec()
     parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="new folder")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from segibn.cli.inference import add_inference_arguments, device_of, inference_options
+from segibn.cli.parser import verb_parser
 from segibn.errors import SubmissionError
 from segibn.submission.catalog import FORMATS
 from segibn.submission.format import Format
@@ -19,30 +20,25 @@ if TYPE_CHECKING:
 
 EXAMPLE = """\
 examples:
-  python tools/make_submission.py wad runs/bdd_drivable_ibn \\
+  segibn submit wad runs/bdd_drivable_ibn \\
       --images bdd100k/images/100k/test --output wad.zip --expect-test-set
-  python tools/make_submission.py bdd100k_drivable runs/bdd_drivable_ibn \\
+  segibn submit bdd100k_drivable runs/bdd_drivable_ibn \\
       --images bdd100k/images/100k/test --output drivable.json
-  python tools/make_submission.py cityscapes runs/cityscapes_ibn \\
+  segibn submit cityscapes runs/cityscapes_ibn \\
       --images cityscapes/leftImg8bit/test --output cityscapes.zip --expect-test-set
 
 The file appears when it is whole and checked. After a kill the same command goes on with the
 frames that were not finished.
 """
 _TRAINED_ON = {
-    3: "drivable area (background, direct, alternative), such as configs/bdd_drivable_ibn.yaml",
-    19: "the 19 classes of Cityscapes, such as configs/cityscapes_ibn.yaml",
+    3: "drivable area (background, direct, alternative), such as by bdd_drivable_ibn",
+    19: "the 19 classes of Cityscapes, such as by cityscapes_ibn",
 }
 
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this verb."""
-    parser = argparse.ArgumentParser(
-        prog="make_submission.py",
-        description="Write a benchmark submission, and check it.",
-        epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = verb_parser("submit", "Write a benchmark submission, and check it.", EXAMPLE)
     benchmarks = parser.add_subparsers(dest="benchmark", required=True)
     for name, form in FORMATS.items():
         values = ", ".join(_values(form))

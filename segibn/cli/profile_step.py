@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from segibn import provenance
 from segibn.cli.arguments import add_datasets_argument, datasets_root
+from segibn.cli.parser import verb_parser
 from segibn.config.load import load_config
 from segibn.files import write_json, write_text
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 EXAMPLE = """\
 example:
-  python tools/profile_step.py configs/gta5_ibn.yaml --datasets /data --steps 10
+  segibn profile gta5_ibn --datasets /data --steps 10
 
 The folder gets profile.txt and profile.json (the tables), and trace.json.gz: open it in
 https://ui.perfetto.dev or chrome://tracing.
@@ -25,13 +26,10 @@ https://ui.perfetto.dev or chrome://tracing.
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this verb."""
-    parser = argparse.ArgumentParser(
-        prog="profile_step.py",
-        description="Train for a few updates and say where their time goes.",
-        epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = verb_parser(
+        "profile", "Train for a few updates and say where their time goes.", EXAMPLE
     )
-    parser.add_argument("config", type=Path, help="YAML file, such as configs/gta5_ibn.yaml")
+    parser.add_argument("config", type=Path, help="YAML file, or a shipped config's name: gta5_ibn")
     parser.add_argument(
         "overrides", nargs="*", metavar="key=value", help="config values to replace"
     )

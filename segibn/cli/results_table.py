@@ -4,15 +4,16 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from segibn.cli.parser import verb_parser
 from segibn.files import write_text
 from segibn.report.tables import fill_tables
 
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this verb."""
-    parser = argparse.ArgumentParser(
-        prog="results_table.py",
-        description="Render the tables between <!-- results:NAME --> and <!-- /results --> from "
+    parser = verb_parser(
+        "results-table",
+        "Render the tables between <!-- results:NAME --> and <!-- /results --> from "
         "results/NAME/cross_domain.json or fine_tune.json.",
     )
     parser.add_argument("file", type=Path, help="Markdown file, such as README.md")
@@ -34,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"{arguments.file}: tables are up to date")
         return 0
     if arguments.check:
-        print(f"{arguments.file}: tables differ from results/; run tools/results_table.py on it")
+        print(f"{arguments.file}: tables differ from results/; run segibn results-table on it")
         return 1
     write_text(arguments.file, new)
     print(f"{arguments.file}: tables written")

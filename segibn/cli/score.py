@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from segibn.cli.measurements import add_measurement_arguments, complete, show
+from segibn.cli.parser import verb_parser
 from segibn.evaluation.bdd100k_toolkit import TASKS, ToolkitScores, score_toolkit
 from segibn.evaluation.drivable import DrivableScores
 from segibn.evaluation.drivable_encoding import DRIVABLE_ENCODINGS
@@ -18,11 +19,11 @@ from segibn.evaluation.scores import Scores
 
 EXAMPLE = """\
 examples:
-  python tools/score.py semseg --target gtFine/val --pred results --encoding label_ids
-  python tools/score.py semseg --target labels --pred preds --labels bdd100k --policy bdd100k --json
-  python tools/score.py cityscapes --target gtFine/val --pred results --output official.json
-  python tools/score.py bdd100k --target labels/sem_seg/masks/val --pred preds
-  python tools/score.py drivable --target drivable_maps/labels/val --pred preds
+  segibn score semseg --target gtFine/val --pred results --encoding label_ids
+  segibn score semseg --target labels --pred preds --labels bdd100k --policy bdd100k --json
+  segibn score cityscapes --target gtFine/val --pred results --output official.json
+  segibn score bdd100k --target labels/sem_seg/masks/val --pred preds
+  segibn score drivable --target drivable_maps/labels/val --pred preds
 
 Files are matched by name with the official suffixes ignored. Scores in the JSON are fractions.
 """
@@ -30,12 +31,7 @@ Files are matched by name with the official suffixes ignored. Scores in the JSON
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this verb."""
-    parser = argparse.ArgumentParser(
-        prog="score.py",
-        description="Score predicted label maps (PNG) against ground truth.",
-        epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = verb_parser("score", "Score predicted label maps (PNG) against ground truth.", EXAMPLE)
     tasks = parser.add_subparsers(dest="task", required=True)
     _add_semseg(tasks)
     _add_cityscapes(tasks)

@@ -5,14 +5,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from segibn.cli.arguments import add_study_arguments, datasets_root, parse_labelled_set
+from segibn.cli.parser import verb_parser
 from segibn.config.load import load_config
 from segibn.config.schema import DatasetConfig, RunConfig
 from segibn.errors import SegibnError
 
 EXAMPLE = """\
 example (real frames, three networks, three seeds):
-  python tools/study.py configs/real/camera_none.yaml configs/real/camera_ibn.yaml \\
-      configs/real/camera_ibn_b.yaml --seeds 0 1 2 --datasets /data --output runs/camera \\
+  segibn study real/camera_none real/camera_ibn real/camera_ibn_b \\
+      --seeds 0 1 2 --datasets /data --output runs/camera \\
       --on camvid:val cityscapes:val --results results/camera_to_camera
 
 the label of --on names a column, that of --train-label the training domain; where both are the
@@ -25,13 +26,10 @@ repeated, and given with fewer configs or seeds to several processes at a time.
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this verb."""
-    parser = argparse.ArgumentParser(
-        prog="study.py",
-        description="Train configs with several seeds and score all of them on the same sets.",
-        epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = verb_parser(
+        "study", "Train configs with several seeds and score all of them on the same sets.", EXAMPLE
     )
-    parser.add_argument("configs", nargs="+", type=Path, help="YAML files")
+    parser.add_argument("configs", nargs="+", type=Path, help="YAML files, or names of shipped configs")
     parser.add_argument(
         "--on",
         nargs="+",

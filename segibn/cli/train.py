@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from segibn.cli.arguments import add_datasets_argument, datasets_root
+from segibn.cli.parser import verb_parser
 from segibn.config.load import load_config
 
 EXAMPLE = """\
 example:
-  python tools/train.py configs/gta5_ibn.yaml --datasets /data optim.lr=0.02
-  python tools/train.py configs/gta5_ibn.yaml --datasets /data --dry-run
-  torchrun --standalone --nproc_per_node=8 tools/train.py configs/gta5_ibn.yaml --datasets /data
+  segibn train gta5_ibn --datasets /data optim.lr=0.02
+  segibn train gta5_ibn --datasets /data --dry-run
+  torchrun --standalone --nproc_per_node=8 -m segibn train gta5_ibn --datasets /data
 
 exit codes: 0 trained; 2 a mistake in config, data or files; 3 another process of the run was lost;
 130 or 143 stopped by Ctrl-C or SIGTERM after saving (go on with --resume auto)
@@ -21,13 +22,8 @@ exit codes: 0 trained; 2 a mistake in config, data or files; 3 another process o
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this verb."""
-    parser = argparse.ArgumentParser(
-        prog="train.py",
-        description="Train a segmentation network as a config says.",
-        epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("config", type=Path, help="YAML file, such as configs/gta5_ibn.yaml")
+    parser = verb_parser("train", "Train a segmentation network as a config says.", EXAMPLE)
+    parser.add_argument("config", type=Path, help="YAML file, or a shipped config's name: gta5_ibn")
     parser.add_argument(
         "overrides", nargs="*", metavar="key=value", help="config values to replace"
     )

@@ -7,6 +7,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from segibn.cli.parser import verb_parser
 from segibn.cli.progress import FrameProgress
 from segibn.files import write_json
 from segibn.submission.catalog import FORMATS
@@ -16,11 +17,11 @@ from segibn.submission.score import LocalScorer
 
 EXAMPLE = """\
 examples:
-  python tools/validate_submission.py wad.zip --format wad
-  python tools/validate_submission.py wad.zip --format wad --images bdd100k/images/100k/test
-  python tools/validate_submission.py val.zip --format cityscapes --ids val.txt \\
+  segibn validate-submission wad.zip --format wad
+  segibn validate-submission wad.zip --format wad --images bdd100k/images/100k/test
+  segibn validate-submission val.zip --format cityscapes --ids val.txt \\
       --labels cityscapes/gtFine/val
-  python tools/validate_submission.py drivable.json --format bdd100k_drivable --json report.json
+  segibn validate-submission drivable.json --format bdd100k_drivable --json report.json
 
 Without --ids and --images the official test set must be in it. Exit status: 0 valid, 1 faults
 (all of them are listed), 2 the file cannot be read at all.
@@ -29,11 +30,10 @@ Without --ids and --images the official test set must be in it. Exit status: 0 v
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this verb."""
-    parser = argparse.ArgumentParser(
-        prog="validate_submission.py",
-        description="Read a submission back as the benchmark would, and list every fault.",
-        epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = verb_parser(
+        "validate-submission",
+        "Read a submission back as the benchmark would, and list every fault.",
+        EXAMPLE,
     )
     parser.add_argument("file", type=Path, metavar="ZIP", help="or run-length JSON (BDD100K)")
     parser.add_argument("--format", choices=FORMATS, required=True)
