@@ -14,12 +14,11 @@ from segibn.cli.inference import (
     refuse_ensemble,
 )
 from segibn.cli.parser import verb_parser
-from segibn.config.schema import DatasetConfig
 from segibn.errors import ConfigError
-from segibn.files import write_image, write_json, write_text
 
 if TYPE_CHECKING:
     from segibn.cli.scoring import TrainedRun
+    from segibn.config.schema import DatasetConfig
     from segibn.data.frames import Frames
     from segibn.engine.scoring import Preparation
 
@@ -69,6 +68,9 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the verb; runs on every rank of a torchrun launch, the first one prints and writes."""
     arguments = build_parser().parse_args(argv)
+
+    from segibn.files import write_image, write_json, write_text
+
     on = None if arguments.on is None else parse_labelled_set(arguments.on)
 
     from segibn import distributed
@@ -116,7 +118,7 @@ def _changes(given: Sequence[str] | None) -> list[str]:
     return [name for name in TRANSFORMS if name == ORIGINAL or not given or name in given]
 
 
-def _check_runs(paths: Sequence[str], dataset: DatasetConfig, root: Path) -> "Frames":
+def _check_runs(paths: Sequence[str], dataset: "DatasetConfig", root: Path) -> "Frames":
     """Refuse before any work what cannot be compared; returns the frames of the set.
 
     Raises:
@@ -135,7 +137,7 @@ def _check_runs(paths: Sequence[str], dataset: DatasetConfig, root: Path) -> "Fr
     return frames
 
 
-def _own_set(run: "TrainedRun") -> tuple[str, DatasetConfig]:
+def _own_set(run: "TrainedRun") -> "tuple[str, DatasetConfig]":
     from segibn.engine.scoring import set_name
 
     own = run.config.data.val
@@ -148,7 +150,7 @@ def _row(
     run: "TrainedRun",
     change: str,
     label: str,
-    dataset: DatasetConfig,
+    dataset: "DatasetConfig",
     arguments: argparse.Namespace,
 ) -> dict[str, Any]:
     """Score one run under one change; on every rank."""
@@ -205,7 +207,10 @@ def _plot(rows: Sequence[Mapping[str, Any]], label: str) -> Any:
 
 
 def _sheet(
-    run: "TrainedRun", dataset: DatasetConfig, changes: Sequence[str], arguments: argparse.Namespace
+    run: "TrainedRun",
+    dataset: "DatasetConfig",
+    changes: Sequence[str],
+    arguments: argparse.Namespace,
 ) -> Any:
     """One frame of the set under every change."""
     from segibn.cli.pictures import appearance_sheet

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 
 from segibn.cli.arguments import add_datasets_argument, datasets_root
 from segibn.cli.parser import verb_parser
-from segibn.config.load import load_config
-from segibn.config.schema import DatasetConfig, RunConfig
 from segibn.errors import DatasetError
 
 if TYPE_CHECKING:
+    from segibn.config.schema import DatasetConfig, RunConfig
     from segibn.data.disk_cache_build import CacheJob
 
 EXAMPLE = """\
@@ -66,6 +65,9 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the verb; see ``EXAMPLE`` for what it returns."""
     arguments = build_parser().parse_intermixed_args(argv)
+
+    from segibn.config.load import load_config
+
     config = load_config(arguments.config, arguments.overrides)
 
     from segibn.data.fingerprint import cache_folder
@@ -102,7 +104,9 @@ def _run(job: "CacheJob", arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _job_of(config: RunConfig, dataset: DatasetConfig, datasets: Path, root: Path) -> "CacheJob":
+def _job_of(
+    config: "RunConfig", dataset: "DatasetConfig", datasets: Path, root: Path
+) -> "CacheJob":
     from segibn.data.build import build_label_set, index_dataset
     from segibn.data.build_cache import tiles_folder
     from segibn.data.disk_cache_build import CacheJob

@@ -3,12 +3,15 @@
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import get_args
+from typing import TYPE_CHECKING
 
 from segibn.cli.arguments import add_datasets_argument, datasets_root
 from segibn.cli.parser import verb_parser
-from segibn.config.schema import DatasetConfig, DatasetName
+from segibn.config.dataset_names import OFFICIAL
 from segibn.errors import ConfigError
+
+if TYPE_CHECKING:
+    from segibn.config.schema import DatasetConfig
 
 EXAMPLE = """\
 examples:
@@ -30,7 +33,7 @@ def build_parser() -> argparse.ArgumentParser:
         "counts, missing partners, unreadable files, sizes, and the values found in labels.",
         EXAMPLE,
     )
-    names = [name for name in get_args(DatasetName) if name != "folder"]
+    names = OFFICIAL
     parser.add_argument(
         "name", metavar="NAME", help=f"{', '.join(names)}, or a config file (its data sets)"
     )
@@ -76,12 +79,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0 if all(report.ok for report in reports) else EXIT_WRONG
 
 
-def _datasets(arguments: argparse.Namespace, root: Path) -> list[DatasetConfig]:
+def _datasets(arguments: argparse.Namespace, root: Path) -> "list[DatasetConfig]":
     """The splits to check: those of a config, the one that was named, or all that are there."""
+    from segibn.config.schema import DatasetConfig
+
     name, split = arguments.name, arguments.split
     if name.endswith((".yaml", ".yml")):
         return _of_config(Path(name), split)
-    known = [n for n in get_args(DatasetName) if n != "folder"]
+    known = OFFICIAL
     if name not in known:
         raise ConfigError(
             f"no data set '{name}'; there are {', '.join(known)}. For data of your own give the "
@@ -103,7 +108,7 @@ def _datasets(arguments: argparse.Namespace, root: Path) -> list[DatasetConfig]:
     ]
 
 
-def _of_config(path: Path, split: str | None) -> list[DatasetConfig]:
+def _of_config(path: Path, split: str | None) -> "list[DatasetConfig]":
     from segibn.config.load import load_config
 
     data = load_config(path).data

@@ -9,8 +9,6 @@ from segibn.cli.arguments import add_datasets_argument, datasets_root, parse_lab
 from segibn.cli.inference import add_inference_arguments, inference_options, refuse_ensemble
 from segibn.cli.parser import verb_parser
 from segibn.errors import ConfigError
-from segibn.evaluation.inference_table import format_inference
-from segibn.files import write_json, write_text
 
 EXAMPLE = """\
 example, after `make demo`: whole frames against sliding windows
@@ -57,6 +55,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     from segibn import distributed
     from segibn.cli.inference import device_of
+    from segibn.evaluation.inference_table import format_inference
+    from segibn.files import write_json, write_text
 
     with distributed.process_group(device_of(arguments)):
         rows, conditions = _score_all(arguments)

@@ -3,20 +3,13 @@
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from segibn import provenance
-from segibn.analysis.plot_differences import Bar, draw_differences
 from segibn.cli.parser import verb_parser
 from segibn.errors import SegibnError
-from segibn.evaluation.resampling import Resampling
-from segibn.evaluation.run_comparison import (
-    Comparison,
-    NamedScores,
-    compare_runs,
-    format_comparison,
-)
-from segibn.evaluation.scores import Scores
-from segibn.files import read_json, write_image, write_json
+
+if TYPE_CHECKING:
+    from segibn.evaluation.run_comparison import Comparison, NamedScores
 
 EXAMPLE = """\
 example:
@@ -30,11 +23,15 @@ The first file is the reference of all others. Needs no torch.
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this verb."""
+    from segibn.evaluation.resampling import Resampling
+
     how = Resampling()
     parser = verb_parser(
         "compare", "Is run B better than run A? Differences per class with intervals.", EXAMPLE
     )
-    parser.add_argument("reference", type=Path, metavar="A.json", help="of segibn evaluate or score")
+    parser.add_argument(
+        "reference", type=Path, metavar="A.json", help="of segibn evaluate or score"
+    )
     parser.add_argument("others", type=Path, nargs="+", metavar="B.json")
     parser.add_argument(
         "--level", type=float, default=how.level, help=f"of the intervals ({how.level})"
@@ -61,6 +58,12 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the verb; returns 0."""
     arguments = build_parser().parse_args(argv)
+
+    from segibn import provenance
+    from segibn.evaluation.resampling import Resampling
+    from segibn.evaluation.run_comparison import compare_runs, format_comparison
+    from segibn.files import write_image, write_json
+
     how = Resampling(arguments.level, arguments.resamples, arguments.seed)
     reference, *others = _load([arguments.reference, *arguments.others])
     found = [
@@ -88,8 +91,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _load(paths: Sequence[Path]) -> list[NamedScores]:
+def _load(paths: Sequence[Path]) -> "list[NamedScores]":
     """Read scores files; called by their names, or by their paths where names repeat."""
+    from segibn.evaluation.run_comparison import NamedScores
+    from segibn.evaluation.scores import Scores
+    from segibn.files import read_json
+
     stems = [path.stem for path in paths]
     titles = stems if len(set(stems)) == len(stems) else [str(path) for path in paths]
     loaded = []
@@ -103,8 +110,10 @@ def _load(paths: Sequence[Path]) -> list[NamedScores]:
     return loaded
 
 
-def _draw(found: Sequence[Comparison]):
+def _draw(found: "Sequence[Comparison]"):
     """Draw every class and the mean, one colour for each run against the reference."""
+    from segibn.analysis.plot_differences import Bar, draw_differences
+
     first = found[0]
     rows = [row.name for row in (*first.classes, first.mean)]
     bars = {

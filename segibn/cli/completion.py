@@ -34,9 +34,10 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the verb; returns 0."""
+    shell = build_parser().parse_args(argv).shell
+
     from segibn.cli.completion_scripts import SCRIPTS
 
-    shell = build_parser().parse_args(argv).shell
     print(SCRIPTS[shell](words_of_all()), end="")
     return 0
 
@@ -58,10 +59,8 @@ class Words:
         self.options: dict[str, list[str] | None] = {}
         self.file_options: list[str] = []
         self.helps: dict[str, str] = {}
-        self._names = {
-            **dict.fromkeys(_CONFIGS, [name for name in configs if not name.startswith(RECIPES)]),
-            **dict.fromkeys(_RECIPES, [name for name in configs if name.startswith(RECIPES)]),
-        }
+        self._configs = [name for name in configs if not name.startswith(RECIPES)]
+        self._recipes = [name for name in configs if name.startswith(RECIPES)]
         self._add(parser)
 
     def _add(self, parser: argparse.ArgumentParser) -> None:
@@ -71,7 +70,8 @@ class Words:
                 for sub in action.choices.values():
                     self._add(sub)
                 continue
-            names = self._names.get(action.dest, [])
+            names = self._configs if action.dest in _CONFIGS else []
+            names = self._recipes if action.dest in _RECIPES else names
             values = [*map(str, action.choices or ()), *names]
             if not action.option_strings:
                 self.plain += values

@@ -5,12 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from segibn.cli.arguments import add_datasets_argument, datasets_root
-from segibn.cli.comparison import MARKDOWN_FILE, PICTURE_FILE, cross_domain, draw_comparison
 from segibn.cli.inference import add_inference_arguments
 from segibn.cli.parser import verb_parser
 from segibn.cli.protocol import add_protocol_arguments, protocol_sets
 from segibn.errors import ConfigError
-from segibn.evaluation.cross_domain import format_cross_domain
 from segibn.evaluation.protocols import PROTOCOLS
 
 EXAMPLE = """\
@@ -47,6 +45,10 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the verb; runs on every rank of a torchrun launch, the first one prints and writes."""
     arguments = build_parser().parse_args(argv)
+
+    from segibn.cli.comparison import MARKDOWN_FILE, PICTURE_FILE, cross_domain, draw_comparison
+    from segibn.evaluation.cross_domain import format_cross_domain
+
     sets = protocol_sets(arguments.protocol, arguments.on)
     if arguments.picture and arguments.output is None:
         raise ConfigError("--picture needs --output DIR")

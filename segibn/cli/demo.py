@@ -9,10 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from segibn.cli.arguments import parse_evaluation_set
-from segibn.cli.make_sample_data import main as make_sample_data
 from segibn.cli.parser import verb_parser
-from segibn.cli.study import run_study
-from segibn.config.load import load_config
 from segibn.evaluation.protocols import PROTOCOLS
 
 CONFIGS = ("sample_none", "sample_ibn", "sample_ibn_b")
@@ -43,6 +40,12 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the verb."""
     arguments = build_parser().parse_args(argv)
+
+    from segibn.cli.comparison import PICTURE_FILE, draw_comparison
+    from segibn.cli.make_sample_data import main as make_sample_data
+    from segibn.cli.study import run_study
+    from segibn.config.load import load_config
+
     output: Path = arguments.output
     datasets = output / f"data_seed{arguments.seed}"
     overrides = [*arguments.set, f"seed={arguments.seed}"]
@@ -63,8 +66,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         published_note=PROTOCOLS["sample"].note,
     )
     print("3/3  drawing frames, truth and predictions side by side")
-    from segibn.cli.cross_domain import PICTURE_FILE, draw_comparison
-
     draw_comparison(runs, sets, datasets, output / PICTURE_FILE)
     print((output / "cross_domain.md").read_text(encoding="utf-8"))
     for name in ("cross_domain.json", "cross_domain.md", PICTURE_FILE):

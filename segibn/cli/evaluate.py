@@ -4,15 +4,17 @@ import argparse
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import get_args
+from typing import TYPE_CHECKING
 
 from segibn.cli.arguments import add_datasets_argument, datasets_root
 from segibn.cli.inference import add_inference_arguments, device_of, inference_options
 from segibn.cli.measurements import add_measurement_arguments, complete, show
 from segibn.cli.parser import verb_parser
-from segibn.config.schema import DatasetConfig, DatasetName
+from segibn.config.dataset_names import OFFICIAL
 from segibn.errors import ConfigError
-from segibn.files import write_json
+
+if TYPE_CHECKING:
+    from segibn.config.schema import DatasetConfig
 
 EXAMPLE = """\
 examples:
@@ -26,7 +28,7 @@ def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this verb."""
     parser = verb_parser("evaluate", "Score a trained network on a labelled set.", EXAMPLE)
     parser.add_argument("run", metavar="RUN_OR_CHECKPOINT", help="run folder or .pt file")
-    known = [name for name in get_args(DatasetName) if name != "folder"]
+    known = OFFICIAL
     parser.add_argument("--dataset", choices=known, help="default: the data.val of the run")
     parser.add_argument("--split", default="val", help="split of --dataset (default: val)")
     parser.add_argument(
@@ -53,6 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from segibn import distributed  # torch only after the arguments are known to be right
     from segibn.cli.pictures import ScorePictures
     from segibn.cli.scoring import circumstances, frames_of, load_ensemble, score_run
+    from segibn.files import write_json
 
     run = load_ensemble(arguments)
     dataset = _dataset(arguments, run.config.data.val)
@@ -85,8 +88,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _dataset(arguments: argparse.Namespace, own: DatasetConfig | None) -> DatasetConfig:
+def _dataset(arguments: argparse.Namespace, own: "DatasetConfig | None") -> "DatasetConfig":
     """The set that was asked for; without --dataset the run's own held-out one."""
+    from segibn.config.schema import DatasetConfig
+
     if arguments.dataset is not None:
         if arguments.label_map and arguments.dataset != "mapillary":
             raise ConfigError(f"--label-map belongs to mapillary, not to {arguments.dataset}")

@@ -9,7 +9,6 @@ from segibn.cli.arguments import add_datasets_argument, datasets_root, parse_lab
 from segibn.cli.inference import add_inference_arguments, device_of, inference_options
 from segibn.cli.parser import verb_parser
 from segibn.errors import ConfigError
-from segibn.files import write_image, write_json, write_text
 
 if TYPE_CHECKING:
     import numpy as np
@@ -63,6 +62,9 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the verb; runs on every rank of a torchrun launch, the first one prints and writes."""
     arguments = build_parser().parse_args(argv)
+
+    from segibn.files import write_image, write_json, write_text
+
     pair = [parse_labelled_set(text) for text in arguments.domains]
     if arguments.frames < 2:
         raise ConfigError("--frames: a domain needs at least two frames to have a variance")

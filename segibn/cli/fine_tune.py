@@ -7,15 +7,14 @@ with 10, 20, 30 and 100 % of Cityscapes.
 import argparse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from segibn.cli.arguments import add_study_arguments, datasets_root, parse_labelled_set
-from segibn.cli.fine_tune_plan import open_sources, plan_trainings
-from segibn.cli.fine_tune_report import MARKDOWN_FILE, PICTURE_FILE, write_fine_tune
-from segibn.cli.fine_tune_runs import check_sets, score_trainings, train_all
 from segibn.cli.parser import verb_parser
-from segibn.config.load import load_config
-from segibn.config.schema import DatasetConfig, RunConfig
 from segibn.errors import ConfigError
+
+if TYPE_CHECKING:
+    from segibn.config.schema import DatasetConfig, RunConfig
 
 SHARES = (0.1, 0.2, 0.3, 1.0)
 
@@ -90,6 +89,12 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the verb; runs on every rank of a torchrun launch, the first one prints and writes."""
     arguments = build_parser().parse_args(argv)
+
+    from segibn.cli.fine_tune_plan import open_sources, plan_trainings
+    from segibn.cli.fine_tune_report import MARKDOWN_FILE, PICTURE_FILE, write_fine_tune
+    from segibn.cli.fine_tune_runs import check_sets, score_trainings, train_all
+    from segibn.config.load import load_config
+
     sets = dict(parse_labelled_set(text) for text in arguments.on)
     seeds = list(dict.fromkeys(arguments.seeds))
     configs = [
@@ -136,8 +141,8 @@ def parse_share(text: str) -> float:
 
 
 def _with_target(
-    config: RunConfig, sets: Mapping[str, DatasetConfig]
-) -> Mapping[str, DatasetConfig]:
+    config: "RunConfig", sets: "Mapping[str, DatasetConfig]"
+) -> "Mapping[str, DatasetConfig]":
     """The target's validation frames first, then what ``--on`` names."""
     from segibn.engine.scoring import set_name
 

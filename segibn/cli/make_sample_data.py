@@ -5,10 +5,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
 from segibn.cli.parser import verb_parser
-from segibn.synthetic.write import SETS, SampleSpec, frame_jobs, write_sample_data
 
 EXAMPLE = """\
 example:
@@ -22,6 +19,8 @@ and bdd100k/ in the camera look.
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this verb."""
+    from segibn.synthetic.write import SETS, SampleSpec
+
     parser = verb_parser(
         "sample-data",
         "Paint driving scenes in two looks, in the layouts of official data sets.",
@@ -64,6 +63,17 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the verb; 0 when the folder holds what was asked for."""
     arguments = build_parser().parse_args(argv)
+
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    from segibn.synthetic.write import SETS, SampleSpec, frame_jobs, write_sample_data
+
     spec = SampleSpec(
         seed=arguments.seed,
         frames=tuple(arguments.frames),

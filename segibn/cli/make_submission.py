@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any
 from segibn.cli.inference import add_inference_arguments, device_of, inference_options
 from segibn.cli.parser import verb_parser
 from segibn.errors import SubmissionError
-from segibn.submission.catalog import FORMATS
-from segibn.submission.format import Format
 
 if TYPE_CHECKING:
     import numpy as np
 
     from segibn.cli.scoring import TrainedRun
+    from segibn.submission.format import Format
 
 EXAMPLE = """\
 examples:
@@ -38,6 +37,8 @@ _TRAINED_ON = {
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this verb."""
+    from segibn.submission.catalog import FORMATS
+
     parser = verb_parser("submit", "Write a benchmark submission, and check it.", EXAMPLE)
     benchmarks = parser.add_subparsers(dest="benchmark", required=True)
     for name, form in FORMATS.items():
@@ -66,6 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from segibn.cli.progress import Phases
     from segibn.cli.scoring import load_ensemble
     from segibn.files import image_size
+    from segibn.submission.catalog import FORMATS
     from segibn.submission.write import write_submission
 
     form = FORMATS[arguments.benchmark]
@@ -98,7 +100,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _choose_frames(form: Format, arguments: argparse.Namespace) -> dict[str, Path]:
+def _choose_frames(form: "Format", arguments: argparse.Namespace) -> dict[str, Path]:
     """Key -> frame, complete and in order, before anything is computed."""
     from segibn.submission.expected import (
         expect_list,
@@ -117,7 +119,7 @@ def _choose_frames(form: Format, arguments: argparse.Namespace) -> dict[str, Pat
     return {key: found[key] for key in sorted(expected.sizes)}
 
 
-def _require_classes(run: "TrainedRun", form: Format) -> None:
+def _require_classes(run: "TrainedRun", form: "Format") -> None:
     if run.class_names != form.labels.class_names:
         raise SubmissionError(
             f"{run.checkpoint} knows {len(run.class_names)} classes "
@@ -155,7 +157,7 @@ def _predictions(
         yield key, train_ids
 
 
-def _values(form: Format) -> list[str]:
+def _values(form: "Format") -> list[str]:
     """Say what the values in the files mean, briefly."""
     if form.is_drivable:
         inverse = form.labels.inverse

@@ -6,11 +6,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from segibn import provenance
 from segibn.cli.arguments import add_datasets_argument, datasets_root
 from segibn.cli.parser import verb_parser
-from segibn.config.load import load_config
-from segibn.files import write_json, write_text
 
 if TYPE_CHECKING:
     from segibn.engine.step_profile import Row, StepProfile
@@ -49,6 +46,11 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the verb; runs on every rank of a torchrun launch, the first one prints and writes."""
     arguments = build_parser().parse_intermixed_args(argv)
+
+    from segibn import provenance
+    from segibn.config.load import load_config
+    from segibn.files import write_json, write_text
+
     config = load_config(arguments.config, arguments.overrides)
     folder = arguments.output or Path("runs") / f"{config.name}_profile"
 

@@ -5,8 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from segibn.cli.parser import verb_parser
-from segibn.files import write_text
-from segibn.report.tables import fill_tables
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -29,6 +27,10 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the verb; 1 = ``--check`` found a table that differs."""
     arguments = build_parser().parse_args(argv)
+
+    from segibn.files import write_text
+    from segibn.report.tables import fill_tables
+
     old = arguments.file.read_text(encoding="utf-8")
     new = fill_tables(old, arguments.results or arguments.file.parent / "results", arguments.file)
     if new == old:

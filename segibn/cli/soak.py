@@ -6,13 +6,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from segibn import provenance
 from segibn.cli.arguments import add_datasets_argument, datasets_root
 from segibn.cli.parser import verb_parser
-from segibn.config.load import load_config
 from segibn.config.shipped import find_config
 from segibn.errors import SegibnError
-from segibn.files import write_json
 
 if TYPE_CHECKING:  # torch only after the config is known to be right
     from segibn.cli.cut_launch import Cut, Launch
@@ -64,6 +61,10 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the verb; see ``EXAMPLE`` for what it returns."""
     arguments = build_parser().parse_args(argv)
+
+    from segibn.config.load import load_config
+    from segibn.files import write_json
+
     output: Path = arguments.output
     if output.exists() and any(output.iterdir()):
         raise SegibnError(f"{output} is not empty; remove it or choose another --output")
@@ -109,6 +110,7 @@ def soak(whole: "Launch", cut: "Launch", cuts: "Sequence[Cut]") -> dict[str, Any
         SegibnError: a run failed, or ended before it could be killed.
     """
     from segibn.cli.cut_launch import run_whole, run_with_cuts
+    from segibn.config.load import load_config
     from segibn.engine.same_run import compare_runs, count_values
 
     iterations = load_config(whole.config, whole.overrides).optim.iterations
@@ -144,7 +146,8 @@ def _iterations_in(minutes: float, launch: "Callable[..., Launch]") -> int:
 
 def _circumstances(launch: "Launch") -> dict[str, Any]:
     """What the result rests on: command, versions, machine, frames by name."""
-    from segibn import distributed
+    from segibn import distributed, provenance
+    from segibn.config.load import load_config
     from segibn.data.build import index_dataset
     from segibn.engine.precision import choose_dtype
     from segibn.engine.scoring import set_name

@@ -3,12 +3,14 @@
 import argparse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from segibn.cli.arguments import add_study_arguments, datasets_root, parse_labelled_set
 from segibn.cli.parser import verb_parser
-from segibn.config.load import load_config
-from segibn.config.schema import DatasetConfig, RunConfig
 from segibn.errors import SegibnError
+
+if TYPE_CHECKING:
+    from segibn.config.schema import DatasetConfig, RunConfig
 
 EXAMPLE = """\
 example (real frames, three networks, three seeds):
@@ -29,7 +31,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser = verb_parser(
         "study", "Train configs with several seeds and score all of them on the same sets.", EXAMPLE
     )
-    parser.add_argument("configs", nargs="+", type=Path, help="YAML files, or names of shipped configs")
+    parser.add_argument(
+        "configs", nargs="+", type=Path, help="YAML files, or names of shipped configs"
+    )
     parser.add_argument(
         "--on",
         nargs="+",
@@ -47,6 +51,9 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the verb."""
     arguments = build_parser().parse_args(argv)
+
+    from segibn.config.load import load_config
+
     root = datasets_root(arguments.datasets)
     sets = dict(parse_labelled_set(text) for text in arguments.on)
     configs = [
@@ -69,8 +76,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def run_study(
-    configs: Sequence[RunConfig],
-    sets: Mapping[str, DatasetConfig],
+    configs: "Sequence[RunConfig]",
+    sets: "Mapping[str, DatasetConfig]",
     *,
     datasets_root: Path,
     output: Path,
@@ -110,12 +117,12 @@ def run_study(
     return runs
 
 
-def run_folder(config: RunConfig, output: Path) -> Path:
+def run_folder(config: "RunConfig", output: Path) -> Path:
     """Return where ``train_once`` puts a run."""
     return output / f"{config.name}_seed{config.seed}"
 
 
-def train_once(config: RunConfig, datasets_root: Path, output: Path) -> Path:
+def train_once(config: "RunConfig", datasets_root: Path, output: Path) -> Path:
     """Train a config, go on with what is there of it, or leave it alone if it is finished.
 
     Returns:

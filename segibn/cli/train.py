@@ -7,7 +7,6 @@ from pathlib import Path
 
 from segibn.cli.arguments import add_datasets_argument, datasets_root
 from segibn.cli.parser import verb_parser
-from segibn.config.load import load_config
 
 EXAMPLE = """\
 example:
@@ -43,6 +42,9 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the verb; see ``EXAMPLE`` for what it returns."""
     arguments = build_parser().parse_intermixed_args(argv)
+
+    from segibn.config.load import load_config
+
     config = load_config(arguments.config, arguments.overrides)
     given = {
         "datasets_root": datasets_root(arguments.datasets),

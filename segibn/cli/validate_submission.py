@@ -8,12 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from segibn.cli.parser import verb_parser
-from segibn.cli.progress import FrameProgress
-from segibn.files import write_json
-from segibn.submission.catalog import FORMATS
-from segibn.submission.check import check_submission
-from segibn.submission.expected import expect_images, expect_list, expect_test_set
-from segibn.submission.score import LocalScorer
 
 EXAMPLE = """\
 examples:
@@ -30,6 +24,8 @@ Without --ids and --images the official test set must be in it. Exit status: 0 v
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this verb."""
+    from segibn.submission.catalog import FORMATS
+
     parser = verb_parser(
         "validate-submission",
         "Read a submission back as the benchmark would, and list every fault.",
@@ -60,6 +56,14 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the verb; returns 0 for a valid submission, 1 for one with faults."""
     arguments = build_parser().parse_args(argv)
+
+    from segibn.cli.progress import FrameProgress
+    from segibn.files import write_json
+    from segibn.submission.catalog import FORMATS
+    from segibn.submission.check import check_submission
+    from segibn.submission.expected import expect_images, expect_list, expect_test_set
+    from segibn.submission.score import LocalScorer
+
     form = FORMATS[arguments.format]
     if arguments.ids is not None:
         expected = expect_list(form, arguments.ids)

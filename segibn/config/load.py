@@ -38,8 +38,9 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
 
     Args:
         path: YAML file, or the name of a shipped one (``gta5_ibn``). Its optional ``base:`` names
-            one parent, relative to the file; the parent may have none. Mappings merge, lists and scalars replace; a mapping whose ``name``
-            changes (another head, another data set) replaces its parent's whole.
+            one parent, relative to the file; the parent may have none. Mappings merge, lists and
+            scalars replace; a mapping whose ``name`` changes (another head, another data set)
+            replaces its parent's whole.
         overrides: ``key.path=value`` each, the value read as YAML.
 
     Raises:
