@@ -13,7 +13,7 @@ from segibn.cli.inference import (
     inference_options,
     refuse_ensemble,
 )
-from segibn.cli.parser import verb_parser
+from segibn.cli.parser import print_next, verb_parser
 from segibn.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -101,6 +101,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         write_image(arguments.output / PLOT_FILE, _plot(rows, label))
         write_image(arguments.output / PICTURE_FILE, _sheet(run, dataset, changes, arguments))
         print(f"files: {arguments.output}")
+        print_next(f"look at {arguments.output / PLOT_FILE}")
     return 0
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segibn.cli.arguments import add_datasets_argument, datasets_root
-from segibn.cli.parser import verb_parser
+from segibn.cli.parser import print_next, verb_parser
 from segibn.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -101,6 +101,7 @@ def _run(job: "CacheJob", arguments: argparse.Namespace) -> int:
         with FrameProgress("caching", len(frames)) as progress:
             build(job, frames, threads, progress)
         print(f"{len(frames):,} frames cached; use them with data.cache=disk")
+        print_next(f"segibn train {arguments.config} data.cache=disk")
     return 0
 
 

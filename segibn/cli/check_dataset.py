@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segibn.cli.arguments import add_datasets_argument, datasets_root
-from segibn.cli.parser import verb_parser
+from segibn.cli.parser import print_next, verb_parser
 from segibn.config.dataset_names import OFFICIAL
 from segibn.errors import ConfigError
 
@@ -23,6 +23,12 @@ exit codes: 0 all good; 1 something is wrong, listed in the report; 2 a mistake 
 no data set found
 """
 EXIT_WRONG = 1
+_TRAINED_BY = {
+    "cityscapes": "cityscapes_ibn",
+    "gta5": "gta5_ibn",
+    "bdd100k_drivable": "bdd_drivable_ibn",
+}
+"""Data set -> the shipped config that trains on it."""
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -76,7 +82,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.json is not None:
         write_json(arguments.json, [report.to_dict() for report in reports])
         console.print(f"report written to {arguments.json}")
-    return 0 if all(report.ok for report in reports) else EXIT_WRONG
+    if not all(report.ok for report in reports):
+        return EXIT_WRONG
+    if arguments.name not in OFFICIAL:
+        print_next(f"segibn train {arguments.name}")
+    elif config := _TRAINED_BY.get(arguments.name):
+        given = f" --datasets {arguments.datasets}" if arguments.datasets else ""
+        print_next(f"segibn train {config}{given} --dry-run")
+    return 0
 
 
 def _datasets(arguments: argparse.Namespace, root: Path) -> "list[DatasetConfig]":

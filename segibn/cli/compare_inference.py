@@ -7,7 +7,7 @@ from typing import Any
 
 from segibn.cli.arguments import add_datasets_argument, datasets_root, parse_labelled_set
 from segibn.cli.inference import add_inference_arguments, inference_options, refuse_ensemble
-from segibn.cli.parser import verb_parser
+from segibn.cli.parser import print_next, verb_parser
 from segibn.errors import ConfigError
 
 EXAMPLE = """\
@@ -69,6 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         write_json(arguments.output / CONDITIONS_FILE, conditions)
         write_text(arguments.output / MARKDOWN_FILE, table)
         print(f"files: {arguments.output}")
+        print_next("segibn predict RUN my_frames --recipe RECIPE, with what won")
     return 0
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from segibn.cli.parser import verb_parser
+from segibn.cli.parser import print_next, verb_parser
 from segibn.errors import SegibnError
 
 if TYPE_CHECKING:
@@ -88,6 +88,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.plot:
         write_image(arguments.plot, _draw(found))
         print(f"plot: {arguments.plot}")
+    print_next(f"segibn report {arguments.output or arguments.reference}")
     return 0
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from segibn.cli.parser import verb_parser
+from segibn.cli.parser import print_next, verb_parser
 from segibn.errors import CheckpointError, ConfigError
 
 EXAMPLE = """\
@@ -82,6 +82,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     else:
         report = conversion.to_safetensors(source, output)
     print(f"{output}: {report}")
+    if output.suffix == ".pt":
+        print_next(f"segibn evaluate {output} --dataset cityscapes --datasets DIR")
+    elif output.suffix == ".safetensors":
+        print_next(f"segibn predict {output} my_frames")
     return 0
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from segibn.cli.arguments import add_datasets_argument, datasets_root
 from segibn.cli.inference import add_inference_arguments
-from segibn.cli.parser import verb_parser
+from segibn.cli.parser import print_next, verb_parser
 from segibn.cli.protocol import add_protocol_arguments, protocol_sets
 from segibn.errors import ConfigError
 from segibn.evaluation.protocols import PROTOCOLS
@@ -70,4 +70,5 @@ def main(argv: Sequence[str] | None = None) -> int:
         path = arguments.output / PICTURE_FILE
         draw_comparison(arguments.runs, sets, root, path, arguments=arguments)
     print(f"files: {arguments.output}")
+    print_next(f"segibn report {arguments.output}")
     return 0

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from segibn.cli.arguments import add_datasets_argument, datasets_root
 from segibn.cli.inference import add_inference_arguments, device_of, inference_options
 from segibn.cli.measurements import add_measurement_arguments, complete, show
-from segibn.cli.parser import verb_parser
+from segibn.cli.parser import print_next, verb_parser
 from segibn.config.dataset_names import OFFICIAL
 from segibn.errors import ConfigError
 
@@ -85,6 +85,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         extra["duration_s"] = round(time.monotonic() - started, 3)
         write_json(arguments.output, scores.to_dict(extra))
         print(f"scores: {arguments.output}")
+    parts = [arguments.run] if Path(arguments.run).is_dir() or not arguments.output else []
+    parts += [str(arguments.output)] if arguments.output else []
+    parts += ["--datasets", str(arguments.datasets)] if arguments.datasets else []
+    print_next(f"segibn report {' '.join(parts)}")
     return 0
 
 

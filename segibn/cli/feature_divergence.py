@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from segibn.cli.arguments import add_datasets_argument, datasets_root, parse_labelled_set
 from segibn.cli.inference import add_inference_arguments, device_of, inference_options
-from segibn.cli.parser import verb_parser
+from segibn.cli.parser import print_next, verb_parser
 from segibn.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -100,6 +100,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         write_text(arguments.output / MARKDOWN_FILE, table)
         write_image(arguments.output / PLOT_FILE, _plot(rows))
         print(f"files: {arguments.output}")
+        print_next(f"look at {arguments.output / PLOT_FILE}")
     return 0
 
 

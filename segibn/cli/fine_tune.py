@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segibn.cli.arguments import add_study_arguments, datasets_root, parse_labelled_set
-from segibn.cli.parser import verb_parser
+from segibn.cli.parser import print_next, verb_parser
 from segibn.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -126,6 +126,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         write_fine_tune(results, rows, conditions)
         print((results / MARKDOWN_FILE).read_text(encoding="utf-8"))
         print(f"files: {results}, with the chart {PICTURE_FILE}")
+        print_next(f"look at {results / PICTURE_FILE}")
     return 0
 
 

@@ -4,8 +4,12 @@ import argparse
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from segibn.cli.parser import verb_parser
+from segibn.cli.parser import print_next, verb_parser
+
+if TYPE_CHECKING:
+    from segibn.synthetic.spec import SampleSpec
 
 EXAMPLE = """\
 example:
@@ -19,7 +23,7 @@ and bdd100k/ in the camera look.
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this verb."""
-    from segibn.synthetic.write import SETS, SampleSpec
+    from segibn.synthetic.spec import SETS, SampleSpec
 
     parser = verb_parser(
         "sample-data",
@@ -64,15 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the verb; 0 when the folder holds what was asked for."""
     arguments = build_parser().parse_args(argv)
 
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
-    from segibn.synthetic.write import SETS, SampleSpec, frame_jobs, write_sample_data
+    from segibn.synthetic.spec import SETS, SampleSpec
 
     spec = SampleSpec(
         seed=arguments.seed,
@@ -81,19 +77,45 @@ def main(argv: Sequence[str] | None = None) -> int:
         sets=tuple(name for name in SETS if name in arguments.sets),
         val_only=tuple(arguments.val_only),
     )
-    total = len(frame_jobs(arguments.output, spec))
+    paint(arguments.output, spec, arguments.workers)
+    if "gta5" in spec.sets and "gta5" not in spec.val_only:
+        print_next(f"segibn train sample_ibn --datasets {arguments.output}")
+    return 0
+
+
+def paint(output: Path, spec: "SampleSpec", workers: int | None = None) -> None:
+    """Write sample data, with progress; what is there already stays.
+
+    Args:
+        output: folder.
+        spec: what to write.
+        workers: processes; None = one for each core.
+
+    Raises:
+        SegibnError: the folder holds something else.
+    """
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    from segibn.synthetic.write import frame_jobs, write_sample_data
+
+    total = len(frame_jobs(output, spec))
     columns = (TextColumn("sample data"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     start = time.perf_counter()
     with Progress(*columns) as bar:
         task = bar.add_task("frames", total=total)
         made = write_sample_data(
-            arguments.output,
+            output,
             spec,
-            workers=arguments.workers,
+            workers=workers,
             progress=lambda done: bar.update(task, completed=done),
         )
     if made:
-        print(f"{total} frames in {time.perf_counter() - start:.0f} s: {arguments.output}")
+        print(f"{total} frames in {time.perf_counter() - start:.0f} s: {output}")
     else:
-        print(f"already there, unchanged: {arguments.output}")
-    return 0
+        print(f"already there, unchanged: {output}")

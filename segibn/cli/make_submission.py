@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from segibn.cli.inference import add_inference_arguments, device_of, inference_options
-from segibn.cli.parser import verb_parser
+from segibn.cli.parser import print_next, verb_parser
 from segibn.errors import SubmissionError
 
 if TYPE_CHECKING:
@@ -97,6 +97,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"note: the official test set has {form.num_frames} frames")
     for note in report.notes:
         print(f"note: {note}")
+    which = f" --ids {arguments.ids}" if arguments.ids else f" --images {arguments.images}"
+    which = "" if arguments.expect_test_set else which
+    print_next(
+        f"segibn validate-submission {arguments.output} --format {arguments.benchmark}{which}"
+    )
     return 0
 
 

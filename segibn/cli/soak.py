@@ -173,7 +173,8 @@ def _circumstances(launch: "Launch") -> dict[str, Any]:
 
 def _paint(folder: Path) -> Path:
     """Paint a few sample frames to train on."""
-    from segibn.synthetic.write import SampleSpec, write_sample_data
+    from segibn.synthetic.spec import SampleSpec
+    from segibn.synthetic.write import write_sample_data
 
     write_sample_data(folder, SampleSpec(frames=(24, 6), sets=("gta5",)))
     return folder

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segibn.cli.arguments import add_study_arguments, datasets_root, parse_labelled_set
-from segibn.cli.parser import verb_parser
+from segibn.cli.parser import print_next, verb_parser
 from segibn.errors import SegibnError
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         for seed in arguments.seeds
     ]
     results = arguments.results or arguments.output
-    run_study(
+    runs = run_study(
         configs,
         sets,
         datasets_root=root,
@@ -72,6 +72,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     if sets:
         print((results / "cross_domain.md").read_text(encoding="utf-8"))
+        print_next(f"segibn report {results}")
+    else:
+        print_next(f"segibn cross-domain {' '.join(map(str, runs))} --on SET [SET ...]")
     return 0
 
 
@@ -104,7 +107,7 @@ def run_study(
     """
     runs = [train_once(config, datasets_root, output) for config in configs]
     if sets:
-        from segibn.cli.cross_domain import cross_domain
+        from segibn.cli.comparison import cross_domain
 
         cross_domain(
             runs,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from segibn.cli.arguments import add_datasets_argument, datasets_root
-from segibn.cli.parser import verb_parser
+from segibn.cli.parser import print_next, verb_parser
 
 EXAMPLE = """\
 example:
@@ -62,6 +62,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     if result.stopped_by is not None:
         name = signal.Signals(result.stopped_by).name
         print(f"stopped by {name} after {result.iteration} iterations: {result.checkpoint}")
+        print_next("the same command with --resume auto")
         return 128 + result.stopped_by
     print(f"trained: {result.checkpoint}")
+    print_next(_what_next(given["output"], arguments.datasets, config.data.val is not None))
     return 0
+
+
+def _what_next(run: Path, datasets: Path | None, has_val: bool) -> str:
+    """Score the run on its own held-out frames, or look at what it sees where it has none."""
+    if not has_val:
+        return f"segibn predict {run} my_frames"
+    given = f" --datasets {datasets}" if datasets else ""
+    return f"segibn evaluate {run}{given}"

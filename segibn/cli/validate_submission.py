@@ -7,7 +7,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from segibn.cli.parser import verb_parser
+from segibn.cli.parser import print_next, verb_parser
 
 EXAMPLE = """\
 examples:
@@ -79,4 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(report.format_text())
     if arguments.json is not None:
         write_json(arguments.json, report.to_dict())
-    return 0 if report.is_valid else 1
+    if not report.is_valid:
+        return 1
+    print_next(f"upload {arguments.file} to the server of {form.title}")
+    return 0
