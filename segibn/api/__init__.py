@@ -7,11 +7,10 @@ In: a run's name or folder or a checkpoint, then pictures. Out: label maps with 
 All of it can be had from ``segibn`` itself, which imports this room on first use.
 """
 
-from segibn.api.configs import list_configs
 from segibn.api.loading import build, load
 from segibn.api.model import LoadedModel, Preprocessing
 from segibn.api.prediction import Prediction
-from segibn.api.runs import find_runs, list_models
+from segibn.api.runs import find_runs, list_configs, list_models
 from segibn.models.by_name import backbone, classifier
 
 __all__ = [

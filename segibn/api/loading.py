@@ -3,23 +3,25 @@
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
 
 from segibn import distributed
-from segibn.api.configs import shipped_config
 from segibn.api.model import LoadedModel
 from segibn.api.runs import resolve_run, runs_inside
 from segibn.config.load import load_config
 from segibn.config.schema import RunConfig
 from segibn.data.build import build_label_set
-from segibn.errors import CheckpointError, SegibnError
+from segibn.errors import CheckpointError, ConfigError, SegibnError
+from segibn.exported import load_onnx
 from segibn.labels.catalog import scheme_label_set, scheme_of
 from segibn.labels.label_set import LabelSet
 from segibn.models.build import build_segmenter
 from segibn.models.download import local_path
 from segibn.models.pretrained import find_published
+from segibn.models.segmenter import Segmenter
 from segibn.models.sources import RELEASES
 from segibn.models.weights import load_segmenter
 from segibn.predict import InferenceOptions, Predictor, find_checkpoint
@@ -33,8 +35,9 @@ def load(
     """Load a trained network for prediction.
 
     Args:
-        source: a run folder, a checkpoint file (.pt), or the name of a run below ./runs or the
-            folders of SEGIBN_RUNS, such as "gta5_ibn"; ``list_models`` lists them.
+        source: a run folder, a checkpoint (.pt, or .safetensors of ``segibn convert``), an
+            exported graph (.onnx), or the name of a run below ./runs or the folders of
+            SEGIBN_RUNS, such as "gta5_ibn"; ``list_models`` lists them.
         device: where to compute; None = the GPU if there is one.
         options: how frames reach the network; None = whole, at the size the run was scored at.
 
@@ -43,6 +46,8 @@ def load(
             there is.
     """
     checkpoint = locate(source)
+    if checkpoint.suffix == ".onnx":
+        return _load_graph(checkpoint, device, options)
     segmenter, config, meta = load_segmenter(checkpoint)
     return LoadedModel(
         Predictor(segmenter, _device(device), options or _options(config)),
@@ -52,6 +57,18 @@ def load(
         config,
         str(checkpoint),
     )
+
+
+def _load_graph(path: Path, device: Device, options: InferenceOptions | None) -> LoadedModel:
+    """Load an exported graph; ONNX Runtime computes it on the CPU."""
+    if device is not None and torch.device(device).type != "cpu":
+        raise ConfigError(f"{path} runs on the cpu; load the run or checkpoint to use {device}")
+    graph = load_onnx(path)
+    options = options or InferenceOptions(
+        input_size=graph.input_size, input_height=graph.input_height
+    )
+    predictor = Predictor(cast(list[Segmenter], [graph.network]), "cpu", options)
+    return LoadedModel(predictor, graph.class_names, graph.palette, source=str(path))
 
 
 def build(
@@ -78,15 +95,14 @@ def build(
         ConfigError: no such config, or not a valid one.
         CheckpointError: the weights cannot be had.
     """
-    is_file = isinstance(config, Path) or config.endswith((".yaml", ".yml"))
-    run = load_config(config if is_file else shipped_config(str(config)), overrides)
+    run = load_config(config, overrides)
     weights = _weights_at_hand(run) if weights is None else weights
     architecture = run.model.model_copy(update={"weights": weights})
     classes = _classes_of(run)
     segmenter = build_segmenter(architecture, classes.num_classes)
     predictor = Predictor(segmenter, _device(device), _options(run))
     run = run.model_copy(update={"model": architecture})
-    return LoadedModel(predictor, classes.class_names, classes.palette.copy(), 0, run)
+    return LoadedModel(predictor, classes.class_names, classes.palette.copy(), 0, run, run.name)
 
 
 def locate(source: str | Path) -> Path:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import overload
 
 import numpy as np
@@ -13,7 +14,7 @@ from segibn.api.prediction import Prediction
 from segibn.confidence import ConfidentPredictor
 from segibn.config.schema import RunConfig
 from segibn.data.build import build_label_set
-from segibn.errors import SegibnError
+from segibn.errors import ConfigError, SegibnError
 from segibn.evaluation.batches import predicted
 from segibn.labels.catalog import CLASS_SCHEMES, scheme_class_names
 from segibn.labels.label_set import LabelSet
@@ -52,21 +53,24 @@ class LoadedModel:
     """K names, in train id order."""
     palette: np.ndarray
     """(K, 3) uint8 RGB."""
-    iteration: int
-    """Updates that it was trained for; 0 = untrained."""
-    config: RunConfig
-    """The run's resolved config."""
-    source: str = "config"
-    """File that the weights came from; "config" for an untrained network."""
+    iteration: int | None = None
+    """Updates that it was trained for; 0 = untrained; None = not known (an exported graph)."""
+    config: RunConfig | None = None
+    """The run's resolved config; None where there is none (an exported graph)."""
+    source: str = ""
+    """File that the weights came from; a config's name for an untrained network."""
 
     @property
     def name(self) -> str:
-        """Name of the run's config, such as gta5_ibn."""
-        return self.config.name
+        """Name of the run's config, such as gta5_ibn; of an exported graph that of its file."""
+        return Path(self.source).name if self.config is None else self.config.name
 
     @property
     def module(self) -> Segmenter:
-        """The network itself, a ``torch.nn.Module`` in evaluation mode."""
+        """The network itself, a ``torch.nn.Module`` in evaluation mode.
+
+        Of an exported graph it is a shell around ONNX Runtime without parameters.
+        """
         return self.predictor.segmenter
 
     @property
@@ -83,7 +87,7 @@ class LoadedModel:
     @property
     def scheme(self) -> str | None:
         """Name of the class list, such as cityscapes19; None for a user's own."""
-        if self.config.data.classes is not None:
+        if self.config is not None and self.config.data.classes is not None:
             return self.config.data.classes
         named = (name for name in CLASS_SCHEMES if scheme_class_names(name) == self.class_names)
         return next(named, None)
@@ -91,13 +95,21 @@ class LoadedModel:
     @cached_property
     def label_set(self) -> LabelSet | None:
         """The label table of the data set that was trained on; None where only files tell it."""
+        if self.config is None:
+            return None
         try:
             return build_label_set(self.config.data.train, self.scheme)
         except SegibnError:  # drivable area in an encoding that is found out from the files
             return None
 
     def to(self, device: torch.device | str) -> "LoadedModel":
-        """Return the model on another device; the network's weights move, in place."""
+        """Return the model on another device; the network's weights move, in place.
+
+        Raises:
+            ConfigError: an exported graph, which computes on the CPU, to another.
+        """
+        if self.config is None and torch.device(device).type != "cpu":
+            raise ConfigError(f"{self.source} runs on the cpu; load a checkpoint to use {device}")
         kind = type(self.predictor)
         moved = kind(self.predictor.segmenters, device, self.predictor.options)
         return replace(self, predictor=moved)
@@ -169,12 +181,15 @@ class LoadedModel:
         return ConfidentPredictor(own.segmenters, self.device, own.options)
 
     def __repr__(self) -> str:
-        backbone, head = self.config.model.backbone, self.config.model.head.name
-        ibn = "no IBN" if backbone.ibn == "none" else f"IBN-{backbone.ibn}"
-        state = f"iteration {self.iteration}" if self.iteration else "untrained"
+        network, state = "exported graph", ""
+        if self.config is not None:
+            backbone, head = self.config.model.backbone, self.config.model.head.name
+            ibn = "no IBN" if backbone.ibn == "none" else f"IBN-{backbone.ibn}"
+            network = f"{backbone.name}, {ibn}, {head}"
+            state = f" iteration {self.iteration}," if self.iteration else " untrained,"
         return (
-            f"LoadedModel({self.name}: {backbone.name}, {ibn}, {head}; "
-            f"{len(self.class_names)} classes, {state}, on {self.device})"
+            f"LoadedModel({self.name}: {network}; {len(self.class_names)} classes,{state} "
+            f"on {self.device})"
         )
 
 

@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from segibn.api.configs import list_configs
+from segibn.config.shipped import shipped_configs
 from segibn.errors import CheckpointError
 
 _LAST = Path("checkpoints") / "last.pt"
@@ -37,6 +37,12 @@ def list_models() -> list[str]:
     What ``build`` knows are the shipped configs: ``list_configs``.
     """
     return list(find_runs())
+
+
+def list_configs() -> list[str]:
+    """Return the shipped configs that ``build`` and ``segibn train`` know by name."""
+    parts = ("base", "inference")  # no runs: parents of others, and recipes for test time
+    return [name for name in shipped_configs() if not set(name.split("/")[:-1]) & set(parts)]
 
 
 def resolve_run(name: str) -> Path:

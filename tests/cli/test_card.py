@@ -82,7 +82,9 @@ def test_what_nobody_states_is_not_stated(run, tmp_path, capsys):
         assert _cells(text, row) == ["not stated"]
     printed = capsys.readouterr().out
     assert "0 scores; not stated: description" in printed
-    assert printed.splitlines()[-1] == f"next: segibn evaluate {run} --output scores.json"
+    last = printed.splitlines()[-1]
+    assert last.startswith("next: ")
+    assert last.endswith(f"segibn evaluate {run} --output scores.json")
 
 
 def test_the_run_folder_adds_its_environment_and_scores(run, scores_file, tmp_path):
