@@ -34,7 +34,11 @@ def build_parser() -> argparse.ArgumentParser:
         help="run folder, study folder, or JSON of evaluate, score, cross-domain or compare",
     )
     parser.add_argument(
-        "--output", type=Path, default=Path("report.html"), metavar="FILE.html", help="(%(default)s)"
+        "--output",
+        type=Path,
+        default=Path("report.html"),
+        metavar="FILE.html",
+        help="(%(default)s)",
     )
     parser.add_argument("--title", help="of the page (default: the name of the first input)")
     parser.add_argument(

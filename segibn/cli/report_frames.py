@@ -118,4 +118,6 @@ def _options_of(record: Mapping[str, Any], run: TrainedRun) -> InferenceOptions:
         values = {key: tuple(v) if isinstance(v, list) else v for key, v in given.items()}
         return InferenceOptions(**values)
     except (TypeError, ValueError) as error:
-        raise SegibnError(f"its scores file says inference {given!r}, not usable: {error}") from None
+        raise SegibnError(
+            f"its scores file says inference {given!r}, not usable: {error}"
+        ) from None

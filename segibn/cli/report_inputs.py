@@ -108,7 +108,16 @@ def _add_folder(found: Inputs, folder: Path) -> None:
         )
     if table.is_file():
         _add_file(found, table)
-    found.runs += [read_run(path) for path in inside]
+    runs = [read_run(path) for path in inside]
+    found.runs += sorted(runs, key=lambda run: _place_in_tables(run, found.tables))
+
+
+def _place_in_tables(run: Source, tables: Sequence[CrossDomain]) -> int:
+    """Where a run stands in the rows of a study; behind all of them if nowhere."""
+    rows = [row for table in tables for row in table.rows]
+    own = None if run.config is None else (run.config.name, run.config.seed)
+    places = (i for i, row in enumerate(rows) if (row.get("config"), row.get("seed")) == own)
+    return next(places, len(rows))
 
 
 def is_run(folder: Path) -> bool:

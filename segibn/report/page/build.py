@@ -122,7 +122,9 @@ def _curves(report: Report) -> Section | None:
             curves.setdefault(run.curve.title, run.curve)
     if not curves:
         return None
-    return _part("curves", "Curves", "Learning curves", Markup(learning_curves(list(curves.values()))))
+    return _part(
+        "curves", "Curves", "Learning curves", Markup(learning_curves(list(curves.values())))
+    )
 
 
 def _classes(report: Report, results: list[ClassResults | None]) -> Section | None:
