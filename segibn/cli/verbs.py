@@ -44,6 +44,7 @@ GROUPS = (
         (
             Verb("evaluate", "evaluate", "score a trained network on a labelled set"),
             Verb("cross-domain", "cross_domain", "score networks on several domains"),
+            Verb("report", "report", "scores, curves and frames as one page for a browser"),
             Verb("compare", "compare_runs", "is run B better than run A, and how surely"),
             Verb("compare-inference", "compare_inference", "score ways to look at a frame"),
             Verb("appearance", "appearance", "score under colour shifts, weather and noise"),
