@@ -24,6 +24,11 @@ def verb_parser(verb: str, description: str, examples: str = "") -> argparse.Arg
     )
 
 
+def print_next(command: str) -> None:
+    """Print what to do next, as the last line of a verb."""
+    print(f"next: {command}")
+
+
 def _command(verb: str) -> str:
     """Return how the verb was called: ``segibn train`` or ``python tools/train.py``."""
     script = Path(sys.argv[0])

@@ -47,6 +47,7 @@ def entry_of(
         frames=frames,
         ranked_of=0 if scores is None else scores.num_images,
         notes=tuple(source.notes),
+        no_frames=source.no_frames,
     )
 
 

@@ -18,7 +18,7 @@ from segibn.config.schema import DatasetConfig, DatasetName
 from segibn.config.set_names import set_name
 from segibn.data.frames import Frames
 from segibn.engine.scoring import inference_options
-from segibn.errors import DatasetError, SegibnError
+from segibn.errors import SegibnError
 from segibn.evaluation.confusion import Confusion
 from segibn.evaluation.frame_counts import class_counts
 from segibn.predict import InferenceOptions, Predictor
@@ -50,11 +50,7 @@ def add_frames(source: Source, root: Path, count: int, arguments: argparse.Names
     dataset = _dataset_of(source, run)
     options = _options_of(source.record, run)
     device = device_of(arguments)
-    try:
-        frames = frames_of(run, dataset, root)
-    except DatasetError as error:
-        raise DatasetError(f"{error} (--datasets or SEGIBN_DATASETS says where to look)") from error
-    frames = replace(frames, rank=0, world_size=1)
+    frames = replace(frames_of(run, dataset, root), rank=0, world_size=1)
     predictor = Predictor(run.segmenter, device, options)
     views = _views(source, run, frames, predictor, count)
     if views is None:

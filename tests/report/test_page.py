@@ -130,7 +130,7 @@ def test_scores_of_other_weights_are_made_again(streets, street_run, tmp_path):
     cards = [a for t, a in Elements(page.read_text()).found if a.get("class") == "card"]
     assert len(cards) == 2
     assert f"{100 * scores.miou:.1f} %" not in page.read_text()
-    assert "no learning curve" in page.read_text()
+    assert "No learning curve" in page.read_text()
 
 
 def test_scores_alone_make_a_page_that_says_what_adds_frames(tmp_path, capsys):

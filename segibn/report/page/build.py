@@ -175,7 +175,7 @@ def _confusions(report: Report) -> Section | None:
 
 
 def _frames(report: Report) -> Section | None:
-    if not any(run.frames or run.notes for run in report.runs):
+    if not any(run.frames or run.no_frames for run in report.runs):
         return None
     return "frames", "Frames", frames_section(report.runs)
 

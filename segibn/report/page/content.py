@@ -64,7 +64,8 @@ class RunEntry:
         profile: what ``profile.json`` of the run holds.
         frames: the worst, then the best.
         ranked_of: number of frames that these were chosen from.
-        notes: sentences about what is not there and which command adds it.
+        notes: sentences about what is not there.
+        no_frames: why there are no frames, and which command shows them.
     """
 
     title: str
@@ -78,6 +79,7 @@ class RunEntry:
     frames: Sequence[FrameView] = ()
     ranked_of: int = 0
     notes: Sequence[str] = ()
+    no_frames: str = ""
 
 
 @dataclass(frozen=True, eq=False)
