@@ -121,9 +121,9 @@ def _viewer(shown: Sequence[tuple[int, RunEntry]]) -> Markup:
         class_="viewer-caption",
     )
     hint = (
-        "Errors: red is wrong, light is right; with a class chosen, red is what was missed of it and "
-        "orange what was taken for it. Drag the divider, or move it with the arrow keys while it has the focus. Elsewhere in "
-        "this section the arrow keys turn to the next frame."
+        "Errors: red is wrong, light is right; with a class chosen, red is what was missed of it "
+        "and orange what was taken for it. Drag the divider, or move it with the arrow keys while "
+        "it has the focus; elsewhere in this section the arrow keys turn to the next frame."
     )
     return el(
         "div",
