@@ -7,7 +7,7 @@ from pathlib import Path
 
 from segibn.cli.arguments import add_datasets_argument, datasets_root
 from segibn.cli.parser import print_next, verb_parser
-from segibn.cli.report_entries import entry_of
+from segibn.cli.report_entries import entry_of, table_colors
 from segibn.cli.report_inputs import Source, read_inputs
 from segibn.errors import SegibnError
 from segibn.files import write_text
@@ -75,6 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             runs=[_entry(source, wanted, arguments) for source in inputs.runs],
             tables=inputs.tables,
             comparisons=inputs.comparisons,
+            colors=table_colors(inputs.tables),
         )
     )
     write_text(arguments.output, page)

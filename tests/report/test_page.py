@@ -143,6 +143,24 @@ def test_scores_alone_make_a_page_that_says_what_adds_frames(tmp_path, capsys):
     assert capsys.readouterr().out.splitlines()[-1].startswith("next: open ")
 
 
+def test_study_has_its_table_and_classes_of_every_test_set(street_run, tmp_path):
+    study = tmp_path / "study"
+    (study / "runs").mkdir(parents=True)
+    (study / "runs" / "streets_seed0").symlink_to(street_run)
+    row = {"train": "x:train", "ibn": "a", "seed": 0, "pixel_accuracy": 0.5}
+    classes = {"class_names": ["a", EVIL], "iou": {"a": 0.25, EVIL: None}}
+    rows = [
+        row | classes | {"test": f"{name}:val", "miou": 0.25, "confusion": [[5, 1, 0], [0, 0, 0]]}
+        for name in ("x", "y")
+    ]
+    write_json(study / "cross_domain.json", rows)
+    main([str(study), "--no-frames", "--output", str(tmp_path / "page.html")])
+    page = Elements((tmp_path / "page.html").read_text())
+    for text in ("Across domains", "IoU of each class on y:val", "streets_seed0", EVIL):
+        assert text in page.text
+    assert len(page.scripts) == 3
+
+
 def test_report_without_frames_needs_no_torch(street_run, tmp_path):
     code = (
         "import sys; from segibn.cli.report import main; main(sys.argv[1:]); "

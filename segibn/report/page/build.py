@@ -14,7 +14,6 @@ from segibn.report.charts import (
     chart_css,
     class_results,
     confusion_matrix,
-    cross_domain_table,
     difference_chart,
     iou_bars,
     learning_curves,
@@ -24,6 +23,7 @@ from segibn.report.charts import (
 from segibn.report.charts.class_rows import ClassResults, Color
 from segibn.report.charts.markup import Markup, el, join
 from segibn.report.page.content import Report, RunEntry
+from segibn.report.page.domains import domain_table
 from segibn.report.page.summary import summary_section
 from segibn.report.page.viewer import frames_section, viewer_data
 
@@ -108,9 +108,15 @@ def _part(key: str, name: str, title: str, *content: object) -> Section:
 def _tables(report: Report) -> Section | None:
     if not report.tables:
         return None
+    known = {
+        name: color
+        for run in report.runs
+        for name, color in zip(run.class_names, _colors(run), strict=False)
+    }
     drawn = [
-        Markup(cross_domain_table(table.rows, table.dataset_of, table.published_note))
-        for table in report.tables
+        part
+        for place, table in enumerate(report.tables)
+        for part in domain_table(table, known or report.colors, f"domains-{place}")
     ]
     return _part("domains", "Domains", "Across domains", *drawn)
 

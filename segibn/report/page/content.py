@@ -103,6 +103,7 @@ class Report:
         runs: in the order that they were given.
         tables: cross-domain tables.
         comparisons: as ``segibn compare --output`` writes them.
+        colors: name of a class -> RGB, for tables without runs.
     """
 
     title: str
@@ -112,3 +113,4 @@ class Report:
     runs: Sequence[RunEntry]
     tables: Sequence[CrossDomain] = ()
     comparisons: Sequence[Mapping[str, Any]] = ()
+    colors: Mapping[str, tuple[int, int, int]] = field(default_factory=dict)
