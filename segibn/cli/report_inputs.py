@@ -5,7 +5,7 @@ becomes a note; only a path that is nothing of this kind is an error.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -239,4 +239,4 @@ def _distinguish(runs: Sequence[Source]) -> None:
             where = run.folder or run.scores_file
             run.title = str(where)
             if run.curve is not None:
-                run.curve = type(run.curve)(**(vars(run.curve) | {"title": run.title}))
+                run.curve = replace(run.curve, title=run.title)

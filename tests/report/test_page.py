@@ -161,6 +161,18 @@ def test_study_has_its_table_and_classes_of_every_test_set(street_run, tmp_path)
     assert len(page.scripts) == 3
 
 
+def test_measurements_of_another_form_are_a_note(tmp_path):
+    details = {"calibration": {"bins": EVIL}, "boundary": [1]}
+    scores = Scores(np.eye(2, 3, dtype=int), ("a", "b"), Conditions("x"), 1, details=details)
+    write_json(tmp_path / "scores.json", scores.to_dict())
+    write_json(tmp_path / "compared.json", {"comparisons": [{"level": EVIL}, 3]})
+    files = [str(tmp_path / name) for name in ("scores.json", "compared.json")]
+    main([*files, "--output", str(tmp_path / "page.html")])
+    page = Elements((tmp_path / "page.html").read_text())
+    assert page.text.count("something else than expected") == 4
+    assert len(page.scripts) == 3
+
+
 def test_report_without_frames_needs_no_torch(street_run, tmp_path):
     code = (
         "import sys; from segibn.cli.report import main; main(sys.argv[1:]); "
