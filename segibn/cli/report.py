@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from segibn.cli.arguments import add_datasets_argument, datasets_root
-from segibn.cli.parser import verb_parser
-from segibn.cli.report_entries import entry_of
+from segibn.cli.parser import print_next, verb_parser
+from segibn.cli.report_entries import entry_of, table_colors
 from segibn.cli.report_inputs import Source, read_inputs
 from segibn.errors import SegibnError
 from segibn.files import write_text
@@ -68,24 +68,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     wanted = 0 if arguments.no_frames else arguments.frames
     page = build_page(
         Report(
-            title=arguments.title or arguments.inputs[0].resolve().stem,
+            title=arguments.title or _title_of(arguments.inputs[0]),
             command=provenance.command_line(),
             created=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
             version=segibn.__version__,
             runs=[_entry(source, wanted, arguments) for source in inputs.runs],
             tables=inputs.tables,
             comparisons=inputs.comparisons,
+            colors=table_colors(inputs.tables),
         )
     )
     write_text(arguments.output, page)
+    for note in [note for source in inputs.runs for note in (*source.notes, source.no_frames)]:
+        if note:
+            print(f"note: {note}")
     print(f"report: {arguments.output} ({len(page.encode()) / 1e6:.1f} MB)")
     print_next(f"open {arguments.output} in a browser")
     return 0
 
 
-def print_next(command: str) -> None:
-    """Print what to do next, as the last line of a verb."""
-    print(f"next: {command}")
+def _title_of(path: Path) -> str:
+    """Name a page after its first input."""
+    return path.resolve().name if path.is_dir() else path.stem
 
 
 def _entry(source: Source, wanted: int, arguments: argparse.Namespace):
@@ -93,9 +97,9 @@ def _entry(source: Source, wanted: int, arguments: argparse.Namespace):
     if not wanted:
         return entry_of(source)
     if source.checkpoint is None:
-        source.notes.append(
-            f"{source.title}: no frames, since there is no checkpoint beside the scores; "
-            "`segibn report RUN SCORES.json --datasets DIR` shows frames."
+        source.no_frames = (
+            f"{source.title}: no frames, since there is no checkpoint beside the scores. Give the "
+            "run that they are of too: segibn report RUN SCORES.json --datasets DIR"
         )
         return entry_of(source)
 
@@ -104,6 +108,6 @@ def _entry(source: Source, wanted: int, arguments: argparse.Namespace):
     try:
         run, views = add_frames(source, datasets_root(arguments.datasets), wanted, arguments)
     except SegibnError as error:
-        source.notes.append(f"{source.title}: no frames. {error}")
+        source.no_frames = f"{source.title}: no frames. {error}"
         return entry_of(source)
     return entry_of(source, views, run.iteration, run.palette)

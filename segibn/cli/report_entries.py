@@ -11,7 +11,7 @@ from segibn.config.schema import RunConfig
 from segibn.config.set_names import train_name
 from segibn.evaluation.cross_domain import IBN_NAMES
 from segibn.labels.catalog import CLASS_SCHEMES, scheme_class_names, scheme_label_set
-from segibn.report.page.content import FrameView, RunEntry
+from segibn.report.page.content import CrossDomain, FrameView, RunEntry
 
 Palette = NDArray[np.uint8]
 Pairs = list[tuple[str, str]]
@@ -47,7 +47,19 @@ def entry_of(
         frames=frames,
         ranked_of=0 if scores is None else scores.num_images,
         notes=tuple(source.notes),
+        no_frames=source.no_frames,
     )
+
+
+def table_colors(tables: Sequence[CrossDomain]) -> dict[str, tuple[int, int, int]]:
+    """Return the colours of the classes that the rows of tables name."""
+    found: dict[str, tuple[int, int, int]] = {}
+    for names in [row.get("class_names") for table in tables for row in table.rows]:
+        if isinstance(names, list):
+            palette = _palette_of(tuple(map(str, names)), None)
+            for name, (red, green, blue) in zip(names, palette.tolist(), strict=True):
+                found.setdefault(str(name), (red, green, blue))
+    return found
 
 
 def _facts(source: Source, iteration: int | None) -> Pairs:

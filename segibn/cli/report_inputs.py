@@ -5,7 +5,7 @@ becomes a note; only a path that is nothing of this kind is an error.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,7 @@ class Source:
         curve: of the training.
         profile: of the run's ``profile.json``.
         notes: what is missing.
+        no_frames: why there are no frames and which command shows them; empty while nobody asked.
     """
 
     title: str
@@ -51,6 +52,7 @@ class Source:
     curve: Curve | None = None
     profile: Mapping[str, Any] | None = None
     notes: list[str] = field(default_factory=list)
+    no_frames: str = ""
 
     @property
     def checkpoint(self) -> Path | None:
@@ -162,7 +164,7 @@ def read_run(folder: Path) -> Source:
     try:
         source.curve = read_curve(folder, source.title)
     except SegibnError as error:
-        source.notes.append(f"{source.title} has no learning curve: {error}")
+        source.notes.append(f"No learning curve: {error}.")
     _read_scores(source)
     return source
 
@@ -237,4 +239,4 @@ def _distinguish(runs: Sequence[Source]) -> None:
             where = run.folder or run.scores_file
             run.title = str(where)
             if run.curve is not None:
-                run.curve = type(run.curve)(**(vars(run.curve) | {"title": run.title}))
+                run.curve = replace(run.curve, title=run.title)

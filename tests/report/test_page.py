@@ -130,7 +130,7 @@ def test_scores_of_other_weights_are_made_again(streets, street_run, tmp_path):
     cards = [a for t, a in Elements(page.read_text()).found if a.get("class") == "card"]
     assert len(cards) == 2
     assert f"{100 * scores.miou:.1f} %" not in page.read_text()
-    assert "no learning curve" in page.read_text()
+    assert "No learning curve" in page.read_text()
 
 
 def test_scores_alone_make_a_page_that_says_what_adds_frames(tmp_path, capsys):
@@ -141,6 +141,36 @@ def test_scores_alone_make_a_page_that_says_what_adds_frames(tmp_path, capsys):
     assert len(page.scripts) == 3
     assert "segibn report RUN SCORES.json" in page.text
     assert capsys.readouterr().out.splitlines()[-1].startswith("next: open ")
+
+
+def test_study_has_its_table_and_classes_of_every_test_set(street_run, tmp_path):
+    study = tmp_path / "study"
+    (study / "runs").mkdir(parents=True)
+    (study / "runs" / "streets_seed0").symlink_to(street_run)
+    row = {"train": "x:train", "ibn": "a", "seed": 0, "pixel_accuracy": 0.5}
+    classes = {"class_names": ["a", EVIL], "iou": {"a": 0.25, EVIL: None}}
+    rows = [
+        row | classes | {"test": f"{name}:val", "miou": 0.25, "confusion": [[5, 1, 0], [0, 0, 0]]}
+        for name in ("x", "y")
+    ]
+    write_json(study / "cross_domain.json", rows)
+    main([str(study), "--no-frames", "--output", str(tmp_path / "page.html")])
+    page = Elements((tmp_path / "page.html").read_text())
+    for text in ("Across domains", "IoU of each class on y:val", "streets_seed0", EVIL):
+        assert text in page.text
+    assert len(page.scripts) == 3
+
+
+def test_measurements_of_another_form_are_a_note(tmp_path):
+    details = {"calibration": {"bins": EVIL}, "boundary": [1]}
+    scores = Scores(np.eye(2, 3, dtype=int), ("a", "b"), Conditions("x"), 1, details=details)
+    write_json(tmp_path / "scores.json", scores.to_dict())
+    write_json(tmp_path / "compared.json", {"comparisons": [{"level": EVIL}, 3]})
+    files = [str(tmp_path / name) for name in ("scores.json", "compared.json")]
+    main([*files, "--output", str(tmp_path / "page.html")])
+    page = Elements((tmp_path / "page.html").read_text())
+    assert page.text.count("something else than expected") == 4
+    assert len(page.scripts) == 3
 
 
 def test_report_without_frames_needs_no_torch(street_run, tmp_path):

@@ -6,6 +6,7 @@ policy in its head allows these very scripts (by their hashes) and no network.
 
 import base64
 import hashlib
+from collections.abc import Callable
 from importlib.resources import files
 from string import Template
 
@@ -14,7 +15,6 @@ from segibn.report.charts import (
     chart_css,
     class_results,
     confusion_matrix,
-    cross_domain_table,
     difference_chart,
     iou_bars,
     learning_curves,
@@ -24,6 +24,7 @@ from segibn.report.charts import (
 from segibn.report.charts.class_rows import ClassResults, Color
 from segibn.report.charts.markup import Markup, el, join
 from segibn.report.page.content import Report, RunEntry
+from segibn.report.page.domains import domain_table
 from segibn.report.page.summary import summary_section
 from segibn.report.page.viewer import frames_section, viewer_data
 
@@ -105,12 +106,33 @@ def _part(key: str, name: str, title: str, *content: object) -> Section:
     return key, name, el("section", el("h2", title), *content, id=key, class_="part")
 
 
+def _chart(what: str, draw: Callable[..., str], *given: object) -> Markup:
+    """Draw what a file says in a form that only its chart knows; a note where it is another."""
+    try:
+        return Markup(draw(*given))
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        reason = f"{what}: the file holds something else than expected ({error!r})."
+        return el("p", reason, class_="note missing")
+
+
+def _boundary(run: RunEntry, key: str) -> str:
+    assert run.scores is not None
+    found = boundary_results(run.title, run.scores, _colors(run))
+    return "" if found is None else iou_bars([found], key=key, anchors=False)
+
+
 def _tables(report: Report) -> Section | None:
     if not report.tables:
         return None
+    known = {
+        name: color
+        for run in report.runs
+        for name, color in zip(run.class_names, _colors(run), strict=False)
+    }
     drawn = [
-        Markup(cross_domain_table(table.rows, table.dataset_of, table.published_note))
-        for table in report.tables
+        part
+        for place, table in enumerate(report.tables)
+        for part in domain_table(table, known or report.colors, f"domains-{place}")
     ]
     return _part("domains", "Domains", "Across domains", *drawn)
 
@@ -147,11 +169,9 @@ def _classes(report: Report, results: list[ClassResults | None]) -> Section | No
         bars = iou_bars(group, key=f"iou-{place}", anchors=first, links=has_frames)
         drawn.append(Markup(bars))
     for place, run in enumerate(report.runs):
-        if run.scores is not None:
-            boundary = boundary_results(run.title, run.scores, _colors(run))
-            if boundary is not None:
-                drawn.append(el("h3", f"Boundary IoU, {run.title}"))
-                drawn.append(Markup(iou_bars([boundary], key=f"boundary-{place}", anchors=False)))
+        if run.scores is not None and "boundary" in run.scores.details:
+            title = f"Boundary IoU, {run.title}"
+            drawn += [el("h3", title), _chart(title, _boundary, run, f"boundary-{place}")]
     return _part("classes", "Classes", "IoU of each class", *drawn)
 
 
@@ -175,7 +195,7 @@ def _confusions(report: Report) -> Section | None:
 
 
 def _frames(report: Report) -> Section | None:
-    if not any(run.frames or run.notes for run in report.runs):
+    if not any(run.frames or run.no_frames for run in report.runs):
         return None
     return "frames", "Frames", frames_section(report.runs)
 
@@ -183,7 +203,9 @@ def _frames(report: Report) -> Section | None:
 def _comparisons(report: Report) -> Section | None:
     if not report.comparisons:
         return None
-    drawn = [Markup(difference_chart(comparison)) for comparison in report.comparisons]
+    drawn = [
+        _chart("a comparison", difference_chart, comparison) for comparison in report.comparisons
+    ]
     return _part("comparisons", "Comparisons", "Run against run", *drawn)
 
 
@@ -193,10 +215,11 @@ def _more(report: Report) -> Section | None:
     for run in report.runs:
         if run.scores is not None and "calibration" in run.scores.details:
             measured = run.scores.details["calibration"]
-            drawn.append(Markup(reliability_diagram(measured, f"Reliability, {run.title}")))
+            title = f"Reliability, {run.title}"
+            drawn.append(_chart(title, reliability_diagram, measured, title))
         if run.profile is not None:
-            drawn.append(el("h3", f"Time of an update, {run.title}"))
-            drawn.append(Markup(step_time_bars(run.profile)))
+            title = f"Time of an update, {run.title}"
+            drawn += [el("h3", title), _chart(title, step_time_bars, run.profile)]
     return _part("more", "More", "More measurements", *drawn) if drawn else None
 
 

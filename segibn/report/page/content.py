@@ -64,7 +64,8 @@ class RunEntry:
         profile: what ``profile.json`` of the run holds.
         frames: the worst, then the best.
         ranked_of: number of frames that these were chosen from.
-        notes: sentences about what is not there and which command adds it.
+        notes: sentences about what is not there.
+        no_frames: why there are no frames, and which command shows them.
     """
 
     title: str
@@ -78,6 +79,7 @@ class RunEntry:
     frames: Sequence[FrameView] = ()
     ranked_of: int = 0
     notes: Sequence[str] = ()
+    no_frames: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,6 +103,7 @@ class Report:
         runs: in the order that they were given.
         tables: cross-domain tables.
         comparisons: as ``segibn compare --output`` writes them.
+        colors: name of a class -> RGB, for tables without runs.
     """
 
     title: str
@@ -110,3 +113,4 @@ class Report:
     runs: Sequence[RunEntry]
     tables: Sequence[CrossDomain] = ()
     comparisons: Sequence[Mapping[str, Any]] = ()
+    colors: Mapping[str, tuple[int, int, int]] = field(default_factory=dict)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from segibn.report.charts.class_rows import ClassResults
-from segibn.report.charts.markup import DASH, Markup, el, percent
+from segibn.report.charts.markup import DASH, Markup, anchor, el, percent
 from segibn.report.page.content import RunEntry
 from segibn.report.page.viewer import frame_id
 
@@ -26,6 +26,7 @@ def _card(index: int, run: RunEntry, found: ClassResults | None) -> Markup:
         _headline(run, found),
         _facts(run.facts, "facts"),
         _links(index, run, found),
+        *(el("p", note, class_="note missing") for note in run.notes),
         _origin(run),
         class_="run-card",
     )
@@ -61,7 +62,8 @@ def _links(index: int, run: RunEntry, found: ClassResults | None) -> Markup | No
     if defined:
         lowest = min(defined, key=lambda row: row.iou or 0.0)
         text = f"lowest class: {lowest.name}, {percent(lowest.iou)} %"
-        links.append(el("a", text, href="#classes"))
+        place = f"#{anchor(lowest.name, 'frames')}" if run.frames else "#classes"
+        links.append(el("a", text, href=place))
     for kind in ("worst", "best"):
         view = next((view for view in run.frames if view.kind == kind), None)
         if view is not None:

@@ -50,6 +50,14 @@
     show();
   }
 
+  function decoded(text) {
+    try {
+      return decodeURIComponent(text.slice(1));
+    } catch {
+      return ""; // somebody's own "%"
+    }
+  }
+
   function element(tag, text, className = "") {
     const made = document.createElement(tag);
     made.textContent = text;
@@ -108,7 +116,7 @@
       const card = byId(frame.id);
       card.hidden = false;
       card.classList.toggle("current", frame === state.frame);
-      card.querySelector(".card-link").toggleAttribute("aria-current", frame === state.frame);
+      card.querySelector(".card-link").setAttribute("aria-current", String(frame === state.frame));
       card.querySelector(".card-told").textContent = note(frame);
     });
     const order = left.length > 0 ? left : data.frames.filter((f) => f.run === state.frame.run);
@@ -185,7 +193,7 @@
 
   // Deep links: #frame-..., with :class-3 or :pair-3-5 behind it; #frames-NAME is a class.
   function follow() {
-    const [target, more] = decodeURIComponent(location.hash.slice(1)).split(":");
+    const [target, more] = decoded(location.hash).split(":");
     const frame = frames.get(target);
     if (frame !== undefined) {
       const [, kind, first, second] = /^(class|pair)-(\d+)(?:-(\d+))?$/.exec(more ?? "") ?? [];
@@ -280,7 +288,7 @@
   for (const link of part.querySelectorAll(".card-link")) {
     link.addEventListener("click", (event) => {
       event.preventDefault();
-      change({ frame: frames.get(decodeURIComponent(link.hash.slice(1))) });
+      change({ frame: frames.get(decoded(link.hash)) });
       viewer.scrollIntoView({ block: "nearest" });
     });
   }

@@ -21,10 +21,9 @@ def frame_id(run: int, view: FrameView) -> str:
 
 
 def frames_section(runs: Sequence[RunEntry]) -> Markup:
-    """Write the section; of runs without frames their notes only."""
+    """Write the section; of runs without frames the reason only."""
     shown = [(index, run) for index, run in enumerate(runs) if run.frames]
-    notes = dict.fromkeys(note for run in runs for note in run.notes)
-    said = [el("p", note, class_="note missing") for note in notes]
+    said = [el("p", run.no_frames, class_="note missing") for run in runs if run.no_frames]
     head = el("h2", "Worst and best frames")
     if not shown:
         return el("section", head, *said, id="frames", class_="part")
@@ -122,8 +121,9 @@ def _viewer(shown: Sequence[tuple[int, RunEntry]]) -> Markup:
         class_="viewer-caption",
     )
     hint = (
-        "Drag the divider, or move it with the arrow keys while it has the focus. Elsewhere in "
-        "this section the arrow keys turn to the next frame."
+        "Errors: red is wrong, light is right; with a class chosen, red is what was missed of it "
+        "and orange what was taken for it. Drag the divider, or move it with the arrow keys while "
+        "it has the focus; elsewhere in this section the arrow keys turn to the next frame."
     )
     return el(
         "div",
