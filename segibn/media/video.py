@@ -60,7 +60,7 @@ class VideoReader:
             raise MediaError(
                 self.path,
                 "not a readable video, or cut short (an .mp4 has its index at the end)",
-                "copy it again, or repair it: ffmpeg -i VIDEO -c copy repaired.mp4",
+                "copy it again; if players show it, convert it: ffmpeg -i VIDEO converted.mp4",
             )
         fps = self._capture.get(cv2.CAP_PROP_FPS)
         self.fps = fps if math.isfinite(fps) and 0 < fps <= _MOST_FPS else PLAIN_FPS
