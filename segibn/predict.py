@@ -1,14 +1,13 @@
 """Prediction: a network becomes a callable, RGB frame in, label map of the same size out.
 
 In: a ``Segmenter`` or several, and ``InferenceOptions``. Out: ``Predictor``, which evaluation,
-submissions and pictures call; ``predict_folder`` writes label maps and overlays for a folder of
-frames.
+submissions and pictures call. What users' files need around it is in ``segibn.media``.
 
 Legend: N images, K classes, H x W pixels of the frame, h x w of the logits.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -18,18 +17,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from segibn.errors import CheckpointError, ConfigError, DatasetError
-from segibn.evaluation.batches import PredictBatch, predicted
-from segibn.files import list_files, read_image, write_image, write_label_png
+from segibn.errors import CheckpointError, ConfigError
+from segibn.evaluation.batches import predicted
+from segibn.files import read_image
 from segibn.models.inference import InferenceOptions
 from segibn.models.resize import resize_image
 from segibn.models.segmenter import Segmenter
 from segibn.models.upsample import banded_argmax
 from segibn.models.views import averaged_argmax, summed_argmax
 from segibn.models.windows import slide
-from segibn.visualize import overlay
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
 Frame = TypeVar("Frame", bound=tuple[Any, ...])
 
 
@@ -194,6 +191,13 @@ def read_ahead(paths: Iterable[Path], depth: int = 4) -> Iterator[tuple[Path, np
                 future.cancel()
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether a prediction failed because the device or the machine had no memory for it."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+
+
 def find_checkpoint(path: str | Path) -> Path:
     """Return a checkpoint file: the path itself, or the last one of a run folder.
 
@@ -211,60 +215,3 @@ def find_checkpoint(path: str | Path) -> Path:
             f"no run or checkpoint {path}; give a run folder (such as runs/gta5_ibn) or a .pt file"
         )
     return path
-
-
-def index_images(folder: Path) -> dict[str, Path]:
-    """Find the frames of a folder and its subfolders: relative name without suffix -> path.
-
-    Raises:
-        DatasetError: no folder, no images, or two files that differ in their suffix only.
-    """
-    paths = list_files(folder, IMAGE_SUFFIXES, recursive=True)
-    if not paths:
-        raise DatasetError(f"{folder}: holds no images ({', '.join(IMAGE_SUFFIXES)})")
-    found: dict[str, Path] = {}
-    for path in paths:
-        name = path.relative_to(folder).with_suffix("").as_posix()
-        if name in found:
-            raise DatasetError(f"{found[name]} and {path} have one name; remove one of them")
-        found[name] = path
-    return found
-
-
-def predict_folder(
-    predict: Callable[[np.ndarray], np.ndarray],
-    images: Path,
-    output: Path,
-    palette: np.ndarray,
-    *,
-    overlays: bool = True,
-    predict_batch: PredictBatch | None = None,
-    batch_size: int = 1,
-    progress: Callable[[int, int], None] | None = None,
-) -> int:
-    """Write ``labels/<name>.png`` and ``overlays/<name>.jpg`` for each frame of a folder.
-
-    Args:
-        predict: (H, W, 3) uint8 RGB -> (H, W) uint8 train ids.
-        images: folder of frames; subfolders are kept in the output.
-        output: folder to write to.
-        palette: (K, 3) uint8 RGB. Label PNGs hold train ids as palette indices.
-        overlays: whether to write pictures too.
-        predict_batch: several frames of one size -> as many; needed above ``batch_size`` 1.
-        batch_size: how many frames of one size at most are predicted together.
-        progress: called with frames done and frames in all.
-
-    Returns:
-        The number of frames.
-    """
-    frames = index_images(images)
-    names = {path: name for name, path in frames.items()}
-    found = predicted(read_ahead(frames.values()), predict, predict_batch, batch_size)
-    for done, ((path, image), train_ids) in enumerate(found, start=1):
-        write_label_png(output / "labels" / f"{names[path]}.png", train_ids, palette)
-        if overlays:
-            picture = overlay(image, train_ids, palette)
-            write_image(output / "overlays" / f"{names[path]}.jpg", picture)
-        if progress:
-            progress(done, len(frames))
-    return len(frames)

@@ -63,9 +63,12 @@ def overlay(
     """
     if image.shape[:2] != train_ids.shape:
         raise ValueError(f"frame {image.shape[:2]} and label map {train_ids.shape} differ in size")
-    colors = colorize(train_ids, palette)
-    blended = cv2.addWeighted(image, 1.0 - alpha, colors, alpha, 0.0)
-    return np.where(colors.any(axis=2, keepdims=True), blended, image)
+    is_painted = np.zeros(256, np.uint8)
+    is_painted[: len(palette)] = palette.any(axis=1)
+    blended = cv2.addWeighted(image, 1.0 - alpha, colorize(train_ids, palette), alpha, 0.0)
+    picture = image.copy()
+    cv2.copyTo(blended, cv2.LUT(train_ids, is_painted), picture)
+    return picture
 
 
 def error_map(target: np.ndarray, pred: np.ndarray) -> np.ndarray:

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from segibn.errors import CheckpointError, ConfigError, DatasetError, ImageFileError
-from segibn.files import read_image, read_label_map, write_image
+from segibn.errors import CheckpointError, ConfigError, ImageFileError
+from segibn.files import write_image
 from segibn.models.heads.fcn import FCNHead
 from segibn.models.residual import BasicBlock
 from segibn.models.resnet import ResNet, ResNetLayout
@@ -12,12 +12,8 @@ from segibn.predict import (
     InferenceOptions,
     Predictor,
     find_checkpoint,
-    index_images,
-    predict_folder,
     read_ahead,
 )
-
-PALETTE = np.array([[10, 20, 30], [200, 0, 0], [0, 200, 0], [0, 0, 200]], np.uint8)
 
 
 @pytest.fixture(scope="module")
@@ -141,43 +137,6 @@ def test_read_ahead_keeps_the_order_and_raises_at_the_damaged_file(tmp_path):
     with pytest.raises(ImageFileError, match=r"5\.png"):
         read.extend(path for path, _ in read_ahead(paths, depth=3))
     assert read == paths[:5]
-
-
-def test_predict_folder_writes_a_label_map_and_an_overlay_for_each_frame(tmp_path):
-    for name in ("a", "sub/b"):
-        write_image(tmp_path / "frames" / f"{name}.png", np.full((6, 8, 3), 100, np.uint8))
-    calls = []
-
-    def left_half_is_two(frame):
-        ids = np.zeros(frame.shape[:2], np.uint8)
-        ids[:, :4] = 2
-        return ids
-
-    count = predict_folder(
-        left_half_is_two,
-        tmp_path / "frames",
-        tmp_path / "out",
-        PALETTE,
-        progress=lambda done, total: calls.append((done, total)),
-    )
-    assert count == 2
-    assert calls == [(1, 2), (2, 2)]
-    ids = read_label_map(tmp_path / "out" / "labels" / "sub" / "b.png")
-    np.testing.assert_array_equal(ids, left_half_is_two(np.zeros((6, 8, 3))))
-    picture = read_image(tmp_path / "out" / "overlays" / "a.jpg")
-    assert picture[3, 1, 1] > picture[3, 1, 0] + 50  # green on the left
-
-
-def test_frames_that_differ_in_their_suffix_only_are_refused(tmp_path):
-    for name in ("a.png", "a.jpg"):
-        write_image(tmp_path / name, np.zeros((4, 4, 3), np.uint8))
-    with pytest.raises(DatasetError, match=r"a\.jpg and .*a\.png"):
-        index_images(tmp_path)
-
-
-def test_a_folder_without_frames_is_named(tmp_path):
-    with pytest.raises(DatasetError, match="no images"):
-        index_images(tmp_path)
 
 
 def test_find_checkpoint_takes_files_and_run_folders_and_names_what_is_missing(tmp_path):

@@ -44,6 +44,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         "iteration": meta["iteration"],
         "class_names": meta["class_names"],
         "palette": meta["palette"],
+        "input_size": config.evaluation.input_size,
+        "input_height": config.evaluation.input_height,
         "input": "image: float32 (N, 3, H, W), RGB, 0..255",
         "output": "logits: float32 (N, K, H, W)",
     }

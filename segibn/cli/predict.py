@@ -1,61 +1,122 @@
-"""``predict``: a trained network and a folder of frames -> label maps and overlays."""
+"""``predict``: a trained network and frames, folders or videos -> label maps and pictures."""
 
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from segibn.cli.inference import add_inference_arguments, device_of, inference_options
+from segibn.cli.inference import add_inference_arguments
+from segibn.cli.parser import verb_parser
+from segibn.errors import ConfigError
 
 EXAMPLE = """\
-example:
-  python tools/predict.py runs/gta5_ibn --images my_frames --output predictions
+examples:
+  segibn predict runs/gta5_ibn my_frames --output predictions
+  segibn predict runs/gta5_ibn street.jpg drive.mp4 'more/**/*.png' --output predictions
+  segibn predict last.pt drive.mp4 --save video,labels --video-shows side-by-side --output out
+  segibn predict runs/gta5_ibn my_frames --classes road,car --alpha 0.7 --output predictions
 
-writes predictions/labels/<name>.png (class indices, with a palette to look at) and
-predictions/overlays/<name>.jpg
+writes labels/<name>.png (class indices, with a palette to look at), overlays/<name>.jpg, for a
+video videos/<name>.mp4, and legend.png. Images are turned as their EXIF tag says, as viewers do.
+Files that cannot be read do not stop the rest: they are listed at the end and in failed.txt.
+
+exit code: 0 all done, 1 some files failed, 2 nothing was begun or an output cannot be written,
+130 interrupted.
 """
+SAVED = ("labels", "color", "overlay", "side-by-side", "video")
 
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this verb."""
-    parser = argparse.ArgumentParser(
-        prog="predict.py",
-        description="Predict label maps for a folder of frames.",
-        epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = verb_parser(
+        "predict", "Predict label maps for images, folders of images and videos.", EXAMPLE
     )
-    parser.add_argument("run", metavar="RUN_OR_CHECKPOINT", help="run folder or .pt file")
-    parser.add_argument("--images", type=Path, required=True, metavar="DIR", help="JPEG or PNG")
+    parser.add_argument(
+        "run", metavar="RUN_OR_FILE", help="run folder, .pt, .safetensors or .onnx file"
+    )
+    parser.add_argument(
+        "inputs",
+        nargs="*",
+        metavar="INPUT",
+        help="image (JPEG, PNG, BMP, WebP, TIFF), video, folder (with its subfolders) or quoted "
+        "pattern",
+    )
+    parser.add_argument(
+        "--images", action="append", default=[], metavar="DIR", help="the same as an INPUT"
+    )
     parser.add_argument("--output", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--no-overlays", action="store_true", help="label maps only")
+    _add_outputs(parser.add_argument_group("what is written"))
+    _add_conduct(parser.add_argument_group("when something is there already, or broken"))
     add_inference_arguments(parser, ensemble=True)
     return parser
 
 
+def _add_outputs(group: "argparse._ArgumentGroup") -> None:
+    group.add_argument(
+        "--save",
+        type=_parse_saved,
+        metavar="KIND,...",
+        help=f"any of {', '.join(SAVED)} (default: labels,overlay for images, video for videos; "
+        "the others write each frame of a video)",
+    )
+    group.add_argument("--no-overlays", action="store_true", help="the same as --save labels")
+    group.add_argument(
+        "--alpha", type=_parse_share, default=0.5, help="share of the class colour (default: 0.5)"
+    )
+    group.add_argument(
+        "--classes",
+        type=lambda text: [name.strip() for name in text.split(",")],
+        metavar="NAME,...",
+        help="paint these classes only; label maps keep all",
+    )
+    group.add_argument(
+        "--video-shows",
+        choices=("overlay", "side-by-side", "color"),
+        default="overlay",
+        help="what an output video is made of (default: overlay)",
+    )
+
+
+def _add_conduct(group: "argparse._ArgumentGroup") -> None:
+    exclusive = group.add_mutually_exclusive_group()
+    exclusive.add_argument(
+        "--resume", action="store_true", help="keep what is done, predict what is missing"
+    )
+    exclusive.add_argument("--overwrite", action="store_true", help="replace what is there")
+    group.add_argument("--strict", action="store_true", help="stop at the first bad file")
+
+
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the verb; returns 0."""
-    arguments = build_parser().parse_args(argv)
-
-    from segibn.cli.progress import FrameProgress
-    from segibn.cli.scoring import load_ensemble
-    from segibn.files import write_image
-    from segibn.predict import Predictor, predict_folder
-    from segibn.visualize import legend
-
-    run = load_ensemble(arguments)
-    options = inference_options(arguments, run.config)
-    predict = Predictor(run.segmenters, device_of(arguments), options)
-    with FrameProgress("predict", 0) as progress:
-        count = predict_folder(
-            predict,
-            arguments.images,
-            arguments.output,
-            run.palette,
-            overlays=not arguments.no_overlays,
-            predict_batch=predict.predict_batch,
-            batch_size=options.batch_size,
-            progress=progress,
+    """Run the verb; returns 0, or 1 if a file could not be predicted, or 130 at Ctrl-C."""
+    arguments = build_parser().parse_intermixed_args(argv)
+    if arguments.no_overlays:
+        if arguments.save is not None:
+            raise ConfigError("give --save or --no-overlays, not both")
+        arguments.save = ("labels",)
+    inputs = [*arguments.inputs, *arguments.images]
+    if not inputs:
+        raise ConfigError(
+            "say what to predict: segibn predict RUN IMAGE_OR_FOLDER_OR_VIDEO ... --output DIR"
         )
-    if not arguments.no_overlays:
-        write_image(arguments.output / "legend.png", legend(run.class_names, run.palette))
-    print(f"{count} frames: {arguments.output}")
-    return 0
+
+    from segibn.cli.prediction import predict_all
+    from segibn.media.outputs import places_of
+    from segibn.media.sources import find_sources
+
+    return predict_all(find_sources(inputs, places_of(arguments.output)), arguments)
+
+
+def _parse_saved(text: str) -> tuple[str, ...]:
+    kinds = tuple(dict.fromkeys(part.strip() for part in text.split(",")))
+    if unknown := [kind for kind in kinds if kind not in SAVED]:
+        raise argparse.ArgumentTypeError(f"no '{', '.join(unknown)}'; write {','.join(SAVED)}")
+    return kinds
+
+
+def _parse_share(text: str) -> float:
+    try:
+        share = float(text)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 1:
+        raise argparse.ArgumentTypeError(f"'{text}': write a number from 0 to 1, such as 0.5")
+    return share

@@ -7,7 +7,16 @@ from contextlib import ExitStack
 from types import TracebackType
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
 
 LINE_INTERVAL_S = 15.0
 
@@ -26,7 +35,7 @@ class FrameProgress:
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
         on_terminal = enabled and console.is_terminal
         self._bar = Progress(
-            *columns, TimeRemainingColumn(), console=console, disable=not on_terminal
+            *columns, _Speed(), TimeRemainingColumn(), console=console, disable=not on_terminal
         )
         self._task = self._bar.add_task(title, total=total)
         self._writes_lines = enabled and not on_terminal
@@ -56,8 +65,18 @@ class FrameProgress:
         self._bar.update(self._task, completed=done, total=total)
         if self._writes_lines and now - self._last_line > LINE_INTERVAL_S:
             self._last_line = now
-            left = time_left(done - self._start[0], now - self._start[1], total - done)
-            print(f"{self._title}  {done}/{total}{left}", file=sys.stderr, flush=True)
+            since = done - self._start[0], now - self._start[1]
+            left = time_left(*since, total - done)
+            speed = f", {since[0] / since[1]:.1f} frames/s" if min(since) > 0 else ""
+            print(f"{self._title}  {done}/{total}{speed}{left}", file=sys.stderr, flush=True)
+
+
+class _Speed(ProgressColumn):
+    """Frames a second of late, empty until it is known."""
+
+    def render(self, task: Task) -> Text:
+        """Return the column's text."""
+        return Text("" if task.speed is None else f"{task.speed:.1f} frames/s")
 
 
 class Phases:

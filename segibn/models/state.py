@@ -1,5 +1,6 @@
 """Reading files of tensors safely, and saying in few words how two sets of tensors differ."""
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -59,6 +60,38 @@ def read_safetensors(path: Path) -> dict[str, Tensor]:
         raise CheckpointError(
             f"{path} is cut short or no safetensors file ({_reason(error)}); get it again"
         ) from error
+
+
+def read_safetensors_checkpoint(path: Path) -> dict[str, Any]:
+    """Read what ``segibn convert`` writes: weights, with config and classes as metadata.
+
+    Returns:
+        As the torch file that it was made of, but for "training", which is None.
+
+    Raises:
+        CheckpointError: as `read_safetensors`; or it holds weights alone.
+    """
+    state = read_safetensors(path)
+    from safetensors import safe_open
+
+    with safe_open(path, "pt") as file:
+        notes = file.metadata() or {}
+    keys = ("config", "classes", "class_names", "palette", "iteration")
+    try:
+        content = {key: json.loads(notes[key]) for key in keys}
+        version = int(notes.get("format_version", 1))
+    except (KeyError, ValueError):
+        raise CheckpointError(
+            f"{path} holds tensors without a checkpoint's config: it can be model.weights of a "
+            "config; here give the .pt file, or one that segibn convert made of it"
+        ) from None
+    return content | {
+        "format": notes.get("checkpoint_format", "segibn-checkpoint"),
+        "format_version": version,
+        "model": state,
+        "training": None,
+        "versions": {},
+    }
 
 
 def check_is_file(path: Path) -> None:

@@ -13,7 +13,12 @@ from segibn.config.schema import RunConfig
 from segibn.errors import CheckpointError
 from segibn.models.build import build_segmenter
 from segibn.models.segmenter import Segmenter
-from segibn.models.state import compare_states, read_torch_file, shortened
+from segibn.models.state import (
+    compare_states,
+    read_safetensors_checkpoint,
+    read_torch_file,
+    shortened,
+)
 
 FORMAT = "segibn-checkpoint"
 FORMAT_VERSION = 1
@@ -25,7 +30,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     """Read a checkpoint onto the CPU and check that it is one; nothing in it is executed.
 
     Args:
-        path: a checkpoint file.
+        path: a checkpoint file, .pt or what ``segibn convert`` made of it, .safetensors.
 
     Returns:
         The dict that was saved: "config", "class_names", "palette", "classes", "iteration",
@@ -35,7 +40,8 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         CheckpointError: no such file, not readable safely, not a checkpoint of this package, or
             written by a newer version of it.
     """
-    content = read_torch_file(path)
+    is_safetensors = Path(path).suffix == ".safetensors"
+    content = read_safetensors_checkpoint(path) if is_safetensors else read_torch_file(path)
     if content.get("format") != FORMAT:
         keys = ", ".join(str(key) for key in list(content)[:4])
         raise CheckpointError(

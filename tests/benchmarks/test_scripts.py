@@ -16,7 +16,8 @@ def _benchmarks_importable(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "script", ["data_pipeline", "metrics", "inference", "train_step", "ibn_layer", "losses"]
+    "script",
+    ["data_pipeline", "metrics", "inference", "train_step", "ibn_layer", "losses", "predict_files"],
 )
 def test_quick_run_prints_a_table_and_writes_its_rows(script, tmp_path, capsys):
     path = tmp_path / "rows.json"

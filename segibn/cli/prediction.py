@@ -1,0 +1,231 @@
+"""One run of ``predict``: load the network, predict every source, say what came of it."""
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import numpy as np
+
+from segibn import provenance
+from segibn.cli.inference import device_of, ensemble_runs, inference_options
+from segibn.cli.parser import print_next
+from segibn.cli.progress import FrameProgress
+from segibn.cli.scoring import load_ensemble
+from segibn.config.schema import EvaluationConfig, RunConfig
+from segibn.errors import ConfigError
+from segibn.exported import load_onnx
+from segibn.files import sha256_of, write_image, write_json, write_text
+from segibn.media.faults import Faults, format_faults, shown
+from segibn.media.journal import Journal, Mode, require_empty
+from segibn.media.outputs import FOLDERS, LEGEND, Outputs, chosen_classes
+from segibn.media.predicting import Tally, Work
+from segibn.media.sources import Source
+from segibn.models.segmenter import Segmenter
+from segibn.predict import Predictor, is_out_of_memory
+from segibn.visualize import legend
+
+_LEAST_SHARE = 0.001  # of the pixels, for a class to be named
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """What predicts, and what its numbers mean."""
+
+    predictor: Predictor
+    class_names: tuple[str, ...]
+    palette: np.ndarray
+    files: tuple[Path, ...]
+    """Of its weights."""
+
+
+def predict_all(sources: Sequence[Source], arguments: argparse.Namespace) -> int:
+    """Predict sources as the arguments of ``predict`` say; returns the exit code.
+
+    Raises:
+        SegibnError: nothing can be begun, an output cannot be written, or with ``--strict`` the
+            first bad file.
+    """
+    _check(sources, arguments)
+    if _mode(arguments) == "new":
+        require_empty(arguments.output)  # before a network is loaded
+    model = load_model(arguments)
+    drawn = chosen_classes(model.class_names, arguments.classes)
+    outputs = Outputs(
+        arguments.output,
+        model.palette,
+        drawn,
+        arguments.save,
+        arguments.alpha,
+        arguments.video_shows,
+    )
+    faults = Faults(arguments.strict)
+    start = time.monotonic()
+    interrupted = False
+    with (
+        Journal(outputs.folder, _settings(model, arguments), _mode(arguments)) as journal,
+        FrameProgress("predict", len(sources)) as progress,
+    ):
+        work = Work(
+            model.predictor,
+            model.predictor.predict_batch,
+            model.predictor.options.batch_size,
+            outputs,
+            journal,
+            faults,
+            is_out_of_memory,
+            progress,
+        )
+        _write_legend(model, outputs, sources)
+        try:
+            work.run(sources)
+        except KeyboardInterrupt:
+            interrupted = True
+    seconds = time.monotonic() - start
+    if interrupted:
+        _say_interrupted(work.tally, outputs.folder)
+        return 130
+    _report(work.tally, seconds, faults, model, outputs, arguments)
+    return 1 if faults.found else 0
+
+
+def load_model(arguments: argparse.Namespace) -> Model:
+    """Load the network, or those that are averaged, of ``arguments.run``.
+
+    Raises:
+        CheckpointError: there is none.
+        ConfigError: options that do not fit it.
+    """
+    if Path(arguments.run).suffix == ".onnx":
+        return _load_onnx(arguments)
+    run = load_ensemble(arguments)
+    options = inference_options(arguments, run.config)
+    predictor = Predictor(run.segmenters, device_of(arguments), options)
+    files = tuple(one.checkpoint for one in (run, *run.others))
+    return Model(predictor, run.class_names, run.palette, files)
+
+
+def _load_onnx(arguments: argparse.Namespace) -> Model:
+    """Load an exported graph; how frames reach it is said as for every network."""
+    if arguments.device not in (None, "cpu"):
+        raise ConfigError(f"--device {arguments.device}: an .onnx file runs on the cpu here")
+    if ensemble_runs(arguments) or arguments.precision not in (None, "auto", "float32"):
+        raise ConfigError(
+            f"{arguments.run}: an exported graph has its precision inside and is not averaged with "
+            "others; give a run or checkpoint for --precision and --ensemble"
+        )
+    arguments.device, arguments.precision = "cpu", "float32"
+    model = load_onnx(arguments.run)
+    scored = EvaluationConfig(input_size=model.input_size, input_height=model.input_height)
+    options = inference_options(arguments, cast(RunConfig, SimpleNamespace(evaluation=scored)))
+    predictor = Predictor(cast(list[Segmenter], [model.network]), "cpu", options)
+    return Model(predictor, model.class_names, model.palette, (Path(arguments.run),))
+
+
+def _check(sources: Sequence[Source], arguments: argparse.Namespace) -> None:
+    has_videos = any(source.is_video for source in sources)
+    if arguments.save is not None and "video" in arguments.save and not has_videos:
+        raise ConfigError("--save video: there is no video among the inputs; leave it out")
+    if arguments.save == ("video",) and not all(source.is_video for source in sources):
+        raise ConfigError(
+            "--save video writes nothing for the images among the inputs; add labels or overlay"
+        )
+
+
+def _mode(arguments: argparse.Namespace) -> Mode:
+    if arguments.resume:
+        return "resume"
+    return "overwrite" if arguments.overwrite else "new"
+
+
+def _settings(model: Model, arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return what every file in the output depends on; a batch's size is not part of it."""
+    inference = model.predictor.options.to_dict()
+    inference.pop("batch_size")
+    return {
+        "model_sha256": [sha256_of(path) for path in model.files],
+        "inference": inference,
+        "save": arguments.save,
+        "alpha": arguments.alpha,
+        "classes": arguments.classes,
+        "video_shows": arguments.video_shows,
+    }
+
+
+def _write_legend(model: Model, outputs: Outputs, sources: Sequence[Source]) -> None:
+    kinds = {kind for source in sources for kind in outputs.kinds(source.is_video)}
+    if kinds == {"labels"}:
+        return
+    names = [
+        name for name, is_drawn in zip(model.class_names, outputs.drawn, strict=True) if is_drawn
+    ]
+    write_image(outputs.folder / LEGEND, legend(names, model.palette[outputs.drawn]))
+
+
+def _say_interrupted(tally: Tally, folder: Path) -> None:
+    print(
+        f"interrupted: {tally.files} files are done and whole in {shown(folder)}; the same "
+        "command with --resume goes on from there",
+        file=sys.stderr,
+    )
+
+
+def _report(
+    tally: Tally,
+    seconds: float,
+    faults: Faults,
+    model: Model,
+    outputs: Outputs,
+    arguments: argparse.Namespace,
+) -> None:
+    """Write summary.json and failed.txt, and print both."""
+    folder = outputs.folder
+    shares = _shares(tally.pixels, model.class_names)
+    speed = tally.frames / seconds if seconds > 0 else 0.0
+    summary = {
+        "command": provenance.command_line(),
+        "versions": provenance.versions(),
+        "frames": tally.frames,
+        "frames_done_before": tally.earlier,
+        "seconds": round(seconds, 3),
+        "frames_per_s": round(speed, 3),
+        "class_shares": shares,
+        "failed": [{"file": shown(f.path), "reason": f.reason, "fix": f.fix} for f in faults.found],
+    }
+    write_json(folder / "summary.json", summary)
+    failed = folder / "failed.txt"
+    failed.unlink(missing_ok=True)
+    before = f", {tally.earlier} more were done before" if tally.earlier else ""
+    if tally.frames or tally.earlier:
+        print(f"{tally.frames} frames in {seconds:.1f} s ({speed:.1f} frames/s){before}")
+        print(
+            "pixels: "
+            + ", ".join(
+                f"{name} {share:.1%}" for name, share in shares.items() if share >= _LEAST_SHARE
+            )
+        )
+        for name in FOLDERS.values():
+            if (folder / name).is_dir():
+                print(f"  {shown(folder / name)}")
+    else:
+        print("no frame could be predicted")
+    if faults.found:
+        table = format_faults(faults.found)
+        write_text(failed, table + "\n")
+        print(f"{len(faults.found)} files failed (also in {failed}):\n{table}", file=sys.stderr)
+        print_next("mend or remove these files, then the same command with --resume")
+    elif Path(arguments.run).is_dir():
+        print_next(f"segibn report {arguments.run} --output report.html")
+    else:
+        print_next(f"look at the pictures in {shown(folder)}; {LEGEND} has the colours")
+
+
+def _shares(pixels: np.ndarray, names: Sequence[str]) -> dict[str, float]:
+    """Class -> its share of all pixels, the largest first."""
+    total = max(1, int(pixels.sum()))
+    pairs = sorted(zip(names, pixels.tolist(), strict=True), key=lambda pair: -pair[1])
+    return {name: count / total for name, count in pairs}

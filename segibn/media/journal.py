@@ -1,0 +1,153 @@
+"""What an output folder holds already, so that a killed run goes on and no run mixes with another.
+
+In: an output folder and the settings of a run. Out: ``predictions.jsonl`` in it: a line of
+settings, then one for each finished file, written when its outputs are whole.
+"""
+
+import contextlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, TextIO
+
+import numpy as np
+
+from segibn.errors import ConfigError
+from segibn.files import remove_leftovers, write_text
+from segibn.media.faults import OutputError, shown
+from segibn.media.outputs import FOLDERS, Outputs, is_there
+from segibn.media.sources import Source
+
+NAME = "predictions.jsonl"
+Mode = Literal["new", "resume", "overwrite"]
+"""What to do where the folder holds predictions: refuse, go on with them, or begin anew."""
+
+
+class Journal:
+    """The record of one output folder; a context manager.
+
+    Args:
+        folder: of the outputs; created if missing.
+        settings: JSON values that every prediction of the folder depends on.
+        mode: see ``Mode``.
+
+    Raises:
+        ConfigError: there are predictions and ``mode`` is new, or they were made with other
+            settings and it is resume.
+        OutputError: the folder cannot be written to.
+    """
+
+    def __init__(self, folder: Path, settings: Mapping[str, Any], mode: Mode = "new") -> None:
+        self._path = folder / NAME
+        self._done: dict[str, dict[str, Any]] = {}
+        settings = json.loads(json.dumps(settings))  # as it is read back
+        begun, entries = _read(self._path)
+        if mode == "new":
+            require_empty(folder)
+        elif mode == "resume" and begun is not None:
+            _require_equal(begun, settings, folder)
+            self._done = {entry["name"]: entry for entry in entries}
+        for kind in FOLDERS.values():
+            for part in [folder / kind, *(folder / kind).rglob("*/")]:
+                remove_leftovers(part)
+        lines = [{"settings": settings}, *self._done.values()]
+        write_text(self._path, "".join(_line(line) for line in lines))
+        self._file: TextIO = self._path.open("a", encoding="utf-8")
+
+    def __enter__(self) -> "Journal":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        with contextlib.suppress(OSError):  # a full disk has been reported by then
+            self._file.close()
+
+    def counts_of(self, source: Source, outputs: Outputs) -> tuple[int, np.ndarray] | None:
+        """Return frames and pixels by class of a source that is done; None if it is not.
+
+        Done is what was recorded for the same file, unchanged in size and time of writing, and
+        whose outputs are still there.
+        """
+        entry = self._done.get(_text(source.name))
+        if entry is None or _identity(source) != {key: entry[key] for key in _IDENTITY}:
+            return None
+        if not all(is_there(path) for path in outputs.files_of(source.name, source.is_video)):
+            return None
+        return entry["frames"], np.array(entry["pixels"], np.int64)
+
+    def record(self, source: Source, frames: int, pixels: np.ndarray) -> None:
+        """Note that a source is done.
+
+        Args:
+            source: whose outputs are whole.
+            frames: of a video; 1 for an image.
+            pixels: (K,) how many have each class.
+
+        Raises:
+            OutputError: the system refuses, such as on a full disk.
+        """
+        entry = {"name": _text(source.name)} | _identity(source)
+        entry |= {"frames": frames, "pixels": pixels.tolist()}
+        try:
+            self._file.write(_line(entry))
+            self._file.flush()
+        except OSError as error:
+            raise OutputError(f"{self._path}: cannot be written ({error.strerror})") from error
+
+
+def require_empty(folder: Path) -> None:
+    """Raise ConfigError where a folder holds predictions, whoever made them."""
+    _, entries = _read(folder / NAME)
+    if entries or any(any((folder / kind).glob("*")) for kind in FOLDERS.values()):
+        many = f" ({len(entries)} files are done)" if entries else ""
+        raise ConfigError(
+            f"{shown(folder)}: holds predictions already{many}; --resume goes on with them, "
+            "--overwrite replaces them, another --output leaves them alone"
+        )
+
+
+_IDENTITY = ("source", "bytes", "mtime_ns")
+
+
+def _identity(source: Source) -> dict[str, Any]:
+    stat = source.path.stat()
+    place = shown(source.path.absolute())
+    return {"source": place, "bytes": stat.st_size, "mtime_ns": stat.st_mtime_ns}
+
+
+def _text(name: str) -> str:
+    return shown(Path(name))
+
+
+def _line(value: Mapping[str, Any]) -> str:
+    return json.dumps(value, ensure_ascii=False) + "\n"
+
+
+def _read(path: Path) -> tuple[dict[str, Any] | None, list[dict[str, Any]]]:
+    """Return settings and entries; a last line cut short by a kill counts as not there."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError:
+        return None, []
+    values = []
+    for line in text.splitlines():
+        with contextlib.suppress(ValueError):
+            values.append(json.loads(line))
+    if not values or "settings" not in values[0]:
+        return None, []
+    return values[0]["settings"], [value for value in values[1:] if "pixels" in value]
+
+
+def _require_equal(begun: Mapping[str, Any], now: Mapping[str, Any], folder: Path) -> None:
+    different = [key for key in now if begun.get(key) != now[key]]
+    if different:
+        changes = "; ".join(f"{key}: {begun.get(key)}, now {now[key]}" for key in different)
+        raise ConfigError(
+            f"{shown(folder)}: its predictions were made with other settings ({changes}); repeat "
+            "those, or give --overwrite or another --output"
+        )
