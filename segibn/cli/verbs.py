@@ -53,7 +53,7 @@ GROUPS = (
     ),
     Group(
         "use",
-        "segibn predict runs/gta5_ibn my_frames",
+        "segibn predict runs/gta5_ibn my_frames --output predictions",
         (
             Verb("predict", "predict", "label maps and overlays of your own frames"),
             Verb("export", "export", "write a network as a graph for other runtimes"),
