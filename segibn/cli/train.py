@@ -56,16 +56,20 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         return try_out(config, **given)
 
+    from segibn import distributed
     from segibn.engine.train import train  # torch only after the config is known to be right
 
     result = train(config, **given)
+    is_main = distributed.is_main()
     if result.stopped_by is not None:
         name = signal.Signals(result.stopped_by).name
-        print(f"stopped by {name} after {result.iteration} iterations: {result.checkpoint}")
-        print_next("the same command with --resume auto")
+        if is_main:
+            print(f"stopped by {name} after {result.iteration} iterations: {result.checkpoint}")
+            print_next("the same command with --resume auto")
         return 128 + result.stopped_by
-    print(f"trained: {result.checkpoint}")
-    print_next(_what_next(given["output"], arguments.datasets, config.data.val is not None))
+    if is_main:
+        print(f"trained: {result.checkpoint}")
+        print_next(_what_next(given["output"], arguments.datasets, config.data.val is not None))
     return 0
 
 
