@@ -19,9 +19,13 @@ PACKAGES = ("torch", "torchvision", "numpy", "opencv-python-headless", "pillow",
 def command_line() -> str:
     """Return the command that started this process, as one would type it.
 
-    The script's path is given relative to the current folder where it lies below it.
+    The script's path is given relative to the current folder where it lies below it; the command
+    ``segibn`` is called by its name alone, and also where ``python -m segibn`` was typed.
     """
     program = Path(sys.argv[0])
+    package = Path(segibn.__file__).parent
+    if program.stem == "segibn" or program == package / "__main__.py":
+        return shlex.join(["segibn", *sys.argv[1:]])
     if program.is_absolute() and program.is_relative_to(Path.cwd()):
         program = program.relative_to(Path.cwd())
     return shlex.join(["python", str(program), *sys.argv[1:]])

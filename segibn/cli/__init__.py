@@ -1,6 +1,5 @@
-"""The verbs of the command line, one module each; ``run_main`` is how a script enters one."""
+"""The verbs of the command line, one module each; ``run_main`` is how a command enters one."""
 
-import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -8,19 +7,54 @@ from typing import NoReturn
 
 from segibn.errors import SegibnError
 
+EXIT_INTERRUPTED = 130
+EXIT_PIPE = 141
+"""128 and the signal's number, as a shell counts a process that SIGINT or SIGPIPE has ended."""
+
+_USERS = (FileNotFoundError, FileExistsError, PermissionError, IsADirectoryError)
+_USERS += (NotADirectoryError,)
+_USERS_NUMBERS = ("ENOSPC", "EDQUOT", "EROFS", "ENAMETOOLONG")
+"""What a user can mend: a path that is not there, that may not be written; a full disk."""
+
 
 def run_main(main: Callable[[Sequence[str] | None], int]) -> NoReturn:
-    """Run a verb and exit; a user's mistake prints its message, without a traceback."""
-    _show_log()
+    """Run a verb and exit; a user's mistake prints its message, without a traceback.
+
+    A file or folder that cannot be used is one too; ``SEGIBN_TRACEBACK=1`` shows where it was.
+    """
     try:
+        _show_log()
         code = main(None)
+        sys.stdout.flush()
     except SegibnError as error:
+        _maybe_raise(error)
         print(f"error: {error}", file=sys.stderr)
         code = error.exit_code
+    except BrokenPipeError:  # of `segibn configs | head`; Python would complain again at its exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = EXIT_PIPE
+    except OSError as error:
+        if not _is_users(error):
+            raise
+        _maybe_raise(error)
+        print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)
+        code = SegibnError.exit_code
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
-        code = 130
+        code = EXIT_INTERRUPTED
     sys.exit(code)
+
+
+def _is_users(error: OSError) -> bool:
+    import errno
+
+    numbers = [getattr(errno, name, None) for name in _USERS_NUMBERS]
+    return error.filename is not None and (isinstance(error, _USERS) or error.errno in numbers)
+
+
+def _maybe_raise(error: Exception) -> None:
+    if os.environ.get("SEGIBN_TRACEBACK", "0") not in ("", "0"):
+        raise error
 
 
 def _show_log() -> None:
@@ -28,6 +62,8 @@ def _show_log() -> None:
 
     torch's profiler would report on itself; it reads how much it may say when torch is imported.
     """
+    import logging
+
     os.environ.setdefault("KINETO_LOG_LEVEL", "6")
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(message)s"))

@@ -13,19 +13,19 @@ from segibn.cli.inference import (
     inference_options,
     refuse_ensemble,
 )
-from segibn.config.schema import DatasetConfig
+from segibn.cli.parser import print_next, verb_parser
 from segibn.errors import ConfigError
-from segibn.files import write_image, write_json, write_text
 
 if TYPE_CHECKING:
     from segibn.cli.scoring import TrainedRun
+    from segibn.config.schema import DatasetConfig
     from segibn.data.frames import Frames
     from segibn.engine.scoring import Preparation
 
 EXAMPLE = """\
 examples:
-  python tools/appearance.py runs/none runs/a runs/b --on cityscapes:val --output out
-  python tools/appearance.py runs/a --transforms RGB+50 fog night --level 5 --output out
+  segibn appearance runs/none runs/a runs/b --on cityscapes:val --output out
+  segibn appearance runs/a --transforms RGB+50 fog night --level 5 --output out
 
 changes: RGB+50, R+50, contrast-x1.5 (the paper's, on the network's input, nothing clipped); fog,
 night, rain, motion-blur, noise, jpeg (on the frame's pixels, the same for each frame's name).
@@ -39,11 +39,8 @@ PLOT_FILE, PICTURE_FILE, CONDITIONS_FILE = "appearance.png", "appearance.jpg", "
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this verb."""
-    parser = argparse.ArgumentParser(
-        prog="appearance.py",
-        description="Score networks on frames that look otherwise (IBN-Net, table 1).",
-        epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = verb_parser(
+        "appearance", "Score networks on frames that look otherwise (IBN-Net, table 1).", EXAMPLE
     )
     parser.add_argument("runs", nargs="+", metavar="RUN", help="run folders or .pt files")
     parser.add_argument(
@@ -71,6 +68,9 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the verb; runs on every rank of a torchrun launch, the first one prints and writes."""
     arguments = build_parser().parse_args(argv)
+
+    from segibn.files import write_image, write_json, write_text
+
     on = None if arguments.on is None else parse_labelled_set(arguments.on)
 
     from segibn import distributed
@@ -101,6 +101,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         write_image(arguments.output / PLOT_FILE, _plot(rows, label))
         write_image(arguments.output / PICTURE_FILE, _sheet(run, dataset, changes, arguments))
         print(f"files: {arguments.output}")
+        print_next(f"look at {arguments.output / PLOT_FILE}")
     return 0
 
 
@@ -118,7 +119,7 @@ def _changes(given: Sequence[str] | None) -> list[str]:
     return [name for name in TRANSFORMS if name == ORIGINAL or not given or name in given]
 
 
-def _check_runs(paths: Sequence[str], dataset: DatasetConfig, root: Path) -> "Frames":
+def _check_runs(paths: Sequence[str], dataset: "DatasetConfig", root: Path) -> "Frames":
     """Refuse before any work what cannot be compared; returns the frames of the set.
 
     Raises:
@@ -137,7 +138,7 @@ def _check_runs(paths: Sequence[str], dataset: DatasetConfig, root: Path) -> "Fr
     return frames
 
 
-def _own_set(run: "TrainedRun") -> tuple[str, DatasetConfig]:
+def _own_set(run: "TrainedRun") -> "tuple[str, DatasetConfig]":
     from segibn.engine.scoring import set_name
 
     own = run.config.data.val
@@ -150,7 +151,7 @@ def _row(
     run: "TrainedRun",
     change: str,
     label: str,
-    dataset: DatasetConfig,
+    dataset: "DatasetConfig",
     arguments: argparse.Namespace,
 ) -> dict[str, Any]:
     """Score one run under one change; on every rank."""
@@ -207,7 +208,10 @@ def _plot(rows: Sequence[Mapping[str, Any]], label: str) -> Any:
 
 
 def _sheet(
-    run: "TrainedRun", dataset: DatasetConfig, changes: Sequence[str], arguments: argparse.Namespace
+    run: "TrainedRun",
+    dataset: "DatasetConfig",
+    changes: Sequence[str],
+    arguments: argparse.Namespace,
 ) -> Any:
     """One frame of the set under every change."""
     from segibn.cli.pictures import appearance_sheet

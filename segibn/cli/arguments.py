@@ -3,12 +3,13 @@
 import argparse
 import os
 from pathlib import Path
-from typing import get_args
+from typing import TYPE_CHECKING
 
-from pydantic import ValidationError
-
-from segibn.config.schema import DatasetConfig, DatasetName
+from segibn.config.dataset_names import OFFICIAL
 from segibn.errors import ConfigError
+
+if TYPE_CHECKING:
+    from segibn.config.schema import DatasetConfig
 
 DATASETS_VARIABLE = "SEGIBN_DATASETS"
 
@@ -44,7 +45,7 @@ def datasets_root(given: Path | None) -> Path:
     return given or Path(os.environ.get(DATASETS_VARIABLE) or "datasets")
 
 
-def parse_evaluation_set(text: str) -> DatasetConfig:
+def parse_evaluation_set(text: str) -> "DatasetConfig":
     """Read ``NAME[/LABEL_MAP]:SPLIT[@NAMES_FILE]``.
 
     Examples: ``cityscapes:val``, ``camvid:val@names.txt``, ``mapillary/rein:validation``.
@@ -52,10 +53,14 @@ def parse_evaluation_set(text: str) -> DatasetConfig:
     Raises:
         ConfigError: the text has another form, or names no known data set.
     """
+    from pydantic import ValidationError
+
+    from segibn.config.schema import DatasetConfig
+
     name_and_split, at, names_file = text.partition("@")
     name_and_map, colon, split = name_and_split.partition(":")
     name, slash, label_map = name_and_map.partition("/")
-    known = [n for n in get_args(DatasetName) if n != "folder"]
+    known = OFFICIAL
     if not (name and colon and split) or (at and not names_file):
         raise ConfigError(
             f"'{text}': write NAME:SPLIT, NAME:SPLIT@NAMES_FILE or NAME/LABEL_MAP:SPLIT"
@@ -74,7 +79,7 @@ def parse_evaluation_set(text: str) -> DatasetConfig:
         raise ConfigError(f"'{text}': {reasons}") from error
 
 
-def parse_labelled_set(text: str) -> tuple[str, DatasetConfig]:
+def parse_labelled_set(text: str) -> "tuple[str, DatasetConfig]":
     """Read ``[LABEL=]NAME[/LABEL_MAP]:SPLIT[@NAMES_FILE]``.
 
     Without a label, the text names the column.

@@ -7,19 +7,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segibn.cli.arguments import add_datasets_argument, datasets_root
-from segibn.config.load import load_config
-from segibn.config.schema import DatasetConfig, RunConfig
+from segibn.cli.parser import print_next, verb_parser
 from segibn.errors import DatasetError
 
 if TYPE_CHECKING:
+    from segibn.config.schema import DatasetConfig, RunConfig
     from segibn.data.disk_cache_build import CacheJob
 
 EXAMPLE = """\
 examples:
   export SEGIBN_CACHE=/ssd/cache
-  python tools/cache_dataset.py configs/cityscapes_ibn.yaml --estimate     (writes nothing)
-  python tools/cache_dataset.py configs/cityscapes_ibn.yaml
-  python tools/train.py configs/cityscapes_ibn.yaml data.cache=disk
+  segibn cache cityscapes_ibn --estimate     (writes nothing)
+  segibn cache cityscapes_ibn
+  segibn train cityscapes_ibn data.cache=disk
 
 Give the config, and any key=value of data.train, data.mix, data.classes and data.resize, as for the
 training.
@@ -34,14 +34,13 @@ EXIT_DAMAGED = 1
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this verb."""
-    parser = argparse.ArgumentParser(
-        prog="cache_dataset.py",
-        description="Write the training frames of a config as losslessly compressed tiles, labels "
+    parser = verb_parser(
+        "cache",
+        "Write the training frames of a config as losslessly compressed tiles, labels "
         "already mapped to classes, for `data.cache: disk`. Samples stay the same to the bit.",
-        epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        EXAMPLE,
     )
-    parser.add_argument("config", type=Path, help="YAML file, such as configs/gta5_ibn.yaml")
+    parser.add_argument("config", type=Path, help="YAML file, or a shipped config's name: gta5_ibn")
     parser.add_argument(
         "overrides", nargs="*", metavar="key=value", help="config values to replace"
     )
@@ -66,6 +65,9 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the verb; see ``EXAMPLE`` for what it returns."""
     arguments = build_parser().parse_intermixed_args(argv)
+
+    from segibn.config.load import load_config
+
     config = load_config(arguments.config, arguments.overrides)
 
     from segibn.data.fingerprint import cache_folder
@@ -99,10 +101,13 @@ def _run(job: "CacheJob", arguments: argparse.Namespace) -> int:
         with FrameProgress("caching", len(frames)) as progress:
             build(job, frames, threads, progress)
         print(f"{len(frames):,} frames cached; use them with data.cache=disk")
+        print_next(f"segibn train {arguments.config} data.cache=disk")
     return 0
 
 
-def _job_of(config: RunConfig, dataset: DatasetConfig, datasets: Path, root: Path) -> "CacheJob":
+def _job_of(
+    config: "RunConfig", dataset: "DatasetConfig", datasets: Path, root: Path
+) -> "CacheJob":
     from segibn.data.build import build_label_set, index_dataset
     from segibn.data.build_cache import tiles_folder
     from segibn.data.disk_cache_build import CacheJob

@@ -2,37 +2,47 @@
 
 import argparse
 from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
-from typing import get_args
+from typing import TYPE_CHECKING
 
 from segibn.cli.arguments import add_datasets_argument, datasets_root
-from segibn.config.schema import DatasetConfig, DatasetName
+from segibn.cli.parser import print_next, verb_parser
+from segibn.config.dataset_names import OFFICIAL
+from segibn.config.shipped import is_shipped
 from segibn.errors import ConfigError
+
+if TYPE_CHECKING:
+    from segibn.config.schema import DatasetConfig
 
 EXAMPLE = """\
 examples:
-  python tools/check_dataset.py cityscapes --datasets /data
-  python tools/check_dataset.py bdd100k_drivable --split val --encoding 2018
-  python tools/check_dataset.py configs/my_own.yaml      (the data sets that a config names)
+  segibn check cityscapes --datasets /data
+  segibn check bdd100k_drivable --split val --encoding 2018
+  segibn check configs/my_own.yaml      (the data sets that a config names)
 
 exit codes: 0 all good; 1 something is wrong, listed in the report; 2 a mistake in the command, or
 no data set found
 """
 EXIT_WRONG = 1
+_TRAINED_BY = {
+    "cityscapes": "cityscapes_ibn",
+    "gta5": "gta5_ibn",
+    "bdd100k_drivable": "bdd_drivable_ibn",
+}
+"""Data set -> the shipped config that trains on it."""
 
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this verb."""
-    parser = argparse.ArgumentParser(
-        prog="check_dataset.py",
-        description="Read every image and label map of a data set, with all cores, and report "
+    parser = verb_parser(
+        "check",
+        "Read every image and label map of a data set, with all cores, and report "
         "counts, missing partners, unreadable files, sizes, and the values found in labels.",
-        epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        EXAMPLE,
     )
-    names = [name for name in get_args(DatasetName) if name != "folder"]
     parser.add_argument(
-        "name", metavar="NAME", help=f"{', '.join(names)}, or a config file (its data sets)"
+        "name", metavar="NAME", help=f"{', '.join(OFFICIAL)}, or a config (its data sets)"
     )
     parser.add_argument(
         "--split", metavar="SPLIT", help="one split, or several as train+val (default: all there)"
@@ -73,19 +83,29 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.json is not None:
         write_json(arguments.json, [report.to_dict() for report in reports])
         console.print(f"report written to {arguments.json}")
-    return 0 if all(report.ok for report in reports) else EXIT_WRONG
+    if not all(report.ok for report in reports):
+        return EXIT_WRONG
+    if arguments.name not in OFFICIAL:
+        print_next(f"segibn train {arguments.name}")
+    elif config := _TRAINED_BY.get(arguments.name):
+        given = f" --datasets {arguments.datasets}" if arguments.datasets else ""
+        print_next(f"segibn train {config}{given} --dry-run")
+    return 0
 
 
-def _datasets(arguments: argparse.Namespace, root: Path) -> list[DatasetConfig]:
+def _datasets(arguments: argparse.Namespace, root: Path) -> "list[DatasetConfig]":
     """The splits to check: those of a config, the one that was named, or all that are there."""
+    from segibn.config.schema import DatasetConfig
+
     name, split = arguments.name, arguments.split
-    if name.endswith((".yaml", ".yml")):
+    if name.endswith((".yaml", ".yml")) or (name not in OFFICIAL and is_shipped(name)):
         return _of_config(Path(name), split)
-    known = [n for n in get_args(DatasetName) if n != "folder"]
-    if name not in known:
+    if name not in OFFICIAL:
+        close = get_close_matches(name, OFFICIAL, n=1)
+        hint = f"; did you mean {close[0]}?" if close else "."
         raise ConfigError(
-            f"no data set '{name}'; there are {', '.join(known)}. For data of your own give the "
-            "config file that describes it"
+            f"no data set '{name}'{hint} There are {', '.join(OFFICIAL)}. For data of your own "
+            "give the config file that describes it"
         )
     if arguments.encoding != "auto" and name != "bdd100k_drivable":
         raise ConfigError(f"--encoding belongs to bdd100k_drivable, not to {name}")
@@ -103,7 +123,7 @@ def _datasets(arguments: argparse.Namespace, root: Path) -> list[DatasetConfig]:
     ]
 
 
-def _of_config(path: Path, split: str | None) -> list[DatasetConfig]:
+def _of_config(path: Path, split: str | None) -> "list[DatasetConfig]":
     from segibn.config.load import load_config
 
     data = load_config(path).data

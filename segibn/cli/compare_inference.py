@@ -7,16 +7,15 @@ from typing import Any
 
 from segibn.cli.arguments import add_datasets_argument, datasets_root, parse_labelled_set
 from segibn.cli.inference import add_inference_arguments, inference_options, refuse_ensemble
+from segibn.cli.parser import print_next, verb_parser
 from segibn.errors import ConfigError
-from segibn.evaluation.inference_table import format_inference
-from segibn.files import write_json, write_text
 
 EXAMPLE = """\
 example, after `make demo`: whole frames against sliding windows
-  python tools/compare_inference.py runs/demo/runs/sample_none_seed0 \\
+  segibn compare-inference runs/demo/runs/sample_none_seed0 \\
       runs/demo/runs/sample_ibn_seed0 --datasets runs/demo/data_seed0 \\
-      --on gta5:val cityscapes:val --recipes configs/inference/whole.yaml \\
-      configs/inference/sample_slide.yaml --output out
+      --on gta5:val cityscapes:val --recipes inference/whole \\
+      inference/sample_slide --output out
 
 writes inference.json (a list of rows, scores as fractions), inference.md and conditions.json
 """
@@ -25,11 +24,8 @@ ROWS_FILE, MARKDOWN_FILE, CONDITIONS_FILE = "inference.json", "inference.md", "c
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this verb."""
-    parser = argparse.ArgumentParser(
-        prog="compare_inference.py",
-        description="Score networks under several recipes for test time.",
-        epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = verb_parser(
+        "compare-inference", "Score networks under several recipes for test time.", EXAMPLE
     )
     parser.add_argument("runs", nargs="+", metavar="RUN", help="run folders or .pt files")
     parser.add_argument(
@@ -59,6 +55,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     from segibn import distributed
     from segibn.cli.inference import device_of
+    from segibn.evaluation.inference_table import format_inference
+    from segibn.files import write_json, write_text
 
     with distributed.process_group(device_of(arguments)):
         rows, conditions = _score_all(arguments)
@@ -71,6 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         write_json(arguments.output / CONDITIONS_FILE, conditions)
         write_text(arguments.output / MARKDOWN_FILE, table)
         print(f"files: {arguments.output}")
+        print_next("segibn predict RUN my_frames --output predictions --recipe WINNER")
     return 0
 
 

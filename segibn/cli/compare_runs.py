@@ -3,25 +3,19 @@
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from segibn import provenance
-from segibn.analysis.plot_differences import Bar, draw_differences
+from segibn.cli.parser import print_next, verb_parser
 from segibn.errors import SegibnError
-from segibn.evaluation.resampling import Resampling
-from segibn.evaluation.run_comparison import (
-    Comparison,
-    NamedScores,
-    compare_runs,
-    format_comparison,
-)
-from segibn.evaluation.scores import Scores
-from segibn.files import read_json, write_image, write_json
+
+if TYPE_CHECKING:
+    from segibn.evaluation.run_comparison import Comparison, NamedScores
 
 EXAMPLE = """\
 example:
-  python tools/evaluate.py runs/none --dataset camvid --output none.json
-  python tools/evaluate.py runs/ibn --dataset camvid --output ibn.json
-  python tools/compare_runs.py none.json ibn.json --output compared.json --plot compared.png
+  segibn evaluate runs/none --dataset camvid --output none.json
+  segibn evaluate runs/ibn --dataset camvid --output ibn.json
+  segibn compare none.json ibn.json --output compared.json --plot compared.png
 
 The first file is the reference of all others. Needs no torch.
 """
@@ -29,14 +23,15 @@ The first file is the reference of all others. Needs no torch.
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this verb."""
+    from segibn.evaluation.resampling import Resampling
+
     how = Resampling()
-    parser = argparse.ArgumentParser(
-        prog="compare_runs.py",
-        description="Is run B better than run A? Differences per class with intervals.",
-        epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = verb_parser(
+        "compare", "Is run B better than run A? Differences per class with intervals.", EXAMPLE
     )
-    parser.add_argument("reference", type=Path, metavar="A.json", help="of evaluate.py or score.py")
+    parser.add_argument(
+        "reference", type=Path, metavar="A.json", help="of segibn evaluate or score"
+    )
     parser.add_argument("others", type=Path, nargs="+", metavar="B.json")
     parser.add_argument(
         "--level", type=float, default=how.level, help=f"of the intervals ({how.level})"
@@ -63,6 +58,12 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the verb; returns 0."""
     arguments = build_parser().parse_args(argv)
+
+    from segibn import provenance
+    from segibn.evaluation.resampling import Resampling
+    from segibn.evaluation.run_comparison import compare_runs, format_comparison
+    from segibn.files import write_image, write_json
+
     how = Resampling(arguments.level, arguments.resamples, arguments.seed)
     reference, *others = _load([arguments.reference, *arguments.others])
     found = [
@@ -87,11 +88,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.plot:
         write_image(arguments.plot, _draw(found))
         print(f"plot: {arguments.plot}")
+    print_next(f"segibn report {arguments.output or arguments.reference}")
     return 0
 
 
-def _load(paths: Sequence[Path]) -> list[NamedScores]:
+def _load(paths: Sequence[Path]) -> "list[NamedScores]":
     """Read scores files; called by their names, or by their paths where names repeat."""
+    from segibn.evaluation.run_comparison import NamedScores
+    from segibn.evaluation.scores import Scores
+    from segibn.files import read_json
+
     stems = [path.stem for path in paths]
     titles = stems if len(set(stems)) == len(stems) else [str(path) for path in paths]
     loaded = []
@@ -99,14 +105,16 @@ def _load(paths: Sequence[Path]) -> list[NamedScores]:
         data = read_json(path)
         if not isinstance(data, dict):
             raise SegibnError(
-                f"{path} is no scores file of one run; tools/evaluate.py --output writes one"
+                f"{path} is no scores file of one run; segibn evaluate --output writes one"
             )
         loaded.append(NamedScores(title, Scores.from_dict(data, str(path))))
     return loaded
 
 
-def _draw(found: Sequence[Comparison]):
+def _draw(found: "Sequence[Comparison]"):
     """Draw every class and the mean, one colour for each run against the reference."""
+    from segibn.analysis.plot_differences import Bar, draw_differences
+
     first = found[0]
     rows = [row.name for row in (*first.classes, first.mean)]
     bars = {

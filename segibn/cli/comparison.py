@@ -11,15 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from segibn.cli.inference import add_inference_arguments, device_of, refuse_ensemble
 from segibn.cli.protocol import deviations, protocol_framing, protocol_options
-from segibn.cli.selection import refuse_target_selection, selection_of
-from segibn.config.schema import DatasetConfig
 from segibn.errors import ConfigError, DatasetError
-from segibn.evaluation.deviations import sign
-from segibn.files import write_image, write_json, write_text
-from segibn.report.tables import CONDITIONS_FILE, ROWS_FILE, render_cross_domain
 
 if TYPE_CHECKING:  # torch takes seconds to import, and a mistyped command needs none of it
     from segibn.cli.scoring import TrainedRun
+    from segibn.config.schema import DatasetConfig
     from segibn.predict import InferenceOptions
 
 MARKDOWN_FILE = "cross_domain.md"
@@ -28,7 +24,7 @@ PICTURE_FILE = "comparison.jpg"
 
 def cross_domain(
     runs: Sequence[str | Path],
-    sets: Mapping[str, DatasetConfig],
+    sets: "Mapping[str, DatasetConfig]",
     datasets_root: Path,
     output: Path | None = None,
     *,
@@ -67,7 +63,7 @@ def cross_domain(
 
 def score_runs(
     runs: Sequence[str | Path],
-    sets: Mapping[str, DatasetConfig],
+    sets: "Mapping[str, DatasetConfig]",
     datasets_root: Path,
     *,
     train_label: str | None = None,
@@ -85,6 +81,7 @@ def score_runs(
     """
     from segibn import distributed
     from segibn.cli.scoring import circumstances, load_run
+    from segibn.cli.selection import selection_of
 
     arguments = arguments or _default_arguments()
     refuse_ensemble(arguments)
@@ -109,7 +106,7 @@ def _score(
     run: "TrainedRun",
     record: dict[str, Any],
     label: str,
-    dataset: DatasetConfig,
+    dataset: "DatasetConfig",
     datasets_root: Path,
     options: "InferenceOptions",
     arguments: argparse.Namespace,
@@ -117,6 +114,7 @@ def _score(
     """Score one run on one set; under a protocol its row and signature say what deviates."""
     from segibn.cli.scoring import score_run
     from segibn.engine.scoring import Preparation
+    from segibn.evaluation.deviations import sign
 
     name, selection = arguments.protocol, record["selection"]
     framing = protocol_framing(name, dataset)
@@ -137,6 +135,9 @@ def write_comparison(
     output: Path, rows: Sequence[Mapping[str, Any]], conditions: Mapping[str, Any]
 ) -> None:
     """Write ``cross_domain.json``, ``conditions.json`` and the table ``cross_domain.md``."""
+    from segibn.files import write_json, write_text
+    from segibn.report.tables import CONDITIONS_FILE, ROWS_FILE, render_cross_domain
+
     write_json(output / ROWS_FILE, rows)
     write_json(output / CONDITIONS_FILE, conditions)
     write_text(output / MARKDOWN_FILE, render_cross_domain(output))
@@ -144,7 +145,7 @@ def write_comparison(
 
 def draw_comparison(
     runs: Sequence[str | Path],
-    sets: Mapping[str, DatasetConfig],
+    sets: "Mapping[str, DatasetConfig]",
     datasets_root: Path,
     path: Path,
     *,
@@ -167,6 +168,7 @@ def draw_comparison(
 
     from segibn.cli.pictures import comparison_sheet, spread
     from segibn.cli.scoring import frames_of
+    from segibn.files import write_image
     from segibn.predict import Predictor
 
     arguments = arguments or _default_arguments()
@@ -210,7 +212,7 @@ def _one_of_each(runs: Sequence[str | Path]) -> "dict[str, TrainedRun]":
 
 def _check_all(
     runs: Sequence[str | Path],
-    sets: Mapping[str, DatasetConfig],
+    sets: "Mapping[str, DatasetConfig]",
     datasets_root: Path,
     train_label: str | None,
     arguments: argparse.Namespace,
@@ -223,6 +225,7 @@ def _check_all(
         Label of each training and evaluation set -> names of its frames (None = not here).
     """
     from segibn.cli.scoring import frames_of, load_run
+    from segibn.cli.selection import refuse_target_selection
 
     frame_names: dict[str, list[str] | None] = {}
     seen: dict[tuple[Any, ...], str | Path] = {}

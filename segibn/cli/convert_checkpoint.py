@@ -5,13 +5,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from segibn.cli.parser import print_next, verb_parser
 from segibn.errors import CheckpointError, ConfigError
 
 EXAMPLE = """\
 examples:
-  python tools/convert_checkpoint.py robustnet_r50_ibn.pth --output runs/robustnet_r50_ibn.pt
-  python tools/convert_checkpoint.py runs/robustnet_r50_ibn.pt --output back.pth
-  python tools/convert_checkpoint.py runs/gta5_ibn/checkpoints/last.pt --output gta5.safetensors
+  segibn convert robustnet_r50_ibn.pth --output runs/robustnet_r50_ibn.pt
+  segibn convert runs/robustnet_r50_ibn.pt --output back.pth
+  segibn convert runs/gta5_ibn/checkpoints/last.pt --output gta5.safetensors
 
 A RobustNet file (baseline, IBN or ISW; ResNet-50 or -101) becomes a segibn checkpoint, .pt; a
 segibn checkpoint becomes a RobustNet file, .pth, or .safetensors, by the name of --output.
@@ -20,11 +21,8 @@ segibn checkpoint becomes a RobustNet file, .pth, or .safetensors, by the name o
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this verb."""
-    parser = argparse.ArgumentParser(
-        prog="convert_checkpoint.py",
-        description="Convert checkpoints between segibn, RobustNet and safetensors.",
-        epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = verb_parser(
+        "convert", "Convert checkpoints between segibn, RobustNet and safetensors.", EXAMPLE
     )
     parser.add_argument("checkpoint", type=Path, help="a file, or a segibn run folder")
     parser.add_argument(
@@ -84,6 +82,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     else:
         report = conversion.to_safetensors(source, output)
     print(f"{output}: {report}")
+    if output.suffix == ".pt":
+        print_next(f"segibn evaluate {output} --dataset cityscapes --datasets DIR")
+    elif output.suffix == ".safetensors":
+        print_next(f"segibn predict {output} my_frames --output predictions")
     return 0
 
 

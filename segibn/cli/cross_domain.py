@@ -5,19 +5,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from segibn.cli.arguments import add_datasets_argument, datasets_root
-from segibn.cli.comparison import MARKDOWN_FILE, PICTURE_FILE, cross_domain, draw_comparison
 from segibn.cli.inference import add_inference_arguments
+from segibn.cli.parser import print_next, verb_parser
 from segibn.cli.protocol import add_protocol_arguments, protocol_sets
 from segibn.errors import ConfigError
-from segibn.evaluation.cross_domain import format_cross_domain
 from segibn.evaluation.protocols import PROTOCOLS
 
 EXAMPLE = """\
 examples:
-  python tools/cross_domain.py runs/none runs/a runs/b --on gta5:val cityscapes:val --output out
-  python tools/cross_domain.py runs/gta5_robustnet_seed0 runs/gta5_robustnet_seed1 \\
+  segibn cross-domain runs/none runs/a runs/b --on gta5:val cityscapes:val --output out
+  segibn cross-domain runs/gta5_robustnet_seed0 runs/gta5_robustnet_seed1 \\
       --protocol robustnet --on cityscapes:val bdd100k_semseg:val --output out
-  python tools/cross_domain.py runs/day --on night=bdd100k_drivable:val@night.txt \\
+  segibn cross-domain runs/day --on night=bdd100k_drivable:val@night.txt \\
       --output out --picture
 
 writes cross_domain.json (a list of rows, scores as fractions), cross_domain.md, conditions.json
@@ -27,12 +26,7 @@ writes cross_domain.json (a list of rows, scores as fractions), cross_domain.md,
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this verb."""
-    parser = argparse.ArgumentParser(
-        prog="cross_domain.py",
-        description="Score networks on several domains.",
-        epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = verb_parser("cross-domain", "Score networks on several domains.", EXAMPLE)
     parser.add_argument("runs", nargs="+", metavar="RUN", help="run folders or .pt files")
     parser.add_argument(
         "--on",
@@ -51,6 +45,10 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the verb; runs on every rank of a torchrun launch, the first one prints and writes."""
     arguments = build_parser().parse_args(argv)
+
+    from segibn.cli.comparison import MARKDOWN_FILE, PICTURE_FILE, cross_domain, draw_comparison
+    from segibn.evaluation.cross_domain import format_cross_domain
+
     sets = protocol_sets(arguments.protocol, arguments.on)
     if arguments.picture and arguments.output is None:
         raise ConfigError("--picture needs --output DIR")
@@ -72,4 +70,5 @@ def main(argv: Sequence[str] | None = None) -> int:
         path = arguments.output / PICTURE_FILE
         draw_comparison(arguments.runs, sets, root, path, arguments=arguments)
     print(f"files: {arguments.output}")
+    print_next(f"segibn report {arguments.output}")
     return 0

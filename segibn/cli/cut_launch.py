@@ -50,7 +50,7 @@ class Cut:
 
 @dataclass(frozen=True)
 class Launch:
-    """What to start: ``torchrun ... tools/train.py CONFIG overrides --output run``.
+    """What to start: ``torchrun ... -m segibn train CONFIG overrides --output run``.
 
     Attributes:
         config: the config file.
@@ -71,17 +71,18 @@ class Launch:
     log: Path
 
     def start(self, *more: str) -> subprocess.Popen[bytes]:
-        """Start it, with more arguments to ``train.py``; the processes keep to one thread each."""
-        train = Path(__file__).resolve().parents[2] / "tools" / "train.py"
+        """Start it, with more arguments to ``train``; the processes keep to one thread each."""
         torchrun = ["-m", "torch.distributed.run", "--standalone"]
-        command = [sys.executable, *torchrun, f"--nproc_per_node={self.processes}", str(train)]
-        command += [str(self.config), *self.overrides, "--datasets", str(self.datasets)]
-        command += ["--output", str(self.run.path), *more]
+        command = [sys.executable, *torchrun, f"--nproc_per_node={self.processes}"]
+        command += ["-m", "segibn", "train", str(self.config), *self.overrides]
+        command += ["--datasets", str(self.datasets), "--output", str(self.run.path), *more]
+        here = str(Path(__file__).resolve().parents[2])  # this very segibn, installed or not
+        path = os.pathsep.join(filter(None, (here, os.environ.get("PYTHONPATH"))))
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
             return subprocess.Popen(
                 command,
-                env={"OMP_NUM_THREADS": "1", **os.environ},
+                env={"OMP_NUM_THREADS": "1", **os.environ, "PYTHONPATH": path},
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,

@@ -9,30 +9,28 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from segibn.cli.arguments import parse_evaluation_set
-from segibn.cli.make_sample_data import main as make_sample_data
-from segibn.cli.study import run_study
-from segibn.config.load import load_config
+from segibn.cli.parser import print_next, verb_parser
 from segibn.evaluation.protocols import PROTOCOLS
 
-CONFIGS = ("sample_none.yaml", "sample_ibn.yaml", "sample_ibn_b.yaml")
+CONFIGS = ("sample_none", "sample_ibn", "sample_ibn_b")
 SETS = ("gta5:val", "cityscapes:val")
+
+EXAMPLE = """\
+examples:
+  segibn demo                                  (three to ten minutes on two cores)
+  segibn demo --output runs/demo --seed 1
+
+writes cross_domain.md, cross_domain.json and comparison.jpg; the runs lie in runs/, the frames in
+data_seed<seed>/. Repeated, it goes on where it was broken off.
+"""
 
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this verb."""
-    parser = argparse.ArgumentParser(
-        prog="demo.py", description="Paint sample data, train three networks, compare them."
-    )
+    parser = verb_parser("demo", "Paint sample data, train three networks, compare them.", EXAMPLE)
     parser.add_argument("--output", type=Path, default=Path("runs/demo"), metavar="DIR")
     parser.add_argument(
         "--seed", type=int, default=0, help="of scenes, weights, sample order and augmentation"
-    )
-    parser.add_argument(
-        "--configs",
-        type=Path,
-        default=Path(__file__).resolve().parents[2] / "configs",
-        metavar="DIR",
-        help="folder of the sample_*.yaml configs",
     )
     parser.add_argument(
         "--frames",
@@ -51,15 +49,21 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the verb."""
     arguments = build_parser().parse_args(argv)
+
+    from segibn.cli.comparison import PICTURE_FILE, draw_comparison
+    from segibn.cli.make_sample_data import paint
+    from segibn.cli.study import run_study
+    from segibn.config.load import load_config
+    from segibn.synthetic.spec import SampleSpec
+
     output: Path = arguments.output
     datasets = output / f"data_seed{arguments.seed}"
     overrides = [*arguments.set, f"seed={arguments.seed}"]
-    configs = [load_config(arguments.configs / name, overrides) for name in CONFIGS]
+    configs = [load_config(name, overrides) for name in CONFIGS]
     print("1/3  painting sample data")
-    painting = ["--output", str(datasets), "--seed", str(arguments.seed)]
-    painting += ["--sets", "gta5", "cityscapes", "--val-only", "cityscapes"]
-    painting += ["--frames", *map(str, arguments.frames)]
-    make_sample_data(painting)
+    frames, seed = tuple(arguments.frames), arguments.seed
+    looks = ("gta5", "cityscapes")
+    paint(datasets, SampleSpec(seed=seed, frames=frames, sets=looks, val_only=("cityscapes",)))
     print("2/3  training three networks on the game look")
     sets = {text: parse_evaluation_set(text) for text in SETS}
     runs = run_study(
@@ -71,10 +75,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         published_note=PROTOCOLS["sample"].note,
     )
     print("3/3  drawing frames, truth and predictions side by side")
-    from segibn.cli.cross_domain import PICTURE_FILE, draw_comparison
-
     draw_comparison(runs, sets, datasets, output / PICTURE_FILE)
     print((output / "cross_domain.md").read_text(encoding="utf-8"))
     for name in ("cross_domain.json", "cross_domain.md", PICTURE_FILE):
         print(f"  {output / name}")
+    print_next(f"segibn predict {runs[-1]} my_frames --output predictions")
+    print_next(f"segibn report {output} --datasets {datasets}")
     return 0

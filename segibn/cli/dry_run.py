@@ -39,7 +39,8 @@ def _command(processes: int) -> str:
     if processes > 1:
         here = int(os.environ.get("LOCAL_WORLD_SIZE", processes))
         nodes = [f"--nnodes={processes // here}"] if processes > here else []
-        words[:1] = ["torchrun", *nodes, f"--nproc_per_node={here}"]
+        program = ["-m", "segibn"] if words[0] == "segibn" else []
+        words[:1] = ["torchrun", *nodes, f"--nproc_per_node={here}", *program]
     return shlex.join(words)
 
 

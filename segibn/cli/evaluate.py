@@ -4,33 +4,31 @@ import argparse
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import get_args
+from typing import TYPE_CHECKING
 
 from segibn.cli.arguments import add_datasets_argument, datasets_root
 from segibn.cli.inference import add_inference_arguments, device_of, inference_options
 from segibn.cli.measurements import add_measurement_arguments, complete, show
-from segibn.config.schema import DatasetConfig, DatasetName
+from segibn.cli.parser import print_next, verb_parser
+from segibn.config.dataset_names import OFFICIAL
 from segibn.errors import ConfigError
-from segibn.files import write_json
+
+if TYPE_CHECKING:
+    from segibn.config.schema import DatasetConfig
 
 EXAMPLE = """\
 examples:
-  python tools/evaluate.py runs/gta5_ibn --dataset cityscapes --split val --output scores.json
-  python tools/evaluate.py runs/a --recipe configs/inference/multi_scale_flip.yaml --ensemble runs/b
-  torchrun --nproc_per_node=4 tools/evaluate.py runs/gta5_ibn     (the run's own held-out set)
+  segibn evaluate runs/gta5_ibn --dataset cityscapes --split val --output scores.json
+  segibn evaluate runs/a --recipe inference/multi_scale_flip --ensemble runs/b
+  torchrun --nproc_per_node=4 -m segibn evaluate runs/gta5_ibn     (the run's own held-out set)
 """
 
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this verb."""
-    parser = argparse.ArgumentParser(
-        prog="evaluate.py",
-        description="Score a trained network on a labelled set.",
-        epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = verb_parser("evaluate", "Score a trained network on a labelled set.", EXAMPLE)
     parser.add_argument("run", metavar="RUN_OR_CHECKPOINT", help="run folder or .pt file")
-    known = [name for name in get_args(DatasetName) if name != "folder"]
+    known = OFFICIAL
     parser.add_argument("--dataset", choices=known, help="default: the data.val of the run")
     parser.add_argument("--split", default="val", help="split of --dataset (default: val)")
     parser.add_argument(
@@ -57,6 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from segibn import distributed  # torch only after the arguments are known to be right
     from segibn.cli.pictures import ScorePictures
     from segibn.cli.scoring import circumstances, frames_of, load_ensemble, score_run
+    from segibn.files import write_json
 
     run = load_ensemble(arguments)
     dataset = _dataset(arguments, run.config.data.val)
@@ -86,11 +85,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         extra["duration_s"] = round(time.monotonic() - started, 3)
         write_json(arguments.output, scores.to_dict(extra))
         print(f"scores: {arguments.output}")
+    print_next(_report_command(arguments))
     return 0
 
 
-def _dataset(arguments: argparse.Namespace, own: DatasetConfig | None) -> DatasetConfig:
+def _dataset(arguments: argparse.Namespace, own: "DatasetConfig | None") -> "DatasetConfig":
     """The set that was asked for; without --dataset the run's own held-out one."""
+    from segibn.config.schema import DatasetConfig
+
     if arguments.dataset is not None:
         if arguments.label_map and arguments.dataset != "mapillary":
             raise ConfigError(f"--label-map belongs to mapillary, not to {arguments.dataset}")
@@ -108,3 +110,11 @@ def _dataset(arguments: argparse.Namespace, own: DatasetConfig | None) -> Datase
     if arguments.names_file:
         return own.model_copy(update={"names_file": arguments.names_file})
     return own
+
+
+def _report_command(arguments: argparse.Namespace) -> str:
+    """The report of the run and of these scores; of the scores alone where there is no folder."""
+    parts = [arguments.run] if Path(arguments.run).is_dir() or not arguments.output else []
+    parts += [str(arguments.output)] if arguments.output else []
+    parts += ["--datasets", str(arguments.datasets)] if arguments.datasets else []
+    return " ".join(["segibn report", *parts])

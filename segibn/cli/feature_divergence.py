@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from segibn.cli.arguments import add_datasets_argument, datasets_root, parse_labelled_set
 from segibn.cli.inference import add_inference_arguments, device_of, inference_options
+from segibn.cli.parser import print_next, verb_parser
 from segibn.errors import ConfigError
-from segibn.files import write_image, write_json, write_text
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 EXAMPLE = """\
 examples:
-  python tools/feature_divergence.py runs/none runs/a runs/b --domains gta5:val cityscapes:val \\
+  segibn divergence runs/none runs/a runs/b --domains gta5:val cityscapes:val \\
       --output out
-  torchrun --nproc_per_node=4 tools/feature_divergence.py runs/a --domains \\
+  torchrun --nproc_per_node=4 -m segibn divergence runs/a --domains \\
       day=bdd100k_drivable:val@day.txt night=bdd100k_drivable:val@night.txt --output out
 
 writes feature_divergence.json (a row for each run; conditions; names of all frames),
@@ -37,12 +37,10 @@ JSON_FILE, MARKDOWN_FILE, PLOT_FILE = (
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this verb."""
-    parser = argparse.ArgumentParser(
-        prog="feature_divergence.py",
-        description="Feature divergence between two domains after every block (IBN-Net, figures "
-        "2 and 5).",
-        epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = verb_parser(
+        "divergence",
+        "Feature divergence between two domains after every block (IBN-Net, figures 2 and 5).",
+        EXAMPLE,
     )
     parser.add_argument("runs", nargs="+", metavar="RUN", help="run folders or .pt files")
     parser.add_argument(
@@ -64,6 +62,9 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the verb; runs on every rank of a torchrun launch, the first one prints and writes."""
     arguments = build_parser().parse_args(argv)
+
+    from segibn.files import write_image, write_json, write_text
+
     pair = [parse_labelled_set(text) for text in arguments.domains]
     if arguments.frames < 2:
         raise ConfigError("--frames: a domain needs at least two frames to have a variance")
@@ -99,6 +100,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         write_text(arguments.output / MARKDOWN_FILE, table)
         write_image(arguments.output / PLOT_FILE, _plot(rows))
         print(f"files: {arguments.output}")
+        print_next(f"look at {arguments.output / PLOT_FILE}")
     return 0
 
 

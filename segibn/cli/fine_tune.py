@@ -7,22 +7,22 @@ with 10, 20, 30 and 100 % of Cityscapes.
 import argparse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from segibn.cli.arguments import add_study_arguments, datasets_root, parse_labelled_set
-from segibn.cli.fine_tune_plan import open_sources, plan_trainings
-from segibn.cli.fine_tune_report import MARKDOWN_FILE, PICTURE_FILE, write_fine_tune
-from segibn.cli.fine_tune_runs import check_sets, score_trainings, train_all
-from segibn.config.load import load_config
-from segibn.config.schema import DatasetConfig, RunConfig
+from segibn.cli.parser import print_next, verb_parser
 from segibn.errors import ConfigError
+
+if TYPE_CHECKING:
+    from segibn.config.schema import DatasetConfig, RunConfig
 
 SHARES = (0.1, 0.2, 0.3, 1.0)
 
 EXAMPLE = """\
 examples:
-  python tools/fine_tune.py configs/cityscapes_none.yaml configs/cityscapes_ibn.yaml \\
+  segibn fine-tune cityscapes_none cityscapes_ibn \\
       --from runs/gta5_none runs/gta5_ibn --datasets /data --output runs/fine_tune
-  python tools/fine_tune.py configs/cityscapes_ibn.yaml --from configs/gta5_ibn.yaml \\
+  segibn fine-tune cityscapes_ibn --from gta5_ibn \\
       --shares 0.1 1 --seeds 0 1 2 --datasets /data --output runs/fine_tune \\
       --on bdd100k_semseg:val --results results/fine_tune
 
@@ -42,11 +42,10 @@ fine_tune.png
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this verb."""
-    parser = argparse.ArgumentParser(
-        prog="fine_tune.py",
-        description="Fine-tune networks on shares of a target's training set and score them.",
-        epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = verb_parser(
+        "fine-tune",
+        "Fine-tune networks on shares of a target's training set and score them.",
+        EXAMPLE,
     )
     parser.add_argument("configs", nargs="+", type=Path, help="YAML files that train on the target")
     parser.add_argument(
@@ -90,6 +89,12 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the verb; runs on every rank of a torchrun launch, the first one prints and writes."""
     arguments = build_parser().parse_args(argv)
+
+    from segibn.cli.fine_tune_plan import open_sources, plan_trainings
+    from segibn.cli.fine_tune_report import MARKDOWN_FILE, PICTURE_FILE, write_fine_tune
+    from segibn.cli.fine_tune_runs import check_sets, score_trainings, train_all
+    from segibn.config.load import load_config
+
     sets = dict(parse_labelled_set(text) for text in arguments.on)
     seeds = list(dict.fromkeys(arguments.seeds))
     configs = [
@@ -121,6 +126,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         write_fine_tune(results, rows, conditions)
         print((results / MARKDOWN_FILE).read_text(encoding="utf-8"))
         print(f"files: {results}, with the chart {PICTURE_FILE}")
+        print_next(f"look at {results / PICTURE_FILE}")
     return 0
 
 
@@ -136,8 +142,8 @@ def parse_share(text: str) -> float:
 
 
 def _with_target(
-    config: RunConfig, sets: Mapping[str, DatasetConfig]
-) -> Mapping[str, DatasetConfig]:
+    config: "RunConfig", sets: "Mapping[str, DatasetConfig]"
+) -> "Mapping[str, DatasetConfig]":
     """The target's validation frames first, then what ``--on`` names."""
     from segibn.engine.scoring import set_name
 

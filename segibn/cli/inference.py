@@ -4,13 +4,13 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from segibn.config.recipe import InferenceRecipe, load_recipe
-from segibn.config.schema import RunConfig
 from segibn.errors import ConfigError
 
 if TYPE_CHECKING:  # torch takes seconds to import, and --help needs none of it
     import torch
 
+    from segibn.config.recipe import InferenceRecipe
+    from segibn.config.schema import RunConfig
     from segibn.predict import InferenceOptions
 
 NATIVE = "native"
@@ -95,7 +95,7 @@ def _add_views(group: "argparse._ArgumentGroup") -> None:
     )
 
 
-def inference_options(arguments: argparse.Namespace, config: RunConfig) -> "InferenceOptions":
+def inference_options(arguments: argparse.Namespace, config: "RunConfig") -> "InferenceOptions":
     """Put the arguments of ``add_inference_arguments``, their recipe and a run's config together.
 
     Raises:
@@ -133,7 +133,7 @@ def refuse_ensemble(arguments: argparse.Namespace) -> None:
     if runs := ensemble_runs(arguments):
         raise ConfigError(
             f"{arguments.recipe} averages {len(runs)} networks with each run, but here each is "
-            "scored by itself; use a recipe without `ensemble`, or tools/evaluate.py"
+            "scored by itself; use a recipe without `ensemble`, or segibn evaluate"
         )
 
 
@@ -143,7 +143,9 @@ def states_size(arguments: argparse.Namespace) -> bool:
     return any(p.input_size is not None or p.input_height is not None for p in parts)
 
 
-def _recipe(arguments: argparse.Namespace) -> InferenceRecipe:
+def _recipe(arguments: argparse.Namespace) -> "InferenceRecipe":
+    from segibn.config.recipe import InferenceRecipe, load_recipe
+
     return InferenceRecipe() if arguments.recipe is None else load_recipe(arguments.recipe)
 
 

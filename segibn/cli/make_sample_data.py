@@ -4,15 +4,17 @@ import argparse
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from segibn.cli.parser import print_next, verb_parser
 
-from segibn.synthetic.write import SETS, SampleSpec, frame_jobs, write_sample_data
+if TYPE_CHECKING:
+    from segibn.synthetic.spec import SampleSpec
 
 EXAMPLE = """\
 example:
-  python tools/make_sample_data.py --output datasets/sample
-  python tools/make_sample_data.py --output /tmp/sample --frames 400 100 --size 256 512 --seed 1
+  segibn sample-data --output datasets/sample
+  segibn sample-data --output /tmp/sample --frames 400 100 --size 256 512 --seed 1
 
 The folder then serves as --datasets DIR (or SEGIBN_DATASETS): gta5/ in the game look, cityscapes/
 and bdd100k/ in the camera look.
@@ -21,11 +23,12 @@ and bdd100k/ in the camera look.
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this verb."""
-    parser = argparse.ArgumentParser(
-        prog="make_sample_data.py",
-        description="Paint driving scenes in two looks, in the layouts of official data sets.",
-        epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    from segibn.synthetic.spec import SETS, SampleSpec
+
+    parser = verb_parser(
+        "sample-data",
+        "Paint driving scenes in two looks, in the layouts of official data sets.",
+        EXAMPLE,
     )
     spec = SampleSpec()
     parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="new folder")
@@ -64,6 +67,9 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the verb; 0 when the folder holds what was asked for."""
     arguments = build_parser().parse_args(argv)
+
+    from segibn.synthetic.spec import SETS, SampleSpec
+
     spec = SampleSpec(
         seed=arguments.seed,
         frames=tuple(arguments.frames),
@@ -71,19 +77,45 @@ def main(argv: Sequence[str] | None = None) -> int:
         sets=tuple(name for name in SETS if name in arguments.sets),
         val_only=tuple(arguments.val_only),
     )
-    total = len(frame_jobs(arguments.output, spec))
+    paint(arguments.output, spec, arguments.workers)
+    if "gta5" in spec.sets and "gta5" not in spec.val_only:
+        print_next(f"segibn train sample_ibn --datasets {arguments.output}")
+    return 0
+
+
+def paint(output: Path, spec: "SampleSpec", workers: int | None = None) -> None:
+    """Write sample data, with progress; what is there already stays.
+
+    Args:
+        output: folder.
+        spec: what to write.
+        workers: processes; None = one for each core.
+
+    Raises:
+        SegibnError: the folder holds something else.
+    """
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    from segibn.synthetic.write import frame_jobs, write_sample_data
+
+    total = len(frame_jobs(output, spec))
     columns = (TextColumn("sample data"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     start = time.perf_counter()
     with Progress(*columns) as bar:
         task = bar.add_task("frames", total=total)
         made = write_sample_data(
-            arguments.output,
+            output,
             spec,
-            workers=arguments.workers,
+            workers=workers,
             progress=lambda done: bar.update(task, completed=done),
         )
     if made:
-        print(f"{total} frames in {time.perf_counter() - start:.0f} s: {arguments.output}")
+        print(f"{total} frames in {time.perf_counter() - start:.0f} s: {output}")
     else:
-        print(f"already there, unchanged: {arguments.output}")
-    return 0
+        print(f"already there, unchanged: {output}")

@@ -8,41 +8,38 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from segibn.cli.inference import add_inference_arguments, device_of, inference_options
+from segibn.cli.parser import print_next, verb_parser
 from segibn.errors import SubmissionError
-from segibn.submission.catalog import FORMATS
-from segibn.submission.format import Format
 
 if TYPE_CHECKING:
     import numpy as np
 
     from segibn.cli.scoring import TrainedRun
+    from segibn.submission.format import Format
 
 EXAMPLE = """\
 examples:
-  python tools/make_submission.py wad runs/bdd_drivable_ibn \\
+  segibn submit wad runs/bdd_drivable_ibn \\
       --images bdd100k/images/100k/test --output wad.zip --expect-test-set
-  python tools/make_submission.py bdd100k_drivable runs/bdd_drivable_ibn \\
+  segibn submit bdd100k_drivable runs/bdd_drivable_ibn \\
       --images bdd100k/images/100k/test --output drivable.json
-  python tools/make_submission.py cityscapes runs/cityscapes_ibn \\
+  segibn submit cityscapes runs/cityscapes_ibn \\
       --images cityscapes/leftImg8bit/test --output cityscapes.zip --expect-test-set
 
 The file appears when it is whole and checked. After a kill the same command goes on with the
 frames that were not finished.
 """
 _TRAINED_ON = {
-    3: "drivable area (background, direct, alternative), such as configs/bdd_drivable_ibn.yaml",
-    19: "the 19 classes of Cityscapes, such as configs/cityscapes_ibn.yaml",
+    3: "drivable area (background, direct, alternative), such as by bdd_drivable_ibn",
+    19: "the 19 classes of Cityscapes, such as by cityscapes_ibn",
 }
 
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this verb."""
-    parser = argparse.ArgumentParser(
-        prog="make_submission.py",
-        description="Write a benchmark submission, and check it.",
-        epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    from segibn.submission.catalog import FORMATS
+
+    parser = verb_parser("submit", "Write a benchmark submission, and check it.", EXAMPLE)
     benchmarks = parser.add_subparsers(dest="benchmark", required=True)
     for name, form in FORMATS.items():
         values = ", ".join(_values(form))
@@ -70,6 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from segibn.cli.progress import Phases
     from segibn.cli.scoring import load_ensemble
     from segibn.files import image_size
+    from segibn.submission.catalog import FORMATS
     from segibn.submission.write import write_submission
 
     form = FORMATS[arguments.benchmark]
@@ -99,10 +97,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"note: the official test set has {form.num_frames} frames")
     for note in report.notes:
         print(f"note: {note}")
+    which = f" --ids {arguments.ids}" if arguments.ids else f" --images {arguments.images}"
+    which = "" if arguments.expect_test_set else which
+    print_next(
+        f"segibn validate-submission {arguments.output} --format {arguments.benchmark}{which}"
+    )
     return 0
 
 
-def _choose_frames(form: Format, arguments: argparse.Namespace) -> dict[str, Path]:
+def _choose_frames(form: "Format", arguments: argparse.Namespace) -> dict[str, Path]:
     """Key -> frame, complete and in order, before anything is computed."""
     from segibn.submission.expected import (
         expect_list,
@@ -121,7 +124,7 @@ def _choose_frames(form: Format, arguments: argparse.Namespace) -> dict[str, Pat
     return {key: found[key] for key in sorted(expected.sizes)}
 
 
-def _require_classes(run: "TrainedRun", form: Format) -> None:
+def _require_classes(run: "TrainedRun", form: "Format") -> None:
     if run.class_names != form.labels.class_names:
         raise SubmissionError(
             f"{run.checkpoint} knows {len(run.class_names)} classes "
@@ -159,7 +162,7 @@ def _predictions(
         yield key, train_ids
 
 
-def _values(form: Format) -> list[str]:
+def _values(form: "Format") -> list[str]:
     """Say what the values in the files mean, briefly."""
     if form.is_drivable:
         inverse = form.labels.inverse

@@ -6,7 +6,6 @@ from typing import TypeVar
 
 import numpy as np
 
-from segibn.analysis.appearance import DRIVING, PAPER, corrupt
 from segibn.files import write_image
 from segibn.visualize import frame_sheet, overlay, panel, with_legend
 
@@ -98,6 +97,8 @@ def appearance_sheet(
     Returns:
         (H, W, 3) uint8 RGB.
     """
+    from segibn.analysis.appearance import DRIVING, PAPER, corrupt
+
     pictures: list[np.ndarray | None] = []
     for change in changes:
         if change in PAPER:

@@ -6,17 +6,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from segibn import provenance
 from segibn.cli.arguments import add_datasets_argument, datasets_root
-from segibn.config.load import load_config
-from segibn.files import write_json, write_text
+from segibn.cli.parser import print_next, verb_parser
 
 if TYPE_CHECKING:
     from segibn.engine.step_profile import Row, StepProfile
 
 EXAMPLE = """\
 example:
-  python tools/profile_step.py configs/gta5_ibn.yaml --datasets /data --steps 10
+  segibn profile gta5_ibn --datasets /data --steps 10
 
 The folder gets profile.txt and profile.json (the tables), and trace.json.gz: open it in
 https://ui.perfetto.dev or chrome://tracing.
@@ -25,13 +23,10 @@ https://ui.perfetto.dev or chrome://tracing.
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this verb."""
-    parser = argparse.ArgumentParser(
-        prog="profile_step.py",
-        description="Train for a few updates and say where their time goes.",
-        epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = verb_parser(
+        "profile", "Train for a few updates and say where their time goes.", EXAMPLE
     )
-    parser.add_argument("config", type=Path, help="YAML file, such as configs/gta5_ibn.yaml")
+    parser.add_argument("config", type=Path, help="YAML file, or a shipped config's name: gta5_ibn")
     parser.add_argument(
         "overrides", nargs="*", metavar="key=value", help="config values to replace"
     )
@@ -51,6 +46,11 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the verb; runs on every rank of a torchrun launch, the first one prints and writes."""
     arguments = build_parser().parse_intermixed_args(argv)
+
+    from segibn import provenance
+    from segibn.config.load import load_config
+    from segibn.files import write_json, write_text
+
     config = load_config(arguments.config, arguments.overrides)
     folder = arguments.output or Path("runs") / f"{config.name}_profile"
 
@@ -76,6 +76,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     }
     write_json(folder / "profile.json", {"config": config.name, **asdict(found), **origin})
     print(f"{text}\ntables and trace: {folder}")
+    print_next(f"open {folder / 'trace.json.gz'} in https://ui.perfetto.dev")
     return 0
 
 

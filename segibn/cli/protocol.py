@@ -3,22 +3,19 @@
 import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 from segibn.cli.arguments import parse_labelled_set
 from segibn.cli.inference import inference_options
-from segibn.config.schema import DatasetConfig, DatasetName, EvaluationConfig, RunConfig
+from segibn.config.dataset_names import OFFICIAL
 from segibn.errors import ConfigError
-from segibn.evaluation.deviations import (
-    Deviation,
-    evaluation_deviations,
-    run_deviations,
-)
 from segibn.evaluation.protocols import PROTOCOLS, Protocol, TestSet, describe_protocols
 
 if TYPE_CHECKING:
     from segibn.cli.scoring import TrainedRun
+    from segibn.config.schema import DatasetConfig, RunConfig
     from segibn.data.framing import Framing
+    from segibn.evaluation.deviations import Deviation
     from segibn.predict import InferenceOptions
 
 
@@ -48,7 +45,7 @@ def add_protocol_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def protocol_sets(name: str | None, on: Sequence[str] | None) -> dict[str, DatasetConfig]:
+def protocol_sets(name: str | None, on: Sequence[str] | None) -> "dict[str, DatasetConfig]":
     """Return label -> test set, from --on or all of a protocol's.
 
     Under a protocol, ``NAME:SPLIT`` without a label of its own gets the protocol's label, and the
@@ -67,16 +64,18 @@ def protocol_sets(name: str | None, on: Sequence[str] | None) -> dict[str, Datas
     return {test.label: _dataset(test) for test in PROTOCOLS[name].tests}
 
 
-def set_of_protocol(name: str | None, dataset: DatasetConfig) -> TestSet | None:
+def set_of_protocol(name: str | None, dataset: "DatasetConfig") -> TestSet | None:
     """Return the protocol's line for a data set, None where it has none."""
     tests = PROTOCOLS[name].tests if name is not None else ()
     return next((test for test in tests if test.dataset == dataset.name), None)
 
 
 def protocol_options(
-    arguments: argparse.Namespace, config: RunConfig, name: str | None, dataset: DatasetConfig
+    arguments: argparse.Namespace, config: "RunConfig", name: str | None, dataset: "DatasetConfig"
 ) -> "InferenceOptions":
     """Return how frames reach the network: as the protocol says, unless the arguments differ."""
+    from segibn.config.schema import EvaluationConfig
+
     test = set_of_protocol(name, dataset)
     if name is None or test is None:
         return inference_options(arguments, config)
@@ -87,7 +86,7 @@ def protocol_options(
     return options
 
 
-def protocol_framing(name: str | None, dataset: DatasetConfig) -> "Framing | None":
+def protocol_framing(name: str | None, dataset: "DatasetConfig") -> "Framing | None":
     """Return how frames and label maps are resized and cut before scoring; None = they are not."""
     from segibn.data.framing import Framing
 
@@ -102,12 +101,13 @@ def deviations(
     run: "TrainedRun",
     selection: str,
     label: str,
-    dataset: DatasetConfig,
+    dataset: "DatasetConfig",
     num_images: int,
     options: "InferenceOptions",
-) -> list[Deviation]:
+) -> "list[Deviation]":
     """Compare what was done with the protocol."""
     from segibn.engine.scoring import set_name, train_name
+    from segibn.evaluation.deviations import evaluation_deviations, run_deviations
 
     given = PROTOCOLS[name]
     config: Mapping[str, Any] = run.config.model_dump()
@@ -130,8 +130,8 @@ def deviations(
 
 
 def _under_protocol(
-    protocol: Protocol, text: str, label: str, dataset: DatasetConfig
-) -> tuple[str, DatasetConfig]:
+    protocol: Protocol, text: str, label: str, dataset: "DatasetConfig"
+) -> "tuple[str, DatasetConfig]":
     test = next((test for test in protocol.tests if test.dataset == dataset.name), None)
     if test is None:
         return label, dataset
@@ -141,13 +141,15 @@ def _under_protocol(
     return label, dataset.model_copy(update=ours)
 
 
-def _dataset(test: TestSet) -> DatasetConfig:
+def _dataset(test: TestSet) -> "DatasetConfig":
     """Return a protocol's set as a config has it.
 
     Raises:
         ConfigError: this version does not read such a data set.
     """
-    if test.dataset not in get_args(DatasetName):
+    from segibn.config.schema import DatasetConfig
+
+    if test.dataset not in OFFICIAL:
         raise ConfigError(
             f"{test.label}: this version does not read {test.dataset}; name the others with --on"
         )

@@ -5,24 +5,24 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from segibn.cli.measurements import add_measurement_arguments, complete, show
-from segibn.evaluation.bdd100k_toolkit import TASKS, ToolkitScores, score_toolkit
-from segibn.evaluation.drivable import DrivableScores
-from segibn.evaluation.drivable_encoding import DRIVABLE_ENCODINGS
-from segibn.evaluation.matching import ENCODINGS
-from segibn.evaluation.metrics import POLICIES
-from segibn.evaluation.score_cityscapes import CityscapesScores, score_cityscapes
-from segibn.evaluation.score_folders import SEMSEG_TABLES, score_drivable, score_semseg
-from segibn.evaluation.scores import Scores
+from segibn.cli.parser import verb_parser
+
+if TYPE_CHECKING:
+    from segibn.evaluation.bdd100k_toolkit import ToolkitScores
+    from segibn.evaluation.drivable import DrivableScores
+    from segibn.evaluation.score_cityscapes import CityscapesScores
+    from segibn.evaluation.scores import Scores
 
 EXAMPLE = """\
 examples:
-  python tools/score.py semseg --target gtFine/val --pred results --encoding label_ids
-  python tools/score.py semseg --target labels --pred preds --labels bdd100k --policy bdd100k --json
-  python tools/score.py cityscapes --target gtFine/val --pred results --output official.json
-  python tools/score.py bdd100k --target labels/sem_seg/masks/val --pred preds
-  python tools/score.py drivable --target drivable_maps/labels/val --pred preds
+  segibn score semseg --target gtFine/val --pred results --encoding label_ids
+  segibn score semseg --target labels --pred preds --labels bdd100k --policy bdd100k --json
+  segibn score cityscapes --target gtFine/val --pred results --output official.json
+  segibn score bdd100k --target labels/sem_seg/masks/val --pred preds
+  segibn score drivable --target drivable_maps/labels/val --pred preds
 
 Files are matched by name with the official suffixes ignored. Scores in the JSON are fractions.
 """
@@ -30,12 +30,7 @@ Files are matched by name with the official suffixes ignored. Scores in the JSON
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this verb."""
-    parser = argparse.ArgumentParser(
-        prog="score.py",
-        description="Score predicted label maps (PNG) against ground truth.",
-        epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = verb_parser("score", "Score predicted label maps (PNG) against ground truth.", EXAMPLE)
     tasks = parser.add_subparsers(dest="task", required=True)
     _add_semseg(tasks)
     _add_cityscapes(tasks)
@@ -47,6 +42,9 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the verb: print the table, or the JSON with ``--json``; returns 0."""
     arguments = build_parser().parse_args(argv)
+
+    from segibn.evaluation.scores import Scores
+
     scores = _SCORERS[arguments.task](arguments)
     if arguments.json:
         print(json.dumps(scores.to_dict(), indent=1))
@@ -55,7 +53,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _semseg(arguments: argparse.Namespace) -> Scores:
+def _semseg(arguments: argparse.Namespace) -> "Scores":
+    from segibn.evaluation.score_folders import score_semseg
+
     scores = score_semseg(
         arguments.target,
         arguments.pred,
@@ -69,7 +69,9 @@ def _semseg(arguments: argparse.Namespace) -> Scores:
     return complete(scores, arguments)
 
 
-def _cityscapes(arguments: argparse.Namespace) -> CityscapesScores:
+def _cityscapes(arguments: argparse.Namespace) -> "CityscapesScores":
+    from segibn.evaluation.score_cityscapes import score_cityscapes
+
     scores = score_cityscapes(
         arguments.target,
         arguments.pred,
@@ -83,7 +85,9 @@ def _cityscapes(arguments: argparse.Namespace) -> CityscapesScores:
     return scores
 
 
-def _toolkit(arguments: argparse.Namespace) -> ToolkitScores:
+def _toolkit(arguments: argparse.Namespace) -> "ToolkitScores":
+    from segibn.evaluation.bdd100k_toolkit import score_toolkit
+
     return score_toolkit(
         arguments.target,
         arguments.pred,
@@ -93,7 +97,9 @@ def _toolkit(arguments: argparse.Namespace) -> ToolkitScores:
     )
 
 
-def _drivable(arguments: argparse.Namespace) -> DrivableScores:
+def _drivable(arguments: argparse.Namespace) -> "DrivableScores":
+    from segibn.evaluation.score_folders import score_drivable
+
     scores = score_drivable(
         arguments.target,
         arguments.pred,
@@ -116,6 +122,10 @@ _SCORERS = {
 
 
 def _add_semseg(tasks: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    from segibn.evaluation.matching import ENCODINGS
+    from segibn.evaluation.metrics import POLICIES
+    from segibn.evaluation.score_folders import SEMSEG_TABLES
+
     semseg = tasks.add_parser("semseg", help="mIoU of semantic segmentation")
     _add_folders(semseg)
     semseg.add_argument("--labels", choices=SEMSEG_TABLES, default="cityscapes")
@@ -149,6 +159,8 @@ def _add_cityscapes(tasks: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def _add_toolkit(tasks: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    from segibn.evaluation.bdd100k_toolkit import TASKS
+
     toolkit = tasks.add_parser(
         "bdd100k", help="the BDD100K toolkit's evaluation: masks (*.png) or RLE (*.json)"
     )
@@ -162,6 +174,8 @@ def _add_toolkit(tasks: "argparse._SubParsersAction[argparse.ArgumentParser]") -
 
 
 def _add_drivable(tasks: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    from segibn.evaluation.drivable_encoding import DRIVABLE_ENCODINGS
+
     drivable = tasks.add_parser("drivable", help="the four drivable-area mIoUs A, B, C, D")
     _add_folders(drivable)
     for role in ("target", "pred"):

@@ -6,23 +6,22 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from segibn import provenance
 from segibn.cli.arguments import add_datasets_argument, datasets_root
-from segibn.config.load import load_config
+from segibn.cli.parser import verb_parser
+from segibn.config.shipped import find_config
 from segibn.errors import SegibnError
-from segibn.files import write_json
 
 if TYPE_CHECKING:  # torch only after the config is known to be right
     from segibn.cli.cut_launch import Cut, Launch
 
-SAMPLE_CONFIG = Path(__file__).resolve().parents[2] / "configs" / "sample_ibn.yaml"
+SAMPLE_CONFIG = "sample_ibn"
 DEFAULTS = ["engine.log_every=1", "engine.checkpoint_every=5"]
 TIMED_ITERATIONS = 24
 
 EXAMPLE = """\
 example:
-  python tools/soak.py                                       # painted frames, a minute or two
-  python tools/soak.py configs/gta5_ibn.yaml --datasets /data --minutes 30 --processes 2
+  segibn soak                                       # painted frames, a minute or two
+  segibn soak gta5_ibn --datasets /data --minutes 30 --processes 2
 
 Kills take turns: SIGKILL of one rank, SIGKILL of all processes, SIGTERM of torchrun; each at a
 random moment, each followed by --resume auto. Then the two last checkpoints are compared, every
@@ -34,11 +33,10 @@ exit codes: 0 the two runs are equal; 1 they differ; 2 a run failed
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this verb."""
-    parser = argparse.ArgumentParser(
-        prog="soak.py",
-        description="Train once uninterrupted and once killed and resumed, and compare the bits.",
-        epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = verb_parser(
+        "soak",
+        "Train once uninterrupted and once killed and resumed, and compare the bits.",
+        EXAMPLE,
     )
     parser.add_argument(
         "config", type=Path, nargs="?", help="YAML file (default: sample_ibn on painted frames)"
@@ -63,10 +61,14 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the verb; see ``EXAMPLE`` for what it returns."""
     arguments = build_parser().parse_args(argv)
+
+    from segibn.config.load import load_config
+    from segibn.files import write_json
+
     output: Path = arguments.output
     if output.exists() and any(output.iterdir()):
         raise SegibnError(f"{output} is not empty; remove it or choose another --output")
-    config = arguments.config or SAMPLE_CONFIG
+    config = find_config(arguments.config or SAMPLE_CONFIG)
     load_config(config, arguments.set)  # a mistake in it must show before anything is painted
     root = datasets_root(arguments.datasets) if arguments.config else _paint(output / "data")
 
@@ -108,6 +110,7 @@ def soak(whole: "Launch", cut: "Launch", cuts: "Sequence[Cut]") -> dict[str, Any
         SegibnError: a run failed, or ended before it could be killed.
     """
     from segibn.cli.cut_launch import run_whole, run_with_cuts
+    from segibn.config.load import load_config
     from segibn.engine.same_run import compare_runs, count_values
 
     iterations = load_config(whole.config, whole.overrides).optim.iterations
@@ -143,7 +146,8 @@ def _iterations_in(minutes: float, launch: "Callable[..., Launch]") -> int:
 
 def _circumstances(launch: "Launch") -> dict[str, Any]:
     """What the result rests on: command, versions, machine, frames by name."""
-    from segibn import distributed
+    from segibn import distributed, provenance
+    from segibn.config.load import load_config
     from segibn.data.build import index_dataset
     from segibn.engine.precision import choose_dtype
     from segibn.engine.scoring import set_name
@@ -169,7 +173,8 @@ def _circumstances(launch: "Launch") -> dict[str, Any]:
 
 def _paint(folder: Path) -> Path:
     """Paint a few sample frames to train on."""
-    from segibn.synthetic.write import SampleSpec, write_sample_data
+    from segibn.synthetic.spec import SampleSpec
+    from segibn.synthetic.write import write_sample_data
 
     write_sample_data(folder, SampleSpec(frames=(24, 6), sets=("gta5",)))
     return folder

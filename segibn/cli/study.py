@@ -3,16 +3,19 @@
 import argparse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from segibn.cli.arguments import add_study_arguments, datasets_root, parse_labelled_set
-from segibn.config.load import load_config
-from segibn.config.schema import DatasetConfig, RunConfig
+from segibn.cli.parser import print_next, verb_parser
 from segibn.errors import SegibnError
+
+if TYPE_CHECKING:
+    from segibn.config.schema import DatasetConfig, RunConfig
 
 EXAMPLE = """\
 example (real frames, three networks, three seeds):
-  python tools/study.py configs/real/camera_none.yaml configs/real/camera_ibn.yaml \\
-      configs/real/camera_ibn_b.yaml --seeds 0 1 2 --datasets /data --output runs/camera \\
+  segibn study real/camera_none real/camera_ibn real/camera_ibn_b \\
+      --seeds 0 1 2 --datasets /data --output runs/camera \\
       --on camvid:val cityscapes:val --results results/camera_to_camera
 
 the label of --on names a column, that of --train-label the training domain; where both are the
@@ -25,13 +28,12 @@ repeated, and given with fewer configs or seeds to several processes at a time.
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this verb."""
-    parser = argparse.ArgumentParser(
-        prog="study.py",
-        description="Train configs with several seeds and score all of them on the same sets.",
-        epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = verb_parser(
+        "study", "Train configs with several seeds and score all of them on the same sets.", EXAMPLE
     )
-    parser.add_argument("configs", nargs="+", type=Path, help="YAML files")
+    parser.add_argument(
+        "configs", nargs="+", type=Path, help="YAML files, or names of shipped configs"
+    )
     parser.add_argument(
         "--on",
         nargs="+",
@@ -49,6 +51,9 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the verb."""
     arguments = build_parser().parse_args(argv)
+
+    from segibn.config.load import load_config
+
     root = datasets_root(arguments.datasets)
     sets = dict(parse_labelled_set(text) for text in arguments.on)
     configs = [
@@ -57,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         for seed in arguments.seeds
     ]
     results = arguments.results or arguments.output
-    run_study(
+    runs = run_study(
         configs,
         sets,
         datasets_root=root,
@@ -67,12 +72,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     if sets:
         print((results / "cross_domain.md").read_text(encoding="utf-8"))
+        print_next(f"segibn report {results}")
+    else:
+        print_next(f"segibn cross-domain {' '.join(map(str, runs))} --on SET [SET ...]")
     return 0
 
 
 def run_study(
-    configs: Sequence[RunConfig],
-    sets: Mapping[str, DatasetConfig],
+    configs: "Sequence[RunConfig]",
+    sets: "Mapping[str, DatasetConfig]",
     *,
     datasets_root: Path,
     output: Path,
@@ -99,7 +107,7 @@ def run_study(
     """
     runs = [train_once(config, datasets_root, output) for config in configs]
     if sets:
-        from segibn.cli.cross_domain import cross_domain
+        from segibn.cli.comparison import cross_domain
 
         cross_domain(
             runs,
@@ -112,12 +120,12 @@ def run_study(
     return runs
 
 
-def run_folder(config: RunConfig, output: Path) -> Path:
+def run_folder(config: "RunConfig", output: Path) -> Path:
     """Return where ``train_once`` puts a run."""
     return output / f"{config.name}_seed{config.seed}"
 
 
-def train_once(config: RunConfig, datasets_root: Path, output: Path) -> Path:
+def train_once(config: "RunConfig", datasets_root: Path, output: Path) -> Path:
     """Train a config, go on with what is there of it, or leave it alone if it is finished.
 
     Returns:

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from segibn.cli.arguments import add_datasets_argument, datasets_root
-from segibn.config.load import load_config
+from segibn.cli.parser import print_next, verb_parser
 
 EXAMPLE = """\
 example:
-  python tools/train.py configs/gta5_ibn.yaml --datasets /data optim.lr=0.02
-  python tools/train.py configs/gta5_ibn.yaml --datasets /data --dry-run
-  torchrun --standalone --nproc_per_node=8 tools/train.py configs/gta5_ibn.yaml --datasets /data
+  segibn train gta5_ibn --datasets /data optim.lr=0.02
+  segibn train gta5_ibn --datasets /data --dry-run
+  torchrun --standalone --nproc_per_node=8 -m segibn train gta5_ibn --datasets /data
 
 exit codes: 0 trained; 2 a mistake in config, data or files; 3 another process of the run was lost;
 130 or 143 stopped by Ctrl-C or SIGTERM after saving (go on with --resume auto)
@@ -21,13 +21,8 @@ exit codes: 0 trained; 2 a mistake in config, data or files; 3 another process o
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this verb."""
-    parser = argparse.ArgumentParser(
-        prog="train.py",
-        description="Train a segmentation network as a config says.",
-        epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("config", type=Path, help="YAML file, such as configs/gta5_ibn.yaml")
+    parser = verb_parser("train", "Train a segmentation network as a config says.", EXAMPLE)
+    parser.add_argument("config", type=Path, help="YAML file, or a shipped config's name: gta5_ibn")
     parser.add_argument(
         "overrides", nargs="*", metavar="key=value", help="config values to replace"
     )
@@ -47,6 +42,9 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the verb; see ``EXAMPLE`` for what it returns."""
     arguments = build_parser().parse_intermixed_args(argv)
+
+    from segibn.config.load import load_config
+
     config = load_config(arguments.config, arguments.overrides)
     given = {
         "datasets_root": datasets_root(arguments.datasets),
@@ -58,12 +56,26 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         return try_out(config, **given)
 
+    from segibn import distributed
     from segibn.engine.train import train  # torch only after the config is known to be right
 
     result = train(config, **given)
+    is_main = distributed.is_main()
     if result.stopped_by is not None:
         name = signal.Signals(result.stopped_by).name
-        print(f"stopped by {name} after {result.iteration} iterations: {result.checkpoint}")
+        if is_main:
+            print(f"stopped by {name} after {result.iteration} iterations: {result.checkpoint}")
+            print_next("the same command with --resume auto")
         return 128 + result.stopped_by
-    print(f"trained: {result.checkpoint}")
+    if is_main:
+        print(f"trained: {result.checkpoint}")
+        print_next(_what_next(given["output"], arguments.datasets, config.data.val is not None))
     return 0
+
+
+def _what_next(run: Path, datasets: Path | None, has_val: bool) -> str:
+    """Score the run on its own held-out frames, or look at what it sees where it has none."""
+    if not has_val:
+        return f"segibn predict {run} my_frames --output predictions"
+    given = f" --datasets {datasets}" if datasets else ""
+    return f"segibn evaluate {run}{given}"

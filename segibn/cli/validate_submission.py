@@ -7,20 +7,15 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from segibn.cli.progress import FrameProgress
-from segibn.files import write_json
-from segibn.submission.catalog import FORMATS
-from segibn.submission.check import check_submission
-from segibn.submission.expected import expect_images, expect_list, expect_test_set
-from segibn.submission.score import LocalScorer
+from segibn.cli.parser import print_next, verb_parser
 
 EXAMPLE = """\
 examples:
-  python tools/validate_submission.py wad.zip --format wad
-  python tools/validate_submission.py wad.zip --format wad --images bdd100k/images/100k/test
-  python tools/validate_submission.py val.zip --format cityscapes --ids val.txt \\
+  segibn validate-submission wad.zip --format wad
+  segibn validate-submission wad.zip --format wad --images bdd100k/images/100k/test
+  segibn validate-submission val.zip --format cityscapes --ids val.txt \\
       --labels cityscapes/gtFine/val
-  python tools/validate_submission.py drivable.json --format bdd100k_drivable --json report.json
+  segibn validate-submission drivable.json --format bdd100k_drivable --json report.json
 
 Without --ids and --images the official test set must be in it. Exit status: 0 valid, 1 faults
 (all of them are listed), 2 the file cannot be read at all.
@@ -29,11 +24,12 @@ Without --ids and --images the official test set must be in it. Exit status: 0 v
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this verb."""
-    parser = argparse.ArgumentParser(
-        prog="validate_submission.py",
-        description="Read a submission back as the benchmark would, and list every fault.",
-        epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    from segibn.submission.catalog import FORMATS
+
+    parser = verb_parser(
+        "validate-submission",
+        "Read a submission back as the benchmark would, and list every fault.",
+        EXAMPLE,
     )
     parser.add_argument("file", type=Path, metavar="ZIP", help="or run-length JSON (BDD100K)")
     parser.add_argument("--format", choices=FORMATS, required=True)
@@ -60,6 +56,14 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the verb; returns 0 for a valid submission, 1 for one with faults."""
     arguments = build_parser().parse_args(argv)
+
+    from segibn.cli.progress import FrameProgress
+    from segibn.files import write_json
+    from segibn.submission.catalog import FORMATS
+    from segibn.submission.check import check_submission
+    from segibn.submission.expected import expect_images, expect_list, expect_test_set
+    from segibn.submission.score import LocalScorer
+
     form = FORMATS[arguments.format]
     if arguments.ids is not None:
         expected = expect_list(form, arguments.ids)
@@ -75,4 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(report.format_text())
     if arguments.json is not None:
         write_json(arguments.json, report.to_dict())
-    return 0 if report.is_valid else 1
+    if not report.is_valid:
+        return 1
+    print_next(f"upload {arguments.file} to the server of {form.title}")
+    return 0

@@ -35,6 +35,7 @@ GROUPS = (
             Verb("train", "train", "train a network as a config says"),
             Verb("fine-tune", "fine_tune", "go on with shares of a target's frames"),
             Verb("study", "study", "several configs and seeds, trained and scored in one table"),
+            Verb("configs", "configs", "list the shipped configs, print one, copy one to edit"),
         ),
     ),
     Group(
@@ -52,7 +53,7 @@ GROUPS = (
     ),
     Group(
         "use",
-        "segibn predict runs/gta5_ibn --images my_frames --output predictions",
+        "segibn predict runs/gta5_ibn my_frames --output predictions",
         (
             Verb("predict", "predict", "label maps and overlays of your own frames"),
             Verb("export", "export", "write a network as a graph for other runtimes"),
@@ -77,6 +78,7 @@ GROUPS = (
             Verb("profile", "profile_step", "where the time of an update goes"),
             Verb("soak", "soak", "kill and resume a training, compare the bits"),
             Verb("results-table", "results_table", "render result tables of a Markdown file"),
+            Verb("completion", "completion", "complete segibn's words in bash, zsh or fish"),
         ),
     ),
 )

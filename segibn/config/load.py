@@ -14,6 +14,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from segibn.config.schema import ATROUS_RATES, RunConfig
+from segibn.config.shipped import find_config
 from segibn.errors import ConfigError
 
 
@@ -36,15 +37,16 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
     """Read a config file, apply overrides, validate, and fill in derived values.
 
     Args:
-        path: YAML file. Its optional ``base:`` names one parent, relative to the file; the parent
-            may have none. Mappings merge, lists and scalars replace; a mapping whose ``name``
-            changes (another head, another data set) replaces its parent's whole.
+        path: YAML file, or the name of a shipped one (``gta5_ibn``). Its optional ``base:`` names
+            one parent, relative to the file; the parent may have none. Mappings merge, lists and
+            scalars replace; a mapping whose ``name`` changes (another head, another data set)
+            replaces its parent's whole.
         overrides: ``key.path=value`` each, the value read as YAML.
 
     Raises:
         ConfigError: the file is missing, no YAML, or not a valid run; lists every mistake.
     """
-    path = Path(path)
+    path = find_config(path)
     tree = _read_with_parent(path)
     tree.setdefault("name", path.stem)
     for override in overrides:

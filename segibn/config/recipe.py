@@ -12,6 +12,7 @@ from pydantic import Field, PositiveFloat, PositiveInt, ValidationError
 
 from segibn.config.frozen import Frozen
 from segibn.config.load import explain, read_yaml
+from segibn.config.shipped import find_config
 from segibn.errors import ConfigError
 
 Size = tuple[PositiveInt, PositiveInt]
@@ -45,12 +46,12 @@ class InferenceRecipe(Frozen):
 
 
 def load_recipe(path: str | Path) -> InferenceRecipe:
-    """Read a recipe; paths in it become absolute.
+    """Read a recipe, a file or a shipped one by its name; paths in it become absolute.
 
     Raises:
         ConfigError: no such file, no YAML, or not a valid recipe; lists every mistake.
     """
-    path = Path(path)
+    path = find_config(path)
     tree = read_yaml(path)
     try:
         recipe = InferenceRecipe.model_validate(tree)

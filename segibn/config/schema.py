@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
+from segibn.config.dataset_names import DatasetName
 from segibn.config.frozen import Frozen as _Frozen
 from segibn.config.sampling import SamplingConfig, UniformSampling
 
@@ -16,24 +17,6 @@ Size = tuple[PositiveInt, PositiveInt]
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 NonNegativeFloat = Annotated[float, Field(ge=0.0)]
 
-DatasetName = Literal[
-    "cityscapes",
-    "gta5",
-    "bdd100k_semseg",
-    "bdd100k_drivable",
-    "camvid",
-    "mapillary",
-    "synthia",
-    "acdc",
-    "dark_zurich",
-    "nighttime_driving",
-    "idd",
-    "foggy_cityscapes",
-    "wilddash2",
-    "kitti",
-    "urbansyn",
-    "folder",
-]
 BackboneName = Literal[
     "resnet18",
     "resnet34",
@@ -182,7 +165,7 @@ class DataConfig(_Frozen):
     """Loader processes for each training process; auto = cores shared out, at most 8."""
     cache: Literal["none", "memory", "disk"] = "none"
     """memory = decode (and resize) every training frame once and keep it: for small sets; disk =
-    read the tiles that ``tools/cache_dataset.py`` has made. Samples are the same, bit by bit."""
+    read the tiles that ``segibn cache`` has made. Samples are the same, bit by bit."""
     cache_limit_gib: Annotated[float, Field(gt=0)] = 8.0
     """Refuse ``cache: memory`` above this, before any work is done."""
 

@@ -20,7 +20,7 @@ from segibn.data.tile_file import SUFFIX, TileFile, TileFileError
 from segibn.errors import DatasetError
 from segibn.files import sha256_of
 
-HOW_TO_BUILD = "python tools/cache_dataset.py CONFIG   (with the config and overrides of the run)"
+HOW_TO_BUILD = "segibn cache CONFIG   (with the config and overrides of the run)"
 
 
 class DiskCache(Sequence[TileFile]):
@@ -160,7 +160,7 @@ def _stat(path: Path) -> dict[str, int]:
     try:
         found = path.stat()
     except OSError as error:
-        raise DatasetError(f"{path}: {error.strerror}; run tools/check_dataset.py") from error
+        raise DatasetError(f"{path}: {error.strerror}; run segibn check") from error
     return {"bytes": found.st_size, "mtime_ns": found.st_mtime_ns}
 
 

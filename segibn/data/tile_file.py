@@ -127,6 +127,6 @@ class TileFile:
 
     def _error(self, reason: str) -> TileFileError:
         return TileFileError(
-            f"{self.path}: {reason}. Run tools/cache_dataset.py with --verify, which removes "
+            f"{self.path}: {reason}. Run segibn cache with --verify, which removes "
             "damaged files, and then without, which makes them again"
         )

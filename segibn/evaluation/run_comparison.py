@@ -200,7 +200,7 @@ def _same_frames(
         if named.scores.frame_counts is None:
             raise SegibnError(
                 f"{named.title} holds no counts of single frames: it is from an older version or a "
-                "table; score the run again with tools/evaluate.py or tools/score.py"
+                "table; score the run again with segibn evaluate or segibn score"
             )
         found.append(named.scores.frame_counts)
     ours, theirs = (set(counts.names) for counts in found)

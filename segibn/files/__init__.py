@@ -3,28 +3,74 @@
 Knows nothing about data sets, labels or models, and needs no torch.
 """
 
-from segibn.files.archives import ForeignZip, ZipLimits, ZipMember
-from segibn.files.encode import write_image, write_label_png
-from segibn.files.label_png import examine_label_png
-from segibn.files.partial import PartialFile
-from segibn.files.pictures import (
-    Picture,
-    image_size,
-    read_image,
-    read_instance_map,
-    read_label_map,
-)
-from segibn.files.writing import (
-    atomic_path,
-    list_files,
-    read_json,
-    remove_leftovers,
-    sha256_of,
-    write_bytes,
-    write_json,
-    write_text,
-)
-from segibn.files.zip_stream import ZipStream
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from segibn.files.archives import ForeignZip, ZipLimits, ZipMember
+    from segibn.files.encode import write_image, write_label_png
+    from segibn.files.label_png import examine_label_png
+    from segibn.files.partial import PartialFile
+    from segibn.files.pictures import (
+        Picture,
+        image_size,
+        read_image,
+        read_instance_map,
+        read_label_map,
+    )
+    from segibn.files.writing import (
+        atomic_path,
+        list_files,
+        read_json,
+        remove_leftovers,
+        sha256_of,
+        write_bytes,
+        write_json,
+        write_text,
+    )
+    from segibn.files.zip_stream import ZipStream
+
+_PARTS = {
+    "archives": (
+        "ForeignZip",
+        "ZipLimits",
+        "ZipMember",
+    ),
+    "encode": (
+        "write_image",
+        "write_label_png",
+    ),
+    "label_png": ("examine_label_png",),
+    "partial": ("PartialFile",),
+    "pictures": (
+        "Picture",
+        "image_size",
+        "read_image",
+        "read_instance_map",
+        "read_label_map",
+    ),
+    "writing": (
+        "atomic_path",
+        "list_files",
+        "read_json",
+        "remove_leftovers",
+        "sha256_of",
+        "write_bytes",
+        "write_json",
+        "write_text",
+    ),
+    "zip_stream": ("ZipStream",),
+}
+"""Module -> its names here; one is imported when a name is asked for, so that a command that reads
+no picture need not wait for the decoders."""
+
+
+def __getattr__(name: str) -> Any:
+    for module, names in _PARTS.items():
+        if name in names:
+            return getattr(import_module(f"segibn.files.{module}"), name)
+    raise AttributeError(f"module 'segibn.files' has no attribute {name!r}")
+
 
 __all__ = [
     "ForeignZip",

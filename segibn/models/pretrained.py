@@ -160,7 +160,7 @@ def _backbone_part(
     if "layer0.0.weight" in state and "final2.0.weight" in state:
         raise CheckpointError(
             f"{path} is a whole network of RobustNet; convert it first: "
-            f"python tools/convert_checkpoint.py {path} --output {path.with_suffix('.pt').name}"
+            f"segibn convert {path} --output {path.with_suffix('.pt').name}"
         )
     own = {k.removeprefix("backbone."): v for k, v in state.items() if k.startswith("backbone.")}
     if own:

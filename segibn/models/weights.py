@@ -47,7 +47,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         raise CheckpointError(
             f"{path} is not a segibn checkpoint: it holds {keys or 'nothing'}, ... instead of "
             f"format: {FORMAT}. Published backbone weights go into a config as model.weights; "
-            "tools/convert_checkpoint.py converts RobustNet's checkpoints"
+            "segibn convert converts RobustNet's checkpoints"
         )
     version = content.get("format_version")
     if version not in range(1, FORMAT_VERSION + 1):

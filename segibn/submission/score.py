@@ -1,6 +1,6 @@
 """Scores of a submission against local label maps, counted while it is checked. NumPy only.
 
-In: the folder of a labelled set and the values of one map at a time. Out: what ``tools/score.py``
+In: the folder of a labelled set and the values of one map at a time. Out: what ``segibn score``
 says about the same maps in a folder: integer counts over the whole set, signed.
 """
 

@@ -23,32 +23,13 @@ from segibn.files import read_json, write_bytes, write_image, write_json, write_
 from segibn.labels.cityscapes import CITYSCAPES
 from segibn.synthetic.names import bdd100k_name, cityscapes_name, gta5_name
 from segibn.synthetic.render import Frame, render_frame
+from segibn.synthetic.spec import SETS, SampleSpec
 
 GENERATOR_VERSION = 3
 """Raised whenever the same arguments would give other pictures."""
 
 MANIFEST = "segibn_sample_data.json"
-SETS = ("gta5", "cityscapes", "bdd100k")
 BDD_TEST_FRAMES = 8
-
-
-@dataclass(frozen=True)
-class SampleSpec:
-    """What to write.
-
-    Attributes:
-        seed: of all scenes and looks.
-        frames: per data set, (train, val).
-        size: (H, W) of the frames in pixels.
-        sets: which of ``SETS``.
-        val_only: those of ``sets`` that get no train frames.
-    """
-
-    seed: int = 0
-    frames: tuple[int, int] = (200, 50)
-    size: tuple[int, int] = (128, 256)
-    sets: tuple[str, ...] = SETS
-    val_only: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

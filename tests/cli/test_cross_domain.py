@@ -1,6 +1,7 @@
 import pytest
 
-from segibn.cli.cross_domain import cross_domain, draw_comparison, main
+from segibn.cli.comparison import cross_domain, draw_comparison
+from segibn.cli.cross_domain import main
 from segibn.config.schema import DatasetConfig
 from segibn.errors import ConfigError
 from segibn.files import image_size, read_json

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from segibn.cli.comparison import _default_arguments
-from segibn.cli.cross_domain import build_parser, cross_domain, main
+from segibn.cli.comparison import _default_arguments, cross_domain
+from segibn.cli.cross_domain import build_parser, main
 from segibn.cli.protocol import protocol_framing, protocol_options, protocol_sets
 from segibn.cli.scoring import load_run
 from segibn.cli.selection import selection_of

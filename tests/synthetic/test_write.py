@@ -15,7 +15,8 @@ from segibn.labels.bdd100k import DRIVABLE_2018, SEMSEG
 from segibn.labels.cityscapes import CITYSCAPES
 from segibn.labels.gta5 import GTA5
 from segibn.synthetic.names import bdd100k_name, gta5_name
-from segibn.synthetic.write import MANIFEST, SampleSpec, write_sample_data
+from segibn.synthetic.spec import SampleSpec
+from segibn.synthetic.write import MANIFEST, write_sample_data
 
 SPEC = SampleSpec(seed=2, frames=(2, 1), size=(32, 64))
 

@@ -1,0 +1,85 @@
+"""The configs that come with the package, by name: ``gta5_ibn``, ``real/camera_ibn``.
+
+They lie in ``segibn/configs`` after an install from a wheel, and in ``configs`` beside ``segibn``
+in a checkout. Importing this needs nothing but the standard library.
+"""
+
+import difflib
+from pathlib import Path
+
+from segibn.errors import ConfigError
+
+PACKAGE = Path(__file__).resolve().parents[1]
+RECIPES = "inference/"
+"""How the names of recipes for test time begin."""
+_SUFFIXES = (".yaml", ".yml")
+
+
+def configs_folder(package: Path = PACKAGE) -> Path:
+    """Return the folder of the shipped configs.
+
+    Args:
+        package: folder of the package ``segibn``.
+
+    Raises:
+        ConfigError: this installation has none.
+    """
+    for folder in (package / "configs", package.parent / "configs"):
+        if (folder / "base").is_dir() and (folder / "sample_ibn.yaml").is_file():
+            return folder
+    raise ConfigError(
+        f"this installation has no configs, neither in {package / 'configs'} nor in "
+        f"{package.parent / 'configs'}; install segibn again, or name a config by its file"
+    )
+
+
+def shipped_configs() -> dict[str, Path]:
+    """Return name -> file of all shipped configs, recipes for test time among them."""
+    folder = configs_folder()
+    files = sorted(folder.rglob("*.yaml"))
+    return {path.relative_to(folder).with_suffix("").as_posix(): path for path in files}
+
+
+def is_shipped(name: str) -> bool:
+    """Whether a shipped config has this name, and nothing of that name is there."""
+    return not Path(name).exists() and name in shipped_configs()
+
+
+def find_config(given: str | Path) -> Path:
+    """Return the file that is meant: a file that is there, else the shipped config of that name.
+
+    Args:
+        given: a path, or a name such as ``gta5_ibn``; the way a checkout writes it,
+            ``configs/gta5_ibn.yaml``, means the same anywhere.
+
+    Returns:
+        The file; ``given`` itself where it is the path of a YAML file that is not there.
+
+    Raises:
+        ConfigError: it is a name, and no config has it.
+    """
+    path = Path(given)
+    if path.is_file():
+        return path
+    is_yaml = path.suffix in _SUFFIXES
+    if path.is_absolute():
+        return path
+    name = (path.with_suffix("") if is_yaml else path).as_posix().removeprefix("configs/")
+    shipped = shipped_configs()
+    if name in shipped:
+        return shipped[name]
+    if is_yaml and path.parent != Path() and path.parent.is_dir():
+        return path  # whoever reads it says what lies beside it
+    beside = {str(found) for found in path.parent.glob("*.yaml")} if is_yaml else set()
+    raise ConfigError(f"no config '{given}', as a file or by name{_likely(name, shipped, beside)}")
+
+
+def _likely(name: str, shipped: dict[str, Path], beside: set[str]) -> str:
+    """Name the configs that may have been meant."""
+    close = difflib.get_close_matches(name, [*shipped, *sorted(beside)], n=3)
+    if not close:  # camera_ibn for real/camera_ibn
+        ends = {full.rpartition("/")[2]: full for full in shipped}
+        close = [ends[found] for found in difflib.get_close_matches(name, ends, n=3)]
+    if close:
+        return f"; did you mean {' or '.join(close)}?"
+    return "; segibn configs lists those that are shipped"
