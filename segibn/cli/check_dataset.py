@@ -2,12 +2,14 @@
 
 import argparse
 from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segibn.cli.arguments import add_datasets_argument, datasets_root
 from segibn.cli.parser import print_next, verb_parser
 from segibn.config.dataset_names import OFFICIAL
+from segibn.config.shipped import is_shipped
 from segibn.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -39,9 +41,8 @@ def build_parser() -> argparse.ArgumentParser:
         "counts, missing partners, unreadable files, sizes, and the values found in labels.",
         EXAMPLE,
     )
-    names = OFFICIAL
     parser.add_argument(
-        "name", metavar="NAME", help=f"{', '.join(names)}, or a config file (its data sets)"
+        "name", metavar="NAME", help=f"{', '.join(OFFICIAL)}, or a config (its data sets)"
     )
     parser.add_argument(
         "--split", metavar="SPLIT", help="one split, or several as train+val (default: all there)"
@@ -97,13 +98,14 @@ def _datasets(arguments: argparse.Namespace, root: Path) -> "list[DatasetConfig]
     from segibn.config.schema import DatasetConfig
 
     name, split = arguments.name, arguments.split
-    if name.endswith((".yaml", ".yml")):
+    if name.endswith((".yaml", ".yml")) or (name not in OFFICIAL and is_shipped(name)):
         return _of_config(Path(name), split)
-    known = OFFICIAL
-    if name not in known:
+    if name not in OFFICIAL:
+        close = get_close_matches(name, OFFICIAL, n=1)
+        hint = f"; did you mean {close[0]}?" if close else "."
         raise ConfigError(
-            f"no data set '{name}'; there are {', '.join(known)}. For data of your own give the "
-            "config file that describes it"
+            f"no data set '{name}'{hint} There are {', '.join(OFFICIAL)}. For data of your own "
+            "give the config file that describes it"
         )
     if arguments.encoding != "auto" and name != "bdd100k_drivable":
         raise ConfigError(f"--encoding belongs to bdd100k_drivable, not to {name}")

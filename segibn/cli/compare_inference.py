@@ -69,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         write_json(arguments.output / CONDITIONS_FILE, conditions)
         write_text(arguments.output / MARKDOWN_FILE, table)
         print(f"files: {arguments.output}")
-        print_next("segibn predict RUN my_frames --recipe RECIPE, with what won")
+        print_next("segibn predict RUN my_frames --output predictions --recipe WINNER")
     return 0
 
 

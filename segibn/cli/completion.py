@@ -21,7 +21,7 @@ examples:
 
 Make it again after an update.
 """
-_RECIPES, _CONFIGS = frozenset({"recipe", "recipes"}), frozenset({"config", "configs"})
+_RECIPES, _CONFIGS = frozenset({"recipe", "recipes"}), frozenset({"config", "configs", "sources"})
 """Arguments that take the name of a shipped config, or a file."""
 
 

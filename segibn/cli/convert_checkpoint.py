@@ -85,7 +85,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if output.suffix == ".pt":
         print_next(f"segibn evaluate {output} --dataset cityscapes --datasets DIR")
     elif output.suffix == ".safetensors":
-        print_next(f"segibn predict {output} my_frames")
+        print_next(f"segibn predict {output} my_frames --output predictions")
     return 0
 
 

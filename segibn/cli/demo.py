@@ -79,6 +79,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     print((output / "cross_domain.md").read_text(encoding="utf-8"))
     for name in ("cross_domain.json", "cross_domain.md", PICTURE_FILE):
         print(f"  {output / name}")
-    print_next(f"segibn predict {runs[-1]} my_frames")
+    print_next(f"segibn predict {runs[-1]} my_frames --output predictions")
     print_next(f"segibn report {output} --datasets {datasets}")
     return 0

@@ -85,10 +85,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         extra["duration_s"] = round(time.monotonic() - started, 3)
         write_json(arguments.output, scores.to_dict(extra))
         print(f"scores: {arguments.output}")
-    parts = [arguments.run] if Path(arguments.run).is_dir() or not arguments.output else []
-    parts += [str(arguments.output)] if arguments.output else []
-    parts += ["--datasets", str(arguments.datasets)] if arguments.datasets else []
-    print_next(f"segibn report {' '.join(parts)}")
+    print_next(_report_command(arguments))
     return 0
 
 
@@ -113,3 +110,11 @@ def _dataset(arguments: argparse.Namespace, own: "DatasetConfig | None") -> "Dat
     if arguments.names_file:
         return own.model_copy(update={"names_file": arguments.names_file})
     return own
+
+
+def _report_command(arguments: argparse.Namespace) -> str:
+    """The report of the run and of these scores; of the scores alone where there is no folder."""
+    parts = [arguments.run] if Path(arguments.run).is_dir() or not arguments.output else []
+    parts += [str(arguments.output)] if arguments.output else []
+    parts += ["--datasets", str(arguments.datasets)] if arguments.datasets else []
+    return " ".join(["segibn report", *parts])

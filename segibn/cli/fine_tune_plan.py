@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from segibn.cli.study import run_folder
 from segibn.config.load import load_config, validate
 from segibn.config.schema import RunConfig
+from segibn.config.shipped import is_shipped
 from segibn.errors import CheckpointError, ConfigError
 
 if TYPE_CHECKING:  # torch takes seconds to import, and a mistyped command needs none of it
@@ -99,7 +100,7 @@ def open_sources(
     """
     sources = []
     for text in given:
-        if Path(text).suffix not in CONFIG_SUFFIXES:
+        if Path(text).suffix not in CONFIG_SUFFIXES and not is_shipped(text):
             sources.append(_trained_source(text))
             continue
         for seed in seeds:

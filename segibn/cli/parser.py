@@ -8,7 +8,10 @@ import argparse
 import os
 import re
 import sys
+import textwrap
 from pathlib import Path
+
+_WIDTH = 79
 
 
 def verb_parser(verb: str, description: str, examples: str = "") -> argparse.ArgumentParser:
@@ -24,7 +27,7 @@ def verb_parser(verb: str, description: str, examples: str = "") -> argparse.Arg
     own = re.sub(rf"segibn {verb}(?![\w-])", lambda _: command, examples)
     return argparse.ArgumentParser(
         prog=command,
-        description=description,
+        description=textwrap.fill(description, _WIDTH),
         epilog=own,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

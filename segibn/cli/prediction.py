@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from segibn import provenance
+from segibn import distributed, provenance
 from segibn.cli.inference import device_of, ensemble_runs, inference_options
 from segibn.cli.parser import print_next
 from segibn.cli.progress import FrameProgress
@@ -127,6 +127,11 @@ def _load_onnx(arguments: argparse.Namespace) -> Model:
 
 
 def _check(sources: Sequence[Source], arguments: argparse.Namespace) -> None:
+    if distributed.rank_and_world()[1] > 1:
+        raise ConfigError(
+            "predict is one process: start it once for each GPU, with --device cuda:0, cuda:1 ... "
+            "and inputs and an --output of its own"
+        )
     has_videos = any(source.is_video for source in sources)
     if arguments.save is not None and "video" in arguments.save and not has_videos:
         raise ConfigError("--save video: there is no video among the inputs; leave it out")
@@ -203,7 +208,7 @@ def _report(
     if tally.frames or tally.earlier:
         print(f"{tally.frames} frames in {seconds:.1f} s ({speed:.1f} frames/s){before}")
         print(
-            "pixels: "
+            "share of pixels: "
             + ", ".join(
                 f"{name} {share:.1%}" for name, share in shares.items() if share >= _LEAST_SHARE
             )

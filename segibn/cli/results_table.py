@@ -6,6 +6,14 @@ from pathlib import Path
 
 from segibn.cli.parser import verb_parser
 
+EXAMPLE = """\
+examples:
+  segibn results-table README.md
+  segibn results-table docs/results.md --results results --check
+
+exit codes: 0 up to date, or written; 1 --check found a table that differs
+"""
+
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this verb."""
@@ -13,6 +21,7 @@ def build_parser() -> argparse.ArgumentParser:
         "results-table",
         "Render the tables between <!-- results:NAME --> and <!-- /results --> from "
         "results/NAME/cross_domain.json or fine_tune.json.",
+        EXAMPLE,
     )
     parser.add_argument("file", type=Path, help="Markdown file, such as README.md")
     parser.add_argument(

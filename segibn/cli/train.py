@@ -56,22 +56,26 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         return try_out(config, **given)
 
+    from segibn import distributed
     from segibn.engine.train import train  # torch only after the config is known to be right
 
     result = train(config, **given)
+    is_main = distributed.is_main()
     if result.stopped_by is not None:
         name = signal.Signals(result.stopped_by).name
-        print(f"stopped by {name} after {result.iteration} iterations: {result.checkpoint}")
-        print_next("the same command with --resume auto")
+        if is_main:
+            print(f"stopped by {name} after {result.iteration} iterations: {result.checkpoint}")
+            print_next("the same command with --resume auto")
         return 128 + result.stopped_by
-    print(f"trained: {result.checkpoint}")
-    print_next(_what_next(given["output"], arguments.datasets, config.data.val is not None))
+    if is_main:
+        print(f"trained: {result.checkpoint}")
+        print_next(_what_next(given["output"], arguments.datasets, config.data.val is not None))
     return 0
 
 
 def _what_next(run: Path, datasets: Path | None, has_val: bool) -> str:
     """Score the run on its own held-out frames, or look at what it sees where it has none."""
     if not has_val:
-        return f"segibn predict {run} my_frames"
+        return f"segibn predict {run} my_frames --output predictions"
     given = f" --datasets {datasets}" if datasets else ""
     return f"segibn evaluate {run}{given}"

@@ -54,7 +54,7 @@ GROUPS = (
     ),
     Group(
         "use",
-        "segibn predict runs/gta5_ibn my_frames",
+        "segibn predict runs/gta5_ibn my_frames --output predictions",
         (
             Verb("predict", "predict", "label maps and overlays of your own frames"),
             Verb("card", "card", "write a model card from a run and its scores"),

@@ -40,6 +40,11 @@ def shipped_configs() -> dict[str, Path]:
     return {path.relative_to(folder).with_suffix("").as_posix(): path for path in files}
 
 
+def is_shipped(name: str) -> bool:
+    """Whether a shipped config has this name, and nothing of that name is there."""
+    return not Path(name).exists() and name in shipped_configs()
+
+
 def find_config(given: str | Path) -> Path:
     """Return the file that is meant: a file that is there, else the shipped config of that name.
 

@@ -25,6 +25,10 @@ SHOWN = 3
 """How many names a message lists before it says how many more there are."""
 
 
+_PAINTED = ("GTA5", "Cityscapes")
+_TRY_OUT = "\nTo try things out: segibn sample-data --output DIR paints frames in this layout."
+
+
 @dataclass(frozen=True)
 class SamplePaths:
     """One frame on disk.
@@ -114,6 +118,7 @@ class Source:
             f"{self.title}: no folder {looked_for}\n{self.advice}\n"
             "The folder above the data sets is --datasets DIR or the environment variable "
             "SEGIBN_DATASETS; datasets/README.md shows the whole tree."
+            + (_TRY_OUT if self.title in _PAINTED else "")
         )
 
     def unknown_split(self, split: str, known: Iterable[str]) -> DatasetError:

@@ -57,7 +57,7 @@ class Faults:
 def format_faults(faults: Sequence[MediaError]) -> str:
     """Set file, reason and fix in columns; a file longer than its column keeps its whole name."""
     rows = [("file", "reason", "fix"), *((shown(f.path), f.reason, f.fix) for f in faults)]
-    widths = [min(60, max(_columns(row[index]) for row in rows)) for index in range(2)]
+    widths = [min(80, max(_columns(row[index]) for row in rows)) for index in range(2)]
     lines = []
     for row in rows:
         cells = [text + " " * (w - _columns(text)) for text, w in zip(row, widths, strict=False)]

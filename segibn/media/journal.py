@@ -146,8 +146,23 @@ def _read(path: Path) -> tuple[dict[str, Any] | None, list[dict[str, Any]]]:
 def _require_equal(begun: Mapping[str, Any], now: Mapping[str, Any], folder: Path) -> None:
     different = [key for key in now if begun.get(key) != now[key]]
     if different:
-        changes = "; ".join(f"{key}: {begun.get(key)}, now {now[key]}" for key in different)
+        changes = "; ".join(_change(key, begun.get(key), now[key]) for key in different)
         raise ConfigError(
             f"{shown(folder)}: its predictions were made with other settings ({changes}); repeat "
             "those, or give --overwrite or another --output"
         )
+
+
+def _change(key: str, before: Any, after: Any) -> str:
+    if key.endswith("sha256"):
+        return "another network"
+    if isinstance(before, dict) and isinstance(after, dict):
+        inner = [k for k in after if before.get(k) != after[k]]
+        return "; ".join(_change(k, before.get(k), after[k]) for k in inner)
+    return f"{key}: {_words(before)}, now {_words(after)}"
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, list):
+        return ",".join(map(str, value))
+    return "the default" if value is None else str(value)

@@ -8,9 +8,9 @@ Legend: H x W pixels, K classes.
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -118,12 +118,15 @@ class Work:
             self._count(pixels)
             self.tally.files += 1
 
-        with _InOrder(self.threads, finish) as writing:
-            for group in of_equal_size(self._readable(sources), self.batch_size):
+        with (
+            closing(self._readable(sources)) as stills,
+            _InOrder(self.threads, finish) as writing,
+        ):
+            for group in of_equal_size(stills, self.batch_size):
                 for (source, image), train_ids in self._predicted(group):
                     writing.submit(source, write, source, image, train_ids)
 
-    def _readable(self, sources: Iterable[Source]) -> Iterator[Still]:
+    def _readable(self, sources: Iterable[Source]) -> Generator[Still, None, None]:
         """Yield source and image, decoded ahead; what cannot be read is noted instead."""
         waiting: deque[tuple[Source, Future[np.ndarray]]] = deque()
         left = iter(sources)
@@ -217,9 +220,10 @@ class Work:
                 total[:] += pixels
                 self._count(pixels)
 
+            images = stack.enter_context(closing(iter(video)))
             with _InOrder(self.threads, finish) as drawing:
                 found = predicted(
-                    enumerate(video), self.predict, self.predict_batch, self.batch_size
+                    enumerate(images), self.predict, self.predict_batch, self.batch_size
                 )
                 for (index, image), train_ids in found:
                     drawing.submit(index, draw, index, image, train_ids)

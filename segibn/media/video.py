@@ -7,8 +7,9 @@ an .mp4 of pictures (MPEG-4 part 2, which every OpenCV can write).
 import math
 import os
 import shutil
+import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -60,8 +61,9 @@ class VideoReader:
             raise MediaError(
                 self.path,
                 "not a readable video, or cut short (an .mp4 has its index at the end)",
-                "copy it again, or repair it: ffmpeg -i VIDEO -c copy repaired.mp4",
+                "copy it again; if players show it, convert it: ffmpeg -i VIDEO converted.mp4",
             )
+        self._lock, self._is_open = threading.Lock(), True
         fps = self._capture.get(cv2.CAP_PROP_FPS)
         self.fps = fps if math.isfinite(fps) and 0 < fps <= _MOST_FPS else PLAIN_FPS
         count = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
@@ -76,9 +78,12 @@ class VideoReader:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._capture.release()
+        # The reading thread may be at work still: FFmpeg hangs when it is released meanwhile.
+        with self._lock:
+            self._is_open = False
+            self._capture.release()
 
-    def __iter__(self) -> Iterator[np.ndarray]:
+    def __iter__(self) -> Generator[np.ndarray, None, None]:
         """Yield (H, W, 3) uint8 RGB up to the first frame that cannot be read, a thread ahead."""
         waiting: deque[Future[np.ndarray | None]] = deque()
         with ThreadPoolExecutor(max_workers=1) as pool:
@@ -95,7 +100,8 @@ class VideoReader:
                     future.cancel()
 
     def _read(self) -> np.ndarray | None:
-        is_there, frame = self._capture.read()
+        with self._lock:
+            is_there, frame = self._capture.read() if self._is_open else (False, None)
         return cv2.cvtColor(frame, cv2.COLOR_BGR2RGB, dst=frame) if is_there else None
 
     def fault_after(self, frames: int) -> MediaError | None:

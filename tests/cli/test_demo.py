@@ -1,6 +1,7 @@
 """The demo's road, from paint to picture, with a handful of frames and two iterations."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,9 @@ from segibn.cli.demo import main
 
 
 def test_demo_leaves_table_rows_and_picture(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.chdir(tmp_path)  # its configs are found from anywhere
     tiny = ["optim.iterations=2", "optim.warmup_iterations=0", "optim.global_batch_size=2"]
     arguments = ["--output", str(tmp_path), "--seed", "3", "--frames", "3", "2", "--set", *tiny]
     assert main(arguments) == 0
@@ -23,6 +25,11 @@ def test_demo_leaves_table_rows_and_picture(
     assert "IBN-a" in table
     assert "illustrates" in table  # published rows stand beside painted ones: say so
     assert (tmp_path / "comparison.jpg").stat().st_size > 10_000
-    assert str(tmp_path / "cross_domain.json") in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert str(tmp_path / "cross_domain.json") in shown
+    best = tmp_path / "runs/sample_ibn_b_seed3"
+    *_, predict, report = re.findall(r"^next: (.*)$", shown, re.MULTILINE)
+    assert f"segibn predict {best} my_frames --output predictions" in predict
+    assert f"segibn report {tmp_path} --datasets {tmp_path / 'data_seed3'}" in report
 
     assert main(arguments) == 0  # a second time nothing is trained again

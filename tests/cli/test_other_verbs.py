@@ -1,6 +1,4 @@
 import importlib
-import re
-import shlex
 import subprocess
 import sys
 
@@ -30,17 +28,6 @@ def test_export_writes_the_graph_and_says_what_its_outputs_mean(make_run, tmp_pa
     assert (tmp_path / "model.pt2").stat().st_size > 1_000_000
     assert read_json(tmp_path / "model.json")["class_names"][3] == "road"
     assert "at most" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize("verb", VERBS)
-def test_the_commands_in_the_help_parse(verb):
-    module = importlib.import_module(f"segibn.cli.{verb}")
-    text = module.EXAMPLE.replace("\\\n", " ")
-    name = verb.replace("_", "-")
-    commands = re.findall(rf"(?:tools/{verb}\.py|segibn {name}) ([^\n(]*)", text)
-    assert commands
-    for command in commands:
-        module.build_parser().parse_args(shlex.split(command))
 
 
 @pytest.mark.parametrize("arguments", [["--scales", "0"], ["--window", "512"], ["--stride", "x1"]])

@@ -91,11 +91,6 @@ def test_a_gpu_gets_a_column_and_a_share_of_time_that_it_was_busy():
     assert max(map(len, text.splitlines())) <= 80
 
 
-def test_the_example_parses():
-    command = profile_step.EXAMPLE.partition("profile_step.py ")[2].partition("\n")[0]
-    assert profile_step.build_parser().parse_intermixed_args(command.split()).steps == 10
-
-
 @pytest.mark.parametrize("option", ["--steps", "--warmup"])
 def test_numbers_below_one_are_refused(option, config, capsys):
     with pytest.raises(SystemExit):

@@ -84,3 +84,12 @@ def test_what_is_no_video_is_said(tmp_path):
             (tmp_path / name).write_bytes(content)
         with pytest.raises(MediaError, match=reason):
             VideoReader(tmp_path / name)
+
+
+def test_leaving_while_frames_are_read_ahead_does_not_hang(make_image, tmp_path):
+    write_plainly(tmp_path / "long.avi", [make_image(320, 480, seed) for seed in range(30)], 25)
+    for _ in range(20):
+        with VideoReader(tmp_path / "long.avi") as video:
+            frames = iter(video)
+            next(frames)
+        assert len(list(frames)) < 29  # those that were decoded, then the end

@@ -1,0 +1,95 @@
+"""The completion scripts, each asked by its own shell."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from segibn.cli.completion import main
+from segibn.cli.verbs import VERBS
+from segibn.config.shipped import shipped_configs
+
+CASES = [
+    ("segibn tra", {"train"}),
+    ("segibn ", set(VERBS)),
+    ("segibn train gta5_ibn", {"gta5_ibn", "gta5_ibn_b"}),
+    ("segibn train --dry", {"--dry-run"}),
+    ("segibn configs real/d", {n for n in shipped_configs() if n.startswith("real/d")}),
+    ("segibn evaluate runs/a --dataset city", {"cityscapes"}),
+    ("segibn evaluate runs/a --recipe inference/wad", {"inference/wad", "inference/wad_ensemble"}),
+    ("segibn fine-tune a.yaml --from sample_i", {"sample_ibn", "sample_ibn_b"}),
+    ("segibn submit bdd", {"bdd100k_drivable", "bdd100k_semseg"}),
+    ("segibn completion z", {"zsh"}),
+    ("segibn train --output my", {"my frames"}),
+    ("segibn train mi", {"mine.yaml"}),
+]
+
+_BASH = """
+source "$1"
+read -ra COMP_WORDS <<< "$2"
+[[ $2 == *' ' ]] && COMP_WORDS+=('')
+COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
+_segibn
+printf '%s\\n' "${COMPREPLY[@]}"
+"""
+
+
+def ask(shell: str, script: Path, line: str, folder: Path) -> set[str]:
+    """Return what a shell offers after a line."""
+    if shell == "fish":
+        words = ["fish", "-c", 'source $argv[1]; complete -C "$argv[2]"', str(script), line]
+    else:
+        words = ["bash", "-c", _BASH, "bash", str(script), line]
+    done = subprocess.run(words, capture_output=True, text=True, cwd=folder, check=True, timeout=60)
+    assert done.stderr == ""
+    return {offered.partition("\t")[0].replace("\\ ", " ") for offered in done.stdout.splitlines()}
+
+
+@pytest.mark.parametrize("shell", ["bash", "fish"])
+@pytest.mark.parametrize(("line", "expected"), CASES)
+def test_a_shell_offers_verbs_options_choices_configs_and_files(
+    shell: str,
+    line: str,
+    expected: set[str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    if shutil.which(shell) is None:
+        pytest.skip(f"no {shell} here")
+    folder = tmp_path / "here"
+    (folder / "my frames").mkdir(parents=True)
+    (folder / "mine.yaml").touch()
+    assert main([shell]) == 0
+    script = tmp_path / "script"
+    script.write_text(capsys.readouterr().out)
+    offered = {word.rstrip("/") for word in ask(shell, script, line, folder)}
+    assert expected <= offered
+    if not line.endswith(" "):
+        start = line.rpartition(" ")[2]
+        assert all(word.startswith(start) for word in offered), offered
+
+
+def test_bash_completes_a_value_after_an_equals_sign(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["bash"])
+    script = tmp_path / "script"
+    script.write_text(capsys.readouterr().out)
+    assert ask("bash", script, "segibn evaluate a --dataset = city", tmp_path) == {"cityscapes"}
+
+
+def test_zsh_takes_the_script(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    if shutil.which("zsh") is None:
+        pytest.skip("no zsh here")
+    main(["zsh"])
+    script = tmp_path / "script"
+    script.write_text(capsys.readouterr().out)
+    code = 'source "$1"; print -- $_comps[segibn]; _segibn_words submit'
+    done = subprocess.run(
+        ["zsh", "-f", "-c", code, "zsh", str(script)], capture_output=True, text=True, check=True
+    )
+    assert done.stderr == ""
+    first, second = done.stdout.splitlines()
+    assert "_segibn" in first
+    assert second.split()[0] == "wad"
