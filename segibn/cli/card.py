@@ -7,7 +7,7 @@ from pathlib import Path
 from segibn.cli.parser import print_next, verb_parser
 from segibn.files import read_json, sha256_of, write_text
 
-EXAMPLES = """\
+EXAMPLE = """\
 examples:
   segibn card runs/gta5_ibn --output MODEL_CARD.md
   segibn card runs/gta5_ibn --scores cityscapes.json bdd100k.json --output MODEL_CARD.md \\
@@ -23,7 +23,7 @@ _OPTIONS = ("description", "intended_use", "limits", "licence", "citation")
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this verb."""
-    parser = verb_parser("card", "Write a model card from a run and its scores.", EXAMPLES)
+    parser = verb_parser("card", "Write a model card from a run and its scores.", EXAMPLE)
     parser.add_argument("run", metavar="RUN", help="run folder, .pt file, or name of a run")
     parser.add_argument(
         "--scores",
