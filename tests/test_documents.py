@@ -15,6 +15,7 @@ WITH_TABLES = {
     "benchmarks/README.md": "benchmarks/metrics",
     "docs/inference.md": "whole_or_sliding",
     "docs/networks.md": "benchmarks/models",
+    "docs/predicting.md": "benchmarks/predict_files",
     "docs/results.md": "demo_seed0",
 }
 """Document -> one of its tables."""
