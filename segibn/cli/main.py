@@ -48,7 +48,7 @@ def format_help() -> str:
     width = max(map(len, VERBS))
     lines = ["usage: segibn VERB ...", "", TITLE]
     for group in GROUPS:
-        lines += ["", f"{group.name}:   {group.example}"]
+        lines += ["", f"{group.name}: {group.example}"]
         lines += [f"  {verb.name:<{width}}  {verb.summary}" for verb in group.verbs]
     lines += [
         "",

@@ -60,14 +60,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     from segibn.engine.train import train  # torch only after the config is known to be right
 
     result = train(config, **given)
-    is_main = distributed.is_main()
     if result.stopped_by is not None:
         name = signal.Signals(result.stopped_by).name
-        if is_main:
-            print(f"stopped by {name} after {result.iteration} iterations: {result.checkpoint}")
-            print_next("the same command with --resume auto")
+        print(f"stopped by {name} after {result.iteration} iterations: {result.checkpoint}")
+        print_next("the same command with --resume auto")
         return 128 + result.stopped_by
-    if is_main:
+    if distributed.is_main():
         print(f"trained: {result.checkpoint}")
         print_next(_what_next(given["output"], arguments.datasets, config.data.val is not None))
     return 0

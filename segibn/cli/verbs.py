@@ -31,10 +31,10 @@ GROUPS = (
         "train",
         "segibn train gta5_ibn --datasets /data optim.lr=0.02",
         (
-            Verb("demo", "demo", "the main job on painted frames, in a few minutes: start here"),
+            Verb("demo", "demo", "the main job on painted frames in minutes: start here"),
             Verb("train", "train", "train a network as a config says"),
             Verb("fine-tune", "fine_tune", "go on with shares of a target's frames"),
-            Verb("study", "study", "several configs and seeds, trained and scored in one table"),
+            Verb("study", "study", "several configs and seeds: train, score, one table"),
             Verb("configs", "configs", "list the shipped configs, print one, copy one to edit"),
         ),
     ),
@@ -69,7 +69,7 @@ GROUPS = (
         "segibn check cityscapes --datasets /data",
         (
             Verb("sample-data", "make_sample_data", "paint driving scenes as official data sets"),
-            Verb("check", "check_dataset", "read every file of a data set, report what is wrong"),
+            Verb("check", "check_dataset", "read every file of a data set and list what is wrong"),
             Verb("cache", "cache_dataset", "keep a training set as tiles for faster loading"),
         ),
     ),

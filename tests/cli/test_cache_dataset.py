@@ -74,7 +74,7 @@ def test_a_training_from_the_cache_has_the_loss_of_one_from_the_files(
 ):
     monkeypatch.setenv("SEGIBN_CACHE", str(tmp_path / "caches"))
     options = [command[0], "--datasets", str(datasets)]
-    with pytest.raises(DatasetError, match=r"python tools/cache_dataset\.py"):
+    with pytest.raises(DatasetError, match=r"segibn cache CONFIG"):
         train.main([*options, "--output", str(tmp_path / "refused"), "data.cache=disk"])
     assert cache_dataset.main(options) == 0
     assert train.main([*options, "--output", str(tmp_path / "cached"), "data.cache=disk"]) == 0

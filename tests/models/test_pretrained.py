@@ -334,7 +334,7 @@ def test_a_file_without_tensors_and_one_of_robustnet_are_answered(tmp_path: Path
         load_backbone_weights(_blank(), str(path), "resnet18", "none")
     keys = ("layer0.0.weight", "bot_aspp.0.weight", "final2.0.weight")
     torch.save({"state_dict": {f"module.{key}": torch.ones(1) for key in keys}}, path)
-    with pytest.raises(CheckpointError, match=r"convert it first: python tools/convert_checkpoint"):
+    with pytest.raises(CheckpointError, match=r"convert it first: segibn convert"):
         load_backbone_weights(_blank(), str(path), "resnet18", "none")
 
 
