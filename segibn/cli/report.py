@@ -4,13 +4,16 @@ import argparse
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from segibn.cli.arguments import add_datasets_argument, datasets_root
 from segibn.cli.parser import print_next, verb_parser
-from segibn.cli.report_entries import entry_of, table_colors
-from segibn.cli.report_inputs import Source, read_inputs
 from segibn.errors import SegibnError
 from segibn.files import write_text
+
+if TYPE_CHECKING:  # NumPy and pydantic take time to import, and --help needs neither
+    from segibn.cli.report_inputs import Source
+    from segibn.report.page import RunEntry
 
 EXAMPLE = """\
 examples:
@@ -62,6 +65,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     import segibn
     from segibn import provenance
+    from segibn.cli.report_entries import table_colors
+    from segibn.cli.report_inputs import read_inputs
     from segibn.report.page import Report, build_page
 
     inputs = read_inputs(arguments.inputs)
@@ -92,8 +97,10 @@ def _title_of(path: Path) -> str:
     return path.resolve().name if path.is_dir() else path.stem
 
 
-def _entry(source: Source, wanted: int, arguments: argparse.Namespace):
+def _entry(source: "Source", wanted: int, arguments: argparse.Namespace) -> "RunEntry":
     """Add frames where they are wanted and possible; a note says why not."""
+    from segibn.cli.report_entries import entry_of
+
     if not wanted:
         return entry_of(source)
     if source.checkpoint is None:

@@ -72,10 +72,12 @@ def test_a_line_cut_short_is_left_out_and_a_scored_iteration_joins_its_record(tm
 
 def test_a_resumed_run_replaces_what_it_repeats(tmp_path):
     lines = [record(step, loss=1.0) for step in (20, 40, 60, 80)]
+    lines.insert(3, record(60, val_miou=0.5))
     lines += [record(step, loss=2.0) for step in (60, 80, 100)]
     read = read_curve(write_lines(tmp_path / "run", lines) / "metrics.jsonl")
     assert read.iterations.tolist() == [20, 40, 60, 80, 100]
     assert read.loss.tolist() == [1.0, 1.0, 2.0, 2.0, 2.0]
+    assert read.scored.size == 0  # that score was of the attempt that is no more
 
 
 def test_a_file_that_no_training_wrote_is_refused_by_name(tmp_path):
@@ -130,6 +132,8 @@ def test_the_lines_go_through_the_values():
         points_of(next(path for path in svg.iter("path") if path.get("class") == name))
         for name in ("chart-raw", "chart-line")
     )
+    lines = [path.get("d") for path in svg.iter("path")]
+    assert [line.count("M") for line in lines] == [1, 1]  # one unbroken line each
     window = [
         sum(LOSS[max(i - 1, 0) : i + 2]) / 3 if 0 < i < 9 else LOSS[i] for i in range(len(LOSS))
     ]

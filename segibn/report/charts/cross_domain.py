@@ -95,7 +95,7 @@ def _line(
     for test in tests:
         own = is_own_domain(network.train, test)
         scores = cells[network].get(test, [])
-        shown.append(_cell(scores, math.nan if own else reference, own, best[test]))
+        shown.append(_cell(scores, reference, own, best[test]))
     return el("tr", el("th", _words(network.title), scope="row"), *shown)
 
 

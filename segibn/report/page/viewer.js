@@ -65,6 +65,8 @@
     return made;
   }
 
+  const choice = (text, value) => new Option(text, value);
+
   function show() {
     showChoices();
     showCards();
@@ -74,21 +76,17 @@
   }
 
   function showChoices() {
-    const options = [element("option", "all classes")];
-    options[0].value = "";
+    const options = [choice("all classes", "")];
     run().classes.forEach(({ name }, index) => {
-      const option = element("option", name);
-      option.value = String(index);
-      option.disabled = listed({ target: index }).length === 0;
-      options.push(option);
+      options.push(choice(name, String(index)));
+      options.at(-1).disabled = listed({ target: index }).length === 0;
     });
     const { filter } = state;
     let value = filter === null ? "" : String(filter.target);
     if (filter !== null && "pred" in filter) {
       value = `pair-${filter.target}-${filter.pred}`;
-      const option = element("option", `${className(filter.target)} called ${className(filter.pred)}`);
-      option.value = value;
-      options.push(option);
+      const text = `${className(filter.target)} called ${className(filter.pred)}`;
+      options.push(choice(text, value));
     }
     classChoice.replaceChildren(...options);
     classChoice.value = value;
