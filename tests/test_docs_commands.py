@@ -134,7 +134,7 @@ def check_torchrun(words: list[str]) -> None:
 def check_pip(words: list[str]) -> None:
     """Extras exist; nothing is asked of others' packages."""
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    known = extras["optional-dependencies"].keys() | {"docs"}
+    known = extras["optional-dependencies"].keys()
     for word in words:
         match = re.fullmatch(r"(?:\.|segibn)\[([\w,]+)\]", word)
         assert match is None or set(match[1].split(",")) <= known, word
