@@ -142,11 +142,10 @@ def _merge(parent: dict[str, Any], child: dict[str, Any]) -> dict[str, Any]:
     merged = dict(parent)
     for key, value in child.items():
         old = merged.get(key)
-        same_kind = isinstance(old, dict) and isinstance(value, dict)
-        if same_kind and value.get("name", old.get("name")) == old.get("name"):
-            merged[key] = _merge(old, value)
-        else:
-            merged[key] = value
+        merged[key] = value
+        if isinstance(old, dict) and isinstance(value, dict):
+            same_kind = value.get("name", old.get("name")) == old.get("name")
+            merged[key] = _merge(old, value) if same_kind else value
     return merged
 
 

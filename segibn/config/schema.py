@@ -38,7 +38,7 @@ BackboneName = Literal[
 ]
 ClassScheme = Literal["cityscapes19", "street11", "synthia16", "synthia13", "camvid11", "drivable3"]
 
-CONFIG_VERSION = 2
+CONFIG_VERSION: Literal[2] = 2
 """Version of what is below; `segibn.config.upgrade` reads files of earlier ones."""
 
 ATROUS_RATES = {8: (12, 24, 36), 16: (6, 12, 18), 32: (3, 6, 9)}

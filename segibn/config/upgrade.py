@@ -53,11 +53,11 @@ def upgrade_config(tree: Mapping[str, Any], source: str) -> tuple[Tree, list[str
 def _without_idle_ratio(tree: Tree) -> tuple[Tree, list[str]]:
     """1 -> 2: a ratio beside a variant that has none was ignored once and is refused now."""
     model = tree.get("model")
-    backbone = model.get("backbone") if isinstance(model, dict) else None
-    if not isinstance(backbone, dict) or backbone.get("ibn_ratio") is None:
+    if not isinstance(model, dict) or not isinstance(model.get("backbone"), dict):
         return tree, []
+    backbone: Tree = model["backbone"]
     ibn = backbone.get("ibn")
-    if ibn is None or ibn in _WITH_RATIO:
+    if backbone.get("ibn_ratio") is None or ibn is None or ibn in _WITH_RATIO:
         return tree, []
     kept = {key: value for key, value in backbone.items() if key != "ibn_ratio"}
     note = f"model.backbone.ibn_ratio is left out: ibn {ibn} has none and never used it"
