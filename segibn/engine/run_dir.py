@@ -172,11 +172,9 @@ class MetricsLog:
 
 
 def _open_board(folder: Path, first_iteration: int) -> "SummaryWriter | None":
-    """TensorBoard's writer; None where the package is not installed, which metrics.jsonl can do."""
+    """TensorBoard's writer; None where the package is not installed."""
     if not is_there("tensorboard"):
-        logger.info(
-            "no TensorBoard curves: pip install 'segibn[train]'; metrics.jsonl has them too"
-        )
+        logger.info("curves go to metrics.jsonl; for TensorBoard: pip install 'segibn[train]'")
         return None
     from torch.utils.tensorboard import SummaryWriter  # 1 s of imports, needed only here
 

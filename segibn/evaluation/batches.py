@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 from numpy.typing import NDArray
 
 Frame = TypeVar("Frame", bound=tuple[Any, ...])
-Predict = Callable[[NDArray], Any]
-PredictBatch = Callable[[Sequence[NDArray]], Sequence[Any]]
+Predict = Callable[[NDArray[Any]], Any]
+PredictBatch = Callable[[Sequence[NDArray[Any]]], Sequence[Any]]
 
 
 def predicted(

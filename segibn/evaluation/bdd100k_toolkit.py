@@ -60,9 +60,9 @@ class ToolkitScores:
         """Share of each class's predictions that are right, (K,); 0 without predictions."""
         counts = self.scores.confusion[:, :-1]
         per_pred = counts.sum(axis=0)
-        return np.divide(
-            np.diagonal(counts), per_pred, out=np.zeros(len(counts)), where=per_pred > 0
-        )
+        share: NDArray[np.float64] = np.zeros(len(counts))
+        np.divide(np.diagonal(counts), per_pred, out=share, where=per_pred > 0)
+        return share
 
     def results(self) -> dict[str, Any]:
         """Return the toolkit's report under its own keys, in per cent; undefined is None.
@@ -143,9 +143,9 @@ def score_toolkit(
     table = TASKS[task]
     kinds = [_is_rle(Path(path)) for path in (target, pred)]
     if kinds[0] != kinds[1]:
-        names = ["RLE (*.json)" if kind else "masks (*.png)" for kind in kinds]
+        forms = ["RLE (*.json)" if kind else "masks (*.png)" for kind in kinds]
         raise DatasetError(
-            f"{target} holds {names[0]} but {pred} holds {names[1]}; give both in one format"
+            f"{target} holds {forms[0]} but {pred} holds {forms[1]}; give both in one format"
         )
     confusion = np.zeros((table.num_classes, table.num_classes + 1), dtype=np.int64)
     tally = SizeTally()
@@ -169,7 +169,7 @@ def _mask_frames(
     pairs = match_label_maps(target, pred, missing_allowed=rules.missing_prediction_is_void)
     values = np.zeros(3, dtype=np.int64)
 
-    def count(pair: FilePair) -> tuple[NDArray, tuple[int, int]]:
+    def count(pair: FilePair) -> tuple[NDArray[Any], tuple[int, int]]:
         return count_pair(pair, table, rules)
 
     for pair, (raw, size) in zip(pairs, in_threads(count, pairs, progress), strict=True):
@@ -206,7 +206,7 @@ def _count_rle(target: RleFrame, pred: RleFrame | None, table: LabelSet) -> _Cou
     painted = pred.to_train_ids(table.class_names) if pred is not None else None
     if painted is None:
         painted = np.full_like(truth, IGNORE_INDEX)
-    if painted.shape != truth.shape:
+    if pred is not None and painted.shape != truth.shape:
         raise ImageFileError(
             f"{pred.source}: masks of {painted.shape}, its target has {truth.shape} (H, W)"
         )

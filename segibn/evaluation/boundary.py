@@ -43,7 +43,7 @@ def boundary_mask(label_map: NDArray[np.uint8], width: int) -> NDArray[np.bool_]
         (H, W) bool.
     """
     square = np.ones((2 * width + 1, 2 * width + 1), np.uint8)
-    mask = cv2.erode(label_map, square) != cv2.dilate(label_map, square)
+    mask: NDArray[np.bool_] = cv2.erode(label_map, square) != cv2.dilate(label_map, square)
     mask[:width] = mask[-width:] = True
     mask[:, :width] = mask[:, -width:] = True
     return mask
@@ -96,7 +96,7 @@ class BoundaryCounts:
         rows = (np.diagonal(pairs), pairs.sum(axis=1), pairs.sum(axis=0))
         return np.stack([row[:k] for row in rows])
 
-    def reduce(self, sum_over_ranks: Callable[[NDArray], NDArray]) -> None:
+    def reduce(self, sum_over_ranks: Callable[[NDArray[Any]], NDArray[Any]]) -> None:
         """Replace the counts by their sum over all ranks; every rank must call it."""
         self.counts = np.asarray(sum_over_ranks(self.counts))
 

@@ -67,7 +67,7 @@ class Calibration:
         for row, weights in zip(self.sums, columns, strict=True):
             row += np.bincount(place, weights, minlength=self.bins).astype(np.int64)
 
-    def reduce(self, sum_over_ranks: Callable[[NDArray], NDArray]) -> None:
+    def reduce(self, sum_over_ranks: Callable[[NDArray[Any]], NDArray[Any]]) -> None:
         """Replace the sums by those over all ranks; every rank must call it."""
         self.sums = np.asarray(sum_over_ranks(self.sums))
 
@@ -108,4 +108,5 @@ class Calibration:
 
     def _columns(self) -> NDArray[np.float64]:
         """(3, bins): pixels, right ones, summed confidence."""
-        return self.sums / np.array([[1.0], [1.0], [_UNIT]])
+        columns: NDArray[np.float64] = self.sums / np.array([[1.0], [1.0], [_UNIT]])
+        return columns

@@ -104,7 +104,7 @@ def rates(counts: ArrayLike, policy: str, frames: ArrayLike | None = None) -> di
     return found
 
 
-def _parts(counts: ArrayLike, policy: str) -> tuple[NDArray, NDArray, NDArray]:
+def _parts(counts: ArrayLike, policy: str) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
     """Return true positives, target and predicted pixels, (..., K) each, under the policy."""
     array = np.asarray(counts)
     true_positive, target, pred, void = np.moveaxis(array, -2, 0)
@@ -116,7 +116,7 @@ def _parts(counts: ArrayLike, policy: str) -> tuple[NDArray, NDArray, NDArray]:
     return true_positive, target if rule == "fn" else target - void, pred
 
 
-def _ratio(above: NDArray, below: NDArray, undefined: float = float("nan")) -> Floats:
+def _ratio(above: NDArray[Any], below: NDArray[Any], undefined: float = float("nan")) -> Floats:
     """Divide; ``undefined`` where the divisor is 0."""
     result = np.full(np.shape(below), undefined)
     np.divide(above, below, out=result, where=below > 0)

@@ -6,6 +6,7 @@ H x W pixels of a frame.
 """
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import cv2
 import numpy as np
@@ -147,7 +148,7 @@ class Confusion:
             raise ValueError(f"cannot add counts {array.shape} to counts {self.counts.shape}")
         self.counts += array
 
-    def reduce(self, sum_over_ranks: Callable[[NDArray], NDArray]) -> None:
+    def reduce(self, sum_over_ranks: Callable[[NDArray[Any]], NDArray[Any]]) -> None:
         """Replace the counts by their sum over all ranks; every rank must call it.
 
         Args:
@@ -161,7 +162,7 @@ class Confusion:
         total.add_counts(other.counts)
         return total
 
-    def __array__(self, dtype: np.dtype | None = None, copy: bool | None = None) -> NDArray:
+    def __array__(self, dtype: np.dtype | None = None, copy: bool | None = None) -> NDArray[Any]:
         """Let functions that take a (K, K+1) array take a Confusion too."""
         return np.array(self.counts, dtype=dtype, copy=True if copy is None else copy)
 
@@ -193,5 +194,5 @@ def _as_uint8(array: ArrayLike, what: str) -> NDArray[np.uint8]:
     return values.astype(np.uint8)
 
 
-def _size(array: NDArray) -> str:
+def _size(array: NDArray[Any]) -> str:
     return "x".join(str(side) for side in array.shape) + " (H x W)"

@@ -21,7 +21,7 @@ from segibn.evaluation.scores import Conditions, Scores
 
 Frame = tuple[str, NDArray[np.uint8], NDArray[np.uint8]]
 """(name, image (H, W, 3) uint8 RGB, target (H, W) uint8 train ids or 255)."""
-Reduce = Callable[[NDArray], NDArray]
+Reduce = Callable[[NDArray[Any]], NDArray[Any]]
 Count = Callable[[NDArray[np.uint8], Any], NDArray[np.int64]]
 
 
@@ -73,7 +73,7 @@ def evaluate(
     count: Count | None = None,
     reduce: Reduce | None = None,
     progress: Callable[[int], None] | None = None,
-    observe: Callable[[str, NDArray, NDArray, NDArray], None] | None = None,
+    observe: Callable[[str, NDArray[Any], NDArray[Any], NDArray[Any]], None] | None = None,
 ) -> Scores:
     """Score a predictor over frames.
 
@@ -108,7 +108,7 @@ def evaluate(
             or value, or a frame is scored twice; the message names the frame. An exception of
             ``predict`` passes unchanged, with a note that names the frame.
     """
-    if count is not None and not (boundary is calibration is observe is None):
+    if count is not None and any(needs is not None for needs in (boundary, calibration, observe)):
         raise ValueError("count leaves no maps for boundary, calibration or observe")
     counts = _Counts(class_names, frame_names, boundary, calibration, reduce)
     for (name, image, target), found in predicted(frames, predict, predict_batch, batch_size):
@@ -149,7 +149,9 @@ class _Counts:
         self.calibration = calibration
         self.reduce = reduce
 
-    def add(self, name: str, target: NDArray, pred: NDArray, confidence: NDArray | None) -> None:
+    def add(
+        self, name: str, target: NDArray[Any], pred: NDArray[Any], confidence: NDArray[Any] | None
+    ) -> None:
         """Count one frame."""
         counts = self.confusion.update(target, pred)
         self._keep(name, target, counts)
@@ -158,12 +160,12 @@ class _Counts:
         if self.calibration is not None and confidence is not None:
             self.calibration.update(target, pred, confidence)
 
-    def add_counts(self, name: str, target: NDArray, counts: NDArray[np.int64]) -> None:
+    def add_counts(self, name: str, target: NDArray[Any], counts: NDArray[np.int64]) -> None:
         """Add a frame that was counted elsewhere, (K, K+1)."""
         self.confusion.add_counts(counts)
         self._keep(name, target, counts)
 
-    def _keep(self, name: str, target: NDArray, counts: NDArray[np.int64]) -> None:
+    def _keep(self, name: str, target: NDArray[Any], counts: NDArray[np.int64]) -> None:
         if self.frames is not None:
             self.frames.add(name, counts)
         self.sizes.add(*target.shape)

@@ -52,7 +52,8 @@ class FrameCounts:
 
     def total(self) -> NDArray[np.int64]:
         """Return the counts of the whole set, (4, K) int64."""
-        return self.counts.sum(axis=0)
+        total: NDArray[np.int64] = self.counts.sum(axis=0)
+        return total
 
     def of(self, names: Sequence[str]) -> "FrameCounts":
         """Return the counts of some of the frames, in the order of ``names``.
@@ -128,7 +129,7 @@ class FrameTally:
             raise ValueError(f"none of the {len(self._known)} frames that were named beforehand")
         self._found[name] = class_counts(confusion)
 
-    def collect(self, reduce: Callable[[NDArray], NDArray] | None = None) -> FrameCounts:
+    def collect(self, reduce: Callable[[NDArray[Any]], NDArray[Any]] | None = None) -> FrameCounts:
         """Return the counts of all ranks' frames in order; every rank must call it.
 
         Args:

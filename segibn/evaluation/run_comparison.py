@@ -132,11 +132,12 @@ def compare_runs(
     columns = [iou_of(total, policy) for total in totals]
     columns += [bounds.iou[0], bounds.iou[1], holm_adjusted(p.iou)]
     classes = tuple(
-        Difference(name, *map(float, values))
-        for name, *values in zip(a.scores.class_names, *columns, strict=True)
+        Difference(name, float(x), float(y), float(low), float(high), float(p_value))
+        for name, x, y, low, high, p_value in zip(a.scores.class_names, *columns, strict=True)
     )
-    means = [float(miou_of(total, policy)) for total in totals]
-    mean = Difference("mIoU", *means, *map(float, bounds.miou), p.miou)
+    mean_a, mean_b = (float(miou_of(total, policy)) for total in totals)
+    low, high = map(float, bounds.miou)
+    mean = Difference("mIoU", mean_a, mean_b, low, high, p.miou)
     return Comparison(a, b, classes, mean, len(left), policy, how, (*warnings, *more))
 
 

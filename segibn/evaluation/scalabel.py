@@ -93,7 +93,7 @@ def read_rle_frames(path: Path, categories: Sequence[str]) -> dict[str, RleFrame
 
 def _decode(rle: Any, source: str) -> NDArray[np.bool_]:
     """Decode a mask of whatever size it says."""
-    size = rle.get("size") if isinstance(rle, Mapping) else None
+    size: Any = rle.get("size") if isinstance(rle, Mapping) else None
     is_size = isinstance(size, list) and len(size) == 2 and all(type(n) is int for n in size)
     if not is_size or min(size) < 1 or size[0] * size[1] > _MAX_PIXELS:
         raise ImageFileError(f"{source}: rle.size is {size!r}, not [height, width]")

@@ -67,7 +67,8 @@ class CityscapesScores:
     def to_dict(self) -> dict[str, Any]:
         """Return signature, frames and the official results; undefined numbers become None."""
         head = {"signature": self.signature, "version": self.scores.version}
-        return head | {"frames": list(self.scores.frames)} | _without_nan(self.official())
+        official: dict[str, Any] = _without_nan(self.official())
+        return head | {"frames": list(self.scores.frames)} | official
 
     def format_table(self) -> str:
         """Return IoU and iIoU of classes and categories, the four averages and the signature."""
@@ -121,7 +122,7 @@ def score_cityscapes(
     sums, tally = InstanceSums(), SizeTally()
     images: dict[str, dict[str, int]] = {}
 
-    def count(pair: FilePair) -> tuple[NDArray, FrameInstances | None, tuple[int, int]]:
+    def count(pair: FilePair) -> tuple[NDArray[Any], FrameInstances | None, tuple[int, int]]:
         return _count_frame(pair, instances)
 
     for pair, (frame, objects, size) in zip(pairs, in_threads(count, pairs, progress), strict=True):
@@ -187,7 +188,9 @@ def _require_instances(targets: list[Path]) -> None:
         )
 
 
-def _require_size(label_map: NDArray, path: Path, target: NDArray, target_path: Path) -> None:
+def _require_size(
+    label_map: NDArray[Any], path: Path, target: NDArray[Any], target_path: Path
+) -> None:
     if label_map.shape != target.shape:
         height, width = label_map.shape
         raise ImageFileError(

@@ -82,7 +82,9 @@ def score_semseg(
     by_value = np.zeros((values.size, values.size), dtype=np.int64)
     tally, by_frame, edges = SizeTally(), FrameTally(k), BoundaryCounts(k)
 
-    def count(pair: FilePair) -> tuple[NDArray, NDArray, NDArray | int, tuple[int, int]]:
+    def count(
+        pair: FilePair,
+    ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any] | int, tuple[int, int]]:
         maps = _read_pair(pair)
         raw = _count_maps(pair, maps, table, rules)
         folded = fold_pairs(raw, k, table.lookup, pred_lookup)
@@ -141,7 +143,7 @@ def score_drivable(
     by_pair: list[NDArray[np.int64]] = []
     tally = SizeTally()
 
-    def count(pair: FilePair) -> tuple[NDArray, tuple[int, int]]:
+    def count(pair: FilePair) -> tuple[NDArray[Any], tuple[int, int]]:
         maps = _read_pair(pair)
         counts = _count_maps(pair, maps, _DRIVABLE_VALUES, strict)
         return counts[:NUM_CLASSES, :NUM_CLASSES].copy(), maps[0].shape
@@ -151,7 +153,7 @@ def score_drivable(
         tally.add(*size)
     raw = np.sum(by_pair, axis=0)
     targets = _evidence(target_dir, "target", raw.sum(axis=1), [pair.target for pair in pairs])
-    preds = _evidence(pred_dir, "pred", raw.sum(axis=0), [pair.pred for pair in pairs])
+    preds = _evidence(pred_dir, "pred", raw.sum(axis=0), [pair.pred for pair in pairs if pair.pred])
     decided = decide_encoding(targets, target_encoding), decide_encoding(preds, pred_encoding)
     order = [_raw_values_in_2018_order(encoding) for encoding in decided]
     by_frame = FrameTally(NUM_CLASSES)
@@ -197,7 +199,7 @@ def _read_pair(pair: FilePair) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
 
 
 def _count_maps(
-    pair: FilePair, maps: tuple[NDArray, NDArray], table: LabelSet, rules: Policy
+    pair: FilePair, maps: tuple[NDArray[Any], NDArray[Any]], table: LabelSet, rules: Policy
 ) -> NDArray[np.int64]:
     """Count raw value pairs of one frame, (256, 256), and check its values."""
     counts = count_pairs(*maps)
@@ -260,5 +262,5 @@ def _evidence(
     return EncodingEvidence(str(folder), role, pixels_per_value, suffixed)
 
 
-def _size(label_map: NDArray) -> str:
+def _size(label_map: NDArray[Any]) -> str:
     return f"{label_map.shape[0]}x{label_map.shape[1]} (H x W)"

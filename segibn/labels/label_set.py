@@ -171,7 +171,8 @@ class LabelSet:
         groups = {member: index for index, spec in enumerate(specs) for member in spec.members}
         if len(groups) != sum(len(spec.members) for spec in specs):
             raise ConfigError(f"class scheme '{name}': a class is a member of two classes")
-        order = {member: position for position, member in enumerate(groups)}
+        order: dict[str | None, int] = {member: i for i, member in enumerate(groups)}
+        to_class: dict[str | None, int] = dict(groups.items())
 
         def own_class(label: Label) -> str | None:
             is_ignored = label.train_id == IGNORE_INDEX
@@ -184,7 +185,7 @@ class LabelSet:
                 Label(
                     row.name,
                     row.label_id,
-                    groups.get(own_class(row), IGNORE_INDEX),
+                    to_class.get(own_class(row), IGNORE_INDEX),
                     row.color,
                     row.category,
                 )

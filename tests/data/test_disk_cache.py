@@ -144,10 +144,10 @@ def test_a_part_of_the_samples_uses_the_cache_of_all(job: CacheJob) -> None:
 def test_a_set_that_is_not_cached_or_only_partly_is_refused_with_the_command(
     job: CacheJob,
 ) -> None:
-    with pytest.raises(DatasetError, match=r"no cache for this data set yet(.|\n)*cache_dataset"):
+    with pytest.raises(DatasetError, match=r"no cache for this data set yet(.|\n)*segibn cache"):
         _open(job)
     build(job, [0, 3], threads=1)
-    with pytest.raises(DatasetError, match=r"3 are not cached: sub/1, sub/2, sub/4\n(.|\n)*python"):
+    with pytest.raises(DatasetError, match=r"3 are not cached: sub/1, sub/2, sub/4\n(.|\n)*segibn"):
         _open(job)
 
 

@@ -71,7 +71,7 @@ def test_no_changed_byte_goes_unnoticed(tmp_path) -> None:
         damaged = bytearray(content)
         damaged[place] ^= 1 << (place % 8)
         path.write_bytes(damaged)
-        with pytest.raises(TileFileError, match=r"a\.tiles: .*cache_dataset"):
+        with pytest.raises(TileFileError, match=r"a\.tiles: .*segibn cache"):
             TileFile(path).read()
     for length in (0, 10, 60, 200, len(content) - 1):
         path.write_bytes(content[:length])
