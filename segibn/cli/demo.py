@@ -7,6 +7,7 @@ on both looks, and leaves a table and a picture.
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from shlex import quote
 
 from segibn.cli.arguments import parse_evaluation_set
 from segibn.cli.parser import print_next, verb_parser
@@ -79,6 +80,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     print((output / "cross_domain.md").read_text(encoding="utf-8"))
     for name in ("cross_domain.json", "cross_domain.md", PICTURE_FILE):
         print(f"  {output / name}")
-    print_next(f"segibn predict {runs[-1]} my_frames --output predictions")
-    print_next(f"segibn report {output} --datasets {datasets}")
+    print_next(f"segibn predict {quote(str(runs[-1]))} my_frames --output predictions")
+    print_next(f"segibn report {quote(str(output))} --datasets {quote(str(datasets))}")
     return 0

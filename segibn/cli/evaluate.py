@@ -1,6 +1,7 @@
 """``evaluate``: one trained network, one labelled set -> a table, a JSON file, pictures."""
 
 import argparse
+import shlex
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -117,4 +118,4 @@ def _report_command(arguments: argparse.Namespace) -> str:
     parts = [arguments.run] if Path(arguments.run).is_dir() or not arguments.output else []
     parts += [str(arguments.output)] if arguments.output else []
     parts += ["--datasets", str(arguments.datasets)] if arguments.datasets else []
-    return " ".join(["segibn report", *parts])
+    return shlex.join(["segibn", "report", *parts])

@@ -4,6 +4,7 @@ import argparse
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from segibn.cli.parser import print_next, verb_parser
@@ -79,7 +80,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     paint(arguments.output, spec, arguments.workers)
     if "gta5" in spec.sets and "gta5" not in spec.val_only:
-        print_next(f"segibn train sample_ibn --datasets {arguments.output}")
+        print_next(f"segibn train sample_ibn --datasets {quote(str(arguments.output))}")
     return 0
 
 

@@ -1,6 +1,7 @@
 """``train``: one config -> one run folder."""
 
 import argparse
+import shlex
 import signal
 from collections.abc import Sequence
 from pathlib import Path
@@ -74,6 +75,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _what_next(run: Path, datasets: Path | None, has_val: bool) -> str:
     """Score the run on its own held-out frames, or look at what it sees where it has none."""
     if not has_val:
-        return f"segibn predict {run} my_frames --output predictions"
-    given = f" --datasets {datasets}" if datasets else ""
-    return f"segibn evaluate {run}{given}"
+        return shlex.join(["segibn", "predict", str(run), "my_frames", "--output", "predictions"])
+    given = ["--datasets", str(datasets)] if datasets else []
+    return shlex.join(["segibn", "evaluate", str(run), *given])
