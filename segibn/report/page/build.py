@@ -11,6 +11,7 @@ from importlib.resources import files
 from string import Template
 
 from segibn.report.charts import (
+    Curve,
     boundary_results,
     chart_css,
     class_results,
@@ -138,7 +139,7 @@ def _tables(report: Report) -> Section | None:
 
 
 def _curves(report: Report) -> Section | None:
-    curves = {}
+    curves: dict[str, Curve] = {}
     for run in report.runs:  # two evaluations of one run share its curve
         if run.curve is not None:
             curves.setdefault(run.curve.title, run.curve)
