@@ -1,25 +1,27 @@
 # make demo      sample data -> three trainings -> cross-domain table and picture in runs/demo
-# make test      the default tests, ruff, the import contracts
-# make test-all  also the slow tests
-# Both create .venv first if there is none. `make PYTHON=python3.12 demo` picks the interpreter.
+# make test      the default tests, ruff, mypy, the import contracts
+# make test-all  also the slow tests: every head, the browser, the wheel in a clean environment
+# make docs      the documentation as a site in build/docs; a warning is an error
+# make wheel     wheel and sdist in dist/
+# All create .venv first if there is none. `make PYTHON=python3.12 demo` picks the interpreter.
 
 PYTHON ?= python3
 SEED ?= 0
 BIN := .venv/bin
 STAMP := .venv/installed
 
-.PHONY: demo test test-all lint install
+.PHONY: demo test test-all lint install docs wheel
 
 install: $(STAMP)
 
-$(STAMP): pyproject.toml
+$(STAMP): pyproject.toml setup.py
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --upgrade pip
 	$(BIN)/python -m pip install -e ".[test]"
 	touch $(STAMP)
 
 demo: $(STAMP)
-	$(BIN)/python tools/demo.py --output runs/demo --seed $(SEED)
+	$(BIN)/segibn demo --output runs/demo --seed $(SEED)
 
 test: $(STAMP) lint
 	$(BIN)/python -m pytest
@@ -31,3 +33,10 @@ lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
+	$(BIN)/mypy
+
+docs: $(STAMP)
+	$(BIN)/sphinx-build -W -b html docs build/docs
+
+wheel: $(STAMP)
+	$(BIN)/python -m build

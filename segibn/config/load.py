@@ -5,6 +5,7 @@ is filled in, or one ``ConfigError`` that lists every mistake with its path and 
 """
 
 import difflib
+import logging
 import typing
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,7 +16,10 @@ from pydantic import BaseModel, ValidationError
 
 from segibn.config.schema import ATROUS_RATES, RunConfig
 from segibn.config.shipped import find_config
+from segibn.config.upgrade import upgrade_config
 from segibn.errors import ConfigError
+
+logger = logging.getLogger(__name__)
 
 
 class _UniqueKeyLoader(yaml.SafeLoader):
@@ -73,18 +77,26 @@ def dump_config(config: RunConfig) -> str:
 
 
 def _read_with_parent(path: Path) -> dict[str, Any]:
-    tree = read_yaml(path)
+    tree = _read_any_version(path)
     base = tree.pop("base", None)
     if base is None:
         return tree
     parent_path = path.parent / str(base)
-    parent = read_yaml(parent_path)
+    parent = _read_any_version(parent_path)
     if "base" in parent:
         raise ConfigError(
             f"{path}: its base {parent_path} has a base itself; only one parent is allowed"
         )
     parent.pop("name", None)
     return _merge(parent, tree)
+
+
+def _read_any_version(path: Path) -> dict[str, Any]:
+    """Read a config file of this or an earlier version, and say what was changed for it."""
+    tree, notes = upgrade_config(read_yaml(path), str(path))
+    for note in notes:
+        logger.info("%s: %s", path, note)
+    return tree
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

@@ -38,6 +38,9 @@ BackboneName = Literal[
 ]
 ClassScheme = Literal["cityscapes19", "street11", "synthia16", "synthia13", "camvid11", "drivable3"]
 
+CONFIG_VERSION = 2
+"""Version of what is below; `segibn.config.upgrade` reads files of earlier ones."""
+
 ATROUS_RATES = {8: (12, 24, 36), 16: (6, 12, 18), 32: (3, 6, 9)}
 """ASPP dilations for each output stride: DeepLabV3 (arXiv 1706.05587, section 4.1), which names
 those at 16 and doubles them at 8; those at 32 halve them again."""
@@ -472,6 +475,9 @@ class EvaluationConfig(_Frozen):
 class RunConfig(_Frozen):
     """One training run."""
 
+    config_version: Literal[2] = CONFIG_VERSION
+    """Version of this file's keys and their meaning, written into run folders and checkpoints; a
+    file that does not say is taken for one of the first version and read as it was meant then."""
     name: str
     """Name of the run, of its folder and of its results; the config file's stem if not given."""
     seed: Annotated[int, Field(ge=0)] = 0

@@ -17,6 +17,7 @@ import cv2
 
 from segibn.data.samples import SHOWN, SamplePaths
 from segibn.data.tile_file import SUFFIX, TileFile, TileFileError
+from segibn.data.tiles import require_codecs
 from segibn.errors import DatasetError
 from segibn.files import sha256_of
 
@@ -98,7 +99,9 @@ def inspect_cache(
 
     Raises:
         DatasetError: a file of the data set is missing.
+        ConfigError: imagecodecs is not installed.
     """
+    require_codecs()
     state = CacheState()
     for index, sample in enumerate(samples):
         path = path_of(folder, sample.name)

@@ -18,6 +18,7 @@ from segibn.data.disk_cache import CacheState, add_hashes, facts_of, inspect_cac
 from segibn.data.frame_files import open_frame
 from segibn.data.samples import SamplePaths
 from segibn.data.tile_file import SUFFIX, TileFile, TileFileError, frame_bytes, write_tile_file
+from segibn.data.tiles import require_codecs
 from segibn.errors import DatasetError
 from segibn.files import sha256_of
 from segibn.labels.label_set import LabelSet
@@ -131,6 +132,7 @@ def verify(
         How many frames are cached, and what was wrong, one error a file; frames that are not
         cached are no mistake.
     """
+    require_codecs()
     present = [s for s in job.samples if path_of(job.folder, s.name).exists()]
     errors = []
     with ThreadPoolExecutor(max_workers=max(1, threads)) as pool:

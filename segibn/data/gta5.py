@@ -11,6 +11,7 @@ from segibn.data.samples import Pairing, SamplePaths, Source, join_splits, pair_
 from segibn.data.samples import strict as _strict
 from segibn.data.shipped_lists import read_ranges
 from segibn.errors import DatasetError
+from segibn.extras import require
 from segibn.files import list_files
 
 SOURCE = Source(
@@ -110,6 +111,13 @@ def _frames(folder: Path) -> dict[str, Path]:
 
 def _read_mat(path: Path, split: str) -> frozenset[int]:
     """Read one id vector of the authors' split.mat."""
+    require(
+        "gta5",
+        "scipy",
+        purpose=f"reading {path}",
+        instead="remove the file: the shipped list has the same splits",
+        error=DatasetError,
+    )
     from scipy.io import loadmat  # slow to import, needed only where the file exists
 
     try:

@@ -14,16 +14,35 @@ part, then of the target's; the parts lie one after the other in that order.
 
 from collections.abc import Callable
 
-import imagecodecs
 import numpy as np
 
 from segibn.data.frame import Arrays
+from segibn.extras import require
 from segibn.files.png import Box
+
+try:
+    import imagecodecs
+except ImportError:  # of the extra train, which `require_codecs` asks for
+    imagecodecs = None
 
 TILE = (128, 256)
 """(H, W) of a tile in pixels; those at the lower and right edge of a frame are smaller."""
 
 _LEVEL = 1
+
+
+def require_codecs() -> None:
+    """Check that what compresses the tiles is installed.
+
+    Raises:
+        ConfigError: it is not; says how to get it.
+    """
+    require(
+        "train",
+        "imagecodecs",
+        purpose="the disk cache",
+        instead="read the data set's own files: data.cache=none",
+    )
 
 
 class TileError(Exception):

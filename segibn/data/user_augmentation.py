@@ -14,6 +14,7 @@ import yaml
 
 from segibn.data.frame import Arrays
 from segibn.errors import ConfigError
+from segibn.extras import require
 
 IGNORE_INDEX = 255
 
@@ -68,6 +69,7 @@ class UserAugmentation:
 
 
 def _build(path: Path) -> Any:
+    require("augment", "albumentations", purpose=f"data.augmentation_file {path}")
     # It asks a server for its newest version unless told not to.
     os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
     import albumentations as A

@@ -20,7 +20,8 @@ from segibn.config.schema import RunConfig
 from segibn.engine.update import Updater
 from segibn.errors import CheckpointError
 from segibn.files import atomic_path
-from segibn.models.weights import FORMAT, FORMAT_VERSION, read_checkpoint
+from segibn.models.upgrade import FORMAT_VERSION
+from segibn.models.weights import FORMAT, read_checkpoint
 
 
 @dataclass(frozen=True)

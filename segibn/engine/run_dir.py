@@ -8,12 +8,13 @@ with which versions, on how many processes and which devices, in which precision
 """
 
 import json
+import logging
 import os
 import re
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -23,7 +24,13 @@ from segibn.config.load import dump_config
 from segibn.config.schema import RunConfig
 from segibn.engine.precision import describe_precision
 from segibn.errors import ConfigError, SegibnError
+from segibn.extras import is_there
 from segibn.files import read_json, remove_leftovers, write_image, write_json, write_text
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
+
+logger = logging.getLogger(__name__)
 
 
 class RunDir:
@@ -136,30 +143,42 @@ class MetricsLog:
 
     def __init__(self, run: RunDir, first_iteration: int) -> None:
         """Open both; records of a previous attempt after ``first_iteration`` go."""
-        from torch.utils.tensorboard import SummaryWriter  # 1 s of imports, needed only here
-
         kept = _records_before(run.metrics_file, first_iteration)
         write_text(run.metrics_file, "".join(json.dumps(record) + "\n" for record in kept))
         self._pictures = run.pictures
         self._file = run.metrics_file.open("a", encoding="utf-8")
-        self._board = SummaryWriter(str(run.path / "tensorboard"), purge_step=first_iteration + 1)
+        self._board = _open_board(run.path / "tensorboard", first_iteration)
 
     def write(self, iteration: int, record: dict[str, float]) -> None:
         """Add one record; the values are plain numbers."""
         self._file.write(json.dumps({"iteration": iteration, **record}) + "\n")
         self._file.flush()
+        if self._board is None:
+            return
         for key, value in record.items():
             self._board.add_scalar(key, value, iteration)
 
     def picture(self, iteration: int, name: str, picture: np.ndarray) -> None:
         """Add a picture (H, W, 3) uint8 RGB; the folder keeps the latest one of each name."""
         write_image(self._pictures / f"{name}.jpg", picture)
-        self._board.add_image(name, picture, iteration, dataformats="HWC")
+        if self._board is not None:
+            self._board.add_image(name, picture, iteration, dataformats="HWC")
 
     def close(self) -> None:
         """Flush and close both."""
         self._file.close()
-        self._board.close()
+        if self._board is not None:
+            self._board.close()
+
+
+def _open_board(folder: Path, first_iteration: int) -> "SummaryWriter | None":
+    """TensorBoard's writer; None where the package is not installed."""
+    if not is_there("tensorboard"):
+        logger.info("curves go to metrics.jsonl; for TensorBoard: pip install 'segibn[train]'")
+        return None
+    from torch.utils.tensorboard import SummaryWriter  # 1 s of imports, needed only here
+
+    return SummaryWriter(str(folder), purge_step=first_iteration + 1)
 
 
 def best_miou(run: RunDir) -> float:

@@ -9,16 +9,21 @@ corner up to the window's end is cut out of the rows and wrapped, uncompressed, 
 and libpng undoes the differences in that. Both come with imagecodecs, whose builds are faster than
 the zlib and libpng inside OpenCV.
 
-Kinds of PNG that are rare in data sets (16 bits, interlaced, animated ...) and damaged ones are
-left to the caller's decoder: every function here returns None for them.
+Kinds of PNG that are rare in data sets (16 bits, interlaced, animated ...), damaged ones, and all
+where imagecodecs is not installed are left to the caller's decoder: every function here returns
+None for them.
 """
 
 import struct
 import threading
 from dataclasses import dataclass
 
-import imagecodecs
 import numpy as np
+
+try:
+    import imagecodecs
+except ImportError:  # of the extra train; without it the caller's decoder reads every picture
+    imagecodecs = None
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 GREY, RGB, PALETTE = 0, 2, 3
@@ -51,6 +56,8 @@ class PngLayout:
 
 def read_layout(data: bytes) -> PngLayout | None:
     """Find the compressed rows of an 8-bit PNG; None for every other kind and for damaged ones."""
+    if imagecodecs is None:
+        return None
     if not data.startswith(SIGNATURE) or data[12:16] != b"IHDR" or len(data) < 33:
         return None
     width, height, bits, color_type, _, _, interlaced = _HEADER.unpack_from(data, 16)

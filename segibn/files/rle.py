@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from segibn.errors import ConfigError, ImageFileError
+from segibn.errors import ImageFileError
+from segibn.extras import require
 
 # Six bits a character from "0" on; of those, bit 5 says that the number goes on.
 _MAX_BITS = 35  # of a number: runs are 32-bit
@@ -83,10 +84,7 @@ def _runs(counts: str) -> list[int]:
 
 
 def _pycocotools() -> ModuleType:
-    try:
-        from pycocotools import mask
-    except ImportError:
-        raise ConfigError(
-            "run-length JSON needs pycocotools: pip install 'segibn[rle]', or use a zip of PNGs"
-        ) from None
+    require("rle", "pycocotools", purpose="run-length JSON", instead="use a zip of PNGs")
+    from pycocotools import mask
+
     return mask

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from segibn.errors import CheckpointError
+from segibn.extras import require
 from segibn.models.numpy_scalars import NUMPY_SCALARS, OtherTypeError
 
 _CUT_SHORT = ("unexpected eof", "truncated", "ran out of input")
@@ -48,12 +49,9 @@ def read_safetensors(path: Path) -> dict[str, Tensor]:
         CheckpointError: missing, or damaged; or the package is not installed.
     """
     check_is_file(path)
-    try:
-        from safetensors.torch import load_file
-    except ImportError:
-        raise CheckpointError(
-            f"{path}: reading it needs a package, pip install 'segibn[export]'"
-        ) from None
+    require("export", "safetensors", purpose=f"reading {path}", error=CheckpointError)
+    from safetensors.torch import load_file
+
     try:
         return load_file(path)
     except Exception as error:  # its exceptions differ from version to version

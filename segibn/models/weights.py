@@ -19,9 +19,9 @@ from segibn.models.state import (
     read_torch_file,
     shortened,
 )
+from segibn.models.upgrade import upgrade_checkpoint
 
 FORMAT = "segibn-checkpoint"
-FORMAT_VERSION = 1
 
 _KEYS = ("format_version", "config", "class_names", "palette", "classes", "iteration", "model")
 
@@ -49,12 +49,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
             f"format: {FORMAT}. Published backbone weights go into a config as model.weights; "
             "segibn convert converts RobustNet's checkpoints"
         )
-    version = content.get("format_version")
-    if version not in range(1, FORMAT_VERSION + 1):
-        raise CheckpointError(
-            f"{path} has checkpoint format {version}, this version of segibn reads up to "
-            f"{FORMAT_VERSION}; update segibn"
-        )
+    content = upgrade_checkpoint(content, path)
     absent = [key for key in _KEYS if key not in content]
     if absent:
         raise CheckpointError(f"{path} is an incomplete checkpoint: it lacks {', '.join(absent)}")

@@ -83,8 +83,8 @@ def test_other_weights_are_not_a_checkpoint(tmp_path, content) -> None:
 
 
 def test_a_newer_format_asks_for_an_update(tmp_path, content) -> None:
-    with pytest.raises(CheckpointError, match=r"checkpoint format 2, .* update segibn"):
-        read_checkpoint(_saved(tmp_path, {**content, "format_version": 2}))
+    with pytest.raises(CheckpointError, match=r"checkpoint format 3, .* update segibn"):
+        read_checkpoint(_saved(tmp_path, {**content, "format_version": 3}))
 
 
 def test_an_incomplete_checkpoint_says_what_it_lacks(tmp_path, content) -> None:

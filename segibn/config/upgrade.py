@@ -1,0 +1,68 @@
+"""Config files of earlier versions: what they said then, said as it is said now.
+
+In: the mapping of a YAML file or of a checkpoint's config. Out: one that the present schema reads,
+and a line for every change. ``config_version`` tells which version a file is of; files from before
+the key was there are of version 1.
+
+A change that makes a file of yesterday invalid, or mean something else, adds one to CONFIG_VERSION
+and a step here: a pure function from a mapping of the version before to one of the next, which also
+accepts files that state only a part (a parent, a child). New keys with a default need no step.
+"""
+
+import copy
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from segibn.config.schema import CONFIG_VERSION
+from segibn.errors import ConfigError
+
+Tree = dict[str, Any]
+Step = Callable[[Tree], tuple[Tree, list[str]]]
+
+_WITH_RATIO = ("a", "ad", "a2")
+
+
+def upgrade_config(tree: Mapping[str, Any], source: str) -> tuple[Tree, list[str]]:
+    """Bring a config to the present version; one of it is returned as it is.
+
+    Args:
+        tree: of any version; not changed.
+        source: where it is from, for messages.
+
+    Returns:
+        A mapping that states the present ``config_version``; and what was changed, a line each.
+
+    Raises:
+        ConfigError: it is of a newer version than this program knows, or of none.
+    """
+    version = tree.get("config_version", 1)
+    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
+        raise ConfigError(f"{source}: config_version {version!r} is no whole number from 1 on")
+    if version > CONFIG_VERSION:
+        raise ConfigError(
+            f"{source} has config_version {version}, this version of segibn reads up to "
+            f"{CONFIG_VERSION}; update segibn"
+        )
+    upgraded, notes = copy.deepcopy(dict(tree)), []
+    for earlier in range(version, CONFIG_VERSION):
+        upgraded, changes = STEPS[earlier](upgraded)
+        notes += changes
+    return {**upgraded, "config_version": CONFIG_VERSION}, notes
+
+
+def _without_idle_ratio(tree: Tree) -> tuple[Tree, list[str]]:
+    """1 -> 2: a ratio beside a variant that has none was ignored once and is refused now."""
+    model = tree.get("model")
+    backbone = model.get("backbone") if isinstance(model, dict) else None
+    if not isinstance(backbone, dict) or backbone.get("ibn_ratio") is None:
+        return tree, []
+    ibn = backbone.get("ibn")
+    if ibn is None or ibn in _WITH_RATIO:
+        return tree, []
+    kept = {key: value for key, value in backbone.items() if key != "ibn_ratio"}
+    note = f"model.backbone.ibn_ratio is left out: ibn {ibn} has none and never used it"
+    return {**tree, "model": {**model, "backbone": kept}}, [note]
+
+
+STEPS: Mapping[int, Step] = {1: _without_idle_ratio}
+"""From each version to the next."""

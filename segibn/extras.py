@@ -1,0 +1,41 @@
+"""Packages that only some features need, and the message where one is missing.
+
+The base installation predicts, trains, evaluates and draws its report. What stands in an extra of
+pyproject.toml is imported where it is used, and asked for here first.
+"""
+
+import importlib.util
+
+from segibn.errors import ConfigError, SegibnError
+
+
+def is_there(package: str) -> bool:
+    """Whether a package can be imported; it is not imported."""
+    return importlib.util.find_spec(package) is not None
+
+
+def require(
+    extra: str,
+    *packages: str,
+    purpose: str,
+    instead: str = "",
+    error: type[SegibnError] = ConfigError,
+) -> None:
+    """Check that packages are there before work begins that needs them.
+
+    Args:
+        extra: of pyproject.toml, which brings all of them.
+        packages: names as in an import.
+        purpose: what needs them; begins the message.
+        instead: what does without them, as in "write a .pt2 file, which needs nothing".
+        error: class of the error.
+
+    Raises:
+        SegibnError: of the class ``error``; names what is missing and the line that installs it.
+    """
+    missing = [name for name in packages if not is_there(name)]
+    if missing:
+        raise error(
+            f"{purpose} needs {' and '.join(missing)}: pip install 'segibn[{extra}]' (in a "
+            f"checkout: pip install -e '.[{extra}]'){f', or {instead}' if instead else ''}"
+        )
