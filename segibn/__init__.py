@@ -1,7 +1,35 @@
 """segibn: semantic segmentation of driving scenes that carries over to places never seen.
 
+    model = segibn.load("runs/gta5_ibn")
+    result = model.predict("street.jpg")
+
 The legend used in every docstring: N images, K classes, C channels, H x W input pixels, h x w
 feature pixels, s stride. Sizes are always (H, W); images are RGB; IoU is a fraction in 0..1.
 """
 
+from importlib import import_module
+
 __version__ = "0.1.0"
+
+# name -> the module that has it. They are imported when they are asked for: torch takes a second.
+_LAZY = {
+    "load": "segibn.api",
+    "build": "segibn.api",
+    "list_models": "segibn.api",
+    "list_configs": "segibn.api",
+    "backbone": "segibn.api",
+    "classifier": "segibn.api",
+    "Prediction": "segibn.api",
+    "LoadedModel": "segibn.api",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import what the Python door offers on its first use."""
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_LAZY[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LAZY})

@@ -56,6 +56,7 @@ GROUPS = (
         "segibn predict runs/gta5_ibn my_frames --output predictions",
         (
             Verb("predict", "predict", "label maps and overlays of your own frames"),
+            Verb("card", "card", "write a model card from a run and its scores"),
             Verb("export", "export", "write a network as a graph for other runtimes"),
             Verb("convert", "convert_checkpoint", "to and from RobustNet; safetensors"),
             Verb("submit", "make_submission", "write a benchmark submission, and check it"),

@@ -117,6 +117,7 @@ class DenseNet(nn.Module):
     Attributes:
         feature_specs: channels and stride of the features layer1..layer4: the dense blocks'
             outputs after the norm and ReLU that follow them.
+        half_spec: the same of what the stem computes before its pooling.
     """
 
     def __init__(
@@ -132,6 +133,7 @@ class DenseNet(nn.Module):
         if output_stride not in (8, 16, 32):
             raise ValueError(f"output_stride is 8, 16 or 32, got {output_stride}")
         channels, stride, dilation = layout.stem_channels, 4, 1
+        self.half_spec = FeatureSpec(channels, stride=2)
         self.features = nn.Module()
         self.features.conv0 = nn.Conv2d(3, channels, 7, stride=2, padding=3, bias=False)
         self.features.norm0 = nn.BatchNorm2d(channels)
@@ -160,8 +162,21 @@ class DenseNet(nn.Module):
 
     def stem(self, image: Tensor) -> Tensor:
         """(N, 3, H, W) -> (N, C, ceil(H / 4), ceil(W / 4))."""
-        x = F.relu(self.features.norm0(self.features.conv0(image)), inplace=True)
-        return F.max_pool2d(x, 3, stride=2, padding=1)
+        return F.max_pool2d(self.step("half", image), 3, stride=2, padding=1)
+
+    def step(self, name: str, x: Tensor) -> Tensor:
+        """The feature "half" of an image, or a block's of the feature before (`features.py`)."""
+        if name == "half":
+            return F.relu(self.features.norm0(self.features.conv0(x)), inplace=True)
+        number = int(name.removeprefix("layer"))
+        if number == 1:
+            x = F.max_pool2d(x, 3, stride=2, padding=1)
+        else:
+            x = self._transition(number - 1).reduce(x)
+        x = self._block(number)(x)
+        if number == 4:
+            return F.relu(self.features.norm5(x), inplace=True)
+        return self._transition(number).feature(x)
 
     def forward_features(self, image: Tensor) -> dict[str, Tensor]:
         """(N, 3, H, W) -> "stem", "denseblock1".."4", "transition1".."3", "norm5" (N, C, h, w).
@@ -188,13 +203,9 @@ class DenseNet(nn.Module):
             "layer1".."layer4": float (N, C, h, w) after each dense block, as `feature_specs` says.
         """
         features = {}
-        x = self.stem(image)
-        for number in (1, 2, 3):
-            transition = self._transition(number)
-            feature = transition.feature(self._block(number)(x))
-            features[f"layer{number}"] = feature
-            x = transition.reduce(feature)
-        features["layer4"] = F.relu(self.features.norm5(self._block(4)(x)), inplace=True)
+        x = self.step("half", image)
+        for name in self.feature_specs:
+            x = features[name] = self.step(name, x)
         return features
 
     def _block(self, number: int) -> nn.Module:

@@ -24,6 +24,11 @@ logger = logging.getLogger(__name__)
 _TIMEOUT_S = 20.0
 
 
+def local_path(published: WeightSource) -> Path:
+    """Return where a published file is kept on this machine, whether it is there or not."""
+    return Path(torch.hub.get_dir()) / "checkpoints" / published.file_name
+
+
 def published_file(published: WeightSource) -> Path:
     """Find a published file in torch.hub's folder (TORCH_HOME moves it), or download it there.
 
@@ -33,7 +38,7 @@ def published_file(published: WeightSource) -> Path:
         CheckpointError: no network, a folder that cannot be written, or a file that is not the
             published one; the message says the fix.
     """
-    path = Path(torch.hub.get_dir()) / "checkpoints" / published.file_name
+    path = local_path(published)
     failure: CheckpointError | None = None
     waits = torch.distributed.is_initialized() and distributed.local_rank() != 0
     if not waits and not path.is_file():

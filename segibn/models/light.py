@@ -32,8 +32,15 @@ from segibn.models.features import FeatureSpec
 from segibn.models.ibn import InstanceNorm2d
 
 _MOBILE_IBN_BLOCKS = (1, 6, 10)
-_MOBILE_LAST_BLOCKS = {3: "layer1", 6: "layer2", 13: "layer3", 18: "layer4"}
-_MOBILE_CHANNELS = (24, 32, 96, 1280)
+# Which blocks, from and up to, compute a feature.
+_MOBILE_BLOCKS = {
+    "half": (0, 2),
+    "layer1": (2, 4),
+    "layer2": (4, 7),
+    "layer3": (7, 14),
+    "layer4": (14, 19),
+}
+_MOBILE_HALF, _MOBILE_CHANNELS = 16, (24, 32, 96, 1280)
 _SHUFFLE_DEPTHS = [4, 8, 4]
 _SHUFFLE_CHANNELS = [24, 116, 232, 464, 1024]
 
@@ -80,11 +87,13 @@ class MobileNetV2(nn.Module):
 
     Attributes:
         feature_specs: channels and stride of the features layer1..layer4.
+        half_spec: the same of the last block at stride 2.
     """
 
     def __init__(self, *, ibn: bool = False, output_stride: int = 32) -> None:
         super().__init__()
         self.feature_specs = _feature_specs(_MOBILE_CHANNELS, output_stride)
+        self.half_spec = FeatureSpec(_MOBILE_HALF, stride=2)
         self.features = mobilenetv2.MobileNetV2(num_classes=1, block=_MobileBlock).features
         _replace_strides(self.features[1:-1], 2, output_stride)
         for number in _MOBILE_IBN_BLOCKS if ibn else ():
@@ -93,12 +102,16 @@ class MobileNetV2(nn.Module):
     def forward_features(self, image: Tensor) -> dict[str, Tensor]:
         """(N, 3, H, W) -> "layer1".."layer4", each (N, C, h, w); the first three of either sign."""
         features = {}
-        x = image
-        for number, part in enumerate(self.features):
-            x = part(x)
-            if number in _MOBILE_LAST_BLOCKS:
-                features[_MOBILE_LAST_BLOCKS[number]] = x
+        x = self.step("half", image)
+        for name in self.feature_specs:
+            x = features[name] = self.step(name, x)
         return features
+
+    def step(self, name: str, x: Tensor) -> Tensor:
+        """The feature "half" of an image, or another of the feature before (`features.py`)."""
+        for number in range(*_MOBILE_BLOCKS[name]):
+            x = self.features[number](x)
+        return x
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:
         """Compute the features of normalised images.
@@ -140,11 +153,13 @@ class ShuffleNetV2(nn.Module):
 
     Attributes:
         feature_specs: channels and stride of the features layer1..layer4.
+        half_spec: the same of what the stem computes before its pooling.
     """
 
     def __init__(self, *, ibn: bool = False, output_stride: int = 32) -> None:
         super().__init__()
         stem, stage2, stage3, _, last = _SHUFFLE_CHANNELS
+        self.half_spec = FeatureSpec(stem, stride=2)
         self.feature_specs = _feature_specs((stem, stage2, stage3, last), output_stride)
         network = shufflenetv2.ShuffleNetV2(
             _SHUFFLE_DEPTHS, _SHUFFLE_CHANNELS, num_classes=1, inverted_residual=_ShuffleBlock
@@ -160,11 +175,20 @@ class ShuffleNetV2(nn.Module):
 
     def forward_features(self, image: Tensor) -> dict[str, Tensor]:
         """(N, 3, H, W) -> "layer1".."layer4", each (N, C, h, w)."""
-        features = {"layer1": self.maxpool(self.conv1(image))}
-        features["layer2"] = self.stage2(features["layer1"])
-        features["layer3"] = self.stage3(features["layer2"])
-        features["layer4"] = self.conv5(self.stage4(features["layer3"]))
+        features = {}
+        x = self.step("half", image)
+        for name in self.feature_specs:
+            x = features[name] = self.step(name, x)
         return features
+
+    def step(self, name: str, x: Tensor) -> Tensor:
+        """The feature "half" of an image, or another of the feature before (`features.py`)."""
+        if name == "half":
+            return self.conv1(x)
+        if name == "layer1":
+            return self.maxpool(x)
+        stage = {"layer2": self.stage2, "layer3": self.stage3, "layer4": self.stage4}[name](x)
+        return self.conv5(stage) if name == "layer4" else stage
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:
         """Compute the features of normalised images.

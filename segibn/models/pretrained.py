@@ -104,6 +104,30 @@ def load_backbone_weights(
     return _fill(backbone, _File(path, state, tuple(others), f"{name} with ibn {ibn}"), match)
 
 
+def load_classifier_weights(classifier: nn.Module, release: str, name: str, ibn: str) -> None:
+    """Fill a whole classifier in place with published weights, its last layer too.
+
+    Args:
+        classifier: the network `name` with the variant `ibn` and 1000 classes.
+        release: "ibn_net" or "torchvision".
+        name: "resnet50" and so on.
+        ibn: variant.
+
+    Raises:
+        CheckpointError: there are none, they cannot be had, or they do not fit.
+    """
+    published = find_published(release, name, ibn)
+    path = published_file(published)
+    state = published.rename(read_torch_file(path))
+    # torchvision's files have no counters of batches; they count for nothing in inference.
+    own = classifier.state_dict()
+    expected = {k: v for k, v in own.items() if k in state or not k.endswith(_COUNTER)}
+    differences = compare_states(expected, state)
+    if differences:
+        raise CheckpointError(f"{path} does not fit {name}, ibn {ibn}:\n{shortened(differences)}")
+    classifier.load_state_dict(state, strict=False)
+
+
 def find_published(source: str, name: str, ibn: str) -> WeightSource:
     """Look up what a release has for a network.
 

@@ -72,6 +72,7 @@ class ResNet(nn.Module):
 
     Attributes:
         feature_specs: channels and stride of the features layer1..layer4.
+        half_spec: the same of what the stem computes before its pooling.
     """
 
     def __init__(
@@ -88,6 +89,7 @@ class ResNet(nn.Module):
             raise ValueError(f"output_stride is 8, 16 or 32, got {output_stride}")
         plan = plan or IbnPlan()
         self.conv1, self.bn1, channels = _build_stem(stem, instance=plan.stem)
+        self.half_spec = FeatureSpec(channels, stride=2)
         self.relu = nn.ReLU(inplace=True)
         self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
         self.feature_specs: dict[str, FeatureSpec] = {}
@@ -114,7 +116,13 @@ class ResNet(nn.Module):
 
     def stem(self, image: Tensor) -> Tensor:
         """(N, 3, H, W) -> (N, C, ceil(H / 4), ceil(W / 4)): everything before the stages."""
-        return self.maxpool(self.relu(self.bn1(self.conv1(image))))
+        return self.maxpool(self.step("half", image))
+
+    def step(self, name: str, x: Tensor) -> Tensor:
+        """The feature "half" of an image, or a stage's of the feature before (`features.py`)."""
+        if name == "half":
+            return self.relu(self.bn1(self.conv1(x)))
+        return getattr(self, name)(self.maxpool(x) if name == "layer1" else x)
 
     def forward_features(self, image: Tensor) -> dict[str, Tensor]:
         """(N, 3, H, W) -> "stem" and "layer1".."layer4", each (N, C, h, w)."""

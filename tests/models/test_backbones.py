@@ -234,3 +234,15 @@ def test_options_that_a_family_does_not_have_are_refused() -> None:
         build_backbone("resnet18", "a", ibn_stages=(0,))
     with pytest.raises(ValueError, match=r"lies in 0\.\.1: 1\.5"):
         build_backbone("resnet18", "a", ibn_ratio=1.5)
+
+
+@pytest.mark.parametrize("name", SMALL)
+@torch.no_grad()
+def test_walking_the_chain_gives_stride_2_and_then_every_feature(name: str) -> None:
+    backbone = build_backbone(name, SMALL[name], output_stride=8).eval()
+    image = _image(*SIZE)
+    x = backbone.step("half", image)
+    assert tuple(x.shape) == (2, backbone.half_spec.channels, 25, 35)
+    for key, feature in backbone(image).items():
+        x = backbone.step(key, x)
+        assert torch.equal(x, feature), key

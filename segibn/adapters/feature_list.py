@@ -1,0 +1,147 @@
+"""timm's ``features_only`` form: a list of features, and a ``feature_info`` that describes it.
+
+Level 0 is the feature at stride 2, levels 1 to 4 are layer1 to layer4. timm itself is not needed.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor, nn
+
+from segibn.models.by_name import backbone
+from segibn.models.features import FeatureSpec
+
+LEVELS = ("half", "layer1", "layer2", "layer3", "layer4")
+
+
+class FeatureInfo:
+    """Channels and strides of the features that a ``FeatureList`` returns, asked as in timm.
+
+    Args:
+        levels: for each level of the network "num_chs", "reduction", "module" and "index".
+        out_indices: those that are returned.
+    """
+
+    def __init__(self, levels: Sequence[dict[str, Any]], out_indices: Sequence[int]) -> None:
+        self.info = [dict(level) for level in levels]
+        self.out_indices = tuple(out_indices)
+
+    def channels(self, idx: int | Sequence[int] | None = None) -> Any:
+        """Channels of each returned feature, or of level ``idx``."""
+        return self._get("num_chs", idx)
+
+    def reduction(self, idx: int | Sequence[int] | None = None) -> Any:
+        """Stride of each returned feature, or of level ``idx``."""
+        return self._get("reduction", idx)
+
+    def module_name(self, idx: int | Sequence[int] | None = None) -> Any:
+        """Name of each returned feature, or of level ``idx``."""
+        return self._get("module", idx)
+
+    def get_dicts(self) -> list[dict[str, Any]]:
+        """Return what is known of each returned feature."""
+        return [self.info[index] for index in self.out_indices]
+
+    def __getitem__(self, item: int) -> dict[str, Any]:
+        return self.info[item]
+
+    def __len__(self) -> int:
+        return len(self.info)
+
+    def _get(self, key: str, idx: int | Sequence[int] | None) -> Any:
+        if isinstance(idx, int):
+            return self.info[idx][key]
+        return [self.info[index][key] for index in (self.out_indices if idx is None else idx)]
+
+
+class FeatureList(nn.Module):
+    """A backbone that returns its features as a list, from fine to coarse.
+
+    Args:
+        name: such as "resnet50_ibn_a".
+        pretrained: as for ``segibn.backbone``.
+        out_indices: which of the five levels; negative ones count from the end. Stages behind the
+            last of them are left out of the module.
+        output_stride: 8, 16 or 32 input pixels per pixel of level 4.
+        in_chans: 3; the published networks see RGB.
+
+    Attributes:
+        feature_info: channels and strides of what is returned.
+
+    Raises:
+        ValueError: other channels, or no such level or network.
+        CheckpointError: the weights cannot be had.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        pretrained: bool | str = False,
+        out_indices: Sequence[int] = (0, 1, 2, 3, 4),
+        output_stride: int = 32,
+        in_chans: int = 3,
+    ) -> None:
+        super().__init__()
+        if in_chans != 3:
+            raise ValueError(
+                f"in_chans={in_chans}: {name} sees RGB, 3 channels; put a 1x1 convolution to 3 "
+                "channels before it, or replace its first convolution"
+            )
+        indices = _indices(out_indices)
+        network = backbone(name, pretrained=pretrained, output_stride=output_stride)
+        self.feature_info = FeatureInfo(
+            [
+                {"num_chs": spec.channels, "reduction": spec.stride, "module": level, "index": i}
+                for i, (level, spec) in enumerate(level_specs(network).items())
+            ],
+            indices,
+        )
+        self.last = max(indices)
+        leave_out_after(network, self.last)
+        self.backbone = network
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """Compute the features of normalised images.
+
+        Args:
+            x: (N, 3, H, W) float, normalised RGB.
+
+        Returns:
+            (N, C, h, w) each, as ``feature_info`` says.
+        """
+        features = walk(self.backbone, x, self.last)
+        return [features[index] for index in self.feature_info.out_indices]
+
+
+def level_specs(network: Any) -> dict[str, FeatureSpec]:
+    """Channels and stride of every level of a backbone, from fine to coarse."""
+    return {"half": network.half_spec, **network.feature_specs}
+
+
+def walk(network: Any, image: Tensor, last: int) -> list[Tensor]:
+    """The features of levels 0 to ``last``, each computed from the one before."""
+    features = []
+    x = image
+    for level in LEVELS[: last + 1]:
+        x = network.step(level, x)
+        features.append(x)
+    return features
+
+
+def leave_out_after(network: nn.Module, last: int) -> None:
+    """Remove the stages behind level ``last`` where a stage is one module, in place.
+
+    Parameters that no output depends on stop distributed training. Residual networks have a
+    module for each stage; in the other families they stay.
+    """
+    for level in LEVELS[last + 1 :]:
+        if level in dict(network.named_children()):
+            delattr(network, level)
+
+
+def _indices(out_indices: Sequence[int]) -> tuple[int, ...]:
+    known = len(LEVELS)
+    if not out_indices or any(not -known <= index < known for index in out_indices):
+        raise ValueError(f"out_indices {tuple(out_indices)}: there are levels 0 to {known - 1}")
+    return tuple(index % known for index in out_indices)

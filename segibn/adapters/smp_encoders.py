@@ -1,0 +1,125 @@
+"""Encoders for segmentation_models_pytorch: ``smp.Unet("segibn-resnet50_ibn_a", ...)``."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor, nn
+
+from segibn.adapters.feature_list import LEVELS, leave_out_after, level_specs, walk
+from segibn.errors import ConfigError
+from segibn.models.backbones import BACKBONES, build_backbone, ibn_variants
+from segibn.models.by_name import release_of, split_name
+from segibn.models.pretrained import WeightsReport, load_backbone_weights
+
+PREFIX = "segibn-"
+
+
+def register_smp() -> list[str]:
+    """Make segmentation_models_pytorch know every backbone; again, it changes nothing.
+
+    Returns:
+        The names, such as "segibn-resnet50_ibn_a", for any of its networks with
+        ``encoder_weights=None``; published weights: ``model.encoder.load_weights("ibn_net")``.
+
+    Raises:
+        ConfigError: segmentation_models_pytorch is not installed.
+    """
+    try:
+        from segmentation_models_pytorch.encoders import encoders
+        from segmentation_models_pytorch.encoders._base import EncoderMixin
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f"register_smp needs segmentation_models_pytorch ({error}): "
+            "pip install segmentation-models-pytorch"
+        ) from error
+
+    networks = [
+        network if ibn == "none" else f"{network}_ibn_{ibn}"
+        for network in BACKBONES
+        for ibn in ibn_variants(network)
+    ]
+    encoder = None
+    for name in networks:
+        if PREFIX + name not in encoders:
+            encoder = encoder or type("IbnEncoder", (_Encoder, EncoderMixin, nn.Module), {})
+            encoders[PREFIX + name] = {
+                "encoder": encoder,
+                "pretrained_settings": _NoHubWeights(),
+                "params": {"name": name},
+            }
+    return [PREFIX + name for name in networks]
+
+
+class _Encoder:
+    """What makes an encoder of a backbone; the other two bases come from smp and torch.
+
+    Args:
+        name: such as "resnet50_ibn_a".
+        depth: how many features behind the image, 1 to 5.
+        output_stride: 8, 16 or 32 input pixels per pixel of the fifth.
+    """
+
+    def __init__(self, name: str, depth: int = 5, output_stride: int = 32) -> None:
+        nn.Module.__init__(self)  # type: ignore[arg-type]
+        if not 1 <= depth <= len(LEVELS):
+            raise ValueError(f"{PREFIX}{name}: depth is 1 to {len(LEVELS)}, got {depth}")
+        self._network, self._ibn = split_name(name)
+        network = build_backbone(self._network, self._ibn, output_stride)
+        self._depth, self._in_channels, self._output_stride = depth, 3, output_stride
+        self._out_channels = [3, *(spec.channels for spec in level_specs(network).values())]
+        leave_out_after(network, depth - 1)
+        self.backbone = network
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """(N, C, H, W) images -> the images, then a feature at each of strides 2, 4, 8, 16, 32."""
+        return [x, *walk(self.backbone, x, self._depth - 1)]
+
+    def make_dilated(self, output_stride: int) -> None:
+        """Do nothing: the backbone was built at this stride."""
+        if output_stride != self._output_stride:
+            raise ValueError(
+                f"this encoder has output stride {self._output_stride}; build another for "
+                f"{output_stride}"
+            )
+
+    def load_weights(self, source: str | None = None) -> WeightsReport:
+        """Fill the encoder with weights for images of three channels.
+
+        Args:
+            source: "ibn_net", "torchvision" or a file, as ``model.weights`` of a config; None = the
+                published ones of this network.
+
+        Returns:
+            What was loaded; parts that ``depth`` leaves out are counted as unused.
+
+        Raises:
+            CheckpointError: they cannot be had, or do not fit.
+            ValueError: the encoder was built for other channels.
+        """
+        if self._in_channels != 3:
+            raise ValueError(
+                f"weights are for 3 channels, this encoder has {self._in_channels}; load them "
+                "into one with in_channels=3"
+            )
+        source = source or release_of(self._ibn)
+        match = "exact" if self._depth == len(LEVELS) else "partial"
+        return load_backbone_weights(self.backbone, source, self._network, self._ibn, match)
+
+
+class _NoHubWeights(Mapping[str, Any]):
+    """smp's table of weights: it would fetch them from a hub that ours are not in."""
+
+    def __getitem__(self, key: str) -> Any:
+        raise KeyError(key)
+
+    def __contains__(self, key: object) -> bool:
+        raise ConfigError(
+            f"encoder_weights={key!r}: give encoder_weights=None and then "
+            "model.encoder.load_weights('ibn_net'), 'torchvision' or a file"
+        )
+
+    def __iter__(self) -> Any:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0

@@ -1,0 +1,151 @@
+"""What a network says about one frame: classes, names, colours, pictures, files."""
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from segibn import visualize
+from segibn.errors import ConfigError
+from segibn.files import write_image, write_label_png
+from segibn.labels.catalog import label_set_for
+from segibn.labels.label_set import LabelSet
+
+Kind = Literal["overlay", "colors", "labels", "label_ids", "side_by_side"]
+
+_NOTEBOOK_WIDTH = 640  # pixels
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Prediction:
+    """One frame, understood."""
+
+    image: np.ndarray
+    """(H, W, 3) uint8 RGB, the frame itself, upright."""
+    train_ids: np.ndarray
+    """(H, W) uint8, index into ``class_names`` for each pixel."""
+    class_names: tuple[str, ...]
+    """K names."""
+    palette: np.ndarray
+    """(K, 3) uint8 RGB."""
+    confidence: np.ndarray | None = None
+    """(H, W) float32, the probability of each pixel's class; None unless it was asked for."""
+    label_set: LabelSet | None = None
+    """The label table of the data set that was trained on; None where it is not known."""
+    scheme: str | None = None
+    """Name of the class list, such as cityscapes19; None for a user's own."""
+
+    def colors(self) -> np.ndarray:
+        """Return the label map in colours: (H, W, 3) uint8 RGB."""
+        return visualize.colorize(self.train_ids, self.palette)
+
+    def overlay(self, alpha: float = 0.5) -> np.ndarray:
+        """Return the frame with the label map laid over it: (H, W, 3) uint8 RGB."""
+        return visualize.overlay(self.image, self.train_ids, self.palette, alpha)
+
+    def mask(self, class_name: str) -> np.ndarray:
+        """Return where one class is: (H, W) bool.
+
+        Raises:
+            KeyError: the network has no such class; the message lists those it has.
+        """
+        if class_name not in self.class_names:
+            raise KeyError(f"no class '{class_name}'; there are {', '.join(self.class_names)}")
+        return self.train_ids == self.class_names.index(class_name)
+
+    def shares(self) -> dict[str, float]:
+        """Return the share of the frame's pixels that each class covers, fractions."""
+        counts = np.bincount(self.train_ids.ravel(), minlength=len(self.class_names))
+        pairs = zip(self.class_names, counts, strict=True)
+        return {name: float(count) / self.train_ids.size for name, count in pairs}
+
+    def label_ids(
+        self, dataset: str | None = None, encoding: str | None = None, label_map: str | None = None
+    ) -> np.ndarray:
+        """Return the label map in the values of a data set's files, as its benchmark expects them.
+
+        Args:
+            dataset: such as "cityscapes"; None for the one that was trained on.
+            encoding: "2018" or "2021" where ``dataset`` is bdd100k_drivable.
+            label_map: which map to the 19 classes where ``dataset`` is mapillary.
+
+        Returns:
+            (H, W) uint8.
+
+        Raises:
+            ConfigError: the data set is not known, or not read in these classes.
+            LabelValueError: it has no value for a class that was predicted.
+        """
+        table = self.label_set
+        if dataset is not None:
+            table = label_set_for(dataset, self.scheme, encoding, label_map)
+        if table is None:
+            raise ConfigError(
+                "which data set's values? Name one, such as label_ids('cityscapes') or "
+                "label_ids('bdd100k_drivable', encoding='2018')"
+            )
+        if table.class_names != self.class_names:
+            raise ConfigError(
+                f"the table '{table.name}' has the classes {', '.join(table.class_names)}; the "
+                f"network's are {', '.join(self.class_names)}"
+            )
+        return table.to_label_ids(self.train_ids)
+
+    def picture(self, kind: Kind = "overlay") -> np.ndarray:
+        """Return one of the pictures that ``save`` writes: (H, W, 3) uint8 RGB."""
+        if kind == "colors":
+            return self.colors()
+        if kind == "side_by_side":
+            row = [self.image, self.overlay(), self.colors()]
+            return visualize.panel([row], ["frame", "overlay", "classes"])
+        return self.overlay()
+
+    def save(self, path: str | Path, kind: Kind = "overlay") -> Path:
+        """Write a picture or a label map.
+
+        Args:
+            path: the suffix chooses the format; label maps are PNGs. Folders are made.
+            kind: "overlay" (classes over the frame), "colors", "side_by_side"; "labels" (a PNG of
+                train ids that shows colours when looked at) or "label_ids" (the data set's values).
+
+        Returns:
+            The path.
+
+        Raises:
+            ValueError: another kind, or a label map in a format that changes values.
+            SegibnError: it cannot be written.
+        """
+        path = Path(path)
+        if kind not in get_args(Kind):
+            raise ValueError(f"no kind '{kind}'; there are {', '.join(get_args(Kind))}")
+        if kind in ("labels", "label_ids"):
+            if path.suffix.lower() != ".png":
+                raise ValueError(f"{path}: a label map is a PNG; other formats change its values")
+            values = self.train_ids if kind == "labels" else self.label_ids()
+            write_label_png(path, values, self.palette if kind == "labels" else None)
+        else:
+            write_image(path, self.picture(kind))
+        return path
+
+    def __repr__(self) -> str:
+        height, width = self.train_ids.shape
+        largest = sorted(self.shares().items(), key=lambda pair: -pair[1])
+        named = [f"{name} {100 * share:.0f} %" for name, share in largest[:4] if share > 0]
+        return f"Prediction({height}x{width}: {', '.join(named)})"
+
+    def _repr_png_(self) -> bytes:
+        """What a notebook shows: the overlay, and the classes that are in it."""
+        height, width = self.train_ids.shape
+        size = (_NOTEBOOK_WIDTH, max(1, round(height * _NOTEBOOK_WIDTH / width)))
+        how = cv2.INTER_AREA if width > _NOTEBOOK_WIDTH else cv2.INTER_NEAREST
+        shown = cv2.resize(self.overlay(), size, interpolation=how)
+        present = [i for i in range(len(self.class_names)) if (self.train_ids == i).any()]
+        names = [self.class_names[index] for index in present]
+        sheet = visualize.with_legend(shown, names, self.palette[present])
+        buffer = io.BytesIO()
+        Image.fromarray(sheet).save(buffer, "PNG")
+        return buffer.getvalue()

@@ -1,0 +1,89 @@
+"""``card``: a run and its scores -> a model card in Markdown, with nothing in it made up."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from segibn.cli.parser import print_next, verb_parser
+from segibn.files import read_json, sha256_of, write_text
+
+EXAMPLE = """\
+examples:
+  segibn card runs/gta5_ibn --output MODEL_CARD.md
+  segibn card runs/gta5_ibn --scores cityscapes.json bdd100k.json --output MODEL_CARD.md \\
+      --intended-use "Research on domain generalisation." --licence "CC BY-NC 4.0"
+
+Without --scores the card shows the scores of the run folder (its held-out frames). What neither the
+run nor an option states, the card calls "not stated".
+"""
+
+
+_OPTIONS = ("description", "intended_use", "limits", "licence", "citation")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of this verb."""
+    parser = verb_parser("card", "Write a model card from a run and its scores.", EXAMPLE)
+    parser.add_argument("run", metavar="RUN", help="run folder, .pt file, or name of a run")
+    parser.add_argument(
+        "--scores",
+        type=Path,
+        nargs="+",
+        metavar="FILE.json",
+        help="of `segibn evaluate --output`, or a cross_domain.json (default: RUN/scores/*.json)",
+    )
+    parser.add_argument("--output", type=Path, required=True, metavar="FILE.md")
+    parser.add_argument("--description", default="", metavar="TEXT", help="a sentence or two")
+    parser.add_argument("--intended-use", default="", metavar="TEXT")
+    parser.add_argument("--limits", default="", metavar="TEXT", help="beside what scores show")
+    parser.add_argument("--licence", default="", metavar="TEXT", help="of these weights")
+    parser.add_argument("--citation", default="", metavar="TEXT", help="of this network")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the verb; returns 0."""
+    arguments = build_parser().parse_args(argv)
+
+    from segibn.api.loading import locate
+    from segibn.cli.scoring import load_run
+    from segibn.report.card import field_names, fill
+    from segibn.report.card_fields import environment_fields, network_fields, training_fields
+    from segibn.report.card_scores import read_scores, score_fields
+
+    run = load_run(locate(arguments.run))
+    folder, digest = _folder(run.checkpoint), sha256_of(run.checkpoint)
+    files = _own_scores(run.checkpoint) if arguments.scores is None else arguments.scores
+    scores = [score for path in files for score in read_scores(path, digest)]
+    parameters = sum(parameter.numel() for parameter in run.segmenter.parameters())
+    environment = None if folder is None else folder / "environment.json"
+    fields = network_fields(run.config, run.class_names, run.palette, parameters)
+    fields |= training_fields(run.config)
+    fields["checkpoint"] = f"{run.checkpoint.name}, iteration {run.iteration}, SHA-256 {digest}"
+    if environment is not None and environment.is_file():
+        fields |= environment_fields(read_json(environment))
+    fields |= score_fields(scores)
+    given = {name: value for name in _OPTIONS if (value := getattr(arguments, name))}
+    text = fill(fields | given)
+    write_text(arguments.output, text)
+    unstated = [name for name in field_names() if not (fields | given).get(name)]
+    print(
+        f"{arguments.output}: {len(scores)} scores; not stated: {', '.join(unstated) or 'nothing'}"
+    )
+    if not scores:
+        print_next(f"segibn evaluate {folder or run.checkpoint} --output scores.json")
+    return 0
+
+
+def _own_scores(checkpoint: Path) -> list[Path]:
+    """The scores that a training left of its last checkpoint; none for any other."""
+    folder = _folder(checkpoint)
+    if folder is None or checkpoint.name != "last.pt":
+        return []
+    return sorted((folder / "scores").glob("*.json"))
+
+
+def _folder(checkpoint: Path) -> Path | None:
+    """Return the run folder of a checkpoint; None for a file of its own."""
+    folder = checkpoint.parent.parent
+    return folder if checkpoint.parent.name == "checkpoints" else None

@@ -1,0 +1,182 @@
+"""What a run says of itself, as fields of the model card."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from segibn.config.schema import DataConfig, DatasetConfig, RunConfig
+from segibn.models.segmenter import PIXEL_MEAN, PIXEL_STD
+from segibn.models.sources import PUBLISHED
+
+
+def network_fields(
+    config: RunConfig, class_names: Sequence[str], palette: np.ndarray, num_parameters: int
+) -> dict[str, str]:
+    """Fields about the network itself.
+
+    Args:
+        config: the run's resolved config.
+        class_names: K names.
+        palette: (K, 3) uint8 RGB.
+        num_parameters: of the whole network.
+    """
+    model = config.model
+    backbone = _backbone(config)
+    aux = "" if model.aux_head is None else f"; auxiliary FCN on {model.aux_head.layer} in training"
+    rows = [
+        f"| {index} | {name} | {' '.join(map(str, color))} |"
+        for index, (name, color) in enumerate(zip(class_names, palette.tolist(), strict=True))
+    ]
+    return {
+        "name": config.name,
+        "num_classes": str(len(class_names)),
+        "summary": f"{backbone}, {model.head.name}",
+        "backbone": backbone,
+        "output_stride": str(model.backbone.output_stride),
+        "head": model.head.name + aux,
+        "parameters": f"{num_parameters:,} ({num_parameters / 1e6:.2f} M)",
+        "weights": _weights(config),
+        "preprocessing": _preprocessing(config),
+        "classes": "\n".join(["| train id | class | RGB |", "| ---: | --- | --- |", *rows]),
+    }
+
+
+def training_fields(config: RunConfig) -> dict[str, str]:
+    """Fields about how the run was trained, as its config says."""
+    optim = config.optim
+    momentum = f", momentum {optim.momentum:g}" if optim.name == "sgd" else ""
+    warm = f", warm-up of {optim.warmup_iterations}" if optim.warmup_iterations else ""
+    return {
+        "data": _data(config.data),
+        "frames": _frames(config.data),
+        "optimiser": f"{optim.name}, learning rate {optim.lr:g}{momentum}, weight decay "
+        f"{optim.weight_decay:g}, {optim.schedule} schedule{warm}",
+        "length": f"{optim.iterations} iterations of {optim.global_batch_size} samples",
+        "loss": _loss(config),
+        "seed": str(config.seed),
+        "data_terms": data_terms(config),
+    }
+
+
+def environment_fields(environment: Mapping[str, Any]) -> dict[str, str]:
+    """Fields from a run's ``environment.json``; a value that it lacks gives no field."""
+    devices = environment.get("gpus") or [environment.get("device")]
+    on = ", ".join(str(device) for device in devices if device)
+    parts = [on, _counted(environment.get("processes")), str(environment.get("precision") or "")]
+    versions = environment.get("versions") or {}
+    software = [f"{name} {number}" for name, number in versions.items()]
+    if environment.get("git_revision"):
+        software.append(f"git {environment['git_revision']}")
+    found = {
+        "machine": ", ".join(part for part in parts if part),
+        "software": ", ".join(software),
+        "command": f"`{environment['command']}`" if environment.get("command") else "",
+        "date": str(environment.get("started") or ""),
+    }
+    return {name: value for name, value in found.items() if value}
+
+
+def data_terms(config: RunConfig) -> str:
+    """Whose terms bind whoever uses or passes on the network: a reminder, no advice."""
+    names = dict.fromkeys(source.name for source in config.data.sources)
+    text = (
+        f"It was trained on {', '.join(names)}. Data sets have terms of their own, many of them "
+        "for non-commercial research only, and these may bind networks that were trained on them: "
+        "read them before using or passing on these weights."
+    )
+    published = _published(config)
+    return f"{text} The weights it starts from: {published.licence}." if published else text
+
+
+def _backbone(config: RunConfig) -> str:
+    backbone = config.model.backbone
+    return backbone.name + (", no IBN" if backbone.ibn == "none" else f", IBN-{backbone.ibn}")
+
+
+def _published(config: RunConfig) -> Any:
+    backbone, source = config.model.backbone, config.model.weights
+    ibn = "none" if source == "torchvision" else backbone.ibn
+    return PUBLISHED.get((source, backbone.name, ibn))
+
+
+def _weights(config: RunConfig) -> str:
+    source, start = config.model.weights, config.init_from
+    if start is not None:
+        return f"another training: {_file_name(str(start))}"
+    if source == "none":
+        return "random values"
+    published = _published(config)
+    return f"{source}: {published.file_name}" if published else _file_name(source)
+
+
+def _file_name(path: str) -> str:
+    """The last part of a path: folders of a machine say nothing to others."""
+    return path.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1]
+
+
+def _preprocessing(config: RunConfig) -> str:
+    given = config.evaluation
+    size = "at their own size"
+    if given.input_size is not None:
+        size = "resized to {}x{} (H x W)".format(*given.input_size)
+    elif given.input_height is not None:
+        size = f"resized to a height of {given.input_height}"
+    mean, std = (" ".join(f"{value:g}" for value in values) for values in (PIXEL_MEAN, PIXEL_STD))
+    return f"{size}; RGB, 0..255, minus {mean}, divided by {std}"
+
+
+def _data(data: DataConfig) -> str:
+    left = 1 - sum(source.share for source in data.mix)
+    shares = [left, *(source.share for source in data.mix)]
+    parts = [
+        _set(dataset) + (f" ({100 * share:g} % of the samples)" if data.mix else "")
+        for dataset, share in zip(data.sources, shares, strict=True)
+    ]
+    scheme = f"; classes {data.classes}" if data.classes else ""
+    held_out = f"; held out: {_set(data.val)}" if data.val else ""
+    return ", ".join(parts) + scheme + held_out
+
+
+def _set(dataset: DatasetConfig) -> str:
+    text = f"{dataset.name}:{dataset.split}"
+    if dataset.label_map:
+        text += f", label map {dataset.label_map}"
+    if dataset.names_file:
+        text += f", frames of {_file_name(dataset.names_file)}"
+    return text + (f", {100 * dataset.fraction:g} % of it" if dataset.fraction < 1 else "")
+
+
+def _frames(data: DataConfig) -> str:
+    parts = [f"resized to {data.resize[0]}x{data.resize[1]}"] if data.resize else ["own size"]
+    parts.append("scaled by {:g} to {:g}".format(*data.scale_range))
+    parts.append("crops of {}x{}".format(*data.crop_size))
+    if data.flip_probability:
+        parts.append(f"mirrored with probability {data.flip_probability:g}")
+    if data.color_jitter:
+        parts.append("colour jitter")
+    if data.blur_sigma:
+        parts.append("blur")
+    if data.augmentation_file:
+        parts.append(f"augmentations of {_file_name(data.augmentation_file)}")
+    return ", ".join(parts) + f"; sampling: {data.sampling.name}"
+
+
+def _loss(config: RunConfig) -> str:
+    loss = config.loss
+    parts = ["cross-entropy" + (" with OHEM" if loss.ohem else "")]
+    if loss.class_weights:
+        parts[0] += " with class weights"
+    if loss.label_smoothing:
+        parts.append(f"label smoothing {loss.label_smoothing:g}")
+    parts += [f"Dice x {loss.dice_weight:g}"] if loss.dice_weight else []
+    parts += [f"Lovasz x {loss.lovasz_weight:g}"] if loss.lovasz_weight else []
+    if config.model.aux_head is not None:
+        parts.append(f"auxiliary head x {loss.aux_weight:g}")
+    return ", ".join(parts)
+
+
+def _counted(processes: Any) -> str:
+    if not isinstance(processes, int):
+        return ""
+    return "1 process" if processes == 1 else f"{processes} processes"
