@@ -17,8 +17,8 @@ from segibn.files import atomic_path
 from segibn.models.segmenter import Segmenter
 
 FORMATS = {".pt2": "torch.export", ".onnx": "ONNX"}
-OPSET = 18
-"""Of the ONNX operators: ONNX Runtime from 1.14 on has them."""
+OPSET = 20
+"""Of the ONNX operators: ONNX Runtime from 1.17 on has them."""
 
 _MOST_BYTES = 2**31 - 1  # of a protocol buffer
 _FREE = ("batch", "height", "width")
