@@ -10,6 +10,7 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -95,7 +96,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         rows += score_run(load_run(path), options.on, options.datasets)
     content = {"kind": "precision", "rows": rows, "command": provenance.command_line()}
     content |= {"revision": provenance.git_revision(), "machine": provenance.machine()}
-    content |= {"versions": provenance.versions(), "calibration_frames": CALIBRATION_FRAMES}
+    versions = provenance.versions() | {"onnxruntime": version("onnxruntime")}
+    content |= {"versions": versions, "calibration_frames": CALIBRATION_FRAMES}
     print(render_precision(content))
     if options.json is not None:
         write_json(options.json, content)
