@@ -25,6 +25,10 @@ from segibn.models.upgrade import upgrade_checkpoint
 
 FORMAT = "segibn-checkpoint"
 
+_GRAPHS = {
+    ".onnx": "an exported graph, which segibn predict runs but nothing else here",
+    ".pt2": "a torch.export graph, which is not read here, since torch's loader may run code in it",
+}
 _KEYS = ("format_version", "config", "class_names", "palette", "classes", "iteration", "model")
 
 
@@ -42,6 +46,8 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         CheckpointError: no such file, not readable safely, not a checkpoint of this package, or
             written by a newer version of it.
     """
+    if Path(path).suffix in _GRAPHS:
+        raise CheckpointError(f"{path} is {_GRAPHS[Path(path).suffix]}; give the run or checkpoint")
     is_safetensors = Path(path).suffix == ".safetensors"
     content = read_safetensors_checkpoint(path) if is_safetensors else read_torch_file(path)
     if content.get("format") != FORMAT:
