@@ -15,6 +15,7 @@ from segibn.errors import CheckpointError, ConfigError, DatasetError, SegibnErro
 from segibn.files import write_image
 from segibn.models.weights import load_segmenter
 from segibn.predict import Predictor
+from segibn.report.tables import fill_tables
 
 safetensors = pytest.importorskip("safetensors.torch", reason="needs the extra `export`")
 safe_open = safetensors.safe_open
@@ -151,3 +152,10 @@ def test_the_pages_commands_parse(page):
     assert len(commands) >= 5
     for verb, words in commands:
         {"export": export, "predict": predict}[verb].build_parser().parse_args(shlex.split(words))
+
+
+@pytest.mark.parametrize("name", ["docs/export.md", "benchmarks/README.md"])
+def test_tables_are_those_of_the_results(name, repository):
+    text = (repository / name).read_text()
+    assert "<!-- results:benchmarks/export_scores -->" in text
+    assert fill_tables(text, repository / "results") == text
