@@ -3,10 +3,9 @@
 In: a file of ``segibn export``. Out: a module with the part of a ``Segmenter``'s interface that
 prediction uses, so that sizes, scales, mirroring, windows and batches are those of every network.
 
-Legend: N images, K classes, H x W pixels.
+Legend: N images, K classes, H x W pixels, h x w of the network's own logits.
 """
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,14 +13,15 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
+from segibn.description import KEY, Description, parse_description
 from segibn.errors import CheckpointError, ConfigError, SegibnError
-from segibn.files import read_json
+from segibn.extras import require
+from segibn.files import read_onnx
 from segibn.models.layers import upsample
 from segibn.models.resize import resize_image
 from segibn.models.upsample import banded_argmax
-
-_NOTES = ("class_names", "palette", "input_size", "input_height")
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,30 +29,54 @@ class ExportedModel:
     """An ONNX file and what it says of itself."""
 
     network: "OnnxNetwork"
-    class_names: tuple[str, ...]
-    palette: np.ndarray
-    """(K, 3) uint8 RGB."""
-    input_size: tuple[int, int] | None
-    """(H, W) that frames were shown at when the network was scored; None = their own."""
-    input_height: int | None
-    """The same by height alone."""
+    description: Description
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """K names, in the order of train ids."""
+        return self.description.class_names
+
+    @property
+    def palette(self) -> np.ndarray:
+        """(K, 3) uint8 RGB."""
+        return self.description.colors
+
+    @property
+    def input_size(self) -> tuple[int, int] | None:
+        """(H, W) that frames were shown at when the network was scored; None = their own."""
+        return self.description.input_size
+
+    @property
+    def input_height(self) -> int | None:
+        """The same by height alone."""
+        return self.description.input_height
 
 
 class OnnxNetwork(nn.Module):
-    """Runs an ONNX graph of (N, 3, H, W) float32 RGB in 0..255 -> logits (N, K, H, W).
+    """Runs the graph of an ONNX file on the CPU, whatever device its images are on.
+
+    Args:
+        session: of ONNX Runtime.
+        description: of the file.
 
     Attributes:
         num_classes: K.
-        align_corners: how label maps are resized; False.
-        pixel_mean: an empty place on the CPU, where tensors come from and go to.
+        align_corners: how logits are resized.
+        pixel_mean: an empty place, whose device is where tensors come from and go to.
     """
 
-    def __init__(self, session: Any, num_classes: int) -> None:
+    def __init__(self, session: Any, description: Description) -> None:
         super().__init__()
-        self._session = session
-        self._input = session.get_inputs()[0].name
-        self._output = session.get_outputs()[0].name
-        self.num_classes, self.align_corners = num_classes, False
+        import onnxruntime
+
+        self._session, self._run_options = session, onnxruntime.RunOptions()
+        # Of several outputs only that which is asked for is computed.
+        self._run_options.only_execute_path_to_fetches = True
+        names = [output.name for output in session.get_outputs()]
+        self._output = "coarse_logits" if "coarse_logits" in names else names[0]
+        self.gives_labels = description.output.name == "labels"
+        self.num_classes = len(description.class_names)
+        self.align_corners = description.align_corners
         self.register_buffer("pixel_mean", torch.empty(0), persistent=False)
 
     def normalize(self, images: Tensor) -> Tensor:
@@ -60,95 +84,119 @@ class OnnxNetwork(nn.Module):
         return images.to(torch.float32)
 
     def coarse_logits(self, image: Tensor) -> Tensor:
-        """(N, 3, H, W) float32 in 0..255 -> (N, K, H, W) logits.
+        """(N, 3, H, W) float32 in 0..255 -> (N, K, h, w) logits.
 
         Raises:
+            ConfigError: the graph gives label maps.
             SegibnError: the runtime refuses images of this size.
         """
+        if self.gives_labels:
+            raise ConfigError(
+                "this graph gives label maps, no probabilities: scales, --flip, windows, averages "
+                "and confidence need one that was exported without --labels"
+            )
+        return self._run(image)
+
+    def resize(self, logits: Tensor, size: tuple[int, int]) -> Tensor:
+        """(N, K, h, w) -> (N, K, H, W)."""
+        return upsample(logits, size, align_corners=self.align_corners)
+
+    def predict(self, images: Tensor, input_size: tuple[int, int] | None = None) -> Tensor:
+        """(N, 3, H, W) uint8 RGB -> (N, H, W) uint8 train ids; see ``Segmenter.predict``.
+
+        Label maps of a graph that gives them, at another size than the frame's, are resized to it
+        by nearest pixel.
+        """
+        image, size = self.normalize(images), (images.shape[-2], images.shape[-1])
+        if input_size is not None:
+            image = resize_image(image, input_size)
+        if not self.gives_labels:
+            return banded_argmax(self._run(image), size, align_corners=self.align_corners)
+        pixels = images if image.shape == images.shape else image.round().clamp(0, 255)
+        found = self._run(pixels.to(torch.uint8).permute(0, 2, 3, 1))
+        if found.shape[1:] != size:
+            found = F.interpolate(found[:, None], size, mode="nearest-exact")[:, 0]
+        return found
+
+    def _run(self, image: Tensor) -> Tensor:
         pixels = image.cpu().contiguous().numpy()
+        feeds = {"image": pixels}
         try:
-            found = self._session.run([self._output], {self._input: pixels})[0]
+            found = self._session.run([self._output], feeds, self._run_options)[0]
         except Exception as error:  # onnxruntime's exceptions share no base of their own
             if "allocat" in str(error).lower():
                 raise MemoryError(str(error)) from error
             raise SegibnError(
-                f"the exported graph refuses images of {pixels.shape} (N, C, H, W): {error}; "
-                "export it again, or show frames at another size (--input-size)"
+                f"the exported graph refuses images of {pixels.shape}: {error}; export it again, "
+                "or show frames at another size (--input-size)"
             ) from error
         return torch.from_numpy(found).to(image.device)
-
-    def resize(self, logits: Tensor, size: tuple[int, int]) -> Tensor:
-        """(N, K, h, w) -> (N, K, H, W)."""
-        return upsample(logits, size, align_corners=False)
-
-    def predict(self, images: Tensor, input_size: tuple[int, int] | None = None) -> Tensor:
-        """(N, 3, H, W) uint8 RGB -> (N, H, W) uint8 train ids; see ``Segmenter.predict``."""
-        image = self.normalize(images)
-        if input_size is not None:
-            image = resize_image(image, input_size)
-        size = (images.shape[-2], images.shape[-1])
-        return banded_argmax(self.coarse_logits(image), size, align_corners=False)
 
 
 def load_onnx(path: str | Path) -> ExportedModel:
     """Open an ONNX file for prediction on the CPU.
 
-    Class names, colours and the size of the input are read from the file's metadata (JSON values
-    under the keys ``class_names``, ``palette``, ``input_size`` and ``input_height``), else from
-    the .json file that ``segibn export`` writes beside it.
+    The file is looked through before the runtime gets it: it has to be whole, to refer to no other
+    file, and to carry a `Description` that its graph fits.
 
     Raises:
-        CheckpointError: missing, damaged, no graph of ours, or nothing says what its classes are.
+        CheckpointError: missing, damaged, or no graph of ours.
         ConfigError: ONNX Runtime is not installed.
     """
     path = Path(path)
-    if not path.is_file():
+    if not path.exists():
         raise CheckpointError(f"{path}: no such file")
-    try:
-        import onnxruntime
-    except ImportError:
-        raise ConfigError(
-            f"{path}: an ONNX file needs ONNX Runtime, pip install 'segibn[export]'"
-        ) from None
+    require("export", "onnxruntime", purpose=f"{path}: an ONNX file")
+    file = read_onnx(path)
+    if KEY not in file.metadata:
+        raise CheckpointError(
+            f"{path} does not say what its classes are: it was not written by segibn export, or "
+            f"by an early version. It lacks the metadata `{KEY}` with class names, colours and "
+            "input; export it again from its run or checkpoint"
+        )
+    description = parse_description(file.metadata[KEY], str(path))
+    session = _session(file.content, path)
+    _check_graph(session, description, path)
+    return ExportedModel(OnnxNetwork(session, description), description)
+
+
+def _session(content: bytes, path: Path) -> Any:
+    import onnxruntime
+
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # errors alone
     options.intra_op_num_threads = torch.get_num_threads()
     try:
-        session = onnxruntime.InferenceSession(str(path), options, ["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(content, options, ["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's exceptions share no base of their own
+        reason = str(error).splitlines()[0][:200]
         raise CheckpointError(
-            f"{path} is cut short or no ONNX file ({str(error).splitlines()[0]}); export it again"
+            f"{path} is damaged, or newer than the ONNX Runtime here ({reason}); export it again, "
+            "or pip install --upgrade onnxruntime"
         ) from error
-    notes = _notes_of(session, path)
-    names = tuple(notes["class_names"])
-    shape = session.get_outputs()[0].shape  # sizes that are free have names instead of numbers
-    if len(shape) != 4 or (isinstance(shape[1], int) and shape[1] != len(names)):
-        raise CheckpointError(
-            f"{path}: its output is {shape}, expected logits (N, {len(names)}, H, W) for the "
-            "classes that it names; export it again"
-        )
-    size = notes.get("input_size")
-    return ExportedModel(
-        OnnxNetwork(session, len(names)),
-        names,
-        np.array(notes["palette"], np.uint8).reshape(len(names), 3),
-        None if size is None else (int(size[0]), int(size[1])),
-        notes.get("input_height"),
-    )
 
 
-def _notes_of(session: Any, path: Path) -> dict[str, Any]:
-    metadata = session.get_modelmeta().custom_metadata_map
-    notes: dict[str, Any] = {}
-    for key in _NOTES:
-        if key in metadata:
-            notes[key] = json.loads(metadata[key])
-    beside = path.with_suffix(".json")
-    if "class_names" not in notes and beside.is_file():
-        notes = read_json(beside)
-    if not {"class_names", "palette"} <= set(notes):
+def _check_graph(session: Any, description: Description, path: Path) -> None:
+    """Raise CheckpointError unless a graph takes and gives what its description says."""
+    classes = len(description.class_names)
+    kinds = {"float32": "tensor(float)", "uint8": "tensor(uint8)"}
+    ranks = {"NCHW": 4, "NHWC": 4, "NHW": 3}
+    channels = {"NCHW": (1, 3), "NHWC": (3, 3)}
+    given, gives = session.get_inputs(), session.get_outputs()
+    if len(given) != 1 or not gives:
         raise CheckpointError(
-            f"{path}: neither it nor {beside.name} beside it names its classes; keep the .json "
-            "file of segibn export with it, or export it again"
+            f"{path}: {len(given)} inputs and {len(gives)} outputs; a graph of segibn export "
+            "takes one image"
         )
-    return notes
+    for node, port in ((given[0], description.input), (gives[0], description.output)):
+        is_fit = node.name == port.name and node.type == kinds[port.dtype]
+        is_fit = is_fit and len(node.shape) == ranks[port.layout]
+        if is_fit and port.layout in channels:
+            axis, count = channels[port.layout]
+            count = classes if port.name == "logits" else count
+            is_fit = not isinstance(node.shape[axis], int) or node.shape[axis] == count
+        if not is_fit:
+            raise CheckpointError(
+                f"{path}: its {node.name} is {node.type} {node.shape}, its description says "
+                f"{port.name}, {port.dtype} {port.layout}, with {classes} classes; export it again"
+            )

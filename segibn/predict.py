@@ -57,6 +57,11 @@ class Predictor:
                 + (", ".join(f"{n.num_classes}, {n.align_corners}" for n in networks) or "none")
             )
         self.options = options or InferenceOptions()
+        if self.options.precision != "float32" and not all(list(n.parameters()) for n in networks):
+            raise ConfigError(
+                f"precision {self.options.precision}: an exported graph has its precision inside; "
+                "give a run or checkpoint"
+            )
         self.device = torch.device(device) if device else networks[0].pixel_mean.device
         if self.options.precision == "float16" and self.device.type != "cuda":
             raise ConfigError("precision float16 needs a CUDA device; use float32 or bfloat16")

@@ -3,7 +3,6 @@
 import importlib.util
 import itertools
 import shutil
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,22 +11,39 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from segibn.errors import ConfigError
-from segibn.export import TOLERANCE, export
+from segibn.description import KEY, LABELS, LOGITS, Description, parse_description
+from segibn.errors import ConfigError, SegibnError
+from segibn.export import TOLERANCE, export, export_int8
+from segibn.export.graphs import LogitsGraph, capture
+from segibn.export.writing import OPSET
+from segibn.exported import load_onnx
 from segibn.models.backbones import build_backbone
 from segibn.models.densenet import DenseNet, DenseNetLayout
 from segibn.models.heads.deeplabv3 import DeepLabV3Head
 from segibn.models.heads.deeplabv3plus import DeepLabV3PlusHead
 from segibn.models.heads.fcn import FCNHead
+from segibn.models.inference import InferenceOptions
 from segibn.models.plans import IbnPlan
 from segibn.models.residual import BasicBlock, Bottleneck
 from segibn.models.resnet import ResNet, ResNetLayout
-from segibn.models.segmenter import Segmenter
+from segibn.models.segmenter import PIXEL_MEAN, PIXEL_STD, Segmenter
+from segibn.predict import Predictor
 
 HEADS = {"fcn": FCNHead, "deeplabv3": DeepLabV3Head, "deeplabv3plus": DeepLabV3PlusHead}
 DEPTHS = (1, 1, 1, 1)
 SIZES = [(1, 33, 47), (2, 96, 160), (3, 65, 129), (1, 64, 64), (1, 200, 333)]  # N, H, W
 PACKAGES = ("onnx", "onnxscript", "onnxruntime")
+DESCRIPTION = Description(
+    config="test",
+    iteration=3,
+    label_set=None,
+    class_names=("road", "car", "sky"),
+    palette=((1, 2, 3), (4, 5, 6), (7, 8, 255)),
+    input=LOGITS[0],
+    output=LOGITS[1],
+    pixel_mean=PIXEL_MEAN,
+    pixel_std=PIXEL_STD,
+)
 needs_onnx = pytest.mark.skipif(
     not all(importlib.util.find_spec(name) for name in PACKAGES), reason="needs the extra `export`"
 )
@@ -69,29 +85,29 @@ def _assert_repeats(network: Segmenter, run: Callable[[Tensor], Tensor]) -> None
         torch.testing.assert_close(found, expected, rtol=0, atol=1e-4 * max(1.0, scale))
 
 
+PRODUCT = list(itertools.product(("none", "a", "b"), HEADS))
+
+
 # ---- torch.export
 
 
-def _assert_pt2(network: Segmenter, path: Path) -> None:
-    assert export(network, path) <= TOLERANCE
-    program = torch.export.load(path)
-    names = {f"segmenter.{key}" for key in network.state_dict()}
-    assert set(program.state_dict) == names  # the parameters have kept their names
-    _assert_repeats(network, program.module())
+@pytest.mark.parametrize(("ibn", "head"), PRODUCT)
+def test_a_captured_graph_repeats_every_variant_with_every_head(ibn: str, head: str) -> None:
+    network = _network(ibn, head)
+    _assert_repeats(network, capture(LogitsGraph(network)).module())
 
 
-@pytest.mark.parametrize(
-    ("ibn", "head"),
-    [
-        pytest.param("none", "deeplabv3", marks=pytest.mark.slow),
-        ("a", "deeplabv3plus"),
-        ("b", "fcn"),
-    ],
-)
-def test_an_exported_program_repeats_the_network_at_every_size(
-    ibn: str, head: str, tmp_path: Path
+def test_a_pt2_file_repeats_the_network_keeps_its_names_and_describes_itself(
+    tmp_path: Path,
 ) -> None:
-    _assert_pt2(_network(ibn, head), tmp_path / "model.pt2")
+    network, path = _network("b"), tmp_path / "model.pt2"
+    assert export(network, path, DESCRIPTION) <= TOLERANCE
+    notes = {f"{KEY}.json": ""}
+    program = torch.export.load(path, extra_files=notes)
+    names = {f"segmenter.{key}" for key in network.state_dict()}
+    assert set(program.state_dict) == names
+    assert parse_description(notes[f"{KEY}.json"], "x") == DESCRIPTION
+    _assert_repeats(network, program.module())
 
 
 # ---- ONNX
@@ -101,31 +117,115 @@ def _assert_onnx(network: Segmenter, path: Path) -> None:
     import onnx
     import onnxruntime
 
-    assert export(network, path) <= TOLERANCE
+    assert export(network, path, DESCRIPTION) <= TOLERANCE
     onnx.checker.check_model(path, full_check=True)
+    model = onnx.load(path)
+    assert [(item.domain, item.version) for item in model.opset_import] == [("", OPSET)]
+    assert {node.domain for node in model.graph.node} == {""}  # plain operators alone
+    sizes = {
+        value.name: [dim.dim_param or dim.dim_value for dim in value.type.tensor_type.shape.dim]
+        for value in (*model.graph.input, *model.graph.output)
+    }
+    assert sizes.pop("image") == ["batch", 3, "height", "width"]
+    assert sizes.pop("logits") == ["batch", 3, "height", "width"]
+    assert [kind for size in sizes.values() for kind in size if isinstance(kind, int)] == [3]
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    assert [tensor.name for tensor in session.get_inputs()] == ["image"]
     _assert_repeats(
         network,
         lambda image: torch.from_numpy(session.run(["logits"], {"image": image.numpy()})[0]),
     )
 
 
-QUICK = ("a", "deeplabv3plus")
-EVERY = [
-    QUICK,
-    *(
-        pytest.param(*pair, marks=pytest.mark.slow)
-        for pair in itertools.product(("none", "a", "b"), HEADS)
-        if pair != QUICK
-    ),
-]
+# By default every variant once and every head once.
+QUICK = {("none", "deeplabv3"), ("a", "deeplabv3plus"), ("b", "fcn")}
+EVERY = [p if p in QUICK else pytest.param(*p, marks=pytest.mark.slow) for p in PRODUCT]
 
 
 @needs_onnx
 @pytest.mark.parametrize(("ibn", "head"), EVERY)
 def test_onnx_repeats_every_variant_with_every_head(ibn: str, head: str, tmp_path: Path) -> None:
     _assert_onnx(_network(ibn, head), tmp_path / "model.onnx")
+
+
+@needs_onnx
+def test_a_predictor_gives_the_same_label_maps_from_the_graph_as_from_the_network(
+    tmp_path: Path,
+) -> None:
+    """Resized ones too: the graph hands out the network's own logits, which are resized once."""
+    network, path = _network("a", "deeplabv3plus"), tmp_path / "model.onnx"
+    export(network, path, DESCRIPTION)
+    graph = load_onnx(path)
+    assert graph.description == DESCRIPTION
+    frames = [_frame(70, 101, seed) for seed in range(3)]
+    for options in (
+        InferenceOptions(),
+        InferenceOptions(input_size=(48, 80)),
+        InferenceOptions(input_height=140, batch_size=3),
+        InferenceOptions(scales=(0.75, 1.25), flip=True),
+        InferenceOptions(window=(48, 64), blending="gaussian"),
+    ):
+        expected = Predictor(network, options=options).predict_batch(frames)
+        found = Predictor([graph.network], options=options).predict_batch(frames)
+        assert len(np.unique(expected)) > 1
+        assert np.mean(np.array(found) == np.array(expected)) > 0.9995, options
+
+
+@needs_onnx
+def test_a_graph_of_label_maps_takes_frames_as_they_are_and_gives_the_predictors_maps(
+    tmp_path: Path,
+) -> None:
+    import onnxruntime
+
+    network, path = _network("b"), tmp_path / "model.onnx"
+    described = DESCRIPTION.model_copy(update={"input": LABELS[0], "output": LABELS[1]})
+    assert export(network, path, described, labels=True) < 1e-3
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    for size in ((33, 47), (96, 160), (200, 333)):
+        frames = np.stack([_frame(*size, seed) for seed in range(2)])
+        found = session.run(["labels"], {"image": frames})[0]
+        assert found.dtype == np.uint8
+        expected = Predictor(network).predict_batch(list(frames))
+        assert len(np.unique(expected)) > 1
+        sure = _without_near_ties(network, frames)
+        assert sure.mean() > 0.999
+        np.testing.assert_array_equal(found[sure], np.array(expected)[sure])
+    again = Predictor([load_onnx(path).network])
+    np.testing.assert_array_equal(again.predict_batch(list(frames)), found)
+
+
+def _without_near_ties(network: Segmenter, frames: np.ndarray) -> np.ndarray:
+    """(N, H, W) bool: where the best class is ahead of the second by more than rounding."""
+    with torch.no_grad():
+        image = torch.from_numpy(frames).permute(0, 3, 1, 2)
+        best = network(network.normalize(image)).logits.topk(2, dim=1).values
+    return ((best[:, 0] - best[:, 1]) > 1e-4 * best.abs().max()).numpy()
+
+
+@needs_onnx
+def test_eight_bits_give_nearly_the_same_classes_at_every_size(tmp_path: Path) -> None:
+    import onnx
+
+    network, path = _network("a", "deeplabv3plus"), tmp_path / "model.onnx"
+    described = DESCRIPTION.model_copy(update={"input_size": (64, 96)})
+    agreement = export_int8(network, path, described, (_frame(80, 120, s) for s in range(6)))
+    model = onnx.load(path)
+    eight = {onnx.TensorProto.INT8, onnx.TensorProto.UINT8}
+    small = sum(len(t.raw_data) for t in model.graph.initializer if t.data_type in eight)
+    assert small > 0.9 * sum(p.numel() for p in network.parameters())  # the weights are bytes
+    assert load_onnx(path).description == described.model_copy(update={"precision": "int8"})
+    predict, exact = Predictor([load_onnx(path).network]), Predictor(network)
+    for size in ((33, 47), (64, 96), (150, 203)):
+        frames = [_frame(*size, seed) for seed in (7, 8)]
+        found, expected = predict.predict_batch(frames), exact.predict_batch(frames)
+        assert np.mean(np.array(found) == np.array(expected)) > 0.9, size
+    assert 0.9 < agreement <= 1
+
+
+def _frame(height: int, width: int, seed: int) -> np.ndarray:
+    """(H, W, 3) uint8: blocks of colour, so that there is something to see at every size."""
+    random = np.random.default_rng(seed)
+    coarse = random.integers(0, 256, (-(-height // 9), -(-width // 9), 3), dtype=np.uint8)
+    return np.kron(coarse, np.ones((9, 9, 1), np.uint8))[:height, :width]
 
 
 FAMILIES: dict[str, Callable[[], nn.Module]] = {
@@ -209,7 +309,7 @@ def test_a_compiled_network_equals_the_eager_one_in_evaluation_and_in_a_training
 def test_onnx_without_its_packages_says_what_to_install(
     absent: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(sys.modules, absent, None)  # as if it were not installed
+    monkeypatch.setattr("segibn.extras.is_there", lambda name: name != absent)
     with pytest.raises(ConfigError, match=rf"{absent}.*segibn\[export\]"):
         export(_network(), tmp_path / "model.onnx")
     assert not any(tmp_path.iterdir())
@@ -218,3 +318,20 @@ def test_onnx_without_its_packages_says_what_to_install(
 def test_another_suffix_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"\.pt2 or \.onnx"):
         export(_network(), tmp_path / "model.pt")
+
+
+def test_a_folder_that_cannot_be_written_to_is_named_before_any_work(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SegibnError, match=r"model\.pt2: cannot be written"):
+        export(nn.Module(), tmp_path / "file" / "model.pt2")  # type: ignore[arg-type]
+
+
+def test_a_file_that_differs_is_not_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "model.pt2"
+    path.write_text("the file before")
+    monkeypatch.setattr("segibn.export.writing._load_pt2", lambda path: lambda image: image)
+    with pytest.raises(SegibnError, match="differs from the network"):
+        export(_network(), path)
+    assert [p.read_text() for p in tmp_path.iterdir()] == ["the file before"]

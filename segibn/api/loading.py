@@ -68,7 +68,8 @@ def _load_graph(path: Path, device: Device, options: InferenceOptions | None) ->
         input_size=graph.input_size, input_height=graph.input_height
     )
     predictor = Predictor(cast(list[Segmenter], [graph.network]), "cpu", options)
-    return LoadedModel(predictor, graph.class_names, graph.palette, source=str(path))
+    trained = graph.description.iteration
+    return LoadedModel(predictor, graph.class_names, graph.palette, trained, source=str(path))
 
 
 def build(

@@ -54,7 +54,7 @@ class LoadedModel:
     palette: np.ndarray
     """(K, 3) uint8 RGB."""
     iteration: int | None = None
-    """Updates that it was trained for; 0 = untrained; None = not known (an exported graph)."""
+    """Updates that it was trained for; 0 = untrained; None = not known."""
     config: RunConfig | None = None
     """The run's resolved config; None where there is none (an exported graph)."""
     source: str = ""

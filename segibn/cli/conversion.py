@@ -1,6 +1,5 @@
 """The three conversions of checkpoints: file to file, each returns what it wrote in one line."""
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -17,6 +16,7 @@ from segibn.files import atomic_path
 from segibn.labels.cityscapes import CITYSCAPES
 from segibn.models import robustnet
 from segibn.models.build import build_segmenter
+from segibn.models.described import write_safetensors
 from segibn.models.state import compare_states, shortened
 from segibn.models.weights import load_segmenter
 
@@ -165,19 +165,8 @@ def to_safetensors(source: Path, output: Path) -> str:
         CheckpointError: not a checkpoint of this package; or the package is not installed.
     """
     model, config, meta = load_segmenter(source)
-    try:
-        from safetensors.torch import save_file
-    except ImportError:
-        raise CheckpointError(
-            f"{output}: writing it needs a package, pip install 'segibn[export]'"
-        ) from None
-    state = {key: value.contiguous() for key, value in model.state_dict().items()}
-    notes = {"format": "pt", "config": config.model_dump_json()}
-    for key in ("classes", "class_names", "palette", "iteration"):
-        notes[key] = json.dumps(meta[key])
-    with atomic_path(output) as temporary:
-        save_file(state, temporary, metadata=notes)
-    return f"{len(state)} tensors of {config.name}"
+    count = write_safetensors(output, model, config, meta)
+    return f"{count} tensors of {config.name}"
 
 
 @contextmanager

@@ -49,6 +49,7 @@ _PARTS = {
         "read_instance_map",
         "read_label_map",
     ),
+    "onnx_file": ("OnnxFile", "read_onnx"),
     "writing": (
         "atomic_path",
         "list_files",
@@ -74,6 +75,7 @@ def __getattr__(name: str) -> Any:
 
 __all__ = [
     "ForeignZip",
+    "OnnxFile",
     "PartialFile",
     "Picture",
     "ZipLimits",
@@ -87,6 +89,7 @@ __all__ = [
     "read_instance_map",
     "read_json",
     "read_label_map",
+    "read_onnx",
     "remove_leftovers",
     "sha256_of",
     "write_bytes",

@@ -13,6 +13,7 @@ from segibn.errors import CheckpointError
 from segibn.extras import require
 from segibn.models.numpy_scalars import NUMPY_SCALARS, OtherTypeError
 
+_MAX_HEADER = 16 << 20  # bytes; a ResNet-152 takes a hundredth
 _CUT_SHORT = ("unexpected eof", "truncated", "ran out of input")
 _GLOBAL = re.compile(r"GLOBAL (\S+) w|unrecognized function <[^>]*?(\S+?)>|but got <class '(\S+?)'")
 
@@ -61,7 +62,7 @@ def read_safetensors(path: Path) -> dict[str, Tensor]:
 
 
 def read_safetensors_checkpoint(path: Path) -> dict[str, Any]:
-    """Read what ``segibn convert`` writes: weights, with config and classes as metadata.
+    """Read what ``segibn export`` and ``segibn convert`` write: weights, and a config as metadata.
 
     Returns:
         As the torch file that it was made of, but for "training", which is None.
@@ -69,27 +70,44 @@ def read_safetensors_checkpoint(path: Path) -> dict[str, Any]:
     Raises:
         CheckpointError: as `read_safetensors`; or it holds weights alone.
     """
-    state = read_safetensors(path)
-    from safetensors import safe_open
-
-    with safe_open(path, "pt") as file:
-        notes = file.metadata() or {}
+    notes = _safetensors_notes(path)
     keys = ("config", "classes", "class_names", "palette", "iteration")
     try:
         content = {key: json.loads(notes[key]) for key in keys}
-        version = int(notes.get("format_version", 1))
-    except (KeyError, ValueError):
+        versions = json.loads(notes.get("versions", "{}"))
+        version = int(notes.get("format_version", "1"))
+    except (KeyError, ValueError, TypeError, RecursionError):
         raise CheckpointError(
             f"{path} holds tensors without a checkpoint's config: it can be model.weights of a "
-            "config; here give the .pt file, or one that segibn convert made of it"
+            "config; here give the .pt file, or one that segibn export made of it"
         ) from None
     return content | {
-        "format": notes.get("checkpoint_format", "segibn-checkpoint"),
+        "format": "segibn-checkpoint",
         "format_version": version,
-        "model": state,
+        "model": read_safetensors(path),
         "training": None,
-        "versions": {},
+        "versions": versions,
     }
+
+
+def _safetensors_notes(path: Path) -> dict[str, Any]:
+    """The metadata of a .safetensors file, whose header is no longer than a network's can be.
+
+    The format: eight bytes, the length of a header; the header, JSON; the tensors.
+    """
+    check_is_file(path)
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        if length > _MAX_HEADER:
+            raise CheckpointError(f"{path} is cut short or no safetensors file; get it again")
+        header = file.read(length)
+    try:
+        notes = json.loads(header).get("__metadata__", {})
+        return dict(notes)
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise CheckpointError(
+            f"{path} is cut short or no safetensors file; get it again"
+        ) from error
 
 
 def check_is_file(path: Path) -> None:

@@ -7,9 +7,11 @@ gets one without the training code.
 from pathlib import Path
 from typing import Any
 
+import torch
 from pydantic import ValidationError
 
 from segibn.config.schema import RunConfig
+from segibn.description import check_classes
 from segibn.errors import CheckpointError
 from segibn.models.build import build_segmenter
 from segibn.models.segmenter import Segmenter
@@ -23,6 +25,10 @@ from segibn.models.upgrade import upgrade_checkpoint
 
 FORMAT = "segibn-checkpoint"
 
+_GRAPHS = {
+    ".onnx": "an exported graph, which segibn predict runs but nothing else here",
+    ".pt2": "a torch.export graph, which is not read here, since torch's loader may run code in it",
+}
 _KEYS = ("format_version", "config", "class_names", "palette", "classes", "iteration", "model")
 
 
@@ -30,7 +36,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     """Read a checkpoint onto the CPU and check that it is one; nothing in it is executed.
 
     Args:
-        path: a checkpoint file, .pt or what ``segibn convert`` made of it, .safetensors.
+        path: a checkpoint file, .pt or what ``segibn export`` made of it, .safetensors.
 
     Returns:
         The dict that was saved: "config", "class_names", "palette", "classes", "iteration",
@@ -40,6 +46,8 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         CheckpointError: no such file, not readable safely, not a checkpoint of this package, or
             written by a newer version of it.
     """
+    if Path(path).suffix in _GRAPHS:
+        raise CheckpointError(f"{path} is {_GRAPHS[Path(path).suffix]}; give the run or checkpoint")
     is_safetensors = Path(path).suffix == ".safetensors"
     content = read_safetensors_checkpoint(path) if is_safetensors else read_torch_file(path)
     if content.get("format") != FORMAT:
@@ -53,6 +61,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     absent = [key for key in _KEYS if key not in content]
     if absent:
         raise CheckpointError(f"{path} is an incomplete checkpoint: it lacks {', '.join(absent)}")
+    check_classes(content["class_names"], content["palette"], str(path))
     return content
 
 
@@ -82,14 +91,17 @@ def load_segmenter(path: Path) -> tuple[Segmenter, RunConfig, dict[str, Any]]:
         ) from error
     # The checkpoint holds all weights: what the training once started from is not needed.
     architecture = config.model.model_copy(update={"weights": "none"})
-    model = build_segmenter(architecture, len(content["class_names"]))
-    differences = compare_states(model.state_dict(), content["model"])
+    num_classes = len(content["class_names"])
+    with torch.device("meta"):  # takes no memory, whatever widths the config of a file states
+        outline = build_segmenter(architecture, num_classes)
+    differences = compare_states(outline.state_dict(), content["model"])
     if differences:
         raise CheckpointError(
             f"{path} holds the weights of another architecture than its config describes "
             f"({config.model.backbone.name}, ibn {config.model.backbone.ibn}, "
             f"{config.model.head.name}):\n{shortened(differences)}"
         )
+    model = build_segmenter(architecture, num_classes)
     model.load_state_dict(content["model"])
     meta = {key: value for key, value in content.items() if key not in ("model", "training")}
     return model.eval(), config, meta

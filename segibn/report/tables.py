@@ -17,6 +17,7 @@ from segibn.evaluation.inference_table import format_inference
 from segibn.files import read_json
 from segibn.report.memory import render_memory
 from segibn.report.models import render_models
+from segibn.report.precision import render_precision
 from segibn.report.timings import render_timings
 
 ROWS_FILE = "cross_domain.json"
@@ -95,4 +96,6 @@ def _render_file(file: Path) -> str:
     content = read_json(file)
     if isinstance(content, list):
         return render_timings(file)
+    if content.get("kind") == "precision":
+        return render_precision(content)
     return render_memory(file) if content.get("kind") == "memory" else render_models(file)

@@ -17,7 +17,10 @@ def _benchmarks_importable(monkeypatch):
 
 @pytest.mark.parametrize(
     "script",
-    ["data_pipeline", "metrics", "inference", "train_step", "ibn_layer", "losses", "predict_files"],
+    [
+        *("data_pipeline", "metrics", "inference", "train_step", "ibn_layer", "losses"),
+        *("predict_files", pytest.param("export", marks=pytest.mark.slow)),
+    ],
 )
 def test_quick_run_prints_a_table_and_writes_its_rows(script, tmp_path, capsys):
     path = tmp_path / "rows.json"

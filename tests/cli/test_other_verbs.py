@@ -4,9 +4,7 @@ import sys
 
 import pytest
 
-from segibn.cli import export
 from segibn.errors import ConfigError
-from segibn.files import read_json
 
 VERBS = (
     "appearance",
@@ -19,15 +17,6 @@ VERBS = (
     "predict",
     "validate_submission",
 )
-
-
-@pytest.mark.slow
-def test_export_writes_the_graph_and_says_what_its_outputs_mean(make_run, tmp_path, capsys):
-    run = make_run("camvid", "camvid11")
-    assert export.main([str(run), "--output", str(tmp_path / "model.pt2")]) == 0
-    assert (tmp_path / "model.pt2").stat().st_size > 1_000_000
-    assert read_json(tmp_path / "model.json")["class_names"][3] == "road"
-    assert "at most" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("arguments", [["--scales", "0"], ["--window", "512"], ["--stride", "x1"]])

@@ -103,9 +103,17 @@ def test_another_architecture_is_refused_with_a_short_list_of_keys(tmp_path, con
     assert len(message.splitlines()) < 10
 
 
+@pytest.mark.parametrize("name", ["model.onnx", "model.pt2"])
+def test_graphs_are_no_checkpoints_and_are_not_opened(name, tmp_path) -> None:
+    (tmp_path / name).write_bytes(b"anything")
+    with pytest.raises(CheckpointError, match=rf"{name} is an? .*graph.*; give the run"):
+        load_segmenter(tmp_path / name)
+
+
 def test_another_number_of_classes_is_refused_with_the_shapes(tmp_path, content) -> None:
+    four = {"class_names": [*NAMES, "bus"], "palette": [[1, 2, 3]] * 4}
     with pytest.raises(CheckpointError, match=r"classifier.weight has shape \(3, 16, 1, 1\), exp"):
-        load_segmenter(_saved(tmp_path, {**content, "class_names": [*NAMES, "bus"]}))
+        load_segmenter(_saved(tmp_path, {**content, **four}))
 
 
 def test_a_config_of_another_version_is_refused_with_its_path(tmp_path, content) -> None:

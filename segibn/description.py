@@ -1,0 +1,190 @@
+"""What an exported file says of itself: classes, colours, the input it expects, where it is from.
+
+One JSON value, kept under the key `segibn` in the metadata of ONNX and safetensors files and as
+`extra/segibn.json` inside a .pt2 archive. Files come from anywhere: what is read is checked before
+anything is done with it, and nothing of it is executed.
+"""
+
+import json
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from segibn.errors import CheckpointError
+
+KEY = "segibn"
+FORMAT = "segibn-export"
+FORMAT_VERSION = 1
+MAX_BYTES = 1 << 20
+"""Longest text that is read: 255 classes with their names take a fiftieth of it."""
+
+_Byte = Annotated[int, Field(ge=0, le=255, strict=True)]
+_Side = Annotated[int, Field(ge=1, le=1 << 15, strict=True)]
+_Triple = tuple[float, float, float]
+_Text = Annotated[str, Field(max_length=200)]
+
+
+class _Part(BaseModel):
+    """Keys that a later version adds are passed over; its ``format_version`` stays if they may."""
+
+    model_config = ConfigDict(
+        extra="ignore", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
+    )
+
+
+class Port(_Part):
+    """An input or output of a graph."""
+
+    name: Literal["image", "logits", "labels"]
+    """As the runtime knows it."""
+    dtype: Literal["float32", "uint8"]
+    """Type of its values."""
+    layout: Literal["NCHW", "NHWC", "NHW"]
+    """Order of its dimensions; C are colours or classes."""
+    meaning: _Text
+    """In words."""
+
+
+LOGITS = (
+    Port(name="image", dtype="float32", layout="NCHW", meaning="RGB, 0..255, of any size"),
+    Port(name="logits", dtype="float32", layout="NCHW", meaning="before softmax, at input size"),
+)
+LABELS = (
+    Port(name="image", dtype="uint8", layout="NHWC", meaning="RGB, 0..255, of any size"),
+    Port(name="labels", dtype="uint8", layout="NHW", meaning="index into class_names"),
+)
+
+
+class Classes(_Part):
+    """What the numbers of a label map mean."""
+
+    class_names: Annotated[tuple[_Text, ...], Field(min_length=1, max_length=255)]
+    """K names, in the order of train ids."""
+    palette: Annotated[tuple[tuple[_Byte, _Byte, _Byte], ...], Field(max_length=255)]
+    """K colours, RGB."""
+
+    @model_validator(mode="after")
+    def _check_classes(self) -> "Classes":
+        if len(self.palette) != len(self.class_names):
+            raise ValueError(f"{len(self.class_names)} class names and {len(self.palette)} colours")
+        if len(set(self.class_names)) != len(self.class_names):
+            raise ValueError("two classes have one name")
+        _check_printable(self.class_names)
+        return self
+
+    @property
+    def colors(self) -> np.ndarray:
+        """The palette as (K, 3) uint8 RGB."""
+        return np.array(self.palette, np.uint8)
+
+
+class Description(Classes):
+    """What an exported file says of itself."""
+
+    config: _Text
+    """Name of the run's config."""
+    iteration: Annotated[int, Field(ge=0)]
+    """Updates that the network was trained for."""
+    label_set: _Text | None
+    """Name of the class list, such as cityscapes19; null = a user's own."""
+    input: Port
+    """What the graph takes."""
+    output: Port
+    """What it returns."""
+    input_size: tuple[_Side, _Side] | None = None
+    """(H, W) that frames were resized to when the network was scored; null = their own size."""
+    input_height: _Side | None = None
+    """The same by height alone, the width in proportion."""
+    pixel_mean: _Triple
+    """Of the normalisation, RGB, 0..255; it is inside the graph: do not apply it again."""
+    pixel_std: _Triple
+    """Likewise."""
+    align_corners: bool = False
+    """How logits are resized."""
+    backbone: _Text = ""
+    """Network family and depth."""
+    ibn: _Text = ""
+    """Variant of IBN-Net, or none."""
+    head: _Text = ""
+    """The decoder."""
+    precision: Literal["float32", "int8"] = "float32"
+    """Number format of the convolutions."""
+    segibn_version: _Text = ""
+    """Version of the package that wrote the file."""
+
+    @model_validator(mode="after")
+    def _check(self) -> "Description":
+        texts = (self.config, self.label_set or "", self.backbone, self.ibn, self.head)
+        _check_printable((*texts, self.segibn_version))
+        if self.input_size is not None and self.input_height is not None:
+            raise ValueError("input_size and input_height are both set")
+        if (self.input.layout, self.output.name) not in (("NCHW", "logits"), ("NHWC", "labels")):
+            raise ValueError("input and output do not belong together")
+        return self
+
+    def to_json(self) -> str:
+        """Return one line of JSON, for a file's metadata."""
+        head = {"format": FORMAT, "format_version": FORMAT_VERSION}
+        return json.dumps(head | self.model_dump(mode="json"), ensure_ascii=False)
+
+
+def check_classes(class_names: Any, palette: Any, source: str) -> None:
+    """Check the class names and colours of a file.
+
+    Raises:
+        CheckpointError: they are not names and RGB bytes, as many of the one as of the other.
+    """
+    try:
+        Classes(class_names=class_names, palette=palette)
+    except ValidationError as error:
+        raise CheckpointError(f"{source}: its classes are not valid\n{_lines(error)}") from error
+
+
+def parse_description(text: str | bytes, source: str) -> Description:
+    """Check what a file says of itself.
+
+    Args:
+        text: JSON, from anybody.
+        source: the file, for messages.
+
+    Raises:
+        CheckpointError: not JSON, not a description, of a newer version, or not consistent.
+    """
+    if len(text) > MAX_BYTES:
+        raise CheckpointError(f"{source}: what it says of itself is too long ({len(text)} bytes)")
+    try:
+        tree: Any = json.loads(text)
+    except (ValueError, RecursionError):
+        tree = None
+    if not isinstance(tree, dict) or tree.get("format") != FORMAT:
+        raise CheckpointError(
+            f"{source}: its metadata `{KEY}` is no description of segibn; export it again"
+        )
+    version = tree.get("format_version")
+    if not isinstance(version, int) or version < 1:
+        raise CheckpointError(f"{source}: its description has no version; export it again")
+    if version > FORMAT_VERSION:
+        raise CheckpointError(
+            f"{source} has export format {version}, this version of segibn reads up to "
+            f"{FORMAT_VERSION}; update segibn"
+        )
+    try:
+        return Description.model_validate(tree)
+    except ValidationError as error:
+        raise CheckpointError(
+            f"{source}: what it says of itself is not valid; export it again\n{_lines(error)}"
+        ) from error
+
+
+def _lines(error: ValidationError) -> str:
+    found = error.errors()[:6]
+    return "\n".join(f"  {'.'.join(map(str, e['loc'])) or 'it'}: {e['msg']}" for e in found)
+
+
+def _check_printable(texts: Sequence[str]) -> None:
+    """They are printed: no control characters."""
+    for text in texts:
+        if not text.isprintable():
+            raise ValueError(f"{text!r} has characters that cannot be printed")

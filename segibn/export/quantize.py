@@ -1,0 +1,156 @@
+"""Networks in eight bits: an ONNX graph whose convolutions compute with whole numbers.
+
+In: a network and frames like those it will see. Out: an .onnx file of the same inputs and outputs.
+Static quantisation by ONNX Runtime (nodes QuantizeLinear and DequantizeLinear): weights int8 with a
+scale for each output channel, activations uint8 with a scale for each tensor, whose range is that
+on the frames. Instance norms, resizes and sums of shapes stay float32.
+"""
+
+import logging
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from segibn.description import Description
+from segibn.errors import ConfigError, DatasetError, SegibnError
+from segibn.export.checks import Run
+from segibn.export.writing import describe_onnx, export, load_graph, require_onnx, save_onnx
+from segibn.files import atomic_path
+from segibn.models.inference import InferenceOptions
+from segibn.models.resize import resize_image
+from segibn.models.segmenter import Segmenter
+
+CALIBRATION_FRAMES = 32
+"""How many frames the ranges are taken from, if there are more."""
+
+# With additions, joins and pooling in eight bits too, numbers stay so from one convolution to the
+# next.
+_OPERATORS = ("Conv", "Add", "Concat", "MaxPool", "Relu", "GlobalAveragePool")
+_CHECKED_FRAMES = 4
+
+
+def export_int8(
+    segmenter: Segmenter,
+    path: Path,
+    description: Description,
+    frames: Iterable[np.ndarray],
+    *,
+    labels: bool = False,
+) -> float:
+    """Write a network as an ONNX graph in eight bits.
+
+    Args:
+        segmenter: moved to the CPU, in evaluation mode, in place.
+        path: ends in ``.onnx``.
+        description: put into the file, with its precision set; frames are resized to its input
+            size first.
+        frames: (H, W, 3) uint8 RGB each; the first `CALIBRATION_FRAMES` are used.
+        labels: label maps come out instead of logits.
+
+    Returns:
+        The share of pixels of the first frames that have the class of the float32 graph.
+
+    Raises:
+        ConfigError: another suffix, or a package is missing.
+        DatasetError: there are no frames.
+        SegibnError: as `export`.
+    """
+    if path.suffix != ".onnx":
+        raise ConfigError(f"{path}: int8 graphs are .onnx files")
+    require_onnx()
+    images = [_seen(frame, description, labels) for frame in islice(frames, CALIBRATION_FRAMES)]
+    if not images:
+        raise DatasetError("no frames to calibrate with: int8 needs to see some")
+    described = description.model_copy(update={"precision": "int8"})
+    with atomic_path(path) as temporary, tempfile.TemporaryDirectory() as folder:
+        temporary.touch()
+        exact = Path(folder) / "float32.onnx"
+        export(segmenter, exact, labels=labels)
+        _quantize(exact, temporary, images)
+        _describe(temporary, described)
+        return _agreement(load_graph(exact), load_graph(temporary), images[:_CHECKED_FRAMES], path)
+
+
+def _seen(frame: np.ndarray, description: Description, labels: bool) -> np.ndarray:
+    """A frame as the graph takes it: (1, 3, H, W) float32, or (1, H, W, 3) uint8."""
+    options = InferenceOptions(
+        input_size=description.input_size, input_height=description.input_height
+    )
+    image = torch.from_numpy(np.array(frame)).permute(2, 0, 1)[None].float()
+    image = resize_image(image, options.size_for((frame.shape[0], frame.shape[1])))
+    if labels:
+        image = image.round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
+    return image.contiguous().numpy()
+
+
+def _quantize(source: Path, target: Path, images: Sequence[np.ndarray]) -> None:
+    from onnxruntime import quantization
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    class Reader(quantization.CalibrationDataReader):
+        def __init__(self) -> None:
+            self.left: Iterator[np.ndarray] = iter(images)
+
+        def get_next(self) -> dict[str, np.ndarray] | None:
+            image = next(self.left, None)
+            return None if image is None else {"image": image}
+
+    prepared = source.with_name("prepared.onnx")
+    with _quiet():
+        # Folds batch norms into convolutions: what is quantised is what will be computed.
+        quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
+        quantization.quantize_static(
+            str(prepared),
+            str(target),
+            Reader(),
+            quant_format=quantization.QuantFormat.QDQ,
+            op_types_to_quantize=list(_OPERATORS),
+            per_channel=True,
+            activation_type=quantization.QuantType.QUInt8,
+            weight_type=quantization.QuantType.QInt8,
+        )
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the quantiser's advice on the root logger, which is none for the user."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(before)
+
+
+def _describe(path: Path, description: Description) -> None:
+    import onnx
+
+    model: Any = onnx.load(path)
+    describe_onnx(model, description)
+    save_onnx(model, path)
+
+
+def _agreement(exact: Run, found: Run, images: Sequence[np.ndarray], path: Path) -> float:
+    same, pixels = 0, 0
+    for image in map(torch.from_numpy, images):
+        one, two = (_classes(run(image)) for run in (exact, found))
+        same += int((one == two).sum())
+        pixels += one.numel()
+    share = same / pixels
+    if share < 0.5:
+        raise SegibnError(
+            f"{path}: in eight bits {1 - share:.0%} of the pixels get another class than in "
+            "float32; calibrate with frames like those that it will see. Not written"
+        )
+    return share
+
+
+def _classes(result: Tensor) -> Tensor:
+    return result.argmax(1) if result.dim() == 4 else result

@@ -1,0 +1,166 @@
+"""Networks become files: .pt2 by torch.export, .onnx by way of it."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from segibn.description import KEY, Description
+from segibn.errors import ConfigError, SegibnError
+from segibn.export.checks import Run, check_labels, check_logits
+from segibn.export.graphs import LabelsGraph, LogitsGraph, capture
+from segibn.extras import require
+from segibn.files import atomic_path
+from segibn.models.segmenter import Segmenter
+
+FORMATS = {".pt2": "torch.export", ".onnx": "ONNX"}
+OPSET = 20
+"""Of the ONNX operators: ONNX Runtime from 1.17 on has them."""
+
+_MOST_BYTES = 2**31 - 1  # of a protocol buffer
+_FREE = ("batch", "height", "width")
+
+
+def export(
+    segmenter: Segmenter,
+    path: Path,
+    description: Description | None = None,
+    *,
+    labels: bool = False,
+) -> float:
+    """Write a network as a graph and compare the file with the original.
+
+    Args:
+        segmenter: moved to the CPU, in evaluation mode and contiguous layout, in place.
+        path: the suffix chooses the format: ``.pt2`` or ``.onnx``.
+        description: put into the file; None = a graph alone, which ``segibn predict`` refuses.
+        labels: label maps come out instead of logits; see ``LabelsGraph``.
+
+    Returns:
+        The largest relative difference of a logit on frames of three sizes; with ``labels`` the
+        share of pixels with another class, all of them near ties.
+
+    Raises:
+        ConfigError: another suffix, or ONNX without its packages.
+        SegibnError: the file cannot be written, is too large for its format, refuses frames or
+            does not reproduce the network; nothing is left then.
+    """
+    if path.suffix not in FORMATS:
+        raise ConfigError(f"{path}: a graph is a {' or '.join(FORMATS)} file")
+    is_onnx = path.suffix == ".onnx"
+    if is_onnx:
+        require_onnx()
+    write, load = (_write_onnx, load_graph) if is_onnx else (_write_pt2, _load_pt2)
+    segmenter = segmenter.to("cpu", memory_format=torch.contiguous_format).eval()
+    with atomic_path(path) as temporary:
+        _check_is_writable(temporary)  # before a minute of work
+        if labels:
+            graph = LabelsGraph(segmenter)
+            write(graph, temporary, description)
+            return check_labels(graph, load(temporary), str(path))
+        logits = LogitsGraph(segmenter, with_coarse=is_onnx)
+        write(logits, temporary, description)
+        return check_logits(logits, load(temporary), str(path))
+
+
+def require_onnx() -> None:
+    """Raise ConfigError unless everything is there that writing ONNX files takes."""
+    instead = "write a .pt2 file, which needs nothing"
+    packages = ("onnx", "onnxscript", "onnxruntime")
+    require("export", *packages, purpose="ONNX export", instead=instead)
+
+
+def load_graph(path: Path) -> Run:
+    """Return an ONNX file as a function of tensors, its first output that of ONNX Runtime."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    options.intra_op_num_threads = torch.get_num_threads()
+    session: Any = onnxruntime.InferenceSession(str(path), options, ["CPUExecutionProvider"])
+    name = session.get_outputs()[0].name
+
+    def run(image: Tensor) -> Tensor:
+        return torch.from_numpy(session.run([name], {"image": image.numpy()})[0])
+
+    return run
+
+
+def describe_onnx(model: Any, description: Description | None) -> None:
+    """Put a description into a ``ModelProto``, in place; what it said before is gone."""
+    import onnx
+
+    entries = {}
+    if description is not None:
+        names = ", ".join(description.class_names)
+        entries = {KEY: description.to_json(), "class_names": names}
+    del model.metadata_props[:]
+    onnx.helper.set_model_props(model, entries)
+
+
+def save_onnx(model: Any, path: Path) -> None:
+    """Write a ``ModelProto`` as one file, after ONNX's own check.
+
+    Raises:
+        SegibnError: it does not fit into one file.
+    """
+    import onnx
+
+    if model.ByteSize() > _MOST_BYTES:
+        raise SegibnError(
+            f"the network takes {model.ByteSize() / 2**30:.1f} GiB, an .onnx file holds 2; write "
+            "a .pt2 or .safetensors file"
+        )
+    onnx.checker.check_model(model)
+    path.write_bytes(model.SerializeToString())
+
+
+def _write_pt2(
+    graph: LogitsGraph | LabelsGraph, path: Path, description: Description | None
+) -> None:
+    notes = {} if description is None else {f"{KEY}.json": description.to_json()}
+    torch.export.save(capture(graph), path, extra_files=notes)
+
+
+def _load_pt2(path: Path) -> Callable[[Tensor], Tensor]:
+    return torch.export.load(path).module()
+
+
+def _write_onnx(
+    graph: LogitsGraph | LabelsGraph, path: Path, description: Description | None
+) -> None:
+    names = ["labels"] if isinstance(graph, LabelsGraph) else ["logits", "coarse_logits"]
+    program = torch.onnx.export(
+        capture(graph),
+        input_names=["image"],
+        output_names=names,
+        opset_version=OPSET,
+        dynamo=True,
+        verbose=False,
+    )
+    assert program is not None
+    model = program.model_proto
+    _name_sizes(model)
+    describe_onnx(model, description)
+    save_onnx(model, path)
+
+
+def _name_sizes(model: Any) -> None:
+    """Call the free sizes batch, height and width, where the tracer calls them s40 or s6."""
+    given = model.graph.input[0].type.tensor_type.shape.dim
+    free = [dim.dim_param for dim in given if dim.dim_param]
+    names = dict(zip(free, _FREE, strict=True))
+    symbol = re.compile(r"\b(" + "|".join(map(re.escape, names)) + r")\b")
+    values = (model.graph.input, model.graph.output, model.graph.value_info)
+    for value in (value for group in values for value in group):
+        for dim in value.type.tensor_type.shape.dim:
+            if dim.dim_param:
+                dim.dim_param = symbol.sub(lambda match: names[match[0]], dim.dim_param)
+
+
+def _check_is_writable(path: Path) -> None:
+    """Raise OSError at once where nothing can be written."""
+    path.touch()

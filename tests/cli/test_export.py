@@ -1,0 +1,161 @@
+"""``segibn export`` as it is called, and the code of its page."""
+
+import re
+import shlex
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from segibn.cli import export, predict
+from segibn.description import parse_description
+from segibn.errors import CheckpointError, ConfigError, DatasetError, SegibnError
+from segibn.files import write_image
+from segibn.models.weights import load_segmenter
+from segibn.predict import Predictor
+from segibn.report.tables import fill_tables
+
+safetensors = pytest.importorskip("safetensors.torch", reason="needs the extra `export`")
+safe_open = safetensors.safe_open
+pytest.importorskip("onnxruntime", reason="needs the extra `export`")
+
+
+@pytest.fixture(scope="module")
+def run(make_run):
+    return make_run("camvid", "camvid11", "a")
+
+
+@pytest.fixture(scope="module")
+def page(repository):
+    return (repository / "docs" / "export.md").read_text()
+
+
+def test_a_safetensors_file_alone_rebuilds_the_network(run, tmp_path, capsys):
+    path = tmp_path / "my model.safetensors"
+    assert export.main([str(run), "--output", str(path)]) == 0
+    assert f"next: segibn predict '{path}' my_frames" in capsys.readouterr().out.replace(
+        "python -m segibn", "segibn"
+    )
+    network, config, meta = load_segmenter(run / "checkpoints" / "last.pt")
+    again, config_again, meta_again = load_segmenter(path)
+    assert config_again == config
+    for key in ("class_names", "palette", "classes", "iteration", "versions", "format_version"):
+        assert meta_again[key] == meta[key]
+    for (name, value), (other, found) in zip(
+        network.state_dict().items(), again.state_dict().items(), strict=True
+    ):
+        assert name == other
+        assert value.equal(found)
+    second = tmp_path / "second.safetensors"
+    assert export.main([str(path), "--output", str(second)]) == 0
+    assert _notes(second) == _notes(path)
+    assert parse_description(_notes(path)["segibn"], "x").class_names == tuple(meta["class_names"])
+
+
+def test_a_safetensors_file_from_anybody_is_checked(run, tmp_path):
+    path = tmp_path / "model.safetensors"
+    export.main([str(run), "--output", str(path)])
+    whole = path.read_bytes()
+    for cut in (0, 5, 100, len(whole) // 2, len(whole) - 1):
+        path.write_bytes(whole[:cut])
+        with pytest.raises(CheckpointError, match=r"model\.safetensors is cut short"):
+            load_segmenter(path)
+    path.write_bytes((1 << 62).to_bytes(8, "little") + whole[8:])
+    with pytest.raises(CheckpointError, match="cut short or no safetensors"):
+        load_segmenter(path)
+    path.write_bytes(whole)
+    notes, tensors = _notes(path), safetensors.load_file(path)
+    for changes, message in (
+        ({"palette": "[[0, 0, 300]]"}, "classes are not valid"),
+        ({"class_names": '["a"]'}, "classes are not valid"),
+        ({"class_names": "{"}, "without a checkpoint's config"),
+        ({"config": "[" * 9999}, "without a checkpoint's config"),
+        ({"config": '{"name": "x"}'}, "config is not one that this version"),
+        ({"format_version": "99"}, "update segibn"),
+        # A width that would take terabytes is compared before anything is built.
+        ({"config": notes["config"].replace('"channels": 4', '"channels": 99999999')}, "another"),
+    ):
+        safetensors.save_file(tensors, path, metadata=notes | changes)
+        with pytest.raises(CheckpointError, match=message):
+            load_segmenter(path)
+
+
+def _notes(path):
+    with safe_open(path, "pt") as file:
+        return file.metadata()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--output", "model.tflite"], ".onnx, .pt2 and .safetensors"),
+        (["--output", "m.safetensors", "--labels"], "--labels belongs to graphs"),
+        (["--output", "m.pt2", "--int8", "--calibrate", "."], "--int8 belongs to .onnx"),
+        (["--output", "m.onnx", "--int8"], "belong together"),
+        (["--output", "m.onnx", "--calibrate", "."], "belong together"),
+        (["--output", "m.pt2", "--time"], "--time belongs to .onnx"),
+    ],
+)
+def test_what_does_not_fit_is_refused_before_a_network_is_loaded(words, message):
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        export.main(["no_such_run", *words])
+
+
+def test_a_folder_that_is_none_is_named(run, tmp_path):
+    (tmp_path / "file").write_text("")
+    for name in ("m.onnx", "m.pt2", "m.safetensors"):
+        with pytest.raises(SegibnError, match="cannot be written"):
+            export.main([str(run), "--output", str(tmp_path / "file" / name)])
+    (tmp_path / "m.onnx").mkdir()
+    with pytest.raises(ConfigError, match="is a folder"):
+        export.main([str(run), "--output", str(tmp_path / "m.onnx")])
+    (tmp_path / "empty").mkdir()
+    words = ["--output", str(tmp_path / "n.onnx"), "--int8", "--calibrate", str(tmp_path / "empty")]
+    with pytest.raises(DatasetError, match="holds no images"):
+        export.main([str(run), *words])
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["empty", "file", "m.onnx"]
+
+
+def test_calibration_frames_are_spread_over_the_folder(tmp_path):
+    for number in range(70):
+        write_image(tmp_path / f"{number:02d}.png", np.full((2, 2, 3), number, np.uint8))
+    seen = [int(frame[0, 0, 0]) for frame in export.calibration_frames(tmp_path)]
+    assert len(seen) == 32
+    assert seen == sorted(set(seen))
+    assert (seen[0], seen[-1]) == (0, 67)
+
+
+def test_the_pages_code_runs_without_torch_and_gives_the_networks_map(run, page, tmp_path, capsys):
+    assert export.main([str(run), "--output", str(tmp_path / "model.onnx"), "--time"]) == 0
+    assert re.search(r"PyTorch \d+ ms, ONNX Runtime \d+ ms", capsys.readouterr().out)
+    random = np.random.default_rng(0)
+    frame = np.kron(random.integers(0, 256, (9, 13, 3)), np.ones((11, 11, 1))).astype(np.uint8)
+    write_image(tmp_path / "street.png", frame)
+    [code] = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
+    alone = "import sys; sys.modules['torch'] = sys.modules['segibn'] = None\n" + code
+    done = subprocess.run(
+        [sys.executable, "-c", alone], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    network, _, meta = load_segmenter(run / "checkpoints" / "last.pt")
+    expected = Predictor(network)(frame)
+    picture = Image.open(tmp_path / "street_labels.png")
+    assert (np.asarray(picture) == expected).mean() > 0.999
+    assert picture.getpalette()[: 3 * 11] == [v for color in meta["palette"] for v in color]
+    assert str([meta["class_names"][index] for index in np.unique(expected)]) in done.stdout
+
+
+def test_the_pages_commands_parse(page):
+    commands = re.findall(r"^segibn (export|predict) ([^\n#]*)", page, flags=re.MULTILINE)
+    assert len(commands) >= 5
+    for verb, words in commands:
+        {"export": export, "predict": predict}[verb].build_parser().parse_args(shlex.split(words))
+
+
+@pytest.mark.parametrize("name", ["docs/export.md", "benchmarks/README.md"])
+def test_tables_are_those_of_the_results(name, repository):
+    text = (repository / name).read_text()
+    assert "<!-- results:benchmarks/export_scores -->" in text
+    assert fill_tables(text, repository / "results") == text
