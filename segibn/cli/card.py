@@ -46,9 +46,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = build_parser().parse_args(argv)
 
     from segibn.api.loading import locate
+    from segibn.cli.card_fields import environment_fields, network_fields, training_fields
     from segibn.cli.scoring import load_run
     from segibn.report.card import field_names, fill
-    from segibn.report.card_fields import environment_fields, network_fields, training_fields
     from segibn.report.card_scores import read_scores, score_fields
 
     run = load_run(locate(arguments.run))

@@ -1,6 +1,6 @@
 """The model card: what a template asks for, filled from a run; nothing in it is made up.
 
-In: fields by name (``card_fields``, ``card_scores``). Out: Markdown. Every place of the template
+In: fields by name (of the run and of its scores). Out: Markdown. Every place of the template
 says what belongs there; what nobody states is "not stated".
 """
 
