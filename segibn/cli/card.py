@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from segibn.cli.parser import print_next, verb_parser
-from segibn.files import read_json, sha256_of, write_text
 
 EXAMPLE = """\
 examples:
@@ -48,6 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from segibn.api.loading import locate
     from segibn.cli.card_fields import environment_fields, network_fields, training_fields
     from segibn.cli.scoring import load_run
+    from segibn.files import read_json, sha256_of, write_text
     from segibn.report.card import field_names, fill
     from segibn.report.card_scores import read_scores, score_fields
 
@@ -70,8 +70,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(
         f"{arguments.output}: {len(scores)} scores; not stated: {', '.join(unstated) or 'nothing'}"
     )
+    source = folder or run.checkpoint
     if not scores:
-        print_next(f"segibn evaluate {folder or run.checkpoint} --output scores.json")
+        print_next(f"segibn evaluate {source} --output scores.json")
+    else:
+        print_next(f"segibn export {source} --output model.safetensors, to give away with the card")
     return 0
 
 

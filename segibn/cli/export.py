@@ -16,12 +16,12 @@ if TYPE_CHECKING:  # torch takes seconds to import, and --help needs none of it
 
 EXAMPLE = """\
 examples:
-  segibn export runs/gta5_ibn --output model.onnx          ONNX, needs the extra `export`
-  segibn export runs/gta5_ibn --output model.onnx --labels uint8 frames in, label maps out
+  segibn export runs/gta5_ibn --output model.onnx            (ONNX; needs the extra `export`)
+  segibn export runs/gta5_ibn --output model.onnx --labels   (uint8 frames in, label maps out)
   segibn export runs/gta5_ibn --output model.onnx --int8 --calibrate my_frames
-                                                           faster on a CPU, a little coarser
-  segibn export runs/gta5_ibn --output model.pt2           torch.export, needs nothing more
-  segibn export runs/gta5_ibn --output model.safetensors   weights and config, for segibn
+                                                             (faster on a CPU, a little coarser)
+  segibn export runs/gta5_ibn --output model.pt2             (torch.export, needs nothing more)
+  segibn export runs/gta5_ibn --output model.safetensors     (weights and config, for segibn)
 
 A graph takes RGB frames (N, 3, H, W), float32 in 0..255, of any size, and returns logits
 (N, K, H, W). Class names, colours and the size it was scored at are in the file's metadata.

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from segibn.cli.arguments import add_datasets_argument, datasets_root
 from segibn.cli.parser import print_next, verb_parser
 from segibn.errors import SegibnError
-from segibn.files import write_text
 
 if TYPE_CHECKING:  # NumPy and pydantic take time to import, and --help needs neither
     from segibn.cli.report_inputs import Source
@@ -67,6 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from segibn import provenance
     from segibn.cli.report_entries import table_colors
     from segibn.cli.report_inputs import read_inputs
+    from segibn.files import write_text
     from segibn.report.page import Report, build_page
 
     inputs = read_inputs(arguments.inputs)

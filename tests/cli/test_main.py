@@ -21,7 +21,7 @@ from segibn.errors import LostPeerError
 ROOT = Path(segibn.__file__).resolve().parents[1]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
 SEGIBN = [sys.executable, "-m", "segibn"]
-WITHOUT_SCRIPT = {"configs", "completion", "report", "card"}
+WITHOUT_SCRIPT = {"configs", "completion"}
 NUMPY_NEEDED = {"score", "submit", "validate-submission", "compare"}
 """Their choices and defaults stand beside formulas that need numpy."""
 
