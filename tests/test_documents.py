@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 WITH_TABLES = {
     "README.md": "camera_to_camera",
     "benchmarks/README.md": "benchmarks/metrics",
+    "docs/export.md": "benchmarks/export_scores",
     "docs/inference.md": "whole_or_sliding",
     "docs/networks.md": "benchmarks/models",
     "docs/predicting.md": "benchmarks/predict_files",

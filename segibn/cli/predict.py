@@ -43,7 +43,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--images", action="append", default=[], metavar="DIR", help="the same as an INPUT"
     )
-    parser.add_argument("--output", type=Path, required=True, metavar="DIR")
+    parser.add_argument(
+        "--output", type=Path, default=Path("predictions"), metavar="DIR", help="(%(default)s)"
+    )
     _add_outputs(parser.add_argument_group("what is written"))
     _add_conduct(parser.add_argument_group("when something is there already, or broken"))
     add_inference_arguments(parser, ensemble=True)
