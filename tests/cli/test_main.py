@@ -205,7 +205,8 @@ def test_a_bug_shows_where_it_is_and_so_does_a_mistake_on_request(
 
 def test_ctrl_c_while_packages_are_imported_says_interrupted() -> None:
     code = (
-        "import os, signal; from segibn.cli import run_main\n"
+        "import os, signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "from segibn.cli import run_main\n"  # a shell's background jobs ignore SIGINT
         f"run_main(lambda _: os.kill(os.getpid(), {int(signal.SIGINT)}))"
     )
     done = subprocess.run(

@@ -167,7 +167,11 @@ def test_ctrl_c_leaves_whole_files_and_says_how_many(call, repository, tmp_path)
     out = tmp_path / "out"
     command = [sys.executable, str(repository / "tools" / "predict.py"), str(call.run)]
     command += [str(frames), "--output", str(out), "--device", "cpu"]
-    running = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=tmp_path)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:  # children inherit what is ignored, and a shell's background jobs ignore SIGINT
+        running = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=tmp_path)
+    finally:
+        signal.signal(signal.SIGINT, before)
     deadline = time.monotonic() + 60
     while len(list((out / "labels").glob("*.png"))) < 5 and time.monotonic() < deadline:
         time.sleep(0.01)
