@@ -36,6 +36,6 @@ def require(
     missing = [name for name in packages if not is_there(name)]
     if missing:
         raise error(
-            f"{purpose} needs {' and '.join(missing)}: pip install 'segibn[{extra}]' (in a "
+            f"{purpose} needs {', '.join(missing)}: pip install 'segibn[{extra}]' (in a "
             f"checkout: pip install -e '.[{extra}]'){f', or {instead}' if instead else ''}"
         )

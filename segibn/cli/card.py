@@ -67,9 +67,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     text = fill(fields | given)
     write_text(arguments.output, text)
     unstated = [name for name in field_names() if not (fields | given).get(name)]
-    print(
-        f"{arguments.output}: {len(scores)} scores; not stated: {', '.join(unstated) or 'nothing'}"
-    )
+    count = f"{len(scores)} score{'' if len(scores) == 1 else 's'}"
+    print(f"{arguments.output}: {count}; not stated: {', '.join(unstated) or 'nothing'}")
     source = folder or run.checkpoint
     if not scores:
         print_next(f"segibn evaluate {source} --output scores.json")
