@@ -128,7 +128,9 @@ def run_installed(binary: Path, folder: Path, *arguments: str) -> str:
 
 
 @pytest.mark.slow
-def test_an_installed_wheel_goes_from_an_empty_folder_to_predictions(installed, tmp_path):
+def test_an_installed_wheel_goes_from_an_empty_folder_to_predictions_and_a_report(
+    installed, tmp_path
+):
     check = (
         "import json, segibn, segibn.cli; print(json.dumps([segibn.__file__, *segibn.__path__]))"
     )
@@ -152,5 +154,10 @@ def test_an_installed_wheel_goes_from_an_empty_folder_to_predictions(installed, 
     predict = ("predict", str(checkpoints[0]), *map(str, frames), "--output", "out")
     assert "next: " in run_installed(installed, tmp_path, *predict)
     assert len(list((tmp_path / "out").rglob("*.png"))) >= 2
+    report = ("report", "demo", "--datasets", "demo/data_seed0", "--frames", "1")
+    assert "next: open report.html" in run_installed(installed, tmp_path, *report)
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert page.count("sample_ibn_b") > 1
+    assert "data:image/" in page
     config = next((tmp_path / "demo").rglob("config.yaml")).read_text()
     assert str(ROOT) not in config
