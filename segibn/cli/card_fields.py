@@ -157,6 +157,10 @@ def _frames(data: DataConfig) -> str:
         parts.append("colour jitter")
     if data.blur_sigma:
         parts.append("blur")
+    if data.noise_sigma:
+        parts.append("noise")
+    if data.jpeg_quality:
+        parts.append("JPEG compression")
     if data.augmentation_file:
         parts.append(f"augmentations of {_file_name(data.augmentation_file)}")
     return ", ".join(parts) + f"; sampling: {data.sampling.name}"

@@ -17,6 +17,7 @@ from segibn.config.sampling import SamplingConfig, UniformSampling
 Size = tuple[PositiveInt, PositiveInt]
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 NonNegativeFloat = Annotated[float, Field(ge=0.0)]
+JpegQuality = Annotated[int, Field(ge=1, le=100)]
 
 BackboneName = Literal[
     "resnet18",
@@ -161,6 +162,13 @@ class DataConfig(_Frozen):
     """Chance that a sample is jittered at all."""
     blur_sigma: tuple[NonNegativeFloat, NonNegativeFloat] | None = None
     """Range of the Gaussian blur's sigma in pixels, applied to every sample; null = none."""
+    noise_sigma: tuple[NonNegativeFloat, NonNegativeFloat] | None = None
+    """Range of the Gaussian noise's sigma in grey levels, after the blur; null = none."""
+    jpeg_quality: tuple[JpegQuality, JpegQuality] | None = None
+    """Range of the JPEG quality, 1 to 100, that the crop is compressed with, after the noise; null
+    = none."""
+    degrade_probability: Fraction = 0.5
+    """Chance that a sample gets noise, and, independently, that it is compressed."""
     augmentation_file: str | None = None
     """A pipeline of albumentations as YAML (``yaml.safe_dump(albumentations.to_dict(pipeline))``)
     that changes finished crops, after all of the above; relative to the config file that says so.
@@ -179,8 +187,10 @@ class DataConfig(_Frozen):
             low, high = getattr(self, name)
             if not 0 < low <= high:
                 raise ValueError(f"{name} {(low, high)}: give [low, high], 0 < low <= high")
-        if self.blur_sigma and self.blur_sigma[0] > self.blur_sigma[1]:
-            raise ValueError(f"blur_sigma {self.blur_sigma}: give [low, high], low <= high")
+        for name in ("blur_sigma", "noise_sigma", "jpeg_quality"):
+            limits = getattr(self, name)
+            if limits and limits[0] > limits[1]:
+                raise ValueError(f"{name} {limits}: give [low, high], low <= high")
         mixed = sum(fractions.Fraction(repr(source.share)) for source in self.mix)
         if mixed >= 1:
             raise ValueError(
