@@ -517,6 +517,9 @@ class RunConfig(_Frozen):
     def _check(self) -> "RunConfig":
         for source in self.data.sources:
             _check_classes(source.name, self.data.classes)
+        self.generalise.check_surroundings(
+            weights=self.model.weights, has_average=self.ema is not None
+        )
         return self
 
 
