@@ -11,6 +11,7 @@ from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from segibn.config.dataset_names import DatasetName
 from segibn.config.frozen import Frozen as _Frozen
+from segibn.config.generalise import GeneraliseConfig
 from segibn.config.sampling import SamplingConfig, UniformSampling
 
 Size = tuple[PositiveInt, PositiveInt]
@@ -518,6 +519,8 @@ class RunConfig(_Frozen):
     classes the classifiers start fresh. null = none."""
     loss: LossConfig = LossConfig()
     """What is minimised."""
+    generalise: GeneraliseConfig = GeneraliseConfig()
+    """Ingredients for domains that the training does not see; all are off by default."""
     optim: OptimConfig = OptimConfig()
     """Optimiser, schedule, length."""
     ema: EmaConfig | None = None
