@@ -228,6 +228,12 @@ class BackboneConfig(_Frozen):
     """conv3x3 = three 3x3 convolutions, as RobustNet's ResNet-101; residual networks only."""
     dilate_first: bool = False
     """Dilate a stage's first block too, as RobustNet does; residual networks only."""
+    ibn_affine: bool = True
+    """Whether the instance norms of variant b have weight and bias; false = RobustNet's ISW network
+    (arXiv 2103.15597), which ``generalise.whitening`` needs; residual networks only."""
+    whitening: Literal["none", "switchable"] = "none"
+    """switchable = switchable whitening (arXiv 1904.09739) at the places of variant b, instead of
+    its instance norms; it costs time at inference too; residual networks only."""
 
     @model_validator(mode="after")
     def _fits_family(self) -> "BackboneConfig":
@@ -246,7 +252,28 @@ class BackboneConfig(_Frozen):
             raise ValueError("ibn_stages and ibn_ratio need an ibn; set it or leave them out")
         if self.ibn_ratio is not None and self.ibn not in ("a", "ad", "a2"):
             raise ValueError(f"ibn {self.ibn} has no ratio to choose; leave ibn_ratio out")
+        self._check_full_norms(is_residual="resnet" in self.name or "resnext" in self.name)
         return self
+
+    def _check_full_norms(self, *, is_residual: bool) -> None:
+        changed = [
+            name
+            for name, is_set in (
+                ("ibn_affine: false", not self.ibn_affine),
+                ("whitening: switchable", self.whitening != "none"),
+            )
+            if is_set
+        ]
+        if changed and not (is_residual and self.ibn == "b"):
+            raise ValueError(
+                f"{changed[0]} changes the norms of a residual network with ibn b; set ibn to b "
+                "or leave it out"
+            )
+        if len(changed) == 2:
+            raise ValueError(
+                "switchable whitening has no instance norms, so no ibn_affine; leave one of them "
+                "out"
+            )
 
 
 class FCNHeadConfig(_Frozen):
