@@ -12,6 +12,7 @@ from pydantic import Discriminator, Field, PositiveFloat, PositiveInt, Tag, mode
 
 from segibn.config.dataset_names import DatasetName
 from segibn.config.frozen import Frozen as _Frozen
+from segibn.config.generalise import GeneraliseConfig
 from segibn.config.sampling import SamplingConfig, UniformSampling
 from segibn.config.timm_backbone import TimmBackboneConfig
 
@@ -529,6 +530,8 @@ class RunConfig(_Frozen):
     classes the classifiers start fresh. null = none."""
     loss: LossConfig = LossConfig()
     """What is minimised."""
+    generalise: GeneraliseConfig = GeneraliseConfig()
+    """Ingredients for domains that the training does not see; all are off by default."""
     optim: OptimConfig = OptimConfig()
     """Optimiser, schedule, length."""
     ema: EmaConfig | None = None

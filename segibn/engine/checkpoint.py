@@ -90,6 +90,8 @@ def training_state(updater: Updater) -> dict[str, Any]:
     if updater.average is not None:  # then the checkpoint's "model" is the average
         state["model"] = updater.model.state_dict()
         state["average_updates"] = updater.average.updates
+    if objective := updater.objective.state_dict():
+        state["objective"] = objective
     return state
 
 
@@ -113,6 +115,7 @@ def resume_training(path: Path, updater: Updater) -> int:
     if updater.average is not None:
         state = {"model": content["model"], "updates": training["average_updates"]}
         updater.average.load_state_dict(state)
+    updater.objective.load_state_dict(training.get("objective", {}))
     return content["iteration"]
 
 

@@ -142,7 +142,7 @@ def dry_run(
     with distributed.process_group(device), explained_failures(config, plan.micro_batch):
         unindexed = _unindexed(config, found, datasets_root)
         model = build_model(config, found.labels, device, checkpoint is not None)
-        updater = Updater(config, model)
+        updater = Updater(config, model, found.labels.class_names)
         first = 0 if checkpoint is None else resume_training(checkpoint, updater)
         require_same_start(run, first)
         if first == config.optim.iterations:

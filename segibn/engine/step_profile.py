@@ -119,7 +119,8 @@ def profile_steps(
     _, world = distributed.rank_and_world()
     config = _lengthened(config, warmup + steps + _AFTERWARDS)
     with distributed.process_group(device):
-        updater = Updater(config, build_model(config, found.labels, device))
+        model = build_model(config, found.labels, device)
+        updater = Updater(config, model, found.labels.class_names)
         loader = found.build_loader(config, datasets_root)
         batches = iter(loader)
         with explained_failures(config, updater.plan.micro_batch):

@@ -72,7 +72,8 @@ def train(
     run, checkpoint = open_run(output, resume)
 
     with distributed.process_group(device), StopSignals() as stop:
-        updater = Updater(config, build_model(config, labels, device, checkpoint is not None))
+        model = build_model(config, labels, device, checkpoint is not None)
+        updater = Updater(config, model, labels.class_names)
         first = 0
         if checkpoint is not None:
             first = resume_training(checkpoint, updater)

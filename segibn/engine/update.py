@@ -5,7 +5,7 @@ numbers that are still on the device. Nothing here makes the host wait for the d
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -17,19 +17,24 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from segibn import distributed
+from segibn.augment.build import build_augmentation
 from segibn.config.schema import RunConfig
 from segibn.data.batch_plan import plan_batch
 from segibn.engine.ema import WeightAverage
+from segibn.engine.objective import Step, Trainee
 from segibn.engine.optim import build_optimizer, set_learning_rate
 from segibn.engine.precision import apply_tf32, autocast, choose_dtype
+from segibn.engine.terms.build import build_objective
 from segibn.losses.build import build_criterion
+from segibn.models.perturb.build import attach_perturbations
 from segibn.models.segmenter import Segmenter
 
 Batch = dict[str, Any]
 
-COPY, FORWARD, LOSS, BACKWARD = "copy to device", "forward", "loss", "backward"
+COPY, AUGMENT = "copy to device", "augmentation"
+FORWARD, LOSS, BACKWARD = "forward", "loss", "backward"
 OPTIMISER, AVERAGE = "optimiser", "moving average"
-PARTS = (COPY, FORWARD, LOSS, BACKWARD, OPTIMISER, AVERAGE)
+PARTS = (COPY, AUGMENT, FORWARD, LOSS, BACKWARD, OPTIMISER, AVERAGE)
 """The parts of an update that a profile tells apart; what is left is bookkeeping."""
 
 
@@ -70,20 +75,24 @@ class Updater:
     Args:
         config: of the run.
         model: the bare network on its device and in its layout; batch norms already synchronised
-            where there are several ranks.
+            where there are several ranks. Gets hooks where features are to be perturbed.
+        class_names: in the order of train ids; ingredients that name classes need them.
 
     Attributes:
         model: the bare network.
         optimizer: its state is what a checkpoint must hold,
         scaler: and this one's,
-        average: and this one's, where the config asks for a moving average.
+        average: and this one's, where the config asks for a moving average,
+        objective: and that of the terms beside the segmentation loss.
         plan: how the global batch is shared out.
         dtype: what the network computes in.
         part: makes the context that one of ``PARTS`` runs in: nothing, unless a profiler puts
             ``torch.profiler.record_function`` here.
     """
 
-    def __init__(self, config: RunConfig, model: Segmenter) -> None:
+    def __init__(
+        self, config: RunConfig, model: Segmenter, class_names: Sequence[str] = ()
+    ) -> None:
         self.config, self.model = config, model
         self.part: Callable[[str], AbstractContextManager[Any]] = nullcontext
         self.device = model.pixel_mean.device
@@ -95,6 +104,10 @@ class Updater:
         self.optimizer = build_optimizer(model, config.optim, self.device)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.dtype == torch.float16)
         self.average = WeightAverage(model, config.ema.decay) if config.ema else None
+        self.augmentation = build_augmentation(config.generalise, class_names)
+        trainee = Trainee(model, self.average, class_names, self.device)
+        self.objective = build_objective(config, trainee)
+        attach_perturbations(model.backbone, config.generalise)  # after the average's copy
         if config.engine.compile:
             model.compile(dynamic=False)
         self._stepped: nn.Module = model
@@ -126,23 +139,34 @@ class Updater:
         with self.part(COPY):
             images = batch["image"].to(self.device, non_blocking=True)
             target = batch["target"].to(self.device, non_blocking=True)
+        with self.part(AUGMENT):
+            images, target, views = self._augment(images, target)
         normalizer, stops = self._agree(target, wants_to_stop)
         self.optimizer.zero_grad(set_to_none=True)
         loss = torch.zeros((), dtype=torch.float64, device=self.device)
-        micro_batches = (part.split(self.plan.micro_batch) for part in (images, target))
-        for step, (image, labels) in enumerate(zip(*micro_batches, strict=True), start=1):
+        micro_batches = (part.split(self.plan.micro_batch) for part in (images, target, *views))
+        for step, (plain, labels, *seen) in enumerate(zip(*micro_batches, strict=True), start=1):
             with self._synchronizing_at(step):
-                loss += self._backward(image, labels, normalizer)
+                loss += self._backward(plain, labels, seen, normalizer, iteration)
         loss_scale = self._loss_scale()
         self._step()
         return self._pending(iteration, batch, lr, loss_scale, loss, stops)
 
     def prepare(self, images: Tensor) -> Tensor:
-        """(N, 3, H, W) uint8 on the device -> normalised floats in the layout of the config."""
+        """(N, 3, H, W) RGB 0..255 on the device -> normalised, in the layout of the config."""
         image = self.model.normalize(images)
         if self.config.engine.channels_last:
             return image.contiguous(memory_format=torch.channels_last)
         return image.contiguous()
+
+    @torch.no_grad()
+    def _augment(self, images: Tensor, target: Tensor) -> tuple[Tensor, Tensor, list[Tensor]]:
+        """Images and targets after mixing, and the restyled views that the network is to see."""
+        if self.augmentation is None:
+            return images, target, [images] * self.objective.views
+        images, target = self.augmentation.mix(images.to(torch.float32), target)
+        views = [self.augmentation.restyle(images) for _ in range(self.objective.views)]
+        return images, target, views
 
     def _settle_buckets(self, images: Tensor) -> None:
         """Let DistributedDataParallel sort its gradients before the first update, not after it.
@@ -167,13 +191,28 @@ class Updater:
                 buffer.copy_(value)
         self._is_settled = True
 
-    def _backward(self, images: Tensor, target: Tensor, normalizer: Tensor) -> Tensor:
+    def _backward(
+        self,
+        plain: Tensor,
+        target: Tensor,
+        views: Sequence[Tensor],
+        normalizer: Tensor,
+        iteration: int,
+    ) -> Tensor:
         """Add one micro-batch's gradients; return its part of the loss."""
+        count = len(views)
+        if count > 1:
+            target, normalizer = target.repeat(count, 1, 1), normalizer * count
         with self.part(FORWARD), autocast(self.dtype, self.device):
-            output = self._stepped(self.prepare(images), resize=False)
+            image = self.prepare(torch.cat(list(views)) if count > 1 else views[0])
+            output = self._stepped(image, resize=False)
         with self.part(LOSS):
             share = 1 / self.plan.steps
             loss, _ = self.criterion(output, target, normalizer=normalizer, share=share)
+            if self.objective:
+                plain = self.prepare(plain)
+                step = Step(iteration, plain, image, target, output, count)
+                loss = loss + share * self.objective(step)
         with self.part(BACKWARD):
             self.scaler.scale(loss).backward()
         return loss.detach()

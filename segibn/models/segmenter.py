@@ -5,6 +5,7 @@ Two ways through it. `forward` takes normalised images and returns logits at inp
 keeps the logits coarse and takes the argmax piece by piece, so full frames cost little memory.
 """
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import torch
@@ -40,12 +41,14 @@ class CoarseOutput(NamedTuple):
         coarse_aux_logits: the same from the auxiliary head; None without one and outside training.
         size: (H, W) of the input.
         align_corners: how logits are resized.
+        features: those of the backbone that the logits were computed from, by name.
     """
 
     coarse_logits: Tensor
     coarse_aux_logits: Tensor | None
     size: tuple[int, int]
     align_corners: bool
+    features: Mapping[str, Tensor] | None = None
 
     @property
     def logits(self) -> Tensor:
@@ -145,7 +148,7 @@ class Segmenter(nn.Module):
         logits = self.head(features).float()
         aux_logits = self.aux_head(features).float() if has_aux else None
         if not resize:
-            return CoarseOutput(logits, aux_logits, size, self.align_corners)
+            return CoarseOutput(logits, aux_logits, size, self.align_corners, features)
         resized = None if aux_logits is None else self.resize(aux_logits, size)
         return SegmenterOutput(self.resize(logits, size), resized)
 

@@ -1,0 +1,18 @@
+"""``generalise``: what a training does for domains it never sees, beyond IBN.
+
+Each ingredient is one optional section, off until it is given; ``{}`` takes the paper's values.
+None of them is there when a trained network predicts.
+"""
+
+from segibn.config.generalise_features import FeatureSections
+from segibn.config.generalise_images import ImageSections
+from segibn.config.generalise_objective import ObjectiveSections
+
+
+class GeneraliseConfig(ImageSections, FeatureSections, ObjectiveSections):
+    """Ingredients for unseen domains, in images, features and objective."""
+
+    @property
+    def active(self) -> tuple[str, ...]:
+        """Names of the ingredients that are switched on, in the order of their fields."""
+        return tuple(name for name in type(self).model_fields if getattr(self, name) is not None)

@@ -1,0 +1,26 @@
+"""From the ``generalise`` section to the terms of the objective: names become objects here."""
+
+from collections.abc import Callable
+from typing import Any
+
+from segibn.config.schema import RunConfig
+from segibn.engine.objective import Objective, Term, Trainee
+
+TERMS: dict[str, Callable[[Any, RunConfig, Trainee], Term]] = {}
+"""Section of ``generalise`` -> builder of (the section, the whole config, the trainee)."""
+
+
+def build_objective(config: RunConfig, trainee: Trainee) -> Objective:
+    """Build the terms that are on.
+
+    Raises:
+        ConfigError: a term needs what the config does not give.
+    """
+    sections = {name: getattr(config.generalise, name) for name in TERMS}
+    return Objective(
+        [
+            TERMS[name](section, config, trainee)
+            for name, section in sections.items()
+            if section is not None
+        ]
+    )
