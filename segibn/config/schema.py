@@ -5,14 +5,16 @@ here). Unknown keys are errors. Sizes are (H, W) in pixels. Defaults live here a
 """
 
 import fractions
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import Discriminator, Field, PositiveFloat, PositiveInt, Tag, model_validator
 
 from segibn.config.dataset_names import DatasetName
 from segibn.config.frozen import Frozen as _Frozen
 from segibn.config.generalise import GeneraliseConfig
 from segibn.config.sampling import SamplingConfig, UniformSampling
+from segibn.config.timm_backbone import TimmBackboneConfig
 
 Size = tuple[PositiveInt, PositiveInt]
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -235,6 +237,11 @@ class BackboneConfig(_Frozen):
     """switchable = switchable whitening (arXiv 1904.09739) at the places of variant b, instead of
     its instance norms; it costs time at inference too; residual networks only."""
 
+    @property
+    def network(self) -> str:
+        """What tables and records call the network."""
+        return self.name
+
     @model_validator(mode="after")
     def _fits_family(self) -> "BackboneConfig":
         light = self.name in ("mobilenet_v2", "shufflenet_v2")
@@ -276,6 +283,18 @@ class BackboneConfig(_Frozen):
             )
 
 
+def _backbone_kind(value: Any) -> str:
+    """Which section a backbone's is; a name that is left out is the default one."""
+    name = value.get("name") if isinstance(value, Mapping) else getattr(value, "name", None)
+    return "timm" if name == "timm" else "own"
+
+
+AnyBackboneConfig = Annotated[
+    Annotated[BackboneConfig, Tag("own")] | Annotated[TimmBackboneConfig, Tag("timm")],
+    Discriminator(_backbone_kind),
+]
+
+
 class FCNHeadConfig(_Frozen):
     """conv 3x3, batch norm, ReLU, dropout, 1x1 classifier: the paper's head at stride 8."""
 
@@ -287,6 +306,15 @@ class FCNHeadConfig(_Frozen):
     """Dilation of the 3x3 convolution; 6 at output stride 16 is both faster and better."""
     dropout: Fraction = 0.1
     """Share of channels dropped before the classifier."""
+
+
+class LinearHeadConfig(_Frozen):
+    """Batch norm and a 1x1 classifier on the last feature (arXiv 2304.07193, section 7.4)."""
+
+    name: Literal["linear"]
+    """linear."""
+    dropout: Fraction = 0.0
+    """Share of values dropped before the classifier."""
 
 
 class DeepLabV3HeadConfig(_Frozen):
@@ -326,7 +354,8 @@ class DeepLabV3PlusHeadConfig(_Frozen):
 
 
 HeadConfig = Annotated[
-    FCNHeadConfig | DeepLabV3HeadConfig | DeepLabV3PlusHeadConfig, Field(discriminator="name")
+    FCNHeadConfig | LinearHeadConfig | DeepLabV3HeadConfig | DeepLabV3PlusHeadConfig,
+    Field(discriminator="name"),
 ]
 
 
@@ -344,7 +373,7 @@ class AuxHeadConfig(_Frozen):
 class ModelConfig(_Frozen):
     """The network: backbone, head, and the weights it starts from."""
 
-    backbone: BackboneConfig = BackboneConfig()
+    backbone: AnyBackboneConfig = BackboneConfig()
     """The encoder."""
     head: HeadConfig = FCNHeadConfig(name="fcn")
     """The decoder."""
@@ -353,8 +382,8 @@ class ModelConfig(_Frozen):
     align_corners: bool = False
     """How logits are resized; true for converted RobustNet networks, which were trained so."""
     weights: str = "none"
-    """Start of the backbone: ``ibn_net`` (official release), ``torchvision``, ``none``, or a
-    file (.pth, .pt, .safetensors)."""
+    """Start of the backbone: ``ibn_net`` (official release), ``torchvision``, for timm's backbones
+    ``timm``, ``none``, or a file (.pth, .pt, .safetensors)."""
     weights_match: Literal["exact", "plain", "partial"] = "exact"
     """How well the weights must fit the backbone. exact = every key and shape, else an error; plain
     = a plain network's file may fill an IBN backbone, halves of a norm taking its channels, norms
@@ -366,11 +395,20 @@ class ModelConfig(_Frozen):
         rates = getattr(self.head, "atrous_rates", None)
         stride = self.backbone.output_stride
         for other, standard in ATROUS_RATES.items():
-            if rates == standard and other != stride:
+            if stride is not None and rates == standard and other != stride:
                 raise ValueError(
                     f"head.atrous_rates {rates} belong to output_stride {other}; at stride "
                     f"{stride} use {ATROUS_RATES[stride]} or leave them out"
                 )
+        is_timm = self.backbone.name == "timm"
+        if self.weights in (("ibn_net", "torchvision") if is_timm else ("timm",)):
+            ours = "timm" if is_timm else "ibn_net, torchvision"
+            raise ValueError(
+                f"weights {self.weights} are not of backbone {self.backbone.name}; use {ours}, "
+                "none or a file"
+            )
+        if is_timm and self.weights_match == "plain":
+            raise ValueError("weights_match plain is for IBN; timm's have exact and partial")
         return self
 
 
