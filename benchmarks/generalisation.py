@@ -5,7 +5,8 @@ Trains every row of `generalisation_plan.py` with every seed, scores it on the s
 targets, and compares it with the plain network on the same seeds and frames. A finished run is
 not trained again, so that the command may be given to several processes with different seeds, and
 then once with all seeds and `--results` for the table. Settings are chosen by `--read selection`;
-`--read report` reads the frames that nothing was chosen on, with seeds of its own.
+`--read report` reads the frames that nothing was chosen on, with seeds of its own. `--time`
+measures what a training step of each row costs, and trains nothing else.
 """
 
 import argparse
@@ -30,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         rows = chosen_rows(options)
         configs = {row: [row_config(options, row, seed) for seed in options.seeds] for row in rows}
-        return run(options, configs)
+        return time_steps(options, configs) if options.time else run(options, configs)
     except SegibnError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -49,9 +50,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--seeds", nargs="+", type=int, default=[0], metavar="SEED")
     add_datasets_argument(parser)
-    parser.add_argument(
-        "--output", type=Path, required=True, metavar="RUNS", help="folder for the run folders"
-    )
+    parser.add_argument("--output", type=Path, metavar="RUNS", help="folder for the run folders")
     parser.add_argument(
         "--results", type=Path, metavar="DIR", help="also write <shift>.json in this folder"
     )
@@ -70,6 +69,10 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--resamples", type=int, default=10_000, help="of the frames, for the intervals"
     )
+    parser.add_argument(
+        "--time", action="store_true", help="time training steps; --results writes step_time.json"
+    )
+    parser.add_argument("--pairs", type=int, default=20, help="steps of each to time (20)")
     return parser
 
 
@@ -114,6 +117,7 @@ def run(options: argparse.Namespace, configs: dict[str, list[RunConfig]]) -> int
     """Train what is not there, score it, print the table and write the results if asked to.
 
     Raises:
+        ConfigError: there is no --output.
         SegibnError: a seed was read for the other part, a training failed or was stopped.
     """
     from benchmarks.generalisation_results import Reading, require_other_seeds, write_results
@@ -128,6 +132,16 @@ def run(options: argparse.Namespace, configs: dict[str, list[RunConfig]]) -> int
             print(reading.describe_last(row), flush=True)
     if options.results is not None:
         print(f"results: {write_results(reading, options)}")
+    return 0
+
+
+def time_steps(options: argparse.Namespace, configs: dict[str, list[RunConfig]]) -> int:
+    """Time training steps, print the table and write `step_time.json` if asked to."""
+    from benchmarks.generalisation_time import time_rows, write_times
+
+    records = time_rows(options, configs, datasets_root(options.datasets))
+    if options.results is not None:
+        print(f"times: {write_times(options.results, records)}")
     return 0
 
 
