@@ -64,9 +64,10 @@ def bootstrap_intervals(
         how: None = the defaults.
     """
     how = how or Resampling()
-    sums = _resampled_sums(counts, how)
+    sums = resampled_sums(counts, how)
     return Intervals(
-        _quantiles(miou_of(sums, policy), how.level), _quantiles(iou_of(sums, policy), how.level)
+        quantile_bounds(miou_of(sums, policy), how.level),
+        quantile_bounds(iou_of(sums, policy), how.level),
     )
 
 
@@ -82,9 +83,9 @@ def difference_intervals(
         how: None = the defaults.
     """
     how = how or Resampling()
-    sums = _resampled_sums(np.stack([a, b], axis=1), how)
+    sums = resampled_sums(np.stack([a, b], axis=1), how)
     bounds = [
-        _quantiles(score(sums[:, 1], policy) - score(sums[:, 0], policy), how.level)
+        quantile_bounds(score(sums[:, 1], policy) - score(sums[:, 0], policy), how.level)
         for score in (miou_of, iou_of)
     ]
     return Intervals(*bounds)
@@ -148,7 +149,7 @@ def holm_adjusted(p_values: NDArray[np.float64]) -> NDArray[np.float64]:
     return adjusted
 
 
-def _resampled_sums(counts: NDArray[np.int64], how: Resampling) -> NDArray[np.float64]:
+def resampled_sums(counts: NDArray[np.int64], how: Resampling) -> NDArray[np.float64]:
     """Sum the counts of n frames drawn with replacement: (n, ...) -> (B, ...), whole numbers.
 
     How often each frame was drawn, times the counts: one matrix product, in chunks. Whole numbers
@@ -173,7 +174,7 @@ def _chunks(resamples: int, n: int) -> Iterator[int]:
     return (min(size, resamples - start) for start in range(0, resamples, size))
 
 
-def _quantiles(samples: NDArray[np.float64], level: float) -> NDArray[np.float64]:
+def quantile_bounds(samples: NDArray[np.float64], level: float) -> NDArray[np.float64]:
     """(B, ...) -> (2, ...): what leaves the same share of the defined samples on either side."""
     tail = (1 - level) / 2
     bounds = np.full((2, *samples.shape[1:]), np.nan)

@@ -1,0 +1,140 @@
+"""What `generalisation.py` runs: three shifts and the ingredients to try on each, as two tables.
+
+A new ingredient takes one entry in `INGREDIENTS`: its config overrides, and the paper it is from.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from segibn.cli.arguments import parse_labelled_set
+from segibn.config.schema import DatasetConfig
+from segibn.config.shipped import configs_folder
+from segibn.errors import ConfigError
+
+PLAIN = "plain"
+"""The row that all others are compared with."""
+
+
+@dataclass(frozen=True)
+class Shift:
+    """From one domain to others.
+
+    Attributes:
+        title: the question, for tables.
+        config: name of the shipped config that every row starts from.
+        source: the label, among the sets, of the domain that is trained on.
+        selection: what settings may be chosen on: labelled sets as the command line writes them,
+            lists of frames by their names in `configs/lists`.
+        report: what is read once, at the end.
+        policy: what is averaged, see `segibn.evaluation.metrics.POLICIES`.
+        adjusted: row -> overrides that this shift needs beside the row's own.
+    """
+
+    title: str
+    config: str
+    source: str
+    selection: tuple[str, ...]
+    report: tuple[str, ...]
+    policy: str = "cityscapes"
+    adjusted: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def sets(self, part: str) -> dict[str, DatasetConfig]:
+        """Label -> set of "selection" or "report"."""
+        return dict(parse_labelled_set(_with_lists(text)) for text in getattr(self, part))
+
+    def targets(self, part: str) -> tuple[str, ...]:
+        """Labels of the sets of other domains than the source."""
+        return tuple(label for label in self.sets(part) if label != self.source)
+
+
+SHIFTS: dict[str, Shift] = {
+    "sample": Shift(
+        title="painted frames, game look to camera look",
+        config="base/sample",
+        source="game",
+        selection=("game=gta5:val", "camera=cityscapes:val"),
+        report=("game=gta5:val", "camera=cityscapes:val"),
+    ),
+    "camera": Shift(
+        title="real frames, CamVid to Cityscapes and BDD100K, 11 classes",
+        config="real/base/camera_small",
+        source="camvid",
+        selection=("camvid=camvid:val@camvid_frames_val.txt",),
+        report=(
+            "camvid=camvid:val@camvid_frames_val.txt",
+            "cityscapes=cityscapes:train@cityscapes_aachen8.txt",
+            "bdd100k=bdd100k_semseg:train@bdd100k_semseg16.txt",
+        ),
+    ),
+    "day_night": Shift(
+        title="real frames, bright to dark BDD100K, drivable area",
+        config="real/base/day_night_small",
+        source="day",
+        selection=(
+            "day=bdd100k_drivable:train+val@bdd100k_day_val.txt",
+            "night=bdd100k_drivable:train+val@bdd100k_night_choose.txt",
+        ),
+        report=(
+            "day=bdd100k_drivable:train+val@bdd100k_day_val.txt",
+            "night=bdd100k_drivable:train+val@bdd100k_night_report.txt",
+        ),
+        policy="bdd100k",  # the mean over the classes that the targets hold: definition A
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Ingredient:
+    """One row of the table.
+
+    Attributes:
+        title: what it is, for tables.
+        overrides: of the config of the row it is added to.
+        paper: where it is from.
+        on: the row that it is added to; None = the shift's config as it is.
+        needs_weights: it compares with the features of pretrained weights, so that the runner
+            must be given some (`--weights FILE`).
+    """
+
+    title: str
+    overrides: tuple[str, ...] = ()
+    paper: str = ""
+    on: str | None = "ibn_b"
+    needs_weights: bool = False
+
+
+IBN_NET = "Pan et al., ECCV 2018"
+
+INGREDIENTS: dict[str, Ingredient] = {
+    PLAIN: Ingredient("batch norm alone", on=None),
+    "ibn_a": Ingredient("IBN-a", ("model.backbone.ibn=a",), IBN_NET, on=PLAIN),
+    "ibn_b": Ingredient("IBN-b", ("model.backbone.ibn=b",), IBN_NET, on=PLAIN),
+}
+
+
+def row_overrides(shift: Shift, row: str) -> list[str]:
+    """Return the config overrides of a row: those of the rows it builds on first.
+
+    Raises:
+        ConfigError: there is no such row.
+    """
+    found = ingredient(row)
+    before = [] if found.on is None else row_overrides(shift, found.on)
+    return [*before, *found.overrides, *shift.adjusted.get(row, ())]
+
+
+def ingredient(row: str) -> Ingredient:
+    """Return the entry of a row.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    if row not in INGREDIENTS:
+        raise ConfigError(f"no row '{row}'; there are {', '.join(INGREDIENTS)}")
+    return INGREDIENTS[row]
+
+
+def _with_lists(text: str) -> str:
+    """Give a list of frames its path: it lies with the shipped configs."""
+    head, at, name = text.partition("@")
+    return f"{head}@{configs_folder() / 'lists' / name}" if at else text
