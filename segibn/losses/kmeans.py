@@ -56,9 +56,7 @@ class _RunCosts:
         return np.maximum(squares - total**2 / np.maximum(end - start, 1), 0.0)
 
 
-def _add_cluster(
-    best: np.ndarray, costs: _RunCosts, count: int
-) -> tuple[np.ndarray, np.ndarray]:
+def _add_cluster(best: np.ndarray, costs: _RunCosts, count: int) -> tuple[np.ndarray, np.ndarray]:
     """Least costs of the first j values in ``count`` clusters, and the start of the last one.
 
     Args:

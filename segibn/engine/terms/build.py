@@ -5,8 +5,11 @@ from typing import Any
 
 from segibn.config.schema import RunConfig
 from segibn.engine.objective import Objective, Term, Trainee
+from segibn.engine.terms.whitening import build_whitening
 
-TERMS: dict[str, Callable[[Any, RunConfig, Trainee], Term]] = {}
+TERMS: dict[str, Callable[[Any, RunConfig, Trainee], Term]] = {
+    "whitening": build_whitening,
+}
 """Section of ``generalise`` -> builder of (the section, the whole config, the trainee)."""
 
 
