@@ -93,11 +93,7 @@ def shift_hue(image: Tensor, shift: Tensor) -> Tensor:
     )
     turned = sixths + 6.0 * shift.view(-1, 1, 1)
     channels = []
-    for offset in (
-        5.0,
-        3.0,
-        1.0,
-    ):  # how far a channel is below the value, from its place on the circle
+    for offset in (5.0, 3.0, 1.0):  # a channel's place on the circle says how far below the value
         place = (turned + offset) % 6.0
         channels.append(value - chroma * torch.minimum(place, 4.0 - place).clamp(0.0, 1.0))
     return torch.stack(channels, dim=1)

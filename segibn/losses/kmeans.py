@@ -94,7 +94,7 @@ def _add_cluster(best: np.ndarray, costs: _RunCosts, count: int) -> tuple[np.nda
 def _least(
     best: np.ndarray, costs: _RunCosts, ends: np.ndarray, first: np.ndarray, last: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """For each end the least ``best[i] + costs(i, end)`` over first <= i <= last, and its first i."""
+    """For each end the least ``best[i] + costs(i, end)``, first <= i <= last, and its first i."""
     counts = last - first + 1
     offsets = np.cumsum(counts) - counts
     owner = np.repeat(np.arange(len(ends)), counts)

@@ -47,9 +47,8 @@ def test_each_image_is_blurred_by_its_own_sigma_as_torchvision_does(image) -> No
     expected = [TF.gaussian_blur(x, [9, 9], [s, s]) for x, s in zip(image, sigmas, strict=True)]
     inner = (..., slice(4, -4), slice(4, -4))  # torchvision mirrors borders
     torch.testing.assert_close(changed[inner], torch.stack(expected)[inner])
-    torch.testing.assert_close(
-        blur(torch.full((1, 3, 2, 2), 9.0), torch.ones(1), 4), torch.full((1, 3, 2, 2), 9.0)
-    )
+    flat = torch.full((1, 3, 2, 2), 9.0)
+    torch.testing.assert_close(blur(flat, torch.ones(1), 4), flat)
 
 
 def test_the_change_stays_in_range_and_follows_the_global_seed(image) -> None:
@@ -61,7 +60,7 @@ def test_the_change_stays_in_range_and_follows_the_global_seed(image) -> None:
     assert not torch.allclose(first, other)
     for changed in (first, other):
         assert changed.shape == image.shape
-        assert 0 <= changed.min()
+        assert changed.min() >= 0
         assert changed.max() <= 255.001
         assert not torch.allclose(changed, image, atol=5)
 

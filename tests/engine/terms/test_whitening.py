@@ -50,6 +50,9 @@ def assert_equal_trees(first: object, second: object) -> None:
         assert first.keys() == second.keys()
         for key, value in first.items():
             assert_equal_trees(value, second[key])
+    elif isinstance(first, list):
+        for one, two in zip(first, second, strict=True):
+            assert_equal_trees(one, two)
     elif isinstance(first, Tensor):
         assert torch.equal(first, second)
     else:
@@ -130,9 +133,9 @@ def _lowest_of_three_clusters_ends_before(values: np.ndarray) -> float:
     """Least value of the second cluster: Lloyd's iterations from many starts, the best kept."""
     ordered, best = np.sort(values), (np.inf, 0.0)
     rng = np.random.default_rng(0)
-    for start in range(30):
+    for start in range(10):
         centres = np.sort(rng.choice(ordered, 3, replace=False)) + 1e-12 * start
-        for _ in range(300):
+        for _ in range(100):
             nearest = np.abs(ordered[:, None] - centres).argmin(1)
             centres = np.array([ordered[nearest == k].mean() for k in range(3)])
         cost = ((ordered - centres[nearest]) ** 2).sum()
@@ -188,13 +191,14 @@ def test_norms_without_weight_and_bias_are_found_in_the_deep_stem_too() -> None:
     assert all(isinstance(m, InstanceNorm2d) and not m.affine for m in taps.norms.values())
 
 
-def test_a_run_cut_before_in_and_after_the_statistics_ends_with_the_same_bits(
+def test_a_run_cut_in_and_after_the_statistics_ends_with_the_same_bits(
     blocks: Path, blocks_config: Path, tmp_path: Path
 ) -> None:
     common = ["engine.checkpoint_every=1", "engine.keep_checkpoints=9", "data.val=null", PARTS]
     # Two micro-batches an update; without dropout, whose numbers in the second would follow from
     # what the first one's statistics pass drew.
     common += ["engine.max_micro_batch=1", "model.head.dropout=0", "model.aux_head.dropout=0"]
+    common += ["optim.iterations=5"]
     without = load_config(blocks_config, common)
     train(without, datasets_root=blocks, output=tmp_path / "without")
     config = load_config(blocks_config, [*common, ISW])
@@ -207,12 +211,12 @@ def test_a_run_cut_before_in_and_after_the_statistics_ends_with_the_same_bits(
     state = expected["training"]["objective"]["whitening"]
     assert state["images"].item() == 4
     assert all(0 < mask.sum() < mask.numel() / 2 for mask in state["masks"].values())
-    for cut in (1, 2, 3, 5):
+    for cut in (2, 3, 4):
         run, part = tmp_path / f"cut{cut}", whole.with_name(f"iteration_{cut:08d}.pt")
         train(config, datasets_root=blocks, output=run, resume=str(part))
         found = read_checkpoint(run / "checkpoints/last.pt")
         for key in ("iteration", "model", "training"):
-            assert_equal_trees(expected[key], found[key], key)
+            assert_equal_trees(expected[key], found[key])
         assert losses_of(run) == losses[cut:]
 
 
@@ -271,6 +275,7 @@ dist.destroy_process_group()
 """
 
 
+@pytest.mark.slow
 def test_two_ranks_find_the_masks_of_one_process(tmp_path: Path) -> None:
     (tmp_path / "worker.py").write_text(WORKER)
     launch = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
