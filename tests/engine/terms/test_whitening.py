@@ -123,24 +123,26 @@ def test_isw_whitens_what_moved_in_its_statistics_pass_and_nothing_before() -> N
         above = np.triu_indices(NORMS[name], 1)
         assert len(moved[name]) == 8
         variance = np.mean(moved[name], axis=0)[above]
-        sensitive = variance >= _lowest_of_three_clusters_ends_before(variance)
+        sensitive = variance >= _start_of_second_cluster(variance)
         assert 0 < sensitive.mean() < 1
         expected.append(np.mean([np.abs(matrix[above][sensitive]).mean() for matrix in matrices]))
     assert term(step).item() == pytest.approx(np.mean(expected), rel=1e-3)
 
 
-def _lowest_of_three_clusters_ends_before(values: np.ndarray) -> float:
-    """Least value of the second cluster: Lloyd's iterations from many starts, the best kept."""
-    ordered, best = np.sort(values), (np.inf, 0.0)
-    rng = np.random.default_rng(0)
-    for start in range(10):
-        centres = np.sort(rng.choice(ordered, 3, replace=False)) + 1e-12 * start
-        for _ in range(100):
-            nearest = np.abs(ordered[:, None] - centres).argmin(1)
-            centres = np.array([ordered[nearest == k].mean() for k in range(3)])
-        cost = ((ordered - centres[nearest]) ** 2).sum()
-        best = min(best, (cost, ordered[nearest == 1][0]))
-    return best[1]
+def _start_of_second_cluster(values: np.ndarray) -> float:
+    """Least value of the second of three clusters: every pair of starts is tried."""
+    ordered = np.sort(values)
+    sums, squares = (np.append(0, np.cumsum(ordered**power)) for power in (1, 2))
+
+    def cost(start, end):
+        return squares[end] - squares[start] - (sums[end] - sums[start]) ** 2 / (end - start)
+
+    size, best = len(ordered), (np.inf, 0)
+    for second in range(1, size - 1):
+        thirds = np.arange(second + 1, size)
+        rest = (cost(second, thirds) + cost(thirds, size)).min()
+        best = min(best, (cost(0, second) + rest, second))
+    return ordered[best[1]]
 
 
 def test_the_statistics_pass_leaves_the_network_as_it_is() -> None:
