@@ -15,6 +15,10 @@ TERMS: dict[str, Callable[[Any, RunConfig, Trainee], Term]] = {
     "texture": build_texture,
     "consistency": build_consistency,
     "mean_teacher": build_mean_teacher,
+from segibn.engine.terms.whitening import build_whitening
+
+TERMS: dict[str, Callable[[Any, RunConfig, Trainee], Term]] = {
+    "whitening": build_whitening,
 }
 """Section of ``generalise`` -> builder of (the section, the whole config, the trainee)."""
 
