@@ -149,6 +149,21 @@ def test_what_costs_at_home_is_not_recommended(results: Path) -> None:
     assert "Take: IBN-b." in filled("generalisation/recipes", results)
 
 
+def test_a_shift_read_on_its_source_alone_has_a_table_and_no_recommendation(results: Path) -> None:
+    file = results / "generalisation/shift.json"
+    content = json.loads(file.read_text())
+    part = content["parts"].pop("report") | {"targets": []}
+    for one in part["rows"]:
+        del one["scores"]["night"], one["selection_seeds"]
+    content["parts"]["selection"] = part
+    file.write_text(json.dumps(content))
+    text = filled("generalisation/shift", results)
+    assert "| IBN-b (Someone, 2020) | batch norm alone | 51.5±0.7 [50.5, 52.5] | +0.5 " in text
+    assert "What settings were chosen on." in text
+    with pytest.raises(SegibnError, match="no results of a shift with a target"):
+        filled("generalisation/recipes", results)
+
+
 @pytest.mark.parametrize(
     ("seeds", "half", "verdict"),
     [
