@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from segibn.analysis.weather import fog, night, rain
+from segibn.data.degrade import compress
 from segibn.models.segmenter import Segmenter
 
 Image = NDArray[np.uint8]
@@ -97,9 +98,7 @@ def noise(image: Image, level: int, rng: np.random.Generator) -> Image:
 
 def jpeg(image: Image, level: int, _rng: np.random.Generator) -> Image:
     """Compress and decode again."""
-    quality = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITIES[level - 1]]
-    _, data = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), quality)
-    return cv2.cvtColor(cv2.imdecode(data, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+    return compress(image, JPEG_QUALITIES[level - 1])
 
 
 PAPER: dict[str, InputShift] = {

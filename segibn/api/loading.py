@@ -84,9 +84,9 @@ def build(
     Args:
         config: name of a shipped config, such as "gta5_ibn", or the path of a YAML file.
         overrides: values to replace, such as ["model.backbone.ibn=b"].
-        weights: what the backbone starts from: "none", "ibn_net", "torchvision" (downloaded if
-            need be) or a file; None = what the config says if that is on this machine already,
-            else random values and a warning.
+        weights: what the backbone starts from: "none", "ibn_net", "torchvision", "timm"
+            (downloaded if need be) or a file; None = what the config says if that is on this
+            machine already, else random values and a warning.
         device: where to compute; None = the GPU if there is one.
 
     Returns:
@@ -130,6 +130,13 @@ def locate(source: str | Path) -> Path:
 def _weights_at_hand(run: RunConfig) -> str:
     """The config's weights if nothing has to be downloaded for them, else "none" and a warning."""
     wanted, backbone = run.model.weights, run.model.backbone
+    if wanted == "timm":  # whose cache has no interface to ask
+        warnings.warn(
+            f"{run.name} starts from timm's weights of {backbone.network}; its backbone is random. "
+            "weights='timm' gets them, weights='none' says that this is meant",
+            stacklevel=3,
+        )
+        return "none"
     if wanted not in RELEASES:
         return wanted
     published = find_published(wanted, backbone.name, backbone.ibn)

@@ -185,7 +185,7 @@ class LoadedModel:
         if self.config is not None:
             backbone, head = self.config.model.backbone, self.config.model.head.name
             ibn = "no IBN" if backbone.ibn == "none" else f"IBN-{backbone.ibn}"
-            network = f"{backbone.name}, {ibn}, {head}"
+            network = f"{backbone.network}, {ibn}, {head}"
             state = f" iteration {self.iteration}," if self.iteration else " untrained,"
         return (
             f"LoadedModel({self.name}: {network}; {len(self.class_names)} classes,{state} "

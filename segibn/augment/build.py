@@ -9,15 +9,60 @@ from typing import Any
 
 from torch import Tensor
 
+from segibn.augment.amplitude_mix import AmplitudeMix
+from segibn.augment.copy_paste import CopyPaste
+from segibn.augment.pasta import Pasta
+from segibn.augment.random_convolution import RandomConvolution
 from segibn.config.generalise import GeneraliseConfig
+from segibn.errors import ConfigError
 
 Restyle = Callable[[Tensor], Tensor]
 Mix = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
-RESTYLING: dict[str, Callable[..., Restyle]] = {}
+THINGS = frozenset(
+    {
+        "pole",
+        "traffic light",
+        "traffic sign",
+        "sign",
+        "person",
+        "pedestrian",
+        "rider",
+        "bicyclist",
+        "truck",
+        "bus",
+        "train",
+        "motorcycle",
+        "bicycle",
+    }
+)
+"""Names, in any of the class schemes, of countable things; without cars, which are not rare."""
+
+
+def _build_copy_paste(
+    class_names: Sequence[str], classes: Sequence[str] | None, count: int, probability: float
+) -> CopyPaste:
+    if classes is None:
+        classes = [name for name in class_names if name in THINGS]
+    unknown = [name for name in classes if name not in class_names]
+    if unknown or not classes:
+        problem = f"no such class: {', '.join(unknown)}" if unknown else "no class is a thing"
+        raise ConfigError(
+            f"generalise.copy_paste.classes: {problem}; name some of the training's classes: "
+            + ", ".join(class_names)
+        )
+    train_ids = sorted({list(class_names).index(name) for name in classes})
+    return CopyPaste(tuple(train_ids), count, probability)
+
+
+RESTYLING: dict[str, Callable[..., Restyle]] = {
+    "amplitude_mix": AmplitudeMix,
+    "pasta": Pasta,
+    "random_convolution": RandomConvolution,
+}
 """Section of the config -> what changes the look of images; applied in this order."""
 
-MIXING: dict[str, Callable[..., Mix]] = {}
+MIXING: dict[str, Callable[..., Mix]] = {"copy_paste": _build_copy_paste}
 """Section of the config -> what changes images and targets together; applied before."""
 
 

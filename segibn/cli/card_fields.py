@@ -33,7 +33,7 @@ def network_fields(
         "num_classes": str(len(class_names)),
         "summary": f"{backbone}, {model.head.name}",
         "backbone": backbone,
-        "output_stride": str(model.backbone.output_stride),
+        "output_stride": str(model.backbone.output_stride or "the network's own"),
         "head": model.head.name + aux,
         "parameters": f"{num_parameters:,} ({num_parameters / 1e6:.2f} M)",
         "weights": _weights(config),
@@ -91,7 +91,7 @@ def data_terms(config: RunConfig) -> str:
 
 def _backbone(config: RunConfig) -> str:
     backbone = config.model.backbone
-    return backbone.name + (", no IBN" if backbone.ibn == "none" else f", IBN-{backbone.ibn}")
+    return backbone.network + (", no IBN" if backbone.ibn == "none" else f", IBN-{backbone.ibn}")
 
 
 def _published(config: RunConfig) -> Any:
@@ -157,6 +157,10 @@ def _frames(data: DataConfig) -> str:
         parts.append("colour jitter")
     if data.blur_sigma:
         parts.append("blur")
+    if data.noise_sigma:
+        parts.append("noise")
+    if data.jpeg_quality:
+        parts.append("JPEG compression")
     if data.augmentation_file:
         parts.append(f"augmentations of {_file_name(data.augmentation_file)}")
     return ", ".join(parts) + f"; sampling: {data.sampling.name}"

@@ -197,7 +197,7 @@ def _one_of_each(runs: Sequence[str | Path]) -> "dict[str, TrainedRun]":
 
     found: dict[str, TrainedRun] = {}
     loaded = [load_run(path) for path in runs]
-    several = len({run.config.model.backbone.name for run in loaded}) > 1
+    several = len({run.config.model.backbone.network for run in loaded}) > 1
     for run in loaded:
         if run.class_names != loaded[0].class_names:
             raise ConfigError(
@@ -206,7 +206,7 @@ def _one_of_each(runs: Sequence[str | Path]) -> "dict[str, TrainedRun]":
             )
         ibn = run.config.model.backbone.ibn
         title = "no IBN" if ibn == "none" else f"IBN-{ibn}"
-        found.setdefault(f"{run.config.model.backbone.name} {title}" if several else title, run)
+        found.setdefault(f"{run.config.model.backbone.network} {title}" if several else title, run)
     return found
 
 

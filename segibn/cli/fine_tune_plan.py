@@ -179,7 +179,7 @@ def choose_source(config: RunConfig, sources: Sequence[Source]) -> Source:
 
 
 def _network(config: RunConfig) -> tuple[str, str]:
-    return config.model.backbone.name, config.model.backbone.ibn
+    return config.model.backbone.network, config.model.backbone.ibn
 
 
 def _trained_source(path: str) -> Source:

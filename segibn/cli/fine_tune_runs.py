@@ -125,7 +125,7 @@ def _keep_source(training: Training, sha256: str, run: Path) -> None:
         {
             "config": source.config.name,
             "train": source.train,
-            "network": backbone.name,
+            "network": backbone.network,
             "ibn": backbone.ibn,
             "seed": source.config.seed,
             "iteration": source.iteration,

@@ -68,7 +68,7 @@ def _facts(source: Source, iteration: int | None) -> Pairs:
     network, trained = "", ""
     if config is not None:
         model = config.model
-        network = _network(model.backbone.name, model.backbone.ibn, model.head.name)
+        network = _network(model.backbone.network, model.backbone.ibn, model.head.name)
         trained = train_name(config.data)
     elif "network" in record:
         given = (record["network"], record.get("ibn", "none"), record.get("head", ""))

@@ -62,7 +62,7 @@ class TrainedRun:
         own: dict[str, Any] = {
             "config": self.config.name,
             "train": train_name(self.config.data),
-            "network": backbone.name,
+            "network": backbone.network,
             "head": self.config.model.head.name,
             "ibn": backbone.ibn,
             "seed": self.config.seed,

@@ -4,6 +4,8 @@ Each ingredient is one optional section, off until it is given; ``{}`` takes the
 None of them is there when a trained network predicts.
 """
 
+from pydantic import model_validator
+
 from segibn.config.generalise_features import FeatureSections
 from segibn.config.generalise_images import ImageSections
 from segibn.config.generalise_objective import ObjectiveSections
@@ -16,3 +18,14 @@ class GeneraliseConfig(ImageSections, FeatureSections, ObjectiveSections):
     def active(self) -> tuple[str, ...]:
         """Names of the ingredients that are switched on, in the order of their fields."""
         return tuple(name for name in type(self).model_fields if getattr(self, name) is not None)
+
+    @model_validator(mode="after")
+    def _check(self) -> "GeneraliseConfig":
+        looks = [name for name in ImageSections.model_fields if name != "copy_paste"]
+        looks += FeatureSections.model_fields
+        if self.consistency is not None and not set(looks) & set(self.active):
+            raise ValueError(
+                "consistency: nothing tells the two views of an image apart; add an ingredient "
+                f"that changes images or features ({', '.join(looks)}) or leave consistency out"
+            )
+        return self

@@ -1,7 +1,114 @@
 """``generalise``: terms of the objective beside the segmentation loss."""
 
+from typing import Annotated, Literal
+
+from pydantic import Field, PositiveFloat
+
 from segibn.config.frozen import Frozen
+
+_Fraction = Annotated[float, Field(gt=0.0, le=1.0)]
+_Weight = Annotated[float, Field(ge=0.0)]
+
+
+class FeatureDistanceConfig(Frozen):
+    """ImageNet-feature distance on things (DAFormer, arXiv 2111.14887, section 3.2).
+
+    A frozen ImageNet network of the same kind as the backbone sees the plain image; the trained
+    network's feature, of the restyled image where there is restyling (as in SHADE, arXiv
+    2204.02548), is held near its own. Costs one more forward pass of the backbone.
+    """
+
+    weight: PositiveFloat = 0.005
+    """Factor in the loss."""
+    layer: Literal["layer1", "layer2", "layer3", "layer4"] = "layer4"
+    """Which feature; the paper's is the last."""
+    classes: tuple[str, ...] | None = Field(default=None, min_length=1)
+    """Names of the thing classes; null = those of the training's classes that are things in
+    Cityscapes' sense: traffic lights and signs, people, vehicles."""
+    min_ratio: _Fraction = 0.75
+    """A feature pixel counts where one of these classes has at least this share of the input pixels
+    that it stands for."""
+    teacher_weights: str | None = None
+    """Weights of the frozen network: ``ibn_net``, ``torchvision`` (the plain network) or a file;
+    null = ``model.weights``."""
+
+
+class TextureConfig(Frozen):
+    """Texture regularisation (TLDR, arXiv 2303.11546): Gram matrices as an ImageNet network's.
+
+    Of the plain image in both networks. Costs one more forward pass of the backbone, and where
+    images are restyled a pass forward and back of the trained backbone on the plain ones besides;
+    both terms with a frozen network share its pass if they have the same weights.
+    """
+
+    weight: PositiveFloat = 1.0
+    """Factor in the loss."""
+    layer_weights: tuple[_Weight, _Weight, _Weight, _Weight] = (5e-3, 5e-4, 5e-5, 5e-6)
+    """Factors of layer1..layer4, as in the official script; 0 = not compared."""
+    fade_out: bool = True
+    """Let the term fall linearly to 0 at the end of the training, as the official script does."""
+    teacher_weights: str | None = None
+    """Weights of the frozen network, as in ``feature_distance``."""
+
+
+class ConsistencyConfig(Frozen):
+    """Consistency of two views (AugMix, arXiv 1912.02781; SHADE, arXiv 2204.02548).
+
+    The network sees every image in two looks, each drawn anew, and pays for the Jensen-Shannon
+    divergence between its two predictions. Costs a step of twice the batch.
+    """
+
+    weight: PositiveFloat = 10.0
+    """Factor in the loss; SHADE's official script has 10."""
+
+
+class MeanTeacherConfig(Frozen):
+    """Mean teacher (arXiv 1703.01780): agree with the moving average, which sees plain images.
+
+    Needs ``ema``. Costs one more forward pass of the whole network.
+    """
+
+    weight: PositiveFloat = 1.0
+    """Factor in the loss, once the ramp is over."""
+    threshold: _Fraction | None = None
+    """Pixels where the teacher's largest probability is below this do not count; null = all do."""
+    ramp_up_iterations: Annotated[int, Field(ge=0)] | None = None
+    """Iterations over which the factor rises from 0.7 per cent to its full value; null = a quarter
+    of ``optim.iterations``."""
 
 
 class ObjectiveSections(Frozen):
     """Sections of ``generalise`` that add terms to the loss."""
+
+    feature_distance: FeatureDistanceConfig | None = None
+    """Hold features of things near a frozen ImageNet network's; null = not."""
+    texture: TextureConfig | None = None
+    """Hold Gram matrices near a frozen ImageNet network's; null = not."""
+    consistency: ConsistencyConfig | None = None
+    """Let two looks of an image be predicted alike; null = not."""
+    mean_teacher: MeanTeacherConfig | None = None
+    """Agree with the moving average of the network; null = not."""
+
+    def check_surroundings(self, *, weights: str, has_average: bool) -> None:
+        """Check what the terms need of the rest of a config.
+
+        Args:
+            weights: ``model.weights``.
+            has_average: whether there is an ``ema`` section.
+
+        Raises:
+            ValueError: something is missing; the message says how to give it.
+        """
+        if self.mean_teacher is not None and not has_average:
+            raise ValueError(
+                "generalise.mean_teacher: the teacher is the moving average of the weights, and "
+                "there is none; add `ema: {}` or leave mean_teacher out"
+            )
+        for name in ("feature_distance", "texture"):
+            section = getattr(self, name)
+            if section is not None and (section.teacher_weights or weights) == "none":
+                raise ValueError(
+                    f"generalise.{name}: the frozen network needs ImageNet weights, and there are "
+                    f"none; set generalise.{name}.teacher_weights (or model.weights) to "
+                    "torchvision, ibn_net or a file"
+                )

@@ -171,7 +171,9 @@ def _derive(config: RunConfig) -> RunConfig:
     """Fill in what follows from other fields, so that the saved config says it outright."""
     head = config.model.head
     if getattr(head, "atrous_rates", ()) is None:
-        rates = ATROUS_RATES[config.model.backbone.output_stride]
+        # null = only the network knows its stride; the rates are chosen when it is built
+        stride = config.model.backbone.output_stride
+        rates = None if stride is None else ATROUS_RATES[stride]
         head = head.model_copy(update={"atrous_rates": rates})
         model = config.model.model_copy(update={"head": head})
         config = config.model_copy(update={"model": model})
@@ -198,14 +200,17 @@ def explain(item: dict[str, Any], root: type[BaseModel] = RunConfig) -> str:
     return f"{where}: {message[:1].lower() + message[1:]}{shown}"
 
 
-_UNION_TAGS = {"fcn", "deeplabv3", "deeplabv3plus", "uniform", "class_uniform", "rare_class"}
+_HEADS = {"fcn", "linear", "deeplabv3", "deeplabv3plus"}
+_SAMPLINGS = {"uniform", "class_uniform", "rare_class"}
+_UNTAGGED = "own"  # the member of a union that has many names
+_UNION_TAGS = {*_HEADS, *_SAMPLINGS, "timm", _UNTAGGED}
 
 
 def _known_keys(location: Sequence[str], root: type[BaseModel]) -> list[str]:
     """Field names of the model that ``location`` leads to (union tags choose the member)."""
     models: list[type[BaseModel]] = [root]
     for part in location:
-        tagged = [m for m in models if _tag(m) == part]
+        tagged = [m for m in models if (_tag(m) or _UNTAGGED) == part]
         if tagged:
             models = tagged
             continue

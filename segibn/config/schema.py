@@ -5,18 +5,21 @@ here). Unknown keys are errors. Sizes are (H, W) in pixels. Defaults live here a
 """
 
 import fractions
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import Discriminator, Field, PositiveFloat, PositiveInt, Tag, model_validator
 
 from segibn.config.dataset_names import DatasetName
 from segibn.config.frozen import Frozen as _Frozen
 from segibn.config.generalise import GeneraliseConfig
 from segibn.config.sampling import SamplingConfig, UniformSampling
+from segibn.config.timm_backbone import TimmBackboneConfig
 
 Size = tuple[PositiveInt, PositiveInt]
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 NonNegativeFloat = Annotated[float, Field(ge=0.0)]
+JpegQuality = Annotated[int, Field(ge=1, le=100)]
 
 BackboneName = Literal[
     "resnet18",
@@ -161,6 +164,13 @@ class DataConfig(_Frozen):
     """Chance that a sample is jittered at all."""
     blur_sigma: tuple[NonNegativeFloat, NonNegativeFloat] | None = None
     """Range of the Gaussian blur's sigma in pixels, applied to every sample; null = none."""
+    noise_sigma: tuple[NonNegativeFloat, NonNegativeFloat] | None = None
+    """Range of the Gaussian noise's sigma in grey levels, after the blur; null = none."""
+    jpeg_quality: tuple[JpegQuality, JpegQuality] | None = None
+    """Range of the JPEG quality, 1 to 100, that the crop is compressed with, after the noise; null
+    = none."""
+    degrade_probability: Fraction = 0.5
+    """Chance that a sample gets noise, and, independently, that it is compressed."""
     augmentation_file: str | None = None
     """A pipeline of albumentations as YAML (``yaml.safe_dump(albumentations.to_dict(pipeline))``)
     that changes finished crops, after all of the above; relative to the config file that says so.
@@ -179,8 +189,10 @@ class DataConfig(_Frozen):
             low, high = getattr(self, name)
             if not 0 < low <= high:
                 raise ValueError(f"{name} {(low, high)}: give [low, high], 0 < low <= high")
-        if self.blur_sigma and self.blur_sigma[0] > self.blur_sigma[1]:
-            raise ValueError(f"blur_sigma {self.blur_sigma}: give [low, high], low <= high")
+        for name in ("blur_sigma", "noise_sigma", "jpeg_quality"):
+            limits = getattr(self, name)
+            if limits and limits[0] > limits[1]:
+                raise ValueError(f"{name} {limits}: give [low, high], low <= high")
         mixed = sum(fractions.Fraction(repr(source.share)) for source in self.mix)
         if mixed >= 1:
             raise ValueError(
@@ -218,6 +230,17 @@ class BackboneConfig(_Frozen):
     """conv3x3 = three 3x3 convolutions, as RobustNet's ResNet-101; residual networks only."""
     dilate_first: bool = False
     """Dilate a stage's first block too, as RobustNet does; residual networks only."""
+    ibn_affine: bool = True
+    """Whether the instance norms of variant b have weight and bias; false = RobustNet's ISW network
+    (arXiv 2103.15597), which ``generalise.whitening`` needs; residual networks only."""
+    whitening: Literal["none", "switchable"] = "none"
+    """switchable = switchable whitening (arXiv 1904.09739) at the places of variant b, instead of
+    its instance norms; it costs time at inference too; residual networks only."""
+
+    @property
+    def network(self) -> str:
+        """What tables and records call the network."""
+        return self.name
 
     @model_validator(mode="after")
     def _fits_family(self) -> "BackboneConfig":
@@ -236,7 +259,40 @@ class BackboneConfig(_Frozen):
             raise ValueError("ibn_stages and ibn_ratio need an ibn; set it or leave them out")
         if self.ibn_ratio is not None and self.ibn not in ("a", "ad", "a2"):
             raise ValueError(f"ibn {self.ibn} has no ratio to choose; leave ibn_ratio out")
+        self._check_full_norms(is_residual="resnet" in self.name or "resnext" in self.name)
         return self
+
+    def _check_full_norms(self, *, is_residual: bool) -> None:
+        changed = [
+            name
+            for name, is_set in (
+                ("ibn_affine: false", not self.ibn_affine),
+                ("whitening: switchable", self.whitening != "none"),
+            )
+            if is_set
+        ]
+        if changed and not (is_residual and self.ibn == "b"):
+            raise ValueError(
+                f"{changed[0]} changes the norms of a residual network with ibn b; set ibn to b "
+                "or leave it out"
+            )
+        if len(changed) == 2:
+            raise ValueError(
+                "switchable whitening has no instance norms, so no ibn_affine; leave one of them "
+                "out"
+            )
+
+
+def _backbone_kind(value: Any) -> str:
+    """Which section a backbone's is; a name that is left out is the default one."""
+    name = value.get("name") if isinstance(value, Mapping) else getattr(value, "name", None)
+    return "timm" if name == "timm" else "own"
+
+
+AnyBackboneConfig = Annotated[
+    Annotated[BackboneConfig, Tag("own")] | Annotated[TimmBackboneConfig, Tag("timm")],
+    Discriminator(_backbone_kind),
+]
 
 
 class FCNHeadConfig(_Frozen):
@@ -250,6 +306,15 @@ class FCNHeadConfig(_Frozen):
     """Dilation of the 3x3 convolution; 6 at output stride 16 is both faster and better."""
     dropout: Fraction = 0.1
     """Share of channels dropped before the classifier."""
+
+
+class LinearHeadConfig(_Frozen):
+    """Batch norm and a 1x1 classifier on the last feature (arXiv 2304.07193, section 7.4)."""
+
+    name: Literal["linear"]
+    """linear."""
+    dropout: Fraction = 0.0
+    """Share of values dropped before the classifier."""
 
 
 class DeepLabV3HeadConfig(_Frozen):
@@ -289,7 +354,8 @@ class DeepLabV3PlusHeadConfig(_Frozen):
 
 
 HeadConfig = Annotated[
-    FCNHeadConfig | DeepLabV3HeadConfig | DeepLabV3PlusHeadConfig, Field(discriminator="name")
+    FCNHeadConfig | LinearHeadConfig | DeepLabV3HeadConfig | DeepLabV3PlusHeadConfig,
+    Field(discriminator="name"),
 ]
 
 
@@ -307,7 +373,7 @@ class AuxHeadConfig(_Frozen):
 class ModelConfig(_Frozen):
     """The network: backbone, head, and the weights it starts from."""
 
-    backbone: BackboneConfig = BackboneConfig()
+    backbone: AnyBackboneConfig = BackboneConfig()
     """The encoder."""
     head: HeadConfig = FCNHeadConfig(name="fcn")
     """The decoder."""
@@ -316,8 +382,8 @@ class ModelConfig(_Frozen):
     align_corners: bool = False
     """How logits are resized; true for converted RobustNet networks, which were trained so."""
     weights: str = "none"
-    """Start of the backbone: ``ibn_net`` (official release), ``torchvision``, ``none``, or a
-    file (.pth, .pt, .safetensors)."""
+    """Start of the backbone: ``ibn_net`` (official release), ``torchvision``, for timm's backbones
+    ``timm``, ``none``, or a file (.pth, .pt, .safetensors)."""
     weights_match: Literal["exact", "plain", "partial"] = "exact"
     """How well the weights must fit the backbone. exact = every key and shape, else an error; plain
     = a plain network's file may fill an IBN backbone, halves of a norm taking its channels, norms
@@ -329,11 +395,20 @@ class ModelConfig(_Frozen):
         rates = getattr(self.head, "atrous_rates", None)
         stride = self.backbone.output_stride
         for other, standard in ATROUS_RATES.items():
-            if rates == standard and other != stride:
+            if stride is not None and rates == standard and other != stride:
                 raise ValueError(
                     f"head.atrous_rates {rates} belong to output_stride {other}; at stride "
                     f"{stride} use {ATROUS_RATES[stride]} or leave them out"
                 )
+        is_timm = self.backbone.name == "timm"
+        if self.weights in (("ibn_net", "torchvision") if is_timm else ("timm",)):
+            ours = "timm" if is_timm else "ibn_net, torchvision"
+            raise ValueError(
+                f"weights {self.weights} are not of backbone {self.backbone.name}; use {ours}, "
+                "none or a file"
+            )
+        if is_timm and self.weights_match == "plain":
+            raise ValueError("weights_match plain is for IBN; timm's have exact and partial")
         return self
 
 
@@ -507,6 +582,9 @@ class RunConfig(_Frozen):
     def _check(self) -> "RunConfig":
         for source in self.data.sources:
             _check_classes(source.name, self.data.classes)
+        self.generalise.check_surroundings(
+            weights=self.model.weights, has_average=self.ema is not None
+        )
         return self
 
 

@@ -12,6 +12,7 @@ from segibn.data.build_cache import open_cache
 from segibn.data.build_sampling import TrainingSet
 from segibn.data.cache import preload
 from segibn.data.dataset import SegmentationDataset
+from segibn.data.degrade import Degradation
 from segibn.data.frame import Arrays, Frame
 from segibn.data.loader import auto_workers
 from segibn.data.transforms import TrainTransform
@@ -72,5 +73,6 @@ def build_transform(data: DataConfig) -> TrainTransform:
         color_jitter=data.color_jitter,
         color_jitter_probability=data.color_jitter_probability,
         blur_sigma=data.blur_sigma,
+        degradation=Degradation(data.noise_sigma, data.jpeg_quality, data.degrade_probability),
         extra=None if path is None else UserAugmentation(Path(path)),
     )

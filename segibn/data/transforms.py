@@ -1,8 +1,8 @@
 """Data room: augmentation. A pure function of (frame, seed), whoever calls it.
 
 The window of the frame that a crop shows is drawn first; only that window is read and resized, so
-the work is proportional to the crop. The colours are changed last (color.py), and the padding
-after them. `benchmarks/data_pipeline.py` measures what each step costs.
+the work is proportional to the crop. The colours are changed last (color.py, degrade.py), and the
+padding after them. `benchmarks/data_pipeline.py` measures what each step costs.
 """
 
 from collections.abc import Callable
@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from segibn.data.color import ColorJitter, blur
+from segibn.data.degrade import Degradation
 from segibn.data.frame import ArrayFrame, Arrays, Frame
 
 IGNORE_INDEX = 255
@@ -108,7 +109,10 @@ def resize_target(target: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 class TrainTransform:
-    """Random scale, crop and flip of image and target, then colour jitter and blur of the image."""
+    """Random scale, crop and flip of image and target, then the look of the image.
+
+    That is colour jitter, blur, noise and compression, in this order.
+    """
 
     def __init__(
         self,
@@ -120,6 +124,7 @@ class TrainTransform:
         color_jitter: tuple[float, float, float, float] | None = None,
         color_jitter_probability: float = 0.5,
         blur_sigma: tuple[float, float] | None = None,
+        degradation: Degradation | None = None,
         extra: Callable[[np.ndarray, np.ndarray, int], Arrays] | None = None,
     ) -> None:
         """Keep the settings.
@@ -132,6 +137,7 @@ class TrainTransform:
             color_jitter: strengths of brightness, contrast, saturation and hue; None for none.
             color_jitter_probability: chance that a sample is jittered.
             blur_sigma: range of the Gaussian blur's sigma in pixels; None for none.
+            degradation: noise and compression; None for none.
             extra: comes last, with (image, target, seed) of the finished crop; None for none.
         """
         self.crop_size = tuple(crop_size)
@@ -141,6 +147,7 @@ class TrainTransform:
         self.color_jitter = ColorJitter(*color_jitter) if color_jitter else None
         self.color_jitter_probability = color_jitter_probability
         self.blur_sigma = blur_sigma
+        self.degradation = degradation
         self.extra = extra
 
     def __call__(
@@ -180,11 +187,13 @@ class TrainTransform:
         return crop if self.extra is None else self.extra(*crop, int(rng.integers(2**32)))
 
     def _change_colors(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Jitter and blur (H, W, 3) uint8 RGB."""
+        """Jitter, blur and degrade (H, W, 3) uint8 RGB."""
         if self.color_jitter is not None and rng.uniform() < self.color_jitter_probability:
             image = self.color_jitter(image, rng)
         if self.blur_sigma is not None:
             image = blur(image, rng.uniform(*self.blur_sigma))
+        if self.degradation is not None:
+            image = self.degradation(image, rng)
         return image
 
     def _pad(self, array: np.ndarray, window: Window, value: Any) -> np.ndarray:

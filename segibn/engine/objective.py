@@ -5,7 +5,7 @@ In: what a step computed (`Step`). Out: a number to add to its loss. Each term i
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import torch
@@ -77,12 +77,14 @@ class Trainee:
         average: its moving average; None without.
         class_names: in the order of train ids.
         device: where all of it is.
+        shared: what one term has built and others may use too, by a name of its builder's choice.
     """
 
     model: Segmenter
     average: WeightAverage | None
     class_names: Sequence[str]
     device: torch.device
+    shared: dict[Any, Any] = field(default_factory=dict)
 
 
 class Objective:

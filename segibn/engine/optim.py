@@ -3,6 +3,7 @@
 import bisect
 import math
 import re
+from collections.abc import Mapping
 
 import torch
 from torch import nn
@@ -29,6 +30,8 @@ def build_optimizer(
 ) -> torch.optim.Optimizer:
     """Build SGD or AdamW over groups by part of the network (see `_part_of`) and by weight decay.
 
+    Parameters that are not trained (``requires_grad`` False) are in none of them.
+
     The groups come in the order of their first parameter, and so do the parameters within: both
     depend on the network and the config alone, since checkpoints number the optimiser's state.
     Each group keeps ``initial_lr``, from which ``set_learning_rate`` works.
@@ -42,9 +45,12 @@ def build_optimizer(
         ConfigError: ``layer_decay`` on a backbone whose parameters belong to no known stage.
     """
     groups: dict[tuple[str | int, bool], list[nn.Parameter]] = {}
+    stages = _known_stages(model) if config.layer_decay < 1 else {}
     for module_name, module in model.named_modules():
         for name, parameter in module.named_parameters(recurse=False):
-            part = _part_of(f"{module_name}.{name}", by_stage=config.layer_decay < 1)
+            if not parameter.requires_grad:
+                continue
+            part = _part_of(f"{module_name}.{name}", stages, by_stage=config.layer_decay < 1)
             free = isinstance(module, NORMS) or name == "bias"
             decayed = config.decay_norms_and_biases or not free
             groups.setdefault((part, decayed), []).append(parameter)
@@ -64,11 +70,20 @@ def build_optimizer(
     return torch.optim.AdamW(parameters, lr=config.lr, fused=fused)
 
 
-def _part_of(name: str, *, by_stage: bool) -> str | int:
+def _known_stages(model: nn.Module) -> Mapping[str, int]:
+    """Name -> stage of the parameters of a backbone that tells them itself, as timm's do."""
+    backbone = getattr(model, "backbone", None)
+    if not hasattr(backbone, "stages_of_parameters"):
+        return {}
+    return {f"backbone.{key}": stage for key, stage in backbone.stages_of_parameters().items()}
+
+
+def _part_of(name: str, stages: Mapping[str, int], *, by_stage: bool) -> str | int:
     """Return the part of the network that a parameter belongs to.
 
     Args:
         name: dotted name within the model.
+        stages: of parameters whose stage does not follow from the name.
         by_stage: tell the backbone's stages apart.
 
     Returns:
@@ -80,6 +95,8 @@ def _part_of(name: str, *, by_stage: bool) -> str | int:
         return HEADS
     if not by_stage:
         return "backbone"
+    if name in stages:
+        return stages[name]
     if numbered := _NUMBERED.search(name):
         return int(numbered[1])
     if _STEM.search(name):

@@ -40,6 +40,8 @@ def build_backbone(
     ibn_ratio: float | None = None,
     stem: Literal["conv7x7", "conv3x3"] = "conv7x7",
     dilate_first: bool = False,
+    ibn_affine: bool = True,
+    whitening: Literal["none", "switchable"] = "none",
 ) -> nn.Module:
     """Build a backbone: a module with ``feature_specs`` whose output is a dict of features.
 
@@ -52,18 +54,24 @@ def build_backbone(
             0.5, DenseNets 0.4.
         stem: "conv3x3" is RobustNet's stem of three small convolutions; residual networks only.
         dilate_first: RobustNet's dilation; residual networks only.
+        ibn_affine: instance norms of residual networks' variant b have weight and bias.
+        whitening: "switchable" puts switchable whitening at the places of these norms.
 
     Raises:
         ValueError: unknown name, or an option that the family does not have.
     """
     _check_variant(name, ibn)
     if name in resnet.LAYOUTS:
-        plan = IbnPlan(ibn, ibn_stages, 0.5 if ibn_ratio is None else ibn_ratio)
+        full = "instance" if ibn_affine else "instance_plain"
+        full = full if whitening == "none" else whitening
+        plan = IbnPlan(ibn, ibn_stages, 0.5 if ibn_ratio is None else ibn_ratio, full)
         return resnet.ResNet(
             resnet.LAYOUTS[name], plan, output_stride, stem=stem, dilate_first=dilate_first
         )
     if stem != "conv7x7" or dilate_first:
         raise ValueError(f"{name} has one stem and one dilation; leave out stem and dilate_first")
+    if not ibn_affine or whitening != "none":
+        raise ValueError(f"{name} has one kind of norm; leave out ibn_affine and whitening")
     if name in LIGHT:
         if (ibn_stages, ibn_ratio) != (None, None):
             raise ValueError(f"{name} has fixed norms; leave out ibn_stages and ibn_ratio")

@@ -1,19 +1,23 @@
 """From a model config to a network: the one place where names become classes.
 
 In: `ModelConfig` and the number of classes. Out: a `Segmenter`. Layers below take plain arguments.
+Backbones of timm are imported where one is asked for.
 """
 
 import logging
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from torch import nn
 
 from segibn.config.schema import ATROUS_RATES, ModelConfig
+from segibn.config.timm_backbone import TimmBackboneConfig
 from segibn.models.backbones import build_backbone
 from segibn.models.features import FeatureSpec
 from segibn.models.heads.deeplabv3 import DeepLabV3Head
 from segibn.models.heads.deeplabv3plus import DeepLabV3PlusHead
 from segibn.models.heads.fcn import FCNHead
+from segibn.models.heads.linear import LinearHead
 from segibn.models.pretrained import load_backbone_weights
 from segibn.models.segmenter import Segmenter
 
@@ -21,6 +25,7 @@ logger = logging.getLogger(__name__)
 
 HEADS: dict[str, Callable[..., nn.Module]] = {
     "fcn": FCNHead,
+    "linear": LinearHead,
     "deeplabv3": DeepLabV3Head,
     "deeplabv3plus": DeepLabV3PlusHead,
 }
@@ -39,19 +44,58 @@ def build_segmenter(config: ModelConfig, num_classes: int) -> Segmenter:
     Raises:
         CheckpointError: the weights cannot be had or belong to another network.
     """
-    name = config.backbone.name
-    backbone = build_backbone(**config.backbone.model_dump())
+    is_timm = isinstance(config.backbone, TimmBackboneConfig)
+    build = _build_timm_backbone if is_timm else _build_own_backbone
+    backbone, load_weights = build(config)
     specs = backbone.feature_specs
     head = _build_head(config, specs, num_classes)
     aux_head = None
     if config.aux_head is not None:
         aux_head = FCNHead(specs, num_classes, **config.aux_head.model_dump())
-    if config.weights != "none":
-        report = load_backbone_weights(
-            backbone, config.weights, name, config.backbone.ibn, config.weights_match
-        )
-        logger.info("%s", report.summary())
+    load_weights()
     return Segmenter(backbone, head, aux_head, align_corners=config.align_corners)
+
+
+def for_inference(config: ModelConfig) -> ModelConfig:
+    """Return the config of a network whose weights are all at hand, its updates merged into them.
+
+    It names no first weights, and nothing of it is trained by LoRA or frozen.
+    """
+    update: dict[str, Any] = {"weights": "none"}
+    if isinstance(config.backbone, TimmBackboneConfig):
+        update["backbone"] = config.backbone.model_copy(update={"tuning": "full"})
+    return config.model_copy(update=update)
+
+
+def _build_own_backbone(config: ModelConfig) -> tuple[nn.Module, Callable[[], None]]:
+    """A backbone of this package, and what gives it its first weights."""
+    backbone = build_backbone(**config.backbone.model_dump())
+
+    def load_weights() -> None:
+        if config.weights != "none":
+            names = (config.backbone.name, config.backbone.ibn)
+            report = load_backbone_weights(backbone, config.weights, *names, config.weights_match)
+            logger.info("%s", report.summary())
+
+    return backbone, load_weights
+
+
+def _build_timm_backbone(config: ModelConfig) -> tuple[nn.Module, Callable[[], None]]:
+    """A backbone of timm, and what gives it its first weights and then says what is trained."""
+    from segibn.models.timm_backbone import TimmBackbone
+    from segibn.models.timm_weights import load_timm_weights
+
+    given = config.backbone
+    assert isinstance(given, TimmBackboneConfig)
+    backbone = TimmBackbone(given.model, given.output_stride)
+
+    def load_weights() -> None:
+        if config.weights != "none":
+            report = load_timm_weights(backbone, config.weights, config.weights_match)
+            logger.info("%s", report.summary())
+        backbone.set_tuning(given.tuning, given.lora_rank, given.lora_alpha)
+
+    return backbone, load_weights
 
 
 def _build_head(
@@ -59,17 +103,22 @@ def _build_head(
 ) -> nn.Module:
     options = config.head.model_dump(exclude={"name"})
     if "atrous_rates" in options and options["atrous_rates"] is None:
-        options["atrous_rates"] = ATROUS_RATES[config.backbone.output_stride]
+        options["atrous_rates"] = _atrous_rates(specs["layer4"].stride)
     if config.head.name == "deeplabv3plus":  # the one head that resizes a feature
         options["align_corners"] = config.align_corners
     return HEADS[config.head.name](specs, num_classes, **options)
+
+
+def _atrous_rates(stride: int) -> tuple[int, int, int]:
+    """The dilations of the nearest stride that has some, as a patch of 14 is near 16."""
+    return ATROUS_RATES[min(ATROUS_RATES, key=lambda known: abs(known - stride))]
 
 
 def describe(model: Segmenter) -> str:
     """One line for the log: parts, classes, strides and parameter counts in millions."""
     parts = {"backbone": model.backbone, "head": model.head, "aux_head": model.aux_head}
     counts = ", ".join(
-        f"{name} {type(part).__name__} {sum(p.numel() for p in part.parameters()) / 1e6:.2f} M"
+        f"{name} {type(part).__name__} {_counted(part)}"
         for name, part in parts.items()
         if part is not None
     )
@@ -78,3 +127,11 @@ def describe(model: Segmenter) -> str:
         f"{counts}; {model.num_classes} classes; feature strides {strides}, "
         f"logits at {model.head.logits_spec.stride}"
     )
+
+
+def _counted(part: nn.Module) -> str:
+    """Parameters in millions, and how many of them are trained where it is not all."""
+    every = sum(p.numel() for p in part.parameters())
+    trained = sum(p.numel() for p in part.parameters() if p.requires_grad)
+    part_of_it = f"{trained / 1e6:.2f} M" if trained else "none"
+    return f"{every / 1e6:.2f} M" + ("" if trained == every else f" ({part_of_it} trained)")

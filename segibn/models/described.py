@@ -41,7 +41,7 @@ def describe_network(
         pixel_mean=PIXEL_MEAN,
         pixel_std=PIXEL_STD,
         align_corners=config.model.align_corners,
-        backbone=backbone.name,
+        backbone=backbone.network,
         ibn=backbone.ibn,
         head=config.model.head.name,
         segibn_version=__version__,

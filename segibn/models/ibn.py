@@ -15,22 +15,27 @@ _NO_HALF = BatchHalf(slice(0, 0))
 
 
 class InstanceNorm2d(nn.InstanceNorm2d):
-    """Affine instance normalisation that keeps the memory layout of its input.
+    """Instance normalisation that keeps the memory layout of its input.
 
-    The same parameters and result as `nn.InstanceNorm2d(channels, affine=True)`, which copies a
+    The same parameters and result as `nn.InstanceNorm2d(channels, affine)`, which copies a
     channels-last input to channels-first and back: on a CPU that costs more than the normalisation
     itself. It also accepts a feature map of a single pixel, where it returns the bias.
+
+    Args:
+        channels: C.
+        affine: has a weight and a bias; without them the result has mean 0 and variance 1, as
+            RobustNet's whitening needs it (Choi et al., CVPR 2021).
     """
 
-    def __init__(self, channels: int) -> None:
-        super().__init__(channels, affine=True)
+    def __init__(self, channels: int, *, affine: bool = True) -> None:
+        super().__init__(channels, affine=affine)
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalises each channel of each image over its pixels; (N, C, h, w) in and out."""
         if ibn_cuda.is_worthwhile(x):
-            return ibn_cuda.normalize(x, ibn_cuda.Halves(self.weight, self.bias), self.eps)
+            return ibn_cuda.normalize(x, ibn_cuda.Halves(*self._affine_map(x)), self.eps)
         if ibn_cpu.is_worthwhile(x):
-            return normalize(x, self.weight, self.bias, self.eps, CPU_PASSES, _NO_HALF)[0]
+            return normalize(x, *self._affine_map(x), self.eps, CPU_PASSES, _NO_HALF)[0]
         if x.shape[-2:] == (1, 1):
             x = x - x.detach()  # exactly zero, where rounding times 1 / sqrt(eps) would not be
         # One group per channel is the same formula. torch's own function, since that of
@@ -45,6 +50,14 @@ class InstanceNorm2d(nn.InstanceNorm2d):
             out = torch.group_norm(x, self.num_features, self.weight, self.bias, self.eps)
         # Autocast computes group norms in float32; what follows shall not pay for that.
         return out.to(x.dtype)
+
+    def _affine_map(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Weight and bias (C,), ones and zeros where the norm has none."""
+        if self.affine:
+            return self.weight, self.bias
+        dtype = torch.float64 if x.dtype == torch.float64 else torch.float32
+        ones = torch.ones(self.num_features, dtype=dtype, device=x.device)
+        return ones, torch.zeros_like(ones)
 
 
 class InstanceBatchNorm2d(nn.Module):

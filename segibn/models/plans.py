@@ -10,6 +10,9 @@ Pan et al., "Two at Once" (ECCV 2018), section 3.2, figures 3 and 4, and the pub
     d   as b, but on half of the channels; the others pass unchanged
     ad  a and d ("a&d")
 
+What stands at b's places may be an instance norm without weight and bias, or switchable whitening,
+as in RobustNet (Choi et al., CVPR 2021): `FullNorm`.
+
 The deepest stage carries the most content and stays plain unless a plan is asked to include it.
 """
 
@@ -18,6 +21,7 @@ from typing import Literal
 
 IbnName = Literal["none", "a", "b", "c", "d", "ad", "a2"]
 FirstNorm = Literal["batch", "split", "parallel"]
+FullNorm = Literal["instance", "instance_plain", "switchable"]
 
 _EVERY_BLOCK = {"a": "split", "a2": "split", "ad": "split", "c": "parallel"}
 _STAGES_EVERY_BLOCK = (1, 2, 3)
@@ -33,12 +37,14 @@ class BlockNorms:
         second: after the second convolution: batch norm or IBN.
         last: share of the channels that is instance-normalised after the addition; None = no norm.
         ratio: share of instance-normalised channels in an IBN.
+        full: what the norm after the addition is where it takes all channels.
     """
 
     first: FirstNorm = "batch"
     second: Literal["batch", "split"] = "batch"
     last: float | None = None
     ratio: float = 0.5
+    full: FullNorm = "instance"
 
 
 @dataclass(frozen=True)
@@ -51,17 +57,24 @@ class IbnPlan:
             block, 1, 2 for norms after a stage.
         ratio: share of instance-normalised channels, 0..1, of the norms inside a block. Those
             after a stage are full (b) or half (d, ad).
+        full: what stands at the places of b: "instance" with weight and bias, "instance_plain"
+            without, "switchable" whitening.
     """
 
     ibn: IbnName = "none"
     stages: tuple[int, ...] | None = None
     ratio: float = 0.5
+    full: FullNorm = "instance"
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.ratio <= 1.0:
             raise ValueError(f"ibn_ratio is a share of the channels and lies in 0..1: {self.ratio}")
         if self.stages is not None and not set(self.stages) <= {1, 2, 3, 4}:
             raise ValueError(f"ibn_stages are among 1, 2, 3, 4: {list(self.stages)}")
+        if self.full != "instance" and self.ibn != "b":
+            raise ValueError(
+                "ibn_affine and whitening choose the norms of ibn b; set ibn to b or leave them out"
+            )
 
     @property
     def stem(self) -> bool:
@@ -77,7 +90,7 @@ class IbnPlan:
         if stage not in self._stages(_STAGES_LAST_BLOCK):
             last = None
         second = "split" if self.ibn == "a2" and first == "split" else "batch"
-        return BlockNorms(first, second, last, self.ratio)
+        return BlockNorms(first, second, last, self.ratio, self.full)
 
     def _stages(self, default: tuple[int, ...]) -> tuple[int, ...]:
         return default if self.stages is None else self.stages

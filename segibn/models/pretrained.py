@@ -5,7 +5,7 @@ was loaded. Files often hold more than a backbone (a classifier, heads), which h
 """
 
 import difflib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -98,7 +98,7 @@ def load_backbone_weights(
         state, others = published.rename(read_torch_file(path)), []
     else:
         path = Path(source)
-        state, others = _backbone_part(_read_own_file(path), path)
+        state, others = backbone_part(read_own_file(path, (*RELEASES, "none")), path)
     if source == "torchvision" and match == "exact":
         match = "plain"
     return _fill(backbone, _File(path, state, tuple(others), f"{name} with ibn {ibn}"), match)
@@ -147,23 +147,30 @@ def find_published(source: str, name: str, ibn: str) -> WeightSource:
     return PUBLISHED[key]
 
 
-def _read_own_file(path: Path) -> Mapping[str, object]:
+def read_own_file(path: Path, words: Sequence[str]) -> Mapping[str, object]:
+    """Read a file of the user's own, .safetensors or what torch saves.
+
+    Args:
+        path: of the file.
+        words: what might have been meant instead of a file, for the message.
+
+    Raises:
+        CheckpointError: no such file, or not readable safely.
+    """
     if not path.exists():
-        known = (*RELEASES, "none") if path.parent == Path() else ()
+        known = tuple(words) if path.parent == Path() else ()
         siblings = {p.name: str(p) for p in path.parent.iterdir()} if path.parent.is_dir() else {}
         names = {word: word for word in known} | siblings
         close = difflib.get_close_matches(path.name, names, n=1)
         close = close or difflib.get_close_matches(path.name.lower(), known, n=1)
         hint = f"; did you mean {names[close[0]]}?" if close else ""
         raise CheckpointError(
-            f"model.weights: {path} is no file, nor one of {', '.join((*RELEASES, 'none'))}{hint}"
+            f"model.weights: {path} is no file, nor one of {', '.join(words)}{hint}"
         )
     return read_safetensors(path) if path.suffix == ".safetensors" else read_torch_file(path)
 
 
-def _backbone_part(
-    content: Mapping[str, object], path: Path
-) -> tuple[dict[str, Tensor], list[str]]:
+def backbone_part(content: Mapping[str, object], path: Path) -> tuple[dict[str, Tensor], list[str]]:
     """The backbone's (and a classifier's) tensors, whatever they are wrapped in; the other keys.
 
     Raises:

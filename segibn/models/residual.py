@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from segibn.models.ibn import InstanceBatchNorm2d, InstanceNorm2d, ParallelInstanceBatchNorm2d
-from segibn.models.plans import BlockNorms
+from segibn.models.plans import BlockNorms, FullNorm
 from segibn.models.pointwise import PointwiseConv2d
+from segibn.models.switchable_whitening import SwitchableWhitening2d
 
 PLAIN_NORMS = BlockNorms()
 
@@ -122,8 +123,15 @@ def _last_norm(channels: int, norms: BlockNorms) -> nn.Module | None:
     if norms.last is None:
         return None
     if norms.last == 1.0:
-        return InstanceNorm2d(channels)
+        return full_norm(channels, norms.full)
     return PartialInstanceNorm2d(channels, norms.last)
+
+
+def full_norm(channels: int, kind: FullNorm) -> nn.Module:
+    """The norm of all channels at one of the places of IBN-b."""
+    if kind == "switchable":
+        return SwitchableWhitening2d(channels)
+    return InstanceNorm2d(channels, affine=kind == "instance")
 
 
 class _Block(nn.Module):

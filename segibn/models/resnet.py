@@ -8,14 +8,14 @@ numbers as the strided one, only at more places.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 from torch import Tensor, nn
 
 from segibn.models.features import FeatureSpec
-from segibn.models.ibn import InstanceNorm2d
 from segibn.models.plans import IbnPlan
-from segibn.models.residual import BasicBlock, BlockShape, Bottleneck
+from segibn.models.residual import BasicBlock, BlockShape, Bottleneck, full_norm
 
 STAGES = ("layer1", "layer2", "layer3", "layer4")
 Stem = Literal["conv7x7", "conv3x3"]
@@ -88,7 +88,7 @@ class ResNet(nn.Module):
         if output_stride not in (8, 16, 32):
             raise ValueError(f"output_stride is 8, 16 or 32, got {output_stride}")
         plan = plan or IbnPlan()
-        self.conv1, self.bn1, channels = _build_stem(stem, instance=plan.stem)
+        self.conv1, self.bn1, channels = _build_stem(stem, plan)
         self.half_spec = FeatureSpec(channels, stride=2)
         self.relu = nn.ReLU(inplace=True)
         self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
@@ -167,9 +167,9 @@ class ResNetClassifier(ResNet):
         return self.fc(self.forward_features(image)["layer4"].mean(dim=(2, 3)))
 
 
-def _build_stem(stem: Stem, *, instance: bool) -> tuple[nn.Module, nn.Module, int]:
+def _build_stem(stem: Stem, plan: IbnPlan) -> tuple[nn.Module, nn.Module, int]:
     """The stem's convolutions, the norm after the last of them, and its channels."""
-    norm = InstanceNorm2d if instance else nn.BatchNorm2d
+    norm = partial(full_norm, kind=plan.full) if plan.stem else nn.BatchNorm2d
     if stem == "conv7x7":
         return nn.Conv2d(3, 64, 7, stride=2, padding=3, bias=False), norm(64), 64
     if stem != "conv3x3":

@@ -13,7 +13,7 @@ from torch.autograd.function import FunctionCtx
 from segibn.models.ibn import update_running
 
 
-class _SumOverRanks(torch.autograd.Function):
+class SumOverRanks(torch.autograd.Function):
     """Adds a tensor over ranks; so does its gradient, since every rank's loss depends on it."""
 
     @staticmethod
@@ -44,10 +44,10 @@ class SyncBatchNorm2d(nn.BatchNorm2d):
         count = values.new_tensor([x.numel() // x.shape[1]], dtype=torch.float64)
         dist.all_reduce(count)
         total = count.to(values.dtype)
-        mean = _SumOverRanks.apply(values.sum((0, 2, 3))) / total
+        mean = SumOverRanks.apply(values.sum((0, 2, 3))) / total
         # The mean is taken off before squaring: a difference of large sums would lose digits.
         centred = values - mean[:, None, None]
-        variance = _SumOverRanks.apply(centred.square().sum((0, 2, 3))) / total
+        variance = SumOverRanks.apply(centred.square().sum((0, 2, 3))) / total
         update_running(self, mean, variance, total)
         scale = (variance + self.eps).rsqrt() * self.weight
         out = centred * scale[:, None, None] + self.bias[:, None, None]

@@ -13,7 +13,8 @@ from pydantic import ValidationError
 from segibn.config.schema import RunConfig
 from segibn.description import check_classes
 from segibn.errors import CheckpointError
-from segibn.models.build import build_segmenter
+from segibn.models.build import build_segmenter, for_inference
+from segibn.models.lora import merged_state
 from segibn.models.segmenter import Segmenter
 from segibn.models.state import (
     compare_states,
@@ -89,19 +90,20 @@ def load_segmenter(path: Path) -> tuple[Segmenter, RunConfig, dict[str, Any]]:
             f"{path}: its config is not one that this version of segibn knows:\n"
             + shortened(details)
         ) from error
-    # The checkpoint holds all weights: what the training once started from is not needed.
-    architecture = config.model.model_copy(update={"weights": "none"})
+    # The checkpoint holds all weights: what the training once started from is not needed, and what
+    # LoRA added to them is merged, so that inference costs no more than the plain network.
+    architecture, state = for_inference(config.model), merged_state(content["model"])
     num_classes = len(content["class_names"])
     with torch.device("meta"):  # takes no memory, whatever widths the config of a file states
         outline = build_segmenter(architecture, num_classes)
-    differences = compare_states(outline.state_dict(), content["model"])
+    differences = compare_states(outline.state_dict(), state)
     if differences:
         raise CheckpointError(
             f"{path} holds the weights of another architecture than its config describes "
-            f"({config.model.backbone.name}, ibn {config.model.backbone.ibn}, "
+            f"({config.model.backbone.network}, ibn {config.model.backbone.ibn}, "
             f"{config.model.head.name}):\n{shortened(differences)}"
         )
     model = build_segmenter(architecture, num_classes)
-    model.load_state_dict(content["model"])
+    model.load_state_dict(state)
     meta = {key: value for key, value in content.items() if key not in ("model", "training")}
     return model.eval(), config, meta

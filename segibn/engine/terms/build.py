@@ -5,8 +5,17 @@ from typing import Any
 
 from segibn.config.schema import RunConfig
 from segibn.engine.objective import Objective, Term, Trainee
+from segibn.engine.terms.consistency import build_consistency
+from segibn.engine.terms.feature_distance import build_feature_distance
+from segibn.engine.terms.mean_teacher import build_mean_teacher
+from segibn.engine.terms.texture import build_texture
 
-TERMS: dict[str, Callable[[Any, RunConfig, Trainee], Term]] = {}
+TERMS: dict[str, Callable[[Any, RunConfig, Trainee], Term]] = {
+    "feature_distance": build_feature_distance,
+    "texture": build_texture,
+    "consistency": build_consistency,
+    "mean_teacher": build_mean_teacher,
+}
 """Section of ``generalise`` -> builder of (the section, the whole config, the trainee)."""
 
 

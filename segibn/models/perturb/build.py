@@ -11,14 +11,53 @@ from typing import Any
 from torch import Tensor, nn
 
 from segibn.config.generalise import GeneraliseConfig
+from segibn.config.generalise_features import MRFPConfig
 from segibn.errors import ConfigError
+from segibn.models.perturb.efdm import EFDMix
+from segibn.models.perturb.mixstyle import MixStyle
+from segibn.models.perturb.mrfp import HighResolutionPerturbation, MultiResolutionPerturbation
+from segibn.models.perturb.np_plus import NormalizationPerturbation
 
 Perturbation = Callable[[Tensor], Tensor]
 
-PERTURBATIONS: dict[str, Callable[..., Perturbation]] = {}
-"""Section of the config -> what changes a feature; applied in this order."""
-
 _MODULES = {"stem": "maxpool"}
+
+
+def _alike(perturbation: Callable[..., Perturbation]) -> Callable[[Any], dict[str, Perturbation]]:
+    """The same perturbation, made from the section's other fields, at each of its layers."""
+
+    def build(section: Any) -> dict[str, Perturbation]:
+        perturb = perturbation(**section.model_dump(exclude={"layers"}))
+        return dict.fromkeys(section.layers, perturb)
+
+    return build
+
+
+def _mrfp(section: MRFPConfig) -> dict[str, Perturbation]:
+    """HRFP and NP+ have each their layers; where both act, HRFP sees the feature before NP+."""
+    fine = HighResolutionPerturbation(section.probability, section.channels, section.gain_std)
+    coarse = NormalizationPerturbation(
+        section.style_probability,
+        section.sigma,
+        adaptive=True,
+        adaptive_scale=section.adaptive_scale,
+    )
+    return {
+        layer: MultiResolutionPerturbation(
+            fine if layer in section.layers else None,
+            coarse if layer in section.style_layers else None,
+        )
+        for layer in dict.fromkeys((*section.layers, *section.style_layers))
+    }
+
+
+PERTURBATIONS: dict[str, Callable[[Any], dict[str, Perturbation]]] = {
+    "mixstyle": _alike(MixStyle),
+    "efdm": _alike(EFDMix),
+    "np_plus": _alike(NormalizationPerturbation),
+    "mrfp": _mrfp,
+}
+"""Section of the config -> what changes the feature at each place; applied in this order."""
 
 
 def attach_perturbations(backbone: nn.Module, config: GeneraliseConfig) -> None:
@@ -36,8 +75,7 @@ def attach_perturbations(backbone: nn.Module, config: GeneraliseConfig) -> None:
         section = getattr(config, name)
         if section is None:
             continue
-        perturb = build(**section.model_dump(exclude={"layers"}))
-        for layer in section.layers:
+        for layer, perturb in build(section).items():
             module = _module_of(backbone, layer, name)
             module.register_forward_hook(partial(_perturb, perturb))
 

@@ -11,11 +11,13 @@ from segibn.models.features import FeatureSpec
 from segibn.models.heads.deeplabv3 import DeepLabV3Head
 from segibn.models.heads.deeplabv3plus import DeepLabV3PlusHead
 from segibn.models.heads.fcn import FCNHead
+from segibn.models.heads.linear import LinearHead
 
 K = 5
 HEADS = {
     "fcn-paper": (FCNHead, {"channels": 12}),
     "fcn-dilated": (FCNHead, {"channels": 12, "dilation": 6}),
+    "linear": (LinearHead, {"dropout": 0.1}),
     "fcn-aux": (FCNHead, {"channels": 12, "layer": "layer3"}),
     "deeplabv3": (DeepLabV3Head, {"channels": 8}),
     "deeplabv3-stride-8": (DeepLabV3Head, {"channels": 8, "atrous_rates": (12, 24, 36)}),

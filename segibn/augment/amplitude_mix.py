@@ -1,0 +1,89 @@
+"""Augmentation room: the Fourier amplitudes of one image take on those of another.
+
+Xu, Zhang, Zhang, Wang, Tian, "A Fourier-based Framework for Domain Generalization" (FACT), CVPR
+2021, arXiv 2105.11120, section 3.2, "amplitude mix": of an image x and another x' of the batch,
+
+    A = (1 - lambda) A(x) + lambda A(x'),  lambda ~ U(0, eta),
+
+with the phase of x. Where things are is mostly in the phase, their look in the amplitude. With
+``window`` only low frequencies change, as in Yang & Soatto, "FDA: Fourier Domain Adaptation for
+Semantic Segmentation", CVPR 2020, arXiv 2004.05498, section 3.1, which leaves fine edges alone.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from segibn.augment.chance import change_some, draw_partners
+from segibn.augment.pasta import frequencies
+
+_NOTHING = 1e-20  # far below the rounding of any image's spectrum, far above what 1 / x can take
+
+
+@dataclass(frozen=True)
+class AmplitudeMix:
+    """Amplitude mix within a batch.
+
+    Attributes:
+        eta: highest share of the other image's amplitude, in [0, 1].
+        window: half the side of the square of frequencies that change, as a share of the shorter
+            side of the image: at 0.5 all of them in a square image. None = all.
+        probability: chance that a sample is changed.
+    """
+
+    eta: float
+    window: float | None
+    probability: float
+
+    def __call__(self, image: Tensor) -> Tensor:
+        """Change (N, 3, H, W) float32 RGB 0..255; what leaves that range is clipped."""
+        partners = draw_partners(len(image), image.device)
+        share = self.eta * torch.rand(len(image), 1, 1, 1, device=image.device)
+
+        def change(index: Tensor) -> Tensor:
+            style = image[partners[index]]
+            return mix_amplitudes(image[index], style, share[index], self.window).clamp_(0.0, 255.0)
+
+        return change_some(image, self.probability, change)
+
+
+def mix_amplitudes(image: Tensor, style: Tensor, share: Tensor, window: float | None) -> Tensor:
+    """Give images a mixture of two amplitude spectra and keep their phase; nothing is clipped.
+
+    Both spectra being Hermitian, so is the mixture, and a half spectrum is enough. Where the
+    image's own amplitude is 0, so is its phase.
+
+    Args:
+        image: (N, 3, H, W) float32.
+        style: likewise; where the other amplitude comes from.
+        share: (N, 1, 1, 1), of the style's amplitude.
+        window: see `AmplitudeMix`.
+
+    Returns:
+        (N, 3, H, W).
+    """
+    spectrum = torch.fft.rfft2(image)
+    own, other = spectrum.abs(), torch.fft.rfft2(style).abs()
+    if window is not None:
+        share = share * low_frequencies(image.shape[-2:], window, image.device)
+    mixed = torch.lerp(own, other, share)
+    empty = own < _NOTHING
+    scale = mixed / own.masked_fill_(empty, 1.0)
+    spectrum.masked_fill_(empty, 1.0).mul_(scale)
+    return torch.fft.irfft2(spectrum, s=image.shape[-2:])
+
+
+def low_frequencies(size: tuple[int, ...], window: float, device: torch.device) -> Tensor:
+    """Return (H, V) float32, 1 in FDA's square about frequency 0 and else 0.
+
+    Args:
+        size: (H, W).
+        window: half the square's side over the shorter side of the image.
+        device: where the tensor goes.
+    """
+    height, width = size
+    m, n = frequencies((height, width), device)
+    reach = math.floor(min(height, width) * window)
+    return ((m.abs() <= reach) & (n <= reach)).float()

@@ -1,0 +1,82 @@
+"""Augmentation room: rare classes are cut out of one sample and pasted into another.
+
+The pixels of whole classes, with their labels and in their places, as in Olsson, Tranheden, Pinto,
+Svensson, "ClassMix", WACV 2021, arXiv 2007.07936; of labelled things and without any blending of
+the edges, as in Ghiasi et al., "Simple Copy-Paste is a Strong Data Augmentation Method for Instance
+Segmentation", CVPR 2021, arXiv 2012.07177, section 3, which found blending to be of no use. The
+scale jitter that the latter rests on is in the crops: partners were scaled independently.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from segibn.augment.chance import draw_partners
+
+VALUES = 256
+"""Of a target's pixels: train ids, and 255 for ignored."""
+
+
+@dataclass(frozen=True)
+class CopyPaste:
+    """Copy-paste within a batch.
+
+    Attributes:
+        train_ids: classes that may be pasted.
+        count: how many of those that a partner shows are pasted, drawn at random; all if it has
+            no more.
+        probability: chance that a sample is pasted into.
+    """
+
+    train_ids: tuple[int, ...]
+    count: int
+    probability: float
+
+    def __call__(self, image: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+        """Paste into each sample what another one shows; a batch of one stays as it is.
+
+        Args:
+            image: (N, 3, H, W) float; not modified.
+            target: (N, H, W), any integer type, values 0..255; not modified.
+
+        Returns:
+            Both, new.
+        """
+        partners = draw_partners(len(image), image.device)
+        image_there, target_there = image[partners], target[partners]
+        pasted = classes_to_paste(target_there, self.train_ids, self.count)
+        pasted &= torch.rand(len(image), 1, device=image.device) < self.probability
+        mask = pasted.gather(1, target_there.flatten(1).long()).view_as(target)
+        return (
+            torch.where(mask[:, None], image_there, image),
+            torch.where(mask, target_there, target),
+        )
+
+
+def classes_to_paste(target: Tensor, train_ids: tuple[int, ...], count: int) -> Tensor:
+    """Draw, for each sample, some of the wanted classes that it shows.
+
+    Args:
+        target: (N, H, W), values 0..255.
+        train_ids: the wanted classes.
+        count: most classes of a sample; which ones is drawn, all equally likely.
+
+    Returns:
+        (N, 256) bool.
+    """
+    shown = torch.zeros(len(target), VALUES, dtype=torch.bool, device=target.device)
+    shown.scatter_(1, target.flatten(1).long(), True)
+    wanted = _on_device(train_ids, target.device)
+    shown_wanted = shown[:, wanted]
+    lots = torch.rand(shown_wanted.shape, device=target.device).masked_fill(~shown_wanted, -1.0)
+    best = lots.topk(min(count, len(train_ids)), dim=1)
+    chosen = torch.zeros_like(shown)
+    return chosen.scatter_(1, wanted[best.indices], best.values >= 0)
+
+
+@lru_cache(maxsize=16)
+def _on_device(train_ids: tuple[int, ...], device: torch.device) -> Tensor:
+    """Copy once: a copy from the host makes it wait for the device."""
+    return torch.tensor(train_ids, device=device)

@@ -1,0 +1,114 @@
+"""Augmentation room: PASTA, Fourier amplitudes jittered the more the higher the frequency.
+
+Chattopadhyay, Sarangmath, Vijaykumar, Hoffman, "PASTA: Proportional Amplitude Spectrum Training
+Augmentation for Syn-to-Real Domain Generalization", ICCV 2023, arXiv 2212.00979, section 3.2: the
+amplitude A(m, n) becomes eps * A(m, n), the phase stays, with
+
+    eps ~ N(1, sigma^2(m, n)),  sigma(m, n) = (2 alpha sqrt((m^2 + n^2) / (H^2 + W^2)))^k + beta,
+
+m and n the frequencies in whole waves over the height and width, 0 in the middle, drawn for every
+frequency and channel. As there, nothing stops eps from being negative: such a wave is turned over.
+
+A real image has a Hermitian spectrum, and independent eps at (m, n) and (-m, -n) would break that.
+The paper's script transforms back and keeps the real part, which is the same as giving both the
+mean of their two eps. So does this module, on the half spectrum of a real transform: the factor of
+a frequency has a standard deviation of sigma / sqrt(2), or of sigma where (m, n) is its own
+opposite: at the mean and, where H or W is even, at the highest frequencies. Published alpha, beta
+and k keep their effect.
+
+Legend: N images, H x W pixels, V = W // 2 + 1 columns of the half spectrum.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from segibn.augment.chance import change_some
+
+
+@dataclass(frozen=True)
+class Pasta:
+    """PASTA on a batch.
+
+    Attributes:
+        alpha: how fast the jitter grows with frequency; 3 in the paper.
+        beta: standard deviation of eps at frequency 0; 0.25 in the paper.
+        k: exponent of the growth; 2 in the paper.
+        probability: chance that a sample is changed.
+    """
+
+    alpha: float
+    beta: float
+    k: float
+    probability: float
+
+    def __call__(self, image: Tensor) -> Tensor:
+        """Change (N, 3, H, W) float32 RGB 0..255; what leaves that range is clipped."""
+        height, width = image.shape[-2:]
+        deviation = deviations((height, width), self.alpha, self.beta, self.k, image.device)
+
+        def change(index: Tensor) -> Tensor:
+            factor = draw_factors((len(index), image.shape[1]), deviation, width)
+            return scale_amplitudes(image[index], factor).clamp_(0.0, 255.0)
+
+        return change_some(image, self.probability, change)
+
+
+def frequencies(size: tuple[int, int], device: torch.device) -> tuple[Tensor, Tensor]:
+    """Return m (H, 1) and n (1, V) of a half spectrum: signed waves over height and width.
+
+    Args:
+        size: (H, W) of the image.
+        device: where the tensors go.
+    """
+    height, width = size
+    m = torch.fft.fftfreq(height, 1.0 / height, device=device)
+    n = torch.fft.rfftfreq(width, 1.0 / width, device=device)
+    return m[:, None], n[None, :]
+
+
+def deviations(
+    size: tuple[int, int], alpha: float, beta: float, k: float, device: torch.device
+) -> Tensor:
+    """Return the paper's sigma(m, n), (H, V) float32, in the order of `torch.fft.rfft2`."""
+    m, n = frequencies(size, device)
+    height, width = size
+    return (2.0 * alpha * ((m**2 + n**2) / (height**2 + width**2)).sqrt()) ** k + beta
+
+
+def draw_factors(shape: tuple[int, ...], deviation: Tensor, width: int) -> Tensor:
+    """Draw what the half spectrum of real images is multiplied by.
+
+    Args:
+        shape: leading dimensions, one draw for each: (N, 3).
+        deviation: (H, V), standard deviation of the paper's eps.
+        width: W, which V does not tell.
+
+    Returns:
+        (*shape, H, V), distributed as the mean of two independent eps at (m, n) and (-m, -n). In
+        the columns where both are there, they have the same value.
+    """
+    eps = torch.randn(*shape, *deviation.shape, device=deviation.device)
+    factor = 1.0 + eps * (deviation * 0.5**0.5)
+    both = [0] if width % 2 else [0, width // 2]
+    for column in both:
+        own = 1.0 + eps[..., column] * deviation[:, column]
+        opposite = own.flip(-1).roll(1, -1)  # row m holds the value of row -m
+        factor[..., column] = (own + opposite) / 2
+    return factor
+
+
+def scale_amplitudes(image: Tensor, factor: Tensor) -> Tensor:
+    """Multiply the spectrum of real images; nothing is clipped.
+
+    Args:
+        image: (N, 3, H, W) float32.
+        factor: (N, 3, H, V) float32, real.
+
+    Returns:
+        (N, 3, H, W).
+    """
+    spectrum = torch.fft.rfft2(image)
+    spectrum *= factor
+    return torch.fft.irfft2(spectrum, s=image.shape[-2:])

@@ -1,0 +1,161 @@
+"""Augmentation room: progressive random convolutions (Pro-RandConv).
+
+Choi, Das, Choi, Yang, Park, Yun, "Progressive Random Convolutions for Single Domain
+Generalization", CVPR 2023, arXiv 2304.00424, section 3: one random block, drawn anew for each
+batch, is applied L times over, L uniform in 1 .. ``max_repeats``. The block is
+
+1. a 3x3 convolution from RGB to RGB, its weights from N(0, 1 / 27), each times a Gaussian of its
+   distance to the middle with sigma_g ~ U(eps, 1);
+2. deformable: each of the nine taps reads at an offset of its own at every pixel, from
+   N(0, sigma_d^2) with sigma_d ~ U(eps, ``offset``), in pixels, by bilinear interpolation;
+3. each channel of each image standardised over its pixels, times gamma ~ N(0, s^2), plus
+   beta ~ N(0, s^2), s = ``contrast``;
+4. tanh.
+
+Weights, offsets, gamma and beta are the same in all L rounds and for all samples, as in the paper.
+Its images lie in -1 .. 1, and so they do here in between. What is our own: offsets of different
+pixels are independent; outside the image there is 0, mid-grey; each sample is changed with a
+probability, while the paper trains on every image and its changed copy in the same update.
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from segibn.augment.chance import change_some
+
+TAPS = 9
+"""Of the 3x3 kernel."""
+EPSILON = 1e-4
+"""The paper's eps, "a small value"; also what keeps a flat channel's variance from being 0."""
+_BAND = 8192  # pixels that a CPU samples at a time: what they take fits into a core's cache
+
+
+@dataclass(frozen=True)
+class Block:
+    """One random convolution block, for images in -1 .. 1.
+
+    Attributes:
+        weight: (3, 3, 3, 3): out, in, row, column.
+        grid: where each tap reads (see `sampling_grid`); None = at the pixels themselves.
+        gamma: (3, 1, 1), factor on each standardised channel.
+        beta: (3, 1, 1), added to it.
+    """
+
+    weight: Tensor
+    grid: Tensor | None
+    gamma: Tensor
+    beta: Tensor
+
+    def convolve(self, image: Tensor) -> Tensor:
+        """Apply the convolution alone to (N, 3, H, W), 0 outside the image.
+
+        Deformed, it is what `torchvision.ops.deform_conv2d` computes. But that works out the place
+        of every tap again for each sample and channel; here all samples are channels of one image,
+        which is several times faster on a CPU.
+        """
+        if self.grid is None:
+            return F.conv2d(image, self.weight, padding=1)
+        count, channels, height, width = image.shape
+        together = image.reshape(1, count * channels, height, width)
+        weight = self.weight.flatten(1)
+        rows = max(1, _BAND // width) if image.device.type == "cpu" else height
+        bands = []
+        for grid in self.grid.split(rows, dim=1):
+            taps = F.grid_sample(together, grid.flatten(0, 1)[None], align_corners=False)
+            bands.append(weight @ taps.view(count, channels * TAPS, -1))
+        return torch.cat(bands, dim=2).view(count, -1, height, width)
+
+    def __call__(self, image: Tensor) -> Tensor:
+        """Apply the block once to (N, 3, H, W)."""
+        image = self.convolve(image)
+        variance, mean = torch.var_mean(image, dim=(-2, -1), keepdim=True, correction=0)
+        scale = self.gamma * (variance + EPSILON).rsqrt()
+        return torch.addcmul(self.beta - mean * scale, image, scale).tanh_()
+
+
+@dataclass(frozen=True)
+class RandomConvolution:
+    """Pro-RandConv on a batch.
+
+    Attributes:
+        max_repeats: most rounds of the block; 10 in the paper.
+        offset: upper end of the range that the offsets' deviation is drawn from, in pixels: 0.5 in
+            the paper for photographs. 0 = plain convolutions.
+        contrast: standard deviation of gamma and beta; 0.5 in the paper.
+        probability: chance that a sample is changed.
+    """
+
+    max_repeats: int
+    offset: float
+    contrast: float
+    probability: float
+
+    def __call__(self, image: Tensor) -> Tensor:
+        """Change (N, 3, H, W) float32 RGB 0..255; the result lies in that range by itself."""
+        block = draw_block(image.shape[-2:], self.offset, self.contrast, image.device)
+        repeats = draw_repeats(self.max_repeats)
+
+        def change(index: Tensor) -> Tensor:
+            changed = image[index] / 127.5 - 1.0
+            for _ in range(repeats):
+                changed = block(changed)
+            return (changed + 1.0) * 127.5
+
+        return change_some(image, self.probability, change)
+
+
+def draw_repeats(highest: int) -> int:
+    """Draw L, uniform in 1 .. ``highest``.
+
+    From the CPU's global generator whatever the device of the images: the host needs the number,
+    and would have to wait for it otherwise. `torch.manual_seed` seeds both.
+    """
+    return int(torch.randint(1, highest + 1, ()))
+
+
+def draw_block(
+    size: tuple[int, ...], offset: float, contrast: float, device: torch.device
+) -> Block:
+    """Draw a block as the module's docstring says.
+
+    Args:
+        size: (H, W) of the images.
+        offset: see `RandomConvolution`.
+        contrast: likewise.
+        device: where numbers are drawn and tensors live.
+    """
+    weight = torch.randn(3, 3, 3, 3, device=device) * (3 * TAPS) ** -0.5
+    axis = torch.arange(-1.0, 2.0, device=device)
+    distance2 = axis[:, None] ** 2 + axis[None, :] ** 2
+    smoothing = _uniform(1.0, device)
+    weight = weight * torch.exp(-distance2 / (2 * smoothing**2))
+    grid = None
+    if offset > 0:
+        offsets = torch.randn(TAPS, *size, 2, device=device) * _uniform(offset, device)
+        grid = sampling_grid(offsets)
+    gamma, beta = contrast * torch.randn(2, 3, 1, 1, device=device)
+    return Block(weight, grid, gamma, beta)
+
+
+def sampling_grid(offset: Tensor) -> Tensor:
+    """Say where each tap of a 3x3 kernel reads, in the coordinates of `F.grid_sample`.
+
+    Args:
+        offset: (9, H, W, 2): right and down, in pixels, for each tap (row by row) and pixel.
+
+    Returns:
+        (9, H, W, 2) float32; -1 and 1 are the image's edges, pixels being areas.
+    """
+    _, height, width, _ = offset.shape
+    tap = torch.arange(TAPS, device=offset.device).view(TAPS, 1, 1)
+    x = torch.arange(width, device=offset.device) + tap % 3 - 1 + offset[..., 0]
+    y = torch.arange(height, device=offset.device)[:, None] + tap // 3 - 1 + offset[..., 1]
+    return torch.stack([(2 * x + 1) / width - 1, (2 * y + 1) / height - 1], dim=-1)
+
+
+def _uniform(highest: float, device: torch.device) -> Tensor:
+    """Draw from U(eps, highest), a 0-dim tensor."""
+    return EPSILON + (highest - EPSILON) * torch.rand((), device=device)

@@ -1,0 +1,108 @@
+"""k-means in one dimension, exactly: on a line the best clusters are runs of the sorted values.
+
+In: sorted numbers. Out: where each cluster starts. Dynamic programming over the number of clusters;
+the best last start never moves left as more values are added, so each round takes O(n log n) (as in
+Wang and Song, "Ckmeans.1d.dp", The R Journal 3/2, 2011, and its successors). No random numbers: the
+same values always give the same clusters.
+"""
+
+import numpy as np
+
+
+def cluster_starts(values: np.ndarray, clusters: int) -> np.ndarray:
+    """Split sorted values into the clusters with the least sum of squared distances to their means.
+
+    Args:
+        values: (n,) float, ascending; not changed.
+        clusters: k, at most n.
+
+    Returns:
+        (k,) int64: index of the first value of each cluster, ascending, the first one 0. Among
+        equally good splits the one found with the leftmost starts.
+
+    Raises:
+        ValueError: not ascending, or fewer values than clusters.
+    """
+    values = np.asarray(values, dtype=np.float64)
+    if not 1 <= clusters <= len(values):
+        raise ValueError(f"{clusters} clusters of {len(values)} values")
+    if (np.diff(values) < 0).any():
+        raise ValueError("the values are not in ascending order")
+    costs = _RunCosts(values)
+    ends = np.arange(len(values) + 1)
+    best = costs(np.zeros_like(ends), ends)
+    last_starts = []
+    for count in range(2, clusters + 1):
+        best, starts = _add_cluster(best, costs, count)
+        last_starts.append(starts)
+    end, found = len(values), [0]
+    for starts in reversed(last_starts):
+        end = starts[end]
+        found.insert(1, end)
+    return np.array(found, dtype=np.int64)
+
+
+class _RunCosts:
+    """Sum of squared distances to their mean of the values in ``[start, end)``."""
+
+    def __init__(self, values: np.ndarray) -> None:
+        centred = values - values.mean()  # sums of squares keep more digits
+        self.sums = np.concatenate([[0.0], np.cumsum(centred)])
+        self.squares = np.concatenate([[0.0], np.cumsum(centred**2)])
+
+    def __call__(self, start: np.ndarray, end: np.ndarray) -> np.ndarray:
+        total = self.sums[end] - self.sums[start]
+        squares = self.squares[end] - self.squares[start]
+        return np.maximum(squares - total**2 / np.maximum(end - start, 1), 0.0)
+
+
+def _add_cluster(
+    best: np.ndarray, costs: _RunCosts, count: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Least costs of the first j values in ``count`` clusters, and the start of the last one.
+
+    Args:
+        best: (n + 1,) least costs in ``count - 1`` clusters.
+        costs: of one cluster.
+        count: at least 2.
+
+    Returns:
+        both (n + 1,); entries of fewer values than clusters mean nothing.
+    """
+    size = len(best) - 1
+    new, starts = np.full(size + 1, np.inf), np.zeros(size + 1, dtype=np.int64)
+    # Intervals of j whose last start lies between two known ones; all halved at once.
+    low_j, high_j = np.array([count]), np.array([size])
+    low_i, high_i = np.array([count - 1]), np.array([size - 1])
+    while len(low_j):
+        middle = (low_j + high_j) // 2
+        first, last = low_i, np.minimum(high_i, middle - 1)
+        new[middle], starts[middle] = _least(best, costs, middle, first, last)
+        chosen = starts[middle]
+        low_j, high_j, low_i, high_i = (
+            np.concatenate(pair)
+            for pair in (
+                (low_j, middle + 1),
+                (middle - 1, high_j),
+                (low_i, chosen),
+                (chosen, high_i),
+            )
+        )
+        is_left = low_j <= high_j
+        low_j, high_j, low_i, high_i = (x[is_left] for x in (low_j, high_j, low_i, high_i))
+    return new, starts
+
+
+def _least(
+    best: np.ndarray, costs: _RunCosts, ends: np.ndarray, first: np.ndarray, last: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """For each end the least ``best[i] + costs(i, end)`` over first <= i <= last, and its first i."""
+    counts = last - first + 1
+    offsets = np.cumsum(counts) - counts
+    owner = np.repeat(np.arange(len(ends)), counts)
+    candidates = np.arange(counts.sum()) - offsets[owner] + first[owner]
+    totals = best[candidates] + costs(candidates, ends[owner])
+    least = np.minimum.reduceat(totals, offsets)
+    hits = np.flatnonzero(totals == least[owner])
+    _, index = np.unique(owner[hits], return_index=True)
+    return least, candidates[hits[index]]

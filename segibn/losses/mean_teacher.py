@@ -1,0 +1,52 @@
+"""Agreement with a teacher that is the moving average of the network itself.
+
+Tarvainen and Valpola (NeurIPS 2017, arXiv 1703.01780). They compare probabilities by their squared
+difference; ours is the Kullback-Leibler divergence, whose gradient is that of cross-entropy with
+the teacher's soft prediction, and which is 0 where the two agree. Pixels that the teacher is unsure
+of may be left out, as in FixMatch (Sohn et al., NeurIPS 2020, arXiv 2001.07685, section 2.1).
+
+In: logits of student and teacher. Out: a number. N images, K classes, h x w pixels of the logits.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+
+from segibn.losses.precision import in_float32
+
+
+@in_float32
+def teacher_divergence(
+    logits: Tensor, teacher_logits: Tensor, *, threshold: float | None = None
+) -> Tensor:
+    """KL(teacher, student), mean over all pixels; labelled or not, each counts.
+
+    Args:
+        logits: (N, K, h, w) float, of the student.
+        teacher_logits: the same shape; get no gradient.
+        threshold: pixels where the teacher's largest probability is below this cost nothing, but
+            are divided by like the others, so that the loss grows as the teacher gets sure; None =
+            no such pixels.
+
+    Returns:
+        A scalar of at least 0.
+    """
+    log_student = logits.log_softmax(1)
+    log_teacher = teacher_logits.detach().to(logits.dtype).log_softmax(1)
+    teacher = log_teacher.exp()
+    divergence = (teacher * (log_teacher - log_student)).sum(1)
+    if threshold is not None:
+        divergence = torch.where(teacher.amax(1) >= threshold, divergence, 0)
+    return divergence.mean()
+
+
+def ramp_up(iteration: int, length: int) -> float:
+    """Weight of a term that is to come in slowly: exp(-5 (1 - t)^2), t rising from 0 to 1.
+
+    Args:
+        iteration: from 0.
+        length: iterations until t is 1, where it stays; 0 = from the start.
+    """
+    t = 1.0 if length == 0 else min(1.0, iteration / length)
+    return math.exp(-5 * (1 - t) ** 2)

@@ -1,0 +1,45 @@
+"""Texture regularisation: Gram matrices of features held near those of a frozen ImageNet network.
+
+Which channels of a feature are active together, whatever the place, describes the textures of an
+image. Kim et al. (TLDR, ICCV 2023, arXiv 2303.11546) keep this description, on original images, as
+an ImageNet network has it, lest the network learns the textures of the source domain by heart. As
+in their official script, a Gram matrix is a mean over pixels, none of them masked, and the
+Frobenius norm of a difference is divided by the number of channels. Theirs is one norm of a whole
+batch; ours is the mean of one for each image, so that it does not grow with the batch.
+
+In: two features of one image. Out: a number. N images, C channels, h x w feature pixels.
+"""
+
+import torch
+from torch import Tensor
+
+from segibn.losses.precision import in_float32
+
+
+@in_float32
+def gram_matrix(feature: Tensor) -> Tensor:
+    """Mean products of channels over a feature's pixels.
+
+    Args:
+        feature: (N, C, h, w) float.
+
+    Returns:
+        (N, C, C), symmetric; float32, float64 of float64 features.
+    """
+    pixels = feature.flatten(2)  # a view, of channels-last features too
+    return pixels @ pixels.mT / pixels.shape[2]
+
+
+@in_float32
+def gram_distance(feature: Tensor, reference: Tensor) -> Tensor:
+    """Frobenius norm of the Gram matrices' difference over C, mean over images.
+
+    Args:
+        feature: (N, C, h, w) float, of the network in training.
+        reference: the same of the frozen network, on h' x w' pixels; gets no gradient.
+
+    Returns:
+        A scalar of at least 0; at 0 its gradient is 0.
+    """
+    difference = gram_matrix(feature) - gram_matrix(reference.detach())
+    return torch.linalg.vector_norm(difference, dim=(1, 2)).mean() / feature.shape[1]

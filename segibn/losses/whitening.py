@@ -1,0 +1,96 @@
+"""Instance whitening of RobustNet: channels of a normalised feature shall not vary together.
+
+Choi et al., "RobustNet: Improving Domain Generalization in Urban-Scene Segmentation via Instance
+Selective Whitening" (CVPR 2021, arXiv 2103.15597). Style sits in how channels
+vary together; the losses push the covariances of instance-normalised features towards 0:
+
+    IW   all of them (strictly above the diagonal)
+    IRW  all, down to a mean absolute covariance that is let pass
+    ISW  those that a photometric change of the image moves, and content does not need
+
+In: covariances (N, C, C) and masks (C, C). Out: a 0-dim tensor.
+"""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from segibn.losses.kmeans import cluster_starts
+
+
+def instance_covariance(normalized: Tensor) -> Tensor:
+    """Covariance of the channels over the pixels of each image.
+
+    Args:
+        normalized: (N, C, h, w) of any float dtype, with mean 0 in each channel of each image, as
+            an instance norm without weight and bias gives it. Not kept for the backward pass: what
+            follows may overwrite it.
+
+    Returns:
+        (N, C, C) float32 (float64 for a float64 input); the diagonal is about 1.
+    """
+    dtype = torch.float64 if normalized.dtype == torch.float64 else torch.float32
+    values = normalized.to(dtype, copy=True, memory_format=torch.contiguous_format).flatten(2)
+    with torch.autocast(values.device.type, enabled=False):
+        return values @ values.mT / values.shape[-1]
+
+
+def off_diagonal(channels: int, device: torch.device | None = None) -> Tensor:
+    """(C, C) bool: the elements strictly above the diagonal, each pair of channels once."""
+    return torch.ones(channels, channels, dtype=torch.bool, device=device).triu(diagonal=1)
+
+
+def whitening_loss(covariance: Tensor, mask: Tensor, margin: float = 0.0) -> Tensor:
+    """Mean absolute covariance of the masked elements above a margin, mean over the images.
+
+    The paper's IW, IRW and ISW loss, by the mask and the margin. The sum is divided by the number
+    of elements, as in the authors' code, so that layers of different width weigh alike.
+
+    Args:
+        covariance: (N, C, C).
+        mask: (C, C) bool, the elements that count.
+        margin: mean absolute covariance that is let pass, IRW's relaxation; the image's sum less
+            ``margin`` times the number of elements never goes below 0.
+
+    Returns:
+        0-dim, at least 0; 0 for an empty mask.
+    """
+    count = mask.sum().clamp(min=1)
+    total = (covariance.abs() * mask).sum((1, 2))
+    return (total / count - margin).clamp(min=0).mean()
+
+
+def pair_variance(covariance: Tensor, changed: Tensor) -> Tensor:
+    """Variance of each element between an image and its changed form, summed over the images.
+
+    That is the variance of two numbers around their mean, as in the paper.
+
+    Args:
+        covariance: (N, C, C) of the images.
+        changed: (N, C, C) of the same images after a photometric change.
+
+    Returns:
+        (C, C); divided by the number of images it is what `sensitive_mask` takes.
+    """
+    return ((covariance - changed) / 2).square().sum(0)
+
+
+def sensitive_mask(variance: Tensor, clusters: int = 3, insensitive: int = 1) -> Tensor:
+    """The elements whose variance is not in the lowest clusters.
+
+    k-means over the elements strictly above the diagonal; exact, on the host. (The authors' code
+    clusters the whole matrix, whose zeros below the diagonal then belong to the lowest cluster.)
+
+    Args:
+        variance: (C, C), mean over images of `pair_variance`.
+        clusters: k of the k-means; 3 in the authors' scripts.
+        insensitive: how many clusters, the lowest first, count as content; 1 there.
+
+    Returns:
+        (C, C) bool on the device of ``variance``, nothing on and below the diagonal.
+    """
+    above = off_diagonal(len(variance))
+    values = variance.detach().cpu().double()
+    ordered = np.sort(values[above].numpy())
+    threshold = ordered[cluster_starts(ordered, clusters)[insensitive]]
+    return (above & (values >= threshold)).to(variance.device)

@@ -1,0 +1,43 @@
+"""The linear head: batch norm and a classifier for each pixel of one feature.
+
+What DINOv2 is scored with on segmentation (Oquab et al., arXiv 2304.07193, section 7.4): it asks
+how much a backbone's features say by themselves.
+"""
+
+from collections.abc import Mapping
+
+from torch import Tensor, nn
+
+from segibn.models.features import FeatureSpec
+from segibn.models.layers import pixel_classifier
+
+
+class LinearHead(nn.Module):
+    """Batch norm, dropout, 1x1 classifier.
+
+    Args:
+        feature_specs: the backbone's features; reads "layer4".
+        num_classes: K.
+        dropout: probability that a value before the classifier is dropped in training.
+
+    Attributes:
+        logits_spec: channels (K) and stride of the logits.
+    """
+
+    def __init__(
+        self,
+        feature_specs: Mapping[str, FeatureSpec],
+        num_classes: int,
+        *,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        spec = feature_specs["layer4"]
+        self.logits_spec = FeatureSpec(num_classes, spec.stride)
+        self.norm = nn.BatchNorm2d(spec.channels)
+        self.dropout = nn.Dropout(dropout)
+        self.classifier = pixel_classifier(spec.channels, num_classes)
+
+    def forward(self, features: Mapping[str, Tensor]) -> Tensor:
+        """Features by name -> coarse logits (N, K, h, w) at the stride of "layer4"."""
+        return self.classifier(self.dropout(self.norm(features["layer4"])))

@@ -1,0 +1,143 @@
+"""LoRA: a frozen layer plus a trained update of low rank (Hu et al., arXiv 2106.09685).
+
+In: a network with linear layers (or 1x1 convolutions, which are the same for each pixel). Out: the
+network with those layers wrapped, or, for inference, its weights with the updates added in. The
+layer computes ``W x + (alpha / r) B A x``; B starts at zero, so that the network starts as it was.
+"""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+_UPDATE = ("lora_a", "lora_b", "scale")
+
+
+class LoRA(nn.Module):
+    """A linear layer or 1x1 convolution whose weight stays, with an update that is trained.
+
+    The two thin products are computed beside the layer, so that no gradient of the whole weight is
+    made. ``weight`` and ``bias`` are there too for networks that read them instead of calling the
+    layer (timm's attention with separate biases).
+
+    Args:
+        base: the layer; its parameters are frozen in place.
+        rank: r, channels between the two products.
+        alpha: the update's scale times r.
+
+    Attributes:
+        lora_a: (r, in) drawn from a Gaussian, as in the paper; its spread keeps that of the input.
+        lora_b: (out, r), zero at first.
+        scale: alpha / r, 0-dim; in the state dict so that weights can be merged from it alone.
+    """
+
+    def __init__(self, base: nn.Linear | nn.Conv2d, rank: int, alpha: float) -> None:
+        super().__init__()
+        self.base = base.requires_grad_(False)
+        outputs, inputs = base.weight.shape[:2]
+        like = {"device": base.weight.device, "dtype": base.weight.dtype}
+        self.lora_a = nn.Parameter(torch.empty(rank, inputs, **like))
+        self.lora_b = nn.Parameter(torch.zeros(outputs, rank, **like))
+        self.register_buffer("scale", torch.tensor(alpha / rank, **like))
+        nn.init.normal_(self.lora_a, std=inputs**-0.5)
+
+    @property
+    def weight(self) -> Tensor:
+        """The weight with its update, in the shape of the layer's."""
+        return merged_weight(self.base.weight, self.lora_a, self.lora_b, self.scale)
+
+    @property
+    def bias(self) -> Tensor | None:
+        """The layer's."""
+        return self.base.bias
+
+    def forward(self, x: Tensor) -> Tensor:
+        """As the layer does: (..., in) -> (..., out), or (N, in, h, w) -> (N, out, h, w)."""
+        if isinstance(self.base, nn.Linear):
+            update = F.linear(F.linear(x, self.lora_a), self.lora_b)
+        else:
+            thin = F.conv2d(x, self.lora_a[:, :, None, None])
+            update = F.conv2d(thin, self.lora_b[:, :, None, None])
+        return self.base(x) + update * self.scale
+
+
+def add_lora(network: nn.Module, rank: int, alpha: float) -> int:
+    """Freeze a network and wrap its linear layers and 1x1 convolutions, in place.
+
+    Layers with fewer than ``rank`` inputs or outputs stay frozen: no update of theirs would be of
+    lower rank than the layer.
+
+    Returns:
+        The number of layers wrapped.
+    """
+    network.requires_grad_(False)
+    found = [name for name, module in network.named_modules() if _is_wrapped(module, rank)]
+    for name in found:
+        parent, _, leaf = name.rpartition(".")
+        owner = network.get_submodule(parent)
+        setattr(owner, leaf, LoRA(owner.get_submodule(leaf), rank, alpha))  # type: ignore[arg-type]
+    return len(found)
+
+
+def _is_wrapped(module: nn.Module, rank: int) -> bool:
+    # Subclasses compute something else besides, or are read by code that knows them.
+    if type(module) is nn.Conv2d:
+        plain = module.kernel_size == module.stride == module.dilation == (1, 1)
+        if not plain or module.groups != 1 or module.padding not in ((0, 0), "same", "valid"):
+            return False
+    elif type(module) is not nn.Linear:
+        return False
+    return min(module.weight.shape[:2]) >= rank
+
+
+def merged_weight(weight: Tensor, lora_a: Tensor, lora_b: Tensor, scale: Tensor) -> Tensor:
+    """``W + scale B A`` in the shape of W, (out, in) or (out, in, 1, 1)."""
+    return weight + ((lora_b @ lora_a) * scale).view_as(weight)
+
+
+def has_lora(state: Mapping[str, Tensor]) -> bool:
+    """Whether a state dict holds updates beside the weights they belong to."""
+    return any(key.endswith(".lora_a") for key in state)
+
+
+@torch.no_grad()
+def merged_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return a state dict for the network without LoRA that computes the same.
+
+    Args:
+        state: with or without LoRA's keys; not changed. Tensors that have no update are shared.
+    """
+    wrapped = {key.removesuffix(".lora_a") for key in state if key.endswith(".lora_a")}
+    merged: dict[str, Tensor] = {}
+    for key, value in state.items():
+        owner, _, name = key.rpartition(".")
+        layer = owner.removesuffix(".base")
+        if owner in wrapped and name in _UPDATE:
+            continue
+        if layer == owner or layer not in wrapped:
+            merged[key] = value
+        elif name == "weight":
+            update = (state[f"{layer}.{part}"] for part in _UPDATE)
+            merged[f"{layer}.weight"] = merged_weight(value, *update)
+        else:
+            merged[f"{layer}.{name}"] = value
+    return merged
+
+
+@torch.no_grad()
+def merge_lora(network: nn.Module) -> int:
+    """Add every update to its weight and take the wrapping away, in place.
+
+    Returns:
+        The number of layers merged; their parameters stay frozen.
+    """
+    found = [name for name, module in network.named_modules() if isinstance(module, LoRA)]
+    for name in found:
+        parent, _, leaf = name.rpartition(".")
+        owner = network.get_submodule(parent)
+        layer = owner.get_submodule(leaf)
+        assert isinstance(layer, LoRA)
+        layer.base.weight.copy_(layer.weight)
+        setattr(owner, leaf, layer.base)
+    return len(found)

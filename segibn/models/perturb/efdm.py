@@ -1,0 +1,63 @@
+"""EFDMix: each sample gets value distributions between its own and another sample's.
+
+Zhang et al., "Exact Feature Distribution Matching for Arbitrary Style Transfer and Domain
+Generalization", CVPR 2022 (arXiv 2203.07740). Where MixStyle mixes two moments of a channel, this
+mixes its whole distribution.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from segibn.models.perturb.draws import happens, mixing_shares, partners
+
+
+@dataclass(frozen=True)
+class EFDMix:
+    """Mix the sorted values of every channel between random pairs of samples.
+
+    The k-th smallest value of a channel becomes lambda times itself plus 1 - lambda times the k-th
+    smallest of the partner's channel, at the pixel where it is. Equal values are ranked in raster
+    order.
+
+    Attributes:
+        probability: chance that a batch is mixed, 0..1.
+        alpha: lambda ~ Beta(alpha, alpha), one for each sample.
+    """
+
+    probability: float
+    alpha: float
+
+    def __call__(self, feature: Tensor) -> Tensor:
+        """(N, C, h, w) any float type -> the same shape, type and layout; one sample stays."""
+        count = feature.shape[0]
+        if count == 1 or not happens(self.probability):
+            return feature
+        share = mixing_shares(count, self.alpha, feature.device)
+        return mix_sorted_values(feature, partners(count, feature.device), share)
+
+
+def mix_sorted_values(feature: Tensor, partner: Tensor, share: Tensor) -> Tensor:
+    """EFDMix with the gradient of the paper and its official script.
+
+    A pixel's gradient goes on to itself whole, as if it had only been shifted (straight through),
+    and (1 - lambda) of it to the partner's value that came to it.
+
+    Args:
+        feature: (N, C, h, w), any float type.
+        partner: (N,) int64, index of the sample that each one is mixed with.
+        share: (N, 1, 1, 1) float32, 0..1: how much of its own values a sample keeps.
+    """
+    values, order = feature.flatten(2).sort(dim=-1, stable=True)
+    # Scattering undoes the sort; the official script sorts `order` for that, which takes as long
+    # as the sort of the values.
+    matched = torch.zeros_like(values).scatter(-1, order, values[partner]).view(feature.shape)
+    taken = 1 - share
+    mixed = feature + (matched - feature.detach()) * taken
+    return mixed.to(feature.dtype).contiguous(memory_format=_layout(feature))
+
+
+def _layout(feature: Tensor) -> torch.memory_format:
+    is_last = feature.is_contiguous(memory_format=torch.channels_last)
+    return torch.channels_last if is_last else torch.contiguous_format

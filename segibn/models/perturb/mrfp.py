@@ -1,0 +1,136 @@
+"""MRFP: fine structure added by a random network, and noise on the channel statistics.
+
+Udupa et al., "MRFP: Learning Generalizable Semantic Segmentation from Sim-2-Real with
+Multi-Resolution Feature Perturbation", CVPR 2024 (arXiv 2311.18331). Widths, dilations, sizes,
+initialisation and chances are those of the authors' released code for ResNet-50. MRFP+, which adds
+the random network's inner feature to the decoder as well, is not here.
+
+Ours: the network may be narrower (at the feature's own width it costs several times what a
+ResNet-18 does); the noise on statistics is drawn for each place by itself, where the release draws
+once for both; a stage's size is rounded down once, from the feature's size.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from segibn.models.perturb.draws import happens
+from segibn.models.perturb.np_plus import NormalizationPerturbation
+
+
+class Stage(NamedTuple):
+    """One stage of the random network: convolution 3x3, nearest resize, batch norm, ReLU.
+
+    Attributes:
+        width: output channels as a multiple of the network's width.
+        dilation: of the convolution.
+        size: sides of its output relative to the feature's.
+    """
+
+    width: int
+    dilation: int
+    size: float
+
+
+STAGES = (
+    Stage(1, 1, 1.205),
+    Stage(1, 1, 1.446),
+    Stage(2, 2, 1.7352),
+    Stage(4, 2, 2.0),
+    Stage(2, 1, 2.0),
+    Stage(1, 1, 1.676),
+    Stage(1, 2, 1.3374),
+    Stage(1, 2, 1.0),
+)
+"""Encoder and decoder. It is overcomplete: it grows the feature where others shrink it, so that a
+pixel sees few neighbours and what comes out is fine structure. The last stage has as many channels
+as the feature instead."""
+
+
+class StageWeights(NamedTuple):
+    """What is drawn anew for a stage each time; never trained.
+
+    Attributes:
+        kernel: (out, in, 3, 3) of the convolution, in the feature's type.
+        gain: (out,) of the batch norm, at least float32; its bias is 0.
+    """
+
+    kernel: Tensor
+    gain: Tensor
+
+
+@dataclass(frozen=True)
+class HighResolutionPerturbation:
+    """HRFP: add what an overcomplete network with random weights makes of the feature.
+
+    Attributes:
+        probability: chance that it is added to a batch, 0..1.
+        channels: width of the network; None = the feature's own, as in the paper.
+        gain_std: standard deviation of its batch norms' random gains, 0.5 in the release.
+    """
+
+    probability: float
+    channels: int | None
+    gain_std: float
+
+    def noise(self, feature: Tensor) -> Tensor:
+        """(N, C, h, w) any float type -> what is to be added, of the same shape, not below 0."""
+        return overcomplete(feature, self.draw_weights(feature))
+
+    def draw_weights(self, feature: Tensor) -> list[StageWeights]:
+        """Kernels by He et al. (fan in), gains from N(0, gain_std^2), on the feature's device."""
+        channels = feature.shape[1]
+        width = channels if self.channels is None else self.channels
+        outputs = [stage.width * width for stage in STAGES[:-1]] + [channels]
+        wide = torch.promote_types(feature.dtype, torch.float32)
+        weights = []
+        for inside, outside in zip([channels, *outputs[:-1]], outputs, strict=True):
+            shape = (outside, inside, 3, 3)
+            kernel = torch.randn(shape, device=feature.device) * (2 / (9 * inside)) ** 0.5
+            gain = torch.randn(outside, device=feature.device, dtype=wide) * self.gain_std
+            weights.append(StageWeights(kernel.to(feature.dtype), gain))
+        return weights
+
+
+@dataclass(frozen=True)
+class MultiResolutionPerturbation:
+    """MRFP at one place: HRFP of the feature, added to the feature or to its NP+.
+
+    Attributes:
+        fine: HRFP; None where it has no place.
+        coarse: NP+; None where it has no place.
+    """
+
+    fine: HighResolutionPerturbation | None
+    coarse: NormalizationPerturbation | None
+
+    def __call__(self, feature: Tensor) -> Tensor:
+        """(N, C, h, w) any float type -> the same shape, type and layout."""
+        result = feature if self.coarse is None else self.coarse(feature)
+        if self.fine is not None and happens(self.fine.probability):
+            result = (result + self.fine.noise(feature)).to(feature.dtype)
+        return result
+
+
+def overcomplete(feature: Tensor, weights: Sequence[StageWeights]) -> Tensor:
+    """Run the random network; the batch norms take their statistics from the batch.
+
+    Args:
+        feature: (N, C, h, w), any float type.
+        weights: of each of ``STAGES``.
+
+    Returns:
+        (N, C, h, w), 0 or above.
+    """
+    height, width = feature.shape[-2:]
+    x = feature
+    for stage, (kernel, gain) in zip(STAGES, weights, strict=True):
+        x = F.conv2d(x, kernel, padding=stage.dilation, dilation=stage.dilation)
+        size = (int(height * stage.size), int(width * stage.size))
+        x = F.interpolate(x, size=size, mode="nearest") if size != x.shape[-2:] else x
+        x = F.relu(F.batch_norm(x, None, None, gain, torch.zeros_like(gain), training=True))
+    return x

@@ -1,0 +1,259 @@
+"""Any backbone of timm behind the contract of ``features.py``: one adapter for all of them.
+
+In: a name in timm. Out: a module with ``feature_specs`` whose features are those that timm's own
+``forward_intermediates`` gives. Legend: N images, C channels, H x W input pixels, p a patch's side.
+
+*Hierarchical* networks (ConvNeXt, Swin, ResNet) have their last four stages as layer1 .. layer4.
+Their stems cut frames into whole pixels of the feature, so a frame is first padded with zeros (the
+mean colour, what their convolutions pad with too) below and at the right to a multiple of the
+largest stride, and every feature cropped back to ``ceil(H / stride)``: features lie where they lie
+for any other backbone.
+
+*Plain* vision transformers (DINOv2, DINOv3, EVA-02) give the tokens of four blocks, evenly spaced
+and ending with the last, after the final norm, as DINOv2's ``get_intermediate_layers`` does; all at
+the stride of the patch. A frame is stretched to the next multiple of the patch, not padded: logits
+are later resized to the frame, so that what is padded would shift them by up to p - 1 pixels, and
+every token would attend to a border that no picture has. The stretch is below p / H (1 % of a frame
+of 1024 pixels); crops that are multiples of the patch are not touched. The position embedding is
+resampled to the frame's grid by timm.
+"""
+
+import difflib
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from segibn.errors import ConfigError
+from segibn.extras import require
+from segibn.models.features import FeatureSpec
+from segibn.models.lora import add_lora
+from segibn.models.sources import IMAGENET
+
+Tuning = Literal["full", "frozen", "lora"]
+
+_NUM_FEATURES = 4
+
+
+class TimmBackbone(nn.Module):
+    """A network of timm as a backbone.
+
+    Args:
+        name: in timm, with or without a weights' tag.
+        output_stride: 8, 16 or 32 for networks that timm can dilate; None = the network's own.
+
+    Attributes:
+        network: timm's module without what only its classifier needs; keys are timm's.
+        pruned: keys of what was taken away.
+        is_plain: all features have one stride.
+        feature_specs: layer1 .. layer4.
+        tuning: "full" until ``set_tuning``.
+    """
+
+    def __init__(self, name: str, output_stride: int | None = None) -> None:
+        super().__init__()
+        self.name = name
+        self.output_stride = output_stride
+        self.tuning: Tuning = "full"
+        self.network = create_network(name, output_stride)
+        stages = _stages(self.network)
+        self.is_plain = len({stage["reduction"] for stage in stages}) == 1
+        _check_stride(name, [stage["reduction"] for stage in stages], output_stride, self.is_plain)
+        self._indices = _indices(name, len(stages), self.is_plain)
+        chosen = [stages[index] for index in self._indices]
+        self._modules_of_stages = tuple(str(stage["module"]) for stage in chosen)
+        self.feature_specs = {
+            f"layer{number}": FeatureSpec(stage["num_chs"], stage["reduction"])
+            for number, stage in enumerate(chosen, start=1)
+        }
+        # What follows the last feature would have parameters without a gradient.
+        before = self.network.state_dict().keys()
+        self.network.prune_intermediate_layers(
+            self._indices, prune_norm=not self.is_plain, prune_head=True
+        )
+        self.pruned = tuple(sorted(before - self.network.state_dict().keys()))
+        self._register_rescaling(self.network.pretrained_cfg)
+
+    def set_tuning(self, tuning: Tuning, lora_rank: int = 8, lora_alpha: float = 8.0) -> None:
+        """Choose what is trained; once, after weights are loaded, since LoRA wraps layers.
+
+        Args:
+            tuning: "full"; "frozen": nothing, computed without gradients and as in evaluation also
+                in training mode; "lora": updates of low rank, batch norms as in evaluation.
+            lora_rank: see ``lora.py``.
+            lora_alpha: likewise.
+
+        Raises:
+            ConfigError: LoRA, but no layer that it applies to.
+        """
+        self.tuning = tuning
+        if tuning == "frozen":
+            self.network.requires_grad_(False)
+        elif tuning == "lora" and add_lora(self.network, lora_rank, lora_alpha) == 0:
+            raise ConfigError(
+                f"model.backbone.tuning: {self.name} has no linear layer or 1x1 convolution that "
+                f"an update of rank {lora_rank} is for; use full or frozen"
+            )
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> "TimmBackbone":
+        """Set the mode; what is frozen stays as in evaluation, with its running statistics."""
+        super().train(mode)
+        if self.tuning == "frozen":
+            self.network.eval()
+        elif self.tuning == "lora":
+            for module in self.network.modules():
+                if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                    module.eval()
+        return self
+
+    def forward(self, image: Tensor) -> dict[str, Tensor]:
+        """(N, 3, H, W) normalised float -> features by name, (N, C, ceil(H / s), ceil(W / s))."""
+        if self.tuning == "frozen":
+            with torch.no_grad():
+                return self._features(image)
+        return self._features(image)
+
+    def stages_of_parameters(self) -> dict[str, int]:
+        """Name of each parameter -> 0 for what precedes the stages, else the stage 1..4.
+
+        Blocks between two features belong to the later one, what follows the last to stage 4.
+        """
+        first = self._modules_of_stages[0]
+        body = f"network.{first.rpartition('.')[0] or first}."
+        ends = [f"network.{module}." for module in self._modules_of_stages]
+        names = [name for name, _ in self.named_parameters()]
+        last = [max(i for i, name in enumerate(names) if name.startswith(end)) for end in ends]
+        start = min(i for i, name in enumerate(names) if name.startswith(body))
+        stage = [
+            0 if i < start else 1 + sum(i > end for end in last[:-1]) for i in range(len(names))
+        ]
+        return dict(zip(names, stage, strict=True))
+
+    def _features(self, image: Tensor) -> dict[str, Tensor]:
+        height, width = image.shape[-2:]
+        x = image if self.rescale is None else image * self.rescale + self.shift
+        largest = max(spec.stride for spec in self.feature_specs.values())
+        x = (_stretched if self.is_plain else _padded)(x, largest)
+        found = self.network.forward_intermediates(
+            x, indices=self._indices, norm=self.is_plain, intermediates_only=True
+        )
+        features = dict(zip(self.feature_specs, found, strict=True))
+        if self.is_plain:
+            return features
+        return {
+            name: features[name][:, :, : -(-height // spec.stride), : -(-width // spec.stride)]
+            for name, spec in self.feature_specs.items()
+        }
+
+    def _register_rescaling(self, pretrained: dict[str, Any]) -> None:
+        """Images come with ImageNet's mean and spread; a network that wants others gets them."""
+        mean, std = tuple(pretrained["mean"]), tuple(pretrained["std"])
+        scale = shift = None
+        if (mean, std) != (IMAGENET.mean, IMAGENET.std):
+            ours = zip(IMAGENET.mean, IMAGENET.std, mean, std, strict=True)
+            pairs = [(s / t, (m - n) / t) for m, s, n, t in ours]
+            scale, shift = torch.tensor(pairs, dtype=torch.float32).T.reshape(2, 1, 3, 1, 1)
+        # Constants of the preprocessing: checkpoints need not hold them.
+        self.register_buffer("rescale", scale, persistent=False)
+        self.register_buffer("shift", shift, persistent=False)
+
+
+def create_network(name: str, output_stride: int | None, *, pretrained: bool = False) -> nn.Module:
+    """Build timm's network without a classifier, for frames of any size.
+
+    Raises:
+        ConfigError: timm is not installed, does not know the name, or its network takes frames of
+            one size only or cannot be dilated.
+    """
+    require("timm", "timm", purpose=f"model.backbone.model {name}")
+    import timm
+
+    if not timm.is_model(name):
+        known = [*timm.list_models(), *timm.list_pretrained()]
+        close = difflib.get_close_matches(name, known, n=3)
+        hint = f"did you mean {' or '.join(close)}?" if close else "timm.list_models() lists them"
+        raise ConfigError(f"model.backbone.model: timm {timm.__version__} has no {name}; {hint}")
+    options: dict[str, Any] = {"num_classes": 0, "pretrained": pretrained}
+    if output_stride is not None:
+        options["output_stride"] = output_stride
+    try:
+        network = _create_for_any_size(name, options)
+    except TypeError as error:
+        if "output_stride" in str(error):
+            raise ConfigError(
+                f"model.backbone.output_stride: timm cannot dilate {name}; leave it out"
+            ) from error
+        raise
+    for method in ("forward_intermediates", "prune_intermediate_layers"):
+        if not hasattr(network, method):
+            raise ConfigError(
+                f"model.backbone.model: {name} has no {method} in timm {timm.__version__}, which "
+                "its features are taken with; choose another"
+            )
+    return network
+
+
+def _create_for_any_size(name: str, options: dict[str, Any]) -> nn.Module:
+    """With ``dynamic_img_size`` where the network has it; the others take any size, or one."""
+    import timm
+
+    try:
+        return timm.create_model(name, dynamic_img_size=True, **options)
+    except TypeError as error:
+        if "dynamic_img_size" not in str(error):
+            raise
+    network = timm.create_model(name, **options)
+    if network.pretrained_cfg.get("fixed_input_size"):
+        raise ConfigError(
+            f"model.backbone.model: {name} takes frames of one size only "
+            f"({network.pretrained_cfg['input_size'][1:]}); choose another"
+        )
+    return network
+
+
+def _stages(network: nn.Module) -> list[dict[str, Any]]:
+    """What timm says of a network's features: num_chs, reduction and module of each."""
+    info = network.feature_info
+    return list(info if isinstance(info, list) else info.info)
+
+
+def _indices(name: str, count: int, is_plain: bool) -> list[int]:
+    """Which of a network's features are layer1 .. layer4."""
+    if count < _NUM_FEATURES:
+        raise ConfigError(
+            f"model.backbone.model: {name} has {count} features, heads need {_NUM_FEATURES}; "
+            "choose another"
+        )
+    if is_plain:
+        return [count * (k + 1) // _NUM_FEATURES - 1 for k in range(_NUM_FEATURES)]
+    return list(range(count - _NUM_FEATURES, count))
+
+
+def _check_stride(
+    name: str, reductions: list[int], output_stride: int | None, is_plain: bool
+) -> None:
+    if output_stride is None or (not is_plain and reductions[-1] == output_stride):
+        return
+    why = "a plain transformer: its stride is its patch's" if is_plain else "not made to dilate"
+    raise ConfigError(
+        f"model.backbone.output_stride: {name} is {why}, {reductions[-1]}; leave it out"
+    )
+
+
+def _padded(image: Tensor, multiple: int) -> Tensor:
+    """Zeros below and at the right, to whole multiples."""
+    height, width = image.shape[-2:]
+    return F.pad(image, (0, -width % multiple, 0, -height % multiple))
+
+
+def _stretched(image: Tensor, multiple: int) -> Tensor:
+    """Bilinear to the next whole multiples, in the precision of the image."""
+    height, width = image.shape[-2:]
+    size = (-(-height // multiple) * multiple, -(-width // multiple) * multiple)
+    # A graph must hold for all sizes; resizing to the same one changes nothing.
+    if not torch.compiler.is_compiling() and size == (height, width):
+        return image
+    with torch.autocast(image.device.type, enabled=False):
+        return F.interpolate(image, size=size, mode="bilinear", align_corners=False)
