@@ -2,7 +2,6 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, PositiveFloat
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from segibn.config.frozen import Frozen
@@ -125,6 +124,8 @@ class ObjectiveSections(Frozen):
     """Let two looks of an image be predicted alike; null = not."""
     mean_teacher: MeanTeacherConfig | None = None
     """Agree with the moving average of the network; null = not."""
+    whitening: WhiteningConfig | None = None
+    """Instance whitening: IW, IRW or ISW; null = not."""
 
     def check_surroundings(self, *, weights: str, has_average: bool) -> None:
         """Check what the terms need of the rest of a config.
@@ -149,5 +150,3 @@ class ObjectiveSections(Frozen):
                     f"none; set generalise.{name}.teacher_weights (or model.weights) to "
                     "torchvision, ibn_net or a file"
                 )
-    whitening: WhiteningConfig | None = None
-    """Instance whitening: IW, IRW or ISW."""
