@@ -19,6 +19,7 @@ def _benchmarks_importable(monkeypatch):
     "script",
     [
         *("data_pipeline", "metrics", "inference", "train_step", "ibn_layer", "losses"),
+        "augment",
         *("predict_files", pytest.param("export", marks=pytest.mark.slow)),
     ],
 )
