@@ -98,6 +98,6 @@ def test_published_numbers_in_a_header_are_those_of_the_table_of_published_ones(
     }
     for path, methods in recipes.items():
         header = re.split(r"\n\w+:", path.read_text())[0]
-        assert re.findall(r"\b\d\d\.\d\d\b", header) == sum((rows[m] for m in methods), [])
+        assert re.findall(r"\b\d\d\.\d\d\b", header) == [n for m in methods for n in rows[m]]
     for path in set(RECIPES) - recipes.keys():
         assert not re.search(r"\b\d\d\.\d\d\b", path.read_text()), path
