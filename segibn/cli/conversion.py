@@ -96,7 +96,7 @@ def to_robustnet(source: Path, output: Path, variant: robustnet.Variant | None) 
     Args:
         source: a checkpoint of this package.
         output: a .pth file.
-        variant: of RobustNet; None = what it was converted from, else ``ibn`` or ``base``.
+        variant: of RobustNet; None = what it was converted from, else what it is.
 
     Raises:
         CheckpointError: RobustNet has no such network; names the file and the differences.
@@ -105,7 +105,9 @@ def to_robustnet(source: Path, output: Path, variant: robustnet.Variant | None) 
     origin = meta.get("origin", {})
     origin = origin if origin.get("format") == _ORIGIN else {}
     backbone = config.model.backbone
-    natural: robustnet.Variant = "ibn" if backbone.ibn == "b" else "base"
+    natural: robustnet.Variant = "base"
+    if backbone.ibn == "b":
+        natural = "ibn" if backbone.ibn_affine else "isw"
     kind = robustnet.RobustNetKind(
         backbone.name,
         variant or origin.get("variant") or natural,
@@ -134,7 +136,8 @@ def _check_is_robustnets(source: Path, model: ModelConfig, kind: robustnet.Robus
         )
     own = dict(_flatten(model.model_dump()))
     wanted = dict(_flatten(_run_config("x", kind, "gta5").model.model_dump()))
-    free = ("weights", "head.dropout", "aux_head")
+    # Norms without weight and bias can be written with 1 and 0, and the other way round.
+    free = ("weights", "head.dropout", "aux_head", "backbone.ibn_affine")
     differences = [
         f"model.{key} is {own.get(key)}, RobustNet's {value}"
         for key, value in wanted.items()

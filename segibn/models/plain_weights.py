@@ -5,7 +5,9 @@ backbone. The rule, tensor by tensor:
 
     split norm (a, ad, a2)      each half takes its channels of the batch norm: weight and bias
                                 both, running mean and variance the batch half
-    stem's instance norm (b)    weight and bias of the batch norm; its running statistics are unused
+    stem's instance norm (b)    weight and bias of the batch norm, if it has any; running statistics
+                                are unused
+    switchable whitening        likewise; its own statistics and shares start fresh
     norm after an addition      nothing is its counterpart: it starts at weight 1, bias 0
     (b, d, ad)
     all else                    the tensor of the same name
@@ -18,6 +20,7 @@ from collections.abc import Mapping
 from torch import Tensor, nn
 
 from segibn.models.ibn import InstanceBatchNorm2d, InstanceNorm2d, ParallelInstanceBatchNorm2d
+from segibn.models.switchable_whitening import SwitchableWhitening2d
 
 _AFFINE = ("weight", "bias")
 _STATISTICS = ("running_mean", "running_var")
@@ -38,14 +41,15 @@ def adapt_plain_weights(
 
     Returns:
         The state dict with the plain norms' values where the IBN network has a place for them, and
-        the keys that have none: running statistics of what is an instance norm now.
+        the keys that have none: of what is an instance norm now.
     """
     adapted, unused = dict(state), []
     for name, module in backbone.named_modules():
         if isinstance(module, InstanceBatchNorm2d):
             unused += _split_norm(adapted, name, module)
-        elif isinstance(module, InstanceNorm2d):
-            keys = [f"{name}.{part}" for part in (*_STATISTICS, _COUNTER)]
+        elif isinstance(module, InstanceNorm2d | SwitchableWhitening2d):
+            affine = () if module.weight is not None else _AFFINE
+            keys = [f"{name}.{part}" for part in (*affine, *_STATISTICS, _COUNTER)]
             unused += [key for key in keys if adapted.pop(key, None) is not None]
     return adapted, unused
 
@@ -72,14 +76,15 @@ def _split_norm(state: dict[str, Tensor], name: str, norm: InstanceBatchNorm2d) 
 
 
 def norms_without_counterpart(backbone: nn.Module) -> set[str]:
-    """Keys of the instance norms after additions, which a plain network lacks."""
-    return {
-        f"{name}.{part}"
-        for name, module in backbone.named_modules()
-        if isinstance(module, InstanceNorm2d) and name.endswith(".IN")
-        for part in _AFFINE
-        if not isinstance(
-            backbone.get_submodule(name.rpartition(".")[0]),
-            InstanceBatchNorm2d | ParallelInstanceBatchNorm2d,
-        )
-    }
+    """Keys that a plain network lacks: norms after additions, what switchable whitening adds."""
+    keys = set()
+    for name, module in backbone.named_modules():
+        own = {f"{name}.{key}" for key in module.state_dict()}
+        if isinstance(module, SwitchableWhitening2d):
+            is_last = name.endswith(".IN")
+            keys |= own if is_last else own - {f"{name}.{part}" for part in _AFFINE}
+        elif isinstance(module, InstanceNorm2d) and name.endswith(".IN"):
+            parent = backbone.get_submodule(name.rpartition(".")[0])
+            if not isinstance(parent, InstanceBatchNorm2d | ParallelInstanceBatchNorm2d):
+                keys |= own
+    return keys

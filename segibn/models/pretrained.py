@@ -256,7 +256,10 @@ def _advice(file: _File, match: Match) -> str:
         return f"Name another file; {partial}"
     name, ibn = found
     if file.network == f"{name} with ibn {ibn}":
-        return f"Check ibn_stages, ibn_ratio and stem of model.backbone; {partial}"
+        return (
+            "Check ibn_stages, ibn_ratio and stem of model.backbone, its ibn_affine and whitening; "
+            f"{partial}"
+        )
     if ibn == "none" and file.network.startswith(f"{name} with") and match == "exact":
         return (
             "model.weights_match=plain fits them into the IBN network (each half of a norm takes "

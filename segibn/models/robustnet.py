@@ -2,7 +2,7 @@
 
 In: the state dict of a RobustNet DeepLabV3+ with a ResNet (baseline, IBN or ISW). Out: the state
 dict of the equal `Segmenter`, and the model config that builds it. What RobustNet calls IBN is
-variant b; ISW is the same with instance norms that have no weights, which equals weight 1, bias 0.
+variant b; ISW is the same with instance norms that have no weight and no bias.
 """
 
 from collections.abc import Mapping
@@ -70,6 +70,7 @@ class RobustNetKind:
             "backbone": {
                 "name": self.backbone,
                 "ibn": "none" if self.variant == "base" else "b",
+                "ibn_affine": self.variant != "isw",
                 "output_stride": self.output_stride,
                 "stem": "conv3x3" if self.deep_stem else "conv7x7",
                 "dilate_first": True,
@@ -141,10 +142,6 @@ def from_robustnet(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     parts = folded(state)
     if parts:
         ours[_OUR_MEAN] = _folded_mean(parts)
-    if kind.variant == "isw":
-        for name, channels in _weightless_norms(kind).items():
-            ours[f"backbone.{name}.weight"] = torch.ones(channels)
-            ours[f"backbone.{name}.bias"] = torch.zeros(channels)
     return ours
 
 
@@ -178,14 +175,16 @@ def to_robustnet(
     """
     modules = {new: old for old, new in _modules(kind).items()}
     state = dict(ours)
-    if kind.variant == "isw":
-        for name in _weightless_norms(kind):
-            weight, bias = state.pop(f"backbone.{name}.weight"), state.pop(f"backbone.{name}.bias")
-            if not (weight == 1).all() or (bias != 0).any():
-                raise CheckpointError(
-                    f"{name} has a weight other than 1 or a bias other than 0, which ISW cannot "
-                    "hold; convert to --variant ibn"
-                )
+    for name, channels in _instance_norms(kind).items():
+        weight, bias = f"backbone.{name}.weight", f"backbone.{name}.bias"
+        if kind.variant == "ibn":  # a norm without them computes the same as with 1 and 0
+            state.setdefault(weight, torch.ones(channels))
+            state.setdefault(bias, torch.zeros(channels))
+        elif not _is_one_and_zero(state.pop(weight, None), state.pop(bias, None)):
+            raise CheckpointError(
+                f"{name} has a weight other than 1 or a bias other than 0, which ISW cannot hold; "
+                "convert to --variant ibn"
+            )
     pooled = state["head.aspp.image_pool.0.weight"].shape[0]
     _swap_inputs(state, "head.aspp.merge.0.weight", -pooled)
     _swap_inputs(state, "head.refine.0.0.weight", -state["head.low_level.0.weight"].shape[0])
@@ -197,6 +196,11 @@ def to_robustnet(
         else:
             theirs[_DSN_BIAS] = torch.zeros_like(theirs[_DSN_MEAN])
     return theirs
+
+
+def _is_one_and_zero(weight: Tensor | None, bias: Tensor | None) -> bool:
+    """Whether a norm with these computes what one without them does."""
+    return weight is None or bias is None or bool((weight == 1).all() and (bias == 0).all())
 
 
 def _modules(kind: RobustNetKind) -> dict[str, str]:
@@ -215,7 +219,9 @@ def _swap_inputs(state: dict[str, Tensor], key: str, count: int) -> None:
     state[key] = torch.roll(state[key], -count, dims=1)
 
 
-def _weightless_norms(kind: RobustNetKind) -> dict[str, int]:
-    """Instance norms of ISW and their channels, by our names."""
+def _instance_norms(kind: RobustNetKind) -> dict[str, int]:
+    """Instance norms and their channels, by our names."""
+    if kind.variant == "base":
+        return {}
     stem = {"conv1.1": 64, "conv1.4": 64} if kind.deep_stem else {"bn1": 64}
     return stem | _BLOCK_NORMS

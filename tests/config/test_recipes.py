@@ -11,7 +11,7 @@ from segibn.config.schema import ModelConfig
 from segibn.data.batch_plan import plan_batch
 from segibn.evaluation.published import PUBLISHED_ROWS
 from segibn.models.build import build_segmenter
-from segibn.models.robustnet import RobustNetKind
+from segibn.models.robustnet import RobustNetKind, Variant
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 RECIPES = sorted(
@@ -26,7 +26,7 @@ CLASSES = {"gta5": 19, "cityscapes": 19, "bdd100k_drivable": 3}
 def test_there_are_recipes_for_all_three_data_sets() -> None:
     trains = {load_config(path).data.train.name for path in RECIPES}
     assert trains == CLASSES.keys()
-    assert len(RECIPES) == 17
+    assert len(RECIPES) == 18
 
 
 @recipes
@@ -66,9 +66,14 @@ def test_every_recipe_computes_gradients(path: Path) -> None:
     assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in model.parameters())
 
 
-def test_robustnets_recipe_trains_the_network_of_its_checkpoints() -> None:
-    config = load_config(CONFIGS / "gta5_robustnet.yaml")
-    kind = RobustNetKind("resnet50", "ibn", deep_stem=False, output_stride=16, num_classes=19)
+@pytest.mark.parametrize(
+    ("recipe", "variant"), [("gta5_robustnet.yaml", "ibn"), ("gta5_isw.yaml", "isw")]
+)
+def test_robustnets_recipes_train_the_networks_of_its_checkpoints(
+    recipe: str, variant: Variant
+) -> None:
+    config = load_config(CONFIGS / recipe)
+    kind = RobustNetKind("resnet50", variant, deep_stem=False, output_stride=16, num_classes=19)
     theirs = ModelConfig.model_validate(kind.model_config())
     assert config.model.backbone == theirs.backbone
     assert config.model.aux_head == theirs.aux_head
@@ -82,13 +87,17 @@ def test_robustnets_recipe_trains_the_network_of_its_checkpoints() -> None:
 
 
 def test_published_numbers_in_a_header_are_those_of_the_table_of_published_ones() -> None:
-    header = (CONFIGS / "gta5_robustnet.yaml").read_text().partition("\ndata:")[0]
-    numbers = re.findall(r"\b\d\d\.\d\d\b", header)
+    recipes = {
+        CONFIGS / "gta5_robustnet.yaml": ("IBN-b", "no IBN"),
+        CONFIGS / "gta5_isw.yaml": ("ISW",),
+    }
     rows = {
         row.method: [f"{row.miou_percent[name]:.2f}" for name in ("cityscapes", "bdd100k")]
         for row in PUBLISHED_ROWS
         if (row.train, row.network, row.protocol) == ("gta5", "ResNet-50", "robustnet-r50")
     }
-    assert numbers == [*rows["IBN-b"], *rows["no IBN"]]
-    for path in set(RECIPES) - {CONFIGS / "gta5_robustnet.yaml"}:
+    for path, methods in recipes.items():
+        header = re.split(r"\n\w+:", path.read_text())[0]
+        assert re.findall(r"\b\d\d\.\d\d\b", header) == [n for m in methods for n in rows[m]]
+    for path in set(RECIPES) - recipes.keys():
         assert not re.search(r"\b\d\d\.\d\d\b", path.read_text()), path

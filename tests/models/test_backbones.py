@@ -183,6 +183,22 @@ def test_three_small_convolutions_make_the_deep_stem() -> None:
     assert network.stem(_image(45, 64)).shape == (2, 128, 12, 16)
 
 
+@pytest.mark.parametrize("stem", ["conv7x7", "conv3x3"])
+@torch.no_grad()
+def test_norms_without_weight_and_bias_compute_as_with_1_and_0(stem: str) -> None:
+    affine = build_backbone("resnet18", "b", 16, stem=stem).eval()
+    plain = build_backbone("resnet18", "b", 16, stem=stem, ibn_affine=False).eval()
+    lost = affine.state_dict().keys() - plain.state_dict().keys()
+    stem_norms = ["bn1"] if stem == "conv7x7" else ["conv1.1", "conv1.4"]
+    norms = [*stem_norms, "layer1.1.IN", "layer2.1.IN"]
+    assert lost == {f"{norm}.{part}" for norm in norms for part in ("weight", "bias")}
+    plain.load_state_dict({k: v for k, v in affine.state_dict().items() if k not in lost})
+    # The smaller image takes torch's group norm, the larger one the unsplit form.
+    for image in (_image(40, 48), _image(160, 192)):
+        for name, feature in affine(image).items():
+            torch.testing.assert_close(plain(image)[name], feature)
+
+
 @pytest.mark.parametrize("name", ["resnet18", "densenet121"])
 def test_no_stages_at_all_mean_no_ibn(name: str) -> None:
     with torch.device("meta"):
@@ -201,6 +217,16 @@ def test_no_stages_at_all_mean_no_ibn(name: str) -> None:
         ({"name": "mobilenet_v2", "ibn": "b", "ibn_ratio": 0.5}, "ibn b has no ratio to choose"),
         ({"ibn_stages": [1]}, "need an ibn"),
         ({"ibn": "b", "ibn_ratio": 0.25}, "ibn b has no ratio to choose"),
+        ({"ibn": "a", "ibn_affine": False}, "ibn_affine: false changes the norms of a residual"),
+        ({"whitening": "switchable"}, "whitening: switchable changes the norms of a residual"),
+        (
+            {"name": "mobilenet_v2", "ibn": "b", "ibn_affine": False},
+            "of a residual network with ibn b; set ibn to b or leave it out",
+        ),
+        (
+            {"ibn": "b", "ibn_affine": False, "whitening": "switchable"},
+            "switchable whitening has no instance norms, so no ibn_affine",
+        ),
     ],
 )
 def test_configs_with_options_without_effect_are_refused(options: dict, message: str) -> None:
@@ -232,6 +258,10 @@ def test_options_that_a_family_does_not_have_are_refused() -> None:
         build_backbone("shufflenet_v2", output_stride=4)
     with pytest.raises(ValueError, match=r"among 1, 2, 3, 4: \[0\]"):
         build_backbone("resnet18", "a", ibn_stages=(0,))
+    with pytest.raises(ValueError, match="ibn_affine and whitening choose the norms of ibn b"):
+        build_backbone("resnet18", "a", ibn_affine=False)
+    with pytest.raises(ValueError, match="mobilenet_v2 has one kind of norm"):
+        build_backbone("mobilenet_v2", "b", whitening="switchable")
     with pytest.raises(ValueError, match=r"lies in 0\.\.1: 1\.5"):
         build_backbone("resnet18", "a", ibn_ratio=1.5)
 

@@ -221,6 +221,30 @@ def test_a_network_that_robustnet_does_not_have_is_refused(
     assert message in str(caught.value)
 
 
+def test_isws_norms_have_no_weights_here_and_get_some_as_ibn(tmp_path: Path, theirs) -> None:
+    state = theirs("robustnet_r50os16_isw")
+    converted = _convert(tmp_path, state)
+    model, config, _ = load_segmenter(converted)
+    assert not config.model.backbone.ibn_affine
+    assert "backbone.bn1.weight" not in model.state_dict()
+    assert main([str(converted), "--output", str(tmp_path / "ibn.pth"), "--variant", "ibn"]) == 0
+    ibn = plain_state(torch.load(tmp_path / "ibn.pth", weights_only=True))
+    added = ibn.keys() - state.keys()
+    assert added == {
+        f"{norm}.{part}"
+        for norm in ("layer0.1", "layer1.2.instance_norm_layer", "layer2.3.instance_norm_layer")
+        for part in ("weight", "bias")
+    }
+    assert all((ibn[key] == float(key.endswith("weight"))).all() for key in added)
+    # Weights of 1 and biases of 0, as earlier versions converted ISW, go back to ISW.
+    (tmp_path / "affine").mkdir()
+    affine = _convert(tmp_path / "affine", ibn)
+    assert load_segmenter(affine)[1].model.backbone.ibn_affine
+    assert main([str(affine), "--output", str(tmp_path / "isw.pth"), "--variant", "isw"]) == 0
+    back = plain_state(torch.load(tmp_path / "isw.pth", weights_only=True))
+    assert back.keys() == state.keys()
+
+
 def test_weights_that_isw_cannot_hold_are_refused_with_the_files_name(
     tmp_path: Path, theirs
 ) -> None:
