@@ -50,7 +50,9 @@ def image(height: int, width: int, n: int = 1) -> torch.Tensor:
 
 @pytest.mark.parametrize("name", PLAIN)
 @torch.no_grad()
-def test_a_transformers_features_are_four_normed_blocks_of_one_made_for_that_size(name: str) -> None:
+def test_a_transformers_features_are_four_normed_blocks_of_one_made_for_that_size(
+    name: str,
+) -> None:
     backbone = build(name)
     size = 5 * PLAIN[name]
     theirs = timm.create_model(name, img_size=size, num_classes=0).eval()
@@ -225,4 +227,3 @@ def test_description_says_what_is_trained() -> None:
 def test_what_cannot_be_built_is_said_with_the_fix(name: str, options: dict, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         TimmBackbone(name, **options)
-
