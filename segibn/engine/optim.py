@@ -51,7 +51,8 @@ def build_optimizer(
             if not parameter.requires_grad:
                 continue
             part = _part_of(f"{module_name}.{name}", stages, by_stage=config.layer_decay < 1)
-            free = isinstance(module, NORMS) or name == "bias"
+            # Vectors besides are scales of whole layers and biases under other names.
+            free = isinstance(module, NORMS) or name == "bias" or parameter.ndim == 1
             decayed = config.decay_norms_and_biases or not free
             groups.setdefault((part, decayed), []).append(parameter)
     parameters = [

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-_UPDATE = ("lora_a", "lora_b", "scale")
+_UPDATE = ("lora_a", "lora_b", "lora_scale")
 
 
 class LoRA(nn.Module):
@@ -29,7 +29,7 @@ class LoRA(nn.Module):
     Attributes:
         lora_a: (r, in) drawn from a Gaussian, as in the paper; its spread keeps that of the input.
         lora_b: (out, r), zero at first.
-        scale: alpha / r, 0-dim; in the state dict so that weights can be merged from it alone.
+        lora_scale: alpha / r, 0-dim; in the state dict so that weights can be merged from it alone.
     """
 
     def __init__(self, base: nn.Linear | nn.Conv2d, rank: int, alpha: float) -> None:
@@ -39,13 +39,13 @@ class LoRA(nn.Module):
         like = {"device": base.weight.device, "dtype": base.weight.dtype}
         self.lora_a = nn.Parameter(torch.empty(rank, inputs, **like))
         self.lora_b = nn.Parameter(torch.zeros(outputs, rank, **like))
-        self.register_buffer("scale", torch.tensor(alpha / rank, **like))
+        self.register_buffer("lora_scale", torch.tensor(alpha / rank, **like))
         nn.init.normal_(self.lora_a, std=inputs**-0.5)
 
     @property
     def weight(self) -> Tensor:
         """The weight with its update, in the shape of the layer's."""
-        return merged_weight(self.base.weight, self.lora_a, self.lora_b, self.scale)
+        return merged_weight(self.base.weight, self.lora_a, self.lora_b, self.lora_scale)
 
     @property
     def bias(self) -> Tensor | None:
@@ -59,7 +59,7 @@ class LoRA(nn.Module):
         else:
             thin = F.conv2d(x, self.lora_a[:, :, None, None])
             update = F.conv2d(thin, self.lora_b[:, :, None, None])
-        return self.base(x) + update * self.scale
+        return self.base(x) + update * self.lora_scale
 
 
 def add_lora(network: nn.Module, rank: int, alpha: float) -> int:
@@ -123,6 +123,32 @@ def merged_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         else:
             merged[f"{layer}.{name}"] = value
     return merged
+
+
+def fitted_state(state: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return a state dict in the form of another network, with or without LoRA.
+
+    Args:
+        state: not changed.
+        own: state dict of the other network. Without LoRA there, updates are merged; with it,
+            weights of ``state`` become those that the updates are beside, whose own tensors are
+            not in the result. Where both have it, nothing changes.
+    """
+    if has_lora(state) == has_lora(own):
+        return dict(state)
+    if has_lora(state):
+        return merged_state(state)
+    wrapped = {key.removesuffix(".lora_a") for key in own if key.endswith(".lora_a")}
+    names = {key: key.rpartition(".") for key in state}
+    return {
+        f"{layer}.base.{name}" if layer in wrapped else key: state[key]
+        for key, (layer, _, name) in names.items()
+    }
+
+
+def is_update(key: str) -> bool:
+    """Whether a state dict's key is one of LoRA's own tensors."""
+    return key.rpartition(".")[2] in _UPDATE
 
 
 @torch.no_grad()

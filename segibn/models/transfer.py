@@ -10,6 +10,7 @@ from pathlib import Path
 from torch import Tensor
 
 from segibn.errors import CheckpointError
+from segibn.models.lora import fitted_state, has_lora, is_update
 from segibn.models.pretrained import WeightsReport
 from segibn.models.segmenter import Segmenter
 from segibn.models.state import compare_states, shortened
@@ -35,10 +36,9 @@ def init_from_checkpoint(model: Segmenter, path: Path, class_names: Sequence[str
         CheckpointError: not a checkpoint, or of another architecture.
     """
     content = read_checkpoint(path)
-    state = content["model"]
-    report = plan_transfer(
-        model.state_dict(), state, class_names, content["class_names"], source=str(path)
-    )
+    own = model.state_dict()
+    state = fitted_state(content["model"], own)
+    report = plan_transfer(own, state, class_names, content["class_names"], source=str(path))
     model.load_state_dict({key: state[key] for key in report.loaded}, strict=False)
     return report
 
@@ -55,7 +55,8 @@ def plan_transfer(
 
     Args:
         own: state dict of the network to fill; not changed, may be on the meta device.
-        state: likewise of the network to start from.
+        state: likewise of the network to start from. Updates of LoRA that only one of the two has
+            are merged into the weights, or start fresh.
         class_names: of the outputs of the network to fill. Where the other's are the same, in the
             same order, its classifiers are taken too; else they stay fresh. So does an auxiliary
             head that the other one does not have.
@@ -65,12 +66,15 @@ def plan_transfer(
     Raises:
         CheckpointError: the two are of different architectures.
     """
+    state = fitted_state(state, own)
     skipped: tuple[str, ...] = ()
     if list(source_class_names) != list(class_names):
         skipped += _CLASSIFIERS
     if not (_has_aux_head(own) and _has_aux_head(state)):
         skipped += ("aux_head.",)
-    fresh = tuple(key for key in own if key.startswith(skipped))
+    fresh = tuple(
+        key for key in own if key.startswith(skipped) or (is_update(key) and not has_lora(state))
+    )
     unused = tuple(key for key in state if key.startswith(skipped))
     wanted = {key: value for key, value in own.items() if key not in fresh}
     taken = {key: value for key, value in state.items() if key not in unused}

@@ -2,13 +2,16 @@
 
 import copy
 import math
+from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
 
+from segibn.config.load import validate
 from segibn.config.schema import ModelConfig, OptimConfig
+from segibn.engine.checkpoint import ClassTable, save_checkpoint
 from segibn.engine.ema import WeightAverage
 from segibn.engine.optim import build_optimizer
 from segibn.errors import ConfigError
@@ -16,6 +19,7 @@ from segibn.models.build import build_segmenter, for_inference
 from segibn.models.lora import LoRA, add_lora, has_lora, merge_lora, merged_state
 from segibn.models.segmenter import Segmenter
 from segibn.models.timm_backbone import TimmBackbone
+from segibn.models.transfer import init_from_checkpoint
 
 # The last one reads the weight of its attention's layer instead of calling the layer.
 NAMES = ("test_vit", "convnext_atto", "vit_tiny_patch16_dinov3_qkvb")
@@ -68,7 +72,7 @@ def test_the_first_matrix_keeps_the_spread_and_the_second_starts_at_zero() -> No
     wrapped = LoRA(nn.Linear(400, 300), rank=16, alpha=8.0)
     assert abs(wrapped.lora_a.std().item() * math.sqrt(400) - 1) < 0.05
     assert wrapped.lora_b.count_nonzero() == 0
-    assert wrapped.scale == 0.5
+    assert wrapped.lora_scale == 0.5
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -179,3 +183,25 @@ def test_a_frozen_backbone_keeps_no_activations_and_is_deterministic_in_training
 def test_options_of_lora_without_it_are_refused(options: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         config("test_vit", **options)
+
+
+@pytest.mark.parametrize("first", ["full", "lora"])
+@pytest.mark.parametrize("then", ["full", "lora"])
+@torch.no_grad()
+def test_a_training_starts_from_a_checkpoint_with_or_without_updates(
+    first: str, then: str, tmp_path: Path
+) -> None:
+    source = moved(segmenter("test_vit", tuning=first)).eval()
+    nn.init.normal_(source.head.classifier.weight)
+    data, names = {"train": {"name": "gta5"}}, ("a", "b", "c", "d")
+    model_tree = config("test_vit", tuning=first).model_dump()
+    run = validate({"name": "run", "data": data, "model": model_tree}, "run.yaml")
+    table = ClassTable("own", names, [[0, 0, index] for index in range(4)])
+    path = tmp_path / "last.pt"
+    save_checkpoint(path, model=source, config=run, classes=table, iteration=1, training=None)
+    torch.manual_seed(5)
+    target = build_segmenter(config("test_vit", tuning=then), 4).eval()
+    report = init_from_checkpoint(target, path, names)
+    torch.testing.assert_close(target(image()).logits, source(image()).logits, atol=1e-4, rtol=1e-4)
+    assert not report.unused
+    assert bool(report.fresh) == (first == "full" and then == "lora")
