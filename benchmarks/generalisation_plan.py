@@ -100,7 +100,7 @@ class Ingredient:
     title: str
     overrides: tuple[str, ...] = ()
     paper: str = ""
-    on: str | None = "ibn_b"
+    on: str | None = "ibn_a"
     needs_weights: bool = False
 
 
@@ -115,6 +115,7 @@ INGREDIENTS: dict[str, Ingredient] = {
         "switchable whitening",
         ("model.backbone.whitening=switchable",),
         "Pan et al., ICCV 2019",
+        on="ibn_b",
     ),
     # In the image.
     "strong_photometric": Ingredient(
@@ -150,6 +151,7 @@ INGREDIENTS: dict[str, Ingredient] = {
             "generalise.whitening={statistics_after: 60, statistics_iterations: 30}",
         ),
         "Choi et al., CVPR 2021",
+        on="ibn_b",
     ),
     # In the objective.
     "consistency": Ingredient(
@@ -170,7 +172,7 @@ INGREDIENTS: dict[str, Ingredient] = {
         "Kim et al., ICCV 2023",
         needs_weights=True,
     ),
-    "ema": Ingredient("EMA of the weights", ("ema={}",)),
+    "ema": Ingredient("EMA of the weights", ("ema={decay: 0.99}",)),
     "mean_teacher": Ingredient(
         "mean teacher",
         ("generalise.mean_teacher={}",),
@@ -185,9 +187,10 @@ INGREDIENTS: dict[str, Ingredient] = {
     ),
     "adamw": Ingredient(
         "AdamW",
-        ("optim.name=adamw", "optim.lr=1e-3", "optim.weight_decay=0.01"),
+        ("optim.name=adamw", "optim.lr=6e-4", "optim.weight_decay=0.01"),
         "Loshchilov and Hutter, ICLR 2019",
     ),
+    "dice": Ingredient("Dice loss beside cross-entropy", ("loss.dice_weight=1",)),
 }
 """Row -> what it is. The row "recipe", where there is one, is what we recommend."""
 
