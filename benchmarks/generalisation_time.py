@@ -80,7 +80,7 @@ class Training:
 
 def _needed_before(config: RunConfig) -> list[int]:
     """Iterations without which the middle of a run cannot be: ISW gathers statistics first."""
-    whitening = getattr(config.generalise, "whitening", None)
+    whitening = config.generalise.whitening
     return [] if whitening is None or whitening.kind != "isw" else [whitening.statistics_after]
 
 
