@@ -4,6 +4,7 @@ import importlib
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from segibn.config.load import load_config
@@ -57,8 +58,11 @@ def test_rows_and_seeds_become_a_table_and_finished_runs_stay(painted, tmp_path,
         assert row["seeds"] == [0, 1]
         for label in ("game", "camera"):
             score = row["scores"][label]
-            confusions = [one["confusion"] for one in row["runs"] if one["test"] == label]
-            counted = [float(miou_of(class_counts(confusion))) for confusion in confusions]
+            lines = [one["confusion"] for one in row["runs"] if one["test"] == label]
+            confusions = [[line.split() for line in one] for one in lines]
+            counted = [
+                float(miou_of(class_counts(np.array(confusion, int)))) for confusion in confusions
+            ]
             assert score["miou"] == pytest.approx(counted)
             assert score["interval"][0] <= score["mean"] <= score["interval"][1]
     plain, ibn_b = (row["scores"]["camera"] for row in part["rows"])

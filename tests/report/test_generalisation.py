@@ -122,7 +122,7 @@ def test_ablation_table_has_spread_interval_differences_and_cost(results: Path) 
     assert cells["the recipe (Someone, 2020)"][-2:] == ["-", "-"]  # times of another shift
     assert "over seeds 3, 4" in text
     assert "Settings were chosen with seeds 0, 1." in text
-    assert "(3 of day, 2 of night)" in text
+    assert "95 % intervals from 10,000 resamples of the frames (3 of day, 2 of night)" in text
 
 
 def test_recipes_say_what_helps_what_is_unclear_and_what_it_costs(results: Path) -> None:
