@@ -145,8 +145,10 @@ def _recipe(rows: Mapping[str, Content], source: str, target: str) -> str:
     gained = recipe[target]["mean"] - best["scores"][target]["mean"]
     gap = best["scores"][source]["mean"] - best["scores"][target]["mean"]
     at_home = recipe[source]["mean"] - plain[source]["mean"]
+    base = rows[rows["recipe"]["on"]]["title"] if rows["recipe"]["on"] in rows else "that"
+    parts = ", ".join(f"`{override}`" for override in rows["recipe"]["overrides"])
     text = (
-        f"The recipe has {recipe[target]['mean'] / plain[target]['mean']:.2f}x plain's mIoU on the "
+        f"The recipe, {base} with {parts}, has {recipe[target]['mean'] / plain[target]['mean']:.2f}x plain's mIoU on the "
         f"target, {100 * gained:+.1f} points beside {best['title']}"
     )
     if gap > 0:
