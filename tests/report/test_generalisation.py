@@ -135,7 +135,7 @@ def test_recipes_say_what_helps_what_is_unclear_and_what_it_costs(results: Path)
     assert "Costs there" not in text
     assert "Costs on the source: PASTA." in text
     # 41 beside 21, and 11 points of the 21.5 between IBN-b's own source and target.
-    assert "The recipe, IBN-b with `generalise.recipe={}`, has 1.95x plain's mIoU" in text
+    assert "The recipe (IBN-b, `generalise.recipe={}`) has 1.95x plain's mIoU" in text
     assert "+11.0 points beside IBN-b (51 % of the gap" in text
     assert "+1.0 points beside plain on the source" in text
 
