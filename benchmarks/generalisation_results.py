@@ -134,8 +134,11 @@ class Reading:
         ]
 
     def _runs_of(self, row: str) -> list[dict[str, Any]]:
-        """One entry for each seed and set: what the row's numbers rest on."""
-        kept = ("signature", "num_images", "pixel_accuracy", "iou", "confusion")
+        """One entry for each seed and set: what the row's numbers rest on.
+
+        A line of the confusion is one string: as numbers, each would get a line of the file.
+        """
+        kept = ("signature", "num_images", "pixel_accuracy", "iou")
         entries = []
         for label, scores in self.scores[row].items():
             for run, one in zip(self.runs[row], scores, strict=True):
@@ -144,6 +147,7 @@ class Reading:
                     {"test": label, "seed": run["seed"]}
                     | {key: content[key] for key in kept}
                     | {key: run[key] for key in ("iteration", "checkpoint_sha256")}
+                    | {"confusion": [" ".join(map(str, line)) for line in content["confusion"]]}
                 )
         return entries
 

@@ -148,8 +148,8 @@ def _legend(content: Content, name: str, times: Mapping[str, Content]) -> list[s
         for label in (content["source"], *part["targets"])
     ]
     lines = [
-        f"mIoU in %, {seeds_of(part['rows'])}; in brackets {100 * level:g} % intervals of that "
-        f"mean from {resamples:,} resamples of the frames ({', '.join(counts)}); differences in "
+        f"mIoU in %, {seeds_of(part['rows'])}; in brackets {100 * level:g} % intervals from "
+        f"{resamples:,} resamples of the frames ({', '.join(counts)}); differences in "
         "points, on the same seeds and frames. The base is the row that an ingredient was added "
         "to; differences to it stand where it is not the plain network."
     ]
@@ -170,7 +170,10 @@ def seeds_of(rows: Sequence[Content]) -> str:
     for row in rows:
         groups.setdefault(tuple(row["seeds"]), []).append(row["title"])
     if len(groups) == 1:
-        return f"mean ± sample standard deviation over seeds {_listed(next(iter(groups)))}"
+        (seeds,) = groups
+        if len(seeds) == 1:
+            return f"one seed ({seeds[0]}), so no spread over seeds is known"
+        return f"mean ± sample standard deviation over seeds {_listed(seeds)}"
     parts = [f"{_listed(seeds)} ({', '.join(names)})" for seeds, names in groups.items()]
     return f"mean ± sample standard deviation over seeds {'; '.join(parts)}"
 

@@ -142,13 +142,21 @@ def _recipe(rows: Mapping[str, Content], source: str, target: str) -> str:
     networks: Sequence[Content] = [rows[name] for name in NETWORKS if name in rows]
     best = max(networks, key=lambda row: row["scores"][target]["mean"])
     recipe, plain = rows["recipe"]["scores"], rows["plain"]["scores"]
+    times = recipe[target]["mean"] / plain[target]["mean"]
     gained = recipe[target]["mean"] - best["scores"][target]["mean"]
     gap = best["scores"][source]["mean"] - best["scores"][target]["mean"]
     at_home = recipe[source]["mean"] - plain[source]["mean"]
     text = (
-        f"The recipe has {recipe[target]['mean'] / plain[target]['mean']:.2f}x plain's mIoU on the "
-        f"target, {100 * gained:+.1f} points beside {best['title']}"
+        f"The recipe ({_parts_of(rows)}) has {times:.2f}x plain's mIoU on the target, "
+        f"{100 * gained:+.1f} points beside {best['title']}"
     )
     if gap > 0:
         text += f" ({100 * gained / gap:.0f} % of the gap that it leaves to its own source)"
     return f"{text}, and {100 * at_home:+.1f} points beside plain on the source."
+
+
+def _parts_of(rows: Mapping[str, Content]) -> str:
+    """Name the row that the recipe is added to, and its config values."""
+    recipe = rows["recipe"]
+    base = [rows[recipe["on"]]["title"]] if recipe["on"] in rows else []
+    return ", ".join([*base, *(f"`{override}`" for override in recipe["overrides"])])
