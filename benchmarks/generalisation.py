@@ -10,11 +10,14 @@ measures what a training step of each row costs, and trains nothing else.
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import cv2
 
 from benchmarks.generalisation_plan import INGREDIENTS, PLAIN, SHIFTS, ingredient, row_overrides
 from segibn.cli.arguments import add_datasets_argument, datasets_root
@@ -28,6 +31,8 @@ FIXED = ("data.val=null", "data.workers=0")
 
 def main(argv: Sequence[str] | None = None) -> int:
     options = build_parser().parse_args(argv)
+    if "OMP_NUM_THREADS" in os.environ:  # OpenCV's own threads do not heed it
+        cv2.setNumThreads(int(os.environ["OMP_NUM_THREADS"]))
     try:
         rows = chosen_rows(options)
         configs = {row: [row_config(options, row, seed) for seed in options.seeds] for row in rows}

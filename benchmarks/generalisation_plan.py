@@ -79,6 +79,7 @@ SHIFTS: dict[str, Shift] = {
             "night=bdd100k_drivable:train+val@bdd100k_night_report.txt",
         ),
         policy="bdd100k",  # the mean over the classes that the targets hold: definition A
+        adjusted={"copy_paste": ("generalise.copy_paste={classes: [alternative]}",)},
     ),
 }
 
@@ -99,17 +100,99 @@ class Ingredient:
     title: str
     overrides: tuple[str, ...] = ()
     paper: str = ""
-    on: str | None = "ibn_b"
+    on: str | None = "ibn_a"
     needs_weights: bool = False
 
 
 IBN_NET = "Pan et al., ECCV 2018"
 
 INGREDIENTS: dict[str, Ingredient] = {
+    # Networks.
     PLAIN: Ingredient("batch norm alone", on=None),
     "ibn_a": Ingredient("IBN-a", ("model.backbone.ibn=a",), IBN_NET, on=PLAIN),
     "ibn_b": Ingredient("IBN-b", ("model.backbone.ibn=b",), IBN_NET, on=PLAIN),
+    "switchable_whitening": Ingredient(
+        "switchable whitening",
+        ("model.backbone.whitening=switchable",),
+        "Pan et al., ICCV 2019",
+        on="ibn_b",
+    ),
+    # In the image.
+    "strong_photometric": Ingredient(
+        "strong jitter, blur, noise, JPEG",
+        (
+            "data.color_jitter=[0.8,0.8,0.8,0.3]",
+            "data.color_jitter_probability=0.8",
+            "data.blur_sigma=[0.0,1.0]",
+            "data.noise_sigma=[0.0,12.0]",
+            "data.jpeg_quality=[30,95]",
+        ),
+    ),
+    "pasta": Ingredient("PASTA", ("generalise.pasta={}",), "Chattopadhyay et al., ICCV 2023"),
+    "random_convolution": Ingredient(
+        "random convolutions", ("generalise.random_convolution={}",), "Choi et al., CVPR 2023"
+    ),
+    "amplitude_mix": Ingredient(
+        "amplitude mix", ("generalise.amplitude_mix={}",), "Xu et al., CVPR 2021"
+    ),
+    "copy_paste": Ingredient(
+        "copy-paste of rare classes", ("generalise.copy_paste={}",), "Ghiasi et al., CVPR 2021"
+    ),
+    # In the features.
+    "mixstyle": Ingredient("MixStyle", ("generalise.mixstyle={}",), "Zhou et al., ICLR 2021"),
+    "efdm": Ingredient("EFDMix", ("generalise.efdm={}",), "Zhang et al., CVPR 2022"),
+    "np_plus": Ingredient("NP+", ("generalise.np_plus={}",), "Fan et al., ICLR 2023"),
+    "mrfp": Ingredient("MRFP", ("generalise.mrfp={}",), "Udupa et al., CVPR 2024"),
+    "isw": Ingredient(
+        "ISW",
+        (
+            "model.backbone.ibn_affine=false",
+            # The paper's statistics start after 4644 iterations; these runs have a tenth of them.
+            "generalise.whitening={statistics_after: 60, statistics_iterations: 30}",
+        ),
+        "Choi et al., CVPR 2021",
+        on="ibn_b",
+    ),
+    # In the objective.
+    "consistency": Ingredient(
+        "consistency of two views",
+        ("generalise.consistency={}",),
+        "Hendrycks et al., ICLR 2020",
+        on="pasta",  # two views of one look would agree already
+    ),
+    "feature_distance": Ingredient(
+        "ImageNet-feature distance",
+        ("generalise.feature_distance={}",),
+        "Hoyer et al., CVPR 2022",
+        needs_weights=True,
+    ),
+    "texture": Ingredient(
+        "texture regularisation",
+        ("generalise.texture={}",),
+        "Kim et al., ICCV 2023",
+        needs_weights=True,
+    ),
+    "ema": Ingredient("EMA of the weights", ("ema={decay: 0.99}",)),
+    "mean_teacher": Ingredient(
+        "mean teacher",
+        ("generalise.mean_teacher={}",),
+        "Tarvainen and Valpola, NIPS 2017",
+        on="ema",  # the teacher is that average
+    ),
+    # In the recipe.
+    "rare_class": Ingredient(
+        "rare-class sampling",
+        ("data.sampling={name: rare_class, min_pixels: 100}",),
+        "Hoyer et al., CVPR 2022",
+    ),
+    "adamw": Ingredient(
+        "AdamW",
+        ("optim.name=adamw", "optim.lr=6e-4", "optim.weight_decay=0.01"),
+        "Loshchilov and Hutter, ICLR 2019",
+    ),
+    "dice": Ingredient("Dice loss beside cross-entropy", ("loss.dice_weight=1",)),
 }
+"""Row -> what it is. The row "recipe", where there is one, is what we recommend."""
 
 
 def row_overrides(shift: Shift, row: str) -> list[str]:

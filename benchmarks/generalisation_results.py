@@ -212,13 +212,13 @@ def write_results(reading: Reading, options: argparse.Namespace) -> Path:
         chosen = {row["row"]: row["seeds"] for row in parts.get("selection", {}).get("rows", [])}
         for name, row in rows.items():
             row["selection_seeds"] = chosen.get(name, [])
-    order = list(INGREDIENTS)
+    order = {name: place for place, name in enumerate(INGREDIENTS)}
     parts[reading.part] = {
         "targets": list(reading.shift.targets(reading.part)),
         "policy": reading.shift.policy,
         "resampling": asdict(Resampling(resamples=reading.resamples)),
         "frames": reading.frames,
-        "rows": sorted(rows.values(), key=lambda row: order.index(row["row"])),
+        "rows": sorted(rows.values(), key=lambda row: order.get(row["row"], len(order))),
     }
     write_json(path, content)
     return path

@@ -68,12 +68,20 @@ class Training:
         self.loaded = loaded
         model = build_model(config, found.labels, distributed.default_device())
         self.updater = Updater(config, model, found.labels.class_names)
+        for iteration in _needed_before(config):
+            self.updater.update(self.loaded[0][0], iteration).read()
 
     def step(self, index: int) -> tuple[float, float]:
         """Do one update on a batch and read its loss; return CPU seconds of loading and update."""
         batch, loading = self.loaded[index]
         _, updating = _timed(lambda: self.updater.update(batch, self.middle + index).read())
         return loading, updating
+
+
+def _needed_before(config: RunConfig) -> list[int]:
+    """Iterations without which the middle of a run cannot be: ISW gathers statistics first."""
+    whitening = config.generalise.whitening
+    return [] if whitening is None or whitening.kind != "isw" else [whitening.statistics_after]
 
 
 def _timed(call: Callable[[], Result]) -> tuple[Result, float]:

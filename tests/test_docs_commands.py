@@ -141,7 +141,8 @@ def check_pip(words: list[str]) -> None:
 
 
 def check_benchmark(script: str, words: list[str]) -> None:
-    source = (ROOT / script).read_text() + (ROOT / "benchmarks/timing.py").read_text()
+    shared = ("benchmarks/timing.py", "segibn/cli/arguments.py")
+    source = "".join((ROOT / file).read_text() for file in (script, *shared))
     assert all(f'"{word}"' in source for word in words if word.startswith("--")), words
 
 

@@ -83,6 +83,12 @@ def test_a_missing_package_is_named_with_the_line_that_installs_it():
             "from segibn.models.state import read_safetensors",
             "read_safetensors(Path(sys.argv[1]) / 'a.safetensors')",
         ),
+        (
+            "timm",
+            "timm",
+            "from segibn.models.timm_backbone import TimmBackbone",
+            "TimmBackbone('vit_small_patch14_dinov2')",
+        ),
     ],
 )
 def test_every_feature_of_an_extra_says_which(tmp_path, package, extra, imports, call):

@@ -14,8 +14,10 @@ batch, is applied L times over, L uniform in 1 .. ``max_repeats``. The block is
 
 Weights, offsets, gamma and beta are the same in all L rounds and for all samples, as in the paper.
 Its images lie in -1 .. 1, and so they do here in between. What is our own: offsets of different
-pixels are independent; outside the image there is 0, mid-grey; each sample is changed with a
-probability, while the paper trains on every image and its changed copy in the same update.
+pixels are independent; beyond its edges the image goes on with their colours, because the edge of a
+frame of zeros is the strongest there is, grows with every round and leaves the rest no contrast;
+each sample is changed with a probability, while the paper trains on every image and its changed
+copy in the same update.
 """
 
 from dataclasses import dataclass
@@ -50,21 +52,22 @@ class Block:
     beta: Tensor
 
     def convolve(self, image: Tensor) -> Tensor:
-        """Apply the convolution alone to (N, 3, H, W), 0 outside the image.
+        """Apply the convolution alone to (N, 3, H, W).
 
-        Deformed, it is what `torchvision.ops.deform_conv2d` computes. But that works out the place
-        of every tap again for each sample and channel; here all samples are channels of one image,
-        which is several times faster on a CPU.
+        Within the image it is what `torchvision.ops.deform_conv2d` computes. But that works out the
+        place of every tap again for each sample and channel; here all samples are channels of one
+        image, which is several times faster on a CPU.
         """
         if self.grid is None:
-            return F.conv2d(image, self.weight, padding=1)
+            return F.conv2d(F.pad(image, (1, 1, 1, 1), mode="replicate"), self.weight)
         count, channels, height, width = image.shape
         together = image.reshape(1, count * channels, height, width)
         weight = self.weight.flatten(1)
         rows = max(1, _BAND // width) if image.device.type == "cpu" else height
         bands = []
         for grid in self.grid.split(rows, dim=1):
-            taps = F.grid_sample(together, grid.flatten(0, 1)[None], align_corners=False)
+            places = grid.flatten(0, 1)[None]
+            taps = F.grid_sample(together, places, padding_mode="border", align_corners=False)
             bands.append(weight @ taps.view(count, channels * TAPS, -1))
         return torch.cat(bands, dim=2).view(count, -1, height, width)
 

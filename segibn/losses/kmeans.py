@@ -56,9 +56,7 @@ class _RunCosts:
         return np.maximum(squares - total**2 / np.maximum(end - start, 1), 0.0)
 
 
-def _add_cluster(
-    best: np.ndarray, costs: _RunCosts, count: int
-) -> tuple[np.ndarray, np.ndarray]:
+def _add_cluster(best: np.ndarray, costs: _RunCosts, count: int) -> tuple[np.ndarray, np.ndarray]:
     """Least costs of the first j values in ``count`` clusters, and the start of the last one.
 
     Args:
@@ -96,7 +94,7 @@ def _add_cluster(
 def _least(
     best: np.ndarray, costs: _RunCosts, ends: np.ndarray, first: np.ndarray, last: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """For each end the least ``best[i] + costs(i, end)`` over first <= i <= last, and its first i."""
+    """For each end the least ``best[i] + costs(i, end)``, first <= i <= last, and its first i."""
     counts = last - first + 1
     offsets = np.cumsum(counts) - counts
     owner = np.repeat(np.arange(len(ends)), counts)

@@ -152,8 +152,8 @@ def inverse_square_root(matrices: Tensor, iterations: int) -> Tensor:
     product, root = matrices / trace, identity.expand_as(matrices)
     for _ in range(iterations):
         step = 1.5 * identity - 0.5 * product
-        # ``product`` is root @ normalized @ root, carried along: computed anew from ``root`` and the
-        # matrices it would gather rounding errors that grow once it is near the identity.
+        # ``product`` is root @ matrices / trace @ root, carried along: computed anew each time it
+        # would gather rounding errors that grow once it is near the identity.
         product = step @ product @ step
         root = step @ root
     return root * trace.rsqrt()

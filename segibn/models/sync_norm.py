@@ -18,12 +18,14 @@ class SumOverRanks(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: FunctionCtx, local: Tensor) -> Tensor:
+        """Any shape, the same on all ranks."""
         total = local.clone()
         dist.all_reduce(total)
         return total
 
     @staticmethod
     def backward(ctx: FunctionCtx, grad: Tensor) -> Tensor:
+        """The sum of all ranks' gradients."""
         total = grad.contiguous().clone()
         dist.all_reduce(total)
         return total

@@ -143,7 +143,7 @@ class TimmBackbone(nn.Module):
         if self.is_plain:
             return features
         return {
-            name: features[name][:, :, : -(-height // spec.stride), : -(-width // spec.stride)]
+            name: _cropped(features[name], _ceil(height, spec.stride), _ceil(width, spec.stride))
             for name, spec in self.feature_specs.items()
         }
 
@@ -245,13 +245,28 @@ def _check_stride(
 def _padded(image: Tensor, multiple: int) -> Tensor:
     """Zeros below and at the right, to whole multiples."""
     height, width = image.shape[-2:]
-    return F.pad(image, (0, -width % multiple, 0, -height % multiple))
+    below = _ceil(height, multiple) * multiple - height
+    right = _ceil(width, multiple) * multiple - width
+    return F.pad(image, (0, right, 0, below))
+
+
+def _cropped(feature: Tensor, height: int, width: int) -> Tensor:
+    """The upper left part."""
+    h, w = feature.shape[-2:]
+    if torch.compiler.is_compiling():  # a graph must hold for all sizes, and views tie them
+        return F.pad(feature, (0, width - w, 0, height - h))
+    return feature[:, :, :height, :width]
+
+
+def _ceil(size: int, stride: int) -> int:
+    # Of positive numbers alone: graphs in other runtimes round quotients towards zero.
+    return (size + stride - 1) // stride
 
 
 def _stretched(image: Tensor, multiple: int) -> Tensor:
     """Bilinear to the next whole multiples, in the precision of the image."""
     height, width = image.shape[-2:]
-    size = (-(-height // multiple) * multiple, -(-width // multiple) * multiple)
+    size = (_ceil(height, multiple) * multiple, _ceil(width, multiple) * multiple)
     # A graph must hold for all sizes; resizing to the same one changes nothing.
     if not torch.compiler.is_compiling() and size == (height, width):
         return image

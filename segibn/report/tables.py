@@ -1,8 +1,9 @@
 """Result tables for Markdown files: rendered from ``results/`` between two markers.
 
 In: ``results/<name>/cross_domain.json`` (rows) and ``conditions.json`` beside it, or the rows of
-``fine_tune.json``, ``appearance.json``, ``feature_divergence.json`` or ``inference.json``. Out: the
-text between ``<!-- results:<name> -->`` and ``<!-- /results -->``; nothing there is typed by hand.
+``fine_tune.json``, ``appearance.json``, ``feature_divergence.json`` or ``inference.json``, or one
+file ``results/<name>.json``. Out: the text between ``<!-- results:<name> -->`` and
+``<!-- /results -->``; nothing there is typed by hand.
 """
 
 import re
@@ -15,6 +16,8 @@ from segibn.evaluation.feature_divergence import format_divergence
 from segibn.evaluation.fine_tune import format_fine_tune
 from segibn.evaluation.inference_table import format_inference
 from segibn.files import read_json
+from segibn.report import recipes
+from segibn.report.generalisation import KIND, render_generalisation
 from segibn.report.memory import render_memory
 from segibn.report.models import render_models
 from segibn.report.precision import render_precision
@@ -87,7 +90,10 @@ def fill_tables(text: str, results: Path, source: str = "text") -> str:
         file = results / f"{name}.json"
         if file.is_file():
             return match["open"] + _render_file(file) + match["close"]
-        return match["open"] + render_folder(results / name) + match["close"]
+        folder = results / name
+        is_recipes = folder.name == recipes.NAME and not folder.is_dir()
+        body = recipes.render_recipes(folder.parent) if is_recipes else render_folder(folder)
+        return match["open"] + body + match["close"]
 
     return _BLOCK.sub(fill, text)
 
@@ -98,4 +104,6 @@ def _render_file(file: Path) -> str:
         return render_timings(file)
     if content.get("kind") == "precision":
         return render_precision(content)
+    if content.get("kind") == KIND:
+        return render_generalisation(file)
     return render_memory(file) if content.get("kind") == "memory" else render_models(file)

@@ -9,12 +9,14 @@ from segibn.engine.terms.consistency import build_consistency
 from segibn.engine.terms.feature_distance import build_feature_distance
 from segibn.engine.terms.mean_teacher import build_mean_teacher
 from segibn.engine.terms.texture import build_texture
+from segibn.engine.terms.whitening import build_whitening
 
 TERMS: dict[str, Callable[[Any, RunConfig, Trainee], Term]] = {
     "feature_distance": build_feature_distance,
     "texture": build_texture,
     "consistency": build_consistency,
     "mean_teacher": build_mean_teacher,
+    "whitening": build_whitening,
 }
 """Section of ``generalise`` -> builder of (the section, the whole config, the trainee)."""
 

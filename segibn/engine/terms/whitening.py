@@ -1,0 +1,233 @@
+"""Instance whitening of RobustNet (IW, IRW, ISW) as a term of the objective.
+
+In: a step of a network whose instance norms have no weight and bias. Out: the mean over these norms
+of the whitening loss of what they give (`segibn.losses.whitening`). Hooks on the norms take the
+covariances while the network trains; when it predicts they do nothing.
+
+ISW needs to know which covariances are sensitive. From one iteration on, for a number of
+iterations, the backbone also sees each image and a photometrically changed one, in evaluation
+mode and without gradients, as the authors' code does: running statistics stay as they are, and so
+do dropout and whatever else acts in training alone. Until this is done the term is 0.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from segibn.augment.build import RESTYLING
+from segibn.augment.photometric import PhotometricChange
+from segibn.config.generalise_objective import WhiteningConfig
+from segibn.config.schema import RunConfig
+from segibn.engine.objective import Step, Trainee
+from segibn.errors import ConfigError, SegibnError
+from segibn.losses.whitening import (
+    instance_covariance,
+    off_diagonal,
+    pair_variance,
+    sensitive_mask,
+    whitening_loss,
+)
+from segibn.models.ibn import InstanceNorm2d
+from segibn.models.resnet import STAGES, ResNet
+from segibn.models.segmenter import Segmenter
+
+
+class CovarianceTaps:
+    """Takes the covariances of what a backbone's instance norms give, whenever they are open.
+
+    Args:
+        backbone: gets a hook on each `InstanceNorm2d`; its output is never changed.
+
+    Attributes:
+        norms: the norms by name.
+        open_in_training: take covariances, with gradients, where a norm is in training mode.
+    """
+
+    def __init__(self, backbone: nn.Module) -> None:
+        modules = backbone.named_modules()
+        self.norms = {name: norm for name, norm in modules if isinstance(norm, InstanceNorm2d)}
+        self.open_in_training = False
+        self._open_in_evaluation = False
+        self._taken: dict[str, Tensor] = {}
+        for name, norm in self.norms.items():
+            norm.register_forward_hook(self._hook(name, norm))
+
+    def _hook(self, name: str, norm: nn.Module) -> Callable[[nn.Module, Any, Tensor], None]:
+        def take(module: nn.Module, _: Any, output: Tensor) -> None:
+            is_open = self.open_in_training if module.training else self._open_in_evaluation
+            if is_open and module is norm:  # not in a copy of the network
+                # Here and not later: the ReLU that follows overwrites its input.
+                self._taken[name] = instance_covariance(output)
+
+        return take
+
+    def take(self) -> dict[str, Tensor]:
+        """Return the covariances (N, C, C) of the latest pass by norm, and forget them."""
+        taken, self._taken = self._taken, {}
+        return taken
+
+    @contextmanager
+    def open_in_evaluation(self) -> Iterator[None]:
+        """Take covariances of passes in evaluation mode inside the block."""
+        self._open_in_evaluation = True
+        try:
+            yield
+        finally:
+            self._open_in_evaluation = False
+
+
+class Whitening:
+    """The term; see the module.
+
+    Args:
+        model: the network in training; gets hooks.
+        settings: kind and weight, and for ISW when and how masks are found.
+        restyled: whether the network is shown restyled images. Then these are the changed ones of
+            ISW's statistics; else images are changed here, in colour and sharpness.
+    """
+
+    name = "whitening"
+    views = 1
+
+    def __init__(self, model: Segmenter, settings: WhiteningConfig, *, restyled: bool) -> None:
+        self.weight = settings.weight
+        self._model, self._settings, self._restyled = model, settings, restyled
+        self._taps = CovarianceTaps(model.backbone)
+        self._margin = settings.margin if settings.kind == "irw" else 0.0
+        self._variances: dict[str, Tensor] = {}
+        self._images: Tensor | None = None
+        self._masks: dict[str, Tensor] = {}
+        if settings.kind != "isw":
+            device = model.pixel_mean.device
+            self._masks = {
+                name: off_diagonal(norm.num_features, device)
+                for name, norm in self._taps.norms.items()
+            }
+            self._taps.open_in_training = True
+
+    def __call__(self, step: Step) -> Tensor:
+        """Return the loss, 0-dim float32; runs on every rank, which agree on ISW's masks."""
+        covariances = self._taps.take()
+        if not self._masks:
+            since = step.iteration - self._settings.statistics_after
+            if since >= self._settings.statistics_iterations:
+                self._find_masks()
+            else:
+                if since >= 0:
+                    self._gather(step)
+                return step.plain.new_zeros(())
+        losses = [
+            whitening_loss(covariances[name], mask, self._margin)
+            for name, mask in self._masks.items()
+        ]
+        return torch.stack(losses).mean()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return ISW's sums of variances, their number of images, and the masks, once found."""
+        if self._images is None:
+            return {}
+        return {"variances": self._variances, "images": self._images, "masks": self._masks}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a state."""
+        device = self._model.pixel_mean.device
+        for name in ("variances", "masks"):
+            setattr(self, f"_{name}", {k: v.to(device) for k, v in state[name].items()})
+        self._images = state["images"].to(device)
+        self._taps.open_in_training = True
+
+    @torch.no_grad()
+    def _gather(self, step: Step) -> None:
+        """Add how far the covariances of all ranks' images move when the images change."""
+        plain = self._covariances(step.plain)
+        changed = self._covariances(self._changed(step))
+        moved = {name: pair_variance(plain[name], changed[name]).double() for name in plain}
+        count = step.plain.new_tensor([len(step.plain)], dtype=torch.float64)
+        # Summed now and not at the end: a checkpoint is written by one rank and read by all.
+        flat = torch.cat([*(values.flatten() for values in moved.values()), count])
+        if dist.is_initialized():
+            dist.all_reduce(flat)
+        *parts, images = flat.split([*(values.numel() for values in moved.values()), 1])
+        for (name, values), part in zip(moved.items(), parts, strict=True):
+            total = part.view(values.shape)
+            self._variances[name] = self._variances.get(name, 0.0) + total
+        self._images = images if self._images is None else self._images + images
+        self._taps.open_in_training = True  # the next iteration may be the term's first
+
+    def _covariances(self, image: Tensor) -> Mapping[str, Tensor]:
+        """The covariances of every norm for normalised images, (N, C, C) each."""
+        backbone = self._model.backbone
+        last = max(_stage_of(name) for name in self._taps.norms)
+        with _evaluating(backbone), self._taps.open_in_evaluation():
+            for name in ("half", *STAGES)[: last + 1]:
+                image = backbone.step(name, image)
+        return self._taps.take()
+
+    def _changed(self, step: Step) -> Tensor:
+        """The images of a step with another look, normalised."""
+        if self._restyled:
+            return step.image[: len(step.plain)]
+        model = self._model
+        change = PhotometricChange()
+        return model.normalize(change(step.plain * model.pixel_std + model.pixel_mean))
+
+    def _find_masks(self) -> None:
+        if self._images is None:
+            raise SegibnError(
+                "generalise.whitening: no statistics were gathered before the term sets in; "
+                "start the training from its first iteration"
+            )
+        settings = self._settings
+        self._masks = {
+            name: sensitive_mask(
+                total / self._images, settings.clusters, settings.insensitive_clusters
+            )
+            for name, total in self._variances.items()
+        }
+
+
+def build_whitening(settings: WhiteningConfig, config: RunConfig, trainee: Trainee) -> Whitening:
+    """Build the term.
+
+    Raises:
+        ConfigError: the network has no instance norms without weight and bias, or the training is
+            over before ISW's masks are found.
+    """
+    backbone = config.model.backbone
+    if not isinstance(trainee.model.backbone, ResNet) or backbone.ibn != "b" or backbone.ibn_affine:
+        raise ConfigError(
+            "generalise.whitening whitens instance norms without weight and bias; set "
+            "model.backbone.ibn=b model.backbone.ibn_affine=false on a residual network"
+        )
+    first = settings.statistics_after + settings.statistics_iterations
+    total = config.optim.iterations
+    if settings.kind == "isw" and first >= total:
+        raise ConfigError(
+            f"generalise.whitening: ISW would set in at iteration {first} of {total}; lower "
+            "statistics_after or statistics_iterations (the authors take statistics after 12 % of "
+            "the training)"
+        )
+    restyled = any(getattr(config.generalise, name) is not None for name in RESTYLING)
+    return Whitening(trainee.model, settings, restyled=restyled)
+
+
+def _stage_of(norm: str) -> int:
+    """0 for a norm of the stem, 1..4 for one of layer1..layer4."""
+    part = norm.split(".", 1)[0]
+    return STAGES.index(part) + 1 if part in STAGES else 0
+
+
+@contextmanager
+def _evaluating(module: nn.Module) -> Iterator[None]:
+    """Evaluation mode inside the block; after it every part is in the mode it was in."""
+    modes = [(part, part.training) for part in module.modules()]
+    module.eval()
+    try:
+        yield
+    finally:
+        for part, mode in modes:
+            part.training = mode
