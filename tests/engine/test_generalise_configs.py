@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import yaml
 from torch import nn
 
 from segibn.augment.build import MIXING, RESTYLING
@@ -13,6 +14,7 @@ from segibn.config.schema import RunConfig
 from segibn.data.build import build_label_set
 from segibn.engine.terms.build import TERMS
 from segibn.engine.update import Updater
+from segibn.errors import ConfigError
 from segibn.models.build import build_segmenter
 from segibn.models.perturb.build import PERTURBATIONS
 
@@ -91,3 +93,24 @@ def test_a_recipe_is_scored_like_the_base_it_is_compared_with(name: str, base: s
     assert (recipe.data.train.name, recipe.data.val) == (plain.data.train.name, plain.data.val)
     assert recipe.optim.global_batch_size == plain.optim.global_batch_size
     assert plain.generalise.active == ()
+
+
+@pytest.mark.parametrize(
+    ("section", "setting"),
+    [
+        ("feature_distance", {"teacher_weights": "torchvision"}),
+        ("texture", {"teacher_weights": "torchvision"}),
+        ("whitening", {}),
+        ("np_plus", {}),
+    ],
+)
+def test_what_a_backbone_of_timm_cannot_have_is_refused(
+    section: str, setting: dict[str, str], tmp_path: Path
+) -> None:
+    pytest.importorskip("timm", reason="the extra `timm` has it")
+    path = tmp_path / "timm.yaml"
+    model = {"backbone": {"name": "timm", "model": "test_vit"}, "head": {"name": "linear"}}
+    tree = {"data": {"train": {"name": "gta5"}}, "model": model, "generalise": {section: setting}}
+    path.write_text(yaml.safe_dump(tree))
+    with pytest.raises(ConfigError, match=rf"^generalise\.{section}"):
+        make_updater(load_config(path))
