@@ -8,6 +8,7 @@ import torch
 import yaml
 from torch import nn
 
+from benchmarks.generalisation_plan import INGREDIENTS, SHIFTS, row_overrides
 from segibn.augment.build import MIXING, RESTYLING
 from segibn.config.load import load_config
 from segibn.config.schema import RunConfig
@@ -24,6 +25,11 @@ BASES = {
     "sample_generalise": "base/sample",
     "real/camera_generalise": "real/base/camera_small",
     "real/day_night_generalise": "real/base/day_night_small",
+}
+OF_SHIFT = {
+    "sample": "sample_generalise",
+    "camera": "real/camera_generalise",
+    "day_night": "real/day_night_generalise",
 }
 SMALL = (
     *("model.weights=none", "model.backbone.name=resnet18"),
@@ -93,6 +99,14 @@ def test_a_recipe_is_scored_like_the_base_it_is_compared_with(name: str, base: s
     assert (recipe.data.train.name, recipe.data.val) == (plain.data.train.name, plain.data.val)
     assert recipe.optim.global_batch_size == plain.optim.global_batch_size
     assert plain.generalise.active == ()
+
+
+@pytest.mark.skipif("recipe" not in INGREDIENTS, reason="the experiment has no recipe yet")
+@pytest.mark.parametrize(("shift", "name"), OF_SHIFT.items())
+def test_a_recipe_is_that_of_the_experiment(shift: str, name: str) -> None:
+    plan = SHIFTS[shift]
+    measured = load_config(plan.config, row_overrides(plan, "recipe"))
+    assert load_config(name).model_copy(update={"name": measured.name}) == measured
 
 
 @pytest.mark.parametrize(
