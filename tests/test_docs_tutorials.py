@@ -134,13 +134,13 @@ def test_the_head_of_the_tutorial_can_be_trained(tmp_path: Path) -> None:
 import torch
 from segibn.config.load import load_config
 from segibn.models.build import build_segmenter
-config = load_config("configs/sample_ibn.yaml", ["model.head={name: linear, dropout: 0}"])
+config = load_config("configs/sample_ibn.yaml", ["model.head={name: mlp, dropout: 0}"])
 network = build_segmenter(config.model, 19)
 logits = network(torch.zeros(2, 3, 64, 128)).logits
 logits.sum().backward()
 weights = sum(p.numel() for p in network.head.parameters())
 try:
-    load_config("configs/sample_ibn.yaml", ["model.head={name: linear, dropuot: 0}"])
+    load_config("configs/sample_ibn.yaml", ["model.head={name: mlp, dropuot: 0}"])
 except Exception as error:
     print(tuple(logits.shape), weights, error)
 """
@@ -148,7 +148,7 @@ except Exception as error:
         [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith(f"(2, 19, 64, 128) {512 * 19 + 19} ")
+    assert done.stdout.startswith(f"(2, 19, 64, 128) {512 * 256 + 256 + 256 * 19 + 19} ")
     assert "model.head.dropuot: unknown key; did you mean 'dropout'?" in done.stdout
 
 

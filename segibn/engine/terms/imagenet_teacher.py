@@ -74,6 +74,11 @@ def imagenet_teacher(
     key = ("imagenet_teacher", source)
     if key not in trainee.shared:
         advice = f"set generalise.{name}.teacher_weights to torchvision, ibn_net or a file"
+        if config.model.backbone.name == "timm":
+            raise ConfigError(
+                f"generalise.{name}: its frozen network is a residual, dense or light one, and a "
+                "backbone of timm has other features; leave it out"
+            )
         if source == "none":
             raise ConfigError(f"generalise.{name}: the frozen network needs weights; {advice}")
         try:

@@ -1,0 +1,116 @@
+"""What CONTRIBUTING says of an ingredient is true of its example and of all others."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from benchmarks.generalisation_plan import INGREDIENTS, SHIFTS, row_overrides
+from segibn.augment.build import MIXING, RESTYLING
+from segibn.config.generalise import GeneraliseConfig
+from segibn.config.load import load_config
+from segibn.engine.terms.build import TERMS
+from segibn.models.perturb.build import PERTURBATIONS
+
+ROOT = Path(__file__).resolve().parents[1]
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+GUIDE = (ROOT / "docs/generalisation.md").read_text(encoding="utf-8")
+QUOTE = re.compile(r"^<!-- from: (\S+) -->\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+DICTIONARIES: dict[str, Mapping[str, object]] = {
+    "RESTYLING": RESTYLING,
+    "MIXING": MIXING,
+    "PERTURBATIONS": PERTURBATIONS,
+    "TERMS": TERMS,
+}
+SECTIONS = sorted(GeneraliseConfig.model_fields)
+sections = pytest.mark.parametrize("name", SECTIONS)
+
+
+def section_class(name: str) -> type:
+    found, nothing = get_args(GeneraliseConfig.model_fields[name].annotation)
+    assert nothing is type(None)
+    return found
+
+
+def papers_of(name: str) -> list[str]:
+    return re.findall(r"arXiv\s+(\d{4}\.\d{5})", section_class(name).__doc__ or "")
+
+
+def test_the_example_is_quoted_to_the_letter() -> None:
+    quotes = QUOTE.findall(CONTRIBUTING)
+    assert len(quotes) == len(re.findall("<!-- from:", CONTRIBUTING)) == 7
+    for file, quoted in quotes:
+        code = (ROOT / file).read_text(encoding="utf-8")
+        assert code.count(f"\n{quoted}") == 1, f"{file} has no longer:\n{quoted}"
+
+
+def test_the_example_is_a_row_that_is_the_section_alone() -> None:
+    row = INGREDIENTS["mixstyle"]
+    config = load_config(SHIFTS["sample"].config, list(row.overrides))
+    assert config.generalise.active == ("mixstyle",)
+    assert config.generalise.mixstyle == section_class("mixstyle")()
+
+
+@sections
+def test_a_section_is_off_by_default_and_takes_the_papers_values(name: str) -> None:
+    assert GeneraliseConfig.model_fields[name].default is None
+    assert getattr(GeneraliseConfig(), name) is None
+    section_class(name)()  # {} is enough
+
+
+@sections
+def test_a_section_stands_in_exactly_one_dictionary(name: str) -> None:
+    assert sum(name in dictionary for dictionary in DICTIONARIES.values()) == 1
+
+
+def test_the_dictionaries_hold_nothing_else_and_are_named_in_the_table() -> None:
+    assert {name for entries in DICTIONARIES.values() for name in entries} == set(SECTIONS)
+    shown = re.findall(r"\| `([A-Z]+)`(?: in `(\S+)`)?", CONTRIBUTING)
+    assert [name for name, _ in shown] == list(DICTIONARIES)
+    for name, file in shown:
+        assert not file or f"\n{name}: " in (ROOT / file).read_text(encoding="utf-8")
+
+
+@sections
+def test_a_section_names_its_paper_and_the_guide_links_to_it(name: str) -> None:
+    papers = papers_of(name)
+    assert papers
+    rows = [line for line in GUIDE.splitlines() if re.search(rf"`generalise\.{name}`", line)]
+    assert rows, f"docs/generalisation.md has no line for generalise.{name}"
+    assert any(f"arxiv.org/abs/{paper}" in row for paper in papers for row in rows)
+
+
+@sections
+def test_a_section_has_a_test_of_its_name(name: str) -> None:
+    assert list((ROOT / "tests").rglob(f"test_{name}.py"))
+
+
+@sections
+def test_a_section_is_a_row_of_the_experiment(name: str) -> None:
+    settings = {
+        override.partition("=")[0].split(".")[1]
+        for found in INGREDIENTS.values()
+        for override in found.overrides
+        if override.startswith("generalise.")
+    }
+    assert name in settings
+
+
+@pytest.mark.parametrize("row", INGREDIENTS)
+def test_a_row_makes_a_config_of_every_shift(row: str) -> None:
+    weights = ["model.weights=torchvision"] if INGREDIENTS[row].needs_weights else []
+    for shift in SHIFTS.values():
+        load_config(shift.config, [*row_overrides(shift, row), *weights])
+
+
+@sections
+def test_modules_of_formulas_are_held_to_know_no_config(name: str) -> None:
+    contract = (ROOT / "setup.cfg").read_text(encoding="utf-8").partition("contract:config]")[2]
+    known = set(contract.partition("forbidden_modules")[0].split())
+    places = ("augment", "losses", "models/perturb")
+    files = [ROOT / "segibn" / place / f"{name}.py" for place in places]
+    modules = [".".join(f.relative_to(ROOT).with_suffix("").parts) for f in files if f.is_file()]
+    assert modules
+    assert set(modules) <= known
