@@ -8,7 +8,7 @@ from segibn.engine.objective import Objective, Term, Trainee
 from segibn.engine.terms.whitening import build_whitening
 
 TERMS: dict[str, Callable[[Any, RunConfig, Trainee], Term]] = {
-    "whitening": build_whitening,
+    "whitening": build_whitening,  # first: it takes what the step's own pass left, no later one's
 }
 """Section of ``generalise`` -> builder of (the section, the whole config, the trainee)."""
 
