@@ -17,6 +17,7 @@ TERMS: dict[str, Callable[[Any, RunConfig, Trainee], Term]] = {
     "consistency": build_consistency,
     "mean_teacher": build_mean_teacher,
     "whitening": build_whitening,
+    "whitening": build_whitening,  # first: it takes what the step's own pass left, no later one's
 }
 """Section of ``generalise`` -> builder of (the section, the whole config, the trainee)."""
 
