@@ -96,9 +96,20 @@ def _shift_lines(path: Path) -> list[str]:
     title = content["title"]
     heading = f"**{title[:1].upper()}{title[1:]}** (mIoU in %, {seeds_of(part['rows'])}, {where}):"
     sentences = [_best(rows, source, target), *_verdicts(rows, source, target)]
+    tried = _only_tried(content, rows)
+    if tried:
+        sentences += ["Of what was only tried when choosing:", *_verdicts(tried, source, target)]
     if "recipe" in rows:
         sentences.append(_recipe(rows, source, target))
     return [heading, "", *markdown_table(header, body), "", " ".join(sentences), ""]
+
+
+def _only_tried(content: Content, rows: Mapping[str, Content]) -> dict[str, Content]:
+    """Rows that were read on a target when choosing, and not with the others afterwards."""
+    selection = content["parts"].get("selection")
+    if selection is None or target_label(selection) is None:
+        return {}
+    return {row["row"]: row for row in selection["rows"] if row["row"] not in rows}
 
 
 def _best(rows: Mapping[str, Content], source: str, target: str) -> str:
@@ -125,8 +136,8 @@ def _verdicts(rows: Mapping[str, Content], source: str, target: str) -> list[str
             at_home.append(row["title"])
     texts = {
         "helps": "Helps on the target",
-        "unclear": "Makes no clear difference there",
-        "hurts": "Costs there",
+        "unclear": "Makes no clear difference",
+        "hurts": "Costs on the target",
     }
     found = [f"{texts[kind]}: {', '.join(names)}." for kind, names in groups.items() if names]
     return [*found, *([f"Costs on the source: {', '.join(at_home)}."] if at_home else [])]

@@ -131,13 +131,26 @@ def test_recipes_say_what_helps_what_is_unclear_and_what_it_costs(results: Path)
     assert "| the recipe | 52.0±1.4 [51.0, 53.0] |" in text
     assert "Take: the recipe." in text
     assert "Helps on the target: IBN-b." in text
-    assert "Makes no clear difference there: PASTA." in text  # one of its seeds lost
-    assert "Costs there" not in text
+    assert "Makes no clear difference: PASTA." in text  # one of its seeds lost
+    assert "Costs on the target" not in text
     assert "Costs on the source: PASTA." in text
     # 41 beside 21, and 11 points of the 21.5 between IBN-b's own source and target.
     assert "The recipe (IBN-b, `generalise.recipe={}`) has 1.95x plain's mIoU" in text
     assert "+11.0 points beside IBN-b (51 % of the gap" in text
     assert "+1.0 points beside plain on the source" in text
+
+
+def test_what_was_only_tried_when_choosing_is_told_apart(results: Path) -> None:
+    file = results / "generalisation/shift.json"
+    content = json.loads(file.read_text())
+    report = content["parts"]["report"]
+    tried = row("efdm", "EFDMix", "ibn_b", own=(0.5, 0.5), far=(0.2, 0.2))
+    tried["scores"]["night"]["over_base"] = numbers(-0.1, -0.09)
+    content["parts"]["selection"] = report | {"rows": [*ROWS, tried]}
+    file.write_text(json.dumps(content))
+    text = filled("generalisation/recipes", results)
+    assert "Of what was only tried when choosing: Costs on the target: EFDMix." in text
+    assert text.count("Helps on the target") == 1
 
 
 def test_what_costs_at_home_is_not_recommended(results: Path) -> None:
