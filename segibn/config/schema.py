@@ -259,27 +259,24 @@ class BackboneConfig(_Frozen):
             raise ValueError("ibn_stages and ibn_ratio need an ibn; set it or leave them out")
         if self.ibn_ratio is not None and self.ibn not in ("a", "ad", "a2"):
             raise ValueError(f"ibn {self.ibn} has no ratio to choose; leave ibn_ratio out")
-        self._check_full_norms(is_residual="resnet" in self.name or "resnext" in self.name)
+        self._check_full_norms()
         return self
 
-    def _check_full_norms(self, *, is_residual: bool) -> None:
-        changed = [
-            name
-            for name, is_set in (
-                ("ibn_affine: false", not self.ibn_affine),
-                ("whitening: switchable", self.whitening != "none"),
-            )
-            if is_set
-        ]
-        if changed and not (is_residual and self.ibn == "b"):
+    def _check_full_norms(self) -> None:
+        """What stands at the places of variant b can be chosen where there are any."""
+        has_choice = self.ibn == "b" and "resne" in self.name
+        for option, is_set in (
+            ("ibn_affine: false", not self.ibn_affine),
+            ("whitening: switchable", self.whitening != "none"),
+        ):
+            if is_set and not has_choice:
+                raise ValueError(
+                    f"{option} changes the norms of a residual network with ibn b; set ibn to b "
+                    "or leave it out"
+                )
+        if not self.ibn_affine and self.whitening != "none":
             raise ValueError(
-                f"{changed[0]} changes the norms of a residual network with ibn b; set ibn to b "
-                "or leave it out"
-            )
-        if len(changed) == 2:
-            raise ValueError(
-                "switchable whitening has no instance norms, so no ibn_affine; leave one of them "
-                "out"
+                "switchable whitening has no instance norms, so no ibn_affine; leave one out"
             )
 
 

@@ -236,8 +236,9 @@ def test_a_compiled_layer_equals_the_eager_one() -> None:
     torch.testing.assert_close(other.BN.running_var, eager.BN.running_var)
 
 
-def test_an_exported_layer_is_the_split_one() -> None:
-    norm = InstanceBatchNorm2d(8).eval()
+@pytest.mark.parametrize("norm", [InstanceBatchNorm2d(8), InstanceNorm2d(8, affine=False)])
+def test_an_exported_layer_is_the_plain_one(norm: nn.Module) -> None:
+    norm = norm.eval()
     x = torch.randn(1, 8, 5, 5)
     program = torch.export.export(norm, (x,))
     torch.testing.assert_close(program.module()(x), norm(x))

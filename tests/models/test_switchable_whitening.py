@@ -1,5 +1,10 @@
 """Switchable whitening against eigendecompositions and plain norms, in NumPy."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -141,3 +146,49 @@ def test_unknown_statistics_and_odd_widths_are_refused(statistics: tuple[str, ..
         SwitchableWhitening2d(16, statistics=statistics)
     with pytest.raises(ValueError, match="24 channels are no multiple of 16"):
         SwitchableWhitening2d(24, statistics=STATISTICS)
+
+
+WORKER = """
+import sys
+import torch
+import torch.distributed as dist
+from segibn.models.switchable_whitening import SwitchableWhitening2d
+
+dist.init_process_group("gloo")
+rank = dist.get_rank()
+x, upstream = torch.load(sys.argv[1], weights_only=True)
+part = slice(0, 2) if rank == 0 else slice(2, 3)
+norm = SwitchableWhitening2d(32).double()
+x = x[part].requires_grad_()
+out = norm(x)
+out.backward(upstream[part])
+result = {"out": out.detach(), "grad": x.grad, "state": norm.state_dict()}
+torch.save(result, f"{sys.argv[2]}/{rank}.pt")
+dist.destroy_process_group()
+"""
+
+
+@pytest.mark.slow
+def test_two_ranks_of_unequal_size_equal_one_batch(tmp_path: Path) -> None:
+    x, upstream = torch.from_numpy(_features()), torch.from_numpy(_features()[::-1].copy())
+    torch.save((x, upstream), tmp_path / "case.pt")
+    (tmp_path / "worker.py").write_text(WORKER)
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+    done = subprocess.run(
+        [*launch, str(tmp_path / "worker.py"), str(tmp_path / "case.pt"), str(tmp_path)],
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    ranks = [torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in (0, 1)]
+    norm = SwitchableWhitening2d(32).double()
+    x.requires_grad_()
+    out = norm(x)
+    out.backward(upstream)
+    torch.testing.assert_close(torch.cat([rank["out"] for rank in ranks]), out)
+    torch.testing.assert_close(torch.cat([rank["grad"] for rank in ranks]), x.grad)
+    for rank in ranks:
+        for key, value in norm.state_dict().items():
+            torch.testing.assert_close(rank["state"][key], value)

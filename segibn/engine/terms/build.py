@@ -12,11 +12,11 @@ from segibn.engine.terms.texture import build_texture
 from segibn.engine.terms.whitening import build_whitening
 
 TERMS: dict[str, Callable[[Any, RunConfig, Trainee], Term]] = {
+    "whitening": build_whitening,  # first: it takes what the step's own pass left, no later one's
     "feature_distance": build_feature_distance,
     "texture": build_texture,
     "consistency": build_consistency,
     "mean_teacher": build_mean_teacher,
-    "whitening": build_whitening,
 }
 """Section of ``generalise`` -> builder of (the section, the whole config, the trainee)."""
 

@@ -13,8 +13,8 @@ from segibn.models.perturb import build
 from segibn.models.perturb.build import attach_perturbations
 
 ALWAYS = {
-    "mixstyle": {"probability": 1.0},
-    "efdm": {"probability": 1.0},
+    "mixstyle": {"probability": 1.0, "alpha": 5.0},
+    "efdm": {"probability": 1.0, "alpha": 5.0},
     "np_plus": {"probability": 1.0},
     "mrfp": {"probability": 1.0, "style_probability": 1.0, "channels": 8},
 }
@@ -44,7 +44,7 @@ def test_evaluation_and_state_dict_are_those_of_the_network_without(
     perturbed = _perturbed(backbone, **{ingredient: ALWAYS[ingredient]})
     assert list(perturbed.state_dict()) == list(backbone.state_dict())
     assert len(list(perturbed.modules())) == len(list(backbone.modules()))
-    plain, same = backbone.eval()(_image(2)), perturbed.eval()(_image(2))
+    plain, same = backbone.eval()(_image(5)), perturbed.eval()(_image(5))
     assert all(torch.equal(plain[name], same[name]) for name in plain)
 
 
