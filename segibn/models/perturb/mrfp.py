@@ -5,8 +5,8 @@ Multi-Resolution Feature Perturbation", CVPR 2024 (arXiv 2311.18331). Widths, di
 initialisation and chances are those of the authors' released code for ResNet-50. MRFP+, which adds
 the random network's inner feature to the decoder as well, is not here.
 
-Ours: the network may be narrower (at the feature's own width it costs several times what a
-ResNet-18 does); the noise on statistics is drawn for each place by itself, where the release draws
+Ours: the network may be narrower (at the stem's own width it computes more than a whole ResNet-18
+does); the noise on statistics is drawn for each place by itself, where the release draws
 once for both; a stage's size is rounded down once, from the feature's size.
 """
 
