@@ -105,6 +105,8 @@ def to_robustnet(source: Path, output: Path, variant: robustnet.Variant | None) 
     origin = meta.get("origin", {})
     origin = origin if origin.get("format") == _ORIGIN else {}
     backbone = config.model.backbone
+    if backbone.name == "timm":
+        raise CheckpointError(f"{source}: RobustNet has no networks of timm")
     natural: robustnet.Variant = "base"
     if backbone.ibn == "b":
         natural = "ibn" if backbone.ibn_affine else "isw"

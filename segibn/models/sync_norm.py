@@ -10,6 +10,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx
 
+from segibn.errors import ConfigError
 from segibn.models.ibn import update_running
 
 
@@ -65,10 +66,27 @@ def synchronize_batch_norms(model: nn.Module, device: torch.device) -> nn.Module
 
     Returns:
         The model.
+
+    Raises:
+        ConfigError: norms of timm that hold their activation too and are trained, not on CUDA.
     """
+    fused = [m for m in model.modules() if isinstance(m, nn.BatchNorm2d) and _holds_more(m)]
+    if fused and device.type == "cuda":
+        from timm.layers import convert_sync_batchnorm  # torch's would drop the activations
+
+        return convert_sync_batchnorm(model)
+    if any(module.training for module in fused):
+        raise ConfigError(
+            f"model.backbone: {type(fused[0]).__name__} of timm is synchronised over processes on "
+            "CUDA only; train in one process, or with model.backbone.tuning frozen or lora"
+        )
     if device.type == "cuda":
         return nn.SyncBatchNorm.convert_sync_batchnorm(model)
     for module in model.modules():
         if type(module) is nn.BatchNorm2d:
             module.__class__ = SyncBatchNorm2d
     return model
+
+
+def _holds_more(norm: nn.BatchNorm2d) -> bool:
+    return type(norm).__module__.startswith("timm.")

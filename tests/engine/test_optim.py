@@ -214,3 +214,22 @@ def test_fused_sgd_takes_the_steps_of_the_formula(momentum: float) -> None:
         exact = [w - 0.1 * v for w, v in zip(exact, velocity, strict=True)]
     for parameter, value in zip(model.parameters(), exact, strict=True):
         torch.testing.assert_close(parameter.double(), value, atol=1e-6, rtol=0)
+
+
+def test_layer_decay_reaches_the_blocks_of_a_transformer_of_timm() -> None:
+    backbone = {"name": "timm", "model": "test_vit2"}  # eight blocks, a feature every second one
+    tree = {"backbone": backbone, "head": {"name": "linear"}}
+    model = build_segmenter(ModelConfig.model_validate(tree), 3)
+    config = OptimConfig(name="adamw", layer_decay=0.5, decay_norms_and_biases=False)
+    groups = build_optimizer(model, config, torch.device("cpu")).param_groups
+    found = {id(p): group for group in groups for p in group["params"]}
+    network = model.backbone.network
+    depth = len(network.blocks)
+    for index, block in enumerate(network.blocks):
+        stage = 1 + index * 4 // depth
+        group = found[id(block.mlp.fc1.weight)]
+        assert group["initial_lr"] == config.lr * 0.5 ** (5 - stage)
+        assert group["weight_decay"] == config.weight_decay
+        assert found[id(block.ls1.gamma)]["weight_decay"] == 0
+    assert found[id(network.patch_embed.proj.weight)]["initial_lr"] == config.lr * 0.5**5
+    assert found[id(model.head.classifier.weight)]["initial_lr"] == config.lr

@@ -11,6 +11,7 @@ from segibn.errors import ConfigError
 from segibn.models.build import build_segmenter, describe
 from segibn.models.inference import InferenceOptions
 from segibn.models.segmenter import PIXEL_MEAN, PIXEL_STD
+from segibn.models.sync_norm import synchronize_batch_norms
 from segibn.models.timm_backbone import TimmBackbone
 from segibn.predict import Predictor
 
@@ -227,3 +228,18 @@ def test_description_says_what_is_trained() -> None:
 def test_what_cannot_be_built_is_said_with_the_fix(name: str, options: dict, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         TimmBackbone(name, **options)
+
+
+@torch.no_grad()
+def test_norms_that_hold_their_activation_keep_it_when_synchronised() -> None:
+    backbone = build("efficientnet_b0")
+    expected = backbone(image(64, 64))["layer4"]
+    synchronised = synchronize_batch_norms(backbone, torch.device("cuda")).eval()
+    assert any(isinstance(module, nn.SyncBatchNorm) for module in synchronised.modules())
+    assert not any(isinstance(module, nn.BatchNorm2d) for module in synchronised.modules())
+    torch.testing.assert_close(synchronised(image(64, 64))["layer4"], expected)
+    trained = build("efficientnet_b0").train()
+    with pytest.raises(ConfigError, match="on CUDA only; train in one process"):
+        synchronize_batch_norms(trained, torch.device("cpu"))
+    trained.set_tuning("frozen")
+    assert synchronize_batch_norms(trained, torch.device("cpu")) is trained
