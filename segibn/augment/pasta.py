@@ -86,8 +86,8 @@ def draw_factors(shape: tuple[int, ...], deviation: Tensor, width: int) -> Tenso
         width: W, which V does not tell.
 
     Returns:
-        (*shape, H, V), distributed as the mean of two independent eps at (m, n) and (-m, -n). In
-        the columns where both are there, they have the same value.
+        ``shape`` and (H, V), distributed as the mean of two independent eps at (m, n) and (-m, -n).
+        In the columns where both are there, they have the same value.
     """
     eps = torch.randn(*shape, *deviation.shape, device=deviation.device)
     factor = 1.0 + eps * (deviation * 0.5**0.5)

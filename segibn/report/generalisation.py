@@ -18,10 +18,7 @@ TARGET = "target"
 """Label under which a row has its mean over the targets."""
 
 Content = Mapping[str, Any]
-_INTROS = {
-    "report": "Read once, on frames and seeds that no setting was chosen on.",
-    "selection": "What settings were chosen on.",
-}
+_SELECTION = "What settings were chosen on"
 
 
 def render_generalisation(path: Path) -> str:
@@ -37,7 +34,9 @@ def render_generalisation(path: Path) -> str:
     lines: list[str] = []
     for part in ("report", "selection"):
         if part in content["parts"]:
-            lines += ["", f"**{_sentence_case(content['title'])}.** {_INTROS[part]}", ""]
+            is_report = part == "report"
+            intro = f"Read once, {news_of_report(content)}" if is_report else _SELECTION
+            lines += ["", f"**{_sentence_case(content['title'])}.** {intro}.", ""]
             lines += _part_lines(content, part, times)
     return "\n".join(lines[1:]) + "\n"
 
@@ -61,6 +60,17 @@ def read_times(path: Path) -> dict[str, Content]:
     if not file.is_file():
         return {}
     return {time["row"]: time for time in read_json(file) if time["shift"] == path.stem}
+
+
+def news_of_report(content: Content) -> str:
+    """Say what of a report settings were not chosen on: seeds in any case, frames in most."""
+    report = content["parts"]["report"]
+    chosen = content["parts"].get("selection", {}).get("frames", {})
+    if any(
+        set(chosen.get(label, ())) & set(report["frames"][label]) for label in report["targets"]
+    ):
+        return "with seeds that no setting was chosen with, on the same frames"
+    return "with seeds and on frames of the target that no setting was chosen on"
 
 
 def column_labels(part: Content, source: str) -> list[str]:

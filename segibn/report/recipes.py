@@ -13,6 +13,7 @@ from segibn.evaluation.cross_domain import markdown_table
 from segibn.report.generalisation import (
     TARGET,
     TIMES_FILE,
+    news_of_report,
     percent_with_interval,
     points_with_interval,
     read_shift,
@@ -89,7 +90,7 @@ def _shift_lines(path: Path) -> list[str]:
         for row in (rows[name] for name in SHOWN if name in rows)
     ]
     where = (
-        "on frames and seeds that no setting was chosen on"
+        news_of_report(content)
         if "report" in content["parts"]
         else "on the frames that settings are chosen on"
     )

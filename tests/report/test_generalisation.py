@@ -153,6 +153,19 @@ def test_what_was_only_tried_when_choosing_is_told_apart(results: Path) -> None:
     assert text.count("Helps on the target") == 1
 
 
+def test_frames_that_settings_were_chosen_on_are_not_called_new(results: Path) -> None:
+    file = results / "generalisation/shift.json"
+    content = json.loads(file.read_text())
+    report = content["parts"]["report"]
+    seeds, frames = "with seeds that no setting was chosen with", "frames of the target that no"
+    for chosen_on, is_new in ((["x", "y"], True), (["e", "x"], False)):
+        chosen = report | {"frames": report["frames"] | {"night": chosen_on}}
+        file.write_text(json.dumps(content | {"parts": {"report": report, "selection": chosen}}))
+        for name in ("shift", "recipes"):
+            text = filled(f"generalisation/{name}", results)
+            assert (frames in text, seeds in text) == (is_new, not is_new)
+
+
 def test_what_costs_at_home_is_not_recommended(results: Path) -> None:
     file = results / "generalisation/shift.json"
     content = json.loads(file.read_text())
