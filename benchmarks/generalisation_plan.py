@@ -47,6 +47,11 @@ class Shift:
         return tuple(label for label in self.sets(part) if label != self.source)
 
 
+def _twice_the_updates(iterations: int) -> dict[str, tuple[str, ...]]:
+    """As many samples as every other row has, for the rows that halve the batch."""
+    return dict.fromkeys(("small_batch", "recipe"), (f"optim.iterations={iterations}",))
+
+
 SHIFTS: dict[str, Shift] = {
     "sample": Shift(
         title="painted frames, game look to camera look",
@@ -54,6 +59,7 @@ SHIFTS: dict[str, Shift] = {
         source="game",
         selection=("game=gta5:val", "camera=cityscapes:val"),
         report=("game=gta5:val", "camera=cityscapes:val"),
+        adjusted=_twice_the_updates(800),
     ),
     "camera": Shift(
         title="real frames, CamVid to Cityscapes and BDD100K, 11 classes",
@@ -65,6 +71,7 @@ SHIFTS: dict[str, Shift] = {
             "cityscapes=cityscapes:train@cityscapes_aachen8.txt",
             "bdd100k=bdd100k_semseg:train@bdd100k_semseg16.txt",
         ),
+        adjusted=_twice_the_updates(800),
     ),
     "day_night": Shift(
         title="real frames, bright to dark BDD100K, drivable area",
@@ -79,7 +86,10 @@ SHIFTS: dict[str, Shift] = {
             "night=bdd100k_drivable:train+val@bdd100k_night_report.txt",
         ),
         policy="bdd100k",  # the mean over the classes that the targets hold: definition A
-        adjusted={"copy_paste": ("generalise.copy_paste={classes: [alternative]}",)},
+        adjusted={
+            "copy_paste": ("generalise.copy_paste={classes: [alternative]}",),
+            **_twice_the_updates(600),
+        },
     ),
 }
 
@@ -190,7 +200,23 @@ INGREDIENTS: dict[str, Ingredient] = {
         ("optim.name=adamw", "optim.lr=6e-4", "optim.weight_decay=0.01"),
         "Loshchilov and Hutter, ICLR 2019",
     ),
-    "dice": Ingredient("Dice loss beside cross-entropy", ("loss.dice_weight=1",)),
+    "dice": Ingredient(
+        "Dice loss beside cross-entropy", ("loss.dice_weight=1",), "Milletari et al., 3DV 2016"
+    ),
+    "small_batch": Ingredient(
+        "half the batch, twice the updates", ("optim.global_batch_size=4", "optim.lr=0.07")
+    ),
+    "recipe": Ingredient(
+        "the recipe: IBN-b, Dice, MixStyle, colour jitter, half the batch",
+        (
+            "loss.dice_weight=1",
+            "generalise.mixstyle={}",
+            "data.color_jitter=[0.6,0.6,0.6,0.05]",
+            "optim.global_batch_size=4",
+            "optim.lr=0.07",
+        ),
+        on="ibn_b",
+    ),
 }
 """Row -> what it is. The row "recipe", where there is one, is what we recommend."""
 

@@ -1,8 +1,9 @@
 """What a training step of each row costs beside the plain one, and what the network costs later.
 
 Both train in this process, in turns: load a batch, update, read the loss. Rows that leave the data
-alone get the plain row's batches. Written as rows of `benchmarks.timing`, with what is counted of
-the networks at test time beside them.
+alone get the plain row's batches. A row with smaller batches is charged for as many of its steps as
+make up one of plain: what counts is the cost of a sample. Written as rows of `benchmarks.timing`,
+with what is counted of the networks at test time beside them.
 """
 
 import argparse
@@ -103,13 +104,18 @@ def time_rows(
     for row, (config, *_) in configs.items():
         if row == PLAIN:
             continue
-        same_data = config.data == plain.updater.config.data
+        same_data = _sees_same_batches(config, plain.updater.config)
         own = Training(config, root, count, plain.loaded if same_data else None)
         pairs = _time_pairs(own, plain, count)
         found.append(_record(options, row, pairs[WARM_UP:], own, plain))
     if found:
         print_table("One training step, data and all", [as_timing(record) for record in found])
     return found
+
+
+def _sees_same_batches(config: RunConfig, other: RunConfig) -> bool:
+    sizes = {one.optim.global_batch_size for one in (config, other)}
+    return config.data == other.data and len(sizes) == 1
 
 
 def _time_pairs(own: Training, plain: Training, count: int) -> list[Pair]:
@@ -134,9 +140,10 @@ def _record(
     plain: Training,
 ) -> dict[str, Any]:
     """One row: `total_ratio` is that of the sums, since some act on a part of the batches only."""
-    whole = [(sum(ours), sum(theirs)) for ours, theirs in pairs]
+    config, plain_config = own.updater.config, plain.updater.config
+    steps = plain_config.optim.global_batch_size / config.optim.global_batch_size
+    whole = [(steps * sum(ours), sum(theirs)) for ours, theirs in pairs]
     times = summarize(whole)
-    config = own.updater.config
     size = config.data.crop_size
     timing = Row(
         subject=f"{options.shift}, {INGREDIENTS[row].title}",
@@ -150,8 +157,8 @@ def _record(
         against_peak_mib=None,
         ratio_quartiles=times.ratio_quartiles,
         pairs=len(pairs),
-        conditions=f"one training step, data and all; batch {config.optim.global_batch_size}, "
-        "cpu clock",
+        conditions=f"training on {plain_config.optim.global_batch_size} samples, data and all, in "
+        f"batches of {config.optim.global_batch_size}; cpu clock",
         command=provenance.command_line(),
         revision=provenance.git_revision(),
     )
@@ -159,7 +166,7 @@ def _record(
         "shift": options.shift,
         "row": row,
         "total_ratio": sum(ours for ours, _ in whole) / sum(theirs for _, theirs in whole),
-        "update_ratio": sum(o[1] for o, _ in pairs) / sum(t[1] for _, t in pairs),
+        "update_ratio": steps * sum(o[1] for o, _ in pairs) / sum(t[1] for _, t in pairs),
         "at_inference": _at_inference(own.updater.predicting_model, size),
         "plain_at_inference": _at_inference(plain.updater.predicting_model, size),
         **asdict(timing),

@@ -102,11 +102,13 @@ def _build(source: str, config: BackboneConfig) -> nn.Module:
     IBN network that was filled with a plain one's weights is none that has seen ImageNet.
     """
     variants = {"ibn_net": (config.ibn,), "torchvision": ("none",)}
+    shape = ("name", "output_stride", "stem", "dilate_first")
+    plain = BackboneConfig(**{name: getattr(config, name) for name in shape})
     first: CheckpointError | None = None
     for ibn in variants.get(source, (config.ibn, "none")):
-        plain = {"ibn": "none", "ibn_stages": None, "ibn_ratio": None} if ibn == "none" else {}
+        options = (plain if ibn == "none" else config).model_dump()
         with torch.random.fork_rng(devices=[]):  # first weights are drawn, only to be replaced
-            backbone = build_backbone(**config.model_dump() | plain)
+            backbone = build_backbone(**options)
         try:
             report = load_backbone_weights(backbone, source, config.name, ibn)
         except CheckpointError as error:

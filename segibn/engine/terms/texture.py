@@ -2,7 +2,8 @@
 
 Both networks describe the original image, as in the paper. What the trained one made of it is there
 already unless images are restyled (or it sees two views). Where they are, its backbone sees the
-plain images in a pass of its own, which the running statistics of its norms take in as well.
+plain images in a pass of its own, which the running statistics of its norms take in as well (as in
+the official script, where both images are trained on). Perturbations of features act in it too.
 """
 
 from collections.abc import Mapping
