@@ -8,7 +8,7 @@ import torch
 import yaml
 from torch import nn
 
-from benchmarks.generalisation_plan import INGREDIENTS, SHIFTS, row_overrides
+from benchmarks.generalisation_plan import SHIFTS, row_overrides
 from segibn.augment.build import MIXING, RESTYLING
 from segibn.config.load import load_config
 from segibn.config.schema import RunConfig
@@ -97,11 +97,12 @@ def test_a_recipe_is_scored_like_the_base_it_is_compared_with(name: str, base: s
     recipe, plain = load_config(name), load_config(base)
     assert recipe.evaluation == plain.evaluation
     assert (recipe.data.train.name, recipe.data.val) == (plain.data.train.name, plain.data.val)
-    assert recipe.optim.global_batch_size == plain.optim.global_batch_size
     assert plain.generalise.active == ()
+    if name in OF_SHIFT.values():  # and has seen as much
+        seen = [run.optim.global_batch_size * run.optim.iterations for run in (recipe, plain)]
+        assert seen[0] == seen[1]
 
 
-@pytest.mark.skipif("recipe" not in INGREDIENTS, reason="the experiment has no recipe yet")
 @pytest.mark.parametrize(("shift", "name"), OF_SHIFT.items())
 def test_a_recipe_is_that_of_the_experiment(shift: str, name: str) -> None:
     plan = SHIFTS[shift]
