@@ -205,10 +205,11 @@ def _create_for_any_size(name: str, options: dict[str, Any]) -> nn.Module:
         if "dynamic_img_size" not in str(error):
             raise
     network = timm.create_model(name, **options)
+    _, height, width = network.pretrained_cfg["input_size"]
     if network.pretrained_cfg.get("fixed_input_size"):
         raise ConfigError(
             f"model.backbone.model: {name} takes frames of one size only "
-            f"({network.pretrained_cfg['input_size'][1:]}); choose another"
+            f"({height} x {width}); choose another"
         )
     return network
 
