@@ -212,6 +212,7 @@ INGREDIENTS: dict[str, Ingredient] = {
             "loss.dice_weight=1",
             "generalise.mixstyle={}",
             "data.color_jitter=[0.6,0.6,0.6,0.05]",
+            "data.color_jitter_probability=0.8",
             "optim.global_batch_size=4",
             "optim.lr=0.07",
         ),
