@@ -23,8 +23,8 @@ CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 BASES = {
     "gta5_generalise": "base/gta5",
     "sample_generalise": "base/sample",
-    "real/camera_generalise": "real/base/camera_small",
-    "real/day_night_generalise": "real/base/day_night_small",
+    "real/camera_generalise": "real/base/camera",
+    "real/day_night_generalise": "real/base/day_night",
 }
 OF_SHIFT = {
     "sample": "sample_generalise",
@@ -105,9 +105,9 @@ def test_a_recipe_is_scored_like_the_base_it_is_compared_with(name: str, base: s
 
 @pytest.mark.parametrize(("shift", "name"), OF_SHIFT.items())
 def test_a_recipe_is_that_of_the_experiment(shift: str, name: str) -> None:
-    plan = SHIFTS[shift]
-    measured = load_config(plan.config, row_overrides(plan, "recipe"))
-    assert load_config(name).model_copy(update={"name": measured.name}) == measured
+    recipe = load_config(name)  # the experiment trains on smaller frames, and for a shorter time
+    same = (f"name={recipe.name}", f"optim.iterations={recipe.optim.iterations}")
+    assert load_config(BASES[name], [*row_overrides(SHIFTS[shift], "recipe"), *same]) == recipe
 
 
 @pytest.mark.parametrize(
