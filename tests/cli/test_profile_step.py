@@ -10,7 +10,10 @@ from segibn.cli.profile_step import format_profile
 from segibn.engine.step_profile import Row, StepProfile
 from segibn.engine.trace import read_events
 
-PARTS = ["waiting for data", "copy to device", "forward", "loss", "backward", "optimiser"]
+PARTS = [
+    *("waiting for data", "copy to device", "augmentation"),
+    *("forward", "loss", "backward", "optimiser"),
+]
 
 
 @pytest.fixture
