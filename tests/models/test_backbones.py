@@ -38,7 +38,7 @@ def _check_pair(backbone: str, head: str, output_stride: int, ibn: str) -> None:
     config = ModelConfig.model_validate(
         {
             "backbone": {"name": backbone, "ibn": ibn, "output_stride": output_stride},
-            "head": {"name": head, "channels": 8},
+            "head": {"name": head, **({} if head == "linear" else {"channels": 8})},
             "aux_head": {"channels": 8},
             "weights": "none",
         }

@@ -132,7 +132,7 @@ def test_without_a_network_the_hubs_weights_are_refused_with_what_to_do(
             r"model\.backbone\.tunning: unknown key; did you mean 'tuning'",
         ),
         ({"backbone": {"name": "resnet18", "ibn_stage": [1]}}, "did you mean 'ibn_stages'"),
-        ({"backbone": {"tuning": "lora"}}, r"tuning: unknown key; known keys: dilate_first, ibn,"),
+        ({"backbone": {"lora_alpha": 2}}, r"lora_alpha: unknown key"),
         ({"backbone": {"name": "resnet19"}}, r"model\.backbone\.name: input should be 'resnet18'"),
     ],
 )
