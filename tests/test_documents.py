@@ -14,6 +14,7 @@ WITH_TABLES = {
     "README.md": "camera_to_camera",
     "benchmarks/README.md": "benchmarks/metrics",
     "docs/export.md": "benchmarks/export_scores",
+    "docs/generalisation.md": "generalisation/sample",
     "docs/inference.md": "whole_or_sliding",
     "docs/networks.md": "benchmarks/models",
     "docs/predicting.md": "benchmarks/predict_files",
