@@ -207,7 +207,7 @@ INGREDIENTS: dict[str, Ingredient] = {
         "half the batch, twice the updates", ("optim.global_batch_size=4", "optim.lr=0.07")
     ),
     "recipe": Ingredient(
-        "the recipe: IBN-b, Dice, MixStyle, colour jitter, half the batch",
+        "the recipe",
         (
             "loss.dice_weight=1",
             "generalise.mixstyle={}",

@@ -114,14 +114,15 @@ def _only_tried(content: Content, rows: Mapping[str, Content]) -> dict[str, Cont
 
 
 def _best(rows: Mapping[str, Content], source: str, target: str) -> str:
-    """Name the row to take: the highest on the target of those that do not hurt the source."""
-    kept = [
-        rows[name]
-        for name in SHOWN
-        if name in rows and _judged(rows[name], source, "over_plain") != "hurts"
-    ]
-    best = max(kept, key=lambda row: row["scores"][target]["mean"])
-    return f"Take: {best['title']}."
+    """Name the highest row on the target; where it hurts the source, also the best of the others."""
+    shown = [rows[name] for name in SHOWN if name in rows]
+    kept = [row for row in shown if _judged(row, source, "over_plain") != "hurts"]
+    best, without = (
+        max(some, key=lambda row: row["scores"][target]["mean"])["title"] for some in (shown, kept)
+    )
+    if best == without:
+        return f"Take: {best}."
+    return f"For the target take: {best}, which costs on the source; without that cost: {without}."
 
 
 def _verdicts(rows: Mapping[str, Content], source: str, target: str) -> list[str]:
