@@ -114,7 +114,7 @@ def _only_tried(content: Content, rows: Mapping[str, Content]) -> dict[str, Cont
 
 
 def _best(rows: Mapping[str, Content], source: str, target: str) -> str:
-    """Name the highest row on the target; where it hurts the source, also the best of the others."""
+    """Name the highest row on the target; if it hurts the source, also the best of the others."""
     shown = [rows[name] for name in SHOWN if name in rows]
     kept = [row for row in shown if _judged(row, source, "over_plain") != "hurts"]
     best, without = (
