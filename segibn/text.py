@@ -1,0 +1,106 @@
+"""Words for people: names made harmless, suggestions, plurals; small text files read safely.
+
+In: strings and paths that a user or a file gave. Out: text that is safe to print. Every room may
+use it; it needs nothing but the standard library.
+"""
+
+import codecs
+import difflib
+import stat
+import unicodedata
+from collections.abc import Iterable
+from pathlib import Path
+
+from segibn.errors import SegibnError
+
+_UNSEEN = {
+    "Cc",
+    "Cf",
+    "Cs",
+    "Zl",
+    "Zp",
+}  # control, format (direction marks), surrogates, separators
+_MARKS = (
+    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark it begins with
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+
+
+def printable(text: object) -> str:
+    r"""Return text on one line in which nothing acts on a terminal: such characters are escaped.
+
+    Control characters, direction marks, line breaks and lone surrogates become ``\x1b``,
+    ``\u202e`` and the like; everything else stays.
+    """
+    return "".join(repr(c)[1:-1] if unicodedata.category(c) in _UNSEEN else c for c in str(text))
+
+
+def did_you_mean(word: str, known: Iterable[str], most: int = 3) -> str:
+    """Return "; did you mean 'a' or 'b'?" for the names nearest to a word, or "".
+
+    Case and the choice between - and _ do not count.
+    """
+    plain: dict[str, str] = {}
+    for name in known:
+        plain.setdefault(_plain(name), name)
+    close = [plain[found] for found in difflib.get_close_matches(_plain(word), plain, n=most)]
+    hint = " or ".join(f"'{name}'" for name in close)
+    return f"; did you mean {hint}?" if hint else ""
+
+
+def counted(count: int, noun: str, plural: str | None = None) -> str:
+    """Return "1 frame", "2 frames", "1,000 frames"."""
+    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
+
+
+def read_small_file(path: Path, limit: int, error: type[SegibnError] = SegibnError) -> bytes:
+    """Read a regular file of at most ``limit`` bytes.
+
+    A device or a named pipe, which could block or never end, is refused before it is opened.
+
+    Raises:
+        SegibnError: of the kind ``error``: no such file, not a regular one, larger, unreadable.
+    """
+    name = printable(path)
+    try:
+        mode = path.stat().st_mode
+        if not stat.S_ISREG(mode):
+            kind = "a folder" if stat.S_ISDIR(mode) else "a device or pipe"
+            raise error(f"{name} is {kind}; give a regular file")
+        with path.open("rb") as file:
+            data = file.read(limit + 1)
+    except FileNotFoundError:
+        raise error(f"{name}: no such file") from None
+    except (OSError, ValueError) as reason:  # ValueError: a NUL in the name
+        said = getattr(reason, "strerror", None) or reason
+        raise error(f"{name}: cannot be read ({said})") from None
+    if len(data) > limit:
+        raise error(f"{name} is larger than {limit:,} bytes, more than any such file needs")
+    return data
+
+
+def read_small_text(path: Path, limit: int, error: type[SegibnError] = SegibnError) -> str:
+    r"""Read a regular text file: UTF-8, or UTF-16 and UTF-32 with their byte order mark.
+
+    The mark is taken off, and line ends are ``\n``.
+
+    Raises:
+        SegibnError: of the kind ``error``; as `read_small_file`, or in no such encoding.
+    """
+    data = read_small_file(path, limit, error)
+    encoding = next((name for mark, name in _MARKS if data.startswith(mark)), "utf-8")
+    try:
+        text = data.decode(encoding)
+    except UnicodeDecodeError as reason:
+        raise error(
+            f"{printable(path)} is not {encoding.removesuffix('-sig').upper()} (byte "
+            f"{reason.start}: {reason.reason}); save it as UTF-8"
+        ) from None
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _plain(word: str) -> str:
+    return word.lower().replace("-", "_")
