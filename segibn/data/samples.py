@@ -236,25 +236,35 @@ def names_in(
 
     Args:
         folder: where to look.
-        suffix: one, or several of which each will do.
+        suffix: one, or several of which each will do; in any case.
         recursive: look into subfolders too.
         keep_folders: whether a name begins with its subfolders, ``119/005506``.
 
     Raises:
-        DatasetError: two files have the same name.
+        DatasetError: two files have the same name, or names that differ in nothing but case.
     """
     endings = (suffix,) if isinstance(suffix, str) else suffix
     found: dict[str, Path] = {}
-    for path in list_files(folder, [Path(end).suffix for end in endings], recursive=recursive):
-        own = next((end for end in endings if path.name.endswith(end)), None)
-        if own is None:
-            continue
+    for path in list_files(folder, endings, recursive=recursive):
+        own = max((end for end in endings if path.name.lower().endswith(end.lower())), key=len)
         whole = path.relative_to(folder).as_posix() if keep_folders else path.name
-        name = whole.removesuffix(own)
+        name = whole[: len(whole) - len(own)]
         if name in found:
             raise DatasetError(f"two files for '{name}': {found[name]} and {path}; remove one")
         found[name] = path
+    _refuse_twins(found)
     return found
+
+
+def _refuse_twins(found: Mapping[str, Path]) -> None:
+    """Raise for names that many file systems take for one."""
+    seen: dict[str, str] = {}
+    for name, path in found.items():
+        twin = seen.setdefault(name.casefold(), name)
+        if twin is not name:
+            raise DatasetError(
+                f"{found[twin]} and {path} differ in nothing but case; rename one, or remove it"
+            )
 
 
 def shorten(names: Collection[object]) -> str:

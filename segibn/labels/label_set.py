@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from segibn.errors import ConfigError, LabelValueError
-from segibn.files.pictures import LabelStorage
+from segibn.files.label_colors import LabelColors
+from segibn.files.pictures import LabelStorage, Picture
 
 IGNORE_INDEX = 255
 """The train id of pixels that neither the loss nor a score counts."""
@@ -37,6 +38,8 @@ class Label:
     color: Color
     """RGB, 0..255."""
     category: str = ""
+    has_color: bool = True
+    """Whether ``color`` was chosen for the row, so that label files may be held against it."""
 
 
 @dataclass(frozen=True)
@@ -118,6 +121,22 @@ class LabelSet:
             if label.label_id >= 0:
                 table[label.train_id] = label.label_id
         return _frozen(table)
+
+    @cached_property
+    def colors(self) -> LabelColors | None:
+        """The colours that label files are held against or read by; None where no row has one."""
+        rows = [row for row in self.labels if row.label_id >= 0 and row.has_color]
+        if not rows:
+            return None
+        names, values, classes, colors = zip(
+            *((row.name, row.label_id, row.train_id, tuple(row.color)) for row in rows),
+            strict=True,
+        )
+        return LabelColors(self.name, names, values, colors, classes)
+
+    def read(self, path: Path) -> np.ndarray:
+        """Read a label map's raw values, (H, W) uint8, as `segibn.files.read_label_map` does."""
+        return Picture(path).label_map(storage=self.storage, colors=self.colors)
 
     def to_train_ids(self, label_map: np.ndarray, source: str | Path = "label map") -> np.ndarray:
         """Map raw values to train ids.
