@@ -25,8 +25,6 @@ from segibn.files import sha256_of
 READER = "upright, colours held against the table"
 """The rules of the reader; with other ones, the tiles of a cache could hold other pixels."""
 
-_LIBRARIES = f"opencv {cv2.__version__}, pillow {PIL.__version__}"
-
 HOW_TO_BUILD = "segibn cache CONFIG   (with the config and overrides of the run)"
 
 
@@ -143,10 +141,11 @@ def facts_of(sample: SamplePaths, resize: tuple[int, int] | None) -> dict[str, A
         raise DatasetError(f"{sample.image}: its split has no label maps; take another split")
     # A PNG decodes to the same pixels everywhere; other kinds and a resize depend on libraries.
     is_exact = sample.image.suffix.lower() == ".png" and resize is None
+    libraries = f"opencv {cv2.__version__}, pillow {PIL.__version__}"
     return {
         "image": _stat(sample.image),
         "target": _stat(sample.target),
-        "decoder": READER if is_exact else f"{READER}, {_LIBRARIES}",
+        "decoder": READER if is_exact else f"{READER}, {libraries}",
     }
 
 

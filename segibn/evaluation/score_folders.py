@@ -23,6 +23,7 @@ from segibn.evaluation.frame_counts import FrameTally
 from segibn.evaluation.matching import ENCODINGS, FilePair, match_label_maps
 from segibn.evaluation.metrics import Policy, policy_named
 from segibn.evaluation.scores import Conditions, LabelConfusion, Scores
+from segibn.files import read_label_map
 from segibn.labels.catalog import label_set_for
 from segibn.labels.label_set import IGNORE_INDEX, Label, LabelSet
 
@@ -35,8 +36,7 @@ Progress = Callable[[int, int], None]
 _MAX_THREADS = 8
 # The three raw values of either drivable encoding, as a table that only checks.
 _DRIVABLE_VALUES = LabelSet(
-    "bdd100k_drivable",
-    tuple(Label(str(value), value, value, (value, 0, 0), has_color=False) for value in range(3)),
+    "bdd100k_drivable", tuple(Label(str(value), value, value, (value, 0, 0)) for value in range(3))
 )
 
 
@@ -85,7 +85,7 @@ def score_semseg(
     def count(
         pair: FilePair,
     ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any] | int, tuple[int, int]]:
-        maps = _read_pair(pair, table)
+        maps = _read_pair(pair)
         raw = _count_maps(pair, maps, table, rules)
         folded = fold_pairs(raw, k, table.lookup, pred_lookup)
         edge_counts = edges.counts_of(*(pred_lookup[m] for m in maps)) if boundary else 0
@@ -144,7 +144,7 @@ def score_drivable(
     tally = SizeTally()
 
     def count(pair: FilePair) -> tuple[NDArray[Any], tuple[int, int]]:
-        maps = _read_pair(pair, _DRIVABLE_VALUES)
+        maps = _read_pair(pair)
         counts = _count_maps(pair, maps, _DRIVABLE_VALUES, strict)
         return counts[:NUM_CLASSES, :NUM_CLASSES].copy(), maps[0].shape
 
@@ -182,14 +182,14 @@ def count_pair(
     pair: FilePair, table: LabelSet, rules: Policy
 ) -> tuple[NDArray[np.int64], tuple[int, int]]:
     """Count raw value pairs of one frame and check its values; (256, 256) and (H, W)."""
-    maps = _read_pair(pair, table)
+    maps = _read_pair(pair)
     return _count_maps(pair, maps, table, rules), maps[0].shape
 
 
-def _read_pair(pair: FilePair, table: LabelSet) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+def _read_pair(pair: FilePair) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Read target and prediction, (H, W) each; a missing prediction is all void."""
-    target = table.read(pair.target)
-    pred = np.full_like(target, IGNORE_INDEX) if pair.pred is None else table.read(pair.pred)
+    target = read_label_map(pair.target)
+    pred = np.full_like(target, IGNORE_INDEX) if pair.pred is None else read_label_map(pair.pred)
     if pred.shape != target.shape:
         raise ImageFileError(
             f"{pair.pred} is {_size(pred)}, but its target {pair.target} is {_size(target)}; write "

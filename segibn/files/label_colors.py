@@ -7,7 +7,7 @@ blended colour between two classes would become a third.
 Legend: H x W pixels, R rows of the table.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
@@ -37,7 +37,7 @@ class LabelColors:
     colors: tuple[Color, ...]
     classes: tuple[int, ...]
 
-    def contradiction(self, palette: np.ndarray, used: Iterable[int]) -> str:
+    def contradiction(self, palette: np.ndarray, used: Sequence[int]) -> str:
         """Say where a palette shows that its indices are no values of the table; "" if nowhere.
 
         An index speaks against the table if its colour is that of rows of other classes. A palette
@@ -64,10 +64,18 @@ class LabelColors:
             return ""
         shown = "; ".join(self._moved_text(*one) for one in moved[:_SHOWN])
         more = f"; and {len(moved) - _SHOWN} more" if len(moved) > _SHOWN else ""
+        fix = "take the file as it was published"
+        if not any(
+            self._other_class(tuple(map(int, color)))
+            for color in palette[[value for value in used if value < len(palette)]]
+        ):
+            fix += (
+                ", or save it as RGB, which is read by its colours (Python with Pillow: "
+                "`Image.open(FILE).convert('RGB').save(FILE)`)"
+            )
         return (
             f"its palette contradicts the label table '{self.table}': {shown}{more}. A tool has "
-            "renumbered the indices: take the file as it was published, or save it as RGB, which is "
-            "read by its colours (Python with Pillow: `Image.open(FILE).convert('RGB').save(FILE)`)"
+            f"renumbered the indices; {fix}"
         )
 
     def values_of(self, image: np.ndarray) -> np.ndarray:
@@ -92,13 +100,11 @@ class LabelColors:
         if (rows == _NO_ROW).any():
             raise ValueError(self._unknown_text(image, rows == _NO_ROW))
         for row in _levels(rows):
-            twins = self._rows_of_color[self.colors[row]]
-            other = next((t for t in twins if self.classes[t] != self.classes[row]), None)
-            if other is not None:
+            if other := self._other_class(self.colors[row]):
                 raise ValueError(
                     f"the colour {self.colors[row]} is that of '{self.names[row]}' and of "
-                    f"'{self.names[other]}' in the label table '{self.table}', which are not one "
-                    "class; give them two colours, or take label maps with one value per pixel"
+                    f"'{other}' in the label table '{self.table}', which are not one class; give "
+                    "them two colours, or take label maps with one value per pixel"
                 )
         return np.take(np.array(self.values, np.uint8), rows)
 
@@ -129,6 +135,12 @@ class LabelColors:
         for row, color in enumerate(self.colors):
             rows.setdefault(color, []).append(row)
         return rows
+
+    def _other_class(self, color: Color) -> str:
+        """Name a row that has the colour and another class than the first that has it, or ""."""
+        first, *twins = self._rows_of_color.get(color) or [0]
+        others = (self.names[t] for t in twins if self.classes[t] != self.classes[first])
+        return next(others, "")
 
     def _moved_text(self, value: int, color: Color, own: int | None, row: int) -> str:
         is_now = "is no value of it" if own is None else f"means '{self.names[own]}'"

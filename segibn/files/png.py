@@ -38,7 +38,12 @@ Box = tuple[int, int, int, int]
 
 _SAMPLES = {GREY: 1, RGB: 3, PALETTE: 1, GREY_ALPHA: 2, RGBA: 4}
 _HEADER = struct.Struct(">IIBBBBB")
-_LEAVE = {b"acTL", b"tRNS"}  # animation, transparency: Pillow says what to make of them
+_LEAVE = {
+    b"acTL",
+    b"fcTL",
+    b"fdAT",
+    b"tRNS",
+}  # animation, transparency: Pillow says what to make of them
 _METADATA = (b"Raw profile type exif\0", b"XML:com.adobe.xmp\0")  # texts beside the chunk eXIf
 _STORED_MAX = 65_535  # bytes in one uncompressed block of a zlib stream (RFC 1951, 3.2.4)
 _KEPT_MAX = 1 << 25  # a larger buffer is not kept for the next picture
@@ -89,15 +94,17 @@ def read_layout(data: bytes) -> PngLayout:
         kind, stop = data[position + 4 : position + 8], position + 8 + length
         if stop + 4 > len(data):
             raise ValueError(TRUNCATED)
-        if position == len(SIGNATURE) and (kind, length) != (b"IHDR", 13):
+        is_first = position == len(SIGNATURE)
+        if not kind.isalpha() or (is_first and (kind, length) != (b"IHDR", 13)):
             raise ValueError(DAMAGED)
         if kind == b"IDAT":
             parts.append((position + 8, stop))
         else:
             others.append((kind, position + 8, stop))
         position = stop + 4
-    width, height, bits, color_type, _, _, interlaced = _HEADER.unpack_from(data, 16)
-    if color_type not in _SAMPLES or bits not in (1, 2, 4, 8, 16) or not parts:
+    width, height, bits, color_type, packing, filters, interlaced = _HEADER.unpack_from(data, 16)
+    known = color_type in _SAMPLES and bits in (1, 2, 4, 8, 16) and interlaced in (0, 1)
+    if not known or packing or filters or not parts:
         raise ValueError(DAMAGED)
     row_bits = width * bits * _SAMPLES[color_type]
     if height * row_bits > 8 * _DEFLATE_MOST * sum(stop - start for start, stop in parts):
