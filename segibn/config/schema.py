@@ -8,7 +8,15 @@ import fractions
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, PositiveFloat, PositiveInt, Tag, model_validator
+from pydantic import (
+    ConfigDict,
+    Discriminator,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    Tag,
+    model_validator,
+)
 
 from segibn.config.dataset_names import DatasetName
 from segibn.config.frozen import Frozen as _Frozen
@@ -19,6 +27,7 @@ from segibn.config.timm_backbone import TimmBackboneConfig
 Size = tuple[PositiveInt, PositiveInt]
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 NonNegativeFloat = Annotated[float, Field(ge=0.0)]
+Byte = Annotated[int, Field(ge=0, le=255)]
 JpegQuality = Annotated[int, Field(ge=1, le=100)]
 
 BackboneName = Literal[
@@ -53,18 +62,19 @@ those at 16 and doubles them at 8; those at 32 halve them again."""
 class LabelRow(_Frozen):
     """One row of a user's own label table (data set ``folder``)."""
 
+    model_config = ConfigDict(serialize_by_alias=True)
+
     name: str
-    """Class name, as printed in tables."""
-    label_id: Annotated[int, Field(ge=0, le=255)]
+    """What the value stands for."""
+    label_id: Byte
     """The value in the label files."""
-    train_id: Annotated[int, Field(ge=0, le=255)]
+    train_id: Byte
     """Class index for training, contiguous from 0; 255 = ignored."""
-    color: tuple[
-        Annotated[int, Field(ge=0, le=255)],
-        Annotated[int, Field(ge=0, le=255)],
-        Annotated[int, Field(ge=0, le=255)],
-    ]
-    """RGB, for pictures only."""
+    class_name: str | None = Field(default=None, alias="class")
+    """Name of the class in tables and comparisons, where several rows have one ``train_id``; null =
+    the name of its first row."""
+    color: tuple[Byte, Byte, Byte] | None = None
+    """RGB, for pictures only; null = a colour unlike all others, black for ignored rows."""
 
 
 class FolderConfig(_Frozen):
@@ -81,8 +91,18 @@ class FolderConfig(_Frozen):
     """What follows the sample name in image file names, extension included; empty = any image."""
     target_suffix: str = ".png"
     """What follows the sample name in label file names, extension included."""
-    labels: tuple[LabelRow, ...] = Field(min_length=2)
+    labels: tuple[LabelRow, ...]
     """The label table: every value that may occur in the label files."""
+
+    @model_validator(mode="after")
+    def _check(self) -> "FolderConfig":
+        classes = {row.train_id: row.class_name or row.name for row in reversed(self.labels)}
+        ignored = classes.pop(255, None)
+        if len(classes) < 2:
+            have = f"one class ('{next(iter(classes.values()))}')" if classes else "no class"
+            fix = f"give {'the background' if ignored else 'each class'} a train_id of its own"
+            raise ValueError(f"labels: {have}, nothing to tell apart; {fix} (255 is ignored)")
+        return self
 
 
 class DatasetConfig(_Frozen):

@@ -24,7 +24,8 @@ from segibn.data.samples import Pairing, SamplePaths, strict
 from segibn.distributed import rank_and_world
 from segibn.errors import DatasetError
 from segibn.labels.catalog import label_set_for
-from segibn.labels.label_set import LabelSet, label_set_from_table
+from segibn.labels.label_set import LabelSet
+from segibn.labels.own_table import label_set_from_table
 
 
 def find_dataset(dataset: DatasetConfig, datasets_root: Path) -> Pairing:

@@ -138,8 +138,8 @@ class _Side:
         return DatasetError(
             f"{printable(self.folder)}: none of its {counted(len(listed), 'file')} is {wanted}"
             + (f" and not *{other.ending}" if shared else "")
-            + f" ({printable(listed[0].name)}, ...); `image_suffix` and `target_suffix` say how the "
-            "names of the two kinds end"
+            + f" ({printable(listed[0].name)}, ...); `image_suffix` and `target_suffix` say how "
+            "the names of the two kinds end"
         )
 
 
@@ -149,8 +149,8 @@ def _require(images: Path, targets: Path) -> None:
         SOURCE.require(images, targets)
     except DatasetError as error:
         gone = images if not images.is_dir() else targets
-        above = next((path for path in gone.parents if path.is_dir()), None)
-        there = sorted(p.name for p in above.iterdir() if p.is_dir()) if above else []
+        above = next(path for path in (*gone.parents, Path()) if path.is_dir())
+        there = sorted(path.name for path in above.iterdir() if path.is_dir())
         if not there:
             raise
         missing = gone.relative_to(above).parts[0]
