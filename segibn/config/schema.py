@@ -105,6 +105,25 @@ class FolderConfig(_Frozen):
         return self
 
 
+class HoldOutConfig(_Frozen):
+    """Which side of a split that is divided for training and validation.
+
+    ``data.val: {fraction: 0.2}`` writes it for both sides.
+    """
+
+    part: Literal["train", "val"]
+    """Which side: val = the frames held out, train = all others."""
+    fraction: Annotated[float, Field(gt=0.0, lt=1.0)]
+    """Share of the frames to hold out, about. Each falls by a hash of its sequence's name, so that
+    frames added later move no other one."""
+    by: Literal["auto", "sequence", "frame"] = "auto"
+    """What falls as one: sequence = the frames of one subfolder, or, without subfolders, those
+    whose names differ in the last number alone; frame = each for itself; auto = by sequence where
+    there are several."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Another one holds out others; that of the run changes nothing here."""
+
+
 class DatasetConfig(_Frozen):
     """One split of one data set."""
 
@@ -119,6 +138,9 @@ class DatasetConfig(_Frozen):
     fraction: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
     """Share of the samples to use, drawn once with a fixed seed (the paper uses a quarter of
     GTA5); a smaller share is part of every larger one."""
+    hold_out: HoldOutConfig | None = None
+    """Side of the split that is used, where it is divided for training and validation; null = all
+    of it."""
     encoding: Literal["auto", "2018", "2021"] = "auto"
     """BDD100K drivable area only: which of its two official encodings the files use. Whatever is
     said here is checked against the files."""
@@ -161,7 +183,8 @@ class DataConfig(_Frozen):
     ``rare_class``, with their settings; on several sources, in each of them alike."""
     val: DatasetConfig | None = None
     """Held-out frames of the source domain, scored at the end and every
-    ``engine.evaluate_every``; never the target domain."""
+    ``engine.evaluate_every``; never the target domain, and none that is trained on.
+    ``{fraction: 0.2}``, with ``by`` and ``seed`` if wanted, holds out a share of ``train``."""
     classes: ClassScheme | None = None
     """Class scheme to train; null = the data set's own (19 Cityscapes classes, 3 drivable)."""
     resize: Size | None = None
@@ -202,6 +225,20 @@ class DataConfig(_Frozen):
     read the tiles that ``segibn cache`` has made. Samples are the same, bit by bit."""
     cache_limit_gib: Annotated[float, Field(gt=0)] = 8.0
     """Refuse ``cache: memory`` above this, before any work is done."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _divide(cls, tree: Any) -> Any:
+        """Write out ``val: {fraction: 0.2}`` as the two sides of ``train``."""
+        val, train = (
+            tree.get(key) if isinstance(tree, Mapping) else None for key in ("val", "train")
+        )
+        if not isinstance(val, Mapping) or not isinstance(train, Mapping):
+            return tree
+        if "fraction" not in val or not val.keys() <= {"fraction", "by", "seed"}:
+            return tree
+        sides = {part: {**train, "hold_out": {"part": part, **val}} for part in ("train", "val")}
+        return {**tree, **sides, "val": {**sides["val"], "fraction": 1.0}}
 
     @model_validator(mode="after")
     def _check(self) -> "DataConfig":

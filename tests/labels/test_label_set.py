@@ -149,7 +149,7 @@ def test_a_users_table_becomes_a_label_set() -> None:
 
 
 def test_a_users_table_without_a_train_id_names_row_and_keys() -> None:
-    with pytest.raises(ConfigError, match=r"'mine': row 0 has the keys .*color"):
+    with pytest.raises(ConfigError, match=r"'mine': row 0 has the keys .*needed are .*train_id"):
         label_set_from_table("mine", [{"name": "a", "label_id": 1}])
 
 
