@@ -22,7 +22,8 @@ from segibn.data.loader import TrainLoader, auto_workers, make_loader
 from segibn.data.mixed import MixedDataset
 from segibn.data.narrow import narrow_pairing, take_fraction
 from segibn.data.sampler import PositionSampler
-from segibn.data.samples import Pairing, SamplePaths, strict
+from segibn.data.samples import Pairing, SamplePaths, SplitAbsentError, strict
+from segibn.data.wrong_folder import where_instead
 from segibn.distributed import rank_and_world
 from segibn.errors import DatasetError
 from segibn.labels.catalog import label_set_for
@@ -38,11 +39,25 @@ def find_dataset(dataset: DatasetConfig, datasets_root: Path) -> Pairing:
     Raises:
         DatasetError: a folder is missing, the split or a name unknown.
     """
-    kind = KINDS[dataset.name]
-    pairing = kind.find(Path(datasets_root) / kind.subfolder, dataset)
+    pairing = _find(dataset, Path(datasets_root))
     if dataset.names_file is not None:
         pairing = narrow_pairing(pairing, Path(dataset.names_file))
     return pairing if dataset.hold_out is None else _side_of(pairing, dataset.hold_out)
+
+
+def _find(dataset: DatasetConfig, root: Path) -> Pairing:
+    """Pair the files of a split; the error says where the set is, if it is not where it belongs."""
+    kind = KINDS[dataset.name]
+    try:
+        return kind.find(root / kind.subfolder, dataset)
+    except SplitAbsentError as error:
+        here = ""
+        if dataset.folder is None:
+            here = where_instead(root, kind.subfolder, lambda own: kind.find(own, dataset))
+        if not here:
+            raise
+        what, _, _ = str(error).partition("\n")
+        raise SplitAbsentError(f"{what}\n{here}") from None
 
 
 def _side_of(pairing: Pairing, side: HoldOutConfig) -> Pairing:

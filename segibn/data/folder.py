@@ -47,11 +47,12 @@ def find(
         DatasetError: a folder is missing, or none of its files is of its kind; two files have one
             name; both kinds have one folder and one ending.
     """
+    root = Path(root)
 
     def find_one(part: str) -> Pairing:
         image_folder = root / images.replace("{split}", part)
         target_folder = root / targets.replace("{split}", part)
-        _require(image_folder, target_folder)
+        _require(root, image_folder, target_folder)
         frames = _Side(image_folder, image_suffix.lower(), IMAGE_SUFFIXES)
         maps = _Side(target_folder, target_suffix.lower(), (Path(target_suffix).suffix,))
         if image_folder.resolve() == target_folder.resolve() and frames.ending == maps.ending:
@@ -143,18 +144,31 @@ class _Side:
         )
 
 
-def _require(images: Path, targets: Path) -> None:
-    """As `Source.require`; the message says which folders are there instead."""
+def _require(root: Path, images: Path, targets: Path) -> None:
+    """As `Source.require`; the message says what is there instead."""
     try:
         SOURCE.require(images, targets)
     except DatasetError as error:
         gone = images if not images.is_dir() else targets
-        above = next(path for path in (*gone.parents, Path()) if path.is_dir())
-        there = sorted(path.name for path in above.iterdir() if path.is_dir())
-        if not there:
-            raise
-        missing = gone.relative_to(above).parts[0]
-        raise type(error)(
-            f"{error}\n{printable(above)} has {printable(shorten(there))}, but no "
-            f"'{printable(missing)}'{did_you_mean(missing, there)}"
-        ) from None
+        if hint := _other_root(root, gone) or _siblings(gone):
+            raise type(error)(f"{error}\n{hint}") from None
+        raise
+
+
+def _other_root(root: Path, gone: Path) -> str:
+    """Say which other root a folder is below: one or two levels up, or one down."""
+    below, here = gone.relative_to(root), root.absolute()
+    down = sorted(path for path in here.iterdir() if path.is_dir()) if here.is_dir() else []
+    for other in (here.parent, here.parent.parent, *down):
+        if (other / below).is_dir():
+            return f"{printable(other / below)} is there: use --datasets {printable(other)}"
+    return ""
+
+
+def _siblings(gone: Path) -> str:
+    """Say what lies in the nearest folder above that is there."""
+    above = next(path for path in (*gone.parents, Path()) if path.is_dir())
+    there = sorted(path.name for path in above.iterdir() if path.is_dir())
+    missing = gone.relative_to(above).parts[0]
+    known = f"{printable(above)} has {printable(shorten(there))}, but no '{printable(missing)}'"
+    return f"{known}{did_you_mean(missing, there)}" if there else ""
