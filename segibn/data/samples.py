@@ -109,13 +109,14 @@ class Source:
         """
         gone = [folder for folder in folders if not folder.is_dir()]
         if gone:
-            raise self.missing(gone[0], absent=len(gone) == len(folders))
+            raise self.missing(gone[0], there=[one for one in folders if one not in gone])
 
-    def missing(self, looked_for: Path, *, absent: bool) -> DatasetError:
-        """Make the error for a folder that is not there; ``absent``: nothing of the split is."""
-        kind = SplitAbsentError if absent else DatasetError
+    def missing(self, looked_for: Path, *, there: Collection[Path] = ()) -> DatasetError:
+        """Make the error for a folder that is not there; ``there``: those of the split that are."""
+        kind = DatasetError if there else SplitAbsentError
+        half = f" ({shorten(there)} is there: one archive of two, it seems)" if there else ""
         return kind(
-            f"{self.title}: no folder {looked_for}\n{self.advice}\n"
+            f"{self.title}: no folder {looked_for}{half}\n{self.advice}\n"
             "The folder above the data sets is --datasets DIR or the environment variable "
             "SEGIBN_DATASETS; datasets/README.md shows the whole tree."
             + (_TRY_OUT if self.title in _PAINTED else "")
@@ -207,12 +208,12 @@ def strict(pairing: Pairing, source: Source, split: str, folder: Path) -> list[S
             f"{source.title}: split '{split}' is empty under {folder}\n{source.advice}"
         )
     if note := partial_note(pairing):
-        _warn_once(f"{source.title}, split '{split}' under {folder}: {note}")
+        warn_once(f"{source.title}, split '{split}' under {folder}: {note}")
     return list(pairing.samples)
 
 
 @lru_cache
-def _warn_once(message: str) -> None:
+def warn_once(message: str) -> None:
     """Log a warning; a study that indexes one set for each network says it only once."""
     logger.warning("%s", message)
 

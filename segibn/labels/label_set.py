@@ -5,17 +5,17 @@ In: a data set's table (``Label`` rows). Out: train ids from raw label maps and 
 Legend: H x W pixels, K classes (never counting ignore).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from segibn.errors import ConfigError, LabelValueError
 from segibn.files.label_colors import LabelColors
 from segibn.files.pictures import LabelStorage, Picture
+from segibn.text import printable
 
 IGNORE_INDEX = 255
 """The train id of pixels that neither the loss nor a score counts."""
@@ -87,7 +87,7 @@ class LabelSet:
             object.__setattr__(self, "classes", _classes_of(self.labels))
         problems = _problems(self)
         if problems:
-            raise ConfigError(f"label table '{self.name}': " + "; ".join(problems))
+            raise ConfigError(printable(f"label table '{self.name}': " + "; ".join(problems)))
 
     @property
     def num_classes(self) -> int:
@@ -234,25 +234,6 @@ class LabelSet:
         return "ignored pixels (255)" if train_id == IGNORE_INDEX else f"train id {train_id}"
 
 
-def label_set_from_table(name: str, rows: Sequence[Mapping[str, Any]]) -> LabelSet:
-    """Build a LabelSet from a user's own table.
-
-    Args:
-        name: for messages.
-        rows: mappings with ``name``, ``label_id``, ``train_id`` (255 = ignored), ``color`` (RGB)
-            and, if wanted, ``category``.
-
-    Raises:
-        ConfigError: a key is missing or unknown, or the table contradicts itself.
-    """
-    needed = {"name", "label_id", "train_id", "color"}
-    for position, row in enumerate(rows):
-        if not needed <= set(row) <= needed | {"category"}:
-            keys = f"has the keys {sorted(row)}; needed are {sorted(needed)}"
-            raise ConfigError(f"label table '{name}': row {position} {keys}")
-    return LabelSet(name, tuple(Label(**{**row, "color": tuple(row["color"])}) for row in rows))
-
-
 def _classes_of(labels: Sequence[Label]) -> tuple[ClassInfo, ...]:
     """Name each train id's class after its first row, in train id order."""
     first: dict[int, Label] = {}
@@ -273,9 +254,12 @@ def _problems(label_set: LabelSet) -> list[str]:
         problems.append(f"{len(names)} classes; at most {_UNKNOWN} fit")
     for value in sorted({value for value in label_ids if label_ids.count(value) > 1}):
         if value >= 0:
-            problems.append(f"label_id {value} is in {label_ids.count(value)} rows")
+            rows = [f"'{row.name}'" for row in label_set.labels if row.label_id == value]
+            problems.append(f"label_id {value} is in {len(rows)} rows ({', '.join(rows)})")
     for name in sorted({name for name in names if names.count(name) > 1}):
-        problems.append(f"two classes are named '{name}'")
+        problems.append(
+            f"two classes are named '{name}'; name them apart, or give their rows one train_id"
+        )
     for label in label_set.labels:
         if not -1 <= label.label_id <= 255:
             problems.append(f"'{label.name}': label_id {label.label_id} is not in -1..255")
