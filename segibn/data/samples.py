@@ -253,12 +253,12 @@ def names_in(
         if name in found:
             raise DatasetError(f"two files for '{name}': {found[name]} and {path}; remove one")
         found[name] = path
-    _refuse_twins(found)
+    refuse_twins(found)
     return found
 
 
-def _refuse_twins(found: Mapping[str, Path]) -> None:
-    """Raise for names that many file systems take for one."""
+def refuse_twins(found: Mapping[str, Path]) -> None:
+    """Raise DatasetError for names that many file systems take for one."""
     seen: dict[str, str] = {}
     for name, path in found.items():
         twin = seen.setdefault(name.casefold(), name)

@@ -27,7 +27,7 @@ from segibn.evaluation.evaluate import SizeTally
 from segibn.evaluation.matching import FilePair, match_label_maps
 from segibn.evaluation.score_folders import Progress, in_threads
 from segibn.evaluation.scores import Conditions, LabelConfusion, Scores, format_percent
-from segibn.files import read_instance_map, write_text
+from segibn.files import read_instance_map, read_label_map, write_text
 from segibn.labels.cityscapes import CITYSCAPES
 
 _LABEL_IDS = "_labelIds"
@@ -149,7 +149,7 @@ def _count_frame(
 ) -> tuple[NDArray[np.int64], FrameInstances | None, tuple[int, int]]:
     """Return (34, 34) counts, objects and (H, W) of one frame; its values are checked."""
     assert pair.pred is not None
-    target, pred = CITYSCAPES.read(pair.target), CITYSCAPES.read(pair.pred)
+    target, pred = read_label_map(pair.target), read_label_map(pair.pred)
     _require_size(pred, pair.pred, target, pair.target)
     counts = count_pairs(target, pred)
     if counts[NUM_LABEL_IDS:].any() or counts[:, NUM_LABEL_IDS:].any():

@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps
 
-from segibn.errors import ImageFileError, SegibnError
+from segibn.errors import ImageFileError, PaletteError, SegibnError
 from segibn.files import jpeg, pillow_facts, png
 from segibn.files.contents import describe
 from segibn.files.label_colors import LabelColors, may_contradict
@@ -116,7 +116,8 @@ class Picture:
             (h, w) uint8 values as stored; with a box, a view.
 
         Raises:
-            ImageFileError: not a label map, damaged, or its colours contradict the table.
+            ImageFileError: not a label map, or damaged.
+            PaletteError: its palette contradicts the table.
         """
         with self._named():
             layout = self._png
@@ -241,7 +242,8 @@ class Picture:
         except (ValueError, cv2.error, MemoryError) as error:
             reason = _said(error)
             fix = "" if "; " in reason else f"; {_AGAIN}"
-            raise ImageFileError(f"{printable(self.path)}: {reason}{fix}") from error
+            kind = PaletteError if isinstance(error, _ContradictionError) else ImageFileError
+            raise kind(f"{printable(self.path)}: {reason}{fix}") from error
 
 
 def read_image(path: Path) -> np.ndarray:
@@ -285,8 +287,8 @@ def read_label_map(
         (H, W) uint8 values as stored, not yet train ids.
 
     Raises:
-        ImageFileError: the file is missing, truncated, not stored in this way, or its colours
-            contradict the table.
+        ImageFileError: the file is missing, truncated, or not stored in this way.
+        PaletteError: its palette contradicts the table.
     """
     return Picture(path).label_map(storage=storage, colors=colors)
 
@@ -369,8 +371,12 @@ def _held_against(values: np.ndarray, palette: np.ndarray, colors: LabelColors) 
     """Return indices (H, W) whose palette does not contradict the table."""
     used = np.flatnonzero(np.bincount(values.ravel())).tolist()
     if problem := colors.contradiction(palette, used):
-        raise ValueError(problem)
+        raise _ContradictionError(problem)
     return values
+
+
+class _ContradictionError(ValueError):
+    """A palette that the label table contradicts."""
 
 
 def _as_bytes(values: np.ndarray, kind: str) -> np.ndarray:

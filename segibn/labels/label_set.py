@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from segibn.errors import ConfigError, LabelValueError
+from segibn.errors import ConfigError, LabelValueError, PaletteError
 from segibn.files.label_colors import LabelColors
 from segibn.files.pictures import LabelStorage, Picture
 from segibn.text import printable
@@ -134,9 +134,22 @@ class LabelSet:
         )
         return LabelColors(self.name, names, values, colors, classes)
 
-    def read(self, path: Path) -> np.ndarray:
-        """Read a label map's raw values, (H, W) uint8, as `segibn.files.read_label_map` does."""
-        return Picture(path).label_map(storage=self.storage, colors=self.colors)
+    def read(self, path: Path, doubts: list[str] | None = None) -> np.ndarray:
+        """Read a label map's raw values, (H, W) uint8; see `segibn.files.read_label_map`.
+
+        Args:
+            path: the file.
+            doubts: where a palette that contradicts this table is noted. None refuses the file. A
+                prediction's palette shows the classes of its network, which may be other ones.
+        """
+        picture = Picture(path)
+        try:
+            return picture.label_map(storage=self.storage, colors=self.colors)
+        except PaletteError as error:
+            if doubts is None:
+                raise
+            doubts.append(str(error))
+            return picture.label_map(storage=self.storage)
 
     def to_train_ids(self, label_map: np.ndarray, source: str | Path = "label map") -> np.ndarray:
         """Map raw values to train ids.
