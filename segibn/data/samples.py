@@ -263,9 +263,8 @@ def refuse_twins(found: Mapping[str, Path]) -> None:
     for name, path in found.items():
         twin = seen.setdefault(name.casefold(), name)
         if twin is not name:
-            raise DatasetError(
-                f"{found[twin]} and {path} differ in nothing but case; rename one, or remove it"
-            )
+            both = f"{found[twin]} and {path}"
+            raise DatasetError(f"{both} differ in nothing but case; rename or remove one")
 
 
 def shorten(names: Collection[object]) -> str:

@@ -16,7 +16,7 @@ from segibn.data.frames import iterate_frames
 from segibn.data.samples import Pairing, SamplePaths
 from segibn.errors import ImageFileError
 from segibn.files import image_size, png, read_image, read_label_map
-from segibn.files.pictures import MAX_PIXELS
+from segibn.files.picture_file import MAX_PIXELS
 from segibn.labels.cityscapes import CITYSCAPES
 from segibn.media.faults import MediaError
 from segibn.media.stills import read_upright
