@@ -25,9 +25,7 @@ LabelStorage = Literal["index", "red16"]
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 """Of the kinds that are read, in small letters; they are compared without regard to case."""
 
-_EXPECTED_LABEL = (
-    "expected one class index per pixel (grey or palette), or the colours of the label table in RGB"
-)
+_EXPECTED_LABEL = "expected one class index per pixel: a grey or palette PNG"
 _TO_8_BITS = (
     "more than 8 bits a channel; its range has no certain meaning; convert it to 8 bits with the "
     "scaling that its camera needs"
