@@ -6,6 +6,7 @@ use it; it needs nothing but the standard library.
 
 import codecs
 import difflib
+import re
 import stat
 import unicodedata
 from collections.abc import Iterable
@@ -27,6 +28,10 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+LIST_LIMIT = 64 * 2**20
+"""Most bytes of a list of names: a million long ones."""
+
+_COMMENT = re.compile(r"(?:^|\s)#.*")
 
 
 def printable(text: object) -> str:
@@ -66,12 +71,13 @@ def read_small_file(path: Path, limit: int, error: type[SegibnError] = SegibnErr
     """
     name = printable(path)
     try:
-        mode = path.stat().st_mode
-        if not stat.S_ISREG(mode):
-            kind = "a folder" if stat.S_ISDIR(mode) else "a device or pipe"
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            kind = "a folder" if stat.S_ISDIR(status.st_mode) else "a device or pipe"
             raise error(f"{name} is {kind}; give a regular file")
         with path.open("rb") as file:
-            data = file.read(limit + 1)
+            # By its size, as the room for all of the limit would be reserved; kernels say 0.
+            data = file.read(min(limit, max(status.st_size, 1 << 16)) + 1)
     except FileNotFoundError:
         raise error(f"{name}: no such file") from None
     except (OSError, ValueError) as reason:  # ValueError: a NUL in the name
@@ -100,6 +106,15 @@ def read_small_text(path: Path, limit: int, error: type[SegibnError] = SegibnErr
             f"{reason.start}: {reason.reason}); save it as UTF-8"
         ) from None
     return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def list_entries(text: str) -> list[str]:
+    """Return the lines of a list: blank ones and comments left out, blanks at their ends too.
+
+    ``#`` begins a comment at the start of a line or after a blank, so that names may hold one.
+    """
+    lines = (_COMMENT.sub("", line).strip() for line in text.split("\n"))
+    return [line for line in lines if line]
 
 
 def _plain(word: str) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from segibn.config.schema import DataConfig, DatasetConfig, RunConfig
+from segibn.config.set_names import split_name
 from segibn.models.segmenter import PIXEL_MEAN, PIXEL_STD
 from segibn.models.sources import PUBLISHED
 
@@ -139,7 +140,7 @@ def _data(data: DataConfig) -> str:
 
 
 def _set(dataset: DatasetConfig) -> str:
-    text = f"{dataset.name}:{dataset.split}"
+    text = f"{dataset.name}:{split_name(dataset)}"
     if dataset.label_map:
         text += f", label map {dataset.label_map}"
     if dataset.names_file:

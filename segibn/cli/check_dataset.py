@@ -15,6 +15,9 @@ from segibn.errors import ConfigError
 if TYPE_CHECKING:
     from segibn.config.schema import DatasetConfig
 
+    _Checked = tuple[DatasetConfig, tuple[DatasetConfig, ...]]
+    """A split, and what is trained on where it validates."""
+
 EXAMPLE = """\
 examples:
   segibn check cityscapes --datasets /data
@@ -76,8 +79,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     jobs = arguments.jobs or usable_cores()
     console = Console()
     reports = []
-    for dataset in _datasets(arguments, root):
-        report = check_with_progress(dataset, root, jobs=jobs, console=console)
+    for dataset, trained_on in _datasets(arguments, root):
+        report = check_with_progress(
+            dataset, root, jobs=jobs, console=console, trained_on=trained_on
+        )
         print_report(report, console)
         reports.append(report)
     if arguments.json is not None:
@@ -93,7 +98,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _datasets(arguments: argparse.Namespace, root: Path) -> "list[DatasetConfig]":
+def _datasets(arguments: argparse.Namespace, root: Path) -> "list[_Checked]":
     """The splits to check: those of a config, the one that was named, or all that are there."""
     from segibn.config.schema import DatasetConfig
 
@@ -115,19 +120,15 @@ def _datasets(arguments: argparse.Namespace, root: Path) -> "list[DatasetConfig]
         from segibn.data.report import splits_present
 
         splits = splits_present(name, root, arguments.encoding)
-    return [
-        DatasetConfig(
-            name=name, split=one, names_file=arguments.names_file, encoding=arguments.encoding
-        )
-        for one in splits
-    ]
+    named = {"name": name, "names_file": arguments.names_file, "encoding": arguments.encoding}
+    return [(DatasetConfig(**named, split=one), ()) for one in splits]
 
 
-def _of_config(path: Path, split: str | None) -> "list[DatasetConfig]":
+def _of_config(path: Path, split: str | None) -> "list[_Checked]":
     from segibn.config.load import load_config
 
     data = load_config(path).data
-    named = [dataset for dataset in (*data.sources, data.val) if dataset is not None]
-    if split is None:
-        return named
-    return [named[0].model_copy(update={"split": split})]
+    if split is not None:
+        return [(data.train.model_copy(update={"split": split, "hold_out": None}), ())]
+    held_out = [] if data.val is None else [(data.val, data.sources)]
+    return [*((source, ()) for source in data.sources), *held_out]

@@ -216,7 +216,8 @@ def _known_keys(location: Sequence[str], root: type[BaseModel]) -> list[str]:
             continue
         annotations = [m.model_fields[part].annotation for m in models if part in m.model_fields]
         models = [found for a in annotations for found in _models_in(a)] or models
-    return sorted({name for model in models for name in model.model_fields})
+    fields = (item for model in models for item in model.model_fields.items())
+    return sorted({field.alias or name for name, field in fields})
 
 
 def _tag(model: type[BaseModel]) -> str | None:

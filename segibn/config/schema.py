@@ -8,7 +8,15 @@ import fractions
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, PositiveFloat, PositiveInt, Tag, model_validator
+from pydantic import (
+    ConfigDict,
+    Discriminator,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    Tag,
+    model_validator,
+)
 
 from segibn.config.dataset_names import DatasetName
 from segibn.config.frozen import Frozen as _Frozen
@@ -19,6 +27,7 @@ from segibn.config.timm_backbone import TimmBackboneConfig
 Size = tuple[PositiveInt, PositiveInt]
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 NonNegativeFloat = Annotated[float, Field(ge=0.0)]
+Byte = Annotated[int, Field(ge=0, le=255)]
 JpegQuality = Annotated[int, Field(ge=1, le=100)]
 
 BackboneName = Literal[
@@ -53,18 +62,19 @@ those at 16 and doubles them at 8; those at 32 halve them again."""
 class LabelRow(_Frozen):
     """One row of a user's own label table (data set ``folder``)."""
 
+    model_config = ConfigDict(serialize_by_alias=True)
+
     name: str
-    """Class name, as printed in tables."""
-    label_id: Annotated[int, Field(ge=0, le=255)]
+    """What the value stands for."""
+    label_id: Byte
     """The value in the label files."""
-    train_id: Annotated[int, Field(ge=0, le=255)]
+    train_id: Byte
     """Class index for training, contiguous from 0; 255 = ignored."""
-    color: tuple[
-        Annotated[int, Field(ge=0, le=255)],
-        Annotated[int, Field(ge=0, le=255)],
-        Annotated[int, Field(ge=0, le=255)],
-    ]
-    """RGB, for pictures only."""
+    class_name: str | None = Field(default=None, alias="class")
+    """Name of the class in tables and comparisons, where several rows have one ``train_id``; null =
+    the name of its first row."""
+    color: tuple[Byte, Byte, Byte] | None = None
+    """RGB, for pictures only; null = a colour unlike all others, black for ignored rows."""
 
 
 class FolderConfig(_Frozen):
@@ -81,8 +91,37 @@ class FolderConfig(_Frozen):
     """What follows the sample name in image file names, extension included; empty = any image."""
     target_suffix: str = ".png"
     """What follows the sample name in label file names, extension included."""
-    labels: tuple[LabelRow, ...] = Field(min_length=2)
+    labels: tuple[LabelRow, ...]
     """The label table: every value that may occur in the label files."""
+
+    @model_validator(mode="after")
+    def _check(self) -> "FolderConfig":
+        classes = {row.train_id: row.class_name or row.name for row in reversed(self.labels)}
+        ignored = classes.pop(255, None)
+        if len(classes) < 2:
+            have = f"one class ('{next(iter(classes.values()))}')" if classes else "no class"
+            fix = f"give {'the background' if ignored else 'each class'} a train_id of its own"
+            raise ValueError(f"labels: {have}, nothing to tell apart; {fix} (255 is ignored)")
+        return self
+
+
+class HoldOutConfig(_Frozen):
+    """Which side of a split that is divided for training and validation.
+
+    ``data.val: {fraction: 0.2}`` writes it for both sides.
+    """
+
+    part: Literal["train", "val"]
+    """Which side: val = the frames held out, train = all others."""
+    fraction: Annotated[float, Field(gt=0.0, lt=1.0)]
+    """Share of the frames to hold out, about. Each falls by a hash of its sequence's name, so that
+    frames added later move no other one."""
+    by: Literal["auto", "sequence", "frame"] = "auto"
+    """What falls as one: sequence = the frames of one subfolder, or, without subfolders, those
+    whose names differ in the last number alone; frame = each for itself; auto = by sequence where
+    there are several."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Another one holds out others; that of the run changes nothing here."""
 
 
 LABEL_MAPS = {"mapillary": ("robustnet", "rein"), "gta5": ("robustnet",)}
@@ -103,6 +142,9 @@ class DatasetConfig(_Frozen):
     fraction: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
     """Share of the samples to use, drawn once with a fixed seed (the paper uses a quarter of
     GTA5); a smaller share is part of every larger one."""
+    hold_out: HoldOutConfig | None = None
+    """Side of the split that is used, where it is divided for training and validation; null = all
+    of it."""
     encoding: Literal["auto", "2018", "2021"] = "auto"
     """BDD100K drivable area only: which of its two official encodings the files use. Whatever is
     said here is checked against the files."""
@@ -149,7 +191,8 @@ class DataConfig(_Frozen):
     ``rare_class``, with their settings; on several sources, in each of them alike."""
     val: DatasetConfig | None = None
     """Held-out frames of the source domain, scored at the end and every
-    ``engine.evaluate_every``; never the target domain."""
+    ``engine.evaluate_every``; never the target domain, and none that is trained on.
+    ``{fraction: 0.2}``, with ``by`` and ``seed`` if wanted, holds out a share of ``train``."""
     classes: ClassScheme | None = None
     """Class scheme to train; null = the data set's own (19 Cityscapes classes, 3 drivable)."""
     resize: Size | None = None
@@ -190,6 +233,20 @@ class DataConfig(_Frozen):
     read the tiles that ``segibn cache`` has made. Samples are the same, bit by bit."""
     cache_limit_gib: Annotated[float, Field(gt=0)] = 8.0
     """Refuse ``cache: memory`` above this, before any work is done."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _divide(cls, tree: Any) -> Any:
+        """Write out ``val: {fraction: 0.2}`` as the two sides of ``train``."""
+        val, train = (
+            tree.get(key) if isinstance(tree, Mapping) else None for key in ("val", "train")
+        )
+        if not isinstance(val, Mapping) or not isinstance(train, Mapping):
+            return tree
+        if "fraction" not in val or not val.keys() <= {"fraction", "by", "seed"}:
+            return tree
+        sides = {part: {**train, "hold_out": {"part": part, **val}} for part in ("train", "val")}
+        return {**tree, **sides, "val": {**sides["val"], "fraction": 1.0}}
 
     @model_validator(mode="after")
     def _check(self) -> "DataConfig":

@@ -8,12 +8,24 @@ from segibn.config.schema import DataConfig, DatasetConfig
 def set_name(dataset: DatasetConfig) -> str:
     """Return the name of an evaluation set in tables.
 
-    Examples: ``cityscapes:val``, ``camvid:val@small``, ``mapillary/rein:validation``.
+    Examples: ``cityscapes:val``, ``camvid:val@small``, ``folder:train-held-out-0.2``,
+    ``mapillary/rein:validation``.
     """
     names = f"@{Path(dataset.names_file).stem}" if dataset.names_file else ""
     part = f"*{dataset.fraction:g}" if dataset.fraction < 1 else ""
     label_map = f"/{dataset.label_map}" if dataset.label_map else ""
-    return f"{dataset.name}{label_map}:{dataset.split}{names}{part}"
+    return f"{dataset.name}{label_map}:{split_name(dataset)}{names}{part}"
+
+
+def split_name(dataset: DatasetConfig) -> str:
+    """Return the split, and which side of it: ``train``, ``train-held-out-0.2``."""
+    side = dataset.hold_out
+    if side is None:
+        return dataset.split
+    how = f"-by-{side.by}" if side.by != "auto" else ""
+    seed = f"-seed-{side.seed}" if side.seed else ""
+    which = "held-out" if side.part == "val" else "all-but"
+    return f"{dataset.split}-{which}-{side.fraction:g}{how}{seed}"
 
 
 def train_name(data: DataConfig) -> str:

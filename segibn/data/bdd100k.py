@@ -158,12 +158,14 @@ def _present(root: Path, split: str, layouts: tuple[_Layout, ...], source: Sourc
     with_targets = [lay for lay in layouts if (root / lay.targets.format(split=split)).is_dir()]
     if not with_images:
         folder = root / (with_targets or layouts)[0].images.format(split=split)
-        raise source.missing(folder, absent=not with_targets)
+        there = [root / layout.targets.format(split=split) for layout in with_targets]
+        raise source.missing(folder, there=there)
     if split in UNLABELLED:
         return with_images[:1]
     whole = [layout for layout in with_images if layout in with_targets]
     if not whole:
-        raise source.missing(root / with_images[0].targets.format(split=split), absent=False)
+        there = [root / layout.images.format(split=split) for layout in with_images[:1]]
+        raise source.missing(root / with_images[0].targets.format(split=split), there=there)
     return whole
 
 

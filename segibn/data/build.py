@@ -5,43 +5,71 @@ training loader, the frames of an evaluation.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
-from segibn.config.schema import DataConfig, DatasetConfig, RunConfig
+from segibn.config.schema import DataConfig, DatasetConfig, HoldOutConfig, RunConfig
 from segibn.data.batch_plan import plan_batch
 from segibn.data.build_dataset import build_dataset
 from segibn.data.build_kinds import KINDS
 from segibn.data.build_sampling import TrainingSet, build_plan, require_memory
 from segibn.data.encoding import check_drivable_encoding
 from segibn.data.frames import Frames
+from segibn.data.hold_out import held_out
 from segibn.data.loader import TrainLoader, auto_workers, make_loader
 from segibn.data.mixed import MixedDataset
 from segibn.data.narrow import narrow_pairing, take_fraction
 from segibn.data.sampler import PositionSampler
-from segibn.data.samples import Pairing, SamplePaths, strict
+from segibn.data.samples import Pairing, SamplePaths, SplitAbsentError, strict
+from segibn.data.wrong_folder import where_instead
 from segibn.distributed import rank_and_world
 from segibn.errors import DatasetError
 from segibn.labels.catalog import label_set_for
-from segibn.labels.label_set import LabelSet, label_set_from_table
+from segibn.labels.label_set import LabelSet
+from segibn.labels.own_table import label_set_from_table
 
 
 def find_dataset(dataset: DatasetConfig, datasets_root: Path) -> Pairing:
-    """Pair the files of a data set and narrow them to ``names_file``; nothing is required yet.
+    """Pair the files of a data set and narrow them: ``names_file``, ``hold_out``.
+
+    Nothing is required of them yet.
 
     Raises:
         DatasetError: a folder is missing, the split or a name unknown.
     """
-    kind = KINDS[dataset.name]
-    pairing = kind.find(Path(datasets_root) / kind.subfolder, dataset)
+    pairing = _find(dataset, Path(datasets_root))
     if dataset.names_file is not None:
         pairing = narrow_pairing(pairing, Path(dataset.names_file))
-    return pairing
+    return pairing if dataset.hold_out is None else _side_of(pairing, dataset.hold_out)
+
+
+def _find(dataset: DatasetConfig, root: Path) -> Pairing:
+    """Pair the files of a split; the error says where the set is, if it is not where it belongs."""
+    kind = KINDS[dataset.name]
+    try:
+        return kind.find(root / kind.subfolder, dataset)
+    except SplitAbsentError as error:
+        here = ""
+        if dataset.folder is None:
+            here = where_instead(root, kind.subfolder, lambda own: kind.find(own, dataset))
+        if not here:
+            raise
+        what, _, _ = str(error).partition("\n")
+        raise SplitAbsentError(f"{what}\n{here}") from None
+
+
+def _side_of(pairing: Pairing, side: HoldOutConfig) -> Pairing:
+    """Return the side of a pairing that a config means."""
+    names = [one.name for one in (*pairing.samples, *pairing.orphans)]
+    chosen = held_out(names, side.fraction, side.by, side.seed)
+    kept = pairing.keep(lambda name: (name in chosen) == (side.part == "val"))
+    return replace(kept, official_count=None)
 
 
 def index_dataset(dataset: DatasetConfig, datasets_root: Path) -> list[SamplePaths]:
-    """List the samples that a config means: split, names file, fraction; encoding checked.
+    """List the samples that a config means: split, names file, side, fraction.
 
     Args:
         dataset: which split of which data set.

@@ -4,21 +4,29 @@ In: two folders as the config names them. Out: samples named by their path below
 without the suffix, so that subfolders are kept apart: ``monday/000012``.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from segibn.data.samples import Pairing, SamplePaths, Source, join_splits, pair_by_name
+from segibn.data.samples import (
+    Pairing,
+    SamplePaths,
+    Source,
+    join_splits,
+    pair_by_name,
+    refuse_twins,
+    shorten,
+)
 from segibn.data.samples import strict as _strict
 from segibn.errors import DatasetError
-from segibn.files import list_files
-
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
+from segibn.files import IMAGE_SUFFIXES, list_files
+from segibn.text import counted, did_you_mean, printable
 
 SOURCE = Source(
     title="Folder data set",
     layout="""
 <folder.images>/<name><image_suffix>      any depth of subfolders
-<folder.targets>/<name><target_suffix>    the same subfolders; single-channel 8-bit or palette PNG
+<folder.targets>/<name><target_suffix>    the same subfolders; label values, or the table's colours
 """,
     where="it is your own; `folder:` in the config names its two folders below the data sets' root",
 )
@@ -28,7 +36,10 @@ def find(
     root: Path, split: str, *, images: str, targets: str, image_suffix: str = "",
     target_suffix: str = ".png",
 ) -> Pairing:  # fmt: skip
-    """Pair the images of one folder with the label maps of another.
+    """Pair the images of one folder with the label maps of another, which may lie in it.
+
+    Where both are one folder, a file is of the kind whose ending is the longer; where one is below
+    the other, its files are of its kind alone.
 
     Args:
         root: the data sets' root.
@@ -39,16 +50,25 @@ def find(
         target_suffix: ending of the label files, extension included.
 
     Raises:
-        DatasetError: a folder is missing, or two images have one name.
+        DatasetError: a folder is missing, or none of its files is of its kind; two files have one
+            name; both kinds have one folder and one ending.
     """
+    root = Path(root)
 
     def find_one(part: str) -> Pairing:
         image_folder = root / images.replace("{split}", part)
         target_folder = root / targets.replace("{split}", part)
-        SOURCE.require(image_folder, target_folder)
+        _require(root, image_folder, target_folder)
+        frames = _Side(image_folder, image_suffix.lower(), IMAGE_SUFFIXES)
+        maps = _Side(target_folder, target_suffix.lower(), (Path(target_suffix).suffix,))
+        if image_folder.resolve() == target_folder.resolve() and frames.ending == maps.ending:
+            raise DatasetError(
+                f"{printable(image_folder)} holds images and label maps, and both end in "
+                f"'{target_suffix}'; tell them apart by `target_suffix`, such as _mask.png"
+            )
         return pair_by_name(
-            _by_relative_name(image_folder, image_suffix, IMAGE_SUFFIXES),
-            _by_relative_name(target_folder, target_suffix, (Path(target_suffix).suffix,)),
+            frames.by_name(maps),
+            maps.by_name(frames),
             target_of=lambda name: str(target_folder / f"{name}{target_suffix}"),
             image_of=lambda name: str(image_folder / f"{name}{image_suffix or '.*'}"),
         )
@@ -74,15 +94,88 @@ def index(
     return _strict(pairing, SOURCE, split, Path(root) / images)
 
 
-def _by_relative_name(folder: Path, ending: str, suffixes: Iterable[str]) -> dict[str, Path]:
-    """Files below a folder by their path relative to it, without their ending."""
-    found: dict[str, Path] = {}
-    for path in list_files(folder, tuple(suffixes), recursive=True):
-        relative = path.relative_to(folder).as_posix()
-        if not relative.endswith(ending):
-            continue
-        name = relative.removesuffix(ending or path.suffix)
-        if name in found:
-            raise DatasetError(f"two images for sample '{name}': {found[name]} and {path}")
-        found[name] = path
-    return found
+@dataclass(frozen=True)
+class _Side:
+    """The files of one kind: those below a folder that end so."""
+
+    folder: Path
+    ending: str
+    """Of their names, in lower case; '' = any of ``suffixes``."""
+    suffixes: tuple[str, ...]
+
+    def by_name(self, other: "_Side") -> dict[str, Path]:
+        """Its files by their path below the folder without ending; those of ``other`` left out.
+
+        Raises:
+            DatasetError: no files, or two of one name; nothing tells the two kinds apart.
+        """
+        listed = list_files(self.folder, self.suffixes, recursive=True)
+        found: dict[str, Path] = {}
+        is_others = self._belongs_to(other)
+        for path in listed:
+            relative = path.relative_to(self.folder).as_posix()
+            if not relative.lower().endswith(self.ending) or is_others(relative):
+                continue
+            name = relative[: -len(self.ending or path.suffix)]
+            if name in found:
+                raise DatasetError(
+                    f"two files for sample '{printable(name)}': {printable(found[name])} and "
+                    f"{printable(path)}; remove one, or tell them apart by `image_suffix`"
+                )
+            found[name] = path
+        if listed and not found:
+            raise self._none_left(listed, other)
+        refuse_twins(found)
+        return found
+
+    def _belongs_to(self, other: "_Side") -> Callable[[str], bool]:
+        """Say of a path below the folder whether it is the other kind's, where both share it."""
+        here, there = self.folder.resolve(), other.folder.resolve()
+        if here == there:
+            is_longer = len(other.ending) > len(self.ending)
+            return lambda relative: is_longer and relative.lower().endswith(other.ending)
+        if here in there.parents:
+            inner = f"{there.relative_to(here).as_posix()}/"
+            return lambda relative: relative.startswith(inner)
+        return lambda relative: False
+
+    def _none_left(self, listed: Sequence[Path], other: "_Side") -> DatasetError:
+        """The error for a folder that has files, but none of this kind."""
+        wanted = f"*{self.ending}" if self.ending else "an image"
+        shared = self.folder.resolve() == other.folder.resolve()
+        return DatasetError(
+            f"{printable(self.folder)}: none of its {counted(len(listed), 'file')} is {wanted}"
+            + (f" and not *{other.ending}" if shared else "")
+            + f" ({printable(listed[0].name)}, ...); `image_suffix` and `target_suffix` say how "
+            "the names of the two kinds end"
+        )
+
+
+def _require(root: Path, images: Path, targets: Path) -> None:
+    """As `Source.require`; the message says what is there instead."""
+    try:
+        SOURCE.require(images, targets)
+    except DatasetError as error:
+        gone = images if not images.is_dir() else targets
+        if hint := _other_root(root, gone) or _siblings(gone):
+            raise type(error)(f"{error}\n{hint}") from None
+        raise
+
+
+def _other_root(root: Path, gone: Path) -> str:
+    """Say which other root a folder is below: one or two levels up, or one down."""
+    below, here = gone.relative_to(root), root.absolute()
+    down = sorted(path for path in here.iterdir() if path.is_dir()) if here.is_dir() else []
+    for other in (here.parent, here.parent.parent, *down):
+        if (other / below).is_dir():
+            return f"{printable(other / below)} is there: use --datasets {printable(other)}"
+    return ""
+
+
+def _siblings(gone: Path) -> str:
+    """Say what lies in the nearest folder above that is there."""
+    above = next(path for path in (*gone.parents, Path()) if path.is_dir())
+    there = sorted(path.name for path in above.iterdir() if path.is_dir())
+    missing = gone.relative_to(above).parts[0]
+    known = f"{printable(above)} has {printable(shorten(there))}, but no '{printable(missing)}'"
+    return f"{known}{did_you_mean(missing, there)}" if there else ""

@@ -35,8 +35,8 @@ def find(root: Path, split: str) -> Pairing:
     """Pair the frames of a split; ``root`` is the data set's own folder.
 
     Raises:
-        DatasetError: unknown split, a folder of the layout is missing, or the label maps have not
-            been painted.
+        DatasetError: unknown split, a folder of the layout is missing, the label maps have not
+            been painted, or it is IDD-Lite.
     """
     return join_splits(split, lambda part: _find_one(Path(root), part))
 
@@ -61,9 +61,22 @@ def _find_one(root: Path, split: str) -> Pairing:
         SOURCE.official_counts[split],
         keep_folders=True,
     )
+    if not pairing.samples:
+        _refuse_lite(root, root / "leftImg8bit" / split)
     if targets is not None and not pairing.samples:
         _require_painted(targets.folder)
     return pairing
+
+
+def _refuse_lite(root: Path, folder: Path) -> None:
+    """Raise if the frames are those of IDD-Lite, which has files and classes of its own."""
+    frames = list_files(folder, (".jpg",), recursive=True)
+    if frames and frames[0].name.endswith("_image.jpg"):
+        raise DatasetError(
+            f"{SOURCE.title}: {root} is IDD-Lite ({frames[0].name}), another set of 7 classes. It "
+            f"is read as a `folder`, by a config that comes along: rename {root} to "
+            f"{root.with_name('idd_lite')}, then segibn check idd_lite"
+        )
 
 
 def _require_painted(folder: Path) -> None:

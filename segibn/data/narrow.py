@@ -3,7 +3,9 @@
 In: a pairing or a list of samples. Out: fewer of them, the same on every machine and run.
 """
 
-from collections.abc import Collection, Iterable
+import re
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence, Set
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import numpy as np
 
 from segibn.data.samples import Orphan, Pairing, SamplePaths, shorten
 from segibn.errors import DatasetError
+from segibn.text import LIST_LIMIT, counted, list_entries, printable, read_small_text
 
 
 def narrow(samples: Iterable[SamplePaths], names_file: Path) -> list[SamplePaths]:
@@ -18,7 +21,9 @@ def narrow(samples: Iterable[SamplePaths], names_file: Path) -> list[SamplePaths
 
     Args:
         samples: the samples of a split.
-        names_file: one sample name a line; ``#`` starts a comment, blank lines are skipped.
+        names_file: one sample a line: its name, or the path of its image or label map as other
+            tools' lists have it, with or without suffix, alone or as a pair. ``#`` at the start of
+            a line or after a blank starts a comment; blank lines are skipped.
 
     Raises:
         DatasetError: the file is missing or empty, names a sample twice or one that is not there.
@@ -28,16 +33,19 @@ def narrow(samples: Iterable[SamplePaths], names_file: Path) -> list[SamplePaths
 
 def narrow_pairing(pairing: Pairing, names_file: Path) -> Pairing:
     """As `narrow`, on a pairing: orphans that the file does not name are no mistake."""
-    names = read_names(names_file)
-    wanted = set(names)
+    lines = read_names(names_file)
     by_name = {sample.name: sample for sample in pairing.samples}
     known = by_name.keys() | {orphan.name for orphan in pairing.orphans}
-    if unknown := [name for name in names if name not in known]:
-        example = f"; a name looks like '{min(known)}'" if known else ""
+    names = _resolve(lines, known, pairing)
+    if unknown := [line for line, name in zip(lines, names, strict=True) if name is None]:
+        example = f"; a name looks like '{printable(min(known))}'" if known else ""
         raise DatasetError(
-            f"{names_file}: {len(unknown)} of its {len(names)} names are not among the "
-            f"{len(known)} samples of this split: {shorten(unknown)}{example}"
+            f"{printable(names_file)}: {len(unknown)} of its {counted(len(lines), 'name')} are not "
+            f"among the {counted(len(known), 'sample')} of this split: "
+            f"{shorten([printable(line) for line in unknown])}{example}"
         )
+    _refuse_repeats(names_file, [name for name in names if name is not None])
+    wanted = set(names)
     return replace(
         pairing,
         samples=tuple(by_name[name] for name in names if name in by_name),
@@ -48,25 +56,66 @@ def narrow_pairing(pairing: Pairing, names_file: Path) -> Pairing:
 
 
 def read_names(names_file: Path) -> list[str]:
-    """Return the sample names that a text file lists, in its order.
+    """Return the lines of a list of samples, in its order.
 
     Raises:
         DatasetError: no such file, no name in it, or a name twice.
     """
-    try:
-        text = Path(names_file).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DatasetError(f"{names_file}: cannot read this list of sample names ({error})") from (
-            error
-        )
-    names = [word for line in text.splitlines() if (word := line.split("#", 1)[0].strip())]
+    names = list_entries(read_small_text(Path(names_file), LIST_LIMIT, DatasetError))
     if not names:
-        raise DatasetError(f"{names_file}: lists no sample; write one sample name a line")
-    if len(set(names)) != len(names):
-        seen: set[str] = set()
-        twice = [name for name in names if name in seen or seen.add(name)]  # type: ignore[func-returns-value]
-        raise DatasetError(f"{names_file}: lists {shorten(twice)} more than once")
+        raise DatasetError(
+            f"{printable(names_file)}: lists no sample; write one sample name a line"
+        )
+    _refuse_repeats(names_file, names)
     return names
+
+
+class _Paths:
+    """Finds samples by the ends of their files' paths, with or without the suffix."""
+
+    def __init__(self, pairing: Pairing) -> None:
+        self._by_stem: dict[str, list[tuple[str, tuple[str, ...]]]] = {}
+        for sample in pairing.samples:
+            for path in (sample.image, sample.target):
+                if path is not None:
+                    self._add(sample.name, path)
+        for orphan in pairing.orphans:
+            self._add(orphan.name, orphan.path)
+
+    def _add(self, name: str, path: Path) -> None:
+        parts = path.absolute().parts
+        for last in {path.name, path.stem}:
+            self._by_stem.setdefault(last, []).append((name, (*parts[:-1], last)))
+
+    def sample_of(self, text: str) -> str | None:
+        """Return the one sample of which a file's path ends so, or None."""
+        given = tuple(part for part in text.replace("\\", "/").split("/") if part.strip("."))
+        candidates = self._by_stem.get(given[-1], []) if given else []
+        found = {name for name, parts in candidates if parts[-len(given) :] == given}
+        return found.pop() if len(found) == 1 else None
+
+
+def _resolve(lines: list[str], known: Set[str], pairing: Pairing) -> Sequence[str | None]:
+    """Return the sample of each line: its name, or a path as other tools' lists have.
+
+    Those hold paths of images, alone or with the label map's path behind it.
+    """
+    if known >= set(lines):  # as nearly always: no need to look at paths
+        return lines
+    paths = _Paths(pairing)
+    return [
+        line if line in known else paths.sample_of(line) or paths.sample_of(_first_of_two(line))
+        for line in lines
+    ]
+
+
+def _first_of_two(line: str) -> str:
+    return re.split(r"[\t ,;]+", line, maxsplit=1)[0]
+
+
+def _refuse_repeats(names_file: Path, names: Iterable[str]) -> None:
+    if twice := [printable(name) for name, count in Counter(names).items() if count > 1]:
+        raise DatasetError(f"{printable(names_file)}: lists {shorten(twice)} more than once")
 
 
 def take_fraction(samples: list[SamplePaths], fraction: float) -> list[SamplePaths]:
@@ -89,5 +138,5 @@ def take_fraction(samples: list[SamplePaths], fraction: float) -> list[SamplePat
     return [samples[i] for i in sorted(chosen)]
 
 
-def _only(orphans: Iterable[Orphan], wanted: Collection[str]) -> tuple[Orphan, ...]:
+def _only(orphans: Iterable[Orphan], wanted: Collection[str | None]) -> tuple[Orphan, ...]:
     return tuple(orphan for orphan in orphans if orphan.name in wanted)

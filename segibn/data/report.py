@@ -4,6 +4,7 @@ In: a data set's config. Out: a `SplitReport`, and text for a person. Like `buil
 sees config objects: it checks exactly what training would read.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -17,6 +18,7 @@ from rich.progress import (
 from rich.table import Table
 
 from segibn.config.schema import DatasetConfig
+from segibn.config.set_names import split_name
 from segibn.data.build import (
     build_label_set,
     distinct_splits,
@@ -25,10 +27,12 @@ from segibn.data.build import (
 )
 from segibn.data.check import SplitReport, check_split
 from segibn.data.encoding import check_drivable_encoding
+from segibn.data.overlap import copies, overlap, source_places
 from segibn.data.samples import Pairing, SplitAbsentError
 from segibn.errors import DatasetError, ImageFileError
+from segibn.files import collect_passed_over
 from segibn.labels.catalog import raw_label_set
-from segibn.labels.label_set import LabelSet
+from segibn.labels.label_set import IGNORE_INDEX, LabelSet
 
 _SHOWN = 10
 """How many of each mistake are printed; the JSON report has all of them."""
@@ -62,16 +66,30 @@ def splits_present(name: str, root: Path, encoding: str = "auto") -> list[str]:
 
 
 def check_with_progress(
-    dataset: DatasetConfig, root: Path, *, jobs: int, console: Console
+    dataset: DatasetConfig,
+    root: Path,
+    *,
+    jobs: int,
+    console: Console,
+    trained_on: Sequence[DatasetConfig] = (),
 ) -> SplitReport:
     """Check one split of a data set, with a progress bar on ``console``.
+
+    Args:
+        dataset: which split.
+        root: the folder above the data sets.
+        jobs: processes that decode.
+        console: shows the progress.
+        trained_on: the sources of a training that ``dataset`` validates; no frame may be in both.
 
     Raises:
         DatasetError: the split's folders are not there.
     """
-    pairing = find_dataset(dataset, root)
+    with collect_passed_over() as passed_over:
+        pairing = find_dataset(dataset, root)
     label_set, encoding, problem = _label_set(dataset, pairing)
-    title = f"{dataset.name}:{dataset.split}"
+    split = split_name(dataset)
+    title = f"{dataset.name}:{split}"
     columns = (
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     )  # fmt: skip
@@ -79,16 +97,39 @@ def check_with_progress(
         task = bar.add_task(title, total=len(pairing.samples))
         report = check_split(
             dataset.name,
-            dataset.split,
+            split,
             pairing,
             label_set,
             jobs=jobs,
             progress=lambda done, _: bar.update(task, completed=done),
         )
+    report.passed_over = [str(one) for one in passed_over]
     report.encoding = encoding
-    if problem:
-        report.problems.append(problem)
+    sources = [find_dataset(source, root).samples for source in trained_on]
+    shared = overlap(dict(zip(source_places(len(sources)), sources, strict=True)), pairing.samples)
+    report.problems += [text for text in (problem, shared) if text]
+    if not shared:
+        notes = (
+            copies(place, source, pairing.samples)
+            for place, source in zip(source_places(len(sources)), sources, strict=True)
+        )
+        report.notes += [note for note in notes if note]
+    if label_set is not None:
+        _judge_classes(report, label_set, dataset)
     return report
+
+
+def _judge_classes(report: SplitReport, label_set: LabelSet, dataset: DatasetConfig) -> None:
+    """Say whether nothing is labelled; of a user's own set also which classes have no pixel."""
+    seen = {int(label_set.lookup[value]) for value in report.values if label_set.lookup[value] >= 0}
+    if report.values and not seen - {IGNORE_INDEX}:
+        report.problems.append(
+            "no pixel is labelled: every value found is ignored (train_id 255); there is nothing "
+            "to learn or to score"
+        )
+    absent = [name for key, name in enumerate(label_set.class_names) if key not in seen]
+    if dataset.folder is not None and report.ok and absent:
+        report.notes.append(f"no pixel of {', '.join(absent)}: never learnt or scored here")
 
 
 def print_report(report: SplitReport, console: Console) -> None:
@@ -113,6 +154,7 @@ def print_report(report: SplitReport, console: Console) -> None:
         f"value {value}, first in {name}" for value, name in sorted(report.unknown_in.items())
     ])  # fmt: skip
     _mistakes(console, "problems", report.problems)
+    _listed(console, f"passed over: {len(report.passed_over):,}", report.passed_over)
     verdict = "[green]all good[/green]" if report.ok else "[red]something is wrong[/red]"
     console.print(f"  {verdict}", highlight=False)
 
@@ -148,9 +190,13 @@ def _value_table(report: SplitReport) -> Table:
 
 
 def _mistakes(console: Console, title: str, lines: list[str]) -> None:
+    _listed(console, f"[red]{title}: {len(lines):,}[/red]", lines)
+
+
+def _listed(console: Console, heading: str, lines: list[str]) -> None:
     if not lines:
         return
-    console.print(f"  [red]{title}: {len(lines):,}[/red]", highlight=False)
+    console.print(f"  {heading}", highlight=False)
     for line in lines[:_SHOWN]:
         _line(console, f"  {line}")
     if len(lines) > _SHOWN:

@@ -109,13 +109,14 @@ class Source:
         """
         gone = [folder for folder in folders if not folder.is_dir()]
         if gone:
-            raise self.missing(gone[0], absent=len(gone) == len(folders))
+            raise self.missing(gone[0], there=[one for one in folders if one not in gone])
 
-    def missing(self, looked_for: Path, *, absent: bool) -> DatasetError:
-        """Make the error for a folder that is not there; ``absent``: nothing of the split is."""
-        kind = SplitAbsentError if absent else DatasetError
+    def missing(self, looked_for: Path, *, there: Collection[Path] = ()) -> DatasetError:
+        """Make the error for a folder that is not there; ``there``: those of the split that are."""
+        kind = DatasetError if there else SplitAbsentError
+        half = f" ({shorten(there)} is there: one archive of two, it seems)" if there else ""
         return kind(
-            f"{self.title}: no folder {looked_for}\n{self.advice}\n"
+            f"{self.title}: no folder {looked_for}{half}\n{self.advice}\n"
             "The folder above the data sets is --datasets DIR or the environment variable "
             "SEGIBN_DATASETS; datasets/README.md shows the whole tree."
             + (_TRY_OUT if self.title in _PAINTED else "")
@@ -207,12 +208,12 @@ def strict(pairing: Pairing, source: Source, split: str, folder: Path) -> list[S
             f"{source.title}: split '{split}' is empty under {folder}\n{source.advice}"
         )
     if note := partial_note(pairing):
-        _warn_once(f"{source.title}, split '{split}' under {folder}: {note}")
+        warn_once(f"{source.title}, split '{split}' under {folder}: {note}")
     return list(pairing.samples)
 
 
 @lru_cache
-def _warn_once(message: str) -> None:
+def warn_once(message: str) -> None:
     """Log a warning; a study that indexes one set for each network says it only once."""
     logger.warning("%s", message)
 
@@ -236,25 +237,34 @@ def names_in(
 
     Args:
         folder: where to look.
-        suffix: one, or several of which each will do.
+        suffix: one, or several of which each will do; in any case.
         recursive: look into subfolders too.
         keep_folders: whether a name begins with its subfolders, ``119/005506``.
 
     Raises:
-        DatasetError: two files have the same name.
+        DatasetError: two files have the same name, or names that differ in nothing but case.
     """
     endings = (suffix,) if isinstance(suffix, str) else suffix
     found: dict[str, Path] = {}
-    for path in list_files(folder, [Path(end).suffix for end in endings], recursive=recursive):
-        own = next((end for end in endings if path.name.endswith(end)), None)
-        if own is None:
-            continue
+    for path in list_files(folder, endings, recursive=recursive):
+        own = max((end for end in endings if path.name.lower().endswith(end.lower())), key=len)
         whole = path.relative_to(folder).as_posix() if keep_folders else path.name
-        name = whole.removesuffix(own)
+        name = whole[: len(whole) - len(own)]
         if name in found:
             raise DatasetError(f"two files for '{name}': {found[name]} and {path}; remove one")
         found[name] = path
+    refuse_twins(found)
     return found
+
+
+def refuse_twins(found: Mapping[str, Path]) -> None:
+    """Raise DatasetError for names that many file systems take for one."""
+    seen: dict[str, str] = {}
+    for name, path in found.items():
+        twin = seen.setdefault(name.casefold(), name)
+        if twin is not name:
+            both = f"{found[twin]} and {path}"
+            raise DatasetError(f"{both} differ in nothing but case; rename or remove one")
 
 
 def shorten(names: Collection[object]) -> str:

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from functools import lru_cache
 from importlib import resources
 
+from segibn.text import list_entries
+
 
 @lru_cache
 def read_ranges(file: str) -> Mapping[str, frozenset[int]]:
@@ -28,4 +30,4 @@ def read_names(file: str) -> frozenset[str]:
 
 def _lines(file: str) -> list[str]:
     text = resources.files("segibn.data").joinpath(f"lists/{file}").read_text("utf-8")
-    return [line for line in text.splitlines() if line and not line.startswith("#")]
+    return list_entries(text)

@@ -18,6 +18,7 @@ from segibn.data.build_mix import index_mix
 from segibn.data.build_sampling import TrainingSet, require_memory
 from segibn.data.frames import Frames
 from segibn.data.loader import TrainLoader
+from segibn.data.overlap import require_apart, source_places
 from segibn.engine.scoring import require_classes
 from segibn.labels.label_set import LabelSet
 
@@ -66,6 +67,7 @@ def index_run(config: RunConfig, datasets_root: Path) -> RunData:
 
     Raises:
         DatasetError: a set is not there, or not whole, or is to be kept in memory and too large.
+            Or a frame is trained on and scored on.
         ConfigError: a set cannot be read in the classes of the run.
     """
     data = config.data
@@ -77,5 +79,9 @@ def index_run(config: RunConfig, datasets_root: Path) -> RunData:
         require_classes(val.label_set, data.val.name, labels.class_names)
     mixed = index_mix(data, labels, datasets_root)
     own = TrainingSet(f"{data.train.name}:{data.train.split}", samples, labels)
+    if val is not None:
+        sources = [one.samples for one in (own, *mixed)]
+        places = source_places(len(sources))
+        require_apart(dict(zip(places, sources, strict=True)), val.samples)
     cached_gib = require_memory(data, (own, *mixed))
     return RunData((own, *mixed), val, cached_gib)

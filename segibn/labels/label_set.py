@@ -5,16 +5,17 @@ In: a data set's table (``Label`` rows). Out: train ids from raw label maps and 
 Legend: H x W pixels, K classes (never counting ignore).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from segibn.errors import ConfigError, LabelValueError
-from segibn.files.pictures import LabelStorage
+from segibn.errors import ConfigError, LabelValueError, PaletteError
+from segibn.files.label_colors import LabelColors
+from segibn.files.pictures import LabelStorage, Picture
+from segibn.text import printable
 
 IGNORE_INDEX = 255
 """The train id of pixels that neither the loss nor a score counts."""
@@ -37,6 +38,8 @@ class Label:
     color: Color
     """RGB, 0..255."""
     category: str = ""
+    has_color: bool = True
+    """Whether ``color`` was chosen for the row, so that label files may be held against it."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,7 @@ class LabelSet:
             object.__setattr__(self, "classes", _classes_of(self.labels))
         problems = _problems(self)
         if problems:
-            raise ConfigError(f"label table '{self.name}': " + "; ".join(problems))
+            raise ConfigError(printable(f"label table '{self.name}': " + "; ".join(problems)))
 
     @property
     def num_classes(self) -> int:
@@ -118,6 +121,35 @@ class LabelSet:
             if label.label_id >= 0:
                 table[label.train_id] = label.label_id
         return _frozen(table)
+
+    @cached_property
+    def colors(self) -> LabelColors | None:
+        """The colours that label files are held against or read by; None where no row has one."""
+        rows = [row for row in self.labels if row.label_id >= 0 and row.has_color]
+        if not rows:
+            return None
+        names, values, classes, colors = zip(
+            *((row.name, row.label_id, row.train_id, tuple(row.color)) for row in rows),
+            strict=True,
+        )
+        return LabelColors(self.name, names, values, colors, classes)
+
+    def read(self, path: Path, doubts: list[str] | None = None) -> np.ndarray:
+        """Read a label map's raw values, (H, W) uint8; see `segibn.files.read_label_map`.
+
+        Args:
+            path: the file.
+            doubts: where a palette that contradicts this table is noted. None refuses the file. A
+                prediction's palette shows the classes of its network, which may be other ones.
+        """
+        picture = Picture(path)
+        try:
+            return picture.label_map(storage=self.storage, colors=self.colors)
+        except PaletteError as error:
+            if doubts is None:
+                raise
+            doubts.append(str(error))
+            return picture.label_map(storage=self.storage)
 
     def to_train_ids(self, label_map: np.ndarray, source: str | Path = "label map") -> np.ndarray:
         """Map raw values to train ids.
@@ -215,25 +247,6 @@ class LabelSet:
         return "ignored pixels (255)" if train_id == IGNORE_INDEX else f"train id {train_id}"
 
 
-def label_set_from_table(name: str, rows: Sequence[Mapping[str, Any]]) -> LabelSet:
-    """Build a LabelSet from a user's own table.
-
-    Args:
-        name: for messages.
-        rows: mappings with ``name``, ``label_id``, ``train_id`` (255 = ignored), ``color`` (RGB)
-            and, if wanted, ``category``.
-
-    Raises:
-        ConfigError: a key is missing or unknown, or the table contradicts itself.
-    """
-    needed = {"name", "label_id", "train_id", "color"}
-    for position, row in enumerate(rows):
-        if not needed <= set(row) <= needed | {"category"}:
-            keys = f"has the keys {sorted(row)}; needed are {sorted(needed)}"
-            raise ConfigError(f"label table '{name}': row {position} {keys}")
-    return LabelSet(name, tuple(Label(**{**row, "color": tuple(row["color"])}) for row in rows))
-
-
 def _classes_of(labels: Sequence[Label]) -> tuple[ClassInfo, ...]:
     """Name each train id's class after its first row, in train id order."""
     first: dict[int, Label] = {}
@@ -254,9 +267,12 @@ def _problems(label_set: LabelSet) -> list[str]:
         problems.append(f"{len(names)} classes; at most {_UNKNOWN} fit")
     for value in sorted({value for value in label_ids if label_ids.count(value) > 1}):
         if value >= 0:
-            problems.append(f"label_id {value} is in {label_ids.count(value)} rows")
+            rows = [f"'{row.name}'" for row in label_set.labels if row.label_id == value]
+            problems.append(f"label_id {value} is in {len(rows)} rows ({', '.join(rows)})")
     for name in sorted({name for name in names if names.count(name) > 1}):
-        problems.append(f"two classes are named '{name}'")
+        problems.append(
+            f"two classes are named '{name}'; name them apart, or give their rows one train_id"
+        )
     for label in label_set.labels:
         if not -1 <= label.label_id <= 255:
             problems.append(f"'{label.name}': label_id {label.label_id} is not in -1..255")

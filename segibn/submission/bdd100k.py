@@ -12,6 +12,7 @@ from importlib import resources
 
 from segibn.labels.bdd100k import DRIVABLE_2021, SEMSEG
 from segibn.submission.format import Format
+from segibn.text import list_entries
 
 ID = r"[0-9a-f]{8}-[0-9a-f]{8}"
 ID_FORM = "a BDD100K id: 8 hex digits, '-', 8 hex digits"
@@ -24,7 +25,7 @@ def official_test_ids() -> list[str]:
     """Return the 20,000 ids of the test frames of ``images/100k``, in the official order."""
     packed = resources.files("segibn.submission") / "lists" / "bdd100k_100k_test_ids.txt.gz"
     text = gzip.decompress(packed.read_bytes()).decode()
-    return [line for line in text.splitlines() if line and not line.startswith("#")]
+    return list_entries(text)
 
 
 DRIVABLE = Format(

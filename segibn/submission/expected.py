@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from segibn.errors import SubmissionError
 from segibn.files import image_size, list_files
 from segibn.submission.format import Format, Size
+from segibn.text import LIST_LIMIT, list_entries, read_small_text
 
 _IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
 _SHOWN = 5
@@ -51,11 +52,7 @@ def expect_list(form: Format, path: Path, size: Size | None = None) -> Expected:
     Raises:
         SubmissionError: no such file, no frame in it, one twice, or a line that names none.
     """
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise SubmissionError(f"{path}: cannot be read as a list of frames ({error})") from None
-    names = [text for line in lines if (text := line.split("#", 1)[0].strip())]
+    names = list_entries(read_small_text(path, LIST_LIMIT, SubmissionError))
     keys, bad = _keys_of(form, names)
     if bad:
         raise SubmissionError(

@@ -1,13 +1,16 @@
 """A split can be narrowed by a file of names and by a fixed share."""
 
+import time
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from segibn.data.narrow import narrow, narrow_pairing, read_names, take_fraction
 from segibn.data.samples import Orphan, Pairing, SamplePaths
-from segibn.errors import DatasetError
+from segibn.errors import DatasetError, SegibnError
 
 
 def _samples(count: int) -> list[SamplePaths]:
@@ -22,9 +25,71 @@ def test_names_file_keeps_its_own_order_and_skips_comments(tmp_path: Path) -> No
 
 def test_unknown_names_are_listed_with_the_form_of_a_name(tmp_path: Path) -> None:
     names = tmp_path / "names.txt"
-    names.write_text("f1\nf1.png\nf9\n")
-    with pytest.raises(DatasetError, match=r"2 of its 3 names .*f1\.png, f9; .* looks like 'f0'"):
+    names.write_text("f1\nf1.tif\nf9\n")
+    with pytest.raises(DatasetError, match=r"2 of its 3 names .*f1\.tif, f9; .* looks like 'f0'"):
         narrow(_samples(3), names)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\xef\xbb\xbff1\r\nclip#3_0001\r\n",
+        "f1\nclip#3_0001 # the bridge\n".encode("utf-16"),
+        b"#bright\n\tf1\t#dark\nclip#3_0001",
+        b"images/train/f1.jpg labels/train/f1_gt.png\n../images/train/clip#3_0001.jpg\n",
+        b"images\\train\\f1\nlabels/train/clip#3_0001_gt.png\n",
+        b"f1.jpg\ntrain/clip#3_0001.jpg",
+    ],
+    ids=["windows", "utf-16", "comments", "pairs", "backslashes", "suffixes"],
+)
+def test_lists_as_other_tools_write_them_name_the_same_frames(tmp_path: Path, data: bytes) -> None:
+    root = tmp_path / "set"
+    samples = [
+        SamplePaths(n, root / f"images/train/{n}.jpg", root / f"labels/train/{n}_gt.png")
+        for n in ("f0", "f1", "clip#3_0001")
+    ]
+    names = tmp_path / "names.txt"
+    names.write_bytes(data)
+    assert narrow(samples, names) == samples[1:]
+
+
+def test_a_path_that_fits_two_frames_names_none_and_two_names_of_one_frame_are_said(
+    tmp_path: Path,
+) -> None:
+    samples = [SamplePaths(f"{d}/0", tmp_path / d / "0.jpg", None) for d in ("left", "right")]
+    names = tmp_path / "names.txt"
+    names.write_text("0.jpg\n")
+    with pytest.raises(DatasetError, match=r"1 of its 1 name .*0\.jpg; .* looks like 'left/0'"):
+        narrow(samples, names)
+    names.write_text("left/0\nleft/0.jpg\n")
+    with pytest.raises(DatasetError, match="lists left/0 more than once"):
+        narrow(samples, names)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_any_bytes_as_a_list_give_frames_or_an_error_of_ours(tmp_path: Path, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    parts = [
+        b"f1",
+        b"f2.jpg",
+        b"#",
+        b" ",
+        b"\n",
+        b"\r",
+        b"\xff\xfe",
+        b"\0",
+        b"\\",
+        b"/",
+        b"..",
+        b"\x1b[",
+    ]
+    picked = [parts[i] for i in random.integers(len(parts), size=200)]
+    names = tmp_path / "names.txt"
+    names.write_bytes(b"".join(picked) if seed % 2 else random.bytes(3000))
+    started = time.monotonic()
+    with suppress(SegibnError):
+        assert narrow(_samples(4), names)
+    assert time.monotonic() - started < 1
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """LabelSet: derived tables, unknown values, inverse, remapping, contradictions in a table."""
 
+from contextlib import suppress
+
 import numpy as np
 import pytest
 
@@ -10,8 +12,8 @@ from segibn.labels.label_set import (
     ClassSpec,
     Label,
     LabelSet,
-    label_set_from_table,
 )
+from segibn.labels.own_table import label_set_from_table, spread_colors
 
 BLACK = (0, 0, 0)
 
@@ -146,6 +148,60 @@ def test_a_users_table_becomes_a_label_set() -> None:
     assert label_set.to_train_ids(np.array([[0, 10]], np.uint8)).tolist() == [[255, 0]]
 
 
-def test_a_users_table_without_a_colour_names_row_and_keys() -> None:
-    with pytest.raises(ConfigError, match=r"'mine': row 0 has the keys .*color"):
-        label_set_from_table("mine", [{"name": "a", "label_id": 1, "train_id": 0}])
+def test_a_users_table_without_a_train_id_names_row_and_keys() -> None:
+    with pytest.raises(ConfigError, match=r"'mine': row 0 has the keys .*needed are .*train_id"):
+        label_set_from_table("mine", [{"name": "a", "label_id": 1}])
+
+
+def test_a_class_of_several_rows_has_a_name_and_a_colour_of_its_own() -> None:
+    rows = [
+        {"name": "void", "label_id": 0, "train_id": 255},
+        {"name": "car", "label_id": 1, "train_id": 1},
+        {"name": "truck", "label_id": 2, "train_id": 1, "class": "vehicle", "color": (9, 8, 7)},
+        {"name": "road", "label_id": 3, "train_id": 0, "class": None, "color": None},
+    ]
+    table = label_set_from_table("mine", rows)
+    assert table.class_names == ("road", "vehicle")
+    assert table.palette[1].tolist() == [9, 8, 7]
+    assert {row.color for row in table.labels[1:3]} == {(9, 8, 7)}
+    assert table.labels[0].color == BLACK
+    rows[1]["class"] = "auto"
+    with pytest.raises(
+        ConfigError, match="'truck' is of class 'vehicle', but train_id 1 is 'auto'"
+    ):
+        label_set_from_table("mine", rows)
+    rows[1]["class"], rows[0]["class"] = "vehicle", "void"
+    with pytest.raises(ConfigError, match=r"'void' has a class \('void'\) and is ignored"):
+        label_set_from_table("mine", rows)
+
+
+@pytest.mark.parametrize(("count", "apart"), [(8, 100), (19, 70), (254, 15)])
+def test_colours_that_nobody_chose_are_unlike_each_other_black_and_the_given(
+    count: int, apart: float
+) -> None:
+    given = [(128, 64, 128), (70, 70, 70)]
+    colors = spread_colors(count, given)
+    assert colors == spread_colors(count, given)
+    every = np.array([BLACK, *given, *colors], float)
+    distance = np.linalg.norm(every[:, None] - every[None], axis=2)
+    distance[np.diag_indices(len(every))] = np.inf
+    assert distance[:, 3:].min() > apart
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_any_table_gives_a_label_set_or_an_error_of_ours(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    names = ("road", "car", "", "\x1b[31m", "x" * 500)
+    rows = [
+        {
+            "name": names[random.integers(5)],
+            "label_id": int(random.integers(-1, 300 if seed % 3 else 5)),
+            "train_id": int(random.choice([0, 1, 2, 3, 255, 254])),
+            "class": [None, "vehicle"][random.integers(2)],
+            "color": [None, (1, 2, 3), (300, 0, 0)][random.integers(3 if seed % 2 else 2)],
+        }
+        for _ in range(random.integers(1, 6))
+    ]
+    with suppress(ConfigError):
+        table = label_set_from_table("mine", rows)
+        assert len(set(table.class_names)) == table.num_classes == len(table.palette)

@@ -1,0 +1,64 @@
+"""Data room: a data set that lies elsewhere than its name says: one level up or down, renamed.
+
+In: the data sets' root and how a set is found in its own folder. Out: a sentence with the fix.
+"""
+
+import itertools
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from segibn.data.samples import Pairing
+from segibn.errors import DatasetError
+from segibn.text import printable
+
+_MOST_FOLDERS = 200
+"""Subfolders that are looked into: a root has some, a folder of frames may have thousands."""
+
+
+def where_instead(root: Path, subfolder: str, find: Callable[[Path], Pairing]) -> str:
+    """Say where a data set is that is not in ``root / subfolder``, and what to do; "" if nowhere.
+
+    Args:
+        root: the data sets' root, as it was given.
+        subfolder: the set's folder below it.
+        find: pairs the files of the split that is wanted, given the set's own folder.
+    """
+    expected = root / subfolder
+    for folder in _candidates(root, subfolder):
+        if not _is_there(folder, find):
+            continue
+        if folder.name == subfolder and folder.parent.resolve() != expected.resolve():
+            return (
+                f"{printable(folder)} is the set itself: --datasets (or SEGIBN_DATASETS) takes the "
+                f"folder above {subfolder}/: use --datasets {printable(folder.parent)}"
+            )
+        inside = root.absolute() in folder.parents
+        target = expected if inside else folder.parent / subfolder
+        use = "" if inside else f", and use --datasets {printable(target.parent)}"
+        return f"{printable(folder)} holds it: rename it to {printable(target)} or link it{use}"
+    return ""
+
+
+def _candidates(root: Path, subfolder: str) -> Iterator[Path]:
+    """Folders that may be the set's own, the likely ones first."""
+    here = root.absolute()
+    yield from (here, here.parent, here.parent.parent)
+    below = list(_subfolders(here))
+    yield from (folder / subfolder for folder in below)
+    yield from below
+    yield from _subfolders(here / subfolder)
+
+
+def _subfolders(folder: Path) -> Iterator[Path]:
+    try:
+        entries = sorted(entry for entry in folder.iterdir() if entry.is_dir())
+    except OSError:
+        entries = []
+    return itertools.islice(iter(entries), _MOST_FOLDERS)
+
+
+def _is_there(folder: Path, find: Callable[[Path], Pairing]) -> bool:
+    try:
+        return bool(folder.is_dir() and find(folder).samples)
+    except (DatasetError, OSError):
+        return False
