@@ -6,7 +6,7 @@ category and an ``rle``; see ``segibn.files.rle``. NumPy and pycocotools only.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -16,8 +16,9 @@ from segibn.errors import DatasetError, ImageFileError
 from segibn.files import list_files, read_json
 from segibn.files.rle import decode_rle
 from segibn.labels.label_set import IGNORE_INDEX
+from segibn.text import printable
 
-_MAX_PIXELS = 1 << 28
+_MAX_PIXELS = 1 << 26
 _BACKGROUND = "background"  # the model zoo writes it, the toolkit knows no such category
 
 
@@ -58,7 +59,7 @@ class RleFrame:
         return painted
 
 
-def read_rle_frames(path: Path, categories: Sequence[str]) -> dict[str, RleFrame]:
+def read_rle_frames(path: Path, categories: Sequence[str]) -> dict[PurePath, RleFrame]:
     """Read the frames of a JSON file, or of all JSON files of a folder.
 
     Args:
@@ -66,27 +67,29 @@ def read_rle_frames(path: Path, categories: Sequence[str]) -> dict[str, RleFrame
         categories: names that the labels should have; at least one label must have one of them.
 
     Returns:
-        Frame name without its ending -> frame, as the toolkit matches them.
+        Frame name without its ending -> frame; the folders in a name are kept.
 
     Raises:
         DatasetError: no such file, not this format, a frame twice, labels without masks, or no
             label of the categories.
     """
     files = list_files(path, (".json",)) if Path(path).is_dir() else [Path(path)]
-    frames: dict[str, RleFrame] = {}
+    frames: dict[PurePath, RleFrame] = {}
     found: set[str] = set()
     for file in files:
         for number, frame in enumerate(_frame_list(file)):
             name, labels = _read_frame(frame, f"{file}, frame {number}")
-            key = PurePosixPath(name).stem
+            key = PurePosixPath(name).with_suffix("")
             if key in frames:
-                raise DatasetError(f"{file}: frame '{key}' is also in {frames[key].source}")
-            frames[key] = RleFrame(f"{file}, frame {name}", labels)
+                raise DatasetError(
+                    f"{file}: frame '{printable(key)}' is also in {frames[key].source}"
+                )
+            frames[key] = RleFrame(f"{file}, frame {printable(name)}", labels)
             found |= {category for category, _ in labels}
     if found - {_BACKGROUND} and not found & set(categories):
         raise DatasetError(
             f"{path}: no label is of a category of this task ({', '.join(categories)}); it has "
-            f"{', '.join(sorted(found)[:8])}"
+            f"{', '.join(printable(name) for name in sorted(found)[:8])}"
         )
     return frames
 
@@ -112,17 +115,22 @@ def _frame_list(file: Path) -> list[Any]:
 
 
 def _read_frame(frame: Any, source: str) -> tuple[str, tuple[tuple[str, Any], ...]]:
-    if not isinstance(frame, Mapping) or not isinstance(frame.get("name"), str):
+    name = frame.get("name") if isinstance(frame, Mapping) else None
+    if not isinstance(name, str) or not PurePosixPath(name).name:
         raise DatasetError(f"{source}: expected an object with a 'name'")
+    source = f"{source} ({printable(name)})"
+    listed = frame.get("labels") or ()
+    if not isinstance(listed, list | tuple):
+        raise DatasetError(f"{source}: 'labels' is no list")
     labels = []
-    for label in frame.get("labels") or ():
+    for label in listed:
         if not isinstance(label, Mapping) or not isinstance(label.get("category"), str):
-            raise DatasetError(f"{source} ({frame['name']}): a label without 'category'")
+            raise DatasetError(f"{source}: a label without 'category'")
         if label.get("rle") is not None:
             labels.append((label["category"], label["rle"]))
         elif label.get("poly2d") is not None:
             raise DatasetError(
-                f"{source} ({frame['name']}): a label has a polygon and no mask; use the RLE files "
+                f"{source}: a label has a polygon and no mask; use the RLE files "
                 "(rles/*.json), polygons are not drawn here"
             )
-    return frame["name"], tuple(labels)
+    return name, tuple(labels)

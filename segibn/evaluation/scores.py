@@ -22,6 +22,7 @@ from segibn.evaluation.metrics import (
     compute_iou,
     compute_miou,
     mean_class_accuracy,
+    nothing_matches,
     pixel_accuracy,
     policy_named,
 )
@@ -78,6 +79,8 @@ class Scores:
     ``boundary.BoundaryCounts``), "calibration" (see ``calibration.Calibration``)."""
     version: str = field(default=segibn.__version__)
     """Version of segibn that counted."""
+    reading_doubt: str = ""
+    """Why the files may not hold what they were read as; see ``encodings``."""
 
     def __post_init__(self) -> None:
         """Check that names, counts and policy belong together."""
@@ -121,6 +124,11 @@ class Scores:
         """Precision, F1, frequency-weighted and per-image mIoU; see ``class_scores.rates``."""
         by_frame = None if self.frame_counts is None else self.frame_counts.counts
         return rates(class_counts(self.confusion), self.conditions.policy, by_frame)
+
+    @property
+    def doubt(self) -> str:
+        """Why the score is probably not what was meant; empty where nothing speaks against it."""
+        return self.reading_doubt or nothing_matches(self.confusion)
 
     @property
     def signature(self) -> str:
@@ -168,6 +176,8 @@ class Scores:
             "class_names": list(self.class_names),
             "confusion": self.confusion.tolist(),
         }
+        if self.doubt:
+            own["doubt"] = self.doubt
         if self.frames:
             own["frames"] = list(self.frames)
         if self.label_confusion is not None:
@@ -211,6 +221,7 @@ class Scores:
                 frame_counts=by_frame and FrameCounts.from_dict(by_frame, len(names)),
                 details=dict(data.get("details", {})),
                 version=str(data["version"]),
+                reading_doubt=str(data.get("doubt", "")),
             )
         except (AttributeError, LookupError, TypeError, ValueError) as error:
             raise SegibnError(f"{source} is not a segibn scores file: {error}") from error
