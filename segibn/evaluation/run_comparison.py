@@ -20,6 +20,7 @@ from segibn.evaluation.resampling import (
     permutation_test,
 )
 from segibn.evaluation.scores import Scores, json_number
+from segibn.text import printable
 
 _SHOWN = 8
 _TARGET = FIELDS.index("target")
@@ -229,7 +230,7 @@ def _same_frames(
 
 def _listed(names: Sequence[str]) -> str:
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + more
+    return ", ".join(map(printable, names[:_SHOWN])) + more
 
 
 def _plain(row: Difference, p_name: str) -> dict[str, Any]:

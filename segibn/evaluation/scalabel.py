@@ -4,6 +4,7 @@ A file is a list of frames or ``{"frames": [...]}``. A frame has a name and labe
 category and an ``rle``; see ``segibn.files.rle``. NumPy and pycocotools only.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath, PurePosixPath
@@ -12,13 +13,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from segibn.errors import DatasetError, ImageFileError
-from segibn.files import list_files, read_json
+from segibn.errors import DatasetError, ImageFileError, SegibnError
+from segibn.files import list_files
 from segibn.files.rle import decode_rle
 from segibn.labels.label_set import IGNORE_INDEX
-from segibn.text import printable
+from segibn.text import printable, read_small_file
 
 _MAX_PIXELS = 1 << 26
+_MAX_BYTES = 1 << 29  # of a file; 20,000 frames of drivable area take about a tenth
 _BACKGROUND = "background"  # the model zoo writes it, the toolkit knows no such category
 
 
@@ -77,7 +79,7 @@ def read_rle_frames(path: Path, categories: Sequence[str]) -> dict[PurePath, Rle
     frames: dict[PurePath, RleFrame] = {}
     found: set[str] = set()
     for file in files:
-        for number, frame in enumerate(_frame_list(file)):
+        for number, frame in enumerate(frame_list(file)):
             name, labels = _read_frame(frame, f"{file}, frame {number}")
             key = PurePosixPath(name).with_suffix("")
             if key in frames:
@@ -106,11 +108,24 @@ def _decode(rle: Any, source: str) -> NDArray[np.bool_]:
         raise ImageFileError(f"{source}: {error}") from None
 
 
-def _frame_list(file: Path) -> list[Any]:
-    data = read_json(file)
+def frame_list(file: Path, error: type[SegibnError] = DatasetError) -> list[Any]:
+    """Read the list of frames of a JSON file; what they hold is not looked at.
+
+    Raises:
+        SegibnError: of the kind ``error``: no regular file of at most 512 MiB, not JSON, or no
+            list of frames.
+    """
+    try:
+        data = json.loads(read_small_file(file, _MAX_BYTES, error))
+    except (ValueError, RecursionError) as reason:
+        raise error(
+            f"{printable(file)}: not valid JSON, or cut short ({printable(reason)})"
+        ) from None
     frames = data.get("frames") if isinstance(data, Mapping) else data
     if not isinstance(frames, list):
-        raise DatasetError(f"{file}: expected a list of frames, or an object with 'frames'")
+        raise error(
+            f"{printable(file)}: holds no list of frames: expected that, or an object with 'frames'"
+        )
     return frames
 
 

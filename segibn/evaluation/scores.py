@@ -5,7 +5,7 @@ printed table and in the one-line signature.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 import segibn
 from segibn.errors import SegibnError
 from segibn.evaluation.class_scores import rates
-from segibn.evaluation.frame_counts import FrameCounts, class_counts
+from segibn.evaluation.frame_counts import FrameCounts, class_counts, counts_from
 from segibn.evaluation.metrics import (
     averaged_classes,
     class_accuracy,
@@ -26,6 +26,7 @@ from segibn.evaluation.metrics import (
     pixel_accuracy,
     policy_named,
 )
+from segibn.text import printable
 
 
 @dataclass(frozen=True)
@@ -205,26 +206,31 @@ class Scores:
         """
         try:
             given = dict(data["conditions"])
-            given["scales"] = tuple(given["scales"])
+            scales, flip = tuple(map(float, given.pop("scales"))), bool(given.pop("flip"))
+            conditions = Conditions(
+                **dict(zip(given, _texts(given.values()), strict=True)), scales=scales, flip=flip
+            )
             by_label = None
             if "label_confusion" in data:
-                counts = np.array(data["label_confusion"], dtype=np.int64)
-                by_label = LabelConfusion(tuple(data["label_ids"]), counts)
-            names, by_frame = tuple(data["class_names"]), data.get("frame_counts")
+                label_ids = tuple(counts_from(data["label_ids"]).tolist())
+                by_label = LabelConfusion(label_ids, counts_from(data["label_confusion"]))
+            names, by_frame = _texts(data["class_names"]), data.get("frame_counts")
             return cls(
-                confusion=np.array(data["confusion"], dtype=np.int64),
+                confusion=counts_from(data["confusion"]),
                 class_names=names,
-                conditions=Conditions(**given),
+                conditions=conditions,
                 num_images=int(data["num_images"]),
-                frames=tuple(data.get("frames", ())),
+                frames=tuple(map(str, data.get("frames", ()))),
                 label_confusion=by_label,
                 frame_counts=by_frame and FrameCounts.from_dict(by_frame, len(names)),
                 details=dict(data.get("details", {})),
-                version=str(data["version"]),
-                reading_doubt=str(data.get("doubt", "")),
+                version=_texts([data["version"]])[0],
+                reading_doubt=_texts([data.get("doubt", "")])[0],
             )
-        except (AttributeError, LookupError, TypeError, ValueError) as error:
-            raise SegibnError(f"{source} is not a segibn scores file: {error}") from error
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            raise SegibnError(
+                f"{source} is not a segibn scores file: {printable(error)}"
+            ) from error
 
     def with_frames(self, names: Sequence[str]) -> "Scores":
         """Return a copy that says which frames were counted."""
@@ -259,6 +265,15 @@ class Scores:
 
     def _averaged(self) -> NDArray[np.bool_]:
         return averaged_classes(self.confusion, self.conditions.policy)
+
+
+def _texts(values: Iterable[object]) -> tuple[str, ...]:
+    """Return texts of a file that are safe to print; a ValueError for anything else."""
+    texts = tuple(values)
+    for text in texts:
+        if not isinstance(text, str) or printable(text) != text:
+            raise ValueError(f"{printable(repr(text)[:80])} is no text, or not printable")
+    return tuple(map(str, texts))
 
 
 def json_number(value: float) -> float | None:

@@ -27,7 +27,7 @@ _MEANING = {
     "2018": "0 background, 1 direct, 2 alternative",
     "2021": "0 direct, 1 alternative, 2 background",
 }
-_TOLD, _CERTAIN = 0.75, 0.95  # share of the upper thirds; that of BDD100K's own frames is 0.99
+_TOLD, _CERTAIN = 0.7, 0.95  # share of the upper thirds; that of BDD100K's own frames is 0.99
 _SLACK = 0.1  # by which background may be rarer in the upper third than in the lower
 
 

@@ -3,6 +3,8 @@
 In: a format and one of these. Out: ``Expected``.
 """
 
+import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -10,9 +12,11 @@ from pathlib import Path, PurePosixPath
 from segibn.errors import SubmissionError
 from segibn.files import image_size, list_files
 from segibn.submission.format import Format, Size
+from segibn.text import counted, printable, read_small_text
 
 _IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
 _SHOWN = 5
+_MAX_LIST_BYTES = 1 << 26
 
 
 @dataclass(frozen=True)
@@ -46,25 +50,25 @@ def expect_test_set(form: Format, size: Size | None = None) -> Expected:
 
 
 def expect_list(form: Format, path: Path, size: Size | None = None) -> Expected:
-    """Expect the frames of a list: one a line, a key or an image's name; ``#`` starts a comment.
+    """Expect the frames of a list: one a line, a key or an image's name.
+
+    ``#`` begins a comment at the start of a line or after a blank.
 
     Raises:
         SubmissionError: no such file, no frame in it, one twice, or a line that names none.
     """
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise SubmissionError(f"{path}: cannot be read as a list of frames ({error})") from None
-    names = [text for line in lines if (text := line.split("#", 1)[0].strip())]
+    lines = read_small_text(path, _MAX_LIST_BYTES, SubmissionError).split("\n")
+    names = [text for line in lines if (text := re.split(r"(?:^|\s)#", line)[0].strip())]
     keys, bad = _keys_of(form, names)
     if bad:
         raise SubmissionError(
-            f"{path}: {len(bad)} lines name no frame of {form.title} ({form.key_form}): "
-            f"{shorten(bad)}"
+            f"{path}: {counted(len(bad), 'line names', 'lines name')} no frame of {form.title} "
+            f"({form.key_form}): {shorten(bad)}"
         )
-    if not keys or len(set(keys)) != len(keys):
-        problem = "names a frame twice" if keys else "names no frame"
-        raise SubmissionError(f"{path}: {problem}; write one a line")
+    if not keys:
+        raise SubmissionError(f"{path}: names no frame; write one a line")
+    if twice := [key for key, times in Counter(keys).items() if times > 1]:
+        raise SubmissionError(f"{path}: names a frame twice: {shorten(twice)}")
     shown = size or form.size
     return Expected(str(path), len(keys), dict.fromkeys(keys, shown), shown)
 
@@ -124,7 +128,7 @@ def require_frames(found: Iterable[str], expected: Expected) -> None:
 def shorten(names: Sequence[str], count: int | None = None) -> str:
     """List the first few names and how many more there are; odd characters are escaped."""
     total = len(names) if count is None else count
-    shown = [name if name.isprintable() else ascii(name) for name in names[:_SHOWN]]
+    shown = [printable(name) for name in names[:_SHOWN]]
     more = f" and {total - _SHOWN} more" if total > _SHOWN else ""
     return ", ".join(shown) + more
 

@@ -85,7 +85,7 @@ def below_the_horizon(year: str) -> np.ndarray:
     background, direct, alternative = {"2018": (0, 1, 2), "2021": (2, 0, 1)}[year]
     out = np.full((24, 40), direct, np.uint8)
     out[:, 30:35] = alternative
-    out[:, :6] = background
+    out[:, :8] = background
     return out
 
 

@@ -128,7 +128,7 @@ def test_masks_are_not_compared_with_rle(tmp_path: Path):
 @pytest.mark.parametrize(
     ("frames", "message"),
     [
-        ({"labels": []}, "a list of frames"),
+        ({"labels": []}, "no list of frames"),
         ([{"labels": []}], "'name'"),
         ([{"name": "a.jpg", "labels": [{"rle": {}}]}], "'category'"),
         ([{"name": "a.jpg", "labels": [{"category": "road", "poly2d": []}]}], "polygon"),
