@@ -19,6 +19,7 @@ from segibn.evaluation.confusion import count_pairs, fold_pairs
 from segibn.evaluation.encodings import Lookup, doubt_of_reading, readings_of
 from segibn.evaluation.evaluate import SizeTally
 from segibn.evaluation.file_counts import Progress, conditions_of, count_pair, in_threads
+from segibn.evaluation.frame_counts import FrameTally
 from segibn.evaluation.frame_pairs import Side, pair_names
 from segibn.evaluation.matching import FilePair, find_label_maps, match_label_maps
 from segibn.evaluation.metrics import averaged_classes, policy_named
@@ -150,16 +151,17 @@ def score_toolkit(
             f"{target} holds {forms[0]} but {pred} holds {forms[1]}; give both in one format"
         )
     raw = np.zeros((256, 256), dtype=np.int64)
-    tally = SizeTally()
+    lookup = np.where(table.lookup < 0, IGNORE_INDEX, table.lookup)
+    tally, by_frame = SizeTally(), FrameTally(table.num_classes)
     frames = _rle_frames if kinds[0] else _mask_frames
     names: list[str] = []
     doubts: list[str] = []
     for name, (counts, size) in frames(Path(target), Path(pred), table, progress, doubts):
         names.append(name)
         raw += counts
+        by_frame.add(name, fold_pairs(counts, table.num_classes, lookup, lookup))
         tally.add(*size)
     readings, chosen = _readings(table)
-    lookup = np.where(table.lookup < 0, IGNORE_INDEX, table.lookup)
     doubts.append(doubt_of_reading(raw, readings, readings, (chosen, chosen)))
     set_name = evaluation_set or Path(target).resolve().name.removesuffix(".json")
     scores = Scores(
@@ -168,6 +170,7 @@ def score_toolkit(
         conditions_of(target, set_name, _POLICY, tally),
         tally.num_images,
         frames=tuple(names),
+        frame_counts=by_frame.collect(),
         reading_doubt="; ".join(filter(None, doubts)),
     )
     return ToolkitScores(scores, task)

@@ -21,7 +21,7 @@ from segibn.evaluation.frame_pairs import (
     trimmed,
 )
 from segibn.files import list_files
-from segibn.text import counted, printable
+from segibn.text import printable
 
 # Files that lie beside label maps in official folders but hold something else.
 _OTHER_SUFFIX = re.compile(r"_(colors?|drivable_color|train_color|instance\w*|invGray)$")
@@ -116,7 +116,7 @@ def match_label_maps(
     missing = [names[path] for path in side.paths if path not in found]
     if missing and not missing_allowed:
         raise DatasetError(
-            f"{len(missing)} of {counted(len(names), 'target')} have no prediction in "
+            f"{len(missing)} of {len(names)} targets have no prediction in "
             f"{printable(preds.folder)}: {_listed(missing)}"
         )
     pairs = [

@@ -124,6 +124,7 @@ def compare_runs(
     if a.scores.class_names != b.scores.class_names:
         raise SegibnError(f"{a.title} and {b.title} score different classes")
     warnings = _differing_conditions(a, b, any_conditions, common_frames)
+    warnings += [f"{run.title}: {run.scores.doubt}" for run in (a, b) if run.scores.doubt]
     frames, more = _same_frames(a, b, common_frames)
     policy = a.scores.conditions.policy
     left, right = (frame_counts.counts for frame_counts in frames)

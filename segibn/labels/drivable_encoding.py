@@ -28,7 +28,7 @@ _MEANING = {
     "2021": "0 direct, 1 alternative, 2 background",
 }
 _TOLD, _CERTAIN = 0.7, 0.95  # share of the upper thirds; that of BDD100K's own frames is 0.99
-_SLACK = 0.1  # by which background may be rarer in the upper third than in the lower
+_SLACK = 0.1  # between the shares of background above and below
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Decision:
     doubt: str = ""
     """What speaks against it, or that the values do not confirm it; empty if they do."""
     is_contradicted: bool = False
-    """Whether nearly all of the upper thirds is the background of the other encoding."""
+    """Whether the other encoding's background fills the upper thirds, and not what is below."""
 
 
 def decide_drivable_encoding(
@@ -95,7 +95,7 @@ def decide_drivable_encoding(
             year,
             f"read in the {year} encoding ({_MEANING[year]}) as said, but {seen}, which is that of "
             f"{found} ({_MEANING[found]})",
-            is_contradicted=bool(upper.max() > _CERTAIN * upper.sum()),
+            is_contradicted=_is_certain(upper, lower, _BACKGROUND[found]),
         )
     if found is None:
         told = "the names say" if given == "auto" else "was said"
@@ -117,6 +117,11 @@ def _counts(paths: Sequence[Path]) -> tuple[NDArray[np.int64], NDArray[np.int64]
         for row, part in enumerate((label_map[:height], label_map[height:])):
             counts[row] += np.bincount(part.ravel(), minlength=256)
     return counts[0], counts[1]
+
+
+def _is_certain(upper: NDArray[np.int64], lower: NDArray[np.int64], value: int) -> bool:
+    share, below = (part[value] / max(1, part.sum()) for part in (upper, lower))
+    return bool(share > _CERTAIN and share - below > _SLACK)
 
 
 def _told_by_values(upper: NDArray[np.int64], lower: NDArray[np.int64]) -> tuple[str | None, str]:
