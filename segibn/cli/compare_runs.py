@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from segibn.cli.parser import print_next, verb_parser
 from segibn.errors import SegibnError
+from segibn.text import printable
 
 if TYPE_CHECKING:
     from segibn.evaluation.run_comparison import Comparison, NamedScores
@@ -99,13 +100,15 @@ def _load(paths: Sequence[Path]) -> "list[NamedScores]":
     from segibn.files import read_json
 
     stems = [path.stem for path in paths]
-    titles = stems if len(set(stems)) == len(stems) else [str(path) for path in paths]
+    titles = stems if len(set(stems)) == len(stems) else list(map(str, paths))
+    titles = list(map(printable, titles))
     loaded = []
     for title, path in zip(titles, paths, strict=True):
         data = read_json(path)
-        if not isinstance(data, dict):
+        if not isinstance(data, dict) or "classScores" in data:
             raise SegibnError(
-                f"{path} is no scores file of one run; segibn evaluate --output writes one"
+                f"{printable(path)} is no scores file of one run with its frames; segibn evaluate "
+                "--output and segibn score semseg --json write one"
             )
         loaded.append(NamedScores(title, Scores.from_dict(data, str(path))))
     return loaded

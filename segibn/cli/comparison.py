@@ -254,7 +254,8 @@ def _row(record: dict[str, Any], label: str, scores: dict[str, Any]) -> dict[str
     row = {"train": record["train"], "test": label, "ibn": record["ibn"], "seed": record["seed"]}
     row |= {key: scores[key] for key in ("miou", "pixel_accuracy")} | record
     kept = ("signature", "num_images", "version", "iou", "class_names", "confusion")
-    return row | {key: scores[key] for key in kept}
+    more = {"doubt": scores["doubt"]} if "doubt" in scores else {}
+    return row | {key: scores[key] for key in kept} | more
 
 
 def _names_of(run: "TrainedRun", datasets_root: Path) -> list[str] | None:

@@ -153,12 +153,14 @@ def _moments(
     from segibn import distributed
     from segibn.analysis.divergence import collect_moments
     from segibn.cli.progress import FrameProgress
+    from segibn.engine.scoring import require_upright
     from segibn.predict import read_ahead
 
     rank, world = distributed.rank_and_world()
     mine = [sample.image for sample in samples[rank::world]]
     title = f"{run.config.name} (seed {run.config.seed}) on {label}"
     options = inference_options(arguments, run.config)
+    require_upright(options, samples, label)
     segmenter = run.segmenter.to(device_of(arguments))
     with FrameProgress(title, len(mine), enabled=distributed.is_main()) as progress:
         images = _counted((image for _, image in read_ahead(mine)), progress)

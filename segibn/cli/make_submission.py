@@ -75,6 +75,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     run = load_ensemble(arguments)
     _require_classes(run, form)
     sizes = {key: image_size(path) for key, path in frames.items()}
+    options = inference_options(arguments, run.config)
+    options.require_upright(list(sizes.values()), arguments.images)
 
     def maps_of(keys: Sequence[str]) -> "Iterable[tuple[str, np.ndarray]]":
         if len(keys) < len(frames):
@@ -88,7 +90,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             sizes,
             maps_of,
             work=_work(run, frames, arguments),
-            batch_size=inference_options(arguments, run.config).batch_size,
+            batch_size=options.batch_size,
             progress=phases.add("submission"),
             check_progress=phases.add("checking"),
         )

@@ -4,7 +4,9 @@ import argparse
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -17,16 +19,17 @@ from segibn.cli.parser import print_next
 from segibn.cli.progress import FrameProgress
 from segibn.cli.scoring import load_ensemble
 from segibn.config.schema import EvaluationConfig, RunConfig
-from segibn.errors import ConfigError
+from segibn.errors import ConfigError, SegibnError
 from segibn.exported import load_onnx
-from segibn.files import sha256_of, write_image, write_json, write_text
+from segibn.files import image_size, sha256_of, write_image, write_json, write_text
 from segibn.media.faults import Faults, format_faults, shown
 from segibn.media.journal import Journal, Mode, require_empty
 from segibn.media.outputs import FOLDERS, LEGEND, Outputs, chosen_classes
 from segibn.media.predicting import Tally, Work
 from segibn.media.sources import Source
+from segibn.media.video import VideoReader
 from segibn.models.segmenter import Segmenter
-from segibn.predict import Predictor, is_out_of_memory
+from segibn.predict import InferenceOptions, Predictor, is_out_of_memory
 from segibn.visualize import legend
 
 _LEAST_SHARE = 0.001  # of the pixels, for a class to be named
@@ -54,6 +57,7 @@ def predict_all(sources: Sequence[Source], arguments: argparse.Namespace) -> int
     if _mode(arguments) == "new":
         require_empty(arguments.output)  # before a network is loaded
     model = load_model(arguments)
+    _look_at_sizes(sources, model.predictor.options)
     drawn = chosen_classes(model.class_names, arguments.classes)
     outputs = Outputs(
         arguments.output,
@@ -91,6 +95,33 @@ def predict_all(sources: Sequence[Source], arguments: argparse.Namespace) -> int
         return 130
     _report(work.tally, seconds, faults, model, outputs, arguments)
     return 1 if faults.found else 0
+
+
+def _some_sizes(sources: Sequence[Source]) -> list[tuple[int, int]]:
+    """(H, W) of a few images, or of the first video; what cannot be read is left to prediction."""
+    images = [source for source in sources if not source.is_video]
+    sizes: list[tuple[int, int]] = []
+    for source in (images or sources)[:: max(1, len(images) // 8)]:
+        try:
+            if images:
+                sizes.append(image_size(source.path))
+                continue
+            with VideoReader(source.path) as video, closing(iter(video)) as frames:
+                return [(frame.shape[0], frame.shape[1]) for frame in islice(frames, 1)]
+        except SegibnError:
+            continue
+    return sizes
+
+
+def _look_at_sizes(sources: Sequence[Source], options: InferenceOptions) -> None:
+    """Refuse an input size that is turned, and say at which size frames are seen."""
+    sizes = _some_sizes(sources)
+    options.require_upright(sizes, shown(sources[0].root))
+    if sizes:
+        print(
+            options.describe_size(sizes[0])
+            + ("; there are other sizes" if len(set(sizes)) > 1 else "")
+        )
 
 
 def load_model(arguments: argparse.Namespace) -> Model:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from segibn.cli.measurements import add_measurement_arguments, complete, show
 from segibn.cli.parser import verb_parser
+from segibn.errors import SegibnError
 
 if TYPE_CHECKING:
     from segibn.evaluation.bdd100k_toolkit import ToolkitScores
@@ -18,13 +19,14 @@ if TYPE_CHECKING:
 
 EXAMPLE = """\
 examples:
-  segibn score semseg --target gtFine/val --pred results --encoding label_ids
+  segibn score semseg --target gtFine/val --pred predictions/labels
   segibn score semseg --target labels --pred preds --labels bdd100k --policy bdd100k --json
   segibn score cityscapes --target gtFine/val --pred results --output official.json
   segibn score bdd100k --target labels/sem_seg/masks/val --pred preds
   segibn score drivable --target drivable_maps/labels/val --pred preds
 
-Files are matched by name with the official suffixes ignored. Scores in the JSON are fractions.
+Files are matched by name with the official suffixes ignored; where a name occurs twice, by the path
+below the two folders. Scores in the JSON are fractions.
 """
 
 
@@ -43,13 +45,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the verb: print the table, or the JSON with ``--json``; returns 0."""
     arguments = build_parser().parse_args(argv)
 
+    from segibn.evaluation.drivable import DrivableScores
     from segibn.evaluation.scores import Scores
 
     scores = _SCORERS[arguments.task](arguments)
+    doubt = scores.doubt if isinstance(scores, Scores | DrivableScores) else scores.scores.doubt
     if arguments.json:
         print(json.dumps(scores.to_dict(), indent=1))
     else:
         print(show(scores, arguments) if isinstance(scores, Scores) else scores.format_table())
+    if doubt:
+        print(f"warning: {doubt}", file=sys.stderr)
     return 0
 
 
@@ -60,7 +66,7 @@ def _semseg(arguments: argparse.Namespace) -> "Scores":
         arguments.target,
         arguments.pred,
         arguments.labels,
-        encoding=arguments.encoding,
+        **_encodings(arguments),
         policy=arguments.policy,
         evaluation_set=arguments.set_name,
         boundary=arguments.boundary,
@@ -75,6 +81,7 @@ def _cityscapes(arguments: argparse.Namespace) -> "CityscapesScores":
     scores = score_cityscapes(
         arguments.target,
         arguments.pred,
+        **_encodings(arguments),
         instances=not arguments.no_instances,
         per_image=arguments.per_image,
         evaluation_set=arguments.set_name,
@@ -100,7 +107,7 @@ def _toolkit(arguments: argparse.Namespace) -> "ToolkitScores":
 def _drivable(arguments: argparse.Namespace) -> "DrivableScores":
     from segibn.evaluation.score_folders import score_drivable
 
-    scores = score_drivable(
+    return score_drivable(
         arguments.target,
         arguments.pred,
         target_encoding=arguments.target_encoding,
@@ -108,9 +115,6 @@ def _drivable(arguments: argparse.Namespace) -> "DrivableScores":
         evaluation_set=arguments.set_name,
         progress=_show_progress,
     )
-    if scores.doubt:
-        print(f"warning: {scores.doubt}", file=sys.stderr)
-    return scores
 
 
 _SCORERS = {
@@ -122,16 +126,13 @@ _SCORERS = {
 
 
 def _add_semseg(tasks: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    from segibn.evaluation.matching import ENCODINGS
     from segibn.evaluation.metrics import POLICIES
     from segibn.evaluation.score_folders import SEMSEG_TABLES
 
     semseg = tasks.add_parser("semseg", help="mIoU of semantic segmentation")
     _add_folders(semseg)
     semseg.add_argument("--labels", choices=SEMSEG_TABLES, default="cityscapes")
-    semseg.add_argument(
-        "--encoding", choices=ENCODINGS, default=ENCODINGS[0], help="what the files' values are"
-    )
+    _add_encodings(semseg, "train_ids, what segibn predict writes, or the data set's label_ids")
     semseg.add_argument(
         "--policy",
         choices=POLICIES,
@@ -147,6 +148,7 @@ def _add_cityscapes(tasks: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "cityscapes", help="the official Cityscapes evaluation: IoU and iIoU, classes, categories"
     )
     _add_folders(cityscapes)
+    _add_encodings(cityscapes, "label_ids, as the script takes them, or train_ids")
     cityscapes.add_argument(
         "--output", type=Path, metavar="FILE", help="write the official script's JSON"
     )
@@ -174,7 +176,7 @@ def _add_toolkit(tasks: "argparse._SubParsersAction[argparse.ArgumentParser]") -
 
 
 def _add_drivable(tasks: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    from segibn.evaluation.drivable_encoding import DRIVABLE_ENCODINGS
+    from segibn.labels.drivable_encoding import DRIVABLE_ENCODINGS
 
     drivable = tasks.add_parser("drivable", help="the four drivable-area mIoUs A, B, C, D")
     _add_folders(drivable)
@@ -184,8 +186,31 @@ def _add_drivable(tasks: "argparse._SubParsersAction[argparse.ArgumentParser]") 
             choices=("auto", *DRIVABLE_ENCODINGS),
             default="auto",
             help="2018: 0 background, 1 direct, 2 alternative; 2021: 0 direct, 1 alternative, "
-            "2 background (auto: by file names and the most common value)",
+            "2 background (auto: by file names and the upper third of the frames)",
         )
+
+
+def _add_encodings(parser: argparse.ArgumentParser, kinds: str) -> None:
+    from segibn.evaluation.encodings import ENCODINGS
+
+    for role in ("target", "pred"):
+        parser.add_argument(
+            f"--{role}-encoding",
+            choices=("auto", *ENCODINGS),
+            help=f"of its values: {kinds} (auto: by file names and values)",
+        )
+    parser.add_argument("--encoding", choices=ENCODINGS, help="of both sides")
+
+
+def _encodings(arguments: argparse.Namespace) -> dict[str, str]:
+    """The encoding of each side; what is said of one side comes first."""
+    both = arguments.encoding or "auto"
+    if arguments.encoding and arguments.target_encoding and arguments.pred_encoding:
+        raise SegibnError("--encoding is of both sides; leave it out beside the options of each")
+    return {
+        f"{role}_encoding": getattr(arguments, f"{role}_encoding") or both
+        for role in ("target", "pred")
+    }
 
 
 def _add_folders(parser: argparse.ArgumentParser) -> None:

@@ -5,6 +5,7 @@ torchrun every rank scores its share of the frames; counts are summed exactly.
 """
 
 import argparse
+import sys
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -161,7 +162,7 @@ def score_run(
     title = f"{run.config.name} (seed {run.config.seed}){more} on {set_name(dataset)}"
     with FrameProgress(title, 0, enabled=distributed.is_main()) as progress:
         try:
-            return score(
+            scores = score(
                 run.segmenters,
                 dataset,
                 classes=run.classes,
@@ -176,6 +177,9 @@ def score_run(
             )
         except ConfigError as error:
             raise _not_on(run, dataset, error) from None
+    if scores.doubt and distributed.is_main():
+        print(f"warning: {title}: {scores.doubt}", file=sys.stderr)
+    return scores
 
 
 def circumstances(device: torch.device, options: InferenceOptions) -> dict[str, Any]:

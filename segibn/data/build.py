@@ -4,6 +4,7 @@ In: the data part of a config and the folder above the data sets. Out: samples, 
 training loader, the frames of an evaluation.
 """
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,6 @@ from segibn.data.batch_plan import plan_batch
 from segibn.data.build_dataset import build_dataset
 from segibn.data.build_kinds import KINDS
 from segibn.data.build_sampling import TrainingSet, build_plan, require_memory
-from segibn.data.encoding import check_drivable_encoding
 from segibn.data.frames import Frames
 from segibn.data.hold_out import held_out
 from segibn.data.loader import TrainLoader, auto_workers, make_loader
@@ -27,8 +27,12 @@ from segibn.data.wrong_folder import where_instead
 from segibn.distributed import rank_and_world
 from segibn.errors import DatasetError
 from segibn.labels.catalog import label_set_for
+from segibn.labels.drivable_encoding import decide_drivable_encoding
 from segibn.labels.label_set import LabelSet
 from segibn.labels.own_table import label_set_from_table
+
+logger = logging.getLogger(__name__)
+_said: set[str] = set()
 
 
 def find_dataset(dataset: DatasetConfig, datasets_root: Path) -> Pairing:
@@ -80,14 +84,14 @@ def index_dataset(dataset: DatasetConfig, datasets_root: Path) -> list[SamplePat
 
     Raises:
         DatasetError: folder missing, split unknown or empty, a partner missing, or drivable maps
-            in another encoding than the config says.
+            whose encoding is neither given nor to be told.
     """
     kind = KINDS[dataset.name]
     pairing = find_dataset(dataset, datasets_root)
     samples = strict(pairing, kind.source, dataset.split, Path(datasets_root) / kind.subfolder)
     samples = take_fraction(samples, dataset.fraction)
     if dataset.name == "bdd100k_drivable" and (targets := target_paths(samples)):
-        check_drivable_encoding(targets, dataset.encoding)
+        _drivable_encoding(targets, dataset.encoding)
     return samples
 
 
@@ -121,7 +125,7 @@ def build_label_set(
                 "bdd100k_drivable with `encoding: auto`: the label table depends on the files; "
                 "pass the samples too, or set the encoding"
             )
-        encoding = check_drivable_encoding(target_paths(samples), "auto")
+        encoding = _drivable_encoding(target_paths(samples), "auto")
     return label_set_for(dataset.name, classes, encoding)
 
 
@@ -228,6 +232,15 @@ def distinct_splits(name: str) -> tuple[str, ...]:
 def target_paths(samples: Sequence[SamplePaths]) -> list[Path]:
     """Return the label maps of samples that have one."""
     return [sample.target for sample in samples if sample.target is not None]
+
+
+def _drivable_encoding(targets: Sequence[Path], given: str) -> str:
+    """Return how drivable maps are read; a doubt about it is logged, once."""
+    decided = decide_drivable_encoding(targets, given)
+    if decided.doubt and decided.doubt not in _said:
+        _said.add(decided.doubt)
+        logger.warning("warning: %s", decided.doubt)
+    return decided.encoding
 
 
 def require_targets(samples: Sequence[SamplePaths]) -> None:

@@ -26,12 +26,12 @@ from segibn.data.build import (
     target_paths,
 )
 from segibn.data.check import SplitReport, check_split
-from segibn.data.encoding import check_drivable_encoding
 from segibn.data.overlap import copies, overlap, source_places
 from segibn.data.samples import Pairing, SplitAbsentError
 from segibn.errors import DatasetError, ImageFileError
 from segibn.files import collect_passed_over
 from segibn.labels.catalog import raw_label_set
+from segibn.labels.drivable_encoding import Decision, decide_drivable_encoding
 from segibn.labels.label_set import IGNORE_INDEX, LabelSet
 
 _SHOWN = 10
@@ -87,7 +87,7 @@ def check_with_progress(
     """
     with collect_passed_over() as passed_over:
         pairing = find_dataset(dataset, root)
-    label_set, encoding, problem = _label_set(dataset, pairing)
+    label_set, decided, problem = _label_set(dataset, pairing)
     split = split_name(dataset)
     title = f"{dataset.name}:{split}"
     columns = (
@@ -104,7 +104,12 @@ def check_with_progress(
             progress=lambda done, _: bar.update(task, completed=done),
         )
     report.passed_over = [str(one) for one in passed_over]
-    report.encoding = encoding
+    if decided is not None:
+        report.encoding = f"that of {decided.encoding}"
+        if decided.doubt:
+            (report.problems if decided.is_contradicted else report.notes).append(decided.doubt)
+    if problem:
+        report.encoding = "cannot be told"
     sources = [find_dataset(source, root).samples for source in trained_on]
     shared = overlap(dict(zip(source_places(len(sources)), sources, strict=True)), pairing.samples)
     report.problems += [text for text in (problem, shared) if text]
@@ -159,23 +164,25 @@ def print_report(report: SplitReport, console: Console) -> None:
     console.print(f"  {verdict}", highlight=False)
 
 
-def _label_set(dataset: DatasetConfig, pairing: Pairing) -> tuple[LabelSet | None, str, str]:
-    """The label table, the verdict on the encoding, and what is wrong with the encoding."""
+def _label_set(
+    dataset: DatasetConfig, pairing: Pairing
+) -> tuple[LabelSet | None, Decision | None, str]:
+    """The label table, of drivable maps their encoding, and what is wrong with it."""
     targets = target_paths(pairing.samples)
     if not targets:
-        return None, "", ""
+        return None, None, ""
     if dataset.folder is not None:
-        return build_label_set(dataset), "", ""
+        return build_label_set(dataset), None, ""
     if dataset.name != "bdd100k_drivable":
-        return raw_label_set(dataset.name), "", ""
+        return raw_label_set(dataset.name), None, ""
     try:
-        year = check_drivable_encoding(targets, dataset.encoding)
+        decided = decide_drivable_encoding(targets, dataset.encoding)
     except (DatasetError, ImageFileError) as error:
         assumed = dataset.encoding if dataset.encoding != "auto" else "2018"
         # An unreadable map is listed as such by the check itself.
         problem = str(error) if isinstance(error, DatasetError) else ""
-        return raw_label_set(dataset.name, assumed), "cannot be told", problem
-    return raw_label_set(dataset.name, year), f"that of {year}, told from the files", ""
+        return raw_label_set(dataset.name, assumed), None, problem
+    return raw_label_set(dataset.name, decided.encoding), decided, ""
 
 
 def _value_table(report: SplitReport) -> Table:

@@ -17,6 +17,7 @@ from segibn.config.schema import DatasetConfig, RunConfig
 from segibn.config.set_names import set_name
 from segibn.config.set_names import train_name as train_name  # for those who import it from here
 from segibn.data.build import build_eval_frames
+from segibn.data.samples import SamplePaths
 from segibn.device_confusion import DeviceCounter, DevicePredictor
 from segibn.distributed import sum_over_ranks
 from segibn.engine.run_dir import RunDir
@@ -25,11 +26,13 @@ from segibn.evaluation.boundary import BoundaryCounts
 from segibn.evaluation.calibration import Calibration
 from segibn.evaluation.evaluate import Frame, evaluate
 from segibn.evaluation.scores import Conditions, Scores
-from segibn.files import write_json
+from segibn.files import image_size, write_json
 from segibn.labels.label_set import LabelSet
 from segibn.models.segmenter import Segmenter
 from segibn.predict import InferenceOptions, Predictor
 from segibn.visualize import frame_sheet
+
+_FEW = 8  # frames whose size is looked at
 
 
 @dataclass(frozen=True)
@@ -94,6 +97,8 @@ def score(
     predictor = kind(model, device, options)
     frames = build_eval_frames(dataset, datasets_root, classes)
     require_classes(frames.label_set, dataset.name, class_names)
+    if prepare is None:
+        require_upright(options, frames.samples, set_name(dataset))
     conditions = Conditions(
         evaluation_set=set_name(dataset).replace(":", "-")
         + (f"~{prepare.name}" if prepare else ""),
@@ -120,6 +125,18 @@ def score(
         observe=observe,
         **report,
     )
+
+
+def require_upright(options: InferenceOptions, samples: Sequence[SamplePaths], of: str) -> None:
+    """Refuse an input size with height and width exchanged, by the headers of a few frames.
+
+    Raises:
+        ConfigError: see ``InferenceOptions.require_upright``.
+        ImageFileError: a frame cannot be read.
+    """
+    if options.input_size is not None:
+        few = samples[:: max(1, len(samples) // _FEW)]
+        options.require_upright([image_size(sample.image) for sample in few], of)
 
 
 def require_classes(labels: LabelSet, name: str, class_names: Sequence[str]) -> None:

@@ -8,7 +8,7 @@ ignored target, so that painting background as drivable costs nothing: definitio
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
@@ -16,15 +16,18 @@ from numpy.typing import NDArray
 
 from segibn.errors import DatasetError, ImageFileError
 from segibn.evaluation.confusion import count_pairs, fold_pairs
-from segibn.evaluation.drivable_encoding import EncodingEvidence, decide_encoding
+from segibn.evaluation.encodings import Lookup, doubt_of_reading, readings_of
 from segibn.evaluation.evaluate import SizeTally
-from segibn.evaluation.matching import FilePair, match_label_maps
+from segibn.evaluation.file_counts import Progress, conditions_of, count_pair, in_threads
+from segibn.evaluation.frame_counts import FrameTally
+from segibn.evaluation.frame_pairs import Side, pair_names
+from segibn.evaluation.matching import FilePair, find_label_maps, match_label_maps
 from segibn.evaluation.metrics import averaged_classes, policy_named
 from segibn.evaluation.scalabel import RleFrame, read_rle_frames
-from segibn.evaluation.score_folders import Progress, count_pair, in_threads
-from segibn.evaluation.scores import Conditions, Scores, json_number
+from segibn.evaluation.scores import Scores, json_number
 from segibn.files import list_files
 from segibn.labels.bdd100k import SEMSEG
+from segibn.labels.drivable_encoding import decide_drivable_encoding
 from segibn.labels.label_set import IGNORE_INDEX, Label, LabelSet
 
 _DRIVABLE = LabelSet(
@@ -147,62 +150,74 @@ def score_toolkit(
         raise DatasetError(
             f"{target} holds {forms[0]} but {pred} holds {forms[1]}; give both in one format"
         )
-    confusion = np.zeros((table.num_classes, table.num_classes + 1), dtype=np.int64)
-    tally = SizeTally()
+    raw = np.zeros((256, 256), dtype=np.int64)
+    lookup = np.where(table.lookup < 0, IGNORE_INDEX, table.lookup)
+    tally, by_frame = SizeTally(), FrameTally(table.num_classes)
     frames = _rle_frames if kinds[0] else _mask_frames
     names: list[str] = []
-    for name, (counts, size) in frames(Path(target), Path(pred), table, progress):
+    doubts: list[str] = []
+    for name, (counts, size) in frames(Path(target), Path(pred), table, progress, doubts):
         names.append(name)
-        confusion += counts
+        raw += counts
+        by_frame.add(name, fold_pairs(counts, table.num_classes, lookup, lookup))
         tally.add(*size)
+    readings, chosen = _readings(table)
+    doubts.append(doubt_of_reading(raw, readings, readings, (chosen, chosen)))
     set_name = evaluation_set or Path(target).resolve().name.removesuffix(".json")
-    conditions = Conditions(set_name, _POLICY, tally.resolution(), "files")
-    scores = Scores(confusion, table.class_names, conditions, tally.num_images, frames=tuple(names))
+    scores = Scores(
+        fold_pairs(raw, table.num_classes, lookup, lookup),
+        table.class_names,
+        conditions_of(target, set_name, _POLICY, tally),
+        tally.num_images,
+        frames=tuple(names),
+        frame_counts=by_frame.collect(),
+        reading_doubt="; ".join(filter(None, doubts)),
+    )
     return ToolkitScores(scores, task)
 
 
 def _mask_frames(
-    target: Path, pred: Path, table: LabelSet, progress: Progress | None
+    target: Path, pred: Path, table: LabelSet, progress: Progress | None, doubts: list[str]
 ) -> Iterator[tuple[str, _Counted]]:
     rules = policy_named(_POLICY)
-    lookup = np.where(table.lookup < 0, IGNORE_INDEX, table.lookup)
-    pairs = match_label_maps(target, pred, missing_allowed=rules.missing_prediction_is_void)
-    values = np.zeros(3, dtype=np.int64)
+    pairs = match_label_maps(
+        find_label_maps(target, "train_ids"),
+        find_label_maps(pred, "train_ids"),
+        missing_allowed=rules.missing_prediction_is_void,
+    )
 
-    def count(pair: FilePair) -> tuple[NDArray[Any], tuple[int, int]]:
+    def count(pair: FilePair) -> _Counted:
         return count_pair(pair, table, rules)
 
-    for pair, (raw, size) in zip(pairs, in_threads(count, pairs, progress), strict=True):
-        values += raw[:3].sum(axis=1)
-        yield pair.name, (fold_pairs(raw, table.num_classes, lookup, lookup), size)
-    if table is _DRIVABLE:  # the toolkit would score maps of the 2018 encoding without a word
-        decide_encoding(EncodingEvidence(str(target), "target", values, False), "2021")
+    for pair, counted in zip(pairs, in_threads(count, pairs, progress), strict=True):
+        yield pair.name, counted
+    if table is _DRIVABLE:  # the toolkit scores maps of the 2018 encoding without a word
+        targets = [pair.target for pair in pairs]
+        doubts.append(decide_drivable_encoding(targets, "2021", also_allowed=(255,)).doubt)
 
 
 def _rle_frames(
-    target: Path, pred: Path, table: LabelSet, progress: Progress | None
+    target: Path, pred: Path, table: LabelSet, progress: Progress | None, _: list[str]
 ) -> Iterator[tuple[str, _Counted]]:
     categories = table.class_names
     targets, preds = read_rle_frames(target, categories), read_rle_frames(pred, categories)
-    if not preds.keys() & targets.keys():
-        raise DatasetError(
-            f"no frame of {pred} is in {target}: targets are named like "
-            f"'{min(targets, default='')}', predictions like '{min(preds, default='')}'"
-        )
+    sides = Side(target, list(targets)), Side(pred, list(preds))
+    pairs = pair_names(*sides, name_of=lambda path: path.name)
 
-    def count(name: str) -> _Counted:
-        return _count_rle(targets[name], preds.get(name), table)
+    def count(name: PurePath) -> _Counted:
+        found = pairs.get(name)
+        return _count_rle(targets[name], None if found is None else preds[found], table)
 
     names = sorted(targets)
-    yield from zip(names, in_threads(count, names, progress), strict=True)
+    for name, counted in zip(names, in_threads(count, names, progress), strict=True):
+        yield name.as_posix(), counted
 
 
 def _count_rle(target: RleFrame, pred: RleFrame | None, table: LabelSet) -> _Counted:
-    """Count one frame: (K, K+1) and (H, W), which is 0 x 0 of a target without masks."""
-    k = table.num_classes
+    """Count one frame: (256, 256) and (H, W), which is 0 x 0 of a target without masks."""
     truth = target.to_train_ids(table.class_names)
     if truth is None:
-        return np.zeros((k, k + 1), dtype=np.int64), (0, 0)
+        return np.zeros((256, 256), dtype=np.int64), (0, 0)
     painted = pred.to_train_ids(table.class_names) if pred is not None else None
     if painted is None:
         painted = np.full_like(truth, IGNORE_INDEX)
@@ -210,8 +225,16 @@ def _count_rle(target: RleFrame, pred: RleFrame | None, table: LabelSet) -> _Cou
         raise ImageFileError(
             f"{pred.source}: masks of {painted.shape}, its target has {truth.shape} (H, W)"
         )
-    lookup = np.arange(256)
-    return fold_pairs(count_pairs(truth, painted), k, lookup, lookup), truth.shape
+    return count_pairs(truth, painted), truth.shape
+
+
+def _readings(table: LabelSet) -> tuple[dict[str, Lookup], str]:
+    """Ways in which masks of a task are met, encoding -> lookup, and the toolkit's own."""
+    if table is not _DRIVABLE:
+        return readings_of(table), "train_ids"
+    in_2018 = np.full(256, -1)
+    in_2018[[0, 1, 2, IGNORE_INDEX]] = IGNORE_INDEX, 0, 1, IGNORE_INDEX
+    return {"2021": table.lookup, "2018": in_2018}, "2021"
 
 
 def _is_rle(path: Path) -> bool:

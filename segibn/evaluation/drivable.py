@@ -84,8 +84,11 @@ class DrivableScores:
     """Counts in the 2018 class order; its own ``miou`` is not shown, since it has no letter."""
     target_encoding: str
     pred_encoding: str
-    doubt: str = ""
-    """Why the predictions' given encoding looks wrong; empty when it does not."""
+
+    @property
+    def doubt(self) -> str:
+        """Why an encoding looks wrong, or the score; empty when nothing does."""
+        return self.scores.doubt
 
     @property
     def miou(self) -> dict[str, float]:

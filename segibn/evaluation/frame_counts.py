@@ -34,6 +34,15 @@ def class_counts(confusion: ArrayLike) -> NDArray[np.int64]:
     ).astype(np.int64)
 
 
+def counts_from(value: object) -> NDArray[np.int64]:
+    """Return nested lists of a file as int64; a ValueError unless all are whole numbers from 0."""
+    counts = np.array(value)
+    is_whole = counts.dtype.kind in "iu" and counts.size > 0
+    if not is_whole or counts.min() < 0 or counts.max() > 1 << 62:
+        raise ValueError("counts are whole numbers of pixels, from 0")
+    return counts.astype(np.int64)
+
+
 @dataclass(frozen=True, eq=False)
 class FrameCounts:
     """Counts of every frame of a set, in its order."""

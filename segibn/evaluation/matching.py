@@ -1,32 +1,30 @@
 """Which prediction file belongs to which target file: two folders in, pairs of paths out.
 
-Data sets and tools name the same frame differently (``aachen_000000_000019_gtFine_labelIds.png``,
-``aachen_000000_000019_pred.png``), so files are matched by stem with the official suffixes ignored.
+For what is one frame see ``frame_pairs``.
 """
 
 import re
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from segibn.errors import DatasetError
+from segibn.evaluation.encodings import ENCODINGS, told_by_name
+from segibn.evaluation.frame_pairs import (
+    NameOf,
+    Side,
+    frame_name,
+    pair_names,
+    same_frame,
+    shortest_names,
+    trimmed,
+)
 from segibn.files import list_files
+from segibn.text import printable
 
-ENCODINGS = ("train_ids", "label_ids")
-"""What the values in the files are: class indices, or the data set's own values."""
-
-# What may follow the frame's name in a file that holds a label map; several may follow each other.
-_LABEL_MAP_SUFFIX = re.compile(
-    r"(_gtFine|_gtCoarse|_gt|_labelIds|_labelTrainIds|_leftImg8bit|_rgb_anon"
-    r"|_drivable_id|_train_id|_trainIds|_pred)$"
-)
 # Files that lie beside label maps in official folders but hold something else.
-_OTHER_SUFFIX = re.compile(
-    r"(_color|_colors|_instanceIds|_instanceTrainIds|_instance_id|_invGray)$"
-)
-# The official Cityscapes script matches <city>_<sequence>_<frame>*, whatever follows.
-_CITYSCAPES_NAME = re.compile(r"^(.+?_\d{6}_\d{6})(?:_|$)")
-_SUFFIX_OF_ENCODING = {"label_ids": "_labelIds", "train_ids": "_labelTrainIds"}
+_OTHER_SUFFIX = re.compile(r"_(colors?|drivable_color|train_color|instance\w*|invGray)$")
 
 
 @dataclass(frozen=True)
@@ -39,101 +37,129 @@ class FilePair:
     """None when the prediction is missing and the policy allows that."""
 
 
-def frame_name(path: Path) -> str:
-    """Return the name of the frame that a label-map file belongs to."""
-    stem = path.stem
-    while shorter := _LABEL_MAP_SUFFIX.sub("", stem):
-        if shorter == stem:
-            break
-        stem = shorter
-    cityscapes = _CITYSCAPES_NAME.match(stem)
-    return cityscapes.group(1) if cityscapes else stem
+@dataclass(frozen=True)
+class LabelMaps:
+    """The label maps below a folder."""
+
+    folder: Path
+    paths: tuple[Path, ...]
+    encoding: str | None
+    """What the names of the files say about their values; None = nothing."""
+
+    def side(self) -> Side:
+        """Return the paths relative to the folder."""
+        return Side(self.folder, [path.relative_to(self.folder) for path in self.paths])
+
+
+def find_label_maps(folder: Path, encoding: str = "auto", option: str = "--encoding") -> LabelMaps:
+    """Find the label maps of a folder and its subfolders.
+
+    Args:
+        folder: where to look.
+        encoding: one of ``ENCODINGS`` or "auto"; chooses where a frame has files of several.
+        option: that says the encoding, for messages.
+
+    Raises:
+        DatasetError: the folder is missing or empty, or its names contradict the encoding.
+    """
+    folder = Path(folder)
+    by_frame: dict[str, list[Path]] = defaultdict(list)
+    for path in list_files(folder, (".png",), recursive=True):
+        if not _OTHER_SUFFIX.search(path.stem):
+            by_frame[trimmed(path.relative_to(folder))].append(path)
+    if not by_frame:
+        raise DatasetError(f"no label maps (*.png) in {printable(folder)} or its subfolders")
+    groups = list(by_frame.values())
+    told = {path: told_by_name(path) for group in groups for path in group}
+    if encoding != "auto":  # which is then believed of kinds that have no table here
+        told = {path: said if said in ENCODINGS else None for path, said in told.items()}
+    elif any(told.values()):
+        encoding = _encoding_of_all(groups, told, option)
+    else:
+        return LabelMaps(folder, tuple(told), None)
+    fitting = [path for path, said in told.items() if said in (None, encoding)]
+    for group in groups:
+        if not any(told[path] in (None, encoding) for path in group):
+            raise DatasetError(
+                f"{printable(group[0])} holds {told[group[0]]} by its name, but {encoding} are "
+                f"expected; use {option} {told[group[0]]}"
+            )
+    return LabelMaps(folder, tuple(fitting), encoding if any(map(told.get, fitting)) else None)
 
 
 def match_label_maps(
-    target_dir: Path,
-    pred_dir: Path,
-    encoding: str = "train_ids",
+    targets: LabelMaps,
+    preds: LabelMaps,
+    *,
     missing_allowed: bool = False,
+    name_of: NameOf = frame_name,
 ) -> list[FilePair]:
-    """Pair the label maps of two folders, searched with all their subfolders.
-
-    Predictions without a target are left alone.
+    """Pair the label maps of two folders; predictions without a target are left alone.
 
     Args:
-        target_dir: folder of ground-truth PNGs.
-        pred_dir: folder of predicted PNGs.
-        encoding: one of ``ENCODINGS``; chooses between ``_labelIds`` and ``_labelTrainIds`` files.
+        targets: ground truth.
+        preds: predictions.
         missing_allowed: give pairs without prediction instead of an error.
+        name_of: a frame's name.
 
     Returns:
-        Pairs sorted by name.
+        Pairs sorted by name: the file's name without its suffixes, with the folders where that
+        name occurs twice.
 
     Raises:
-        DatasetError: a folder is missing or empty, a frame has two files, or a prediction is
-            missing; the message lists the names.
+        DatasetError: frames cannot be told apart, or a prediction is missing; the message lists
+            the names.
     """
-    targets = index_label_maps(Path(target_dir), encoding)
-    preds = index_label_maps(Path(pred_dir), encoding)
-    missing = [name for name in targets if name not in preds]
-    if len(missing) == len(targets):
-        raise DatasetError(
-            f"no prediction in {pred_dir} belongs to a target in {target_dir}: targets are named "
-            f"like '{_first(targets)}', predictions like '{_first(preds)}'"
-        )
+    side = targets.side()
+    found = pair_names(side, preds.side(), name_of)
+    names = shortest_names(side.paths, name_of)
+    missing = [names[path] for path in side.paths if path not in found]
     if missing and not missing_allowed:
         raise DatasetError(
-            f"{len(missing)} of {len(targets)} targets have no prediction in {pred_dir}: "
-            f"{_listed(missing)}"
+            f"{len(missing)} of {len(names)} targets have no prediction in "
+            f"{printable(preds.folder)}: {_listed(missing)}"
         )
-    return [FilePair(name, targets[name], preds.get(name)) for name in sorted(targets)]
+    pairs = [
+        FilePair(name, targets.folder / path, preds.folder / found[path] if path in found else None)
+        for path, name in names.items()
+    ]
+    return sorted(pairs, key=lambda pair: pair.name)
 
 
-def index_label_maps(folder: Path, encoding: str) -> dict[str, Path]:
-    """Find the label maps of a folder and its subfolders: frame name -> path.
-
-    Args:
-        folder: searched with all its subfolders.
-        encoding: one of ``ENCODINGS``.
+def index_label_maps(folder: Path, encoding: str = "auto") -> dict[str, Path]:
+    """Find the label maps of a folder whose names alone tell frames apart: frame name -> path.
 
     Raises:
         DatasetError: the folder is missing or empty, or a frame has two files.
     """
-    candidates = [
-        path
-        for path in list_files(folder, (".png",), recursive=True)
-        if not _OTHER_SUFFIX.search(path.stem)
-    ]
-    if not candidates:
-        raise DatasetError(f"no label maps (*.png) in {folder} or its subfolders")
-    by_frame: dict[str, list[Path]] = defaultdict(list)
-    for path in candidates:
-        by_frame[frame_name(path)].append(path)
-    return {name: _the_one(paths, encoding, folder) for name, paths in by_frame.items()}
+    found: dict[str, Path] = {}
+    for path in find_label_maps(folder, encoding).paths:
+        other = found.setdefault(frame_name(path), path)
+        if other is not path:
+            raise DatasetError(same_frame(folder, [other, path]))
+    return found
 
 
-def _the_one(paths: list[Path], encoding: str, folder: Path) -> Path:
-    """Choose the file whose name does not contradict the encoding; exactly one may remain."""
-    other = next(name for name in ENCODINGS if name != encoding)
-    fitting = [path for path in paths if not path.stem.endswith(_SUFFIX_OF_ENCODING[other])]
-    if not fitting:
+def _encoding_of_all(
+    groups: Sequence[Sequence[Path]], told: Mapping[Path, str | None], option: str
+) -> str:
+    """The encoding that every frame has a file of by its name; train ids where both are there."""
+    for encoding in ENCODINGS:
+        if all(any(told[path] in (None, encoding) for path in group) for group in groups):
+            return encoding
+    examples = {said: path for path, said in told.items() if said}
+    if other := sorted(set(examples) - set(ENCODINGS)):
         raise DatasetError(
-            f"{paths[0]} holds {other} by its name, but {encoding} are expected; "
-            f"use --encoding {other}"
+            f"{printable(examples[other[0]])} holds {other[0]} by its name, which no table here "
+            f"reads; IDD's labelcsTrainIds are train ids. What else they are, say with {option}"
         )
-    if len(fitting) > 1:
-        names = ", ".join(str(path.relative_to(folder)) for path in fitting[:4])
-        raise DatasetError(
-            f"{len(fitting)} files in {folder} belong to the same frame: {names}; "
-            "leave one label map per frame"
-        )
-    return fitting[0]
+    raise DatasetError(
+        "some files hold train ids and others label ids by their names: "
+        + " and ".join(printable(path) for path in examples.values())
+        + f"; keep one kind, or say which with {option}"
+    )
 
 
-def _first(files: dict[str, Path]) -> str:
-    return min(files.values()).name
-
-
-def _listed(names: list[str]) -> str:
-    shown = ", ".join(sorted(names)[:10])
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(printable(name) for name in sorted(names)[:10])
     return shown if len(names) <= 10 else f"{shown} and {len(names) - 10} more"

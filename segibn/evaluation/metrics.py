@@ -110,6 +110,26 @@ def compute_miou(confusion: ArrayLike, policy: str = "cityscapes") -> float:
     return float(np.mean(iou)) if iou.size else float("nan")
 
 
+def nothing_matches(confusion: ArrayLike) -> str:
+    """Say that targets and predictions hardly have a pixel in common; "" if they do.
+
+    Nearly nothing is less than half of what two unrelated maps of these classes would share, or
+    than a quarter of an even guess. Wrong encodings and wrong pairs look like that.
+    """
+    counts, true_positive, per_target, per_pred = _parts(confusion, "cityscapes")
+    total = int(counts.sum())
+    if not total:
+        return "no target pixel is of a class: all of them are ignored, and nothing was scored"
+    share = int(true_positive.sum()) / total
+    chance = float((per_target / total) @ (per_pred / total))
+    if share >= max(chance / 2, 0.25 / len(counts)):
+        return ""
+    return (
+        f"nearly nothing matches: {100 * share:.2f} % of the pixels. Do targets and predictions "
+        "belong together, and are both read in their own encoding and classes?"
+    )
+
+
 def pixel_accuracy(confusion: ArrayLike, policy: str = "cityscapes") -> float:
     """Share of the valid pixels that were predicted right.
 

@@ -20,6 +20,7 @@ from segibn.evaluation.resampling import (
     permutation_test,
 )
 from segibn.evaluation.scores import Scores, json_number
+from segibn.text import printable
 
 _SHOWN = 8
 _TARGET = FIELDS.index("target")
@@ -123,6 +124,7 @@ def compare_runs(
     if a.scores.class_names != b.scores.class_names:
         raise SegibnError(f"{a.title} and {b.title} score different classes")
     warnings = _differing_conditions(a, b, any_conditions, common_frames)
+    warnings += [f"{run.title}: {run.scores.doubt}" for run in (a, b) if run.scores.doubt]
     frames, more = _same_frames(a, b, common_frames)
     policy = a.scores.conditions.policy
     left, right = (frame_counts.counts for frame_counts in frames)
@@ -229,7 +231,7 @@ def _same_frames(
 
 def _listed(names: Sequence[str]) -> str:
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + more
+    return ", ".join(map(printable, names[:_SHOWN])) + more
 
 
 def _plain(row: Difference, p_name: str) -> dict[str, Any]:

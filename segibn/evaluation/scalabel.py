@@ -4,20 +4,23 @@ A file is a list of frames or ``{"frames": [...]}``. A frame has a name and labe
 category and an ``rle``; see ``segibn.files.rle``. NumPy and pycocotools only.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from segibn.errors import DatasetError, ImageFileError
-from segibn.files import list_files, read_json
+from segibn.errors import DatasetError, ImageFileError, SegibnError
+from segibn.files import list_files
 from segibn.files.rle import decode_rle
 from segibn.labels.label_set import IGNORE_INDEX
+from segibn.text import printable, read_small_file
 
-_MAX_PIXELS = 1 << 28
+_MAX_PIXELS = 1 << 26
+_MAX_BYTES = 1 << 29  # of a file; 20,000 frames of drivable area take about a tenth
 _BACKGROUND = "background"  # the model zoo writes it, the toolkit knows no such category
 
 
@@ -58,7 +61,7 @@ class RleFrame:
         return painted
 
 
-def read_rle_frames(path: Path, categories: Sequence[str]) -> dict[str, RleFrame]:
+def read_rle_frames(path: Path, categories: Sequence[str]) -> dict[PurePath, RleFrame]:
     """Read the frames of a JSON file, or of all JSON files of a folder.
 
     Args:
@@ -66,27 +69,29 @@ def read_rle_frames(path: Path, categories: Sequence[str]) -> dict[str, RleFrame
         categories: names that the labels should have; at least one label must have one of them.
 
     Returns:
-        Frame name without its ending -> frame, as the toolkit matches them.
+        Frame name without its ending -> frame; the folders in a name are kept.
 
     Raises:
         DatasetError: no such file, not this format, a frame twice, labels without masks, or no
             label of the categories.
     """
     files = list_files(path, (".json",)) if Path(path).is_dir() else [Path(path)]
-    frames: dict[str, RleFrame] = {}
+    frames: dict[PurePath, RleFrame] = {}
     found: set[str] = set()
     for file in files:
-        for number, frame in enumerate(_frame_list(file)):
+        for number, frame in enumerate(frame_list(file)):
             name, labels = _read_frame(frame, f"{file}, frame {number}")
-            key = PurePosixPath(name).stem
+            key = PurePosixPath(name).with_suffix("")
             if key in frames:
-                raise DatasetError(f"{file}: frame '{key}' is also in {frames[key].source}")
-            frames[key] = RleFrame(f"{file}, frame {name}", labels)
+                raise DatasetError(
+                    f"{file}: frame '{printable(key)}' is also in {frames[key].source}"
+                )
+            frames[key] = RleFrame(f"{file}, frame {printable(name)}", labels)
             found |= {category for category, _ in labels}
     if found - {_BACKGROUND} and not found & set(categories):
         raise DatasetError(
             f"{path}: no label is of a category of this task ({', '.join(categories)}); it has "
-            f"{', '.join(sorted(found)[:8])}"
+            f"{', '.join(printable(name) for name in sorted(found)[:8])}"
         )
     return frames
 
@@ -103,26 +108,44 @@ def _decode(rle: Any, source: str) -> NDArray[np.bool_]:
         raise ImageFileError(f"{source}: {error}") from None
 
 
-def _frame_list(file: Path) -> list[Any]:
-    data = read_json(file)
+def frame_list(file: Path, error: type[SegibnError] = DatasetError) -> list[Any]:
+    """Read the list of frames of a JSON file; what they hold is not looked at.
+
+    Raises:
+        SegibnError: of the kind ``error``: no regular file of at most 512 MiB, not JSON, or no
+            list of frames.
+    """
+    try:
+        data = json.loads(read_small_file(file, _MAX_BYTES, error))
+    except (ValueError, RecursionError) as reason:
+        raise error(
+            f"{printable(file)}: not valid JSON, or cut short ({printable(reason)})"
+        ) from None
     frames = data.get("frames") if isinstance(data, Mapping) else data
     if not isinstance(frames, list):
-        raise DatasetError(f"{file}: expected a list of frames, or an object with 'frames'")
+        raise error(
+            f"{printable(file)}: holds no list of frames: expected that, or an object with 'frames'"
+        )
     return frames
 
 
 def _read_frame(frame: Any, source: str) -> tuple[str, tuple[tuple[str, Any], ...]]:
-    if not isinstance(frame, Mapping) or not isinstance(frame.get("name"), str):
+    name = frame.get("name") if isinstance(frame, Mapping) else None
+    if not isinstance(name, str) or not PurePosixPath(name).name:
         raise DatasetError(f"{source}: expected an object with a 'name'")
+    source = f"{source} ({printable(name)})"
+    listed = frame.get("labels") or ()
+    if not isinstance(listed, list | tuple):
+        raise DatasetError(f"{source}: 'labels' is no list")
     labels = []
-    for label in frame.get("labels") or ():
+    for label in listed:
         if not isinstance(label, Mapping) or not isinstance(label.get("category"), str):
-            raise DatasetError(f"{source} ({frame['name']}): a label without 'category'")
+            raise DatasetError(f"{source}: a label without 'category'")
         if label.get("rle") is not None:
             labels.append((label["category"], label["rle"]))
         elif label.get("poly2d") is not None:
             raise DatasetError(
-                f"{source} ({frame['name']}): a label has a polygon and no mask; use the RLE files "
+                f"{source}: a label has a polygon and no mask; use the RLE files "
                 "(rles/*.json), polygons are not drawn here"
             )
-    return frame["name"], tuple(labels)
+    return name, tuple(labels)

@@ -6,6 +6,7 @@ has the same bits whatever the number of threads, and memory does not grow with 
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from segibn.errors import DatasetError, ImageFileError
+from segibn.errors import DatasetError
 from segibn.evaluation.cityscapes_official import (
     NUM_LABEL_IDS,
     FrameInstances,
@@ -22,13 +23,29 @@ from segibn.evaluation.cityscapes_official import (
     ignored_pixels,
     official_results,
 )
-from segibn.evaluation.confusion import count_pairs, fold_pairs
+from segibn.evaluation.confusion import fold_pairs
+from segibn.evaluation.encodings import (
+    decide_encodings,
+    doubt_of_reading,
+    read_as,
+    read_prediction,
+    readings_of,
+)
 from segibn.evaluation.evaluate import SizeTally
-from segibn.evaluation.matching import FilePair, match_label_maps
-from segibn.evaluation.score_folders import Progress, in_threads
-from segibn.evaluation.scores import Conditions, LabelConfusion, Scores, format_percent
+from segibn.evaluation.file_counts import (
+    Progress,
+    conditions_of,
+    count_maps,
+    in_threads,
+    require_size,
+)
+from segibn.evaluation.frame_pairs import cityscapes_name
+from segibn.evaluation.matching import FilePair, find_label_maps, match_label_maps
+from segibn.evaluation.metrics import policy_named
+from segibn.evaluation.scores import LabelConfusion, Scores, format_percent
 from segibn.files import read_instance_map, read_label_map, write_text
 from segibn.labels.cityscapes import CITYSCAPES
+from segibn.labels.label_set import LabelSet
 
 _LABEL_IDS = "_labelIds"
 _AVERAGES = {
@@ -67,6 +84,7 @@ class CityscapesScores:
     def to_dict(self) -> dict[str, Any]:
         """Return signature, frames and the official results; undefined numbers become None."""
         head = {"signature": self.signature, "version": self.scores.version}
+        head |= {"doubt": self.scores.doubt} if self.scores.doubt else {}
         official: dict[str, Any] = _without_nan(self.official())
         return head | {"frames": list(self.scores.frames)} | official
 
@@ -94,6 +112,8 @@ def score_cityscapes(
     target_dir: Path,
     pred_dir: Path,
     *,
+    target_encoding: str = "auto",
+    pred_encoding: str = "auto",
     instances: bool = True,
     per_image: bool = False,
     evaluation_set: str = "",
@@ -104,7 +124,11 @@ def score_cityscapes(
     Args:
         target_dir: searched with its subfolders for ``*_labelIds.png``, each with its
             ``*_instanceIds.png`` beside it.
-        pred_dir: one PNG of label ids (not train ids) for each target, ``<frame>*.png``.
+        pred_dir: one PNG for each target, ``<frame>*.png``. The script takes label ids only; train
+            ids are counted as the label ids that they stand for.
+        target_encoding: "label_ids", "train_ids" or "auto": what names or values tell, else label
+            ids. Train ids do not tell the ignored labels apart; they count as unlabeled.
+        pred_encoding: the same.
         instances: False leaves instance scores out and needs no instanceIds.
         per_image: add the script's numbers of each image.
         evaluation_set: for the signature; the target folder's name when empty.
@@ -115,60 +139,72 @@ def score_cityscapes(
         ImageFileError: a file is unreadable, or the sizes of a frame's files differ.
         LabelValueError: a value that is no label id 0..33, or no instance id.
     """
-    pairs = match_label_maps(target_dir, pred_dir, "label_ids")
+    given = target_encoding, pred_encoding
+    sides = [
+        find_label_maps(target_dir, "label_ids" if instances else target_encoding),
+        find_label_maps(pred_dir, pred_encoding, "--pred-encoding"),
+    ]
+    pairs = match_label_maps(*sides, name_of=cityscapes_name)
+    encodings = decide_encodings(sides, pairs, CITYSCAPES, given, ("label_ids", "label_ids"))
+    tables = [read_as(CITYSCAPES, encoding) for encoding in encodings]
     if instances:
         _require_instances([pair.target for pair in pairs])
-    counts = np.zeros((NUM_LABEL_IDS, NUM_LABEL_IDS), dtype=np.int64)
+    raw = np.zeros((256, 256), dtype=np.int64)
     sums, tally = InstanceSums(), SizeTally()
     images: dict[str, dict[str, int]] = {}
 
     def count(pair: FilePair) -> tuple[NDArray[Any], FrameInstances | None, tuple[int, int]]:
-        return _count_frame(pair, instances)
+        return _count_frame(pair, tables, instances)
 
     for pair, (frame, objects, size) in zip(pairs, in_threads(count, pairs, progress), strict=True):
-        counts += frame
+        raw += frame
         tally.add(*size)
         if objects is not None:
             sums.add(objects)
         if per_image:
-            images[str(pair.pred)] = ignored_pixels(frame)
-    name = evaluation_set or Path(target_dir).resolve().name
+            images[str(pair.pred)] = ignored_pixels(_by_label_id(frame, tables))
+    readings = readings_of(CITYSCAPES)
     scores = Scores(
-        _fold(counts),
+        fold_pairs(raw, CITYSCAPES.num_classes, *(table.lookup for table in tables)),
         CITYSCAPES.class_names,
-        Conditions(name, "cityscapes", tally.resolution(), inference="files"),
+        conditions_of(target_dir, evaluation_set, "cityscapes", tally),
         tally.num_images,
         frames=tuple(pair.name for pair in pairs),
-        label_confusion=LabelConfusion(tuple(range(NUM_LABEL_IDS)), counts),
+        label_confusion=LabelConfusion(tuple(range(NUM_LABEL_IDS)), _by_label_id(raw, tables)),
+        reading_doubt=doubt_of_reading(raw, readings, readings, encodings),
     )
     return CityscapesScores(scores, sums if instances else None, images)
 
 
 def _count_frame(
-    pair: FilePair, instances: bool
+    pair: FilePair, tables: Sequence[LabelSet], instances: bool
 ) -> tuple[NDArray[np.int64], FrameInstances | None, tuple[int, int]]:
-    """Return (34, 34) counts, objects and (H, W) of one frame; its values are checked."""
+    """Return (256, 256) raw counts, objects and (H, W) of one frame; its values are checked."""
     assert pair.pred is not None
-    target, pred = read_label_map(pair.target), read_label_map(pair.pred)
-    _require_size(pred, pair.pred, target, pair.target)
-    counts = count_pairs(target, pred)
-    if counts[NUM_LABEL_IDS:].any() or counts[:, NUM_LABEL_IDS:].any():
-        CITYSCAPES.to_train_ids(target, pair.target)
-        CITYSCAPES.to_train_ids(pred, pair.pred)  # one of them explains the value
+    target, pred = read_label_map(pair.target), read_prediction(pair.pred)
+    require_size(pred, pair.pred, target, pair.target)
+    counts = count_maps(pair, (target, pred), tables, policy_named("cityscapes"))
     objects = None
     if instances:
         path = _instance_file(pair.target)
         instance_map = read_instance_map(path)
-        _require_size(instance_map, path, target, pair.target)
-        objects = count_instances(instance_map, pred, path)
-    return counts[:NUM_LABEL_IDS, :NUM_LABEL_IDS], objects, target.shape
+        require_size(instance_map, path, target, pair.target)
+        objects = count_instances(instance_map, _label_ids(tables[1])[pred], path)
+    return counts, objects, target.shape
 
 
-def _fold(counts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Fold (34, 34) counts over label ids into the (19, 20) of the classes."""
-    pairs = np.zeros((256, 256), dtype=np.int64)
-    pairs[:NUM_LABEL_IDS, :NUM_LABEL_IDS] = counts
-    return fold_pairs(pairs, CITYSCAPES.num_classes, CITYSCAPES.lookup, CITYSCAPES.lookup)
+def _label_ids(table: LabelSet) -> NDArray[np.uint8]:
+    """(256,) the label id that each value of a table stands for; 0 for what cannot occur."""
+    values = np.arange(256) if table is CITYSCAPES else CITYSCAPES.inverse
+    return np.where(table.lookup < 0, 0, values).astype(np.uint8)
+
+
+def _by_label_id(raw: NDArray[np.int64], tables: Sequence[LabelSet]) -> NDArray[np.int64]:
+    """Turn raw counts, (256, 256), into counts over label ids, (34, 34)."""
+    counts = np.zeros((256, 256), dtype=np.int64)
+    rows, columns = (_label_ids(table) for table in tables)
+    np.add.at(counts, np.ix_(rows, columns), raw)
+    return counts[:NUM_LABEL_IDS, :NUM_LABEL_IDS]
 
 
 def _instance_file(target: Path) -> Path:
@@ -185,17 +221,6 @@ def _require_instances(targets: list[Path]) -> None:
         raise DatasetError(
             f"{missing[0]} {what} ({len(missing)} of {len(targets)} targets); iIoU needs the "
             "official instanceIds, --no-instances leaves it out"
-        )
-
-
-def _require_size(
-    label_map: NDArray[Any], path: Path, target: NDArray[Any], target_path: Path
-) -> None:
-    if label_map.shape != target.shape:
-        height, width = label_map.shape
-        raise ImageFileError(
-            f"{path} is {height}x{width} (H x W), but its target {target_path} is "
-            f"{target.shape[0]}x{target.shape[1]}; write predictions at the target's size"
         )
 
 

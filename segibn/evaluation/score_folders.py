@@ -1,43 +1,46 @@
-"""Scores of label maps on disk: two folders of PNGs in, scores out. Needs no torch.
+"""Scores of label maps on disk: two folders of PNGs in, scores out. Needs no torch."""
 
-Files are read by a few threads (decoding releases the interpreter lock); counts are added in the
-main thread, so memory does not grow with the number of files.
-"""
-
-import os
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from segibn.errors import ImageFileError, LabelValueError
 from segibn.evaluation.boundary import BoundaryCounts
-from segibn.evaluation.confusion import count_pairs, fold_pairs
+from segibn.evaluation.confusion import fold_pairs
 from segibn.evaluation.drivable import NUM_CLASSES, DrivableScores
-from segibn.evaluation.drivable_encoding import SUFFIX_2018, EncodingEvidence, decide_encoding
-from segibn.evaluation.evaluate import SizeTally
-from segibn.evaluation.frame_counts import FrameTally
-from segibn.evaluation.matching import ENCODINGS, FilePair, match_label_maps
-from segibn.evaluation.metrics import Policy, policy_named
-from segibn.evaluation.scores import Conditions, LabelConfusion, Scores
-from segibn.files import read_label_map
-from segibn.labels.catalog import label_set_for
-from segibn.labels.label_set import IGNORE_INDEX, Label, LabelSet
-
-SEMSEG_TABLES = {"cityscapes": "cityscapes", "bdd100k": "bdd100k_semseg", "camvid": "camvid"}
-"""Name on the command line -> data set whose table and classes are used."""
-
-Progress = Callable[[int, int], None]
-"""Called after each file with (files done, files in all)."""
-
-_MAX_THREADS = 8
-# The three raw values of either drivable encoding, as a table that only checks.
-_DRIVABLE_VALUES = LabelSet(
-    "bdd100k_drivable", tuple(Label(str(value), value, value, (value, 0, 0)) for value in range(3))
+from segibn.evaluation.encodings import (
+    decide_encodings,
+    doubt_of_reading,
+    read_as,
+    readings_of,
 )
+from segibn.evaluation.evaluate import SizeTally
+from segibn.evaluation.file_counts import (
+    DRIVABLE_VALUES,
+    Progress,
+    RawCounts,
+    conditions_of,
+    count_maps,
+    in_threads,
+    read_pair,
+)
+from segibn.evaluation.frame_counts import FrameTally
+from segibn.evaluation.matching import FilePair, find_label_maps, match_label_maps
+from segibn.evaluation.metrics import policy_named
+from segibn.evaluation.scores import LabelConfusion, Scores
+from segibn.labels.catalog import label_set_for
+from segibn.labels.drivable_encoding import DRIVABLE_ENCODINGS, decide_drivable_encoding
+from segibn.labels.label_set import IGNORE_INDEX, LabelSet
+
+SEMSEG_TABLES = {"cityscapes": "cityscapes", "bdd100k": "bdd100k_semseg", "camvid": "camvid"} | {
+    name: name
+    for name in (
+        *("acdc", "dark_zurich", "foggy_cityscapes", "gta5", "idd", "kitti", "mapillary/rein"),
+        *("mapillary/robustnet", "nighttime_driving", "synthia", "urbansyn", "wilddash2"),
+    )
+}
+"""Name on the command line -> data set (and label map) whose table and classes are used."""
 
 
 def score_semseg(
@@ -45,7 +48,8 @@ def score_semseg(
     pred_dir: Path,
     labels: str = "cityscapes",
     *,
-    encoding: str = "train_ids",
+    target_encoding: str = "auto",
+    pred_encoding: str = "auto",
     policy: str = "cityscapes",
     evaluation_set: str = "",
     boundary: bool = False,
@@ -54,11 +58,12 @@ def score_semseg(
     """Score a folder of predicted label maps against a folder of ground truth.
 
     Args:
-        target_dir: searched with its subfolders; files matched by frame name.
+        target_dir: searched with its subfolders; for what is one frame see ``matching``.
         pred_dir: the same.
         labels: key in ``SEMSEG_TABLES``.
-        encoding: "train_ids" (class indices and 255) or "label_ids" (the data set's own values;
-            the counts over those are kept too).
+        target_encoding: "train_ids" (class indices and 255), "label_ids" (the data set's own
+            values), or "auto": what names or values tell, else as in ``default_encoding``.
+        pred_encoding: the same. Where both sides hold label ids, the counts over those are kept.
         policy: key in ``metrics.POLICIES``. "bdd100k" counts a missing prediction and unknown
             predicted values as void; with "cityscapes" they are errors.
         evaluation_set: for the signature; the target folder's name when empty.
@@ -70,46 +75,60 @@ def score_semseg(
         ImageFileError: a file is unreadable, or the sizes of a pair differ.
         LabelValueError: a file holds a value outside the table.
     """
-    if encoding not in ENCODINGS:
-        raise ValueError(f"unknown encoding {encoding!r}; choose one of {', '.join(ENCODINGS)}")
     rules = policy_named(policy)
-    own_table = label_set_for(SEMSEG_TABLES[labels])
-    table = own_table if encoding == "label_ids" else _train_id_table(own_table)
-    k = table.num_classes
-    pred_lookup = np.where(table.lookup < 0, IGNORE_INDEX, table.lookup)
-    values = np.flatnonzero(table.lookup >= 0)
-    confusion = np.zeros((k, k + 1), dtype=np.int64)
-    by_value = np.zeros((values.size, values.size), dtype=np.int64)
+    own_table = semseg_table(labels)
+    sides = [
+        find_label_maps(target_dir, target_encoding, "--target-encoding"),
+        find_label_maps(pred_dir, pred_encoding, "--pred-encoding"),
+    ]
+    pairs = match_label_maps(*sides, missing_allowed=rules.missing_prediction_is_void)
+    encodings = decide_encodings(sides, pairs, own_table, (target_encoding, pred_encoding))
+    tables = [read_as(own_table, encoding) for encoding in encodings]
+    k = own_table.num_classes
+    lookups = [np.where(table.lookup < 0, IGNORE_INDEX, table.lookup) for table in tables]
+    raw = RawCounts()
     tally, by_frame, edges = SizeTally(), FrameTally(k), BoundaryCounts(k)
 
-    def count(
-        pair: FilePair,
-    ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any] | int, tuple[int, int]]:
-        maps = _read_pair(pair)
-        raw = _count_maps(pair, maps, table, rules)
-        folded = fold_pairs(raw, k, table.lookup, pred_lookup)
-        edge_counts = edges.counts_of(*(pred_lookup[m] for m in maps)) if boundary else 0
-        return folded, raw[np.ix_(values, values)], edge_counts, maps[0].shape
+    def count(pair: FilePair) -> tuple[Any, NDArray[Any], NDArray[Any] | int, tuple[int, int]]:
+        maps = read_pair(pair, tables[0].storage)
+        counts = count_maps(pair, maps, tables, rules)
+        classes = (lookup[values] for lookup, values in zip(lookups, maps, strict=True))
+        edge_counts = edges.counts_of(*classes) if boundary else 0
+        return raw.packed(counts), fold_pairs(counts, k, *lookups), edge_counts, maps[0].shape
 
-    pairs = match_label_maps(target_dir, pred_dir, encoding, rules.missing_prediction_is_void)
     for pair, counts in zip(pairs, in_threads(count, pairs, progress), strict=True):
-        folded, raw, edge_counts, size = counts
-        confusion += folded
-        by_value += raw
+        pixels, folded, edge_counts, size = counts
+        raw.add(pixels)
         edges.counts += edge_counts
         by_frame.add(pair.name, folded)
         tally.add(*size)
-    label_confusion = LabelConfusion(tuple(values.tolist()), by_value)
+    readings = readings_of(own_table)
     return Scores(
-        confusion,
-        table.class_names,
-        _conditions(target_dir, evaluation_set, policy, tally),
+        fold_pairs(raw.counts, k, *lookups),
+        own_table.class_names,
+        conditions_of(target_dir, evaluation_set, policy, tally),
         tally.num_images,
         frames=tuple(pair.name for pair in pairs),
-        label_confusion=label_confusion if encoding == "label_ids" else None,
+        label_confusion=_label_confusion(raw.counts, own_table, encodings),
         frame_counts=by_frame.collect(),
-        details={"boundary": edges.to_dict(table.class_names)} if boundary else {},
+        details={"boundary": edges.to_dict(own_table.class_names)} if boundary else {},
+        reading_doubt=doubt_of_reading(raw.counts, readings, readings, encodings),
     )
+
+
+def semseg_table(labels: str) -> LabelSet:
+    """Return the table of a key in ``SEMSEG_TABLES``."""
+    dataset, _, label_map = SEMSEG_TABLES[labels].partition("/")
+    return label_set_for(dataset, label_map=label_map or None)
+
+
+def _label_confusion(
+    raw: NDArray[np.int64], table: LabelSet, encodings: tuple[str, str]
+) -> LabelConfusion | None:
+    if encodings != ("label_ids", "label_ids"):
+        return None
+    values = np.flatnonzero(table.lookup >= 0)
+    return LabelConfusion(tuple(values.tolist()), raw[np.ix_(values, values)])
 
 
 def score_drivable(
@@ -123,144 +142,73 @@ def score_drivable(
 ) -> DrivableScores:
     """Score a folder of predicted drivable maps under the four definitions.
 
-    The encodings are decided after counting, from the values of all files together.
-
     Args:
-        target_dir: searched with its subfolders; files matched by frame name.
+        target_dir: searched with its subfolders; for what is one frame see ``matching``.
         pred_dir: the same; every target needs its prediction.
-        target_encoding: "auto", "2018" or "2021"; checked against the data.
-        pred_encoding: "auto", "2018" or "2021".
+        target_encoding: "auto", "2018" or "2021"; see ``labels.drivable_encoding``.
+        pred_encoding: the same.
         evaluation_set: for the signature; the target folder's name when empty.
         progress: see ``Progress``.
 
     Raises:
-        DatasetError: folders, names or pairing are wrong, or an encoding contradicts the data.
+        DatasetError: folders, names or pairing are wrong, or an encoding cannot be told.
         ImageFileError: a file is unreadable, or the sizes of a pair differ.
         LabelValueError: a file holds a value other than 0, 1, 2.
     """
-    pairs = match_label_maps(target_dir, pred_dir)
+    sides = [find_label_maps(folder) for folder in (target_dir, pred_dir)]
+    pairs = match_label_maps(*sides)
     strict = policy_named("cityscapes")
+    tables = [DRIVABLE_VALUES] * 2
     by_pair: list[NDArray[np.int64]] = []
     tally = SizeTally()
 
     def count(pair: FilePair) -> tuple[NDArray[Any], tuple[int, int]]:
-        maps = _read_pair(pair)
-        counts = _count_maps(pair, maps, _DRIVABLE_VALUES, strict)
+        maps = read_pair(pair)
+        counts = count_maps(pair, maps, tables, strict)
         return counts[:NUM_CLASSES, :NUM_CLASSES].copy(), maps[0].shape
 
     for counts, size in in_threads(count, pairs, progress):
         by_pair.append(counts)
         tally.add(*size)
-    raw = np.sum(by_pair, axis=0)
-    targets = _evidence(target_dir, "target", raw.sum(axis=1), [pair.target for pair in pairs])
-    preds = _evidence(pred_dir, "pred", raw.sum(axis=0), [pair.pred for pair in pairs if pair.pred])
-    decided = decide_encoding(targets, target_encoding), decide_encoding(preds, pred_encoding)
-    order = [_raw_values_in_2018_order(encoding) for encoding in decided]
+    decided = [
+        decide_drivable_encoding(paths, given, option=f"--{role}-encoding")
+        for paths, given, role in (
+            ([pair.target for pair in pairs], target_encoding, "target"),
+            ([pair.pred for pair in pairs if pair.pred], pred_encoding, "pred"),
+        )
+    ]
+    years = decided[0].encoding, decided[1].encoding
+    order = [_raw_values_in_2018_order(year) for year in years]
     by_frame = FrameTally(NUM_CLASSES)
     confusion = np.zeros((NUM_CLASSES, NUM_CLASSES + 1), dtype=np.int64)
     for pair, counts in zip(pairs, by_pair, strict=True):
         ordered = np.pad(counts[np.ix_(*order)], ((0, 0), (0, 1)))  # no prediction is void
         confusion += ordered
         by_frame.add(pair.name, ordered)
-    doubt = ""
-    if preds.from_data != decided[1]:
-        doubt = f"{preds.describe()}: is it really the {decided[1]} encoding?"
-    conditions = _conditions(target_dir, evaluation_set, strict.name, tally)
-    class_names = label_set_for("bdd100k_drivable", encoding="2018").class_names
+    readings = drivable_readings()
+    raw = np.zeros((256, 256), np.int64)
+    raw[:NUM_CLASSES, :NUM_CLASSES] = np.sum(by_pair, axis=0)
+    doubts = [one.doubt for one in decided] + [doubt_of_reading(raw, readings, readings, years)]
     scores = Scores(
         confusion,
-        class_names,
-        conditions,
+        label_set_for("bdd100k_drivable", encoding="2018").class_names,
+        conditions_of(target_dir, evaluation_set, strict.name, tally),
         tally.num_images,
         frames=tuple(pair.name for pair in pairs),
         frame_counts=by_frame.collect(),
+        reading_doubt="; ".join(filter(None, doubts)),
     )
-    return DrivableScores(scores, *decided, doubt)
+    return DrivableScores(scores, *years)
 
 
-def count_pair(
-    pair: FilePair, table: LabelSet, rules: Policy
-) -> tuple[NDArray[np.int64], tuple[int, int]]:
-    """Count raw value pairs of one frame and check its values; (256, 256) and (H, W)."""
-    maps = _read_pair(pair)
-    return _count_maps(pair, maps, table, rules), maps[0].shape
-
-
-def _read_pair(pair: FilePair) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Read target and prediction, (H, W) each; a missing prediction is all void."""
-    target = read_label_map(pair.target)
-    pred = np.full_like(target, IGNORE_INDEX) if pair.pred is None else read_label_map(pair.pred)
-    if pred.shape != target.shape:
-        raise ImageFileError(
-            f"{pair.pred} is {_size(pred)}, but its target {pair.target} is {_size(target)}; write "
-            "predictions at the target's size"
-        )
-    return target, pred
-
-
-def _count_maps(
-    pair: FilePair, maps: tuple[NDArray[Any], NDArray[Any]], table: LabelSet, rules: Policy
-) -> NDArray[np.int64]:
-    """Count raw value pairs of one frame, (256, 256), and check its values."""
-    counts = count_pairs(*maps)
-    is_unknown = table.lookup < 0
-    if counts[is_unknown].any():
-        _raise_for_values(maps[0], table, pair.target)
-    if counts[:, is_unknown].any() and not rules.folds_unknown_predictions:
-        _raise_for_values(maps[1], table, pair.pred)
-    return counts
-
-
-def _raise_for_values(label_map: NDArray[np.uint8], table: LabelSet, path: Path | None) -> None:
-    """Let the table explain which values it does not know, and add what to try."""
-    try:
-        table.to_train_ids(label_map, path or "label map")
-    except LabelValueError as error:
-        if table is _DRIVABLE_VALUES:
-            raise
-        hint = "--encoding says whether files hold train ids or the data set's own label ids"
-        raise LabelValueError(f"{error} ({hint})") from None
-
-
-def in_threads(
-    count: Callable[[Any], Any], pairs: Sequence[Any], progress: Progress | None
-) -> Iterator[Any]:
-    """Yield ``count(pair)`` in order; an error cancels what has not started."""
-    workers = min(_MAX_THREADS, os.cpu_count() or 1, len(pairs))
-    with ThreadPoolExecutor(workers) as pool:
-        for done, result in enumerate(pool.map(count, pairs), start=1):
-            yield result
-            if progress is not None:
-                progress(done, len(pairs))
-
-
-def _train_id_table(table: LabelSet) -> LabelSet:
-    """Make the table of files that hold train ids themselves: 0..K-1 and 255."""
-    rows = [
-        Label(info.name, train_id, train_id, info.color)
-        for train_id, info in enumerate(table.classes)
-    ]
-    rows.append(Label("ignored", IGNORE_INDEX, IGNORE_INDEX, (0, 0, 0)))
-    return LabelSet(f"{table.name} train ids", tuple(rows))
+def drivable_readings() -> dict[str, NDArray[np.integer]]:
+    """Return how drivable maps are read in each encoding: year -> lookup."""
+    return {
+        year: label_set_for("bdd100k_drivable", encoding=year).lookup for year in DRIVABLE_ENCODINGS
+    }
 
 
 def _raw_values_in_2018_order(encoding: str) -> list[int]:
     """Return the raw values that stand for background, direct and alternative."""
     inverse = label_set_for("bdd100k_drivable", encoding=encoding).inverse
     return [int(value) for value in inverse[:NUM_CLASSES]]
-
-
-def _conditions(target_dir: Path, evaluation_set: str, policy: str, tally: SizeTally) -> Conditions:
-    name = evaluation_set or Path(target_dir).resolve().name
-    return Conditions(name, policy, tally.resolution(), inference="files")
-
-
-def _evidence(
-    folder: Path, role: str, pixels_per_value: NDArray[np.int64], paths: Sequence[Path]
-) -> EncodingEvidence:
-    suffixed = all(path.stem.endswith(SUFFIX_2018) for path in paths)
-    return EncodingEvidence(str(folder), role, pixels_per_value, suffixed)
-
-
-def _size(label_map: NDArray[Any]) -> str:
-    return f"{label_map.shape[0]}x{label_map.shape[1]} (H x W)"

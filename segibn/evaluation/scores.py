@@ -5,7 +5,7 @@ printed table and in the one-line signature.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -15,16 +15,18 @@ from numpy.typing import NDArray
 import segibn
 from segibn.errors import SegibnError
 from segibn.evaluation.class_scores import rates
-from segibn.evaluation.frame_counts import FrameCounts, class_counts
+from segibn.evaluation.frame_counts import FrameCounts, class_counts, counts_from
 from segibn.evaluation.metrics import (
     averaged_classes,
     class_accuracy,
     compute_iou,
     compute_miou,
     mean_class_accuracy,
+    nothing_matches,
     pixel_accuracy,
     policy_named,
 )
+from segibn.text import printable
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,8 @@ class Scores:
     ``boundary.BoundaryCounts``), "calibration" (see ``calibration.Calibration``)."""
     version: str = field(default=segibn.__version__)
     """Version of segibn that counted."""
+    reading_doubt: str = ""
+    """Why the files may not hold what they were read as; see ``encodings``."""
 
     def __post_init__(self) -> None:
         """Check that names, counts and policy belong together."""
@@ -121,6 +125,11 @@ class Scores:
         """Precision, F1, frequency-weighted and per-image mIoU; see ``class_scores.rates``."""
         by_frame = None if self.frame_counts is None else self.frame_counts.counts
         return rates(class_counts(self.confusion), self.conditions.policy, by_frame)
+
+    @property
+    def doubt(self) -> str:
+        """Why the score is probably not what was meant; empty where nothing speaks against it."""
+        return self.reading_doubt or nothing_matches(self.confusion)
 
     @property
     def signature(self) -> str:
@@ -168,6 +177,8 @@ class Scores:
             "class_names": list(self.class_names),
             "confusion": self.confusion.tolist(),
         }
+        if self.doubt:
+            own["doubt"] = self.doubt
         if self.frames:
             own["frames"] = list(self.frames)
         if self.label_confusion is not None:
@@ -195,25 +206,31 @@ class Scores:
         """
         try:
             given = dict(data["conditions"])
-            given["scales"] = tuple(given["scales"])
+            scales, flip = tuple(map(float, given.pop("scales"))), bool(given.pop("flip"))
+            conditions = Conditions(
+                **dict(zip(given, _texts(given.values()), strict=True)), scales=scales, flip=flip
+            )
             by_label = None
             if "label_confusion" in data:
-                counts = np.array(data["label_confusion"], dtype=np.int64)
-                by_label = LabelConfusion(tuple(data["label_ids"]), counts)
-            names, by_frame = tuple(data["class_names"]), data.get("frame_counts")
+                label_ids = tuple(counts_from(data["label_ids"]).tolist())
+                by_label = LabelConfusion(label_ids, counts_from(data["label_confusion"]))
+            names, by_frame = _texts(data["class_names"]), data.get("frame_counts")
             return cls(
-                confusion=np.array(data["confusion"], dtype=np.int64),
+                confusion=counts_from(data["confusion"]),
                 class_names=names,
-                conditions=Conditions(**given),
+                conditions=conditions,
                 num_images=int(data["num_images"]),
-                frames=tuple(data.get("frames", ())),
+                frames=tuple(map(str, data.get("frames", ()))),
                 label_confusion=by_label,
                 frame_counts=by_frame and FrameCounts.from_dict(by_frame, len(names)),
                 details=dict(data.get("details", {})),
-                version=str(data["version"]),
+                version=_texts([data["version"]])[0],
+                reading_doubt=_texts([data.get("doubt", "")])[0],
             )
-        except (AttributeError, LookupError, TypeError, ValueError) as error:
-            raise SegibnError(f"{source} is not a segibn scores file: {error}") from error
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            raise SegibnError(
+                f"{source} is not a segibn scores file: {printable(error)}"
+            ) from error
 
     def with_frames(self, names: Sequence[str]) -> "Scores":
         """Return a copy that says which frames were counted."""
@@ -248,6 +265,15 @@ class Scores:
 
     def _averaged(self) -> NDArray[np.bool_]:
         return averaged_classes(self.confusion, self.conditions.policy)
+
+
+def _texts(values: Iterable[object]) -> tuple[str, ...]:
+    """Return texts of a file that are safe to print; a ValueError for anything else."""
+    texts = tuple(values)
+    for text in texts:
+        if not isinstance(text, str) or printable(text) != text:
+            raise ValueError(f"{printable(repr(text)[:80])} is no text, or not printable")
+    return tuple(map(str, texts))
 
 
 def json_number(value: float) -> float | None:

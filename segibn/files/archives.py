@@ -193,7 +193,10 @@ def _overlapping(infos: list[zipfile.ZipInfo]) -> set[int]:
 
 def _require_small_directory(path: Path, limits: ZipLimits) -> None:
     """Raise SegibnError before zipfile loads a directory that would fill the memory."""
-    size = path.stat().st_size
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise SegibnError(f"{path} is no regular file; give a zip")
+    size = status.st_size
     with path.open("rb") as file:
         start = max(0, size - _END.size - _MAX_COMMENT)
         file.seek(start)

@@ -113,7 +113,7 @@ def read_json(path: Path) -> Any:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise SegibnError(f"{path}: cannot be read ({error.strerror})") from error
-    except ValueError as error:  # malformed JSON, or not UTF-8
+    except (ValueError, RecursionError) as error:  # malformed, nested deeply, or not UTF-8
         raise SegibnError(f"{path}: not valid JSON ({error})") from error
 
 

@@ -1,13 +1,16 @@
 """How frames reach a network in prediction: what is asked for, and how a signature says it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from segibn.errors import ConfigError
 from segibn.models.windows import BLENDINGS
+from segibn.text import printable
 
 PRECISIONS = ("float32", "bfloat16", "float16")
 Size = tuple[int, int]
+_MOST_STRETCH = 1.6  # of proportions; 4:3 seen as 2:1 is 1.5
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,33 @@ class InferenceOptions:
             return self.input_height, max(1, round(frame[1] * self.input_height / frame[0]))
         return self.input_size or frame
 
+    def require_upright(self, frames: Sequence[Size], of: object) -> None:
+        """Refuse an input size that is far from the proportions of all frames and fits turned.
+
+        Args:
+            frames: (H, W) of some of them.
+            of: where they are from, for the message.
+
+        Raises:
+            ConfigError: height and width were probably given in the other order.
+        """
+        given = self.input_size
+        if given is None or not frames or not all(_is_turned(given, frame) for frame in frames):
+            return
+        (height, width), (high, wide) = given, frames[0]
+        raise ConfigError(
+            f"input size {height}x{width} is height x width, {height} high and {width} wide, but "
+            f"the frames of {printable(of)} are {high} high and {wide} wide: did you mean "
+            f"--input-size {width}x{height} (in a config evaluation.input_size: "
+            f"[{width}, {height}])?"
+        )
+
+    def describe_size(self, frame: Size) -> str:
+        """Say in words at which size a frame of (H, W) is seen."""
+        seen = "{}x{}".format(*self.size_for(frame))
+        seen += "" if self.window is None else " in windows of {}x{}".format(*self.window)
+        return "frames of {}x{} are seen at ".format(*frame) + f"{seen} (H x W)"
+
     @property
     def num_views(self) -> int:
         """How often each network sees a frame: once for each scale, twice with ``flip``."""
@@ -115,3 +145,15 @@ class InferenceOptions:
         own |= {"input_height": self.input_height, "blending": self.blending}
         own |= {"scales": list(self.scales), "flip": self.flip}
         return own | {"precision": self.precision, "batch_size": self.batch_size}
+
+
+def _is_turned(size: Size, frame: Size) -> bool:
+    """Whether a size stretches a frame much, and less with its height and width exchanged."""
+    stretches = [
+        max(ratio, 1 / ratio)
+        for ratio in (
+            size[0] / size[1] * frame[1] / frame[0],
+            size[1] / size[0] * frame[1] / frame[0],
+        )
+    ]
+    return stretches[0] > max(_MOST_STRETCH, stretches[1])

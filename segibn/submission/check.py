@@ -88,7 +88,8 @@ def check_submission(
         entries = _known_entries(entries, form, expected, findings)
         good, pixels = _read_maps(entries, form, scorer, findings, progress)
     scores, why_not = (None, "") if scorer is None else scorer.result()
-    notes = doubts_about(form, pixels) + ([why_not] if why_not else [])
+    doubts = [why_not, "" if scores is None else scores.doubt]
+    notes = doubts_about(form, pixels) + [doubt for doubt in doubts if doubt]
     shown = shown_as or str(path)
     return Report(shown, form, expected, good, findings.faults, notes, scores)
 

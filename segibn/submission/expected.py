@@ -3,6 +3,7 @@
 In: a format and one of these. Out: ``Expected``.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -10,11 +11,10 @@ from pathlib import Path, PurePosixPath
 from segibn.errors import SubmissionError
 from segibn.files import image_size, list_files
 from segibn.submission.format import Format, Size
-from segibn.text import LIST_LIMIT, list_entries, read_small_text
+from segibn.text import LIST_LIMIT, counted, list_entries, printable, read_small_text
 
 _IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
 _SHOWN = 5
-
 
 @dataclass(frozen=True)
 class Expected:
@@ -47,7 +47,9 @@ def expect_test_set(form: Format, size: Size | None = None) -> Expected:
 
 
 def expect_list(form: Format, path: Path, size: Size | None = None) -> Expected:
-    """Expect the frames of a list: one a line, a key or an image's name; ``#`` starts a comment.
+    """Expect the frames of a list: one a line, a key or an image's name.
+
+    ``#`` begins a comment at the start of a line or after a blank.
 
     Raises:
         SubmissionError: no such file, no frame in it, one twice, or a line that names none.
@@ -56,12 +58,13 @@ def expect_list(form: Format, path: Path, size: Size | None = None) -> Expected:
     keys, bad = _keys_of(form, names)
     if bad:
         raise SubmissionError(
-            f"{path}: {len(bad)} lines name no frame of {form.title} ({form.key_form}): "
-            f"{shorten(bad)}"
+            f"{path}: {counted(len(bad), 'line names', 'lines name')} no frame of {form.title} "
+            f"({form.key_form}): {shorten(bad)}"
         )
-    if not keys or len(set(keys)) != len(keys):
-        problem = "names a frame twice" if keys else "names no frame"
-        raise SubmissionError(f"{path}: {problem}; write one a line")
+    if not keys:
+        raise SubmissionError(f"{path}: names no frame; write one a line")
+    if twice := [key for key, times in Counter(keys).items() if times > 1]:
+        raise SubmissionError(f"{path}: names a frame twice: {shorten(twice)}")
     shown = size or form.size
     return Expected(str(path), len(keys), dict.fromkeys(keys, shown), shown)
 
@@ -121,7 +124,7 @@ def require_frames(found: Iterable[str], expected: Expected) -> None:
 def shorten(names: Sequence[str], count: int | None = None) -> str:
     """List the first few names and how many more there are; odd characters are escaped."""
     total = len(names) if count is None else count
-    shown = [name if name.isprintable() else ascii(name) for name in names[:_SHOWN]]
+    shown = [printable(name) for name in names[:_SHOWN]]
     more = f" and {total - _SHOWN} more" if total > _SHOWN else ""
     return ", ".join(shown) + more
 

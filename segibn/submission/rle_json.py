@@ -14,14 +14,13 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from segibn.errors import ImageFileError, SubmissionError
+from segibn.evaluation.scalabel import frame_list
 from segibn.files.rle import decode_rle, encode_rle
 from segibn.labels.label_set import IGNORE_INDEX
 from segibn.submission.entry import Entry, Load
 from segibn.submission.expected import Expected
 from segibn.submission.format import Format, Size
 from segibn.submission.report import Findings
-
-_MAX_BYTES = 1 << 29  # of the whole file; 20,000 frames of drivable area take about a tenth
 
 
 def frame_to_json(key: str, train_ids: np.ndarray, form: Format) -> dict[str, Any]:
@@ -130,7 +129,7 @@ def rle_entries(
     Raises:
         SubmissionError: not JSON, not a list of frames, or larger than 512 MiB.
     """
-    for position, frame in enumerate(_frames_of(path)):
+    for position, frame in enumerate(frame_list(path, SubmissionError)):
         name = frame.get("name") if isinstance(frame, dict) else None
         if not isinstance(name, str):
             findings.add("frames without a name", f"number {position}")
@@ -148,21 +147,6 @@ def _loader(labels: object, form: Format, size: Size | None) -> Load:
         return examine_frame(labels, form, size)
 
     return load
-
-
-def _frames_of(path: Path) -> list[Any]:
-    try:
-        if path.stat().st_size > _MAX_BYTES:
-            raise SubmissionError(f"{path}: larger than {_MAX_BYTES} bytes, which are not read")
-        content = json.loads(path.read_bytes())
-    except OSError as error:
-        raise SubmissionError(f"{path}: cannot be read ({error.strerror})") from None
-    except (ValueError, RecursionError) as error:
-        raise SubmissionError(f"{path}: not valid JSON, or cut short ({error})") from None
-    frames = content.get("frames") if isinstance(content, dict) else content
-    if not isinstance(frames, list):
-        raise SubmissionError(f"{path}: holds no list of frames")
-    return frames
 
 
 def _is_line_of(line: bytes, key: str, is_first: bool) -> bool:

@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 from segibn.errors import DatasetError
 from segibn.evaluation.confusion import count_pairs, fold_pairs
 from segibn.evaluation.drivable import NUM_CLASSES, DrivableScores
-from segibn.evaluation.drivable_encoding import SUFFIX_2018, EncodingEvidence, decide_encoding
+from segibn.evaluation.encodings import doubt_of_reading, readings_of
 from segibn.evaluation.evaluate import SizeTally
 from segibn.evaluation.matching import index_label_maps
+from segibn.evaluation.score_folders import drivable_readings
 from segibn.evaluation.scores import Conditions, LabelConfusion, Scores
 from segibn.labels.catalog import label_set_for
+from segibn.labels.drivable_encoding import decide_drivable_encoding
 from segibn.labels.label_set import IGNORE_INDEX
 from segibn.submission.expected import Expected, shorten
 from segibn.submission.format import Format, Size
@@ -134,6 +136,8 @@ class LocalScorer:
         if self._form.targets == "label_ids":
             by_label = LabelConfusion(tuple(self._values.tolist()), self._counts[:, :-1])
         policy = "bdd100k" if self._form.missing_is_void else "cityscapes"
+        readings = readings_of(labels)
+        chosen = (self._form.targets, self._form.targets)
         return Scores(
             fold_pairs(pairs, k, lookup, lookup),
             labels.class_names,
@@ -141,24 +145,30 @@ class LocalScorer:
             self._tally.num_images,
             frames=tuple(sorted(self._targets)),
             label_confusion=by_label,
+            reading_doubt=doubt_of_reading(pairs, readings, readings, chosen),
         )
 
     def _drivable(self) -> DrivableScores:
-        has_suffix = all(path.stem.endswith(SUFFIX_2018) for path in self._targets.values())
-        pixels = self._counts.sum(axis=1)
-        evidence = EncodingEvidence(str(self._folder), "target", pixels, has_suffix)
-        encoding = decide_encoding(evidence, self._encoding)
+        decided = decide_drivable_encoding(
+            list(self._targets.values()), self._encoding, option="--target-encoding"
+        )
+        encoding = decided.encoding
         own = "2018" if self._form.labels == label_set_for(_DRIVABLE, encoding="2018") else "2021"
         rows, columns = (
             label_set_for(_DRIVABLE, encoding=name).inverse[:NUM_CLASSES].tolist()
             for name in (encoding, own)
         )
+        raw = np.zeros((256, 256), np.int64)
+        raw[:NUM_CLASSES, :NUM_CLASSES] = self._counts[:, :-1]
+        readings = drivable_readings()
+        doubts = [decided.doubt, doubt_of_reading(raw, readings, readings, (encoding, own))]
         scores = Scores(
             self._counts[np.ix_(rows, [*columns, NUM_CLASSES])],
             label_set_for(_DRIVABLE, encoding="2018").class_names,
             self._conditions("cityscapes"),
             self._tally.num_images,
             frames=tuple(sorted(self._targets)),
+            reading_doubt="; ".join(filter(None, doubts)),
         )
         return DrivableScores(scores, encoding, own)
 

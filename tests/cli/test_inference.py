@@ -124,3 +124,49 @@ def test_ways_are_compared_in_one_table(runs, datasets, tmp_path, recipe, capsys
     assert "- views: `infer:whole|scales:0.75,1.0|flip:yes`" in table
     assert table in capsys.readouterr().out
     assert read_json(out / "conditions.json")["ways"]["views"]["scales"] == [0.75, 1.0]
+
+
+VERBS = {
+    "evaluate": (evaluate, ["RUN"]),
+    "cross-domain": (cross_domain, ["RUN", "--on", "camvid:val"]),
+    "compare-inference": (compare_inference, ["RUN", "--on", "camvid:val", "--recipes", "RECIPE"]),
+    "predict": (predict, ["RUN", "IMAGES", "--output", "OUT"]),
+}
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_size_given_as_width_by_height_is_refused_before_anything_is_written(
+    runs, datasets, tmp_path, recipe, verb
+):
+    module, words = VERBS[verb]
+    out = tmp_path / "out"
+    places = {"RUN": runs[0], "RECIPE": recipe, "IMAGES": datasets / "camvid/val", "OUT": out}
+    argv = [str(places.get(word, word)) for word in words] + ["--device", "cpu"]
+    argv += [] if verb == "predict" else ["--datasets", str(datasets)]
+    with pytest.raises(ConfigError) as refused:  # the frames are 48 high and 64 wide
+        module.main([*argv, "--input-size", "64x48"])
+    for part in ("64 high and 48 wide", "48 high and 64 wide", "mean --input-size 48x64"):
+        assert part in str(refused.value)
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("size", "frames", "is_refused"),
+    [
+        ((1024, 512), [(1024, 2048)], True),
+        ((512, 1024), [(1024, 2048)], False),
+        ((768, 768), [(720, 1280)], False),
+        ((512, 1024), [(375, 1242)], False),  # KITTI: flatter, but not turned
+        ((640, 480), [(720, 1280)], True),
+        ((512, 1024), [(1280, 720)], True),  # a telephone held upright
+        ((512, 1024), [(1280, 720), (720, 1280)], False),  # some of them fit
+        (None, [(720, 1280)], False),
+    ],
+)
+def test_only_a_size_that_fits_turned_is_refused(size, frames, is_refused):
+    options = InferenceOptions(input_size=size)
+    if is_refused:
+        with pytest.raises(ConfigError, match=f"--input-size {size[1]}x{size[0]} "):
+            options.require_upright(frames, "a folder")
+    else:
+        options.require_upright(frames, "a folder")

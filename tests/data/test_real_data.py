@@ -12,8 +12,8 @@ from segibn.data.build import build_eval_frames, build_label_set, index_dataset
 from segibn.data.dataset import SegmentationDataset, load_arrays
 from segibn.data.disk_cache import open_disk_cache
 from segibn.data.disk_cache_build import CacheJob, build
-from segibn.data.encoding import detect_drivable_encoding
 from segibn.data.transforms import TrainTransform
+from segibn.labels.drivable_encoding import Decision, decide_drivable_encoding
 
 pytestmark = pytest.mark.real_data
 
@@ -53,7 +53,7 @@ def test_every_single_real_drivable_map_tells_its_encoding(real_data: Path, spli
     samples = index_dataset(DatasetConfig(name="bdd100k_drivable", split=split), real_data)
     for sample in samples[::8]:
         assert sample.target is not None
-        assert detect_drivable_encoding([sample.target]) == "2018"
+        assert decide_drivable_encoding([sample.target]) == Decision("2018")
 
 
 def test_test_frames_of_the_challenge_have_no_labels(real_data: Path) -> None:

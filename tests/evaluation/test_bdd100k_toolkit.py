@@ -102,10 +102,14 @@ def test_drivable_of_the_toolkit_is_definition_c(tmp_path: Path):
     assert found == pytest.approx(100 * drivable_miou(in_2018)["C"], rel=1e-15)
 
 
-def test_drivable_targets_of_the_2018_encoding_are_refused(tmp_path: Path):
-    gt = write_masks(tmp_path / "gt", [np.array([[0, 0, 0, 1, 2]])])
-    with pytest.raises(DatasetError, match="this is the 2018 encoding"):
-        score_toolkit(gt, gt, "drivable")
+def test_drivable_targets_of_the_2018_encoding_are_scored_as_the_toolkit_does_with_a_doubt(
+    tmp_path: Path,
+):
+    maps = [np.array([[0] * 8 + [1, 2]])]
+    gt = write_masks(tmp_path / "gt", maps)
+    found = score_toolkit(gt, gt, "drivable")
+    assert found.summary() == pytest.approx(toolkit_formula(maps, maps, 2))
+    assert "which is that of 2018" in found.to_dict()["doubt"]
 
 
 def test_an_unknown_value_of_a_target_is_an_error(tmp_path: Path):
@@ -124,13 +128,13 @@ def test_masks_are_not_compared_with_rle(tmp_path: Path):
 @pytest.mark.parametrize(
     ("frames", "message"),
     [
-        ({"labels": []}, "a list of frames"),
+        ({"labels": []}, "no list of frames"),
         ([{"labels": []}], "'name'"),
         ([{"name": "a.jpg", "labels": [{"rle": {}}]}], "'category'"),
         ([{"name": "a.jpg", "labels": [{"category": "road", "poly2d": []}]}], "polygon"),
         ([{"name": "a.jpg"}, {"name": "a.png"}], "frame 'a' is also in"),
         ([{"name": "a.jpg", "labels": [{"category": "street", "rle": {}}]}], "it has street"),
-        ([{"name": "b.jpg"}], "is in .* predictions like 'b'"),
+        ([{"name": "b.jpg"}], "belongs to a target .* predictions like 'b'"),
     ],
 )
 def test_a_file_in_another_format_is_named(tmp_path: Path, frames: object, message: str):

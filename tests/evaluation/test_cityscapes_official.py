@@ -34,12 +34,13 @@ def assert_equals_script(
     pairs = [(str(pred), str(target)) for pred, target in zip(preds, targets, strict=True)]
     # With per-image scores the script cannot write its JSON: they are NumPy integers.
     expected = run_script(pairs, monkeypatch, evalPixelAccuracy=True, JSONOutput=False)
-    ours = score_cityscapes(target_dir, pred_dir, per_image=True).official()
+    as_the_script = {"pred_encoding": "label_ids"}
+    ours = score_cityscapes(target_dir, pred_dir, per_image=True, **as_the_script).official()
     assert ours.keys() == expected.keys()
     for key in expected:
         np.testing.assert_equal(ours[key], expected[key], err_msg=key)
     run_script(pairs, monkeypatch, exportFile=str(tmp_path / "theirs.json"))
-    scores = score_cityscapes(target_dir, pred_dir)
+    scores = score_cityscapes(target_dir, pred_dir, **as_the_script)
     scores.write_official(tmp_path / "ours.json")
     assert (tmp_path / "ours.json").read_bytes() == (tmp_path / "theirs.json").read_bytes()
     return scores

@@ -25,7 +25,7 @@ def assert_equal_to_official(target_dir: Path, pred_dir: Path) -> None:
     targets = list_files(target_dir, ("_labelIds.png",), recursive=True)
     preds = [next(pred_dir.glob(path.name.split("_gtFine")[0] + "*.png")) for path in targets]
     official = official_scores(targets, preds)
-    scores = score_semseg(target_dir, pred_dir, encoding="label_ids")
+    scores = score_semseg(target_dir, pred_dir)
     expected = [official["classScores"][name] for name in scores.class_names]
     np.testing.assert_allclose(scores.iou, expected, rtol=1e-12)
     assert scores.miou == pytest.approx(official["averageScoreClasses"], rel=1e-12)

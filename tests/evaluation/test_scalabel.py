@@ -1,6 +1,6 @@
 """Scalabel's RLE files: what is painted, and what is refused."""
 
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ NAMES = ("road", "car")
 def read_one(tmp_path: Path, *labels: tuple[str, object]) -> np.ndarray | None:
     frame = {"name": "a.jpg", "labels": [{"category": name, "rle": rle} for name, rle in labels]}
     write_json(tmp_path / "a.json", [frame])
-    return read_rle_frames(tmp_path / "a.json", NAMES)["a"].to_train_ids(NAMES)
+    return read_rle_frames(tmp_path / "a.json", NAMES)[PurePosixPath("a")].to_train_ids(NAMES)
 
 
 def test_runs_go_down_the_columns_and_later_labels_lie_on_top(tmp_path: Path):

@@ -4,12 +4,15 @@ import numpy as np
 import pytest
 
 from segibn.errors import DatasetError, ImageFileError, LabelValueError, SegibnError
+from segibn.evaluation.bdd100k_toolkit import score_toolkit
 from segibn.evaluation.boundary import BoundaryCounts
 from segibn.evaluation.confusion import Confusion
+from segibn.evaluation.score_cityscapes import score_cityscapes
 from segibn.evaluation.score_folders import score_drivable, score_semseg
-from segibn.files import write_label_png
+from segibn.files import write_image, write_label_png
 
 # BDD100K's raw drivable values of background, direct and alternative.
+LABEL_IDS = {"target_encoding": "label_ids", "pred_encoding": "label_ids"}
 RAW = {"2018": np.array([0, 1, 2], np.uint8), "2021": np.array([2, 0, 1], np.uint8)}
 
 
@@ -46,7 +49,7 @@ def test_train_ids_score_as_the_counts_say(tmp_path: Path):
 def test_label_ids_are_mapped_and_counted_as_they_are_too(tmp_path: Path):
     target = write(tmp_path / "gt", a=[[7, 8, 0, 26]])
     pred = write(tmp_path / "pred", a=[[7, 4, 26, 26]])
-    scores = score_semseg(target, pred, encoding="label_ids")
+    scores = score_semseg(target, pred, **LABEL_IDS)
     expected = np.zeros((19, 20), dtype=np.int64)
     expected[0, 0] = expected[13, 13] = 1  # road and car; the target 0 is ignored
     expected[1, 19] = 1  # pavement predicted as the ignored label 4
@@ -61,9 +64,68 @@ def test_label_ids_are_mapped_and_counted_as_they_are_too(tmp_path: Path):
 def test_camvid_label_ids_score_its_own_eleven_classes(tmp_path: Path):
     target = write(tmp_path / "gt", a=[[0, 3, 11, 10]])
     pred = write(tmp_path / "pred", a=[[0, 3, 4, 8]])
-    scores = score_semseg(target, pred, "camvid", encoding="label_ids")
+    scores = score_semseg(target, pred, "camvid", **LABEL_IDS)
     assert len(scores.class_names) == 11
     assert scores.pixel_accuracy == pytest.approx(2 / 3)
+
+
+OFFICIAL = {  # table -> label ids in a network's order of classes, and a value that is ignored
+    "cityscapes": ([7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33], 4),
+    "gta5": ([7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33], 4),
+    "mapillary/robustnet": (
+        [13, 15, 17, 6, 3, 45, 48, 50, 30, 29, 27, 19, 20, 55, 61, 54, 58, 57, 52],
+        65,
+    ),
+    "camvid": ([*range(11)], 11),
+    "bdd100k": ([*range(19)], 255),
+}
+
+
+@pytest.mark.parametrize("labels", OFFICIAL)
+@pytest.mark.parametrize("suffix", ["", "_gtFine_labelIds"])
+def test_official_targets_and_train_ids_of_a_network_are_each_read_in_their_own(
+    tmp_path: Path, labels: str, suffix: str
+):
+    ids, ignored = OFFICIAL[labels]
+    preds = random_maps(0, len(ids), 2)
+    targets = [np.array(ids)[pred] for pred in preds]
+    targets[0][:2] = ignored
+    gt = write(tmp_path / "gt", **{f"f{i}{suffix}": target for i, target in enumerate(targets)})
+    pred = write(tmp_path / "pred", **named(preds))
+    scores = score_semseg(gt, pred, labels)
+    assert scores.miou == 1.0
+    assert scores.confusion.sum() == 2 * 12 * 16 - 2 * 16
+    assert scores.doubt == ""
+    if labels == "cityscapes":
+        official = score_cityscapes(gt, pred, instances=False)
+        np.testing.assert_array_equal(official.scores.confusion, scores.confusion)
+        assert official.official()["averageScoreClasses"] == 1.0
+
+
+def test_values_that_are_legal_in_both_encodings_are_doubted_where_the_other_would_match(
+    tmp_path: Path,
+):
+    road_and_building = np.array([[7, 7, 11, 11]])
+    gt = write(tmp_path / "gt", a_gtFine_labelIds=road_and_building)
+    same = write(tmp_path / "same", a=road_and_building)
+    scores = score_semseg(gt, same)  # predictions without another sign are train ids
+    assert scores.miou == 0
+    assert "100.00 % would, reading the predictions as label_ids" in scores.to_dict()["doubt"]
+    assert score_semseg(gt, same, pred_encoding="label_ids").doubt == ""
+    unrelated = write(tmp_path / "unrelated", a=np.array([[18, 18, 18, 18]]))
+    assert "nearly nothing matches: 0.00 %" in score_semseg(gt, unrelated).doubt
+    void = write(tmp_path / "void", a_gtFine_labelIds=np.array([[0, 1, 2, 3]]))
+    assert "nothing was scored" in score_semseg(void, unrelated).doubt
+    in_label_ids = write(tmp_path / "ids", a=np.array([[26, 26, 33, 33]]))
+    toolkit = score_toolkit(write(tmp_path / "car", a=np.array([[13, 13, 18, 18]])), in_label_ids)
+    assert "predictions as Cityscapes label ids" in toolkit.scores.doubt
+
+
+def test_pictures_given_for_label_maps_are_an_error_that_says_where_the_maps_are(tmp_path: Path):
+    gt = write(tmp_path / "gt", a=[[0, 1]])
+    write_image(tmp_path / "pred/a.png", np.zeros((1, 2, 3), np.uint8))
+    with pytest.raises(ImageFileError, match=r"pred/a\.png.*writes label maps to `labels`"):
+        score_semseg(gt, tmp_path / "pred")
 
 
 def test_bdd100k_policy_counts_missing_and_unknown_predictions_as_void(tmp_path: Path):
@@ -84,9 +146,9 @@ def test_cityscapes_policy_lists_missing_predictions(tmp_path: Path):
 
 def test_an_unknown_value_names_file_value_and_option(tmp_path: Path):
     good = write(tmp_path / "good", a=[[0, 1]])
-    bad = write(tmp_path / "bad", a=[[0, 33]])
-    for target, pred in ((bad, good), (good, bad)):
-        with pytest.raises(LabelValueError, match=r"bad/a\.png.*33.*--encoding"):
+    bad = write(tmp_path / "bad", a=[[0, 77]])
+    for target, pred, role in ((bad, good, "target"), (good, bad, "pred")):
+        with pytest.raises(LabelValueError, match=rf"bad/a\.png.*77.*--{role}-encoding"):
             score_semseg(target, pred)
 
 
@@ -139,7 +201,7 @@ def test_the_2018_suffix_decides_for_predictions_without_majority(tmp_path: Path
     target = write_drivable(tmp_path / "gt", drivable_maps(0), "2018", "_drivable_id")
     all_direct = [np.ones((20, 30), dtype=int)] * 3
     plain = write_drivable(tmp_path / "plain", all_direct, "2018")
-    with pytest.raises(DatasetError, match="--pred-encoding 2018 or 2021"):
+    with pytest.raises(DatasetError, match=r"--pred-encoding: 2018 .* or 2021"):
         score_drivable(target, plain)
     suffixed = write_drivable(tmp_path / "suffixed", all_direct, "2018", "_drivable_id")
     assert score_drivable(target, suffixed).miou["A"] > 0
@@ -152,17 +214,18 @@ def test_a_2018_name_on_2021_data_is_an_error(tmp_path: Path):
 
 
 @pytest.mark.parametrize(("true", "given"), [("2018", "2021"), ("2021", "2018")])
-def test_targets_read_in_the_wrong_encoding_are_an_error(tmp_path: Path, true: str, given: str):
+def test_a_given_target_encoding_is_believed_but_doubted(tmp_path: Path, true: str, given: str):
     target = write_drivable(tmp_path / "gt", drivable_maps(0), true)
-    with pytest.raises(DatasetError, match=f"this is the {true} encoding"):
-        score_drivable(target, target, target_encoding=given)
+    scores = score_drivable(target, target, target_encoding=given)
+    assert scores.target_encoding == given
+    assert f"which is that of {true}" in scores.doubt
 
 
 def test_a_given_prediction_encoding_is_believed_but_doubted(tmp_path: Path):
     target = write_drivable(tmp_path / "gt", drivable_maps(0), "2018")
     scores = score_drivable(target, target, pred_encoding="2021")
     assert scores.pred_encoding == "2021"
-    assert "is it really the 2021 encoding" in scores.doubt
+    assert "read in the 2021 encoding" in scores.doubt
 
 
 def test_drivable_values_above_two_name_the_file(tmp_path: Path):
@@ -211,7 +274,7 @@ def test_boundary_of_files_in_label_ids_is_that_of_their_classes(tmp_path: Path)
     target = np.kron(np.array([[7, 8], [11, 4]]), np.ones((20, 20))).astype(np.uint8)
     pred = np.roll(target, 3, axis=0)
     folders = write(tmp_path / "gt", a=target), write(tmp_path / "pred", a=pred)
-    scores = score_semseg(*folders, encoding="label_ids", boundary=True)
+    scores = score_semseg(*folders, **LABEL_IDS, boundary=True)
     counts = BoundaryCounts(19)
     lookup = np.full(256, 255)
     lookup[[7, 8, 11]] = 0, 1, 2

@@ -101,9 +101,9 @@ def test_a_list_may_have_comments_and_names_of_images(tmp_path):
     [
         ("", "names no frame"),
         (f"{IDS[0]}\n{IDS[0]}.jpg\n", "twice"),
-        ("frame1\n", "1 lines name no frame"),
+        ("frame1\n", "1 line names no frame"),
         (f"{IDS[0].upper()}\n", "8 hex digits"),
-        (f"{IDS[0]}1\n", "name no frame"),
+        (f"{IDS[0]}1\n", "names no frame"),
     ],
 )
 def test_a_list_that_cannot_be_meant_is_refused(tmp_path, text, says):
@@ -111,6 +111,14 @@ def test_a_list_that_cannot_be_meant_is_refused(tmp_path, text, says):
     path.write_text(text)
     with pytest.raises(SubmissionError, match=says):
         expect_list(WAD, path)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le"])
+def test_a_list_that_windows_wrote_is_read(tmp_path, encoding):
+    path = tmp_path / "ids.txt"
+    mark = "" if encoding != "utf-16-le" else "\ufeff"
+    path.write_bytes(f"{mark}{IDS[0]}\r\n{IDS[1]}\r\n".encode(encoding))
+    assert list(expect_list(WAD, path).sizes) == list(IDS)
 
 
 def test_frames_of_a_folder_are_known_by_their_key_and_size(tmp_path, png):

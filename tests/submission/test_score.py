@@ -58,7 +58,7 @@ def test_cityscapes_scores_are_those_of_the_folder(tmp_path):
         write_label_png(tmp_path / f"gt/x/{key}_gtFine_labelTrainIds.png", _random(i, [0]))
         write_label_png(tmp_path / f"pred/{key}.png", form.labels.to_label_ids(maps[key]))
     report = _score(tmp_path / "s.zip", form, tmp_path / "gt", KEYS)
-    folder = score_semseg(tmp_path / "gt", tmp_path / "pred", encoding="label_ids")
+    folder = score_semseg(tmp_path / "gt", tmp_path / "pred", target_encoding="label_ids")
     _assert_equal(report.scores, folder)
     assert report.scores.signature in report.format_text()
     assert report.to_dict()["scores"]["num_images"] == 2

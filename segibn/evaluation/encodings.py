@@ -1,0 +1,166 @@
+"""What the values of label maps are, train ids or label ids, told for each side of a score.
+
+In: names and values of files, and a label table. Out: the encoding, and a doubt where another
+reading of the same files would match much better. Train ids 0..18 are legal label ids, so a wrong
+reading raises no error by itself.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segibn.errors import ImageFileError
+from segibn.files import read_label_map
+from segibn.labels.cityscapes import CITYSCAPES
+from segibn.labels.label_set import IGNORE_INDEX, Label, LabelSet
+
+if TYPE_CHECKING:
+    from segibn.evaluation.matching import FilePair, LabelMaps
+
+ENCODINGS = ("train_ids", "label_ids")
+"""What the values in the files are: class indices, or the data set's own values."""
+
+_TOLD_BY_NAME = re.compile(
+    r"_(?:label(?:(Ids|csIds)|(TrainIds|csTrainIds)|(ids|level\dIds))|(?:train_id|trainIds))$"
+)
+_MAX_FILES = 32  # whose values are looked at, evenly chosen; all others are checked as they come
+_MUCH_BETTER = 0.2  # of the pixels
+
+Lookup = NDArray[np.integer]
+"""(256,) train id of each value, ``IGNORE_INDEX`` where ignored, -1 where unknown."""
+
+
+def told_by_name(path: PurePath) -> str | None:
+    """Return the encoding that a file's suffix says, also IDD's own; None where it says none."""
+    said = _TOLD_BY_NAME.search(path.stem)
+    if said is None:
+        return None
+    if said[3]:
+        return f"IDD's {said[3]}"
+    return "label_ids" if said[1] else "train_ids"
+
+
+def read_as(table: LabelSet, encoding: str) -> LabelSet:
+    """Return the table of files in an encoding: itself, or that of the train ids 0..K-1 and 255."""
+    if encoding == "label_ids":
+        return table
+    rows = [
+        Label(info.name, train_id, train_id, info.color)
+        for train_id, info in enumerate(table.classes)
+    ]
+    rows.append(Label("ignored", IGNORE_INDEX, IGNORE_INDEX, (0, 0, 0)))
+    return LabelSet(f"{table.name} train ids", tuple(rows))
+
+
+def decide_encodings(
+    sides: "Sequence[LabelMaps]",
+    pairs: "Sequence[FilePair]",
+    table: LabelSet,
+    given: tuple[str, str],
+    defaults: tuple[str, str] | None = None,
+) -> tuple[str, str]:
+    """Return the encodings of targets and predictions: what was given, what names or values tell.
+
+    Args:
+        sides: targets and predictions.
+        pairs: the files that are scored.
+        table: of the data set.
+        given: one of ``ENCODINGS`` or "auto", of each side.
+        defaults: where both encodings know all values; None = ``default_encoding`` of the targets
+            and train ids of the predictions, which is what ``segibn predict`` writes.
+    """
+    paths = [pair.target for pair in pairs], [pair.pred for pair in pairs if pair.pred]
+    otherwise = defaults or (default_encoding(table), "train_ids")
+    target, pred = (
+        said
+        if said != "auto"
+        else maps.encoding or told_by_values(files, table, is_prediction=side == 1) or default
+        for side, (said, maps, files, default) in enumerate(
+            zip(given, sides, paths, otherwise, strict=True)
+        )
+    )
+    return target, pred
+
+
+def read_prediction(path: Path) -> NDArray[np.uint8]:
+    """Read a predicted label map; pictures of one are told from it in the message."""
+    try:
+        return read_label_map(path)
+    except ImageFileError as error:
+        raise ImageFileError(f"{error}. segibn predict writes label maps to `labels`") from None
+
+
+def default_encoding(table: LabelSet) -> str:
+    """Return what the ground truth of a data set holds as it is published or commonly converted."""
+    return "train_ids" if table is CITYSCAPES else "label_ids"
+
+
+def told_by_values(paths: Sequence[Path], table: LabelSet, *, is_prediction: bool) -> str | None:
+    """Return the one encoding that knows all values of some files; None where both or none do.
+
+    A network predicts classes, so predictions of values that are void as label ids are train ids.
+    """
+    chosen = np.unique(np.linspace(0, len(paths) - 1, min(_MAX_FILES, len(paths))).astype(int))
+    there = np.zeros(256, bool)
+    for place in chosen:
+        path = paths[place]
+        values = read_prediction(path) if is_prediction else read_label_map(path, table.storage)
+        there[np.unique(values)] = True
+    if is_prediction:
+        there[IGNORE_INDEX] = False  # which a network does not predict
+    knows = {name: read_as(table, name).lookup[there] >= 0 for name in ENCODINGS}
+    fitting = [name for name in ENCODINGS if knows[name].all()]
+    if len(fitting) != 1:
+        is_void = (table.lookup[there] == IGNORE_INDEX).any()
+        return "train_ids" if is_prediction and fitting and is_void else None
+    return fitting[0]
+
+
+def readings_of(table: LabelSet) -> dict[str, Lookup]:
+    """Return every way in which files of these classes are met: encoding -> lookup."""
+    readings = {name: read_as(table, name).lookup for name in ENCODINGS}
+    if table is not CITYSCAPES and table.class_names == CITYSCAPES.class_names:
+        readings["Cityscapes label ids"] = CITYSCAPES.lookup
+    return readings
+
+
+def doubt_of_reading(
+    raw: NDArray[np.int64],
+    targets: Mapping[str, Lookup],
+    preds: Mapping[str, Lookup],
+    chosen: tuple[str, str],
+) -> str:
+    """Say which other reading of the same values would match much better; "" if none would.
+
+    Args:
+        raw: (256, 256) pixels, rows raw target value, columns raw predicted value.
+        targets: encoding -> lookup, the one chosen among them.
+        preds: likewise.
+        chosen: encodings of targets and predictions that the score rests on.
+    """
+    shares = {
+        (one, other): _matching(raw, left, right)
+        for one, left in targets.items()
+        for other, right in preds.items()
+    }
+    best = max(shares, key=lambda pair: (shares[pair], pair[0] == chosen[0], pair[1] == chosen[1]))
+    if shares[best] < shares[chosen] + _MUCH_BETTER or shares[best] < 2 * shares[chosen]:
+        return ""
+    sides = zip(("targets", "predictions"), chosen, best, strict=True)
+    changes = [f"the {side} as {new}, not {old}" for side, old, new in sides if new != old]
+    return (
+        f"{100 * shares[chosen]:.2f} % of the pixels match; {100 * shares[best]:.2f} % would, "
+        f"reading {' and '.join(changes)}: are the encodings right?"
+    )
+
+
+def _matching(raw: NDArray[np.int64], target: Lookup, pred: Lookup) -> float:
+    """Share of the pixels of a class that are predicted as it."""
+    is_class = (target >= 0) & (target != IGNORE_INDEX)
+    total = int(raw[is_class].sum())
+    same = is_class[:, None] & (target[:, None] == pred[None, :])
+    return int(raw[same].sum()) / total if total else 0.0

@@ -1,0 +1,183 @@
+"""Which of two lists of relative paths belong to one frame: names in, pairs out.
+
+Data sets and tools name a frame differently, so known suffixes are left out. Drives, cameras and
+sequences number their frames anew, so names alone decide only where no two files share one and
+the folders do not contradict.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import takewhile
+from pathlib import PurePath
+
+from segibn.errors import DatasetError
+from segibn.text import printable
+
+NameOf = Callable[[PurePath], str]
+"""Returns the name of the frame that a file belongs to, from the file's own name."""
+
+# What may follow the frame's name in a file that holds a label map; several may follow each other.
+_SUFFIX = re.compile(
+    r"(_gtFine|_gtCoarse|_gt|_label(Ids|ids|TrainIds|csIds|csTrainIds|level\dIds)|_label|_mask"
+    r"|_leftImg8bit|_foggy_beta_[\d.]+|_rain_alpha_.*|_rgb_anon|_rgb_ref_anon|_image"
+    r"|_drivable_id|_train_id|_trainIds|_pred|_prediction)$"
+)
+# The official Cityscapes script matches <city>_<sequence>_<frame>*, whatever follows.
+_CITYSCAPES_NAME = re.compile(r"^(.+?_\d{6}_\d{6})(?:_|$)")
+# Words of one set in the folders of both sides: two cameras, or two splits, are two things.
+_OPPOSITES = ({"left", "right"}, {"front", "rear", "back"}, {"train", "val", "test"})
+
+
+def frame_name(path: PurePath) -> str:
+    """Return a file's name without the suffixes that label maps and frames are known to have."""
+    stem = path.stem
+    while (shorter := _SUFFIX.sub("", stem)) and shorter != stem:
+        stem = shorter
+    return stem
+
+
+def cityscapes_name(path: PurePath) -> str:
+    """Return a frame's name as the official Cityscapes script does: whatever follows is cut."""
+    name = frame_name(path)
+    cityscapes = _CITYSCAPES_NAME.match(name)
+    return cityscapes.group(1) if cityscapes else name
+
+
+def trimmed(path: PurePath, name_of: NameOf = frame_name) -> str:
+    """Return a path whose last part is the name of the frame alone."""
+    return path.with_name(name_of(path)).as_posix()
+
+
+def shortest_names(paths: Sequence[PurePath], name_of: NameOf = frame_name) -> dict[PurePath, str]:
+    """Path -> name alone, or with its folders where names alone are not distinct, or as it is."""
+    for way in (name_of, lambda path: trimmed(path, name_of), _without_ending):
+        names = {path: way(path) for path in paths}
+        if len(set(names.values())) == len(paths):
+            break
+    return names
+
+
+def same_frame(source: object, paths: Sequence[PurePath]) -> str:
+    """Say that several files of a folder belong to one frame."""
+    names = ", ".join(printable(path) for path in paths[:4])
+    return (
+        f"{len(paths)} files in {printable(source)} belong to the same frame: {names}; leave one "
+        "label map per frame, or give targets and predictions the same subfolders"
+    )
+
+
+@dataclass(frozen=True)
+class Side:
+    """Targets, or predictions."""
+
+    source: object
+    """Their folder or file, for messages."""
+    paths: Sequence[PurePath]
+    """Relative to it."""
+
+    @property
+    def shared(self) -> tuple[str, ...]:
+        """The folders that all paths begin with."""
+        columns = zip(*(path.parts[:-1] for path in self.paths), strict=False)
+        return tuple(column[0] for column in takewhile(lambda c: len(set(c)) == 1, columns))
+
+    def example(self) -> str:
+        """Return the first path."""
+        return printable(min(self.paths, default=PurePath()))
+
+    def by_key(self, key_of: NameOf) -> dict[str, list[PurePath]]:
+        """Gather the paths of each key."""
+        found: dict[str, list[PurePath]] = defaultdict(list)
+        for path in self.paths:
+            found[key_of(path)].append(path)
+        return found
+
+
+def pair_names(
+    targets: Side, preds: Side, name_of: NameOf = frame_name
+) -> dict[PurePath, PurePath]:
+    """Pair paths by the rule that finds the most partners, of several the strictest.
+
+    The rules: path without known suffixes; path as it is, where both sides have the same; path
+    below the folders that all files of a side share; name alone.
+
+    Returns:
+        Target -> prediction, of those that have one.
+
+    Raises:
+        DatasetError: two files of a side belong to one frame, or nothing belongs together.
+    """
+    sides = targets, preds
+
+    def below(side: Side) -> NameOf:
+        depth = len(side.shared)
+        return lambda path: trimmed(PurePath(*path.parts[depth:]), name_of)
+
+    rules = [
+        _pairs_by(sides, lambda path: trimmed(path, name_of)),
+        _same_paths(sides),
+        _pairs_by(sides, *map(below, sides)),
+        _pairs_by(sides, name_of),
+    ]
+    best = max((rule for rule in rules if not isinstance(rule, str)), key=len)
+    if best:
+        return best
+    for rule in rules:
+        if isinstance(rule, str):
+            raise DatasetError(rule)
+    raise DatasetError(
+        f"no prediction in {printable(preds.source)} belongs to a target in "
+        f"{printable(targets.source)}: targets are named like '{targets.example()}', predictions "
+        f"like '{preds.example()}'"
+    )
+
+
+def _pairs_by(
+    sides: tuple[Side, Side], key_of: NameOf, key_of_pred: NameOf | None = None
+) -> dict[PurePath, PurePath] | str:
+    """Pair paths of equal keys; a text says why these keys do not tell the frames apart."""
+    keys = sides[0].by_key(key_of), sides[1].by_key(key_of_pred or key_of)
+    common = sorted(keys[0].keys() & keys[1].keys())
+    for side, found in zip(sides, keys, strict=True):
+        for key in common:
+            if len(found[key]) > 1:
+                return same_frame(side.source, found[key])
+    pairs = {keys[0][key][0]: keys[1][key][0] for key in common}
+    shared = [len(side.shared) for side in sides]
+    for target, pred in pairs.items():
+        if _contradict(target, pred, shared):
+            return (
+                f"{printable(target)} in {printable(sides[0].source)} and {printable(pred)} in "
+                f"{printable(sides[1].source)} have one name in folders that contradict each "
+                "other: are they one frame? Give the two folders whose files belong together, or "
+                "name the subfolders alike"
+            )
+    return pairs
+
+
+def _same_paths(sides: tuple[Side, Side]) -> dict[PurePath, PurePath]:
+    """Pair paths as they are, where both sides have the same ones."""
+    targets, preds = ({_without_ending(path): path for path in side.paths} for side in sides)
+    same = targets.keys() == preds.keys()
+    return {path: preds[name] for name, path in targets.items()} if same else {}
+
+
+def _contradict(target: PurePath, pred: PurePath, shared: Sequence[int]) -> bool:
+    """Whether folders say that two files of one name are of two cameras, drives or splits."""
+    folders = [path.parts[:-1] for path in (target, pred)]
+    own = [parts[depth:] for parts, depth in zip(folders, shared, strict=True)]
+    if (depth := min(map(len, own))) and own[0][-depth:] != own[1][-depth:]:
+        return True
+    others = {re.sub(r"\d+", "0", word): word for word in folders[1]}
+    for word in set(folders[0]) - set(folders[1]):  # cam0 and cam1
+        if others.get(re.sub(r"\d+", "0", word), word) != word:
+            return True
+    tokens = [set(re.split(r"[^a-z]+", "/".join(parts).lower())) for parts in folders]
+    met = [[side & words for side in tokens] for words in _OPPOSITES]
+    return any(one and other and one != other for one, other in met)
+
+
+def _without_ending(path: PurePath) -> str:
+    return re.sub(r"\.png$", "", path.as_posix(), flags=re.IGNORECASE)

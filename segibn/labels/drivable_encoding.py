@@ -1,0 +1,139 @@
+"""Which of its two official encodings a set of BDD100K drivable maps uses: paths in, the year out.
+
+2018: 0 background, 1 direct, 2 alternative. 2021: 0 direct, 1 alternative, 2 background. The files
+look alike, and read the wrong way they train and score without a complaint. Two things tell them
+apart: the suffix ``_drivable_id.png`` of the 2018 release, and the upper third of a frame, where
+sky and buildings are background. Data sets, checks and scores all decide here.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segibn.errors import DatasetError
+from segibn.files import read_label_map
+from segibn.text import printable
+
+DRIVABLE_ENCODINGS = ("2018", "2021")
+MAX_FILES = 32
+"""How many maps are read, evenly chosen: enough, since each one nearly always decides alone."""
+
+_SUFFIX_2018 = "_drivable_id.png"
+_BACKGROUND = {"2018": 0, "2021": 2}
+_MEANING = {
+    "2018": "0 background, 1 direct, 2 alternative",
+    "2021": "0 direct, 1 alternative, 2 background",
+}
+_TOLD, _CERTAIN = 0.7, 0.95  # share of the upper thirds; that of BDD100K's own frames is 0.99
+_SLACK = 0.1  # between the shares of background above and below
+
+
+@dataclass(frozen=True)
+class Decision:
+    """How drivable maps are read."""
+
+    encoding: str
+    """One of ``DRIVABLE_ENCODINGS``."""
+    doubt: str = ""
+    """What speaks against it, or that the values do not confirm it; empty if they do."""
+    is_contradicted: bool = False
+    """Whether the other encoding's background fills the upper thirds, and not what is below."""
+
+
+def decide_drivable_encoding(
+    paths: Sequence[Path],
+    given: str = "auto",
+    *,
+    option: str = "`encoding:`",
+    also_allowed: Collection[int] = (),
+) -> Decision:
+    """Decide from names and values; a given encoding is believed, and doubted where they differ.
+
+    Args:
+        paths: label maps; at most `MAX_FILES` of them are read.
+        given: '2018', '2021', or 'auto' for what the files tell.
+        option: that says it, for messages.
+        also_allowed: values beside 0, 1 and 2.
+
+    Raises:
+        DatasetError: no paths, values of neither encoding, or with 'auto' files that do not tell
+            or whose names and values differ.
+    """
+    if not paths:
+        raise DatasetError("drivable encoding: no label maps to tell it from")
+    if given not in ("auto", *DRIVABLE_ENCODINGS):
+        raise ValueError(f"unknown drivable encoding {given!r}; use auto, 2018 or 2021")
+    upper, lower = _counts(paths)
+    such = f"drivable maps such as {printable(paths[0])}"
+    strange = set(np.flatnonzero(upper + lower).tolist()) - {0, 1, 2, *also_allowed}
+    if strange:
+        raise DatasetError(
+            f"{such} hold the values {sorted(strange)}; both official encodings have only 0, 1 "
+            "and 2"
+        )
+    found, shares = _told_by_values(upper[:3], lower[:3])
+    seen = f"the upper thirds of {such} are {shares}"
+    named = "2018" if all(path.name.endswith(_SUFFIX_2018) for path in paths) else None
+    if given == "auto" and named is None and found is None:
+        raise DatasetError(
+            f"{such}: {shares} in their upper thirds, where one value should be the background, so "
+            f"the encoding cannot be told; say it with {option}: 2018 ({_MEANING['2018']}) or 2021 "
+            f"({_MEANING['2021']})"
+        )
+    if given == "auto" and named is not None and found not in (None, named):
+        raise DatasetError(
+            f"files named *{_SUFFIX_2018} are of the 2018 encoding ({_MEANING['2018']}), but "
+            f"{seen}, which is that of {found} ({_MEANING[found]}); say which it is with {option}"
+        )
+    year = given if given != "auto" else named or found
+    assert year is not None
+    if found not in (None, year):
+        return Decision(
+            year,
+            f"read in the {year} encoding ({_MEANING[year]}) as said, but {seen}, which is that of "
+            f"{found} ({_MEANING[found]})",
+            is_contradicted=_is_certain(upper, lower, _BACKGROUND[found]),
+        )
+    if found is None:
+        told = "the names say" if given == "auto" else "was said"
+        return Decision(
+            year,
+            f"read in the {year} encoding ({_MEANING[year]}) as {told}; the values do not confirm "
+            f"it: {seen}",
+        )
+    return Decision(year)
+
+
+def _counts(paths: Sequence[Path]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Pixels of each value, (256,), in the upper and in the lower parts of chosen maps."""
+    chosen = np.unique(np.linspace(0, len(paths) - 1, min(MAX_FILES, len(paths))).astype(int))
+    counts = np.zeros((2, 256), np.int64)
+    for place in chosen:
+        label_map = read_label_map(paths[place])
+        height = max(1, label_map.shape[0] // 3)
+        for row, part in enumerate((label_map[:height], label_map[height:])):
+            counts[row] += np.bincount(part.ravel(), minlength=256)
+    return counts[0], counts[1]
+
+
+def _is_certain(upper: NDArray[np.int64], lower: NDArray[np.int64], value: int) -> bool:
+    share, below = (part[value] / max(1, part.sum()) for part in (upper, lower))
+    return bool(share > _CERTAIN and share - below > _SLACK)
+
+
+def _told_by_values(upper: NDArray[np.int64], lower: NDArray[np.int64]) -> tuple[str | None, str]:
+    """Year whose background fills the upper thirds, and the shares there in words.
+
+    Background does not become rarer towards the sky: a road that fills a frame cut below the
+    horizon does, and is not taken for it.
+    """
+    shares = upper / max(1, upper.sum())
+    below = lower / max(1, lower.sum())
+    text = ", ".join(f"{100 * share:.1f} % value {value}" for value, share in enumerate(shares))
+    for year, value in _BACKGROUND.items():
+        if shares[value] > _TOLD and shares[value] >= below[value] - _SLACK:
+            return year, text
+    return None, text
