@@ -84,7 +84,7 @@ def _run(job: "CacheJob", arguments: argparse.Namespace) -> int:
     """Estimate, build or verify the cache of one data set; return the exit code."""
     from segibn.cli.progress import FrameProgress
     from segibn.data.disk_cache_build import build, verify
-    from segibn.data.loader import usable_cores
+    from segibn.provenance import usable_cores
 
     threads = arguments.jobs or usable_cores()
     print(f"cache: {job.folder}")

@@ -44,14 +44,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the verb; returns 0."""
     arguments = build_parser().parse_args(argv)
 
-    from segibn.api.loading import locate
     from segibn.cli.card_fields import environment_fields, network_fields, training_fields
     from segibn.cli.scoring import load_run
     from segibn.files import read_json, sha256_of, write_text
     from segibn.report.card import field_names, fill
     from segibn.report.card_scores import read_scores, score_fields
 
-    run = load_run(locate(arguments.run))
+    run = load_run(arguments.run)
     folder, digest = _folder(run.checkpoint), sha256_of(run.checkpoint)
     files = _own_scores(run.checkpoint) if arguments.scores is None else arguments.scores
     scores = [score for path in files for score in read_scores(path, digest)]

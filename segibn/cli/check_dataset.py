@@ -69,9 +69,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     from rich.console import Console
 
-    from segibn.data.loader import usable_cores
     from segibn.data.report import check_with_progress, print_report
     from segibn.files import write_json
+    from segibn.provenance import usable_cores
 
     jobs = arguments.jobs or usable_cores()
     console = Console()

@@ -62,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from segibn.cli import conversion
     from segibn.models.robustnet import plain_state
     from segibn.models.state import read_torch_file
-    from segibn.predict import find_checkpoint
+    from segibn.runs import find_checkpoint
 
     if source.is_dir():
         source = find_checkpoint(str(source))

@@ -75,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     from segibn.models.described import write_safetensors
     from segibn.models.weights import load_segmenter
-    from segibn.predict import find_checkpoint
+    from segibn.runs import find_checkpoint
 
     output: Path = arguments.output
     segmenter, config, meta = load_segmenter(find_checkpoint(arguments.run))
