@@ -6,8 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from segibn.cli.arguments import add_datasets_argument, datasets_root
-from segibn.cli.parser import print_next, verb_parser
+from segibn.cli.arguments import (
+    add_datasets_argument,
+    datasets_root,
+    datasets_words,
+)
+from segibn.cli.parser import command_text, print_next, print_then, verb_parser
 from segibn.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -77,6 +81,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     codes = [
         _run(_job_of(config, dataset, datasets, root), arguments) for dataset in config.data.sources
     ]
+    if not (arguments.estimate or any(codes)):
+        words = [arguments.config, *arguments.overrides, "data.cache=disk"]
+        words += datasets_words(arguments)
+        if arguments.cache is None:
+            print_next("train", *words)
+        else:
+            print_then(f"with SEGIBN_CACHE={root}: {command_text('train', *words)}")
     return max(codes)
 
 
@@ -101,7 +112,6 @@ def _run(job: "CacheJob", arguments: argparse.Namespace) -> int:
         with FrameProgress("caching", len(frames)) as progress:
             build(job, frames, threads, progress)
         print(f"{len(frames):,} frames cached; use them with data.cache=disk")
-        print_next(f"segibn train {arguments.config} data.cache=disk")
     return 0
 
 

@@ -4,7 +4,8 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from segibn.cli.parser import print_next, verb_parser
+from segibn.cli.arguments import datasets_words, require_runs
+from segibn.cli.parser import command_text, print_next, print_then, verb_parser
 
 EXAMPLE = """\
 examples:
@@ -43,12 +44,15 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the verb; returns 0."""
     arguments = build_parser().parse_args(argv)
+    require_runs([arguments.run])
 
     from segibn.cli.card_fields import environment_fields, network_fields, training_fields
     from segibn.cli.scoring import load_run
+    from segibn.extras import is_there
     from segibn.files import read_json, sha256_of, write_text
     from segibn.report.card import field_names, fill
     from segibn.report.card_scores import read_scores, score_fields
+    from segibn.runs import datasets_of
 
     run = load_run(arguments.run)
     folder, digest = _folder(run.checkpoint), sha256_of(run.checkpoint)
@@ -68,11 +72,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     unstated = [name for name in field_names() if not (fields | given).get(name)]
     count = f"{len(scores)} score{'' if len(scores) == 1 else 's'}"
     print(f"{arguments.output}: {count}; not stated: {', '.join(unstated) or 'nothing'}")
-    source = folder or run.checkpoint
-    if not scores:
-        print_next(f"segibn evaluate {source} --output scores.json")
-    else:
-        print_next(f"segibn export {source} --output model.safetensors, to give away with the card")
+    if scores and is_there("safetensors"):
+        print_next("export", arguments.run, "--output", "model.safetensors")
+    elif not scores:
+        words = ("evaluate", arguments.run, "--output", "scores.json")
+        recorded = None if folder is None else datasets_of(folder)
+        if run.config.data.val is not None and recorded is not None:
+            print_next(*words, *datasets_words(arguments, recorded))
+        else:
+            print_then(f"{command_text(*words)} --dataset NAME --datasets DIR, then --scores here")
     return 0
 
 

@@ -5,9 +5,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from segibn.cli.arguments import add_datasets_argument, datasets_root, parse_labelled_set
+from segibn.cli.arguments import (
+    add_datasets_argument,
+    datasets_root,
+    parse_labelled_set,
+    require_runs,
+)
 from segibn.cli.inference import add_inference_arguments, device_of, inference_options
-from segibn.cli.parser import print_next, verb_parser
+from segibn.cli.parser import print_then, verb_parser
 from segibn.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -62,6 +67,7 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the verb; runs on every rank of a torchrun launch, the first one prints and writes."""
     arguments = build_parser().parse_args(argv)
+    require_runs(arguments.runs)
 
     from segibn.files import write_image, write_json, write_text
 
@@ -100,7 +106,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         write_text(arguments.output / MARKDOWN_FILE, table)
         write_image(arguments.output / PLOT_FILE, _plot(rows))
         print(f"files: {arguments.output}")
-        print_next(f"look at {arguments.output / PLOT_FILE}")
+        print_then(f"look at {arguments.output / PLOT_FILE}")
     return 0
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from segibn.cli.arguments import require_runs
 from segibn.cli.inference import add_inference_arguments, device_of, inference_options
 from segibn.cli.parser import print_next, verb_parser
 from segibn.errors import SubmissionError
@@ -70,6 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from segibn.submission.catalog import FORMATS
     from segibn.submission.write import write_submission
 
+    require_runs([arguments.run, *arguments.ensemble])
     form = FORMATS[arguments.benchmark]
     frames = _choose_frames(form, arguments)
     run = load_ensemble(arguments)
@@ -97,11 +99,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"note: the official test set has {form.num_frames} frames")
     for note in report.notes:
         print(f"note: {note}")
-    which = f" --ids {arguments.ids}" if arguments.ids else f" --images {arguments.images}"
-    which = "" if arguments.expect_test_set else which
-    print_next(
-        f"segibn validate-submission {arguments.output} --format {arguments.benchmark}{which}"
-    )
+    which = ["--ids", arguments.ids] if arguments.ids else ["--images", arguments.images]
+    which = [] if arguments.expect_test_set else which
+    print_next("validate-submission", arguments.output, "--format", arguments.benchmark, *which)
     return 0
 
 

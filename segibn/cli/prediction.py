@@ -12,8 +12,9 @@ from typing import Any, cast
 import numpy as np
 
 from segibn import distributed, provenance
+from segibn.cli.arguments import datasets_words
 from segibn.cli.inference import device_of, ensemble_runs, inference_options
-from segibn.cli.parser import print_next
+from segibn.cli.parser import print_next, print_then
 from segibn.cli.progress import FrameProgress
 from segibn.cli.scoring import load_ensemble
 from segibn.config.schema import EvaluationConfig, RunConfig
@@ -27,6 +28,7 @@ from segibn.media.predicting import Tally, Work
 from segibn.media.sources import Source
 from segibn.models.segmenter import Segmenter
 from segibn.predict import Predictor, is_out_of_memory
+from segibn.runs import datasets_of
 from segibn.visualize import legend
 
 _LEAST_SHARE = 0.001  # of the pixels, for a class to be named
@@ -222,11 +224,12 @@ def _report(
         table = format_faults(faults.found)
         write_text(failed, table + "\n")
         print(f"{len(faults.found)} files failed (also in {failed}):\n{table}", file=sys.stderr)
-        print_next("mend or remove these files, then the same command with --resume")
-    elif Path(arguments.run).is_dir():
-        print_next(f"segibn report {arguments.run} --output report.html")
+        print_then("mend or remove these files, then the same command with --resume")
     else:
-        print_next(f"look at the pictures in {shown(folder)}; {LEGEND} has the colours")
+        print_then(f"look at the pictures in {shown(folder)}; {LEGEND} has the colours")
+        recorded = datasets_of(model.files[0].parents[1])
+        if recorded is not None and not Path(arguments.run).is_file():
+            print_next("report", arguments.run, *datasets_words(arguments, recorded))
 
 
 def _shares(pixels: np.ndarray, names: Sequence[str]) -> dict[str, float]:

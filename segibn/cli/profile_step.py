@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segibn.cli.arguments import add_datasets_argument, datasets_root
-from segibn.cli.parser import print_next, verb_parser
+from segibn.cli.parser import print_then, verb_parser
 
 if TYPE_CHECKING:
     from segibn.engine.step_profile import Row, StepProfile
@@ -76,7 +76,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     }
     write_json(folder / "profile.json", {"config": config.name, **asdict(found), **origin})
     print(f"{text}\ntables and trace: {folder}")
-    print_next(f"open {folder / 'trace.json.gz'} in https://ui.perfetto.dev")
+    print_then(f"open {folder / 'trace.json.gz'} in https://ui.perfetto.dev")
     return 0
 
 

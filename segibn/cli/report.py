@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segibn.cli.arguments import add_datasets_argument, datasets_root
-from segibn.cli.parser import print_next, verb_parser
+from segibn.cli.parser import print_then, verb_parser
 from segibn.errors import SegibnError
 
 if TYPE_CHECKING:  # NumPy and pydantic take time to import, and --help needs neither
@@ -51,6 +51,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add_datasets_argument(parser)
     parser.add_argument("--device", help="cpu, cuda or cuda:1 (default: the GPU if there is one)")
+    parser.excludes("--no-frames", "--frames", "--datasets", "--device")
     return parser
 
 
@@ -69,7 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from segibn.files import write_text
     from segibn.report.page import Report, build_page
 
-    inputs = read_inputs(arguments.inputs)
+    inputs = read_inputs([_found(path) for path in arguments.inputs])
     wanted = 0 if arguments.no_frames else arguments.frames
     page = build_page(
         Report(
@@ -88,8 +89,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         if note:
             print(f"note: {note}")
     print(f"report: {arguments.output} ({len(page.encode()) / 1e6:.1f} MB)")
-    print_next(f"open {arguments.output} in a browser")
+    print_then(f"open {arguments.output} in a browser")
     return 0
+
+
+def _found(path: Path) -> Path:
+    """Return a path as it is, or the run folder that a name or a checkpoint means."""
+    from segibn.runs import find_checkpoint
+
+    if path.is_dir() or path.suffix == ".json":
+        return path
+    checkpoint = find_checkpoint(path)
+    return checkpoint.parents[1] if checkpoint.parent.name == "checkpoints" else path
 
 
 def _title_of(path: Path) -> str:
@@ -111,9 +122,12 @@ def _entry(source: "Source", wanted: int, arguments: argparse.Namespace) -> "Run
         return entry_of(source)
 
     from segibn.cli.report_frames import add_frames  # torch, only where frames are predicted
+    from segibn.runs import datasets_of
 
     try:
-        run, views = add_frames(source, datasets_root(arguments.datasets), wanted, arguments)
+        recorded = source.folder and datasets_of(source.folder)
+        root = datasets_root(arguments.datasets, recorded)
+        run, views = add_frames(source, root, wanted, arguments)
     except SegibnError as error:
         source.no_frames = f"{source.title}: no frames. {error}"
         return entry_of(source)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from segibn.cli.arguments import add_datasets_argument, datasets_root
+from segibn.cli.arguments import add_datasets_argument, datasets_root, refuse_set
 from segibn.cli.parser import verb_parser
 from segibn.config.shipped import find_config
 from segibn.errors import SegibnError
@@ -61,6 +61,9 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the verb; see ``EXAMPLE`` for what it returns."""
     arguments = build_parser().parse_args(argv)
+    refuse_set(arguments.set, "optim.iterations", "--iterations or --minutes")
+    if arguments.datasets and not arguments.config:
+        raise SegibnError("--datasets has no effect without a CONFIG: the frames are painted")
 
     from segibn.config.load import load_config
     from segibn.files import write_json

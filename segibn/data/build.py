@@ -91,6 +91,27 @@ def split_names(name: str) -> tuple[str, ...]:
     return KINDS[name].splits
 
 
+def splits_of(dataset: DatasetConfig, datasets_root: Path) -> tuple[str, ...]:
+    """Return the splits that a config's data set has: the official ones, or a user's folders.
+
+    Empty for ``folder`` without ``{split}`` in its folders.
+    """
+    if dataset.folder is None:
+        return KINDS[dataset.name].splits
+    pattern = next(
+        (p for p in (dataset.folder.images, dataset.folder.targets) if "{split}" in p), ""
+    )
+    parts = Path(pattern).parts
+    place = next((i for i, part in enumerate(parts) if "{split}" in part), len(parts))
+    if not pattern:
+        return ()
+    before, _, after = parts[place].partition("{split}")
+    above = Path(datasets_root, *parts[:place])
+    names = [path.name for path in above.glob("*") if path.is_dir()]
+    fitting = [name for name in names if name.startswith(before) and name.endswith(after)]
+    return tuple(sorted(name[len(before) : len(name) - len(after)] for name in fitting))
+
+
 def distinct_splits(name: str) -> tuple[str, ...]:
     """Return the splits that hold each frame once, without those that draw on others."""
     kind = KINDS[name]
