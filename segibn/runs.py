@@ -67,8 +67,16 @@ def find_checkpoint(source: str | Path) -> Path:
     return _run_called(str(source)) / _LAST
 
 
-def datasets_of(folder: Path) -> Path | None:
+def run_of(checkpoint: Path) -> Path | None:
+    """Return the run folder that a checkpoint lies in; None for a file of its own."""
+    folder = checkpoint.absolute().parent
+    return checkpoint.parent.parent if folder.name == _LAST.parent.name else None
+
+
+def datasets_of(folder: Path | None) -> Path | None:
     """Return the data sets' folder that a run was trained on, where it is there."""
+    if folder is None:
+        return None
     try:
         record = json.loads((folder / "environment.json").read_text(encoding="utf-8"))
         path = Path(record["datasets"])
@@ -114,7 +122,7 @@ def _run_called(given: str) -> Path:
     inside = [key for key in runs if key.startswith(f"{name}/")]
     if inside:
         raise CheckpointError(f"'{name}' is a folder of runs, not one: say {_listed(inside)}")
-    raise CheckpointError(_nothing_called(printable(name), list(runs)))
+    raise CheckpointError(_nothing_called(printable(name), list(runs), printable(given)))
 
 
 def _runs_below(folder: Path, depth: int) -> Iterator[Path]:
@@ -130,7 +138,7 @@ def _runs_below(folder: Path, depth: int) -> Iterator[Path]:
             yield from _runs_below(path, depth - 1)
 
 
-def _nothing_called(name: str, runs: list[str]) -> str:
+def _nothing_called(name: str, runs: list[str], given: str) -> str:
     places = " or ".join(str(folder) for folder in run_folders())
     there = f"there are {_listed(runs)}" if runs else "there is no trained run"
     if name in list_configs():
@@ -144,8 +152,8 @@ def _nothing_called(name: str, runs: list[str]) -> str:
     for word, full in last.items():
         close = close.replace(f"'{word}'", f"'{full}'")
     return (
-        f"no run or checkpoint '{name}'{close or ';'} In {places} {there}. Give such a name, a run "
-        "folder (runs/gta5_ibn) or a file (.pt); SEGIBN_RUNS names other folders of runs"
+        f"no run or checkpoint '{given}'{close or ';'} In {places} {there}. Give such a name, a "
+        "run folder (runs/gta5_ibn) or a file (.pt); SEGIBN_RUNS names other folders of runs"
     )
 
 

@@ -152,10 +152,10 @@ def test_an_installed_wheel_goes_from_an_empty_folder_to_predictions_and_a_repor
     assert len(checkpoints) == 3
     assert len(frames) == 2
     predict = ("predict", str(checkpoints[0]), *map(str, frames), "--output", "out")
-    assert "next: " in run_installed(installed, tmp_path, *predict)
+    assert "then: look at" in run_installed(installed, tmp_path, *predict)
     assert len(list((tmp_path / "out").rglob("*.png"))) >= 2
     report = ("report", "demo", "--datasets", "demo/data_seed0", "--frames", "1")
-    assert "next: open report.html" in run_installed(installed, tmp_path, *report)
+    assert "then: open report.html" in run_installed(installed, tmp_path, *report)
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert page.count("sample_ibn_b") > 1
     assert "data:image/" in page

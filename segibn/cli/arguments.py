@@ -76,7 +76,7 @@ def missing_data(config: "RunConfig", root: Path) -> str:
         for dataset in sets:
             index_dataset(dataset, root)
     except SegibnError as error:
-        return str(error).partition("\n")[0]
+        return " ".join(line.strip() for line in str(error).splitlines()[:2])
     return ""
 
 

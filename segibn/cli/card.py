@@ -52,10 +52,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     from segibn.files import read_json, sha256_of, write_text
     from segibn.report.card import field_names, fill
     from segibn.report.card_scores import read_scores, score_fields
-    from segibn.runs import datasets_of
+    from segibn.runs import datasets_of, run_of
 
     run = load_run(arguments.run)
-    folder, digest = _folder(run.checkpoint), sha256_of(run.checkpoint)
+    folder, digest = run_of(run.checkpoint), sha256_of(run.checkpoint)
     files = _own_scores(run.checkpoint) if arguments.scores is None else arguments.scores
     scores = [score for path in files for score in read_scores(path, digest)]
     parameters = sum(parameter.numel() for parameter in run.segmenter.parameters())
@@ -76,7 +76,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print_next("export", arguments.run, "--output", "model.safetensors")
     elif not scores:
         words = ("evaluate", arguments.run, "--output", "scores.json")
-        recorded = None if folder is None else datasets_of(folder)
+        recorded = datasets_of(folder)
         if run.config.data.val is not None and recorded is not None:
             print_next(*words, *datasets_words(arguments, recorded))
         else:
@@ -86,13 +86,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _own_scores(checkpoint: Path) -> list[Path]:
     """The scores that a training left of its last checkpoint; none for any other."""
-    folder = _folder(checkpoint)
+    from segibn.runs import run_of
+
+    folder = run_of(checkpoint)
     if folder is None or checkpoint.name != "last.pt":
         return []
     return sorted((folder / "scores").glob("*.json"))
-
-
-def _folder(checkpoint: Path) -> Path | None:
-    """Return the run folder of a checkpoint; None for a file of its own."""
-    folder = checkpoint.parent.parent
-    return folder if checkpoint.parent.name == "checkpoints" else None

@@ -13,7 +13,7 @@ from segibn.cli.arguments import (
     missing_data,
     named_set,
 )
-from segibn.cli.parser import print_next, print_then, verb_parser
+from segibn.cli.parser import command_text, print_next, print_then, verb_parser
 from segibn.config.dataset_names import OFFICIAL
 from segibn.config.shipped import is_shipped
 from segibn.errors import ConfigError
@@ -133,7 +133,7 @@ def _say_next(arguments: argparse.Namespace, root: Path) -> None:
     if config is None:
         return
     if missing := missing_data(load_config(config), root):
-        print_then(f"segibn train {config} needs what is not here yet: {missing}")
+        print_then(f"{command_text('train', config)} needs what is not here yet: {missing}")
     else:
         words = datasets_words(arguments) + ([] if is_own else ["--dry-run"])
         print_next("train", config, *words)

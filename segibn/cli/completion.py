@@ -9,6 +9,7 @@ from importlib import import_module
 
 from segibn.cli.parser import verb_parser
 from segibn.cli.verbs import VERBS
+from segibn.config.dataset_names import OFFICIAL
 from segibn.config.shipped import RECIPES, shipped_configs
 
 SHELLS = ("bash", "zsh", "fish")
@@ -72,6 +73,7 @@ class Words:
                 continue
             names = self._configs if action.dest in _CONFIGS else []
             names = self._recipes if action.dest in _RECIPES else names
+            names = list(OFFICIAL) if action.dest == "dataset" else names
             values = [*map(str, action.choices or ()), *names]
             if not action.option_strings:
                 self.plain += values

@@ -50,12 +50,12 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the verb; runs on every rank of a torchrun launch, the first one prints and writes."""
     arguments = build_parser().parse_args(argv)
+    sets = protocol_sets(arguments.protocol, arguments.on)
     require_runs(arguments.runs)
 
     from segibn.cli.comparison import MARKDOWN_FILE, PICTURE_FILE, cross_domain, draw_comparison
     from segibn.evaluation.cross_domain import format_cross_domain
 
-    sets = protocol_sets(arguments.protocol, arguments.on)
     root = datasets_root(arguments.datasets)
     note = PROTOCOLS[arguments.protocol].note if arguments.protocol else ""
     rows = cross_domain(

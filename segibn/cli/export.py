@@ -77,7 +77,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     from segibn.models.described import write_safetensors
     from segibn.models.weights import load_segmenter
-    from segibn.runs import datasets_of, find_checkpoint
+    from segibn.runs import datasets_of, find_checkpoint, run_of
 
     output: Path = arguments.output
     checkpoint = find_checkpoint(arguments.run)
@@ -96,7 +96,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = f"import torch; print(torch.export.load({str(output)!r}))"
         print_then(shlex.join(["python", "-c", code]))
     else:
-        print_predict(output, frames_words(config, datasets_of(checkpoint.parents[1])))
+        print_predict(output, frames_words(config, datasets_of(run_of(checkpoint))))
     return 0
 
 

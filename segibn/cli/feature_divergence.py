@@ -67,13 +67,16 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the verb; runs on every rank of a torchrun launch, the first one prints and writes."""
     arguments = build_parser().parse_args(argv)
-    require_runs(arguments.runs)
 
     from segibn.files import write_image, write_json, write_text
 
     pair = [parse_labelled_set(text) for text in arguments.domains]
     if arguments.frames < 2:
         raise ConfigError("--frames: a domain needs at least two frames to have a variance")
+    labels = [label for label, _ in pair]
+    if labels[0] == labels[1] and pair[0][1] != pair[1][1]:
+        raise ConfigError(f"--domains: both are called {labels[0]}; write another LABEL=")
+    require_runs(arguments.runs)
 
     from segibn import distributed
     from segibn.cli.pictures import spread
@@ -82,9 +85,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     from segibn.evaluation.feature_divergence import format_divergence
     from segibn.predict import InferenceOptions
 
-    labels = [label for label, _ in pair]
-    if labels[0] == labels[1] and pair[0][1] != pair[1][1]:
-        raise ConfigError(f"--domains: both are called {labels[0]}; write another LABEL=")
     root = datasets_root(arguments.datasets)
     samples = [spread(index_dataset(dataset, root), arguments.frames) for _, dataset in pair]
     _check_frames(dict(zip(labels, samples, strict=True)))

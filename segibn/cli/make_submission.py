@@ -64,16 +64,18 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the verb; returns 0."""
     arguments = build_parser().parse_args(argv)
-
-    from segibn.cli.progress import Phases
-    from segibn.cli.scoring import load_ensemble
-    from segibn.files import image_size
-    from segibn.submission.catalog import FORMATS
-    from segibn.submission.write import write_submission
-
     require_runs([arguments.run, *arguments.ensemble])
+
+    from segibn.submission.catalog import FORMATS
+
     form = FORMATS[arguments.benchmark]
     frames = _choose_frames(form, arguments)
+
+    from segibn.cli.progress import Phases
+    from segibn.cli.scoring import load_ensemble  # torch only after the frames are known
+    from segibn.files import image_size
+    from segibn.submission.write import write_submission
+
     run = load_ensemble(arguments)
     _require_classes(run, form)
     sizes = {key: image_size(path) for key, path in frames.items()}

@@ -28,7 +28,7 @@ from segibn.media.predicting import Tally, Work
 from segibn.media.sources import Source
 from segibn.models.segmenter import Segmenter
 from segibn.predict import Predictor, is_out_of_memory
-from segibn.runs import datasets_of
+from segibn.runs import datasets_of, run_of
 from segibn.visualize import legend
 
 _LEAST_SHARE = 0.001  # of the pixels, for a class to be named
@@ -227,7 +227,7 @@ def _report(
         print_then("mend or remove these files, then the same command with --resume")
     else:
         print_then(f"look at the pictures in {shown(folder)}; {LEGEND} has the colours")
-        recorded = datasets_of(model.files[0].parents[1])
+        recorded = datasets_of(run_of(model.files[0]))
         if recorded is not None and not Path(arguments.run).is_file():
             print_next("report", arguments.run, *datasets_words(arguments, recorded))
 

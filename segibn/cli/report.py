@@ -33,7 +33,7 @@ def build_parser() -> argparse.ArgumentParser:
         nargs="+",
         type=Path,
         metavar="RUN_OR_JSON",
-        help="run folder, study folder, or JSON of evaluate, score, cross-domain or compare",
+        help="run (folder or name), study, or JSON of evaluate, score, cross-domain or compare",
     )
     parser.add_argument(
         "--output",
@@ -95,12 +95,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _found(path: Path) -> Path:
     """Return a path as it is, or the run folder that a name or a checkpoint means."""
-    from segibn.runs import find_checkpoint
+    from segibn.runs import find_checkpoint, run_of
 
     if path.is_dir() or path.suffix == ".json":
         return path
-    checkpoint = find_checkpoint(path)
-    return checkpoint.parents[1] if checkpoint.parent.name == "checkpoints" else path
+    return run_of(find_checkpoint(path)) or path
 
 
 def _title_of(path: Path) -> str:
@@ -125,8 +124,7 @@ def _entry(source: "Source", wanted: int, arguments: argparse.Namespace) -> "Run
     from segibn.runs import datasets_of
 
     try:
-        recorded = source.folder and datasets_of(source.folder)
-        root = datasets_root(arguments.datasets, recorded)
+        root = datasets_root(arguments.datasets, datasets_of(source.folder))
         run, views = add_frames(source, root, wanted, arguments)
     except SegibnError as error:
         source.no_frames = f"{source.title}: no frames. {error}"
