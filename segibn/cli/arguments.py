@@ -128,7 +128,7 @@ def named_set(name: str, **values: Any) -> "DatasetConfig":
         hint = did_you_mean(name, OFFICIAL) or f"; there are {', '.join(OFFICIAL)}"
         raise ConfigError(
             f"unknown data set '{printable(name)}'{hint}"
-            + ("" if "?" in hint else ". Data of your own are named by the config that has them")
+            + ("" if "?" in hint else ". Data of your own are named by a config that has them")
         )
     dataset = _validated({"name": name} | _given(values))
     if values.get("split") is not None:
