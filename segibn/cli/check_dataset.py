@@ -15,7 +15,7 @@ from segibn.cli.arguments import (
 )
 from segibn.cli.parser import command_text, print_next, print_then, verb_parser
 from segibn.config.dataset_names import OFFICIAL
-from segibn.config.shipped import is_shipped
+from segibn.config.shipped import names_config
 from segibn.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _datasets(arguments: argparse.Namespace, root: Path) -> "list[DatasetConfig]":
     """The splits to check: those of a config, the one that was named, or all that are there."""
     name, split, encoding = arguments.name, arguments.split, arguments.encoding
-    if name.endswith((".yaml", ".yml")) or (name not in OFFICIAL and is_shipped(name)):
+    if name not in OFFICIAL and names_config(name):
         return _of_config(arguments, root)
     whole = named_set(name, split=split, names_file=arguments.names_file, encoding=encoding)
     if split is not None:

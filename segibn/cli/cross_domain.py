@@ -7,7 +7,6 @@ from pathlib import Path
 from segibn.cli.arguments import (
     add_datasets_argument,
     datasets_root,
-    datasets_words,
     require_runs,
 )
 from segibn.cli.inference import add_inference_arguments
@@ -74,5 +73,5 @@ def main(argv: Sequence[str] | None = None) -> int:
         path = arguments.output / PICTURE_FILE
         draw_comparison(arguments.runs, sets, root, path, arguments=arguments)
     print(f"files: {arguments.output}")
-    print_next("report", arguments.output, *datasets_words(arguments))
+    print_next("report", arguments.output)
     return 0

@@ -14,9 +14,16 @@ from segibn.cli.arguments import (
     named_set,
     require_runs,
 )
-from segibn.cli.inference import add_inference_arguments, device_of, inference_options
+from segibn.cli.inference import (
+    add_inference_arguments,
+    device_of,
+    ensemble_runs,
+    inference_options,
+)
 from segibn.cli.measurements import add_measurement_arguments, complete, show
 from segibn.cli.parser import print_next, print_then, verb_parser
+from segibn.config.dataset_names import OFFICIAL
+from segibn.config.shipped import names_config
 from segibn.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -66,7 +73,8 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the verb; runs on every rank of a torchrun launch, the first one prints and writes."""
     arguments = build_parser().parse_args(argv)
-    require_runs([arguments.run, *arguments.ensemble])
+    require_runs([arguments.run])
+    require_runs(ensemble_runs(arguments))
     root = datasets_root(arguments.datasets)
     dataset = None if arguments.dataset is None else _dataset(arguments, None, root)
 
@@ -112,7 +120,7 @@ def _dataset(
     """The set that was asked for; without --dataset the run's own held-out one."""
     given = {name: getattr(arguments, name) for name in ("split", "names_file", "label_map")}
     name = arguments.dataset
-    if name is not None and Path(name).suffix in (".yaml", ".yml"):
+    if name is not None and name not in OFFICIAL and names_config(name):
         from segibn.config.load import load_config
 
         own = load_config(name).data.val
@@ -130,6 +138,6 @@ def _say_next(arguments: argparse.Namespace) -> None:
     """The report of the run and of these scores; a checkpoint alone has none without --output."""
     run = [] if Path(arguments.run).is_file() else [arguments.run]
     if parts := [*run, *([arguments.output] if arguments.output else [])]:
-        print_next("report", *parts, *datasets_words(arguments))
+        print_next("report", *parts, *(datasets_words(arguments) if run else []))
     else:
         print_then("the same command with --output scores.json keeps the scores for a report")

@@ -14,8 +14,10 @@ from segibn.cli.arguments import (
     datasets_root,
     parse_labelled_sets,
     refuse_set,
+    require_runs,
 )
 from segibn.cli.parser import print_then, verb_parser
+from segibn.config.shipped import names_config
 from segibn.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -95,6 +97,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the verb; runs on every rank of a torchrun launch, the first one prints and writes."""
     arguments = build_parser().parse_args(argv)
     refuse_set(arguments.set, "seed", "--seeds")
+    require_runs(text for text in arguments.sources if not names_config(text))
 
     from segibn.cli.fine_tune_plan import open_sources, plan_trainings
     from segibn.cli.fine_tune_report import MARKDOWN_FILE, PICTURE_FILE, write_fine_tune

@@ -8,7 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from segibn.cli.arguments import require_runs
-from segibn.cli.inference import add_inference_arguments, device_of, inference_options
+from segibn.cli.inference import (
+    add_inference_arguments,
+    device_of,
+    ensemble_runs,
+    inference_options,
+)
 from segibn.cli.parser import print_next, verb_parser
 from segibn.errors import SubmissionError
 
@@ -64,7 +69,8 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the verb; returns 0."""
     arguments = build_parser().parse_args(argv)
-    require_runs([arguments.run, *arguments.ensemble])
+    require_runs([arguments.run])
+    require_runs(ensemble_runs(arguments))
 
     from segibn.submission.catalog import FORMATS
 

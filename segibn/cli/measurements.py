@@ -3,13 +3,13 @@
 import argparse
 from typing import TYPE_CHECKING
 
-from segibn.cli.parser import VerbParser
-
 if TYPE_CHECKING:
     from segibn.evaluation.scores import Scores
 
 
-def add_measurement_arguments(parser: VerbParser, *, calibration: bool = False) -> None:
+def add_measurement_arguments(
+    parser: argparse.ArgumentParser, *, calibration: bool = False
+) -> None:
     """Add the options of ``complete`` and ``show``.
 
     Args:
@@ -28,7 +28,6 @@ def add_measurement_arguments(parser: VerbParser, *, calibration: bool = False) 
     group.add_argument(
         "--boundary", action="store_true", help="boundary IoU of each class (Cheng et al., 2021)"
     )
-    parser.excludes("--json", "--rates")
     parser.set_defaults(calibration=False)
     if calibration:
         group.add_argument(

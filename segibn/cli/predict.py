@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segibn.cli.arguments import require_runs
-from segibn.cli.inference import add_inference_arguments
+from segibn.cli.inference import add_inference_arguments, ensemble_runs
 from segibn.cli.parser import verb_parser
 from segibn.errors import ConfigError
 
@@ -109,9 +109,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     from segibn.media.outputs import places_of
     from segibn.media.sources import find_sources
 
-    require_runs([arguments.run, *arguments.ensemble])
+    require_runs([arguments.run])
     sources = find_sources(inputs, places_of(arguments.output))
     _refuse_idle_options(arguments, sources)
+    require_runs(ensemble_runs(arguments))
 
     from segibn.cli.prediction import predict_all  # torch only after all is known to be there
 

@@ -24,6 +24,8 @@ examples:
 The page is one file without links to anything outside it.
 """
 
+_FRAMES = 6
+
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this verb."""
@@ -43,9 +45,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="(%(default)s)",
     )
     parser.add_argument("--title", help="of the page (default: the name of the first input)")
-    parser.add_argument(
-        "--frames", type=int, default=6, metavar="N", help="worst and best frames, N each (6)"
-    )
+    parser.add_argument("--frames", type=int, metavar="N", help="worst and best frames, N each (6)")
     parser.add_argument(
         "--no-frames", action="store_true", help="show no frames; the network is left alone"
     )
@@ -58,7 +58,7 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the verb; returns 0."""
     arguments = build_parser().parse_args(argv)
-    if arguments.frames < 0:
+    if (arguments.frames or 0) < 0:
         raise SegibnError(f"--frames {arguments.frames}: give a number of frames from 0 on")
     if arguments.output.is_dir():
         raise SegibnError(f"--output {arguments.output}: is a folder; give a file such as a.html")
@@ -71,7 +71,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     from segibn.report.page import Report, build_page
 
     inputs = read_inputs([_found(path) for path in arguments.inputs])
-    wanted = 0 if arguments.no_frames else arguments.frames
+    for option in ("frames", "datasets", "device"):
+        if getattr(arguments, option) is not None and not any(run.folder for run in inputs.runs):
+            raise SegibnError(f"--{option} has no effect: no input is the folder of a run")
+    wanted = _FRAMES if arguments.frames is None else arguments.frames
+    wanted = 0 if arguments.no_frames else wanted
     page = build_page(
         Report(
             title=arguments.title or _title_of(arguments.inputs[0]),
