@@ -94,6 +94,21 @@ def frames_words(config: "RunConfig", root: Path | None) -> list[str]:
     return [PLACEHOLDER, "--output", output]
 
 
+def report_words(run: str | Path) -> list[str]:
+    """Return the command of a report on a run where it would show frames, else nothing.
+
+    That is a run with scores, whose data sets are where its training found them.
+    """
+    from segibn.runs import datasets_of, find_checkpoint, run_of
+
+    folder = run_of(find_checkpoint(run))
+    recorded = datasets_of(folder)
+    if folder is None or recorded is None or not any((folder / "scores").glob("*.json")):
+        return []
+    given = folder if Path(run).is_file() else run
+    return ["report", str(given), *datasets_words(argparse.Namespace(), recorded)]
+
+
 def require_runs(paths: Iterable[str | Path]) -> None:
     """Check that runs and checkpoints are there, before torch is imported.
 
@@ -104,6 +119,13 @@ def require_runs(paths: Iterable[str | Path]) -> None:
 
     for path in paths:
         find_checkpoint(path)
+
+
+def parse_positive(text: str) -> int:
+    """Read a whole number above 0."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"'{printable(text)}': write a whole number above 0")
+    return int(text)
 
 
 def refuse_set(overrides: Sequence[str], key: str, option: str) -> None:

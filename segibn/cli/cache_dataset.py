@@ -10,6 +10,7 @@ from segibn.cli.arguments import (
     add_datasets_argument,
     datasets_root,
     datasets_words,
+    parse_positive,
 )
 from segibn.cli.parser import command_text, print_next, print_then, verb_parser
 from segibn.errors import DatasetError
@@ -55,7 +56,7 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="folder of all caches (default: $SEGIBN_CACHE, else .segibn beside the data sets)",
     )
-    parser.add_argument("--jobs", type=int, metavar="N", help="threads (default: all cores)")
+    parser.add_argument("--jobs", type=parse_positive, metavar="N", help="threads (all cores)")
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument(
         "--estimate", action="store_true", help="say size and time, and write nothing"

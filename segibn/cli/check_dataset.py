@@ -12,6 +12,7 @@ from segibn.cli.arguments import (
     datasets_words,
     missing_data,
     named_set,
+    parse_positive,
 )
 from segibn.cli.parser import command_text, print_next, print_then, verb_parser
 from segibn.config.dataset_names import OFFICIAL
@@ -61,7 +62,7 @@ def build_parser() -> argparse.ArgumentParser:
         choices=("auto", "2018", "2021"),
         help="bdd100k_drivable: what the label values should mean (default: tell from the files)",
     )
-    parser.add_argument("--jobs", type=int, metavar="N", help="processes (default: all cores)")
+    parser.add_argument("--jobs", type=parse_positive, metavar="N", help="processes (all cores)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the report as JSON too")
     add_datasets_argument(parser)
     return parser

@@ -12,6 +12,7 @@ from segibn.cli.arguments import (
     datasets_root,
     datasets_words,
     named_set,
+    parse_positive,
     require_runs,
 )
 from segibn.cli.inference import (
@@ -62,7 +63,11 @@ def build_parser() -> argparse.ArgumentParser:
         "--pictures", type=Path, metavar="DIR", help="write frame, truth, prediction and errors"
     )
     parser.add_argument(
-        "--picture-count", type=int, default=20, metavar="N", help="how many, evenly spread (20)"
+        "--picture-count",
+        type=parse_positive,
+        default=20,
+        metavar="N",
+        help="how many, spread evenly (20)",
     )
     parser.needs("--picture-count", "--pictures")
     add_measurement_arguments(parser, calibration=True)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from segibn.cli.arguments import parse_positive
 from segibn.cli.parser import print_next, verb_parser
 from segibn.errors import ConfigError
 
@@ -61,7 +62,7 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="SET",
         help="data sets that get no train frames (of --sets)",
     )
-    parser.add_argument("--workers", type=int, help="processes (default: one for each core)")
+    parser.add_argument("--workers", type=parse_positive, help="processes (one a core)")
     return parser
 
 

@@ -12,7 +12,7 @@ from typing import Any, cast
 import numpy as np
 
 from segibn import distributed, provenance
-from segibn.cli.arguments import datasets_words
+from segibn.cli.arguments import report_words
 from segibn.cli.inference import device_of, ensemble_runs, inference_options
 from segibn.cli.parser import print_next, print_then
 from segibn.cli.progress import FrameProgress
@@ -28,7 +28,6 @@ from segibn.media.predicting import Tally, Work
 from segibn.media.sources import Source
 from segibn.models.segmenter import Segmenter
 from segibn.predict import Predictor, is_out_of_memory
-from segibn.runs import datasets_of, run_of
 from segibn.visualize import legend
 
 _LEAST_SHARE = 0.001  # of the pixels, for a class to be named
@@ -226,10 +225,10 @@ def _report(
         print(f"{len(faults.found)} files failed (also in {failed}):\n{table}", file=sys.stderr)
         print_then("mend or remove these files, then the same command with --resume")
     else:
-        print_then(f"look at the pictures in {shown(folder)}; {LEGEND} has the colours")
-        recorded = datasets_of(run_of(model.files[0]))
-        if recorded is not None and not Path(arguments.run).is_file():
-            print_next("report", arguments.run, *datasets_words(arguments, recorded))
+        colors = f"; {LEGEND} has the colours" if (folder / LEGEND).is_file() else ""
+        print_then(f"look at the pictures in {shown(folder)}{colors}")
+        if words := report_words(arguments.run):
+            print_next(*words)
 
 
 def _shares(pixels: np.ndarray, names: Sequence[str]) -> dict[str, float]:

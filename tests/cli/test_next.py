@@ -86,7 +86,9 @@ def test_a_run_without_held_out_frames_predicts_what_it_has(
     (after,), _ = run(words, capsys)
     assert after[0] == "predict"
     assert not list(here.glob("predictions"))
-    run(after, capsys)
+    found, shown = run(after, capsys)
+    assert found == []  # a report would have no frames
+    assert "then: look at the pictures in predictions" in shown
     assert len(list((here / "predictions/labels").iterdir())) == 2
 
 

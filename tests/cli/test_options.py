@@ -129,6 +129,7 @@ IDLE = [
     "predict a frame.png --save labels --no-overlays",
     "predict a frame.png --resume --overwrite",
     "check camvid --encoding 2018",
+    "check camvid --jobs 0",
     "check own.yaml --encoding 2018",
     "check own.yaml --names-file names.txt",
     "check one.yaml --split test",
