@@ -108,7 +108,8 @@ def _build_head(
         options["atrous_rates"] = _atrous_rates(specs["layer4"].stride)
     if config.head.name == "deeplabv3plus":  # the one head that resizes a feature
         options["align_corners"] = config.align_corners
-    return _started(HEADS[config.head.name](specs, num_classes, **options), config.head.init)
+    head = HEADS[config.head.name](specs, num_classes, **options)
+    return _started(head, getattr(config.head, "init", "kaiming_fan_out"))  # not every head has it
 
 
 def _started(head: nn.Module, init: str) -> nn.Module:
