@@ -83,6 +83,8 @@ class FolderConfig(_Frozen):
     ``{split}`` in a folder name is replaced by the split, so that one entry serves all splits.
     """
 
+    name: Annotated[str, Field(pattern=r"^\w[\w.-]*$")] | None = None
+    """Name of the set in tables and signatures, to tell several apart; null = ``folder``."""
     images: str
     """Folder of the images, relative to the data sets' root: ``mydata/images/{split}``."""
     targets: str

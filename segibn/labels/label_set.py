@@ -195,6 +195,22 @@ class LabelSet:
             self.storage,
         )
 
+    def in_order(self, class_names: Sequence[str]) -> "LabelSet":
+        """Return this table with its classes in another order, which gives them other train ids.
+
+        Raises:
+            ConfigError: these are other classes.
+        """
+        if self.class_names == tuple(class_names):
+            return self
+        colors = {info.name: info.color for info in self.classes}
+        if sorted(colors) != sorted(class_names):
+            raise ConfigError(
+                f"label table '{self.name}' has the classes {', '.join(self.class_names)}, not "
+                f"{', '.join(class_names)}"
+            )
+        return self.remap(self.name, [ClassSpec(n, colors[n], (n,)) for n in class_names])
+
     @cached_property
     def _fast_lookup(self) -> np.ndarray:
         return _frozen(np.where(self.lookup < 0, _UNKNOWN, self.lookup).astype(np.uint8))
