@@ -3,6 +3,8 @@
 Training, ``evaluate`` and ``cross_domain`` all come through here, so that their numbers agree.
 """
 
+import logging
+import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,6 +32,8 @@ from segibn.labels.label_set import LabelSet
 from segibn.models.segmenter import Segmenter
 from segibn.predict import InferenceOptions, Predictor
 from segibn.visualize import frame_sheet
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -105,7 +109,7 @@ def score(
     if progress is not None:
         total = len(frames)
         report["progress"] = lambda done: progress(done, total)
-    return evaluate(
+    scores = evaluate(
         predictor,
         prepare.over(frames) if prepare else frames,
         class_names,
@@ -120,6 +124,13 @@ def score(
         observe=observe,
         **report,
     )
+    if math.isnan(scores.miou):
+        logger.warning(
+            "%s: no pixel of its %d frames is labelled, so that there is nothing to score",
+            set_name(dataset),
+            len(frames.samples),
+        )
+    return scores
 
 
 def in_classes(labels: LabelSet, dataset: DatasetConfig, class_names: Sequence[str]) -> LabelSet:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from segibn.cli.arguments import parse_labelled_set
 from segibn.config.load import dump_config, load_config, validate
 from segibn.config.schema import RunConfig
 from segibn.config.set_names import set_name
@@ -114,6 +115,21 @@ def test_by_and_seed_are_taken_from_a_file_and_the_command_line(
         load_config(file, ["data.val.fraction=1.5"])
     with pytest.raises(ConfigError, match=r"data\.val\.name: field required"):
         load_config(file, ["data.val.split=val"])
+
+
+def test_the_held_out_part_of_a_config_is_a_set_to_score_on(
+    tree: dict[str, Any], tmp_path: Path
+) -> None:
+    tree["data"]["train"]["folder"]["name"] = "warehouse"
+    file = tmp_path / "own.yaml"
+    file.write_text(yaml.safe_dump(tree))
+    label, dataset = parse_labelled_set(str(file))
+    assert label == "warehouse:train-held-out-0.3"
+    assert dataset == load_config(file).data.val
+    assert parse_labelled_set(f"night={file}") == ("night", dataset)
+    tree["data"]["train"]["folder"]["name"] = "cityscapes"
+    with pytest.raises(ConfigError, match="that of a public data set"):
+        validate(tree, "here")
 
 
 @pytest.mark.parametrize("link", [None, os.symlink, os.link], ids=["same", "symlink", "hard link"])
