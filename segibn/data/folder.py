@@ -10,6 +10,7 @@ from pathlib import Path
 
 from segibn.data.samples import Pairing, SamplePaths, Source, join_splits, pair_by_name, shorten
 from segibn.data.samples import strict as _strict
+from segibn.data.wrong_folder import subfolders
 from segibn.errors import DatasetError
 from segibn.files import list_files
 from segibn.text import counted, did_you_mean, printable
@@ -157,9 +158,10 @@ def _require(root: Path, images: Path, targets: Path) -> None:
 
 def _other_root(root: Path, gone: Path) -> str:
     """Say which other root a folder is below: one or two levels up, or one down."""
+    if not gone.is_relative_to(root):  # an absolute path in the config
+        return ""
     below, here = gone.relative_to(root), root.absolute()
-    down = sorted(path for path in here.iterdir() if path.is_dir()) if here.is_dir() else []
-    for other in (here.parent, here.parent.parent, *down):
+    for other in (here.parent, here.parent.parent, *subfolders(here)):
         if (other / below).is_dir():
             return f"{printable(other / below)} is there: use --datasets {printable(other)}"
     return ""
@@ -168,7 +170,7 @@ def _other_root(root: Path, gone: Path) -> str:
 def _siblings(gone: Path) -> str:
     """Say what lies in the nearest folder above that is there."""
     above = next(path for path in (*gone.parents, Path()) if path.is_dir())
-    there = sorted(path.name for path in above.iterdir() if path.is_dir())
+    there = [path.name for path in subfolders(above)]
     missing = gone.relative_to(above).parts[0]
     known = f"{printable(above)} has {printable(shorten(there))}, but no '{printable(missing)}'"
     return f"{known}{did_you_mean(missing, there)}" if there else ""

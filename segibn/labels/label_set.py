@@ -6,7 +6,7 @@ Legend: H x W pixels, K classes (never counting ignore).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -182,14 +182,7 @@ class LabelSet:
         return LabelSet(
             name,
             tuple(
-                Label(
-                    row.name,
-                    row.label_id,
-                    to_class.get(own_class(row), IGNORE_INDEX),
-                    row.color,
-                    row.category,
-                )
-                for row in rows
+                replace(row, train_id=to_class.get(own_class(row), IGNORE_INDEX)) for row in rows
             ),
             tuple(ClassInfo(spec.name, spec.color) for spec in specs),
             self.storage,

@@ -59,6 +59,7 @@ def test_each_file_is_an_image_or_a_label_map_in_every_layout(layout: str, tmp_p
             "has training, validation, but no 'train'; did you mean 'training'",
         ),
         (("x/i/a.png", "x/l/a.png"), {"images": "i", "targets": "l"}, r"use --datasets \S+/x$"),
+        (("i/a.png",), {"images": "i", "targets": "/nowhere/l"}, "no folder /nowhere/l"),
         (("i/a.png", "labels/a.png"), {"images": "i", "targets": "label"}, "mean 'labels'"),
         (("i/a.png", "i/a.jpg", "l/a.png"), {"images": "i", "targets": "l"}, "two files"),
     ],
