@@ -4,11 +4,19 @@ In: two folders as the config names them. Out: samples named by their path below
 without the suffix, so that subfolders are kept apart: ``monday/000012``.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from segibn.data.samples import Pairing, SamplePaths, Source, join_splits, pair_by_name, shorten
+from segibn.data.samples import (
+    Pairing,
+    SamplePaths,
+    Source,
+    join_splits,
+    pair_by_name,
+    shorten,
+    warn_once,
+)
 from segibn.data.samples import strict as _strict
 from segibn.data.wrong_folder import subfolders
 from segibn.errors import DatasetError
@@ -34,7 +42,8 @@ def find(
     """Pair the images of one folder with the label maps of another, which may lie in it.
 
     Where both are one folder, a file is of the kind whose ending is the longer; where one is below
-    the other, its files are of its kind alone.
+    the other, its files are of its kind alone. Further maps of a frame, ``a_instance_label.png``
+    beside ``a_label.png``, are passed over, and that is logged.
 
     Args:
         root: the data sets' root.
@@ -61,9 +70,10 @@ def find(
                 f"{printable(image_folder)} holds images and label maps, and both end in "
                 f"'{target_suffix}'; tell them apart by `target_suffix`, such as _mask.png"
             )
+        image_paths = frames.by_name(maps)
         return pair_by_name(
-            frames.by_name(maps),
-            maps.by_name(frames),
+            image_paths,
+            _without_further_maps(maps.by_name(frames), image_paths),
             target_of=lambda name: str(target_folder / f"{name}{target_suffix}"),
             image_of=lambda name: str(image_folder / f"{name}{image_suffix or '.*'}"),
         )
@@ -143,6 +153,27 @@ class _Side:
             + f" ({printable(listed[0].name)}, ...); `image_suffix` and `target_suffix` say how "
             "the names of the two kinds end"
         )
+
+
+def _without_further_maps(
+    targets: Mapping[str, Path], images: Mapping[str, Path]
+) -> dict[str, Path]:
+    """Leave out ``a_instance`` where there are an image and a label map ``a``, and say so."""
+
+    def frame_of(name: str) -> str:
+        while name and not (name in images and name in targets):
+            name = name.rpartition("_")[0]
+        return name
+
+    further = [name for name in targets if name not in images and frame_of(name)]
+    if further:
+        first = targets[further[0]]
+        warn_once(
+            f"{printable(first.parent)}: passed over {counted(len(further), 'further map')} of "
+            f"frames that have their label map, such as {printable(first.name)}"
+        )
+    left_out = set(further)
+    return {name: path for name, path in targets.items() if name not in left_out}
 
 
 def _require(root: Path, images: Path, targets: Path) -> None:
