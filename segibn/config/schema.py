@@ -6,7 +6,7 @@ here). Unknown keys are errors. Sizes are (H, W) in pixels. Defaults live here a
 
 import fractions
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeGuard
 
 from pydantic import (
     ConfigDict,
@@ -128,6 +128,12 @@ class HoldOutConfig(_Frozen):
     """Another one holds out others; that of the run changes nothing here."""
 
 
+def divides(val: Any) -> TypeGuard[Mapping[str, Any]]:
+    """Whether a config's ``data.val`` is ``{fraction: 0.2}``, a share of ``data.train``."""
+    known = {"fraction", "by", "seed"}
+    return isinstance(val, Mapping) and "fraction" in val and val.keys() <= known
+
+
 class DatasetConfig(_Frozen):
     """One split of one data set."""
 
@@ -234,12 +240,10 @@ class DataConfig(_Frozen):
     @classmethod
     def _divide(cls, tree: Any) -> Any:
         """Write out ``val: {fraction: 0.2}`` as the two sides of ``train``."""
-        val, train = (
-            tree.get(key) if isinstance(tree, Mapping) else None for key in ("val", "train")
-        )
-        if not isinstance(val, Mapping) or not isinstance(train, Mapping):
+        if not isinstance(tree, Mapping):
             return tree
-        if "fraction" not in val or not val.keys() <= {"fraction", "by", "seed"}:
+        val, train = tree.get("val"), tree.get("train")
+        if not divides(val) or not isinstance(train, Mapping):
             return tree
         sides = {part: {**train, "hold_out": {"part": part, **val}} for part in ("train", "val")}
         return {**tree, **sides, "val": {**sides["val"], "fraction": 1.0}}

@@ -117,6 +117,17 @@ def test_by_and_seed_are_taken_from_a_file_and_the_command_line(
         load_config(file, ["data.val.split=val"])
 
 
+def test_a_share_of_a_new_train_is_no_share_of_the_val_of_the_base(
+    tree: dict[str, Any], tmp_path: Path
+) -> None:
+    base, own = tmp_path / "base.yaml", tmp_path / "own.yaml"
+    base.write_text("data: {train: {name: gta5}, val: {name: gta5, split: val}}")
+    own.write_text(yaml.safe_dump({"base": "base.yaml", **tree}))
+    assert set_name(load_config(own).data.val) == "folder:train-held-out-0.3"
+    own.write_text("{base: base.yaml, data: {val: {fraction: 0.5}}}")
+    assert set_name(load_config(own).data.val) == "gta5:val*0.5"
+
+
 def test_the_held_out_part_of_a_config_is_a_set_to_score_on(
     tree: dict[str, Any], tmp_path: Path
 ) -> None:
