@@ -243,7 +243,7 @@ class DataConfig(_Frozen):
         if not isinstance(tree, Mapping):
             return tree
         val, train = tree.get("val"), tree.get("train")
-        if not divides(val) or not isinstance(train, Mapping):
+        if not divides(val) or not isinstance(train, Mapping) or train.get("hold_out"):
             return tree
         sides = {part: {**train, "hold_out": {"part": part, **val}} for part in ("train", "val")}
         return {**tree, **sides, "val": {**sides["val"], "fraction": 1.0}}

@@ -145,13 +145,14 @@ class _Side:
 
     def _none_left(self, listed: Sequence[Path], other: "_Side") -> DatasetError:
         """The error for a folder that has files, but none of this kind."""
-        wanted = f"*{self.ending}" if self.ending else "an image"
-        shared = self.folder.resolve() == other.folder.resolve()
+        files = counted(len(listed), "file")
+        if self.folder.resolve() == other.folder.resolve():
+            said = f"all of its {files} end as those of the other kind do, *{other.ending}"
+        else:
+            said = f"none of its {files} is " + (f"*{self.ending}" if self.ending else "an image")
         return DatasetError(
-            f"{printable(self.folder)}: none of its {counted(len(listed), 'file')} is {wanted}"
-            + (f" and not *{other.ending}" if shared else "")
-            + f" ({printable(listed[0].name)}, ...); `image_suffix` and `target_suffix` say how "
-            "the names of the two kinds end"
+            f"{printable(self.folder)}: {said} ({printable(listed[0].name)}, ...); `image_suffix` "
+            "and `target_suffix` say how the names of the two kinds end, such as .png and _mask.png"
         )
 
 

@@ -245,7 +245,9 @@ def _problems(label_set: LabelSet) -> list[str]:
     for value in sorted({value for value in label_ids if label_ids.count(value) > 1}):
         if value >= 0:
             rows = [f"'{row.name}'" for row in label_set.labels if row.label_id == value]
-            problems.append(f"label_id {value} is in {len(rows)} rows ({', '.join(rows)})")
+            problems.append(
+                f"label_id {value} is in {len(rows)} rows ({', '.join(rows)}); keep one"
+            )
     for name in sorted({name for name in names if names.count(name) > 1}):
         problems.append(
             f"two classes are named '{name}'; name them apart, or give their rows one train_id"

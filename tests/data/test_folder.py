@@ -65,7 +65,11 @@ def test_further_maps_of_a_frame_are_passed_over_but_no_frame_that_lacks_its_ima
     ("files", "options", "says"),
     [
         (("d/a.png",), {"images": "d", "targets": "d", "image_suffix": ".png"}, "both end in"),
-        (("d/a.png",), {"images": "d", "targets": "d"}, r"none of its 1 file is an image"),
+        (
+            ("d/a.png",),
+            {"images": "d", "targets": "d"},
+            r"all of its 1 file end as those of the other kind do, \*\.png",
+        ),
         (
             ("i/a.png", "l/a_gt.png"),
             {"images": "i", "targets": "l", "target_suffix": "_mask.png"},
