@@ -147,10 +147,9 @@ def named_set(name: str, **values: Any) -> "DatasetConfig":
         DatasetError: it has no such split.
     """
     if name not in OFFICIAL:
-        hint = did_you_mean(name, OFFICIAL) or f"; there are {', '.join(OFFICIAL)}"
         raise ConfigError(
-            f"unknown data set '{printable(name)}'{hint}"
-            + ("" if "?" in hint else ". Data of your own are named by a config that has them")
+            f"unknown data set '{printable(name)}'{did_you_mean(name, OFFICIAL) or '.'} There are "
+            f"{', '.join(OFFICIAL)}; data of your own are named by a config that has them"
         )
     dataset = _validated({"name": name} | _given(values))
     if values.get("split") is not None:
