@@ -9,12 +9,16 @@ PYTHON ?= python3
 SEED ?= 0
 BIN := .venv/bin
 STAMP := .venv/installed
+CHOSEN := $(firstword $(wildcard $(BIN)/python) $(PYTHON))
 
 .PHONY: demo test test-all lint install docs wheel
 
 install: $(STAMP)
 
 $(STAMP): pyproject.toml setup.py
+	@$(CHOSEN) -c "import sys; sys.exit(sys.version_info < (3, 11))" 2>/dev/null || { \
+	  echo "$(CHOSEN) is missing or older than Python 3.11; name another one (and remove .venv if" \
+	    "it is there): make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --upgrade pip
 	$(BIN)/python -m pip install -e ".[test]"

@@ -23,7 +23,7 @@ import torch
 from segibn import provenance
 from segibn.cli.arguments import parse_evaluation_set
 from segibn.cli.scoring import TrainedRun, load_run
-from segibn.data.build import build_eval_frames
+from segibn.data.build_loader import build_eval_frames
 from segibn.engine.scoring import score, set_name
 from segibn.export import CALIBRATION_FRAMES, export, export_int8
 from segibn.exported import load_onnx

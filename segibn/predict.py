@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from segibn.errors import CheckpointError, ConfigError
+from segibn.errors import ConfigError
 from segibn.evaluation.batches import predicted
 from segibn.files import read_image
 from segibn.models.inference import InferenceOptions
@@ -201,22 +201,3 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
     return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
-
-
-def find_checkpoint(path: str | Path) -> Path:
-    """Return a checkpoint file: the path itself, or the last one of a run folder.
-
-    Raises:
-        CheckpointError: there is none.
-    """
-    path = Path(path)
-    if path.is_dir():
-        last = path / "checkpoints" / "last.pt"
-        if not last.is_file():
-            raise CheckpointError(f"{path} is no run folder: it has no {last.relative_to(path)}")
-        return last
-    if not path.is_file():
-        raise CheckpointError(
-            f"no run or checkpoint {path}; give a run folder (such as runs/gta5_ibn) or a .pt file"
-        )
-    return path

@@ -58,3 +58,10 @@ def versions() -> dict[str, str]:
 def machine() -> dict[str, str | int | None]:
     """Return what kind of machine this is (no host name, no user name)."""
     return {"system": platform.system(), "processor": platform.machine(), "cores": os.cpu_count()}
+
+
+def usable_cores() -> int:
+    """Return the number of cores that this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -34,6 +34,9 @@ OTHER_PROGRAMS = {
         "for",
         "done",
         "sphinx-build",
+        "mkdir -p",
+        "pipx install .",
+        "uv ",
     ),
     *("python preperation/createLabels.py", "PYTHONPATH=helpers", "python pano2sem.py"),
 }

@@ -152,12 +152,27 @@ def test_an_installed_wheel_goes_from_an_empty_folder_to_predictions_and_a_repor
     assert len(checkpoints) == 3
     assert len(frames) == 2
     predict = ("predict", str(checkpoints[0]), *map(str, frames), "--output", "out")
-    assert "next: " in run_installed(installed, tmp_path, *predict)
+    assert "then: look at" in run_installed(installed, tmp_path, *predict)
     assert len(list((tmp_path / "out").rglob("*.png"))) >= 2
     report = ("report", "demo", "--datasets", "demo/data_seed0", "--frames", "1")
-    assert "next: open report.html" in run_installed(installed, tmp_path, *report)
+    assert "then: open report.html" in run_installed(installed, tmp_path, *report)
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert page.count("sample_ibn_b") > 1
     assert "data:image/" in page
     config = next((tmp_path / "demo").rglob("config.yaml")).read_text()
     assert str(ROOT) not in config
+
+
+def test_make_refuses_an_old_python_before_it_makes_an_environment(tmp_path):
+    for name in ("Makefile", "pyproject.toml", "setup.py"):
+        (tmp_path / name).write_text((ROOT / name).read_text())
+    old = tmp_path / "old"  # fails whatever it is asked, as 3.10 does when asked for 3.11
+    old.write_text("#!/bin/sh\nexit 1\n")
+    old.chmod(0o755)
+    for python in ("./old", "no-such-python"):
+        command = ["make", f"PYTHON={python}", "demo"]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode != 0
+        assert f"{python} is missing or older than Python 3.11" in done.stderr
+        assert "make PYTHON=python3.12 demo" in done.stderr
+    assert not (tmp_path / ".venv").exists()

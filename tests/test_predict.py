@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from segibn.errors import CheckpointError, ConfigError, ImageFileError
+from segibn.errors import ConfigError, ImageFileError
 from segibn.files import write_image
 from segibn.models.heads.fcn import FCNHead
 from segibn.models.residual import BasicBlock
@@ -11,7 +11,6 @@ from segibn.models.segmenter import Segmenter
 from segibn.predict import (
     InferenceOptions,
     Predictor,
-    find_checkpoint,
     read_ahead,
 )
 
@@ -137,15 +136,3 @@ def test_read_ahead_keeps_the_order_and_raises_at_the_damaged_file(tmp_path):
     with pytest.raises(ImageFileError, match=r"5\.png"):
         read.extend(path for path, _ in read_ahead(paths, depth=3))
     assert read == paths[:5]
-
-
-def test_find_checkpoint_takes_files_and_run_folders_and_names_what_is_missing(tmp_path):
-    with pytest.raises(CheckpointError, match=r"last\.pt"):
-        find_checkpoint(tmp_path)
-    with pytest.raises(CheckpointError, match="no run or checkpoint"):
-        find_checkpoint(tmp_path / "nothing")
-    last = tmp_path / "checkpoints" / "last.pt"
-    last.parent.mkdir()
-    last.touch()
-    assert find_checkpoint(tmp_path) == last
-    assert find_checkpoint(last) == last

@@ -10,8 +10,8 @@ All of it can be had from ``segibn`` itself, which imports this room on first us
 from segibn.api.loading import build, load
 from segibn.api.model import LoadedModel, Preprocessing
 from segibn.api.prediction import Prediction
-from segibn.api.runs import find_runs, list_configs, list_models
 from segibn.models.by_name import backbone, classifier
+from segibn.runs import find_runs, list_configs, list_models
 
 __all__ = [
     "LoadedModel",

@@ -10,11 +10,10 @@ import torch
 
 from segibn import distributed
 from segibn.api.model import LoadedModel
-from segibn.api.runs import resolve_run, runs_inside
 from segibn.config.load import load_config
 from segibn.config.schema import RunConfig
 from segibn.data.build import build_label_set
-from segibn.errors import CheckpointError, ConfigError, SegibnError
+from segibn.errors import ConfigError, SegibnError
 from segibn.exported import load_onnx
 from segibn.labels.catalog import scheme_label_set, scheme_of
 from segibn.labels.label_set import LabelSet
@@ -24,7 +23,8 @@ from segibn.models.pretrained import find_published
 from segibn.models.segmenter import Segmenter
 from segibn.models.sources import RELEASES
 from segibn.models.weights import load_segmenter
-from segibn.predict import InferenceOptions, Predictor, find_checkpoint
+from segibn.predict import InferenceOptions, Predictor
+from segibn.runs import find_checkpoint
 
 Device = torch.device | str | None
 
@@ -45,7 +45,7 @@ def load(
         CheckpointError: no such run or file, or not a segibn checkpoint; the message says what
             there is.
     """
-    checkpoint = locate(source)
+    checkpoint = find_checkpoint(source)
     if checkpoint.suffix == ".onnx":
         return _load_graph(checkpoint, device, options)
     segmenter, config, meta = load_segmenter(checkpoint)
@@ -104,27 +104,6 @@ def build(
     predictor = Predictor(segmenter, _device(device), _options(run))
     run = run.model_copy(update={"model": architecture})
     return LoadedModel(predictor, classes.class_names, classes.palette.copy(), 0, run, run.name)
-
-
-def locate(source: str | Path) -> Path:
-    """Return the checkpoint file that a path or name means; see ``load``.
-
-    Raises:
-        CheckpointError: there is none; the message says what there is.
-    """
-    path, text = Path(source), str(source)
-    if path.is_dir() and not (path / "checkpoints" / "last.pt").is_file():
-        inside = runs_inside(path)
-        if inside:
-            raise CheckpointError(
-                f"{path} is a folder of runs, not one: give {', '.join(inside[:8])}"
-            )
-    if path.exists():
-        return find_checkpoint(path)
-    looks_like_a_file = path.suffix in (".pt", ".pth", ".safetensors", ".onnx", ".pt2")
-    if looks_like_a_file or path.is_absolute():
-        return find_checkpoint(path)  # its message names what is not there
-    return find_checkpoint(resolve_run(text))
 
 
 def _weights_at_hand(run: RunConfig) -> str:

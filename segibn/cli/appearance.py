@@ -6,15 +6,21 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from segibn.cli.arguments import add_datasets_argument, datasets_root, parse_labelled_set
+from segibn.cli.arguments import (
+    add_datasets_argument,
+    datasets_root,
+    parse_labelled_set,
+    require_runs,
+)
 from segibn.cli.inference import (
     add_inference_arguments,
     device_of,
     inference_options,
     refuse_ensemble,
 )
-from segibn.cli.parser import print_next, verb_parser
+from segibn.cli.parser import print_then, verb_parser
 from segibn.errors import ConfigError
+from segibn.text import did_you_mean, printable
 
 if TYPE_CHECKING:
     from segibn.cli.scoring import TrainedRun
@@ -56,10 +62,9 @@ def build_parser() -> argparse.ArgumentParser:
         "--level",
         type=int,
         choices=(1, 2, 3, 4, 5),
-        default=3,
         help="strength of weather, blur, noise and compression: 1 light, 5 heavy (default: 3)",
     )
-    parser.add_argument("--seed", type=int, default=0, help="of drops, noise and angles")
+    parser.add_argument("--seed", type=int, help="of drops, noise and angles (default: 0)")
     parser.add_argument("--output", type=Path, metavar="DIR", help="folder for the files")
     add_inference_arguments(parser)
     return parser
@@ -68,6 +73,7 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the verb; runs on every rank of a torchrun launch, the first one prints and writes."""
     arguments = build_parser().parse_args(argv)
+    require_runs(arguments.runs)
 
     from segibn.files import write_image, write_json, write_text
 
@@ -77,7 +83,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from segibn.cli.scoring import circumstances, load_run
     from segibn.evaluation.appearance import format_appearance
 
-    changes = _changes(arguments.transforms)
+    changes = _changes(arguments)
     refuse_ensemble(arguments)
     label, dataset = on or _own_set(load_run(arguments.runs[0]))
     root, device = datasets_root(arguments.datasets), device_of(arguments)
@@ -101,21 +107,28 @@ def main(argv: Sequence[str] | None = None) -> int:
         write_image(arguments.output / PLOT_FILE, _plot(rows, label))
         write_image(arguments.output / PICTURE_FILE, _sheet(run, dataset, changes, arguments))
         print(f"files: {arguments.output}")
-        print_next(f"look at {arguments.output / PLOT_FILE}")
+        print_then(f"look at {arguments.output / PLOT_FILE}")
     return 0
 
 
-def _changes(given: Sequence[str] | None) -> list[str]:
-    """The changes that were asked for, frames as they are first.
+def _changes(arguments: argparse.Namespace) -> list[str]:
+    """The changes that were asked for, frames as they are first; fills in level and seed.
 
     Raises:
-        ConfigError: one is unknown.
+        ConfigError: one is unknown, or none has a level and a seed though they were given.
     """
-    from segibn.analysis.appearance import ORIGINAL, TRANSFORMS
+    from segibn.analysis.appearance import DRIVING, ORIGINAL, TRANSFORMS
 
-    unknown = [name for name in given or () if name not in TRANSFORMS]
-    if unknown:
-        raise ConfigError(f"--transforms {unknown[0]}: there are {', '.join(TRANSFORMS[1:])}")
+    given = arguments.transforms
+    for name in given or ():
+        if name not in TRANSFORMS:
+            hint = did_you_mean(name, TRANSFORMS) or f": there are {', '.join(TRANSFORMS[1:])}"
+            raise ConfigError(f"--transforms {printable(name)}{hint}")
+    for option, default in (("level", 3), ("seed", 0)):
+        if getattr(arguments, option) is None:
+            setattr(arguments, option, default)
+        elif given and not set(DRIVING).intersection(given):
+            raise ConfigError(f"--{option} has no effect on {', '.join(given)}")
     return [name for name in TRANSFORMS if name == ORIGINAL or not given or name in given]
 
 

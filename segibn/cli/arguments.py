@@ -2,15 +2,19 @@
 
 import argparse
 import os
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from segibn.cli.parser import PLACEHOLDER
 from segibn.config.dataset_names import OFFICIAL
-from segibn.errors import ConfigError
-from segibn.text import printable
+from segibn.errors import ConfigError, DatasetError, SegibnError
+from segibn.text import did_you_mean, printable
 
 if TYPE_CHECKING:
-    from segibn.config.schema import DatasetConfig
+    from segibn.config.schema import DatasetConfig, RunConfig
 
 DATASETS_VARIABLE = "SEGIBN_DATASETS"
 
@@ -41,9 +45,168 @@ def add_study_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def datasets_root(given: Path | None) -> Path:
-    """Return the data sets' root: the argument, the environment variable, or ./datasets."""
-    return given or Path(os.environ.get(DATASETS_VARIABLE) or "datasets")
+def datasets_root(given: Path | None, recorded: Path | None = None) -> Path:
+    """Return the folder above the data sets.
+
+    It is the argument, the environment variable, what a run has ``recorded``, or ./datasets.
+
+    Raises:
+        DatasetError: the argument or the variable names no folder.
+    """
+    variable = os.environ.get(DATASETS_VARIABLE)
+    for name, path in (("--datasets", given), (DATASETS_VARIABLE, variable)):
+        if path and not Path(path).is_dir():
+            raise DatasetError(f"{name} {printable(path)}: there is no such folder")
+    return Path(given or variable or recorded or "datasets")
+
+
+def datasets_words(arguments: argparse.Namespace, recorded: Path | None = None) -> list[str]:
+    """Return what a command needs to find the same data sets: ``--datasets DIR``, or nothing."""
+    recorded = None if os.environ.get(DATASETS_VARIABLE) else recorded
+    found = getattr(arguments, "datasets", None) or recorded
+    return ["--datasets", str(found)] if found else []
+
+
+def missing_data(config: "RunConfig", root: Path) -> str:
+    """Return why a config cannot be trained on the data sets of a folder; "" where it can."""
+    from segibn.data.build import index_dataset
+
+    sets = [*config.data.sources, *([config.data.val] if config.data.val else [])]
+    try:
+        for dataset in sets:
+            index_dataset(dataset, root)
+    except SegibnError as error:
+        return " ".join(line.strip() for line in str(error).splitlines()[:2])
+    return ""
+
+
+def frames_words(config: "RunConfig", root: Path | None) -> list[str]:
+    """Return frames that a run can predict at once and a folder for that; none: a placeholder."""
+    from segibn.data.build import index_dataset
+
+    folders = (Path(f"predictions{number or ''}") for number in count())
+    output = next(str(folder) for folder in folders if not folder.exists())
+    for dataset in (config.data.val, config.data.train):
+        if dataset is not None and root is not None:
+            with suppress(SegibnError):
+                frames = index_dataset(dataset, root)[0].image.parent
+                return [str(frames), "--output", output]
+    return [PLACEHOLDER, "--output", output]
+
+
+def report_words(run: str | Path) -> list[str]:
+    """Return the command of a report on a run where it would show frames, else nothing.
+
+    That is a run with scores, whose data sets are where its training found them.
+    """
+    from segibn.runs import datasets_of, find_checkpoint, run_of
+
+    folder = run_of(find_checkpoint(run))
+    recorded = datasets_of(folder)
+    if folder is None or recorded is None or not any((folder / "scores").glob("*.json")):
+        return []
+    given = folder if Path(run).is_file() else run
+    return ["report", str(given), *datasets_words(argparse.Namespace(), recorded)]
+
+
+def require_runs(paths: Iterable[str | Path]) -> None:
+    """Check that runs and checkpoints are there, before torch is imported.
+
+    Raises:
+        CheckpointError: one is not.
+    """
+    from segibn.runs import find_checkpoint
+
+    for path in paths:
+        find_checkpoint(path)
+
+
+def parse_positive(text: str) -> int:
+    """Read a whole number above 0."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"'{printable(text)}': write a whole number above 0")
+    return int(text)
+
+
+def refuse_set(overrides: Sequence[str], key: str, option: str) -> None:
+    """Raise ConfigError where ``--set`` gives a value that an option of the verb replaces."""
+    for text in overrides:
+        if text.partition("=")[0].strip() == key:
+            raise ConfigError(f"--set {printable(text)} has no effect here: say it with {option}")
+
+
+def named_set(name: str, **values: Any) -> "DatasetConfig":
+    """Return an official data set as a config has it.
+
+    Args:
+        name: such as ``cityscapes``.
+        values: of the config; None = its default.
+
+    Raises:
+        ConfigError: there is no such data set, or a value does not fit it.
+        DatasetError: it has no such split.
+    """
+    if name not in OFFICIAL:
+        raise ConfigError(
+            f"unknown data set '{printable(name)}'{did_you_mean(name, OFFICIAL) or '.'} There are "
+            f"{', '.join(OFFICIAL)}; data of your own are named by a config that has them"
+        )
+    dataset = _validated({"name": name} | _given(values))
+    if values.get("split") is not None:
+        _require_split(dataset, dataset.split, Path())
+    return dataset
+
+
+def changed_set(own: "DatasetConfig", root: Path, **values: Any) -> "DatasetConfig":
+    """Return a data set of a config with values of the command line instead.
+
+    Another split drops the list, the side and the share that narrowed the first.
+
+    Args:
+        own: of the config.
+        root: the folder above the data sets.
+        values: of the config; None = as it is there.
+
+    Raises:
+        ConfigError: a value does not fit the data set.
+        DatasetError: it has no such split.
+    """
+    changes = _given(values)
+    if changes.get("split", own.split) != own.split:
+        _require_split(own, changes["split"], root)
+        changes = {"names_file": None, "fraction": 1.0, "hold_out": None} | changes
+    return _validated(own.model_dump() | changes)
+
+
+def _given(values: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if value is not None}
+
+
+def _validated(values: dict[str, Any]) -> "DatasetConfig":
+    from pydantic import ValidationError
+
+    from segibn.config.schema import DatasetConfig
+
+    try:
+        return DatasetConfig.model_validate(values)
+    except ValidationError as error:
+        reasons = (item["msg"].removeprefix("Value error, ") for item in error.errors())
+        raise ConfigError("; ".join(reasons)) from None
+
+
+def _require_split(dataset: "DatasetConfig", split: str, root: Path) -> None:
+    from segibn.data.build import splits_of
+    from segibn.data.build_kinds import KINDS
+
+    known = splits_of(dataset, root)
+    if not known and dataset.folder is not None:
+        raise DatasetError(
+            f"--split {printable(split)} has no effect: there is no {{split}} in data.*.folder of "
+            f"the config (images: {printable(dataset.folder.images)})"
+        )
+    for part in split.split("+"):
+        if part not in known:
+            raise KINDS[dataset.name].source.unknown_split(part, known)
 
 
 def parse_evaluation_set(text: str) -> "DatasetConfig":
@@ -53,35 +216,45 @@ def parse_evaluation_set(text: str) -> "DatasetConfig":
     ``own.yaml``.
 
     Raises:
-        ConfigError: the text has another form, or names no known data set; the config has no
-            ``data.val``.
+        ConfigError: the text has another form, names no known data set or none of its splits; the
+            config has no ``data.val``.
     """
     if text.endswith((".yaml", ".yml")):
         return _held_out_of(text)
-    from pydantic import ValidationError
-
-    from segibn.config.schema import DatasetConfig
-
     name_and_split, at, names_file = text.partition("@")
     name_and_map, colon, split = name_and_split.partition(":")
     name, slash, label_map = name_and_map.partition("/")
-    known = OFFICIAL
     if not (name and colon and split) or (at and not names_file):
         raise ConfigError(
-            f"'{text}': write NAME:SPLIT, NAME:SPLIT@NAMES_FILE or NAME/LABEL_MAP:SPLIT"
+            f"'{printable(text)}': write NAME:SPLIT, NAME:SPLIT@NAMES_FILE or NAME/LABEL_MAP:SPLIT"
         )
-    if name not in known:
-        raise ConfigError(f"'{text}': unknown data set '{name}'; there are {', '.join(known)}")
     try:
-        return DatasetConfig(
-            name=name,  # type: ignore[arg-type]
+        return named_set(
+            name,
             split=split,
             names_file=names_file or None,
-            label_map=label_map if slash else None,  # type: ignore[arg-type]
+            label_map=label_map if slash else None,
         )
-    except ValidationError as error:
-        reasons = "; ".join(item["msg"] for item in error.errors())
-        raise ConfigError(f"'{text}': {reasons}") from error
+    except (ConfigError, DatasetError) as error:
+        raise ConfigError(f"'{printable(text)}': {error}") from error
+
+
+def parse_labelled_sets(texts: Iterable[str]) -> "dict[str, DatasetConfig]":
+    """Read sets for the columns of a table, see ``parse_labelled_set``.
+
+    Raises:
+        ConfigError: as there, or two have one label.
+    """
+    found: dict[str, DatasetConfig] = {}
+    for text in texts:
+        label, dataset = parse_labelled_set(text)
+        if label in found:
+            raise ConfigError(
+                f"'{printable(text)}': two sets are called {printable(label)}; give it once, or "
+                "name them apart by LABEL="
+            )
+        found[label] = dataset
+    return found
 
 
 def _held_out_of(config: str) -> "DatasetConfig":

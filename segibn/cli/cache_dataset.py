@@ -6,8 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from segibn.cli.arguments import add_datasets_argument, datasets_root
-from segibn.cli.parser import print_next, verb_parser
+from segibn.cli.arguments import (
+    add_datasets_argument,
+    datasets_root,
+    datasets_words,
+    parse_positive,
+)
+from segibn.cli.parser import command_text, print_next, print_then, verb_parser
 from segibn.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -51,7 +56,7 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="folder of all caches (default: $SEGIBN_CACHE, else .segibn beside the data sets)",
     )
-    parser.add_argument("--jobs", type=int, metavar="N", help="threads (default: all cores)")
+    parser.add_argument("--jobs", type=parse_positive, metavar="N", help="threads (all cores)")
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument(
         "--estimate", action="store_true", help="say size and time, and write nothing"
@@ -77,6 +82,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     codes = [
         _run(_job_of(config, dataset, datasets, root), arguments) for dataset in config.data.sources
     ]
+    if not (arguments.estimate or any(codes)):
+        words = [arguments.config, *arguments.overrides, "data.cache=disk"]
+        words += datasets_words(arguments)
+        if arguments.cache is None:
+            print_next("train", *words)
+        else:
+            print_then(f"with SEGIBN_CACHE={root}: {command_text('train', *words)}")
     return max(codes)
 
 
@@ -84,7 +96,7 @@ def _run(job: "CacheJob", arguments: argparse.Namespace) -> int:
     """Estimate, build or verify the cache of one data set; return the exit code."""
     from segibn.cli.progress import FrameProgress
     from segibn.data.disk_cache_build import build, verify
-    from segibn.data.loader import usable_cores
+    from segibn.provenance import usable_cores
 
     threads = arguments.jobs or usable_cores()
     print(f"cache: {job.folder}")
@@ -101,7 +113,6 @@ def _run(job: "CacheJob", arguments: argparse.Namespace) -> int:
         with FrameProgress("caching", len(frames)) as progress:
             build(job, frames, threads, progress)
         print(f"{len(frames):,} frames cached; use them with data.cache=disk")
-        print_next(f"segibn train {arguments.config} data.cache=disk")
     return 0
 
 

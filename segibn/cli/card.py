@@ -4,7 +4,8 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from segibn.cli.parser import print_next, verb_parser
+from segibn.cli.arguments import datasets_words, require_runs
+from segibn.cli.parser import command_text, print_next, print_then, verb_parser
 
 EXAMPLE = """\
 examples:
@@ -43,16 +44,18 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the verb; returns 0."""
     arguments = build_parser().parse_args(argv)
+    require_runs([arguments.run])
 
-    from segibn.api.loading import locate
     from segibn.cli.card_fields import environment_fields, network_fields, training_fields
     from segibn.cli.scoring import load_run
+    from segibn.extras import is_there
     from segibn.files import read_json, sha256_of, write_text
     from segibn.report.card import field_names, fill
     from segibn.report.card_scores import read_scores, score_fields
+    from segibn.runs import datasets_of, run_of
 
-    run = load_run(locate(arguments.run))
-    folder, digest = _folder(run.checkpoint), sha256_of(run.checkpoint)
+    run = load_run(arguments.run)
+    folder, digest = run_of(run.checkpoint), sha256_of(run.checkpoint)
     files = _own_scores(run.checkpoint) if arguments.scores is None else arguments.scores
     scores = [score for path in files for score in read_scores(path, digest)]
     parameters = sum(parameter.numel() for parameter in run.segmenter.parameters())
@@ -69,23 +72,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     unstated = [name for name in field_names() if not (fields | given).get(name)]
     count = f"{len(scores)} score{'' if len(scores) == 1 else 's'}"
     print(f"{arguments.output}: {count}; not stated: {', '.join(unstated) or 'nothing'}")
-    source = folder or run.checkpoint
-    if not scores:
-        print_next(f"segibn evaluate {source} --output scores.json")
-    else:
-        print_next(f"segibn export {source} --output model.safetensors, to give away with the card")
+    if scores and is_there("safetensors"):
+        print_next("export", arguments.run, "--output", "model.safetensors")
+    elif not scores:
+        words = ("evaluate", arguments.run, "--output", "scores.json")
+        recorded = datasets_of(folder)
+        if run.config.data.val is not None and recorded is not None:
+            print_next(*words, *datasets_words(arguments, recorded))
+        else:
+            print_then(f"{command_text(*words)} --dataset NAME --datasets DIR, then --scores here")
     return 0
 
 
 def _own_scores(checkpoint: Path) -> list[Path]:
     """The scores that a training left of its last checkpoint; none for any other."""
-    folder = _folder(checkpoint)
+    from segibn.runs import run_of
+
+    folder = run_of(checkpoint)
     if folder is None or checkpoint.name != "last.pt":
         return []
     return sorted((folder / "scores").glob("*.json"))
-
-
-def _folder(checkpoint: Path) -> Path | None:
-    """Return the run folder of a checkpoint; None for a file of its own."""
-    folder = checkpoint.parent.parent
-    return folder if checkpoint.parent.name == "checkpoints" else None

@@ -2,14 +2,21 @@
 
 import argparse
 from collections.abc import Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from segibn.cli.arguments import add_datasets_argument, datasets_root
-from segibn.cli.parser import print_next, verb_parser
+from segibn.cli.arguments import (
+    add_datasets_argument,
+    changed_set,
+    datasets_root,
+    datasets_words,
+    missing_data,
+    named_set,
+    parse_positive,
+)
+from segibn.cli.parser import command_text, print_next, print_then, verb_parser
 from segibn.config.dataset_names import OFFICIAL
-from segibn.config.shipped import is_shipped
+from segibn.config.shipped import names_config
 from segibn.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -53,10 +60,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--encoding",
         choices=("auto", "2018", "2021"),
-        default="auto",
         help="bdd100k_drivable: what the label values should mean (default: tell from the files)",
     )
-    parser.add_argument("--jobs", type=int, metavar="N", help="processes (default: all cores)")
+    parser.add_argument("--jobs", type=parse_positive, metavar="N", help="processes (all cores)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the report as JSON too")
     add_datasets_argument(parser)
     return parser
@@ -69,9 +75,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     from rich.console import Console
 
-    from segibn.data.loader import usable_cores
     from segibn.data.report import check_with_progress, print_report
     from segibn.files import write_json
+    from segibn.provenance import usable_cores
 
     jobs = arguments.jobs or usable_cores()
     console = Console()
@@ -88,42 +94,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         console.print(f"report written to {arguments.json}")
     if not all(report.ok for report in reports):
         return EXIT_WRONG
-    if arguments.name not in OFFICIAL:
-        print_next(f"segibn train {arguments.name}")
-    elif config := _TRAINED_BY.get(arguments.name):
-        given = f" --datasets {arguments.datasets}" if arguments.datasets else ""
-        print_next(f"segibn train {config}{given} --dry-run")
+    _say_next(arguments, root)
     return 0
 
 
 def _datasets(arguments: argparse.Namespace, root: Path) -> "list[DatasetConfig]":
     """The splits to check: those of a config, the one that was named, or all that are there."""
-    from segibn.config.schema import DatasetConfig
-
-    name, split = arguments.name, arguments.split
-    if name.endswith((".yaml", ".yml")) or (name not in OFFICIAL and is_shipped(name)):
-        return _of_config(Path(name), split)
-    if name not in OFFICIAL:
-        close = get_close_matches(name, OFFICIAL, n=1)
-        hint = f"; did you mean {close[0]}?" if close else "."
-        raise ConfigError(
-            f"no data set '{name}'{hint} There are {', '.join(OFFICIAL)}. For data of your own "
-            "give the config file that describes it"
-        )
-    if arguments.encoding != "auto" and name != "bdd100k_drivable":
-        raise ConfigError(f"--encoding belongs to bdd100k_drivable, not to {name}")
+    name, split, encoding = arguments.name, arguments.split, arguments.encoding
+    if name not in OFFICIAL and names_config(name):
+        return _of_config(arguments, root)
+    whole = named_set(name, split=split, names_file=arguments.names_file, encoding=encoding)
     if split is not None:
-        splits = [split]
-    else:
-        from segibn.data.report import splits_present
+        return [whole]
 
-        splits = splits_present(name, root, arguments.encoding)
-    return [
-        DatasetConfig(
-            name=name, split=one, names_file=arguments.names_file, encoding=arguments.encoding
-        )
-        for one in splits
-    ]
+    from segibn.data.report import splits_present
+
+    splits = splits_present(name, root, whole.encoding)
+    return [whole.model_copy(update={"split": one}) for one in splits]
 
 
 def _trained_on(
@@ -138,11 +125,31 @@ def _trained_on(
     return data.sources if dataset == data.val else ()
 
 
-def _of_config(path: Path, split: str | None) -> "list[DatasetConfig]":
+def _of_config(arguments: argparse.Namespace, root: Path) -> "list[DatasetConfig]":
     from segibn.config.load import load_config
 
-    data = load_config(path).data
+    for option in ("names_file", "encoding"):
+        if getattr(arguments, option) is not None:
+            raise ConfigError(
+                f"--{option.replace('_', '-')} has no effect on a config: write {option} into it"
+            )
+    data = load_config(arguments.name).data
     named = [dataset for dataset in (*data.sources, data.val) if dataset is not None]
-    if split is None:
+    if arguments.split is None:
         return named
-    return [named[0].model_copy(update={"split": split, "hold_out": None})]
+    return [changed_set(named[0], root, split=arguments.split)]
+
+
+def _say_next(arguments: argparse.Namespace, root: Path) -> None:
+    """Try the training, where all that its config needs is there."""
+    from segibn.config.load import load_config
+
+    is_own = arguments.name not in OFFICIAL
+    config = arguments.name if is_own else _TRAINED_BY.get(arguments.name)
+    if config is None:
+        return
+    if missing := missing_data(load_config(config), root):
+        print_then(f"{command_text('train', config)} needs what is not here yet: {missing}")
+    else:
+        words = datasets_words(arguments) + ([] if is_own else ["--dry-run"])
+        print_next("train", config, *words)

@@ -1,14 +1,22 @@
 """``compare_inference``: trained networks x ways to show them a frame -> a table of scores."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from segibn.cli.arguments import add_datasets_argument, datasets_root, parse_labelled_set
+from segibn.cli.arguments import (
+    add_datasets_argument,
+    datasets_root,
+    parse_labelled_sets,
+    require_runs,
+)
 from segibn.cli.inference import add_inference_arguments, inference_options, refuse_ensemble
-from segibn.cli.parser import print_next, verb_parser
+from segibn.cli.parser import command_text, print_then, verb_parser
 from segibn.errors import ConfigError
+
+if TYPE_CHECKING:
+    from segibn.config.schema import DatasetConfig
 
 EXAMPLE = """\
 example, after `make demo`: whole frames against sliding windows
@@ -52,6 +60,9 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the verb; runs on every rank of a torchrun launch, the first one prints and writes."""
     arguments = build_parser().parse_args(argv)
+    require_runs(arguments.runs)
+    sets = parse_labelled_sets(arguments.on)
+    ways = _ways(arguments)
 
     from segibn import distributed
     from segibn.cli.inference import device_of
@@ -59,7 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from segibn.files import write_json, write_text
 
     with distributed.process_group(device_of(arguments)):
-        rows, conditions = _score_all(arguments)
+        rows, conditions = _score_all(arguments, sets, ways)
     if not distributed.is_main():
         return 0
     table = format_inference(rows)
@@ -69,17 +80,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         write_json(arguments.output / CONDITIONS_FILE, conditions)
         write_text(arguments.output / MARKDOWN_FILE, table)
         print(f"files: {arguments.output}")
-        print_next("segibn predict RUN my_frames --output predictions --recipe WINNER")
+    best = max(rows, key=lambda row: row["miou"])
+    recipe = next(path for path in arguments.recipes if path.stem == best["way"])
+    command = command_text("predict", arguments.runs[0], "FRAMES", "--recipe", recipe)
+    print_then(f"frames of your own in the best of these ways: {command}")
     return 0
 
 
-def _score_all(arguments: argparse.Namespace) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+def _score_all(
+    arguments: argparse.Namespace,
+    sets: "Mapping[str, DatasetConfig]",
+    ways: Mapping[str, argparse.Namespace],
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Score every run on every set in every way; on every rank."""
     from segibn.cli.inference import device_of
     from segibn.cli.scoring import circumstances, load_run, score_run
 
-    device, ways = device_of(arguments), _ways(arguments)
-    sets = dict(parse_labelled_set(text) for text in arguments.on)
+    device = device_of(arguments)
     root = datasets_root(arguments.datasets)
     rows: list[dict[str, Any]] = []
     conditions: dict[str, Any] = {"frames": {}, "ways": {}}

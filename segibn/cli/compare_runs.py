@@ -88,7 +88,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.plot:
         write_image(arguments.plot, _draw(found))
         print(f"plot: {arguments.plot}")
-    print_next(f"segibn report {arguments.output or arguments.reference}")
+    print_next("report", arguments.output or arguments.reference)
     return 0
 
 

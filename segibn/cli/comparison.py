@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from segibn.cli.inference import add_inference_arguments, device_of, refuse_ensemble
+from segibn.cli.parser import VerbParser
 from segibn.cli.protocol import deviations, protocol_framing, protocol_options
 from segibn.errors import ConfigError, DatasetError
 
@@ -269,7 +270,7 @@ def _names_of(run: "TrainedRun", datasets_root: Path) -> list[str] | None:
 
 
 def _default_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser()
+    parser = VerbParser()
     add_inference_arguments(parser)
     parser.set_defaults(protocol=None, allow_target_selection=False)
     return parser.parse_args([])

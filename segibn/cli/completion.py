@@ -9,14 +9,17 @@ from importlib import import_module
 
 from segibn.cli.parser import verb_parser
 from segibn.cli.verbs import VERBS
+from segibn.config.dataset_names import OFFICIAL
 from segibn.config.shipped import RECIPES, shipped_configs
 
 SHELLS = ("bash", "zsh", "fish")
 EXAMPLE = """\
 examples:
   source <(segibn completion bash)     (this shell only; bash 4 or newer)
+  mkdir -p ~/.local/share/bash-completion/completions
   segibn completion bash > ~/.local/share/bash-completion/completions/segibn
   source <(segibn completion zsh)      (in ~/.zshrc for every shell)
+  mkdir -p ~/.config/fish/completions
   segibn completion fish > ~/.config/fish/completions/segibn.fish
 
 Make it again after an update.
@@ -72,6 +75,7 @@ class Words:
                 continue
             names = self._configs if action.dest in _CONFIGS else []
             names = self._recipes if action.dest in _RECIPES else names
+            names = list(OFFICIAL) if action.dest == "dataset" else names
             values = [*map(str, action.choices or ()), *names]
             if not action.option_strings:
                 self.plain += values

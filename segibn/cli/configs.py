@@ -4,7 +4,8 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from segibn.cli.parser import print_next, verb_parser
+from segibn.cli.arguments import datasets_root, missing_data
+from segibn.cli.parser import command_text, print_next, print_then, verb_parser
 from segibn.config.shipped import RECIPES, configs_folder, find_config, shipped_configs
 
 EXAMPLE = """\
@@ -40,10 +41,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         copied = copy_config(arguments.name, arguments.copy)
         print("\n".join(str(path) for path in copied))
         if not arguments.name.startswith(RECIPES):
-            print_next(f"segibn train {copied[0]}")
+            _say_next(copied[0])
     else:
         print(resolve(arguments.name), end="")
     return 0
+
+
+def _say_next(copy: Path) -> None:
+    from segibn.config.load import load_config
+
+    if missing_data(load_config(copy), datasets_root(None)):
+        print_then(f"edit it; {command_text('train', copy, '--datasets', 'DIR')}")
+    else:
+        print_next("train", copy)
 
 
 def format_list() -> str:

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from segibn.cli.parser import print_next, verb_parser
+from segibn.cli.arguments import require_runs
+from segibn.cli.parser import PLACEHOLDER, command_text, print_predict, print_then, verb_parser
 from segibn.errors import CheckpointError, ConfigError
 
 EXAMPLE = """\
@@ -52,20 +53,21 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the verb; returns 0."""
     arguments = build_parser().parse_args(argv)
-    source, output = arguments.checkpoint, arguments.output
+    source: Path = arguments.checkpoint
+    output: Path = arguments.output
     if output.suffix not in (".pt", ".pth", ".safetensors"):
         raise ConfigError(f"--output {output}: its name ends in .pt, .pth or .safetensors")
     if output.exists() and source.exists() and output.samefile(source):
         raise ConfigError(f"--output {output} is the file to convert; choose another name")
     _refuse_idle_options(arguments)
+    require_runs([source])
 
     from segibn.cli import conversion
     from segibn.models.robustnet import plain_state
     from segibn.models.state import read_torch_file
-    from segibn.predict import find_checkpoint
+    from segibn.runs import find_checkpoint
 
-    if source.is_dir():
-        source = find_checkpoint(str(source))
+    source = find_checkpoint(source)
     content = read_torch_file(source)
     foreign = plain_state(content)
     if (foreign is not None) != (output.suffix == ".pt"):
@@ -83,9 +85,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         report = conversion.to_safetensors(source, output)
     print(f"{output}: {report}")
     if output.suffix == ".pt":
-        print_next(f"segibn evaluate {output} --dataset cityscapes --datasets DIR")
+        more = ("--dataset", "cityscapes", "--datasets", "DIR")
+        print_then(f"{command_text('evaluate', output, *more)}, the folder above cityscapes/")
     elif output.suffix == ".safetensors":
-        print_next(f"segibn predict {output} my_frames --output predictions")
+        print_predict(output, [PLACEHOLDER])
     return 0
 
 

@@ -4,11 +4,14 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from segibn.cli.arguments import add_datasets_argument, datasets_root
+from segibn.cli.arguments import (
+    add_datasets_argument,
+    datasets_root,
+    require_runs,
+)
 from segibn.cli.inference import add_inference_arguments
 from segibn.cli.parser import print_next, verb_parser
 from segibn.cli.protocol import add_protocol_arguments, protocol_sets
-from segibn.errors import ConfigError
 from segibn.evaluation.protocols import PROTOCOLS
 
 EXAMPLE = """\
@@ -38,6 +41,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_datasets_argument(parser)
     parser.add_argument("--output", type=Path, metavar="DIR", help="folder for the files")
     parser.add_argument("--picture", action="store_true", help="draw frames of each set as well")
+    parser.needs("--picture", "--output")
     add_inference_arguments(parser)
     return parser
 
@@ -45,13 +49,12 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the verb; runs on every rank of a torchrun launch, the first one prints and writes."""
     arguments = build_parser().parse_args(argv)
+    sets = protocol_sets(arguments.protocol, arguments.on)
+    require_runs(arguments.runs)
 
     from segibn.cli.comparison import MARKDOWN_FILE, PICTURE_FILE, cross_domain, draw_comparison
     from segibn.evaluation.cross_domain import format_cross_domain
 
-    sets = protocol_sets(arguments.protocol, arguments.on)
-    if arguments.picture and arguments.output is None:
-        raise ConfigError("--picture needs --output DIR")
     root = datasets_root(arguments.datasets)
     note = PROTOCOLS[arguments.protocol].note if arguments.protocol else ""
     rows = cross_domain(
@@ -70,5 +73,5 @@ def main(argv: Sequence[str] | None = None) -> int:
         path = arguments.output / PICTURE_FILE
         draw_comparison(arguments.runs, sets, root, path, arguments=arguments)
     print(f"files: {arguments.output}")
-    print_next(f"segibn report {arguments.output}")
+    print_next("report", arguments.output)
     return 0

@@ -7,10 +7,9 @@ on both looks, and leaves a table and a picture.
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from shlex import quote
 
-from segibn.cli.arguments import parse_evaluation_set
-from segibn.cli.parser import print_next, verb_parser
+from segibn.cli.arguments import frames_words, parse_evaluation_set, refuse_set
+from segibn.cli.parser import print_next, print_predict, verb_parser
 from segibn.evaluation.protocols import PROTOCOLS
 
 CONFIGS = ("sample_none", "sample_ibn", "sample_ibn_b")
@@ -50,6 +49,7 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the verb."""
     arguments = build_parser().parse_args(argv)
+    refuse_set(arguments.set, "seed", "--seed")
 
     from segibn.cli.comparison import PICTURE_FILE, draw_comparison
     from segibn.cli.make_sample_data import paint
@@ -80,6 +80,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     print((output / "cross_domain.md").read_text(encoding="utf-8"))
     for name in ("cross_domain.json", "cross_domain.md", PICTURE_FILE):
         print(f"  {output / name}")
-    print_next(f"segibn predict {quote(str(runs[-1]))} my_frames --output predictions")
-    print_next(f"segibn report {quote(str(output))} --datasets {quote(str(datasets))}")
+    print_predict(runs[-1], frames_words(configs[-1], datasets))
+    print_next("report", output, "--datasets", datasets)
     return 0

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from segibn.cli.parser import print_next, verb_parser
+from segibn.cli.arguments import frames_words, require_runs
+from segibn.cli.parser import print_predict, print_then, verb_parser
 
 if TYPE_CHECKING:  # torch takes seconds to import, and --help needs none of it
     import numpy as np
@@ -72,13 +73,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the verb; returns 0."""
     arguments = build_parser().parse_args(argv)
     _check(arguments)
+    require_runs([arguments.run])
 
     from segibn.models.described import write_safetensors
     from segibn.models.weights import load_segmenter
-    from segibn.predict import find_checkpoint
+    from segibn.runs import datasets_of, find_checkpoint, run_of
 
     output: Path = arguments.output
-    segmenter, config, meta = load_segmenter(find_checkpoint(arguments.run))
+    checkpoint = find_checkpoint(arguments.run)
+    segmenter, config, meta = load_segmenter(checkpoint)
     if output.suffix == SAFETENSORS:
         count = write_safetensors(output, segmenter, config, meta)
         print(f"{output}: {count} tensors, config and classes")
@@ -89,11 +92,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"{output}: {_write(arguments, segmenter, description)}")
         if arguments.time:
             _print_times(segmenter, output)
-    name = shlex.quote(str(output))
     if output.suffix == ".pt2":
-        print_next(f"python -c \"import torch; print(torch.export.load('{output}'))\"")
+        code = f"import torch; print(torch.export.load({str(output)!r}))"
+        print_then(shlex.join(["python", "-c", code]))
     else:
-        print_next(f"segibn predict {name} my_frames --output predictions")
+        print_predict(output, frames_words(config, datasets_of(run_of(checkpoint))))
     return 0
 
 

@@ -5,9 +5,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from segibn.cli.arguments import add_datasets_argument, datasets_root, parse_labelled_set
+from segibn.cli.arguments import (
+    add_datasets_argument,
+    datasets_root,
+    parse_labelled_set,
+    require_runs,
+)
 from segibn.cli.inference import add_inference_arguments, device_of, inference_options
-from segibn.cli.parser import print_next, verb_parser
+from segibn.cli.parser import print_then, verb_parser
 from segibn.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -68,6 +73,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     pair = [parse_labelled_set(text) for text in arguments.domains]
     if arguments.frames < 2:
         raise ConfigError("--frames: a domain needs at least two frames to have a variance")
+    labels = [label for label, _ in pair]
+    if labels[0] == labels[1] and pair[0][1] != pair[1][1]:
+        raise ConfigError(f"--domains: both are called {labels[0]}; write another LABEL=")
+    require_runs(arguments.runs)
 
     from segibn import distributed
     from segibn.cli.pictures import spread
@@ -76,9 +85,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     from segibn.evaluation.feature_divergence import format_divergence
     from segibn.predict import InferenceOptions
 
-    labels = [label for label, _ in pair]
-    if labels[0] == labels[1] and pair[0][1] != pair[1][1]:
-        raise ConfigError(f"--domains: both are called {labels[0]}; write another LABEL=")
     root = datasets_root(arguments.datasets)
     samples = [spread(index_dataset(dataset, root), arguments.frames) for _, dataset in pair]
     _check_frames(dict(zip(labels, samples, strict=True)))
@@ -100,7 +106,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         write_text(arguments.output / MARKDOWN_FILE, table)
         write_image(arguments.output / PLOT_FILE, _plot(rows))
         print(f"files: {arguments.output}")
-        print_next(f"look at {arguments.output / PLOT_FILE}")
+        print_then(f"look at {arguments.output / PLOT_FILE}")
     return 0
 
 

@@ -9,8 +9,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from segibn.cli.arguments import add_study_arguments, datasets_root, parse_labelled_set
-from segibn.cli.parser import print_next, verb_parser
+from segibn.cli.arguments import (
+    add_study_arguments,
+    datasets_root,
+    parse_labelled_sets,
+    refuse_set,
+    require_runs,
+)
+from segibn.cli.parser import print_then, verb_parser
+from segibn.config.shipped import names_config
 from segibn.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -89,13 +96,15 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the verb; runs on every rank of a torchrun launch, the first one prints and writes."""
     arguments = build_parser().parse_args(argv)
+    refuse_set(arguments.set, "seed", "--seeds")
+    require_runs(text for text in arguments.sources if not names_config(text))
 
     from segibn.cli.fine_tune_plan import open_sources, plan_trainings
     from segibn.cli.fine_tune_report import MARKDOWN_FILE, PICTURE_FILE, write_fine_tune
     from segibn.cli.fine_tune_runs import check_sets, score_trainings, train_all
     from segibn.config.load import load_config
 
-    sets = dict(parse_labelled_set(text) for text in arguments.on)
+    sets = parse_labelled_sets(arguments.on)
     seeds = list(dict.fromkeys(arguments.seeds))
     configs = [
         load_config(path, [*arguments.set, f"seed={seed}"])
@@ -126,7 +135,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         write_fine_tune(results, rows, conditions)
         print((results / MARKDOWN_FILE).read_text(encoding="utf-8"))
         print(f"files: {results}, with the chart {PICTURE_FILE}")
-        print_next(f"look at {results / PICTURE_FILE}")
+        print_then(f"look at {results / PICTURE_FILE}")
     return 0
 
 

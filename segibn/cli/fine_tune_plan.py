@@ -12,15 +12,13 @@ from typing import TYPE_CHECKING
 from segibn.cli.study import run_folder
 from segibn.config.load import load_config, validate
 from segibn.config.schema import RunConfig
-from segibn.config.shipped import is_shipped
+from segibn.config.shipped import names_config
 from segibn.errors import CheckpointError, ConfigError
 
 if TYPE_CHECKING:  # torch takes seconds to import, and a mistyped command needs none of it
     from torch import Tensor
 
     from segibn.models.pretrained import WeightsReport
-
-CONFIG_SUFFIXES = (".yaml", ".yml")
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,7 +98,7 @@ def open_sources(
     """
     sources = []
     for text in given:
-        if Path(text).suffix not in CONFIG_SUFFIXES and not is_shipped(text):
+        if not names_config(text):
             sources.append(_trained_source(text))
             continue
         for seed in seeds:

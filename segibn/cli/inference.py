@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from segibn.cli.parser import VerbParser
 from segibn.errors import ConfigError
 
 if TYPE_CHECKING:  # torch takes seconds to import, and --help needs none of it
@@ -18,9 +19,7 @@ Size = tuple[int, int]
 _VIEWS = ("window", "stride", "blending", "scales", "flip", "precision", "batch_size")
 
 
-def add_inference_arguments(
-    parser: argparse.ArgumentParser, views: bool = True, ensemble: bool = False
-) -> None:
+def add_inference_arguments(parser: VerbParser, views: bool = True, ensemble: bool = False) -> None:
     """Add device, precision and how frames reach the network; for ``inference_options``.
 
     Args:
@@ -39,9 +38,12 @@ def add_inference_arguments(
     group.add_argument(
         "--input-height", type=int, metavar="H", help="as --input-size, proportions kept"
     )
+    parser.excludes("--input-size", "--input-height")
     parser.set_defaults(recipe=None, ensemble=[], **dict.fromkeys(_VIEWS))
     if views:
         _add_views(group)
+        for option in ("--stride", "--blending"):
+            parser.needs(option, "--window", "--recipe")
     if ensemble:
         group.add_argument(
             "--ensemble",

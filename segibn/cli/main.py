@@ -73,9 +73,10 @@ def _version() -> str:
 def _unknown(word: str) -> str:
     if word.startswith("-"):
         return f"unknown option {word}; options follow the verb, as in segibn train --help"
-    from difflib import get_close_matches
+    from segibn.text import did_you_mean, printable
 
-    names = {verb.module: name for name, verb in VERBS.items()} | {name: name for name in VERBS}
-    close = [names[found] for found in get_close_matches(word, names, n=3)]
-    hint = " or ".join(f"'{name}'" for name in dict.fromkeys(close))
-    return f"no verb '{word}'; " + (f"did you mean {hint}?" if hint else "see segibn --help")
+    modules = {verb.module: name for name, verb in VERBS.items()}
+    hint = did_you_mean(word, [*VERBS, *modules])
+    for module, name in modules.items():
+        hint = hint.replace(f"'{module}'", f"'{name}'")
+    return f"no verb '{printable(word)}'" + (hint or "; see segibn --help")

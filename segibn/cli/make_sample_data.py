@@ -4,10 +4,11 @@ import argparse
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from shlex import quote
 from typing import TYPE_CHECKING
 
+from segibn.cli.arguments import parse_positive
 from segibn.cli.parser import print_next, verb_parser
+from segibn.errors import ConfigError
 
 if TYPE_CHECKING:
     from segibn.synthetic.spec import SampleSpec
@@ -59,9 +60,9 @@ def build_parser() -> argparse.ArgumentParser:
         default=(),
         choices=SETS,
         metavar="SET",
-        help="data sets that get no train frames",
+        help="data sets that get no train frames (of --sets)",
     )
-    parser.add_argument("--workers", type=int, help="processes (default: one for each core)")
+    parser.add_argument("--workers", type=parse_positive, help="processes (one a core)")
     return parser
 
 
@@ -71,6 +72,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     from segibn.synthetic.spec import SETS, SampleSpec
 
+    for name in arguments.val_only:
+        if name not in arguments.sets:
+            raise ConfigError(f"--val-only {name} has no effect: --sets leaves {name} out")
     spec = SampleSpec(
         seed=arguments.seed,
         frames=tuple(arguments.frames),
@@ -80,7 +84,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     paint(arguments.output, spec, arguments.workers)
     if "gta5" in spec.sets and "gta5" not in spec.val_only:
-        print_next(f"segibn train sample_ibn --datasets {quote(str(arguments.output))}")
+        print_next("train", "sample_ibn", "--datasets", arguments.output)
     return 0
 
 

@@ -7,7 +7,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from segibn.cli.inference import add_inference_arguments, device_of, inference_options
+from segibn.cli.arguments import require_runs
+from segibn.cli.inference import (
+    add_inference_arguments,
+    device_of,
+    ensemble_runs,
+    inference_options,
+)
 from segibn.cli.parser import print_next, verb_parser
 from segibn.errors import SubmissionError
 
@@ -63,15 +69,19 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the verb; returns 0."""
     arguments = build_parser().parse_args(argv)
+    require_runs([arguments.run])
+    require_runs(ensemble_runs(arguments))
 
-    from segibn.cli.progress import Phases
-    from segibn.cli.scoring import load_ensemble
-    from segibn.files import image_size
     from segibn.submission.catalog import FORMATS
-    from segibn.submission.write import write_submission
 
     form = FORMATS[arguments.benchmark]
     frames = _choose_frames(form, arguments)
+
+    from segibn.cli.progress import Phases
+    from segibn.cli.scoring import load_ensemble  # torch only after the frames are known
+    from segibn.files import image_size
+    from segibn.submission.write import write_submission
+
     run = load_ensemble(arguments)
     _require_classes(run, form)
     sizes = {key: image_size(path) for key, path in frames.items()}
@@ -97,11 +107,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"note: the official test set has {form.num_frames} frames")
     for note in report.notes:
         print(f"note: {note}")
-    which = f" --ids {arguments.ids}" if arguments.ids else f" --images {arguments.images}"
-    which = "" if arguments.expect_test_set else which
-    print_next(
-        f"segibn validate-submission {arguments.output} --format {arguments.benchmark}{which}"
-    )
+    which = ["--ids", arguments.ids] if arguments.ids else ["--images", arguments.images]
+    which = [] if arguments.expect_test_set else which
+    print_next("validate-submission", arguments.output, "--format", arguments.benchmark, *which)
     return 0
 
 

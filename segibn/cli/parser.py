@@ -1,20 +1,116 @@
-"""The parser that every verb starts from, and the line that every verb ends with.
+"""The parser that every verb starts from, and the lines that a verb ends with.
 
-Both name commands as they were called: ``segibn train`` after an install, ``python
+They name commands as they were called: ``segibn train`` after an install, ``python
 tools/train.py`` for that script, ``python -m segibn`` where that is how it was called.
 """
 
 import argparse
 import os
 import re
+import shlex
 import sys
 import textwrap
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, NoReturn
+
+from segibn.errors import ConfigError
+from segibn.text import did_you_mean, printable
 
 _WIDTH = 79
+_USAGE_LINES = 2
+EXIT_USAGE = 2
+PLACEHOLDER = "FRAMES"
 
 
-def verb_parser(verb: str, description: str, examples: str = "") -> argparse.ArgumentParser:
+class VerbParser(argparse.ArgumentParser):
+    """A parser that suggests, and that refuses options which would have no effect.
+
+    A rule about options stands beside them: ``needs`` and ``excludes``.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.rules: list[tuple[str, tuple[str, ...], bool]] = []
+        """(option, others, whether it needs one of them; else none of them may be there)."""
+        self._words: list[str] = []
+
+    def needs(self, option: str, *others: str) -> None:
+        """Say that an option has an effect only beside one of the others."""
+        self.rules.append((option, others, True))
+
+    def excludes(self, option: str, *others: str) -> None:
+        """Say that an option leaves the others nothing to do."""
+        self.rules.append((option, others, False))
+
+    def parse_known_args(self, args=None, namespace=None):  # type: ignore[no-untyped-def]
+        """Parse, and hold the options that were given against the rules.
+
+        Raises:
+            ConfigError: one would have no effect.
+        """
+        self._words = list(sys.argv[1:] if args is None else args)
+        found = super().parse_known_args(self._words, namespace)
+        given = {option for word in _options(self._words) for option in self._meant(word)}
+        for option, others, is_needed in self.rules:
+            beside = given.intersection(others)
+            if option in given and is_needed and not beside:
+                raise ConfigError(f"{option} has no effect without {' or '.join(others)}")
+            if option in given and not is_needed and beside:
+                raise ConfigError(f"{min(beside)} has no effect beside {option}; give one of them")
+        return found
+
+    def error(self, message: str) -> NoReturn:
+        """Print what is wrong, the likely option for an unknown one, and two lines of usage."""
+        for word in _options(self._words):
+            if not self._meant(word):
+                known = [name for name in self._known() if name.startswith("--")]
+                message = f"no option '{printable(word)}'{did_you_mean(word, known)}"
+                break
+        self.exit(EXIT_USAGE, f"{self._short_usage()}\nerror: {message}\n")
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is None or value in action.choices:
+            return
+        known = [str(choice) for choice in action.choices]
+        hint = did_you_mean(str(value), known) or "."
+        there = f"{hint} There are {', '.join(known)}"
+        raise argparse.ArgumentError(action, f"no '{printable(value)}'{there}")
+
+    def _known(self) -> dict[str, str]:
+        """Every option of this parser and those of its subcommands -> the name of a rule."""
+        found = {}
+        for action in self._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                for sub in action.choices.values():
+                    found |= sub._known()
+            found |= {text: action.option_strings[0] for text in action.option_strings}
+        return found
+
+    def _meant(self, word: str) -> set[str]:
+        """The options that a word means: itself, or those that it begins."""
+        known = self._known()
+        if word in known:
+            return {known[word]}
+        return {name for text, name in known.items() if text.startswith(word)}
+
+    def _short_usage(self) -> str:
+        """What must be given, on two lines at most."""
+        needed = [a for a in self._actions if a.required or not a.option_strings]
+        formatter = argparse.HelpFormatter(self.prog, width=10**4)
+        formatter.add_usage(None, needed, ())
+        whole = formatter.format_help().strip().replace(self.prog, f"{self.prog} [options]", 1)
+        lines = textwrap.wrap(whole, _WIDTH, break_long_words=False, break_on_hyphens=False)
+        return "\n".join(lines if len(lines) <= _USAGE_LINES else [f"usage: {self.prog} --help"])
+
+
+def _options(words: Sequence[str]) -> list[str]:
+    """The options among words, without their values."""
+    before = words[: words.index("--")] if "--" in words else words
+    return [word.partition("=")[0] for word in before if re.match(r"--\w", word)]
+
+
+def verb_parser(verb: str, description: str, examples: str = "") -> VerbParser:
     """Make the parser of a verb.
 
     Args:
@@ -25,7 +121,7 @@ def verb_parser(verb: str, description: str, examples: str = "") -> argparse.Arg
     """
     command = _command(verb)
     own = re.sub(rf"segibn {verb}(?![\w-])", lambda _: command, examples)
-    return argparse.ArgumentParser(
+    return VerbParser(
         prog=command,
         description=textwrap.fill(description, _WIDTH),
         epilog=own,
@@ -33,16 +129,48 @@ def verb_parser(verb: str, description: str, examples: str = "") -> argparse.Arg
     )
 
 
-def print_next(command: str) -> None:
-    """Print what to do next, on the first rank alone; call it last.
+def command_text(*words: object) -> str:
+    """Return a command of ``segibn`` as it runs when pasted into a shell.
 
     Args:
-        command: such as ``segibn evaluate runs/gta5_ibn``.
+        words: what follows ``segibn``; paths may hold anything.
     """
+    program = ["python", "-m", "segibn"] if _is_called_by_path() else ["segibn"]
+    return shlex.join([*program, *map(str, words)])
+
+
+def print_next(*words: object) -> None:
+    """Print the command that comes next, on the first rank alone; call it last.
+
+    It must run as it stands: no placeholders, and nothing that would fail.
+
+    Args:
+        words: see ``command_text``.
+    """
+    _print_once(f"next: {command_text(*words)}")
+
+
+def print_predict(run: object, frames: Sequence[str]) -> None:
+    """Print how to predict frames: those that are at hand, or with a placeholder for some.
+
+    Args:
+        run: see ``segibn predict``.
+        frames: of ``arguments.frames_words``.
+    """
+    if frames[0] == PLACEHOLDER:
+        print_then(f"{command_text('predict', run, *frames)} (images, videos or folders of yours)")
+    else:
+        print_next("predict", run, *frames)
+
+
+def print_then(text: str) -> None:
+    """Print what a person does next, where no command alone can do it; on the first rank alone."""
+    _print_once(f"then: {text}")
+
+
+def _print_once(line: str) -> None:
     if os.environ.get("RANK", "0") == "0":
-        if command.startswith("segibn ") and _is_called_by_path():
-            command = f"python -m {command}"
-        print(f"next: {command}")
+        print(line)
 
 
 def _command(verb: str) -> str:

@@ -3,10 +3,15 @@
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from segibn.cli.inference import add_inference_arguments
+from segibn.cli.arguments import require_runs
+from segibn.cli.inference import add_inference_arguments, ensemble_runs
 from segibn.cli.parser import verb_parser
 from segibn.errors import ConfigError
+
+if TYPE_CHECKING:
+    from segibn.media.sources import Source
 
 EXAMPLE = """\
 examples:
@@ -31,7 +36,9 @@ def build_parser() -> argparse.ArgumentParser:
         "predict", "Predict label maps for images, folders of images and videos.", EXAMPLE
     )
     parser.add_argument(
-        "run", metavar="RUN_OR_FILE", help="run folder, .pt, .safetensors or .onnx file"
+        "run",
+        metavar="RUN_OR_FILE",
+        help="run folder, run's name, .pt, .safetensors or .onnx file",
     )
     parser.add_argument(
         "inputs",
@@ -62,7 +69,7 @@ def _add_outputs(group: "argparse._ArgumentGroup") -> None:
     )
     group.add_argument("--no-overlays", action="store_true", help="the same as --save labels")
     group.add_argument(
-        "--alpha", type=_parse_share, default=0.5, help="share of the class colour (default: 0.5)"
+        "--alpha", type=_parse_share, help="share of the class colour (default: 0.5)"
     )
     group.add_argument(
         "--classes",
@@ -73,7 +80,6 @@ def _add_outputs(group: "argparse._ArgumentGroup") -> None:
     group.add_argument(
         "--video-shows",
         choices=("overlay", "side-by-side", "color"),
-        default="overlay",
         help="what an output video is made of (default: overlay)",
     )
 
@@ -100,11 +106,41 @@ def main(argv: Sequence[str] | None = None) -> int:
             "say what to predict: segibn predict RUN IMAGE_OR_FOLDER_OR_VIDEO ... --output DIR"
         )
 
-    from segibn.cli.prediction import predict_all
     from segibn.media.outputs import places_of
     from segibn.media.sources import find_sources
 
-    return predict_all(find_sources(inputs, places_of(arguments.output)), arguments)
+    require_runs([arguments.run])
+    sources = find_sources(inputs, places_of(arguments.output))
+    _refuse_idle_options(arguments, sources)
+    require_runs(ensemble_runs(arguments))
+
+    from segibn.cli.prediction import predict_all  # torch only after all is known to be there
+
+    return predict_all(sources, arguments)
+
+
+def _refuse_idle_options(arguments: argparse.Namespace, sources: "Sequence[Source]") -> None:
+    """Refuse what changes none of the files that are written; fill in the defaults.
+
+    Raises:
+        ConfigError: an option would have no effect.
+    """
+    from segibn.media.outputs import kinds_of
+
+    found = {source.is_video for source in sources}
+    written = {kind for is_video in found for kind in kinds_of(arguments.save, is_video)}
+    shown = {arguments.video_shows or "overlay"} if "video" in written else set()
+    drawn = shown | (written & {"overlay", "side-by-side", "color"})
+    idle = {
+        "video_shows": ("overlay", not shown, "no video is written"),
+        "alpha": (0.5, not drawn - {"color"}, "nothing is laid over a frame"),
+        "classes": (None, not drawn, "label maps keep all classes, and nothing else is written"),
+    }
+    for name, (otherwise, is_idle, reason) in idle.items():
+        if getattr(arguments, name) is None:
+            setattr(arguments, name, otherwise)
+        elif is_idle:
+            raise ConfigError(f"--{name.replace('_', '-')} has no effect: {reason}")
 
 
 def _parse_saved(text: str) -> tuple[str, ...]:

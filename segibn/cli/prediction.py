@@ -12,8 +12,9 @@ from typing import Any, cast
 import numpy as np
 
 from segibn import distributed, provenance
+from segibn.cli.arguments import report_words
 from segibn.cli.inference import device_of, ensemble_runs, inference_options
-from segibn.cli.parser import print_next
+from segibn.cli.parser import print_next, print_then
 from segibn.cli.progress import FrameProgress
 from segibn.cli.scoring import load_ensemble
 from segibn.config.schema import EvaluationConfig, RunConfig
@@ -222,11 +223,12 @@ def _report(
         table = format_faults(faults.found)
         write_text(failed, table + "\n")
         print(f"{len(faults.found)} files failed (also in {failed}):\n{table}", file=sys.stderr)
-        print_next("mend or remove these files, then the same command with --resume")
-    elif Path(arguments.run).is_dir():
-        print_next(f"segibn report {arguments.run} --output report.html")
+        print_then("mend or remove these files, then the same command with --resume")
     else:
-        print_next(f"look at the pictures in {shown(folder)}; {LEGEND} has the colours")
+        colors = f"; {LEGEND} has the colours" if (folder / LEGEND).is_file() else ""
+        print_then(f"look at the pictures in {shown(folder)}{colors}")
+        if words := report_words(arguments.run):
+            print_next(*words)
 
 
 def _shares(pixels: np.ndarray, names: Sequence[str]) -> dict[str, float]:

@@ -6,8 +6,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from segibn.cli.arguments import add_datasets_argument, datasets_root
-from segibn.cli.parser import print_next, verb_parser
+from segibn.cli.arguments import add_datasets_argument, datasets_root, parse_positive
+from segibn.cli.parser import print_then, verb_parser
 
 if TYPE_CHECKING:
     from segibn.engine.step_profile import Row, StepProfile
@@ -32,10 +32,10 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add_datasets_argument(parser)
     parser.add_argument(
-        "--steps", type=_positive, default=5, metavar="N", help="updates to look at (5)"
+        "--steps", type=parse_positive, default=5, metavar="N", help="updates to look at (5)"
     )
     parser.add_argument(
-        "--warmup", type=_positive, default=3, metavar="N", help="updates before (3)"
+        "--warmup", type=parse_positive, default=3, metavar="N", help="updates before (3)"
     )
     parser.add_argument(
         "--output", type=Path, metavar="DIR", help="folder for the tables (runs/<name>_profile)"
@@ -76,7 +76,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     }
     write_json(folder / "profile.json", {"config": config.name, **asdict(found), **origin})
     print(f"{text}\ntables and trace: {folder}")
-    print_next(f"open {folder / 'trace.json.gz'} in https://ui.perfetto.dev")
+    print_then(f"open {folder / 'trace.json.gz'} in https://ui.perfetto.dev")
     return 0
 
 
@@ -112,10 +112,3 @@ def _table(title: str, rows: "Sequence[Row]", whole: float) -> str:
         )
         lines.append(line + (f"{1000 * (row.device_s or 0):>11.2f}" if on_gpu else ""))
     return "\n".join(lines) + "\n"
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{value} is not above 0")
-    return value

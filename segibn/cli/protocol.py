@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from segibn.cli.arguments import parse_labelled_set
+from segibn.cli.arguments import parse_labelled_set, parse_labelled_sets
 from segibn.cli.inference import inference_options
 from segibn.config.dataset_names import OFFICIAL
 from segibn.errors import ConfigError
@@ -55,9 +55,10 @@ def protocol_sets(name: str | None, on: Sequence[str] | None) -> "dict[str, Data
         ConfigError: neither is given; or a set that this version cannot read.
     """
     if on:
-        given = [(text, *parse_labelled_set(text)) for text in on]
+        sets = parse_labelled_sets(on)
         if name is None:
-            return {label: dataset for _, label, dataset in given}
+            return sets
+        given = [(text, *parse_labelled_set(text)) for text in on]
         return dict(_under_protocol(PROTOCOLS[name], *item) for item in given)
     if name is None:
         raise ConfigError("say what to score on: --on SET [SET ...], or --protocol NAME")

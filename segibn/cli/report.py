@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segibn.cli.arguments import add_datasets_argument, datasets_root
-from segibn.cli.parser import print_next, verb_parser
+from segibn.cli.parser import print_then, verb_parser
 from segibn.errors import SegibnError
 
 if TYPE_CHECKING:  # NumPy and pydantic take time to import, and --help needs neither
@@ -24,6 +24,8 @@ examples:
 The page is one file without links to anything outside it.
 """
 
+_FRAMES = 6
+
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this verb."""
@@ -33,7 +35,7 @@ def build_parser() -> argparse.ArgumentParser:
         nargs="+",
         type=Path,
         metavar="RUN_OR_JSON",
-        help="run folder, study folder, or JSON of evaluate, score, cross-domain or compare",
+        help="run (folder or name), study, or JSON of evaluate, score, cross-domain or compare",
     )
     parser.add_argument(
         "--output",
@@ -43,21 +45,20 @@ def build_parser() -> argparse.ArgumentParser:
         help="(%(default)s)",
     )
     parser.add_argument("--title", help="of the page (default: the name of the first input)")
-    parser.add_argument(
-        "--frames", type=int, default=6, metavar="N", help="worst and best frames, N each (6)"
-    )
+    parser.add_argument("--frames", type=int, metavar="N", help="worst and best frames, N each (6)")
     parser.add_argument(
         "--no-frames", action="store_true", help="show no frames; the network is left alone"
     )
     add_datasets_argument(parser)
     parser.add_argument("--device", help="cpu, cuda or cuda:1 (default: the GPU if there is one)")
+    parser.excludes("--no-frames", "--frames", "--datasets", "--device")
     return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the verb; returns 0."""
     arguments = build_parser().parse_args(argv)
-    if arguments.frames < 0:
+    if (arguments.frames or 0) < 0:
         raise SegibnError(f"--frames {arguments.frames}: give a number of frames from 0 on")
     if arguments.output.is_dir():
         raise SegibnError(f"--output {arguments.output}: is a folder; give a file such as a.html")
@@ -69,8 +70,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     from segibn.files import write_text
     from segibn.report.page import Report, build_page
 
-    inputs = read_inputs(arguments.inputs)
-    wanted = 0 if arguments.no_frames else arguments.frames
+    inputs = read_inputs([_found(path) for path in arguments.inputs])
+    for option in ("frames", "datasets", "device"):
+        if getattr(arguments, option) is not None and not any(run.folder for run in inputs.runs):
+            raise SegibnError(f"--{option} has no effect: no input is the folder of a run")
+    wanted = _FRAMES if arguments.frames is None else arguments.frames
+    wanted = 0 if arguments.no_frames else wanted
     page = build_page(
         Report(
             title=arguments.title or _title_of(arguments.inputs[0]),
@@ -88,8 +93,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         if note:
             print(f"note: {note}")
     print(f"report: {arguments.output} ({len(page.encode()) / 1e6:.1f} MB)")
-    print_next(f"open {arguments.output} in a browser")
+    print_then(f"open {arguments.output} in a browser")
     return 0
+
+
+def _found(path: Path) -> Path:
+    """Return a path as it is, or the run folder that a name or a checkpoint means."""
+    from segibn.runs import find_checkpoint, run_of
+
+    if path.is_dir() or path.suffix == ".json":
+        return path
+    return run_of(find_checkpoint(path)) or path
 
 
 def _title_of(path: Path) -> str:
@@ -111,9 +125,11 @@ def _entry(source: "Source", wanted: int, arguments: argparse.Namespace) -> "Run
         return entry_of(source)
 
     from segibn.cli.report_frames import add_frames  # torch, only where frames are predicted
+    from segibn.runs import datasets_of
 
     try:
-        run, views = add_frames(source, datasets_root(arguments.datasets), wanted, arguments)
+        root = datasets_root(arguments.datasets, datasets_of(source.folder))
+        run, views = add_frames(source, root, wanted, arguments)
     except SegibnError as error:
         source.no_frames = f"{source.title}: no frames. {error}"
         return entry_of(source)

@@ -18,7 +18,7 @@ from segibn.cli.inference import ensemble_runs, states_size
 from segibn.cli.pictures import Observer
 from segibn.cli.progress import FrameProgress
 from segibn.config.schema import DatasetConfig, RunConfig
-from segibn.data.build import build_eval_frames
+from segibn.data.build_loader import build_eval_frames
 from segibn.data.frames import Frames
 from segibn.engine.scoring import Preparation, in_classes, score, set_name, train_name
 from segibn.errors import ConfigError
@@ -27,7 +27,8 @@ from segibn.files import sha256_of
 from segibn.labels.catalog import CLASS_SCHEMES, scheme_class_names
 from segibn.models.segmenter import Segmenter
 from segibn.models.weights import load_segmenter
-from segibn.predict import InferenceOptions, find_checkpoint
+from segibn.predict import InferenceOptions
+from segibn.runs import find_checkpoint
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from segibn.cli.arguments import add_datasets_argument, datasets_root
+from segibn.cli.arguments import add_datasets_argument, datasets_root, parse_positive, refuse_set
 from segibn.cli.parser import verb_parser
 from segibn.config.shipped import find_config
 from segibn.errors import SegibnError
@@ -47,11 +47,11 @@ def build_parser() -> argparse.ArgumentParser:
     add_datasets_argument(parser)
     parser.add_argument("--output", type=Path, default=Path("runs/soak"), metavar="DIR")
     parser.add_argument("--json", type=Path, metavar="FILE", help="default: soak.json in --output")
-    parser.add_argument("--processes", type=int, default=2, metavar="N")
+    parser.add_argument("--processes", type=parse_positive, default=2, metavar="N")
     parser.add_argument("--kills", type=int, default=2, metavar="K")
     parser.add_argument("--kill-seed", type=int, default=0, help="of the moments of the kills")
     length = parser.add_mutually_exclusive_group()
-    length.add_argument("--iterations", type=int, default=40, metavar="N")
+    length.add_argument("--iterations", type=parse_positive, default=40, metavar="N")
     length.add_argument(
         "--minutes", type=float, help="as many iterations as the uninterrupted run does in these"
     )
@@ -61,6 +61,9 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the verb; see ``EXAMPLE`` for what it returns."""
     arguments = build_parser().parse_args(argv)
+    refuse_set(arguments.set, "optim.iterations", "--iterations or --minutes")
+    if arguments.datasets and not arguments.config:
+        raise SegibnError("--datasets has no effect without a CONFIG: the frames are painted")
 
     from segibn.config.load import load_config
     from segibn.files import write_json

@@ -5,8 +5,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from segibn.cli.arguments import add_study_arguments, datasets_root, parse_labelled_set
-from segibn.cli.parser import print_next, verb_parser
+from segibn.cli.arguments import (
+    add_study_arguments,
+    datasets_root,
+    datasets_words,
+    parse_labelled_sets,
+    refuse_set,
+)
+from segibn.cli.parser import command_text, print_next, print_then, verb_parser
 from segibn.errors import SegibnError
 
 if TYPE_CHECKING:
@@ -45,21 +51,24 @@ def build_parser() -> argparse.ArgumentParser:
         "--train-label", metavar="LABEL", help="name of the training domain in the table"
     )
     add_study_arguments(parser)
+    parser.needs("--train-label", "--on")
+    parser.needs("--results", "--on")
     return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the verb."""
     arguments = build_parser().parse_args(argv)
+    refuse_set(arguments.set, "seed", "--seeds")
 
     from segibn.config.load import load_config
 
     root = datasets_root(arguments.datasets)
-    sets = dict(parse_labelled_set(text) for text in arguments.on)
+    sets = parse_labelled_sets(arguments.on)
     configs = [
         load_config(path, [*arguments.set, f"seed={seed}"])
         for path in arguments.configs
-        for seed in arguments.seeds
+        for seed in dict.fromkeys(arguments.seeds)
     ]
     results = arguments.results or arguments.output
     runs = run_study(
@@ -72,9 +81,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     if sets:
         print((results / "cross_domain.md").read_text(encoding="utf-8"))
-        print_next(f"segibn report {results}")
+        parts = dict.fromkeys((results, arguments.output))
+        print_next("report", *parts, *datasets_words(arguments))
     else:
-        print_next(f"segibn cross-domain {' '.join(map(str, runs))} --on SET [SET ...]")
+        command = command_text("cross-domain", *runs, *datasets_words(arguments))
+        print_then(f"{command} --on SET [SET ...], with sets such as cityscapes:val")
     return 0
 
 

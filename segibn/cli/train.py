@@ -1,13 +1,18 @@
 """``train``: one config -> one run folder."""
 
 import argparse
-import shlex
 import signal
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from segibn.cli.arguments import add_datasets_argument, datasets_root
-from segibn.cli.parser import print_next, verb_parser
+from segibn.cli.arguments import (
+    add_datasets_argument,
+    datasets_root,
+    datasets_words,
+    frames_words,
+)
+from segibn.cli.parser import print_next, print_predict, print_then, verb_parser
 
 EXAMPLE = """\
 example:
@@ -64,17 +69,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     if result.stopped_by is not None:
         name = signal.Signals(result.stopped_by).name
         print(f"stopped by {name} after {result.iteration} iterations: {result.checkpoint}")
-        print_next("the same command with --resume auto")
+        if distributed.rank_and_world()[1] > 1:
+            print_then("the same command with --resume auto")
+        else:
+            words = sys.argv[1:] if argv is None else argv
+            print_next("train", *words, "--resume", "auto")
         return 128 + result.stopped_by
     if distributed.is_main():
         print(f"trained: {result.checkpoint}")
-        print_next(_what_next(given["output"], arguments.datasets, config.data.val is not None))
+        if config.data.val is not None:
+            print_next("evaluate", given["output"], *datasets_words(arguments))
+        else:  # nothing to score it on: look at what it sees
+            print_predict(given["output"], frames_words(config, given["datasets_root"]))
     return 0
-
-
-def _what_next(run: Path, datasets: Path | None, has_val: bool) -> str:
-    """Score the run on its own held-out frames, or look at what it sees where it has none."""
-    if not has_val:
-        return shlex.join(["segibn", "predict", str(run), "my_frames", "--output", "predictions"])
-    given = ["--datasets", str(datasets)] if datasets else []
-    return shlex.join(["segibn", "evaluate", str(run), *given])

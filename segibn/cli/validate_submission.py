@@ -7,7 +7,8 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from segibn.cli.parser import print_next, verb_parser
+from segibn.cli.parser import print_then, verb_parser
+from segibn.errors import ConfigError
 
 EXAMPLE = """\
 examples:
@@ -46,9 +47,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--target-encoding",
         choices=("auto", "2018", "2021"),
-        default="auto",
-        help="of drivable --labels (auto: by file names and the most common value)",
+        help="of drivable --labels (default: auto: by file names and the most common value)",
     )
+    parser.needs("--target-encoding", "--labels")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the report here too")
     return parser
 
@@ -65,6 +66,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     from segibn.submission.score import LocalScorer
 
     form = FORMATS[arguments.format]
+    if arguments.target_encoding and not form.is_drivable:
+        raise ConfigError(f"--target-encoding has no effect on {form.title}; leave it out")
     if arguments.ids is not None:
         expected = expect_list(form, arguments.ids)
     elif arguments.images is not None:
@@ -73,7 +76,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         expected = expect_test_set(form)
     scorer = None
     if arguments.labels is not None:
-        scorer = LocalScorer(form, arguments.labels, expected, arguments.target_encoding)
+        scorer = LocalScorer(form, arguments.labels, expected, arguments.target_encoding or "auto")
     with FrameProgress("checking", expected.num_frames) as progress:
         report = check_submission(arguments.file, form, expected, scorer=scorer, progress=progress)
     print(report.format_text())
@@ -81,5 +84,5 @@ def main(argv: Sequence[str] | None = None) -> int:
         write_json(arguments.json, report.to_dict())
     if not report.is_valid:
         return 1
-    print_next(f"upload {arguments.file} to the server of {form.title}")
+    print_then(f"upload {arguments.file} to the server of {form.title}")
     return 0

@@ -45,6 +45,11 @@ def is_shipped(name: str) -> bool:
     return not Path(name).exists() and name in shipped_configs()
 
 
+def names_config(text: str) -> bool:
+    """Whether a word means a config where runs may be meant too: a YAML file or a shipped name."""
+    return Path(text).suffix in _SUFFIXES or is_shipped(text)
+
+
 def find_config(given: str | Path) -> Path:
     """Return the file that is meant: a file that is there, else the shipped config of that name.
 

@@ -20,12 +20,12 @@ from segibn.config.schema import DataConfig, RunConfig
 from segibn.data.cache import estimate_gib
 from segibn.data.class_index import ClassIndex, estimate_seconds, is_kept, load_or_build
 from segibn.data.focus import FocusTable, class_uniform_probabilities, rare_class_probabilities
-from segibn.data.loader import usable_cores
 from segibn.data.plan import Plan, Stream
 from segibn.data.samples import SamplePaths
 from segibn.distributed import barrier, is_main, local_rank
 from segibn.errors import ConfigError, DatasetError
 from segibn.labels.label_set import LabelSet
+from segibn.provenance import usable_cores
 
 logger = logging.getLogger(__name__)
 

@@ -5,7 +5,6 @@ decoded; ``target`` (N, H, W) uint8; ``name`` list of N; ``position`` (N,) int64
 until the device, which makes the copy there four times smaller; the engine converts.
 """
 
-import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ from segibn.data.dataset import SegmentationDataset
 from segibn.data.mixed import MixedDataset
 from segibn.data.sampler import PositionSampler
 from segibn.errors import SegibnError
+from segibn.provenance import usable_cores
 
 MAX_WORKERS = 8
 _PREFETCH = 4
@@ -40,13 +40,6 @@ class TrainLoader(DataLoader[dict[str, Any]]):
             kind = type(error)
             marker = f"{kind.__module__}.{kind.__qualname__}: "
             raise kind(str(error).rpartition(marker)[2].strip()) from None
-
-
-def usable_cores() -> int:
-    """Return the number of cores that this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def auto_workers(world_size: int = 1) -> int:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from segibn.errors import DatasetError
 from segibn.files import list_files
+from segibn.text import did_you_mean, printable
 
 logger = logging.getLogger(__name__)
 
@@ -124,9 +125,12 @@ class Source:
 
     def unknown_split(self, split: str, known: Iterable[str]) -> DatasetError:
         """The error for a split name that the data set does not have."""
-        names = ", ".join(known)
+        known = list(known)
+        names = ", ".join(known) or "none"
+        hint = did_you_mean(split, known)
         return DatasetError(
-            f"{self.title} has no split '{split}'; it has {names}, and 'a+b' joins two"
+            f"{self.title} has no split '{printable(split)}'{hint or ';'} it has {names}, and "
+            "'a+b' joins two"
         )
 
     @property

@@ -107,7 +107,7 @@ def resume_training(path: Path, updater: Updater) -> int:
     if training is None:
         raise CheckpointError(
             f"{path} holds weights only; training cannot go on from it. To start a new training "
-            "from its weights, set model.init_from"
+            "from its weights, set init_from"
         )
     updater.model.load_state_dict(training.get("model", content["model"]))
     updater.optimizer.load_state_dict(training["optimizer"])

@@ -8,12 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from segibn.config.schema import RunConfig
-from segibn.data.build import (
-    build_eval_frames,
-    build_label_set,
-    build_train_loader,
-    index_dataset,
-)
+from segibn.data.build import build_label_set, index_dataset
+from segibn.data.build_loader import build_eval_frames, build_train_loader
 from segibn.data.build_mix import index_mix
 from segibn.data.build_sampling import TrainingSet, require_memory
 from segibn.data.frames import Frames

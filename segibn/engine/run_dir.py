@@ -53,7 +53,12 @@ class RunDir:
         return (self.path / "config.yaml").exists() or self.last_checkpoint.exists()
 
     def prepare(
-        self, config: RunConfig, device: torch.device, dtype: torch.dtype, first_iteration: int
+        self,
+        config: RunConfig,
+        device: torch.device,
+        dtype: torch.dtype,
+        first_iteration: int,
+        datasets_root: Path | None = None,
     ) -> None:
         """Make the folder and write what is known before training.
 
@@ -66,6 +71,8 @@ class RunDir:
             remove_leftovers(folder)
         write_text(self.path / "config.yaml", dump_config(config))
         start = describe_start(config, device, dtype, first_iteration)
+        if datasets_root is not None:
+            start["datasets"] = str(datasets_root)
         write_json(self._environment, {**start, "earlier": _starts_in(self._environment)})
 
 

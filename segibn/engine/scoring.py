@@ -18,7 +18,7 @@ from segibn.confidence import ConfidentPredictor
 from segibn.config.schema import DatasetConfig, RunConfig
 from segibn.config.set_names import set_name
 from segibn.config.set_names import train_name as train_name  # for those who import it from here
-from segibn.data.build import build_eval_frames
+from segibn.data.build_loader import build_eval_frames
 from segibn.device_confusion import DeviceCounter, DevicePredictor
 from segibn.distributed import sum_over_ranks
 from segibn.engine.run_dir import RunDir

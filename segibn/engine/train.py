@@ -82,7 +82,7 @@ def train(
             return TrainingResult(checkpoint, first, None)
         loader = found.build_loader(config, datasets_root, first_iteration=first)
         if distributed.is_main():  # what is wrong with the config has shown by now
-            run.prepare(config, device, updater.dtype, first)
+            run.prepare(config, device, updater.dtype, first, datasets_root)
         distributed.barrier()
         journal = Journal(config, run, first, device)
 

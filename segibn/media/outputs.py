@@ -61,10 +61,8 @@ class Outputs:
     video_shows: str = "overlay"
 
     def kinds(self, is_video: bool) -> tuple[str, ...]:
-        """What is saved of an image, or of a video; ``video`` is the latter's alone."""
-        if self.save is None:
-            return _FOR_VIDEOS if is_video else _FOR_IMAGES
-        return tuple(kind for kind in self.save if is_video or kind != "video")
+        """What is saved of an image, or of a video; see ``kinds_of``."""
+        return kinds_of(self.save, is_video)
 
     def write_frame(
         self, name: str, image: np.ndarray, train_ids: np.ndarray, kinds: Sequence[str]
@@ -114,6 +112,13 @@ class Outputs:
         if is_video:
             return [self.video_path(name) if k == "video" else stem for k, stem in stems.items()]
         return [_with(stem, ".png") if k == "labels" else stem for k, stem in stems.items()]
+
+
+def kinds_of(save: tuple[str, ...] | None, is_video: bool) -> tuple[str, ...]:
+    """What is saved of an image, or of a video; ``video`` is the latter's alone."""
+    if save is None:
+        return _FOR_VIDEOS if is_video else _FOR_IMAGES
+    return tuple(kind for kind in save if is_video or kind != "video")
 
 
 def is_there(path: Path) -> bool:

@@ -1,9 +1,17 @@
-"""A small CamVid and BDD100K in their official layouts, and untrained checkpoints for them."""
+"""A small CamVid and BDD100K in their official layouts, and untrained checkpoints for them.
+
+Whatever a test runs, the commands that it prints as next are held against their verbs' parsers.
+"""
+
+import shlex
+from importlib import import_module
 
 import numpy as np
 import pytest
 import torch
 
+from segibn.cli import parser
+from segibn.cli.verbs import VERBS
 from segibn.config.load import validate
 from segibn.engine.checkpoint import ClassTable, save_checkpoint
 from segibn.files import write_image, write_label_png
@@ -11,6 +19,25 @@ from segibn.labels.catalog import scheme_label_set
 from segibn.models.build import build_segmenter
 
 BDD_IDS = ("0004a4c0-d4dff0ad", "0004a4c0-d4dff0ae", "cabc30fc-e7726578")
+
+
+@pytest.fixture(autouse=True)
+def _what_is_next_can_be_parsed(monkeypatch):
+    say = parser._print_once
+
+    def check(line):
+        if line.startswith("next: "):
+            words = shlex.split(line)
+            verb, *rest = words[words.index("segibn") + 1 :]
+            verbs_own = import_module(f"segibn.cli.{VERBS[verb].module}").build_parser()
+            if verb == "submit":
+                verbs_own.parse_args(rest)
+            else:
+                verbs_own.parse_intermixed_args(rest)
+            assert not {"FRAMES", "DIR", "NAME", "RUN", "SET"} & set(rest)
+        say(line)
+
+    monkeypatch.setattr(parser, "_print_once", check)
 
 
 @pytest.fixture(scope="session")

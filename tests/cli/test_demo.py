@@ -29,7 +29,9 @@ def test_demo_leaves_table_rows_and_picture(
     assert str(tmp_path / "cross_domain.json") in shown
     best = tmp_path / "runs/sample_ibn_b_seed3"
     *_, predict, report = re.findall(r"^next: (.*)$", shown, re.MULTILINE)
-    assert f"segibn predict {best} my_frames --output predictions" in predict
+    frames = tmp_path / "data_seed3/gta5/images"
+    assert f"segibn predict {best} {frames} --output predictions" in predict
+    assert frames.is_dir()
     assert f"segibn report {tmp_path} --datasets {tmp_path / 'data_seed3'}" in report
 
     assert main(arguments) == 0  # a second time nothing is trained again

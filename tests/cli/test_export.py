@@ -35,7 +35,7 @@ def page(repository):
 def test_a_safetensors_file_alone_rebuilds_the_network(run, tmp_path, capsys):
     path = tmp_path / "my model.safetensors"
     assert export.main([str(run), "--output", str(path)]) == 0
-    assert f"next: segibn predict '{path}' my_frames" in capsys.readouterr().out.replace(
+    assert f"then: segibn predict '{path}' FRAMES" in capsys.readouterr().out.replace(
         "python -m segibn", "segibn"
     )
     network, config, meta = load_segmenter(run / "checkpoints" / "last.pt")

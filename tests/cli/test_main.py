@@ -234,7 +234,7 @@ def test_commands_are_named_as_they_were_called(
     parser = verb_parser("train", "Train.", "segibn train a.yaml\nsegibn train-more b")
     assert parser.prog == usage
     assert parser.epilog == f"{usage} a.yaml\nsegibn train-more b"
-    print_next("segibn evaluate runs/a")
+    print_next("evaluate", "runs/a")
     assert capsys.readouterr().out == f"next: {after}\n"
 
 
@@ -242,5 +242,5 @@ def test_only_the_first_rank_says_what_is_next(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("RANK", "1")
-    print_next("segibn evaluate runs/a")
+    print_next("evaluate", "runs/a")
     assert capsys.readouterr().out == ""

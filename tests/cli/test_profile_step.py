@@ -98,4 +98,4 @@ def test_a_gpu_gets_a_column_and_a_share_of_time_that_it_was_busy():
 def test_numbers_below_one_are_refused(option, config, capsys):
     with pytest.raises(SystemExit):
         profile_step.build_parser().parse_args([str(config), option, "0"])
-    assert "not above 0" in capsys.readouterr().err
+    assert "above 0" in capsys.readouterr().err

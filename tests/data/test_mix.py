@@ -14,7 +14,8 @@ import torch
 
 from segibn.config.load import dump_config
 from segibn.config.schema import RunConfig
-from segibn.data.build import build_label_set, build_train_loader, index_dataset
+from segibn.data.build import build_label_set, index_dataset
+from segibn.data.build_loader import build_train_loader
 from segibn.data.build_mix import index_mix
 from segibn.data.loader import TrainLoader
 from segibn.errors import ConfigError, DatasetError
@@ -218,7 +219,8 @@ import torch
 import torch.distributed as dist
 from pathlib import Path
 from segibn.config.load import load_config
-from segibn.data.build import build_label_set, build_train_loader, index_dataset
+from segibn.data.build import build_label_set, index_dataset
+from segibn.data.build_loader import build_train_loader
 from segibn.data.build_mix import index_mix
 
 dist.init_process_group("gloo")

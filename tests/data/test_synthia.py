@@ -10,12 +10,8 @@ import pytest
 from segibn.cli.check_dataset import main as check
 from segibn.config.schema import DatasetConfig, RunConfig
 from segibn.data import synthia
-from segibn.data.build import (
-    build_eval_frames,
-    build_label_set,
-    build_train_loader,
-    index_dataset,
-)
+from segibn.data.build import build_label_set, index_dataset
+from segibn.data.build_loader import build_eval_frames, build_train_loader
 from segibn.data.build_mix import index_mix
 from segibn.data.class_index import build as build_class_index
 from segibn.errors import DatasetError, ImageFileError

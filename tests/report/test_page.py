@@ -140,7 +140,7 @@ def test_scores_alone_make_a_page_that_says_what_adds_frames(tmp_path, capsys):
     page = Elements((tmp_path / "page.html").read_text())
     assert len(page.scripts) == 3
     assert "segibn report RUN SCORES.json" in page.text
-    assert capsys.readouterr().out.splitlines()[-1].startswith("next: open ")
+    assert capsys.readouterr().out.splitlines()[-1].startswith("then: open ")
 
 
 def test_study_has_its_table_and_classes_of_every_test_set(street_run, tmp_path):

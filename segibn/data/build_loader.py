@@ -1,0 +1,111 @@
+"""Data room, the builder of what feeds a network: the training loader, the frames of an evaluation.
+
+In: the data part of a config, samples and label sets of `build.py`. Out: iterables, sharded.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+
+from segibn.config.schema import DataConfig, DatasetConfig, RunConfig
+from segibn.data.batch_plan import plan_batch
+from segibn.data.build import build_label_set, index_dataset, require_targets
+from segibn.data.build_dataset import build_dataset
+from segibn.data.build_sampling import TrainingSet, build_plan, require_memory
+from segibn.data.frames import Frames
+from segibn.data.loader import TrainLoader, auto_workers, make_loader
+from segibn.data.mixed import MixedDataset
+from segibn.data.sampler import PositionSampler
+from segibn.data.samples import SamplePaths
+from segibn.distributed import rank_and_world
+from segibn.labels.label_set import LabelSet
+
+
+def build_train_loader(
+    config: RunConfig,
+    samples: Sequence[SamplePaths],
+    label_set: LabelSet,
+    mixed: Sequence[TrainingSet] = (),
+    *,
+    datasets_root: Path | None = None,
+    first_iteration: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> TrainLoader:
+    """Build this rank's loader for the iterations from ``first_iteration`` to the last.
+
+    Args:
+        config: of the run.
+        samples: of ``data.train``, from `index_dataset`, the same on every rank.
+        label_set: reads the label maps' values.
+        mixed: the sets of ``data.mix``, from `build_mix.index_mix`.
+        datasets_root: the folder above the data sets, where an index of classes is kept.
+        first_iteration: where a resumed run goes on.
+        progress: called with (done, total) while ``cache: memory`` decodes the frames.
+
+    Raises:
+        ConfigError: the batch cannot be shared out evenly over the processes.
+        DatasetError: ``cache: memory`` would not fit, ``cache: disk`` is not there or does not
+            belong to these files, or the split has no labels.
+    """
+    data = config.data
+    rank, world_size = rank_and_world()
+    shares = plan_batch(config.optim.global_batch_size, world_size)
+    if len(mixed) != len(data.mix):
+        raise ValueError(f"{len(mixed)} sets for the {len(data.mix)} of data.mix; see build_mix.py")
+    require_targets(samples)
+    sets = (TrainingSet(f"{data.train.name}:{data.train.split}", samples, label_set), *mixed)
+    require_memory(data, sets)
+    configs = (data.train, *(source.dataset for source in data.mix))
+    parts = [
+        build_dataset(config, dataset, one, datasets_root, progress)
+        for dataset, one in zip(configs, sets, strict=True)
+    ]
+    sampler = PositionSampler(
+        build_plan(config, sets, datasets_root),
+        shares.per_process,
+        start_iteration=first_iteration,
+        end_iteration=config.optim.iterations,
+        rank=rank,
+        world_size=world_size,
+    )
+    dataset = MixedDataset(parts) if mixed else parts[0]
+    workers = loader_workers(data, world_size)
+    return make_loader(dataset, sampler, workers=workers, pin_memory=torch.cuda.is_available())
+
+
+def loader_workers(data: DataConfig, world_size: int) -> int:
+    """Return the number of loader processes of each training process, 0 = none."""
+    if data.workers != "auto":
+        return data.workers
+    # Frames in memory cost a CPU run less to augment than to send between processes.
+    stays = data.cache == "memory" and not torch.cuda.is_available()
+    return 0 if stays else auto_workers(world_size)
+
+
+def build_eval_frames(
+    dataset: DatasetConfig, datasets_root: Path, classes: str | None = None
+) -> Frames:
+    """Build the evaluation frames of this rank, at native size.
+
+    Args:
+        dataset: which split of which data set.
+        datasets_root: the folder above the data sets.
+        classes: class scheme to read the labels in; None for the data set's own.
+
+    Returns:
+        An iterable of (name, image, target), with ``samples``, ``label_set`` and a length.
+
+    Raises:
+        DatasetError: as `index_dataset`, or the split has no labels.
+    """
+    samples = index_dataset(dataset, datasets_root)
+    require_targets(samples)
+    rank, world_size = rank_and_world()
+    return Frames(
+        tuple(samples),
+        build_label_set(dataset, classes, samples),
+        rank=rank,
+        world_size=world_size,
+        threads=auto_workers(world_size),
+    )
