@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from segibn.config.dataset_names import OFFICIAL
 from segibn.errors import ConfigError
+from segibn.text import printable
 
 if TYPE_CHECKING:
     from segibn.config.schema import DatasetConfig
@@ -46,13 +47,17 @@ def datasets_root(given: Path | None) -> Path:
 
 
 def parse_evaluation_set(text: str) -> "DatasetConfig":
-    """Read ``NAME[/LABEL_MAP]:SPLIT[@NAMES_FILE]``.
+    """Read ``NAME[/LABEL_MAP]:SPLIT[@NAMES_FILE]``, or a config: its ``data.val``.
 
-    Examples: ``cityscapes:val``, ``camvid:val@names.txt``, ``mapillary/rein:validation``.
+    Examples: ``cityscapes:val``, ``camvid:val@names.txt``, ``mapillary/rein:validation``,
+    ``own.yaml``.
 
     Raises:
-        ConfigError: the text has another form, or names no known data set.
+        ConfigError: the text has another form, or names no known data set; the config has no
+            ``data.val``.
     """
+    if text.endswith((".yaml", ".yml")):
+        return _held_out_of(text)
     from pydantic import ValidationError
 
     from segibn.config.schema import DatasetConfig
@@ -79,10 +84,19 @@ def parse_evaluation_set(text: str) -> "DatasetConfig":
         raise ConfigError(f"'{text}': {reasons}") from error
 
 
-def parse_labelled_set(text: str) -> "tuple[str, DatasetConfig]":
-    """Read ``[LABEL=]NAME[/LABEL_MAP]:SPLIT[@NAMES_FILE]``.
+def _held_out_of(config: str) -> "DatasetConfig":
+    from segibn.config.load import load_config
 
-    Without a label, the text names the column.
+    val = load_config(config).data.val
+    if val is None:
+        raise ConfigError(f"{printable(config)} has no data.val: no set to score on")
+    return val
+
+
+def parse_labelled_set(text: str) -> "tuple[str, DatasetConfig]":
+    """Read ``[LABEL=]NAME[/LABEL_MAP]:SPLIT[@NAMES_FILE]``, or ``[LABEL=]CONFIG.yaml``.
+
+    Without a label, the set's name is that of the column.
 
     Raises:
         ConfigError: as ``parse_evaluation_set``.
@@ -91,6 +105,6 @@ def parse_labelled_set(text: str) -> "tuple[str, DatasetConfig]":
     dataset = parse_evaluation_set(rest if equals else text)
     if equals:
         return label, dataset
-    names = f"@{Path(dataset.names_file).stem}" if dataset.names_file else ""
-    label_map = f"/{dataset.label_map}" if dataset.label_map else ""
-    return f"{dataset.name}{label_map}:{dataset.split}{names}", dataset
+    from segibn.config.set_names import set_name
+
+    return set_name(dataset), dataset

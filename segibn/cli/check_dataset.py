@@ -15,9 +15,6 @@ from segibn.errors import ConfigError
 if TYPE_CHECKING:
     from segibn.config.schema import DatasetConfig
 
-    _Checked = tuple[DatasetConfig, tuple[DatasetConfig, ...]]
-    """A split, and what is trained on where it validates."""
-
 EXAMPLE = """\
 examples:
   segibn check cityscapes --datasets /data
@@ -79,7 +76,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     jobs = arguments.jobs or usable_cores()
     console = Console()
     reports = []
-    for dataset, trained_on in _datasets(arguments, root):
+    for dataset in _datasets(arguments, root):
+        trained_on = _trained_on(arguments, dataset)
         report = check_with_progress(
             dataset, root, jobs=jobs, console=console, trained_on=trained_on
         )
@@ -98,7 +96,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _datasets(arguments: argparse.Namespace, root: Path) -> "list[_Checked]":
+def _datasets(arguments: argparse.Namespace, root: Path) -> "list[DatasetConfig]":
     """The splits to check: those of a config, the one that was named, or all that are there."""
     from segibn.config.schema import DatasetConfig
 
@@ -120,15 +118,31 @@ def _datasets(arguments: argparse.Namespace, root: Path) -> "list[_Checked]":
         from segibn.data.report import splits_present
 
         splits = splits_present(name, root, arguments.encoding)
-    named = {"name": name, "names_file": arguments.names_file, "encoding": arguments.encoding}
-    return [(DatasetConfig(**named, split=one), ()) for one in splits]
+    return [
+        DatasetConfig(
+            name=name, split=one, names_file=arguments.names_file, encoding=arguments.encoding
+        )
+        for one in splits
+    ]
 
 
-def _of_config(path: Path, split: str | None) -> "list[_Checked]":
+def _trained_on(
+    arguments: argparse.Namespace, dataset: "DatasetConfig"
+) -> "tuple[DatasetConfig, ...]":
+    """The sources of a config of which a set is the ``data.val``; of all others nothing."""
+    from segibn.config.load import load_config
+
+    if arguments.name in OFFICIAL or arguments.split is not None:
+        return ()
+    data = load_config(arguments.name).data
+    return data.sources if dataset == data.val else ()
+
+
+def _of_config(path: Path, split: str | None) -> "list[DatasetConfig]":
     from segibn.config.load import load_config
 
     data = load_config(path).data
-    if split is not None:
-        return [(data.train.model_copy(update={"split": split, "hold_out": None}), ())]
-    held_out = [] if data.val is None else [(data.val, data.sources)]
-    return [*((source, ()) for source in data.sources), *held_out]
+    named = [dataset for dataset in (*data.sources, data.val) if dataset is not None]
+    if split is None:
+        return named
+    return [named[0].model_copy(update={"split": split, "hold_out": None})]

@@ -18,7 +18,7 @@ from pydantic import (
     model_validator,
 )
 
-from segibn.config.dataset_names import DatasetName
+from segibn.config.dataset_names import OFFICIAL, DatasetName
 from segibn.config.frozen import Frozen as _Frozen
 from segibn.config.generalise import GeneraliseConfig
 from segibn.config.sampling import SamplingConfig, UniformSampling
@@ -83,6 +83,8 @@ class FolderConfig(_Frozen):
     ``{split}`` in a folder name is replaced by the split, so that one entry serves all splits.
     """
 
+    name: Annotated[str, Field(pattern=r"^\w[\w.-]*$")] | None = None
+    """Name of the set in tables and signatures, to tell several apart; null = ``folder``."""
     images: str
     """Folder of the images, relative to the data sets' root: ``mydata/images/{split}``."""
     targets: str
@@ -96,6 +98,8 @@ class FolderConfig(_Frozen):
 
     @model_validator(mode="after")
     def _check(self) -> "FolderConfig":
+        if self.name in OFFICIAL:
+            raise ValueError(f"name '{self.name}' is that of a public data set; choose another")
         classes = {row.train_id: row.class_name or row.name for row in reversed(self.labels)}
         ignored = classes.pop(255, None)
         if len(classes) < 2:

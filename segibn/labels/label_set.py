@@ -6,7 +6,7 @@ Legend: H x W pixels, K classes (never counting ignore).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -214,18 +214,27 @@ class LabelSet:
         return LabelSet(
             name,
             tuple(
-                Label(
-                    row.name,
-                    row.label_id,
-                    to_class.get(own_class(row), IGNORE_INDEX),
-                    row.color,
-                    row.category,
-                )
-                for row in rows
+                replace(row, train_id=to_class.get(own_class(row), IGNORE_INDEX)) for row in rows
             ),
             tuple(ClassInfo(spec.name, spec.color) for spec in specs),
             self.storage,
         )
+
+    def in_order(self, class_names: Sequence[str]) -> "LabelSet":
+        """Return this table with its classes in another order, which gives them other train ids.
+
+        Raises:
+            ConfigError: these are other classes.
+        """
+        if self.class_names == tuple(class_names):
+            return self
+        colors = {info.name: info.color for info in self.classes}
+        if sorted(colors) != sorted(class_names):
+            raise ConfigError(
+                f"label table '{self.name}' has the classes {', '.join(self.class_names)}, not "
+                f"{', '.join(class_names)}"
+            )
+        return self.remap(self.name, [ClassSpec(n, colors[n], (n,)) for n in class_names])
 
     @cached_property
     def _fast_lookup(self) -> np.ndarray:
