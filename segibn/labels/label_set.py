@@ -125,22 +125,17 @@ class LabelSet:
     @cached_property
     def colors(self) -> LabelColors | None:
         """The colours that label files are held against or read by; None where no row has one."""
-        rows = [row for row in self.labels if row.label_id >= 0 and row.has_color]
-        if not rows:
-            return None
-        names, values, classes, colors = zip(
-            *((row.name, row.label_id, row.train_id, tuple(row.color)) for row in rows),
-            strict=True,
-        )
-        return LabelColors(self.name, names, values, colors, classes)
+        drawn = [row for row in self.labels if row.label_id >= 0 and row.has_color]
+        rows = [(row.name, row.label_id, tuple(row.color), row.train_id) for row in drawn]
+        return LabelColors(self.name, *zip(*rows, strict=True)) if rows else None  # type: ignore[arg-type]
 
     def read(self, path: Path, doubts: list[str] | None = None) -> np.ndarray:
-        """Read a label map's raw values, (H, W) uint8; see `segibn.files.read_label_map`.
+        """Read raw values, (H, W) uint8, as `segibn.files.read_label_map` does.
 
         Args:
             path: the file.
-            doubts: where a palette that contradicts this table is noted. None refuses the file. A
-                prediction's palette shows the classes of its network, which may be other ones.
+            doubts: takes note of a palette that contradicts this table, which else is refused;
+                for predictions, whose palette is that of their network's classes.
         """
         picture = Picture(path)
         try:
