@@ -81,8 +81,8 @@ def _refuse_endless(pixels: int, scans: int, num_bytes: int) -> None:
     buffered = pixels if scans > 1 else 0
     if scans > _MAX_SCANS or pixels * scans > _MAX_WORK or buffered > _MAX_BUFFERED:
         raise ValueError(
-            f"a JPEG of {pixels:,} pixels in {scans:,} scans asks for too much time or memory; save "
-            "it as a baseline JPEG, or smaller"
+            f"a JPEG of {pixels:,} pixels in {scans:,} scans asks for too much time or memory; "
+            "save it as a baseline JPEG, or smaller"
         )
     # Each block of 64 pixels takes a bit at least.
     if pixels > 8 * _BLOCK_PIXELS * num_bytes:
