@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from segibn.errors import ConfigError, LabelValueError, PaletteError
+from segibn.errors import ConfigError, LabelValueError
 from segibn.files.label_colors import LabelColors
-from segibn.files.pictures import LabelStorage, Picture
+from segibn.files.pictures import LabelStorage, read_label_map
 from segibn.text import printable
 
 IGNORE_INDEX = 255
@@ -129,22 +129,9 @@ class LabelSet:
         rows = [(row.name, row.label_id, tuple(row.color), row.train_id) for row in drawn]
         return LabelColors(self.name, *zip(*rows, strict=True)) if rows else None  # type: ignore[arg-type]
 
-    def read(self, path: Path, doubts: list[str] | None = None) -> np.ndarray:
-        """Read raw values, (H, W) uint8, as `segibn.files.read_label_map` does.
-
-        Args:
-            path: the file.
-            doubts: takes note of a palette that contradicts this table, which else is refused;
-                for predictions, whose palette is that of their network's classes.
-        """
-        picture = Picture(path)
-        try:
-            return picture.label_map(storage=self.storage, colors=self.colors)
-        except PaletteError as error:
-            if doubts is None:
-                raise
-            doubts.append(str(error))
-            return picture.label_map(storage=self.storage)
+    def read(self, path: Path) -> np.ndarray:
+        """Read raw values, (H, W) uint8, as `segibn.files.read_label_map` does."""
+        return read_label_map(path, self.storage, self.colors)
 
     def to_train_ids(self, label_map: np.ndarray, source: str | Path = "label map") -> np.ndarray:
         """Map raw values to train ids.
