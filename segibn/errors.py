@@ -26,6 +26,10 @@ class ImageFileError(SegibnError):
     """An image or label file is missing, truncated, unreadable or of an unexpected kind."""
 
 
+class PaletteError(ImageFileError):
+    """A label file shows its values in the colours of other rows of the label table."""
+
+
 class LabelValueError(SegibnError):
     """A label map holds a value that its label table does not know."""
 

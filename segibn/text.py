@@ -71,12 +71,13 @@ def read_small_file(path: Path, limit: int, error: type[SegibnError] = SegibnErr
     """
     name = printable(path)
     try:
-        mode = path.stat().st_mode
-        if not stat.S_ISREG(mode):
-            kind = "a folder" if stat.S_ISDIR(mode) else "a device or pipe"
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            kind = "a folder" if stat.S_ISDIR(status.st_mode) else "a device or pipe"
             raise error(f"{name} is {kind}; give a regular file")
         with path.open("rb") as file:
-            data = file.read(limit + 1)
+            # By its size, as the room for all of the limit would be reserved; kernels say 0.
+            data = file.read(min(limit, max(status.st_size, 1 << 16)) + 1)
     except FileNotFoundError:
         raise error(f"{name}: no such file") from None
     except (OSError, ValueError) as reason:  # ValueError: a NUL in the name

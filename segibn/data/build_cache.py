@@ -26,7 +26,7 @@ def tiles_folder(
     """
     size = "native" if resize is None else f"{resize[0]}x{resize[1]}"
     where = "" if dataset.folder is None else f"{dataset.folder.images} {dataset.folder.targets}"
-    content = label_set.lookup.tobytes() + f"{size} {where}".encode()
+    content = label_set.lookup.tobytes() + f"{size} {where} {label_set.colors}".encode()
     digest = hashlib.sha256(content).hexdigest()[:8]
     return root / "tiles" / f"{dataset.name}_{dataset.split}_{size}_{digest}"
 

@@ -12,18 +12,19 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
 
 from segibn.data.samples import Orphan, Pairing, SamplePaths, partial_note
 from segibn.errors import SegibnError
-from segibn.files import read_image, read_label_map
-from segibn.files.pictures import LabelStorage
+from segibn.files import Picture, read_label_map
 from segibn.labels.label_set import LabelSet
+from segibn.text import counted
 
 Size = tuple[int, int]
+T = TypeVar("T")
 _CHUNK = 4
 
 
@@ -37,6 +38,7 @@ class SampleFacts:
         target_size: (H, W) of the label map, None if there is none or it cannot be read.
         values: label value -> number of pixels.
         errors: messages, each naming its file.
+        is_turned: whether the image has an EXIF orientation, which is applied.
     """
 
     name: str
@@ -44,6 +46,7 @@ class SampleFacts:
     target_size: Size | None
     values: dict[int, int]
     errors: tuple[str, ...]
+    is_turned: bool = False
 
 
 @dataclass
@@ -65,6 +68,8 @@ class SplitReport:
         encoding: verdict on drivable maps, '' elsewhere.
         problems: mistakes that concern the split as a whole.
         notes: facts that are no mistake.
+        passed_over: files and folders that are not listed, and why; no mistake.
+        turned: the first image that has an EXIF orientation, and how many there are.
     """
 
     dataset: str
@@ -81,6 +86,8 @@ class SplitReport:
     encoding: str = ""
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    passed_over: list[str] = field(default_factory=list)
+    turned: tuple[str, int] = ("", 0)
 
     @property
     def ok(self) -> bool:
@@ -103,6 +110,8 @@ class SplitReport:
                 f"{facts.name}: image {_size_text(facts.image_size)}, "
                 f"label map {_size_text(facts.target_size)}"
             )
+        if facts.is_turned:
+            self.turned = (self.turned[0] or facts.name, self.turned[1] + 1)
         for value, pixels in facts.values.items():
             self.values[value] += pixels
             if value not in self.value_names:
@@ -135,6 +144,7 @@ class SplitReport:
             "encoding": self.encoding,
             "problems": self.problems,
             "notes": self.notes,
+            "passed_over": self.passed_over,
         }
 
 
@@ -163,51 +173,59 @@ def check_split(
         report.value_names = {
             row.label_id: row.name for row in label_set.labels if row.label_id >= 0
         }
-    storage = "index" if label_set is None else label_set.storage
     if not pairing.samples:
         report.problems.append("the split is empty")
     if note := partial_note(pairing):
         report.notes.append(note)
-    for done, facts in enumerate(_all_facts(pairing.samples, storage, jobs), start=1):
+    for done, facts in enumerate(_all_facts(pairing.samples, label_set, jobs), start=1):
         report.add(facts)
         if progress is not None:
             progress(done, len(pairing.samples))
+    name, count = report.turned
+    if count:
+        report.notes.append(
+            f"{counted(count, 'image')} (first {name}) turned upright by an EXIF orientation; the "
+            "label maps must be upright too"
+        )
     return report
 
 
-def read_facts(sample: SamplePaths, storage: LabelStorage = "index") -> SampleFacts:
+def read_facts(sample: SamplePaths, label_set: LabelSet | None = None) -> SampleFacts:
     """Decode one sample's files; what cannot be read becomes a message, not an exception."""
-    image, image_error = _attempt(read_image, sample.image)
-    target, target_error = None, None
+    errors: list[str] = []
+    image = _attempt(Picture, sample.image, errors)
+    pixels = None if image is None else _attempt(lambda _: image.image(), sample.image, errors)
+    target = None
     if sample.target is not None:
-        target, target_error = _attempt(partial(read_label_map, storage=storage), sample.target)
+        read = read_label_map if label_set is None else label_set.read
+        target = _attempt(read, sample.target, errors)
     values: dict[int, int] = {}
     if target is not None:
         counts = np.bincount(target.ravel(), minlength=256)
         values = {int(value): int(counts[value]) for value in np.flatnonzero(counts)}
     return SampleFacts(
         sample.name,
-        None if image is None else image.shape[:2],
+        None if pixels is None else pixels.shape[:2],
         None if target is None else target.shape,
         values,
-        tuple(error for error in (image_error, target_error) if error is not None),
+        tuple(errors),
+        image is not None and image.orientation != 1,
     )
 
 
-def _attempt(
-    read: Callable[[Path], np.ndarray], path: Path
-) -> tuple[np.ndarray | None, str | None]:
+def _attempt(read: Callable[[Path], T], path: Path, errors: list[str]) -> T | None:
     try:
-        return read(path), None
+        return read(path)
     except SegibnError as error:
-        return None, str(error)
+        errors.append(str(error))
+        return None
 
 
 def _all_facts(
-    samples: Sequence[SamplePaths], storage: LabelStorage, jobs: int
+    samples: Sequence[SamplePaths], label_set: LabelSet | None, jobs: int
 ) -> Iterator[SampleFacts]:
     """The facts of every sample in order, from this process or from several."""
-    look = partial(read_facts, storage=storage)
+    look = partial(read_facts, label_set=label_set)
     if jobs <= 1 or len(samples) < 2 * _CHUNK:
         yield from map(look, samples)
         return

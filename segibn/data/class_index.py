@@ -30,12 +30,12 @@ from segibn.data.regions import class_regions
 from segibn.data.samples import SamplePaths
 from segibn.data.transforms import resize_target
 from segibn.errors import DatasetError, SegibnError
-from segibn.files import atomic_path, read_label_map
+from segibn.files import atomic_path
 from segibn.labels.label_set import LabelSet
 
 logger = logging.getLogger(__name__)
 
-VERSION = 1
+VERSION = 2
 """Of the rule and the file; a new number makes every stored index stale."""
 
 _CHUNK = 4
@@ -200,7 +200,7 @@ def _mark(
 
 def _settings(label_set: LabelSet, resize: Size | None) -> list[Any]:
     size = None if resize is None else list(resize)
-    return [VERSION, label_set.num_classes, label_set.lookup.tolist(), size]
+    return [VERSION, label_set.num_classes, label_set.lookup.tolist(), str(label_set.colors), size]
 
 
 def _label_maps(samples: Sequence[SamplePaths]) -> list[Path]:
@@ -213,7 +213,7 @@ def _label_maps(samples: Sequence[SamplePaths]) -> list[Path]:
 def _index_frame(
     path: Path, *, label_set: LabelSet, resize: Size | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    target = label_set.to_train_ids(read_label_map(path, label_set.storage), path)
+    target = label_set.to_train_ids(label_set.read(path), path)
     if resize is not None:
         target = resize_target(target, resize)
     return class_regions(target, label_set.num_classes)

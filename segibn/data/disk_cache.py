@@ -14,12 +14,16 @@ from pathlib import Path
 from typing import Any, overload
 
 import cv2
+import PIL
 
 from segibn.data.samples import SHOWN, SamplePaths
 from segibn.data.tile_file import SUFFIX, TileFile, TileFileError
 from segibn.data.tiles import require_codecs
 from segibn.errors import DatasetError
 from segibn.files import sha256_of
+
+READER = "upright, colours held against the table"
+"""The rules of the reader; with other ones, the tiles of a cache could hold other pixels."""
 
 HOW_TO_BUILD = "segibn cache CONFIG   (with the config and overrides of the run)"
 
@@ -135,12 +139,13 @@ def facts_of(sample: SamplePaths, resize: tuple[int, int] | None) -> dict[str, A
     """
     if sample.target is None:
         raise DatasetError(f"{sample.image}: its split has no label maps; take another split")
-    # A PNG decodes to the same pixels everywhere; a JPEG and a resize depend on the library.
+    # A PNG decodes to the same pixels everywhere; other kinds and a resize depend on libraries.
     is_exact = sample.image.suffix.lower() == ".png" and resize is None
+    libraries = f"opencv {cv2.__version__}, pillow {PIL.__version__}"
     return {
         "image": _stat(sample.image),
         "target": _stat(sample.target),
-        "decoder": None if is_exact else f"opencv {cv2.__version__}",
+        "decoder": READER if is_exact else f"{READER}, {libraries}",
     }
 
 

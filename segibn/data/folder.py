@@ -14,22 +14,20 @@ from segibn.data.samples import (
     Source,
     join_splits,
     pair_by_name,
+    refuse_twins,
     shorten,
-    warn_once,
 )
 from segibn.data.samples import strict as _strict
 from segibn.data.wrong_folder import subfolders
 from segibn.errors import DatasetError
-from segibn.files import list_files
+from segibn.files import IMAGE_SUFFIXES, list_files, warn_once
 from segibn.text import counted, did_you_mean, printable
-
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
 
 SOURCE = Source(
     title="Folder data set",
     layout="""
 <folder.images>/<name><image_suffix>      any depth of subfolders
-<folder.targets>/<name><target_suffix>    the same subfolders; single-channel 8-bit or palette PNG
+<folder.targets>/<name><target_suffix>    the same subfolders; label values, or the table's colours
 """,
     where="it is your own; `folder:` in the config names its two folders below the data sets' root",
 )
@@ -130,6 +128,7 @@ class _Side:
             found[name] = path
         if listed and not found:
             raise self._none_left(listed, other)
+        refuse_twins(found)
         return found
 
     def _belongs_to(self, other: "_Side") -> Callable[[str], bool]:

@@ -52,8 +52,8 @@ class FileFrame:
         self.size = self._image.size
         if self.size != self._label_map.size:
             raise ImageFileError(
-                f"image {sample.image} is {_text(self.size)}, its label map {sample.target} is "
-                f"{_text(self._label_map.size)} (height x width); unpack both again, or leave the "
+                f"image {sample.image} is {_text(self._image)}, its label map {sample.target} is "
+                f"{_text(self._label_map)} (height x width); unpack both again, or leave the "
                 "frame out with a file of sample names (`names_file`; for GTA5 also the split "
                 "train-clean)"
             )
@@ -65,7 +65,7 @@ class FileFrame:
             ImageFileError: a file is damaged, or the label map is none.
             LabelValueError: a value outside the label table, in the window.
         """
-        target = self._label_map.label_map(box, self._label_set.storage)
+        target = self._label_map.label_map(box, self._label_set.storage, self._label_set.colors)
         return self._image.image(box), self._train_ids(target)
 
     def _train_ids(self, label_map: np.ndarray) -> np.ndarray:
@@ -77,5 +77,6 @@ class FileFrame:
         return train_ids
 
 
-def _text(size: tuple[int, int]) -> str:
-    return f"{size[0]}x{size[1]}"
+def _text(picture: Picture) -> str:
+    turned = f", upright by its EXIF orientation {picture.orientation}"
+    return "{}x{}".format(*picture.size) + (turned if picture.orientation != 1 else "")

@@ -7,9 +7,9 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from segibn.data.samples import SamplePaths, warn_once
+from segibn.data.samples import SamplePaths
 from segibn.errors import DatasetError
-from segibn.files import sha256_of
+from segibn.files import sha256_of, warn_once
 from segibn.text import counted, printable
 
 _HASHED = 50

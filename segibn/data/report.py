@@ -30,6 +30,7 @@ from segibn.data.encoding import check_drivable_encoding
 from segibn.data.overlap import copies, overlap, source_places
 from segibn.data.samples import Pairing, SplitAbsentError
 from segibn.errors import DatasetError, ImageFileError
+from segibn.files import collect_passed_over
 from segibn.labels.catalog import raw_label_set
 from segibn.labels.label_set import IGNORE_INDEX, LabelSet
 
@@ -84,7 +85,8 @@ def check_with_progress(
     Raises:
         DatasetError: the split's folders are not there.
     """
-    pairing = find_dataset(dataset, root)
+    with collect_passed_over() as passed_over:
+        pairing = find_dataset(dataset, root)
     label_set, encoding, problem = _label_set(dataset, pairing)
     split = split_name(dataset)
     title = f"{dataset.name}:{split}"
@@ -101,6 +103,7 @@ def check_with_progress(
             jobs=jobs,
             progress=lambda done, _: bar.update(task, completed=done),
         )
+    report.passed_over = [str(one) for one in passed_over]
     report.encoding = encoding
     sources = [find_dataset(source, root).samples for source in trained_on]
     shared = overlap(dict(zip(source_places(len(sources)), sources, strict=True)), pairing.samples)
@@ -151,6 +154,7 @@ def print_report(report: SplitReport, console: Console) -> None:
         f"value {value}, first in {name}" for value, name in sorted(report.unknown_in.items())
     ])  # fmt: skip
     _mistakes(console, "problems", report.problems)
+    _listed(console, f"passed over: {len(report.passed_over):,}", report.passed_over)
     verdict = "[green]all good[/green]" if report.ok else "[red]something is wrong[/red]"
     console.print(f"  {verdict}", highlight=False)
 
@@ -186,9 +190,13 @@ def _value_table(report: SplitReport) -> Table:
 
 
 def _mistakes(console: Console, title: str, lines: list[str]) -> None:
+    _listed(console, f"[red]{title}: {len(lines):,}[/red]", lines)
+
+
+def _listed(console: Console, heading: str, lines: list[str]) -> None:
     if not lines:
         return
-    console.print(f"  [red]{title}: {len(lines):,}[/red]", highlight=False)
+    console.print(f"  {heading}", highlight=False)
     for line in lines[:_SHOWN]:
         _line(console, f"  {line}")
     if len(lines) > _SHOWN:

@@ -5,17 +5,13 @@ In: dictionaries name -> path, as the index modules (cityscapes.py, gta5.py ...)
 into the sample list that training and evaluation use, or raises a message that says the fix.
 """
 
-import logging
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 
 from segibn.errors import DatasetError
-from segibn.files import list_files
+from segibn.files import list_files, warn_once
 from segibn.text import did_you_mean, printable
-
-logger = logging.getLogger(__name__)
 
 
 class SplitAbsentError(DatasetError):
@@ -216,12 +212,6 @@ def strict(pairing: Pairing, source: Source, split: str, folder: Path) -> list[S
     return list(pairing.samples)
 
 
-@lru_cache
-def warn_once(message: str) -> None:
-    """Log a warning; a study that indexes one set for each network says it only once."""
-    logger.warning("%s", message)
-
-
 def partial_note(pairing: Pairing) -> str:
     """Say how many frames of the official split are here, or nothing if all are."""
     found, official = len(pairing.samples), pairing.official_count
@@ -241,25 +231,34 @@ def names_in(
 
     Args:
         folder: where to look.
-        suffix: one, or several of which each will do.
+        suffix: one, or several of which each will do; in any case.
         recursive: look into subfolders too.
         keep_folders: whether a name begins with its subfolders, ``119/005506``.
 
     Raises:
-        DatasetError: two files have the same name.
+        DatasetError: two files have the same name, or names that differ in nothing but case.
     """
     endings = (suffix,) if isinstance(suffix, str) else suffix
     found: dict[str, Path] = {}
-    for path in list_files(folder, [Path(end).suffix for end in endings], recursive=recursive):
-        own = next((end for end in endings if path.name.endswith(end)), None)
-        if own is None:
-            continue
+    for path in list_files(folder, endings, recursive=recursive):
+        own = max((end for end in endings if path.name.lower().endswith(end.lower())), key=len)
         whole = path.relative_to(folder).as_posix() if keep_folders else path.name
-        name = whole.removesuffix(own)
+        name = whole[: len(whole) - len(own)]
         if name in found:
             raise DatasetError(f"two files for '{name}': {found[name]} and {path}; remove one")
         found[name] = path
+    refuse_twins(found)
     return found
+
+
+def refuse_twins(found: Mapping[str, Path]) -> None:
+    """Raise DatasetError for names that many file systems take for one."""
+    seen: dict[str, str] = {}
+    for name, path in found.items():
+        twin = seen.setdefault(name.casefold(), name)
+        if twin is not name:
+            both = f"{found[twin]} and {path}"
+            raise DatasetError(f"{both} differ in nothing but case; rename or remove one")
 
 
 def shorten(names: Collection[object]) -> str:

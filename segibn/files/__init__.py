@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from segibn.files.archives import ForeignZip, ZipLimits, ZipMember
     from segibn.files.encode import write_image, write_label_png
+    from segibn.files.folders import PassedOver, collect_passed_over, list_files, warn_once
+    from segibn.files.label_colors import LabelColors
     from segibn.files.label_png import examine_label_png
     from segibn.files.partial import PartialFile
     from segibn.files.pictures import (
+        IMAGE_SUFFIXES,
         Picture,
         image_size,
         read_image,
@@ -20,7 +23,6 @@ if TYPE_CHECKING:
     )
     from segibn.files.writing import (
         atomic_path,
-        list_files,
         read_json,
         remove_leftovers,
         sha256_of,
@@ -40,9 +42,12 @@ _PARTS = {
         "write_image",
         "write_label_png",
     ),
+    "folders": ("PassedOver", "collect_passed_over", "list_files", "warn_once"),
     "label_png": ("examine_label_png",),
+    "label_colors": ("LabelColors",),
     "partial": ("PartialFile",),
     "pictures": (
+        "IMAGE_SUFFIXES",
         "Picture",
         "image_size",
         "read_image",
@@ -52,7 +57,6 @@ _PARTS = {
     "onnx_file": ("OnnxFile", "read_onnx"),
     "writing": (
         "atomic_path",
-        "list_files",
         "read_json",
         "remove_leftovers",
         "sha256_of",
@@ -74,14 +78,18 @@ def __getattr__(name: str) -> Any:
 
 
 __all__ = [
+    "IMAGE_SUFFIXES",
     "ForeignZip",
+    "LabelColors",
     "OnnxFile",
     "PartialFile",
+    "PassedOver",
     "Picture",
     "ZipLimits",
     "ZipMember",
     "ZipStream",
     "atomic_path",
+    "collect_passed_over",
     "examine_label_png",
     "image_size",
     "list_files",
@@ -92,6 +100,7 @@ __all__ = [
     "read_onnx",
     "remove_leftovers",
     "sha256_of",
+    "warn_once",
     "write_bytes",
     "write_image",
     "write_json",

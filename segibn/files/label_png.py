@@ -14,9 +14,7 @@ from PIL import Image
 
 from segibn.files import png
 
-_HEADER = struct.Struct(">IIBB")  # the first fields of IHDR: width, height, bits, colour type
 _MAX_LARGER = 4  # a map of so many times the pixels is still decoded, to look at its values
-_KINDS = {0: "grey", 2: "RGB", 3: "palette", 4: "grey with alpha", 6: "RGB with alpha"}
 
 
 def examine_label_png(data: bytes, size: tuple[int, int]) -> tuple[list[str], np.ndarray | None]:
@@ -32,48 +30,30 @@ def examine_label_png(data: bytes, size: tuple[int, int]) -> tuple[list[str], np
     """
     if not data.startswith(png.SIGNATURE):
         return ["files that are no PNGs"], None
-    fault = _fault_of_chunks(data)
-    if fault:
-        return [fault], None
-    width, height, bits, color_type = _HEADER.unpack_from(data, 16)
+    try:
+        layout = png.read_layout(data)
+        png.verify(data, layout)
+    except ValueError as error:
+        return ["truncated PNGs" if str(error) == png.TRUNCATED else "damaged PNGs"], None
     faults = []
-    is_grey = (bits, color_type) == (8, png.GREY)
+    is_grey = (layout.bits, layout.color_type) == (8, png.GREY)
     if not is_grey:
-        kind = f"{bits}-bit {_KINDS.get(color_type, 'unknown')}"
+        kind = f"{layout.bits}-bit {png.KINDS[layout.color_type]}"
         faults.append(f"{kind} PNGs (must be 8-bit grey, mode L)")
-    if (height, width) != tuple(size):
+    height, width = layout.size
+    if layout.size != tuple(size):
         found, wanted = f"{height}x{width}", f"{size[0]}x{size[1]}"
         faults.append(f"maps of {found} instead of {wanted} (H x W)")
     if not is_grey or height * width > _MAX_LARGER * size[0] * size[1]:
         return faults, None
-    layout = png.read_layout(data)
-    values = _by_pillow(data) if layout is None else png.decode_window(data, layout)
-    if values is None or values.shape != (height, width):
+    try:
+        values = png.decode_window(data, layout) if layout.is_plain else _by_pillow(data)
+    except (OSError, SyntaxError, ValueError, struct.error, zlib.error):
         return [*faults, "damaged PNGs"], None
     return faults, values
 
 
-def _fault_of_chunks(data: bytes) -> str:
-    """Say what is wrong unless every chunk from IHDR to IEND is there with its checksum."""
-    position, kind = len(png.SIGNATURE), b""
-    while kind != b"IEND":
-        length = int.from_bytes(data[position : position + 4], "big")
-        kind, stop = data[position + 4 : position + 8], position + 8 + length
-        if stop + 4 > len(data):
-            return "truncated PNGs"
-        checksum = int.from_bytes(data[stop : stop + 4], "big")
-        if zlib.crc32(memoryview(data)[position + 4 : stop]) != checksum:
-            return "damaged PNGs"
-        if position == len(png.SIGNATURE) and (kind, length) != (b"IHDR", 13):
-            return "damaged PNGs"
-        position = stop + 4
-    return ""
-
-
-def _by_pillow(data: bytes) -> np.ndarray | None:
-    """Decode the rarer forms (interlaced, with a transparent grey); None if damaged."""
-    try:
-        with Image.open(io.BytesIO(data), formats=("PNG",)) as image:
-            return np.array(image, np.uint8) if image.mode == "L" else None
-    except (OSError, SyntaxError, ValueError, zlib.error, Image.DecompressionBombError):
-        return None
+def _by_pillow(data: bytes) -> np.ndarray:
+    """Decode the rarer forms: interlaced, with a transparent grey."""
+    with Image.open(io.BytesIO(data), formats=("PNG",)) as image:
+        return np.array(image, np.uint8)

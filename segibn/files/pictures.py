@@ -1,14 +1,13 @@
-"""Decode pictures and label maps.
+"""Decode pictures and label maps: the one reader of training, checks, scores and predictions.
 
-In: paths. Out: numpy arrays, RGB, uint8, (H, W) order. Decoders are lenient
-about damaged files (OpenCV returns the part it could read), so completeness is checked on the
-bytes before decoding. 8-bit PNGs, which most data sets are made of, take the faster road of png.py.
+In: paths. Out: numpy arrays, upright, (H, W) order. JPEG, PNG, BMP, WebP and TIFF are read, told by
+their content. What a header declares is held against limits before a decoder makes room for it,
+and decoders are lenient (OpenCV returns the part it could read), so completeness is checked on the
+bytes. 8-bit PNGs, which most data sets are made of, take the faster road of png.py.
 
 Legend: H x W pixels.
 """
 
-import io
-import struct
 from pathlib import Path
 from typing import Literal
 
@@ -16,44 +15,29 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from segibn.errors import ImageFileError
-from segibn.files import png
+from segibn.files import jpeg, pillow_facts, png
+from segibn.files.label_colors import LabelColors, may_contradict
+from segibn.files.picture_file import ContradictionError, PictureFile, cut, turned
 
 LabelStorage = Literal["index", "red16"]
 """How a label map's file holds its values; see `read_label_map`."""
 
-_PNG_END = b"IEND\xaeB\x60\x82"  # the last chunk's type and its constant checksum
-_PNG_KINDS = {0: "grey", 2: "RGB", 3: "palette", 4: "grey with alpha", 6: "RGB with alpha"}
-_EXPECTED_LABEL = "expected one class index per pixel: an 8-bit grey or a palette PNG"
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
+"""Of the kinds that are read, in small letters; they are compared without regard to case."""
+
+_EXPECTED_LABEL = "expected one class index per pixel: a grey or palette PNG"
+_TO_8_BITS = (
+    "more than 8 bits a channel; its range has no certain meaning; convert it to 8 bits with the "
+    "scaling that its camera needs"
+)
 
 
-class Picture:
-    """A picture's or label map's file, read whole; decodes the window that is asked for.
+class Picture(PictureFile):
+    """A picture or a label map; decodes the window that is asked for.
 
     The pixels of a window are those of the whole picture, cut out; of a PNG only what the window
-    needs is decoded.
+    needs is decoded. For what is told without decoding see `PictureFile`.
     """
-
-    def __init__(self, path: Path) -> None:
-        """Read the file.
-
-        Raises:
-            ImageFileError: it is missing, empty or truncated.
-        """
-        self.path = Path(path)
-        self._data = _read_picture_bytes(self.path)
-        self._layout = png.read_layout(self._data)
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """(H, W), from the header.
-
-        Raises:
-            ImageFileError: not a picture.
-        """
-        if self._layout is not None:
-            return self._layout.size
-        return _size_in_header(io.BytesIO(self._data), self.path)
 
     def image(self, box: png.Box | None = None) -> np.ndarray:
         """Decode a window of an image; for the kinds of pictures see `read_image`.
@@ -65,75 +49,156 @@ class Picture:
             (h, w, 3) uint8, RGB; with a box, a view.
 
         Raises:
-            ImageFileError: not a picture, or damaged.
+            ImageFileError: damaged, or of more than 8 bits a channel.
         """
-        if self._layout is not None and self._layout.color_type == png.RGB:
-            pixels = png.decode_window(self._data, self._layout, box)
-            if pixels is not None:
-                return pixels
-        flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-        image = _cut(_decode(self._data, flags, self.path), box)
-        return cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=image if box is None else None)
+        with self.named():
+            if self.png is not None and self.png.is_plain and self.png.bits == 8:
+                return _as_rgb(self.plain(self.png, box), self.png, self.data)
+            if self.jpeg is not None and self.jpeg.bits == 8 and self.jpeg.components != 4:
+                return cut(turned(_decode_jpeg(self.data, self.jpeg), self.orientation), box)
+            with self.opened() as image:
+                if self.bits(image) > 8:
+                    raise ValueError(_TO_8_BITS)
+                return cut(np.array(self.upright(image).convert("RGB")), box)
 
-    def label_map(self, box: png.Box | None = None, storage: LabelStorage = "index") -> np.ndarray:
+    def label_map(
+        self,
+        box: png.Box | None = None,
+        storage: LabelStorage = "index",
+        colors: LabelColors | None = None,
+    ) -> np.ndarray:
         """Decode a window of a label map; for the kinds of label maps see `read_label_map`.
 
         Args:
             box: top, left, bottom, right; None for all of it.
             storage: how the file holds its values.
+            colors: of the label table.
 
         Returns:
             (h, w) uint8 values as stored; with a box, a view.
 
         Raises:
             ImageFileError: not a label map, or damaged.
+            PaletteError: its palette contradicts the table.
         """
-        if storage == "red16":
-            return _cut(_red_of_16_bits(self._data, self.path), box)
-        if self._layout is not None and self._layout.color_type != png.RGB:
-            values = png.decode_window(self._data, self._layout, box)
-            if values is not None:
-                return values
-        return _cut(_whole_label_map(self._data, self.path), box)
+        with self.named():
+            layout = self.png
+            if storage == "red16":
+                return self._red_of_16_bits(box)
+            if layout is not None and layout.is_plain and layout.bits == 8:
+                if layout.color_type == png.GREY:
+                    return self.plain(layout, box)
+                if layout.color_type == png.PALETTE:
+                    palette = layout.palette(self.data)
+                    if colors is None or not may_contradict(colors, palette.tobytes()):
+                        return self.plain(layout, box)
+                    return cut(_held_against(self.plain(layout), palette, colors), box)
+                return cut(_by_color(self.plain(layout)[..., :3], colors, _kind(layout)), box)
+            return cut(self._label_map_by_pillow(colors), box)
+
+    def _label_map_by_pillow(self, colors: LabelColors | None) -> np.ndarray:
+        with self.opened() as image:
+            kind = self._kind_as_label_map(image)
+            upright = self.upright(image)
+            if image.mode.startswith("I"):
+                return _as_bytes(np.array(upright), kind)
+            if image.mode in ("RGB", "RGBA"):
+                return _by_color(np.array(upright)[..., :3], colors, kind)
+            values = np.array(upright.getchannel(0), np.uint8)
+            if image.mode == "P" and colors is not None:
+                palette = np.array(image.getpalette() or [], np.uint8).reshape(-1, 3)
+                return _held_against(values, palette, colors)
+            if image.mode == "L" and self.bits(image) in (2, 4):
+                values //= {2: 85, 4: 17}[self.bits(image)]  # undo the stretch to 0..255
+            return values
+
+    def _kind_as_label_map(self, image: Image.Image) -> str:
+        """Name the kind of file; ValueError for one that cannot be a label map."""
+        if loss := pillow_facts.loss_of(image, self.data):
+            raise ValueError(f"{loss}; its compression changes values. {_EXPECTED_LABEL}")
+        if pillow_facts.has_several(image):
+            raise ValueError(f"several pages or an animation; {_EXPECTED_LABEL}, in one picture")
+        kind = f"{self.bits(image)}-bit {image.mode} {image.format}"
+        if self.png is not None:
+            kind = _kind(self.png)
+        if image.mode.startswith("I"):
+            return kind
+        if self.bits(image) > 8 or image.mode not in ("1", "L", "P", "LA", "RGB", "RGBA"):
+            raise ValueError(f"{kind}; {_EXPECTED_LABEL}")
+        return kind
+
+    def _red_of_16_bits(self, box: png.Box | None) -> np.ndarray:
+        """The first channel of a 16-bit RGB PNG as (h, w) uint8."""
+        layout = self.png
+        is_deep = layout is not None and layout.bits == 16 and layout.is_plain
+        if layout is None or not is_deep or layout.color_type not in (png.RGB, png.RGBA):
+            kind = "not a PNG" if layout is None else _kind(layout)
+            raise ValueError(
+                f"{kind}; expected a 16-bit RGB PNG with the class in its first channel: the "
+                "label files as published, not a converted or coloured copy"
+            )
+        red = self.plain(layout, box)[..., 0]
+        if red.max() > 255:
+            raise ValueError(f"holds the class {red.max()}; a class is at most 255")
+        return red.astype(np.uint8)
+
+    def instance_map(self) -> np.ndarray:
+        """Decode it as `read_instance_map` does."""
+        with self.named():
+            layout = self.png
+            if layout is None or layout.color_type != png.GREY or layout.bits < 8:
+                raise ValueError("expected a grey PNG of 8 or 16 bits")
+            if layout.is_plain:
+                return self.plain(layout).astype(np.uint16, copy=False)
+            with self.opened() as image:
+                return np.array(self.upright(image)).astype(np.uint16, copy=False)
 
 
 def read_image(path: Path) -> np.ndarray:
-    """Decode a picture.
+    """Decode a picture as viewers show it.
 
-    Grey and palette pictures become RGB, an alpha channel is dropped, 16 bits become 8. Pixels
-    come as stored: an EXIF rotation is not applied, because label maps do not carry one.
+    An EXIF orientation is applied. Grey and palette pictures become RGB, CMYK is converted without
+    a colour profile, an alpha channel is dropped. More than 8 bits a channel are refused, as only
+    the camera's maker knows what the range means.
 
     Returns:
         (H, W, 3) uint8, RGB.
 
     Raises:
-        ImageFileError: the file is missing, truncated or not a picture.
+        ImageFileError: the file is missing, truncated, damaged or not a picture of these kinds.
     """
     return Picture(path).image()
 
 
 def image_size(path: Path) -> tuple[int, int]:
-    """Read a picture's (H, W) from its header, without decoding it."""
-    return _size_in_header(path, path)
+    """Read a picture's upright (H, W) from its header, without decoding it."""
+    return Picture(path).size
 
 
-def read_label_map(path: Path, storage: LabelStorage = "index") -> np.ndarray:
-    """Read a label map's raw values; a palette PNG gives its indices, never its colours.
+def read_label_map(
+    path: Path, storage: LabelStorage = "index", colors: LabelColors | None = None
+) -> np.ndarray:
+    """Read a label map's raw values.
 
-    Grey PNGs of 1, 2 and 4 bits give the stored numbers too (decoders stretch them to 0..255).
+    Grey files of 1 to 16 bits give the stored numbers (decoders stretch 2 and 4 bits to 0..255),
+    palette files their indices, whose colours must not contradict ``colors``; an alpha channel is
+    dropped. With ``colors`` an RGB file is read by them; see `LabelColors`. Lossy files (JPEG, most
+    WebP) are refused. `LabelSet.read` passes what belongs to a label table.
 
     Args:
         path: the file.
         storage: "index" for one value per pixel; "red16" for an RGB PNG of 16 bits whose first
             channel holds the class (SYNTHIA, which keeps the instance in the second).
+        colors: of the label table.
 
     Returns:
         (H, W) uint8 values as stored, not yet train ids.
 
     Raises:
         ImageFileError: the file is missing, truncated, or not stored in this way.
+        PaletteError: its palette contradicts the table.
     """
-    return Picture(path).label_map(storage=storage)
+    return Picture(path).label_map(storage=storage, colors=colors)
 
 
 def read_instance_map(path: Path) -> np.ndarray:
@@ -145,119 +210,55 @@ def read_instance_map(path: Path) -> np.ndarray:
     Raises:
         ImageFileError: the file is missing, truncated, or of another kind.
     """
-    data = _read_picture_bytes(Path(path))
-    if not data.startswith(png.SIGNATURE) or (data[24], data[25]) not in ((8, 0), (16, 0)):
-        raise ImageFileError(f"{path}: expected a grey PNG of 8 or 16 bits")
-    return _decode(data, cv2.IMREAD_UNCHANGED, Path(path)).astype(np.uint16, copy=False)
+    return Picture(path).instance_map()
 
 
-def _read_picture_bytes(path: Path) -> bytes:
-    try:
-        data = Path(path).read_bytes()
-    except FileNotFoundError as error:
-        raise ImageFileError(f"{path}: no such file") from error
-    except OSError as error:
-        raise ImageFileError(f"{path}: cannot be read ({error.strerror})") from error
-    if not data:
-        raise ImageFileError(f"{path}: the file is empty; copy or download it again")
-    if not _is_complete(data):
-        raise ImageFileError(f"{path}: the file is cut short; copy or download it again")
-    return data
+def _decode_jpeg(data: bytes, layout: jpeg.JpegLayout) -> np.ndarray:
+    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    if image is None or image.shape[:2] != layout.size:
+        raise ValueError(png.DAMAGED)
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=image)
 
 
-def _size_in_header(file: Path | io.BytesIO, path: Path) -> tuple[int, int]:
-    try:
-        with Image.open(file) as image:
-            return image.height, image.width
-    except FileNotFoundError as error:
-        raise ImageFileError(f"{path}: no such file") from error
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise ImageFileError(f"{path}: not a readable picture ({error})") from error
+def _as_rgb(pixels: np.ndarray, layout: png.PngLayout, data: bytes) -> np.ndarray:
+    """Pixels of a plain PNG as (h, w, 3) RGB."""
+    if layout.color_type == png.PALETTE:
+        colors = np.zeros((256, 3), np.uint8)
+        palette = layout.palette(data)
+        colors[: len(palette)] = palette
+        return colors[pixels]
+    if pixels.ndim == 2:
+        return cv2.cvtColor(np.ascontiguousarray(pixels), cv2.COLOR_GRAY2RGB)
+    return pixels[..., :3]
 
 
-def _is_complete(data: bytes) -> bool:
-    """Say whether a PNG or JPEG has its end marker; other kinds are left to their decoder."""
-    if data.startswith(png.SIGNATURE[:4]):
-        return data.rfind(_PNG_END) > 33  # after a whole header
-    if data.startswith(b"\xff\xd8"):
-        # Only after the first scan: a thumbnail in the header has an end marker of its own.
-        return data.find(b"\xff\xd9", _jpeg_scan_start(data)) > 0
-    return True
+def _kind(layout: png.PngLayout) -> str:
+    return f"{layout.bits}-bit {png.KINDS[layout.color_type]} PNG"
 
 
-def _jpeg_scan_start(data: bytes) -> int:
-    """Return where the first scan's data begins, or the end of ``data`` if there is none."""
-    position = 2
-    while position + 4 <= len(data) and data[position] == 0xFF:
-        marker = data[position + 1]
-        if marker == 0xFF:  # a fill byte
-            position += 1
-            continue
-        position += 2 + struct.unpack_from(">H", data, position + 2)[0]
-        if marker == 0xDA:
-            return position
-    return len(data)
+def _by_color(image: np.ndarray, colors: LabelColors | None, kind: str) -> np.ndarray:
+    """Values (H, W) of an RGB label map."""
+    if colors is None:
+        raise ValueError(f"{kind}; {_EXPECTED_LABEL}")
+    return colors.values_of(image)
 
 
-def _cut(pixels: np.ndarray, box: png.Box | None) -> np.ndarray:
-    if box is None:
-        return pixels
-    top, left, bottom, right = box
-    return pixels[top:bottom, left:right]
+def _held_against(values: np.ndarray, palette: np.ndarray, colors: LabelColors) -> np.ndarray:
+    """Return indices (H, W) whose palette does not contradict the table."""
+    used = np.flatnonzero(np.bincount(values.ravel())).tolist()
+    if problem := colors.contradiction(palette, used):
+        raise ContradictionError(problem)
+    return values
 
 
-def _decode(data: bytes, flags: int, path: Path) -> np.ndarray:
-    try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
-    except cv2.error as error:
-        raise ImageFileError(f"{path}: not a readable picture ({error.err})") from error
-    if image is None:
-        raise ImageFileError(f"{path}: not a readable picture, or its data is damaged")
-    return image
-
-
-def _whole_label_map(data: bytes, path: Path) -> np.ndarray:
-    if not data.startswith(png.SIGNATURE):
-        return _label_map_by_pillow(data, path)
-    bit_depth, color_type = data[24], data[25]
-    if color_type not in (0, 3) or bit_depth > 8:
-        kind = f"{bit_depth}-bit {_PNG_KINDS.get(color_type, 'unknown')} PNG"
-        raise ImageFileError(f"{path}: {kind}; {_EXPECTED_LABEL}")
-    if color_type == 0 and bit_depth == 8:
-        return _decode(data, cv2.IMREAD_GRAYSCALE, path)
-    label_map = _label_map_by_pillow(data, path)
-    if color_type == 0:
-        label_map //= {1: 1, 2: 85, 4: 17}[bit_depth]  # undo the stretch of 2 and 4 bits
-    return label_map
-
-
-def _red_of_16_bits(data: bytes, path: Path) -> np.ndarray:
-    """The first channel of a 16-bit RGB PNG as (H, W) uint8; Pillow would cut it to 8 bits."""
-    is_png = data.startswith(png.SIGNATURE)
-    if not is_png or (data[24], data[25]) not in ((16, 2), (16, 6)):
-        kind = "not a PNG"
-        if is_png:
-            kind = f"{data[24]}-bit {_PNG_KINDS.get(data[25], 'unknown')} PNG"
-        raise ImageFileError(
-            f"{path}: {kind}; expected a 16-bit RGB PNG with the class in its first channel: the "
-            "label files as published, not a converted or coloured copy"
+def _as_bytes(values: np.ndarray, kind: str) -> np.ndarray:
+    """Values of more than 8 bits, (H, W), as uint8."""
+    beyond = (values < 0) | (values > 255)
+    if beyond.any():
+        row, column = map(int, np.argwhere(beyond)[0])
+        raise ValueError(
+            f"{kind} with the value {values[row, column]} at row {row}, column {column}; a class "
+            f"index is at most 255. {_EXPECTED_LABEL}"
         )
-    red = _decode(data, cv2.IMREAD_UNCHANGED, path)[:, :, 2]  # OpenCV's order is BGR
-    if red.max() > 255:
-        raise ImageFileError(f"{path}: holds the class {red.max()}; a class is at most 255")
-    return red.astype(np.uint8)
-
-
-def _label_map_by_pillow(data: bytes, path: Path) -> np.ndarray:
-    try:
-        with Image.open(io.BytesIO(data)) as image:
-            if image.format == "JPEG":
-                raise ImageFileError(
-                    f"{path}: a JPEG; its compression changes values. {_EXPECTED_LABEL}"
-                )
-            if image.mode not in ("L", "P", "1"):
-                kind = f"{image.format} of mode {image.mode}"
-                raise ImageFileError(f"{path}: {kind}; {_EXPECTED_LABEL}")
-            return np.array(image, dtype=np.uint8)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise ImageFileError(f"{path}: not a readable label map ({error})") from error
+    return values.astype(np.uint8)

@@ -4,84 +4,142 @@ In: the bytes of a PNG. Out: its pixels in a window, exactly those that any deco
 
 A PNG is one zlib stream of rows, in which a pixel is stored as the difference to a guess from its
 left, upper and upper left neighbours (PNG specification, section 9). Nothing can be skipped on the
-left, and above only down to a row that does not look up. So libdeflate inflates the stream, the
-corner up to the window's end is cut out of the rows and wrapped, uncompressed, into a smaller PNG,
-and libpng undoes the differences in that. Both come with imagecodecs, whose builds are faster than
-the zlib and libpng inside OpenCV.
+left, and above only down to a row that does not look up. So the stream is inflated, the corner up
+to the window's end is cut out of the rows and wrapped, uncompressed, into a smaller PNG, and libpng
+undoes the differences in that. With imagecodecs (of the extra train) libdeflate inflates, which is
+faster than zlib.
 
-Kinds of PNG that are rare in data sets (16 bits, interlaced, animated ...), damaged ones, and all
-where imagecodecs is not installed are left to the caller's decoder: every function here returns
-None for them.
+Kinds of PNG that are rare in data sets (interlaced, animated, less than a byte a pixel ...) are
+left to Pillow; for them ``is_plain`` is false. What is damaged is a ``ValueError`` for every kind.
 """
 
 import struct
 import threading
+import zlib
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 try:
     import imagecodecs
-except ImportError:  # of the extra train; without it the caller's decoder reads every picture
+except ImportError:  # of the extra train; without it zlib and OpenCV do the same
     imagecodecs = None
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
-GREY, RGB, PALETTE = 0, 2, 3
+GREY, RGB, PALETTE, GREY_ALPHA, RGBA = 0, 2, 3, 4, 6
+KINDS = {
+    GREY: "grey", RGB: "RGB", PALETTE: "palette",
+    GREY_ALPHA: "grey with alpha", RGBA: "RGB with alpha",
+}  # fmt: skip
 
 Box = tuple[int, int, int, int]
 """Top, left, bottom, right in pixels; the last two are outside."""
 
-_CHANNELS = {GREY: 1, RGB: 3, PALETTE: 1}
+_SAMPLES = {GREY: 1, RGB: 3, PALETTE: 1, GREY_ALPHA: 2, RGBA: 4}
 _HEADER = struct.Struct(">IIBBBBB")
-_LEAVE = (b"acTL", b"tRNS")  # animation, transparency: decoders differ in what they make of them
-_MAX_PIXELS = 1 << 28
+_LEAVE = {
+    b"acTL",
+    b"fcTL",
+    b"fdAT",
+    b"tRNS",
+}  # animation, transparency: Pillow says what to make of them
+_METADATA = (b"Raw profile type exif\0", b"XML:com.adobe.xmp\0")  # texts beside the chunk eXIf
 _STORED_MAX = 65_535  # bytes in one uncompressed block of a zlib stream (RFC 1951, 3.2.4)
 _KEPT_MAX = 1 << 25  # a larger buffer is not kept for the next picture
+_DEFLATE_MOST = 1_040  # no deflate stream grows by more than 1,032 (258 bytes for two bits)
+
+TRUNCATED = "the file is cut short"
+DAMAGED = "its data is damaged"
 
 
 @dataclass(frozen=True)
 class PngLayout:
-    """What the header says, and where the compressed rows are.
+    """What the header says, and where the chunks are.
 
     Attributes:
         size: (H, W).
-        color_type: GREY, RGB or PALETTE, all of 8 bits.
+        bits: of a sample.
+        color_type: a key of `KINDS`.
+        is_plain: `decode_window` takes it: whole bytes, in the order of rows, without a twist.
         parts: (start, stop) of each IDAT chunk's content in the file.
+        others: (type, start, stop) of the content of each other chunk.
+        has_metadata: whether there is a chunk that may hold an orientation.
     """
 
     size: tuple[int, int]
+    bits: int
     color_type: int
+    is_plain: bool
     parts: tuple[tuple[int, int], ...]
+    others: tuple[tuple[bytes, int, int], ...]
+    has_metadata: bool
+
+    def palette(self, data: bytes) -> np.ndarray:
+        """Return the colours of a plain palette PNG, (n, 3) uint8."""
+        start, stop = next(span for kind, *span in self.others if kind == b"PLTE")
+        return np.frombuffer(data[start:stop], np.uint8).reshape(-1, 3)
 
 
-def read_layout(data: bytes) -> PngLayout | None:
-    """Find the compressed rows of an 8-bit PNG; None for every other kind and for damaged ones."""
-    if imagecodecs is None:
-        return None
-    if not data.startswith(SIGNATURE) or data[12:16] != b"IHDR" or len(data) < 33:
-        return None
-    width, height, bits, color_type, _, _, interlaced = _HEADER.unpack_from(data, 16)
-    if bits != 8 or color_type not in _CHANNELS or interlaced:
-        return None
-    if not 0 < width * height <= _MAX_PIXELS or 1 + 3 * width > _STORED_MAX:
-        return None
-    parts = []
-    position = len(SIGNATURE)
-    while position + 12 <= len(data):
+def read_layout(data: bytes) -> PngLayout:
+    """Walk over the chunks of a PNG; their content is not looked at.
+
+    Raises:
+        ValueError: cut short, damaged, or it declares more pixels than its data can hold.
+    """
+    parts, others = [], []
+    position, kind = len(SIGNATURE), b""
+    while kind != b"IEND":
         length = int.from_bytes(data[position : position + 4], "big")
-        kind = data[position + 4 : position + 8]
+        kind, stop = data[position + 4 : position + 8], position + 8 + length
+        if stop + 4 > len(data):
+            raise ValueError(TRUNCATED)
+        is_first = position == len(SIGNATURE)
+        if not kind.isalpha() or (is_first and (kind, length) != (b"IHDR", 13)):
+            raise ValueError(DAMAGED)
         if kind == b"IDAT":
-            parts.append((position + 8, position + 8 + length))
-        elif kind in _LEAVE:
-            return None
-        elif kind == b"IEND":
-            return PngLayout((height, width), color_type, tuple(parts))
-        position += 12 + length
-    return None
+            parts.append((position + 8, stop))
+        else:
+            others.append((kind, position + 8, stop))
+        position = stop + 4
+    width, height, bits, color_type, packing, filters, interlaced = _HEADER.unpack_from(data, 16)
+    known = color_type in _SAMPLES and bits in (1, 2, 4, 8, 16) and interlaced in (0, 1)
+    if not known or packing or filters or not parts:
+        raise ValueError(DAMAGED)
+    row_bits = width * bits * _SAMPLES[color_type]
+    if height * row_bits > 8 * _DEFLATE_MOST * sum(stop - start for start, stop in parts):
+        raise ValueError("it declares more pixels than its data can hold")
+    is_plain = (
+        bits >= 8
+        and not interlaced
+        and color_type != GREY_ALPHA
+        and width * height > 0
+        and row_bits < 8 * _STORED_MAX
+        and _LEAVE.isdisjoint(kind for kind, _, _ in others)
+        and (color_type != PALETTE or _has_palette(others))
+    )
+    return PngLayout(
+        (height, width), bits, color_type, is_plain, tuple(parts), tuple(others),
+        any(kind == b"eXIf" or data[start:stop].startswith(_METADATA)
+            for kind, start, stop in others),
+    )  # fmt: skip
 
 
-def decode_window(data: bytes, layout: PngLayout, box: Box | None = None) -> np.ndarray | None:
-    """Decode the pixels in ``box``.
+def _has_palette(others: list[tuple[bytes, int, int]]) -> bool:
+    lengths = [stop - start for kind, start, stop in others if kind == b"PLTE"]
+    return bool(lengths) and 0 < lengths[0] <= 768 and lengths[0] % 3 == 0
+
+
+def verify(data: bytes, layout: PngLayout) -> None:
+    """Raise ValueError unless every chunk agrees with its checksum."""
+    view = memoryview(data)
+    for start, stop in [*layout.parts, *(span for _, *span in layout.others)]:
+        if _crc32(view[start - 4 : stop]) != int.from_bytes(view[stop : stop + 4], "big"):
+            raise ValueError(DAMAGED)
+
+
+def decode_window(data: bytes, layout: PngLayout, box: Box | None = None) -> np.ndarray:
+    """Decode the pixels in ``box`` of a plain PNG.
 
     Args:
         data: the whole file.
@@ -89,22 +147,19 @@ def decode_window(data: bytes, layout: PngLayout, box: Box | None = None) -> np.
         box: None for the whole picture.
 
     Returns:
-        (h, w, 3) for RGB, (h, w) for grey and for a palette's indices, uint8. A view of what had
-        to be decoded, which is more than the window. None if the data is damaged.
+        (h, w) for grey and for a palette's indices, (h, w, 3) for RGB, (h, w, 4) with alpha; uint8
+        or, of 16 bits, uint16. A view of what had to be decoded, which is more than the window.
+
+    Raises:
+        ValueError: damaged.
     """
     top, left, bottom, right = box or (0, 0, *layout.size)
-    channels = _CHANNELS[layout.color_type]
-    rows = _inflate(data, layout, channels)
-    if rows is None:
-        return None
+    step = _SAMPLES[layout.color_type] * layout.bits // 8
+    rows = _inflate(data, layout, step)
     # A row of filter type 0 or 1 looks at nothing above it, so decoding can begin there.
     starts = np.flatnonzero(rows[: top + 1, 0] <= 1)
     first = int(starts[-1]) if len(starts) else 0
-    corner = _wrap(rows[first:bottom, : 1 + right * channels], channels)
-    try:
-        pixels = imagecodecs.png_decode(corner)
-    except imagecodecs.PngError:  # a filter type that does not exist
-        return None
+    pixels = _unfilter(rows[first:bottom, : 1 + right * step], layout)
     return pixels[top - first :, left:]
 
 
@@ -127,33 +182,63 @@ class _Buffers(threading.local):
 _buffers = _Buffers()
 
 
-def _inflate(data: bytes, layout: PngLayout, channels: int) -> np.ndarray | None:
-    """Uncompressed rows (H, 1 + W * channels), each its filter type and its differences."""
+def _inflate(data: bytes, layout: PngLayout, step: int) -> np.ndarray:
+    """Uncompressed rows (H, 1 + W * step), each its filter type and its differences."""
+    verify(data, layout)
     view = memoryview(data)
-    for start, stop in layout.parts:
-        # The checksum stands behind the content and covers the type in front of it.
-        expected = data[stop : stop + 4]
-        if imagecodecs.deflate_crc32(view[start - 4 : stop]).to_bytes(4, "big") != expected:
-            return None
     stream = b"".join(view[start:stop] for start, stop in layout.parts)
     height, width = layout.size
-    shape = (height, 1 + width * channels)
-    rows = _buffers.take("rows", shape[0] * shape[1])
+    shape = (height, 1 + width * step)
+    size = shape[0] * shape[1]
+    if imagecodecs is None:
+        flat = _by_zlib(stream, size)
+    else:
+        flat = _buffers.take("rows", size)
+        try:
+            whole = len(imagecodecs.deflate_decode(stream, out=memoryview(flat))) == size
+        except imagecodecs.DeflateError:
+            whole = False
+        if not whole:
+            raise ValueError(DAMAGED)
+    rows = flat.reshape(shape)
+    if rows[:, 0].max() > 4:  # a filter type that does not exist
+        raise ValueError(DAMAGED)
+    return rows
+
+
+def _by_zlib(stream: bytes, size: int) -> np.ndarray:
+    """Inflate to exactly ``size`` bytes, without making room for more."""
+    inflater = zlib.decompressobj()
     try:
-        got = imagecodecs.deflate_decode(stream, out=memoryview(rows))
-    except imagecodecs.DeflateError:
-        return None
-    return rows.reshape(shape) if len(got) == rows.size else None
+        rows = inflater.decompress(stream, size + 1)
+    except zlib.error as error:
+        raise ValueError(DAMAGED) from error
+    if len(rows) != size or not inflater.eof:
+        raise ValueError(DAMAGED)
+    return np.frombuffer(rows, np.uint8)
 
 
-def _wrap(rows: np.ndarray, channels: int) -> np.ndarray:
-    """Make an uncompressed PNG of rows (H, 1 + W * channels) that are a PNG's own."""
+def _unfilter(rows: np.ndarray, layout: PngLayout) -> np.ndarray:
+    """Undo the differences of rows (h, 1 + bytes of the pixels), which are a PNG's own."""
+    corner = _wrap(rows, layout)
+    if imagecodecs is not None:
+        return imagecodecs.png_decode(corner)
+    pixels = cv2.imdecode(corner, cv2.IMREAD_UNCHANGED)
+    if pixels.ndim == 2:
+        return pixels
+    swap = cv2.COLOR_BGR2RGB if layout.color_type == RGB else cv2.COLOR_BGRA2RGBA
+    return cv2.cvtColor(pixels, swap, dst=pixels)
+
+
+def _wrap(rows: np.ndarray, layout: PngLayout) -> np.ndarray:
+    """Make an uncompressed PNG of such rows."""
     height, length = rows.shape
     per_block = _STORED_MAX // length
     blocks, rest = divmod(height, per_block)
     stored = height * length + 5 * (blocks + (rest > 0))
-    color_type = RGB if channels == 3 else GREY
-    shape = _HEADER.pack((length - 1) // channels, height, 8, color_type, 0, 0, 0)
+    color_type = GREY if layout.color_type == PALETTE else layout.color_type
+    width = 8 * (length - 1) // (_SAMPLES[color_type] * layout.bits)
+    shape = _HEADER.pack(width, height, layout.bits, color_type, 0, 0, 0)
     head = SIGNATURE + _chunk(b"IHDR", shape) + struct.pack(">I4s", stored + 6, b"IDAT") + b"\x78\1"
     png = _buffers.take("png", len(head) + stored + 8 + 12)
     memory = memoryview(png)
@@ -167,15 +252,25 @@ def _wrap(rows: np.ndarray, channels: int) -> np.ndarray:
         )
         block = png[position + 5 : position + 5 + piece.size]
         block.reshape(piece.shape)[:] = piece
-        checksum = imagecodecs.deflate_adler32(block, checksum)
+        checksum = _adler32(block, checksum)
         position += 5 + piece.size
     memory[position : position + 4] = checksum.to_bytes(4, "big")
     covered = memory[len(head) - 6 : position + 4]  # the chunk's type and its content
-    memory[position + 4 : position + 8] = imagecodecs.deflate_crc32(covered).to_bytes(4, "big")
+    memory[position + 4 : position + 8] = _crc32(covered).to_bytes(4, "big")
     memory[position + 8 :] = _chunk(b"IEND", b"")
     return png
 
 
 def _chunk(kind: bytes, content: bytes) -> bytes:
-    checksum = imagecodecs.deflate_crc32(kind + content)
+    checksum = _crc32(kind + content)
     return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", checksum)
+
+
+def _crc32(data: bytes | memoryview) -> int:
+    return zlib.crc32(data) if imagecodecs is None else imagecodecs.deflate_crc32(data)
+
+
+def _adler32(data: np.ndarray, value: int) -> int:
+    if imagecodecs is None:
+        return zlib.adler32(data, value)
+    return imagecodecs.deflate_adler32(data, value)

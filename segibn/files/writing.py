@@ -1,4 +1,4 @@
-"""Write files so that they are whole or absent; read JSON; list and hash files.
+"""Write files so that they are whole or absent; read JSON; hash files.
 
 In: content and a path. Out: a file that no reader, crash or full disk sees half written.
 """
@@ -12,13 +12,13 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from segibn.errors import DatasetError, SegibnError
+from segibn.errors import SegibnError
 
 _FULL_BYTES = 1 << 16  # less free space than this is a full disk
 _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}\.part[^/]*")
@@ -127,29 +127,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return str(value) if isinstance(value, Path) else value
-
-
-def list_files(folder: Path, suffixes: Sequence[str], recursive: bool = False) -> list[Path]:
-    """List a folder's files whose names end with one of ``suffixes`` (any case), sorted.
-
-    Hidden files, such as the leftovers of a killed writer, are left out. Links to folders are
-    followed, as data sets are often linked into place.
-
-    Raises:
-        DatasetError: the folder does not exist.
-    """
-    if not Path(folder).is_dir():
-        raise DatasetError(f"{folder}: no such folder")
-    endings = tuple(suffix.lower() for suffix in suffixes)
-    found = []
-    for base, folders, names in os.walk(folder, followlinks=True):
-        folders[:] = [name for name in folders if recursive and not name.startswith(".")]
-        found += [
-            Path(base, name)
-            for name in names
-            if name.lower().endswith(endings) and not name.startswith(".")
-        ]
-    return sorted(found)
 
 
 def sha256_of(path: Path) -> str:

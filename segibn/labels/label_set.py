@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from segibn.errors import ConfigError, LabelValueError
-from segibn.files.pictures import LabelStorage
+from segibn.files.label_colors import LabelColors
+from segibn.files.pictures import LabelStorage, read_label_map
 from segibn.text import printable
 
 IGNORE_INDEX = 255
@@ -37,6 +38,8 @@ class Label:
     color: Color
     """RGB, 0..255."""
     category: str = ""
+    has_color: bool = True
+    """Whether ``color`` was chosen for the row, so that label files may be held against it."""
 
 
 @dataclass(frozen=True)
@@ -118,6 +121,17 @@ class LabelSet:
             if label.label_id >= 0:
                 table[label.train_id] = label.label_id
         return _frozen(table)
+
+    @cached_property
+    def colors(self) -> LabelColors | None:
+        """The colours that label files are held against or read by; None where no row has one."""
+        drawn = [row for row in self.labels if row.label_id >= 0 and row.has_color]
+        rows = [(row.name, row.label_id, tuple(row.color), row.train_id) for row in drawn]
+        return LabelColors(self.name, *zip(*rows, strict=True)) if rows else None
+
+    def read(self, path: Path) -> np.ndarray:
+        """Read raw values, (H, W) uint8, as `segibn.files.read_label_map` does."""
+        return read_label_map(path, self.storage, self.colors)
 
     def to_train_ids(self, label_map: np.ndarray, source: str | Path = "label map") -> np.ndarray:
         """Map raw values to train ids.

@@ -43,6 +43,7 @@ def label_set_from_table(name: str, rows: Sequence[Mapping[str, Any]]) -> LabelS
             row["train_id"],
             tuple(row.get("color") or colors.get(row["train_id"], _BLACK)),
             row.get("category", ""),
+            has_color=bool(row.get("color")),
         )
         for row in rows
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from segibn.errors import ImageFileError, SegibnError
+from segibn.text import printable
 
 
 class MediaError(ImageFileError):
@@ -27,7 +28,7 @@ def as_media_error(path: Path, error: ImageFileError) -> MediaError:
     """Turn an error of the files room, ``PATH: reason; fix``, into one with parts."""
     if isinstance(error, MediaError):
         return error
-    reason, _, fix = str(error).removeprefix(f"{path}: ").partition("; ")
+    reason, _, fix = str(error).removeprefix(f"{printable(path)}: ").partition("; ")
     return MediaError(path, reason, fix or "copy or download it again")
 
 

@@ -16,7 +16,6 @@ from segibn.evaluation.drivable_encoding import SUFFIX_2018, EncodingEvidence, d
 from segibn.evaluation.evaluate import SizeTally
 from segibn.evaluation.matching import index_label_maps
 from segibn.evaluation.scores import Conditions, LabelConfusion, Scores
-from segibn.files import read_label_map
 from segibn.labels.catalog import label_set_for
 from segibn.labels.label_set import IGNORE_INDEX
 from segibn.submission.expected import Expected, shorten
@@ -114,7 +113,7 @@ class LocalScorer:
         return (self._drivable() if self._form.is_drivable else self._semantic()), remark
 
     def _read(self, path: Path) -> NDArray[np.uint8]:
-        target = read_label_map(path)
+        target = self._form.labels.read(path)
         self._form.labels.to_train_ids(target, path)  # explains the values it does not know
         return target
 

@@ -118,5 +118,5 @@ def test_a_decompression_bomb_is_refused_by_its_header(tmp_path):
     head = struct.pack(">IIBBBBB", 60000, 60000, 8, 2, 0, 0, 0)
     body = chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(bytes(999))) + chunk(b"IEND", b"")
     (tmp_path / "bomb.png").write_bytes(b"\x89PNG\r\n\x1a\n" + body)
-    with pytest.raises(MediaError, match="178956970 pixels"):
+    with pytest.raises(MediaError, match="more pixels than its data"):
         read_upright(tmp_path / "bomb.png")

@@ -1,0 +1,157 @@
+"""The file of a picture: its bytes, what its header says, and the limits that it is held against.
+
+In: a path. Out: a `PictureFile`, which pictures.py decodes. A decoder makes room for what a header
+declares, so that is refused first where it is too much.
+
+Legend: H x W pixels.
+"""
+
+import contextlib
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image, ImageOps
+
+from segibn.errors import ImageFileError, PaletteError, SegibnError
+from segibn.files import jpeg, pillow_facts, png
+from segibn.files.contents import describe
+from segibn.text import printable, read_small_file
+
+MAX_PIXELS = 1 << 26
+_MAX_BYTES = 1 << 30
+_FREE_PIXELS = 1 << 24  # so many are decoded however few bytes declare them,
+_PIXELS_PER_BYTE = 4096  # beyond that, no more than any codec packs into a byte
+_FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "TIFF")
+_AGAIN = "copy or download it again"
+
+
+class PictureFile:
+    """A picture's or label map's file, read whole.
+
+    Pictures are upright: an EXIF orientation is applied, to label maps too. Of several pages or an
+    animation the first picture is taken.
+
+    Attributes:
+        path: of the file.
+        size: (H, W), upright, from the header.
+        orientation: the EXIF tag, 1..8; 1 is upright as stored.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Read the file.
+
+        Raises:
+            ImageFileError: missing, no regular file, not a picture of the kinds that are read,
+                truncated, or larger than `MAX_PIXELS`.
+        """
+        self.path = Path(path)
+        self.data = read_small_file(self.path, _MAX_BYTES, ImageFileError)
+        self.png: png.PngLayout | None = None
+        self.jpeg: jpeg.JpegLayout | None = None
+        self.orientation = 1
+        with self.named():
+            if not self.data:
+                raise ValueError(f"the file is empty; {_AGAIN}")
+            stored = self._read_header()
+            _refuse_large(stored, len(self.data), is_packed=self.png is self.jpeg)
+        self.size = stored[::-1] if self.orientation >= 5 else stored
+
+    def _read_header(self) -> tuple[int, int]:
+        """(H, W) as stored; keeps the layout and the orientation."""
+        if self.data.startswith(png.SIGNATURE):
+            self.png = png.read_layout(self.data)
+        elif self.data.startswith(jpeg.MAGIC):
+            self.jpeg = jpeg.read_layout(self.data)
+        known = self.png or self.jpeg
+        if known is None or known.has_metadata:
+            with self.opened() as image:
+                self.orientation = pillow_facts.orientation(image)
+                return known.size if known else pillow_facts.stored_size(image)
+        return known.size
+
+    def plain(self, layout: png.PngLayout, box: png.Box | None = None) -> np.ndarray:
+        """Decode a window of a plain PNG."""
+        if self.orientation == 1:
+            return png.decode_window(self.data, layout, box)
+        return cut(turned(png.decode_window(self.data, layout), self.orientation), box)
+
+    @contextlib.contextmanager
+    def opened(self) -> Iterator[Image.Image]:
+        """Open it by Pillow, which raises whatever it stumbles over in a damaged file."""
+        from PIL import TiffImagePlugin, WebPImagePlugin  # noqa: F401 - seldom needed
+
+        if self.png is not None:
+            png.verify(self.data, self.png)
+        try:
+            with Image.open(io.BytesIO(self.data), formats=_FORMATS) as image:
+                yield image
+        except (SegibnError, ValueError):
+            raise
+        except Image.UnidentifiedImageError:
+            raise ValueError(describe(self.data)) from None
+        except Exception as error:
+            raise ValueError(f"it cannot be decoded ({_said(error)})") from error
+
+    def upright(self, image: Image.Image) -> Image.Image:
+        """Apply the orientation to an image that `opened` gave."""
+        return image if self.orientation == 1 else ImageOps.exif_transpose(image)
+
+    def bits(self, image: Image.Image) -> int:
+        """Bits of a sample of an image that `opened` gave."""
+        known = self.png or self.jpeg
+        return pillow_facts.bits_of(image) if known is None else known.bits
+
+    @contextlib.contextmanager
+    def named(self) -> Iterator[None]:
+        """Turn what is wrong with the file into an error that names it."""
+        try:
+            yield
+        except (ValueError, cv2.error, MemoryError) as error:
+            reason = _said(error)
+            fix = "" if "; " in reason else f"; {_AGAIN}"
+            kind = PaletteError if isinstance(error, ContradictionError) else ImageFileError
+            raise kind(f"{printable(self.path)}: {reason}{fix}") from error
+
+
+class ContradictionError(ValueError):
+    """A palette that the label table contradicts."""
+
+
+def turned(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    """Apply an EXIF orientation to (H, W) or (H, W, C): the upright picture."""
+    if orientation == 1:
+        return pixels
+    if orientation in (5, 6, 7, 8):
+        pixels = pixels.swapaxes(0, 1)
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    return np.ascontiguousarray(pixels)
+
+
+def cut(pixels: np.ndarray, box: png.Box | None) -> np.ndarray:
+    """Return a window of (H, W) or (H, W, C) as a view; None is all of it."""
+    if box is None:
+        return pixels
+    top, left, bottom, right = box
+    return pixels[top:bottom, left:right]
+
+
+def _refuse_large(size: tuple[int, int], num_bytes: int, is_packed: bool) -> None:
+    """Hold the declared size against what is decoded; ``is_packed``: of a kind not looked into."""
+    pixels = size[0] * size[1]
+    if min(size) < 1:
+        raise ValueError(f"it declares a size of {size[0]}x{size[1]} (H x W)")
+    if pixels > MAX_PIXELS:
+        raise ValueError(f"more than {MAX_PIXELS} pixels; cut it into parts or make it smaller")
+    if is_packed and pixels > max(_FREE_PIXELS, _PIXELS_PER_BYTE * num_bytes):
+        raise ValueError("it declares more pixels than its data can hold")
+
+
+def _said(error: BaseException) -> str:
+    text = getattr(error, "err", "") or str(error) or type(error).__name__
+    return printable(text)
