@@ -147,10 +147,9 @@ def named_set(name: str, **values: Any) -> "DatasetConfig":
         DatasetError: it has no such split.
     """
     if name not in OFFICIAL:
-        hint = did_you_mean(name, OFFICIAL) or f"; there are {', '.join(OFFICIAL)}"
         raise ConfigError(
-            f"unknown data set '{printable(name)}'{hint}"
-            + ("" if "?" in hint else ". Data of your own are named by a config that has them")
+            f"unknown data set '{printable(name)}'{did_you_mean(name, OFFICIAL) or '.'} There are "
+            f"{', '.join(OFFICIAL)}; data of your own are named by a config that has them"
         )
     dataset = _validated({"name": name} | _given(values))
     if values.get("split") is not None:
@@ -211,13 +210,17 @@ def _require_split(dataset: "DatasetConfig", split: str, root: Path) -> None:
 
 
 def parse_evaluation_set(text: str) -> "DatasetConfig":
-    """Read ``NAME[/LABEL_MAP]:SPLIT[@NAMES_FILE]``.
+    """Read ``NAME[/LABEL_MAP]:SPLIT[@NAMES_FILE]``, or a config: its ``data.val``.
 
-    Examples: ``cityscapes:val``, ``camvid:val@names.txt``, ``mapillary/rein:validation``.
+    Examples: ``cityscapes:val``, ``camvid:val@names.txt``, ``mapillary/rein:validation``,
+    ``own.yaml``.
 
     Raises:
-        ConfigError: the text has another form, names no known data set or none of its splits.
+        ConfigError: the text has another form, names no known data set or none of its splits; the
+            config has no ``data.val``.
     """
+    if text.endswith((".yaml", ".yml")):
+        return _held_out_of(text)
     name_and_split, at, names_file = text.partition("@")
     name_and_map, colon, split = name_and_split.partition(":")
     name, slash, label_map = name_and_map.partition("/")
@@ -254,10 +257,19 @@ def parse_labelled_sets(texts: Iterable[str]) -> "dict[str, DatasetConfig]":
     return found
 
 
-def parse_labelled_set(text: str) -> "tuple[str, DatasetConfig]":
-    """Read ``[LABEL=]NAME[/LABEL_MAP]:SPLIT[@NAMES_FILE]``.
+def _held_out_of(config: str) -> "DatasetConfig":
+    from segibn.config.load import load_config
 
-    Without a label, the text names the column.
+    val = load_config(config).data.val
+    if val is None:
+        raise ConfigError(f"{printable(config)} has no data.val: no set to score on")
+    return val
+
+
+def parse_labelled_set(text: str) -> "tuple[str, DatasetConfig]":
+    """Read ``[LABEL=]NAME[/LABEL_MAP]:SPLIT[@NAMES_FILE]``, or ``[LABEL=]CONFIG.yaml``.
+
+    Without a label, the set's name is that of the column.
 
     Raises:
         ConfigError: as ``parse_evaluation_set``.
@@ -266,6 +278,6 @@ def parse_labelled_set(text: str) -> "tuple[str, DatasetConfig]":
     dataset = parse_evaluation_set(rest if equals else text)
     if equals:
         return label, dataset
-    names = f"@{Path(dataset.names_file).stem}" if dataset.names_file else ""
-    label_map = f"/{dataset.label_map}" if dataset.label_map else ""
-    return f"{dataset.name}{label_map}:{dataset.split}{names}", dataset
+    from segibn.config.set_names import set_name
+
+    return set_name(dataset), dataset

@@ -22,9 +22,6 @@ from segibn.errors import ConfigError
 if TYPE_CHECKING:
     from segibn.config.schema import DatasetConfig
 
-    _Checked = tuple[DatasetConfig, tuple[DatasetConfig, ...]]
-    """A split, and what is trained on where it validates."""
-
 EXAMPLE = """\
 examples:
   segibn check cityscapes --datasets /data
@@ -85,7 +82,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     jobs = arguments.jobs or usable_cores()
     console = Console()
     reports = []
-    for dataset, trained_on in _datasets(arguments, root):
+    for dataset in _datasets(arguments, root):
+        trained_on = _trained_on(arguments, dataset)
         report = check_with_progress(
             dataset, root, jobs=jobs, console=console, trained_on=trained_on
         )
@@ -100,22 +98,34 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _datasets(arguments: argparse.Namespace, root: Path) -> "list[_Checked]":
+def _datasets(arguments: argparse.Namespace, root: Path) -> "list[DatasetConfig]":
     """The splits to check: those of a config, the one that was named, or all that are there."""
     name, split, encoding = arguments.name, arguments.split, arguments.encoding
     if name not in OFFICIAL and names_config(name):
         return _of_config(arguments, root)
     whole = named_set(name, split=split, names_file=arguments.names_file, encoding=encoding)
     if split is not None:
-        return [(whole, ())]
+        return [whole]
 
     from segibn.data.report import splits_present
 
     splits = splits_present(name, root, whole.encoding)
-    return [(whole.model_copy(update={"split": one}), ()) for one in splits]
+    return [whole.model_copy(update={"split": one}) for one in splits]
 
 
-def _of_config(arguments: argparse.Namespace, root: Path) -> "list[_Checked]":
+def _trained_on(
+    arguments: argparse.Namespace, dataset: "DatasetConfig"
+) -> "tuple[DatasetConfig, ...]":
+    """The sources of a config of which a set is the ``data.val``; of all others nothing."""
+    from segibn.config.load import load_config
+
+    if arguments.name in OFFICIAL or arguments.split is not None:
+        return ()
+    data = load_config(arguments.name).data
+    return data.sources if dataset == data.val else ()
+
+
+def _of_config(arguments: argparse.Namespace, root: Path) -> "list[DatasetConfig]":
     from segibn.config.load import load_config
 
     for option in ("names_file", "encoding"):
@@ -124,10 +134,10 @@ def _of_config(arguments: argparse.Namespace, root: Path) -> "list[_Checked]":
                 f"--{option.replace('_', '-')} has no effect on a config: write {option} into it"
             )
     data = load_config(arguments.name).data
-    if arguments.split is not None:
-        return [(changed_set(data.train, root, split=arguments.split), ())]
-    held_out = [] if data.val is None else [(data.val, data.sources)]
-    return [*((source, ()) for source in data.sources), *held_out]
+    named = [dataset for dataset in (*data.sources, data.val) if dataset is not None]
+    if arguments.split is None:
+        return named
+    return [changed_set(named[0], root, split=arguments.split)]
 
 
 def _say_next(arguments: argparse.Namespace, root: Path) -> None:

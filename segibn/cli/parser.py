@@ -73,8 +73,9 @@ class VerbParser(argparse.ArgumentParser):
         if action.choices is None or value in action.choices:
             return
         known = [str(choice) for choice in action.choices]
-        hint = did_you_mean(str(value), known) or f"; there are {', '.join(known)}"
-        raise argparse.ArgumentError(action, f"no '{printable(value)}'{hint}")
+        hint = did_you_mean(str(value), known) or "."
+        there = f"{hint} There are {', '.join(known)}"
+        raise argparse.ArgumentError(action, f"no '{printable(value)}'{there}")
 
     def _known(self) -> dict[str, str]:
         """Every option of this parser and those of its subcommands -> the name of a rule."""

@@ -21,7 +21,7 @@ from segibn.cli.progress import FrameProgress
 from segibn.config.schema import DatasetConfig, RunConfig
 from segibn.data.build_loader import build_eval_frames
 from segibn.data.frames import Frames
-from segibn.engine.scoring import Preparation, score, set_name, train_name
+from segibn.engine.scoring import Preparation, in_classes, score, set_name, train_name
 from segibn.errors import ConfigError
 from segibn.evaluation.scores import Scores
 from segibn.files import sha256_of
@@ -127,7 +127,9 @@ def frames_of(run: TrainedRun, dataset: DatasetConfig, datasets_root: Path) -> F
         DatasetError: the set is not there.
     """
     try:
-        return build_eval_frames(dataset, datasets_root, run.classes)
+        frames = build_eval_frames(dataset, datasets_root, run.classes)
+        labels = in_classes(frames.label_set, dataset, run.class_names)
+        return replace(frames, label_set=labels)
     except ConfigError as error:
         raise _not_on(run, dataset, error) from None
 

@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from segibn.config.schema import ATROUS_RATES, RunConfig
+from segibn.config.schema import ATROUS_RATES, RunConfig, divides
 from segibn.config.shipped import find_config
 from segibn.config.upgrade import upgrade_config
 from segibn.errors import ConfigError
@@ -88,7 +88,19 @@ def _read_with_parent(path: Path) -> dict[str, Any]:
             f"{path}: its base {parent_path} has a base itself; only one parent is allowed"
         )
     parent.pop("name", None)
+    _drop_foreign_val(parent, tree)
     return _merge(parent, tree)
+
+
+def _drop_foreign_val(parent: dict[str, Any], child: dict[str, Any]) -> None:
+    """Keep a child's ``val: {fraction: 0.2}``, of a ``train`` of its own, from the parent's val."""
+    old, new = parent.get("data"), child.get("data")
+    if not isinstance(old, dict) or not isinstance(new, dict) or not divides(new.get("val")):
+        return
+    trains = [data.get("train") for data in (old, new)]
+    names = [train.get("name") if isinstance(train, dict) else None for train in trains]
+    if names[1] not in (None, names[0]):
+        old.pop("val", None)
 
 
 def _read_any_version(path: Path) -> dict[str, Any]:

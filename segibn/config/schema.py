@@ -6,7 +6,7 @@ here). Unknown keys are errors. Sizes are (H, W) in pixels. Defaults live here a
 
 import fractions
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeGuard
 
 from pydantic import (
     ConfigDict,
@@ -18,7 +18,7 @@ from pydantic import (
     model_validator,
 )
 
-from segibn.config.dataset_names import DatasetName
+from segibn.config.dataset_names import OFFICIAL, DatasetName
 from segibn.config.frozen import Frozen as _Frozen
 from segibn.config.generalise import GeneraliseConfig
 from segibn.config.sampling import SamplingConfig, UniformSampling
@@ -83,6 +83,8 @@ class FolderConfig(_Frozen):
     ``{split}`` in a folder name is replaced by the split, so that one entry serves all splits.
     """
 
+    name: Annotated[str, Field(pattern=r"^\w[\w.-]*$")] | None = None
+    """Name of the set in tables and signatures, to tell several apart; null = ``folder``."""
     images: str
     """Folder of the images, relative to the data sets' root: ``mydata/images/{split}``."""
     targets: str
@@ -96,6 +98,8 @@ class FolderConfig(_Frozen):
 
     @model_validator(mode="after")
     def _check(self) -> "FolderConfig":
+        if self.name in OFFICIAL:
+            raise ValueError(f"name '{self.name}' is that of a public data set; choose another")
         classes = {row.train_id: row.class_name or row.name for row in reversed(self.labels)}
         ignored = classes.pop(255, None)
         if len(classes) < 2:
@@ -122,6 +126,12 @@ class HoldOutConfig(_Frozen):
     there are several."""
     seed: Annotated[int, Field(ge=0)] = 0
     """Another one holds out others; that of the run changes nothing here."""
+
+
+def divides(val: Any) -> TypeGuard[Mapping[str, Any]]:
+    """Whether a config's ``data.val`` is ``{fraction: 0.2}``, a share of ``data.train``."""
+    known = {"fraction", "by", "seed"}
+    return isinstance(val, Mapping) and "fraction" in val and val.keys() <= known
 
 
 LABEL_MAPS = {"mapillary": ("robustnet", "rein"), "gta5": ("robustnet",)}
@@ -238,12 +248,10 @@ class DataConfig(_Frozen):
     @classmethod
     def _divide(cls, tree: Any) -> Any:
         """Write out ``val: {fraction: 0.2}`` as the two sides of ``train``."""
-        val, train = (
-            tree.get(key) if isinstance(tree, Mapping) else None for key in ("val", "train")
-        )
-        if not isinstance(val, Mapping) or not isinstance(train, Mapping):
+        if not isinstance(tree, Mapping):
             return tree
-        if "fraction" not in val or not val.keys() <= {"fraction", "by", "seed"}:
+        val, train = tree.get("val"), tree.get("train")
+        if not divides(val) or not isinstance(train, Mapping) or train.get("hold_out"):
             return tree
         sides = {part: {**train, "hold_out": {"part": part, **val}} for part in ("train", "val")}
         return {**tree, **sides, "val": {**sides["val"], "fraction": 1.0}}

@@ -14,7 +14,8 @@ def set_name(dataset: DatasetConfig) -> str:
     names = f"@{Path(dataset.names_file).stem}" if dataset.names_file else ""
     part = f"*{dataset.fraction:g}" if dataset.fraction < 1 else ""
     label_map = f"/{dataset.label_map}" if dataset.label_map else ""
-    return f"{dataset.name}{label_map}:{split_name(dataset)}{names}{part}"
+    name = (dataset.folder and dataset.folder.name) or dataset.name
+    return f"{name}{label_map}:{split_name(dataset)}{names}{part}"
 
 
 def split_name(dataset: DatasetConfig) -> str:

@@ -104,7 +104,7 @@ def build_label_set(
     """
     if dataset.folder is not None:
         rows = [row.model_dump() for row in dataset.folder.labels]
-        return label_set_from_table("folder", rows)
+        return label_set_from_table(dataset.folder.name or "folder", rows)
     if dataset.name != "bdd100k_drivable":
         return label_set_for(dataset.name, classes, label_map=dataset.label_map)
     encoding: str = dataset.encoding

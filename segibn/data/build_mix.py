@@ -36,11 +36,14 @@ def index_mix(
         require_targets(samples)
         classes = None if scheme == "folder" else scheme
         table = build_label_set(dataset, classes, samples)
-        if table.class_names != label_set.class_names:
+        try:
+            table = table.in_order(label_set.class_names)
+        except ConfigError:
             raise ConfigError(
                 f"data.mix: {dataset.name} is read in the classes {', '.join(table.class_names)}, "
                 f"but data.train ({data.train.name}) in {', '.join(label_set.class_names)}; set "
-                "data.classes to a scheme that both have, or leave the set out"
-            )
+                "data.classes to a scheme that both have, name the `class` of own rows alike, or "
+                "leave the set out"
+            ) from None
         sets.append(TrainingSet(f"{dataset.name}:{dataset.split}", samples, table))
     return tuple(sets)

@@ -4,7 +4,7 @@ In: two folders as the config names them. Out: samples named by their path below
 without the suffix, so that subfolders are kept apart: ``monday/000012``.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,8 +18,9 @@ from segibn.data.samples import (
     shorten,
 )
 from segibn.data.samples import strict as _strict
+from segibn.data.wrong_folder import subfolders
 from segibn.errors import DatasetError
-from segibn.files import IMAGE_SUFFIXES, list_files
+from segibn.files import IMAGE_SUFFIXES, list_files, warn_once
 from segibn.text import counted, did_you_mean, printable
 
 SOURCE = Source(
@@ -39,7 +40,8 @@ def find(
     """Pair the images of one folder with the label maps of another, which may lie in it.
 
     Where both are one folder, a file is of the kind whose ending is the longer; where one is below
-    the other, its files are of its kind alone.
+    the other, its files are of its kind alone. Further maps of a frame, ``a_instance_label.png``
+    beside ``a_label.png``, are passed over, and that is logged.
 
     Args:
         root: the data sets' root.
@@ -66,9 +68,10 @@ def find(
                 f"{printable(image_folder)} holds images and label maps, and both end in "
                 f"'{target_suffix}'; tell them apart by `target_suffix`, such as _mask.png"
             )
+        image_paths = frames.by_name(maps)
         return pair_by_name(
-            frames.by_name(maps),
-            maps.by_name(frames),
+            image_paths,
+            _without_further_maps(maps.by_name(frames), image_paths),
             target_of=lambda name: str(target_folder / f"{name}{target_suffix}"),
             image_of=lambda name: str(image_folder / f"{name}{image_suffix or '.*'}"),
         )
@@ -141,14 +144,36 @@ class _Side:
 
     def _none_left(self, listed: Sequence[Path], other: "_Side") -> DatasetError:
         """The error for a folder that has files, but none of this kind."""
-        wanted = f"*{self.ending}" if self.ending else "an image"
-        shared = self.folder.resolve() == other.folder.resolve()
+        files = counted(len(listed), "file")
+        if self.folder.resolve() == other.folder.resolve():
+            said = f"all of its {files} end as those of the other kind do, *{other.ending}"
+        else:
+            said = f"none of its {files} is " + (f"*{self.ending}" if self.ending else "an image")
         return DatasetError(
-            f"{printable(self.folder)}: none of its {counted(len(listed), 'file')} is {wanted}"
-            + (f" and not *{other.ending}" if shared else "")
-            + f" ({printable(listed[0].name)}, ...); `image_suffix` and `target_suffix` say how "
-            "the names of the two kinds end"
+            f"{printable(self.folder)}: {said} ({printable(listed[0].name)}, ...); `image_suffix` "
+            "and `target_suffix` say how the names of the two kinds end, such as .png and _mask.png"
         )
+
+
+def _without_further_maps(
+    targets: Mapping[str, Path], images: Mapping[str, Path]
+) -> dict[str, Path]:
+    """Leave out ``a_instance`` where there are an image and a label map ``a``, and say so."""
+
+    def frame_of(name: str) -> str:
+        while name and not (name in images and name in targets):
+            name = name.rpartition("_")[0]
+        return name
+
+    further = [name for name in targets if name not in images and frame_of(name)]
+    if further:
+        first = targets[further[0]]
+        warn_once(
+            f"{printable(first.parent)}: passed over {counted(len(further), 'further map')} of "
+            f"frames that have their label map, such as {printable(first.name)}"
+        )
+    left_out = set(further)
+    return {name: path for name, path in targets.items() if name not in left_out}
 
 
 def _require(root: Path, images: Path, targets: Path) -> None:
@@ -164,9 +189,10 @@ def _require(root: Path, images: Path, targets: Path) -> None:
 
 def _other_root(root: Path, gone: Path) -> str:
     """Say which other root a folder is below: one or two levels up, or one down."""
+    if not gone.is_relative_to(root):  # an absolute path in the config
+        return ""
     below, here = gone.relative_to(root), root.absolute()
-    down = sorted(path for path in here.iterdir() if path.is_dir()) if here.is_dir() else []
-    for other in (here.parent, here.parent.parent, *down):
+    for other in (here.parent, here.parent.parent, *subfolders(here)):
         if (other / below).is_dir():
             return f"{printable(other / below)} is there: use --datasets {printable(other)}"
     return ""
@@ -175,7 +201,7 @@ def _other_root(root: Path, gone: Path) -> str:
 def _siblings(gone: Path) -> str:
     """Say what lies in the nearest folder above that is there."""
     above = next(path for path in (*gone.parents, Path()) if path.is_dir())
-    there = sorted(path.name for path in above.iterdir() if path.is_dir())
+    there = [path.name for path in subfolders(above)]
     missing = gone.relative_to(above).parts[0]
     known = f"{printable(above)} has {printable(shorten(there))}, but no '{printable(missing)}'"
     return f"{known}{did_you_mean(missing, there)}" if there else ""

@@ -9,8 +9,8 @@ import re
 from collections.abc import Collection
 from typing import Literal
 
-from segibn.data.samples import warn_once
 from segibn.errors import DatasetError
+from segibn.files import warn_once
 from segibn.text import counted, printable
 
 By = Literal["auto", "sequence", "frame"]

@@ -71,7 +71,7 @@ def _find_one(root: Path, split: str) -> Pairing:
 def _refuse_lite(root: Path, folder: Path) -> None:
     """Raise if the frames are those of IDD-Lite, which has files and classes of its own."""
     frames = list_files(folder, (".jpg",), recursive=True)
-    if frames and frames[0].name.endswith("_image.jpg"):
+    if frames and frames[0].name.lower().endswith("_image.jpg"):
         raise DatasetError(
             f"{SOURCE.title}: {root} is IDD-Lite ({frames[0].name}), another set of 7 classes. It "
             f"is read as a `folder`, by a config that comes along: rename {root} to "
@@ -82,7 +82,7 @@ def _refuse_lite(root: Path, folder: Path) -> None:
 def _require_painted(folder: Path) -> None:
     """Raise if a folder holds polygons, or label maps of another kind, but not the ones read."""
     there = [path.name for path in list_files(folder, (".json", ".png"), recursive=True)]
-    if there and not any(name.endswith(_TARGET) for name in there):
+    if there and not any(name.lower().endswith(_TARGET.lower()) for name in there):
         raise DatasetError(
             f"{SOURCE.title}: {folder} has {there[0]} but no *{_TARGET}; paint them with the data "
             "set's own script, https://github.com/AutoNUE/public-code: python "

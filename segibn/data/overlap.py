@@ -7,9 +7,9 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from segibn.data.samples import SamplePaths, warn_once
+from segibn.data.samples import SamplePaths
 from segibn.errors import DatasetError
-from segibn.files import sha256_of
+from segibn.files import sha256_of, warn_once
 from segibn.text import counted, printable
 
 _HASHED = 50
@@ -41,8 +41,8 @@ def overlap(train: Mapping[str, Sequence[SamplePaths]], val: Sequence[SamplePath
             return (
                 f"{place} and data.val share {counted(len(shared), 'frame')}, such as "
                 f"'{printable(first.name)}' ({printable(first.image)}): a score on frames that "
-                "were trained on says nothing. Give data.val frames of its own, or split one set: "
-                "`val: {fraction: 0.2}`; or leave data.val out"
+                "were trained on says nothing. Give data.val frames of its own (`{split}` in a "
+                "folder is filled in), divide one set by `val: {fraction: 0.2}`, or leave val out"
             )
     return ""
 

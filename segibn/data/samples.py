@@ -5,17 +5,13 @@ In: dictionaries name -> path, as the index modules (cityscapes.py, gta5.py ...)
 into the sample list that training and evaluation use, or raises a message that says the fix.
 """
 
-import logging
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 
 from segibn.errors import DatasetError
-from segibn.files import list_files
+from segibn.files import list_files, warn_once
 from segibn.text import did_you_mean, printable
-
-logger = logging.getLogger(__name__)
 
 
 class SplitAbsentError(DatasetError):
@@ -214,12 +210,6 @@ def strict(pairing: Pairing, source: Source, split: str, folder: Path) -> list[S
     if note := partial_note(pairing):
         warn_once(f"{source.title}, split '{split}' under {folder}: {note}")
     return list(pairing.samples)
-
-
-@lru_cache
-def warn_once(message: str) -> None:
-    """Log a warning; a study that indexes one set for each network says it only once."""
-    logger.warning("%s", message)
 
 
 def partial_note(pairing: Pairing) -> str:

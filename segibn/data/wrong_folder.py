@@ -43,13 +43,14 @@ def _candidates(root: Path, subfolder: str) -> Iterator[Path]:
     """Folders that may be the set's own, the likely ones first."""
     here = root.absolute()
     yield from (here, here.parent, here.parent.parent)
-    below = list(_subfolders(here))
+    below = list(subfolders(here))
     yield from (folder / subfolder for folder in below)
     yield from below
-    yield from _subfolders(here / subfolder)
+    yield from subfolders(here / subfolder)
 
 
-def _subfolders(folder: Path) -> Iterator[Path]:
+def subfolders(folder: Path) -> Iterator[Path]:
+    """Return the folders in a folder, sorted; the first of many; none where it cannot be read."""
     try:
         entries = sorted(entry for entry in folder.iterdir() if entry.is_dir())
     except OSError:

@@ -15,7 +15,7 @@ from segibn.data.build_sampling import TrainingSet, require_memory
 from segibn.data.frames import Frames
 from segibn.data.loader import TrainLoader
 from segibn.data.overlap import require_apart, source_places
-from segibn.engine.scoring import inference_options, require_classes, require_upright
+from segibn.engine.scoring import in_classes, inference_options, require_upright
 from segibn.labels.label_set import LabelSet
 
 logger = logging.getLogger(__name__)
@@ -72,7 +72,7 @@ def index_run(config: RunConfig, datasets_root: Path) -> RunData:
     val = None
     if data.val is not None:
         val = build_eval_frames(data.val, datasets_root, data.classes)
-        require_classes(val.label_set, data.val.name, labels.class_names)
+        in_classes(val.label_set, data.val, labels.class_names)
         require_upright(inference_options(config), val.samples, data.val.name)
     mixed = index_mix(data, labels, datasets_root)
     own = TrainingSet(f"{data.train.name}:{data.train.split}", samples, labels)

@@ -3,8 +3,10 @@
 Training, ``evaluate`` and ``cross_domain`` all come through here, so that their numbers agree.
 """
 
+import logging
+import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +35,7 @@ from segibn.predict import InferenceOptions, Predictor
 from segibn.visualize import frame_sheet
 
 _FEW = 8  # frames whose size is looked at
-
+logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Preparation:
@@ -96,7 +98,7 @@ def score(
     kind = ConfidentPredictor if sure else DevicePredictor if stays else Predictor
     predictor = kind(model, device, options)
     frames = build_eval_frames(dataset, datasets_root, classes)
-    require_classes(frames.label_set, dataset.name, class_names)
+    frames = replace(frames, label_set=in_classes(frames.label_set, dataset, class_names))
     if prepare is None:
         require_upright(options, frames.samples, set_name(dataset))
     conditions = Conditions(
@@ -110,7 +112,7 @@ def score(
     if progress is not None:
         total = len(frames)
         report["progress"] = lambda done: progress(done, total)
-    return evaluate(
+    scores = evaluate(
         predictor,
         prepare.over(frames) if prepare else frames,
         class_names,
@@ -125,6 +127,13 @@ def score(
         observe=observe,
         **report,
     )
+    if math.isnan(scores.miou):
+        logger.warning(
+            "%s: no pixel of its %d frames is labelled, so that there is nothing to score",
+            set_name(dataset),
+            len(frames.samples),
+        )
+    return scores
 
 
 def require_upright(options: InferenceOptions, samples: Sequence[SamplePaths], of: str) -> None:
@@ -139,23 +148,28 @@ def require_upright(options: InferenceOptions, samples: Sequence[SamplePaths], o
         options.require_upright([image_size(sample.image) for sample in few], of)
 
 
-def require_classes(labels: LabelSet, name: str, class_names: Sequence[str]) -> None:
-    """Check that a data set is read in the classes of a network.
+def in_classes(labels: LabelSet, dataset: DatasetConfig, class_names: Sequence[str]) -> LabelSet:
+    """Return the table of a data set with its classes in the order of a network's.
 
     Args:
         labels: read the data set.
-        name: of the data set.
+        dataset: whose table it is.
         class_names: of the network's K outputs.
 
     Raises:
-        ConfigError: it is read in others.
+        ConfigError: it has other classes.
     """
-    if labels.class_names != tuple(class_names):
+    try:
+        return labels.in_order(class_names)
+    except ConfigError:
+        fix = "train with data.classes set to a scheme that both have"
+        if dataset.folder is not None:
+            fix = "give the rows of its table `class` names that are those of the network"
         raise ConfigError(
             f"the network tells {len(class_names)} classes ({', '.join(class_names)}), but "
-            f"{name} is read in {labels.num_classes} ({', '.join(labels.class_names)}); train "
-            "with data.classes set to a scheme that both have"
-        )
+            f"{dataset.name} is read in {labels.num_classes} ({', '.join(labels.class_names)}); "
+            f"{fix}"
+        ) from None
 
 
 def inference_options(config: RunConfig) -> InferenceOptions:

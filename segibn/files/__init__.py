@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from segibn.files.archives import ForeignZip, ZipLimits, ZipMember
     from segibn.files.encode import write_image, write_label_png
-    from segibn.files.folders import PassedOver, collect_passed_over, list_files
+    from segibn.files.folders import PassedOver, collect_passed_over, list_files, warn_once
     from segibn.files.label_colors import LabelColors
     from segibn.files.label_png import examine_label_png
     from segibn.files.partial import PartialFile
@@ -42,7 +42,7 @@ _PARTS = {
         "write_image",
         "write_label_png",
     ),
-    "folders": ("PassedOver", "collect_passed_over", "list_files"),
+    "folders": ("PassedOver", "collect_passed_over", "list_files", "warn_once"),
     "label_png": ("examine_label_png",),
     "label_colors": ("LabelColors",),
     "partial": ("PartialFile",),
@@ -100,6 +100,7 @@ __all__ = [
     "read_onnx",
     "remove_leftovers",
     "sha256_of",
+    "warn_once",
     "write_bytes",
     "write_image",
     "write_json",

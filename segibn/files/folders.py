@@ -149,10 +149,10 @@ def _report(folder: Path, passed_over: list[PassedOver]) -> None:
     if said:
         more = f" and {len(said) - _SHOWN} more" if len(said) > _SHOWN else ""
         listed = ", ".join(map(str, said[:_SHOWN]))
-        _warn_once(f"{printable(folder)}: {counted(len(said), 'name')} passed over: {listed}{more}")
+        warn_once(f"{printable(folder)}: {counted(len(said), 'name')} passed over: {listed}{more}")
 
 
 @lru_cache
-def _warn_once(message: str) -> None:
-    """Log a warning; a set that is listed for several purposes says it only once."""
+def warn_once(message: str) -> None:
+    """Log a warning; a study that reads one set for each network says it only once."""
     logger.warning("%s", message)

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 MAGIC = b"\xff\xd8"
 _MAX_SCANS = 100  # progressive files have about ten; jpegrescan tries a few dozen
-_MAX_WORK = 1 << 31  # pixels times scans
+_MAX_WORK = 1 << 29  # pixels times scans
+_MAX_BUFFERED = 1 << 25  # pixels whose coefficients are all kept until the last scan
 _BLOCK_PIXELS = 64
 _PROGRESSIVE, _SCAN, _APP1 = 0xC2, 0xDA, 0xE1
 _FRAMES = {0xC0, 0xC1, _PROGRESSIVE}  # baseline, extended and progressive, with Huffman codes
@@ -77,8 +78,12 @@ def _segment(data: bytes, position: int) -> tuple[int, int, int]:
 
 
 def _refuse_endless(pixels: int, scans: int, num_bytes: int) -> None:
-    if scans > _MAX_SCANS or pixels * scans > _MAX_WORK:
-        raise ValueError(f"a JPEG of {scans:,} scans, which would not end; save it anew")
+    buffered = pixels if scans > 1 else 0
+    if scans > _MAX_SCANS or pixels * scans > _MAX_WORK or buffered > _MAX_BUFFERED:
+        raise ValueError(
+            f"a JPEG of {pixels:,} pixels in {scans:,} scans asks for too much time or memory; "
+            "save it as a baseline JPEG, or smaller"
+        )
     # Each block of 64 pixels takes a bit at least.
     if pixels > 8 * _BLOCK_PIXELS * num_bytes:
         raise ValueError("a damaged JPEG: it declares more pixels than its data can hold")

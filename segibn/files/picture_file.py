@@ -20,7 +20,7 @@ from segibn.files import jpeg, pillow_facts, png
 from segibn.files.contents import describe
 from segibn.text import printable, read_small_file
 
-MAX_PIXELS = 1 << 27
+MAX_PIXELS = 1 << 26
 _MAX_BYTES = 1 << 30
 _FREE_PIXELS = 1 << 24  # so many are decoded however few bytes declare them,
 _PIXELS_PER_BYTE = 4096  # beyond that, no more than any codec packs into a byte

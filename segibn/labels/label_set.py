@@ -6,15 +6,15 @@ Legend: H x W pixels, K classes (never counting ignore).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
-from segibn.errors import ConfigError, LabelValueError, PaletteError
+from segibn.errors import ConfigError, LabelValueError
 from segibn.files.label_colors import LabelColors
-from segibn.files.pictures import LabelStorage, Picture
+from segibn.files.pictures import LabelStorage, read_label_map
 from segibn.text import printable
 
 IGNORE_INDEX = 255
@@ -125,31 +125,13 @@ class LabelSet:
     @cached_property
     def colors(self) -> LabelColors | None:
         """The colours that label files are held against or read by; None where no row has one."""
-        rows = [row for row in self.labels if row.label_id >= 0 and row.has_color]
-        if not rows:
-            return None
-        names, values, classes, colors = zip(
-            *((row.name, row.label_id, row.train_id, tuple(row.color)) for row in rows),
-            strict=True,
-        )
-        return LabelColors(self.name, names, values, colors, classes)
+        drawn = [row for row in self.labels if row.label_id >= 0 and row.has_color]
+        rows = [(row.name, row.label_id, tuple(row.color), row.train_id) for row in drawn]
+        return LabelColors(self.name, *zip(*rows, strict=True)) if rows else None
 
-    def read(self, path: Path, doubts: list[str] | None = None) -> np.ndarray:
-        """Read a label map's raw values, (H, W) uint8; see `segibn.files.read_label_map`.
-
-        Args:
-            path: the file.
-            doubts: where a palette that contradicts this table is noted. None refuses the file. A
-                prediction's palette shows the classes of its network, which may be other ones.
-        """
-        picture = Picture(path)
-        try:
-            return picture.label_map(storage=self.storage, colors=self.colors)
-        except PaletteError as error:
-            if doubts is None:
-                raise
-            doubts.append(str(error))
-            return picture.label_map(storage=self.storage)
+    def read(self, path: Path) -> np.ndarray:
+        """Read raw values, (H, W) uint8, as `segibn.files.read_label_map` does."""
+        return read_label_map(path, self.storage, self.colors)
 
     def to_train_ids(self, label_map: np.ndarray, source: str | Path = "label map") -> np.ndarray:
         """Map raw values to train ids.
@@ -214,18 +196,27 @@ class LabelSet:
         return LabelSet(
             name,
             tuple(
-                Label(
-                    row.name,
-                    row.label_id,
-                    to_class.get(own_class(row), IGNORE_INDEX),
-                    row.color,
-                    row.category,
-                )
-                for row in rows
+                replace(row, train_id=to_class.get(own_class(row), IGNORE_INDEX)) for row in rows
             ),
             tuple(ClassInfo(spec.name, spec.color) for spec in specs),
             self.storage,
         )
+
+    def in_order(self, class_names: Sequence[str]) -> "LabelSet":
+        """Return this table with its classes in another order, which gives them other train ids.
+
+        Raises:
+            ConfigError: these are other classes.
+        """
+        if self.class_names == tuple(class_names):
+            return self
+        colors = {info.name: info.color for info in self.classes}
+        if sorted(colors) != sorted(class_names):
+            raise ConfigError(
+                f"label table '{self.name}' has the classes {', '.join(self.class_names)}, not "
+                f"{', '.join(class_names)}"
+            )
+        return self.remap(self.name, [ClassSpec(n, colors[n], (n,)) for n in class_names])
 
     @cached_property
     def _fast_lookup(self) -> np.ndarray:
@@ -268,7 +259,9 @@ def _problems(label_set: LabelSet) -> list[str]:
     for value in sorted({value for value in label_ids if label_ids.count(value) > 1}):
         if value >= 0:
             rows = [f"'{row.name}'" for row in label_set.labels if row.label_id == value]
-            problems.append(f"label_id {value} is in {len(rows)} rows ({', '.join(rows)})")
+            problems.append(
+                f"label_id {value} is in {len(rows)} rows ({', '.join(rows)}); keep one"
+            )
     for name in sorted({name for name in names if names.count(name) > 1}):
         problems.append(
             f"two classes are named '{name}'; name them apart, or give their rows one train_id"

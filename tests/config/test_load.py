@@ -1,5 +1,6 @@
 """Reading configs: one parent, overrides, all mistakes at once with path and suggestion."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -222,3 +223,31 @@ def test_every_field_of_the_schema_is_documented() -> None:
     ]
     assert len(models) > 10
     assert missing == []
+
+
+ROWS = "{name: a, label_id: 0, train_id: 0}, {name: b, label_id: 1, train_id: %s}"
+
+
+@pytest.mark.parametrize(
+    ("rows", "says"),
+    [
+        (ROWS % 255, "one class ('a'), nothing to tell apart; give the background a train_id"),
+        (ROWS % 0, "one class ('a'), nothing to tell apart; give each class a train_id"),
+        ("{name: a, label_id: 0, train_id: 255}", "no class, nothing to tell apart"),
+        ("", "no class, nothing to tell apart"),
+        (ROWS % "1, clas: c", "labels.1.clas: unknown key; did you mean 'class'?"),
+    ],
+)
+def test_a_label_table_has_two_classes_at_least(rows: str, says: str, tmp_path: Path) -> None:
+    text = f"data: {{train: {{name: folder, folder: {{images: i, targets: t, labels: [{rows}]}}}}}}"
+    with pytest.raises(ConfigError, match=re.escape(says)):
+        load_config(write(tmp_path / "own.yaml", text))
+
+
+def test_a_class_and_a_colour_are_written_as_they_were_given(tmp_path: Path) -> None:
+    rows = ROWS % "1, class: c, color: [1, 2, 3]"
+    text = f"data: {{train: {{name: folder, folder: {{images: i, targets: t, labels: [{rows}]}}}}}}"
+    config = load_config(write(tmp_path / "own.yaml", text))
+    again = load_config(write(tmp_path / "again.yaml", dump_config(config)))
+    assert again == config
+    assert [row.class_name for row in again.data.train.folder.labels] == [None, "c"]

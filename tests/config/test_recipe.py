@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from segibn.cli.inference import add_inference_arguments, inference_options
+from segibn.cli.parser import VerbParser
 from segibn.config.load import load_config, validate
 from segibn.config.recipe import InferenceRecipe, load_recipe
 from segibn.errors import ConfigError
@@ -18,9 +19,7 @@ CONFIG = validate(
 
 
 def options_of(*argv):
-    import argparse
-
-    parser = argparse.ArgumentParser()
+    parser = VerbParser()
     add_inference_arguments(parser, ensemble=True)
     return inference_options(parser.parse_args(["--device", "cpu", *argv]), CONFIG)
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -107,6 +108,36 @@ def test_a_config_names_the_data_sets_to_check(root: Path, tmp_path: Path) -> No
     code, (report,) = _check(root, str(config))
     assert code == 1
     assert report["unknown_values"] == {"3": "a"}
+
+
+def test_a_config_is_checked_for_frames_on_both_sides_and_for_labels_that_say_nothing(
+    root: Path, tmp_path: Path
+) -> None:
+    for name, value in (("a", 0), ("b", 1), ("c", 255)):
+        write_image(root / f"mine/{name}.png", np.zeros((8, 10, 3), np.uint8))
+        write_label_png(root / f"mine/{name}_mask.png", np.full((8, 10), value, np.uint8))
+    (root / "linked").symlink_to(root / "mine")
+    (tmp_path / "c.txt").write_text("c.png\n")
+    rows = [("ground", 0, 0), ("road", 1, 1), ("car", 2, 2), ("void", 255, 255)]
+    labels = [dict(zip(("name", "label_id", "train_id"), row, strict=True)) for row in rows]
+    files = {"images": "mine", "targets": "mine", "target_suffix": "_mask.png", "labels": labels}
+    train = {"name": "folder", "folder": files}
+    linked = {"name": "folder", "folder": {**files, "images": "linked", "targets": "linked"}}
+    void = {**train, "names_file": "c.txt"}
+
+    def problems(val: dict[str, Any]) -> list[list[str]]:
+        config = tmp_path / "own.yaml"
+        config.write_text(json.dumps({"data": {"train": train, "val": val}}))
+        code, reports = _check(root, str(config))
+        assert (code == 1) == any(report["problems"] for report in reports)
+        assert reports[0]["notes"] == ["no pixel of car: never learnt or scored here"]
+        return [report["problems"] for report in reports]
+
+    for val in (linked, {**void, "folder": linked["folder"]}):
+        own, held = problems(val)
+        assert not own
+        assert held[0].startswith("data.train and data.val share ")
+    assert held[1].startswith("no pixel is labelled: every value found is ignored")
 
 
 def test_no_data_set_and_unknown_names_are_told_apart(root: Path) -> None:

@@ -1,5 +1,6 @@
 """A user's own folders: side by side, one in the other, or both the same."""
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -43,11 +44,32 @@ def test_each_file_is_an_image_or_a_label_map_in_every_layout(layout: str, tmp_p
     assert sorted(used) == sorted(tmp_path / file for file in files)
 
 
+def test_further_maps_of_a_frame_are_passed_over_but_no_frame_that_lacks_its_image(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    _touch(tmp_path, ("i/a.jpg", "l/a_gt.png", "l/a_inst_gt.png", "l/a_b_color_gt.png"))
+    options = {"images": "i", "targets": "l", "target_suffix": "_gt.png"}
+    with caplog.at_level(logging.WARNING):
+        (sample,) = folder.index(tmp_path, "train", **options)
+    assert sample.target == tmp_path / "l/a_gt.png"
+    assert "passed over 2 further maps of frames that have their label map" in caplog.text
+    _touch(tmp_path, ("l/ab_gt.png",))
+    with pytest.raises(DatasetError, match=r"1 file\(s\) .*\n.*l/ab_gt.png has no image"):
+        folder.index(tmp_path, "train", **options)
+    (tmp_path / "l/a_gt.png").unlink()
+    with pytest.raises(DatasetError, match=r"4 file\(s\) of split"):
+        folder.index(tmp_path, "train", **options)
+
+
 @pytest.mark.parametrize(
     ("files", "options", "says"),
     [
         (("d/a.png",), {"images": "d", "targets": "d", "image_suffix": ".png"}, "both end in"),
-        (("d/a.png",), {"images": "d", "targets": "d"}, r"none of its 1 file is an image"),
+        (
+            ("d/a.png",),
+            {"images": "d", "targets": "d"},
+            r"all of its 1 file end as those of",
+        ),
         (
             ("i/a.png", "l/a_gt.png"),
             {"images": "i", "targets": "l", "target_suffix": "_mask.png"},
@@ -59,6 +81,7 @@ def test_each_file_is_an_image_or_a_label_map_in_every_layout(layout: str, tmp_p
             "has training, validation, but no 'train'; did you mean 'training'",
         ),
         (("x/i/a.png", "x/l/a.png"), {"images": "i", "targets": "l"}, r"use --datasets \S+/x$"),
+        (("i/a.png",), {"images": "i", "targets": "/nowhere/l"}, "no folder /nowhere/l"),
         (("i/a.png", "labels/a.png"), {"images": "i", "targets": "label"}, "mean 'labels'"),
         (("i/a.png", "i/a.jpg", "l/a.png"), {"images": "i", "targets": "l"}, "two files"),
     ],

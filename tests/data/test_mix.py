@@ -139,6 +139,29 @@ def test_sources_without_common_classes_are_refused_with_the_reason(
         _loader(_config(mix=[folder]), both)
 
 
+def test_own_tables_of_the_same_classes_mix_in_whatever_order(
+    make_camvid: Callable[..., Path], root: Path
+) -> None:
+    for target in (make_camvid(count=3) / "trainannot").iterdir():
+        write_label_png(target, np.repeat([0, 1, 2], 8)[:, None].repeat(40, 1).astype(np.uint8))
+    train = [("sky", 0, 0, None), ("street", 1, 1, "ground"), ("path", 2, 1, None)]
+    turned = [("ground", 2, 0, None), ("verge", 1, 0, None), ("air", 0, 1, "sky")]
+
+    def own(rows: list[tuple[Any, ...]]) -> dict[str, Any]:
+        keys = ("name", "label_id", "train_id", "class")
+        labels = [dict(zip(keys, row, strict=True)) for row in rows]
+        files = {"images": "camvid/train", "targets": "camvid/trainannot", "labels": labels}
+        return {"name": "folder", "folder": files}
+
+    alike, other = (
+        _config(train=own(train), mix=[{"dataset": own(rows), "share": 0.5}])
+        for rows in (train, turned)
+    )
+    batches = list(_loader(other, root))
+    _assert_equal(batches, list(_loader(alike, root)))
+    assert {0, 1} <= set(np.unique(batches[0]["target"]))
+
+
 def test_a_missing_source_is_named(make_cityscapes: Callable[..., Path], root: Path) -> None:
     make_cityscapes()
     with pytest.raises(DatasetError, match="camvid"):

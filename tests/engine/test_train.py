@@ -108,7 +108,9 @@ def test_sources_are_mixed_and_sampled_by_class_in_the_loop_and_named_in_records
     tree["data"] |= {"mix": [source], "sampling": "class_uniform"}
     path = tmp_path / "mixed.yaml"
     path.write_text(yaml.safe_dump(tree))
-    config = load_config(path, ["optim.iterations=3"])
+    with pytest.raises(DatasetError, match=r"data\.mix\.0\.dataset and data\.val share 3 frames"):
+        train(load_config(path), datasets_root=blocks, output=tmp_path / "none")
+    config = load_config(path, ["optim.iterations=3", "data.val=null"])
     assert train_name(config.data) == "folder:train+folder:val"
     train(config, datasets_root=blocks, output=tmp_path / "mixed")
     assert len([m for m in metrics(tmp_path / "mixed") if "loss" in m]) == 3

@@ -112,7 +112,7 @@ def _pillow_reads(data: bytes) -> bool:
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(
-    "rounds", [8, pytest.param(1500, marks=pytest.mark.slow)], ids=["short", "long"]
+    "rounds", [8, pytest.param(400, marks=pytest.mark.slow)], ids=["short", "long"]
 )
 def test_a_mutated_file_is_read_or_refused_with_its_name(
     rounds: int, tmp_path: Path, capfd: pytest.CaptureFixture[str]

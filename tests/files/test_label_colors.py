@@ -68,9 +68,7 @@ def test_a_renumbered_palette_is_refused_by_every_reader(renumbered: Path, tmp_p
         with pytest.raises(PaletteError, match="convert"):
             open_frame(sample, GTA5).read(box)
     assert "palette contradicts" in read_facts(sample, GTA5).errors[0]
-    doubts: list[str] = []
-    assert np.array_equal(GTA5.read(renumbered, doubts), read_label_map(renumbered))
-    assert len(doubts) == 1
+    assert read_label_map(renumbered).max() == 3  # without a table there is nothing to contradict
     Image.open(renumbered).convert("RGB").save(renumbered)  # what the message advises
     assert set(np.unique(GTA5.read(renumbered))) == {7, 11, 23, 24}
 

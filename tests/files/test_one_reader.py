@@ -259,7 +259,7 @@ def test_a_jpeg_of_a_thousand_scans_is_refused_before_it_is_decoded(tmp_path: Pa
     data = _jpeg(path, progressive=True)
     last = data.rindex(b"\xff\xda")
     path.write_bytes(data[:last] + data[last:-2] * 1000 + data[-2:])
-    with pytest.raises(ImageFileError, match=r"a JPEG of 1,0\d\d scans"):
+    with pytest.raises(ImageFileError, match=r"a JPEG of 960 pixels in 1,0\d\d scans"):
         read_image(path)
 
 
@@ -273,10 +273,9 @@ def test_a_jpeg_that_declares_more_than_it_can_hold_is_refused(tmp_path: Path) -
         read_image(path)
 
 
-@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 @pytest.mark.parametrize("kind", ["png", "bmp", "tif"])
 def test_a_size_above_the_limit_is_refused_by_the_header(kind: str, tmp_path: Path) -> None:
-    path, side = tmp_path / f"a.{kind}", 12_000
+    path, side = tmp_path / f"a.{kind}", 9_000
     assert side * side > MAX_PIXELS
     PICTURE.save(path)
     if kind == "png":

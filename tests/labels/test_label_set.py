@@ -175,6 +175,25 @@ def test_a_class_of_several_rows_has_a_name_and_a_colour_of_its_own() -> None:
         label_set_from_table("mine", rows)
 
 
+def test_two_tables_of_the_same_classes_mean_the_same_in_one_order() -> None:
+    mine = label_set_from_table(
+        "mine",
+        [
+            {"name": "car", "label_id": 1, "train_id": 0, "class": "vehicle"},
+            {"name": "truck", "label_id": 2, "train_id": 0},
+            {"name": "road", "label_id": 3, "train_id": 1},
+        ],
+    )
+    ordered = mine.in_order(("road", "vehicle"))
+    values = np.array([[1, 2, 3]], np.uint8)
+    names = [ordered.class_names[key] for key in ordered.to_train_ids(values)[0]]
+    assert names == ["vehicle", "vehicle", "road"]
+    assert ordered.palette.tolist() == mine.palette[::-1].tolist()
+    assert mine.in_order(mine.class_names) is mine
+    with pytest.raises(ConfigError, match="has the classes vehicle, road, not road, car"):
+        mine.in_order(("road", "car"))
+
+
 @pytest.mark.parametrize(("count", "apart"), [(8, 100), (19, 70), (254, 15)])
 def test_colours_that_nobody_chose_are_unlike_each_other_black_and_the_given(
     count: int, apart: float

@@ -91,6 +91,8 @@ def test_a_list_may_have_comments_and_names_of_images(tmp_path):
     path = tmp_path / "ids.txt"
     path.write_text(f"# two frames\n{IDS[0]}\n\n{IDS[1]}.jpg  # night\n")
     assert list(expect_list(WAD, path).sizes) == list(IDS)
+    path.write_bytes(f"#two\r\n{IDS[0]}\t#day\r\n{IDS[1]}\r\n".encode("utf-16"))
+    assert list(expect_list(WAD, path).sizes) == list(IDS)
     path.write_text("berlin/berlin_000000_000019_leftImg8bit.png\nbonn_000000_000294\n")
     keys = ["berlin_000000_000019", "bonn_000000_000294"]
     assert list(expect_list(CITYSCAPES, path).sizes) == keys
