@@ -1,12 +1,14 @@
 """``predict``: a trained network and frames, folders or videos -> label maps and pictures."""
 
 import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from segibn.cli.inference import add_inference_arguments
 from segibn.cli.parser import verb_parser
 from segibn.errors import ConfigError
+from segibn.text import counted, printable
 
 EXAMPLE = """\
 examples:
@@ -17,11 +19,14 @@ examples:
 
 writes labels/<name>.png (class indices, with a palette to look at), overlays/<name>.jpg, for a
 video videos/<name>.mp4, and legend.png. Images are turned as their EXIF tag says, as viewers do.
+What a file is, its content tells. Videos are H.264 where this OpenCV can, otherwise VP9: browsers
+play both. VP8 (.webm) plays there too and is written several times as fast as VP9.
 Files that cannot be read do not stop the rest: they are listed at the end and in failed.txt.
 
 exit code: 0 all done, 1 some files failed, 2 nothing was begun or an output cannot be written,
 130 interrupted.
 """
+_NAMED = 3  # of the files that are passed over
 SAVED = ("labels", "color", "overlay", "side-by-side", "video")
 
 
@@ -76,6 +81,11 @@ def _add_outputs(group: "argparse._ArgumentGroup") -> None:
         default="overlay",
         help="what an output video is made of (default: overlay)",
     )
+    group.add_argument(
+        "--video-codec",
+        choices=("auto", "h264", "vp9", "vp8", "mpeg4"),
+        help="of output videos (default: auto, the first of these that OpenCV can write here)",
+    )
 
 
 def _add_conduct(group: "argparse._ArgumentGroup") -> None:
@@ -104,7 +114,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     from segibn.media.outputs import places_of
     from segibn.media.sources import find_sources
 
-    return predict_all(find_sources(inputs, places_of(arguments.output)), arguments)
+    found = find_sources(inputs, places_of(arguments.output))
+    if found.others:
+        names = ", ".join(printable(path.name) for path in found.others[:_NAMED])
+        names += ", ..." if len(found.others) > _NAMED else ""
+        many = counted(len(found.others), "file")
+        print(f"passed over {many} that are neither pictures nor videos: {names}", file=sys.stderr)
+    return predict_all(found.sources, arguments)
 
 
 def _parse_saved(text: str) -> tuple[str, ...]:

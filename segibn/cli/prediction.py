@@ -20,6 +20,7 @@ from segibn.config.schema import EvaluationConfig, RunConfig
 from segibn.errors import ConfigError
 from segibn.exported import load_onnx
 from segibn.files import sha256_of, write_image, write_json, write_text
+from segibn.media.codecs import CODECS, Codec, choose_codec
 from segibn.media.faults import Faults, format_faults, shown
 from segibn.media.journal import Journal, Mode, require_empty
 from segibn.media.outputs import FOLDERS, LEGEND, Outputs, chosen_classes
@@ -27,6 +28,7 @@ from segibn.media.predicting import Tally, Work
 from segibn.media.sources import Source
 from segibn.models.segmenter import Segmenter
 from segibn.predict import Predictor, is_out_of_memory
+from segibn.text import counted
 from segibn.visualize import legend
 
 _LEAST_SHARE = 0.001  # of the pixels, for a class to be named
@@ -53,6 +55,7 @@ def predict_all(sources: Sequence[Source], arguments: argparse.Namespace) -> int
     _check(sources, arguments)
     if _mode(arguments) == "new":
         require_empty(arguments.output)  # before a network is loaded
+    codec = _codec(sources, arguments)
     model = load_model(arguments)
     drawn = chosen_classes(model.class_names, arguments.classes)
     outputs = Outputs(
@@ -62,6 +65,7 @@ def predict_all(sources: Sequence[Source], arguments: argparse.Namespace) -> int
         arguments.save,
         arguments.alpha,
         arguments.video_shows,
+        codec or CODECS["mpeg4"],
     )
     faults = Faults(arguments.strict)
     start = time.monotonic()
@@ -141,6 +145,20 @@ def _check(sources: Sequence[Source], arguments: argparse.Namespace) -> None:
         )
 
 
+def _codec(sources: Sequence[Source], arguments: argparse.Namespace) -> Codec | None:
+    """Return what videos are encoded in, tried before anything is predicted; None: there are none.
+
+    Raises:
+        ConfigError: OpenCV has no such encoder here, or the option does not apply.
+    """
+    writes_videos = arguments.save is None or "video" in arguments.save
+    if writes_videos and any(source.is_video for source in sources):
+        return choose_codec(arguments.video_codec or "auto")
+    if arguments.video_codec is not None:
+        raise ConfigError("--video-codec: no video is written; leave it out")
+    return None
+
+
 def _mode(arguments: argparse.Namespace) -> Mode:
     if arguments.resume:
         return "resume"
@@ -158,6 +176,7 @@ def _settings(model: Model, arguments: argparse.Namespace) -> dict[str, Any]:
         "alpha": arguments.alpha,
         "classes": arguments.classes,
         "video_shows": arguments.video_shows,
+        "video_codec": arguments.video_codec,
     }
 
 
@@ -173,7 +192,7 @@ def _write_legend(model: Model, outputs: Outputs, sources: Sequence[Source]) -> 
 
 def _say_interrupted(tally: Tally, folder: Path) -> None:
     print(
-        f"interrupted: {tally.files} files are done and whole in {shown(folder)}; the same "
+        f"interrupted: {counted(tally.files, 'file')} done and whole in {shown(folder)}; the same "
         "command with --resume goes on from there",
         file=sys.stderr,
     )
@@ -206,7 +225,7 @@ def _report(
     failed.unlink(missing_ok=True)
     before = f", {tally.earlier} more were done before" if tally.earlier else ""
     if tally.frames or tally.earlier:
-        print(f"{tally.frames} frames in {seconds:.1f} s ({speed:.1f} frames/s){before}")
+        print(f"{counted(tally.frames, 'frame')} in {seconds:.1f} s ({speed:.1f} frames/s){before}")
         print(
             "share of pixels: "
             + ", ".join(
@@ -215,18 +234,24 @@ def _report(
         )
         for name in FOLDERS.values():
             if (folder / name).is_dir():
-                print(f"  {shown(folder / name)}")
+                print(f"  {shown(folder / name)}{_made(name, outputs)}")
     else:
         print("no frame could be predicted")
     if faults.found:
         table = format_faults(faults.found)
         write_text(failed, table + "\n")
-        print(f"{len(faults.found)} files failed (also in {failed}):\n{table}", file=sys.stderr)
+        many = counted(len(faults.found), "file")
+        print(f"{many} failed (also in {failed}):\n{table}", file=sys.stderr)
         print_next("mend or remove these files, then the same command with --resume")
     elif Path(arguments.run).is_dir():
         print_next(f"segibn report {arguments.run} --output report.html")
     else:
         print_next(f"look at the pictures in {shown(folder)}; {LEGEND} has the colours")
+
+
+def _made(name: str, outputs: Outputs) -> str:
+    """Say of videos how they are encoded, and where that is shown."""
+    return f" ({outputs.codec.title}; {outputs.codec.plays})" if name == FOLDERS["video"] else ""
 
 
 def _shares(pixels: np.ndarray, names: Sequence[str]) -> dict[str, float]:

@@ -6,7 +6,7 @@ In: a frame and its train ids. Out: files below one folder, each whole or absent
     colors/<name>.png         the palette's colours
     overlays/<name>.jpg       the colours laid over the frame
     side_by_side/<name>.jpg   frame and overlay
-    videos/<name>.mp4         overlays (or another of these pictures) of a video
+    videos/<name>.mp4         overlays (or another of these pictures) of a video; VP8 in .webm
 
 Legend: H x W pixels, K classes.
 """
@@ -20,6 +20,7 @@ import numpy as np
 
 from segibn.errors import ConfigError
 from segibn.files import write_image, write_label_png
+from segibn.media.codecs import CODECS, Codec
 from segibn.visualize import colorize, overlay
 
 FOLDERS = {
@@ -51,6 +52,7 @@ class Outputs:
         save: keys of ``FOLDERS``; None = labels and overlays of images, the video of a video.
         alpha: share of the class colour in an overlay, 0..1.
         video_shows: what a video is made of, see ``SHOWN_IN_VIDEOS``.
+        codec: of videos; one that every OpenCV writes, if not told.
     """
 
     folder: Path
@@ -59,6 +61,7 @@ class Outputs:
     save: tuple[str, ...] | None = None
     alpha: float = 0.5
     video_shows: str = "overlay"
+    codec: Codec = CODECS["mpeg4"]
 
     def kinds(self, is_video: bool) -> tuple[str, ...]:
         """What is saved of an image, or of a video; ``video`` is the latter's alone."""
@@ -102,7 +105,7 @@ class Outputs:
 
     def video_path(self, name: str) -> Path:
         """Where the video of a source goes."""
-        return _with(self.folder / FOLDERS["video"] / name, ".mp4")
+        return _with(self.folder / FOLDERS["video"] / name, self.codec.suffix)
 
     def files_of(self, name: str, is_video: bool) -> list[Path]:
         """What a finished source has left: its files, or of a video's single frames the folder.

@@ -1,11 +1,10 @@
 """Videos through OpenCV's FFmpeg: frames in order with what they need to be shown again.
 
-In: a path. Out: frames (H, W, 3) uint8 RGB, upright as players show them, and a writer that makes
-an .mp4 of pictures (MPEG-4 part 2, which every OpenCV can write).
+In: a path. Out: frames (H, W, 3) uint8 RGB as players show them, upright and of square pixels, and
+a writer that makes a video of pictures.
 """
 
 import math
-import os
 import shutil
 import threading
 from collections import deque
@@ -18,16 +17,26 @@ import cv2
 import numpy as np
 
 from segibn.errors import SegibnError
+from segibn.media.codecs import CODECS, Codec, open_writer, quiet
 from segibn.media.faults import MediaError, OutputError, shown
+from segibn.media.kinds import kind_of
+from segibn.text import counted
 
 PLAIN_FPS = 25.0
 """Where a file does not say how fast it is played."""
 
 _MOST_FPS = 1000.0  # more is a clock's rate that was taken for the frames'
+_LEAST_FPS = 0.1  # the slowest that VP8 takes
+_MOST_TICKS = 65535  # of an MPEG-4 clock in a second
 _SMALLEST_SIDE = 2  # pixels; the encoder halves the colours' sides
+_MOST_PIXELS = 1 << 27  # of a frame: 16384 x 8192
+_WIDEST_PIXEL = 10.0  # width over height, or the inverse; more is a damaged header
 _FULL_BYTES = 1 << 20  # less free space than this is a full disk
 _CHECK_EVERY = 16  # frames
 _READ_AHEAD = 4  # frames
+_WRITTEN_BEHIND = 4  # frames
+_LOOKED_AT = 32  # frames, for whether they come at one rate
+_AGAIN = "copy or download it again"
 
 
 class VideoReader:
@@ -52,10 +61,9 @@ class VideoReader:
         if not self.path.is_file():
             raise MediaError(self.path, "no such file", "check the name")
         if not self.path.stat().st_size:
-            raise MediaError(self.path, "the file is empty", "copy or download it again")
-        _quiet()
-        # An absolute path is never taken for an address such as tcp:... or a device.
-        self._capture = cv2.VideoCapture(str(self.path.absolute()), cv2.CAP_FFMPEG)
+            raise MediaError(self.path, "the file is empty", _AGAIN)
+        quiet()
+        self._capture = self._open()
         if not self._capture.isOpened():
             self._capture.release()
             raise MediaError(
@@ -63,11 +71,69 @@ class VideoReader:
                 "not a readable video, or cut short (an .mp4 has its index at the end)",
                 "copy it again; if players show it, convert it: ffmpeg -i VIDEO converted.mp4",
             )
+        self._require_sane_size()
         self._lock, self._is_open = threading.Lock(), True
+        self._stretch = self._pixel_stretch()
         fps = self._capture.get(cv2.CAP_PROP_FPS)
         self.fps = fps if math.isfinite(fps) and 0 < fps <= _MOST_FPS else PLAIN_FPS
         count = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
         self.expected = int(count) if math.isfinite(count) and 0 < count < 1 << 31 else 0
+        self._measure()
+
+    def _open(self) -> cv2.VideoCapture:
+        # An absolute path is never taken for an address such as tcp:... or a device.
+        return cv2.VideoCapture(str(self.path.absolute()), cv2.CAP_FFMPEG)
+
+    def _require_sane_size(self) -> None:
+        """Refuse before OpenCV makes room for a frame."""
+        width, height = (
+            self._capture.get(side) for side in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)
+        )
+        if width * height > _MOST_PIXELS:
+            self._capture.release()
+            raise MediaError(
+                self.path,
+                f"its header says {height:.0f}x{width:.0f} (H x W), more than {_MOST_PIXELS:,} "
+                "pixels a frame",
+                "make it smaller, or copy it again if that is not its size",
+            )
+
+    def _pixel_stretch(self) -> tuple[float, float]:
+        """By what rows and columns grow for square pixels; never shrunk, so nothing is lost."""
+        parts = (self._capture.get(p) for p in (cv2.CAP_PROP_SAR_NUM, cv2.CAP_PROP_SAR_DEN))
+        over, under = (part if math.isfinite(part) and part > 0 else 1.0 for part in parts)
+        wide = over / under
+        if not 1 / _WIDEST_PIXEL <= wide <= _WIDEST_PIXEL:
+            return 1.0, 1.0
+        rows, columns = max(1.0, 1 / wide), max(1.0, wide)
+        lies = self._capture.get(cv2.CAP_PROP_ORIENTATION_META) % 180 == 90
+        return (columns, rows) if lies else (rows, columns)
+
+    def _measure(self) -> None:
+        """Where frames come at a varying rate, take their average, for which all are looked at.
+
+        A container that does not count its frames has them estimated from its length and a rate
+        that is wrong then, so that they are counted.
+        """
+        other, times = self._open(), list[float]()
+        while other.grab():
+            times.append(other.get(cv2.CAP_PROP_POS_MSEC))
+            if len(times) == _LOOKED_AT and self._is_steady(times):
+                break
+        other.release()
+        seconds = (times[-1] - times[0]) / 1000 if times else 0.0
+        if seconds <= 0 or self._is_steady(times):
+            return
+        announced = self.expected / self.fps  # seconds
+        self.fps = min(_MOST_FPS, (len(times) - 1) / seconds)
+        kind = kind_of(self.path)
+        if kind is None or not kind.counts_frames:
+            self.expected = max(len(times), round(announced * self.fps))
+
+    def _is_steady(self, times: list[float]) -> bool:
+        """Whether frames at these times in ms come at the rate of the file, but for rounding."""
+        steps = np.diff(times)
+        return bool(np.all(np.abs(steps - 1000 / self.fps) <= max(2.0, 200 / self.fps)))
 
     def __enter__(self) -> "VideoReader":
         return self
@@ -102,7 +168,13 @@ class VideoReader:
     def _read(self) -> np.ndarray | None:
         with self._lock:
             is_there, frame = self._capture.read() if self._is_open else (False, None)
-        return cv2.cvtColor(frame, cv2.COLOR_BGR2RGB, dst=frame) if is_there else None
+        if not is_there or frame is None:
+            return None
+        frame = cv2.cvtColor(frame, cv2.COLOR_BGR2RGB, dst=frame)
+        if max(self._stretch) == 1:
+            return frame
+        height, width = (round(n * by) for n, by in zip(frame.shape, self._stretch, strict=False))
+        return cv2.resize(frame, (width, height), interpolation=cv2.INTER_LINEAR)
 
     def fault_after(self, frames: int) -> MediaError | None:
         """Say what is wrong if only so many frames could be read.
@@ -111,52 +183,59 @@ class VideoReader:
         count announce what their length suggests.
         """
         if frames == 0:
-            return MediaError(
-                self.path, "none of its frames can be decoded", "copy or download it again"
-            )
+            return MediaError(self.path, "none of its frames can be decoded", _AGAIN)
         if self.expected - frames <= max(2, self.expected / 50):
             return None
         return MediaError(
             self.path,
-            f"damaged or cut short: {frames} of about {self.expected} frames could be read",
+            f"damaged or cut short: {frames} of about {counted(self.expected, 'frame')} could be read",
             "those are predicted; copy or download it again for the rest",
         )
 
 
 class VideoWriter:
-    """Writes pictures of one size to an .mp4, in the order in which they come; a context manager.
+    """Writes pictures of one size in the order in which they come, in a thread; a context manager.
 
-    The encoder takes even sides of at least 2 pixels only: others get their last row or column
-    repeated once.
+    Encoders take even sides of at least 2 pixels only: others get their last row or column
+    repeated once. The rate is rounded to what they take.
 
     Args:
         path: the file, new; whoever calls renames it when it is whole.
         fps: frames a second.
         size: (H, W) of the pictures.
+        codec: one that works here, with the suffix of the path.
+        source: what the pictures were made of, for errors.
 
     Raises:
-        OutputError: there is no encoder for these.
+        MediaError: the codec does not take this size.
+        OutputError: the folder cannot be written to.
     """
 
-    def __init__(self, path: Path, fps: float, size: tuple[int, int]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        fps: float,
+        size: tuple[int, int],
+        codec: Codec = CODECS["mpeg4"],
+        source: Path | None = None,
+    ) -> None:
         self._path, self._size, self._count = path, size, 0
         self._padding = tuple(max(_SMALLEST_SIDE, side + side % 2) - side for side in size)
         height, width = (side + more for side, more in zip(size, self._padding, strict=True))
-        _quiet()
-        self._writer = cv2.VideoWriter(
-            str(path.absolute()),
-            cv2.CAP_FFMPEG,
-            cv2.VideoWriter_fourcc(*"mp4v"),
-            fps,
-            (width, height),
+        rate = encoded_rate(fps)
+        self._refused = MediaError(
+            source or path,
+            f"no {codec.title} video of {height}x{width} (H x W) at {rate:g} frames/s can be "
+            "written here",
+            "take another --video-codec, or --save labels,overlay for each frame instead",
         )
+        self._require_disk()
+        self._writer = open_writer(path, codec, rate, (height, width))
         if not self._writer.isOpened():
             self._writer.release()
-            raise OutputError(
-                f"{shown(path.parent)}: OpenCV cannot write a video (mp4v) of {height}x{width} at "
-                f"{fps:g} frames/s here; is the folder writable and each side at most 8192? Use "
-                "--save labels,overlay to write each frame instead"
-            )
+            raise self._refused
+        self._thread = ThreadPoolExecutor(max_workers=1)
+        self._waiting: deque[Future[None]] = deque()
 
     def __enter__(self) -> "VideoWriter":
         return self
@@ -167,8 +246,10 @@ class VideoWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._thread.shutdown(wait=True, cancel_futures=error is not None)
         self._writer.release()
         if error is None:
+            self._finish(0)
             self._require_whole()
 
     def write(self, picture: np.ndarray) -> None:
@@ -179,13 +260,32 @@ class VideoWriter:
         """
         if self._count % _CHECK_EVERY == 0:
             self._require_space()
+        self._count += 1
+        self._waiting.append(self._thread.submit(self._encode, picture))
+        self._finish(_WRITTEN_BEHIND)
+
+    def _encode(self, picture: np.ndarray) -> None:
         if picture.shape[:2] != self._size:
             picture = cv2.resize(picture, self._size[::-1], interpolation=cv2.INTER_AREA)
         below, right = self._padding
         if below or right:
             picture = cv2.copyMakeBorder(picture, 0, below, 0, right, cv2.BORDER_REPLICATE)
         self._writer.write(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
-        self._count += 1
+
+    def _finish(self, but: int) -> None:
+        while len(self._waiting) > but:
+            self._waiting.popleft().result()
+
+    def _require_disk(self) -> None:
+        """Grow the file, which tells a system that refuses from an encoder that does."""
+        try:
+            with self._path.open("ab") as file:
+                file.write(bytes(_FULL_BYTES >> 4))
+        except OSError as error:
+            raise OutputError(
+                f"{shown(self._path.parent)}: a video cannot be written ({error.strerror}); "
+                "is the disk full? It is not kept"
+            ) from error
 
     def _require_space(self) -> None:
         if shutil.disk_usage(self._path.parent).free < _FULL_BYTES:
@@ -198,19 +298,17 @@ class VideoWriter:
                 count = written.expected
         except SegibnError:
             count = 0
-        if count != self._count:
-            raise OutputError(
-                f"{shown(self._path.parent)}: a video of {self._count} frames holds {count} after "
-                "writing; is the disk full? It is not kept"
-            )
+        if abs(count - self._count) > 1 + self._count // 100:  # a container may say how long only
+            self._require_space()
+            self._require_disk()
+            raise self._refused
 
 
-def _quiet() -> None:
-    """Keep FFmpeg's and OpenCV's own lines off the terminal: what matters, an error here says.
+def encoded_rate(fps: float) -> float:
+    """Return the nearest frame rate that every encoder here takes.
 
-    FFmpeg reads the variable when OpenCV first uses it.
+    Its decimals, as OpenCV hands them on, must fit the clock of MPEG-4 part 2.
     """
-    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
-    logging = getattr(getattr(cv2, "utils", None), "logging", None)
-    if logging is not None:
-        logging.setLogLevel(logging.LOG_LEVEL_SILENT)
+    rate = min(max(fps, _LEAST_FPS), _MOST_FPS) if math.isfinite(fps) and fps > 0 else PLAIN_FPS
+    digits = next(n for n in (3, 2, 1, 0) if round(rate, n) * 10**n <= _MOST_TICKS)
+    return round(rate, digits)

@@ -180,7 +180,7 @@ def test_ctrl_c_leaves_whole_files_and_says_how_many(call, repository, tmp_path)
     assert running.returncode == 130
     done = list((out / "labels").glob("[!.]*.png"))
     assert 5 <= len(done) < 150
-    assert f"interrupted: {len(done)} files are done" in said
+    assert f"interrupted: {len(done)} files done" in said
     assert "Traceback" not in said
     for path in done:
         assert read_label_map(path).shape == (600, 800)

@@ -35,7 +35,7 @@ def work_on(folder, output, mode="new", predict=brightness, batch=1, strict=Fals
     many = brightness_of_many if predict is brightness else lambda frames: [*map(predict, frames)]
     with Journal(output, {"alpha": outputs.alpha}, mode) as journal:
         work = Work(predict, many, batch, outputs, journal, Faults(strict))
-        work.run(find_sources([folder], places_of(output)))
+        work.run(find_sources([folder], places_of(output)).sources)
     return work
 
 
@@ -142,7 +142,7 @@ def test_what_is_interrupted_goes_on_where_it_stopped(frames, tmp_path):
 def test_a_second_run_neither_replaces_nor_mixes_unless_told(frames, tmp_path):
     output = tmp_path / "out"
     work_on(frames, output)
-    with pytest.raises(ConfigError, match=r"10 files are done.*--resume.*--overwrite"):
+    with pytest.raises(ConfigError, match=r"10 files done.*--resume.*--overwrite"):
         work_on(frames, output)
     with pytest.raises(ConfigError, match=r"alpha: 0\.5, now 0\.9"):
         work_on(frames, output, "resume", alpha=0.9)

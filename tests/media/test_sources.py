@@ -18,7 +18,7 @@ def _touch(path):
 
 
 def _names(*inputs, **options):
-    return [source.name for source in find_sources(inputs, **options)]
+    return [source.name for source in find_sources(inputs, **options).sources]
 
 
 def test_a_folder_keeps_its_subfolders(tree):
