@@ -143,8 +143,7 @@ def _is_bmp(start: bytes) -> bool:
 def _is_transport_stream(start: bytes) -> bool:
     """Packets of 188 bytes, each after 0x47, with a time of 4 bytes before it in .m2ts."""
     return any(
-        len(start) > first + step
-        and all(byte == 0x47 for byte in start[first :: first + 188][:5])
+        len(start) > first + 2 * step and set(start[first::step]) == {0x47}
         for first, step in ((0, 188), (4, 192))
     )
 

@@ -20,6 +20,7 @@ from segibn.text import counted
 
 _NEITHER = Kind("unread", "neither a picture nor a video")
 
+
 @dataclass(frozen=True)
 class Source:
     """One file to predict.

@@ -4,8 +4,10 @@ In: a path. Out: frames (H, W, 3) uint8 RGB as players show them, upright and of
 a writer that makes a video of pictures.
 """
 
+import contextlib
 import math
 import shutil
+import tempfile
 import threading
 from collections import deque
 from collections.abc import Generator
@@ -19,8 +21,7 @@ import numpy as np
 from segibn.errors import SegibnError
 from segibn.media.codecs import CODECS, Codec, open_writer, quiet
 from segibn.media.faults import MediaError, OutputError, shown
-from segibn.media.kinds import kind_of
-from segibn.text import counted
+from segibn.media.kinds import IMAGE_SUFFIXES, kind_of
 
 PLAIN_FPS = 25.0
 """Where a file does not say how fast it is played."""
@@ -82,12 +83,19 @@ class VideoReader:
 
     def _open(self) -> cv2.VideoCapture:
         # An absolute path is never taken for an address such as tcp:... or a device.
-        return cv2.VideoCapture(str(self.path.absolute()), cv2.CAP_FFMPEG)
+        path = self.path.absolute()
+        with tempfile.TemporaryDirectory() as folder, contextlib.suppress(OSError):
+            if path.suffix.lower() in IMAGE_SUFFIXES:  # FFmpeg would believe it
+                link = Path(folder, "video")
+                link.symlink_to(path)
+                return cv2.VideoCapture(str(link), cv2.CAP_FFMPEG)
+        return cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
 
     def _require_sane_size(self) -> None:
         """Refuse before OpenCV makes room for a frame."""
         width, height = (
-            self._capture.get(side) for side in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)
+            self._capture.get(side)
+            for side in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)
         )
         if width * height > _MOST_PIXELS:
             self._capture.release()
@@ -188,7 +196,7 @@ class VideoReader:
             return None
         return MediaError(
             self.path,
-            f"damaged or cut short: {frames} of about {counted(self.expected, 'frame')} could be read",
+            f"damaged or cut short: {frames} of about {self.expected} frames could be read",
             "those are predicted; copy or download it again for the rest",
         )
 

@@ -202,6 +202,20 @@ def test_a_video_gives_a_video_and_the_label_map_of_every_frame(make_image, tmp_
     assert work_on(path, output, "resume", save=("labels", "video")).tally.earlier == 10
 
 
+def test_a_video_that_no_encoder_takes_fails_alone(tmp_path):
+    for name, width in (("1_wide.avi", 4100), ("2_plain.avi", 48)):
+        writer = cv2.VideoWriter(
+            str(tmp_path / name), cv2.VideoWriter_fourcc(*"MJPG"), 25, (width, 32)
+        )
+        for grey in (0, 100, 200):
+            writer.write(np.full((32, width, 3), grey, np.uint8))
+        writer.release()
+    work = work_on(tmp_path, tmp_path / "out", video_shows="side-by-side")
+    assert [fault.path.name for fault in work.faults.found] == ["1_wide.avi"]
+    assert "32x8208" in work.faults.found[0].reason
+    assert [path.name for path in (tmp_path / "out" / "videos").iterdir()] == ["2_plain.mp4"]
+
+
 def test_an_interrupted_video_leaves_none(make_image, tmp_path):
     path, seen = tmp_path / "drive.avi", []
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 25, (48, 32))
