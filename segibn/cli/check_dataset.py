@@ -69,15 +69,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     from rich.console import Console
 
+    from segibn.cli.progress import FrameProgress
     from segibn.data.loader import usable_cores
-    from segibn.data.report import check_with_progress, print_report
+    from segibn.data.report import check_dataset, print_report
     from segibn.files import write_json
 
     jobs = arguments.jobs or usable_cores()
     console = Console()
     reports = []
     for dataset in _datasets(arguments, root):
-        report = check_with_progress(dataset, root, jobs=jobs, console=console)
+        with FrameProgress(f"{dataset.name}:{dataset.split}", 0) as progress:
+            report = check_dataset(dataset, root, jobs=jobs, progress=progress)
         print_report(report, console)
         reports.append(report)
     if arguments.json is not None:

@@ -43,9 +43,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the verb: print the table, or the JSON with ``--json``; returns 0."""
     arguments = build_parser().parse_args(argv)
 
+    from segibn.cli.progress import Phases
     from segibn.evaluation.scores import Scores
 
-    scores = _SCORERS[arguments.task](arguments)
+    with Phases() as phases:
+        arguments.progress = phases.add("score")
+        scores = _SCORERS[arguments.task](arguments)
     if arguments.json:
         print(json.dumps(scores.to_dict(), indent=1))
     else:
@@ -64,7 +67,7 @@ def _semseg(arguments: argparse.Namespace) -> "Scores":
         policy=arguments.policy,
         evaluation_set=arguments.set_name,
         boundary=arguments.boundary,
-        progress=_show_progress,
+        progress=arguments.progress,
     )
     return complete(scores, arguments)
 
@@ -78,7 +81,7 @@ def _cityscapes(arguments: argparse.Namespace) -> "CityscapesScores":
         instances=not arguments.no_instances,
         per_image=arguments.per_image,
         evaluation_set=arguments.set_name,
-        progress=_show_progress,
+        progress=arguments.progress,
     )
     if arguments.output:
         scores.write_official(arguments.output)
@@ -93,7 +96,7 @@ def _toolkit(arguments: argparse.Namespace) -> "ToolkitScores":
         arguments.pred,
         arguments.toolkit_task,
         evaluation_set=arguments.set_name,
-        progress=_show_progress,
+        progress=arguments.progress,
     )
 
 
@@ -106,7 +109,7 @@ def _drivable(arguments: argparse.Namespace) -> "DrivableScores":
         target_encoding=arguments.target_encoding,
         pred_encoding=arguments.pred_encoding,
         evaluation_set=arguments.set_name,
-        progress=_show_progress,
+        progress=arguments.progress,
     )
     if scores.doubt:
         print(f"warning: {scores.doubt}", file=sys.stderr)
@@ -195,10 +198,3 @@ def _add_folders(parser: argparse.ArgumentParser) -> None:
         "--set-name", default="", metavar="NAME", help="for the signature (target folder's name)"
     )
     parser.add_argument("--json", action="store_true", help="print JSON at full precision")
-
-
-def _show_progress(done: int, total: int) -> None:
-    """Count files on a terminal; a log or pipe stays clean."""
-    if sys.stderr.isatty():
-        end = "\n" if done == total else ""
-        print(f"\r{done}/{total} label maps", end=end, file=sys.stderr, flush=True)

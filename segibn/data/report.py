@@ -4,16 +4,10 @@ In: a data set's config. Out: a `SplitReport`, and text for a person. Like `buil
 sees config objects: it checks exactly what training would read.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeRemainingColumn,
-)
 from rich.table import Table
 
 from segibn.config.schema import DatasetConfig
@@ -61,30 +55,19 @@ def splits_present(name: str, root: Path, encoding: str = "auto") -> list[str]:
     return present
 
 
-def check_with_progress(
-    dataset: DatasetConfig, root: Path, *, jobs: int, console: Console
+def check_dataset(
+    dataset: DatasetConfig, root: Path, *, jobs: int, progress: Callable[[int, int], None]
 ) -> SplitReport:
-    """Check one split of a data set, with a progress bar on ``console``.
+    """Check one split of a data set; ``progress`` is called with frames done and frames in all.
 
     Raises:
         DatasetError: the split's folders are not there.
     """
     pairing = find_dataset(dataset, root)
     label_set, encoding, problem = _label_set(dataset, pairing)
-    title = f"{dataset.name}:{dataset.split}"
-    columns = (
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    )  # fmt: skip
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task(title, total=len(pairing.samples))
-        report = check_split(
-            dataset.name,
-            dataset.split,
-            pairing,
-            label_set,
-            jobs=jobs,
-            progress=lambda done, _: bar.update(task, completed=done),
-        )
+    report = check_split(
+        dataset.name, dataset.split, pairing, label_set, jobs=jobs, progress=progress
+    )
     report.encoding = encoding
     if problem:
         report.problems.append(problem)
