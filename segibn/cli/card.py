@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from segibn.cli.parser import print_next, verb_parser
+from segibn.text import counted
 
 EXAMPLE = """\
 examples:
@@ -67,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     text = fill(fields | given)
     write_text(arguments.output, text)
     unstated = [name for name in field_names() if not (fields | given).get(name)]
-    count = f"{len(scores)} score{'' if len(scores) == 1 else 's'}"
+    count = counted(len(scores), "score")
     print(f"{arguments.output}: {count}; not stated: {', '.join(unstated) or 'nothing'}")
     source = folder or run.checkpoint
     if not scores:

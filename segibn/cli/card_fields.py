@@ -8,6 +8,7 @@ import numpy as np
 from segibn.config.schema import DataConfig, DatasetConfig, RunConfig
 from segibn.models.segmenter import PIXEL_MEAN, PIXEL_STD
 from segibn.models.sources import PUBLISHED
+from segibn.text import counted
 
 
 def network_fields(
@@ -52,7 +53,7 @@ def training_fields(config: RunConfig) -> dict[str, str]:
         "frames": _frames(config.data),
         "optimiser": f"{optim.name}, learning rate {optim.lr:g}{momentum}, weight decay "
         f"{optim.weight_decay:g}, {optim.schedule} schedule{warm}",
-        "length": f"{optim.iterations} iterations of {optim.global_batch_size} samples",
+        "length": f"{optim.iterations} iterations of {counted(optim.global_batch_size, 'sample')}",
         "loss": _loss(config),
         "seed": str(config.seed),
         "data_terms": data_terms(config),

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from segibn.errors import DatasetError
 from segibn.files import list_files
+from segibn.text import counted
 
 logger = logging.getLogger(__name__)
 
@@ -222,7 +223,7 @@ def partial_note(pairing: Pairing) -> str:
     found, official = len(pairing.samples), pairing.official_count
     if official is None or found == official:
         return ""
-    return f"{found:,} frames here, the official split has {official:,}"
+    return f"{counted(found, 'frame')} here, the official split has {official:,}"
 
 
 def names_in(
@@ -278,7 +279,10 @@ def _require_unique(samples: Iterable[SamplePaths], split: str) -> None:
 
 def _orphan_message(pairing: Pairing, source: Source, split: str) -> str:
     """Name both paths of the first missing partners and how many there are."""
-    lines = [f"{source.title}: {len(pairing.orphans)} file(s) of split '{split}' have no partner:"]
+    lines = [
+        f"{source.title}: {counted(len(pairing.orphans), 'file')} of split '{split}' "
+        "without a partner:"
+    ]
     for orphan in pairing.images_without_target[:SHOWN]:
         lines.append(f"  image {orphan.path} has no label map {orphan.partner}")
     for orphan in pairing.targets_without_image[:SHOWN]:

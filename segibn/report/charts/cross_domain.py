@@ -28,6 +28,7 @@ from segibn.evaluation.deviations import protocol_lines
 from segibn.evaluation.published import PublishedRow
 from segibn.evaluation.signatures import signature_lines
 from segibn.report.charts.markup import DASH, Markup, el, join, signed
+from segibn.text import counted
 
 _SPANS = re.compile(r"\*\*(?P<strong>.+?)\*\*|`(?P<code>[^`]+)`")
 
@@ -166,7 +167,7 @@ def _published(
     intro = join((el("b", PUBLISHED_INTRO), " ", note))
     return el(
         "details",
-        el("summary", f"Published by others: {len(found)} rows, mIoU in %"),
+        el("summary", f"Published by others: {counted(len(found), 'row')}, mIoU in %"),
         el("p", intro, class_="chart-note"),
         _scrolling(table, "Published numbers"),
         _notes(published_protocols(found, ours)),
