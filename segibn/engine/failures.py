@@ -69,8 +69,9 @@ def explained_failures(config: RunConfig, micro_batch: int) -> Iterator[None]:
             raise
         raise ConfigError(
             f"batches of {counted(micro_batch, 'crop')} give a batch norm a single value, so "
-            "that it cannot be trained (the image branch of DeepLab's heads sees one value a crop); "
-            "raise optim.global_batch_size or engine.max_micro_batch to two a process, or data.crop_size"
+            "that it cannot be trained (the image branch of DeepLab's heads sees one value a "
+            "crop); raise optim.global_batch_size or engine.max_micro_batch to two a process, or "
+            "data.crop_size"
         ) from error
 
 
