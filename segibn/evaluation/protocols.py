@@ -215,7 +215,7 @@ PROTOCOLS: dict[str, Protocol] = {
         ),
         inference_sure="ours",
         note="Our frames are painted: the table illustrates the effect and is no measurement of "
-        "it. The published numbers are of real data sets and much larger networks.",
+        "it.",
     ),
 }
 # fmt: on

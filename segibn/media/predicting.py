@@ -23,7 +23,8 @@ from segibn.media.journal import Journal
 from segibn.media.outputs import Outputs
 from segibn.media.sources import Source
 from segibn.media.stills import read_upright
-from segibn.media.video import VideoReader, VideoWriter
+from segibn.media.video import VideoReader
+from segibn.media.video_writer import VideoWriter
 
 Still = tuple[Source, np.ndarray]
 """A source and its image (H, W, 3) uint8 RGB."""
@@ -218,13 +219,8 @@ class Work:
                         path = stack.enter_context(
                             atomic_path(self.outputs.video_path(source.name))
                         )
-                        writer = VideoWriter(
-                            path,
-                            video.fps,
-                            picture.shape[:2],
-                            self.outputs.codec,
-                            source.path,
-                        )
+                        codec, size = self.outputs.codec, picture.shape[:2]
+                        writer = VideoWriter(path, video.fps, size, codec, source.path)
                         sink.append(stack.enter_context(writer))
                     sink[0].write(picture)
                 total[:] += pixels

@@ -11,7 +11,8 @@ import pytest
 from segibn.errors import ConfigError
 from segibn.media.codecs import CODECS, choose_codec, works
 from segibn.media.faults import MediaError, OutputError
-from segibn.media.video import VideoReader, VideoWriter
+from segibn.media.video import VideoReader
+from segibn.media.video_writer import VideoWriter
 
 
 def write_plainly(path, frames, fps, fourcc="FFV1"):

@@ -101,7 +101,8 @@ def _note(profile: Mapping[str, Any]) -> str:
         f"Mean of {counted(profile['steps'], 'update')} on {profile['device']}, "
         f"{profile['precision']}, {processes}, the profiler's own time included. The loader "
         f"by itself: {profile['loader_samples_per_s']:.1f} samples/s with "
-        f"{profile['loader_workers']} worker processes. Memory: {profile['memory_bytes'] / 2**20:,.0f} MiB at the highest point."
+        f"{profile['loader_workers']} worker processes. "
+        f"Memory: {profile['memory_bytes'] / 2**20:,.0f} MiB at the highest point."
     )
 
 
