@@ -119,7 +119,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         names = ", ".join(printable(path.name) for path in found.others[:_NAMED])
         names += ", ..." if len(found.others) > _NAMED else ""
         many = counted(len(found.others), "file")
-        print(f"passed over {many} that are neither pictures nor videos: {names}", file=sys.stderr)
+        print(f"passed over {many}, neither picture nor video: {names}", file=sys.stderr)
     return predict_all(found.sources, arguments)
 
 

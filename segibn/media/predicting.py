@@ -31,7 +31,7 @@ Still = tuple[Source, np.ndarray]
 
 _HELD_SIZES = 4  # full batches' worth of frames that wait for others of their size
 _OUT_OF_MEMORY = "the memory does not suffice for a frame of this size"
-_CONVERT = "convert it to JPEG or PNG, or leave it out"
+_CONVERT = "convert it to JPEG, PNG or a video, or leave it out"
 _SMALLER = "show it smaller (--input-height), or in parts (--window)"
 
 

@@ -29,6 +29,7 @@ MOST_FPS = 1000.0
 _MOST_PIXELS = 1 << 27  # of a frame: 16384 x 8192
 _WIDEST_PIXEL = 10.0  # width over height, or the inverse; more is a damaged header
 _READ_AHEAD = 4  # frames
+_HOLES = 0.15  # of a video; what lacks less may be damaged, and its rate is the file's
 _LOOKED_AT = 32  # frames, for whether they come at one rate
 _AGAIN = "copy or download it again"
 
@@ -123,10 +124,10 @@ class VideoReader:
                 break
         other.release()
         seconds = (times[-1] - times[0]) / 1000 if times else 0.0
-        if seconds <= 0 or self._is_steady(times):
+        average = min(MOST_FPS, (len(times) - 1) / seconds) if seconds > 0 else self.fps
+        if self._is_steady(times) or abs(average / self.fps - 1) < _HOLES:
             return
-        announced = self.expected / self.fps  # seconds
-        self.fps = min(MOST_FPS, (len(times) - 1) / seconds)
+        announced, self.fps = self.expected / self.fps, average  # seconds
         kind = kind_of(self.path)
         if kind is None or not kind.counts_frames:
             self.expected = max(len(times), round(announced * self.fps))
@@ -189,6 +190,7 @@ class VideoReader:
             return None
         return MediaError(
             self.path,
-            f"damaged or cut short: {frames} of about {self.expected} frames could be read",
+            f"cut short or damaged (or of a varying rate): {frames} of about {self.expected} "
+            "frames could be read",
             "those are predicted; copy or download it again for the rest",
         )
