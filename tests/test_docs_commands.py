@@ -28,6 +28,7 @@ OTHER_PROGRAMS = {
         "export",
         "git",
         "cd",
+        "mkdir",
         "python -m venv",
         "python -m pytest",
         ". ",

@@ -15,6 +15,7 @@ from segibn.cli import export, predict
 from segibn.cli.conversion import to_safetensors
 from segibn.errors import CheckpointError, ConfigError, DatasetError, ImageFileError
 from segibn.files import read_image, read_json, read_label_map, write_image
+from segibn.media.codecs import choose_codec
 from segibn.models.weights import load_segmenter
 from segibn.predict import Predictor
 
@@ -90,6 +91,7 @@ def test_mistakes_are_told_before_anything_is_computed(call, datasets, tmp_path)
         ([], ConfigError, "say what to predict"),
         ([tmp_path / "typo"], DatasetError, "no such file or folder"),
         ([frames, "--save", "video"], ConfigError, "no video among"),
+        ([frames, "--video-codec", "vp8"], ConfigError, "no video is written"),
         ([frames, "--classes", "road,lorry"], ConfigError, "no 'lorry'; there are"),
         ([frames, "--save", "color", "--no-overlays"], ConfigError, "not both"),
     ):
@@ -101,7 +103,7 @@ def test_mistakes_are_told_before_anything_is_computed(call, datasets, tmp_path)
             call(frames, *words)
 
 
-def test_an_image_and_a_video_together(call, tmp_path):
+def test_an_image_and_a_video_together(call, tmp_path, capsys):
     write_image(tmp_path / "still.jpg", np.full((32, 48, 3), 90, np.uint8))
     writer = cv2.VideoWriter(
         str(tmp_path / "drive.avi"), cv2.VideoWriter_fourcc(*"MJPG"), 5, (48, 32)
@@ -116,6 +118,11 @@ def test_an_image_and_a_video_together(call, tmp_path):
     video = cv2.VideoCapture(str(out / "videos" / "drive.mp4"))
     assert (video.get(cv2.CAP_PROP_FRAME_COUNT), video.get(cv2.CAP_PROP_FPS)) == (5, 5)
     assert video.read()[1].shape == (32, 104, 3)
+    assert f"videos ({choose_codec().title}; plays in browsers)" in capsys.readouterr().out
+    (tmp_path / "notes.txt").touch()
+    assert call(tmp_path / "*.*", "--video-codec", "vp8", output=tmp_path / "two") == 0
+    assert "passed over 1 file, neither picture nor video: notes.txt" in capsys.readouterr().err
+    assert (tmp_path / "two" / "videos" / "drive.webm").read_bytes()[:4] == b"\x1aE\xdf\xa3"
 
 
 def maps_in(folder):
