@@ -33,7 +33,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--dataset", choices=known, help="default: the data.val of the run")
     parser.add_argument("--split", default="val", help="split of --dataset (default: val)")
     parser.add_argument(
-        "--label-map", choices=("robustnet", "rein"), help="mapillary: which map to the 19 classes"
+        "--label-map",
+        choices=("robustnet", "rein"),
+        help="mapillary, gta5: which map to the 19 classes",
     )
     parser.add_argument("--names-file", metavar="FILE", help="only the samples it lists")
     add_datasets_argument(parser)
@@ -92,11 +94,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _dataset(arguments: argparse.Namespace, own: "DatasetConfig | None") -> "DatasetConfig":
     """The set that was asked for; without --dataset the run's own held-out one."""
-    from segibn.config.schema import DatasetConfig
+    from segibn.config.schema import LABEL_MAPS, DatasetConfig
 
     if arguments.dataset is not None:
-        if arguments.label_map and arguments.dataset != "mapillary":
-            raise ConfigError(f"--label-map belongs to mapillary, not to {arguments.dataset}")
+        if arguments.label_map and arguments.label_map not in LABEL_MAPS.get(arguments.dataset, ()):
+            raise ConfigError(
+                f"--label-map {arguments.label_map} is not of {arguments.dataset}; there are "
+                + ", ".join(f"{name}/{m}" for name, maps in LABEL_MAPS.items() for m in maps)
+            )
         return DatasetConfig(
             name=arguments.dataset,
             split=arguments.split,

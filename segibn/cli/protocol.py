@@ -93,7 +93,7 @@ def protocol_framing(name: str | None, dataset: "DatasetConfig") -> "Framing | N
     test = set_of_protocol(name, dataset)
     if test is None or (test.height is None and test.scale is None and test.crop is None):
         return None
-    return Framing(test.height, test.scale, test.crop)
+    return Framing(test.height, test.scale, test.crop, test.as_robustnet)
 
 
 def deviations(

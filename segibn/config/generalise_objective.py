@@ -42,7 +42,8 @@ class TextureConfig(Frozen):
     """
 
     weight: PositiveFloat = 1.0
-    """Factor in the loss."""
+    """Factor in the loss. The term is a mean over images, the official one a norm of the whole
+    batch: the square root of the batch's size, 2.0 at a batch of 4, is the official strength."""
     layer_weights: tuple[_Weight, _Weight, _Weight, _Weight] = (5e-3, 5e-4, 5e-5, 5e-6)
     """Factors of layer1..layer4, as in the official script; 0 = not compared."""
     fade_out: bool = True
@@ -97,9 +98,17 @@ class WhiteningConfig(Frozen):
     statistics_after: Annotated[int, Field(ge=0)] = 4644
     """isw: iteration from which on the moves are measured; before, the term is 0. 4644 = six
     passes over GTA5 in batches of 16, as in the authors' script."""
-    statistics_iterations: PositiveInt = 313
-    """isw: over how many iterations, each with its whole batch; then the term sets in. 313 batches
-    of 16 = the authors' 10 times 500 frames."""
+    statistics_iterations: PositiveInt = 310
+    """isw: over how many iterations, each with its whole batch; then the term sets in. 310 batches
+    of 16 = 10 times 496 frames; the authors take 10 times 500."""
+    statistics_passes: PositiveInt = 10
+    """isw: into how many parts of the same length these are divided. Each finds the covariances
+    that move; those that all have found are whitened, as in the authors' code."""
+
+    @property
+    def pass_iterations(self) -> int:
+        """Iterations of one pass."""
+        return self.statistics_iterations // self.statistics_passes
 
     @model_validator(mode="after")
     def _check(self) -> "WhiteningConfig":
@@ -107,6 +116,11 @@ class WhiteningConfig(Frozen):
             raise ValueError(
                 f"insensitive_clusters {self.insensitive_clusters} of {self.clusters} clusters "
                 "leave none to whiten; keep it below clusters"
+            )
+        if self.statistics_iterations % self.statistics_passes:
+            raise ValueError(
+                f"statistics_iterations {self.statistics_iterations} cannot be divided into "
+                f"{self.statistics_passes} statistics_passes; make it a multiple"
             )
         if self.kind != "irw" and self.margin != type(self).model_fields["margin"].default:
             raise ValueError(f"margin belongs to kind: irw; leave it out for {self.kind}")

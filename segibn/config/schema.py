@@ -85,6 +85,10 @@ class FolderConfig(_Frozen):
     """The label table: every value that may occur in the label files."""
 
 
+LABEL_MAPS = {"mapillary": ("robustnet", "rein"), "gta5": ("robustnet",)}
+"""Data set -> its maps to the 19 classes that have a name."""
+
+
 class DatasetConfig(_Frozen):
     """One split of one data set."""
 
@@ -103,7 +107,9 @@ class DatasetConfig(_Frozen):
     """BDD100K drivable area only: which of its two official encodings the files use. Whatever is
     said here is checked against the files."""
     label_map: Literal["robustnet", "rein"] | None = None
-    """Mapillary Vistas only, and needed there: which of the two public maps to the 19 classes."""
+    """Which map to the 19 classes, where there are several. Mapillary Vistas needs one of the two
+    public ones; GTA5 has ``robustnet`` beside the official one (null), which reads license plates
+    as car and groups of poles as pole."""
     folder: FolderConfig | None = None
     """Data set ``folder`` only: where the files are and what their values mean."""
 
@@ -115,8 +121,10 @@ class DatasetConfig(_Frozen):
             )
         if self.encoding != "auto" and self.name != "bdd100k_drivable":
             raise ValueError(f"`encoding` belongs to bdd100k_drivable; remove it for {self.name}")
-        if self.label_map is not None and self.name != "mapillary":
-            raise ValueError(f"`label_map` belongs to mapillary; remove it for {self.name}")
+        maps = LABEL_MAPS.get(self.name, ())
+        if self.label_map is not None and self.label_map not in maps:
+            there_are = f"{self.name} has {' and '.join(maps)}" if maps else f"{self.name} has none"
+            raise ValueError(f"`label_map` {self.label_map}: {there_are}; change or remove it")
         return self
 
 
@@ -212,6 +220,24 @@ class DataConfig(_Frozen):
         return (self.train, *(source.dataset for source in self.mix))
 
 
+class SwitchableConfig(_Frozen):
+    """Switchable whitening's settings (arXiv 1904.09739, section 3.2)."""
+
+    statistics: tuple[Literal["bw", "iw", "bn", "in", "ln"], ...] = ("bw", "iw", "bn", "in", "ln")
+    """Whose mean and covariance are mixed: batch and instance whitening, batch, instance and layer
+    norm. [bw, iw] is RobustNet's (its type 2)."""
+    iterations: Annotated[int, Field(ge=1, le=30)] = 5
+    """Steps of Newton's iteration for the inverse square root."""
+    momentum: Annotated[float, Field(gt=0.0, le=1.0)] = 0.01
+    """Share of a batch in the running statistics; the authors' 0.99 is what they keep."""
+
+    @model_validator(mode="after")
+    def _some(self) -> "SwitchableConfig":
+        if not self.statistics or len(set(self.statistics)) < len(self.statistics):
+            raise ValueError("statistics: name at least one, each once")
+        return self
+
+
 class BackboneConfig(_Frozen):
     """The encoder."""
 
@@ -236,6 +262,8 @@ class BackboneConfig(_Frozen):
     whitening: Literal["none", "switchable"] = "none"
     """switchable = switchable whitening (arXiv 1904.09739) at the places of variant b, instead of
     its instance norms; it costs time at inference too; residual networks only."""
+    switchable: SwitchableConfig | None = None
+    """With ``whitening: switchable``: which statistics it mixes and how; null = the paper's."""
 
     @property
     def network(self) -> str:
@@ -264,6 +292,8 @@ class BackboneConfig(_Frozen):
 
     def _check_full_norms(self) -> None:
         """What stands at the places of variant b can be chosen where there are any."""
+        if self.switchable is not None and self.whitening != "switchable":
+            raise ValueError("`switchable` belongs to whitening: switchable; leave one out")
         has_choice = self.ibn == "b" and "resne" in self.name
         for option, is_set in (
             ("ibn_affine: false", not self.ibn_affine),
@@ -292,7 +322,18 @@ AnyBackboneConfig = Annotated[
 ]
 
 
-class FCNHeadConfig(_Frozen):
+class _Head(_Frozen):
+    """What all heads have."""
+
+    dropout_unit: Literal["value", "channel"] = "value"
+    """What dropout drops: single values, as in the heads of torchvision, or whole channels of an
+    image, as in those of mmsegmentation and RobustNet."""
+    init: Literal["kaiming_fan_out", "kaiming_fan_in"] = "kaiming_fan_out"
+    """How it starts. kaiming_fan_out = convolutions by He's rule on fan out, the classifier nearly
+    undecided (deviation 0.01); kaiming_fan_in = all by fan in, as RobustNet's heads."""
+
+
+class FCNHeadConfig(_Head):
     """conv 3x3, batch norm, ReLU, dropout, 1x1 classifier: the paper's head at stride 8."""
 
     name: Literal["fcn"]
@@ -302,19 +343,19 @@ class FCNHeadConfig(_Frozen):
     dilation: PositiveInt = 1
     """Dilation of the 3x3 convolution; 6 at output stride 16 is both faster and better."""
     dropout: Fraction = 0.1
-    """Share of channels dropped before the classifier."""
+    """Share dropped before the classifier."""
 
 
-class LinearHeadConfig(_Frozen):
+class LinearHeadConfig(_Head):
     """Batch norm and a 1x1 classifier on the last feature (arXiv 2304.07193, section 7.4)."""
 
     name: Literal["linear"]
     """linear."""
     dropout: Fraction = 0.0
-    """Share of values dropped before the classifier."""
+    """Share dropped before the classifier."""
 
 
-class DeepLabV3HeadConfig(_Frozen):
+class DeepLabV3HeadConfig(_Head):
     """Atrous spatial pyramid pooling (arXiv 1706.05587)."""
 
     name: Literal["deeplabv3"]
@@ -324,12 +365,12 @@ class DeepLabV3HeadConfig(_Frozen):
     atrous_rates: tuple[PositiveInt, PositiveInt, PositiveInt] | None = None
     """Dilations of the three branches; null = (6,12,18) at stride 16, (12,24,36) at 8."""
     dropout: Fraction = 0.1
-    """Share of values dropped before the classifier."""
+    """Share dropped before the classifier."""
     separable: bool = False
     """Depthwise-separable 3x3 convolutions in the pyramid (arXiv 1802.02611, section 3.1)."""
 
 
-class DeepLabV3PlusHeadConfig(_Frozen):
+class DeepLabV3PlusHeadConfig(_Head):
     """DeepLabV3 with a light decoder on layer1 (arXiv 1802.02611)."""
 
     name: Literal["deeplabv3plus"]
@@ -341,7 +382,7 @@ class DeepLabV3PlusHeadConfig(_Frozen):
     atrous_rates: tuple[PositiveInt, PositiveInt, PositiveInt] | None = None
     """Dilations of the three branches; null = (6,12,18) at stride 16, (12,24,36) at 8."""
     dropout: Fraction = 0.1
-    """Share of values dropped before the classifier, or with ``refine: split`` after the
+    """Share dropped before the classifier, or with ``refine: split`` after the
     pyramid."""
     separable: bool = False
     """Depthwise-separable 3x3 convolutions in pyramid and decoder (section 3.1 of the paper)."""
@@ -356,7 +397,7 @@ HeadConfig = Annotated[
 ]
 
 
-class AuxHeadConfig(_Frozen):
+class AuxHeadConfig(_Head):
     """A second, smaller FCN head that is used in training only."""
 
     layer: Literal["layer2", "layer3"] = "layer3"
@@ -364,7 +405,7 @@ class AuxHeadConfig(_Frozen):
     channels: PositiveInt = 256
     """Width between its two convolutions."""
     dropout: Fraction = 0.1
-    """Share of channels dropped before the classifier."""
+    """Share dropped before the classifier."""
 
 
 class ModelConfig(_Frozen):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from PIL import Image
 
 from segibn.errors import ConfigError
 from segibn.labels.label_set import IGNORE_INDEX
@@ -24,6 +25,11 @@ class Framing:
         scale: to resize by instead; None = do not.
         crop: (H, W) of what comes out; None = whatever size the frame then has. Where the frame is
             smaller it is padded: the image with black, the target with 255 = ignored.
+        as_robustnet: to the pixel as RobustNet's validation (transforms/joint_transforms.py,
+            ResizeHeight and CenterCropPad): Pillow's bicubic resize, and a cut whose place is
+            computed before the padding. A frame that is d columns too narrow then stands 1.5 d from
+            the left, loses its last d / 2 columns, and all that is black counts as road (train id
+            0). Needs ``height`` and ``crop``.
 
     Raises:
         ConfigError: both a height and a scale, or one that is not above 0.
@@ -32,9 +38,12 @@ class Framing:
     height: int | None = None
     scale: float | None = None
     crop: Size | None = None
+    as_robustnet: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what cannot be meant."""
+        if self.as_robustnet and (self.height is None or self.crop is None):
+            raise ConfigError("framing: RobustNet's has a height and a crop")
         if self.height is not None and self.scale is not None:
             raise ConfigError("framing: give a height or a scale, not both")
         sizes = [self.height, self.scale, *(self.crop or ())]
@@ -47,6 +56,7 @@ class Framing:
         parts = [f"h{self.height}"] if self.height else []
         parts += [f"x{self.scale:g}"] if self.scale else []
         parts += ["crop{}x{}".format(*self.crop)] if self.crop else []
+        parts += ["as-robustnet"] if self.as_robustnet else []
         return "-".join(parts)
 
     def __call__(self, image: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -56,6 +66,10 @@ class Framing:
             image: (H, W, 3) uint8 RGB; averaged where it shrinks, else interpolated bilinearly.
             target: (H, W) uint8 train ids or 255; takes the nearest pixel.
         """
+        if self.as_robustnet:
+            assert self.height is not None
+            assert self.crop is not None
+            return _as_robustnet(image, target, self.height, self.crop)
         height, width = self._size((image.shape[0], image.shape[1]))
         if (height, width) != image.shape[:2]:
             method = cv2.INTER_AREA if height < image.shape[0] else cv2.INTER_LINEAR
@@ -71,6 +85,29 @@ class Framing:
         if self.scale is not None:
             return max(1, round(frame[0] * self.scale)), max(1, round(frame[1] * self.scale))
         return frame
+
+
+def _as_robustnet(
+    image: np.ndarray, target: np.ndarray, height: int, crop: Size
+) -> tuple[np.ndarray, np.ndarray]:
+    size = (int(image.shape[1] / image.shape[0] * height), height)
+    resized = np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BICUBIC))
+    labels = np.asarray(Image.fromarray(target).resize(size, Image.Resampling.NEAREST))
+    return _cut_before_padding(resized, crop), _cut_before_padding(labels, crop)
+
+
+def _cut_before_padding(array: np.ndarray, size: Size) -> np.ndarray:
+    """Zeros of ``size`` with what RobustNet's cut leaves of the array in them."""
+    out = np.zeros((*size, *array.shape[2:]), array.dtype)
+    source, place = [], []
+    for have, wanted in zip(array.shape[:2], size, strict=True):
+        # The padding goes on both sides, but the cut begins where it would without.
+        start = max(0, wanted - have) - round((have - wanted) / 2)
+        first, last = max(0, -start), min(have, wanted - start)
+        source.append(slice(first, last))
+        place.append(slice(first + start, last + start))
+    out[tuple(place)] = array[tuple(source)]
+    return out
 
 
 def _centred(array: np.ndarray, size: Size, fill: int) -> np.ndarray:

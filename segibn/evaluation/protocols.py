@@ -46,6 +46,8 @@ class TestSet:
     """The same by a factor."""
     crop: Size | None = None
     """(H, W) that both are then cut or padded to, at the centre."""
+    as_robustnet: bool = False
+    """Resized and cut to the pixel as RobustNet does, see ``data.framing.Framing``."""
     label_map: str | None = None
     """Name of the map to the 19 classes, where a data set has several."""
     remark: str = ""
@@ -88,6 +90,14 @@ class Protocol:
     """Stands above published numbers that are printed beside ours."""
 
 
+_UNLIKE_ROBUSTNET = (
+    "the authors' evaluation drops up to one frame less than there are GPUs. Of their training: "
+    "crops are padded on both sides and before jitter and blur, here at right and below and after "
+    "them; their blur repeats the border's pixels, here it mirrors them; points of a class are "
+    "centroids of tiles of 1024, here any pixels, and crops around them are clamped to the frame, "
+    "here drawn within it; the loss is a mean for each GPU, here over all valid pixels of the batch"
+)
+
 # fmt: off
 PROTOCOLS: dict[str, Protocol] = {
     "ibn_net_2018": Protocol(
@@ -114,17 +124,20 @@ PROTOCOLS: dict[str, Protocol] = {
     ),
     "robustnet": Protocol(
         title="RobustNet (Choi et al., CVPR 2021), ResNet-50: most ResNet papers since",
-        train=("gta5:train-clean", "gta5:train-clean+synthia:train", "cityscapes:train"),
+        train=("gta5/robustnet:train-clean", "gta5/robustnet:train-clean+synthia:train",
+               "cityscapes:train"),
         train_sure="seen",
         tests=(
             #       column        data set          split         frames sure
             TestSet("cityscapes", "cityscapes",     "val",           500, "seen"),
             TestSet("bdd100k",    "bdd100k_semseg", "val",          1000, "seen"),
             TestSet("mapillary",  "mapillary",      "validation",   2000, "seen",
-                    height=1536, crop=(1536, 1536), label_map="robustnet",
-                    remark="the authors' padding counts as road, ours is ignored"),
+                    height=1536, crop=(1536, 1536), as_robustnet=True, label_map="robustnet",
+                    remark="as there, what a narrow frame leaves black counts as road, and some "
+                    "of its right side is cut off"),
             TestSet("synthia",    "synthia",        "val",          2820, "seen"),
-            TestSet("gta5",       "gta5",           "val",          6382, "seen"),
+            TestSet("gta5",       "gta5",           "val",          6382, "seen",
+                    label_map="robustnet"),
         ),
         checkpoint="last", checkpoint_sure="seen",
         recipe=(
@@ -140,20 +153,22 @@ PROTOCOLS: dict[str, Protocol] = {
             Setting("data.scale_range",             ((0.5, 2.0),),       "seen"),
             Setting("data.sampling.name",           ("class_uniform",),  "seen"),
         ),
-        unlike="the authors' sampler drops up to one frame less than there are GPUs",
+        unlike=_UNLIKE_ROBUSTNET,
     ),
     "robustnet_r101": Protocol(
         title="RobustNet, ResNet-101 with a stem of three 3x3 convolutions",
-        train=("gta5:train-clean",),
+        train=("gta5/robustnet:train-clean",),
         train_sure="seen",
         tests=(
             TestSet("cityscapes", "cityscapes",     "val",           500, "seen"),
             TestSet("bdd100k",    "bdd100k_semseg", "val",          1000, "seen"),
             TestSet("mapillary",  "mapillary",      "validation",   2000, "seen",
-                    height=1536, crop=(1536, 1536), label_map="robustnet",
-                    remark="the authors' padding counts as road, ours is ignored"),
+                    height=1536, crop=(1536, 1536), as_robustnet=True, label_map="robustnet",
+                    remark="as there, what a narrow frame leaves black counts as road, and some "
+                    "of its right side is cut off"),
             TestSet("synthia",    "synthia",        "val",          2820, "seen"),
-            TestSet("gta5",       "gta5",           "val",          6382, "seen"),
+            TestSet("gta5",       "gta5",           "val",          6382, "seen",
+                    label_map="robustnet"),
         ),
         checkpoint="last", checkpoint_sure="seen",
         recipe=(
@@ -168,7 +183,7 @@ PROTOCOLS: dict[str, Protocol] = {
             Setting("data.crop_size",               ((768, 768),),       "seen"),
         ),
         unlike="published rows are means of three runs; several later papers train their "
-        "ResNet-101 on all 24,966 frames of GTA5 instead",
+        "ResNet-101 on all 24,966 frames of GTA5 instead; " + _UNLIKE_ROBUSTNET,
     ),
     "rein": Protocol(
         title="Rein (Wei et al., CVPR 2024) and the foundation-model papers that follow it",

@@ -7,7 +7,7 @@ from segibn.errors import ConfigError
 from segibn.labels.bdd100k import DRIVABLE_2018, DRIVABLE_2021, SEMSEG
 from segibn.labels.camvid import CAMVID11, CAMVID19
 from segibn.labels.cityscapes import CITYSCAPES
-from segibn.labels.gta5 import GTA5
+from segibn.labels.gta5 import GTA5, GTA5_ROBUSTNET
 from segibn.labels.label_set import LabelSet
 from segibn.labels.mapillary import MAPILLARY65, MAPILLARY_REIN, MAPILLARY_ROBUSTNET
 from segibn.labels.nineteen import train_id_table
@@ -27,13 +27,16 @@ def _on_schemes(table: LabelSet) -> dict[str, LabelSet]:
     }
 
 
-# Data sets with several public maps to the 19 classes: map -> class scheme -> table.
+# Data sets with several public maps to the 19 classes: map -> class scheme -> table. Where there is
+# an official one it is the data set's own, and has no name.
 _MAPPED = {
     "mapillary": {
         "robustnet": _on_schemes(MAPILLARY_ROBUSTNET),
         "rein": _on_schemes(MAPILLARY_REIN),
     },
+    "gta5": {"robustnet": _on_schemes(GTA5_ROBUSTNET)},
 }
+_WITHOUT_OFFICIAL_MAP = ("mapillary",)
 
 # data set -> class scheme -> table; the first scheme is the data set's own.
 _TABLES: dict[str, dict[str, LabelSet]] = {
@@ -83,8 +86,8 @@ def label_set_for(
         dataset: one of ``DATASETS``.
         classes: one of ``CLASS_SCHEMES``; None for the data set's own.
         encoding: 2018 or 2021, for ``bdd100k_drivable`` only, where it is required.
-        label_map: which map to the 19 classes, for a data set that has several, where it is
-            required.
+        label_map: which map to the 19 classes, for a data set that has several; None for the
+            official one, which Mapillary Vistas lacks.
 
     Raises:
         ConfigError: an unknown name, or a combination that does not exist.
@@ -97,10 +100,8 @@ def label_set_for(
         raise ConfigError(
             f"'{dataset}' cannot be read in the classes '{scheme}'; it has {', '.join(tables)}"
         )
-    if dataset in _MAPPED:
+    if label_map is not None or dataset in _WITHOUT_OFFICIAL_MAP:
         return _mapped_table(dataset, scheme, label_map)
-    if label_map is not None:
-        raise ConfigError(f"'{dataset}' has one label map only; leave out '{label_map}'")
     if dataset == "bdd100k_drivable":
         return _drivable_table(encoding)
     if encoding is not None:
@@ -136,7 +137,9 @@ def _drivable_table(encoding: str | None) -> LabelSet:
 
 
 def _mapped_table(dataset: str, scheme: str, label_map: str | None) -> LabelSet:
-    maps = _MAPPED[dataset]
+    maps = _MAPPED.get(dataset, {})
+    if not maps:
+        raise ConfigError(f"'{dataset}' has one label map only; leave out '{label_map}'")
     if label_map not in maps:
         raise ConfigError(
             f"{dataset}: label map {label_map!r}; say which of the public maps to the 19 classes, "

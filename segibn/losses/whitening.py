@@ -78,8 +78,9 @@ def pair_variance(covariance: Tensor, changed: Tensor) -> Tensor:
 def sensitive_mask(variance: Tensor, clusters: int = 3, insensitive: int = 1) -> Tensor:
     """The elements whose variance is not in the lowest clusters.
 
-    k-means over the elements strictly above the diagonal; exact, on the host. (The authors' code
-    clusters the whole matrix, whose zeros below the diagonal then belong to the lowest cluster.)
+    k-means as in the authors' code (network/cov_settings.py): over the whole matrix with zeros on
+    and below its diagonal. They pull the lowest cluster down, so that more is whitened than by
+    clusters of the elements above the diagonal alone. Exact, on the host.
 
     Args:
         variance: (C, C), mean over images of `pair_variance`.
@@ -89,8 +90,7 @@ def sensitive_mask(variance: Tensor, clusters: int = 3, insensitive: int = 1) ->
     Returns:
         (C, C) bool on the device of ``variance``, nothing on and below the diagonal.
     """
-    above = off_diagonal(len(variance))
-    values = variance.detach().cpu().double()
-    ordered = np.sort(values[above].numpy())
+    values = variance.detach().cpu().double().triu(diagonal=1)
+    ordered = np.sort(values.numpy(), axis=None)
     threshold = ordered[cluster_starts(ordered, clusters)[insensitive]]
-    return (above & (values >= threshold)).to(variance.device)
+    return ((values > 0) & (values >= threshold)).to(variance.device)

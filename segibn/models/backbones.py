@@ -4,13 +4,14 @@ In: a name such as "resnet50" and the IBN variant. Out: a backbone, or a whole c
 published weights have it.
 """
 
+from collections.abc import Mapping
 from types import ModuleType
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from torch import nn
 
 from segibn.models import densenet, resnet
-from segibn.models.plans import IbnName, IbnPlan
+from segibn.models.plans import FullNorm, IbnName, IbnPlan, Switchable
 
 LIGHT = ("mobilenet_v2", "shufflenet_v2")
 BACKBONES = (*resnet.LAYOUTS, *densenet.LAYOUTS, *LIGHT)
@@ -42,6 +43,7 @@ def build_backbone(
     dilate_first: bool = False,
     ibn_affine: bool = True,
     whitening: Literal["none", "switchable"] = "none",
+    switchable: Mapping[str, Any] | None = None,
 ) -> nn.Module:
     """Build a backbone: a module with ``feature_specs`` whose output is a dict of features.
 
@@ -56,14 +58,15 @@ def build_backbone(
         dilate_first: RobustNet's dilation; residual networks only.
         ibn_affine: instance norms of residual networks' variant b have weight and bias.
         whitening: "switchable" puts switchable whitening at the places of these norms.
+        switchable: fields of `plans.Switchable`; None = the paper's.
 
     Raises:
         ValueError: unknown name, or an option that the family does not have.
     """
     _check_variant(name, ibn)
     if name in resnet.LAYOUTS:
-        full = "instance" if ibn_affine else "instance_plain"
-        full = full if whitening == "none" else whitening
+        full: FullNorm = "instance" if ibn_affine else "instance_plain"
+        full = full if whitening == "none" else Switchable(**(switchable or {}))
         plan = IbnPlan(ibn, ibn_stages, 0.5 if ibn_ratio is None else ibn_ratio, full)
         return resnet.ResNet(
             resnet.LAYOUTS[name], plan, output_stride, stem=stem, dilate_first=dilate_first

@@ -18,6 +18,7 @@ from segibn.models.heads.deeplabv3 import DeepLabV3Head
 from segibn.models.heads.deeplabv3plus import DeepLabV3PlusHead
 from segibn.models.heads.fcn import FCNHead
 from segibn.models.heads.linear import LinearHead
+from segibn.models.layers import start_by_fan_in
 from segibn.models.pretrained import load_backbone_weights
 from segibn.models.segmenter import Segmenter
 
@@ -51,7 +52,8 @@ def build_segmenter(config: ModelConfig, num_classes: int) -> Segmenter:
     head = _build_head(config, specs, num_classes)
     aux_head = None
     if config.aux_head is not None:
-        aux_head = FCNHead(specs, num_classes, **config.aux_head.model_dump())
+        options = config.aux_head.model_dump(exclude={"init"})
+        aux_head = _started(FCNHead(specs, num_classes, **options), config.aux_head.init)
     load_weights()
     return Segmenter(backbone, head, aux_head, align_corners=config.align_corners)
 
@@ -101,12 +103,18 @@ def _build_timm_backbone(config: ModelConfig) -> tuple[nn.Module, Callable[[], N
 def _build_head(
     config: ModelConfig, specs: Mapping[str, FeatureSpec], num_classes: int
 ) -> nn.Module:
-    options = config.head.model_dump(exclude={"name"})
+    options = config.head.model_dump(exclude={"name", "init"})
     if "atrous_rates" in options and options["atrous_rates"] is None:
         options["atrous_rates"] = _atrous_rates(specs["layer4"].stride)
     if config.head.name == "deeplabv3plus":  # the one head that resizes a feature
         options["align_corners"] = config.align_corners
-    return HEADS[config.head.name](specs, num_classes, **options)
+    return _started(HEADS[config.head.name](specs, num_classes, **options), config.head.init)
+
+
+def _started(head: nn.Module, init: str) -> nn.Module:
+    if init == "kaiming_fan_in":
+        start_by_fan_in(head)
+    return head
 
 
 def _atrous_rates(stride: int) -> tuple[int, int, int]:

@@ -1,5 +1,7 @@
 """The small stacks that several heads are made of, and their resize of logits."""
 
+from typing import Literal
+
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -51,6 +53,25 @@ def pixel_classifier(in_channels: int, num_classes: int) -> nn.Conv2d:
     nn.init.normal_(conv.weight, std=0.01)
     nn.init.zeros_(conv.bias)
     return conv
+
+
+def dropout_of(unit: Literal["value", "channel"], probability: float) -> nn.Module:
+    """Dropout of single values, or of whole channels of an image."""
+    return nn.Dropout2d(probability) if unit == "channel" else nn.Dropout(probability)
+
+
+def start_by_fan_in(head: nn.Module) -> None:
+    """Draw all convolutions of a head anew by He's rule on fan in, its classifier too; biases 0.
+
+    RobustNet starts its heads so (``initialize_weights`` in network/mynn.py). Beside the start of
+    `conv_norm_relu` a 1x1 convolution from 2048 to 256 channels is 2.8 times smaller, and beside
+    that of `pixel_classifier` a classifier of 256 channels is 8.8 times larger.
+    """
+    for module in head.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_in", nonlinearity="relu")
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
 
 
 def upsample(x: Tensor, size: tuple[int, int], *, align_corners: bool = False) -> Tensor:

@@ -21,7 +21,18 @@ from typing import Literal
 
 IbnName = Literal["none", "a", "b", "c", "d", "ad", "a2"]
 FirstNorm = Literal["batch", "split", "parallel"]
-FullNorm = Literal["instance", "instance_plain", "switchable"]
+
+
+@dataclass(frozen=True)
+class Switchable:
+    """Switchable whitening at the places of b; for the fields see `SwitchableWhitening2d`."""
+
+    statistics: tuple[str, ...] = ("bw", "iw", "bn", "in", "ln")
+    iterations: int = 5
+    momentum: float = 0.01
+
+
+FullNorm = Literal["instance", "instance_plain"] | Switchable
 
 _EVERY_BLOCK = {"a": "split", "a2": "split", "ad": "split", "c": "parallel"}
 _STAGES_EVERY_BLOCK = (1, 2, 3)
@@ -58,7 +69,7 @@ class IbnPlan:
         ratio: share of instance-normalised channels, 0..1, of the norms inside a block. Those
             after a stage are full (b) or half (d, ad).
         full: what stands at the places of b: "instance" with weight and bias, "instance_plain"
-            without, "switchable" whitening.
+            without, or `Switchable` whitening.
     """
 
     ibn: IbnName = "none"

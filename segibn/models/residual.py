@@ -4,13 +4,13 @@ In and out: (N, C, h, w). Module names are those of torchvision and of IBN-Net's
 they are API, since they end up in checkpoints.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import torch
 from torch import Tensor, nn
 
 from segibn.models.ibn import InstanceBatchNorm2d, InstanceNorm2d, ParallelInstanceBatchNorm2d
-from segibn.models.plans import BlockNorms, FullNorm
+from segibn.models.plans import BlockNorms, FullNorm, Switchable
 from segibn.models.pointwise import PointwiseConv2d
 from segibn.models.switchable_whitening import SwitchableWhitening2d
 
@@ -129,8 +129,8 @@ def _last_norm(channels: int, norms: BlockNorms) -> nn.Module | None:
 
 def full_norm(channels: int, kind: FullNorm) -> nn.Module:
     """The norm of all channels at one of the places of IBN-b."""
-    if kind == "switchable":
-        return SwitchableWhitening2d(channels)
+    if isinstance(kind, Switchable):
+        return SwitchableWhitening2d(channels, **asdict(kind))
     return InstanceNorm2d(channels, affine=kind == "instance")
 
 

@@ -75,8 +75,8 @@ class RobustNetKind:
                 "stem": "conv3x3" if self.deep_stem else "conv7x7",
                 "dilate_first": True,
             },
-            "head": {"name": "deeplabv3plus"},
-            "aux_head": {"channels": 512},
+            "head": {"name": "deeplabv3plus", "init": "kaiming_fan_in"},
+            "aux_head": {"channels": 512, "dropout_unit": "channel", "init": "kaiming_fan_in"},
             "align_corners": True,
             "weights": "none",
         }

@@ -43,7 +43,8 @@ class SwitchableWhitening2d(nn.Module):
         statistics: which of ``STATISTICS`` are mixed; the paper's other form has bw and iw alone.
         iterations: steps of Newton's iteration.
         eps: added to the diagonal of covariances.
-        momentum: share of a batch in the running statistics, as in batch norm.
+        momentum: share of a batch in the running statistics, as in batch norm; the authors' 0.99 is
+            what they keep of the old ones.
     """
 
     running_mean: Tensor
@@ -57,7 +58,7 @@ class SwitchableWhitening2d(nn.Module):
         *,
         iterations: int = 5,
         eps: float = 1e-5,
-        momentum: float = 0.1,
+        momentum: float = 0.01,
     ) -> None:
         super().__init__()
         if channels % group_channels:

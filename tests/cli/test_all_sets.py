@@ -90,5 +90,7 @@ def test_evaluate_takes_the_label_map_too(make_run, root, tmp_path):
     assert "set:mapillary/rein-validation" in read_json(output)["signature"]
     with pytest.raises(ConfigError, match="robustnet or rein"):
         evaluate(_argv(run, root, *more))
-    with pytest.raises(ConfigError, match="--label-map belongs to mapillary"):
+    with pytest.raises(
+        ConfigError, match="--label-map rein is not of kitti; there are mapillary/robustnet"
+    ):
         evaluate(_argv(run, root, "--dataset", "kitti", "--label-map", "rein"))

@@ -115,7 +115,7 @@ def test_the_last_checkpoint_is_no_choice_even_of_a_run_that_watched_the_target(
 
 
 def test_mapillary_is_scored_in_robustnets_map_and_crop(make_run, tmp_path):
-    """A frame of 3 x 4 becomes 1152 x 1536: its sides are padded, and the padding not scored."""
+    """A frame of 3 x 4 becomes 1152 x 1536 and stands 576 from the left, where all is road."""
     folder = tmp_path / "mapillary" / "validation"
     random = np.random.default_rng(0)
     write_image(folder / "images" / "a.jpg", random.integers(0, 256, (64, 48, 3), dtype=np.uint8))
@@ -128,13 +128,17 @@ def test_mapillary_is_scored_in_robustnets_map_and_crop(make_run, tmp_path):
         on = ("--protocol", "robustnet", "--on", f"mapillary/{label_map}:validation")
         main(_argv([run], tmp_path, tmp_path / label_map, *on))
         (row,) = read_json(tmp_path / label_map / "cross_domain.json")
-        assert f"|set:mapillary/{label_map}-validation~h1536-crop1536x1536|" in row["signature"]
+        assert (
+            f"|set:mapillary/{label_map}-validation~h1536-crop1536x1536-as-robustnet|"
+            in row["signature"]
+        )
         assert "|res:1536x1536|" in row["signature"]
         counts[label_map] = np.array(row["confusion"])
         has = any("mapillary/rein:validation, not" in text for text in row["deviations"])
         assert has == (label_map == "rein")
-    assert counts["robustnet"].sum() == counts["robustnet"][0].sum() == 1536 * 1152
-    assert counts["rein"].sum() == counts["rein"][0].sum() == 768 * 1152
+    assert counts["robustnet"].sum() == counts["robustnet"][0].sum() == 1536 * 1536
+    lower_half = 768 * (1536 - 576)
+    assert counts["rein"].sum() == counts["rein"][0].sum() == lower_half + 1536 * 576
 
 
 def test_only_sets_whose_labels_are_reshaped_get_a_framing():

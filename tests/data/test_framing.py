@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from PIL import Image, ImageOps
 
 from segibn.data.framing import Framing
 from segibn.errors import ConfigError
@@ -49,9 +50,29 @@ def test_labels_are_never_mixed():
     assert set(np.unique(labels)) == {0, 200}
 
 
+@pytest.mark.parametrize("size", [(64, 48), (64, 27), (40, 90), (64, 64), (50, 59)])
+def test_robustnets_framing_equals_its_steps_in_pillow(size):
+    """ResizeHeight(32) and CenterCropPad(32): padded on both sides, cut where it was before."""
+    random = np.random.default_rng(0)
+    image = random.integers(0, 256, (*size, 3), dtype=np.uint8)
+    target = random.integers(0, 19, size, dtype=np.uint8)
+    width = int(size[1] / size[0] * 32)
+    expected = []
+    for array, method in ((image, Image.BICUBIC), (target, Image.NEAREST)):
+        picture = Image.fromarray(array).resize((width, 32), method)
+        missing = max(0, 32 - width)
+        picture = ImageOps.expand(picture, (missing, 0, missing, 0), fill=0)
+        left = round((width - 32) / 2)
+        expected.append(np.array(picture.crop((left, 0, left + 32, 32))))
+    framing = Framing(height=32, crop=(32, 32), as_robustnet=True)
+    np.testing.assert_array_equal(framing(image, target)[0], expected[0])
+    np.testing.assert_array_equal(framing(image, target)[1], expected[1])
+
+
 def test_the_name_says_all_of_it():
     assert Framing(height=1536, crop=(1536, 1536)).name == "h1536-crop1536x1536"
     assert Framing(scale=0.5).name == "x0.5"
+    assert Framing(8, crop=(8, 8), as_robustnet=True).name == "h8-crop8x8-as-robustnet"
     assert Framing().name == ""
 
 

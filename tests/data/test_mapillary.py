@@ -97,7 +97,10 @@ def test_no_map_is_ever_assumed(make_mapillary: Callable[..., Path], root: Path)
 
 @pytest.mark.parametrize(
     ("text", "says"),
-    [("mapillary/mseg:validation", "'robustnet' or 'rein'"), ("camvid/rein:val", "belongs to")],
+    [
+        ("mapillary/mseg:validation", "'robustnet' or 'rein'"),
+        ("camvid/rein:val", "camvid has none"),
+    ],
 )
 def test_a_map_that_does_not_exist_is_refused(text: str, says: str) -> None:
     with pytest.raises(ConfigError, match=says):

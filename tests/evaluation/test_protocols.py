@@ -57,7 +57,9 @@ def test_robustnets_protocol_is_what_its_scripts_do():
 
 
 def test_a_training_as_the_protocol_says_deviates_in_nothing():
-    assert run_deviations(ROBUSTNET, "gta5:train-clean", CONFIG, "last") == []
+    assert run_deviations(ROBUSTNET, "gta5/robustnet:train-clean", CONFIG, "last") == []
+    by_official_table = run_deviations(ROBUSTNET, "gta5:train-clean", CONFIG, "last")
+    assert keys(by_official_table) == ["data.train"]
 
 
 def test_every_other_value_is_named_with_what_it_should_be():
@@ -69,7 +71,7 @@ def test_every_other_value_is_named_with_what_it_should_be():
 
 def test_a_setting_that_a_config_lacks_deviates():
     without = {**CONFIG, "data": {"crop_size": (768, 768), "scale_range": (0.5, 2.0)}}
-    assert keys(run_deviations(ROBUSTNET, "gta5:train-clean", without, "last")) == [
+    assert keys(run_deviations(ROBUSTNET, "gta5/robustnet:train-clean", without, "last")) == [
         "data.sampling.name"
     ]
 

@@ -42,6 +42,7 @@ ALL = [
         for scheme in ON_NINETEEN
         for label_map in ("robustnet", "rein")
     ),
+    *(("gta5", scheme, None, "robustnet") for scheme in ON_NINETEEN),
 ]
 
 
@@ -73,6 +74,18 @@ def test_gta5_differs_from_cityscapes_in_the_license_plate_only() -> None:
     gta5, cityscapes = label_set_for("gta5").lookup, label_set_for("cityscapes").lookup
     assert np.flatnonzero(gta5 != cityscapes).tolist() == [34]
     assert gta5[34] == IGNORE_INDEX
+
+
+def test_robustnets_map_of_gta5_is_what_reading_the_colours_gives() -> None:
+    """Of rows of one colour, the one that is trained on counts."""
+    colours = {
+        row.color: row.train_id for row in label_set_for("gta5").labels if row.train_id < 255
+    }
+    robustnet = label_set_for("gta5", label_map="robustnet")
+    expected = {row.label_id: colours.get(row.color, 255) for row in robustnet.labels}
+    assert {row.label_id: row.train_id for row in robustnet.labels} == expected
+    assert (expected[34], expected[18]) == (13, 5)
+    assert robustnet.classes == label_set_for("gta5").classes
 
 
 def test_cityscapes_does_not_know_value_34() -> None:

@@ -56,11 +56,12 @@ def test_isw_equals_numpy_on_the_masked_covariance() -> None:
     np.testing.assert_allclose(summed, variance.sum(0), rtol=1e-10)
     mean = variance.mean(0)
     pairs = [(a, b) for a in range(6) for b in range(a + 1, 6)]
-    ordered = sorted(pairs, key=lambda pair: mean[pair])
-    values = np.array([mean[pair] for pair in ordered])
-    splits = [(i, j) for i in range(1, 14) for j in range(i + 1, 15)]
+    # The authors' code clusters the whole 6x6 matrix, of which the other 21 elements are 0.
+    values = np.sort([*np.zeros(21), *(mean[pair] for pair in pairs)])
+    splits = [(i, j) for i in range(1, 35) for j in range(i + 1, 36)]
     cost = {s: sum(run.var() * len(run) for run in np.split(values, s)) for s in splits}
-    sensitive = ordered[min(cost, key=cost.get)[0] :]
+    least = values[min(cost, key=cost.get)[0]]
+    sensitive = [pair for pair in pairs if mean[pair] >= least]
     assert 0 < len(sensitive) < 15
     mask = sensitive_mask(summed / 3)
     assert [tuple(pair) for pair in mask.nonzero().tolist()] == sorted(sensitive)

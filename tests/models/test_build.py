@@ -52,3 +52,28 @@ def test_description_names_parts_classes_and_strides() -> None:
         "backbone ResNet 11.18 M, head FCNHead 0.07 M; 19 classes; "
         "feature strides 4/8/8/8, logits at 8"
     )
+
+
+def test_a_head_starts_and_drops_as_robustnets() -> None:
+    """Kaiming's rule on fan in: a deviation of sqrt(2 / fan in), in the classifier too."""
+    torch.manual_seed(0)
+    config = ModelConfig.model_validate(
+        {
+            "head": {"name": "deeplabv3plus", "init": "kaiming_fan_in"},
+            "aux_head": {"channels": 512, "dropout_unit": "channel", "init": "kaiming_fan_in"},
+        }
+    )
+    model = build_segmenter(config, 19)
+    heads = (model.head, model.aux_head)
+    convolutions = [m for head in heads for m in head.modules() if isinstance(m, torch.nn.Conv2d)]
+    assert len(convolutions) == 9 + 1 + 2 - 1 + 1
+    for conv in convolutions:
+        fan_in = conv.weight[0].numel()
+        assert conv.weight.std().item() == pytest.approx((2 / fan_in) ** 0.5, rel=0.05)
+        assert conv.bias is None or not conv.bias.any()
+    ones = torch.ones(2, 512, 8, 8)
+    dropped = model.aux_head.train().dropout(ones)
+    assert (dropped.flatten(2).std(-1) == 0).all()  # whole channels
+    assert (dropped == 0).any()
+    plain = build_segmenter(ModelConfig.model_validate({"aux_head": {}}), 19).aux_head.train()
+    assert (plain.dropout(ones).flatten(2).std(-1) > 0).any()

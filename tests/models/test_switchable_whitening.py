@@ -54,6 +54,27 @@ def test_one_whitening_alone_equals_zca_by_eigendecomposition(name: str, each_im
     torch.testing.assert_close(norm(torch.from_numpy(x)), torch.from_numpy(expected))
 
 
+def test_robustnets_type_is_built_from_the_config() -> None:
+    """Type 2: half batch and half instance covariance, of which 0.99 of the old is kept."""
+    settings = {"statistics": ("bw", "iw"), "iterations": 30, "momentum": 0.01}
+    backbone = build_backbone("resnet18", "b", whitening="switchable", switchable=settings).double()
+    norm, x = backbone.layer1[1].IN, _features(channels=64)
+    out = norm(torch.from_numpy(x)).detach().numpy()
+    for first in range(0, 64, 16):
+        part = x[:, first : first + 16].reshape(len(x), 16, -1)
+        together = part.transpose(1, 0, 2).reshape(16, -1)
+        kept = norm.running_covariance[first // 16].numpy()
+        batch = np.cov(together, bias=True)
+        np.testing.assert_allclose(kept, 0.99 * np.eye(16) + 0.01 * batch, rtol=1e-6, atol=1e-9)
+        for n, image in enumerate(part):
+            mean = (together.mean(1) + image.mean(1))[:, None] / 2
+            covariance = (batch + np.cov(image, bias=True)) / 2 + 1e-5 * np.eye(16)
+            expected = _numpy_power(covariance) @ (image - mean)
+            np.testing.assert_allclose(
+                out[n, first : first + 16].reshape(16, -1), expected, atol=1e-6
+            )
+
+
 @pytest.mark.parametrize(("name", "axes"), [("bn", (0, 2, 3)), ("in", (2, 3)), ("ln", (1, 2, 3))])
 def test_one_standardisation_alone_equals_its_norm(name: str, axes: tuple[int, ...]) -> None:
     x = _features()

@@ -7,7 +7,8 @@ covariances while the network trains; when it predicts they do nothing.
 ISW needs to know which covariances are sensitive. From one iteration on, for a number of
 iterations, the backbone also sees each image and a photometrically changed one, in evaluation
 mode and without gradients, as the authors' code does: running statistics stay as they are, and so
-do dropout and whatever else acts in training alone. Until this is done the term is 0.
+do dropout and whatever else acts in training alone. The iterations are divided into passes; what is
+sensitive in every one of them is whitened. Until this is done the term is 0.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -100,6 +101,8 @@ class Whitening:
         self._margin = settings.margin if settings.kind == "irw" else 0.0
         self._variances: dict[str, Tensor] = {}
         self._images: Tensor | None = None
+        self._pass = 0
+        self._sensitive: dict[str, Tensor] = {}  # in all passes that are over
         self._masks: dict[str, Tensor] = {}
         if settings.kind != "isw":
             device = model.pixel_mean.device
@@ -114,12 +117,12 @@ class Whitening:
         covariances = self._taps.take()
         if not self._masks:
             since = step.iteration - self._settings.statistics_after
-            if since >= self._settings.statistics_iterations:
-                self._find_masks()
-            else:
+            if since < self._settings.statistics_iterations:
                 if since >= 0:
+                    self._enter_pass(since // self._settings.pass_iterations)
                     self._gather(step)
                 return step.plain.new_zeros(())
+            self._set_in()
         losses = [
             whitening_loss(covariances[name], mask, self._margin)
             for name, mask in self._masks.items()
@@ -130,14 +133,20 @@ class Whitening:
         """Return ISW's sums of variances, their number of images, and the masks, once found."""
         if self._images is None:
             return {}
-        return {"variances": self._variances, "images": self._images, "masks": self._masks}
+        return {
+            "variances": self._variances,
+            "images": self._images,
+            "pass": self._pass,
+            "sensitive": self._sensitive,
+            "masks": self._masks,
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from a state."""
         device = self._model.pixel_mean.device
-        for name in ("variances", "masks"):
-            setattr(self, f"_{name}", {k: v.to(device) for k, v in state[name].items()})
-        self._images = state["images"].to(device)
+        for name in ("variances", "sensitive", "masks"):
+            setattr(self, f"_{name}", {k: v.to(device) for k, v in state.get(name, {}).items()})
+        self._images, self._pass = state["images"].to(device), state.get("pass", 0)
         self._taps.open_in_training = True
 
     @torch.no_grad()
@@ -175,19 +184,29 @@ class Whitening:
         change = PhotometricChange()
         return model.normalize(change(step.plain * model.pixel_std + model.pixel_mean))
 
-    def _find_masks(self) -> None:
+    def _enter_pass(self, number: int) -> None:
+        """Begin the pass of this number, unless it is the one that goes on."""
+        if number != self._pass:
+            self._close_pass()
+            self._pass, self._variances, self._images = number, {}, None
+
+    def _close_pass(self) -> None:
+        """Keep of the sensitive elements those that are so in this pass too."""
         if self._images is None:
             raise SegibnError(
                 "generalise.whitening: no statistics were gathered before the term sets in; "
                 "start the training from its first iteration"
             )
         settings = self._settings
-        self._masks = {
-            name: sensitive_mask(
+        for name, total in self._variances.items():
+            mask = sensitive_mask(
                 total / self._images, settings.clusters, settings.insensitive_clusters
             )
-            for name, total in self._variances.items()
-        }
+            self._sensitive[name] = mask & self._sensitive.get(name, mask)
+
+    def _set_in(self) -> None:
+        self._close_pass()
+        self._masks = self._sensitive
 
 
 def build_whitening(settings: WhiteningConfig, config: RunConfig, trainee: Trainee) -> Whitening:

@@ -1,12 +1,13 @@
 """DeepLabV3's head (Chen et al., 2017): ASPP, a 3x3 convolution and a classifier."""
 
 from collections.abc import Mapping
+from typing import Literal
 
 from torch import Tensor, nn
 
 from segibn.models.features import FeatureSpec
 from segibn.models.heads.aspp import ASPP
-from segibn.models.layers import conv_norm_relu, pixel_classifier
+from segibn.models.layers import conv_norm_relu, dropout_of, pixel_classifier
 
 
 class DeepLabV3Head(nn.Module):
@@ -18,6 +19,7 @@ class DeepLabV3Head(nn.Module):
         channels: channels of every ASPP branch and of the convolution after it.
         atrous_rates: dilations of the ASPP; (6, 12, 18) suits output stride 16, twice that 8.
         dropout: probability that a value before the classifier is dropped in training.
+        dropout_unit: whether single values or whole channels are dropped.
         separable: the ASPP's 3x3 convolutions are depthwise-separable; the one after it is not.
 
     Attributes:
@@ -32,6 +34,7 @@ class DeepLabV3Head(nn.Module):
         channels: int = 256,
         atrous_rates: tuple[int, ...] = (6, 12, 18),
         dropout: float = 0.1,
+        dropout_unit: Literal["value", "channel"] = "value",
         separable: bool = False,
     ) -> None:
         super().__init__()
@@ -39,7 +42,7 @@ class DeepLabV3Head(nn.Module):
         self.logits_spec = FeatureSpec(num_classes, spec.stride)
         self.aspp = ASPP(spec.channels, channels, atrous_rates, separable=separable)
         self.conv = conv_norm_relu(channels, channels, 3)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = dropout_of(dropout_unit, dropout)
         self.classifier = pixel_classifier(channels, num_classes)
 
     def forward(self, features: Mapping[str, Tensor]) -> Tensor:

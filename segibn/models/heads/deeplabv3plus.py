@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from segibn.models.features import FeatureSpec
 from segibn.models.heads.aspp import ASPP
-from segibn.models.layers import conv3x3_norm_relu, conv_norm_relu, pixel_classifier
+from segibn.models.layers import conv3x3_norm_relu, conv_norm_relu, dropout_of, pixel_classifier
 from segibn.models.resize_feature import resize_feature
 
 
@@ -24,6 +24,7 @@ class DeepLabV3PlusHead(nn.Module):
         atrous_rates: dilations of the ASPP; (6, 12, 18) suits output stride 16, twice that 8.
         dropout: probability that a value is dropped in training: before the classifier, or with
             "split" after the ASPP.
+        dropout_unit: whether single values or whole channels are dropped.
         align_corners: how the ASPP's result is resized.
         separable: 3x3 convolutions are depthwise-separable (section 3.1).
         refine: where the decoder's two 3x3 convolutions are. "joined": both where the features
@@ -43,6 +44,7 @@ class DeepLabV3PlusHead(nn.Module):
         low_level_channels: int = 48,
         atrous_rates: tuple[int, ...] = (6, 12, 18),
         dropout: float = 0.1,
+        dropout_unit: Literal["value", "channel"] = "value",
         align_corners: bool = False,
         separable: bool = False,
         refine: Literal["joined", "split"] = "joined",
@@ -60,7 +62,7 @@ class DeepLabV3PlusHead(nn.Module):
         self.refine = nn.Sequential(conv3x3(channels + low_level_channels, channels))
         if refine == "joined":
             self.refine.append(conv3x3(channels, channels))
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = dropout_of(dropout_unit, dropout)
         self.classifier = pixel_classifier(channels, num_classes)
 
     def forward(self, features: Mapping[str, Tensor]) -> Tensor:

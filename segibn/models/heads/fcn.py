@@ -6,11 +6,12 @@ stride 16 it is the dilated variant; on `layer3` it is the auxiliary head.
 """
 
 from collections.abc import Mapping
+from typing import Literal
 
 from torch import Tensor, nn
 
 from segibn.models.features import FeatureSpec
-from segibn.models.layers import conv_norm_relu, pixel_classifier
+from segibn.models.layers import conv_norm_relu, dropout_of, pixel_classifier
 
 
 class FCNHead(nn.Module):
@@ -22,6 +23,7 @@ class FCNHead(nn.Module):
         channels: channels after the 3x3 convolution.
         dilation: dilation of the 3x3 convolution.
         dropout: probability that a value before the classifier is dropped in training.
+        dropout_unit: whether single values or whole channels are dropped.
         layer: name of the feature it reads.
 
     Attributes:
@@ -36,6 +38,7 @@ class FCNHead(nn.Module):
         channels: int = 512,
         dilation: int = 1,
         dropout: float = 0.1,
+        dropout_unit: Literal["value", "channel"] = "value",
         layer: str = "layer4",
     ) -> None:
         super().__init__()
@@ -43,7 +46,7 @@ class FCNHead(nn.Module):
         self.layer = layer
         self.logits_spec = FeatureSpec(num_classes, spec.stride)
         self.conv = conv_norm_relu(spec.channels, channels, 3, dilation)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = dropout_of(dropout_unit, dropout)
         self.classifier = pixel_classifier(channels, num_classes)
 
     def forward(self, features: Mapping[str, Tensor]) -> Tensor:

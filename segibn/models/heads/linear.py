@@ -5,11 +5,12 @@ how much a backbone's features say by themselves.
 """
 
 from collections.abc import Mapping
+from typing import Literal
 
 from torch import Tensor, nn
 
 from segibn.models.features import FeatureSpec
-from segibn.models.layers import pixel_classifier
+from segibn.models.layers import dropout_of, pixel_classifier
 
 
 class LinearHead(nn.Module):
@@ -19,6 +20,7 @@ class LinearHead(nn.Module):
         feature_specs: the backbone's features; reads "layer4".
         num_classes: K.
         dropout: probability that a value before the classifier is dropped in training.
+        dropout_unit: whether single values or whole channels are dropped.
 
     Attributes:
         logits_spec: channels (K) and stride of the logits.
@@ -30,12 +32,13 @@ class LinearHead(nn.Module):
         num_classes: int,
         *,
         dropout: float = 0.0,
+        dropout_unit: Literal["value", "channel"] = "value",
     ) -> None:
         super().__init__()
         spec = feature_specs["layer4"]
         self.logits_spec = FeatureSpec(num_classes, spec.stride)
         self.norm = nn.BatchNorm2d(spec.channels)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = dropout_of(dropout_unit, dropout)
         self.classifier = pixel_classifier(spec.channels, num_classes)
 
     def forward(self, features: Mapping[str, Tensor]) -> Tensor:
