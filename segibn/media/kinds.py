@@ -114,6 +114,13 @@ def kind_of(path: Path) -> Kind | None:
     return VIDEO if kind is None and suffix in VIDEO_SUFFIXES else kind
 
 
+def is_text(path: Path) -> bool:
+    """Whether a file begins with printable characters only."""
+    with path.open("rb") as file:
+        start = file.read(_START).split(b"YUV4MPEG2", 1)[0]
+    return bool(start) and not any(byte < 9 or byte in range(14, 32) for byte in start)
+
+
 def _unread(name: str) -> Kind:
     return Kind("unread", f"{name} file, which is not read")
 

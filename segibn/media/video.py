@@ -18,7 +18,7 @@ import numpy as np
 
 from segibn.media.codecs import quiet
 from segibn.media.faults import MediaError
-from segibn.media.kinds import IMAGE_SUFFIXES, kind_of
+from segibn.media.kinds import IMAGE_SUFFIXES, is_text, kind_of
 
 PLAIN_FPS = 25.0
 """Where a file does not say how fast it is played."""
@@ -57,6 +57,8 @@ class VideoReader:
             raise MediaError(self.path, "no such file", "check the name")
         if not self.path.stat().st_size:
             raise MediaError(self.path, "the file is empty", _AGAIN)
+        if is_text(self.path):  # FFmpeg follows playlists, to other files and addresses
+            raise MediaError(self.path, "not a readable video (text inside)", _AGAIN)
         quiet()
         self._capture = self._open()
         if not self._capture.isOpened():

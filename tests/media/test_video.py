@@ -84,7 +84,9 @@ def test_a_whole_video_has_no_fault(make_image, tmp_path):
 def test_what_is_no_video_is_said(tmp_path):
     for name, content, reason in (
         ("empty.mp4", b"", "empty"),
-        ("text.mp4", b"hello\n" * 99, "not a readable video"),
+        ("text.mp4", b"hello\n" * 99, r"not a readable video \(text inside"),
+        ("list.mp4", b"#EXTM3U\n#EXTINF:1,\nreal.mp4\n", r"\(text inside"),
+        ("noise.mp4", bytes(range(256)) * 9, "not a readable video, or cut short"),
         ("missing.mp4", None, "no such file"),
     ):
         if content is not None:
