@@ -28,7 +28,6 @@ OTHER_PROGRAMS = {
         "export",
         "git",
         "cd",
-        "mkdir",
         "python -m venv",
         "python -m pytest",
         ". ",

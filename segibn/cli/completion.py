@@ -15,10 +15,10 @@ SHELLS = ("bash", "zsh", "fish")
 EXAMPLE = """\
 examples:
   source <(segibn completion bash)     (this shell only; bash 4 or newer)
-  mkdir -p ~/.local/share/bash-completion/completions    (once)
+  mkdir -p ~/.local/share/bash-completion/completions
   segibn completion bash > ~/.local/share/bash-completion/completions/segibn
   source <(segibn completion zsh)      (in ~/.zshrc for every shell)
-  mkdir -p ~/.config/fish/completions                    (once)
+  mkdir -p ~/.config/fish/completions
   segibn completion fish > ~/.config/fish/completions/segibn.fish
 
 Make it again after an update.

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from segibn.cli.arguments import add_datasets_argument, datasets_root
 from segibn.cli.parser import print_next, verb_parser
-from segibn.text import counted
 
 EXAMPLE = """\
 example:
@@ -64,9 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     result = train(config, **given)
     if result.stopped_by is not None:
         name = signal.Signals(result.stopped_by).name
-        print(
-            f"stopped by {name} after {counted(result.iteration, 'iteration')}: {result.checkpoint}"
-        )
+        print(f"stopped by {name} after {result.iteration} iterations: {result.checkpoint}")
         print_next("the same command with --resume auto")
         return 128 + result.stopped_by
     if distributed.is_main():
