@@ -4,11 +4,15 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from segibn.cli.inference import add_inference_arguments
 from segibn.cli.parser import verb_parser
 from segibn.errors import ConfigError
 from segibn.text import counted, printable
+
+if TYPE_CHECKING:
+    from segibn.media.sources import Source
 
 EXAMPLE = """\
 examples:
@@ -111,16 +115,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
 
     from segibn.cli.prediction import predict_all
+
+    return predict_all(_sources(inputs, arguments.output), arguments)
+
+
+def _sources(inputs: Sequence[str], output: Path) -> "list[Source]":
+    """Find the pictures and videos, and say how many other files lie among them."""
     from segibn.media.outputs import places_of
     from segibn.media.sources import find_sources
 
-    found = find_sources(inputs, places_of(arguments.output))
+    found = find_sources(inputs, places_of(output))
     if found.others:
         names = ", ".join(printable(path.name) for path in found.others[:_NAMED])
         names += ", ..." if len(found.others) > _NAMED else ""
         many = counted(len(found.others), "file")
         print(f"passed over {many}, neither picture nor video: {names}", file=sys.stderr)
-    return predict_all(found.sources, arguments)
+    return found.sources
 
 
 def _parse_saved(text: str) -> tuple[str, ...]:
