@@ -35,6 +35,7 @@ FOLDERS = {
 LEGEND = "legend.png"
 """What the colours mean, in the output folder itself."""
 
+_RECORDS = ("predictions.jsonl", "summary.json", "failed.txt")
 SHOWN_IN_VIDEOS = ("overlay", "side-by-side", "color")
 _FOR_IMAGES, _FOR_VIDEOS = ("labels", "overlay"), ("video",)
 _LARGEST_JPEG = 65500  # pixels a side that JPEG encoders take
@@ -130,8 +131,8 @@ def _with(stem: Path, suffix: str) -> Path:
 
 
 def places_of(folder: Path) -> list[Path]:
-    """Return every place in an output folder that pictures are written to."""
-    return [folder / LEGEND, *(folder / kind for kind in FOLDERS.values())]
+    """Return every place in an output folder that is written to."""
+    return [folder / name for name in (LEGEND, *_RECORDS, *FOLDERS.values())]
 
 
 def chosen_classes(names: Sequence[str], wanted: Sequence[str] | None) -> np.ndarray:

@@ -64,8 +64,11 @@ def test_outputs_of_an_earlier_run_inside_the_input_are_left_out(tree):
     frames = tree / "frames"
     _touch(frames / "overlays" / "a.jpg")
     _touch(frames / "legend.png")
+    _touch(frames / "summary.json")
     assert {"overlays/a", "legend"} < set(_names(frames))
     assert _names(frames, left_out=places_of(frames)) == ["a", "sub/a", "sub/b.v2", "sub/straße 1"]
+    found = find_sources([frames], left_out=places_of(frames))
+    assert [path.name for path in found.others] == ["notes.txt"]
 
 
 def test_inputs_that_are_not_there_or_hold_nothing_are_named(tree):
