@@ -66,7 +66,7 @@ def make_ours(frames: Path, output: Path, **settings: object) -> Call:
         outputs = outputs_in(output)
         with Journal(output, {}, "overwrite") as journal:
             work = Work(predict, predict.predict_batch, 1, outputs, journal, Faults(strict=True))
-            work.run(find_sources([frames]))
+            work.run(find_sources([frames]).sources)
 
     return call
 

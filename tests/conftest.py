@@ -1,6 +1,7 @@
 """What every test may use: the folder of real frames, and one thread for torch and OpenCV."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -27,3 +28,18 @@ def real_data() -> Path:
 def _own_cache_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep derived files below each test's own data sets, whatever the machine is set to."""
     monkeypatch.delenv("SEGIBN_CACHE", raising=False)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Return a Chromium; skips where there is none."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    names = ("chromium", "chromium-browser", "google-chrome")
+    path = next(filter(None, map(shutil.which, names)), None)
+    if path is None:
+        pytest.skip(f"no browser: none of {', '.join(names)} is installed")
+    arguments = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
+    with sync_api.sync_playwright() as play:
+        started = play.chromium.launch(executable_path=path, args=arguments)
+        yield started
+        started.close()

@@ -14,6 +14,7 @@ from segibn.cli.arguments import (
 )
 from segibn.cli.parser import command_text, print_next, print_then, verb_parser
 from segibn.errors import DatasetError
+from segibn.text import counted
 
 if TYPE_CHECKING:
     from segibn.config.schema import DatasetConfig, RunConfig
@@ -106,13 +107,13 @@ def _run(job: "CacheJob", arguments: argparse.Namespace) -> int:
         for error in errors:
             print(f"removed: {error}")
         verdict = f"{len(errors):,} damaged" if errors else "every checksum is right"
-        print(f"{checked:,} of {len(job.samples):,} frames are cached: {verdict}")
+        print(f"{checked:,} of {counted(len(job.samples), 'frame')} cached: {verdict}")
         return EXIT_DAMAGED if errors else 0
     frames = _announce(job, threads)
     if frames and not arguments.estimate:
         with FrameProgress("caching", len(frames)) as progress:
             build(job, frames, threads, progress)
-        print(f"{len(frames):,} frames cached; use them with data.cache=disk")
+        print(f"{counted(len(frames), 'frame')} cached; use them with data.cache=disk")
     return 0
 
 
@@ -136,7 +137,7 @@ def _announce(job: "CacheJob", threads: int) -> list[int]:
 
     state = job.inspect()
     frames = state.bad
-    counts = f"{len(job.samples):,} frames, {len(state.good):,} cached"
+    counts = f"{counted(len(job.samples), 'frame')}, {len(state.good):,} cached"
     if state.changed or state.damaged:
         counts += f", {len(state.changed):,} changed, {len(state.damaged):,} damaged"
     if not frames:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from segibn.cli.arguments import datasets_words, require_runs
 from segibn.cli.parser import command_text, print_next, print_then, verb_parser
+from segibn.text import counted
 
 EXAMPLE = """\
 examples:
@@ -14,7 +15,8 @@ examples:
       --intended-use "Research on domain generalisation." --licence "CC BY-NC 4.0"
 
 Without --scores the card shows the scores of the run folder (its held-out frames). What neither the
-run nor an option states, the card calls "not stated".
+run nor an option states, the card calls "not stated". It begins with the YAML by which the Hugging
+Face hub finds it.
 """
 
 
@@ -46,11 +48,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = build_parser().parse_args(argv)
     require_runs([arguments.run])
 
-    from segibn.cli.card_fields import environment_fields, network_fields, training_fields
+    from segibn.cli.card_fields import (
+        environment_fields,
+        network_fields,
+        titles,
+        training_fields,
+    )
     from segibn.cli.scoring import load_run
     from segibn.extras import is_there
     from segibn.files import read_json, sha256_of, write_text
     from segibn.report.card import field_names, fill
+    from segibn.report.card_header import header, slug
     from segibn.report.card_scores import read_scores, score_fields
     from segibn.runs import datasets_of, run_of
 
@@ -67,10 +75,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         fields |= environment_fields(read_json(environment))
     fields |= score_fields(scores)
     given = {name: value for name in _OPTIONS if (value := getattr(arguments, name))}
-    text = fill(fields | given)
-    write_text(arguments.output, text)
+    model = run.config.model
+    tags = [slug(model.backbone.network), slug(model.head.name)]
+    head = header(run.config.name, arguments.licence, titles(run.config), tags, scores)
+    write_text(arguments.output, head + fill(fields | given))
     unstated = [name for name in field_names() if not (fields | given).get(name)]
-    count = f"{len(scores)} score{'' if len(scores) == 1 else 's'}"
+    count = counted(len(scores), "score")
     print(f"{arguments.output}: {count}; not stated: {', '.join(unstated) or 'nothing'}")
     if scores and is_there("safetensors"):
         print_next("export", arguments.run, "--output", "model.safetensors")

@@ -1,14 +1,21 @@
 """What a run says of itself, as fields of the model card."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
 
 from segibn.config.schema import DataConfig, DatasetConfig, RunConfig
 from segibn.config.set_names import split_name
+from segibn.data.build_kinds import KINDS
 from segibn.models.segmenter import PIXEL_MEAN, PIXEL_STD
 from segibn.models.sources import PUBLISHED
+from segibn.report.card import in_cell
+from segibn.text import counted
+
+_NO_NAMES = ("images", "image", "imgs", "img", "frames", "{split}", "..", "/")
+"""Folders whose names say nothing of whose data it is."""
 
 
 def network_fields(
@@ -26,11 +33,11 @@ def network_fields(
     backbone = _backbone(config)
     aux = "" if model.aux_head is None else f"; auxiliary FCN on {model.aux_head.layer} in training"
     rows = [
-        f"| {index} | {name} | {' '.join(map(str, color))} |"
+        f"| {index} | {in_cell(name)} | {' '.join(map(str, color))} |"
         for index, (name, color) in enumerate(zip(class_names, palette.tolist(), strict=True))
     ]
     return {
-        "name": config.name,
+        "name": in_cell(config.name),
         "num_classes": str(len(class_names)),
         "summary": f"{backbone}, {model.head.name}",
         "backbone": backbone,
@@ -49,11 +56,11 @@ def training_fields(config: RunConfig) -> dict[str, str]:
     momentum = f", momentum {optim.momentum:g}" if optim.name == "sgd" else ""
     warm = f", warm-up of {optim.warmup_iterations}" if optim.warmup_iterations else ""
     return {
-        "data": _data(config.data),
+        "data": in_cell(_data(config.data)),
         "frames": _frames(config.data),
         "optimiser": f"{optim.name}, learning rate {optim.lr:g}{momentum}, weight decay "
         f"{optim.weight_decay:g}, {optim.schedule} schedule{warm}",
-        "length": f"{optim.iterations} iterations of {optim.global_batch_size} samples",
+        "length": f"{optim.iterations} iterations of {counted(optim.global_batch_size, 'sample')}",
         "loss": _loss(config),
         "seed": str(config.seed),
         "data_terms": data_terms(config),
@@ -80,11 +87,10 @@ def environment_fields(environment: Mapping[str, Any]) -> dict[str, str]:
 
 def data_terms(config: RunConfig) -> str:
     """Whose terms bind whoever uses or passes on the network: a reminder, no advice."""
-    names = dict.fromkeys(source.name for source in config.data.sources)
     text = (
-        f"It was trained on {', '.join(names)}. Data sets have terms of their own, many of them "
-        "for non-commercial research only, and these may bind networks that were trained on them: "
-        "read them before using or passing on these weights."
+        f"It was trained on {in_cell(', '.join(titles(config)))}. Data sets have terms of their "
+        "own, many of them for non-commercial research only, and these may bind networks that were "
+        "trained on them: read them before using or passing on these weights."
     )
     published = _published(config)
     return f"{text} The weights it starts from: {published.licence}." if published else text
@@ -139,8 +145,22 @@ def _data(data: DataConfig) -> str:
     return ", ".join(parts) + scheme + held_out
 
 
+def titles(config: RunConfig) -> list[str]:
+    """Return the names of the data sets it was trained on, as their authors write them."""
+    return list(dict.fromkeys(_title(source) for source in config.data.sources))
+
+
+def _title(dataset: DatasetConfig) -> str:
+    """The name of a data set; of own data, that in its config or else its outermost folder's."""
+    files = dataset.folder
+    if files is None:
+        return KINDS[dataset.name].source.title
+    own = files.name or PurePosixPath(files.images).parts[0]
+    return "own data" if own in _NO_NAMES else str(own)
+
+
 def _set(dataset: DatasetConfig) -> str:
-    text = f"{dataset.name}:{split_name(dataset)}"
+    text = f"{_title(dataset)} ({dataset.name}:{split_name(dataset)})"
     if dataset.label_map:
         text += f", label map {dataset.label_map}"
     if dataset.names_file:

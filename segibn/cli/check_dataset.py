@@ -75,7 +75,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     from rich.console import Console
 
-    from segibn.data.report import check_with_progress, print_report
+    from segibn.cli.progress import FrameProgress
+    from segibn.config.set_names import set_name
+    from segibn.data.report import check_dataset, print_report
     from segibn.files import write_json
     from segibn.provenance import usable_cores
 
@@ -83,10 +85,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     console = Console()
     reports = []
     for dataset in _datasets(arguments, root):
-        trained_on = _trained_on(arguments, dataset)
-        report = check_with_progress(
-            dataset, root, jobs=jobs, console=console, trained_on=trained_on
-        )
+        with FrameProgress(set_name(dataset), 0) as progress:
+            report = check_dataset(
+                dataset,
+                root,
+                jobs=jobs,
+                progress=progress,
+                trained_on=_trained_on(arguments, dataset),
+            )
         print_report(report, console)
         reports.append(report)
     if arguments.json is not None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from segibn.cli.parser import print_next, verb_parser
 from segibn.errors import SegibnError
-from segibn.text import printable
+from segibn.text import counted, printable
 
 if TYPE_CHECKING:
     from segibn.evaluation.run_comparison import Comparison, NamedScores
@@ -132,7 +132,8 @@ def _draw(found: "Sequence[Comparison]"):
         ]
         for comparison in found
     }
-    title = f"IoU against {first.a.title}, {first.num_frames} frames, {100 * first.how.level:g} %"
+    frames = counted(first.num_frames, "frame")
+    title = f"IoU against {first.a.title}, {frames}, {100 * first.how.level:g} %"
     unit = "difference in points of IoU (filled: interval and test agree that there is one)"
     warnings = dict.fromkeys(text for comparison in found for text in comparison.warnings)
     return draw_differences(bars, rows, f"{title} intervals", unit, list(warnings))

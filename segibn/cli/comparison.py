@@ -44,7 +44,7 @@ def cross_domain(
         train_label: the ``train`` of all rows; None = the run's own, such as ``gta5:train``.
         dataset_of: label -> data set, to find published numbers for labels that are not names of
             data sets.
-        published_note: a sentence above published numbers.
+        published_note: a sentence in place of published numbers.
         arguments: of ``add_inference_arguments`` and, if wanted, ``add_protocol_arguments``; None
             = their defaults.
 

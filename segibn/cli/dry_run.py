@@ -10,6 +10,7 @@ from segibn import distributed, provenance
 from segibn.config.schema import RunConfig
 from segibn.engine.dry_run import DryRun, dry_run
 from segibn.engine.trial import Trial
+from segibn.text import counted
 
 _INDENT = 10
 _MANY_CLASSES = 12
@@ -64,7 +65,7 @@ def format_report(found: DryRun, columns: int) -> str:
 
 
 def _lines(found: DryRun) -> list[tuple[str, str]]:
-    sets = [(role, f"{name}, {count:,} samples") for role, name, count in found.sets]
+    sets = [(role, f"{name}, {counted(count, 'sample')}") for role, name, count in found.sets]
     return [
         *sets,
         ("classes", _classes(found.class_names)),
@@ -97,7 +98,7 @@ def _sampling(found: DryRun) -> str:
 
 def _batch(found: DryRun) -> str:
     plan = found.plan
-    shares = f"{_count(found.processes, 'process', 'es')} x {_count(plan.steps, 'step')}"
+    shares = f"{counted(found.processes, 'process', 'processes')} x {counted(plan.steps, 'step')}"
     crop = "{}x{}".format(*found.config.data.crop_size)
     total = found.config.optim.global_batch_size
     return f"{total} = {shares} of {plan.micro_batch}, crops of {crop}"
@@ -122,12 +123,14 @@ def _memory(found: DryRun) -> str:
 def _duration(found: DryRun) -> str:
     config = found.config
     left = config.optim.iterations - found.first_iteration
-    text = f"about {clock(found.duration_s)}: {left:,} updates of {seconds(found.update_s)}"
+    text = (
+        f"about {clock(found.duration_s)}: {counted(left, 'update')} of {seconds(found.update_s)}"
+    )
     if config.data.val is None:
         return text
     every = config.engine.evaluate_every
     times = max(1, -(-config.optim.iterations // every)) if every else 1
-    return f"{text}; not counted: scoring {_count(times, 'time')}"
+    return f"{text}; not counted: scoring {counted(times, 'time')}"
 
 
 def _data(found: DryRun) -> str:
@@ -136,7 +139,7 @@ def _data(found: DryRun) -> str:
         return f"{reading}, once; then in memory, {size(round(found.cached_gib * 2**30))}"
     if found.workers == 0:
         return f"{reading}, in the training process"
-    text = f"{reading}, {_count(found.workers, 'loader process', 'es')}"
+    text = f"{reading}, {counted(found.workers, 'loader process', 'loader processes')}"
     if found.loading_s > found.trial.seconds:
         limit = f"{found.plan.per_process / found.trial.seconds:.1f}"
         return (
@@ -157,11 +160,11 @@ def _basis(trial: Trial) -> str:
     crop = "{}x{}".format(*trial.crop)
     if not trial.is_estimate:
         return (
-            f"Memory and time of an update are measured: {_count(trial.crops, 'crop')} of {crop}."
+            f"Memory and time of an update are measured: {counted(trial.crops, 'crop')} of {crop}."
         )
     return (
         "Memory and time are an estimate, scaled up by pixels from an update with "
-        f"{_count(trial.crops, 'crop')} of {crop} on this CPU (weights, gradients, optimiser and "
+        f"{counted(trial.crops, 'crop')} of {crop} on this CPU (weights, gradients, optimiser and "
         "moving average are exact). For a GPU's own numbers repeat the dry run there."
     )
 
@@ -187,7 +190,3 @@ def clock(duration: float) -> str:
 def seconds(value: float) -> str:
     """Return a short time: "35 ms", "2.4 s"."""
     return f"{1000 * value:.0f} ms" if value < 1 else f"{value:.1f} s"
-
-
-def _count(number: int, word: str, plural: str = "s") -> str:
-    return f"{number} {word}{plural if number != 1 else ''}"

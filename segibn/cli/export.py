@@ -1,7 +1,9 @@
 """``export``: a trained network -> one file for other programs, checked against the network."""
 
 import argparse
+import itertools
 import shlex
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -141,11 +143,12 @@ def _write(
 def calibration_frames(folder: Path) -> "Iterator[np.ndarray]":
     """Yield 32 frames of a folder and its subfolders, spread evenly over their sorted names.
 
+    One that cannot be read is skipped and said; the next one stands for it.
+
     Raises:
         DatasetError: no such folder, or no JPEG or PNG in it.
-        ImageFileError: one of them is damaged.
     """
-    from segibn.errors import DatasetError
+    from segibn.errors import DatasetError, ImageFileError
     from segibn.export import CALIBRATION_FRAMES
     from segibn.files import list_files, read_image
 
@@ -153,8 +156,15 @@ def calibration_frames(folder: Path) -> "Iterator[np.ndarray]":
     if not paths:
         raise DatasetError(f"--calibrate {folder}: holds no images ({', '.join(_IMAGES)})")
     count = min(len(paths), CALIBRATION_FRAMES)
-    for index in range(count):
-        yield read_image(paths[index * len(paths) // count])
+    bounds = [index * len(paths) // count for index in range(count + 1)]
+    for first, end in itertools.pairwise(bounds):
+        for path in paths[first:end]:  # the first that can be read
+            try:
+                yield read_image(path)
+            except ImageFileError as error:
+                print(f"skipped: {error}", file=sys.stderr)
+            else:
+                break
 
 
 def _print_times(segmenter: "Segmenter", output: Path) -> None:

@@ -13,6 +13,7 @@ from segibn.cli.study import run_folder, train_once
 from segibn.config.schema import DatasetConfig, RunConfig
 from segibn.errors import CheckpointError
 from segibn.files import read_json, sha256_of, write_json
+from segibn.text import counted
 
 SOURCE_FILE = "init_from.json"
 
@@ -101,7 +102,7 @@ def _say_what_is_taken(source: Source, trainings: Sequence[Training]) -> None:
     report = next(t.report for t in trainings if t.source is source)
     assert report is not None
     print(
-        f"{source.train}, seed {source.config.seed}, {source.iteration} iterations: "
+        f"{source.train}, seed {source.config.seed}, {counted(source.iteration, 'iteration')}: "
         f"{report.summary()}"
     )
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from segibn.cli.arguments import parse_positive
 from segibn.cli.parser import print_next, verb_parser
 from segibn.errors import ConfigError
+from segibn.text import counted
 
 if TYPE_CHECKING:
     from segibn.synthetic.spec import SampleSpec
@@ -121,6 +122,6 @@ def paint(output: Path, spec: "SampleSpec", workers: int | None = None) -> None:
             progress=lambda done: bar.update(task, completed=done),
         )
     if made:
-        print(f"{total} frames in {time.perf_counter() - start:.0f} s: {output}")
+        print(f"{counted(total, 'frame')} in {time.perf_counter() - start:.0f} s: {output}")
     else:
         print(f"already there, unchanged: {output}")

@@ -16,6 +16,7 @@ from segibn.cli.inference import (
 )
 from segibn.cli.parser import print_next, verb_parser
 from segibn.errors import SubmissionError
+from segibn.text import counted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -90,7 +91,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     def maps_of(keys: Sequence[str]) -> "Iterable[tuple[str, np.ndarray]]":
         if len(keys) < len(frames):
-            print(f"going on: {len(frames) - len(keys)} maps are there already", file=sys.stderr)
+            print(
+                f"going on: {counted(len(frames) - len(keys), 'map')} there already",
+                file=sys.stderr,
+            )
         return _predictions(run, {key: frames[key] for key in keys}, arguments)
 
     with Phases() as phases:
@@ -104,7 +108,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             progress=phases.add("submission"),
             check_progress=phases.add("checking"),
         )
-    print(f"{len(frames)} label maps, checked: {arguments.output}")
+    print(f"{counted(len(frames), 'label map')}, checked: {arguments.output}")
     if len(frames) != form.num_frames:
         print(f"note: the official test set has {form.num_frames} frames")
     for note in report.notes:

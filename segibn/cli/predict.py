@@ -1,6 +1,7 @@
 """``predict``: a trained network and frames, folders or videos -> label maps and pictures."""
 
 import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,6 +10,10 @@ from segibn.cli.arguments import require_runs
 from segibn.cli.inference import add_inference_arguments, ensemble_runs
 from segibn.cli.parser import verb_parser
 from segibn.errors import ConfigError
+from segibn.text import counted, printable
+
+if TYPE_CHECKING:
+    from segibn.media.sources import Source
 
 if TYPE_CHECKING:
     from segibn.media.sources import Source
@@ -22,11 +27,14 @@ examples:
 
 writes labels/<name>.png (class indices, with a palette to look at), overlays/<name>.jpg, for a
 video videos/<name>.mp4, and legend.png. Images are turned as their EXIF tag says, as viewers do.
+What a file is, its content tells. Videos are H.264 where this OpenCV can, otherwise VP9: browsers
+play both. VP8 (.webm) plays there too and is written several times as fast as VP9.
 Files that cannot be read do not stop the rest: they are listed at the end and in failed.txt.
 
 exit code: 0 all done, 1 some files failed, 2 nothing was begun or an output cannot be written,
 130 interrupted.
 """
+_NAMED = 3  # of the files that are passed over
 SAVED = ("labels", "color", "overlay", "side-by-side", "video")
 
 
@@ -82,6 +90,11 @@ def _add_outputs(group: "argparse._ArgumentGroup") -> None:
         choices=("overlay", "side-by-side", "color"),
         help="what an output video is made of (default: overlay)",
     )
+    group.add_argument(
+        "--video-codec",
+        choices=("auto", "h264", "vp9", "vp8", "mpeg4"),
+        help="of output videos (default: auto, the first of these that OpenCV can write here)",
+    )
 
 
 def _add_conduct(group: "argparse._ArgumentGroup") -> None:
@@ -106,17 +119,28 @@ def main(argv: Sequence[str] | None = None) -> int:
             "say what to predict: segibn predict RUN IMAGE_OR_FOLDER_OR_VIDEO ... --output DIR"
         )
 
-    from segibn.media.outputs import places_of
-    from segibn.media.sources import find_sources
-
     require_runs([arguments.run])
-    sources = find_sources(inputs, places_of(arguments.output))
+    sources = _sources(inputs, arguments.output)
     _refuse_idle_options(arguments, sources)
     require_runs(ensemble_runs(arguments))
 
     from segibn.cli.prediction import predict_all  # torch only after all is known to be there
 
     return predict_all(sources, arguments)
+
+
+def _sources(inputs: Sequence[str], output: Path) -> "list[Source]":
+    """Find the pictures and videos, and say how many other files lie among them."""
+    from segibn.media.outputs import places_of
+    from segibn.media.sources import find_sources
+
+    found = find_sources(inputs, places_of(output))
+    if found.others:
+        names = ", ".join(printable(path.name) for path in found.others[:_NAMED])
+        names += ", ..." if len(found.others) > _NAMED else ""
+        many = counted(len(found.others), "file")
+        print(f"passed over {many}, neither picture nor video: {names}", file=sys.stderr)
+    return found.sources
 
 
 def _refuse_idle_options(arguments: argparse.Namespace, sources: "Sequence[Source]") -> None:
@@ -133,6 +157,7 @@ def _refuse_idle_options(arguments: argparse.Namespace, sources: "Sequence[Sourc
     drawn = shown | (written & {"overlay", "side-by-side", "color"})
     idle = {
         "video_shows": ("overlay", not shown, "no video is written"),
+        "video_codec": ("auto", not shown, "no video is written"),
         "alpha": (0.5, not drawn - {"color"}, "nothing is laid over a frame"),
         "classes": (None, not drawn, "label maps keep all classes, and nothing else is written"),
     }

@@ -23,6 +23,7 @@ from segibn.config.schema import EvaluationConfig, RunConfig
 from segibn.errors import ConfigError, SegibnError
 from segibn.exported import load_onnx
 from segibn.files import image_size, sha256_of, write_image, write_json, write_text
+from segibn.media.codecs import CODECS, Codec, choose_codec
 from segibn.media.faults import Faults, format_faults, shown
 from segibn.media.journal import Journal, Mode, require_empty
 from segibn.media.outputs import FOLDERS, LEGEND, Outputs, chosen_classes
@@ -31,6 +32,7 @@ from segibn.media.sources import Source
 from segibn.media.video import VideoReader
 from segibn.models.segmenter import Segmenter
 from segibn.predict import InferenceOptions, Predictor, is_out_of_memory
+from segibn.text import counted
 from segibn.visualize import legend
 
 _LEAST_SHARE = 0.001  # of the pixels, for a class to be named
@@ -57,6 +59,7 @@ def predict_all(sources: Sequence[Source], arguments: argparse.Namespace) -> int
     _check(sources, arguments)
     if _mode(arguments) == "new":
         require_empty(arguments.output)  # before a network is loaded
+    codec = _codec(sources, arguments)
     model = load_model(arguments)
     _look_at_sizes(sources, model.predictor.options)
     drawn = chosen_classes(model.class_names, arguments.classes)
@@ -67,6 +70,7 @@ def predict_all(sources: Sequence[Source], arguments: argparse.Namespace) -> int
         arguments.save,
         arguments.alpha,
         arguments.video_shows,
+        codec or CODECS["mpeg4"],
     )
     faults = Faults(arguments.strict)
     start = time.monotonic()
@@ -173,6 +177,18 @@ def _check(sources: Sequence[Source], arguments: argparse.Namespace) -> None:
         )
 
 
+def _codec(sources: Sequence[Source], arguments: argparse.Namespace) -> Codec | None:
+    """Return what videos are encoded in, tried before anything is predicted; None: there are none.
+
+    Raises:
+        ConfigError: OpenCV has no such encoder here.
+    """
+    writes_videos = arguments.save is None or "video" in arguments.save
+    if writes_videos and any(source.is_video for source in sources):
+        return choose_codec(arguments.video_codec)
+    return None
+
+
 def _mode(arguments: argparse.Namespace) -> Mode:
     if arguments.resume:
         return "resume"
@@ -190,6 +206,7 @@ def _settings(model: Model, arguments: argparse.Namespace) -> dict[str, Any]:
         "alpha": arguments.alpha,
         "classes": arguments.classes,
         "video_shows": arguments.video_shows,
+        "video_codec": arguments.video_codec,
     }
 
 
@@ -205,7 +222,7 @@ def _write_legend(model: Model, outputs: Outputs, sources: Sequence[Source]) -> 
 
 def _say_interrupted(tally: Tally, folder: Path) -> None:
     print(
-        f"interrupted: {tally.files} files are done and whole in {shown(folder)}; the same "
+        f"interrupted: {counted(tally.files, 'file')} done and whole in {shown(folder)}; the same "
         "command with --resume goes on from there",
         file=sys.stderr,
     )
@@ -238,7 +255,7 @@ def _report(
     failed.unlink(missing_ok=True)
     before = f", {tally.earlier} more were done before" if tally.earlier else ""
     if tally.frames or tally.earlier:
-        print(f"{tally.frames} frames in {seconds:.1f} s ({speed:.1f} frames/s){before}")
+        print(f"{counted(tally.frames, 'frame')} in {seconds:.1f} s ({speed:.1f} frames/s){before}")
         print(
             "share of pixels: "
             + ", ".join(
@@ -247,19 +264,25 @@ def _report(
         )
         for name in FOLDERS.values():
             if (folder / name).is_dir():
-                print(f"  {shown(folder / name)}")
+                print(f"  {shown(folder / name)}{_made(name, outputs)}")
     else:
         print("no frame could be predicted")
     if faults.found:
         table = format_faults(faults.found)
         write_text(failed, table + "\n")
-        print(f"{len(faults.found)} files failed (also in {failed}):\n{table}", file=sys.stderr)
+        many = counted(len(faults.found), "file")
+        print(f"{many} failed (also in {failed}):\n{table}", file=sys.stderr)
         print_then("mend or remove these files, then the same command with --resume")
     else:
         colors = f"; {LEGEND} has the colours" if (folder / LEGEND).is_file() else ""
-        print_then(f"look at the pictures in {shown(folder)}{colors}")
+        print_then(f"look into {shown(folder)}{colors}")
         if words := report_words(arguments.run):
             print_next(*words)
+
+
+def _made(name: str, outputs: Outputs) -> str:
+    """Say of videos how they are encoded, and where that is shown."""
+    return f" ({outputs.codec.title}; {outputs.codec.plays})" if name == FOLDERS["video"] else ""
 
 
 def _shares(pixels: np.ndarray, names: Sequence[str]) -> dict[str, float]:

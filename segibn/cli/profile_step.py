@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from segibn.cli.arguments import add_datasets_argument, datasets_root, parse_positive
 from segibn.cli.parser import print_then, verb_parser
+from segibn.text import counted
 
 if TYPE_CHECKING:
     from segibn.engine.step_profile import Row, StepProfile
@@ -86,12 +87,12 @@ def format_profile(name: str, found: "StepProfile") -> str:
     workers = found.loader_workers or "no"
     busy = "" if found.gpu_busy is None else f"GPU busy: {found.gpu_busy:.1%} of the time\n"
     head = (
-        f"{name}: {found.steps} updates of {found.samples} samples, {processes}{found.device}, "
-        f"{found.precision}\n"
+        f"{name}: {counted(found.steps, 'update')} of {counted(found.samples, 'sample')}, "
+        f"{processes}{found.device}, {found.precision}\n"
         f"{1000 * found.seconds:.1f} ms an update, {found.samples / found.seconds:.1f} samples/s; "
         f"{found.data_wait:.1%} of the time waiting for data\n"
         f"loader by itself: {found.loader_samples_per_s:.1f} samples/s, {workers} loader "
-        f"process{'' if found.loader_workers == 1 else 'es'}\n"
+        f"{'process' if found.loader_workers == 1 else 'processes'}\n"
         f"{busy}memory: {found.memory_bytes / 2**20:.0f} MiB at the highest point"
         f"{' (tensors of an update)' if found.device == 'cpu' else ''}\n"
     )

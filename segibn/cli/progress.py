@@ -19,6 +19,8 @@ from rich.progress import (
 from rich.text import Text
 
 LINE_INTERVAL_S = 15.0
+FIRST_LINE_S = 3.0
+"""Work that ends before says nothing; else the first line tells early how long it will take."""
 
 
 class FrameProgress:
@@ -28,9 +30,16 @@ class FrameProgress:
         title: what is being done.
         total: frames in all.
         enabled: False = silent, for all ranks but the first.
+        clock: seconds.
     """
 
-    def __init__(self, title: str, total: int, enabled: bool = True) -> None:
+    def __init__(
+        self,
+        title: str,
+        total: int,
+        enabled: bool = True,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         console = Console(stderr=True)
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
         on_terminal = enabled and console.is_terminal
@@ -39,8 +48,8 @@ class FrameProgress:
         )
         self._task = self._bar.add_task(title, total=total)
         self._writes_lines = enabled and not on_terminal
-        self._title, self._total = title, total
-        self._last_line = time.monotonic()
+        self._title, self._total, self._clock = title, total, clock
+        self._next_line = clock() + FIRST_LINE_S
         self._start: tuple[int, float] | None = None
 
     def __enter__(self) -> "FrameProgress":
@@ -58,13 +67,13 @@ class FrameProgress:
     def __call__(self, done: int, total: int | None = None) -> None:
         """Show that ``done`` frames are finished."""
         total = total or self._total
-        now = time.monotonic()
+        now = self._clock()
         if self._start is None:  # what an earlier attempt had finished says nothing about speed
             self._start = (done, now)
             self._bar.reset(self._task, completed=done, total=total)
         self._bar.update(self._task, completed=done, total=total)
-        if self._writes_lines and now - self._last_line > LINE_INTERVAL_S:
-            self._last_line = now
+        if self._writes_lines and now >= self._next_line:
+            self._next_line = now + LINE_INTERVAL_S
             since = done - self._start[0], now - self._start[1]
             left = time_left(*since, total - done)
             speed = f", {since[0] / since[1]:.1f} frames/s" if min(since) > 0 else ""

@@ -45,10 +45,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the verb: print the table, or the JSON with ``--json``; returns 0."""
     arguments = build_parser().parse_args(argv)
 
+    from segibn.cli.progress import Phases
     from segibn.evaluation.drivable import DrivableScores
     from segibn.evaluation.scores import Scores
 
-    scores = _SCORERS[arguments.task](arguments)
+    with Phases() as phases:
+        arguments.progress = phases.add("score")
+        scores = _SCORERS[arguments.task](arguments)
     doubt = scores.doubt if isinstance(scores, Scores | DrivableScores) else scores.scores.doubt
     if arguments.json:
         print(json.dumps(scores.to_dict(), indent=1))
@@ -70,7 +73,7 @@ def _semseg(arguments: argparse.Namespace) -> "Scores":
         policy=arguments.policy,
         evaluation_set=arguments.set_name,
         boundary=arguments.boundary,
-        progress=_show_progress,
+        progress=arguments.progress,
     )
     return complete(scores, arguments)
 
@@ -85,7 +88,7 @@ def _cityscapes(arguments: argparse.Namespace) -> "CityscapesScores":
         instances=not arguments.no_instances,
         per_image=arguments.per_image,
         evaluation_set=arguments.set_name,
-        progress=_show_progress,
+        progress=arguments.progress,
     )
     if arguments.output:
         scores.write_official(arguments.output)
@@ -100,7 +103,7 @@ def _toolkit(arguments: argparse.Namespace) -> "ToolkitScores":
         arguments.pred,
         arguments.toolkit_task,
         evaluation_set=arguments.set_name,
-        progress=_show_progress,
+        progress=arguments.progress,
     )
 
 
@@ -113,7 +116,7 @@ def _drivable(arguments: argparse.Namespace) -> "DrivableScores":
         target_encoding=arguments.target_encoding,
         pred_encoding=arguments.pred_encoding,
         evaluation_set=arguments.set_name,
-        progress=_show_progress,
+        progress=arguments.progress,
     )
 
 
@@ -220,10 +223,3 @@ def _add_folders(parser: argparse.ArgumentParser) -> None:
         "--set-name", default="", metavar="NAME", help="for the signature (target folder's name)"
     )
     parser.add_argument("--json", action="store_true", help="print JSON at full precision")
-
-
-def _show_progress(done: int, total: int) -> None:
-    """Count files on a terminal; a log or pipe stays clean."""
-    if sys.stderr.isatty():
-        end = "\n" if done == total else ""
-        print(f"\r{done}/{total} label maps", end=end, file=sys.stderr, flush=True)

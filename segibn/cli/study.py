@@ -108,7 +108,7 @@ def run_study(
         output: folder for the run folders.
         results: folder for ``cross_domain.json``, ``cross_domain.md`` and ``conditions.json``.
         train_label: the training domain's name in the table; None = the data set's.
-        published_note: a sentence above published numbers in the table.
+        published_note: a sentence in place of published numbers in the table.
 
     Returns:
         The run folders.

@@ -26,6 +26,7 @@ from segibn.distributed import barrier, is_main, local_rank
 from segibn.errors import ConfigError, DatasetError
 from segibn.labels.label_set import LabelSet
 from segibn.provenance import usable_cores
+from segibn.text import counted
 
 logger = logging.getLogger(__name__)
 
@@ -104,7 +105,9 @@ def require_memory(data: DataConfig, sets: Sequence[TrainingSet]) -> float:
     need = sum(estimate_gib(one.samples, data.resize) for one in sets)
     if need > data.cache_limit_gib:
         count = sum(len(one.samples) for one in sets)
-        what = f"{count:,} samples" + (f" of {len(sets)} sources together" if len(sets) > 1 else "")
+        what = counted(count, "sample") + (
+            f" of {len(sets)} sources together" if len(sets) > 1 else ""
+        )
         raise DatasetError(
             f"cache: memory would take about {need:.1f} GiB for {what}, more than "
             f"data.cache_limit_gib {data.cache_limit_gib:g}; set `cache: none`, a smaller "

@@ -21,6 +21,7 @@ from segibn.data.tile_file import SUFFIX, TileFile, TileFileError
 from segibn.data.tiles import require_codecs
 from segibn.errors import DatasetError
 from segibn.files import sha256_of
+from segibn.text import counted
 
 READER = "upright, colours held against the table"
 """The rules of the reader; with other ones, the tiles of a cache could hold other pixels."""
@@ -180,7 +181,7 @@ def _refusal(folder: Path, samples: Sequence[SamplePaths], state: CacheState) ->
         "changed after they were cached": state.changed,
         "are damaged or of another version": state.damaged,
     }
-    lines = [f"{folder}: the cache does not fit the data set ({len(samples):,} frames)"]
+    lines = [f"{folder}: the cache does not fit the data set ({counted(len(samples), 'frame')})"]
     for text, found in counts.items():
         if found:
             names = ", ".join(samples[index].name for index in found[:SHOWN])

@@ -4,17 +4,10 @@ In: a data set's config. Out: a `SplitReport`, and text for a person. Like `buil
 sees config objects: it checks exactly what training would read.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeRemainingColumn,
-)
 from rich.table import Table
 
 from segibn.config.schema import DatasetConfig
@@ -65,21 +58,21 @@ def splits_present(name: str, root: Path, encoding: str = "auto") -> list[str]:
     return present
 
 
-def check_with_progress(
+def check_dataset(
     dataset: DatasetConfig,
     root: Path,
     *,
     jobs: int,
-    console: Console,
+    progress: Callable[[int, int], None],
     trained_on: Sequence[DatasetConfig] = (),
 ) -> SplitReport:
-    """Check one split of a data set, with a progress bar on ``console``.
+    """Check one split of a data set.
 
     Args:
         dataset: which split.
         root: the folder above the data sets.
         jobs: processes that decode.
-        console: shows the progress.
+        progress: called with frames done and frames in all.
         trained_on: the sources of a training that ``dataset`` validates; no frame may be in both.
 
     Raises:
@@ -89,20 +82,7 @@ def check_with_progress(
         pairing = find_dataset(dataset, root)
     label_set, decided, problem = _label_set(dataset, pairing)
     split = split_name(dataset)
-    title = f"{dataset.name}:{split}"
-    columns = (
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    )  # fmt: skip
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task(title, total=len(pairing.samples))
-        report = check_split(
-            dataset.name,
-            split,
-            pairing,
-            label_set,
-            jobs=jobs,
-            progress=lambda done, _: bar.update(task, completed=done),
-        )
+    report = check_split(dataset.name, split, pairing, label_set, jobs=jobs, progress=progress)
     report.passed_over = [str(one) for one in passed_over]
     if decided is not None:
         report.encoding = f"that of {decided.encoding}"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from segibn.errors import DatasetError
 from segibn.files import list_files, warn_once
-from segibn.text import did_you_mean, printable
+from segibn.text import counted, did_you_mean, printable
 
 
 class SplitAbsentError(DatasetError):
@@ -217,7 +217,7 @@ def partial_note(pairing: Pairing) -> str:
     found, official = len(pairing.samples), pairing.official_count
     if official is None or found == official:
         return ""
-    return f"{found:,} frames here, the official split has {official:,}"
+    return f"{counted(found, 'frame')} here, the official split has {official:,}"
 
 
 def names_in(
@@ -282,7 +282,10 @@ def _require_unique(samples: Iterable[SamplePaths], split: str) -> None:
 
 def _orphan_message(pairing: Pairing, source: Source, split: str) -> str:
     """Name both paths of the first missing partners and how many there are."""
-    lines = [f"{source.title}: {len(pairing.orphans)} file(s) of split '{split}' have no partner:"]
+    lines = [
+        f"{source.title}: {counted(len(pairing.orphans), 'file')} of split '{split}' "
+        "without a partner:"
+    ]
     for orphan in pairing.images_without_target[:SHOWN]:
         lines.append(f"  image {orphan.path} has no label map {orphan.partner}")
     for orphan in pairing.targets_without_image[:SHOWN]:

@@ -12,6 +12,7 @@ from segibn.config.schema import RunConfig
 from segibn.engine.update import Pending
 from segibn.errors import ConfigError, LostPeerError, SegibnError
 from segibn.files import atomic_path
+from segibn.text import counted
 
 
 def stop_at_non_finite(loss: float, pending: Pending, run: Path) -> None:
@@ -67,9 +68,10 @@ def explained_failures(config: RunConfig, micro_batch: int) -> Iterator[None]:
         if not is_single_value(error):
             raise
         raise ConfigError(
-            f"{micro_batch} crop(s) at a time give a batch norm a single value, so that it cannot "
-            "be trained (the image branch of DeepLab's heads sees one value a crop); raise "
-            "optim.global_batch_size or engine.max_micro_batch to two a process, or data.crop_size"
+            f"batches of {counted(micro_batch, 'crop')} give a batch norm a single value, so "
+            "that it cannot be trained (the image branch of DeepLab's heads sees one value a "
+            "crop); raise optim.global_batch_size or engine.max_micro_batch to two a process, or "
+            "data.crop_size"
         ) from error
 
 
@@ -101,6 +103,5 @@ def _memory_advice(config: RunConfig, micro_batch: int, error: RuntimeError) -> 
     if config.model.backbone.output_stride == 8:
         advice.append("model.backbone.output_stride=16")
     reason = str(error).strip().splitlines()[0][:200]
-    return (
-        f"out of memory with {micro_batch} crops at a time; try {', or '.join(advice)}. ({reason})"
-    )
+    crops = counted(micro_batch, "crop")
+    return f"out of memory with {crops} at a time; try {', or '.join(advice)}. ({reason})"

@@ -37,6 +37,7 @@ from segibn.visualize import frame_sheet
 _FEW = 8  # frames whose size is looked at
 logger = logging.getLogger(__name__)
 
+
 @dataclass(frozen=True)
 class Preparation:
     """A change of the frames before they are scored, which the signature names."""

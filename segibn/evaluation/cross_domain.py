@@ -111,8 +111,8 @@ def format_cross_domain(
         rows: see ``ROW_KEYS``; several seeds of one network are averaged.
         dataset_of: domain name -> data set name, to find published numbers for domains whose names
             are not those of data sets. Names not in it stand for themselves.
-        published_note: a sentence above the published numbers, for example that ours come from
-            generated frames.
+        published_note: a sentence in place of published numbers, such as that ours come from
+            painted frames, beside which they say nothing.
 
     Returns:
         Markdown: our table with its legend; then, where there are any, published numbers in a table
@@ -249,6 +249,8 @@ def published_beside(
 def _published_lines(
     cells: Cells, tests: list[str], dataset_of: Mapping[str, str], note: str, ours: str | None
 ) -> list[str]:
+    if note:
+        return ["", note]
     shown, found = published_beside(cells, tests, dataset_of)
     if not found:
         return []
@@ -256,7 +258,7 @@ def _published_lines(
     for row, values in found:
         scores = [f"{values[test]:.2f}" if test in values else "-" for test in shown]
         body.append([row.train, row.title, *scores, f"{row.source} [{row.protocol}]"])
-    lines = ["", "### Published numbers (mIoU in %)", "", f"{PUBLISHED_INTRO} {note}".rstrip(), ""]
+    lines = ["", "### Published numbers (mIoU in %)", "", PUBLISHED_INTRO, ""]
     lines += markdown_table(["train", "network", *shown, "source [protocol]"], body)
     return [*lines, "", *published_protocols(found, ours)]
 

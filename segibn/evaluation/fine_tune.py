@@ -20,6 +20,7 @@ from segibn.evaluation.cross_domain import (
     rank_of,
 )
 from segibn.evaluation.signatures import signature_lines
+from segibn.text import counted
 
 FINE_TUNE_KEYS = ("share", "start", "fine_tuned", "train_images", "iteration")
 """Keys a row has besides ``cross_domain.ROW_KEYS``: the share of the target's training set, a
@@ -152,5 +153,5 @@ def _updates(rows: Iterable[Mapping[str, Any]]) -> str:
     pairs = sorted({(row["share"], row["iteration"]) for row in rows})
     counts = [str(iteration) for _, iteration in pairs]
     if len(set(counts)) == 1:
-        return f"{counts[0]} updates each"
+        return f"{counted(int(counts[0]), 'update')} each"
     return f"{', '.join(counts[:-1])} and {counts[-1]} updates"

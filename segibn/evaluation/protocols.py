@@ -11,6 +11,8 @@ deviates from it, and writes both into every row's signature.
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from segibn.text import counted
+
 Size = tuple[int, int]
 Sure = Literal["seen", "quoted", "recalled", "ours"]
 
@@ -228,7 +230,7 @@ PROTOCOLS: dict[str, Protocol] = {
         ),
         inference_sure="ours",
         note="Our frames are painted: the table illustrates the effect and is no measurement of "
-        "it. The published numbers are of real data sets and much larger networks.",
+        "it.",
     ),
 }
 # fmt: on
@@ -263,7 +265,7 @@ def describe_protocols() -> str:
 
 def _test_text(test: TestSet) -> str:
     parts = [f"{test.label} = {test.dataset}:{test.split}"]
-    parts += [f"{test.frames} frames"] if test.frames else []
+    parts += [counted(test.frames, "frame")] if test.frames else []
     parts += [f"label map {test.label_map}"] if test.label_map else []
     parts += [f"frame and label to height {test.height}"] if test.height else []
     parts += [f"frame and label times {test.scale:g}"] if test.scale else []

@@ -20,7 +20,7 @@ from segibn.evaluation.resampling import (
     permutation_test,
 )
 from segibn.evaluation.scores import Scores, json_number
-from segibn.text import printable
+from segibn.text import counted, printable
 
 _SHOWN = 8
 _TARGET = FIELDS.index("target")
@@ -156,9 +156,9 @@ def format_comparison(comparison: Comparison) -> str:
         numbers = f"{_per_cent(row.a):>7} {_per_cent(row.b):>7} {_points(row.difference):>7}"
         lines.append(f"{row.name:<16} {numbers} {bounds:>18} {_p(row.p):>8}{mark}")
     lines.append(
-        f"{comparison.num_frames} frames, {how.resamples} resamples, seed {how.seed}: bootstrap "
-        "intervals, permutation test (classes adjusted by Holm). Both say what the choice of frames"
-        " can do, not what another training would give."
+        f"{counted(comparison.num_frames, 'frame')}, {how.resamples} resamples, seed {how.seed}: "
+        "bootstrap intervals, permutation test (classes adjusted by Holm). Both say what the "
+        "choice of frames can do, not what another training would give."
     )
     lines += [comparison.a.scores.signature]
     if comparison.b.scores.signature != comparison.a.scores.signature:
@@ -225,7 +225,7 @@ def _same_frames(
             f"{a.title} and {b.title} were scored against different truth (other labels, or "
             f"another size) on {_listed([names[place] for place in other])}"
         )
-    said = f"only the {len(names)} frames that both have are compared: {'; '.join(alone)}"
+    said = f"only {counted(len(names), 'frame')} that both have are compared: {'; '.join(alone)}"
     return frames, [said] if alone else []
 
 

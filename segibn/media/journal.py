@@ -18,6 +18,7 @@ from segibn.files import remove_leftovers, write_text
 from segibn.media.faults import OutputError, shown
 from segibn.media.outputs import FOLDERS, Outputs, is_there
 from segibn.media.sources import Source
+from segibn.text import counted
 
 NAME = "predictions.jsonl"
 Mode = Literal["new", "resume", "overwrite"]
@@ -104,7 +105,7 @@ def require_empty(folder: Path) -> None:
     """Raise ConfigError where a folder holds predictions, whoever made them."""
     _, entries = _read(folder / NAME)
     if entries or any(any((folder / kind).glob("*")) for kind in FOLDERS.values()):
-        many = f" ({len(entries)} files are done)" if entries else ""
+        many = f" ({counted(len(entries), 'file')} done)" if entries else ""
         raise ConfigError(
             f"{shown(folder)}: holds predictions already{many}; --resume goes on with them, "
             "--overwrite replaces them, another --output leaves them alone"
@@ -144,7 +145,7 @@ def _read(path: Path) -> tuple[dict[str, Any] | None, list[dict[str, Any]]]:
 
 
 def _require_equal(begun: Mapping[str, Any], now: Mapping[str, Any], folder: Path) -> None:
-    different = [key for key in now if begun.get(key) != now[key]]
+    different = [key for key in now if begun.get(key) != now[key]]  # None where it was not known
     if different:
         changes = "; ".join(_change(key, begun.get(key), now[key]) for key in different)
         raise ConfigError(

@@ -6,7 +6,7 @@ In: a frame and its train ids. Out: files below one folder, each whole or absent
     colors/<name>.png         the palette's colours
     overlays/<name>.jpg       the colours laid over the frame
     side_by_side/<name>.jpg   frame and overlay
-    videos/<name>.mp4         overlays (or another of these pictures) of a video
+    videos/<name>.mp4         overlays (or another of these pictures) of a video; VP8 in .webm
 
 Legend: H x W pixels, K classes.
 """
@@ -20,6 +20,7 @@ import numpy as np
 
 from segibn.errors import ConfigError
 from segibn.files import write_image, write_label_png
+from segibn.media.codecs import CODECS, Codec
 from segibn.visualize import colorize, overlay
 
 FOLDERS = {
@@ -34,6 +35,7 @@ FOLDERS = {
 LEGEND = "legend.png"
 """What the colours mean, in the output folder itself."""
 
+_RECORDS = ("predictions.jsonl", "summary.json", "failed.txt")
 SHOWN_IN_VIDEOS = ("overlay", "side-by-side", "color")
 _FOR_IMAGES, _FOR_VIDEOS = ("labels", "overlay"), ("video",)
 _LARGEST_JPEG = 65500  # pixels a side that JPEG encoders take
@@ -51,6 +53,7 @@ class Outputs:
         save: keys of ``FOLDERS``; None = labels and overlays of images, the video of a video.
         alpha: share of the class colour in an overlay, 0..1.
         video_shows: what a video is made of, see ``SHOWN_IN_VIDEOS``.
+        codec: of videos; one that every OpenCV writes, if not told.
     """
 
     folder: Path
@@ -59,6 +62,7 @@ class Outputs:
     save: tuple[str, ...] | None = None
     alpha: float = 0.5
     video_shows: str = "overlay"
+    codec: Codec = CODECS["mpeg4"]
 
     def kinds(self, is_video: bool) -> tuple[str, ...]:
         """What is saved of an image, or of a video; see ``kinds_of``."""
@@ -100,7 +104,7 @@ class Outputs:
 
     def video_path(self, name: str) -> Path:
         """Where the video of a source goes."""
-        return _with(self.folder / FOLDERS["video"] / name, ".mp4")
+        return _with(self.folder / FOLDERS["video"] / name, self.codec.suffix)
 
     def files_of(self, name: str, is_video: bool) -> list[Path]:
         """What a finished source has left: its files, or of a video's single frames the folder.
@@ -132,8 +136,8 @@ def _with(stem: Path, suffix: str) -> Path:
 
 
 def places_of(folder: Path) -> list[Path]:
-    """Return every place in an output folder that pictures are written to."""
-    return [folder / LEGEND, *(folder / kind for kind in FOLDERS.values())]
+    """Return every place in an output folder that is written to."""
+    return [folder / name for name in (LEGEND, *_RECORDS, *FOLDERS.values())]
 
 
 def chosen_classes(names: Sequence[str], wanted: Sequence[str] | None) -> np.ndarray:

@@ -23,13 +23,15 @@ from segibn.media.journal import Journal
 from segibn.media.outputs import Outputs
 from segibn.media.sources import Source
 from segibn.media.stills import read_upright
-from segibn.media.video import VideoReader, VideoWriter
+from segibn.media.video import VideoReader
+from segibn.media.video_writer import VideoWriter
 
 Still = tuple[Source, np.ndarray]
 """A source and its image (H, W, 3) uint8 RGB."""
 
 _HELD_SIZES = 4  # full batches' worth of frames that wait for others of their size
 _OUT_OF_MEMORY = "the memory does not suffice for a frame of this size"
+_CONVERT = "convert it to JPEG, PNG or a video, or leave it out"
 _SMALLER = "show it smaller (--input-height), or in parts (--window)"
 
 
@@ -90,10 +92,13 @@ class Work:
             MediaError: the first fault, if ``faults`` is strict.
             SegibnError: an output cannot be written.
         """
-        left = [source for source in sources if not self._is_done(source)]
+        for source in sources:
+            if source.kind.role == "unread":
+                self.faults.note(MediaError(source.path, source.kind.name, _CONVERT))
+        left = [s for s in sources if s.kind.role != "unread" and not self._is_done(s)]
         self._expected = len(left)
         self._settle(0)
-        self._images([source for source in left if not source.is_video])
+        self._images([source for source in left if source.kind.role == "picture"])
         for source in left:
             if source.is_video:
                 self._video(source)
@@ -214,7 +219,8 @@ class Work:
                         path = stack.enter_context(
                             atomic_path(self.outputs.video_path(source.name))
                         )
-                        writer = VideoWriter(path, video.fps, picture.shape[:2])
+                        codec, size = self.outputs.codec, picture.shape[:2]
+                        writer = VideoWriter(path, video.fps, size, codec, source.path)
                         sink.append(stack.enter_context(writer))
                     sink[0].write(picture)
                 total[:] += pixels

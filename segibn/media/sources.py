@@ -1,7 +1,7 @@
 """What the user named: pictures and videos, each with a name of its own in the output.
 
 In: files, folders (searched with their subfolders) and glob patterns. Out: a ``Source`` for each
-file, once, with a name that no other has.
+picture and video, once, with a name that no other has, and the files that are neither.
 """
 
 import glob
@@ -10,12 +10,15 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from segibn.errors import DatasetError
 from segibn.files import IMAGE_SUFFIXES, list_files
 from segibn.media.faults import shown
+from segibn.media.kinds import VIDEO_SUFFIXES, Kind, kind_of
+from segibn.text import counted
 
-VIDEO_SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv")
+_NEITHER = Kind("unread", "neither a picture nor a video")
 
 
 @dataclass(frozen=True)
@@ -26,20 +29,33 @@ class Source:
         path: the file.
         name: of its outputs, without suffix, ``/`` between folders.
         root: the folder that the name is relative to.
+        kind: as its content tells, see ``kind_of``.
     """
 
     path: Path
     name: str
     root: Path
+    kind: Kind
 
     @property
     def is_video(self) -> bool:
-        """Whether its suffix is a video's."""
-        return self.path.suffix.lower() in VIDEO_SUFFIXES
+        """Whether it is read as a video."""
+        return self.kind.role == "video"
 
 
-def find_sources(inputs: Sequence[str | Path], left_out: Sequence[Path] = ()) -> list[Source]:
+class Found(NamedTuple):
+    """What lies behind some inputs."""
+
+    sources: list[Source]
+    others: list[Path]
+    """Files in folders and patterns that are neither pictures nor videos."""
+
+
+def find_sources(inputs: Sequence[str | Path], left_out: Sequence[Path] = ()) -> Found:
     """List the files behind the inputs, in their order, folders sorted by name.
+
+    Content tells what a file is. A file that was given by its own name, and a picture of a kind
+    that is not read, are sources whatever they hold, so that their fault is told with the others.
 
     A folder's files keep their place below it (``sub/a``), a pattern's below the part of it that
     has no wildcards; a single file is called as it is. Files of one name are told apart by their
@@ -52,46 +68,54 @@ def find_sources(inputs: Sequence[str | Path], left_out: Sequence[Path] = ()) ->
             outputs of an earlier run.
 
     Raises:
-        DatasetError: an input is not there, or holds neither pictures nor videos.
+        DatasetError: an input is not there, is a device, or holds neither pictures nor videos.
     """
-    found: dict[Path, Source] = {}
+    found: dict[Path, Source | None] = {}
     refused = {path.absolute() for path in left_out}
     for text in inputs:
-        for source in _expand(text):
-            place = source.path.absolute()
+        for path, root, is_named in _expand(text):
+            place = path.absolute()
             if refused.isdisjoint([place, *place.parents]):
-                found.setdefault(place.resolve(), source)
-    if not found:
+                found[place.resolve()] = found.get(place.resolve()) or _source(path, root, is_named)
+    sources = [source for source in found.values() if source is not None]
+    others = [path for path, source in found.items() if source is None]
+    if not sources:
+        held = f" among {counted(len(others), 'file')}" if others else ""
         raise DatasetError(
-            f"{', '.join(map(str, inputs))}: holds no images ({', '.join(IMAGE_SUFFIXES)}) and no "
-            f"videos ({', '.join(VIDEO_SUFFIXES)})"
+            f"{', '.join(shown(Path(text)) for text in inputs)}: holds no images "
+            f"({', '.join(IMAGE_SUFFIXES)}) and no videos ({', '.join(VIDEO_SUFFIXES)}){held}"
         )
-    return _with_own_names(list(found.values()))
+    return Found(_with_own_names(sources), others)
 
 
-def _expand(text: str | Path) -> list[Source]:
+def _expand(text: str | Path) -> list[tuple[Path, Path, bool]]:
+    """Return files, the folders that their names are relative to, whether each was named."""
     path = Path(text)
     if path.is_dir():
-        return [_named(file, path) for file in list_files(path, _SUFFIXES, recursive=True)]
+        return [(file, path, False) for file in list_files(path, _ANY, recursive=True)]
+    if path.is_file():
+        return [(path, path.parent, True)]
     if path.exists():
-        return [_named(path, path.parent)]
+        raise DatasetError(f"{shown(path)}: a device or pipe; give a file, folder or pattern")
     if not glob.has_magic(str(text)):
         raise DatasetError(f"{shown(path)}: no such file or folder")
     root = _fixed_part(path)
     found = []
     for match in sorted(map(Path, glob.glob(str(text), recursive=True))):
-        files = list_files(match, _SUFFIXES, recursive=True) if match.is_dir() else [match]
-        found += [_named(f, root) for f in files if f.suffix.lower() in _SUFFIXES]
+        files = list_files(match, _ANY, recursive=True) if match.is_dir() else [match]
+        found += [(file, root, False) for file in files]
     if not found:
         raise DatasetError(f"{shown(path)}: this pattern matches no image or video")
     return found
 
 
-_SUFFIXES = IMAGE_SUFFIXES + VIDEO_SUFFIXES
+_ANY = ("",)  # what every name ends with
 
 
-def _named(path: Path, root: Path) -> Source:
-    return Source(path, path.relative_to(root).with_suffix("").as_posix(), root)
+def _source(path: Path, root: Path, is_named: bool) -> Source | None:
+    kind = kind_of(path) or (_NEITHER if is_named else None)
+    name = path.relative_to(root).with_suffix("").as_posix()
+    return None if kind is None else Source(path, name, root, kind)
 
 
 def _fixed_part(pattern: Path) -> Path:

@@ -1,12 +1,11 @@
 """Videos through OpenCV's FFmpeg: frames in order with what they need to be shown again.
 
-In: a path. Out: frames (H, W, 3) uint8 RGB, upright as players show them, and a writer that makes
-an .mp4 of pictures (MPEG-4 part 2, which every OpenCV can write).
+In: a path. Out: frames (H, W, 3) uint8 RGB as players show them, upright and of square pixels.
 """
 
+import contextlib
 import math
-import os
-import shutil
+import tempfile
 import threading
 from collections import deque
 from collections.abc import Generator
@@ -17,17 +16,22 @@ from types import TracebackType
 import cv2
 import numpy as np
 
-from segibn.errors import SegibnError
-from segibn.media.faults import MediaError, OutputError, shown
+from segibn.media.codecs import quiet
+from segibn.media.faults import MediaError
+from segibn.media.kinds import IMAGE_SUFFIXES, is_text, kind_of
 
 PLAIN_FPS = 25.0
 """Where a file does not say how fast it is played."""
 
-_MOST_FPS = 1000.0  # more is a clock's rate that was taken for the frames'
-_SMALLEST_SIDE = 2  # pixels; the encoder halves the colours' sides
-_FULL_BYTES = 1 << 20  # less free space than this is a full disk
-_CHECK_EVERY = 16  # frames
+MOST_FPS = 1000.0
+"""More is a clock's rate that was taken for the frames'."""
+
+_MOST_PIXELS = 1 << 27  # of a frame: 16384 x 8192
+_WIDEST_PIXEL = 10.0  # width over height, or the inverse; more is a damaged header
 _READ_AHEAD = 4  # frames
+_HOLES = 0.15  # of a video; what lacks less may be damaged, and its rate is the file's
+_LOOKED_AT = 32  # frames, for whether they come at one rate
+_AGAIN = "copy or download it again"
 
 
 class VideoReader:
@@ -52,10 +56,11 @@ class VideoReader:
         if not self.path.is_file():
             raise MediaError(self.path, "no such file", "check the name")
         if not self.path.stat().st_size:
-            raise MediaError(self.path, "the file is empty", "copy or download it again")
-        _quiet()
-        # An absolute path is never taken for an address such as tcp:... or a device.
-        self._capture = cv2.VideoCapture(str(self.path.absolute()), cv2.CAP_FFMPEG)
+            raise MediaError(self.path, "the file is empty", _AGAIN)
+        if is_text(self.path):  # FFmpeg follows playlists, to other files and addresses
+            raise MediaError(self.path, "not a readable video (text inside)", _AGAIN)
+        quiet()
+        self._capture = self._open()
         if not self._capture.isOpened():
             self._capture.release()
             raise MediaError(
@@ -63,11 +68,76 @@ class VideoReader:
                 "not a readable video, or cut short (an .mp4 has its index at the end)",
                 "copy it again; if players show it, convert it: ffmpeg -i VIDEO converted.mp4",
             )
+        self._require_sane_size()
         self._lock, self._is_open = threading.Lock(), True
+        self._stretch = self._pixel_stretch()
         fps = self._capture.get(cv2.CAP_PROP_FPS)
-        self.fps = fps if math.isfinite(fps) and 0 < fps <= _MOST_FPS else PLAIN_FPS
+        self.fps = fps if math.isfinite(fps) and 0 < fps <= MOST_FPS else PLAIN_FPS
         count = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
         self.expected = int(count) if math.isfinite(count) and 0 < count < 1 << 31 else 0
+        self._measure()
+
+    def _open(self) -> cv2.VideoCapture:
+        # An absolute path is never taken for an address such as tcp:... or a device.
+        path = self.path.absolute()
+        with tempfile.TemporaryDirectory() as folder, contextlib.suppress(OSError):
+            if path.suffix.lower() in IMAGE_SUFFIXES:  # FFmpeg would believe it
+                link = Path(folder, "video")
+                link.symlink_to(path)
+                return cv2.VideoCapture(str(link), cv2.CAP_FFMPEG)
+        return cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
+
+    def _require_sane_size(self) -> None:
+        """Refuse before OpenCV makes room for a frame."""
+        width, height = (
+            self._capture.get(side)
+            for side in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)
+        )
+        if width * height > _MOST_PIXELS:
+            self._capture.release()
+            raise MediaError(
+                self.path,
+                f"its header says {height:.0f}x{width:.0f} (H x W), more than {_MOST_PIXELS:,} "
+                "pixels a frame",
+                "make it smaller, or copy it again if that is not its size",
+            )
+
+    def _pixel_stretch(self) -> tuple[float, float]:
+        """By what rows and columns grow for square pixels; never shrunk, so nothing is lost."""
+        parts = (self._capture.get(p) for p in (cv2.CAP_PROP_SAR_NUM, cv2.CAP_PROP_SAR_DEN))
+        over, under = (part if math.isfinite(part) and part > 0 else 1.0 for part in parts)
+        wide = over / under
+        if not 1 / _WIDEST_PIXEL <= wide <= _WIDEST_PIXEL:
+            return 1.0, 1.0
+        rows, columns = max(1.0, 1 / wide), max(1.0, wide)
+        lies = self._capture.get(cv2.CAP_PROP_ORIENTATION_META) % 180 == 90
+        return (columns, rows) if lies else (rows, columns)
+
+    def _measure(self) -> None:
+        """Where frames come at a varying rate, take their average, for which all are looked at.
+
+        A container that does not count its frames has them estimated from its length and a rate
+        that is wrong then, so that they are counted.
+        """
+        other, times = self._open(), list[float]()
+        while other.grab():
+            times.append(other.get(cv2.CAP_PROP_POS_MSEC))
+            if len(times) == _LOOKED_AT and self._is_steady(times):
+                break
+        other.release()
+        seconds = (times[-1] - times[0]) / 1000 if times else 0.0
+        average = min(MOST_FPS, (len(times) - 1) / seconds) if seconds > 0 else self.fps
+        if self._is_steady(times) or abs(average / self.fps - 1) < _HOLES:
+            return
+        announced, self.fps = self.expected / self.fps, average  # seconds
+        kind = kind_of(self.path)
+        if kind is None or not kind.counts_frames:
+            self.expected = max(len(times), round(announced * self.fps))
+
+    def _is_steady(self, times: list[float]) -> bool:
+        """Whether frames at these times in ms come at the rate of the file, but for rounding."""
+        steps = np.diff(times)
+        return bool(np.all(np.abs(steps - 1000 / self.fps) <= max(2.0, 200 / self.fps)))
 
     def __enter__(self) -> "VideoReader":
         return self
@@ -102,7 +172,13 @@ class VideoReader:
     def _read(self) -> np.ndarray | None:
         with self._lock:
             is_there, frame = self._capture.read() if self._is_open else (False, None)
-        return cv2.cvtColor(frame, cv2.COLOR_BGR2RGB, dst=frame) if is_there else None
+        if not is_there or frame is None:
+            return None
+        frame = cv2.cvtColor(frame, cv2.COLOR_BGR2RGB, dst=frame)
+        if max(self._stretch) == 1:
+            return frame
+        height, width = (round(n * by) for n, by in zip(frame.shape, self._stretch, strict=False))
+        return cv2.resize(frame, (width, height), interpolation=cv2.INTER_LINEAR)
 
     def fault_after(self, frames: int) -> MediaError | None:
         """Say what is wrong if only so many frames could be read.
@@ -111,106 +187,12 @@ class VideoReader:
         count announce what their length suggests.
         """
         if frames == 0:
-            return MediaError(
-                self.path, "none of its frames can be decoded", "copy or download it again"
-            )
+            return MediaError(self.path, "none of its frames can be decoded", _AGAIN)
         if self.expected - frames <= max(2, self.expected / 50):
             return None
         return MediaError(
             self.path,
-            f"damaged or cut short: {frames} of about {self.expected} frames could be read",
+            f"cut short or damaged (or of a varying rate): {frames} of about {self.expected} "
+            "frames could be read",
             "those are predicted; copy or download it again for the rest",
         )
-
-
-class VideoWriter:
-    """Writes pictures of one size to an .mp4, in the order in which they come; a context manager.
-
-    The encoder takes even sides of at least 2 pixels only: others get their last row or column
-    repeated once.
-
-    Args:
-        path: the file, new; whoever calls renames it when it is whole.
-        fps: frames a second.
-        size: (H, W) of the pictures.
-
-    Raises:
-        OutputError: there is no encoder for these.
-    """
-
-    def __init__(self, path: Path, fps: float, size: tuple[int, int]) -> None:
-        self._path, self._size, self._count = path, size, 0
-        self._padding = tuple(max(_SMALLEST_SIDE, side + side % 2) - side for side in size)
-        height, width = (side + more for side, more in zip(size, self._padding, strict=True))
-        _quiet()
-        self._writer = cv2.VideoWriter(
-            str(path.absolute()),
-            cv2.CAP_FFMPEG,
-            cv2.VideoWriter_fourcc(*"mp4v"),
-            fps,
-            (width, height),
-        )
-        if not self._writer.isOpened():
-            self._writer.release()
-            raise OutputError(
-                f"{shown(path.parent)}: OpenCV cannot write a video (mp4v) of {height}x{width} at "
-                f"{fps:g} frames/s here; is the folder writable and each side at most 8192? Use "
-                "--save labels,overlay to write each frame instead"
-            )
-
-    def __enter__(self) -> "VideoWriter":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._writer.release()
-        if error is None:
-            self._require_whole()
-
-    def write(self, picture: np.ndarray) -> None:
-        """Append (H, W, 3) uint8 RGB; one of another size is scaled to the first one's.
-
-        Raises:
-            OutputError: the disk is full. OpenCV does not say so.
-        """
-        if self._count % _CHECK_EVERY == 0:
-            self._require_space()
-        if picture.shape[:2] != self._size:
-            picture = cv2.resize(picture, self._size[::-1], interpolation=cv2.INTER_AREA)
-        below, right = self._padding
-        if below or right:
-            picture = cv2.copyMakeBorder(picture, 0, below, 0, right, cv2.BORDER_REPLICATE)
-        self._writer.write(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
-        self._count += 1
-
-    def _require_space(self) -> None:
-        if shutil.disk_usage(self._path.parent).free < _FULL_BYTES:
-            raise OutputError(f"{shown(self._path.parent)}: no space left for a video")
-
-    def _require_whole(self) -> None:
-        """OpenCV does not say whether the system took the file: its index is read again."""
-        try:
-            with VideoReader(self._path) as written:
-                count = written.expected
-        except SegibnError:
-            count = 0
-        if count != self._count:
-            raise OutputError(
-                f"{shown(self._path.parent)}: a video of {self._count} frames holds {count} after "
-                "writing; is the disk full? It is not kept"
-            )
-
-
-def _quiet() -> None:
-    """Keep FFmpeg's and OpenCV's own lines off the terminal: what matters, an error here says.
-
-    FFmpeg reads the variable when OpenCV first uses it.
-    """
-    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
-    logging = getattr(getattr(cv2, "utils", None), "logging", None)
-    if logging is not None:
-        logging.setLogLevel(logging.LOG_LEVEL_SILENT)

@@ -13,7 +13,7 @@ from segibn.errors import SegibnError
 from segibn.evaluation.resampling import Resampling, bootstrap_intervals
 from segibn.evaluation.scores import Scores, format_percent
 from segibn.files import read_json
-from segibn.report.card import NOT_STATED
+from segibn.report.card import NOT_STATED, in_cell
 
 POOR_IOU = 0.1
 """Classes below this are named under the card's limits."""
@@ -65,8 +65,8 @@ def score_fields(scores: Sequence[CardScore]) -> dict[str, str]:
         return {}
     head = ["| data | frames | mIoU % | 95 % interval | pixel accuracy % |"]
     rows = [
-        f"| {score.name} | {score.num_images} | {_percent(score.miou)} | {_interval(score)} | "
-        f"{_percent(score.pixel_accuracy)} |"
+        f"| {in_cell(score.name)} | {score.num_images} | {_percent(score.miou)} | "
+        f"{_interval(score)} | {_percent(score.pixel_accuracy)} |"
         for score in scores
     ]
     return {
@@ -81,18 +81,20 @@ def score_fields(scores: Sequence[CardScore]) -> dict[str, str]:
 
 def _class_table(scores: Sequence[CardScore]) -> str:
     names = list(dict.fromkeys(name for score in scores for name in score.iou))
-    lines = ["| class | " + " | ".join(score.name for score in scores) + " |"]
+    lines = ["| class | " + " | ".join(in_cell(score.name) for score in scores) + " |"]
     lines.append("| --- |" + " ---: |" * len(scores))
     for name in names:
         cells = " | ".join(_percent(score.iou.get(name)) for score in scores)
-        lines.append(f"| {name} | {cells} |")
+        lines.append(f"| {in_cell(name)} | {cells} |")
     return "\n".join(lines)
 
 
 def _limits(scores: Sequence[CardScore]) -> str:
     lines = [f"It was scored on {', '.join(score.name for score in scores)}, and on nothing else."]
     for score in scores:
-        poor = [name for name, iou in score.iou.items() if iou is not None and iou < POOR_IOU]
+        poor = [
+            in_cell(name) for name, iou in score.iou.items() if iou is not None and iou < POOR_IOU
+        ]
         if poor:
             lines.append(f"On {score.name} the IoU is below 10 % for: {', '.join(poor)}.")
     return "\n".join(f"- {line}" for line in lines)

@@ -16,6 +16,7 @@ from segibn.text import LIST_LIMIT, counted, list_entries, printable, read_small
 _IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
 _SHOWN = 5
 
+
 @dataclass(frozen=True)
 class Expected:
     """The frames that a submission must hold.

@@ -7,6 +7,7 @@ from segibn.evaluation.drivable import DrivableScores
 from segibn.evaluation.scores import Scores
 from segibn.submission.expected import Expected, shorten
 from segibn.submission.format import Format
+from segibn.text import counted
 
 _KEPT = 20  # names of a kind of fault; the rest is counted
 
@@ -70,8 +71,9 @@ class Report:
         """Return the verdict, a line for each kind of fault, the notes and the scores."""
         verdict = "a valid" if self.is_valid else "not a valid"
         lines = [
-            f"{self.path}: {verdict} submission for {self.form.title}: {self.num_maps} good maps, "
-            f"{self.expected.num_frames} frames in {self.expected.source}"
+            f"{self.path}: {verdict} submission for {self.form.title}: "
+            f"{counted(self.num_maps, 'good map')}, "
+            f"{counted(self.expected.num_frames, 'frame')} in {self.expected.source}"
         ]
         for fault in self.faults:
             lines.append(f"  {fault.count} {fault.what}: {shorten(fault.names, fault.count)}")

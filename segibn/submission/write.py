@@ -22,6 +22,7 @@ from segibn.submission.expected import Expected
 from segibn.submission.format import Format, Size
 from segibn.submission.report import Report
 from segibn.submission.rle_json import JsonStream
+from segibn.text import counted
 
 MapsOf = Callable[[Sequence[str]], Iterable[tuple[str, np.ndarray]]]
 """Called once with the keys still to do; yields (key, (H, W) uint8 train ids) in that order."""
@@ -141,7 +142,8 @@ def _add_maps(
             progress(stream.finished, len(keys))
     if stream.finished != len(keys):
         raise SubmissionError(
-            f"{len(keys) - stream.finished} maps were not made, from {keys[stream.finished]} on"
+            f"{counted(len(keys) - stream.finished, 'map')} not made, "
+            f"from {keys[stream.finished]} on"
         )
 
 

@@ -49,7 +49,7 @@ def test_build_verify_damage_and_mend(command, tmp_path, capsys):
     first, second = _cached(tmp_path)
     inode = second.stat().st_ino
     assert cache_dataset.main([*command, "--verify"]) == 0
-    assert "2 of 2 frames are cached: every checksum is right" in capsys.readouterr().out
+    assert "2 of 2 frames cached: every checksum is right" in capsys.readouterr().out
     first.write_bytes(first.read_bytes()[:-3])
     assert cache_dataset.main([*command, "--verify"]) == cache_dataset.EXIT_DAMAGED
     assert f"removed: {first}" in capsys.readouterr().out

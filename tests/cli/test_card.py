@@ -6,6 +6,7 @@ import shutil
 
 import numpy as np
 import pytest
+import yaml
 
 from segibn.cli import card, evaluate
 from segibn.cli.scoring import load_run
@@ -13,7 +14,8 @@ from segibn.errors import CheckpointError, ConfigError, SegibnError
 from segibn.evaluation.resampling import bootstrap_intervals
 from segibn.evaluation.scores import Scores
 from segibn.files import sha256_of, write_json
-from segibn.report.card import empty_card, field_names, fill
+from segibn.report.card import empty_card, field_names, fill, in_cell
+from segibn.report.card_header import header
 
 
 @pytest.fixture(scope="module")
@@ -66,11 +68,38 @@ def test_network_and_training_are_the_checkpoints(run, tmp_path):
     assert _cells(text, "parameters")[0].startswith(f"{count:,} (")
     assert _cells(text, "backbone") == ["resnet18, IBN-a"]
     assert sha256_of(loaded.checkpoint) in _cells(text, "checkpoint")[0]
-    assert _cells(text, "data") == ["camvid:train; held out: camvid:val"]
+    assert _cells(text, "data") == ["CamVid (camvid:train); held out: CamVid (camvid:val)"]
     assert f"{loaded.config.optim.iterations} iterations" in _cells(text, "length")[0]
     for index, name in enumerate(loaded.class_names):
         color = " ".join(str(value) for value in loaded.palette[index])
         assert _cells(text, str(index)) == [name, color]
+
+
+def test_the_hub_reads_its_header(run, scores_file, tmp_path):
+    scores = json.loads(scores_file.read_text())
+    text = _card(tmp_path, run, "--scores", scores_file, "--licence", "CC BY-NC 4.0")
+    empty, block, body = text.split("---\n", 2)
+    found = yaml.safe_load(block)
+    assert empty == ""
+    assert body.startswith(f"\n# {load_run(run).config.name}")
+    assert (found["license"], found["library_name"]) == ("cc-by-nc-4.0", "segibn")
+    assert (found["pipeline_tag"], found["datasets"]) == ("image-segmentation", ["CamVid"])
+    assert {"semantic-segmentation", "resnet18"} <= set(found["tags"])
+    [result] = found["model-index"][0]["results"]
+    assert result["metrics"][0]["value"] == round(100 * scores["miou"], 2)
+    assert result["dataset"]["name"] == "camvid-val"
+    hub = pytest.importorskip("huggingface_hub", reason="the hub's own reader is not installed")
+    data = hub.ModelCard(text).data
+    assert (data.license, data.eval_results[0].metric_type) == ("cc-by-nc-4.0", "mean_iou")
+    own = header("a: b #1", "My own: terms", ['set: "x" #1'], ["x"], [])
+    found = yaml.safe_load(own.strip("-\n"))
+    assert found["datasets"] == ['set: "x" #1']
+    assert (found["license"], found["license_name"]) == ("other", "my-own-terms")
+    assert yaml.safe_load(header("a", "", [], [], []).strip("-\n"))["license"] == "unknown"
+
+
+def test_names_neither_end_a_cell_nor_mark_it_up():
+    assert in_cell("a|b\n<b>`\x1b") == r"a\|b\\n\<b\>\`\\x1b"
 
 
 def test_what_nobody_states_is_not_stated(run, tmp_path, capsys):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from segibn.cli.completion import main
+from segibn.cli.completion import EXAMPLE, main
 from segibn.cli.verbs import VERBS
 from segibn.config.shipped import shipped_configs
 
@@ -93,3 +93,12 @@ def test_zsh_takes_the_script(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     first, second = done.stdout.splitlines()
     assert "_segibn" in first
     assert second.split()[0] == "wad"
+
+
+def test_the_lines_of_the_help_install_it_where_no_folder_is_yet(tmp_path: Path) -> None:
+    lines = [line.partition("   (")[0] for line in EXAMPLE.splitlines()]
+    lines = [line for line in lines if line.lstrip().startswith("mkdir") or " > " in line]
+    script = "\n".join(["set -e", "segibn() { echo script; }", *lines])
+    subprocess.run(["bash", "-c", script], check=True, env={"HOME": str(tmp_path)}, timeout=60)
+    for place in ("bash-completion/completions/segibn", "fish/completions/segibn.fish"):
+        assert [path.read_text() for path in tmp_path.rglob(place)] == ["script\n"]

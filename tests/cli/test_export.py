@@ -127,6 +127,16 @@ def test_calibration_frames_are_spread_over_the_folder(tmp_path):
     assert (seen[0], seen[-1]) == (0, 67)
 
 
+def test_a_broken_calibration_frame_is_skipped_and_said(tmp_path, capsys):
+    for number in range(70):
+        write_image(tmp_path / f"{number:02d}.png", np.full((2, 2, 3), number, np.uint8))
+    (tmp_path / "00.png").write_bytes((tmp_path / "00.png").read_bytes()[:40])
+    seen = [int(frame[0, 0, 0]) for frame in export.calibration_frames(tmp_path)]
+    assert (len(seen), seen[0]) == (32, 1)
+    assert "skipped: " in (said := capsys.readouterr().err)
+    assert "00.png" in said
+
+
 def test_the_pages_code_runs_without_torch_and_gives_the_networks_map(run, page, tmp_path, capsys):
     assert export.main([str(run), "--output", str(tmp_path / "model.onnx"), "--time"]) == 0
     assert re.search(r"PyTorch \d+ ms, ONNX Runtime \d+ ms", capsys.readouterr().out)

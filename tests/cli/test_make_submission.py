@@ -107,7 +107,7 @@ def test_an_interrupted_command_goes_on_unless_the_options_changed(
     monkeypatch.setattr(predict.Predictor, "__call__", call)
     capsys.readouterr()
     main(_argv(run, images, tmp_path / "wad.zip"))
-    assert "going on: 2 maps are there already" in capsys.readouterr().err
+    assert "going on: 2 maps there already" in capsys.readouterr().err
     assert (tmp_path / "wad.zip").read_bytes() == (tmp_path / "whole.zip").read_bytes()
     made.clear()
     monkeypatch.setattr(predict.Predictor, "__call__", interrupted)

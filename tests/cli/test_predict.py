@@ -15,6 +15,7 @@ from segibn.cli import export, predict
 from segibn.cli.conversion import to_safetensors
 from segibn.errors import CheckpointError, ConfigError, DatasetError, ImageFileError
 from segibn.files import read_image, read_json, read_label_map, write_image
+from segibn.media.codecs import choose_codec
 from segibn.models.weights import load_segmenter
 from segibn.predict import Predictor
 
@@ -46,7 +47,7 @@ def test_a_folder_gives_maps_overlays_and_a_legend(call, datasets, tmp_path, cap
     assert sum(summary["class_shares"].values()) == pytest.approx(1)
     said = capsys.readouterr().out
     assert said.splitlines()[0] == "frames of 48x64 are seen at 48x64 (H x W)"
-    assert f"then: look at the pictures in {tmp_path / 'out'}" in said
+    assert f"then: look into {tmp_path / 'out'}" in said
 
 
 def test_bad_files_are_listed_with_a_fix_and_the_rest_is_done(call, tmp_path, capsys):
@@ -92,6 +93,7 @@ def test_mistakes_are_told_before_anything_is_computed(call, datasets, tmp_path)
         ([], ConfigError, "say what to predict"),
         ([tmp_path / "typo"], DatasetError, "no such file or folder"),
         ([frames, "--save", "video"], ConfigError, "no video among"),
+        ([frames, "--video-codec", "vp8"], ConfigError, "no video is written"),
         ([frames, "--classes", "road,lorry"], ConfigError, "no 'lorry'; there are"),
         ([frames, "--save", "color", "--no-overlays"], ConfigError, "not both"),
     ):
@@ -103,7 +105,7 @@ def test_mistakes_are_told_before_anything_is_computed(call, datasets, tmp_path)
             call(frames, *words)
 
 
-def test_an_image_and_a_video_together(call, tmp_path):
+def test_an_image_and_a_video_together(call, tmp_path, capsys):
     write_image(tmp_path / "still.jpg", np.full((32, 48, 3), 90, np.uint8))
     writer = cv2.VideoWriter(
         str(tmp_path / "drive.avi"), cv2.VideoWriter_fourcc(*"MJPG"), 5, (48, 32)
@@ -118,6 +120,11 @@ def test_an_image_and_a_video_together(call, tmp_path):
     video = cv2.VideoCapture(str(out / "videos" / "drive.mp4"))
     assert (video.get(cv2.CAP_PROP_FRAME_COUNT), video.get(cv2.CAP_PROP_FPS)) == (5, 5)
     assert video.read()[1].shape == (32, 104, 3)
+    assert f"videos ({choose_codec().title}; plays in browsers)" in capsys.readouterr().out
+    (tmp_path / "notes.txt").touch()
+    assert call(tmp_path / "*.*", "--video-codec", "vp8", output=tmp_path / "two") == 0
+    assert "passed over 1 file, neither picture nor video: notes.txt" in capsys.readouterr().err
+    assert (tmp_path / "two" / "videos" / "drive.webm").read_bytes()[:4] == b"\x1aE\xdf\xa3"
 
 
 def maps_in(folder):
@@ -182,7 +189,7 @@ def test_ctrl_c_leaves_whole_files_and_says_how_many(call, repository, tmp_path)
     assert running.returncode == 130
     done = list((out / "labels").glob("[!.]*.png"))
     assert 5 <= len(done) < 150
-    assert f"interrupted: {len(done)} files are done" in said
+    assert f"interrupted: {len(done)} files done" in said
     assert "Traceback" not in said
     for path in done:
         assert read_label_map(path).shape == (600, 800)

@@ -155,7 +155,7 @@ def test_missing_partners_are_named_with_both_paths(make_cityscapes: Callable[..
     with pytest.raises(DatasetError) as caught:
         cityscapes.index(own, "train")
     message = str(caught.value)
-    assert "2 file(s)" in message
+    assert "2 files" in message
     assert str(label) in message
     assert str(image) in message
     assert "aachen_000001_000019_leftImg8bit.png has no label map" in message

@@ -35,7 +35,7 @@ def work_on(folder, output, mode="new", predict=brightness, batch=1, strict=Fals
     many = brightness_of_many if predict is brightness else lambda frames: [*map(predict, frames)]
     with Journal(output, {"alpha": outputs.alpha}, mode) as journal:
         work = Work(predict, many, batch, outputs, journal, Faults(strict))
-        work.run(find_sources([folder], places_of(output)))
+        work.run(find_sources([folder], places_of(output)).sources)
     return work
 
 
@@ -142,7 +142,7 @@ def test_what_is_interrupted_goes_on_where_it_stopped(frames, tmp_path):
 def test_a_second_run_neither_replaces_nor_mixes_unless_told(frames, tmp_path):
     output = tmp_path / "out"
     work_on(frames, output)
-    with pytest.raises(ConfigError, match=r"10 files are done.*--resume.*--overwrite"):
+    with pytest.raises(ConfigError, match=r"10 files done.*--resume.*--overwrite"):
         work_on(frames, output)
     with pytest.raises(ConfigError, match=r"alpha: 0\.5, now 0\.9"):
         work_on(frames, output, "resume", alpha=0.9)
@@ -200,6 +200,20 @@ def test_a_video_gives_a_video_and_the_label_map_of_every_frame(make_image, tmp_
         assert (picture.argmax(2) == ids).mean() > 0.85  # colours at half the size
     assert not result.read()[0]
     assert work_on(path, output, "resume", save=("labels", "video")).tally.earlier == 10
+
+
+def test_a_video_that_no_encoder_takes_fails_alone(tmp_path):
+    for name, width in (("1_wide.avi", 4100), ("2_plain.avi", 48)):
+        writer = cv2.VideoWriter(
+            str(tmp_path / name), cv2.VideoWriter_fourcc(*"MJPG"), 25, (width, 32)
+        )
+        for grey in (0, 100, 200):
+            writer.write(np.full((32, width, 3), grey, np.uint8))
+        writer.release()
+    work = work_on(tmp_path, tmp_path / "out", video_shows="side-by-side")
+    assert [fault.path.name for fault in work.faults.found] == ["1_wide.avi"]
+    assert "32x8208" in work.faults.found[0].reason
+    assert [path.name for path in (tmp_path / "out" / "videos").iterdir()] == ["2_plain.mp4"]
 
 
 def test_an_interrupted_video_leaves_none(make_image, tmp_path):

@@ -2,14 +2,10 @@
 
 import base64
 import io
-import os
-import shutil
 
 import numpy as np
 import pytest
 from PIL import Image
-
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
 DRAWN = "#viewer-stage[data-drawn]"
 EVIL = "<script>alert(1)</script>"
@@ -20,19 +16,6 @@ COLORS = """() => Object.fromEntries(
     document.body.style.color = '';
     return [name, found.map(Number)];
   }))"""
-
-
-@pytest.fixture(scope="module")
-def browser():
-    names = ("chromium", "chromium-browser", "google-chrome")
-    path = next(filter(None, map(shutil.which, names)), None)
-    if path is None:
-        pytest.skip(f"no browser: none of {', '.join(names)} is installed")
-    arguments = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
-    with sync_api.sync_playwright() as play:
-        started = play.chromium.launch(executable_path=path, args=arguments)
-        yield started
-        started.close()
 
 
 @pytest.fixture

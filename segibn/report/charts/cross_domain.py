@@ -28,6 +28,7 @@ from segibn.evaluation.deviations import protocol_lines
 from segibn.evaluation.published import PublishedRow
 from segibn.evaluation.signatures import signature_lines
 from segibn.report.charts.markup import DASH, Markup, el, join, signed
+from segibn.text import counted
 
 _SPANS = re.compile(r"\*\*(?P<strong>.+?)\*\*|`(?P<code>[^`]+)`")
 
@@ -43,7 +44,7 @@ def cross_domain_table(
         rows: what ``cross_domain.json`` holds; seeds of one network are averaged.
         dataset_of: domain -> data set that published numbers are looked for under, as in
             ``conditions.json``.
-        published_note: a sentence beside the published numbers, likewise.
+        published_note: a sentence in place of published numbers, likewise.
 
     Returns:
         A ``<section>``.
@@ -149,6 +150,8 @@ def _published(
     note: str,
     ours: str | None,
 ) -> Markup | None:
+    if note:
+        return el("p", note, class_="chart-note")
     shown, found = published_beside(cells, tests, dataset_of)
     if not found:
         return None
@@ -163,11 +166,10 @@ def _published(
         el("tbody", *(_published_line(row, values, shown) for row, values in found)),
         class_="chart-table chart-published",
     )
-    intro = join((el("b", PUBLISHED_INTRO), " ", note))
     return el(
         "details",
-        el("summary", f"Published by others: {len(found)} rows, mIoU in %"),
-        el("p", intro, class_="chart-note"),
+        el("summary", f"Published by others: {counted(len(found), 'row')}, mIoU in %"),
+        el("p", el("b", PUBLISHED_INTRO), class_="chart-note"),
         _scrolling(table, "Published numbers"),
         _notes(published_protocols(found, ours)),
         class_="chart-others",

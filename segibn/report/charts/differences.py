@@ -9,6 +9,7 @@ from typing import Any
 
 from segibn.report.charts.axis import Axis, covering_axis, tick_text
 from segibn.report.charts.markup import MINUS, Markup, el, join, percent, signed
+from segibn.text import counted
 
 
 def difference_chart(comparison: Mapping[str, Any]) -> str:
@@ -134,7 +135,7 @@ def _p_text(p: float | None) -> str:
 def _note(comparison: Mapping[str, Any]) -> str:
     return (
         f"B is {comparison['b']}, A is {comparison['a']}: points of IoU, B minus A, over "
-        f"{comparison['frames']:,} frames. Bootstrap intervals and permutation test with "
+        f"{counted(comparison['frames'], 'frame')}. Bootstrap intervals and permutation test with "
         f"{comparison['resamples']:,} resamples; p of classes adjusted for their number (Holm). "
         "Grey: no difference is shown. Both say what the choice of frames can do, not what "
         "another training would give."

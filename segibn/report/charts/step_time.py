@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from segibn.report.charts.markup import Markup, el, percent
+from segibn.text import counted
 
 
 def step_time_bars(profile: Mapping[str, Any]) -> str:
@@ -88,18 +89,20 @@ def _longest(row: Mapping[str, Any]) -> float:
 def _summary(profile: Mapping[str, Any]) -> str:
     seconds, samples = float(profile["seconds"]), profile["samples"]
     return (
-        f"{1000 * seconds:.1f} ms an update of {samples} samples: {samples / seconds:.1f} "
-        f"samples/s, {percent(profile['data_wait'])} % of the time waiting for data"
+        f"{1000 * seconds:.1f} ms an update of {counted(samples, 'sample')}: "
+        f"{samples / seconds:.1f} samples/s, {percent(profile['data_wait'])} % of the time "
+        "waiting for data"
     )
 
 
 def _note(profile: Mapping[str, Any]) -> str:
     processes = f"{profile['processes']} processes" if profile["processes"] > 1 else "one process"
     return (
-        f"Mean of {profile['steps']} updates on {profile['device']}, {profile['precision']}, "
-        f"{processes}, the profiler's own time included. The loader by itself: "
-        f"{profile['loader_samples_per_s']:.1f} samples/s with {profile['loader_workers']} worker "
-        f"processes. Memory: {profile['memory_bytes'] / 2**20:,.0f} MiB at the highest point."
+        f"Mean of {counted(profile['steps'], 'update')} on {profile['device']}, "
+        f"{profile['precision']}, {processes}, the profiler's own time included. The loader "
+        f"by itself: {profile['loader_samples_per_s']:.1f} samples/s with "
+        f"{profile['loader_workers']} worker processes. "
+        f"Memory: {profile['memory_bytes'] / 2**20:,.0f} MiB at the highest point."
     )
 
 

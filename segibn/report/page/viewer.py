@@ -11,6 +11,7 @@ from segibn.report.charts.iou_bars import color_chip
 from segibn.report.charts.markup import DASH, Markup, anchor, el, join, percent
 from segibn.report.page.content import FrameView, RunEntry
 from segibn.report.page.frames import data_uri, distinct_colors
+from segibn.text import counted
 
 VIEWS = {"frame": "frame", "truth": "truth", "prediction": "prediction", "errors": "errors"}
 
@@ -79,7 +80,7 @@ def _ranking(shown: Sequence[tuple[int, RunEntry]]) -> str:
     ranked = max(run.ranked_of for _, run in shown)
     return (
         f"Ranked by the mIoU of each frame alone, over the classes that its truth or its "
-        f"prediction holds; out of {ranked:,} frames. Pixels that are not scored are dark."
+        f"prediction holds; out of {counted(ranked, 'frame')}. Pixels that are not scored are dark."
     )
 
 

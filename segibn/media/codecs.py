@@ -1,0 +1,125 @@
+"""Which video encoders OpenCV has here: tried by writing a few frames and reading them back.
+
+In: the name of a codec, or "auto". Out: a ``Codec`` that works. Wheels of OpenCV differ by
+platform; H.264 is missing from most of them for its patents.
+"""
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from segibn.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Codec:
+    """A way to encode videos.
+
+    Attributes:
+        title: as people write it.
+        tag: that OpenCV's writer takes.
+        suffix: of the container.
+        read_as: tags that the reader gives for it.
+        plays: where the files are shown.
+    """
+
+    title: str
+    tag: str
+    suffix: str
+    read_as: tuple[str, ...]
+    plays: str = "plays in browsers"
+
+
+CODECS = {
+    "h264": Codec("H.264", "avc1", ".mp4", ("avc1", "h264", "H264", "X264")),
+    "vp9": Codec("VP9", "vp09", ".mp4", ("VP90", "vp09")),
+    "vp8": Codec("VP8", "vp08", ".webm", ("VP80", "vp08")),
+    "mpeg4": Codec("MPEG-4 part 2", "mp4v", ".mp4", ("FMP4", "mp4v"), "players, not browsers"),
+}
+"""By the name of the option; what "auto" prefers comes first."""
+
+_SIZE = (320, 240)  # pixels, W x H; encoders in hardware refuse very small ones
+_FRAMES = 3
+
+
+def choose_codec(name: str = "auto") -> Codec:
+    """Return a codec that OpenCV can write here; "auto": the first of ``CODECS`` that works.
+
+    Raises:
+        ConfigError: it cannot, naming those that it can.
+    """
+    names = list(CODECS) if name == "auto" else [name]
+    for each in names:
+        if works(CODECS[each]):
+            return CODECS[each]
+    there = ", ".join(each for each, codec in CODECS.items() if works(codec))
+    raise ConfigError(
+        f"--video-codec {name}: this OpenCV ({cv2.__version__}) has no such encoder; "
+        + (f"it has {there}" if there else "it writes no video; --save labels,overlay does without")
+    )
+
+
+@cache
+def works(codec: Codec) -> bool:
+    """Whether frames that are written are there when they are read back, in this codec."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = str(Path(folder, f"try{codec.suffix}"))
+        writer = open_writer(Path(path), codec, 25.0, _SIZE[::-1])
+        for grey in range(_FRAMES) if writer.isOpened() else ():
+            writer.write(np.full((*_SIZE[::-1], 3), 60 * grey, np.uint8))
+        writer.release()
+        reader = cv2.VideoCapture(path, cv2.CAP_FFMPEG)
+        tag = int(reader.get(cv2.CAP_PROP_FOURCC)) if reader.isOpened() else 0
+        frames = 0
+        while reader.read()[0]:
+            frames += 1
+        reader.release()
+    return frames == _FRAMES and any(tag == _number(each) for each in codec.read_as)
+
+
+def open_writer(path: Path, codec: Codec, fps: float, size: tuple[int, int]) -> cv2.VideoWriter:
+    """Return OpenCV's writer, open or not; (H, W) even sides."""
+    quiet()
+    with _without_stderr():  # for WebM it prints of a tag, past all levels of logging
+        return cv2.VideoWriter(
+            str(path.absolute()), cv2.CAP_FFMPEG, _number(codec.tag), fps, size[::-1]
+        )
+
+
+@contextlib.contextmanager
+def _without_stderr() -> Iterator[None]:
+    try:
+        kept = os.dup(2)
+    except OSError:  # closed already
+        yield
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+def quiet() -> None:
+    """Keep FFmpeg's and OpenCV's own lines off the terminal: what matters, an error here says.
+
+    FFmpeg reads the variable when OpenCV first uses it.
+    """
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+    logging = getattr(getattr(cv2, "utils", None), "logging", None)
+    if logging is not None:
+        logging.setLogLevel(logging.LOG_LEVEL_SILENT)
+
+
+def _number(tag: str) -> int:
+    return int(cv2.VideoWriter.fourcc(*tag))
