@@ -67,7 +67,7 @@ def test_bad_files_are_listed_with_a_fix_and_the_rest_is_done(call, tmp_path, ca
     for name, reason in (
         ("cut.jpg", "cut short"),
         ("empty.png", "empty"),
-        ("text.jpg", "text inside"),
+        ("text.jpg", "web page"),
         ("deep.png", "more than 8 bits"),
     ):
         assert any(name in line and reason in line for line in table.splitlines())
