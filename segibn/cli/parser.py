@@ -65,7 +65,8 @@ class VerbParser(argparse.ArgumentParser):
         for word in _options(self._words):
             if not self._meant(word):
                 known = [name for name in self._known() if name.startswith("--")]
-                message = f"no option '{printable(word)}'{did_you_mean(word, known)}"
+                hint = did_you_mean(word, known) or f"; {self.prog} --help lists them"
+                message = f"no option '{printable(word)}'{hint}"
                 break
         self.exit(EXIT_USAGE, f"{self._short_usage()}\nerror: {message}\n")
 
