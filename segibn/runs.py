@@ -139,7 +139,8 @@ def _runs_below(folder: Path, depth: int) -> Iterator[Path]:
 
 
 def _nothing_called(name: str, runs: list[str], given: str) -> str:
-    places = " or ".join(str(folder) for folder in run_folders())
+    places = " or ".join(printable(folder) for folder in run_folders())
+    runs = [printable(run) for run in runs]
     there = f"there are {_listed(runs)}" if runs else "there is no trained run"
     if name in list_configs():
         return (
@@ -148,11 +149,13 @@ def _nothing_called(name: str, runs: list[str], given: str) -> str:
             f"segibn.build('{name}')"
         )
     last = {run.rsplit("/", 1)[-1]: run for run in reversed(runs)}
-    close = did_you_mean(name, [*last, *list_configs()]) or did_you_mean(name, runs)
+    beside = _runs_below(Path(given).parent, 1)
+    last |= {printable(run.name): printable(run) for run in beside}
+    close = did_you_mean(Path(name).name, [*last, *list_configs()]) or did_you_mean(name, runs)
     for word, full in last.items():
         close = close.replace(f"'{word}'", f"'{full}'")
     return (
-        f"no run or checkpoint '{given}'{close or ';'} In {places} {there}. Give such a name, a "
+        f"no run or checkpoint '{given}'{close or '.'} In {places} {there}. Give such a name, a "
         "run folder (runs/gta5_ibn) or a file (.pt); SEGIBN_RUNS names other folders of runs"
     )
 

@@ -81,7 +81,7 @@ def faults(text: str) -> list[str]:
     own = re.sub(OTHERS, "", text)
     every = frozenset().union(*map(options_of, VERBS))
     found = [name for name in OPTION.findall(own) if name not in every]
-    for verb, rest in re.findall(r"segibn ([a-z][\w-]+)([^`\n;,]*)", own):
+    for verb, rest in re.findall(r"segibn ([a-z][\w-]+)((?:(?!segibn )[^`\n;,])*)", own):
         if verb in VERBS:
             found += [f"{verb} {n}" for n in OPTION.findall(rest) if n not in options_of(verb)]
         elif f"`segibn {verb}" in own:

@@ -24,7 +24,7 @@ def test_files_folders_and_names_mean_the_same_checkpoint(run: Path) -> None:
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        ("runs/study/city_sed0", "did you mean 'study/city_seed0'"),
+        ("runs/study/city_sed0", "did you mean 'runs/study/city_seed0'"),
         ("city_seed1", "did you mean 'study/city_seed0'"),
         ("runs/study", "a folder of runs, not one: give runs/study/city_seed0"),
         ("runs/study/city_seed0/checkpoints", "give the run, runs/study/city_seed0"),

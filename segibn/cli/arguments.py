@@ -149,7 +149,8 @@ def named_set(name: str, **values: Any) -> "DatasetConfig":
     if name not in OFFICIAL:
         raise ConfigError(
             f"unknown data set '{printable(name)}'{did_you_mean(name, OFFICIAL) or '.'} There are "
-            f"{', '.join(OFFICIAL)}; data of your own are named by a config that has them"
+            f"{', '.join(OFFICIAL)}; data of your own are named by their config, in segibn check "
+            "and segibn evaluate --dataset"
         )
     dataset = _validated({"name": name} | _given(values))
     if values.get("split") is not None:

@@ -44,14 +44,18 @@ class VerbParser(argparse.ArgumentParser):
         self.rules.append((option, others, False))
 
     def parse_known_args(self, args=None, namespace=None):  # type: ignore[no-untyped-def]
-        """Parse, and hold the options that were given against the rules.
+        """Parse, and hold the options that were given against the rules."""
+        return self._checked(super().parse_known_args, args, namespace)
 
-        Raises:
-            ConfigError: one would have no effect.
-        """
-        self._words = list(sys.argv[1:] if args is None else args)
-        found = super().parse_known_args(self._words, namespace)
-        given = {option for word in _options(self._words) for option in self._meant(word)}
+    def parse_known_intermixed_args(self, args=None, namespace=None):  # type: ignore[no-untyped-def]
+        """As ``parse_known_args``, which newer versions of Python do not call here."""
+        return self._checked(super().parse_known_intermixed_args, args, namespace)
+
+    def _checked(self, parse, args, namespace):  # type: ignore[no-untyped-def]
+        words = self._words = list(sys.argv[1:] if args is None else args)
+        found = parse(words, namespace)
+        self._words = words
+        given = {option for word in _options(words) for option in self._meant(word)}
         for option, others, is_needed in self.rules:
             beside = given.intersection(others)
             if option in given and is_needed and not beside:
@@ -65,7 +69,8 @@ class VerbParser(argparse.ArgumentParser):
         for word in _options(self._words):
             if not self._meant(word):
                 known = [name for name in self._known() if name.startswith("--")]
-                message = f"no option '{printable(word)}'{did_you_mean(word, known)}"
+                hint = did_you_mean(word, known) or f"; {self.prog} --help lists them"
+                message = f"no option '{printable(word)}'{hint}"
                 break
         self.exit(EXIT_USAGE, f"{self._short_usage()}\nerror: {message}\n")
 

@@ -6,6 +6,7 @@ In: a data set's config and the folder above the data sets. Out: samples and lab
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
+from glob import escape
 from pathlib import Path
 
 from segibn.config.schema import DatasetConfig, HoldOutConfig
@@ -130,18 +131,15 @@ def splits_of(dataset: DatasetConfig, datasets_root: Path) -> tuple[str, ...]:
     """
     if dataset.folder is None:
         return KINDS[dataset.name].splits
-    pattern = next(
-        (p for p in (dataset.folder.images, dataset.folder.targets) if "{split}" in p), ""
-    )
-    parts = Path(pattern).parts
-    place = next((i for i, part in enumerate(parts) if "{split}" in part), len(parts))
-    if not pattern:
-        return ()
-    before, _, after = parts[place].partition("{split}")
-    above = Path(datasets_root, *parts[:place])
-    names = [path.name for path in above.glob("*") if path.is_dir()]
-    fitting = [name for name in names if name.startswith(before) and name.endswith(after)]
-    return tuple(sorted(name[len(before) : len(name) - len(after)] for name in fitting))
+    folders = (Path(dataset.folder.images), Path(dataset.folder.targets))
+    for folder in folders:
+        for place in (folder, *folder.parents):
+            before, found, after = place.name.partition("{split}")
+            if found:
+                there = Path(datasets_root, place.parent).glob(f"{escape(before)}*{escape(after)}")
+                names = (path.name for path in there if path.is_dir())
+                return tuple(sorted(n.removeprefix(before).removesuffix(after) for n in names))
+    return ()
 
 
 def distinct_splits(name: str) -> tuple[str, ...]:

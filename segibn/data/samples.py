@@ -124,9 +124,9 @@ class Source:
         known = list(known)
         names = ", ".join(known) or "none"
         hint = did_you_mean(split, known)
+        names = f"{hint} It has {names}" if hint else f"; it has {names}"
         return DatasetError(
-            f"{self.title} has no split '{printable(split)}'{hint or ';'} it has {names}, and "
-            "'a+b' joins two"
+            f"{self.title} has no split '{printable(split)}'{names}, and 'a+b' joins two"
         )
 
     @property

@@ -174,7 +174,7 @@ def test_an_option_that_would_have_no_effect_is_refused(
         ("score semsge", "did you mean 'semseg'?"),
         ("evaluate a --precision Float16", "did you mean 'float16'"),
         ("evaluate a --dataset Cityscapes", "did you mean 'cityscapes'"),
-        ("evaluate a --dataset folder", "named by a config"),
+        ("evaluate a --dataset folder", "named by their config"),
         ("evaluate a --dataset gta5 --split vall", "did you mean 'val'"),
         ("evaluate runs/b", "there are a"),
         ("evaluate a --datasets no_such", "--datasets no_such: there is no such folder"),
