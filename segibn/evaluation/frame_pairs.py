@@ -130,7 +130,7 @@ def pair_names(
     raise DatasetError(
         f"no prediction in {printable(preds.source)} belongs to a target in "
         f"{printable(targets.source)}: targets are named like '{targets.example()}', predictions "
-        f"like '{preds.example()}'"
+        f"like '{preds.example()}' (known suffixes, such as _pred and _labelTrainIds, do not count)"
     )
 
 

@@ -25,6 +25,7 @@ from segibn.evaluation.cityscapes_official import (
 )
 from segibn.evaluation.confusion import fold_pairs
 from segibn.evaluation.encodings import (
+    OPTION,
     decide_encodings,
     doubt_of_reading,
     read_as,
@@ -171,7 +172,7 @@ def score_cityscapes(
         tally.num_images,
         frames=tuple(pair.name for pair in pairs),
         label_confusion=LabelConfusion(tuple(range(NUM_LABEL_IDS)), _by_label_id(raw, tables)),
-        reading_doubt=doubt_of_reading(raw, readings, readings, encodings),
+        reading_doubt=doubt_of_reading(raw, readings, readings, encodings, OPTION),
     )
     return CityscapesScores(scores, sums if instances else None, images)
 

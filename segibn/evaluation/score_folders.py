@@ -10,6 +10,7 @@ from segibn.evaluation.boundary import BoundaryCounts
 from segibn.evaluation.confusion import fold_pairs
 from segibn.evaluation.drivable import NUM_CLASSES, DrivableScores
 from segibn.evaluation.encodings import (
+    OPTION,
     decide_encodings,
     doubt_of_reading,
     read_as,
@@ -33,12 +34,13 @@ from segibn.labels.catalog import label_set_for
 from segibn.labels.drivable_encoding import DRIVABLE_ENCODINGS, decide_drivable_encoding
 from segibn.labels.label_set import IGNORE_INDEX, LabelSet
 
-SEMSEG_TABLES = {"cityscapes": "cityscapes", "bdd100k": "bdd100k_semseg", "camvid": "camvid"} | {
-    name: name
-    for name in (
-        *("acdc", "dark_zurich", "foggy_cityscapes", "gta5", "idd", "kitti", "mapillary/rein"),
-        *("mapillary/robustnet", "nighttime_driving", "synthia", "urbansyn", "wilddash2"),
-    )
+SEMSEG_TABLES = {
+    "cityscapes": "cityscapes",
+    "bdd100k": "bdd100k_semseg",
+    **{name: name for name in ("camvid", "gta5", "mapillary/rein", "mapillary/robustnet")},
+    **{name: name for name in ("synthia", "urbansyn", "wilddash2")},
+    **dict.fromkeys(("acdc", "dark_zurich", "foggy_cityscapes", "idd"), "cityscapes"),
+    **dict.fromkeys(("kitti", "nighttime_driving"), "cityscapes"),
 }
 """Name on the command line -> data set (and label map) whose table and classes are used."""
 
@@ -112,7 +114,7 @@ def score_semseg(
         label_confusion=_label_confusion(raw.counts, own_table, encodings),
         frame_counts=by_frame.collect(),
         details={"boundary": edges.to_dict(own_table.class_names)} if boundary else {},
-        reading_doubt=doubt_of_reading(raw.counts, readings, readings, encodings),
+        reading_doubt=doubt_of_reading(raw.counts, readings, readings, encodings, OPTION),
     )
 
 
@@ -188,7 +190,9 @@ def score_drivable(
     readings = drivable_readings()
     raw = np.zeros((256, 256), np.int64)
     raw[:NUM_CLASSES, :NUM_CLASSES] = np.sum(by_pair, axis=0)
-    doubts = [one.doubt for one in decided] + [doubt_of_reading(raw, readings, readings, years)]
+    doubts = [one.doubt for one in decided] + [
+        doubt_of_reading(raw, readings, readings, years, OPTION)
+    ]
     scores = Scores(
         confusion,
         label_set_for("bdd100k_drivable", encoding="2018").class_names,
