@@ -4,7 +4,6 @@ In: the data part of a config and the folder above the data sets. Out: samples, 
 training loader, the frames of an evaluation.
 """
 
-import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -20,15 +19,12 @@ from segibn.data.loader import TrainLoader, auto_workers, make_loader
 from segibn.data.mixed import MixedDataset
 from segibn.data.narrow import narrow_pairing, take_fraction
 from segibn.data.sampler import PositionSampler
-from segibn.data.samples import Pairing, SamplePaths, strict
+from segibn.data.samples import Pairing, SamplePaths, strict, warn_once
 from segibn.distributed import rank_and_world
 from segibn.errors import DatasetError
 from segibn.labels.catalog import label_set_for
 from segibn.labels.drivable_encoding import decide_drivable_encoding
 from segibn.labels.label_set import LabelSet, label_set_from_table
-
-logger = logging.getLogger(__name__)
-_said: set[str] = set()
 
 
 def find_dataset(dataset: DatasetConfig, datasets_root: Path) -> Pairing:
@@ -209,9 +205,8 @@ def target_paths(samples: Sequence[SamplePaths]) -> list[Path]:
 def _drivable_encoding(targets: Sequence[Path], given: str) -> str:
     """Return how drivable maps are read; a doubt about it is logged, once."""
     decided = decide_drivable_encoding(targets, given)
-    if decided.doubt and decided.doubt not in _said:
-        _said.add(decided.doubt)
-        logger.warning("warning: %s", decided.doubt)
+    if decided.doubt:
+        warn_once(f"warning: {decided.doubt}")
     return decided.encoding
 
 

@@ -207,12 +207,12 @@ def strict(pairing: Pairing, source: Source, split: str, folder: Path) -> list[S
             f"{source.title}: split '{split}' is empty under {folder}\n{source.advice}"
         )
     if note := partial_note(pairing):
-        _warn_once(f"{source.title}, split '{split}' under {folder}: {note}")
+        warn_once(f"{source.title}, split '{split}' under {folder}: {note}")
     return list(pairing.samples)
 
 
 @lru_cache
-def _warn_once(message: str) -> None:
+def warn_once(message: str) -> None:
     """Log a warning; a study that indexes one set for each network says it only once."""
     logger.warning("%s", message)
 
