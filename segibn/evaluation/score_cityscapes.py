@@ -34,6 +34,7 @@ from segibn.evaluation.encodings import (
 )
 from segibn.evaluation.evaluate import SizeTally
 from segibn.evaluation.file_counts import (
+    VALUES_HINT,
     Progress,
     conditions_of,
     count_maps,
@@ -184,7 +185,7 @@ def _count_frame(
     assert pair.pred is not None
     target, pred = read_label_map(pair.target), read_prediction(pair.pred)
     require_size(pred, pair.pred, target, pair.target)
-    counts = count_maps(pair, (target, pred), tables, policy_named("cityscapes"))
+    counts = count_maps(pair, (target, pred), tables, policy_named("cityscapes"), VALUES_HINT)
     objects = None
     if instances:
         path = _instance_file(pair.target)
