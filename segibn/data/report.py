@@ -88,7 +88,8 @@ def check_with_progress(
     if decided is not None:
         report.encoding = f"that of {decided.encoding}"
         if decided.doubt:
-            (report.problems if decided.is_contradicted else report.notes).append(decided.doubt)
+            place = report.problems if decided.is_contradicted else report.notes
+            place.append(f"warning: {decided.doubt}")
     if problem:
         report.encoding = "cannot be told"
         report.problems.append(problem)

@@ -192,7 +192,9 @@ def score_drivable(
     readings = drivable_readings()
     doubts = [one.doubt for one in decided]
     doubts.append(doubt_of_reading(raw, readings, readings, years, OPTION))
-    return DrivableScores(replace(scores, reading_doubt="; ".join(filter(None, doubts))), *years)
+    return DrivableScores(
+        replace(scores, reading_doubt="; ".join(dict.fromkeys(filter(None, doubts)))), *years
+    )
 
 
 def drivable_readings() -> dict[str, NDArray[np.integer]]:
