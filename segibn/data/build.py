@@ -3,7 +3,6 @@
 In: a data set's config and the folder above the data sets. Out: samples and label sets.
 """
 
-import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from glob import escape
@@ -16,13 +15,11 @@ from segibn.data.narrow import narrow_pairing, take_fraction
 from segibn.data.samples import Pairing, SamplePaths, SplitAbsentError, strict
 from segibn.data.wrong_folder import where_instead
 from segibn.errors import DatasetError
+from segibn.files import warn_once
 from segibn.labels.catalog import label_set_for
 from segibn.labels.drivable_encoding import decide_drivable_encoding
 from segibn.labels.label_set import LabelSet
 from segibn.labels.own_table import label_set_from_table
-
-logger = logging.getLogger(__name__)
-_said: set[str] = set()
 
 
 def find_dataset(dataset: DatasetConfig, datasets_root: Path) -> Pairing:
@@ -156,9 +153,8 @@ def target_paths(samples: Sequence[SamplePaths]) -> list[Path]:
 def _drivable_encoding(targets: Sequence[Path], given: str) -> str:
     """Return how drivable maps are read; a doubt about it is logged, once."""
     decided = decide_drivable_encoding(targets, given)
-    if decided.doubt and decided.doubt not in _said:
-        _said.add(decided.doubt)
-        logger.warning("warning: %s", decided.doubt)
+    if decided.doubt:
+        warn_once(f"warning: {decided.doubt}")
     return decided.encoding
 
 

@@ -87,7 +87,8 @@ def check_dataset(
     if decided is not None:
         report.encoding = f"that of {decided.encoding}"
         if decided.doubt:
-            (report.problems if decided.is_contradicted else report.notes).append(decided.doubt)
+            place = report.problems if decided.is_contradicted else report.notes
+            place.append(f"warning: {decided.doubt}")
     if problem:
         report.encoding = "cannot be told"
     sources = [find_dataset(source, root).samples for source in trained_on]

@@ -27,6 +27,9 @@ ENCODINGS = ("train_ids", "label_ids")
 _TOLD_BY_NAME = re.compile(
     r"_(?:label(?:(Ids|csIds)|(TrainIds|csTrainIds)|(ids|level\dIds))|(?:train_id|trainIds))$"
 )
+OPTION = "--{role}-encoding {encoding}"
+"""Says an encoding on the command line."""
+
 _MAX_FILES = 32  # whose values are looked at, evenly chosen; all others are checked as they come
 _MUCH_BETTER = 0.2  # of the pixels
 
@@ -133,6 +136,7 @@ def doubt_of_reading(
     targets: Mapping[str, Lookup],
     preds: Mapping[str, Lookup],
     chosen: tuple[str, str],
+    option: str = "",
 ) -> str:
     """Say which other reading of the same values would match much better; "" if none would.
 
@@ -141,6 +145,7 @@ def doubt_of_reading(
         targets: encoding -> lookup, the one chosen among them.
         preds: likewise.
         chosen: encodings of targets and predictions that the score rests on.
+        option: that says them, see ``OPTION``; empty where there is none.
     """
     shares = {
         (one, other): _matching(raw, left, right)
@@ -150,11 +155,16 @@ def doubt_of_reading(
     best = max(shares, key=lambda pair: (shares[pair], pair[0] == chosen[0], pair[1] == chosen[1]))
     if shares[best] < shares[chosen] + _MUCH_BETTER or shares[best] < 2 * shares[chosen]:
         return ""
-    sides = zip(("targets", "predictions"), chosen, best, strict=True)
-    changes = [f"the {side} as {new}, not {old}" for side, old, new in sides if new != old]
+    changes, options = [], []
+    for role, old, new in zip(("target", "pred"), chosen, best, strict=True):
+        if new != old:
+            side = "targets" if role == "target" else "predictions"
+            changes.append(f"the {side} as {new}, not {old}")
+            options += [option.format(role=role, encoding=new)] if " " not in new else []
     return (
         f"{100 * shares[chosen]:.2f} % of the pixels match; {100 * shares[best]:.2f} % would, "
         f"reading {' and '.join(changes)}: are the encodings right?"
+        + (f" Say it with {' '.join(options)}" if any(options) else "")
     )
 
 

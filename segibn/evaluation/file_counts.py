@@ -22,17 +22,15 @@ from segibn.evaluation.metrics import Policy
 from segibn.evaluation.scores import Conditions
 from segibn.files import read_label_map
 from segibn.files.pictures import LabelStorage
-from segibn.labels.label_set import IGNORE_INDEX, Label, LabelSet
+from segibn.labels.label_set import IGNORE_INDEX, LabelSet
 
 Progress = Callable[[int, int], None]
 """Called after each file with (files done, files in all)."""
 
 _MAX_THREADS = 8
 
-DRIVABLE_VALUES = LabelSet(
-    "bdd100k_drivable", tuple(Label(str(value), value, value, (value, 0, 0)) for value in range(3))
-)
-"""The three raw values of either drivable encoding, as a table that only checks."""
+VALUES_HINT = "--{role}-encoding says whether they are train ids or the data set's own label ids"
+"""What to try where values are unknown, of the verbs that have these options."""
 
 
 def count_pair(
@@ -86,6 +84,7 @@ def count_maps(
     maps: tuple[NDArray[Any], NDArray[Any]],
     tables: Sequence[LabelSet],
     rules: Policy,
+    hint: str = "",
 ) -> NDArray[np.int64]:
     """Count raw value pairs of one frame, (256, 256), and check each side's values.
 
@@ -94,23 +93,20 @@ def count_maps(
     """
     counts = count_pairs(*maps)
     if counts[tables[0].lookup < 0].any():
-        _raise_for_values(maps[0], tables[0], pair.target, "target")
+        _raise_for_values(maps[0], tables[0], pair.target, hint.format(role="target"))
     if counts[:, tables[1].lookup < 0].any() and not rules.folds_unknown_predictions:
-        _raise_for_values(maps[1], tables[1], pair.pred, "pred")
+        _raise_for_values(maps[1], tables[1], pair.pred, hint.format(role="pred"))
     return counts
 
 
 def _raise_for_values(
-    label_map: NDArray[np.uint8], table: LabelSet, path: Path | None, role: str
+    label_map: NDArray[np.uint8], table: LabelSet, path: Path | None, hint: str
 ) -> None:
     """Let the table explain which values it does not know, and add what to try."""
     try:
         table.to_train_ids(label_map, path or "label map")
     except LabelValueError as error:
-        if table is DRIVABLE_VALUES:
-            raise
-        hint = f"--{role}-encoding says whether they are train ids or the data set's own label ids"
-        raise LabelValueError(f"{error} ({hint})") from None
+        raise LabelValueError(f"{error} ({hint})" if hint else str(error)) from None
 
 
 def in_threads(
@@ -126,11 +122,11 @@ def in_threads(
 
 
 def conditions_of(
-    target_dir: Path, evaluation_set: str, policy: str, tally: SizeTally
+    target_dir: Path, evaluation_set: str, policy: str, tally: SizeTally | None = None
 ) -> Conditions:
-    """Return the conditions of a score of files."""
+    """Return the conditions of a score of files; without a tally the resolution is left empty."""
     name = evaluation_set or Path(target_dir).resolve().name
-    return Conditions(name, policy, tally.resolution(), inference="files")
+    return Conditions(name, policy, tally.resolution() if tally else "", inference="files")
 
 
 def _size(label_map: NDArray[Any]) -> str:

@@ -130,7 +130,7 @@ def pair_names(
     raise DatasetError(
         f"no prediction in {printable(preds.source)} belongs to a target in "
         f"{printable(targets.source)}: targets are named like '{targets.example()}', predictions "
-        f"like '{preds.example()}'"
+        f"like '{preds.example()}' (known suffixes, such as _pred and _labelTrainIds, do not count)"
     )
 
 
@@ -160,7 +160,8 @@ def _pairs_by(
 def _same_paths(sides: tuple[Side, Side]) -> dict[PurePath, PurePath]:
     """Pair paths as they are, where both sides have the same ones."""
     targets, preds = ({_without_ending(path): path for path in side.paths} for side in sides)
-    same = targets.keys() == preds.keys()
+    distinct = [len(targets), len(preds)] == [len(side.paths) for side in sides]
+    same = distinct and targets.keys() == preds.keys()
     return {path: preds[name] for name, path in targets.items()} if same else {}
 
 

@@ -25,6 +25,7 @@ from segibn.evaluation.cityscapes_official import (
 )
 from segibn.evaluation.confusion import fold_pairs
 from segibn.evaluation.encodings import (
+    OPTION,
     decide_encodings,
     doubt_of_reading,
     read_as,
@@ -33,6 +34,7 @@ from segibn.evaluation.encodings import (
 )
 from segibn.evaluation.evaluate import SizeTally
 from segibn.evaluation.file_counts import (
+    VALUES_HINT,
     Progress,
     conditions_of,
     count_maps,
@@ -171,7 +173,7 @@ def score_cityscapes(
         tally.num_images,
         frames=tuple(pair.name for pair in pairs),
         label_confusion=LabelConfusion(tuple(range(NUM_LABEL_IDS)), _by_label_id(raw, tables)),
-        reading_doubt=doubt_of_reading(raw, readings, readings, encodings),
+        reading_doubt=doubt_of_reading(raw, readings, readings, encodings, OPTION),
     )
     return CityscapesScores(scores, sums if instances else None, images)
 
@@ -183,7 +185,7 @@ def _count_frame(
     assert pair.pred is not None
     target, pred = read_label_map(pair.target), read_prediction(pair.pred)
     require_size(pred, pair.pred, target, pair.target)
-    counts = count_maps(pair, (target, pred), tables, policy_named("cityscapes"))
+    counts = count_maps(pair, (target, pred), tables, policy_named("cityscapes"), VALUES_HINT)
     objects = None
     if instances:
         path = _instance_file(pair.target)

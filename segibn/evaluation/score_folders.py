@@ -1,5 +1,7 @@
 """Scores of label maps on disk: two folders of PNGs in, scores out. Needs no torch."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +10,9 @@ from numpy.typing import NDArray
 
 from segibn.evaluation.boundary import BoundaryCounts
 from segibn.evaluation.confusion import fold_pairs
-from segibn.evaluation.drivable import NUM_CLASSES, DrivableScores
+from segibn.evaluation.drivable import DrivableScores
 from segibn.evaluation.encodings import (
+    OPTION,
     decide_encodings,
     doubt_of_reading,
     read_as,
@@ -17,7 +20,7 @@ from segibn.evaluation.encodings import (
 )
 from segibn.evaluation.evaluate import SizeTally
 from segibn.evaluation.file_counts import (
-    DRIVABLE_VALUES,
+    VALUES_HINT,
     Progress,
     RawCounts,
     conditions_of,
@@ -28,17 +31,18 @@ from segibn.evaluation.file_counts import (
 from segibn.evaluation.frame_counts import FrameTally
 from segibn.evaluation.matching import FilePair, find_label_maps, match_label_maps
 from segibn.evaluation.metrics import policy_named
-from segibn.evaluation.scores import LabelConfusion, Scores
+from segibn.evaluation.scores import Conditions, LabelConfusion, Scores
 from segibn.labels.catalog import label_set_for
 from segibn.labels.drivable_encoding import DRIVABLE_ENCODINGS, decide_drivable_encoding
 from segibn.labels.label_set import IGNORE_INDEX, LabelSet
 
-SEMSEG_TABLES = {"cityscapes": "cityscapes", "bdd100k": "bdd100k_semseg", "camvid": "camvid"} | {
-    name: name
-    for name in (
-        *("acdc", "dark_zurich", "foggy_cityscapes", "gta5", "idd", "kitti", "mapillary/rein"),
-        *("mapillary/robustnet", "nighttime_driving", "synthia", "urbansyn", "wilddash2"),
-    )
+SEMSEG_TABLES = {
+    "cityscapes": "cityscapes",
+    "bdd100k": "bdd100k_semseg",
+    **{name: name for name in ("camvid", "gta5", "mapillary/rein", "mapillary/robustnet")},
+    **{name: name for name in ("synthia", "urbansyn", "wilddash2")},
+    **dict.fromkeys(("acdc", "dark_zurich", "foggy_cityscapes", "idd"), "cityscapes"),
+    **dict.fromkeys(("kitti", "nighttime_driving"), "cityscapes"),
 }
 """Name on the command line -> data set (and label map) whose table and classes are used."""
 
@@ -75,45 +79,63 @@ def score_semseg(
         ImageFileError: a file is unreadable, or the sizes of a pair differ.
         LabelValueError: a file holds a value outside the table.
     """
-    rules = policy_named(policy)
-    own_table = semseg_table(labels)
+    own_table, void_allowed = semseg_table(labels), policy_named(policy).missing_prediction_is_void
     sides = [
         find_label_maps(target_dir, target_encoding, "--target-encoding"),
         find_label_maps(pred_dir, pred_encoding, "--pred-encoding"),
     ]
-    pairs = match_label_maps(*sides, missing_allowed=rules.missing_prediction_is_void)
+    pairs = match_label_maps(*sides, missing_allowed=void_allowed)
     encodings = decide_encodings(sides, pairs, own_table, (target_encoding, pred_encoding))
     tables = [read_as(own_table, encoding) for encoding in encodings]
-    k = own_table.num_classes
+    conditions = conditions_of(target_dir, evaluation_set, policy)
+    edges = BoundaryCounts(own_table.num_classes) if boundary else None
+    scores, raw = _score(pairs, tables, conditions, progress, edges, hint=VALUES_HINT)
+    readings = readings_of(own_table)
+    return replace(
+        scores,
+        label_confusion=_label_confusion(raw, own_table, encodings),
+        reading_doubt=doubt_of_reading(raw, readings, readings, encodings, OPTION),
+    )
+
+
+def _score(
+    pairs: Sequence[FilePair],
+    tables: Sequence[LabelSet],
+    conditions: Conditions,
+    progress: Progress | None,
+    edges: BoundaryCounts | None = None,
+    hint: str = "",
+) -> tuple[Scores, NDArray[np.int64]]:
+    """Count pairs, each side read by its own table; returns the raw counts, (256, 256), too."""
+    k, names = tables[0].num_classes, tables[0].class_names
+    rules = policy_named(conditions.policy)
     lookups = [np.where(table.lookup < 0, IGNORE_INDEX, table.lookup) for table in tables]
-    raw = RawCounts()
-    tally, by_frame, edges = SizeTally(), FrameTally(k), BoundaryCounts(k)
+    raw, tally, by_frame = RawCounts(), SizeTally(), FrameTally(k)
 
     def count(pair: FilePair) -> tuple[Any, NDArray[Any], NDArray[Any] | int, tuple[int, int]]:
         maps = read_pair(pair, tables[0].storage)
-        counts = count_maps(pair, maps, tables, rules)
+        counts = count_maps(pair, maps, tables, rules, hint)
         classes = (lookup[values] for lookup, values in zip(lookups, maps, strict=True))
-        edge_counts = edges.counts_of(*classes) if boundary else 0
+        edge_counts = 0 if edges is None else edges.counts_of(*classes)
         return raw.packed(counts), fold_pairs(counts, k, *lookups), edge_counts, maps[0].shape
 
     for pair, counts in zip(pairs, in_threads(count, pairs, progress), strict=True):
         pixels, folded, edge_counts, size = counts
         raw.add(pixels)
-        edges.counts += edge_counts
         by_frame.add(pair.name, folded)
         tally.add(*size)
-    readings = readings_of(own_table)
-    return Scores(
+        if edges is not None:
+            edges.counts += edge_counts
+    scores = Scores(
         fold_pairs(raw.counts, k, *lookups),
-        own_table.class_names,
-        conditions_of(target_dir, evaluation_set, policy, tally),
+        names,
+        replace(conditions, resolution=tally.resolution()),
         tally.num_images,
         frames=tuple(pair.name for pair in pairs),
-        label_confusion=_label_confusion(raw.counts, own_table, encodings),
         frame_counts=by_frame.collect(),
-        details={"boundary": edges.to_dict(own_table.class_names)} if boundary else {},
-        reading_doubt=doubt_of_reading(raw.counts, readings, readings, encodings),
+        details={} if edges is None else {"boundary": edges.to_dict(names)},
     )
+    return scores, raw.counts
 
 
 def semseg_table(labels: str) -> LabelSet:
@@ -155,50 +177,24 @@ def score_drivable(
         ImageFileError: a file is unreadable, or the sizes of a pair differ.
         LabelValueError: a file holds a value other than 0, 1, 2.
     """
-    sides = [find_label_maps(folder) for folder in (target_dir, pred_dir)]
-    pairs = match_label_maps(*sides)
-    strict = policy_named("cityscapes")
-    tables = [DRIVABLE_VALUES] * 2
-    by_pair: list[NDArray[np.int64]] = []
-    tally = SizeTally()
-
-    def count(pair: FilePair) -> tuple[NDArray[Any], tuple[int, int]]:
-        maps = read_pair(pair)
-        counts = count_maps(pair, maps, tables, strict)
-        return counts[:NUM_CLASSES, :NUM_CLASSES].copy(), maps[0].shape
-
-    for counts, size in in_threads(count, pairs, progress):
-        by_pair.append(counts)
-        tally.add(*size)
+    pairs = match_label_maps(*(find_label_maps(folder) for folder in (target_dir, pred_dir)))
     decided = [
-        decide_drivable_encoding(paths, given, option=f"--{role}-encoding")
+        decide_drivable_encoding(paths, given, option=f"--{role}-encoding", also_allowed=range(256))
         for paths, given, role in (
             ([pair.target for pair in pairs], target_encoding, "target"),
             ([pair.pred for pair in pairs if pair.pred], pred_encoding, "pred"),
         )
     ]
     years = decided[0].encoding, decided[1].encoding
-    order = [_raw_values_in_2018_order(year) for year in years]
-    by_frame = FrameTally(NUM_CLASSES)
-    confusion = np.zeros((NUM_CLASSES, NUM_CLASSES + 1), dtype=np.int64)
-    for pair, counts in zip(pairs, by_pair, strict=True):
-        ordered = np.pad(counts[np.ix_(*order)], ((0, 0), (0, 1)))  # no prediction is void
-        confusion += ordered
-        by_frame.add(pair.name, ordered)
+    tables = [label_set_for("bdd100k_drivable", encoding=year) for year in years]
+    conditions = conditions_of(target_dir, evaluation_set, "cityscapes")
+    scores, raw = _score(pairs, tables, conditions, progress)
     readings = drivable_readings()
-    raw = np.zeros((256, 256), np.int64)
-    raw[:NUM_CLASSES, :NUM_CLASSES] = np.sum(by_pair, axis=0)
-    doubts = [one.doubt for one in decided] + [doubt_of_reading(raw, readings, readings, years)]
-    scores = Scores(
-        confusion,
-        label_set_for("bdd100k_drivable", encoding="2018").class_names,
-        conditions_of(target_dir, evaluation_set, strict.name, tally),
-        tally.num_images,
-        frames=tuple(pair.name for pair in pairs),
-        frame_counts=by_frame.collect(),
-        reading_doubt="; ".join(filter(None, doubts)),
+    doubts = [one.doubt for one in decided]
+    doubts.append(doubt_of_reading(raw, readings, readings, years, OPTION))
+    return DrivableScores(
+        replace(scores, reading_doubt="; ".join(dict.fromkeys(filter(None, doubts)))), *years
     )
-    return DrivableScores(scores, *years)
 
 
 def drivable_readings() -> dict[str, NDArray[np.integer]]:
@@ -206,9 +202,3 @@ def drivable_readings() -> dict[str, NDArray[np.integer]]:
     return {
         year: label_set_for("bdd100k_drivable", encoding=year).lookup for year in DRIVABLE_ENCODINGS
     }
-
-
-def _raw_values_in_2018_order(encoding: str) -> list[int]:
-    """Return the raw values that stand for background, direct and alternative."""
-    inverse = label_set_for("bdd100k_drivable", encoding=encoding).inverse
-    return [int(value) for value in inverse[:NUM_CLASSES]]

@@ -7,7 +7,7 @@ from segibn.evaluation.drivable import DrivableScores
 from segibn.evaluation.scores import Scores
 from segibn.submission.expected import Expected, shorten
 from segibn.submission.format import Format
-from segibn.text import counted
+from segibn.text import counted, printable
 
 _KEPT = 20  # names of a kind of fault; the rest is counted
 
@@ -71,12 +71,13 @@ class Report:
         """Return the verdict, a line for each kind of fault, the notes and the scores."""
         verdict = "a valid" if self.is_valid else "not a valid"
         lines = [
-            f"{self.path}: {verdict} submission for {self.form.title}: "
-            f"{counted(self.num_maps, 'good map')}, "
-            f"{counted(self.expected.num_frames, 'frame')} in {self.expected.source}"
+            f"{printable(self.path)}: {verdict} submission for {self.form.title}: "
+            f"{counted(self.num_maps, 'good map')}, {counted(self.expected.num_frames, 'frame')} "
+            f"in {printable(self.expected.source)}"
         ]
         for fault in self.faults:
-            lines.append(f"  {fault.count} {fault.what}: {shorten(fault.names, fault.count)}")
+            what = f"{fault.count} {fault.what}" if fault.count > 1 else f"{fault.what} (1)"
+            lines.append(f"  {what}: {shorten(fault.names, fault.count)}")
         lines += [f"  note: {note}" for note in self.notes]
         if self.scores is not None:
             lines += ["", self.scores.format_table()]

@@ -22,6 +22,7 @@ from segibn.labels.drivable_encoding import decide_drivable_encoding
 from segibn.labels.label_set import IGNORE_INDEX
 from segibn.submission.expected import Expected, shorten
 from segibn.submission.format import Format, Size
+from segibn.text import counted
 
 _DRIVABLE = "bdd100k_drivable"
 
@@ -102,11 +103,12 @@ class LocalScorer:
         """
         if self._faulty:
             faulty = shorten(self._faulty)
-            return None, f"not scored: faulty maps of {len(self._faulty)} labelled frames: {faulty}"
+            of = counted(len(self._faulty), "labelled frame")
+            return None, f"not scored: faulty maps of {of}: {faulty}"
         missing = sorted(set(self._targets) - self._done)
         remark = ""
         if missing:
-            named = f"{len(missing)} labelled frames have no map: {shorten(missing)}"
+            named = f"no map for {counted(len(missing), 'labelled frame')}: {shorten(missing)}"
             if not self._form.missing_is_void or not self._done:
                 return None, f"not scored, as the benchmark's script would stop: {named}"
             remark = f"scored as all void, as the benchmark's script does: {named}"

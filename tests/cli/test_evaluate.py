@@ -40,6 +40,19 @@ def test_scores_are_those_of_a_plain_loop(make_run, datasets, tmp_path, capsys):
     assert "bicyclist" in printed
 
 
+def test_a_score_that_rests_on_nothing_is_doubted_in_words_and_in_the_file(
+    make_run, datasets, tmp_path, capsys
+):
+    for folder in ("val", "valannot"):
+        (tmp_path / "camvid" / folder).mkdir(parents=True)
+    frame = next((datasets / "camvid" / "val").iterdir())
+    (tmp_path / "camvid" / "val" / frame.name).write_bytes(frame.read_bytes())
+    write_label_png(tmp_path / "camvid" / "valannot" / frame.name, np.full((48, 64), 11, np.uint8))
+    scores = _evaluate(make_run("camvid", "camvid11"), tmp_path, tmp_path)
+    assert "nothing was scored" in scores["doubt"]
+    assert f"on camvid:val: {scores['doubt']}" in capsys.readouterr().err
+
+
 def test_the_file_says_where_its_numbers_come_from(make_run, datasets, tmp_path):
     run = make_run("camvid", "camvid11", "a", seed=3)
     scores = _evaluate(run, datasets, tmp_path)

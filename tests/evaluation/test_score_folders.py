@@ -229,8 +229,8 @@ def test_a_given_prediction_encoding_is_believed_but_doubted(tmp_path: Path):
 
 
 def test_drivable_values_above_two_name_the_file(tmp_path: Path):
-    target = write(tmp_path / "gt", a=[[0, 0, 1]])
-    pred = write(tmp_path / "pred", a=[[0, 0, 255]])
+    target = write(tmp_path / "gt", a=[[0, 0, 0, 1]])
+    pred = write(tmp_path / "pred", a=[[0, 0, 0, 255]])
     with pytest.raises(LabelValueError, match=r"pred/a\.png.*255"):
         score_drivable(target, pred)
 

@@ -71,7 +71,7 @@ def test_the_check_finds_a_file_too_many(case, write_zip, png, tmp_path, name):
     path = write_zip(tmp_path / "s.zip", [*members, (file, _content(given, png))])
     report = check_submission(path, form, expected)
     assert _faults(report) == {what: (1, [file])}
-    assert f"1 {what}: {file}" in report.format_text()
+    assert f"{what} (1): {file}" in report.format_text()
 
 
 @pytest.mark.parametrize("name", REPLACED)

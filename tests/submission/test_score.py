@@ -96,7 +96,7 @@ def test_a_missing_map_is_all_void_for_the_toolkit_and_stops_the_others(tmp_path
             assert "scored as all void" in str(report.notes)
         else:
             assert report.scores is None
-            assert "script would stop: 1 labelled frames" in str(report.notes)
+            assert "script would stop: no map for 1 labelled frame" in str(report.notes)
 
 
 def test_faulty_maps_are_not_scored_and_say_so(tmp_path, write_zip, png):
@@ -105,7 +105,7 @@ def test_faulty_maps_are_not_scored_and_say_so(tmp_path, write_zip, png):
     write_label_png(tmp_path / f"gt/{IDS[0]}.png", np.zeros(SIZE, np.uint8))
     report = _score(tmp_path / "s.zip", form, tmp_path / "gt", IDS[:1])
     assert report.scores is None
-    assert "not scored: faulty maps of 1 labelled frames" in str(report.notes)
+    assert "not scored: faulty maps of 1 labelled frame:" in str(report.notes)
 
 
 def test_labels_that_do_not_fit_are_named(tmp_path):
