@@ -127,7 +127,7 @@ class LabelSet:
         """The colours that label files are held against or read by; None where no row has one."""
         drawn = [row for row in self.labels if row.label_id >= 0 and row.has_color]
         rows = [(row.name, row.label_id, tuple(row.color), row.train_id) for row in drawn]
-        return LabelColors(self.name, *zip(*rows, strict=True)) if rows else None  # type: ignore[arg-type]
+        return LabelColors(self.name, *zip(*rows, strict=True)) if rows else None
 
     def read(self, path: Path) -> np.ndarray:
         """Read raw values, (H, W) uint8, as `segibn.files.read_label_map` does."""
