@@ -61,7 +61,8 @@ def read_layout(data: bytes) -> JpegLayout:
     if end < 0:
         raise ValueError("the file is cut short")
     many = kind == _PROGRESSIVE or data[start] < components  # else one scan is decoded
-    _refuse_endless(height * width, 1 + many * data.count(b"\xff\xda", stop, end), len(data))
+    more = data.count(b"\xff\xda", stop, end) if many else 0
+    _refuse_endless(height * width, 1 + more, len(data))
     return JpegLayout((height, width), bits, components, has_metadata)
 
 
