@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segibn.cli.arguments import add_datasets_argument, datasets_root
+from segibn.cli.inference import DEVICE_HELP
 from segibn.cli.parser import print_next, verb_parser
 from segibn.errors import SegibnError
 
@@ -50,7 +51,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--no-frames", action="store_true", help="show no frames; the network is left alone"
     )
     add_datasets_argument(parser)
-    parser.add_argument("--device", help="cpu, cuda or cuda:1 (default: the GPU if there is one)")
+    parser.add_argument("--device", help=DEVICE_HELP)
     return parser
 
 

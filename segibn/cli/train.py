@@ -8,6 +8,7 @@ from pathlib import Path
 
 from segibn.cli.arguments import add_datasets_argument, datasets_root
 from segibn.cli.parser import print_next, verb_parser
+from segibn.streams import outliving_readers
 
 EXAMPLE = """\
 example:
@@ -16,7 +17,7 @@ example:
   torchrun --standalone --nproc_per_node=8 -m segibn train gta5_ibn --datasets /data
 
 exit codes: 0 trained; 2 a mistake in config, data or files; 3 another process of the run was lost;
-130 or 143 stopped by Ctrl-C or SIGTERM after saving (go on with --resume auto)
+129, 130 or 143 stopped by SIGHUP, Ctrl-C or SIGTERM after saving (go on with --resume auto)
 """
 
 
@@ -40,6 +41,7 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+@outliving_readers()
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the verb; see ``EXAMPLE`` for what it returns."""
     arguments = build_parser().parse_intermixed_args(argv)
