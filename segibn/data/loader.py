@@ -11,7 +11,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -35,6 +35,7 @@ _PREFETCH = 4
 _IN_USE = 2  # batches that the training itself holds
 _POLL_S = 1.0
 _PATIENCE_S = 600.0
+_LEAVE_S = 60
 
 
 class TrainLoader(DataLoader[dict[str, Any]]):
@@ -61,10 +62,19 @@ class TrainLoader(DataLoader[dict[str, Any]]):
             SegibnError: a sample cannot be read, a loader process was killed, shared memory is
                 full, or no batch came for minutes.
         """
-        with _one_line(self.num_workers):
+        failure: SegibnError | None = None
+        try:
             batches = self._start()
             while (batch := _wait(batches, stopping, grace_s)) is not None:
                 yield batch
+        except (SegibnError, RuntimeError, MemoryError, OSError) as error:
+            failure = _explained(error, self.num_workers)
+            if failure is None:
+                raise
+        finally:
+            batches = iter(())  # ends the workers, now
+        if failure is not None:  # raised here, it does not hold torch's frames, and so the workers
+            raise failure
 
     def _start(self) -> Iterator[dict[str, Any]]:
         """Start the workers; torch's handler, which raises anywhere, does not stay."""
@@ -100,35 +110,26 @@ def _wait(
             )
 
 
-@contextmanager
-def _one_line(workers: int) -> Iterator[None]:
-    """Turn what torch says about loader processes into one line with a fix."""
-    fewer = f"fewer data.workers (now {workers})"
-    try:
-        yield
-    except SegibnError as error:
+def _explained(error: Exception, workers: int) -> SegibnError | None:
+    """Turn what torch says about loader processes into one line with a fix; None = a bug."""
+    text, fewer = str(error), f"fewer data.workers (now {workers})"
+    if isinstance(error, SegibnError):  # a worker's comes with its traceback
         kind = type(error)
         marker = f"{kind.__module__}.{kind.__qualname__}: "
-        raise kind(str(error).rpartition(marker)[2].strip()) from None
-    except MemoryError:
-        raise SegibnError(f"out of memory while loading samples; use {fewer}") from None
-    except RuntimeError as error:
-        text = str(error)
-        if "DataLoader worker (pid" in text:
-            raise SegibnError(
-                "a loader process was killed, most likely by the system for want of memory; use "
-                f"{fewer}, or data.cache=disk or none in place of memory"
-            ) from None
-        if "Too many open files" in text or "items of ancdata" in text:
-            raise SegibnError(f"too many open files; raise `ulimit -n`, or use {fewer}") from None
-        raise
-    except OSError as error:
-        if error.filename is not None or not workers:
-            raise
-        raise SegibnError(
-            f"{workers} loader processes cannot be run ({error.strerror}); use {fewer}, or "
-            "data.workers=0"
-        ) from None
+        return kind(text.rpartition(marker)[2].strip())
+    if isinstance(error, MemoryError):
+        return SegibnError(f"out of memory while loading samples; use {fewer}")
+    if "DataLoader worker (pid" in text:
+        return SegibnError(
+            "a loader process was killed, most likely by the system for want of memory; use "
+            f"{fewer}, or data.cache=disk or none in place of memory"
+        )
+    if "Too many open files" in text or "items of ancdata" in text:
+        return SegibnError(f"too many open files; raise `ulimit -n`, or use {fewer}")
+    if isinstance(error, OSError) and error.filename is None and workers:
+        why = error.strerror or text
+        return SegibnError(f"{workers} loader processes cannot be run ({why}); use {fewer}, or 0")
+    return None
 
 
 def shared_bytes(workers: int, batch_bytes: int, processes: int = 1) -> int:
@@ -247,5 +248,6 @@ def _start_worker(worker_id: int) -> None:
 
 
 def _ignore_once(number: int, frame: FrameType | None) -> None:
-    """Let one SIGTERM pass; the next one ends the process, so that nothing can hang on it."""
+    """Let one SIGTERM pass; the next one ends the process, as does time: nothing hangs on it."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.alarm(_LEAVE_S)

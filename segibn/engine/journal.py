@@ -51,7 +51,7 @@ class Journal:
             path, why = error.filename or self._run.path, error.strerror or error
             self.trouble = self.trouble or SegibnError(f"{path}: cannot be written ({why})")
         except SegibnError as error:
-            self.trouble = self.trouble or error
+            self.trouble = self.trouble or error.with_traceback(None)  # whose frames keep workers
 
     def say(self, text: str) -> None:
         """Print a line on the main rank."""
