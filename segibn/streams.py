@@ -12,9 +12,7 @@ from typing import Any, TextIO
 
 
 class LastingStream:
-    r"""A text stream that goes on into nothing once it cannot be written.
-
-    What its encoding lacks is written as ``\u2192``.
+    """A text stream that goes on into nothing once it cannot be written.
 
     Args:
         stream: to write to.
@@ -29,8 +27,6 @@ class LastingStream:
     def __init__(self, stream: TextIO, ends_work: bool = False) -> None:
         self.inner, self.ends_work = stream, ends_work
         self.failure: OSError | ValueError | None = None
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
 
     def write(self, text: str) -> int:
         """Write, or do nothing where nobody can read."""
@@ -64,7 +60,10 @@ class LastingStream:
 
 
 def prepare_streams() -> None:
-    """Make standard output and error last; a reader that leaves the output still ends the work."""
+    r"""Make standard output and error last; a reader that leaves the output still ends the work.
+
+    What their encoding lacks is written as ``\u2192``.
+    """
     for number in (0, 1, 2):  # else the next file that is opened takes the number of a closed one
         try:
             os.fstat(number)
@@ -72,6 +71,8 @@ def prepare_streams() -> None:
             os.open(os.devnull, os.O_RDWR)
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name) or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
         if not isinstance(stream, LastingStream):
             setattr(sys, name, LastingStream(stream, ends_work=name == "stdout"))
 
