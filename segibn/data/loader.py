@@ -71,9 +71,10 @@ class TrainLoader(DataLoader[dict[str, Any]]):
             failure = _explained(error, self.num_workers)
             if failure is None:
                 raise
+            error.with_traceback(None)  # its frames would keep the workers
         finally:
             batches = iter(())  # ends the workers, now
-        if failure is not None:  # raised here, it does not hold torch's frames, and so the workers
+        if failure is not None:
             raise failure
 
     def _start(self) -> Iterator[dict[str, Any]]:
