@@ -3,7 +3,6 @@
 Comes in: an `Updater` and the run folder. Goes out: what checkpoints need, or an error.
 """
 
-import os
 import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from segibn.engine.run_dir import RunDir
 from segibn.engine.trial import tensor_bytes
 from segibn.engine.update import Updater
 from segibn.errors import SegibnError
+from segibn.files import writable_folder
 
 
 @dataclass(frozen=True)
@@ -35,33 +35,15 @@ class Disk:
     free: int
 
 
-def writable_folder(output: Path) -> Path:
-    """Return the run folder, or the next one above it that is there.
-
-    Raises:
-        SegibnError: the run folder cannot be made or written.
-    """
-    absolute = output.absolute()
-    folder = next(path for path in (absolute, *absolute.parents) if path.exists())
-    if not folder.is_dir():
-        raise SegibnError(f"{output}: cannot be made, since {folder} is no folder to write in")
-    written = (absolute / "checkpoints", absolute / "tensorboard", absolute / "pictures")
-    for path in (folder, *(path for path in written if path.exists())):
-        if not os.access(path, os.W_OK | os.X_OK):
-            raise SegibnError(
-                f"{output}: cannot be written, since {path} is no folder to write in; choose "
-                "another --output, or change who may write there"
-            )
-    return folder
-
-
 def require_disk(updater: Updater, run: RunDir) -> Disk:
     """Compare what the checkpoints need with what is free; those that are there need no more.
 
     Raises:
-        SegibnError: there is no room, or the run folder cannot be written.
+        SegibnError: there is no room, or a folder of the run cannot be written.
     """
     config = updater.config
+    for path in (run.last_checkpoint.parent, run.path / "tensorboard", run.pictures):
+        writable_folder(path)
     folder = writable_folder(run.path)
     size = _checkpoint_bytes(updater)
     kept = config.engine.keep_checkpoints + (config.data.val is not None)

@@ -20,7 +20,7 @@ from segibn.data.build import loader_workers
 from segibn.data.build_sampling import index_cost
 from segibn.data.loader import collate
 from segibn.engine.checkpoint import resume_training
-from segibn.engine.disk import Disk, require_disk, writable_folder
+from segibn.engine.disk import Disk, require_disk
 from segibn.engine.failures import explained_failures
 from segibn.engine.precision import describe_precision
 from segibn.engine.run_data import RunData, index_run
@@ -30,6 +30,7 @@ from segibn.engine.train import build_model, require_same_start
 from segibn.engine.trial import Trial, estimate_update, measure_update
 from segibn.engine.update import Batch, Updater
 from segibn.errors import ConfigError
+from segibn.files import writable_folder
 from segibn.labels.label_set import IGNORE_INDEX
 from segibn.models.build import describe
 

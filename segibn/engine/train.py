@@ -23,7 +23,7 @@ from segibn.engine.checkpoint import (
     save_checkpoint,
     training_state,
 )
-from segibn.engine.disk import require_disk, writable_folder
+from segibn.engine.disk import require_disk
 from segibn.engine.failures import explained_failures, stop_at_non_finite
 from segibn.engine.journal import Journal
 from segibn.engine.run_data import index_run
@@ -32,6 +32,7 @@ from segibn.engine.scoring import score_source
 from segibn.engine.stop import StopSignals
 from segibn.engine.update import Pending, Updater
 from segibn.errors import SegibnError
+from segibn.files import writable_folder
 from segibn.labels.catalog import scheme_of
 from segibn.labels.label_set import LabelSet
 from segibn.models.build import build_segmenter

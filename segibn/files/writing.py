@@ -55,6 +55,22 @@ def atomic_path(path: Path) -> Iterator[Path]:
         _flush_to_device(path.parent)
 
 
+def writable_folder(folder: Path) -> Path:
+    """Return the folder, or the next one above it that is there; before any work is done.
+
+    Raises:
+        SegibnError: files cannot be written in it.
+    """
+    absolute = Path(folder).absolute()
+    there = next(path for path in (absolute, *absolute.parents) if path.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        raise SegibnError(
+            f"{folder}: cannot be made or written, since {there} is no folder to write in; choose "
+            "another --output, or change who may write there"
+        )
+    return there
+
+
 def remove_leftovers(folder: Path) -> None:
     """Remove what ``atomic_path`` left in a folder when its process was killed.
 
@@ -94,8 +110,8 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write ``text`` as UTF-8, atomically."""
-    write_bytes(path, text.encode())
+    r"""Write ``text`` as UTF-8, atomically; lone surrogates, of odd file names, as ``\udc80``."""
+    write_bytes(path, text.encode(errors="backslashreplace"))
 
 
 def write_json(path: Path, value: Any) -> None:
