@@ -12,6 +12,7 @@ from shlex import quote
 from segibn.cli.arguments import parse_evaluation_set
 from segibn.cli.parser import print_next, verb_parser
 from segibn.evaluation.protocols import PROTOCOLS
+from segibn.streams import outliving_readers
 
 CONFIGS = ("sample_none", "sample_ibn", "sample_ibn_b")
 SETS = ("gta5:val", "cityscapes:val")
@@ -47,6 +48,7 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+@outliving_readers()
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the verb."""
     arguments = build_parser().parse_args(argv)

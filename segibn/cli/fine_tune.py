@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from segibn.cli.arguments import add_study_arguments, datasets_root, parse_labelled_set
 from segibn.cli.parser import print_next, verb_parser
 from segibn.errors import ConfigError
+from segibn.streams import outliving_readers
 
 if TYPE_CHECKING:
     from segibn.config.schema import DatasetConfig, RunConfig
@@ -86,6 +87,7 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+@outliving_readers()
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the verb; runs on every rank of a torchrun launch, the first one prints and writes."""
     arguments = build_parser().parse_args(argv)

@@ -5,6 +5,7 @@ training loader, the frames of an evaluation.
 """
 
 import logging
+import math
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -184,7 +185,7 @@ def loader_workers(config: RunConfig, world_size: int) -> tuple[int, str]:
     fitting = max(count for count in range(wanted) if need[count] <= free)
     why = (
         f"{SHARED_MEMORY} has {free / 2**20:.0f} MiB free, and the batches of "
-        f"{counted(wanted, 'loader process', 'loader processes')} need {need[wanted] / 2**20:.0f}"
+        f"{counted(wanted, 'loader process', 'loader processes')} need {math.ceil(need[wanted] / 2**20)}"
     )
     if data.workers != "auto":
         raise ConfigError(
