@@ -185,7 +185,8 @@ def loader_workers(config: RunConfig, world_size: int) -> tuple[int, str]:
     fitting = max(count for count in range(wanted) if need[count] <= free)
     why = (
         f"{SHARED_MEMORY} has {free / 2**20:.0f} MiB free, and the batches of "
-        f"{counted(wanted, 'loader process', 'loader processes')} need {math.ceil(need[wanted] / 2**20)}"
+        f"{counted(wanted, 'loader process', 'loader processes')} need "
+        f"{math.ceil(need[wanted] / 2**20)}"
     )
     if data.workers != "auto":
         raise ConfigError(

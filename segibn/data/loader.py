@@ -67,7 +67,7 @@ class TrainLoader(DataLoader[dict[str, Any]]):
             batches = self._start()
             while (batch := _wait(batches, stopping, grace_s)) is not None:
                 yield batch
-        except (SegibnError, RuntimeError, MemoryError, OSError) as error:
+        except (SegibnError, RuntimeError, MemoryError, OSError, cv2.error) as error:
             failure = _explained(error, self.num_workers)
             if failure is None:
                 raise
@@ -118,7 +118,7 @@ def _explained(error: Exception, workers: int) -> SegibnError | None:
         kind = type(error)
         marker = f"{kind.__module__}.{kind.__qualname__}: "
         return kind(text.rpartition(marker)[2].strip())
-    if isinstance(error, MemoryError):
+    if isinstance(error, MemoryError) or "Insufficient memory" in text:  # OpenCV's words
         return SegibnError(f"out of memory while loading samples; use {fewer}")
     if "DataLoader worker (pid" in text:
         return SegibnError(
@@ -128,7 +128,9 @@ def _explained(error: Exception, workers: int) -> SegibnError | None:
     if "Too many open files" in text or "items of ancdata" in text:
         return SegibnError(f"too many open files; raise `ulimit -n`, or use {fewer}")
     if isinstance(error, OSError) and error.filename is None and workers:
-        why = error.strerror or text
+        why = error.strerror or text.strip().rpartition("\n")[2]
+        if "DataLoader worker process" in text:  # what a sample met, behind its traceback
+            return SegibnError(why)
         return SegibnError(f"{workers} loader processes cannot be run ({why}); use {fewer}, or 0")
     return None
 

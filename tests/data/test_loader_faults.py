@@ -5,6 +5,7 @@ import os
 import signal
 import time
 
+import cv2
 import pytest
 from torch import Tensor
 from torch.utils.data import Dataset
@@ -22,18 +23,20 @@ MIB = 2**20
 
 
 class Painted(Dataset):
-    """Small samples; the one at position 3 takes as long as ``seconds``."""
+    """Small samples; the one at position 3 takes as long as ``seconds``, or raises."""
 
     cache = None
 
-    def __init__(self, seconds: float = 0) -> None:
-        self.seconds = seconds
+    def __init__(self, seconds: float = 0, error: Exception | None = None) -> None:
+        self.seconds, self.error = seconds, error
 
     def __getitem__(self, draw):
         import torch
 
         if draw.position == 3:
             time.sleep(self.seconds)
+            if self.error is not None:
+                raise self.error
         image, target = torch.zeros(3, 4, 4, dtype=torch.uint8), torch.zeros(4, 4)
         return {"image": image, "target": target, "name": "a", "position": draw.position}
 
@@ -58,6 +61,22 @@ def test_a_killed_worker_shows_where_a_batch_is_waited_for_and_nowhere_else() ->
     time.sleep(0.3)
     with pytest.raises(SegibnError, match=r"killed.* want of memory.* data.workers \(now 1\)"):
         list(batches)
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (MemoryError("9 GiB"), "out of memory while loading"),
+        (cv2.error("(-4:Insufficient memory) Failed to allocate"), "out of memory while loading"),
+        (PermissionError(13, "Permission denied", "a/b.png"), "Permission denied: 'a/b.png'"),
+        (OSError(24, "Too many open files", "a/b.png"), "ulimit -n"),
+    ],
+)
+def test_what_a_worker_met_is_one_line(error: Exception, says: str) -> None:
+    with pytest.raises(SegibnError) as caught:
+        list(of(Painted(error=error)))
+    assert says in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 1
 
 
 def test_shared_memory_that_fills_up_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
