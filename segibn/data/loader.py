@@ -98,6 +98,12 @@ def _wait(
         except RuntimeError as error:
             if "DataLoader timed out" not in str(error):
                 raise
+        copier = getattr(batches, "_pin_memory_thread", None)
+        if copier is not None and not copier.is_alive():
+            raise SegibnError(
+                "the thread that hands batches to the GPU has ended, most likely for want of open "
+                "files; raise `ulimit -n`, or use fewer data.workers"
+            )
         now = time.monotonic()
         if stopping():
             asked = now if asked is None else asked
