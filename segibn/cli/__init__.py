@@ -26,6 +26,7 @@ def run_main(main: Callable[[Sequence[str] | None], int]) -> NoReturn:
     A file or folder that cannot be used is one too; ``SEGIBN_TRACEBACK=1`` shows where it was.
     """
     prepare_streams()
+    _silence_threads()
     try:
         _show_log()
         code = main(None)
@@ -70,9 +71,26 @@ def _require_written(output: object) -> None:
         raise SegibnError(f"standard output cannot be written ({why}); files are complete")
 
 
+def _silence_threads() -> None:
+    """Print no traceback of a thread that a file or socket failed: who uses its work says so."""
+    import threading
+
+    usual = threading.excepthook
+
+    def hook(failed: threading.ExceptHookArgs) -> None:
+        if not isinstance(failed.exc_value, OSError | EOFError) or _wants_traceback():
+            usual(failed)
+
+    threading.excepthook = hook
+
+
 def _maybe_raise(error: Exception) -> None:
-    if os.environ.get("SEGIBN_TRACEBACK", "0") not in ("", "0"):
+    if _wants_traceback():
         raise error
+
+
+def _wants_traceback() -> bool:
+    return os.environ.get("SEGIBN_TRACEBACK", "0") not in ("", "0")
 
 
 def _show_log() -> None:

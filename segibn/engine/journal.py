@@ -1,5 +1,6 @@
 """What a training tells the world: a progress display, ``metrics.jsonl``, TensorBoard, pictures."""
 
+import os
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -48,7 +49,7 @@ class Journal:
         try:
             yield
         except OSError as error:
-            path, why = error.filename or self._run.path, error.strerror or error
+            path, why = os.fsdecode(error.filename or self._run.path), error.strerror or error
             self.trouble = self.trouble or SegibnError(f"{path}: cannot be written ({why})")
         except SegibnError as error:
             self.trouble = self.trouble or error.with_traceback(None)  # whose frames keep workers

@@ -21,6 +21,7 @@ import numpy as np
 from segibn.errors import DatasetError, SegibnError
 
 _FULL_BYTES = 1 << 16  # less free space than this is a full disk
+_FULL = (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT))
 _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}\.part[^/]*")
 
 
@@ -47,6 +48,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
         if reason is None:
             raise
         kept = "; the previous file is unchanged" if path.exists() else ""
+        if reason in _FULL:
+            kept += "; make room there"
         raise SegibnError(f"{path}: cannot be written ({reason}){kept}") from error
     finally:
         with contextlib.suppress(OSError):  # nothing there, or not even a folder

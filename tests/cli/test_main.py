@@ -179,6 +179,9 @@ def fail(error: BaseException):
         (KeyboardInterrupt(), 130, "interrupted"),
         (PermissionError(13, "Permission denied", "out/x.json"), 2, "out/x.json: Permission"),
         (OSError(28, "No space left on device", "out/x.pt"), 2, "out/x.pt: No space left"),
+        (OSError(28, "No space left on device"), 2, "error: No space left"),
+        (OSError(5, "Input/output error", "a.png"), 2, "a.png: Input/output error"),
+        (MemoryError("Unable to allocate 9 GiB"), 2, "out of memory"),
     ],
 )
 def test_what_a_user_can_mend_ends_in_one_line_and_a_code(
