@@ -71,8 +71,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     from segibn.data.loader import usable_cores
     from segibn.data.report import check_with_progress, print_report
-    from segibn.files import write_json
+    from segibn.files import writable_folder, write_json
 
+    if arguments.json is not None:
+        writable_folder(arguments.json.parent)
     jobs = arguments.jobs or usable_cores()
     console = Console()
     reports = []

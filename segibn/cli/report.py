@@ -67,9 +67,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     from segibn import provenance
     from segibn.cli.report_entries import table_colors
     from segibn.cli.report_inputs import read_inputs
-    from segibn.files import write_text
+    from segibn.files import writable_folder, write_text
     from segibn.report.page import Report, build_page
 
+    writable_folder(arguments.output.parent)
     inputs = read_inputs(arguments.inputs)
     wanted = 0 if arguments.no_frames else arguments.frames
     page = build_page(

@@ -75,11 +75,11 @@ def train(
             was killed, memory or the disk is full; what is trained is saved where that is
             possible. LostPeerError: another rank ended.
     """
+    writable_folder(output)
     device = distributed.default_device()
     found = index_run(config, datasets_root)
     labels = found.labels
     run, checkpoint = open_run(output, resume)
-    writable_folder(output)
 
     with distributed.process_group(device), StopSignals() as stop:
         model = build_model(config, labels, device, checkpoint is not None)

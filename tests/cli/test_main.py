@@ -16,7 +16,7 @@ from segibn.cli import run_main
 from segibn.cli.main import main
 from segibn.cli.parser import print_next, verb_parser
 from segibn.cli.verbs import GROUPS, VERBS
-from segibn.errors import LostPeerError
+from segibn.errors import LostPeerError, SegibnError
 
 ROOT = Path(segibn.__file__).resolve().parents[1]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -247,3 +247,23 @@ def test_only_the_first_rank_says_what_is_next(
     monkeypatch.setenv("RANK", "1")
     print_next("segibn evaluate runs/a")
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("verb", "argv"),
+    [
+        ("evaluate", ["runs/a", "--output", "FILE/x.json"]),
+        ("report", ["runs/a", "--output", "FILE/x.html"]),
+        ("profile_step", ["gta5_ibn", "--output", "FILE/x"]),
+        ("train", ["gta5_ibn", "--output", "FILE/x"]),
+        ("cross_domain", ["runs/a", "--on", "camvid:val", "--output", "FILE/x"]),
+    ],
+)
+def test_a_place_that_cannot_be_written_is_refused_before_the_work(
+    verb: str, argv: list[str], tmp_path: Path
+) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    main = import_module(f"segibn.cli.{verb}").main
+    with pytest.raises(SegibnError, match="is no folder to write in"):
+        main([word.replace("FILE", str(file)) for word in argv] + ["--datasets", str(tmp_path)])
