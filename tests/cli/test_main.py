@@ -252,11 +252,11 @@ def test_only_the_first_rank_says_what_is_next(
 @pytest.mark.parametrize(
     ("verb", "argv"),
     [
-        ("evaluate", ["runs/a", "--output", "FILE/x.json"]),
-        ("report", ["runs/a", "--output", "FILE/x.html"]),
+        ("evaluate", ["RUN.pt", "--output", "FILE/x.json"]),
+        ("report", ["RUN.pt", "--output", "FILE/x.html"]),
         ("profile_step", ["gta5_ibn", "--output", "FILE/x"]),
         ("train", ["gta5_ibn", "--output", "FILE/x"]),
-        ("cross_domain", ["runs/a", "--on", "camvid:val", "--output", "FILE/x"]),
+        ("cross_domain", ["RUN.pt", "--on", "camvid:val", "--output", "FILE/x"]),
     ],
 )
 def test_a_place_that_cannot_be_written_is_refused_before_the_work(
@@ -264,6 +264,8 @@ def test_a_place_that_cannot_be_written_is_refused_before_the_work(
 ) -> None:
     file = tmp_path / "file"
     file.touch()
+    (tmp_path / "RUN.pt").touch()
+    words = {"FILE": str(file), "RUN": str(tmp_path / "RUN")}
     main = import_module(f"segibn.cli.{verb}").main
     with pytest.raises(SegibnError, match="is no folder to write in"):
-        main([word.replace("FILE", str(file)) for word in argv] + ["--datasets", str(tmp_path)])
+        main([re.sub("FILE|RUN", lambda m: words[m[0]], word) for word in argv])
