@@ -16,6 +16,8 @@ import torch
 import torch.distributed as dist
 from torch.distributed.rendezvous import rendezvous
 
+from segibn.devices import default_device as default_device  # for those who import it from here
+from segibn.devices import local_rank as local_rank
 from segibn.errors import SegibnError
 
 _POLL_S = 0.02
@@ -26,21 +28,9 @@ def rank_and_world() -> tuple[int, int]:
     return int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
 
 
-def local_rank() -> int:
-    """Return the rank within this machine, which is also the GPU to use."""
-    return int(os.environ.get("LOCAL_RANK", "0"))
-
-
 def is_main() -> bool:
     """Whether this process prints and writes files."""
     return rank_and_world()[0] == 0
-
-
-def default_device() -> torch.device:
-    """Return this rank's GPU, or the CPU where there is none."""
-    if torch.cuda.is_available():
-        return torch.device("cuda", local_rank())
-    return torch.device("cpu")
 
 
 @contextmanager

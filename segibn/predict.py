@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from segibn.devices import image_layout
 from segibn.errors import ConfigError
 from segibn.evaluation.batches import predicted
 from segibn.files import read_image
@@ -65,8 +66,10 @@ class Predictor:
         self.device = torch.device(device) if device else networks[0].pixel_mean.device
         if self.options.precision == "float16" and self.device.type != "cuda":
             raise ConfigError("precision float16 needs a CUDA device; use float32 or bfloat16")
+        if self.options.precision != "float32" and self.device.type not in ("cuda", "cpu"):
+            raise ConfigError(f"precision on {self.device.type} is float32")
         self.segmenters = tuple(
-            network.to(self.device, memory_format=torch.channels_last).eval()
+            network.to(self.device, memory_format=image_layout(self.device)).eval()
             for network in networks
         )
         self.segmenter = self.segmenters[0]

@@ -8,11 +8,11 @@ from typing import cast
 import numpy as np
 import torch
 
-from segibn import distributed
 from segibn.api.model import LoadedModel
 from segibn.config.load import load_config
 from segibn.config.schema import RunConfig
 from segibn.data.build import build_label_set
+from segibn.devices import default_device, device_named
 from segibn.errors import ConfigError, SegibnError
 from segibn.exported import load_onnx
 from segibn.labels.catalog import scheme_label_set, scheme_of
@@ -61,7 +61,7 @@ def load(
 
 def _load_graph(path: Path, device: Device, options: InferenceOptions | None) -> LoadedModel:
     """Load an exported graph; ONNX Runtime computes it on the CPU."""
-    if device is not None and torch.device(device).type != "cpu":
+    if device is not None and not str(device).startswith("cpu"):
         raise ConfigError(f"{path} runs on the cpu; load the run or checkpoint to use {device}")
     graph = load_onnx(path)
     options = options or InferenceOptions(
@@ -144,5 +144,7 @@ def _options(config: RunConfig) -> InferenceOptions:
     return InferenceOptions(input_size=scored.input_size, input_height=scored.input_height)
 
 
-def _device(device: Device) -> torch.device | str:
-    return device or distributed.default_device()
+def _device(device: Device) -> torch.device:
+    if isinstance(device, str):
+        return device_named(device, "device ")
+    return device or default_device()

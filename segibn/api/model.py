@@ -14,6 +14,7 @@ from segibn.api.prediction import Prediction
 from segibn.confidence import ConfidentPredictor
 from segibn.config.schema import RunConfig
 from segibn.data.build import build_label_set
+from segibn.devices import device_named
 from segibn.errors import ConfigError, SegibnError
 from segibn.evaluation.batches import predicted
 from segibn.labels.catalog import CLASS_SCHEMES, scheme_class_names
@@ -108,9 +109,10 @@ class LoadedModel:
         Raises:
             ConfigError: an exported graph, which computes on the CPU, to another.
         """
-        if self.config is None and torch.device(device).type != "cpu":
+        if self.config is None and not str(device).startswith("cpu"):
             raise ConfigError(f"{self.source} runs on the cpu; load a checkpoint to use {device}")
         kind = type(self.predictor)
+        device = device_named(device, "device ") if isinstance(device, str) else device
         moved = kind(self.predictor.segmenters, device, self.predictor.options)
         return replace(self, predictor=moved)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from segibn.errors import SegibnError
+from segibn.streams import prepare_streams
 
 EXIT_INTERRUPTED = 130
 EXIT_PIPE = 141
@@ -13,8 +14,10 @@ EXIT_PIPE = 141
 
 _USERS = (FileNotFoundError, FileExistsError, PermissionError, IsADirectoryError)
 _USERS += (NotADirectoryError,)
-_USERS_NUMBERS = ("ENOSPC", "EDQUOT", "EROFS", "ENAMETOOLONG")
-"""What a user can mend: a path that is not there, that may not be written; a full disk."""
+_USERS_NUMBERS = ("ENAMETOOLONG", "EIO", "ESTALE", "ENOTCONN", "EHOSTDOWN", "ETIMEDOUT")
+_MACHINES_NUMBERS = ("ENOSPC", "EDQUOT", "EROFS", "EMFILE", "ENFILE", "ENOMEM")
+"""What a user can mend: a path that is not there, that may not be written, a disk that is gone; a
+full disk, too many open files and too little memory also where the system names no file."""
 
 
 def run_main(main: Callable[[Sequence[str] | None], int]) -> NoReturn:
@@ -22,22 +25,29 @@ def run_main(main: Callable[[Sequence[str] | None], int]) -> NoReturn:
 
     A file or folder that cannot be used is one too; ``SEGIBN_TRACEBACK=1`` shows where it was.
     """
+    prepare_streams()
+    _silence_threads()
     try:
         _show_log()
         code = main(None)
         sys.stdout.flush()
+        _require_written(sys.stdout)
     except SegibnError as error:
         _maybe_raise(error)
         print(f"error: {error}", file=sys.stderr)
         code = error.exit_code
-    except BrokenPipeError:  # of `segibn configs | head`; Python would complain again at its exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # of `segibn configs | head`
         code = EXIT_PIPE
     except OSError as error:
         if not _is_users(error):
             raise
         _maybe_raise(error)
-        print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"error: {where}{error.strerror}", file=sys.stderr)
+        code = SegibnError.exit_code
+    except MemoryError as error:
+        _maybe_raise(error)
+        print(f"error: out of memory; close other programs ({error})", file=sys.stderr)
         code = SegibnError.exit_code
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
@@ -48,13 +58,39 @@ def run_main(main: Callable[[Sequence[str] | None], int]) -> NoReturn:
 def _is_users(error: OSError) -> bool:
     import errno
 
-    numbers = [getattr(errno, name, None) for name in _USERS_NUMBERS]
-    return error.filename is not None and (isinstance(error, _USERS) or error.errno in numbers)
+    name = errno.errorcode.get(error.errno or 0)
+    if error.filename is None:
+        return name in _MACHINES_NUMBERS
+    return isinstance(error, _USERS) or name in (*_USERS_NUMBERS, *_MACHINES_NUMBERS)
+
+
+def _require_written(output: object) -> None:
+    """Let a verb not end with 0 if what it printed was lost, and nobody asked for that."""
+    if failure := getattr(output, "failure", None):
+        why = getattr(failure, "strerror", None) or failure
+        raise SegibnError(f"standard output cannot be written ({why}); files are complete")
+
+
+def _silence_threads() -> None:
+    """Print no traceback of a thread that a file or socket failed: who uses its work says so."""
+    import threading
+
+    usual = threading.excepthook
+
+    def hook(failed: threading.ExceptHookArgs) -> None:
+        if not isinstance(failed.exc_value, OSError | EOFError) or _wants_traceback():
+            usual(failed)
+
+    threading.excepthook = hook
 
 
 def _maybe_raise(error: Exception) -> None:
-    if os.environ.get("SEGIBN_TRACEBACK", "0") not in ("", "0"):
+    if _wants_traceback():
         raise error
+
+
+def _wants_traceback() -> bool:
+    return os.environ.get("SEGIBN_TRACEBACK", "0") not in ("", "0")
 
 
 def _show_log() -> None:

@@ -52,7 +52,10 @@ def cross_domain(
         One row for each run and set, see ``_row``; scores are fractions.
     """
     from segibn import distributed
+    from segibn.files import writable_folder
 
+    if output is not None:
+        writable_folder(output)
     rows, conditions = score_runs(
         runs, sets, datasets_root, train_label=train_label, arguments=arguments
     )

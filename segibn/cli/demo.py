@@ -11,6 +11,7 @@ from pathlib import Path
 from segibn.cli.arguments import frames_words, parse_evaluation_set, refuse_set
 from segibn.cli.parser import print_next, print_predict, verb_parser
 from segibn.evaluation.protocols import PROTOCOLS
+from segibn.streams import outliving_readers
 
 CONFIGS = ("sample_none", "sample_ibn", "sample_ibn_b")
 SETS = ("gta5:val", "cityscapes:val")
@@ -46,6 +47,7 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+@outliving_readers()
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the verb."""
     arguments = build_parser().parse_args(argv)

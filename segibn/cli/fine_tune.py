@@ -19,6 +19,7 @@ from segibn.cli.arguments import (
 from segibn.cli.parser import print_then, verb_parser
 from segibn.config.shipped import names_config
 from segibn.errors import ConfigError
+from segibn.streams import outliving_readers
 
 if TYPE_CHECKING:
     from segibn.config.schema import DatasetConfig, RunConfig
@@ -93,6 +94,7 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+@outliving_readers()
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the verb; runs on every rank of a torchrun launch, the first one prints and writes."""
     arguments = build_parser().parse_args(argv)

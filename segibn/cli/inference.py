@@ -14,6 +14,7 @@ if TYPE_CHECKING:  # torch takes seconds to import, and --help needs none of it
     from segibn.config.schema import RunConfig
     from segibn.predict import InferenceOptions
 
+DEVICE_HELP = "cpu, cuda, cuda:1, mps or xpu (default: a CUDA GPU if there is one, else cpu)"
 NATIVE = "native"
 Size = tuple[int, int]
 _VIEWS = ("window", "stride", "blending", "scales", "flip", "precision", "batch_size")
@@ -28,7 +29,7 @@ def add_inference_arguments(parser: VerbParser, views: bool = True, ensemble: bo
         ensemble: True for verbs that average several networks, see ``ensemble_runs``.
     """
     group = parser.add_argument_group("inference (label maps always come at frame size)")
-    group.add_argument("--device", help="cpu, cuda or cuda:1 (default: the GPU if there is one)")
+    group.add_argument("--device", help=DEVICE_HELP)
     group.add_argument(
         "--input-size",
         type=parse_size_or_native,
@@ -157,22 +158,9 @@ def device_of(arguments: argparse.Namespace) -> "torch.device":
     Raises:
         ConfigError: the device is unknown or not there.
     """
-    import torch
+    from segibn.devices import default_device, device_named
 
-    from segibn import distributed
-
-    if arguments.device is None:
-        return distributed.default_device()
-    try:
-        device = torch.device(arguments.device)
-    except RuntimeError:
-        raise ConfigError(f"--device {arguments.device}: write cpu, cuda or cuda:1") from None
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise ConfigError(
-            f"--device {arguments.device}: this machine has {torch.cuda.device_count()} CUDA "
-            "devices; use --device cpu"
-        )
-    return device
+    return default_device() if arguments.device is None else device_named(arguments.device)
 
 
 def parse_size(text: str) -> Size:

@@ -50,10 +50,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     from segibn import provenance
     from segibn.config.load import load_config
-    from segibn.files import write_json, write_text
+    from segibn.files import writable_folder, write_json, write_text
 
     config = load_config(arguments.config, arguments.overrides)
     folder = arguments.output or Path("runs") / f"{config.name}_profile"
+    writable_folder(folder)
 
     from segibn import distributed  # torch only after the config is known to be right
     from segibn.engine.step_profile import profile_steps

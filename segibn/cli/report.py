@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segibn.cli.arguments import add_datasets_argument, datasets_root
+from segibn.cli.inference import DEVICE_HELP
 from segibn.cli.parser import print_then, verb_parser
 from segibn.errors import SegibnError
 
@@ -50,7 +51,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--no-frames", action="store_true", help="show no frames; the network is left alone"
     )
     add_datasets_argument(parser)
-    parser.add_argument("--device", help="cpu, cuda or cuda:1 (default: the GPU if there is one)")
+    parser.add_argument("--device", help=DEVICE_HELP)
     parser.excludes("--no-frames", "--frames", "--datasets", "--device")
     return parser
 
@@ -67,9 +68,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     from segibn import provenance
     from segibn.cli.report_entries import table_colors
     from segibn.cli.report_inputs import read_inputs
-    from segibn.files import write_text
+    from segibn.files import writable_folder, write_text
     from segibn.report.page import Report, build_page
 
+    writable_folder(arguments.output.parent)
     inputs = read_inputs([_found(path) for path in arguments.inputs])
     for option in ("frames", "datasets", "device"):
         if getattr(arguments, option) is not None and not any(run.folder for run in inputs.runs):

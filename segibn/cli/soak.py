@@ -10,6 +10,7 @@ from segibn.cli.arguments import add_datasets_argument, datasets_root, parse_pos
 from segibn.cli.parser import verb_parser
 from segibn.config.shipped import find_config
 from segibn.errors import SegibnError
+from segibn.streams import outliving_readers
 
 if TYPE_CHECKING:  # torch only after the config is known to be right
     from segibn.cli.cut_launch import Cut, Launch
@@ -58,6 +59,7 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+@outliving_readers()
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the verb; see ``EXAMPLE`` for what it returns."""
     arguments = build_parser().parse_args(argv)

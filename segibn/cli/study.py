@@ -14,6 +14,7 @@ from segibn.cli.arguments import (
 )
 from segibn.cli.parser import command_text, print_next, print_then, verb_parser
 from segibn.errors import SegibnError
+from segibn.streams import outliving_readers
 
 if TYPE_CHECKING:
     from segibn.config.schema import DatasetConfig, RunConfig
@@ -56,6 +57,7 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+@outliving_readers()
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the verb."""
     arguments = build_parser().parse_args(argv)

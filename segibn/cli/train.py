@@ -13,6 +13,7 @@ from segibn.cli.arguments import (
     frames_words,
 )
 from segibn.cli.parser import print_next, print_predict, print_then, verb_parser
+from segibn.streams import outliving_readers
 
 EXAMPLE = """\
 example:
@@ -21,7 +22,7 @@ example:
   torchrun --standalone --nproc_per_node=8 -m segibn train gta5_ibn --datasets /data
 
 exit codes: 0 trained; 2 a mistake in config, data or files; 3 another process of the run was lost;
-130 or 143 stopped by Ctrl-C or SIGTERM after saving (go on with --resume auto)
+129, 130 or 143 stopped by SIGHUP, Ctrl-C or SIGTERM after saving (go on with --resume auto)
 """
 
 
@@ -45,6 +46,7 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+@outliving_readers()
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the verb; see ``EXAMPLE`` for what it returns."""
     arguments = build_parser().parse_intermixed_args(argv)

@@ -3,10 +3,11 @@
 In: the data part of a config, samples and label sets of `build.py`. Out: iterables, sharded.
 """
 
+import logging
+import math
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-
-import torch
 
 from segibn.config.schema import DataConfig, DatasetConfig, RunConfig
 from segibn.data.batch_plan import plan_batch
@@ -14,12 +15,24 @@ from segibn.data.build import build_label_set, index_dataset, require_targets
 from segibn.data.build_dataset import build_dataset
 from segibn.data.build_sampling import TrainingSet, build_plan, require_memory
 from segibn.data.frames import Frames
-from segibn.data.loader import TrainLoader, auto_workers, make_loader
+from segibn.data.loader import (
+    LARGER,
+    SHARED_MEMORY,
+    TrainLoader,
+    auto_workers,
+    free_shared_memory,
+    make_loader,
+    shared_bytes,
+)
 from segibn.data.mixed import MixedDataset
 from segibn.data.sampler import PositionSampler
 from segibn.data.samples import SamplePaths
-from segibn.distributed import rank_and_world
+from segibn.distributed import default_device, rank_and_world
+from segibn.errors import ConfigError
 from segibn.labels.label_set import LabelSet
+from segibn.text import counted
+
+logger = logging.getLogger(__name__)
 
 
 def build_train_loader(
@@ -70,16 +83,50 @@ def build_train_loader(
         world_size=world_size,
     )
     dataset = MixedDataset(parts) if mixed else parts[0]
-    workers = loader_workers(data, world_size)
-    return make_loader(dataset, sampler, workers=workers, pin_memory=torch.cuda.is_available())
+    workers, note = loader_workers(config, world_size)
+    if note:
+        logger.warning("%s", note)
+    pin_memory = default_device().type == "cuda"
+    return make_loader(dataset, sampler, workers=workers, pin_memory=pin_memory)
 
 
-def loader_workers(data: DataConfig, world_size: int) -> int:
-    """Return the number of loader processes of each training process, 0 = none."""
+def loader_workers(config: RunConfig, world_size: int) -> tuple[int, str]:
+    """Return the number of loader processes of each training process, 0 = none, and a note.
+
+    The note says why there are fewer than ``data.workers: auto`` would take: shared memory, which
+    holds their batches. It is empty otherwise.
+
+    Raises:
+        ConfigError: shared memory is too small for the number that the config asks for.
+    """
+    data = config.data
+    wanted = _wanted_workers(data, world_size)
+    free = free_shared_memory()
+    height, width = data.crop_size
+    batch_bytes = config.optim.global_batch_size // world_size * height * width * 4
+    here = min(world_size, int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
+    need = [shared_bytes(count, batch_bytes, here) for count in range(wanted + 1)]
+    if free is None or need[wanted] <= free:
+        return wanted, ""
+    fitting = max(count for count in range(wanted) if need[count] <= free)
+    why = (
+        f"{SHARED_MEMORY} has {free / 2**20:.0f} MiB free, and the batches of "
+        f"{counted(wanted, 'loader process', 'loader processes')} need "
+        f"{math.ceil(need[wanted] / 2**20)}"
+    )
+    if data.workers != "auto":
+        raise ConfigError(
+            f"{why}; set data.workers={fitting} (0 = the training process loads by itself), or "
+            f"take {LARGER}"
+        )
+    return fitting, f"{why}: data.workers is {fitting}; faster with {LARGER}"
+
+
+def _wanted_workers(data: DataConfig, world_size: int) -> int:
     if data.workers != "auto":
         return data.workers
     # Frames in memory cost a CPU run less to augment than to send between processes.
-    stays = data.cache == "memory" and not torch.cuda.is_available()
+    stays = data.cache == "memory" and default_device().type == "cpu"
     return 0 if stays else auto_workers(world_size)
 
 

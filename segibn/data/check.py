@@ -5,21 +5,19 @@ unreadable files, sizes, and the values in the label maps with their share of pi
 road to training, which stops at the first mistake, this collects all of them.
 """
 
-import multiprocessing
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-import cv2
 import numpy as np
 
 from segibn.data.samples import Orphan, Pairing, SamplePaths, partial_note
 from segibn.errors import SegibnError
 from segibn.files import Picture, read_label_map
+from segibn.files.pool import map_in_processes
 from segibn.labels.label_set import LabelSet
 from segibn.text import counted
 
@@ -226,21 +224,8 @@ def _all_facts(
 ) -> Iterator[SampleFacts]:
     """The facts of every sample in order, from this process or from several."""
     look = partial(read_facts, label_set=label_set)
-    if jobs <= 1 or len(samples) < 2 * _CHUNK:
-        yield from map(look, samples)
-        return
-    # Started anew: a fork of a process with threads (a progress bar has one) may hang.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, context, initializer=_start_worker) as pool:
-        try:
-            yield from pool.map(look, samples, chunksize=_CHUNK)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-
-
-def _start_worker() -> None:
-    cv2.setNumThreads(0)
+    jobs = jobs if len(samples) >= 2 * _CHUNK else 1
+    return map_in_processes(look, samples, jobs, _CHUNK, "checking the files")
 
 
 def _size_text(size: Size | None) -> str:

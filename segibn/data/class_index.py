@@ -6,31 +6,25 @@ as the label files keep their names, sizes and times, and is built anew when the
 """
 
 import logging
-import multiprocessing
-import os
 import re
-import signal
-import threading
 import time
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 from segibn.data.fingerprint import cache_folder, fingerprint, hash_of, relative_name
 from segibn.data.regions import class_regions
 from segibn.data.samples import SamplePaths
 from segibn.data.transforms import resize_target
-from segibn.errors import DatasetError, SegibnError
+from segibn.errors import DatasetError
 from segibn.files import atomic_path
+from segibn.files.pool import map_in_processes
 from segibn.labels.label_set import LabelSet
 
 logger = logging.getLogger(__name__)
@@ -223,38 +217,8 @@ def _map(
     find: Callable[[Path], tuple[np.ndarray, np.ndarray]], paths: Sequence[Path], jobs: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """The regions of every frame in order, from this process or from several."""
-    if jobs <= 1 or len(paths) < _WORTH_PROCESSES:
-        yield from map(find, paths)
-        return
-    # Started anew: a fork of a process with threads (torch has some) may hang.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, context, initializer=_start_worker) as pool:
-        try:
-            yield from pool.map(find, paths, chunksize=_CHUNK)
-        except BrokenProcessPool:
-            raise SegibnError(
-                "a process that read the label maps was ended before the index of classes was "
-                "whole: by a signal, for want of memory, or because your own script lacks "
-                "`if __name__ == '__main__':` around what starts the training; start again"
-            ) from None
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-
-
-def _start_worker() -> None:
-    """Keep to one thread, leave Ctrl-C to the training process, and do not outlive it."""
-    cv2.setNumThreads(0)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_leave_with_parent, daemon=True).start()
-
-
-def _leave_with_parent() -> None:
-    """End this process with its parent: after a SIGKILL nothing else would."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+    jobs = jobs if len(paths) >= _WORTH_PROCESSES else 1
+    return map_in_processes(find, paths, jobs, _CHUNK, "reading the label maps")
 
 
 def _read(file: Path, mark: str) -> ClassIndex | None:

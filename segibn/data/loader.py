@@ -5,15 +5,21 @@ decoded; ``target`` (N, H, W) uint8; ``name`` list of N; ``position`` (N,) int64
 until the device, which makes the copy there four times smaller; the engine converts.
 """
 
+import os
+import shutil
 import signal
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import cv2
 import torch
-from torch.utils.data import DataLoader
+from torch import Tensor
+from torch.utils.data import DataLoader, get_worker_info
 
 from segibn.data.dataset import SegmentationDataset
 from segibn.data.mixed import MixedDataset
@@ -22,24 +28,138 @@ from segibn.errors import SegibnError
 from segibn.provenance import usable_cores
 
 MAX_WORKERS = 8
+SHARED_MEMORY = Path("/dev/shm")
+"""Where loader processes on Linux put their batches."""
+
+LARGER = "a larger one: docker run --shm-size=8g or --ipc=host, or mount -o remount,size=8g"
 _PREFETCH = 4
+_IN_USE = 2  # batches that the training itself holds
+_POLL_S = 1.0
+_PATIENCE_S = 600.0
+_LEAVE_S = 60
 
 
 class TrainLoader(DataLoader[dict[str, Any]]):
-    """A DataLoader whose workers' errors keep their own message.
+    """A DataLoader whose errors are one line, raised where a batch is waited for.
 
-    torch puts the worker's traceback into the message of the error that it raises here; a user
-    who has to mend a file should read one line instead.
+    torch puts the worker's traceback into the message of the error that it raises here, and
+    raises that of a killed worker wherever the training happens to be, also in the middle of a
+    checkpoint; a user who has to mend something should read one line instead.
     """
 
     def __iter__(self) -> Iterator[dict[str, Any]]:  # type: ignore[override]
         """Yield the batches of the rest of the run."""
+        return self.until(lambda: False)
+
+    def until(self, stopping: Callable[[], bool], grace_s: float = 0) -> Iterator[dict[str, Any]]:
+        """Yield the batches of the rest of the run; no wait for one is without end.
+
+        Args:
+            stopping: whether to leave. Batches that are there are still yielded: who takes them
+                decides; it only ends a wait.
+            grace_s: how long a batch may take nevertheless.
+
+        Raises:
+            SegibnError: a sample cannot be read, a loader process was killed, shared memory is
+                full, or no batch came for minutes.
+        """
+        failure: SegibnError | None = None
         try:
-            yield from super().__iter__()
-        except SegibnError as error:
-            kind = type(error)
-            marker = f"{kind.__module__}.{kind.__qualname__}: "
-            raise kind(str(error).rpartition(marker)[2].strip()) from None
+            batches = self._start()
+            while (batch := _wait(batches, stopping, grace_s)) is not None:
+                yield batch
+        except (SegibnError, RuntimeError, MemoryError, OSError, cv2.error) as error:
+            failure = _explained(error, self.num_workers)
+            if failure is None:
+                raise
+            error.with_traceback(None)  # its frames would keep the workers
+        finally:
+            batches = iter(())  # ends the workers, now
+        if failure is not None:
+            raise failure
+
+    def _start(self) -> Iterator[dict[str, Any]]:
+        """Start the workers; torch's handler, which raises anywhere, does not stay."""
+        number = getattr(signal, "SIGCHLD", None)
+        before = None if number is None else signal.getsignal(number)
+        batches = super().__iter__()
+        with suppress(ValueError, TypeError):  # not the main thread; no handler of Python's
+            signal.signal(number, before)  # type: ignore[arg-type]
+        return batches
+
+
+def _wait(
+    batches: Iterator[dict[str, Any]], stopping: Callable[[], bool], grace_s: float
+) -> dict[str, Any] | None:
+    """The next batch; None at the end, or where none came in time before leaving."""
+    start, asked = time.monotonic(), None
+    while True:
+        try:
+            return next(batches, None)
+        except RuntimeError as error:
+            if "DataLoader timed out" not in str(error):
+                raise
+        copier = getattr(batches, "_pin_memory_thread", None)
+        if copier is not None and not copier.is_alive():
+            raise SegibnError(
+                "the thread that hands batches to the GPU has ended, most likely for want of open "
+                "files; raise `ulimit -n`, or use fewer data.workers"
+            )
+        now = time.monotonic()
+        if stopping():
+            asked = now if asked is None else asked
+            if now - asked >= grace_s:
+                return None
+        if now - start > _PATIENCE_S:
+            raise SegibnError(
+                f"no batch came for {_PATIENCE_S / 60:.0f} minutes: the disk or network of the "
+                "data set does not answer, or loader processes hang; see whether files can be "
+                "read, or set data.workers=0"
+            )
+
+
+def _explained(error: Exception, workers: int) -> SegibnError | None:
+    """Turn what torch says about loader processes into one line with a fix; None = a bug."""
+    text, fewer = str(error), f"fewer data.workers (now {workers})"
+    if isinstance(error, SegibnError):  # a worker's comes with its traceback
+        kind = type(error)
+        marker = f"{kind.__module__}.{kind.__qualname__}: "
+        return kind(text.rpartition(marker)[2].strip())
+    if isinstance(error, MemoryError) or "Insufficient memory" in text:  # OpenCV's words
+        return SegibnError(f"out of memory while loading samples; use {fewer}")
+    if "DataLoader worker (pid" in text:
+        return SegibnError(
+            "a loader process was killed, most likely by the system for want of memory; use "
+            f"{fewer}, or data.cache=disk or none in place of memory"
+        )
+    if "Too many open files" in text or "items of ancdata" in text:
+        return SegibnError(f"too many open files; raise `ulimit -n`, or use {fewer}")
+    if isinstance(error, OSError) and error.filename is None and workers:
+        why = error.strerror or text.strip().rpartition("\n")[2]
+        if "DataLoader worker process" in text:  # what a sample met, behind its traceback
+            return SegibnError(why)
+        return SegibnError(f"{workers} loader processes cannot be run ({why}); use {fewer}, or 0")
+    return None
+
+
+def shared_bytes(workers: int, batch_bytes: int, processes: int = 1) -> int:
+    """Return what batches take in shared memory at most.
+
+    Args:
+        workers: loader processes of each training process.
+        batch_bytes: of a batch of one training process.
+        processes: of the training on this machine.
+    """
+    return processes * (_PREFETCH * workers + _IN_USE) * batch_bytes if workers else 0
+
+
+def free_shared_memory() -> int | None:
+    """Return the bytes free in shared memory; 0 without any, None where nobody tells."""
+    if not sys.platform.startswith("linux"):
+        return None
+    if not os.access(SHARED_MEMORY, os.W_OK | os.X_OK):
+        return 0
+    return shutil.disk_usage(SHARED_MEMORY).free
 
 
 def auto_workers(world_size: int = 1) -> int:
@@ -48,14 +168,36 @@ def auto_workers(world_size: int = 1) -> int:
 
 
 def collate(samples: list[dict[str, Any]]) -> dict[str, Any]:
-    """Stack samples into a batch without reordering any pixel."""
-    images = torch.stack([sample["image"].permute(1, 2, 0) for sample in samples])
+    """Stack samples into a batch without reordering any pixel.
+
+    Raises:
+        SegibnError: in a loader process, where a batch goes into shared memory: it is full.
+    """
+    images = _shared(torch.stack([sample["image"].permute(1, 2, 0) for sample in samples]))
     return {
         "image": images.permute(0, 3, 1, 2),
-        "target": torch.stack([sample["target"] for sample in samples]),
+        "target": _shared(torch.stack([sample["target"] for sample in samples])),
         "name": [sample["name"] for sample in samples],
-        "position": torch.tensor([sample["position"] for sample in samples]),
+        "position": _shared(torch.tensor([sample["position"] for sample in samples])),
     }
+
+
+def _shared(tensor: Tensor) -> Tensor:
+    """Move a tensor of a loader process to shared memory, here where that can fail with a word.
+
+    torch would do it in a thread that sends the batch, and an error there loses the batch.
+    """
+    if get_worker_info() is None:
+        return tensor
+    try:
+        return tensor.share_memory_()
+    except RuntimeError as error:
+        free = free_shared_memory()
+        left = "" if free is None else f", {free / 2**20:.0f} MiB free"
+        raise SegibnError(
+            f"a batch does not fit into shared memory ({SHARED_MEMORY}{left}); use fewer "
+            f"data.workers (0 needs none), or {LARGER} ({str(error).splitlines()[0][:200]})"
+        ) from None
 
 
 def make_loader(
@@ -79,6 +221,7 @@ def make_loader(
     options: dict[str, Any] = {}
     if workers:
         options = {"prefetch_factor": _PREFETCH, "worker_init_fn": _start_worker}
+        options["timeout"] = _POLL_S
         if dataset.cache is not None and sys.platform.startswith("linux"):
             # Forked workers share the cache; any other start would copy it into each of them.
             options["multiprocessing_context"] = "fork"
@@ -96,14 +239,18 @@ def _start_worker(worker_id: int) -> None:
     """Set up a loader process; its randomness needs no seed, see `dataset.sample_seed`.
 
     It keeps to one thread, and leaves it to the training process to answer signals: Ctrl-C,
-    `timeout` and Slurm signal the whole group, and the run still needs batches to stop well.
+    `timeout`, Slurm and a closed terminal signal the whole group, and the run still needs batches
+    to stop well.
     """
     cv2.setNumThreads(0)
     torch.set_num_threads(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _ignore_once)
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
 
 def _ignore_once(number: int, frame: FrameType | None) -> None:
-    """Let one SIGTERM pass; the next one ends the process, so that nothing can hang on it."""
+    """Let one SIGTERM pass; the next one ends the process, as does time: nothing hangs on it."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.alarm(_LEAVE_S)

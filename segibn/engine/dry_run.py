@@ -5,7 +5,6 @@ training also keeps beside the data sets and in torch's folder of downloaded wei
 """
 
 import os
-import shutil
 import statistics
 import time
 from dataclasses import dataclass
@@ -20,16 +19,18 @@ from segibn.data.batch_plan import BatchPlan, plan_batch
 from segibn.data.build_loader import loader_workers
 from segibn.data.build_sampling import index_cost
 from segibn.data.loader import collate
-from segibn.engine.checkpoint import resume_training, training_state
+from segibn.engine.checkpoint import resume_training
+from segibn.engine.disk import Disk, require_disk
 from segibn.engine.failures import explained_failures
 from segibn.engine.precision import describe_precision
 from segibn.engine.run_data import RunData, index_run
 from segibn.engine.run_dir import open_run
 from segibn.engine.scoring import set_name
 from segibn.engine.train import build_model, require_same_start
-from segibn.engine.trial import Trial, estimate_update, measure_update, tensor_bytes
+from segibn.engine.trial import Trial, estimate_update, measure_update
 from segibn.engine.update import Batch, Updater
-from segibn.errors import ConfigError, SegibnError
+from segibn.errors import ConfigError
+from segibn.files import writable_folder
 from segibn.labels.label_set import IGNORE_INDEX
 from segibn.models.build import describe
 
@@ -38,23 +39,6 @@ _DECODED = 4
 
 _SHORT_S = 20.0
 """An index of classes that takes less is built at once; of a longer one the cost is told."""
-
-
-@dataclass(frozen=True)
-class Disk:
-    """Room for checkpoints, in bytes.
-
-    Attributes:
-        folder: the next folder above the run that is there.
-        checkpoint: size of one.
-        need: of all that are there at a time.
-        free: on the disk.
-    """
-
-    folder: Path
-    checkpoint: int
-    need: int
-    free: int
 
 
 @dataclass(frozen=True)
@@ -137,8 +121,9 @@ def dry_run(
     found = index_run(config, datasets_root)
     run, checkpoint = open_run(output, resume)
     _, world = distributed.rank_and_world()
-    folder = _folder_above(output)
+    writable_folder(output)
     plan = plan_batch(config.optim.global_batch_size, world, config.engine.max_micro_batch)
+    workers, note = loader_workers(config, world)
     with distributed.process_group(device), explained_failures(config, plan.micro_batch):
         unindexed = _unindexed(config, found, datasets_root)
         model = build_model(config, found.labels, device, checkpoint is not None)
@@ -153,7 +138,7 @@ def dry_run(
             next(iter(found.val), None)
         attempt = measure_update if device.type == "cuda" else estimate_update
         trial = attempt(updater, batch, first)
-        disk = _disk(updater, folder, is_resumed=checkpoint is not None)
+        disk = require_disk(updater, run)
     return DryRun(
         config=config,
         output=output,
@@ -170,10 +155,10 @@ def dry_run(
         precision=describe_precision(config.engine.precision, updater.dtype),
         trial=trial,
         sample_s=sample_s,
-        workers=loader_workers(config.data, world),
+        workers=workers,
         first_iteration=first,
         disk=disk,
-        warnings=_warnings(batch, trial, device),
+        warnings=(*([note] if note else []), *_warnings(batch, trial, device)),
     )
 
 
@@ -203,39 +188,6 @@ def _read_samples(
         samples.append(loader.dataset[draw])
         times.append(time.perf_counter() - start)
     return collate(samples), statistics.median(times[1:] or times)  # the first one may import
-
-
-def _folder_above(output: Path) -> Path:
-    """The run folder, or the next one above it that is there.
-
-    Raises:
-        SegibnError: the run folder cannot be made in it.
-    """
-    absolute = output.absolute()
-    folder = next(path for path in (absolute, *absolute.parents) if path.exists())
-    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
-        raise SegibnError(f"{output}: cannot be made, since {folder} is no folder to write in")
-    return folder
-
-
-def _disk(updater: Updater, folder: Path, is_resumed: bool) -> Disk:
-    """Compare what the checkpoints need with what is free.
-
-    Raises:
-        SegibnError: there is no room.
-    """
-    config = updater.config
-    size = tensor_bytes([updater.predicting_model.state_dict(), training_state(updater)])
-    kept = config.engine.keep_checkpoints + (config.data.val is not None)
-    need = size * (1 if is_resumed else kept + 1)  # one more while the next one is written
-    free = shutil.disk_usage(folder).free
-    if free < need:
-        raise SegibnError(
-            f"the checkpoints need {need / 2**30:.1f} GiB ({size / 2**30:.2f} GiB each), but "
-            f"{folder} has {free / 2**30:.1f} GiB free; make room, choose another --output, or "
-            "lower engine.keep_checkpoints"
-        )
-    return Disk(folder, size, need, free)
 
 
 def _sets(config: RunConfig, found: RunData) -> tuple[tuple[str, str, int], ...]:

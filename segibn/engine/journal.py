@@ -1,5 +1,6 @@
 """What a training tells the world: a progress display, ``metrics.jsonl``, TensorBoard, pictures."""
 
+import os
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -12,13 +13,20 @@ from segibn.config.schema import RunConfig
 from segibn.engine.progress import TrainingProgress
 from segibn.engine.run_dir import MetricsLog, RunDir
 from segibn.engine.update import Batch
+from segibn.errors import SegibnError
 
 
 class Journal:
-    """Progress bar, metrics files and pictures; everything but rank 0 stays silent."""
+    """Progress bar, metrics files and pictures; everything but rank 0 stays silent.
+
+    Attributes:
+        trouble: the first of what should end the training, but does not harm its weights: a file
+            that cannot be read or written. None without.
+    """
 
     def __init__(self, config: RunConfig, run: RunDir, first: int, device: torch.device) -> None:
         self._config, self._run, self._device = config, run, device
+        self.trouble: SegibnError | None = None
         main = distributed.is_main()
         iterations = config.optim.iterations
         self._progress = TrainingProgress(config.name, iterations, first, enabled=main)
@@ -32,18 +40,34 @@ class Journal:
     def __exit__(self, *error: object) -> None:
         self._progress.__exit__(*error)
         if self._log is not None:
-            self._log.close()
+            with self.noting_trouble():
+                self._log.close()
+
+    @contextmanager
+    def noting_trouble(self) -> Iterator[None]:
+        """Keep in ``trouble`` which file cannot be read or written."""
+        try:
+            yield
+        except OSError as error:
+            path, why = os.fsdecode(error.filename or self._run.path), error.strerror or error
+            self.trouble = self.trouble or SegibnError(f"{path}: cannot be written ({why})")
+        except SegibnError as error:
+            self.trouble = self.trouble or error.with_traceback(None)  # whose frames keep workers
 
     def say(self, text: str) -> None:
         """Print a line on the main rank."""
         self._progress.say(f"{self._config.name}: {text}")
 
     def timed(self, loader: Iterable[Batch]) -> Iterator[Batch]:
-        """Yield the loader's batches; the time that the training waits for them is counted."""
+        """Yield the loader's batches; the time that the training waits for them is counted.
+
+        What cannot be read ends them, and is in ``trouble``.
+        """
         batches = iter(loader)
         while True:
-            start = time.monotonic()
-            batch = next(batches, None)
+            start, batch = time.monotonic(), None
+            with self.noting_trouble():
+                batch = next(batches, None)
             self._waited += time.monotonic() - start
             if batch is None:
                 return
@@ -74,7 +98,8 @@ class Journal:
         if self._device.type == "cuda":
             record["memory_gib"] = torch.cuda.max_memory_allocated(self._device) / 2**30
         self._counted_from, self._clock, self._waited = done, at, 0.0
-        self._log.write(done, record)
+        with self.noting_trouble():
+            self._log.write(done, record)
         self._progress.show(done, record)
 
     @contextmanager
@@ -88,10 +113,12 @@ class Journal:
         """Write down scores on the source domain."""
         if self._log is None or not numbers:
             return
-        self._log.write(done, numbers)
+        with self.noting_trouble():
+            self._log.write(done, numbers)
         self.say(f"source mIoU {100 * numbers['val_miou']:.2f} % after {done} iterations")
 
     def picture(self, done: int, name: str, picture: np.ndarray) -> None:
         """Keep a picture (H, W, 3) uint8 RGB of a validation frame: TensorBoard, run folder."""
         if self._log is not None:
-            self._log.picture(done, name, picture)
+            with self.noting_trouble():
+                self._log.picture(done, name, picture)

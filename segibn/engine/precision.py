@@ -21,12 +21,14 @@ def choose_dtype(precision: Precision, device: torch.device) -> torch.dtype:
 
     Raises:
         ConfigError: float16 or tf32 on a CPU, which has no gradient scaler worth using and no
-            tensor cores.
+            tensor cores; anything but float32 on GPUs that are not CUDA's.
     """
     if precision in ("float16", "tf32") and device.type != "cuda":
         raise ConfigError(
             f"engine.precision {precision} needs a CUDA device; use auto, float32 or bfloat16"
         )
+    if device.type not in ("cuda", "cpu") and precision not in ("auto", "float32"):
+        raise ConfigError(f"precision {precision} on {device.type}; use auto or float32")
     if precision == "tf32":
         return torch.float32
     if precision != "auto":
@@ -58,6 +60,8 @@ def autocast(dtype: torch.dtype, device: torch.device) -> AbstractContextManager
 
 
 def _computes_bfloat16(device: torch.device) -> bool:
+    if device.type not in ("cuda", "cpu"):
+        return False
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
     checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")

@@ -1,15 +1,18 @@
-"""Ctrl-C and SIGTERM during training: finish the iteration, save, then leave."""
+"""Ctrl-C, SIGTERM and SIGHUP during training: finish the iteration, save, then leave."""
 
 import signal
 from types import FrameType, TracebackType
 from typing import Any
 
+_HANGUP = getattr(signal, "SIGHUP", None)  # of a closed terminal; Windows has none
+_STOPPING = [number for number in (signal.SIGINT, signal.SIGTERM, _HANGUP) if number is not None]
+
 
 class StopSignals:
-    """Context in which the first SIGINT or SIGTERM only sets ``received``.
+    """Context in which the first SIGINT, SIGTERM or SIGHUP only sets ``received``.
 
-    A second SIGINT interrupts at once. Outside the main thread, where Python allows no handlers,
-    it does nothing.
+    A second SIGINT interrupts at once. A SIGHUP that is ignored stays so: of ``nohup``. Outside
+    the main thread, where Python allows no handlers, it does nothing.
     """
 
     def __init__(self) -> None:
@@ -17,7 +20,9 @@ class StopSignals:
         self._previous: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> "StopSignals":
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in _STOPPING:
+            if number == _HANGUP and signal.getsignal(number) == signal.SIG_IGN:
+                continue
             try:
                 self._previous[number] = signal.signal(number, self._handle)
             except ValueError:

@@ -14,6 +14,7 @@ import torch
 
 from segibn import distributed
 from segibn.config.schema import RunConfig
+from segibn.devices import image_layout
 from segibn.engine.checkpoint import (
     ClassTable,
     keep_copy,
@@ -22,6 +23,7 @@ from segibn.engine.checkpoint import (
     save_checkpoint,
     training_state,
 )
+from segibn.engine.disk import require_disk
 from segibn.engine.failures import explained_failures, stop_at_non_finite
 from segibn.engine.journal import Journal
 from segibn.engine.run_data import index_run
@@ -30,14 +32,19 @@ from segibn.engine.scoring import score_source
 from segibn.engine.stop import StopSignals
 from segibn.engine.update import Pending, Updater
 from segibn.errors import SegibnError
+from segibn.files import writable_folder
 from segibn.labels.catalog import scheme_of
 from segibn.labels.label_set import LabelSet
 from segibn.models.build import build_segmenter
 from segibn.models.segmenter import Segmenter
 from segibn.models.sync_norm import synchronize_batch_norms
 from segibn.models.transfer import init_from_checkpoint
+from segibn.streams import outliving_readers
 
 logger = logging.getLogger(__name__)
+
+_GRACE_S = 20.0
+"""How long a rank that is to stop waits for a batch: the others need its part of the update."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +56,7 @@ class TrainingResult:
     stopped_by: int | None
 
 
+@outliving_readers()
 def train(
     config: RunConfig, *, datasets_root: Path, output: Path, resume: str | None = None
 ) -> TrainingResult:
@@ -63,9 +71,11 @@ def train(
 
     Raises:
         DatasetError, ConfigError, CheckpointError: before any work is done.
-        SegibnError: the loss became NaN or infinite, a sample could not be read, memory or the
-            disk is full; LostPeerError: another rank ended.
+        SegibnError: the loss became NaN or infinite, a sample could not be read, a loader process
+            was killed, memory or the disk is full; what is trained is saved where that is
+            possible. LostPeerError: another rank ended.
     """
+    writable_folder(output)
     device = distributed.default_device()
     found = index_run(config, datasets_root)
     labels = found.labels
@@ -80,6 +90,7 @@ def train(
         require_same_start(run, first)
         if checkpoint is not None and first == config.optim.iterations:
             return TrainingResult(checkpoint, first, None)
+        require_disk(updater, run)
         loader = found.build_loader(config, datasets_root, first_iteration=first)
         if distributed.is_main():  # what is wrong with the config has shown by now
             run.prepare(config, device, updater.dtype, first, datasets_root)
@@ -88,13 +99,17 @@ def train(
 
         done, pending, stopping = first, None, False
         is_alone = distributed.rank_and_world()[1] == 1  # then nobody has to be asked
+
+        def leaving() -> bool:
+            return stop.received is not None or journal.trouble is not None
+
         with journal, explained_failures(config, updater.plan.micro_batch):
-            for batch in journal.timed(loader):
-                launched = updater.update(batch, done, wants_to_stop=stop.received is not None)
+            for batch in journal.timed(loader.until(leaving, 0 if is_alone else _GRACE_S)):
+                launched = updater.update(batch, done, wants_to_stop=leaving())
                 done += 1
                 if pending is not None:  # read while the device computes what was just launched
                     stopping = _read(pending, journal, run)
-                stopping = stopping or (is_alone and stop.received is not None)
+                stopping = stopping or (is_alone and leaving())
                 pending = launched
                 last = done == config.optim.iterations
                 scoring = last or _is_due(done, config.engine.evaluate_every)
@@ -104,11 +119,27 @@ def train(
                     with journal.paused():
                         _save(run, updater, labels, done)
                         if last or (scoring and not stopping):
-                            _score(updater, labels, datasets_root, run, journal, done)
+                            with journal.noting_trouble():
+                                _score(updater, labels, datasets_root, run, journal, done)
+                    stopping = stopping or journal.trouble is not None
                 if stopping:
                     break
+            else:
+                if done < config.optim.iterations:  # there was no further batch
+                    if pending is not None:
+                        _read(pending, journal, run)
+                    _save(run, updater, labels, done)
+        if journal.trouble is not None:
+            raise _saved(journal.trouble, done)
         stopped_by = None if done == config.optim.iterations else stop.received or signal.SIGTERM
         return TrainingResult(run.last_checkpoint, done, stopped_by)
+
+
+def _saved(trouble: SegibnError, done: int) -> SegibnError:
+    """The error to end with, which says that what was trained is kept."""
+    if not distributed.is_main():
+        return trouble
+    return type(trouble)(f"{trouble} (saved after {done} iterations; go on with --resume auto)")
 
 
 def build_model(
@@ -132,7 +163,7 @@ def build_model(
         model = synchronize_batch_norms(model, device)
     if device.type == "cuda":
         torch.backends.cudnn.benchmark = True  # crops have one size
-    layout = torch.channels_last if config.engine.channels_last else torch.contiguous_format
+    layout = image_layout(device, config.engine.channels_last)
     return model.to(device, memory_format=layout).train()
 
 

@@ -20,6 +20,7 @@ from segibn import distributed
 from segibn.augment.build import build_augmentation
 from segibn.config.schema import RunConfig
 from segibn.data.batch_plan import plan_batch
+from segibn.devices import accurate_dtype, image_layout
 from segibn.engine.ema import WeightAverage
 from segibn.engine.objective import Step, Trainee
 from segibn.engine.optim import build_optimizer, set_learning_rate
@@ -137,13 +138,14 @@ class Updater:
         _seed_iteration(self.config.seed, iteration)
         lr = set_learning_rate(self.optimizer, iteration, self.config.optim)
         with self.part(COPY):
-            images = batch["image"].to(self.device, non_blocking=True)
-            target = batch["target"].to(self.device, non_blocking=True)
+            overlaps = self.device.type == "cuda"  # where batches are page-locked
+            images = batch["image"].to(self.device, non_blocking=overlaps)
+            target = batch["target"].to(self.device, non_blocking=overlaps)
         with self.part(AUGMENT):
             images, target, views = self._augment(images, target)
         normalizer, stops = self._agree(target, wants_to_stop)
         self.optimizer.zero_grad(set_to_none=True)
-        loss = torch.zeros((), dtype=torch.float64, device=self.device)
+        loss = torch.zeros((), dtype=accurate_dtype(self.device), device=self.device)
         micro_batches = (part.split(self.plan.micro_batch) for part in (images, target, *views))
         for step, (plain, labels, *seen) in enumerate(zip(*micro_batches, strict=True), start=1):
             with self._synchronizing_at(step):
@@ -154,10 +156,8 @@ class Updater:
 
     def prepare(self, images: Tensor) -> Tensor:
         """(N, 3, H, W) RGB 0..255 on the device -> normalised, in the layout of the config."""
-        image = self.model.normalize(images)
-        if self.config.engine.channels_last:
-            return image.contiguous(memory_format=torch.channels_last)
-        return image.contiguous()
+        layout = image_layout(self.device, self.config.engine.channels_last)
+        return self.model.normalize(images).contiguous(memory_format=layout)
 
     @torch.no_grad()
     def _augment(self, images: Tensor, target: Tensor) -> tuple[Tensor, Tensor, list[Tensor]]:
@@ -237,8 +237,8 @@ class Updater:
 
     def _agree(self, target: Tensor, wants_to_stop: bool) -> tuple[Tensor, Tensor]:
         """Mean over ranks of the loss's divisor, and how many ranks want to stop: one exchange."""
-        stop = torch.full((), float(wants_to_stop), dtype=torch.float64, device=self.device)
-        numbers = torch.stack([self.criterion.normalizer(target).to(torch.float64), stop])
+        normalizer = self.criterion.normalizer(target).to(accurate_dtype(self.device))
+        numbers = torch.stack([normalizer, torch.full_like(normalizer, float(wants_to_stop))])
         if dist.is_initialized():
             dist.all_reduce(numbers)
             numbers[0] /= dist.get_world_size()

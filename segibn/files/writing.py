@@ -21,6 +21,7 @@ import numpy as np
 from segibn.errors import SegibnError
 
 _FULL_BYTES = 1 << 16  # less free space than this is a full disk
+_FULL = (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT))
 _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}\.part[^/]*")
 
 
@@ -47,12 +48,30 @@ def atomic_path(path: Path) -> Iterator[Path]:
         if reason is None:
             raise
         kept = "; the previous file is unchanged" if path.exists() else ""
+        if reason in _FULL:
+            kept += "; make room there"
         raise SegibnError(f"{path}: cannot be written ({reason}){kept}") from error
     finally:
         with contextlib.suppress(OSError):  # nothing there, or not even a folder
             temporary.unlink()
     with contextlib.suppress(OSError):  # some file systems cannot flush a folder
         _flush_to_device(path.parent)
+
+
+def writable_folder(folder: Path) -> Path:
+    """Return the folder, or the next one above it that is there; before any work is done.
+
+    Raises:
+        SegibnError: files cannot be written in it.
+    """
+    absolute = Path(folder).absolute()
+    there = next(path for path in (absolute, *absolute.parents) if path.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        raise SegibnError(
+            f"{folder}: cannot be made or written, since {there} is no folder to write in; choose "
+            "another --output, or change who may write there"
+        )
+    return there
 
 
 def remove_leftovers(folder: Path) -> None:
@@ -94,8 +113,8 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write ``text`` as UTF-8, atomically."""
-    write_bytes(path, text.encode())
+    r"""Write ``text`` as UTF-8, atomically; lone surrogates, of odd file names, as ``\udc80``."""
+    write_bytes(path, text.encode(errors="backslashreplace"))
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from segibn.devices import accurate_dtype
 from segibn.labels.label_set import IGNORE_INDEX
 from segibn.losses.precision import in_float32
 
@@ -24,14 +25,15 @@ def valid_weight(
         class_weights: (K,) float on the target's device, or None.
 
     Returns:
-        A 0-dim float64 tensor on the target's device: exact for a count, and additive over parts
-        of a batch.
+        A 0-dim tensor on the target's device, float64 where that has it: exact for a count, and
+        additive over parts of a batch.
     """
     valid = target != ignore_index
+    accurate = accurate_dtype(target.device)
     if class_weights is None:
-        return valid.sum().double()
+        return valid.sum().to(accurate)
     weights = class_weights[torch.where(valid, target, 0).long()]
-    return torch.where(valid, weights, 0).sum(dtype=torch.float64)
+    return torch.where(valid, weights, 0).sum(dtype=accurate)
 
 
 def divide_by_weight(total: Tensor, weight: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ Milletari et al., arXiv 1606.04797, section 3, in the form without squares (Droz
 import torch
 from torch import Tensor
 
+from segibn.devices import accurate_dtype
 from segibn.labels.label_set import IGNORE_INDEX
 from segibn.losses.precision import in_float32
 
@@ -34,12 +35,13 @@ def dice_loss(
     valid = target != ignore_index
     # Sums by true class, with a bin more for ignored pixels. In float64: one after the other, a
     # million values would be lost in a float32 sum.
+    accurate = accurate_dtype(logits.device)
     bins = torch.where(valid, target, num_classes).long()
     true_class = probability.gather(1, bins.clamp(max=num_classes - 1)[:, None])
-    sums = torch.zeros(2, num_classes + 1, dtype=torch.float64, device=logits.device)
+    sums = torch.zeros(2, num_classes + 1, dtype=accurate, device=logits.device)
     bins = bins.flatten()
-    overlap = sums[0].scatter_add(0, bins, true_class.flatten().double())[:-1]
-    actual = sums[1].scatter_add(0, bins, torch.ones_like(bins, dtype=torch.float64))[:-1]
+    overlap = sums[0].scatter_add(0, bins, true_class.flatten().to(accurate))[:-1]
+    actual = sums[1].scatter_add(0, bins, torch.ones_like(bins, dtype=accurate))[:-1]
     predicted = (probability * valid[:, None].to(probability.dtype)).sum((0, 2, 3))
     dice = (2 * overlap + smooth) / (predicted + actual + smooth)
     return mean_over_present(1 - dice, actual > 0).to(logits.dtype)

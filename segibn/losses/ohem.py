@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from segibn.devices import accurate_dtype
 from segibn.labels.label_set import IGNORE_INDEX
 from segibn.losses.cross_entropy import divide_by_weight
 from segibn.losses.precision import in_float32
@@ -63,7 +64,7 @@ def ohem_cross_entropy(
     if label_smoothing:
         spread = -_mean_over_classes(log_probability, class_weights)
         cost = (1 - label_smoothing) * cost + label_smoothing * torch.where(hard, spread, 0)
-    return divide_by_weight(cost.sum(), weight.sum(dtype=torch.float64))
+    return divide_by_weight(cost.sum(), weight.sum(dtype=accurate_dtype(weight.device)))
 
 
 def _hard_pixels(cost: Tensor, valid: Tensor, threshold: float, min_kept: float) -> Tensor:
@@ -74,7 +75,12 @@ def _hard_pixels(cost: Tensor, valid: Tensor, threshold: float, min_kept: float)
         # As many as could be asked for if all pixels were valid, so that the shape is fixed; how
         # many are asked for is known on the device alone.
         worst = torch.where(valid, cost, -1).flatten().topk(most).values
-        asked = (min_kept * valid.sum().double()).ceil().long().clamp(min=1, max=most)
+        asked = (
+            (min_kept * valid.sum().to(accurate_dtype(valid.device)))
+            .ceil()
+            .long()
+            .clamp(min=1, max=most)
+        )
         hard = hard | (cost >= worst.gather(0, asked[None] - 1))
     return hard & valid
 

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from segibn.devices import accurate_dtype
+
 
 def resize_image(image: Tensor, size: tuple[int, int]) -> Tensor:
     """Resize float images (N, 3, h, w) to (N, 3, H, W); equals OpenCV's area and linear modes.
@@ -29,7 +31,8 @@ def resize_image(image: Tensor, size: tuple[int, int]) -> Tensor:
 def _area_shares(source: int, target: int, like: Tensor) -> Tensor:
     """(target, source) float: which share of each output pixel every input pixel covers."""
     scale = source / target
-    pixel = torch.arange(source, dtype=torch.float64, device=like.device)
-    start = torch.arange(target, dtype=torch.float64, device=like.device)[:, None] * scale
+    exact = {"dtype": accurate_dtype(like.device), "device": like.device}
+    pixel = torch.arange(source, **exact)
+    start = torch.arange(target, **exact)[:, None] * scale
     overlap = torch.minimum(start + scale, pixel + 1) - torch.maximum(start, pixel)
     return (overlap.clamp(min=0) / scale).to(like.dtype)

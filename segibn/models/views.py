@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import torch
 from torch import Tensor
 
+from segibn.devices import accurate_dtype
 from segibn.models.layers import upsample
 from segibn.models.upsample import banded_argmax
 
@@ -77,7 +78,8 @@ def upsampled_rows(logits: Tensor, rows: slice, size: Size, *, align_corners: bo
     height, count = logits.shape[-2], rows.stop - rows.start
     if height == size[0]:
         return upsample(logits[:, :, rows], (count, size[1]), align_corners=align_corners)
-    position = torch.arange(rows.start, rows.stop, dtype=torch.float64, device=logits.device)
+    exact = {"dtype": accurate_dtype(logits.device), "device": logits.device}
+    position = torch.arange(rows.start, rows.stop, **exact)
     if align_corners:
         position *= (height - 1) / max(1, size[0] - 1)
     else:

@@ -6,12 +6,10 @@ written; an interrupted run leaves nothing. The same arguments give the same byt
 number of processes.
 """
 
-import multiprocessing
 import os
 import secrets
 import shutil
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -20,6 +18,7 @@ import numpy as np
 
 from segibn.errors import SegibnError
 from segibn.files import read_json, write_bytes, write_image, write_json, write_label_png
+from segibn.files.pool import map_in_processes
 from segibn.labels.cityscapes import CITYSCAPES
 from segibn.synthetic.names import bdd100k_name, cityscapes_name, gta5_name
 from segibn.synthetic.render import Frame, render_frame
@@ -148,27 +147,10 @@ def _write_frames(
     jobs: list[FrameJob], workers: int | None, progress: Callable[[int], None] | None
 ) -> None:
     workers = min(workers or len(os.sched_getaffinity(0)), max(len(jobs) // 4, 1))
-    for done, _ in enumerate(_results(jobs, workers), start=1):
+    results = map_in_processes(write_frame, jobs, workers, 4, "painting the frames")
+    for done, _ in enumerate(results, start=1):
         if progress is not None:
             progress(done)
-
-
-def _results(jobs: list[FrameJob], workers: int) -> Iterator[None]:
-    if workers <= 1:
-        yield from map(write_frame, jobs)
-        return
-    # Spawned, not forked: OpenCV's threads do not survive a fork.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, context, initializer=_start_worker) as pool:
-        try:
-            yield from pool.map(write_frame, jobs, chunksize=4)
-        except BaseException:
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise
-
-
-def _start_worker() -> None:
-    cv2.setNumThreads(1)  # one process for each core is enough
 
 
 def _check(spec: SampleSpec) -> None:

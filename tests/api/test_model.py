@@ -133,6 +133,8 @@ def test_preprocessing_is_what_the_network_is_given(model, frame):
     np.testing.assert_allclose(normalized[0].permute(1, 2, 0).numpy(), expected, atol=1e-5)
     assert repr(model) == ("LoadedModel(t: resnet18, no IBN, fcn; 11 classes, iteration 5, on cpu)")
     assert model.to("cpu").device.type == "cpu"
+    with pytest.raises(ConfigError, match="device tpu: this machine has cpu"):
+        model.to("tpu")
 
 
 GREY, WIDE = np.zeros((4, 5), np.uint8), np.zeros((4, 5, 4), np.uint8)

@@ -16,7 +16,7 @@ from segibn.cli import run_main
 from segibn.cli.main import main
 from segibn.cli.parser import print_next, verb_parser
 from segibn.cli.verbs import GROUPS, VERBS
-from segibn.errors import LostPeerError
+from segibn.errors import LostPeerError, SegibnError
 
 ROOT = Path(segibn.__file__).resolve().parents[1]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -179,6 +179,9 @@ def fail(error: BaseException):
         (KeyboardInterrupt(), 130, "interrupted"),
         (PermissionError(13, "Permission denied", "out/x.json"), 2, "out/x.json: Permission"),
         (OSError(28, "No space left on device", "out/x.pt"), 2, "out/x.pt: No space left"),
+        (OSError(28, "No space left on device"), 2, "error: No space left"),
+        (OSError(5, "Input/output error", "a.png"), 2, "a.png: Input/output error"),
+        (MemoryError("Unable to allocate 9 GiB"), 2, "out of memory"),
     ],
 )
 def test_what_a_user_can_mend_ends_in_one_line_and_a_code(
@@ -244,3 +247,25 @@ def test_only_the_first_rank_says_what_is_next(
     monkeypatch.setenv("RANK", "1")
     print_next("evaluate", "runs/a")
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("verb", "argv"),
+    [
+        ("evaluate", ["RUN.pt", "--output", "FILE/x.json"]),
+        ("report", ["RUN.pt", "--output", "FILE/x.html"]),
+        ("profile_step", ["gta5_ibn", "--output", "FILE/x"]),
+        ("train", ["gta5_ibn", "--output", "FILE/x"]),
+        ("cross_domain", ["RUN.pt", "--on", "camvid:val", "--output", "FILE/x"]),
+    ],
+)
+def test_a_place_that_cannot_be_written_is_refused_before_the_work(
+    verb: str, argv: list[str], tmp_path: Path
+) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    (tmp_path / "RUN.pt").touch()
+    words = {"FILE": str(file), "RUN": str(tmp_path / "RUN")}
+    main = import_module(f"segibn.cli.{verb}").main
+    with pytest.raises(SegibnError, match="is no folder to write in"):
+        main([re.sub("FILE|RUN", lambda m: words[m[0]], word) for word in argv])

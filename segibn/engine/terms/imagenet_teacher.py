@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from segibn.config.schema import BackboneConfig, RunConfig
+from segibn.devices import image_layout
 from segibn.engine.objective import Trainee
 from segibn.engine.precision import autocast, choose_dtype
 from segibn.errors import CheckpointError, ConfigError
@@ -88,7 +89,7 @@ def imagenet_teacher(
                 f"generalise.{name}: its frozen network cannot be had: {error}\nOr {advice} of a "
                 f"{config.model.backbone.name} with or without IBN"
             ) from error
-        layout = torch.channels_last if config.engine.channels_last else torch.contiguous_format
+        layout = image_layout(trainee.device, config.engine.channels_last)
         backbone = backbone.to(trainee.device, memory_format=layout)
         dtype = choose_dtype(config.engine.precision, trainee.device)
         trainee.shared[key] = ImageNetTeacher(backbone, dtype)

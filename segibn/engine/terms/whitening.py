@@ -23,6 +23,7 @@ from segibn.augment.build import RESTYLING
 from segibn.augment.photometric import PhotometricChange
 from segibn.config.generalise_objective import WhiteningConfig
 from segibn.config.schema import RunConfig
+from segibn.devices import accurate_dtype
 from segibn.engine.objective import Step, Trainee
 from segibn.errors import ConfigError, SegibnError
 from segibn.losses.whitening import (
@@ -152,10 +153,11 @@ class Whitening:
     @torch.no_grad()
     def _gather(self, step: Step) -> None:
         """Add how far the covariances of all ranks' images move when the images change."""
+        accurate = accurate_dtype(step.plain.device)
         plain = self._covariances(step.plain)
         changed = self._covariances(self._changed(step))
-        moved = {name: pair_variance(plain[name], changed[name]).double() for name in plain}
-        count = step.plain.new_tensor([len(step.plain)], dtype=torch.float64)
+        moved = {name: pair_variance(plain[name], changed[name]).to(accurate) for name in plain}
+        count = step.plain.new_tensor([len(step.plain)], dtype=accurate)
         # Summed now and not at the end: a checkpoint is written by one rank and read by all.
         flat = torch.cat([*(values.flatten() for values in moved.values()), count])
         if dist.is_initialized():

@@ -1,0 +1,87 @@
+"""Which device computes, by the name that a user gives, and what devices cannot do.
+
+In: a name, or nothing. Out: a device that is there, or an error that lists those that are.
+"""
+
+import os
+
+import torch
+
+from segibn.errors import ConfigError
+from segibn.text import printable
+
+
+def local_rank() -> int:
+    """Return the rank within this machine, which is also the GPU to use."""
+    return int(os.environ.get("LOCAL_RANK", "0"))
+
+
+def default_device() -> torch.device:
+    """Return what the variable SEGIBN_DEVICE names, else this rank's GPU, else the CPU.
+
+    Apple's and Intel's GPUs are taken by name alone.
+
+    Raises:
+        ConfigError: the variable names no device that is there.
+    """
+    if name := os.environ.get("SEGIBN_DEVICE"):
+        return device_named(name, "SEGIBN_DEVICE=")
+    if torch.cuda.is_available():
+        return torch.device("cuda", local_rank())
+    return torch.device("cpu")
+
+
+def device_named(name: str, said_by: str = "--device ") -> torch.device:
+    """Return a device by name: cpu, cuda, cuda:1, gpu (= cuda), mps, xpu.
+
+    Without a number ``cuda`` is this rank's own.
+
+    Args:
+        name: of the device, in any case.
+        said_by: what stands before the name in an error.
+
+    Raises:
+        ConfigError: there is no such device; lists those that are there.
+    """
+    kind, colon, number = name.strip().lower().partition(":")
+    kind = "cuda" if kind == "gpu" else kind
+    there = _present()
+    if kind in there and (not colon or (number.isdecimal() and int(number) < there[kind])):
+        index = int(number) if colon else min(local_rank(), there[kind] - 1)
+        return torch.device(kind) if kind == "cpu" else torch.device(kind, index)
+    names = ", ".join(
+        kind if count == 1 else f"{kind}:0 to {kind}:{count - 1}" for kind, count in there.items()
+    )
+    raise ConfigError(f"{said_by}{printable(name)}: this machine has {names}{_reason(kind, there)}")
+
+
+def accurate_dtype(device: torch.device) -> torch.dtype:
+    """Return what sums over many pixels are kept in: float64, which Apple's GPUs lack."""
+    return torch.float32 if device.type == "mps" else torch.float64
+
+
+def image_layout(device: torch.device, channels_last: bool = True) -> torch.memory_format:
+    """Return channels last if asked to, where that is known to be right."""
+    known = device.type in ("cpu", "cuda")
+    return torch.channels_last if known and channels_last else torch.contiguous_format
+
+
+def _present() -> dict[str, int]:
+    """The kinds of devices and how many there are of each."""
+    xpu = getattr(torch, "xpu", None)
+    counts = {
+        "cpu": 1,
+        "cuda": torch.cuda.device_count() if torch.cuda.is_available() else 0,
+        "mps": int(torch.backends.mps.is_available()),
+        "xpu": xpu.device_count() if xpu is not None and xpu.is_available() else 0,
+    }
+    return {kind: count for kind, count in counts.items() if count}
+
+
+def _reason(kind: str, there: dict[str, int]) -> str:
+    """Why a device that may well be there is not found."""
+    if kind == "cuda" and "cuda" not in there and torch.version.cuda is None:
+        return "; this PyTorch is built without CUDA, see https://pytorch.org/get-started"
+    if kind == "mps" and "mps" not in there and torch.backends.mps.is_built():
+        return "; Apple's GPU needs macOS 12.3 or later"
+    return ""

@@ -1,0 +1,78 @@
+"""Work on many files in several processes, in order; no wait and no process without end.
+
+In: a function and what to call it with, both of which other processes can import. Out: results.
+"""
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from typing import TypeVar
+
+import cv2
+
+from segibn.errors import SegibnError
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+def map_in_processes(
+    function: Callable[[T], R], items: Sequence[T], processes: int, chunk: int, work: str
+) -> Iterator[R]:
+    """Yield the result of each item, in order.
+
+    Args:
+        function: of one item.
+        items: in the order of the results.
+        processes: 1 works in this one, as any number does where the system has no shared memory.
+        chunk: items that a process takes at a time.
+        work: for an error: "checking the files".
+
+    Raises:
+        SegibnError: a process was killed; or whatever ``function`` raises.
+    """
+    pool = _open_pool(processes) if processes > 1 else None
+    if pool is None:
+        yield from map(function, items)
+        return
+    with pool:
+        try:
+            yield from pool.map(function, items, chunksize=chunk)
+        except BrokenProcessPool:
+            raise SegibnError(
+                f"a process that was {work} was ended: by a signal, most likely by the system for "
+                "want of memory (work on fewer files at a time), or because your own script lacks "
+                "`if __name__ == '__main__':` around what starts it; start again"
+            ) from None
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _open_pool(processes: int) -> ProcessPoolExecutor | None:
+    """Open a pool; None where a system without /dev/shm has no locks for it."""
+    # Started anew: a fork of a process with threads (OpenCV and torch have some) may hang.
+    context = multiprocessing.get_context("spawn")
+    try:
+        return ProcessPoolExecutor(processes, context, initializer=_start_worker)
+    except (OSError, ImportError):
+        return None
+
+
+def _start_worker() -> None:
+    """Keep to one thread, leave Ctrl-C to the first process, and do not outlive it."""
+    cv2.setNumThreads(0)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
+
+
+def _leave_with_parent() -> None:
+    """End this process with its parent: after a SIGKILL nothing else would."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

@@ -1,0 +1,93 @@
+"""Standard output and error that outlive their readers: a closed terminal, a full disk, no UTF-8.
+
+In: whatever the process was started with. Out: streams that never stop work that is worth more
+than a line.
+"""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, TextIO
+
+
+class LastingStream:
+    """A text stream that goes on into nothing once it cannot be written.
+
+    Args:
+        stream: to write to.
+        ends_work: a reader that went away raises BrokenPipeError, as ``segibn configs | head``
+            should; False = never. `outliving_readers` asks for that too.
+
+    Attributes:
+        inner: the stream.
+        failure: why it cannot be written any more; None as long as it can.
+    """
+
+    def __init__(self, stream: TextIO, ends_work: bool = False) -> None:
+        self.inner, self.ends_work = stream, ends_work
+        self.failure: OSError | ValueError | None = None
+
+    def write(self, text: str) -> int:
+        """Write, or do nothing where nobody can read."""
+        return self._unless_lost(self.inner.write, text) or len(text)
+
+    def flush(self) -> None:
+        """Flush likewise."""
+        self._unless_lost(self.inner.flush)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+    def _unless_lost(self, act: Any, *given: str) -> Any:
+        if self.failure is not None:
+            return None
+        try:
+            return act(*given)
+        except (OSError, ValueError) as error:  # ValueError: closed
+            self.failure = error
+            self._drop_the_rest()
+            if self.ends_work and isinstance(error, BrokenPipeError):
+                raise
+            return None
+
+    def _drop_the_rest(self) -> None:
+        """Let what is still buffered go nowhere, else Python complains at its exit."""
+        with suppress(OSError, ValueError):
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self.inner.fileno())
+            os.close(nowhere)
+
+
+def prepare_streams() -> None:
+    r"""Make standard output and error last; a reader that leaves the output still ends the work.
+
+    What their encoding lacks is written as ``\u2192``.
+    """
+    for number in (0, 1, 2):  # else the next file that is opened takes the number of a closed one
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name) or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+        if not isinstance(stream, LastingStream):
+            setattr(sys, name, LastingStream(stream, ends_work=name == "stdout"))
+
+
+@contextmanager
+def outliving_readers() -> Iterator[None]:
+    """Let nothing that happens to standard output or error end the block; also a decorator."""
+    before = sys.stdout, sys.stderr
+    sys.stdout, sys.stderr = (
+        stream and LastingStream(getattr(stream, "inner", stream)) for stream in before
+    )
+    try:
+        yield
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:
+                stream.flush()
+        sys.stdout, sys.stderr = before
