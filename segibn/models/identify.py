@@ -18,12 +18,24 @@ _LIGHT = {
 }
 
 
+_FIRST = ("layer1.0.conv1.weight", "features.conv0.weight", *_LIGHT.values())
+
+
 def identify(state: Mapping[str, Tensor]) -> tuple[str, IbnName] | None:
     """Return the backbone's name and IBN variant; None if it is none of this package's.
 
     Args:
-        state: tensors with the keys of a backbone or classifier.
+        state: tensors with the keys of a backbone or classifier, behind a prefix or bare.
     """
+    ends = ((key, end) for end in _FIRST for key in state if f".{key}".endswith(f".{end}"))
+    for first, end in ends:
+        prefix = first.removesuffix(end)
+        bare = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
+        return _identify(bare)
+    return None
+
+
+def _identify(state: Mapping[str, Tensor]) -> tuple[str, IbnName] | None:
     if {"layer1.0.conv1.weight", "layer1.0.conv2.weight"} <= state.keys():
         return _residual(state)
     if "features.conv0.weight" in state:
