@@ -37,7 +37,7 @@ def to_segibn(
     Raises:
         CheckpointError: not one of RobustNet's networks with a ResNet-50 or -101; names the file.
     """
-    state = robustnet.plain_state(content)
+    state = robustnet.plain_state(content, source)
     assert state is not None
     with naming(source):
         kind = robustnet.inspect(state)

@@ -8,15 +8,23 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor
 
 from segibn.errors import CheckpointError
-from segibn.models.tensor_check import check_tensors, check_tree
+from segibn.models.tensor_check import check_finite
 from segibn.text import printable
 
 _MOST_UPDATES = 10**9
-_Text = Annotated[str, Field(max_length=200)]
+
+
+def _is_printable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("Input has characters that cannot be printed")
+    return text
+
+
+_Text = Annotated[str, Field(max_length=200), AfterValidator(_is_printable)]
 _Updates = Annotated[int, Field(ge=0, le=_MOST_UPDATES)]
 _Number = Annotated[float, Field(allow_inf_nan=False)]
 _State = Annotated[dict[str, Tensor], Field(min_length=1)]
@@ -60,10 +68,13 @@ class _Content(_Part):
 def check_content(content: Mapping[str, Any], path: Path) -> None:
     """Check all of a checkpoint but its config and classes; its "model" is finite afterwards.
 
+    Args:
+        content: has passed `check_tree`.
+        path: the file, for messages.
+
     Raises:
         CheckpointError: something is not what this package writes; names the file and the key.
     """
-    check_tree(content, str(path))
     try:
         _Content.model_validate(dict(content))
     except ValidationError as error:
@@ -71,7 +82,7 @@ def check_content(content: Mapping[str, Any], path: Path) -> None:
             f"{path} is damaged or was changed by hand; take another checkpoint of the run\n"
             + "\n".join(_lines(error))
         ) from error
-    check_tensors({f"model.{key}": value for key, value in content["model"].items()}, str(path))
+    check_finite({f"model.{key}": value for key, value in content["model"].items()}, str(path))
 
 
 def _lines(error: ValidationError) -> list[str]:

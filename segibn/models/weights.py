@@ -25,6 +25,7 @@ from segibn.models.state import (
     read_torch_file,
     shortened,
 )
+from segibn.models.tensor_check import check_tree
 from segibn.models.upgrade import upgrade_checkpoint
 from segibn.text import printable
 
@@ -61,6 +62,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
             f"format: {FORMAT}. Published backbone weights go into a config as model.weights; "
             "segibn convert converts RobustNet's checkpoints"
         )
+    check_tree(content, str(path))
     content = upgrade_checkpoint(content, path)
     absent = [key for key in _KEYS if key not in content]
     if absent:
