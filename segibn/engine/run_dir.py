@@ -201,6 +201,6 @@ def _records_before(path: Path, iteration: int) -> list[dict[str, Any]]:
             record = json.loads(line)
         except json.JSONDecodeError:
             continue
-        if record["iteration"] <= iteration:
+        if isinstance(record, dict) and record.get("iteration", iteration + 1) <= iteration:
             records.append(record)
     return records
