@@ -27,12 +27,14 @@ def identify(state: Mapping[str, Tensor]) -> tuple[str, IbnName] | None:
     Args:
         state: tensors with the keys of a backbone or classifier, behind a prefix or bare.
     """
+    prefix = network_prefix(state)
+    return _identify({k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)})
+
+
+def network_prefix(state: Mapping[str, Tensor]) -> str:
+    """What stands before the keys of one of this package's networks; "" also where none is."""
     ends = ((key, end) for end in _FIRST for key in state if f".{key}".endswith(f".{end}"))
-    for first, end in ends:
-        prefix = first.removesuffix(end)
-        bare = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
-        return _identify(bare)
-    return None
+    return next((first.removesuffix(end) for first, end in ends), "")
 
 
 def _identify(state: Mapping[str, Tensor]) -> tuple[str, IbnName] | None:

@@ -6,7 +6,7 @@ was loaded. Files often hold more than a backbone (a classifier, heads), which h
 
 import difflib
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -14,10 +14,16 @@ from torch import Tensor, nn
 
 from segibn.errors import CheckpointError
 from segibn.models.download import published_file
-from segibn.models.identify import identify
+from segibn.models.identify import identify, network_prefix
 from segibn.models.plain_weights import adapt_plain_weights, norms_without_counterpart
 from segibn.models.sources import PUBLISHED, RELEASES, WeightSource
-from segibn.models.state import compare_states, read_safetensors, read_torch_file, shortened
+from segibn.models.state import (
+    compare_states,
+    read_safetensors,
+    read_torch_file,
+    same_kind,
+    shortened,
+)
 from segibn.models.tensor_check import check_tensors
 from segibn.models.wrapping import COUNTER, Found, find_network
 from segibn.text import printable
@@ -37,7 +43,8 @@ class WeightsReport:
         fresh: keys of the network that keep their first values.
         unused: keys of the file that went nowhere: classifier and heads, running statistics of
             what is an instance norm here, and, where the config allows it, unknown ones.
-        other_shape: keys that both have, but in different shapes; also among fresh and unused.
+        other_shape: keys that both have, but in different shapes or as another kind of numbers;
+            also among fresh and unused.
     """
 
     source: str
@@ -55,7 +62,8 @@ class WeightsReport:
             f"weights from {self.source}{self.place}: {len(self.loaded)} of {total} tensors loaded"
         )
         parts = {"fresh": self.fresh, "not used": self.unused, "of another shape": self.other_shape}
-        left_out = set(_OTHER_PARTS) - {key.split(".", 1)[0] for key in self.loaded}
+        own = {key.split(".", 1)[0] for key in (*self.loaded, *self.fresh)}
+        left_out = {key.split(".", 1)[0] for key in self.unused} - own
         return text + "".join(
             f"; {what}: {_grouped(keys, left_out)}" for what, keys in parts.items() if keys
         )
@@ -213,7 +221,7 @@ def _fill(backbone: nn.Module, file: _File, match: Match) -> WeightsReport:
         state, without_place = adapt_plain_weights(state, backbone)
         unused = without_place + unused
         may_be_fresh |= norms_without_counterpart(backbone)
-    other_shape = [key for key in own if key in state and state[key].shape != own[key].shape]
+    other_shape = misfits(own, state)
     fits = {key: state[key] for key in own if key in state and key not in other_shape}
     if all(key.endswith(COUNTER) for key in fits):
         fits = {}
@@ -239,13 +247,24 @@ def _fill(backbone: nn.Module, file: _File, match: Match) -> WeightsReport:
     )
 
 
+def misfits(own: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> list[str]:
+    """Keys that both have, of another shape or another kind of numbers."""
+    both = [(key, value, state[key]) for key, value in own.items() if key in state]
+    return [
+        key
+        for key, value, other in both
+        if value.shape != other.shape or not same_kind(key, value, other)
+    ]
+
+
 def _content(file: _File) -> str:
     found = identify(file.state)
     if found is None:
         keys = [printable(f"{file.found.prefix}{key}")[:200] for key in list(file.state)[:2]]
         where = f" under {printable('.'.join(file.found.nest))}" if file.found.nest else ""
         return f"begins with {', '.join(keys)}{where} and is no network known here"
-    return f"holds the weights of {found[0]} with ibn {found[1]}{file.found.place}"
+    behind = replace(file.found, prefix=file.found.prefix + network_prefix(file.state))
+    return f"holds the weights of {found[0]} with ibn {found[1]}{behind.place}"
 
 
 def _advice(file: _File, match: Match, fits: bool) -> str:

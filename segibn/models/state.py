@@ -211,11 +211,17 @@ def compare_states(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) 
     kinds = [
         f"{key} holds {_type(other)}, expected {_type(value)}"
         for key, value, other in both
-        if other.is_floating_point() != value.is_floating_point()
+        if not same_kind(key, value, other)
     ]
     missing = [f"missing {key}" for key in expected if key not in found]
     unknown = [f"unknown {printable(key)[:200]}" for key in found if key not in expected]
     return shapes + kinds + missing + unknown
+
+
+def same_kind(key: str, first: Tensor, second: Tensor) -> bool:
+    """Whether both are floating-point numbers, or neither; of a counter of batches any will do."""
+    is_counter = key.endswith("num_batches_tracked")
+    return is_counter or first.is_floating_point() == second.is_floating_point()
 
 
 def _type(value: Tensor) -> str:

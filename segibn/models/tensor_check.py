@@ -16,10 +16,10 @@ from segibn.text import printable
 # Half precision and float64 become the float32 that every network here computes from.
 _FLOATS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 _INTEGERS = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8, torch.bool)
+LONGEST_KEY = 500
 _LARGEST = torch.finfo(torch.float32).max
 _MOST_SPREAD = 64 << 20  # bytes; a file may well say zeros(64, 64) by one number
 _MOST_VALUES = 200_000  # a ResNet-101 with the state of AdamW has 2,000
-_LONGEST_KEY = 500
 _MOST_DEPTH = 32
 _DENSE = "save the network's state_dict() as dense tensors of floating-point numbers"
 _DIVERGED = "the training that wrote it had diverged: take an earlier checkpoint"
@@ -45,7 +45,7 @@ def check_tree(tree: Any, source: str) -> None:
             tensors.append((place, node))
         elif isinstance(node, Mapping):
             for key, value in node.items():
-                if type(key) not in (str, int) or len(str(key)) > _LONGEST_KEY:
+                if type(key) not in (str, int) or len(str(key)) > LONGEST_KEY:
                     where = f" in {printable(place)}" if place else ""
                     raise CheckpointError(
                         f"{source}: a key{where} is {printable(repr(key)[:80])}, not a name; "

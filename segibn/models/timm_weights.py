@@ -13,7 +13,7 @@ from typing import Literal
 from torch import Tensor
 
 from segibn.errors import CheckpointError
-from segibn.models.pretrained import WeightsReport, read_own_file, refuse_robustnet
+from segibn.models.pretrained import WeightsReport, misfits, read_own_file, refuse_robustnet
 from segibn.models.state import compare_states, shortened
 from segibn.models.tensor_check import check_tensors
 from segibn.models.timm_backbone import TimmBackbone, create_network
@@ -50,7 +50,7 @@ def load_timm_weights(
         place = found.place
         state = _adapted(found.state, backbone, source)
     state, unused = _without_classifier(state, backbone)
-    shapes = [key for key in own if key in state and state[key].shape != own[key].shape]
+    shapes = misfits(own, state)
     fits = {key: state[key] for key in own if key in state and key not in shapes}
     expected = {k: v for k, v in own.items() if k in state or not k.endswith(COUNTER)}
     check_tensors(state, source)

@@ -19,6 +19,7 @@ from torch import Tensor
 from segibn.errors import CheckpointError
 from segibn.models.lora import merged_state
 from segibn.models.state import FORMAT, naming
+from segibn.models.tensor_check import LONGEST_KEY
 from segibn.text import printable
 
 COUNTER = "num_batches_tracked"
@@ -68,7 +69,7 @@ def find_network(content: Mapping[str, Any], known: Collection[str], path: Path)
     with naming(path):
         nests = {nest: merged_state(state) for nest, state in _nests(content)}
     if not nests:
-        keys = ", ".join(printable(key) for key in list(content)[:4])
+        keys = ", ".join(printable(key)[:80] for key in list(content)[:4])
         raise CheckpointError(
             f"{path} holds no tensors{f', but {keys}' if keys else ''}. It takes a network's "
             "state_dict(), bare or under a key such as state_dict or model"
@@ -97,7 +98,8 @@ def find_network(content: Mapping[str, Any], known: Collection[str], path: Path)
 
 def _nests(content: Any, name: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], dict]]:
     """Yield the dicts that hold tensors under texts, and the keys that lead to them."""
-    state = {k: v for k, v in content.items() if isinstance(k, str) and isinstance(v, Tensor)}
+    tensors = ((key, value) for key, value in content.items() if isinstance(value, Tensor))
+    state = {k: v for k, v in tensors if isinstance(k, str) and len(k) <= LONGEST_KEY}
     if state:
         yield name, state
     for key, value in content.items():
@@ -108,7 +110,7 @@ def _nests(content: Any, name: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str
 def _prefixes(state: Mapping[str, Tensor], known: Collection[str]) -> dict[str, int]:
     """Prefixes behind which the keys are the network's, and how many.
 
-    At least half of the keys behind one, or half of the network's, must be: the parts of a network
+    More than half of the keys behind one, or of the network's, must be: the parts of a network
     resemble each other, and one of its blocks is not the whole.
     """
     keys = [key for key in state if not key.endswith(COUNTER)]
@@ -119,7 +121,7 @@ def _prefixes(state: Mapping[str, Tensor], known: Collection[str]) -> dict[str, 
     return {
         prefix: count
         for prefix, count in found.items()
-        if 2 * count >= min(len(known), sum(key.startswith(prefix) for key in keys))
+        if 2 * count > min(len(known), sum(key.startswith(prefix) for key in keys))
     }
 
 

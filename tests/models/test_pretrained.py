@@ -357,6 +357,21 @@ def test_of_another_programs_file_prefix_and_nest_are_told_and_partial_is_not_ad
     assert "weights_match" not in str(got.value)
 
 
+def test_whole_numbers_are_no_weights_even_in_part(tmp_path: Path, filled) -> None:
+    state = filled(build_backbone, "resnet18").state_dict()
+    state = {k: v.half() for k, v in state.items()} | {
+        "conv1.weight": torch.ones(64, 3, 7, 7).char()
+    }
+    torch.save(state, tmp_path / "w.pth")
+    with pytest.raises(CheckpointError, match=r"conv1\.weight holds int8, expected float32\nThe"):
+        load_backbone_weights(_blank(), str(tmp_path / "w.pth"), "resnet18", "none")
+    report = load_backbone_weights(
+        backbone := _blank(), str(tmp_path / "w.pth"), "resnet18", "none", "partial"
+    )
+    assert report.fresh == report.unused == report.other_shape == ("conv1.weight",)
+    assert torch.equal(backbone.bn1.running_var, state["bn1.running_var"].float())
+
+
 def test_weights_that_are_not_finite_are_refused_by_name(tmp_path: Path, filled) -> None:
     state = filled(build_backbone, "resnet18").state_dict()
     state["layer2.0.bn1.running_var"][3] = torch.inf
