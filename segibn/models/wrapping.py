@@ -17,9 +17,9 @@ import torch
 from torch import Tensor
 
 from segibn.errors import CheckpointError
-from segibn.models.lora import merged_state
+from segibn.models.lora import has_lora, merged_state
 from segibn.models.state import FORMAT, naming
-from segibn.models.tensor_check import LONGEST_KEY
+from segibn.models.tensor_check import LONGEST_KEY, check_tensors
 from segibn.text import printable
 
 COUNTER = "num_batches_tracked"
@@ -66,8 +66,12 @@ def find_network(content: Mapping[str, Any], known: Collection[str], path: Path)
     """
     if content.get("format") == FORMAT and isinstance(content.get("model"), Mapping):
         content = {"model": content["model"]}  # beside it may be the weights that it averages
-    with naming(path):
-        nests = {nest: merged_state(state) for nest, state in _nests(content)}
+    nests = dict(_nests(content))
+    for nest, state in nests.items():
+        if has_lora(state):  # checked first: its updates are multiplied out
+            check_tensors(state, str(path))
+            with naming(path):
+                nests[nest] = merged_state(state)
     if not nests:
         keys = ", ".join(printable(key)[:80] for key in list(content)[:4])
         raise CheckpointError(
@@ -96,15 +100,21 @@ def find_network(content: Mapping[str, Any], known: Collection[str], path: Path)
     return first
 
 
-def _nests(content: Any, name: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], dict]]:
-    """Yield the dicts that hold tensors under texts, and the keys that lead to them."""
+def _nests(
+    content: Any, name: tuple[str, ...] = (), seen: set[int] | None = None
+) -> Iterator[tuple[tuple[str, ...], dict[str, Tensor]]]:
+    """Yield the dicts that hold tensors under texts, each once, and the keys that lead to them."""
+    seen = set() if seen is None else seen
+    if id(content) in seen:
+        return
+    seen.add(id(content))
     tensors = ((key, value) for key, value in content.items() if isinstance(value, Tensor))
     state = {k: v for k, v in tensors if isinstance(k, str) and len(k) <= LONGEST_KEY}
     if state:
         yield name, state
     for key, value in content.items():
         if isinstance(key, str) and isinstance(value, Mapping) and len(name) < _MOST_DEPTH:
-            yield from _nests(value, (*name, key))
+            yield from _nests(value, (*name, key), seen)
 
 
 def _prefixes(state: Mapping[str, Tensor], known: Collection[str]) -> dict[str, int]:
