@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from segibn.models.confidence import predicted_probability
-from segibn.models.upsample import banded_argmax
+from segibn.models.upsample import NOT_FINITE, banded_argmax
 from segibn.models.views import averaged_argmax, summed_argmax
 from segibn.predict import Predictor
 
@@ -45,5 +45,6 @@ class ConfidentPredictor(Predictor):
                 pred = averaged_argmax(views, size, align_corners=corners)
             else:
                 pred = summed_argmax(views, size, align_corners=corners)
+            self.check_finite(int((pred == NOT_FINITE).sum()))
             confidence = predicted_probability(views, pred, align_corners=corners)
         return list(zip(pred.cpu().numpy(), confidence.cpu().numpy(), strict=True))

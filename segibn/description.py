@@ -85,7 +85,7 @@ class Description(Classes):
 
     config: _Text
     """Name of the run's config."""
-    iteration: Annotated[int, Field(ge=0)]
+    iteration: Annotated[int, Field(ge=0, le=10**9, strict=True)]
     """Updates that the network was trained for."""
     label_set: _Text | None
     """Name of the class list, such as cityscapes19; null = a user's own."""

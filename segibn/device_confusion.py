@@ -4,7 +4,7 @@ In: a target from disk and a prediction on a GPU. Out: the counts that ``Confusi
 Integers all the way, so the two agree exactly.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from segibn.labels.label_set import IGNORE_INDEX
+from segibn.models.upsample import NOT_FINITE
 from segibn.predict import Predictor
 
 _CODES = 256
@@ -55,10 +56,15 @@ class DeviceCounter:
 
     Args:
         num_classes: K.
+        check_finite: called with the number of pixels that have no best class, see
+            ``Predictor.check_finite``.
     """
 
-    def __init__(self, num_classes: int) -> None:
+    def __init__(
+        self, num_classes: int, check_finite: Callable[[int], None] = lambda pixels: None
+    ) -> None:
         self.num_classes = num_classes
+        self._check_finite = check_finite
 
     def __call__(self, target: NDArray[np.uint8], pred: Tensor) -> NDArray[np.int64]:
         """Count one frame.
@@ -78,6 +84,7 @@ class DeviceCounter:
         moved = torch.from_numpy(np.require(target, requirements=["C", "W"])).to(pred.device)
         counts, values = count_on_device(moved, pred, self.num_classes)
         host = torch.cat([counts.flatten(), values.flatten()]).cpu().numpy()  # one small copy
+        self._check_finite(int(host[-_CODES:][NOT_FINITE]))
         counts_size = counts.numel()
         for what, pixels in zip(
             ("target", "pred"), host[counts_size:].reshape(2, _CODES), strict=True

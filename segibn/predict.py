@@ -18,15 +18,16 @@ import torch
 from torch import Tensor
 
 from segibn.devices import image_layout
-from segibn.errors import ConfigError
+from segibn.errors import ConfigError, SegibnError
 from segibn.evaluation.batches import predicted
 from segibn.files import read_image
 from segibn.models.inference import InferenceOptions
 from segibn.models.resize import resize_image
 from segibn.models.segmenter import Segmenter
-from segibn.models.upsample import banded_argmax
+from segibn.models.upsample import NOT_FINITE, banded_argmax
 from segibn.models.views import averaged_argmax, summed_argmax
 from segibn.models.windows import slide
+from segibn.text import counted
 
 Frame = TypeVar("Frame", bound=tuple[Any, ...])
 
@@ -93,12 +94,31 @@ class Predictor:
 
         Returns:
             (H, W) uint8 train ids of each.
+
+        Raises:
+            SegibnError: logits are NaN or infinite.
         """
-        return list(self.predict_tensor(images).cpu().numpy())
+        found = self.predict_tensor(images).cpu().numpy()
+        self.check_finite(int((found == NOT_FINITE).sum()))
+        return list(found)
+
+    def check_finite(self, pixels: int) -> None:
+        """Raise a `SegibnError` unless it was no pixel for which there is no best class."""
+        if not pixels:
+            return
+        advice = "the weights are of a training that diverged; take an earlier checkpoint"
+        if self.options.precision != "float32":
+            advice = f"{self.options.precision} may overflow; use precision float32, else {advice}"
+        raise SegibnError(
+            f"the network's logits are NaN or infinite at {counted(pixels, 'pixel')}: {advice}"
+        )
 
     @torch.inference_mode()
     def predict_tensor(self, images: Sequence[np.ndarray]) -> Tensor:
-        """As ``predict_batch``; (N, H, W) uint8 train ids, left on the device."""
+        """As ``predict_batch``; (N, H, W) uint8 train ids, left on the device.
+
+        Where logits are not finite they are ``NOT_FINITE``.
+        """
         pixels = self._to_device(images)
         size = (pixels.shape[-2], pixels.shape[-1])
         corners = self.segmenter.align_corners

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from segibn.description import KEY, LABELS, LOGITS, Description, parse_description
 from segibn.errors import ConfigError, SegibnError
 from segibn.export import TOLERANCE, export, export_int8
+from segibn.export.checks import check_logits
 from segibn.export.graphs import LogitsGraph, capture
 from segibn.export.writing import OPSET
 from segibn.exported import load_onnx
@@ -335,3 +336,16 @@ def test_a_file_that_differs_is_not_written(
     with pytest.raises(SegibnError, match="differs from the network"):
         export(_network(), path)
     assert [p.read_text() for p in tmp_path.iterdir()] == ["the file before"]
+
+
+@pytest.mark.parametrize("which", ["the network", "the exported graph"])
+def test_a_comparison_with_logits_that_are_not_finite_has_failed(which: str) -> None:
+    def good(image: Tensor) -> Tensor:
+        return torch.zeros(len(image), 2, *image.shape[2:])
+
+    def bad(image: Tensor) -> Tensor:
+        return good(image).index_fill_(3, torch.tensor([5]), torch.nan)
+
+    pair = (bad, bad) if which == "the network" else (good, bad)
+    with pytest.raises(SegibnError, match=f"file: {which} gives logits that are NaN"):
+        check_logits(*pair, "file")

@@ -1,8 +1,12 @@
+import copy
+
 import numpy as np
 import pytest
 import torch
 
-from segibn.errors import ConfigError, ImageFileError
+from segibn.confidence import ConfidentPredictor
+from segibn.device_confusion import DeviceCounter, DevicePredictor
+from segibn.errors import ConfigError, ImageFileError, SegibnError
 from segibn.files import write_image
 from segibn.models.heads.fcn import FCNHead
 from segibn.models.residual import BasicBlock
@@ -41,6 +45,20 @@ def test_a_whole_frame_is_what_the_segmenter_predicts(segmenter, image):
     assert pred.dtype == np.uint8
     np.testing.assert_array_equal(pred, expected)
     assert len(np.unique(pred)) > 1
+
+
+@pytest.mark.parametrize("kind", [Predictor, ConfidentPredictor, DevicePredictor])
+@pytest.mark.parametrize("options", [{}, {"flip": True}, {"window": (32, 32)}])
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+def test_logits_that_are_not_finite_are_an_error_and_no_class(
+    segmenter, image, kind, options, value
+):
+    broken = copy.deepcopy(segmenter)
+    torch.nn.init.constant_(broken.head.classifier.bias[2:3], value)
+    predictor = kind(broken, options=InferenceOptions(**options))
+    count = DeviceCounter(4, predictor.check_finite)
+    with pytest.raises(SegibnError, match=r"logits are NaN or infinite at 5,915 pixels: .*earlier"):
+        count(np.zeros(image.shape[:2], np.uint8), predictor(image))
 
 
 def test_read_only_frames_are_accepted_and_left_alone(segmenter, image):

@@ -1,7 +1,6 @@
 """The three conversions of checkpoints: file to file, each returns what it wrote in one line."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from segibn.labels.cityscapes import CITYSCAPES
 from segibn.models import robustnet
 from segibn.models.build import build_segmenter
 from segibn.models.described import write_safetensors
-from segibn.models.state import compare_states, shortened
+from segibn.models.state import compare_states, naming, shortened
 from segibn.models.weights import load_segmenter
 
 _ORIGIN = "robustnet"
@@ -38,9 +37,9 @@ def to_segibn(
     Raises:
         CheckpointError: not one of RobustNet's networks with a ResNet-50 or -101; names the file.
     """
-    state = robustnet.plain_state(content)
+    state = robustnet.plain_state(content, source)
     assert state is not None
-    with _naming(source):
+    with naming(source):
         kind = robustnet.inspect(state)
         ours = robustnet.from_robustnet(state)
     kind = kind if output_stride is None else replace(kind, output_stride=output_stride)
@@ -118,7 +117,7 @@ def to_robustnet(source: Path, output: Path, variant: robustnet.Variant | None) 
         num_classes=len(meta["class_names"]),
     )
     _check_is_robustnets(source, config.model, kind)
-    with _naming(source):
+    with naming(source):
         theirs = robustnet.to_robustnet(model.state_dict(), kind, origin.get("folded"))
     content = {
         "state_dict": {f"module.{key}": value for key, value in theirs.items()},
@@ -172,12 +171,3 @@ def to_safetensors(source: Path, output: Path) -> str:
     model, config, meta = load_segmenter(source)
     count = write_safetensors(output, model, config, meta)
     return f"{count} tensors of {config.name}"
-
-
-@contextmanager
-def _naming(path: Path) -> Iterator[None]:
-    """Put the file's name before the message of what knows tensors only."""
-    try:
-        yield
-    except CheckpointError as error:
-        raise CheckpointError(f"{path}: {error}") from error

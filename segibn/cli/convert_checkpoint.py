@@ -69,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     source = find_checkpoint(source)
     content = read_torch_file(source)
-    foreign = plain_state(content)
+    foreign = plain_state(content, source)
     if (foreign is not None) != (output.suffix == ".pt"):
         raise CheckpointError(
             f"{source} is {_kind(content, foreign is not None)}; --output {output.name} does not "

@@ -4,6 +4,7 @@ Written to a temporary name and renamed, so that a kill or a full disk leaves th
 whole. Read with ``weights_only=True``: nothing in the file is executed.
 """
 
+import logging
 import os
 from collections.abc import Sequence
 from contextlib import suppress
@@ -13,15 +14,20 @@ from typing import Any
 
 import torch
 from pydantic import ValidationError
-from torch import nn
+from torch import Tensor, nn
 
 from segibn import provenance
 from segibn.config.schema import RunConfig
 from segibn.engine.update import Updater
 from segibn.errors import CheckpointError
 from segibn.files import atomic_path
+from segibn.models.state import FORMAT, compare_states
+from segibn.models.tensor_check import check_finite
 from segibn.models.upgrade import FORMAT_VERSION
-from segibn.models.weights import FORMAT, read_checkpoint
+from segibn.models.weights import read_checkpoint
+from segibn.text import printable
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -99,7 +105,8 @@ def resume_training(path: Path, updater: Updater) -> int:
     """Load weights and training state in place; return the iteration to go on with.
 
     Raises:
-        CheckpointError: unreadable, of another config, or weights without training state.
+        CheckpointError: unreadable, of another config, weights without training state, or a state
+            that is not finite or of another network.
     """
     content = read_checkpoint(path)
     _check_same_run(path, content["config"], updater.config.model_dump(mode="json"))
@@ -109,14 +116,55 @@ def resume_training(path: Path, updater: Updater) -> int:
             f"{path} holds weights only; training cannot go on from it. To start a new training "
             "from its weights, set init_from"
         )
-    updater.model.load_state_dict(training.get("model", content["model"]))
-    updater.optimizer.load_state_dict(training["optimizer"])
-    updater.scaler.load_state_dict(training["scaler"])
-    if updater.average is not None:
-        state = {"model": content["model"], "updates": training["average_updates"]}
-        updater.average.load_state_dict(state)
-    updater.objective.load_state_dict(training.get("objective", {}))
+    if content["iteration"] > updater.config.optim.iterations:
+        raise CheckpointError(
+            f"{path} is from iteration {content['iteration']}, beyond optim.iterations="
+            f"{updater.config.optim.iterations}"
+        )
+    tensors = {k: v for k, v in _flatten(training, "training.") if isinstance(v, Tensor)}
+    check_finite(tensors, str(path))
+    try:
+        _load_states(content, training, updater)
+    except (RuntimeError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CheckpointError(
+            f"{path} holds the training state of another network than its config describes "
+            f"({printable(error)[:300]}); take another checkpoint of the run, or start a new one "
+            f"from its weights: init_from={path}"
+        ) from error
     return content["iteration"]
+
+
+def _load_states(content: dict[str, Any], training: dict[str, Any], updater: Updater) -> None:
+    """Fill network, optimiser, scaler, average and terms.
+
+    Raises:
+        ValueError, RuntimeError, KeyError, TypeError: they do not fit.
+    """
+    weights = training.get("model", content["model"])
+    for state in (weights, content["model"]):
+        if differences := compare_states(updater.model.state_dict(), state):
+            raise ValueError(differences[0])
+    updater.model.load_state_dict(weights)
+    # What is set in the groups follows from the config, which may have changed.
+    groups = updater.optimizer.state_dict()["param_groups"]
+    if [group["params"] for group in training["optimizer"]["param_groups"]] != [
+        group["params"] for group in groups
+    ]:
+        raise ValueError("other parameters are trained")
+    parameters = [p for group in updater.optimizer.param_groups for p in group["params"]]
+    for index, state in training["optimizer"]["state"].items():
+        for name, value in state.items():
+            if getattr(value, "shape", ()) not in ((), parameters[index].shape):
+                raise ValueError(f"{name} of parameter {index} has shape {tuple(value.shape)}")
+    state = training["optimizer"]["state"]
+    updater.optimizer.load_state_dict({"state": state, "param_groups": groups})
+    if training["scaler"] and updater.scaler.is_enabled():
+        updater.scaler.load_state_dict(training["scaler"])
+    if updater.average is not None:
+        updater.average.load_state_dict(
+            {"model": content["model"], "updates": training["average_updates"]}
+        )
+    updater.objective.load_state_dict(training.get("objective", {}))
 
 
 def keep_copy(checkpoint: Path, name: str) -> Path:
@@ -158,21 +206,36 @@ _FREE = {
 }
 
 
+# What is changed when a training diverged; the run goes on and says so.
+_REMEDIES = {
+    "engine.precision",
+    "optim.clip_grad_norm",
+    "optim.lr",
+    "optim.warmup_factor",
+    "optim.warmup_iterations",
+}
+
+
 def _check_same_run(path: Path, old: dict[str, Any], new: dict[str, Any]) -> None:
-    """A resumed run must be the same run; only how it is logged and saved may change."""
+    """A resumed run must be the same run, but for `_FREE` keys and for `_REMEDIES`."""
     with suppress(ValidationError):  # a key that an older version did not have has its default
         old = RunConfig.model_validate(old).model_dump(mode="json")
     old_flat, new_flat = dict(_flatten(old)), dict(_flatten(new))
-    changed = [
-        f"  {key}: {old_flat.get(key)} -> {new_flat.get(key)}"
+    changed = {
+        key: f"{key}: {printable(old_flat.get(key))} -> {new_flat.get(key)}"
         for key in sorted(old_flat.keys() | new_flat.keys())
         if key not in _FREE and old_flat.get(key) != new_flat.get(key)
-    ]
-    if changed:
-        raise CheckpointError(
-            f"{path} was trained with another config; resume with the same one, or start a new "
-            "run with another --output:\n" + "\n".join(changed)
-        )
+    }
+    if not changed:
+        return
+    fresh = f"start a new run from its weights: init_from={path} with another --output"
+    if changed.keys() <= _REMEDIES:
+        logger.warning("goes on with %s; or %s", ", ".join(changed.values()), fresh)
+        return
+    lines = "".join(f"\n  {line}" for line in changed.values())
+    raise CheckpointError(
+        f"{path} was trained with another config; resume with the same one, or {fresh}:{lines}"
+    )
 
 
 def _flatten(tree: Any, prefix: str = "") -> list[tuple[str, Any]]:

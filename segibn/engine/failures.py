@@ -2,26 +2,34 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 
 import torch
 import torch.distributed as dist
 
 from segibn import distributed
 from segibn.config.schema import RunConfig
-from segibn.engine.update import Pending
+from segibn.engine.precision import choose_dtype
+from segibn.engine.run_dir import RunDir
+from segibn.engine.update import Pending, Updater
 from segibn.errors import ConfigError, LostPeerError, SegibnError
 from segibn.files import atomic_path
+from segibn.models.tensor_check import largest_magnitude
 from segibn.text import counted
 
+# No weight of a network in its senses reaches what float16 cannot hold, nor a running variance its
+# square; a network that diverges passes both within a few updates.
+_LARGEST_WEIGHT = 65504.0
+_LARGEST_STATISTIC = _LARGEST_WEIGHT**2
 
-def stop_at_non_finite(loss: float, pending: Pending, run: Path) -> None:
+
+def stop_at_non_finite(loss: float, pending: Pending, config: RunConfig, run: RunDir) -> None:
     """Stop when a loss is NaN or infinite; each rank saves its batch first.
 
     Args:
         loss: of the update, the same on every rank.
         pending: the update.
-        run: the run folder, where the batch goes.
+        config: of the run.
+        run: where the batch goes.
 
     Raises:
         SegibnError: the loss is not finite; says iteration, learning rate, loss scale, samples.
@@ -29,7 +37,7 @@ def stop_at_non_finite(loss: float, pending: Pending, run: Path) -> None:
     if loss - loss == 0:
         return
     rank, _ = distributed.rank_and_world()
-    path = run / f"non_finite_batch_rank{rank}.pt"
+    path = run.path / f"non_finite_batch_rank{rank}.pt"
     kept = ""
     with suppress(SegibnError):  # the disk may be full: what went wrong first must still be said
         with atomic_path(path) as temporary:
@@ -38,9 +46,58 @@ def stop_at_non_finite(loss: float, pending: Pending, run: Path) -> None:
     scale = "" if pending.loss_scale is None else f", loss scale {pending.loss_scale.item():g}"
     raise SegibnError(
         f"the loss is {loss} at iteration {pending.iteration} (learning rate {pending.lr:.3g}"
-        f"{scale}); this process's samples are {', '.join(pending.batch['name'])}{kept}. Lower "
-        "optim.lr, add optim.warmup_iterations or optim.clip_grad_norm, or set "
-        "engine.precision=float32; the last checkpoint is from before"
+        f"{scale}); this process's samples are {', '.join(pending.batch['name'])}{kept}. "
+        + _advice(config, run)
+    )
+
+
+def stop_at_diverged_state(updater: Updater, run: RunDir, done: int) -> None:
+    """Stop before a state that nothing good can come of takes the place of the last checkpoint.
+
+    A loss is that of the weights before its update: only this sees what the last update did.
+
+    Args:
+        updater: the same on every rank, which all stop or none.
+        run: where the last checkpoint is.
+        done: updates so far.
+
+    Raises:
+        SegibnError: a weight, a statistic or the optimiser's state is not finite or out of all
+            proportion; says which and what to do.
+    """
+    networks = {id(model): model for model in (updater.model, updater.predicting_model)}.values()
+    groups = [
+        ([p for model in networks for p in model.parameters()], _LARGEST_WEIGHT, "weight"),
+        ([b for model in networks for b in model.buffers()], _LARGEST_STATISTIC, "statistic"),
+        (
+            [v for state in updater.optimizer.state.values() for v in state.values()],
+            torch.finfo(torch.float32).max,
+            "number of the optimiser",
+        ),
+    ]
+    for tensors, limit, what in groups:
+        largest = largest_magnitude(value for value in tensors if isinstance(value, torch.Tensor))
+        if largest is not None and not float(largest) <= limit:
+            raise SegibnError(
+                f"the training has diverged: after {done} updates the largest {what} is "
+                f"{float(largest):.3g}. This state is not kept. {_advice(updater.config, run)}"
+            )
+
+
+def _advice(config: RunConfig, run: RunDir) -> str:
+    """What to change after a training diverged, and from where it can go on."""
+    changes = ["a lower optim.lr", "a longer optim.warmup_iterations"]
+    if config.optim.clip_grad_norm is None:
+        changes.append("optim.clip_grad_norm")
+    if choose_dtype(config.engine.precision, distributed.default_device()) != torch.float32:
+        changes.append("engine.precision=float32")
+    text = f"Set {', or '.join(changes)}"
+    if not run.last_checkpoint.exists():
+        return f"{text}, and start again with --resume auto (there is no checkpoint yet)"
+    return (
+        f"{text}, and go on from the last checkpoint, which is from before, with --resume auto; "
+        f"or start a new run from its weights: init_from={run.last_checkpoint} with another "
+        "--output"
     )
 
 

@@ -189,9 +189,13 @@ def _open_board(folder: Path, first_iteration: int) -> "SummaryWriter | None":
 
 
 def best_miou(run: RunDir) -> float:
-    """Return the best mIoU on the source domain that the run has written down, -1 without any."""
+    """Return the best mIoU on the source domain that the run has written down, -1 without any.
+
+    Scores that are no number, of frames without a labelled pixel, do not count.
+    """
     records = _records_before(run.metrics_file, sys.maxsize)
-    return max((record["val_miou"] for record in records if "val_miou" in record), default=-1.0)
+    scores = [record["val_miou"] for record in records if "val_miou" in record]
+    return max((score for score in scores if score == score), default=-1.0)
 
 
 def _records_before(path: Path, iteration: int) -> list[dict[str, Any]]:
@@ -204,6 +208,6 @@ def _records_before(path: Path, iteration: int) -> list[dict[str, Any]]:
             record = json.loads(line)
         except json.JSONDecodeError:
             continue
-        if record["iteration"] <= iteration:
+        if isinstance(record, dict) and record.get("iteration", iteration + 1) <= iteration:
             records.append(record)
     return records

@@ -123,7 +123,7 @@ def score(
         frame_names=[sample.name for sample in frames.samples],
         boundary=BoundaryCounts(len(class_names)) if "boundary" in measure else None,
         calibration=Calibration() if sure else None,
-        count=DeviceCounter(len(class_names)) if stays else None,
+        count=DeviceCounter(len(class_names), predictor.check_finite) if stays else None,
         reduce=sum_over_ranks,
         observe=observe,
         **report,

@@ -24,7 +24,11 @@ from segibn.engine.checkpoint import (
     training_state,
 )
 from segibn.engine.disk import require_disk
-from segibn.engine.failures import explained_failures, stop_at_non_finite
+from segibn.engine.failures import (
+    explained_failures,
+    stop_at_diverged_state,
+    stop_at_non_finite,
+)
 from segibn.engine.journal import Journal
 from segibn.engine.run_data import index_run
 from segibn.engine.run_dir import RunDir, best_miou, open_run
@@ -108,13 +112,13 @@ def train(
                 launched = updater.update(batch, done, wants_to_stop=leaving())
                 done += 1
                 if pending is not None:  # read while the device computes what was just launched
-                    stopping = _read(pending, journal, run)
+                    stopping = _read(pending, journal, config, run)
                 stopping = stopping or (is_alone and leaving())
                 pending = launched
                 last = done == config.optim.iterations
                 scoring = last or _is_due(done, config.engine.evaluate_every)
                 if scoring or stopping or _is_due(done, config.engine.checkpoint_every):
-                    stopping = _read(pending, journal, run) or stopping
+                    stopping = _read(pending, journal, config, run) or stopping
                     pending = None
                     with journal.paused():
                         _save(run, updater, labels, done)
@@ -127,7 +131,7 @@ def train(
             else:
                 if done < config.optim.iterations:  # there was no further batch
                     if pending is not None:
-                        _read(pending, journal, run)
+                        _read(pending, journal, config, run)
                     _save(run, updater, labels, done)
         if journal.trouble is not None:
             raise _saved(journal.trouble, done)
@@ -177,16 +181,21 @@ def require_same_start(run: RunDir, first: int) -> None:
         )
 
 
-def _read(pending: Pending, journal: Journal, run: RunDir) -> bool:
+def _read(pending: Pending, journal: Journal, config: RunConfig, run: RunDir) -> bool:
     """Check and log an update; return whether any rank asked to stop when it began."""
     loss, stopping = pending.read()
-    stop_at_non_finite(loss, pending, run.path)
+    stop_at_non_finite(loss, pending, config, run)
     journal.record(pending.iteration + 1, loss, pending.lr, pending.launched)
     return stopping
 
 
 def _save(run: RunDir, updater: Updater, labels: LabelSet, done: int) -> None:
-    """Write the last checkpoint, and keep it under its iteration's name as well if asked to."""
+    """Write the last checkpoint, and keep it under its iteration's name as well if asked to.
+
+    Raises:
+        SegibnError: the state is not worth it, on every rank; or the disk is full.
+    """
+    stop_at_diverged_state(updater, run, done)
     if not distributed.is_main():
         return
     config = updater.config

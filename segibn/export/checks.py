@@ -24,7 +24,8 @@ def check_logits(graph: LogitsGraph, exported: Run, name: str) -> float:
     """Return the largest difference of a logit, relative to the largest logit or 1.
 
     Raises:
-        SegibnError: it is larger than `TOLERANCE`, or the file refuses a size.
+        SegibnError: it is larger than `TOLERANCE`, a logit is not finite, or the file refuses a
+            size.
     """
     worst = 0.0
     for size in _SIZES:
@@ -32,6 +33,8 @@ def check_logits(graph: LogitsGraph, exported: Run, name: str) -> float:
         expected = graph(image)
         expected = expected[0] if isinstance(expected, tuple) else expected
         found = _run(exported, image, name)
+        require_finite(expected, f"{name}: the network")
+        require_finite(found, f"{name}: the exported graph")
         scale = max(1.0, float(expected.abs().max()))
         worst = max(worst, float((found - expected).abs().max()) / scale)
     if not worst <= TOLERANCE:
@@ -40,6 +43,14 @@ def check_logits(graph: LogitsGraph, exported: Run, name: str) -> float:
             f"{TOLERANCE:.0e}; not written"
         )
     return worst
+
+
+def require_finite(logits: Tensor, what: str) -> None:
+    """Raise a `SegibnError` if a logit is NaN or infinite: a comparison would say nothing."""
+    if not bool(logits.isfinite().all()):
+        raise SegibnError(
+            f"{what} gives logits that are NaN or infinite; not written. Export another checkpoint"
+        )
 
 
 @torch.inference_mode()
@@ -54,6 +65,7 @@ def check_labels(graph: LabelsGraph, exported: Run, name: str) -> float:
         image = _frames(size)
         found = _run(exported, image, name).long()
         logits = segmenter(segmenter.normalize(image.permute(0, 3, 1, 2))).logits
+        require_finite(logits, f"{name}: the network")
         best = logits.amax(1)
         chosen = logits.gather(1, found[:, None].clamp(max=logits.shape[1] - 1))[:, 0]
         scale = max(1.0, float(logits.abs().max()))

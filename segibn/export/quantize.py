@@ -20,7 +20,7 @@ from torch import Tensor
 
 from segibn.description import Description
 from segibn.errors import ConfigError, DatasetError, SegibnError
-from segibn.export.checks import Run
+from segibn.export.checks import Run, require_finite
 from segibn.export.writing import describe_onnx, export, load_graph, require_onnx, save_onnx
 from segibn.files import atomic_path
 from segibn.models.inference import InferenceOptions
@@ -153,4 +153,6 @@ def _agreement(exact: Run, found: Run, images: Sequence[np.ndarray], path: Path)
 
 
 def _classes(result: Tensor) -> Tensor:
+    if result.dim() == 4:
+        require_finite(result, "the graph in eight bits")
     return result.argmax(1) if result.dim() == 4 else result

@@ -18,12 +18,26 @@ _LIGHT = {
 }
 
 
+_FIRST = ("layer1.0.conv1.weight", "features.conv0.weight", *_LIGHT.values())
+
+
 def identify(state: Mapping[str, Tensor]) -> tuple[str, IbnName] | None:
     """Return the backbone's name and IBN variant; None if it is none of this package's.
 
     Args:
-        state: tensors with the keys of a backbone or classifier.
+        state: tensors with the keys of a backbone or classifier, behind a prefix or bare.
     """
+    prefix = network_prefix(state)
+    return _identify({k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)})
+
+
+def network_prefix(state: Mapping[str, Tensor]) -> str:
+    """What stands before the keys of one of this package's networks; "" also where none is."""
+    ends = ((key, end) for end in _FIRST for key in state if f".{key}".endswith(f".{end}"))
+    return next((first.removesuffix(end) for first, end in ends), "")
+
+
+def _identify(state: Mapping[str, Tensor]) -> tuple[str, IbnName] | None:
     if {"layer1.0.conv1.weight", "layer1.0.conv2.weight"} <= state.keys():
         return _residual(state)
     if "features.conv0.weight" in state:

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from segibn.errors import CheckpointError
+
 _UPDATE = ("lora_a", "lora_b", "lora_scale")
 
 
@@ -107,6 +109,9 @@ def merged_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
     Args:
         state: with or without LoRA's keys; not changed. Tensors that have no update are shared.
+
+    Raises:
+        CheckpointError: an update is not whole, or its shapes are not those of its weight.
     """
     wrapped = {key.removesuffix(".lora_a") for key in state if key.endswith(".lora_a")}
     merged: dict[str, Tensor] = {}
@@ -118,11 +123,25 @@ def merged_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         if layer == owner or layer not in wrapped:
             merged[key] = value
         elif name == "weight":
-            update = (state[f"{layer}.{part}"] for part in _UPDATE)
-            merged[f"{layer}.weight"] = merged_weight(value, *update)
+            merged[f"{layer}.weight"] = merged_weight(value, *_update_of(state, layer, value))
         else:
             merged[f"{layer}.{name}"] = value
     return merged
+
+
+def _update_of(state: Mapping[str, Tensor], layer: str, weight: Tensor) -> list[Tensor]:
+    """The parts of a layer's update, checked first: their product may be of any size."""
+    parts = [state.get(f"{layer}.{name}") for name in _UPDATE]
+    whole = [part for part in parts if part is not None]
+    if len(whole) == len(parts):
+        (lora_a, lora_b, scale), rank = whole, len(whole[0]) if whole[0].dim() else 0
+        wanted = ((rank, weight[0].numel()), (len(weight), rank), ()) if weight.dim() > 1 else ()
+        if tuple(tuple(part.shape) for part in (lora_a, lora_b, scale)) == wanted:
+            return whole
+    raise CheckpointError(
+        f"the LoRA update of {layer} is not whole, or of another shape than its weight; take "
+        "another checkpoint"
+    )
 
 
 def fitted_state(state: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -6,7 +6,7 @@ was loaded. Files often hold more than a backbone (a classifier, heads), which h
 
 import difflib
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -14,14 +14,22 @@ from torch import Tensor, nn
 
 from segibn.errors import CheckpointError
 from segibn.models.download import published_file
-from segibn.models.identify import identify
+from segibn.models.identify import identify, network_prefix
 from segibn.models.plain_weights import adapt_plain_weights, norms_without_counterpart
 from segibn.models.sources import PUBLISHED, RELEASES, WeightSource
-from segibn.models.state import compare_states, read_safetensors, read_torch_file, shortened
+from segibn.models.state import (
+    compare_states,
+    read_safetensors,
+    read_torch_file,
+    same_kind,
+    shortened,
+)
+from segibn.models.tensor_check import check_tensors
+from segibn.models.wrapping import COUNTER, Found, find_network
+from segibn.text import printable
 
 Match = Literal["exact", "plain", "partial"]
 
-_COUNTER = "num_batches_tracked"
 _OTHER_PARTS = ("fc", "classifier", "head", "aux_head")
 
 
@@ -35,7 +43,8 @@ class WeightsReport:
         fresh: keys of the network that keep their first values.
         unused: keys of the file that went nowhere: classifier and heads, running statistics of
             what is an instance norm here, and, where the config allows it, unknown ones.
-        other_shape: keys that both have, but in different shapes; also among fresh and unused.
+        other_shape: keys that both have, but in different shapes or as another kind of numbers;
+            also among fresh and unused.
     """
 
     source: str
@@ -43,13 +52,18 @@ class WeightsReport:
     fresh: tuple[str, ...]
     unused: tuple[str, ...]
     other_shape: tuple[str, ...] = ()
+    place: str = ""
+    """Where in the file it was, in words."""
 
     def summary(self) -> str:
         """All of it for the log, keys grouped by module."""
         total = len(self.loaded) + len(self.fresh)
-        text = f"weights from {self.source}: {len(self.loaded)} of {total} tensors loaded"
+        text = (
+            f"weights from {self.source}{self.place}: {len(self.loaded)} of {total} tensors loaded"
+        )
         parts = {"fresh": self.fresh, "not used": self.unused, "of another shape": self.other_shape}
-        left_out = set(_OTHER_PARTS) - {key.split(".", 1)[0] for key in self.loaded}
+        own = {key.split(".", 1)[0] for key in (*self.loaded, *self.fresh)}
+        left_out = {key.split(".", 1)[0] for key in self.unused} - own
         return text + "".join(
             f"; {what}: {_grouped(keys, left_out)}" for what, keys in parts.items() if keys
         )
@@ -76,8 +90,8 @@ def load_backbone_weights(
     Args:
         backbone: the network `name` with the variant `ibn`; changed in place.
         source: "ibn_net" or "torchvision" (downloaded once into torch.hub's folder), "none"
-            (nothing happens), or the path of a file: a state dict (.pth, .safetensors), one inside
-            {"state_dict": ...} or {"model": ...}, or a checkpoint of this package.
+            (nothing happens), or the path of a file: a state dict (.pth, .safetensors), whatever
+            it is wrapped in (see `find_network`), or a checkpoint of this package.
         name: "resnet50" and so on.
         ibn: variant, see `plans.py`.
         match: how well the file must fit. "exact": all keys and shapes are this network's;
@@ -95,13 +109,15 @@ def load_backbone_weights(
     if source in RELEASES:
         published = find_published(source, name, ibn)
         path = published_file(published)
-        state, others = published.rename(read_torch_file(path)), []
+        found = Found(published.rename(read_torch_file(path)), (), (), "")
     else:
         path = Path(source)
-        state, others = backbone_part(read_own_file(path, (*RELEASES, "none")), path)
+        content = read_own_file(path, (*RELEASES, "none"))
+        found = find_network(content, backbone.state_dict().keys(), path)
+        refuse_robustnet(found.state, path)
     if source == "torchvision" and match == "exact":
         match = "plain"
-    return _fill(backbone, _File(path, state, tuple(others), f"{name} with ibn {ibn}"), match)
+    return _fill(backbone, _File(path, found, f"{name} with ibn {ibn}"), match)
 
 
 def load_classifier_weights(classifier: nn.Module, release: str, name: str, ibn: str) -> None:
@@ -121,7 +137,8 @@ def load_classifier_weights(classifier: nn.Module, release: str, name: str, ibn:
     state = published.rename(read_torch_file(path))
     # torchvision's files have no counters of batches; they count for nothing in inference.
     own = classifier.state_dict()
-    expected = {k: v for k, v in own.items() if k in state or not k.endswith(_COUNTER)}
+    expected = {k: v for k, v in own.items() if k in state or not k.endswith(COUNTER)}
+    check_tensors(state, str(path))
     differences = compare_states(expected, state)
     if differences:
         raise CheckpointError(f"{path} does not fit {name}, ibn {ibn}:\n{shortened(differences)}")
@@ -170,59 +187,46 @@ def read_own_file(path: Path, words: Sequence[str]) -> Mapping[str, object]:
     return read_safetensors(path) if path.suffix == ".safetensors" else read_torch_file(path)
 
 
-def backbone_part(content: Mapping[str, object], path: Path) -> tuple[dict[str, Tensor], list[str]]:
-    """The backbone's (and a classifier's) tensors, whatever they are wrapped in; the other keys.
-
-    Raises:
-        CheckpointError: no tensors, or those of a RobustNet network.
-    """
-    for wrapper in ("model", "state_dict"):
-        inner = content.get(wrapper)
-        if isinstance(inner, Mapping):
-            content = inner
-            break
-    state = {str(k).removeprefix("module."): v for k, v in content.items() if isinstance(v, Tensor)}
-    if not state:
-        keys = ", ".join(str(key) for key in list(content)[:4])
-        raise CheckpointError(
-            f"{path} holds no tensors{f', but {keys}' if keys else ''}. It takes a network's "
-            "state_dict(), bare or under the key state_dict or model"
-        )
+def refuse_robustnet(state: Mapping[str, Tensor], path: Path) -> None:
+    """Raise a `CheckpointError` for a whole network of RobustNet, which is converted first."""
     if "layer0.0.weight" in state and "final2.0.weight" in state:
         raise CheckpointError(
             f"{path} is a whole network of RobustNet; convert it first: "
             f"segibn convert {path} --output {path.with_suffix('.pt').name}"
         )
-    own = {k.removeprefix("backbone."): v for k, v in state.items() if k.startswith("backbone.")}
-    if own:
-        return own, [key for key in state if not key.startswith("backbone.")]
-    return state, []
 
 
 @dataclass(frozen=True)
 class _File:
-    """A file's tensors, the keys that are no part of a backbone, and the network they are for."""
+    """A network from a file, and the name of the one that it is for."""
 
     path: Path
-    state: Mapping[str, Tensor]
-    others: tuple[str, ...]
+    found: Found
     network: str
+
+    @property
+    def state(self) -> Mapping[str, Tensor]:
+        """By the network's keys."""
+        return self.found.state
 
 
 def _fill(backbone: nn.Module, file: _File, match: Match) -> WeightsReport:
     """Load what `match` lets through; see `load_backbone_weights`."""
     own = backbone.state_dict()
     state = {k: v for k, v in file.state.items() if k.split(".", 1)[0] not in _OTHER_PARTS}
-    unused = [*(key for key in file.state if key not in state), *file.others]
-    may_be_fresh = {key for key in own if key.endswith(_COUNTER)}
+    unused = [*(key for key in file.state if key not in state), *file.found.others]
+    check_tensors(state, str(file.path))
+    may_be_fresh = {key for key in own if key.endswith(COUNTER)}
     if match != "exact":
         state, without_place = adapt_plain_weights(state, backbone)
         unused = without_place + unused
         may_be_fresh |= norms_without_counterpart(backbone)
-    other_shape = [key for key in own if key in state and state[key].shape != own[key].shape]
+    other_shape = misfits(own, state)
     fits = {key: state[key] for key in own if key in state and key not in other_shape}
+    if all(key.endswith(COUNTER) for key in fits):
+        fits = {}
     if match == "partial":
-        if all(key.endswith(_COUNTER) for key in fits):
+        if not fits:
             raise CheckpointError(
                 f"{file.path} has nothing of {file.network}: no tensor has a name and shape of "
                 f"its backbone. The file {_content(file)}"
@@ -234,37 +238,50 @@ def _fill(backbone: nn.Module, file: _File, match: Match) -> WeightsReport:
         if differences:
             raise CheckpointError(
                 f"{file.path} does not fit {file.network}:\n{shortened(differences)}\n"
-                f"The file {_content(file)}. {_advice(file, match)}"
+                f"The file {_content(file)}. {_advice(file, match, bool(fits))}"
             )
     backbone.load_state_dict(fits, strict=False)
     fresh = tuple(key for key in own if key not in fits)
-    return WeightsReport(str(file.path), tuple(fits), fresh, tuple(unused), tuple(other_shape))
+    return WeightsReport(
+        str(file.path), tuple(fits), fresh, tuple(unused), tuple(other_shape), file.found.place
+    )
+
+
+def misfits(own: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> list[str]:
+    """Keys that both have, of another shape or another kind of numbers."""
+    both = [(key, value, state[key]) for key, value in own.items() if key in state]
+    return [
+        key
+        for key, value, other in both
+        if value.shape != other.shape or not same_kind(key, value, other)
+    ]
 
 
 def _content(file: _File) -> str:
     found = identify(file.state)
     if found is None:
-        return f"begins with {', '.join(list(file.state)[:2])} and is no network known here"
-    return f"holds the weights of {found[0]} with ibn {found[1]}"
+        keys = [printable(f"{file.found.prefix}{key}")[:200] for key in list(file.state)[:2]]
+        where = f" under {printable('.'.join(file.found.nest))}" if file.found.nest else ""
+        return f"begins with {', '.join(keys)}{where} and is no network known here"
+    behind = replace(file.found, prefix=file.found.prefix + network_prefix(file.state))
+    return f"holds the weights of {found[0]} with ibn {found[1]}{behind.place}"
 
 
-def _advice(file: _File, match: Match) -> str:
-    """How to make a file and a network fit each other."""
-    partial = "model.weights_match=partial takes what fits"
+def _advice(file: _File, match: Match, fits: bool) -> str:
+    """How to make a file and a network fit each other; `fits`: whether anything of them does."""
+    partial = "; model.weights_match=partial takes what fits" if fits else ""
     found = identify(file.state)
     if found is None:
-        return f"Name another file; {partial}"
+        return f"Name another file{partial}"
     name, ibn = found
     if file.network == f"{name} with ibn {ibn}":
         return (
-            "Check ibn_stages, ibn_ratio and stem of model.backbone, its ibn_affine and whitening; "
+            "Check ibn_stages, ibn_ratio and stem of model.backbone, its ibn_affine and whitening"
             f"{partial}"
         )
     if ibn == "none" and file.network.startswith(f"{name} with") and match == "exact":
         return (
             "model.weights_match=plain fits them into the IBN network (each half of a norm takes "
-            f"its channels, norms after an addition start fresh); {partial}"
+            f"its channels, norms after an addition start fresh){partial}"
         )
-    return (
-        f"Set model.backbone.name={name} model.backbone.ibn={ibn}, or name another file; {partial}"
-    )
+    return f"Set model.backbone.name={name} model.backbone.ibn={ibn}, or name another file{partial}"

@@ -7,12 +7,16 @@ variant b; ISW is the same with instance norms that have no weight and no bias.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
 from segibn.errors import CheckpointError
+from segibn.models.state import FORMAT
+from segibn.models.tensor_check import check_tensors
+from segibn.models.wrapping import find_network
 
 Variant = Literal["base", "ibn", "isw"]
 
@@ -42,6 +46,7 @@ _BLOCK_NORMS = {"layer1.2.IN": 256, "layer2.3.IN": 512}
 _DSN_BIAS = "dsn.0.bias"
 _DSN_MEAN = "dsn.1.running_mean"
 _OUR_MEAN = "aux_head.conv.1.running_mean"
+_KNOWN = {"layer0.0.weight", "bot_aspp.0.weight", "final2.0.weight"}
 # Without these nothing can be rearranged; what else is missing shows when the network is filled.
 _NEEDED = ("aspp.img_conv.0.weight", "bot_fine.0.weight", "bot_aspp.0.weight", "final1.0.weight")
 
@@ -82,14 +87,19 @@ class RobustNetKind:
         }
 
 
-def plain_state(content: Mapping[str, Any]) -> dict[str, Tensor] | None:
-    """The network's tensors in a RobustNet checkpoint; None if it is something else."""
-    state = content.get("state_dict", content)
-    if not isinstance(state, Mapping):
+def plain_state(content: Mapping[str, Any], path: Path) -> dict[str, Tensor] | None:
+    """The network's tensors in a RobustNet checkpoint; None if it is something else.
+
+    Raises:
+        CheckpointError: it is one, with tensors that are not finite or not dense.
+    """
+    if content.get("format") == FORMAT:
         return None
-    plain = {str(k).removeprefix("module."): v for k, v in state.items() if isinstance(v, Tensor)}
-    wanted = ("layer0.0.weight", "bot_aspp.0.weight", "final2.0.weight")
-    return plain if all(key in plain for key in wanted) else None
+    plain = find_network(content, _KNOWN, path).state
+    if not plain.keys() >= _KNOWN:
+        return None
+    check_tensors(plain, str(path))
+    return plain
 
 
 def inspect(state: Mapping[str, Tensor]) -> RobustNetKind:
@@ -98,6 +108,8 @@ def inspect(state: Mapping[str, Tensor]) -> RobustNetKind:
     Raises:
         CheckpointError: none with a ResNet-50 or -101.
     """
+    if not state["final2.0.weight"].dim():
+        raise CheckpointError("final2.0.weight is a single number, no classifier of RobustNet")
     blocks = len({key.split(".")[1] for key in state if key.startswith("layer3.")})
     if blocks not in _DEPTHS or "layer3.0.conv3.weight" not in state:
         raise CheckpointError(
@@ -126,10 +138,11 @@ def from_robustnet(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     Raises:
         CheckpointError: a part of the network is missing, or a key has no place in it.
     """
-    absent = [key for key in _NEEDED if key not in state]
-    if absent:
+    absent = [key for key in _NEEDED if key not in state or state[key].dim() != 4]
+    if absent or len({value.shape for value in folded(state).values()}) > 1:
         raise CheckpointError(
-            f"no RobustNet network, or not the whole of it: {', '.join(absent)} missing"
+            "no RobustNet network, or not the whole of it: "
+            f"{', '.join(absent) or _DSN_BIAS} missing or of another shape"
         )
     kind = inspect(state)
     modules = _modules(kind)

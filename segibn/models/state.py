@@ -2,7 +2,9 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,10 @@ from torch import Tensor
 from segibn.errors import CheckpointError
 from segibn.extras import require
 from segibn.models.numpy_scalars import NUMPY_SCALARS, OtherTypeError
+from segibn.text import printable
+
+FORMAT = "segibn-checkpoint"
+"""What a checkpoint of this package says it is."""
 
 _MAX_HEADER = 16 << 20  # bytes; a ResNet-152 takes a hundredth
 _CUT_SHORT = ("unexpected eof", "truncated", "ran out of input")
@@ -30,6 +36,7 @@ def read_torch_file(path: Path) -> dict[str, Any]:
             f"{path} holds tensors without a checkpoint's config: it can be model.weights of a "
             "config; here give the .pt file"
         )
+    _check_sizes(path)
     try:
         with torch.serialization.safe_globals(NUMPY_SCALARS):
             content = torch.load(path, map_location="cpu", weights_only=True)
@@ -41,6 +48,26 @@ def read_torch_file(path: Path) -> dict[str, Any]:
             "state_dict()"
         )
     return dict(content)
+
+
+def _check_sizes(path: Path) -> None:
+    """Refuse an archive that unpacks to more than it is; torch would unpack it unasked.
+
+    torch.save stores tensors as they are: none of its files claims more bytes than it has.
+    """
+    with path.open("rb") as file:
+        if file.read(4) != b"PK\3\4":  # how torch tells its archives from the older format
+            return
+    try:
+        with zipfile.ZipFile(path) as archive:
+            claimed = sum(entry.file_size for entry in archive.infolist())
+    except Exception as error:  # the directory's bytes are anybody's
+        raise CheckpointError(f"{path} {_fault(path, error)}") from error
+    if claimed > path.stat().st_size:
+        raise CheckpointError(
+            f"{path} is compressed: its {path.stat().st_size:,} bytes unpack to {claimed:,}, which "
+            "torch.save never writes. If you trust it, save its tensors again with torch.save"
+        )
 
 
 def read_safetensors(path: Path) -> dict[str, Tensor]:
@@ -82,7 +109,7 @@ def read_safetensors_checkpoint(path: Path) -> dict[str, Any]:
             "config; here give the .pt file, or one that segibn export made of it"
         ) from None
     return content | {
-        "format": "segibn-checkpoint",
+        "format": FORMAT,
         "format_version": version,
         "model": read_safetensors(path),
         "training": None,
@@ -117,7 +144,17 @@ def check_is_file(path: Path) -> None:
             f"{path} is a folder; name a file in it (in a run folder checkpoints/last.pt)"
         )
     if not path.is_file():
-        raise CheckpointError(f"{path}: no such file")
+        kind = "is a device or pipe; give a regular file" if path.exists() else "no such file"
+        raise CheckpointError(f"{path}: {kind}")
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Put a file's name before the message of what knows tensors only."""
+    try:
+        yield
+    except CheckpointError as error:
+        raise CheckpointError(f"{path}: {error}") from error
 
 
 def _fault(path: Path, error: Exception) -> str:
@@ -163,15 +200,32 @@ def compare_states(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) 
 
     Returns:
         Lines such as "conv1.weight has shape (64, 3, 3, 3), expected (64, 3, 7, 7)",
-        "missing KEY" and "unknown KEY", in this order.
+        "missing KEY" and "unknown KEY", in this order; keys are escaped for printing.
     """
+    both = [(key, value, found[key]) for key, value in expected.items() if key in found]
     shapes = [
-        f"{key} has shape {tuple(found[key].shape)}, expected {tuple(value.shape)}"
-        for key, value in expected.items()
-        if key in found and found[key].shape != value.shape
+        f"{key} has shape {tuple(other.shape)}, expected {tuple(value.shape)}"
+        for key, value, other in both
+        if other.shape != value.shape
+    ]
+    kinds = [
+        f"{key} holds {_type(other)}, expected {_type(value)}"
+        for key, value, other in both
+        if not same_kind(key, value, other)
     ]
     missing = [f"missing {key}" for key in expected if key not in found]
-    return shapes + missing + [f"unknown {key}" for key in found if key not in expected]
+    unknown = [f"unknown {printable(key)[:200]}" for key in found if key not in expected]
+    return shapes + kinds + missing + unknown
+
+
+def same_kind(key: str, first: Tensor, second: Tensor) -> bool:
+    """Whether both are floating-point numbers, or neither; of a counter of batches any will do."""
+    is_counter = key.endswith("num_batches_tracked")
+    return is_counter or first.is_floating_point() == second.is_floating_point()
+
+
+def _type(value: Tensor) -> str:
+    return str(value.dtype).removeprefix("torch.")
 
 
 def shortened(lines: Sequence[str], limit: int = 6) -> str:

@@ -13,12 +13,12 @@ from typing import Literal
 from torch import Tensor
 
 from segibn.errors import CheckpointError
-from segibn.models.lora import merged_state
-from segibn.models.pretrained import WeightsReport, backbone_part, read_own_file
+from segibn.models.pretrained import WeightsReport, misfits, read_own_file, refuse_robustnet
 from segibn.models.state import compare_states, shortened
+from segibn.models.tensor_check import check_tensors
 from segibn.models.timm_backbone import TimmBackbone, create_network
-
-_COUNTER = "num_batches_tracked"
+from segibn.models.wrapping import COUNTER, find_network
+from segibn.text import printable
 
 
 def load_timm_weights(
@@ -40,26 +40,33 @@ def load_timm_weights(
     own = backbone.network.state_dict()
     if source == "none":
         return WeightsReport("none", (), tuple(own), ())
+    place = ""
     if source == "timm":
         state = _published(backbone)
     else:
-        state = _adapted(merged_state(_tensors(Path(source))), backbone, source)
+        path = Path(source)
+        found = find_network(read_own_file(path, ("timm", "none")), own.keys(), path)
+        refuse_robustnet(found.state, path)
+        place = found.place
+        state = _adapted(found.state, backbone, source)
     state, unused = _without_classifier(state, backbone)
-    shapes = [key for key in own if key in state and state[key].shape != own[key].shape]
+    shapes = misfits(own, state)
     fits = {key: state[key] for key in own if key in state and key not in shapes}
-    expected = {k: v for k, v in own.items() if k in state or not k.endswith(_COUNTER)}
+    expected = {k: v for k, v in own.items() if k in state or not k.endswith(COUNTER)}
+    check_tensors(state, source)
     differences = compare_states(expected, state)
     if differences and (match == "exact" or not fits):
-        begins = ", ".join(list(state)[:2])
+        begins = ", ".join(printable(key)[:200] for key in list(state)[:2])
+        partial = "; model.weights_match=partial takes what fits" if fits else ""
         raise CheckpointError(
             f"{source} does not fit {backbone.name}:\n{shortened(differences)}\n"
-            f"The file begins with {begins}. Name another file, or the network it is of "
-            "(model.backbone.model); model.weights_match=partial takes what fits"
+            f"The file begins with {begins}{place}. Name another file, or the network it is of "
+            f"(model.backbone.model){partial}"
         )
     backbone.network.load_state_dict(fits, strict=False)
     fresh = tuple(key for key in own if key not in fits)
     unused += [key for key in state if key not in fits]
-    return WeightsReport(source, tuple(fits), fresh, tuple(unused), tuple(shapes))
+    return WeightsReport(source, tuple(fits), fresh, tuple(unused), tuple(shapes), place)
 
 
 def _published(backbone: TimmBackbone) -> dict[str, Tensor]:
@@ -75,13 +82,6 @@ def _published(backbone: TimmBackbone) -> dict[str, Tensor]:
             "path as model.weights=FILE, or train without: model.weights=none"
         ) from error
     return network.state_dict()
-
-
-def _tensors(path: Path) -> dict[str, Tensor]:
-    """A file's tensors by timm's keys, whatever they are wrapped in."""
-    state, _ = backbone_part(read_own_file(path, ("timm", "none")), path)
-    own = {k.removeprefix("network."): v for k, v in state.items() if k.startswith("network.")}
-    return own or state
 
 
 def _adapted(state: dict[str, Tensor], backbone: TimmBackbone, source: str) -> dict[str, Tensor]:

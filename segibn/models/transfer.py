@@ -13,7 +13,7 @@ from segibn.errors import CheckpointError
 from segibn.models.lora import fitted_state, has_lora, is_update
 from segibn.models.pretrained import WeightsReport
 from segibn.models.segmenter import Segmenter
-from segibn.models.state import compare_states, shortened
+from segibn.models.state import compare_states, naming, shortened
 from segibn.models.weights import read_checkpoint
 
 _CLASSIFIERS = ("head.classifier.", "aux_head.classifier.")
@@ -37,7 +37,8 @@ def init_from_checkpoint(model: Segmenter, path: Path, class_names: Sequence[str
     """
     content = read_checkpoint(path)
     own = model.state_dict()
-    state = fitted_state(content["model"], own)
+    with naming(path):
+        state = fitted_state(content["model"], own)
     report = plan_transfer(own, state, class_names, content["class_names"], source=str(path))
     model.load_state_dict({key: state[key] for key in report.loaded}, strict=False)
     return report

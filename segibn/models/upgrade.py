@@ -11,6 +11,7 @@ from typing import Any
 
 from segibn.config.upgrade import upgrade_config
 from segibn.errors import CheckpointError, ConfigError
+from segibn.text import printable
 
 FORMAT_VERSION = 2
 
@@ -28,10 +29,10 @@ def upgrade_checkpoint(content: Mapping[str, Any], path: Path) -> Content:
         CheckpointError: it is of a newer version than this program knows, or of none.
     """
     version = content.get("format_version")
-    if version not in range(1, FORMAT_VERSION + 1):
+    if type(version) is not int or version not in range(1, FORMAT_VERSION + 1):
         raise CheckpointError(
-            f"{path} has checkpoint format {version}, this version of segibn reads up to "
-            f"{FORMAT_VERSION}; update segibn"
+            f"{path} has checkpoint format {printable(version)[:40]}, this version of segibn reads "
+            f"up to {FORMAT_VERSION}; update segibn"
         )
     upgraded = dict(content)
     for earlier in range(version, FORMAT_VERSION):

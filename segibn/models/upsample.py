@@ -5,6 +5,9 @@ from torch import Tensor
 
 from segibn.models.layers import upsample
 
+NOT_FINITE = 255
+"""Stands in a label map where there is no best class: no network has as many."""
+
 
 def banded_argmax(
     coarse: Tensor, size: tuple[int, int], band: int = 1, *, align_corners: bool = False
@@ -17,13 +20,14 @@ def banded_argmax(
     whole would be, so the result is the same to the last bit.
 
     Args:
-        coarse: (N, K, h, w) float logits, K <= 256.
+        coarse: (N, K, h, w) float logits, K <= 255.
         size: (H, W) of the result.
         band: how many classes are resized at a time.
         align_corners: see `layers.upsample`.
 
     Returns:
-        (N, H, W) uint8 class indices; of equal logits the first class wins.
+        (N, H, W) uint8 class indices; of equal logits the first class wins. `NOT_FINITE` where the
+        best logit, or any, is NaN, or the best infinite.
     """
     best = upsample(coarse[:, :1], size, align_corners=align_corners)[:, 0].clone()
     pred = torch.zeros(best.shape, dtype=torch.uint8, device=coarse.device)
@@ -31,5 +35,5 @@ def banded_argmax(
         resized = upsample(coarse[:, start : start + band], size, align_corners=align_corners)
         for offset, logits in enumerate(resized.unbind(1)):
             pred.masked_fill_(logits > best, start + offset)
-            torch.maximum(best, logits, out=best)
-    return pred
+            torch.maximum(best, logits, out=best)  # a NaN stays
+    return pred.masked_fill_(~best.isfinite(), NOT_FINITE)

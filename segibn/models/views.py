@@ -29,7 +29,7 @@ def averaged_argmax(views: Sequence[Tensor], size: Size, *, align_corners: bool 
     Beside the views and the result it holds three bands, whatever their number.
 
     Args:
-        views: logits (N, K, h, w) each, of any resolution, K <= 256.
+        views: logits (N, K, h, w) each, of any resolution, K <= 255.
         size: (H, W) of the result.
         align_corners: see `layers.upsample`.
 

@@ -14,17 +14,20 @@ from segibn.config.schema import RunConfig
 from segibn.description import check_classes
 from segibn.errors import CheckpointError
 from segibn.models.build import build_segmenter, for_inference
+from segibn.models.checkpoint_schema import check_content
 from segibn.models.lora import merged_state
 from segibn.models.segmenter import Segmenter
 from segibn.models.state import (
+    FORMAT,
     compare_states,
+    naming,
     read_safetensors_checkpoint,
     read_torch_file,
     shortened,
 )
+from segibn.models.tensor_check import check_tree
 from segibn.models.upgrade import upgrade_checkpoint
-
-FORMAT = "segibn-checkpoint"
+from segibn.text import printable
 
 _GRAPHS = {
     ".onnx": "an exported graph, which segibn predict runs but nothing else here",
@@ -44,25 +47,29 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         "model" (a state dict), "training" (or None) and "versions".
 
     Raises:
-        CheckpointError: no such file, not readable safely, not a checkpoint of this package, or
-            written by a newer version of it.
+        CheckpointError: no such file, not readable safely, not a checkpoint of this package,
+            written by a newer version of it, or with a part that is not what this package writes:
+            a weight that is not finite, an iteration that is no number, ...
     """
     if Path(path).suffix in _GRAPHS:
         raise CheckpointError(f"{path} is {_GRAPHS[Path(path).suffix]}; give the run or checkpoint")
     is_safetensors = Path(path).suffix == ".safetensors"
     content = read_safetensors_checkpoint(path) if is_safetensors else read_torch_file(path)
     if content.get("format") != FORMAT:
-        keys = ", ".join(str(key) for key in list(content)[:4])
+        keys = ", ".join(printable(key)[:80] for key in list(content)[:4])
         raise CheckpointError(
             f"{path} is not a segibn checkpoint: it holds {keys or 'nothing'}, ... instead of "
             f"format: {FORMAT}. Published backbone weights go into a config as model.weights; "
             "segibn convert converts RobustNet's checkpoints"
         )
+    check_tree(content, str(path))
     content = upgrade_checkpoint(content, path)
     absent = [key for key in _KEYS if key not in content]
     if absent:
         raise CheckpointError(f"{path} is an incomplete checkpoint: it lacks {', '.join(absent)}")
     check_classes(content["class_names"], content["palette"], str(path))
+    content = {"training": None, "versions": {}, **content}
+    check_content(content, path)
     return content
 
 
@@ -85,14 +92,17 @@ def load_segmenter(path: Path) -> tuple[Segmenter, RunConfig, dict[str, Any]]:
     try:
         config = RunConfig.model_validate(content["config"])
     except ValidationError as error:
-        details = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
+        details = [
+            printable(f"{'.'.join(map(str, e['loc']))}: {e['msg']}")[:300] for e in error.errors()
+        ]
         raise CheckpointError(
             f"{path}: its config is not one that this version of segibn knows:\n"
             + shortened(details)
         ) from error
     # The checkpoint holds all weights: what the training once started from is not needed, and what
     # LoRA added to them is merged, so that inference costs no more than the plain network.
-    architecture, state = for_inference(config.model), merged_state(content["model"])
+    with naming(path):
+        architecture, state = for_inference(config.model), merged_state(content["model"])
     num_classes = len(content["class_names"])
     with torch.device("meta"):  # takes no memory, whatever widths the config of a file states
         outline = build_segmenter(architecture, num_classes)

@@ -1,6 +1,7 @@
 """A run that was cut anywhere, by anything, ends as the run that was not."""
 
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -14,7 +15,7 @@ import yaml
 
 from segibn.config.load import dump_config, load_config
 from segibn.engine.train import train
-from segibn.errors import ConfigError
+from segibn.errors import CheckpointError, ConfigError, SegibnError
 from segibn.models.weights import read_checkpoint
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -207,6 +208,52 @@ def test_non_finite_loss_keeps_the_batch(blocks: Path, blocks_config: Path, tmp_
     kept = torch.load(tmp_path / "run/non_finite_batch_rank0.pt", weights_only=True)
     assert kept["image"].shape == (2, 3, 48, 96)
     assert len(kept["name"]) == 2
+
+
+def test_a_diverged_state_replaces_no_checkpoint_and_remedies_work_with_that(
+    blocks: Path, blocks_config: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = tmp_path / "run"
+
+    def go(*more: str, output: Path = run) -> int:
+        changes = ["data.val=null", "engine.checkpoint_every=3", "engine.precision=float32", *more]
+        config = load_config(blocks_config, changes)
+        return train(config, datasets_root=blocks, output=output, resume="auto").iteration
+
+    with pytest.raises(SegibnError, match=r"after 1 updates the largest weight.*checkpoint yet"):
+        go("optim.lr=1e30", "optim.iterations=1")  # whose loss is that of the first weights
+    assert not (run / "checkpoints/last.pt").exists()
+    assert go() == 6
+
+    last = run / "checkpoints/last.pt"
+    content = torch.load(last, weights_only=True)
+    halfway = {**content, "iteration": 4}
+    torch.save(halfway, last)
+    kept = last.read_bytes()
+    with pytest.raises(SegibnError, match=f"(?s)Set a lower optim.lr.*init_from={last}") as caught:
+        go("optim.lr=1e30")
+    assert last.read_bytes() == kept
+    assert "engine.precision" not in str(caught.value)  # it is float32
+    with pytest.raises(CheckpointError, match=f"(?s)init_from={last}.*crop_size: "):
+        go("data.crop_size=[32, 64]")
+
+    momentum = content["training"]["optimizer"]["state"][0]["momentum_buffer"]
+    for value, message in (
+        (momentum * torch.nan, r"training\.optimizer\.state\.0\.momentum_buffer holds NaN"),
+        (momentum[:1], "momentum_buffer of parameter 0 has shape"),
+    ):
+        state = {**content["training"]["optimizer"]["state"], 0: {"momentum_buffer": value}}
+        optimizer = {**content["training"]["optimizer"], "state": state}
+        training = {**content["training"], "optimizer": optimizer}
+        torch.save({**halfway, "training": training}, last)
+        with pytest.raises(CheckpointError, match=message):
+            go()
+
+    last.write_bytes(kept)
+    with caplog.at_level(logging.WARNING, logger="segibn"):
+        assert go("optim.lr=0.01", "optim.clip_grad_norm=1") == 6
+    assert "goes on with optim.clip_grad_norm: None -> 1.0, optim.lr: 0.02 -> 0.01" in caplog.text
+    assert go(f"init_from={last}", output=tmp_path / "new") == 6
 
 
 def test_init_from_another_label_set_takes_all_but_the_classifiers(

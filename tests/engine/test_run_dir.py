@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from segibn.config.load import load_config
-from segibn.engine.run_dir import RunDir, open_run
+from segibn.engine.run_dir import RunDir, best_miou, open_run
 from segibn.engine.train import train
 from segibn.errors import ConfigError, DatasetError
 
@@ -66,3 +66,12 @@ def test_a_mistake_that_the_loader_finds_leaves_no_folder(
     with pytest.raises(ConfigError, match="min_pixels"):
         train(rare, datasets_root=blocks, output=tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_the_best_score_so_far_is_a_number(tmp_path: Path) -> None:
+    run = RunDir(tmp_path)
+    assert best_miou(run) == -1
+    lines = ['{"iteration": 1, "val_miou": NaN}', '{"iteration": 2, "val_miou": 0.25}', "[1]"]
+    for count, best in ((1, -1), (2, 0.25), (3, 0.25)):
+        run.metrics_file.write_text("\n".join(lines[:count]))
+        assert best_miou(run) == best

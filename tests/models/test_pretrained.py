@@ -286,7 +286,17 @@ def test_a_mistyped_path_is_answered_with_the_file_beside_it(plain_file: str) ->
         load_backbone_weights(_blank(), plain_file[:-1], "resnet18", "none")
 
 
-WRAPPINGS = ["plain", "imagenet-script", "own-checkpoint", "own-network", "reference-script"]
+WRAPPINGS = [
+    "plain",
+    "imagenet-script",
+    "own-checkpoint",
+    "own-network",
+    "reference-script",
+    "compiled-parallel",
+    "lightning",
+    "average-beside",
+    "deep-and-unheard-of",
+]
 
 
 @pytest.mark.parametrize("wrapping", WRAPPINGS)
@@ -304,6 +314,16 @@ def test_a_file_of_the_same_network_is_loaded_however_it_is_wrapped(
         "own-checkpoint": {"model": whole},
         "own-network": whole,
         "reference-script": {"model": source, "epoch": 3},
+        "compiled-parallel": {"net": {f"module._orig_mod.{k}": v for k, v in source.items()}},
+        "lightning": {"state_dict": {f"model.backbone.{k}": v for k, v in source.items()}},
+        "average-beside": {
+            "state_dict": source,
+            "state_dict_ema": {k: torch.zeros_like(v) for k, v in source.items()},
+        },
+        "deep-and-unheard-of": {
+            "a": {"b": {f"x.y_z.{k}": v for k, v in source.items()}},
+            "optimizer": {"state": {0: {"momentum_buffer": torch.ones(3)}}},
+        },
     }[wrapping]
     torch.save(content, tmp_path / "weights.pth")
     backbone = _blank("resnet18", "b")
@@ -312,6 +332,52 @@ def test_a_file_of_the_same_network_is_loaded_however_it_is_wrapped(
         wrapping, ("head.x",) * ("own" in wrapping)
     )
     assert all(torch.equal(value, source[key]) for key, value in backbone.state_dict().items())
+
+
+def test_where_a_network_was_found_is_said_and_of_two_neither_is_guessed(
+    tmp_path: Path, filled
+) -> None:
+    path, source = tmp_path / "w.pth", filled(build_backbone, "resnet18").state_dict()
+    torch.save({"net": {f"encoder.{k}": v for k, v in source.items()}}, path)
+    report = load_backbone_weights(_blank(), str(path), "resnet18", "none")
+    assert f"{path} (under net, behind the prefix encoder.): 120 of 120" in report.summary()
+    teacher = {f"module.{k}": torch.ones_like(v) for k, v in source.items()}
+    torch.save({"student": source, "teacher": teacher}, path)
+    with pytest.raises(CheckpointError, match=r"several .*: under student; under teacher, behind"):
+        load_backbone_weights(_blank(), str(path), "resnet18", "none")
+
+
+@pytest.mark.parametrize("match", ["exact", "partial"])
+def test_of_another_programs_file_prefix_and_nest_are_told_and_partial_is_not_advised(
+    tmp_path: Path, match: str
+) -> None:
+    torch.save({"net": {"deep.vgg.0.weight": torch.ones(1)}}, tmp_path / "w.pth")
+    with pytest.raises(CheckpointError, match=r"begins with deep\.vgg\.0\.weight under net") as got:
+        load_backbone_weights(_blank(), str(tmp_path / "w.pth"), "resnet18", "none", match)
+    assert "weights_match" not in str(got.value)
+
+
+def test_whole_numbers_are_no_weights_even_in_part(tmp_path: Path, filled) -> None:
+    state = filled(build_backbone, "resnet18").state_dict()
+    state = {k: v.half() for k, v in state.items()} | {
+        "conv1.weight": torch.ones(64, 3, 7, 7).char()
+    }
+    torch.save(state, tmp_path / "w.pth")
+    with pytest.raises(CheckpointError, match=r"conv1\.weight holds int8, expected float32\nThe"):
+        load_backbone_weights(_blank(), str(tmp_path / "w.pth"), "resnet18", "none")
+    report = load_backbone_weights(
+        backbone := _blank(), str(tmp_path / "w.pth"), "resnet18", "none", "partial"
+    )
+    assert report.fresh == report.unused == report.other_shape == ("conv1.weight",)
+    assert torch.equal(backbone.bn1.running_var, state["bn1.running_var"].float())
+
+
+def test_weights_that_are_not_finite_are_refused_by_name(tmp_path: Path, filled) -> None:
+    state = filled(build_backbone, "resnet18").state_dict()
+    state["layer2.0.bn1.running_var"][3] = torch.inf
+    torch.save(state, tmp_path / "w.pth")
+    with pytest.raises(CheckpointError, match=r"w\.pth: layer2\.0\.bn1\.running_var holds inf"):
+        load_backbone_weights(_blank(), str(tmp_path / "w.pth"), "resnet18", "none")
 
 
 def test_weights_without_batch_counters_as_old_files_are_accepted(tmp_path: Path, filled) -> None:

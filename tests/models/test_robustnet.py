@@ -122,7 +122,7 @@ def test_files_converted_there_and_back_are_the_same_in_every_bit(
     content = torch.load(tmp_path / "back.pth", weights_only=True)
     assert all(key.startswith("module.") for key in content["state_dict"])
     assert (content["epoch"], content["mean_iu"]) == (51, 0.3)
-    back = plain_state(content)
+    back = plain_state(content, tmp_path)
     assert back.keys() == state.keys()
     different = [key for key, value in state.items() if not torch.equal(back[key], value)]
     assert different == []
@@ -228,7 +228,7 @@ def test_isws_norms_have_no_weights_here_and_get_some_as_ibn(tmp_path: Path, the
     assert not config.model.backbone.ibn_affine
     assert "backbone.bn1.weight" not in model.state_dict()
     assert main([str(converted), "--output", str(tmp_path / "ibn.pth"), "--variant", "ibn"]) == 0
-    ibn = plain_state(torch.load(tmp_path / "ibn.pth", weights_only=True))
+    ibn = plain_state(torch.load(tmp_path / "ibn.pth", weights_only=True), tmp_path)
     added = ibn.keys() - state.keys()
     assert added == {
         f"{norm}.{part}"
@@ -241,7 +241,7 @@ def test_isws_norms_have_no_weights_here_and_get_some_as_ibn(tmp_path: Path, the
     affine = _convert(tmp_path / "affine", ibn)
     assert load_segmenter(affine)[1].model.backbone.ibn_affine
     assert main([str(affine), "--output", str(tmp_path / "isw.pth"), "--variant", "isw"]) == 0
-    back = plain_state(torch.load(tmp_path / "isw.pth", weights_only=True))
+    back = plain_state(torch.load(tmp_path / "isw.pth", weights_only=True), tmp_path)
     assert back.keys() == state.keys()
 
 

@@ -1,0 +1,144 @@
+"""Tensors from files: told from what cannot be computed with, before memory is taken for them.
+
+A file states shapes and strides that its bytes need not back: one number can be spread over
+gigabytes. Nothing here copies a tensor or believes a size.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from segibn.errors import CheckpointError
+from segibn.text import printable
+
+# Half precision and float64 become the float32 that every network here computes from.
+_FLOATS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
+_INTEGERS = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8, torch.bool)
+LONGEST_KEY = 500
+_LARGEST = torch.finfo(torch.float32).max
+_MOST_SPREAD = 64 << 20  # bytes; a file may well say zeros(64, 64) by one number
+_MOST_VALUES = 200_000  # a ResNet-101 with the state of AdamW has 2,000
+_MOST_DEPTH = 32
+_DENSE = "save the network's state_dict() as dense tensors of floating-point numbers"
+_DIVERGED = "the training that wrote it had diverged: take an earlier checkpoint"
+
+
+def check_tree(tree: Any, source: str) -> None:
+    """Check that a file's content is plain: dicts, lists, numbers, texts and dense tensors.
+
+    Raises:
+        CheckpointError: something else is in it, a key is neither text nor integer, or it holds
+            more than a checkpoint can; names the place.
+    """
+    left: list[tuple[str, Any, int]] = [("", tree, 0)]
+    tensors: list[tuple[str, Tensor]] = []
+    visited = 0
+    while left:
+        place, node, depth = left.pop()
+        visited += 1
+        # The same list may stand at many places: a small file can unfold without end.
+        if visited + len(left) > _MOST_VALUES or depth > _MOST_DEPTH:
+            raise CheckpointError(f"{source}: holds more, or nested deeper, than a checkpoint can")
+        if isinstance(node, Tensor):
+            tensors.append((place, node))
+        elif isinstance(node, Mapping):
+            for key, value in node.items():
+                if type(key) not in (str, int) or len(str(key)) > LONGEST_KEY:
+                    where = f" in {printable(place)}" if place else ""
+                    raise CheckpointError(
+                        f"{source}: a key{where} is {printable(repr(key)[:80])}, not a name; "
+                        f"{_DENSE}"
+                    )
+                left.append((f"{place}.{key}" if place else str(key), value, depth + 1))
+        elif isinstance(node, list | tuple):
+            left += ((f"{place}[{index}]", value, depth + 1) for index, value in enumerate(node))
+        else:
+            _raise_if(_plain_fault(node), place, source)
+    _check_shapes(tensors, source)
+
+
+def check_tensors(state: Mapping[str, Tensor], source: str) -> None:
+    """Check that tensors are dense, of usual types and finite.
+
+    Args:
+        state: by name, which is told of the first that is not.
+        source: the file, for messages.
+
+    Raises:
+        CheckpointError: one is sparse, quantised, complex, claims memory that the file does not
+            have, or holds a NaN or an infinity (in float32).
+    """
+    _check_shapes(state.items(), source)
+    check_finite(state, source)
+
+
+def check_finite(state: Mapping[str, Tensor], source: str) -> None:
+    """Raise a `CheckpointError` that names the first tensor with NaN or infinities, if any."""
+    for name, value in state.items():
+        _raise_if(_value_fault(value), name, source)
+
+
+def largest_magnitude(tensors: Iterable[Tensor]) -> Tensor | None:
+    """The largest absolute value of float tensors, 0-dim, NaN if one is NaN; None of none.
+
+    The host does not wait for the device.
+    """
+    bounds = [
+        torch.linalg.vector_norm(value.detach(), torch.inf).float()
+        for value in tensors
+        if value.is_floating_point() and value.numel()
+    ]
+    return torch.stack(bounds).amax() if bounds else None
+
+
+def _raise_if(fault: str | None, name: str, source: str) -> None:
+    if fault is not None:
+        raise CheckpointError(f"{source}: {printable(name)[:200]} {fault}")
+
+
+def _kind_fault(value: Tensor) -> str | None:
+    """Why a tensor cannot be computed with, whatever its values are."""
+    if value.is_quantized:
+        return f"is quantised; {_DENSE}"
+    if value.layout != torch.strided:
+        return f"is sparse ({value.layout}); {_DENSE}"
+    if value.dtype not in _FLOATS + _INTEGERS:
+        return f"is of type {str(value.dtype).removeprefix('torch.')}; {_DENSE}"
+    if value.device.type == "meta":
+        return f"has a shape but no values; {_DENSE}"
+    return None
+
+
+def _check_shapes(tensors: Collection[tuple[str, Tensor]], source: str) -> None:
+    """Check types and layouts, and that the shapes do not add up to more than the file has."""
+    held: dict[int, int] = {}
+    for name, value in tensors:
+        _raise_if(_kind_fault(value), name, source)
+        storage = value.untyped_storage()
+        held[storage.data_ptr()] = storage.nbytes()
+    claims = [(value.numel() * value.element_size(), name) for name, value in tensors]
+    there = sum(held.values())
+    if sum(size for size, _ in claims) > there + _MOST_SPREAD:
+        size, name = max(claims)
+        fault = f"claims {size:,} bytes, all tensors of the file have {there:,}; {_DENSE}"
+        _raise_if(fault, name, source)
+
+
+def _value_fault(value: Tensor) -> str | None:
+    """That a tensor holds NaN or infinities; None if all of it is finite in float32."""
+    if not value.is_floating_point() or value.numel() == 0:
+        return None
+    low, high = (float(bound) for bound in value.detach().aminmax())
+    if low >= -_LARGEST and high <= _LARGEST:
+        return None
+    return f"holds {'NaN' if low != low else 'infinite values'}; {_DIVERGED}"
+
+
+def _plain_fault(value: object) -> str | None:
+    if isinstance(value, int) and abs(value) >= 1 << 63:
+        return "is a number of more than 64 bits"
+    if value is None or isinstance(value, str | int | float):
+        return None
+    return f"is a {type(value).__name__}, which no checkpoint holds"
