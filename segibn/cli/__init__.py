@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from segibn.errors import SegibnError
+from segibn.text import printable, printable_lines
 
 EXIT_INTERRUPTED = 130
 EXIT_PIPE = 141
@@ -28,7 +29,7 @@ def run_main(main: Callable[[Sequence[str] | None], int]) -> NoReturn:
         sys.stdout.flush()
     except SegibnError as error:
         _maybe_raise(error)
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {printable_lines(error)}", file=sys.stderr)
         code = error.exit_code
     except BrokenPipeError:  # of `segibn configs | head`; Python would complain again at its exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -37,7 +38,7 @@ def run_main(main: Callable[[Sequence[str] | None], int]) -> NoReturn:
         if not _is_users(error):
             raise
         _maybe_raise(error)
-        print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)
+        print(f"error: {printable(error.filename)}: {error.strerror}", file=sys.stderr)
         code = SegibnError.exit_code
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
@@ -65,8 +66,13 @@ def _show_log() -> None:
     import logging
 
     os.environ.setdefault("KINETO_LOG_LEVEL", "6")
+
+    class Printable(logging.Formatter):
+        def format(self, record: logging.LogRecord) -> str:
+            return printable_lines(super().format(record))
+
     handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(message)s"))
+    handler.setFormatter(Printable("%(message)s"))
     logger = logging.getLogger("segibn")
     logger.addHandler(handler)
     logger.setLevel(logging.INFO if os.environ.get("RANK", "0") == "0" else logging.ERROR)

@@ -8,6 +8,7 @@ import numpy as np
 from segibn.config.schema import DataConfig, DatasetConfig, RunConfig
 from segibn.models.segmenter import PIXEL_MEAN, PIXEL_STD
 from segibn.models.sources import PUBLISHED
+from segibn.text import markdown, markdown_code
 
 
 def network_fields(
@@ -25,10 +26,10 @@ def network_fields(
     backbone = _backbone(config)
     aux = "" if model.aux_head is None else f"; auxiliary FCN on {model.aux_head.layer} in training"
     rows = [
-        f"| {index} | {name} | {' '.join(map(str, color))} |"
+        f"| {index} | {markdown(name)} | {' '.join(map(str, color))} |"
         for index, (name, color) in enumerate(zip(class_names, palette.tolist(), strict=True))
     ]
-    return {
+    fields = {
         "name": config.name,
         "num_classes": str(len(class_names)),
         "summary": f"{backbone}, {model.head.name}",
@@ -38,8 +39,9 @@ def network_fields(
         "parameters": f"{num_parameters:,} ({num_parameters / 1e6:.2f} M)",
         "weights": _weights(config),
         "preprocessing": _preprocessing(config),
-        "classes": "\n".join(["| train id | class | RGB |", "| ---: | --- | --- |", *rows]),
     }
+    table = "\n".join(["| train id | class | RGB |", "| ---: | --- | --- |", *rows])
+    return _escaped(fields) | {"classes": table}
 
 
 def training_fields(config: RunConfig) -> dict[str, str]:
@@ -47,7 +49,7 @@ def training_fields(config: RunConfig) -> dict[str, str]:
     optim = config.optim
     momentum = f", momentum {optim.momentum:g}" if optim.name == "sgd" else ""
     warm = f", warm-up of {optim.warmup_iterations}" if optim.warmup_iterations else ""
-    return {
+    fields = {
         "data": _data(config.data),
         "frames": _frames(config.data),
         "optimiser": f"{optim.name}, learning rate {optim.lr:g}{momentum}, weight decay "
@@ -55,8 +57,8 @@ def training_fields(config: RunConfig) -> dict[str, str]:
         "length": f"{optim.iterations} iterations of {optim.global_batch_size} samples",
         "loss": _loss(config),
         "seed": str(config.seed),
-        "data_terms": data_terms(config),
     }
+    return _escaped(fields) | {"data_terms": data_terms(config)}
 
 
 def environment_fields(environment: Mapping[str, Any]) -> dict[str, str]:
@@ -71,10 +73,16 @@ def environment_fields(environment: Mapping[str, Any]) -> dict[str, str]:
     found = {
         "machine": ", ".join(part for part in parts if part),
         "software": ", ".join(software),
-        "command": f"`{environment['command']}`" if environment.get("command") else "",
         "date": str(environment.get("started") or ""),
     }
-    return {name: value for name, value in found.items() if value}
+    fields = _escaped({name: value for name, value in found.items() if value})
+    if environment.get("command"):
+        fields["command"] = markdown_code(environment["command"])
+    return fields
+
+
+def _escaped(fields: Mapping[str, str]) -> dict[str, str]:
+    return {name: markdown(value) for name, value in fields.items()}
 
 
 def data_terms(config: RunConfig) -> str:

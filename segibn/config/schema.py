@@ -8,18 +8,42 @@ import fractions
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, PositiveFloat, PositiveInt, Tag, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from segibn.config.dataset_names import DatasetName
 from segibn.config.frozen import Frozen as _Frozen
 from segibn.config.generalise import GeneraliseConfig
 from segibn.config.sampling import SamplingConfig, UniformSampling
 from segibn.config.timm_backbone import TimmBackboneConfig
-
-Size = tuple[PositiveInt, PositiveInt]
-Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
-NonNegativeFloat = Annotated[float, Field(ge=0.0)]
-JpegQuality = Annotated[int, Field(ge=1, le=100)]
+from segibn.config.values import (
+    BelowOne,
+    Between,
+    BlurSigma,
+    Byte,
+    Channels,
+    Dilation,
+    Fraction,
+    GiB,
+    Height,
+    Iterations,
+    JpegQuality,
+    Label,
+    Name,
+    NoiseSigma,
+    NonNegative,
+    Pictures,
+    Positive,
+    PositiveFraction,
+    PositiveIterations,
+    PositiveStrength,
+    Samples,
+    Scale,
+    Seed,
+    Size,
+    Strength,
+    Text,
+    Workers,
+)
 
 BackboneName = Literal[
     "resnet18",
@@ -53,17 +77,13 @@ those at 16 and doubles them at 8; those at 32 halve them again."""
 class LabelRow(_Frozen):
     """One row of a user's own label table (data set ``folder``)."""
 
-    name: str
+    name: Label
     """Class name, as printed in tables."""
-    label_id: Annotated[int, Field(ge=0, le=255)]
+    label_id: Byte
     """The value in the label files."""
-    train_id: Annotated[int, Field(ge=0, le=255)]
+    train_id: Byte
     """Class index for training, contiguous from 0; 255 = ignored."""
-    color: tuple[
-        Annotated[int, Field(ge=0, le=255)],
-        Annotated[int, Field(ge=0, le=255)],
-        Annotated[int, Field(ge=0, le=255)],
-    ]
+    color: tuple[Byte, Byte, Byte]
     """RGB, for pictures only."""
 
 
@@ -73,15 +93,15 @@ class FolderConfig(_Frozen):
     ``{split}`` in a folder name is replaced by the split, so that one entry serves all splits.
     """
 
-    images: str
+    images: Text
     """Folder of the images, relative to the data sets' root: ``mydata/images/{split}``."""
-    targets: str
+    targets: Text
     """Folder of the label PNGs, relative to the data sets' root."""
-    image_suffix: str = ""
+    image_suffix: Text = ""
     """What follows the sample name in image file names, extension included; empty = any image."""
-    target_suffix: str = ".png"
+    target_suffix: Text = ".png"
     """What follows the sample name in label file names, extension included."""
-    labels: tuple[LabelRow, ...] = Field(min_length=2)
+    labels: tuple[LabelRow, ...] = Field(min_length=2, max_length=256)
     """The label table: every value that may occur in the label files."""
 
 
@@ -91,12 +111,12 @@ class DatasetConfig(_Frozen):
     name: DatasetName
     """Which data set; its folder under the data sets' root has the same name (BDD100K:
     ``bdd100k``)."""
-    split: str = "train"
+    split: Label = "train"
     """Split name as in the official layout; ``train+val`` joins two."""
-    names_file: str | None = None
+    names_file: Text | None = None
     """Text file of sample names to narrow the split to, relative to the config file that says
     so."""
-    fraction: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
+    fraction: PositiveFraction = 1.0
     """Share of the samples to use, drawn once with a fixed seed (the paper uses a quarter of
     GTA5); a smaller share is part of every larger one."""
     encoding: Literal["auto", "2018", "2021"] = "auto"
@@ -125,7 +145,7 @@ class MixedSource(_Frozen):
 
     dataset: DatasetConfig
     """Which split of which data set; read in the classes of ``data.train``."""
-    share: Annotated[float, Field(gt=0.0, lt=1.0)]
+    share: Between
     """Share of the samples of every batch; what all of these leave comes from ``data.train``."""
 
 
@@ -134,7 +154,7 @@ class DataConfig(_Frozen):
 
     train: DatasetConfig
     """The source domain."""
-    mix: tuple[MixedSource, ...] = ()
+    mix: Annotated[tuple[MixedSource, ...], Field(max_length=64)] = ()
     """More sources, each with its share of the samples and in shuffled passes of its own."""
     sampling: SamplingConfig = UniformSampling()
     """Which samples are drawn and where they are cropped: ``uniform``, ``class_uniform`` or
@@ -149,38 +169,36 @@ class DataConfig(_Frozen):
     size."""
     crop_size: Size = (512, 1024)
     """Height and width of the training crop; frames that are smaller are padded with ignore."""
-    scale_range: tuple[float, float] = (0.5, 2.0)
+    scale_range: tuple[Scale, Scale] = (0.5, 2.0)
     """Random scale of the frame before cropping, uniform in this range."""
-    aspect_range: tuple[float, float] = (1.0, 1.0)
+    aspect_range: tuple[Scale, Scale] = (1.0, 1.0)
     """Random factor on width over height before cropping; [0.8, 1.25] stretches by up to a
     quarter either way."""
     flip_probability: Fraction = 0.5
     """Chance of a left-right mirror."""
-    color_jitter: tuple[NonNegativeFloat, NonNegativeFloat, NonNegativeFloat, NonNegativeFloat] | (
-        None
-    ) = None
+    color_jitter: tuple[Strength, Strength, Strength, Strength] | None = None
     """Strengths of brightness, contrast, saturation, hue jitter; null = none."""
     color_jitter_probability: Fraction = 0.5
     """Chance that a sample is jittered at all."""
-    blur_sigma: tuple[NonNegativeFloat, NonNegativeFloat] | None = None
+    blur_sigma: tuple[BlurSigma, BlurSigma] | None = None
     """Range of the Gaussian blur's sigma in pixels, applied to every sample; null = none."""
-    noise_sigma: tuple[NonNegativeFloat, NonNegativeFloat] | None = None
+    noise_sigma: tuple[NoiseSigma, NoiseSigma] | None = None
     """Range of the Gaussian noise's sigma in grey levels, after the blur; null = none."""
     jpeg_quality: tuple[JpegQuality, JpegQuality] | None = None
     """Range of the JPEG quality, 1 to 100, that the crop is compressed with, after the noise; null
     = none."""
     degrade_probability: Fraction = 0.5
     """Chance that a sample gets noise, and, independently, that it is compressed."""
-    augmentation_file: str | None = None
+    augmentation_file: Text | None = None
     """A pipeline of albumentations as YAML (``yaml.safe_dump(albumentations.to_dict(pipeline))``)
     that changes finished crops, after all of the above; relative to the config file that says so.
     What it draws in from outside becomes ignored. null = none."""
-    workers: Annotated[int, Field(ge=0)] | Literal["auto"] = "auto"
+    workers: Workers | Literal["auto"] = "auto"
     """Loader processes for each training process; auto = cores shared out, at most 8."""
     cache: Literal["none", "memory", "disk"] = "none"
     """memory = decode (and resize) every training frame once and keep it: for small sets; disk =
     read the tiles that ``segibn cache`` has made. Samples are the same, bit by bit."""
-    cache_limit_gib: Annotated[float, Field(gt=0)] = 8.0
+    cache_limit_gib: GiB = 8.0
     """Refuse ``cache: memory`` above this, before any work is done."""
 
     @model_validator(mode="after")
@@ -222,7 +240,7 @@ class BackboneConfig(_Frozen):
     have none and a, mobilenet_v2 and shufflenet_v2 none and b."""
     output_stride: Literal[8, 16, 32] = 8
     """Input size over size of the last feature map; below 32 the last stages are dilated."""
-    ibn_stages: tuple[Literal[1, 2, 3, 4], ...] | None = None
+    ibn_stages: Annotated[tuple[Literal[1, 2, 3, 4], ...], Field(max_length=4)] | None = None
     """Stages that get it; null = as in the paper: 1, 2, 3 (a, c, a2), 1, 2 (b, d), both (ad)."""
     ibn_ratio: Fraction | None = None
     """Share of instance-normalised channels in an IBN; null = 0.5, for DenseNets 0.4."""
@@ -297,9 +315,9 @@ class FCNHeadConfig(_Frozen):
 
     name: Literal["fcn"]
     """fcn."""
-    channels: PositiveInt = 512
+    channels: Channels = 512
     """Width between the two convolutions."""
-    dilation: PositiveInt = 1
+    dilation: Dilation = 1
     """Dilation of the 3x3 convolution; 6 at output stride 16 is both faster and better."""
     dropout: Fraction = 0.1
     """Share of channels dropped before the classifier."""
@@ -319,9 +337,9 @@ class DeepLabV3HeadConfig(_Frozen):
 
     name: Literal["deeplabv3"]
     """deeplabv3."""
-    channels: PositiveInt = 256
+    channels: Channels = 256
     """Width of each branch."""
-    atrous_rates: tuple[PositiveInt, PositiveInt, PositiveInt] | None = None
+    atrous_rates: tuple[Dilation, Dilation, Dilation] | None = None
     """Dilations of the three branches; null = (6,12,18) at stride 16, (12,24,36) at 8."""
     dropout: Fraction = 0.1
     """Share of values dropped before the classifier."""
@@ -334,11 +352,11 @@ class DeepLabV3PlusHeadConfig(_Frozen):
 
     name: Literal["deeplabv3plus"]
     """deeplabv3plus."""
-    channels: PositiveInt = 256
+    channels: Channels = 256
     """Width of each branch and of the decoder."""
-    low_level_channels: PositiveInt = 48
+    low_level_channels: Channels = 48
     """Width that layer1 is reduced to before it joins."""
-    atrous_rates: tuple[PositiveInt, PositiveInt, PositiveInt] | None = None
+    atrous_rates: tuple[Dilation, Dilation, Dilation] | None = None
     """Dilations of the three branches; null = (6,12,18) at stride 16, (12,24,36) at 8."""
     dropout: Fraction = 0.1
     """Share of values dropped before the classifier, or with ``refine: split`` after the
@@ -361,7 +379,7 @@ class AuxHeadConfig(_Frozen):
 
     layer: Literal["layer2", "layer3"] = "layer3"
     """Which feature map it reads."""
-    channels: PositiveInt = 256
+    channels: Channels = 256
     """Width between its two convolutions."""
     dropout: Fraction = 0.1
     """Share of channels dropped before the classifier."""
@@ -378,7 +396,7 @@ class ModelConfig(_Frozen):
     """Auxiliary head for training; null = none."""
     align_corners: bool = False
     """How logits are resized; true for converted RobustNet networks, which were trained so."""
-    weights: str = "none"
+    weights: Text = "none"
     """Start of the backbone: ``ibn_net`` (official release), ``torchvision``, for timm's backbones
     ``timm``, ``none``, or a file (.pth, .pt, .safetensors)."""
     weights_match: Literal["exact", "plain", "partial"] = "exact"
@@ -412,7 +430,7 @@ class ModelConfig(_Frozen):
 class OhemConfig(_Frozen):
     """Online hard example mining (arXiv 1604.03540): only hard pixels count."""
 
-    threshold: Annotated[float, Field(gt=0.0, le=1.0)] = 0.7
+    threshold: PositiveFraction = 0.7
     """Pixels whose true class has a probability below this are hard."""
     min_kept: Fraction = 0.0625
     """Share of the valid pixels that counts in any case, the hardest ones first."""
@@ -425,18 +443,18 @@ class LossConfig(_Frozen):
     and Lovasz are computed by each process for each step, and averaged.
     """
 
-    class_weights: tuple[PositiveFloat, ...] | None = None
+    class_weights: Annotated[tuple[Positive, ...], Field(max_length=255)] | None = None
     """Weight of each class in the pixel loss, in the order of train ids; null = all 1. Only their
     ratios matter."""
-    label_smoothing: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    label_smoothing: BelowOne = 0.0
     """Share of the pixel loss's target that is spread over all classes."""
     ohem: OhemConfig | None = None
     """Mean of the pixel loss over hard pixels alone; null = over all valid pixels."""
-    dice_weight: NonNegativeFloat = 0.0
+    dice_weight: NonNegative = 0.0
     """Weight of the soft Dice loss of the main head, mean over the classes present; 0 = none."""
-    lovasz_weight: NonNegativeFloat = 0.0
+    lovasz_weight: NonNegative = 0.0
     """Weight of Lovasz-softmax (arXiv 1705.08790) of the main head, likewise; 0 = none."""
-    aux_weight: NonNegativeFloat = 0.4
+    aux_weight: NonNegative = 0.4
     """Weight of the auxiliary head's pixel loss, where there is one."""
 
 
@@ -445,37 +463,37 @@ class OptimConfig(_Frozen):
 
     name: Literal["sgd", "adamw"] = "sgd"
     """Which optimiser."""
-    lr: Annotated[float, Field(gt=0)] = 0.01
+    lr: Positive = 0.01
     """Peak learning rate of the backbone."""
-    head_lr_factor: Annotated[float, Field(gt=0)] = 1.0
+    head_lr_factor: Positive = 1.0
     """Learning rate of the heads relative to ``lr``."""
-    layer_decay: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
+    layer_decay: PositiveFraction = 1.0
     """Factor on the learning rate for each stage from the heads downwards: layer4 has
     ``lr * layer_decay``, layer3 ``lr * layer_decay ** 2``, ... and the stem
     ``lr * layer_decay ** 5``; 1 = one rate for the whole backbone."""
     momentum: Fraction = 0.9
     """SGD momentum; ignored by adamw."""
-    weight_decay: NonNegativeFloat = 1e-4
+    weight_decay: NonNegative = 1e-4
     """L2 penalty (sgd) or decoupled decay (adamw)."""
     decay_norms_and_biases: bool = True
     """Whether weight decay also acts on norm parameters and biases, as in the paper's code."""
-    clip_grad_norm: PositiveFloat | None = None
+    clip_grad_norm: Positive | None = None
     """Gradients are scaled down to this norm, taken over all parameters; null = never."""
     schedule: Literal["poly", "cosine"] = "poly"
     """How the learning rate falls from iteration 0 to ``iterations``: as
     ``(1 - t) ** poly_power`` or as ``(1 + cos(pi * t)) / 2``, t the part that is done."""
-    poly_power: Annotated[float, Field(gt=0)] = 0.9
-    """Exponent of the poly schedule."""
-    min_lr_factor: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    poly_power: PositiveStrength = 0.9
+    """PositiveStrength of the poly schedule."""
+    min_lr_factor: BelowOne = 0.0
     """Where either schedule ends, relative to the peak learning rate."""
-    warmup_iterations: Annotated[int, Field(ge=0)] = 0
+    warmup_iterations: Iterations = 0
     """The learning rate rises linearly over this many first iterations."""
-    warmup_factor: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    warmup_factor: BelowOne = 0.0
     """Share of the scheduled learning rate that it rises from, one iteration before the first:
     0 wastes no update."""
-    iterations: PositiveInt = 40_000
+    iterations: PositiveIterations = 40_000
     """Optimiser updates in all."""
-    global_batch_size: PositiveInt = 16
+    global_batch_size: Samples = 16
     """Samples for each update, over all processes."""
 
     @model_validator(mode="after")
@@ -496,7 +514,7 @@ class OptimConfig(_Frozen):
 class EmaConfig(_Frozen):
     """Exponential moving average of the weights, kept beside those that are trained."""
 
-    decay: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.999
+    decay: Between = 0.999
     """Share of the old average that an update keeps; less at first: (1 + n) / (10 + n) after n
     updates, where that is smaller."""
 
@@ -511,20 +529,20 @@ class EngineConfig(_Frozen):
     """Memory layout of images and weights."""
     compile: bool = False
     """Compile the network with ``torch.compile``: minutes at the start, faster steps on CUDA."""
-    max_micro_batch: PositiveInt | None = None
+    max_micro_batch: Samples | None = None
     """Most samples on a device at a time; a process with a larger share of the global batch takes
     it in equal steps and accumulates gradients. Batch norm's statistics are then those of a step.
     null = no limit."""
-    log_every: PositiveInt = 20
+    log_every: PositiveIterations = 20
     """Iterations between two lines of metrics.jsonl."""
-    checkpoint_every: PositiveInt = 1000
+    checkpoint_every: PositiveIterations = 1000
     """Iterations between two checkpoints; an evaluation and the last iteration write one too."""
-    keep_checkpoints: PositiveInt = 1
+    keep_checkpoints: PositiveIterations = 1
     """How many of the latest checkpoints stay: 1 = ``last.pt`` alone, above that also
     ``iteration_*.pt``. ``best.pt``, the best on ``data.val``, is kept beside them."""
-    evaluate_every: Annotated[int, Field(ge=0)] = 0
+    evaluate_every: Iterations = 0
     """Iterations between two evaluations on ``data.val``; 0 = only after the last."""
-    pictures: Annotated[int, Field(ge=0)] = 2
+    pictures: Pictures = 2
     """Validation frames of which each evaluation draws the prediction, for TensorBoard and the run
     folder."""
 
@@ -535,7 +553,7 @@ class EvaluationConfig(_Frozen):
     input_size: Size | None = None
     """Frames are resized to this for the network, its logits back to the label's size; null =
     native."""
-    input_height: PositiveInt | None = None
+    input_height: Height | None = None
     """The same by height alone, the width in proportion: for sets with frames of several shapes."""
 
     @model_validator(mode="after")
@@ -551,15 +569,15 @@ class RunConfig(_Frozen):
     config_version: Literal[2] = CONFIG_VERSION
     """Version of this file's keys and their meaning, written into run folders and checkpoints; a
     file that does not say is taken for one of the first version and read as it was meant then."""
-    name: str
+    name: Name
     """Name of the run, of its folder and of its results; the config file's stem if not given."""
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Seed = 0
     """Seed of the weights, the sample order and the augmentation."""
     data: DataConfig
     """Data sets and augmentation."""
     model: ModelConfig = ModelConfig()
     """The network."""
-    init_from: str | None = None
+    init_from: Text | None = None
     """Checkpoint of an earlier training to start from, instead of ``model.weights``; with other
     classes the classifiers start fresh. null = none."""
     loss: LossConfig = LossConfig()

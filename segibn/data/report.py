@@ -15,6 +15,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.table import Table
+from rich.text import Text
 
 from segibn.config.schema import DatasetConfig
 from segibn.data.build import (
@@ -29,6 +30,7 @@ from segibn.data.samples import Pairing, SplitAbsentError
 from segibn.errors import DatasetError, ImageFileError
 from segibn.labels.catalog import raw_label_set
 from segibn.labels.label_set import LabelSet
+from segibn.text import printable_lines
 
 _SHOWN = 10
 """How many of each mistake are printed; the JSON report has all of them."""
@@ -142,7 +144,8 @@ def _value_table(report: SplitReport) -> Table:
         table.add_column(heading, justify=side)  # type: ignore[arg-type]
     total = report.values.total()
     for value, pixels in sorted(report.values.items()):
-        name = report.value_names.get(value, "[red]not in the label table[/red]")
+        known = report.value_names.get(value)
+        name = Text(known) if known else "[red]not in the label table[/red]"
         table.add_row(str(value), name, f"{100 * pixels / total:.4f} %")
     return table
 
@@ -158,4 +161,4 @@ def _mistakes(console: Console, title: str, lines: list[str]) -> None:
 
 
 def _line(console: Console, text: str) -> None:
-    console.print(f"  {text}", highlight=False, markup=False, soft_wrap=True)
+    console.print(f"  {printable_lines(text)}", highlight=False, markup=False, soft_wrap=True)

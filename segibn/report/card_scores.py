@@ -14,6 +14,7 @@ from segibn.evaluation.resampling import Resampling, bootstrap_intervals
 from segibn.evaluation.scores import Scores, format_percent
 from segibn.files import read_json
 from segibn.report.card import NOT_STATED
+from segibn.text import markdown, markdown_code
 
 POOR_IOU = 0.1
 """Classes below this are named under the card's limits."""
@@ -65,15 +66,15 @@ def score_fields(scores: Sequence[CardScore]) -> dict[str, str]:
         return {}
     head = ["| data | frames | mIoU % | 95 % interval | pixel accuracy % |"]
     rows = [
-        f"| {score.name} | {score.num_images} | {_percent(score.miou)} | {_interval(score)} | "
-        f"{_percent(score.pixel_accuracy)} |"
+        f"| {markdown(score.name)} | {score.num_images} | {_percent(score.miou)} | "
+        f"{_interval(score)} | {_percent(score.pixel_accuracy)} |"
         for score in scores
     ]
     return {
         "scores": "\n".join([*head, "| --- | ---: | ---: | ---: | ---: |", *rows])
         + "\n\nIntervals: bootstrap over the frames of each set; what another training would give "
         "is another matter.",
-        "signatures": "\n".join(f"- `{score.signature}`" for score in scores),
+        "signatures": "\n".join(f"- {markdown_code(score.signature)}" for score in scores),
         "class_scores": _class_table(scores),
         "known_limits": _limits(scores),
     }
@@ -81,11 +82,11 @@ def score_fields(scores: Sequence[CardScore]) -> dict[str, str]:
 
 def _class_table(scores: Sequence[CardScore]) -> str:
     names = list(dict.fromkeys(name for score in scores for name in score.iou))
-    lines = ["| class | " + " | ".join(score.name for score in scores) + " |"]
+    lines = ["| class | " + " | ".join(markdown(score.name) for score in scores) + " |"]
     lines.append("| --- |" + " ---: |" * len(scores))
     for name in names:
         cells = " | ".join(_percent(score.iou.get(name)) for score in scores)
-        lines.append(f"| {name} | {cells} |")
+        lines.append(f"| {markdown(name)} | {cells} |")
     return "\n".join(lines)
 
 
@@ -95,7 +96,7 @@ def _limits(scores: Sequence[CardScore]) -> str:
         poor = [name for name, iou in score.iou.items() if iou is not None and iou < POOR_IOU]
         if poor:
             lines.append(f"On {score.name} the IoU is below 10 % for: {', '.join(poor)}.")
-    return "\n".join(f"- {line}" for line in lines)
+    return "\n".join(f"- {markdown(line)}" for line in lines)
 
 
 def _from_scores(scores: Scores, content: Mapping[str, Any]) -> CardScore:
