@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from segibn.config.schema import RunConfig
+from segibn.config.schema import DataConfig, RunConfig
 
 FOLDER = "files"
 """Of a run's copies, in its folder."""
@@ -46,9 +46,10 @@ def anchor_copies(tree: Any, run: Path) -> None:
 
 def with_copies(config: RunConfig) -> tuple[RunConfig, dict[str, Path]]:
     """Return a config that names copies in a run folder, relative to it; and copy -> original."""
-    tree, originals = config.model_dump(mode="json"), {}
+    tree, originals = {"data": config.data.model_dump(mode="json")}, {}
     for path, mapping, key in referred(tree):
         original = Path(mapping[key])
         mapping[key] = f"{FOLDER}/{path}/{original.name}"
         originals[mapping[key]] = original
-    return RunConfig.model_validate(tree), originals
+    data = DataConfig.model_validate(tree["data"])
+    return config.model_copy(update={"data": data}), originals

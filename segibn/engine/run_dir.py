@@ -36,6 +36,7 @@ from segibn.files import (
     write_json,
     write_text,
 )
+from segibn.plain_data import parse_json
 from segibn.text import read_small_file
 
 if TYPE_CHECKING:
@@ -208,9 +209,9 @@ def _records_before(path: Path, iteration: int) -> list[dict[str, Any]]:
     records = []
     for line in path.read_text(encoding="utf-8").splitlines():
         try:
-            record = json.loads(line)
-        except json.JSONDecodeError:
+            record = parse_json(line, str(path))
+            if record["iteration"] <= iteration:
+                records.append(record)
+        except (SegibnError, LookupError, TypeError):
             continue
-        if record["iteration"] <= iteration:
-            records.append(record)
     return records

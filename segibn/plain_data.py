@@ -1,17 +1,18 @@
-"""YAML of plain values, safe to read from anybody: the one reader of all YAML in this package.
+"""YAML and JSON of plain values, safe to read from anybody: the readers that this package has.
 
 In: text. Out: mappings with text keys, lists, texts, numbers, true, false, null. What could hang a
 program or fill its memory is refused before it is built: aliases that multiply, deep nesting,
 more nodes than a config has, numbers of thousands of digits, tags of other types.
 """
 
+import json
 import re
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from segibn.errors import ConfigError
+from segibn.errors import ConfigError, SegibnError
 from segibn.text import printable, read_small_text
 
 MAX_BYTES = 1 << 18
@@ -74,6 +75,28 @@ def parse_yaml(text: str, source: str) -> Any:
         raise _refused(source, f"a character that text has not (line {line})") from None
     except (ValueError, OverflowError):  # "\UFFFFFFFF", %YAML 1.999..., which PyYAML passes on
         raise _refused(source, "an escape or a number is out of range") from None
+
+
+def parse_json(text: str | bytes, source: str, error: type[SegibnError] = SegibnError) -> Any:
+    """Return the value of a JSON text; integers have at most 64 bits.
+
+    Raises:
+        SegibnError: of the kind ``error``: not such JSON; names the source, and the line.
+    """
+    try:
+        return json.loads(text, parse_int=_integer)
+    except RecursionError:
+        reason = "nested too deeply"
+    except ValueError as problem:  # malformed, or not in UTF-8
+        reason = str(problem)
+    raise error(f"{printable(source)}: not valid JSON ({printable(reason)})")
+
+
+def _integer(digits: str) -> int:
+    value = int(digits) if len(digits) <= _MAX_DIGITS else 1 << 64
+    if abs(value) >= 1 << 64:
+        raise ValueError(f"{digits[:40]} has more than 64 bits")
+    return value
 
 
 def _refused(source: str, reason: str) -> ConfigError:
