@@ -164,6 +164,8 @@ def _line(item: dict[str, Any], root: type[BaseModel]) -> str:
         return f"{where}: unknown key; {_likely_key(place, root)}"
     if kind == "missing":
         return f"{where}: missing; give {describe(place.type)}"
+    if kind == "union_tag_not_found":
+        return f"{where}: missing; give {_either([_tag(m) for m in models_in(place.type)])}"
     got = item["input"].get("name") if kind == "union_tag_invalid" else item["input"]
     shown = "" if isinstance(got, dict) else f" (got {_shown(got)})"
     return f"{where}: {_what(item, got, place)}{shown}"

@@ -5,6 +5,7 @@ is filled in, or one ``ConfigError`` that lists every mistake with its path and 
 """
 
 import logging
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -94,7 +95,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     Raises:
         ConfigError: no such file, not YAML, or no mapping.
     """
-    if not path.exists():
+    if not os.path.exists(path):  # Path's own raises for a name that is too long
         raise ConfigError(f"no config file {path}{_nearby(path)}")
     tree = read_yaml_file(path)
     if not isinstance(tree, dict):

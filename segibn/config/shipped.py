@@ -4,6 +4,7 @@ They lie in ``segibn/configs`` after an install from a wheel, and in ``configs``
 in a checkout. Importing this needs nothing but the standard library.
 """
 
+import os
 from pathlib import Path
 
 from segibn.errors import ConfigError
@@ -42,7 +43,7 @@ def shipped_configs() -> dict[str, Path]:
 
 def is_shipped(name: str) -> bool:
     """Whether a shipped config has this name, and nothing of that name is there."""
-    return not Path(name).exists() and name in shipped_configs()
+    return not os.path.exists(name) and name in shipped_configs()
 
 
 def find_config(given: str | Path) -> Path:
@@ -59,7 +60,7 @@ def find_config(given: str | Path) -> Path:
         ConfigError: it is a name, and no config has it.
     """
     path = Path(given)
-    if path.is_file():
+    if os.path.isfile(path):  # Path's own raises for a name that is too long
         return path
     is_yaml = path.suffix in _SUFFIXES
     if path.is_absolute():
