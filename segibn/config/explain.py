@@ -162,6 +162,8 @@ def _line(item: dict[str, Any], root: type[BaseModel]) -> str:
     where = printable(".".join(place.path)) or "(the whole)"
     if kind == "extra_forbidden":
         return f"{where}: unknown key; {_likely_key(place, root)}"
+    if kind == "invalid_key":
+        return f"{where}: keys are text; write it in quotes"
     if kind == "missing":
         return f"{where}: missing; give {describe(place.type)}"
     if kind == "union_tag_not_found":
@@ -199,7 +201,7 @@ def _what(item: dict[str, Any], got: Any, place: _Place) -> str:
     members = _members(place.type)
     literals = [m for m in members if typing.get_origin(m) is typing.Literal]
     choices = [str(value) for member in literals for value in typing.get_args(member)]
-    if isinstance(got, int | float) and (str in members or str(got) in choices):
+    if isinstance(got, int | float) and (str in members or _shown(got) in choices):
         hint = "; write it in quotes"
     else:
         hint = did_you_mean(got, choices, 1) if isinstance(got, str) else ""

@@ -226,6 +226,24 @@ def test_other_names_stay(name: str) -> None:
     assert validate({**RUN, "name": name}, source="x").name == name
 
 
+@pytest.mark.parametrize(
+    "tree",
+    [
+        3,
+        {1: 2},
+        {**RUN, "seed": 10**5000},
+        {**RUN, "\ud800": 1},
+        {**RUN, "optim": {"lr": object()}},
+        {**RUN, "data": {None: 3}},
+    ],
+)
+def test_what_no_file_can_hold_is_refused_too(tree: object) -> None:
+    """The config of a checkpoint is anything."""
+    with pytest.raises(ConfigError) as caught:
+        validate(tree, source="x")
+    str(caught.value).encode("utf-8")
+
+
 def test_the_name_that_a_file_gives_is_checked_too(tmp_path: Path) -> None:
     path = tmp_path / "a\nb.yaml"
     path.write_text("data: {train: {name: gta5}}\n")
