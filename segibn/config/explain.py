@@ -183,7 +183,7 @@ def _shown(value: Any) -> str:
 
 def _what(item: dict[str, Any], got: Any, place: _Place) -> str:
     if item["type"] == "value_error":
-        return str(item["ctx"]["error"])
+        return printable(item["ctx"]["error"])
     if item["type"] == "finite_number":
         return f"must be a finite number{place.example}"
     limits = {key: n for key, n in item.get("ctx", {}).items() if key in _LENGTHS}

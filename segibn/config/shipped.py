@@ -60,7 +60,7 @@ def find_config(given: str | Path) -> Path:
         ConfigError: it is a name, and no config has it.
     """
     path = Path(given)
-    if os.path.isfile(path):  # Path's own raises for a name that is too long
+    if os.path.exists(path) and not os.path.isdir(path):  # Path raises for a name too long
         return path
     is_yaml = path.suffix in _SUFFIXES
     if path.is_absolute():

@@ -29,17 +29,14 @@ take more memory than a GPU has."""
 def _check_area(size: tuple[int, int]) -> tuple[int, int]:
     if size[0] * size[1] > MAX_PIXELS:
         raise ValueError(
-            f"[{size[0]}, {size[1]}] has {size[0] * size[1]:,} pixels; no more than "
-            f"{MAX_PIXELS:,} fit into memory"
+            f"has {size[0] * size[1]:,} pixels; no more than {MAX_PIXELS:,} fit into memory"
         )
     return size
 
 
 def _check_printable(text: str) -> str:
     if printable(text) != text or text != text.strip():
-        raise ValueError(
-            f"'{printable(text)}' has control characters or blanks at an end; leave them out"
-        )
+        raise ValueError("has control characters or blanks at an end; leave them out")
     return text
 
 
@@ -47,8 +44,8 @@ def _check_name(name: str) -> str:
     _check_printable(name)
     if name in ("", ".", "..") or "/" in name or "\\" in name or name.startswith("-"):
         raise ValueError(
-            f"'{name}' names a folder: one part of a path, without / and \\, not empty, '.' or "
-            "'..', with no - in front"
+            "names a folder: must be one part of a path, without / and \\, not empty, '.' or '..', "
+            "with no - in front"
         )
     if len(name.encode()) > _NAME_BYTES:
         raise ValueError(f"has {len(name.encode())} bytes; no more than {_NAME_BYTES}, as a folder")
