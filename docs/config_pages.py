@@ -46,7 +46,7 @@ def _section(path: str, model: type[BaseModel]) -> str:
     lines += [_markdown(" ".join((model.__doc__ or "").split())), ""]
     for name, field in model.model_fields.items():
         default = "needed" if field.is_required() else f"default `{_yaml(field.get_default())}`"
-        lines += [f"`{name}` ({describe(field_type(field), '`')}; {default})"]
+        lines += [f"`{field.alias or name}` ({describe(field_type(field), '`')}; {default})"]
         lines += [f": {_markdown(field.description or '')}", ""]
     return "\n".join(lines)
 

@@ -96,6 +96,11 @@ def _members(annotation: Any) -> list[Any]:
     return [annotation]
 
 
+def _keys(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    """The fields of a model by the names that a file has for them."""
+    return {field.alias or name: field for name, field in model.model_fields.items()}
+
+
 def _tag(model: type[BaseModel]) -> str:
     """The ``name`` that tells a model from the others of its union; "own" where it has many."""
     field = model.model_fields.get("name")
@@ -122,7 +127,7 @@ class _Place:
             elif isinstance(part, int):
                 self._enter(str(part), _element(self.type, part))
             elif models:
-                fields = [m.model_fields[part] for m in models if part in m.model_fields]
+                fields = [keys[part] for m in models if part in (keys := _keys(m))]
                 self.parents = models
                 self._enter(part, field_type(fields[0]) if fields else None)
                 default = fields[0].get_default() if fields else None
@@ -186,6 +191,8 @@ def _what(item: dict[str, Any], got: Any, place: _Place) -> str:
         return printable(item["ctx"]["error"])
     if item["type"] == "finite_number":
         return f"must be a finite number{place.example}"
+    if item["type"] == "string_pattern_mismatch":
+        return f"must be text of the form {item['ctx']['pattern']}"
     limits = {key: n for key, n in item.get("ctx", {}).items() if key in _LENGTHS}
     if limits and not _has_fixed_length(place.type):
         key, limit = limits.popitem()
@@ -196,7 +203,7 @@ def _what(item: dict[str, Any], got: Any, place: _Place) -> str:
         choices = [_tag(model) for model in models]
         return f"must be {_either(choices)}{did_you_mean(str(got), choices, 1)}"
     if models:
-        keys = ", ".join(models[0].model_fields)
+        keys = ", ".join(_keys(models[0]))
         return f"must be a mapping, `key: value` lines; known keys: {keys}"
     members = _members(place.type)
     literals = [m for m in members if typing.get_origin(m) is typing.Literal]
@@ -219,7 +226,7 @@ def _has_fixed_length(annotation: Any) -> bool:
 def _likely_key(place: _Place, root: type[BaseModel]) -> str:
     """What an unknown key was meant for: a key beside it, or one of another section."""
     *parents, key = place.path
-    known = list(dict.fromkeys(name for model in place.parents for name in model.model_fields))
+    known = list(dict.fromkeys(name for model in place.parents for name in _keys(model)))
     hint = did_you_mean(key, known, 1)
     if not hint:
         elsewhere = [path for path in _paths(root) if path.split(".")[:-1] != parents]
@@ -232,7 +239,7 @@ def _likely_key(place: _Place, root: type[BaseModel]) -> str:
 
 def _paths(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
     """All keys below a model, by their paths."""
-    for name, field in model.model_fields.items():
+    for name, field in _keys(model).items():
         yield prefix + name
         for part in models_in(field.annotation):
             yield from _paths(part, f"{prefix}{name}.")

@@ -25,7 +25,6 @@ from segibn.evaluation.metrics import (
     pixel_accuracy,
     policy_named,
 )
-from segibn.text import printable
 
 
 @dataclass(frozen=True)
@@ -201,15 +200,13 @@ class Scores:
             if "label_confusion" in data:
                 counts = np.array(data["label_confusion"], dtype=np.int64)
                 by_label = LabelConfusion(tuple(data["label_ids"]), counts)
-            given = {k: printable(v) if isinstance(v, str) else v for k, v in given.items()}
-            names = tuple(printable(name) for name in data["class_names"])
-            by_frame = data.get("frame_counts")
+            names, by_frame = tuple(data["class_names"]), data.get("frame_counts")
             return cls(
                 confusion=np.array(data["confusion"], dtype=np.int64),
                 class_names=names,
                 conditions=Conditions(**given),
                 num_images=int(data["num_images"]),
-                frames=tuple(map(printable, data.get("frames", ()))),
+                frames=tuple(data.get("frames", ())),
                 label_confusion=by_label,
                 frame_counts=by_frame and FrameCounts.from_dict(by_frame, len(names)),
                 details=dict(data.get("details", {})),

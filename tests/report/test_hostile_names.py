@@ -20,7 +20,8 @@ from segibn.files import write_json
 from segibn.report.card import fill
 from segibn.report.card_scores import CardScore, score_fields
 
-EVIL = "<img src=x onerror=alert(1)>|`[a](javascript:b)\x1b[2J\u202e\n# head"
+MARKUP = "<img src=x onerror=alert(1)>|`[a](javascript:b)"
+EVIL = f"{MARKUP}\x1b[2J\u202e\n# head"
 MARKS = ("\x1b", "\u202e")
 
 
@@ -40,7 +41,8 @@ class Tags(HTMLParser):
 
 
 def test_a_report_shows_hostile_names_as_text(tmp_path):
-    scores = Scores(np.eye(2, 3, dtype=np.int64), (EVIL, f"b{EVIL}"), Conditions(EVIL), 1)
+    names = (MARKUP, f"b{MARKUP}")
+    scores = Scores(np.eye(2, 3, dtype=np.int64), names, Conditions(MARKUP), 1)
     file = tmp_path / "a<img src=x>.json"
     content = scores.to_dict() | {"network": EVIL, "train": EVIL, "command": EVIL}
     write_json(file, content | {"versions": {EVIL: EVIL}})
