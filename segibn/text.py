@@ -21,8 +21,8 @@ _UNSEEN = {
     "Zl",
     "Zp",
 }  # control, format (direction marks), surrogates, separators
-_ESCAPED = {"|": "\\|", "<": "&lt;", "&": "&amp;", "`": "\\`", "](": "]\\("}
-_MARKUP = re.compile(r"[|<`]|&(?=#?\w+;)|\]\(")
+_ESCAPED = {"\\": "\\\\", "|": "\\|", "<": "&lt;", "&": "&amp;", "`": "\\`", "](": "]\\("}
+_MARKUP = re.compile(r"[\\|<`]|&(?=#?\w+;)|\]\(")
 _MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark it begins with
     (codecs.BOM_UTF32_BE, "utf-32"),

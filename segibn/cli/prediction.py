@@ -27,7 +27,6 @@ from segibn.media.predicting import Tally, Work
 from segibn.media.sources import Source
 from segibn.models.segmenter import Segmenter
 from segibn.predict import Predictor, is_out_of_memory
-from segibn.text import printable_lines
 from segibn.visualize import legend
 
 _LEAST_SHARE = 0.001  # of the pixels, for a class to be named
@@ -222,8 +221,7 @@ def _report(
     if faults.found:
         table = format_faults(faults.found)
         write_text(failed, table + "\n")
-        heading = f"{len(faults.found)} files failed (also in {failed}):"
-        print(f"{heading}\n{printable_lines(table)}", file=sys.stderr)
+        print(f"{len(faults.found)} files failed (also in {failed}):\n{table}", file=sys.stderr)
         print_next("mend or remove these files, then the same command with --resume")
     elif Path(arguments.run).is_dir():
         print_next(f"segibn report {arguments.run} --output report.html")

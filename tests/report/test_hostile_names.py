@@ -20,7 +20,7 @@ from segibn.files import write_json
 from segibn.report.card import fill
 from segibn.report.card_scores import CardScore, score_fields
 
-MARKUP = "<img src=x onerror=alert(1)>|`[a](javascript:b)"
+MARKUP = "<img src=x onerror=alert(1)>|`[a](javascript:b)\\|"
 EVIL = f"{MARKUP}\x1b[2J\u202e\n# head"
 MARKS = ("\x1b", "\u202e")
 
@@ -67,16 +67,16 @@ def test_a_card_shows_hostile_names_as_text():
     fields |= environment_fields({"command": EVIL, "device": EVIL, "versions": {EVIL: EVIL}})
     fields |= score_fields([CardScore(EVIL, 1, 0.5, None, 0.5, EVIL, {EVIL: 0.01})])
     text = fill(fields)
-    outside_code = re.sub(r"`[^`\n]*`", "", text.replace("\\`", ""))
+    outside_code = re.sub(r"`[^`\n]*`", "", re.sub(r"\\.", "", text))
     assert "<img" not in outside_code
     assert "](java" not in outside_code
     assert "\n# head" not in text
     assert not [mark for mark in MARKS if mark in text]
     table = [line for line in text.splitlines() if line.startswith("| ") and "img" in line]
     assert len(table) > 5
-    widths = {len(re.split(r"(?<!\\)\|", line)) for line in table}
+    widths = {len(re.sub(r"\\.", "", line).split("|")) for line in table}
     assert widths <= {4, 5, 7}  # of two, three and five cells
-    assert markdown_table(["a"], [[EVIL]])[-1].count("|") - 2 == EVIL.count("|")
+    assert re.sub(r"\\.", "", markdown_table(["a"], [[EVIL]])[-1]).count("|") == 2
 
 
 def test_a_terminal_gets_hostile_names_escaped(monkeypatch, capsys):
