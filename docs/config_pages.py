@@ -4,15 +4,13 @@ In: the pydantic models of ``segibn.config``, whose fields are described by thei
 a section for each part of a config.
 """
 
-import types
 import typing
 from collections.abc import Iterator
 from typing import Any
 
-from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BaseModel
-from pydantic.fields import FieldInfo
 
+from segibn.config.explain import describe, field_type
 from segibn.config.recipe import InferenceRecipe
 from segibn.config.schema import RunConfig
 
@@ -48,7 +46,7 @@ def _section(path: str, model: type[BaseModel]) -> str:
     lines += [_markdown(" ".join((model.__doc__ or "").split())), ""]
     for name, field in model.model_fields.items():
         default = "needed" if field.is_required() else f"default `{_yaml(field.get_default())}`"
-        lines += [f"`{field.alias or name}` ({_values(field)}; {default})"]
+        lines += [f"`{field.alias or name}` ({describe(field_type(field), '`')}; {default})"]
         lines += [f": {_markdown(field.description or '')}", ""]
     return "\n".join(lines)
 
@@ -63,42 +61,6 @@ def _models_in(annotation: object) -> list[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
     return [m for part in typing.get_args(annotation) for m in _models_in(part)]
-
-
-def _values(field: FieldInfo) -> str:
-    """Say in words what may stand there, with its bounds."""
-    return _type(field.annotation) + _bounds(field.metadata)
-
-
-def _type(annotation: Any) -> str:
-    origin, parts = typing.get_origin(annotation), typing.get_args(annotation)
-    if origin is typing.Annotated:
-        return _type(parts[0]) + _bounds(parts[1:])
-    if origin is typing.Literal:
-        return ", ".join(f"`{value}`" for value in parts)
-    if origin in (typing.Union, types.UnionType):
-        models = [part for part in parts if _models_in(part)]
-        plain = [_type(part) for part in parts if part not in models and part is not type(None)]
-        return " or ".join([*(["a mapping, below"] if models else []), *plain])
-    if origin is tuple:
-        if len(parts) == 2 and parts[1] is Ellipsis:
-            return f"list: {_type(parts[0])}"
-        return f"{len(parts)} numbers"
-    if _models_in(annotation):
-        return "a mapping, below"
-    return {int: "integer", float: "number", str: "text", bool: "`true`, `false`"}[annotation]
-
-
-def _bounds(metadata: Any) -> str:
-    signs = {Ge: ">=", Gt: ">", Le: "<=", Lt: "<"}
-    flat = [part for item in metadata for part in getattr(item, "metadata", [item])]
-    found = [
-        f"{sign} {getattr(item, kind.__name__.lower()):g}"
-        for item in flat
-        for kind, sign in signs.items()
-        if isinstance(item, kind)
-    ]
-    return f", {', '.join(found)}" if found else ""
 
 
 def _yaml(value: Any) -> str:

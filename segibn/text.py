@@ -21,6 +21,8 @@ _UNSEEN = {
     "Zl",
     "Zp",
 }  # control, format (direction marks), surrogates, separators
+_ESCAPED = {"\\": "\\\\", "|": "\\|", "<": "&lt;", "&": "&amp;", "`": "\\`", "](": "]\\("}
+_MARKUP = re.compile(r"[\\|<`]|&(?=#?\w+;)|\]\(")
 _MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark it begins with
     (codecs.BOM_UTF32_BE, "utf-32"),
@@ -40,7 +42,28 @@ def printable(text: object) -> str:
     Control characters, direction marks, line breaks and lone surrogates become ``\x1b``,
     ``\u202e`` and the like; everything else stays.
     """
-    return "".join(repr(c)[1:-1] if unicodedata.category(c) in _UNSEEN else c for c in str(text))
+    text = str(text)
+    if text.isprintable():
+        return text
+    return "".join(repr(c)[1:-1] if unicodedata.category(c) in _UNSEEN else c for c in text)
+
+
+def printable_lines(text: object) -> str:
+    """The same for a message of several lines: its line breaks stay."""
+    return "\n".join(map(printable, str(text).split("\n")))
+
+
+def markdown(text: object) -> str:
+    """Return text on one line that Markdown shows as it is: no cell, code, HTML or link ends it.
+
+    Underscores and asterisks stay: names have them, and all they can do is emphasise.
+    """
+    return _MARKUP.sub(lambda found: _ESCAPED[found[0]], printable(text))
+
+
+def markdown_code(text: object) -> str:
+    """Return text as code in Markdown, on one line; backticks become quotes."""
+    return "`" + printable(text).replace("`", "'") + "`"
 
 
 def did_you_mean(word: str, known: Iterable[str], most: int = 3) -> str:

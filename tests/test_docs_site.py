@@ -94,8 +94,11 @@ def test_the_reference_of_configs_has_every_key_with_its_meaning(
         for name, field in model.model_fields.items():
             meanings = re.findall(rf"^`{name}` \(.*\)\n: (.*)$", text, re.MULTILINE)
             assert any(meaning.startswith(first_words(field.description)) for meaning in meanings)
-    assert "`output_stride` (`8`, `16`, `32`; default `8`)\n" in text
-    assert "`lr` (number, > 0; default `0.01`)\n: Peak learning rate of the backbone.\n" in text
+    assert "`output_stride` (`8`, `16` or `32`; default `8`)\n" in text
+    assert (
+        "`lr` (a number, > 0, <= 1e+38; default `0.01`)\n: Peak learning rate of the backbone.\n"
+        in text
+    )
     html = (site / "reference/config.html").read_text(encoding="utf-8")
     assert "global_batch_size" in html
 

@@ -7,6 +7,7 @@ from typing import NoReturn
 
 from segibn.errors import SegibnError
 from segibn.streams import prepare_streams
+from segibn.text import printable, printable_lines
 
 EXIT_INTERRUPTED = 130
 EXIT_PIPE = 141
@@ -34,7 +35,7 @@ def run_main(main: Callable[[Sequence[str] | None], int]) -> NoReturn:
         _require_written(sys.stdout)
     except SegibnError as error:
         _maybe_raise(error)
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {printable_lines(error)}", file=sys.stderr)
         code = error.exit_code
     except BrokenPipeError:  # of `segibn configs | head`
         code = EXIT_PIPE
@@ -42,7 +43,7 @@ def run_main(main: Callable[[Sequence[str] | None], int]) -> NoReturn:
         if not _is_users(error):
             raise
         _maybe_raise(error)
-        where = f"{error.filename}: " if error.filename else ""
+        where = f"{printable(error.filename)}: " if error.filename else ""
         print(f"error: {where}{error.strerror}", file=sys.stderr)
         code = SegibnError.exit_code
     except MemoryError as error:
@@ -101,8 +102,13 @@ def _show_log() -> None:
     import logging
 
     os.environ.setdefault("KINETO_LOG_LEVEL", "6")
+
+    class Printable(logging.Formatter):
+        def format(self, record: logging.LogRecord) -> str:
+            return printable_lines(super().format(record))
+
     handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(message)s"))
+    handler.setFormatter(Printable("%(message)s"))
     logger = logging.getLogger("segibn")
     logger.addHandler(handler)
     logger.setLevel(logging.INFO if os.environ.get("RANK", "0") == "0" else logging.ERROR)

@@ -11,8 +11,7 @@ from segibn.config.set_names import split_name
 from segibn.data.build_kinds import KINDS
 from segibn.models.segmenter import PIXEL_MEAN, PIXEL_STD
 from segibn.models.sources import PUBLISHED
-from segibn.report.card import in_cell
-from segibn.text import counted
+from segibn.text import counted, markdown, markdown_code
 
 _NO_NAMES = ("images", "image", "imgs", "img", "frames", "{split}", "..", "/")
 """Folders whose names say nothing of whose data it is."""
@@ -33,11 +32,11 @@ def network_fields(
     backbone = _backbone(config)
     aux = "" if model.aux_head is None else f"; auxiliary FCN on {model.aux_head.layer} in training"
     rows = [
-        f"| {index} | {in_cell(name)} | {' '.join(map(str, color))} |"
+        f"| {index} | {markdown(name)} | {' '.join(map(str, color))} |"
         for index, (name, color) in enumerate(zip(class_names, palette.tolist(), strict=True))
     ]
-    return {
-        "name": in_cell(config.name),
+    fields = {
+        "name": config.name,
         "num_classes": str(len(class_names)),
         "summary": f"{backbone}, {model.head.name}",
         "backbone": backbone,
@@ -46,8 +45,9 @@ def network_fields(
         "parameters": f"{num_parameters:,} ({num_parameters / 1e6:.2f} M)",
         "weights": _weights(config),
         "preprocessing": _preprocessing(config),
-        "classes": "\n".join(["| train id | class | RGB |", "| ---: | --- | --- |", *rows]),
     }
+    table = "\n".join(["| train id | class | RGB |", "| ---: | --- | --- |", *rows])
+    return _escaped(fields) | {"classes": table}
 
 
 def training_fields(config: RunConfig) -> dict[str, str]:
@@ -55,16 +55,16 @@ def training_fields(config: RunConfig) -> dict[str, str]:
     optim = config.optim
     momentum = f", momentum {optim.momentum:g}" if optim.name == "sgd" else ""
     warm = f", warm-up of {optim.warmup_iterations}" if optim.warmup_iterations else ""
-    return {
-        "data": in_cell(_data(config.data)),
+    fields = {
+        "data": _data(config.data),
         "frames": _frames(config.data),
         "optimiser": f"{optim.name}, learning rate {optim.lr:g}{momentum}, weight decay "
         f"{optim.weight_decay:g}, {optim.schedule} schedule{warm}",
         "length": f"{optim.iterations} iterations of {counted(optim.global_batch_size, 'sample')}",
         "loss": _loss(config),
         "seed": str(config.seed),
-        "data_terms": data_terms(config),
     }
+    return _escaped(fields) | {"data_terms": data_terms(config)}
 
 
 def environment_fields(environment: Mapping[str, Any]) -> dict[str, str]:
@@ -79,16 +79,22 @@ def environment_fields(environment: Mapping[str, Any]) -> dict[str, str]:
     found = {
         "machine": ", ".join(part for part in parts if part),
         "software": ", ".join(software),
-        "command": f"`{environment['command']}`" if environment.get("command") else "",
         "date": str(environment.get("started") or ""),
     }
-    return {name: value for name, value in found.items() if value}
+    fields = _escaped({name: value for name, value in found.items() if value})
+    if environment.get("command"):
+        fields["command"] = markdown_code(environment["command"])
+    return fields
+
+
+def _escaped(fields: Mapping[str, str]) -> dict[str, str]:
+    return {name: markdown(value) for name, value in fields.items()}
 
 
 def data_terms(config: RunConfig) -> str:
     """Whose terms bind whoever uses or passes on the network: a reminder, no advice."""
     text = (
-        f"It was trained on {in_cell(', '.join(titles(config)))}. Data sets have terms of their "
+        f"It was trained on {markdown(', '.join(titles(config)))}. Data sets have terms of their "
         "own, many of them for non-commercial research only, and these may bind networks that were "
         "trained on them: read them before using or passing on these weights."
     )

@@ -124,21 +124,13 @@ def copy_config(name: str, folder: Path) -> list[Path]:
 
 
 def _referred(source: Path) -> list[Path]:
-    """Its base, the lists of names in both, and those files' own."""
+    """Its base, and the files that both name."""
     from segibn.config.load import read_yaml
+    from segibn.config.referred import referred
 
     tree = read_yaml(source)
-    found = [Path(text) for text in _names_files(tree.get("data", {}))]
+    found = [Path(mapping[key]) for _, mapping, key in referred(tree)]
     if "base" in tree:
         base = (source.parent / tree["base"]).resolve()
         found += [base, *_referred(base)]
     return list(dict.fromkeys(found))
-
-
-def _names_files(node: object) -> list[str]:
-    if isinstance(node, list):
-        return [text for part in node for text in _names_files(part)]
-    if not isinstance(node, dict):
-        return []
-    own = [str(node["names_file"])] if node.get("names_file") else []
-    return own + [text for part in node.values() for text in _names_files(part)]

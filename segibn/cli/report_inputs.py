@@ -9,9 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from segibn.config.load import validate
+from segibn.config.load import load_config
 from segibn.config.schema import RunConfig
 from segibn.config.set_names import set_name
 from segibn.errors import SegibnError
@@ -170,15 +168,9 @@ def read_run(folder: Path) -> Source:
 
 
 def _config(folder: Path, notes: list[str]) -> RunConfig | None:
-    path = folder / "config.yaml"
     try:
-        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
-        if not isinstance(tree, dict):
-            raise SegibnError(f"{path}: no mapping")
-        return validate(tree, source=str(path))
-    except OSError as error:
-        notes.append(f"{path}: cannot be read ({error.strerror}).")
-    except (SegibnError, yaml.YAMLError, UnicodeDecodeError) as error:
+        return load_config(folder / "config.yaml")
+    except SegibnError as error:
         notes.append(f"The config of the run cannot be used: {error}")
     return None
 

@@ -2,13 +2,12 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt
+from pydantic import AfterValidator, Field
 
 from segibn.config.frozen import Frozen
+from segibn.config.values import Channels, Fraction, PositiveStrength, Strength
 
 Layer = Literal["stem", "layer1", "layer2", "layer3", "layer4"]
-_Probability = Annotated[float, Field(ge=0.0, le=1.0)]
-_NonNegative = Annotated[float, Field(ge=0.0)]
 
 
 def _once_each(layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
@@ -26,9 +25,9 @@ class MixStyleConfig(Frozen):
     layers: _Layers = ("layer1", "layer2")
     """After which parts of a residual network, ``stem`` (after its pooling) and ``layer1`` to
     ``layer4``; the paper's are low ones."""
-    probability: _Probability = 0.5
+    probability: Fraction = 0.5
     """Chance that a batch is mixed."""
-    alpha: PositiveFloat = 0.1
+    alpha: PositiveStrength = 0.1
     """A sample's share of its own statistics is drawn from Beta(alpha, alpha)."""
 
 
@@ -41,9 +40,9 @@ class EFDMixConfig(Frozen):
     layers: _Layers = ("layer1", "layer2")
     """After which parts of a residual network, ``stem`` (after its pooling) and ``layer1`` to
     ``layer4``."""
-    probability: _Probability = 0.5
+    probability: Fraction = 0.5
     """Chance that a batch is mixed."""
-    alpha: PositiveFloat = 0.1
+    alpha: PositiveStrength = 0.1
     """A sample's share of its own values is drawn from Beta(alpha, alpha)."""
 
 
@@ -53,14 +52,14 @@ class NPPlusConfig(Frozen):
     layers: _Layers = ("stem", "layer1")
     """After which parts of a residual network, ``stem`` (after its pooling) and ``layer1`` to
     ``layer4``; noise belongs into low ones, which carry style."""
-    probability: _Probability = 0.5
+    probability: Fraction = 0.5
     """Chance that a batch is perturbed, drawn for each layer."""
-    sigma: _NonNegative = 0.75
+    sigma: Strength = 0.75
     """Standard deviation of the factors on a channel's mean and on what varies about it."""
     adaptive: bool = True
     """true = NP+: the noise on a channel's mean is weighted by how much the mean differs within
     the batch, relative to the channel where it differs most; false = NP: all channels alike."""
-    adaptive_scale: _NonNegative = 1.5
+    adaptive_scale: Strength = 1.5
     """Factor on those weights; NP+ only."""
 
 
@@ -73,20 +72,20 @@ class MRFPConfig(Frozen):
     layers: _Layers = ("stem",)
     """Where the random network's output is added: ``stem`` (after its pooling), ``layer1`` to
     ``layer4``; the cost is highest at the high resolution of ``stem`` and ``layer1``."""
-    probability: _Probability = 0.5
+    probability: Fraction = 0.5
     """Chance that it is added to a batch; its weights are drawn anew each time."""
-    channels: PositiveInt | None = None
+    channels: Channels | None = None
     """Width of the random network; null = the feature's own channels, as in the paper. 8 to 16
     make it affordable."""
-    gain_std: _NonNegative = 0.5
+    gain_std: Strength = 0.5
     """Standard deviation of the random gains of its batch norms."""
     style_layers: Annotated[tuple[Layer, ...], AfterValidator(_once_each)] = ("stem", "layer1")
     """Where NP+ acts; [] = nowhere."""
-    style_probability: _Probability = 0.5
+    style_probability: Fraction = 0.5
     """Chance that NP+ acts on a batch, drawn for each layer."""
-    sigma: _NonNegative = 0.75
+    sigma: Strength = 0.75
     """As in ``np_plus``."""
-    adaptive_scale: _NonNegative = 1.5
+    adaptive_scale: Strength = 1.5
     """As in ``np_plus``."""
 
 

@@ -2,12 +2,18 @@
 
 from typing import Annotated
 
-from pydantic import Field, PositiveInt
+from pydantic import Field
 
 from segibn.config.frozen import Frozen
-
-Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
-NonNegativeFloat = Annotated[float, Field(ge=0.0)]
+from segibn.config.values import (
+    Count,
+    Fraction,
+    HalfFraction,
+    Label,
+    PositiveStrength,
+    Repeats,
+    Strength,
+)
 
 
 class AmplitudeMixConfig(Frozen):
@@ -15,7 +21,7 @@ class AmplitudeMixConfig(Frozen):
 
     eta: Fraction = 1.0
     """Highest share of the other image's amplitude; the share is uniform from 0 to it."""
-    window: Annotated[float, Field(gt=0.0, le=0.5)] | None = None
+    window: HalfFraction | None = None
     """Change only frequencies up to this share of the image's shorter side, as FDA
     (arXiv 2004.05498; 0.01 to 0.09 there); null = all frequencies."""
     probability: Fraction = 0.5
@@ -29,12 +35,12 @@ class PastaConfig(Frozen):
     ``(2 * alpha * sqrt((m^2 + n^2) / (H^2 + W^2))) ** k + beta`` at frequency (m, n).
     """
 
-    alpha: NonNegativeFloat = 3.0
+    alpha: Strength = 3.0
     """How fast the jitter grows with frequency."""
-    beta: NonNegativeFloat = 0.25
+    beta: Strength = 0.25
     """Jitter at frequency 0, the mean colour."""
-    k: Annotated[float, Field(gt=0.0)] = 2.0
-    """Exponent of the growth."""
+    k: PositiveStrength = 2.0
+    """PositiveStrength of the growth."""
     probability: Fraction = 1.0
     """Chance that a sample is changed."""
 
@@ -42,12 +48,12 @@ class PastaConfig(Frozen):
 class RandomConvolutionConfig(Frozen):
     """One random 3x3 convolution block for a batch, applied repeatedly (arXiv 2304.00424)."""
 
-    max_repeats: PositiveInt = 10
+    max_repeats: Repeats = 10
     """Most applications of the block; their number is uniform from 1 to it."""
-    offset: NonNegativeFloat = 0.5
+    offset: Strength = 0.5
     """Upper end of the range of the deformable offsets' deviation, in pixels; 0 = plain
     convolutions."""
-    contrast: NonNegativeFloat = 0.5
+    contrast: Strength = 0.5
     """Standard deviation of the random factor and shift of each standardised channel."""
     probability: Fraction = 0.5
     """Chance that a sample is changed."""
@@ -56,10 +62,10 @@ class RandomConvolutionConfig(Frozen):
 class CopyPasteConfig(Frozen):
     """Pixels and labels of whole classes from another sample of the batch (arXiv 2012.07177)."""
 
-    classes: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    classes: Annotated[tuple[Label, ...], Field(min_length=1, max_length=255)] | None = None
     """Names of the classes that may be pasted; null = the training's things other than cars:
     poles, signs, lights, people, two-wheelers, large vehicles."""
-    count: PositiveInt = 1
+    count: Count = 1
     """How many of the classes that the other sample shows are pasted."""
     probability: Fraction = 0.5
     """Chance that a sample is pasted into."""

@@ -2,12 +2,23 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, model_validator
 
 from segibn.config.frozen import Frozen
+from segibn.config.values import (
+    BelowOne,
+    Clusters,
+    Count,
+    Iterations,
+    Label,
+    NonNegative,
+    Positive,
+    PositiveFraction,
+    PositiveIterations,
+    Text,
+)
 
-_Fraction = Annotated[float, Field(gt=0.0, le=1.0)]
-_Weight = Annotated[float, Field(ge=0.0)]
+_OfLayers = tuple[NonNegative, NonNegative, NonNegative, NonNegative]
 
 
 class FeatureDistanceConfig(Frozen):
@@ -18,17 +29,17 @@ class FeatureDistanceConfig(Frozen):
     2204.02548), is held near its own. Costs one more forward pass of the backbone.
     """
 
-    weight: PositiveFloat = 0.005
+    weight: Positive = 0.005
     """Factor in the loss."""
     layer: Literal["layer1", "layer2", "layer3", "layer4"] = "layer4"
     """Which feature; the paper's is the last."""
-    classes: tuple[str, ...] | None = Field(default=None, min_length=1)
+    classes: Annotated[tuple[Label, ...], Field(min_length=1, max_length=255)] | None = None
     """Names of the thing classes; null = those of the training's classes that are things in
     Cityscapes' sense: traffic lights and signs, people, vehicles."""
-    min_ratio: _Fraction = 0.75
+    min_ratio: PositiveFraction = 0.75
     """A feature pixel counts where one of these classes has at least this share of the input pixels
     that it stands for."""
-    teacher_weights: str | None = None
+    teacher_weights: Text | None = None
     """Weights of the frozen network: ``ibn_net``, ``torchvision`` (the plain network) or a file;
     null = ``model.weights``."""
 
@@ -41,14 +52,14 @@ class TextureConfig(Frozen):
     both terms with a frozen network share its pass if they have the same weights.
     """
 
-    weight: PositiveFloat = 1.0
+    weight: Positive = 1.0
     """Factor in the loss. The term is a mean over images, the official one a norm of the whole
     batch: the square root of the batch's size, 2.0 at a batch of 4, is the official strength."""
-    layer_weights: tuple[_Weight, _Weight, _Weight, _Weight] = (5e-3, 5e-4, 5e-5, 5e-6)
+    layer_weights: _OfLayers = (5e-3, 5e-4, 5e-5, 5e-6)
     """Factors of layer1..layer4, as in the official script; 0 = not compared."""
     fade_out: bool = True
     """Let the term fall linearly to 0 at the end of the training, as the official script does."""
-    teacher_weights: str | None = None
+    teacher_weights: Text | None = None
     """Weights of the frozen network, as in ``feature_distance``."""
 
 
@@ -59,7 +70,7 @@ class ConsistencyConfig(Frozen):
     divergence between its two predictions. Costs a step of twice the batch.
     """
 
-    weight: PositiveFloat = 10.0
+    weight: Positive = 10.0
     """Factor in the loss; SHADE's official script has 10."""
 
 
@@ -69,11 +80,11 @@ class MeanTeacherConfig(Frozen):
     Needs ``ema``. Costs one more forward pass of the whole network.
     """
 
-    weight: PositiveFloat = 1.0
+    weight: Positive = 1.0
     """Factor in the loss, once the ramp is over."""
-    threshold: _Fraction | None = None
+    threshold: PositiveFraction | None = None
     """Pixels where the teacher's largest probability is below this do not count; null = all do."""
-    ramp_up_iterations: Annotated[int, Field(ge=0)] | None = None
+    ramp_up_iterations: Iterations | None = None
     """Iterations over which the factor rises from 0.7 per cent to its full value; null = a quarter
     of ``optim.iterations``."""
 
@@ -87,21 +98,21 @@ class WhiteningConfig(Frozen):
     kind: Literal["iw", "irw", "isw"] = "isw"
     """Which covariances of normalised channels are pushed to 0: iw = all, irw = all, down to
     ``margin``, isw = those that a change of colour and sharpness moves."""
-    weight: PositiveFloat = 0.6
+    weight: Positive = 0.6
     """Factor in the loss."""
-    margin: Annotated[float, Field(ge=0.0, lt=1.0)] = 1 / 64
+    margin: BelowOne = 1 / 64
     """irw: mean absolute covariance that costs nothing."""
-    clusters: Annotated[int, Field(ge=2)] = 3
+    clusters: Clusters = 3
     """isw: how many clusters the covariances are sorted into by how much they move."""
-    insensitive_clusters: PositiveInt = 1
+    insensitive_clusters: Count = 1
     """isw: how many of them, those that move least, are left alone."""
-    statistics_after: Annotated[int, Field(ge=0)] = 4644
+    statistics_after: Iterations = 4644
     """isw: iteration from which on the moves are measured; before, the term is 0. 4644 = six
     passes over GTA5 in batches of 16, as in the authors' script."""
-    statistics_iterations: PositiveInt = 310
+    statistics_iterations: PositiveIterations = 310
     """isw: over how many iterations, each with its whole batch; then the term sets in. 310 batches
     of 16 = 10 times 496 frames; the authors take 10 times 500."""
-    statistics_passes: PositiveInt = 10
+    statistics_passes: Count = 10
     """isw: into how many parts of the same length these are divided. Each finds the covariances
     that move; those that all have found are whitened, as in the authors' code."""
 

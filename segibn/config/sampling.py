@@ -5,11 +5,10 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, PositiveInt
+from pydantic import BeforeValidator, Field
 
 from segibn.config.frozen import Frozen
-
-_Share = Annotated[float, Field(gt=0.0, le=1.0)]
+from segibn.config.values import PixelCount, PositiveFraction, Temperature
 
 
 class UniformSampling(Frozen):
@@ -28,7 +27,7 @@ class ClassUniformSampling(Frozen):
 
     name: Literal["class_uniform"]
     """class_uniform."""
-    share: _Share = 0.5
+    share: PositiveFraction = 0.5
     """Share of the samples that is drawn by class; 0.5 in RobustNet's scripts."""
 
 
@@ -42,11 +41,11 @@ class RareClassSampling(Frozen):
 
     name: Literal["rare_class"]
     """rare_class."""
-    share: _Share = 1.0
+    share: PositiveFraction = 1.0
     """Share of the samples that is drawn by class, the others being uniform; 1 in DAFormer."""
-    temperature: Annotated[float, Field(gt=0.0)] = 0.01
+    temperature: Temperature = 0.01
     """The lower, the more it is the rarest classes that come; DAFormer's value."""
-    min_pixels: PositiveInt = 3000
+    min_pixels: PixelCount = 3000
     """A frame counts for a class from so many of its pixels on, after ``data.resize``; DAFormer's
     value, which it takes of frames at their native size."""
 

@@ -8,27 +8,43 @@ import fractions
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeGuard
 
-from pydantic import (
-    ConfigDict,
-    Discriminator,
-    Field,
-    PositiveFloat,
-    PositiveInt,
-    Tag,
-    model_validator,
-)
+from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
 
 from segibn.config.dataset_names import OFFICIAL, DatasetName
 from segibn.config.frozen import Frozen as _Frozen
 from segibn.config.generalise import GeneraliseConfig
 from segibn.config.sampling import SamplingConfig, UniformSampling
 from segibn.config.timm_backbone import TimmBackboneConfig
-
-Size = tuple[PositiveInt, PositiveInt]
-Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
-NonNegativeFloat = Annotated[float, Field(ge=0.0)]
-Byte = Annotated[int, Field(ge=0, le=255)]
-JpegQuality = Annotated[int, Field(ge=1, le=100)]
+from segibn.config.values import (
+    BelowOne,
+    Between,
+    BlurSigma,
+    Byte,
+    Channels,
+    Dilation,
+    Fraction,
+    GiB,
+    Height,
+    Iterations,
+    JpegQuality,
+    Label,
+    Name,
+    NewtonSteps,
+    NoiseSigma,
+    NonNegative,
+    Pictures,
+    Positive,
+    PositiveFraction,
+    PositiveIterations,
+    PositiveStrength,
+    Samples,
+    Scale,
+    Seed,
+    Size,
+    Strength,
+    Text,
+    Workers,
+)
 
 BackboneName = Literal[
     "resnet18",
@@ -64,13 +80,13 @@ class LabelRow(_Frozen):
 
     model_config = ConfigDict(serialize_by_alias=True)
 
-    name: str
+    name: Label
     """What the value stands for."""
     label_id: Byte
     """The value in the label files."""
     train_id: Byte
     """Class index for training, contiguous from 0; 255 = ignored."""
-    class_name: str | None = Field(default=None, alias="class")
+    class_name: Label | None = Field(default=None, alias="class")
     """Name of the class in tables and comparisons, where several rows have one ``train_id``; null =
     the name of its first row."""
     color: tuple[Byte, Byte, Byte] | None = None
@@ -83,17 +99,17 @@ class FolderConfig(_Frozen):
     ``{split}`` in a folder name is replaced by the split, so that one entry serves all splits.
     """
 
-    name: Annotated[str, Field(pattern=r"^\w[\w.-]*$")] | None = None
+    name: Annotated[Name, Field(pattern=r"^\w[\w.-]*$")] | None = None
     """Name of the set in tables and signatures, to tell several apart; null = ``folder``."""
-    images: str
+    images: Text
     """Folder of the images, relative to the data sets' root: ``mydata/images/{split}``."""
-    targets: str
+    targets: Text
     """Folder of the label PNGs, relative to the data sets' root."""
-    image_suffix: str = ""
+    image_suffix: Text = ""
     """What follows the sample name in image file names, extension included; empty = any image."""
-    target_suffix: str = ".png"
+    target_suffix: Text = ".png"
     """What follows the sample name in label file names, extension included."""
-    labels: tuple[LabelRow, ...]
+    labels: tuple[LabelRow, ...] = Field(max_length=256)
     """The label table: every value that may occur in the label files."""
 
     @model_validator(mode="after")
@@ -117,14 +133,14 @@ class HoldOutConfig(_Frozen):
 
     part: Literal["train", "val"]
     """Which side: val = the frames held out, train = all others."""
-    fraction: Annotated[float, Field(gt=0.0, lt=1.0)]
+    fraction: Between
     """Share of the frames to hold out, about. Each falls by a hash of its sequence's name, so that
     frames added later move no other one."""
     by: Literal["auto", "sequence", "frame"] = "auto"
     """What falls as one: sequence = the frames of one subfolder, or, without subfolders, those
     whose names differ in the last number alone; frame = each for itself; auto = by sequence where
     there are several."""
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Seed = 0
     """Another one holds out others; that of the run changes nothing here."""
 
 
@@ -144,12 +160,12 @@ class DatasetConfig(_Frozen):
     name: DatasetName
     """Which data set; its folder under the data sets' root has the same name (BDD100K:
     ``bdd100k``)."""
-    split: str = "train"
+    split: Label = "train"
     """Split name as in the official layout; ``train+val`` joins two."""
-    names_file: str | None = None
+    names_file: Text | None = None
     """Text file of sample names to narrow the split to, relative to the config file that says
     so."""
-    fraction: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
+    fraction: PositiveFraction = 1.0
     """Share of the samples to use, drawn once with a fixed seed (the paper uses a quarter of
     GTA5); a smaller share is part of every larger one."""
     hold_out: HoldOutConfig | None = None
@@ -185,7 +201,7 @@ class MixedSource(_Frozen):
 
     dataset: DatasetConfig
     """Which split of which data set; read in the classes of ``data.train``."""
-    share: Annotated[float, Field(gt=0.0, lt=1.0)]
+    share: Between
     """Share of the samples of every batch; what all of these leave comes from ``data.train``."""
 
 
@@ -194,7 +210,7 @@ class DataConfig(_Frozen):
 
     train: DatasetConfig
     """The source domain."""
-    mix: tuple[MixedSource, ...] = ()
+    mix: Annotated[tuple[MixedSource, ...], Field(max_length=64)] = ()
     """More sources, each with its share of the samples and in shuffled passes of its own."""
     sampling: SamplingConfig = UniformSampling()
     """Which samples are drawn and where they are cropped: ``uniform``, ``class_uniform`` or
@@ -210,38 +226,36 @@ class DataConfig(_Frozen):
     size."""
     crop_size: Size = (512, 1024)
     """Height and width of the training crop; frames that are smaller are padded with ignore."""
-    scale_range: tuple[float, float] = (0.5, 2.0)
+    scale_range: tuple[Scale, Scale] = (0.5, 2.0)
     """Random scale of the frame before cropping, uniform in this range."""
-    aspect_range: tuple[float, float] = (1.0, 1.0)
+    aspect_range: tuple[Scale, Scale] = (1.0, 1.0)
     """Random factor on width over height before cropping; [0.8, 1.25] stretches by up to a
     quarter either way."""
     flip_probability: Fraction = 0.5
     """Chance of a left-right mirror."""
-    color_jitter: tuple[NonNegativeFloat, NonNegativeFloat, NonNegativeFloat, NonNegativeFloat] | (
-        None
-    ) = None
+    color_jitter: tuple[Strength, Strength, Strength, Strength] | None = None
     """Strengths of brightness, contrast, saturation, hue jitter; null = none."""
     color_jitter_probability: Fraction = 0.5
     """Chance that a sample is jittered at all."""
-    blur_sigma: tuple[NonNegativeFloat, NonNegativeFloat] | None = None
+    blur_sigma: tuple[BlurSigma, BlurSigma] | None = None
     """Range of the Gaussian blur's sigma in pixels, applied to every sample; null = none."""
-    noise_sigma: tuple[NonNegativeFloat, NonNegativeFloat] | None = None
+    noise_sigma: tuple[NoiseSigma, NoiseSigma] | None = None
     """Range of the Gaussian noise's sigma in grey levels, after the blur; null = none."""
     jpeg_quality: tuple[JpegQuality, JpegQuality] | None = None
     """Range of the JPEG quality, 1 to 100, that the crop is compressed with, after the noise; null
     = none."""
     degrade_probability: Fraction = 0.5
     """Chance that a sample gets noise, and, independently, that it is compressed."""
-    augmentation_file: str | None = None
+    augmentation_file: Text | None = None
     """A pipeline of albumentations as YAML (``yaml.safe_dump(albumentations.to_dict(pipeline))``)
     that changes finished crops, after all of the above; relative to the config file that says so.
     What it draws in from outside becomes ignored. null = none."""
-    workers: Annotated[int, Field(ge=0)] | Literal["auto"] = "auto"
+    workers: Workers | Literal["auto"] = "auto"
     """Loader processes for each training process; auto = cores shared out, at most 8."""
     cache: Literal["none", "memory", "disk"] = "none"
     """memory = decode (and resize) every training frame once and keep it: for small sets; disk =
     read the tiles that ``segibn cache`` has made. Samples are the same, bit by bit."""
-    cache_limit_gib: Annotated[float, Field(gt=0)] = 8.0
+    cache_limit_gib: GiB = 8.0
     """Refuse ``cache: memory`` above this, before any work is done."""
 
     @model_validator(mode="before")
@@ -288,12 +302,14 @@ class DataConfig(_Frozen):
 class SwitchableConfig(_Frozen):
     """Switchable whitening's settings (arXiv 1904.09739, section 3.2)."""
 
-    statistics: tuple[Literal["bw", "iw", "bn", "in", "ln"], ...] = ("bw", "iw", "bn", "in", "ln")
+    statistics: Annotated[
+        tuple[Literal["bw", "iw", "bn", "in", "ln"], ...], Field(max_length=5)
+    ] = ("bw", "iw", "bn", "in", "ln")
     """Whose mean and covariance are mixed: batch and instance whitening, batch, instance and layer
     norm. [bw, iw] is RobustNet's (its type 2)."""
-    iterations: Annotated[int, Field(ge=1, le=30)] = 5
+    iterations: NewtonSteps = 5
     """Steps of Newton's iteration for the inverse square root."""
-    momentum: Annotated[float, Field(gt=0.0, le=1.0)] = 0.01
+    momentum: PositiveFraction = 0.01
     """Share of a batch in the running statistics; the authors' 0.99 is what they keep."""
 
     @model_validator(mode="after")
@@ -313,7 +329,7 @@ class BackboneConfig(_Frozen):
     have none and a, mobilenet_v2 and shufflenet_v2 none and b."""
     output_stride: Literal[8, 16, 32] = 8
     """Input size over size of the last feature map; below 32 the last stages are dilated."""
-    ibn_stages: tuple[Literal[1, 2, 3, 4], ...] | None = None
+    ibn_stages: Annotated[tuple[Literal[1, 2, 3, 4], ...], Field(max_length=4)] | None = None
     """Stages that get it; null = as in the paper: 1, 2, 3 (a, c, a2), 1, 2 (b, d), both (ad)."""
     ibn_ratio: Fraction | None = None
     """Share of instance-normalised channels in an IBN; null = 0.5, for DenseNets 0.4."""
@@ -403,9 +419,9 @@ class FCNHeadConfig(_Head):
 
     name: Literal["fcn"]
     """fcn."""
-    channels: PositiveInt = 512
+    channels: Channels = 512
     """Width between the two convolutions."""
-    dilation: PositiveInt = 1
+    dilation: Dilation = 1
     """Dilation of the 3x3 convolution; 6 at output stride 16 is both faster and better."""
     dropout: Fraction = 0.1
     """Share dropped before the classifier."""
@@ -425,9 +441,9 @@ class DeepLabV3HeadConfig(_Head):
 
     name: Literal["deeplabv3"]
     """deeplabv3."""
-    channels: PositiveInt = 256
+    channels: Channels = 256
     """Width of each branch."""
-    atrous_rates: tuple[PositiveInt, PositiveInt, PositiveInt] | None = None
+    atrous_rates: tuple[Dilation, Dilation, Dilation] | None = None
     """Dilations of the three branches; null = (6,12,18) at stride 16, (12,24,36) at 8."""
     dropout: Fraction = 0.1
     """Share dropped before the classifier."""
@@ -440,11 +456,11 @@ class DeepLabV3PlusHeadConfig(_Head):
 
     name: Literal["deeplabv3plus"]
     """deeplabv3plus."""
-    channels: PositiveInt = 256
+    channels: Channels = 256
     """Width of each branch and of the decoder."""
-    low_level_channels: PositiveInt = 48
+    low_level_channels: Channels = 48
     """Width that layer1 is reduced to before it joins."""
-    atrous_rates: tuple[PositiveInt, PositiveInt, PositiveInt] | None = None
+    atrous_rates: tuple[Dilation, Dilation, Dilation] | None = None
     """Dilations of the three branches; null = (6,12,18) at stride 16, (12,24,36) at 8."""
     dropout: Fraction = 0.1
     """Share dropped before the classifier, or with ``refine: split`` after the
@@ -467,7 +483,7 @@ class AuxHeadConfig(_Head):
 
     layer: Literal["layer2", "layer3"] = "layer3"
     """Which feature map it reads."""
-    channels: PositiveInt = 256
+    channels: Channels = 256
     """Width between its two convolutions."""
     dropout: Fraction = 0.1
     """Share dropped before the classifier."""
@@ -484,7 +500,7 @@ class ModelConfig(_Frozen):
     """Auxiliary head for training; null = none."""
     align_corners: bool = False
     """How logits are resized; true for converted RobustNet networks, which were trained so."""
-    weights: str = "none"
+    weights: Text = "none"
     """Start of the backbone: ``ibn_net`` (official release), ``torchvision``, for timm's backbones
     ``timm``, ``none``, or a file (.pth, .pt, .safetensors)."""
     weights_match: Literal["exact", "plain", "partial"] = "exact"
@@ -518,7 +534,7 @@ class ModelConfig(_Frozen):
 class OhemConfig(_Frozen):
     """Online hard example mining (arXiv 1604.03540): only hard pixels count."""
 
-    threshold: Annotated[float, Field(gt=0.0, le=1.0)] = 0.7
+    threshold: PositiveFraction = 0.7
     """Pixels whose true class has a probability below this are hard."""
     min_kept: Fraction = 0.0625
     """Share of the valid pixels that counts in any case, the hardest ones first."""
@@ -531,18 +547,18 @@ class LossConfig(_Frozen):
     and Lovasz are computed by each process for each step, and averaged.
     """
 
-    class_weights: tuple[PositiveFloat, ...] | None = None
+    class_weights: Annotated[tuple[Positive, ...], Field(max_length=255)] | None = None
     """Weight of each class in the pixel loss, in the order of train ids; null = all 1. Only their
     ratios matter."""
-    label_smoothing: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    label_smoothing: BelowOne = 0.0
     """Share of the pixel loss's target that is spread over all classes."""
     ohem: OhemConfig | None = None
     """Mean of the pixel loss over hard pixels alone; null = over all valid pixels."""
-    dice_weight: NonNegativeFloat = 0.0
+    dice_weight: NonNegative = 0.0
     """Weight of the soft Dice loss of the main head, mean over the classes present; 0 = none."""
-    lovasz_weight: NonNegativeFloat = 0.0
+    lovasz_weight: NonNegative = 0.0
     """Weight of Lovasz-softmax (arXiv 1705.08790) of the main head, likewise; 0 = none."""
-    aux_weight: NonNegativeFloat = 0.4
+    aux_weight: NonNegative = 0.4
     """Weight of the auxiliary head's pixel loss, where there is one."""
 
 
@@ -551,37 +567,37 @@ class OptimConfig(_Frozen):
 
     name: Literal["sgd", "adamw"] = "sgd"
     """Which optimiser."""
-    lr: Annotated[float, Field(gt=0)] = 0.01
+    lr: Positive = 0.01
     """Peak learning rate of the backbone."""
-    head_lr_factor: Annotated[float, Field(gt=0)] = 1.0
+    head_lr_factor: Positive = 1.0
     """Learning rate of the heads relative to ``lr``."""
-    layer_decay: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
+    layer_decay: PositiveFraction = 1.0
     """Factor on the learning rate for each stage from the heads downwards: layer4 has
     ``lr * layer_decay``, layer3 ``lr * layer_decay ** 2``, ... and the stem
     ``lr * layer_decay ** 5``; 1 = one rate for the whole backbone."""
     momentum: Fraction = 0.9
     """SGD momentum; ignored by adamw."""
-    weight_decay: NonNegativeFloat = 1e-4
+    weight_decay: NonNegative = 1e-4
     """L2 penalty (sgd) or decoupled decay (adamw)."""
     decay_norms_and_biases: bool = True
     """Whether weight decay also acts on norm parameters and biases, as in the paper's code."""
-    clip_grad_norm: PositiveFloat | None = None
+    clip_grad_norm: Positive | None = None
     """Gradients are scaled down to this norm, taken over all parameters; null = never."""
     schedule: Literal["poly", "cosine"] = "poly"
     """How the learning rate falls from iteration 0 to ``iterations``: as
     ``(1 - t) ** poly_power`` or as ``(1 + cos(pi * t)) / 2``, t the part that is done."""
-    poly_power: Annotated[float, Field(gt=0)] = 0.9
-    """Exponent of the poly schedule."""
-    min_lr_factor: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    poly_power: PositiveStrength = 0.9
+    """PositiveStrength of the poly schedule."""
+    min_lr_factor: BelowOne = 0.0
     """Where either schedule ends, relative to the peak learning rate."""
-    warmup_iterations: Annotated[int, Field(ge=0)] = 0
+    warmup_iterations: Iterations = 0
     """The learning rate rises linearly over this many first iterations."""
-    warmup_factor: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    warmup_factor: BelowOne = 0.0
     """Share of the scheduled learning rate that it rises from, one iteration before the first:
     0 wastes no update."""
-    iterations: PositiveInt = 40_000
+    iterations: PositiveIterations = 40_000
     """Optimiser updates in all."""
-    global_batch_size: PositiveInt = 16
+    global_batch_size: Samples = 16
     """Samples for each update, over all processes."""
 
     @model_validator(mode="after")
@@ -602,7 +618,7 @@ class OptimConfig(_Frozen):
 class EmaConfig(_Frozen):
     """Exponential moving average of the weights, kept beside those that are trained."""
 
-    decay: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.999
+    decay: Between = 0.999
     """Share of the old average that an update keeps; less at first: (1 + n) / (10 + n) after n
     updates, where that is smaller."""
 
@@ -617,20 +633,20 @@ class EngineConfig(_Frozen):
     """Memory layout of images and weights."""
     compile: bool = False
     """Compile the network with ``torch.compile``: minutes at the start, faster steps on CUDA."""
-    max_micro_batch: PositiveInt | None = None
+    max_micro_batch: Samples | None = None
     """Most samples on a device at a time; a process with a larger share of the global batch takes
     it in equal steps and accumulates gradients. Batch norm's statistics are then those of a step.
     null = no limit."""
-    log_every: PositiveInt = 20
+    log_every: PositiveIterations = 20
     """Iterations between two lines of metrics.jsonl."""
-    checkpoint_every: PositiveInt = 1000
+    checkpoint_every: PositiveIterations = 1000
     """Iterations between two checkpoints; an evaluation and the last iteration write one too."""
-    keep_checkpoints: PositiveInt = 1
+    keep_checkpoints: PositiveIterations = 1
     """How many of the latest checkpoints stay: 1 = ``last.pt`` alone, above that also
     ``iteration_*.pt``. ``best.pt``, the best on ``data.val``, is kept beside them."""
-    evaluate_every: Annotated[int, Field(ge=0)] = 0
+    evaluate_every: Iterations = 0
     """Iterations between two evaluations on ``data.val``; 0 = only after the last."""
-    pictures: Annotated[int, Field(ge=0)] = 2
+    pictures: Pictures = 2
     """Validation frames of which each evaluation draws the prediction, for TensorBoard and the run
     folder."""
 
@@ -641,7 +657,7 @@ class EvaluationConfig(_Frozen):
     input_size: Size | None = None
     """Frames are resized to this for the network, its logits back to the label's size; null =
     native."""
-    input_height: PositiveInt | None = None
+    input_height: Height | None = None
     """The same by height alone, the width in proportion: for sets with frames of several shapes."""
 
     @model_validator(mode="after")
@@ -657,15 +673,15 @@ class RunConfig(_Frozen):
     config_version: Literal[2] = CONFIG_VERSION
     """Version of this file's keys and their meaning, written into run folders and checkpoints; a
     file that does not say is taken for one of the first version and read as it was meant then."""
-    name: str
+    name: Name
     """Name of the run, of its folder and of its results; the config file's stem if not given."""
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Seed = 0
     """Seed of the weights, the sample order and the augmentation."""
     data: DataConfig
     """Data sets and augmentation."""
     model: ModelConfig = ModelConfig()
     """The network."""
-    init_from: str | None = None
+    init_from: Text | None = None
     """Checkpoint of an earlier training to start from, instead of ``model.weights``; with other
     classes the classifiers start fresh. null = none."""
     loss: LossConfig = LossConfig()

@@ -4,10 +4,11 @@ They lie in ``segibn/configs`` after an install from a wheel, and in ``configs``
 in a checkout. Importing this needs nothing but the standard library.
 """
 
-import difflib
+import os
 from pathlib import Path
 
 from segibn.errors import ConfigError
+from segibn.text import did_you_mean, printable
 
 PACKAGE = Path(__file__).resolve().parents[1]
 RECIPES = "inference/"
@@ -42,7 +43,7 @@ def shipped_configs() -> dict[str, Path]:
 
 def is_shipped(name: str) -> bool:
     """Whether a shipped config has this name, and nothing of that name is there."""
-    return not Path(name).exists() and name in shipped_configs()
+    return not os.path.exists(name) and name in shipped_configs()
 
 
 def names_config(text: str) -> bool:
@@ -64,7 +65,7 @@ def find_config(given: str | Path) -> Path:
         ConfigError: it is a name, and no config has it.
     """
     path = Path(given)
-    if path.is_file():
+    if os.path.exists(path) and not os.path.isdir(path):  # Path raises for a name too long
         return path
     is_yaml = path.suffix in _SUFFIXES
     if path.is_absolute():
@@ -76,15 +77,16 @@ def find_config(given: str | Path) -> Path:
     if is_yaml and path.parent != Path() and path.parent.is_dir():
         return path  # whoever reads it says what lies beside it
     beside = {str(found) for found in path.parent.glob("*.yaml")} if is_yaml else set()
-    raise ConfigError(f"no config '{given}', as a file or by name{_likely(name, shipped, beside)}")
+    likely = _likely(name, shipped, beside)
+    raise ConfigError(f"no config '{printable(given)}', as a file or by name{likely}")
 
 
 def _likely(name: str, shipped: dict[str, Path], beside: set[str]) -> str:
     """Name the configs that may have been meant."""
-    close = difflib.get_close_matches(name, [*shipped, *sorted(beside)], n=3)
-    if not close:  # camera_ibn for real/camera_ibn
-        ends = {full.rpartition("/")[2]: full for full in shipped}
-        close = [ends[found] for found in difflib.get_close_matches(name, ends, n=3)]
-    if close:
-        return f"; did you mean {' or '.join(close)}?"
-    return "; segibn configs lists those that are shipped"
+    if hint := did_you_mean(name, [*shipped, *sorted(beside)]):
+        return hint
+    ends = {full.rpartition("/")[2]: full for full in shipped}  # camera_ibn for real/camera_ibn
+    close = did_you_mean(name, ends, 1)
+    for end, full in ends.items():
+        close = close.replace(f"'{end}'", f"'{full}'")
+    return close or "; segibn configs lists those that are shipped"

@@ -2,9 +2,10 @@
 
 from typing import Literal
 
-from pydantic import PositiveFloat, PositiveInt, model_validator
+from pydantic import model_validator
 
 from segibn.config.frozen import Frozen
+from segibn.config.values import Label, Positive, Rank
 
 
 class TimmBackboneConfig(Frozen):
@@ -17,15 +18,15 @@ class TimmBackboneConfig(Frozen):
 
     name: Literal["timm"]
     """timm."""
-    model: str
+    model: Label
     """Name in timm, weights' tag included: ``vit_base_patch14_dinov2.lvd142m``,
     ``vit_small_patch16_dinov3.lvd1689m``, ``convnext_tiny.dinov3_lvd1689m``."""
     tuning: Literal["full", "frozen", "lora"] = "full"
     """What of it is trained. full = everything; frozen = nothing, its norms and dropout stay as in
     evaluation; lora = low-rank updates of its linear layers alone (arXiv 2106.09685)."""
-    lora_rank: PositiveInt = 8
+    lora_rank: Rank = 8
     """Rank of each update; layers with fewer inputs or outputs than this keep their weights."""
-    lora_alpha: PositiveFloat = 8.0
+    lora_alpha: Positive = 8.0
     """Updates are scaled by ``lora_alpha / lora_rank``, so that another rank needs no other
     learning rate (section 4.1 of the paper)."""
     output_stride: Literal[8, 16, 32] | None = None

@@ -19,6 +19,7 @@ from segibn.errors import ConfigError
 Tree = dict[str, Any]
 Step = Callable[[Tree], tuple[Tree, list[str]]]
 
+_NEVER = 1_000_000  # no version will have this number
 _WITH_RATIO = ("a", "ad", "a2")
 
 
@@ -36,14 +37,19 @@ def upgrade_config(tree: Mapping[str, Any], source: str) -> tuple[Tree, list[str
         ConfigError: it is of a newer version than this program knows, or of none.
     """
     version = tree.get("config_version", 1)
-    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
-        raise ConfigError(f"{source}: config_version {version!r} is no whole number from 1 on")
+    is_whole = isinstance(version, int) and not isinstance(version, bool)
+    if not is_whole or not 1 <= version < _NEVER:
+        shown = f"{str(version)[:40]!r} " if isinstance(version, str) else ""
+        raise ConfigError(f"{source}: config_version {shown}is no whole number from 1 on")
     if version > CONFIG_VERSION:
         raise ConfigError(
             f"{source} has config_version {version}, this version of segibn reads up to "
             f"{CONFIG_VERSION}; update segibn"
         )
-    upgraded, notes = copy.deepcopy(dict(tree)), []
+    try:
+        upgraded, notes = copy.deepcopy(dict(tree)), []
+    except RecursionError:
+        raise ConfigError(f"{source} is nested too deeply for a config") from None
     for earlier in range(version, CONFIG_VERSION):
         upgraded, changes = STEPS[earlier](upgraded)
         notes += changes

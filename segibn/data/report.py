@@ -9,6 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from segibn.config.schema import DatasetConfig
 from segibn.config.set_names import split_name
@@ -26,6 +27,7 @@ from segibn.files import collect_passed_over
 from segibn.labels.catalog import raw_label_set
 from segibn.labels.drivable_encoding import Decision, decide_drivable_encoding
 from segibn.labels.label_set import IGNORE_INDEX, LabelSet
+from segibn.text import printable_lines
 
 _SHOWN = 10
 """How many of each mistake are printed; the JSON report has all of them."""
@@ -172,7 +174,8 @@ def _value_table(report: SplitReport) -> Table:
         table.add_column(heading, justify=side)  # type: ignore[arg-type]
     total = report.values.total()
     for value, pixels in sorted(report.values.items()):
-        name = report.value_names.get(value, "[red]not in the label table[/red]")
+        known = report.value_names.get(value)
+        name = Text(known) if known else "[red]not in the label table[/red]"
         table.add_row(str(value), name, f"{100 * pixels / total:.4f} %")
     return table
 
@@ -192,4 +195,4 @@ def _listed(console: Console, heading: str, lines: list[str]) -> None:
 
 
 def _line(console: Console, text: str) -> None:
-    console.print(f"  {text}", highlight=False, markup=False, soft_wrap=True)
+    console.print(f"  {printable_lines(text)}", highlight=False, markup=False, soft_wrap=True)

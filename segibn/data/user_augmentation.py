@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
 from segibn.data.frame import Arrays
 from segibn.errors import ConfigError
 from segibn.extras import require
+from segibn.plain_data import read_yaml_file
 
 IGNORE_INDEX = 255
 
@@ -75,10 +75,11 @@ def _build(path: Path) -> Any:
     import albumentations as A
 
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = read_yaml_file(path)
+    except ConfigError as error:
+        raise ConfigError(f"data.augmentation_file: {error}") from None
+    try:
         pipeline = A.from_dict(content)
-    except FileNotFoundError:
-        raise ConfigError(f"data.augmentation_file: {path}: no such file") from None
     except Exception as error:  # whatever its constructors raise for a wrong value
         reason = str(error).strip().splitlines()
         raise ConfigError(

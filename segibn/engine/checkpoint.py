@@ -20,7 +20,7 @@ from segibn import provenance
 from segibn.config.schema import RunConfig
 from segibn.engine.update import Updater
 from segibn.errors import CheckpointError
-from segibn.files import atomic_path
+from segibn.files import atomic_path, sha256_of
 from segibn.models.state import FORMAT, compare_states
 from segibn.models.tensor_check import check_finite
 from segibn.models.upgrade import FORMAT_VERSION
@@ -194,8 +194,6 @@ _FREE = {
     "data.cache",
     "data.cache_dir",
     "data.cache_limit_gib",
-    "data.train.names_file",
-    "data.val.names_file",
     "data.workers",
     "engine.checkpoint_every",
     "engine.evaluate_every",
@@ -214,6 +212,8 @@ _REMEDIES = {
     "optim.warmup_factor",
     "optim.warmup_iterations",
 }
+_FILES = {"names_file", "augmentation_file", "init_from", "teacher_weights", "weights"}
+"""Keys whose values name files, which may have been moved since."""
 
 
 def _check_same_run(path: Path, old: dict[str, Any], new: dict[str, Any]) -> None:
@@ -223,8 +223,9 @@ def _check_same_run(path: Path, old: dict[str, Any], new: dict[str, Any]) -> Non
     old_flat, new_flat = dict(_flatten(old)), dict(_flatten(new))
     changed = {
         key: f"{key}: {printable(old_flat.get(key))} -> {new_flat.get(key)}"
+        + (", which holds something else" if key.rpartition(".")[2] in _FILES else "")
         for key in sorted(old_flat.keys() | new_flat.keys())
-        if key not in _FREE and old_flat.get(key) != new_flat.get(key)
+        if key not in _FREE and not _is_same(key, old_flat.get(key), new_flat.get(key))
     }
     if not changed:
         return
@@ -238,7 +239,20 @@ def _check_same_run(path: Path, old: dict[str, Any], new: dict[str, Any]) -> Non
     )
 
 
+def _is_same(key: str, old: Any, new: Any) -> bool:
+    """Whether a value stayed, or names a file that was moved: one of the same content."""
+    is_file = key.rpartition(".")[2] in _FILES and isinstance(old, str) and isinstance(new, str)
+    if old == new or not is_file:
+        return bool(old == new)
+    one, two = Path(old), Path(new)
+    if one.is_file() and two.is_file():
+        return one.stat().st_size == two.stat().st_size and sha256_of(one) == sha256_of(two)
+    return one.name == two.name and not one.exists()
+
+
 def _flatten(tree: Any, prefix: str = "") -> list[tuple[str, Any]]:
+    if isinstance(tree, list) and any(isinstance(value, dict) for value in tree):
+        tree = dict(enumerate(tree))
     if not isinstance(tree, dict):
         return [(prefix.removesuffix("."), tree)]
     return [pair for key, value in tree.items() for pair in _flatten(value, f"{prefix}{key}.")]

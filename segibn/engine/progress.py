@@ -7,6 +7,8 @@ from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.text import Text
 
+from segibn.text import printable_lines
+
 LINE_INTERVAL_S = 15.0
 
 
@@ -62,12 +64,15 @@ class TrainingProgress:
         if self._lines and (now - self._last_line > LINE_INTERVAL_S or done == self._iterations):
             self._last_line = now
             text = f"{self._name}  {done}/{self._iterations}  {state}  {self._left(done)}"
-            self._console.print(text.rstrip(), highlight=False, markup=False, soft_wrap=True)
+            self._print(text.rstrip())
 
     def say(self, text: str) -> None:
         """Print a line above the bar."""
         if self._lines or not self._bar.disable:
-            self._console.print(text, highlight=False, markup=False, soft_wrap=True)
+            self._print(text)
+
+    def _print(self, text: str) -> None:
+        self._console.print(printable_lines(text), highlight=False, markup=False, soft_wrap=True)
 
     def _left(self, done: int) -> str:
         """Time left at the speed so far, scoring and saving included; empty at the end."""

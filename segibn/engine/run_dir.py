@@ -1,7 +1,9 @@
 """The run folder: what a training leaves behind.
 
-``config.yaml`` (resolved), ``environment.json`` (when, by which command, from which git revision,
-with which versions, on how many processes and which devices, in which precision; once a start),
+``config.yaml`` (resolved), ``files/`` (copies of the lists and the augmentation that it names, so
+that the folder can be moved), ``environment.json`` (when, by which command, from which git
+revision, with which versions, on how many processes and which devices, in which precision; once a
+start),
 ``metrics.jsonl`` and ``tensorboard/`` (curves), ``pictures/`` (predictions on validation frames),
 ``checkpoints/`` (``last.pt``, ``best.pt`` by mIoU on the source domain, ``iteration_*.pt``) and
 ``scores/``.
@@ -21,11 +23,21 @@ import torch
 
 from segibn import distributed, provenance
 from segibn.config.load import dump_config
+from segibn.config.referred import MAX_BYTES, with_copies
 from segibn.config.schema import RunConfig
 from segibn.engine.precision import describe_precision
 from segibn.errors import ConfigError, SegibnError
 from segibn.extras import is_there
-from segibn.files import read_json, remove_leftovers, write_image, write_json, write_text
+from segibn.files import (
+    read_json,
+    remove_leftovers,
+    write_bytes,
+    write_image,
+    write_json,
+    write_text,
+)
+from segibn.plain_data import parse_json
+from segibn.text import read_small_file
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
@@ -69,7 +81,10 @@ class RunDir:
         self.path.mkdir(parents=True, exist_ok=True)
         for folder in (self.path, self.last_checkpoint.parent):
             remove_leftovers(folder)
-        write_text(self.path / "config.yaml", dump_config(config))
+        own, originals = with_copies(config)
+        for copy, original in originals.items():
+            write_bytes(self.path / copy, read_small_file(original, MAX_BYTES, ConfigError))
+        write_text(self.path / "config.yaml", dump_config(own))
         start = describe_start(config, device, dtype, first_iteration)
         if datasets_root is not None:
             start["datasets"] = str(datasets_root)
@@ -205,9 +220,9 @@ def _records_before(path: Path, iteration: int) -> list[dict[str, Any]]:
     records = []
     for line in path.read_text(encoding="utf-8").splitlines():
         try:
-            record = json.loads(line)
-        except json.JSONDecodeError:
+            record = parse_json(line, str(path))
+            if record["iteration"] <= iteration:
+                records.append(record)
+        except (SegibnError, LookupError, TypeError):
             continue
-        if isinstance(record, dict) and record.get("iteration", iteration + 1) <= iteration:
-            records.append(record)
     return records

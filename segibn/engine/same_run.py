@@ -4,7 +4,6 @@ Comes in: two run folders. Goes out: what differs, in words; nothing differs bet
 same run cut and resumed.
 """
 
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -12,6 +11,7 @@ import torch
 
 from segibn.engine.run_dir import RunDir
 from segibn.models.weights import read_checkpoint
+from segibn.plain_data import parse_json
 
 CHECKPOINT_PARTS = ("iteration", "model", "training", "class_names")
 """Weights (the moving average, where there is one), and in ``training`` optimiser, scaler, and the
@@ -59,9 +59,10 @@ def compare_curves(
 
 def _curves(run: RunDir) -> list[dict[str, Any]]:
     lines = run.metrics_file.read_text(encoding="utf-8").splitlines()
+    records = [parse_json(line, str(run.metrics_file)) for line in lines]
     return [
-        {key: value for key, value in json.loads(line).items() if key not in MEASUREMENTS}
-        for line in lines
+        {key: value for key, value in record.items() if key not in MEASUREMENTS}
+        for record in records
     ]
 
 

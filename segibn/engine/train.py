@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 
 from segibn import distributed
+from segibn.config.referred import with_copies
 from segibn.config.schema import RunConfig
 from segibn.devices import image_layout
 from segibn.engine.checkpoint import (
@@ -202,7 +203,7 @@ def _save(run: RunDir, updater: Updater, labels: LabelSet, done: int) -> None:
     save_checkpoint(
         run.last_checkpoint,
         model=updater.predicting_model,
-        config=config,
+        config=with_copies(config)[0],
         classes=ClassTable(
             scheme_of(config.data.train.name, config.data.classes),
             labels.class_names,

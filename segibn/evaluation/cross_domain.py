@@ -21,6 +21,7 @@ from segibn.evaluation.published import (
     published_rows,
 )
 from segibn.evaluation.signatures import signature_lines
+from segibn.text import markdown
 
 ROW_KEYS = ("train", "test", "ibn", "seed", "miou", "pixel_accuracy")
 """Keys every row has; ``miou`` and ``pixel_accuracy`` are fractions. More keys may be there, of
@@ -280,6 +281,6 @@ def _published_protocol(name: str, ours: str | None) -> str:
 
 
 def markdown_table(header: list[str], body: list[list[str]]) -> list[str]:
-    """Format the lines of a Markdown table; bars in cells are escaped."""
+    """Format the lines of a Markdown table; what would end a cell is escaped in it."""
     lines = [header, ["---"] * len(header), *body]
-    return ["| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines]
+    return ["| " + " | ".join(map(markdown, line)) + " |" for line in lines]

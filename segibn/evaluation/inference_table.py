@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean, stdev
 from typing import Any
 
-from segibn.evaluation.cross_domain import Network, check_rows
+from segibn.evaluation.cross_domain import Network, check_rows, markdown_table
 
 WAY_KEYS = ("network", "way", "inference")
 """Keys that a row has besides those of ``cross_domain``: the way's name, and the signature's word
@@ -31,11 +31,12 @@ def format_inference(rows: Sequence[Mapping[str, Any]]) -> str:
         network = Network(row["train"], row["network"], row["ibn"])
         cells = lines.setdefault((network, row["test"]), {})
         cells.setdefault(row["way"], {})[row["seed"]] = 100 * row["miou"]
-    head = ["train", "network", "test", *ways]
-    text = ["| " + " | ".join(head) + " |", "| --- | --- | --- |" + " ---: |" * len(ways)]
+    body = []
     for (network, test), cells in lines.items():
         shown = [_cell(cells, way, next(iter(ways))) for way in ways]
-        text.append("| " + " | ".join([network.train, network.title, test, *shown]) + " |")
+        body.append([network.train, network.title, test, *shown])
+    text = markdown_table(["train", "network", "test", *ways], body)
+    text[1] = "| --- | --- | --- |" + " ---: |" * len(ways)
     return "\n".join([*text, "", *_legend(rows)]) + "\n"
 
 

@@ -19,9 +19,12 @@ from typing import Any
 import numpy as np
 
 from segibn.errors import SegibnError
+from segibn.plain_data import parse_json
+from segibn.text import read_small_file
 
 _FULL_BYTES = 1 << 16  # less free space than this is a full disk
 _FULL = (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT))
+_MAX_JSON_BYTES = 1 << 30  # the masks of ten thousand frames take a quarter of it
 _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}\.part[^/]*")
 
 
@@ -127,13 +130,8 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Read a JSON file; SegibnError names the file, and the line where it is malformed."""
-    try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SegibnError(f"{path}: cannot be read ({error.strerror})") from error
-    except (ValueError, RecursionError) as error:  # malformed, nested deeply, or not UTF-8
-        raise SegibnError(f"{path}: not valid JSON ({error})") from error
+    """Read a regular JSON file; SegibnError names the file, and the line where it is malformed."""
+    return parse_json(read_small_file(Path(path), _MAX_JSON_BYTES), str(path))
 
 
 def _plain(value: Any) -> Any:

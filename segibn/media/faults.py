@@ -62,7 +62,7 @@ def format_faults(faults: Sequence[MediaError]) -> str:
     lines = []
     for row in rows:
         cells = [text + " " * (w - _columns(text)) for text, w in zip(row, widths, strict=False)]
-        lines.append("  ".join([*cells, row[2]]))
+        lines.append(printable("  ".join([*cells, row[2]])))
     return "\n".join(lines)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from pydantic import ValidationError
 
+from segibn.config.referred import anchor_copies
 from segibn.config.schema import RunConfig
 from segibn.description import check_classes
 from segibn.errors import CheckpointError
@@ -70,6 +71,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     check_classes(content["class_names"], content["palette"], str(path))
     content = {"training": None, "versions": {}, **content}
     check_content(content, path)
+    anchor_copies(content["config"], path.parent.parent)
     return content
 
 

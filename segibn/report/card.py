@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from segibn.errors import ConfigError
-from segibn.text import printable
 
 NOT_STATED = "not stated"
 
@@ -44,11 +43,6 @@ def fill(fields: Mapping[str, str], text: str | None = None) -> str:
             + ", ".join(field_names(text))
         )
     return _FIELD.sub(lambda match: fields.get(match["name"], "").strip() or NOT_STATED, text)
-
-
-def in_cell(text: str) -> str:
-    """Return a name for a cell of a table, which it can neither end nor mark up."""
-    return re.sub(r"([|<>`*\[\]\\])", r"\\\1", printable(text))
 
 
 def empty_card() -> str:

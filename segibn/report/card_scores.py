@@ -13,7 +13,8 @@ from segibn.errors import SegibnError
 from segibn.evaluation.resampling import Resampling, bootstrap_intervals
 from segibn.evaluation.scores import Scores, format_percent
 from segibn.files import read_json
-from segibn.report.card import NOT_STATED, in_cell
+from segibn.report.card import NOT_STATED
+from segibn.text import markdown, markdown_code
 
 POOR_IOU = 0.1
 """Classes below this are named under the card's limits."""
@@ -65,7 +66,7 @@ def score_fields(scores: Sequence[CardScore]) -> dict[str, str]:
         return {}
     head = ["| data | frames | mIoU % | 95 % interval | pixel accuracy % |"]
     rows = [
-        f"| {in_cell(score.name)} | {score.num_images} | {_percent(score.miou)} | "
+        f"| {markdown(score.name)} | {score.num_images} | {_percent(score.miou)} | "
         f"{_interval(score)} | {_percent(score.pixel_accuracy)} |"
         for score in scores
     ]
@@ -73,7 +74,7 @@ def score_fields(scores: Sequence[CardScore]) -> dict[str, str]:
         "scores": "\n".join([*head, "| --- | ---: | ---: | ---: | ---: |", *rows])
         + "\n\nIntervals: bootstrap over the frames of each set; what another training would give "
         "is another matter.",
-        "signatures": "\n".join(f"- `{score.signature}`" for score in scores),
+        "signatures": "\n".join(f"- {markdown_code(score.signature)}" for score in scores),
         "class_scores": _class_table(scores),
         "known_limits": _limits(scores),
     }
@@ -81,23 +82,21 @@ def score_fields(scores: Sequence[CardScore]) -> dict[str, str]:
 
 def _class_table(scores: Sequence[CardScore]) -> str:
     names = list(dict.fromkeys(name for score in scores for name in score.iou))
-    lines = ["| class | " + " | ".join(in_cell(score.name) for score in scores) + " |"]
+    lines = ["| class | " + " | ".join(markdown(score.name) for score in scores) + " |"]
     lines.append("| --- |" + " ---: |" * len(scores))
     for name in names:
         cells = " | ".join(_percent(score.iou.get(name)) for score in scores)
-        lines.append(f"| {in_cell(name)} | {cells} |")
+        lines.append(f"| {markdown(name)} | {cells} |")
     return "\n".join(lines)
 
 
 def _limits(scores: Sequence[CardScore]) -> str:
     lines = [f"It was scored on {', '.join(score.name for score in scores)}, and on nothing else."]
     for score in scores:
-        poor = [
-            in_cell(name) for name, iou in score.iou.items() if iou is not None and iou < POOR_IOU
-        ]
+        poor = [name for name, iou in score.iou.items() if iou is not None and iou < POOR_IOU]
         if poor:
             lines.append(f"On {score.name} the IoU is below 10 % for: {', '.join(poor)}.")
-    return "\n".join(f"- {line}" for line in lines)
+    return "\n".join(f"- {markdown(line)}" for line in lines)
 
 
 def _from_scores(scores: Scores, content: Mapping[str, Any]) -> CardScore:

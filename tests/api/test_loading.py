@@ -82,7 +82,7 @@ def test_a_shipped_config_is_built_untrained_with_its_classes(repository, monkey
     assert drivable.class_names == ("background", "direct", "alternative")
     small = segibn.build("sample_ibn", ["model.backbone.ibn=b"])
     assert small.config.model.backbone.ibn == "b"
-    with pytest.raises(ConfigError, match="did you mean gta5_ibn"):
+    with pytest.raises(ConfigError, match="did you mean 'gta5_ibn'"):
         segibn.build("gta_ibn")
 
 

@@ -14,7 +14,7 @@ from segibn.errors import CheckpointError, ConfigError, SegibnError
 from segibn.evaluation.resampling import bootstrap_intervals
 from segibn.evaluation.scores import Scores
 from segibn.files import sha256_of, write_json
-from segibn.report.card import empty_card, field_names, fill, in_cell
+from segibn.report.card import empty_card, field_names, fill
 from segibn.report.card_header import header
 
 
@@ -96,10 +96,6 @@ def test_the_hub_reads_its_header(run, scores_file, tmp_path):
     assert found["datasets"] == ['set: "x" #1']
     assert (found["license"], found["license_name"]) == ("other", "my-own-terms")
     assert yaml.safe_load(header("a", "", [], [], []).strip("-\n"))["license"] == "unknown"
-
-
-def test_names_neither_end_a_cell_nor_mark_it_up():
-    assert in_cell("a|b\n<b>`\x1b") == r"a\|b\\n\<b\>\`\\x1b"
 
 
 def test_what_nobody_states_is_not_stated(run, tmp_path, capsys):

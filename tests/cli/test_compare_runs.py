@@ -98,4 +98,4 @@ def test_the_tool_needs_no_torch_and_prints_errors_plainly(
     ]
     done = subprocess.run(tool, capture_output=True, text=True)
     assert done.returncode == 2
-    assert done.stderr.startswith("error: no.json: cannot be read")
+    assert done.stderr.startswith("error: no.json: no such file")

@@ -147,7 +147,7 @@ def test_options_before_the_verb_and_no_verb_at_all_are_mistakes() -> None:
 def test_a_mistyped_config_ends_with_the_likely_name_and_no_traceback(tmp_path: Path) -> None:
     done = run("train", "gta5_inb", cwd=tmp_path)
     assert done.returncode == 2
-    assert "did you mean gta5_ibn" in done.stderr
+    assert "did you mean 'gta5_ibn'" in done.stderr
     assert "Traceback" not in done.stderr
 
 

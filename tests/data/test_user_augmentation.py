@@ -59,6 +59,9 @@ def test_a_wrong_file_is_named_with_the_reason(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"nowhere\.yaml: no such file"):
         UserAugmentation(tmp_path / "nowhere.yaml")
     path = tmp_path / "bad.yaml"
+    path.write_text("a: &a [x, x]\nb: &b [*a, *a]\nc: [" + "*b, " * 5000 + "]")
+    with pytest.raises(ConfigError, match=r"^data\.augmentation_file: .*bad\.yaml .*aliases"):
+        UserAugmentation(path)
     path.write_text("transform: {__class_fullname__: os.system}")
     with pytest.raises(ConfigError, match=r"bad\.yaml is no pipeline"):
         UserAugmentation(path)

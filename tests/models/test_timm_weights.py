@@ -126,14 +126,14 @@ def test_without_a_network_the_hubs_weights_are_refused_with_what_to_do(
         ({"backbone": {"name": "timm", "model": "test_vit"}, "weights": "torchvision"}, "use timm"),
         ({"weights": "timm"}, "use ibn_net, torchvision"),
         ({"backbone": {"name": "timm", "model": "test_vit", "ibn": "a"}}, r"model\.backbone\.ibn:"),
-        ({"backbone": {"name": "timm"}}, r"model\.backbone\.model: field required"),
+        ({"backbone": {"name": "timm"}}, r"model\.backbone\.model: missing; give text"),
         (
             {"backbone": {"name": "timm", "model": "test_vit", "tunning": "lora"}},
             r"model\.backbone\.tunning: unknown key; did you mean 'tuning'",
         ),
         ({"backbone": {"name": "resnet18", "ibn_stage": [1]}}, "did you mean 'ibn_stages'"),
         ({"backbone": {"lora_alpha": 2}}, r"lora_alpha: unknown key"),
-        ({"backbone": {"name": "resnet19"}}, r"model\.backbone\.name: input should be 'resnet18'"),
+        ({"backbone": {"name": "resnet19"}}, r"model\.backbone\.name: must be resnet18"),
     ],
 )
 def test_configs_of_either_kind_are_checked_as_what_they_are(model: dict, message: str) -> None:

@@ -4,7 +4,6 @@ The teacher sees the plain image, the trained network what it was shown; restyli
 the other teaches it that looks do not matter (SHADE, arXiv 2204.02548, compares like this too).
 """
 
-import difflib
 from collections.abc import Sequence
 
 from torch import Tensor
@@ -16,6 +15,7 @@ from segibn.engine.terms.imagenet_teacher import ImageNetTeacher, imagenet_teach
 from segibn.engine.terms.stateless import Stateless
 from segibn.errors import ConfigError
 from segibn.losses.feature_distance import feature_distance, pure_cells
+from segibn.text import did_you_mean
 
 THINGS = (
     *("traffic light", "traffic sign", "person", "rider", "car"),
@@ -96,9 +96,8 @@ def find_things(wanted: Sequence[str] | None, class_names: Sequence[str]) -> tup
     there = f"the training's classes are {', '.join(class_names)}"
     for name in wanted or ():
         if name not in class_names:
-            close = difflib.get_close_matches(name, class_names, n=1)
-            hint = f"did you mean '{close[0]}'?" if close else there
-            raise ConfigError(f"generalise.feature_distance.classes: no class '{name}'; {hint}")
+            hint = did_you_mean(name, class_names, 1) or f"; {there}"
+            raise ConfigError(f"generalise.feature_distance.classes: no class '{name}'{hint}")
     names = THINGS if wanted is None else wanted
     found = tuple(index for index, name in enumerate(class_names) if name in names)
     if not found:

@@ -3,7 +3,6 @@
 Legend: n records, m scored iterations.
 """
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from segibn.errors import SegibnError
+from segibn.plain_data import parse_json
 
 METRICS_FILE = "metrics.jsonl"
 
@@ -152,8 +152,8 @@ def thin(iterations: ArrayLike, values: ArrayLike, buckets: int) -> NDArray[np.i
 
 def _record_of(line: str) -> dict[str, Any] | None:
     try:
-        record = json.loads(line)
-    except ValueError:
+        record = parse_json(line, "a record")
+    except SegibnError:
         return None
     known = isinstance(record, dict) and isinstance(record.get("iteration"), int)
     return record if known else None

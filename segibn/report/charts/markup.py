@@ -7,6 +7,8 @@ import math
 from collections.abc import Iterable, Mapping
 from html import escape
 
+from segibn.text import printable_lines
+
 _EMPTY = frozenset(("input", "img", "br", "col", "rect", "circle", "line", "path", "polygon"))
 DASH, MINUS, TIMES = "\N{EN DASH}", "\N{MINUS SIGN}", "\N{MULTIPLICATION SIGN}"
 Attribute = str | float | bool | None
@@ -100,8 +102,8 @@ def _attribute_name(key: str) -> str:
 def _attribute(value: Attribute) -> str:
     if value is True:
         return ""
-    return coordinate(value) if isinstance(value, float) else str(value)
+    return coordinate(value) if isinstance(value, float) else printable_lines(value)
 
 
 def _text(part: object) -> str:
-    return part if isinstance(part, Markup) else escape(str(part), quote=False)
+    return part if isinstance(part, Markup) else escape(printable_lines(part), quote=False)

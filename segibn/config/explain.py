@@ -1,0 +1,245 @@
+"""What is wrong with a config, in words: pydantic's errors, told by the config path and the schema.
+
+In: a ``ValidationError`` and the model that was validated. Out: a line for each mistake, with what
+may stand there, an example, and what was probably meant.
+"""
+
+import types
+import typing
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Any
+
+from annotated_types import Ge, Gt, Le, Lt
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+
+from segibn.text import counted, did_you_mean, printable
+
+_MOST = 20  # lines: a hostile file can have thousands of mistakes
+_SHOWN = 60
+_NONE = type(None)
+_LENGTHS = {"min_length": "least", "max_length": "most"}
+_WORDS = {int: "an integer", float: "a number", str: "text", bool: "true or false"}
+
+
+def explain(error: ValidationError, root: type[BaseModel]) -> str:
+    """Return all mistakes, each on a line with its path.
+
+    Args:
+        error: of validating ``root``.
+        root: what was validated.
+    """
+    lines = list(dict.fromkeys(_line(dict(item), root) for item in error.errors()))
+    more = [f"and {len(lines) - _MOST:,} more"] if len(lines) > _MOST else []
+    return "\n".join(f"  {line}" for line in lines[:_MOST] + more)
+
+
+def describe(annotation: Any, mark: str = "") -> str:
+    """Say in words what may stand somewhere, with its bounds.
+
+    Args:
+        annotation: of a field, with its bounds in ``Annotated``; see ``field_type``.
+        mark: put around literal values, such as a backtick.
+    """
+    parts = typing.get_args(annotation)
+    if typing.get_origin(annotation) is Annotated:
+        return describe(parts[0], mark) + _bounds(parts[1:])
+    if typing.get_origin(annotation) is typing.Literal:
+        return _either([f"{mark}{value}{mark}" for value in parts])
+    if _is_union(annotation):
+        plain = [part for part in parts if part is not _NONE and not models_in(part)]
+        mapping = ["a mapping"] if models_in(annotation) else []
+        return " or ".join([*mapping, *(describe(part, mark) for part in plain)])
+    if typing.get_origin(annotation) is tuple:
+        each = _either(list(dict.fromkeys(describe(p, mark) for p in parts if p is not Ellipsis)))
+        return f"a list{'' if Ellipsis in parts else f' of {len(parts)}'}, each {each}"
+    return _WORDS.get(annotation, "a mapping")
+
+
+def field_type(field: FieldInfo) -> Any:
+    """Return a field's annotation together with its bounds."""
+    return Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
+
+
+def models_in(annotation: Any) -> list[type[BaseModel]]:
+    """Return the models that a type allows, in its order; those inside lists are not."""
+    return [m for m in _members(annotation) if isinstance(m, type) and issubclass(m, BaseModel)]
+
+
+def _either(words: list[str]) -> str:
+    return " or ".join(part for part in (", ".join(words[:-1]), words[-1]) if part)
+
+
+def _bounds(metadata: Any) -> str:
+    signs: dict[Any, str] = {Ge: ">=", Gt: ">", Le: "<=", Lt: "<"}
+    flat = [part for item in metadata for part in getattr(item, "metadata", [item])]
+    found = [
+        f"{sign} {getattr(item, kind.__name__.lower()):.12g}"
+        for item in flat
+        for kind, sign in signs.items()
+        if isinstance(item, kind)
+    ]
+    return f", {', '.join(found)}" if found else ""
+
+
+def _is_union(annotation: Any) -> bool:
+    return typing.get_origin(annotation) in (typing.Union, types.UnionType)
+
+
+def _members(annotation: Any) -> list[Any]:
+    """The types that an annotation allows, unions and ``Annotated`` taken apart."""
+    parts = typing.get_args(annotation)
+    if typing.get_origin(annotation) is Annotated:
+        return _members(parts[0])
+    if _is_union(annotation):
+        return [member for part in parts for member in _members(part)]
+    return [annotation]
+
+
+def _keys(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    """The fields of a model by the names that a file has for them."""
+    return {field.alias or name: field for name, field in model.model_fields.items()}
+
+
+def _tag(model: type[BaseModel]) -> str:
+    """The ``name`` that tells a model from the others of its union; "own" where it has many."""
+    field = model.model_fields.get("name")
+    values = typing.get_args(field.annotation) if field else ()
+    return str(values[0]) if len(values) == 1 else "own"
+
+
+class _Place:
+    """Where an error is: its path in the file, and what the schema has there.
+
+    Pydantic's location also names members of unions, which no file shows.
+    """
+
+    def __init__(self, location: Sequence[Any], root: type[BaseModel]) -> None:
+        self.path: list[str] = []
+        self.type: Any = root
+        self.parents: list[type[BaseModel]] = []
+        self.default: Any = None
+        for part in location:
+            models = models_in(self.type)
+            chosen = [model for model in models if len(models) > 1 and _tag(model) == part]
+            if chosen:
+                self.type = chosen[0]
+            elif isinstance(part, int):
+                self._enter(str(part), _element(self.type, part))
+            elif models:
+                fields = [keys[part] for m in models if part in (keys := _keys(m))]
+                self.parents = models
+                self._enter(part, field_type(fields[0]) if fields else None)
+                default = fields[0].get_default() if fields else None
+                self.default = default if isinstance(default, int | float | str | tuple) else None
+            else:
+                break
+
+    def _enter(self, part: str, annotation: Any) -> None:
+        self.path.append(part)
+        self.type = annotation
+
+    @property
+    def example(self) -> str:
+        if self.default in (None, "", ()):
+            return ""
+        key = next(part for part in reversed(self.path) if not part.isdigit())
+        value = list(self.default) if isinstance(self.default, tuple) else self.default
+        shown = str(value).lower() if isinstance(value, bool) else str(value)
+        return f", as in {key}: {shown}"
+
+
+def _element(annotation: Any, index: int) -> Any:
+    for member in _members(annotation):
+        if typing.get_origin(member) is tuple:
+            parts = [part for part in typing.get_args(member) if part is not Ellipsis]
+            return parts[min(index, len(parts) - 1)]
+    return None
+
+
+def _line(item: dict[str, Any], root: type[BaseModel]) -> str:
+    kind, location = item["type"], item["loc"]
+    if kind == "missing" and isinstance(location[-1], int):  # a list that is too short
+        location = location[:-1]
+    place = _Place(location, root)
+    if kind.startswith("union_tag"):
+        place.path.append("name")
+    where = printable(".".join(place.path)) or "(the whole)"
+    if kind == "extra_forbidden":
+        return f"{where}: unknown key; {_likely_key(place, root)}"
+    if kind == "invalid_key":
+        return f"{where}: keys are text; write it in quotes"
+    if kind == "missing":
+        return f"{where}: missing; give {describe(place.type)}"
+    if kind == "union_tag_not_found":
+        return f"{where}: missing; give {_either([_tag(m) for m in models_in(place.type)])}"
+    got = item["input"].get("name") if kind == "union_tag_invalid" else item["input"]
+    shown = "" if isinstance(got, dict) else f" (got {_shown(got)})"
+    return f"{where}: {_what(item, got, place)}{shown}"
+
+
+def _shown(value: Any) -> str:
+    try:
+        text = printable(repr(value))
+    except (ValueError, RecursionError):  # an integer of thousands of digits, a nested list
+        return "something very large"
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+
+
+def _what(item: dict[str, Any], got: Any, place: _Place) -> str:
+    if item["type"] == "value_error":
+        return printable(item["ctx"]["error"])
+    if item["type"] == "finite_number":
+        return f"must be a finite number{place.example}"
+    if item["type"] == "string_pattern_mismatch":
+        return f"must be text of the form {item['ctx']['pattern']}"
+    limits = {key: n for key, n in item.get("ctx", {}).items() if key in _LENGTHS}
+    if limits and not _has_fixed_length(place.type):
+        key, limit = limits.popitem()
+        unit = ("character", None) if item["type"].startswith("string") else ("entry", "entries")
+        return f"must have at {_LENGTHS[key]} {counted(limit, *unit)}"
+    models = models_in(place.type)
+    if len(models) > 1:
+        choices = [_tag(model) for model in models]
+        return f"must be {_either(choices)}{did_you_mean(str(got), choices, 1)}"
+    if models:
+        keys = ", ".join(_keys(models[0]))
+        return f"must be a mapping, `key: value` lines; known keys: {keys}"
+    members = _members(place.type)
+    literals = [m for m in members if typing.get_origin(m) is typing.Literal]
+    choices = [str(value) for member in literals for value in typing.get_args(member)]
+    if isinstance(got, int | float) and (str in members or _shown(got) in choices):
+        hint = "; write it in quotes"
+    else:
+        hint = did_you_mean(got, choices, 1) if isinstance(got, str) else ""
+    example = "" if literals and len(members) == 1 else place.example
+    return f"must be {describe(place.type)}{hint or example}"
+
+
+def _has_fixed_length(annotation: Any) -> bool:
+    return any(
+        typing.get_origin(member) is tuple and Ellipsis not in typing.get_args(member)
+        for member in _members(annotation)
+    )
+
+
+def _likely_key(place: _Place, root: type[BaseModel]) -> str:
+    """What an unknown key was meant for: a key beside it, or one of another section."""
+    *parents, key = place.path
+    known = list(dict.fromkeys(name for model in place.parents for name in _keys(model)))
+    hint = did_you_mean(key, known, 1)
+    if not hint:
+        elsewhere = [path for path in _paths(root) if path.split(".")[:-1] != parents]
+        ends = {path.rpartition(".")[2] for path in elsewhere}
+        close = did_you_mean(key, ends, 1).partition("'")[2].partition("'")[0]
+        meant = [f"'{path}'" for path in elsewhere if path.rpartition(".")[2] == close]
+        hint = f"; did you mean {_either(meant[:3])}?" if meant else ""
+    return hint.removeprefix("; ") or f"known keys: {', '.join(sorted(known))}"
+
+
+def _paths(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    """All keys below a model, by their paths."""
+    for name, field in _keys(model).items():
+        yield prefix + name
+        for part in models_in(field.annotation):
+            yield from _paths(part, f"{prefix}{name}.")

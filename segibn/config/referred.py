@@ -1,0 +1,55 @@
+"""The files that a config refers to: lists of frames and a user's augmentation.
+
+In: the mapping of a config. Out: where the files are told, and copies of them that belong to a run,
+so that a run folder can be moved.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from segibn.config.schema import DataConfig, RunConfig
+
+FOLDER = "files"
+"""Of a run's copies, in its folder."""
+MAX_BYTES = 1 << 26
+"""Of such a file; a list of a million names takes half of it."""
+
+
+def referred(tree: Any) -> Iterator[tuple[str, dict[str, Any], str]]:
+    """Yield each place of a config that names a file: its path, the mapping, the key in it."""
+    data = tree.get("data") if isinstance(tree, dict) else None
+    if not isinstance(data, dict):
+        return
+    mix = data.get("mix")
+    parts = [part for part in mix if isinstance(part, dict)] if isinstance(mix, list) else []
+    datasets = {f"data.mix.{n}.dataset": part.get("dataset") for n, part in enumerate(parts)}
+    datasets |= {"data.train": data.get("train"), "data.val": data.get("val")}
+    for path, mapping in {"data": data, **datasets}.items():
+        key = "augmentation_file" if path == "data" else "names_file"
+        if isinstance(mapping, dict) and isinstance(mapping.get(key), str):
+            yield f"{path}.{key}", mapping, key
+
+
+def anchor(tree: Any, folder: Path) -> None:
+    """Make the paths absolute that a config tells relative to a folder."""
+    for _, mapping, key in referred(tree):
+        mapping[key] = str((folder / mapping[key]).resolve())
+
+
+def anchor_copies(tree: Any, run: Path) -> None:
+    """The same for a checkpoint's config, of which only a run's own copies are in its folder."""
+    for _, mapping, key in referred(tree):
+        if Path(mapping[key]).parts[:1] == (FOLDER,):
+            mapping[key] = str((run / mapping[key]).resolve())
+
+
+def with_copies(config: RunConfig) -> tuple[RunConfig, dict[str, Path]]:
+    """Return a config that names copies in a run folder, relative to it; and copy -> original."""
+    tree, originals = {"data": config.data.model_dump(mode="json")}, {}
+    for path, mapping, key in referred(tree):
+        original = Path(mapping[key])
+        mapping[key] = f"{FOLDER}/{path}/{original.name}"
+        originals[mapping[key]] = original
+    data = DataConfig.model_validate(tree["data"])
+    return config.model_copy(update={"data": data}), originals

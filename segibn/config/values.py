@@ -1,0 +1,116 @@
+"""Kinds of values in configs: numbers with finite bounds, texts that are safe to print, names.
+
+Every number of the schema is one of these, so that a file from anywhere, a checkpoint's own config
+among them, is refused before anything of its size is allocated or looped over.
+"""
+
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from segibn.text import printable
+
+
+def _no_truth(value: Any) -> Any:
+    if isinstance(value, bool):  # pydantic would take true for 1
+        raise ValueError("true and false are no numbers")
+    return value
+
+
+_NAME_BYTES = 120  # a file system takes 255; suffixes come after it
+_Whole = Annotated[int, BeforeValidator(_no_truth)]
+_Real = Annotated[float, BeforeValidator(_no_truth)]
+
+MAX_PIXELS = 1 << 24
+"""Most pixels that a frame is resized or cropped to: above 4096 x 4096 the features of one frame
+take more memory than a GPU has."""
+
+
+def _check_area(size: tuple[int, int]) -> tuple[int, int]:
+    if size[0] * size[1] > MAX_PIXELS:
+        raise ValueError(
+            f"has {size[0] * size[1]:,} pixels; no more than {MAX_PIXELS:,} fit into memory"
+        )
+    return size
+
+
+def _check_printable(text: str) -> str:
+    if printable(text) != text or text != text.strip():
+        raise ValueError("has control characters or blanks at an end; leave them out")
+    return text
+
+
+def _check_name(name: str) -> str:
+    _check_printable(name)
+    if name in ("", ".", "..") or "/" in name or "\\" in name or name.startswith("-"):
+        raise ValueError(
+            "names a folder: must be one part of a path, without / and \\, not empty, '.' or '..', "
+            "with no - in front"
+        )
+    if len(name.encode()) > _NAME_BYTES:
+        raise ValueError(f"has {len(name.encode())} bytes; no more than {_NAME_BYTES}, as a folder")
+    return name
+
+
+Side = Annotated[_Whole, Field(ge=1, le=1 << 14)]
+"""Pixels of one side; the widest panoramas have 16,384."""
+Size = Annotated[tuple[Side, Side], AfterValidator(_check_area)]
+"""(H, W) in pixels."""
+Height = Annotated[_Whole, Field(ge=1, le=1 << 12)]
+"""Of frames whose width is in proportion: that of the largest `Size` that is square."""
+
+Byte = Annotated[_Whole, Field(ge=0, le=255)]
+Fraction = Annotated[_Real, Field(ge=0.0, le=1.0)]
+PositiveFraction = Annotated[_Real, Field(gt=0.0, le=1.0)]
+HalfFraction = Annotated[_Real, Field(gt=0.0, le=0.5)]
+BelowOne = Annotated[_Real, Field(ge=0.0, lt=1.0)]
+Between = Annotated[_Real, Field(gt=0.0, lt=1.0)]
+NonNegative = Annotated[_Real, Field(ge=0.0, le=1e38)]
+"""A factor; training computes in float32, which ends at 3.4e38."""
+Positive = Annotated[_Real, Field(gt=0.0, le=1e38)]
+Strength = Annotated[_Real, Field(ge=0.0, le=100.0)]
+"""Of a random change; a hundredfold one leaves nothing of what it changes."""
+PositiveStrength = Annotated[_Real, Field(gt=0.0, le=100.0)]
+Scale = Annotated[_Real, Field(gt=0.0, le=16.0)]
+"""Factor on the size of a frame; sixteenfold, one pixel of it is as large as a crop's detail."""
+BlurSigma = Annotated[_Real, Field(ge=0.0, le=32.0)]
+"""Pixels; at 32 the kernel has 257, and nothing is left to recognise."""
+NoiseSigma = Annotated[_Real, Field(ge=0.0, le=255.0)]
+"""Grey levels, of which there are 255."""
+JpegQuality = Annotated[_Whole, Field(ge=1, le=100)]
+
+Channels = Annotated[_Whole, Field(ge=1, le=2048)]
+"""Width of a layer; the widest backbone ends with 2048."""
+Dilation = Annotated[_Whole, Field(ge=1, le=256)]
+"""Above 256, a 3x3 kernel at stride 8 spans more than a frame of 4096."""
+Iterations = Annotated[_Whole, Field(ge=0, le=10_000_000)]
+"""A hundred times the longest schedules in print."""
+PositiveIterations = Annotated[_Whole, Field(ge=1, le=10_000_000)]
+Samples = Annotated[_Whole, Field(ge=1, le=4096)]
+"""At once; each of them is a crop in memory."""
+Count = Annotated[_Whole, Field(ge=1, le=255)]
+"""Of classes and the like: as many as 8-bit label maps can hold."""
+PixelCount = Annotated[_Whole, Field(ge=1, le=MAX_PIXELS)]
+Rank = Annotated[_Whole, Field(ge=1, le=1024)]
+"""Of a low-rank update; above half a layer's width it saves nothing."""
+Temperature = Annotated[_Real, Field(ge=1e-6, le=100.0)]
+"""Of a softmax over shares: from the rarest class alone to all alike."""
+GiB = Annotated[_Real, Field(gt=0.0, le=1e6)]
+Repeats = Annotated[_Whole, Field(ge=1, le=100)]
+"""Of a change to a batch, ten times those of the paper at most."""
+Clusters = Annotated[_Whole, Field(ge=2, le=50)]
+"""Of sorted numbers; finding them takes time for each."""
+NewtonSteps = Annotated[_Whole, Field(ge=1, le=30)]
+"""Of an iteration that doubles its digits with each."""
+Pictures = Annotated[_Whole, Field(ge=0, le=1000)]
+Workers = Annotated[_Whole, Field(ge=0, le=256)]
+"""Processes; more than a machine has cores only wait for each other."""
+Seed = Annotated[_Whole, Field(ge=0, lt=1 << 63)]
+"""What random generators take."""
+
+Text = Annotated[str, Field(max_length=4096), AfterValidator(_check_printable)]
+"""A path, or a name of something elsewhere."""
+Label = Annotated[str, Field(min_length=1, max_length=120), AfterValidator(_check_printable)]
+"""Name of a class, in tables and in files."""
+Name = Annotated[str, AfterValidator(_check_name)]
+"""Names a folder."""

@@ -1,0 +1,187 @@
+"""YAML and JSON of plain values, safe to read from anybody: the readers that this package has.
+
+In: text. Out: mappings with text keys, lists, texts, numbers, true, false, null. What could hang a
+program or fill its memory is refused before it is built: aliases that multiply, deep nesting,
+more nodes than a config has, numbers of thousands of digits, tags of other types.
+"""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from segibn.errors import ConfigError, SegibnError
+from segibn.text import printable, read_small_text
+
+MAX_BYTES = 1 << 18
+"""Of a file; a label table of 256 rows takes a tenth of it."""
+MAX_NODES = 20_000
+"""Values and keys, aliases written out; that table has 3,600."""
+MAX_DEPTH = 50
+"""Nesting; a config has six levels."""
+_MAX_DIGITS = 400
+_TAG = "tag:yaml.org,2002:"
+_PLAIN = {_TAG + kind for kind in ("null", "bool", "int", "float", "str", "seq", "map")}
+_UNWRITABLE = re.compile("[\x00-\x08\x0b-\x1f\ud800-\udfff]")
+_MERGE = _TAG + "merge"
+_INT = re.compile(r"[-+]?(0b[01_]+|0x[0-9a-fA-F_]+|0[0-7_]*|[1-9][0-9_]*)\Z")
+_FLOAT = re.compile(
+    r"[-+]?([0-9][0-9_]*\.[0-9_]*([eE][-+][0-9]+)?|\.[0-9][0-9_]*([eE][-+][0-9]+)?|\.(inf|Inf|INF))\Z"
+    r"|\.(nan|NaN|NAN)\Z"
+)
+
+
+def _resolvers() -> dict[str, list[tuple[str, Any]]]:
+    """What an untagged scalar is: PyYAML's rules, without dates and numbers in base 60."""
+    own = {_TAG + "int": _INT, _TAG + "float": _FLOAT}
+    return {
+        first: [(tag, own.get(tag, rule)) for tag, rule in rules if tag in _PLAIN | {_MERGE}]
+        for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
+def read_yaml_file(path: Path) -> Any:
+    """Read a regular file of plain YAML, as `parse_yaml` does.
+
+    Raises:
+        ConfigError: as there; or no such file, not a regular one, too large, or not UTF-8.
+    """
+    return parse_yaml(read_small_text(path, MAX_BYTES, ConfigError), str(path))
+
+
+def parse_yaml(text: str, source: str) -> Any:
+    """Return the value of one YAML document.
+
+    Args:
+        text: of one document. Keys are texts and stand once; types other than those of the
+            module's description have no tag here, and a date is a text.
+        source: the file or the option, for messages.
+
+    Raises:
+        ConfigError: not such YAML; names the source, and the line where it can.
+    """
+    try:
+        loader = _PlainLoader(text)
+        return loader.get_single_data()
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
+        said = ", ".join(filter(None, (error.context, error.problem)))
+        raise _refused(source, said + place) from None
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise _refused(source, f"a character that text has not (line {line})") from None
+    except (ValueError, OverflowError):  # "\UFFFFFFFF", %YAML 1.999..., which PyYAML passes on
+        raise _refused(source, "an escape or a number is out of range") from None
+
+
+def parse_json(text: str | bytes, source: str, error: type[SegibnError] = SegibnError) -> Any:
+    """Return the value of a JSON text; integers have at most 64 bits.
+
+    Raises:
+        SegibnError: of the kind ``error``: not such JSON; names the source, and the line.
+    """
+    try:
+        return json.loads(text, parse_int=_integer)
+    except RecursionError:
+        reason = "nested too deeply"
+    except ValueError as problem:  # malformed, or not in UTF-8
+        reason = str(problem)
+    raise error(f"{printable(source)}: not valid JSON ({printable(reason)})")
+
+
+def _integer(digits: str) -> int:
+    value = int(digits) if len(digits) <= _MAX_DIGITS else 1 << 64
+    if abs(value) >= 1 << 64:
+        raise ValueError(f"{digits[:40]} has more than 64 bits")
+    return value
+
+
+def _refused(source: str, reason: str) -> ConfigError:
+    return ConfigError(f"{printable(source)} is not valid YAML: {printable(reason)}")
+
+
+class _PlainLoader(yaml.SafeLoader):
+    """SafeLoader with limits, counted while nodes are composed: nothing is built before."""
+
+    yaml_implicit_resolvers = _resolvers()
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._depth = self._nodes = 0
+        self._sizes: dict[yaml.Node, int] = {}  # aliases written out
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """Compose a node or what an alias stands for, and count both alike."""
+        event = self.peek_event()
+        is_alias = self.check_event(yaml.AliasEvent)
+        before = self._nodes
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            raise _problem(f"more than {MAX_DEPTH} levels of nesting", event)
+        tag = getattr(event, "tag", None)
+        if tag not in (None, "!") and tag not in _PLAIN:
+            shown = tag.replace(_TAG, "!!")[:40]
+            raise _problem(f"tag {shown}: plain values only, without it", event)
+        node = super().compose_node(parent, index)
+        if is_alias and node not in self._sizes:
+            raise _problem("an alias inside what it stands for", event)
+        self._nodes += self._sizes[node] if is_alias and node is not None else 1
+        if self._nodes > MAX_NODES:
+            raise _problem(f"more than {MAX_NODES:,} values, aliases written out", event)
+        if node is not None:
+            self._sizes[node] = self._nodes - before
+        self._depth -= 1
+        return node
+
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        """Compose a mapping whose keys are texts and differ; PyYAML would keep the last of two."""
+        node = super().compose_mapping_node(anchor)
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if key.tag == _MERGE:
+                continue
+            if not isinstance(key, yaml.ScalarNode) or key.tag != _TAG + "str":
+                shown = f"'{key.value[:40]}'" if isinstance(key, yaml.ScalarNode) else f"a {key.id}"
+                raise _problem(f"key {shown} is no text; write it in quotes", key)
+            if key.value in seen:
+                raise _problem(f"key '{key.value[:40]}' stands twice", key)
+            seen.add(key.value)
+        return node
+
+    def construct_scalar(self, node: yaml.ScalarNode) -> str:
+        """Return the text of a scalar; one that no encoding or terminal takes is refused."""
+        text = super().construct_scalar(node)
+        if _UNWRITABLE.search(text):
+            raise _problem(f"control characters or lone surrogates in '{text[:40]}'", node)
+        return text
+
+    def construct_number(self, node: yaml.ScalarNode) -> int | float:
+        """Build a number; base 60 and numbers of thousands of digits are none."""
+        text = self.construct_scalar(node)
+        is_whole = node.tag.endswith(":int")
+        if len(text) > _MAX_DIGITS or not (_INT if is_whole else _FLOAT).match(text):
+            raise _problem(f"'{text[:40]}' is no number that is read here", node)
+        build = super().construct_yaml_int if is_whole else super().construct_yaml_float
+        return build(node)
+
+    def construct_truth(self, node: yaml.ScalarNode) -> bool:
+        """Build true or false."""
+        text = self.construct_scalar(node).lower()
+        if text not in self.bool_values:
+            raise _problem(f"'{text[:40]}' is neither true nor false", node)
+        return bool(self.bool_values[text])
+
+
+def _problem(what: str, at: Any) -> yaml.MarkedYAMLError:
+    return yaml.MarkedYAMLError(problem=what, problem_mark=at.start_mark)
+
+
+for _kind, _method in (
+    ("int", _PlainLoader.construct_number),
+    ("float", _PlainLoader.construct_number),
+    ("bool", _PlainLoader.construct_truth),
+):
+    _PlainLoader.add_constructor(_TAG + _kind, _method)
