@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from segibn.errors import ImageFileError
-from segibn.files import read_label_map
+from segibn.errors import ImageFileError, PaletteError
+from segibn.files import read_label_map, warn_once
 from segibn.labels.cityscapes import CITYSCAPES
 from segibn.labels.label_set import IGNORE_INDEX, Label, LabelSet
+from segibn.text import printable
 
 if TYPE_CHECKING:
     from segibn.evaluation.matching import FilePair, LabelMaps
@@ -89,9 +90,17 @@ def decide_encodings(
     return target, pred
 
 
-def read_prediction(path: Path) -> NDArray[np.uint8]:
-    """Read a predicted label map; pictures of one are told from it in the message."""
+def read_prediction(path: Path, table: LabelSet | None = None) -> NDArray[np.uint8]:
+    """Read a predicted label map; pictures of one are told from it in the message.
+
+    A palette that contradicts the table is a warning: it is that of the network's own classes.
+    """
+    colors = None if table is None else table.colors
     try:
+        return read_label_map(path, colors=colors)
+    except PaletteError as error:
+        reason = str(error).removeprefix(f"{printable(path)}: ")
+        warn_once(f"predictions in {printable(path.parent)}: {reason}")
         return read_label_map(path)
     except ImageFileError as error:
         raise ImageFileError(f"{error}. segibn predict writes label maps to `labels`") from None

@@ -20,8 +20,6 @@ from segibn.evaluation.evaluate import SizeTally
 from segibn.evaluation.matching import FilePair
 from segibn.evaluation.metrics import Policy
 from segibn.evaluation.scores import Conditions
-from segibn.files import read_label_map
-from segibn.files.pictures import LabelStorage
 from segibn.labels.label_set import IGNORE_INDEX, LabelSet
 
 Progress = Callable[[int, int], None]
@@ -37,7 +35,7 @@ def count_pair(
     pair: FilePair, table: LabelSet, rules: Policy
 ) -> tuple[NDArray[np.int64], tuple[int, int]]:
     """Count raw value pairs of one frame and check its values; (256, 256) and (H, W)."""
-    maps = read_pair(pair)
+    maps = read_pair(pair, (table, table))
     return count_maps(pair, maps, (table, table), rules), maps[0].shape
 
 
@@ -59,13 +57,13 @@ class RawCounts:
 
 
 def read_pair(
-    pair: FilePair, storage: LabelStorage = "index"
+    pair: FilePair, tables: Sequence[LabelSet]
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Read target and prediction, (H, W) each; a missing prediction is all void."""
-    target = read_label_map(pair.target, storage)
+    target = tables[0].read(pair.target)
     if pair.pred is None:
         return target, np.full_like(target, IGNORE_INDEX)
-    pred = read_prediction(pair.pred)
+    pred = read_prediction(pair.pred, tables[1])
     require_size(pred, pair.pred, target, pair.target)
     return target, pred
 

@@ -45,7 +45,7 @@ from segibn.evaluation.frame_pairs import cityscapes_name
 from segibn.evaluation.matching import FilePair, find_label_maps, match_label_maps
 from segibn.evaluation.metrics import policy_named
 from segibn.evaluation.scores import LabelConfusion, Scores, format_percent
-from segibn.files import read_instance_map, read_label_map, write_text
+from segibn.files import read_instance_map, write_text
 from segibn.labels.cityscapes import CITYSCAPES
 from segibn.labels.label_set import LabelSet
 
@@ -183,7 +183,7 @@ def _count_frame(
 ) -> tuple[NDArray[np.int64], FrameInstances | None, tuple[int, int]]:
     """Return (256, 256) raw counts, objects and (H, W) of one frame; its values are checked."""
     assert pair.pred is not None
-    target, pred = read_label_map(pair.target), read_prediction(pair.pred)
+    target, pred = tables[0].read(pair.target), read_prediction(pair.pred, tables[1])
     require_size(pred, pair.pred, target, pair.target)
     counts = count_maps(pair, (target, pred), tables, policy_named("cityscapes"), VALUES_HINT)
     objects = None

@@ -113,7 +113,7 @@ def _score(
     raw, tally, by_frame = RawCounts(), SizeTally(), FrameTally(k)
 
     def count(pair: FilePair) -> tuple[Any, NDArray[Any], NDArray[Any] | int, tuple[int, int]]:
-        maps = read_pair(pair, tables[0].storage)
+        maps = read_pair(pair, tables)
         counts = count_maps(pair, maps, tables, rules, hint)
         classes = (lookup[values] for lookup, values in zip(lookups, maps, strict=True))
         edge_counts = 0 if edges is None else edges.counts_of(*classes)
