@@ -48,8 +48,9 @@ def read_onnx(path: Path) -> OnnxFile:
         CheckpointError: missing, cut short, no ONNX file, too large, or with tensors in other files
             (which a runtime would open wherever the file says).
     """
-    if path.is_dir():
-        raise CheckpointError(f"{path} is a folder; name a file")
+    if path.exists() and not path.is_file():  # a pipe could be waited for without end
+        kind = "a folder" if path.is_dir() else "a device or pipe"
+        raise CheckpointError(f"{path} is {kind}; name a file")
     try:
         size = path.stat().st_size
         if size > MAX_BYTES:

@@ -144,8 +144,8 @@ def check_is_file(path: Path) -> None:
             f"{path} is a folder; name a file in it (in a run folder checkpoints/last.pt)"
         )
     if not path.is_file():
-        kind = "is a device or pipe; give a regular file" if path.exists() else "no such file"
-        raise CheckpointError(f"{path}: {kind}")
+        kind = " is a device or pipe; give a regular file" if path.exists() else ": no such file"
+        raise CheckpointError(f"{path}{kind}")
 
 
 @contextmanager

@@ -54,7 +54,7 @@ def _stages_as_built(content: Content) -> Content:
     try:
         backbone = content["config"]["model"]["backbone"]
         is_meant = backbone["name"].startswith("densenet") and backbone["ibn_stages"] == []
-        has_norms = any(".IN." in key for key in content["model"])
+        has_norms = any(".IN." in key for key in {**content["model"]})
     except (KeyError, TypeError, AttributeError):
         return content  # incomplete: whoever reads it says so
     if not (is_meant and has_norms):

