@@ -47,7 +47,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--target-encoding",
         choices=("auto", "2018", "2021"),
         default="auto",
-        help="of drivable --labels (auto: by file names and the most common value)",
+        help="of drivable --labels (auto: by file names and the upper third of the frames)",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the report here too")
     return parser
