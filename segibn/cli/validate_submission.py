@@ -47,7 +47,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--target-encoding",
         choices=("auto", "2018", "2021"),
-        help="of drivable --labels (default: auto: by file names and the most common value)",
+        help="of drivable --labels (default: auto: by file names and the upper third of frames)",
     )
     parser.needs("--target-encoding", "--labels")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the report here too")

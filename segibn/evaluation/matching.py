@@ -51,13 +51,19 @@ class LabelMaps:
         return Side(self.folder, [path.relative_to(self.folder) for path in self.paths])
 
 
-def find_label_maps(folder: Path, encoding: str = "auto", option: str = "--encoding") -> LabelMaps:
+def find_label_maps(
+    folder: Path,
+    encoding: str = "auto",
+    option: str = "--encoding",
+    order: Sequence[str] = ENCODINGS,
+) -> LabelMaps:
     """Find the label maps of a folder and its subfolders.
 
     Args:
         folder: where to look.
         encoding: one of ``ENCODINGS`` or "auto"; chooses where a frame has files of several.
         option: that says the encoding, for messages.
+        order: which encoding to take first where every frame has files of both.
 
     Raises:
         DatasetError: the folder is missing or empty, or its names contradict the encoding.
@@ -74,7 +80,7 @@ def find_label_maps(folder: Path, encoding: str = "auto", option: str = "--encod
     if encoding != "auto":  # which is then believed of kinds that have no table here
         told = {path: said if said in ENCODINGS else None for path, said in told.items()}
     elif any(told.values()):
-        encoding = _encoding_of_all(groups, told, option)
+        encoding = _encoding_of_all(groups, told, option, order)
     else:
         return LabelMaps(folder, tuple(told), None)
     fitting = [path for path, said in told.items() if said in (None, encoding)]
@@ -141,10 +147,13 @@ def index_label_maps(folder: Path, encoding: str = "auto") -> dict[str, Path]:
 
 
 def _encoding_of_all(
-    groups: Sequence[Sequence[Path]], told: Mapping[Path, str | None], option: str
+    groups: Sequence[Sequence[Path]],
+    told: Mapping[Path, str | None],
+    option: str,
+    order: Sequence[str],
 ) -> str:
-    """The encoding that every frame has a file of by its name; train ids where both are there."""
-    for encoding in ENCODINGS:
+    """The first encoding that every frame has a file of by its name."""
+    for encoding in order:
         if all(any(told[path] in (None, encoding) for path in group) for group in groups):
             return encoding
     examples = {said: path for path, said in told.items() if said}

@@ -50,6 +50,7 @@ from segibn.labels.cityscapes import CITYSCAPES
 from segibn.labels.label_set import LabelSet
 
 _LABEL_IDS = "_labelIds"
+_AS_THE_SCRIPT = ("label_ids", "train_ids")
 _AVERAGES = {
     "classes": ("averageScoreClasses", "averageScoreInstClasses"),
     "categories": ("averageScoreCategories", "averageScoreInstCategories"),
@@ -143,8 +144,8 @@ def score_cityscapes(
     """
     given = target_encoding, pred_encoding
     sides = [
-        find_label_maps(target_dir, "label_ids" if instances else target_encoding),
-        find_label_maps(pred_dir, pred_encoding, "--pred-encoding"),
+        find_label_maps(target_dir, target_encoding, "--target-encoding", _AS_THE_SCRIPT),
+        find_label_maps(pred_dir, pred_encoding, "--pred-encoding", _AS_THE_SCRIPT),
     ]
     pairs = match_label_maps(*sides, name_of=cityscapes_name)
     encodings = decide_encodings(sides, pairs, CITYSCAPES, given, ("label_ids", "label_ids"))
