@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 
 from benchmarks.generalisation_plan import INGREDIENTS, PLAIN, SHIFTS, Shift
-from segibn import distributed, provenance
+from segibn import provenance
 from segibn.cli.scoring import TrainedRun, load_run, score_run
 from segibn.config.schema import DatasetConfig
 from segibn.data.build import index_dataset
+from segibn.devices import default_device
 from segibn.engine.scoring import inference_options, set_name
 from segibn.errors import ConfigError, SegibnError
 from segibn.evaluation.resampling import Resampling
@@ -82,7 +83,7 @@ class Reading:
             content = read_json(file)
             if made_of.items() <= content.items():
                 return Scores.from_dict(content, str(file))
-        device, options = distributed.default_device(), inference_options(run.config)
+        device, options = default_device(), inference_options(run.config)
         scores = score_run(run, dataset, self.root, device=device, options=options)
         write_json(file, scores.to_dict(made_of))
         return scores

@@ -19,8 +19,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.generalisation_plan import INGREDIENTS, PLAIN
 from benchmarks.timing import Row, describe_device, print_table, summarize
-from segibn import distributed, provenance
+from segibn import provenance
 from segibn.config.schema import RunConfig
+from segibn.devices import default_device
 from segibn.engine.run_data import index_run
 from segibn.engine.train import build_model
 from segibn.engine.update import Batch, Updater
@@ -67,7 +68,7 @@ class Training:
             batches = iter(loader)
             loaded = [_timed(lambda: next(batches)) for _ in range(count)]
         self.loaded = loaded
-        model = build_model(config, found.labels, distributed.default_device())
+        model = build_model(config, found.labels, default_device())
         self.updater = Updater(config, model, found.labels.class_names)
         for iteration in _needed_before(config):
             self.updater.update(self.loaded[0][0], iteration).read()

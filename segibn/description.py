@@ -13,6 +13,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from segibn.errors import CheckpointError
+from segibn.text import printable
 
 KEY = "segibn"
 FORMAT = "segibn-export"
@@ -139,7 +140,7 @@ def check_classes(class_names: Any, palette: Any, source: str) -> None:
     try:
         Classes(class_names=class_names, palette=palette)
     except ValidationError as error:
-        raise CheckpointError(f"{source}: its classes are not valid\n{_lines(error)}") from error
+        raise CheckpointError(f"{source}: its classes are not valid\n{faults_of(error)}") from error
 
 
 def parse_description(text: str | bytes, source: str) -> Description:
@@ -174,13 +175,21 @@ def parse_description(text: str | bytes, source: str) -> Description:
         return Description.model_validate(tree)
     except ValidationError as error:
         raise CheckpointError(
-            f"{source}: what it says of itself is not valid; export it again\n{_lines(error)}"
+            f"{source}: what it says of itself is not valid; export it again\n{faults_of(error)}"
         ) from error
 
 
-def _lines(error: ValidationError) -> str:
-    found = error.errors()[:6]
-    return "\n".join(f"  {'.'.join(map(str, e['loc'])) or 'it'}: {e['msg']}" for e in found)
+def faults_of(error: ValidationError) -> str:
+    """Say what is wrong with a part of a file, six faults at most, each on a line."""
+    return "\n".join(f"  {printable(_fault(dict(item)))}" for item in error.errors()[:6])
+
+
+def _fault(item: dict[str, Any]) -> str:
+    where, value = ".".join(map(str, item["loc"])) or "it", item["input"]
+    plain = value is None or isinstance(value, str | int | float)
+    found = repr(value)[:80] if plain else f"a {type(value).__name__}"
+    shown = f", it is {found}" if item["loc"] and item["type"] != "missing" else ""
+    return f"{where}: {item['msg']}{shown}"
 
 
 def _check_printable(texts: Sequence[str]) -> None:

@@ -16,8 +16,6 @@ import torch
 import torch.distributed as dist
 from torch.distributed.rendezvous import rendezvous
 
-from segibn.devices import default_device as default_device  # for those who import it from here
-from segibn.devices import local_rank as local_rank
 from segibn.errors import SegibnError
 
 _POLL_S = 0.02

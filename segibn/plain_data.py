@@ -89,7 +89,7 @@ def parse_json(text: str | bytes, source: str, error: type[SegibnError] = Segibn
         reason = "nested too deeply"
     except ValueError as problem:  # malformed, or not in UTF-8
         reason = str(problem)
-    raise error(f"{printable(source)}: not valid JSON ({printable(reason)})")
+    raise error(f"{printable(source)}: not valid JSON, or cut short ({printable(reason)})")
 
 
 def _integer(digits: str) -> int:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from segibn.config.shipped import shipped_configs
 from segibn.errors import CheckpointError
-from segibn.text import did_you_mean, printable
+from segibn.text import did_you_mean, listed, printable
 
 _LAST = Path("checkpoints") / "last.pt"
 _FILES = (".pt", ".pth", ".safetensors", ".onnx", ".pt2")
@@ -92,9 +92,9 @@ def _last_of(folder: Path) -> Path:
     if folder.name == _LAST.parent.name and (folder / _LAST.name).is_file():
         raise CheckpointError(f"{name} lies inside a run; give the run, {printable(folder.parent)}")
     if inside := [printable(run) for run in _runs_below(folder, _DEPTH)]:
-        raise CheckpointError(f"{name} is a folder of runs, not one: give {_listed(inside)}")
+        raise CheckpointError(f"{name} is a folder of runs, not one: give {listed(inside, 8)}")
     files = [printable(file) for file in sorted(last.parent.glob("*.pt"))]
-    instead = f"; it has {_listed(files)}" if files else ""
+    instead = f"; it has {listed(files, 8)}" if files else ""
     raise CheckpointError(f"{name} is no run folder: it has no {_LAST}{instead}")
 
 
@@ -118,10 +118,10 @@ def _run_called(given: str) -> Path:
     if len(ends) == 1:
         return runs[ends[0]]
     if ends:
-        raise CheckpointError(f"'{name}' could be {_listed(ends)}; say which")
+        raise CheckpointError(f"'{name}' could be {listed(ends, 8)}; say which")
     inside = [key for key in runs if key.startswith(f"{name}/")]
     if inside:
-        raise CheckpointError(f"'{name}' is a folder of runs, not one: say {_listed(inside)}")
+        raise CheckpointError(f"'{name}' is a folder of runs, not one: say {listed(inside, 8)}")
     raise CheckpointError(_nothing_called(printable(name), list(runs), printable(given)))
 
 
@@ -141,7 +141,7 @@ def _runs_below(folder: Path, depth: int) -> Iterator[Path]:
 def _nothing_called(name: str, runs: list[str], given: str) -> str:
     places = " or ".join(printable(folder) for folder in run_folders())
     runs = [printable(run) for run in runs]
-    there = f"there are {_listed(runs)}" if runs else "there is no trained run"
+    there = f"there are {listed(runs, 8)}" if runs else "there is no trained run"
     if name in list_configs():
         return (
             f"'{name}' is a config that ships with segibn, and no run in {places} has its name "
@@ -158,8 +158,3 @@ def _nothing_called(name: str, runs: list[str], given: str) -> str:
         f"no run or checkpoint '{given}'{close or '.'} In {places} {there}. Give such a name, a "
         "run folder (runs/gta5_ibn) or a file (.pt); SEGIBN_RUNS names other folders of runs"
     )
-
-
-def _listed(names: list[str]) -> str:
-    more = f" and {len(names) - 8} more" if len(names) > 8 else ""
-    return ", ".join(names[:8]) + more

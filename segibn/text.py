@@ -84,6 +84,19 @@ def counted(count: int, noun: str, plural: str | None = None) -> str:
     return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
 
 
+def listed(names: Iterable[object], most: int = 3, count: int | None = None) -> str:
+    """Return the first few names, made harmless, and how many more there are.
+
+    Args:
+        names: to list.
+        most: how many are shown.
+        count: how many there are in all, where ``names`` are only some.
+    """
+    shown = [printable(name) for name in names]
+    more = (len(shown) if count is None else count) - most
+    return ", ".join(shown[:most]) + (f" and {more:,} more" if more > 0 else "")
+
+
 def read_small_file(path: Path, limit: int, error: type[SegibnError] = SegibnError) -> bytes:
     """Read a regular file of at most ``limit`` bytes.
 

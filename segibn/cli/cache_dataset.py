@@ -95,8 +95,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(job: "CacheJob", arguments: argparse.Namespace) -> int:
     """Estimate, build or verify the cache of one data set; return the exit code."""
-    from segibn.cli.progress import FrameProgress
     from segibn.data.disk_cache_build import build, verify
+    from segibn.progress import FrameProgress
     from segibn.provenance import usable_cores
 
     threads = arguments.jobs or usable_cores()

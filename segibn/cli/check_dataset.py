@@ -75,10 +75,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     from rich.console import Console
 
-    from segibn.cli.progress import FrameProgress
     from segibn.config.set_names import set_name
     from segibn.data.report import check_dataset, print_report
     from segibn.files import writable_folder, write_json
+    from segibn.progress import FrameProgress
     from segibn.provenance import usable_cores
 
     if arguments.json is not None:

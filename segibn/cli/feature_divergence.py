@@ -160,9 +160,9 @@ def _moments(
     """Moments of one domain's frames over all ranks, with progress."""
     from segibn import distributed
     from segibn.analysis.divergence import collect_moments
-    from segibn.cli.progress import FrameProgress
     from segibn.engine.scoring import require_upright
     from segibn.predict import read_ahead
+    from segibn.progress import FrameProgress
 
     rank, world = distributed.rank_and_world()
     mine = [sample.image for sample in samples[rank::world]]

@@ -78,9 +78,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     form = FORMATS[arguments.benchmark]
     frames = _choose_frames(form, arguments)
 
-    from segibn.cli.progress import Phases
     from segibn.cli.scoring import load_ensemble  # torch only after the frames are known
     from segibn.files import image_size
+    from segibn.progress import Phases
     from segibn.submission.write import write_submission
 
     run = load_ensemble(arguments)

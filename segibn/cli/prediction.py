@@ -17,7 +17,6 @@ from segibn import distributed, provenance
 from segibn.cli.arguments import report_words
 from segibn.cli.inference import device_of, ensemble_runs, inference_options
 from segibn.cli.parser import print_next, print_then
-from segibn.cli.progress import FrameProgress
 from segibn.cli.scoring import load_ensemble
 from segibn.config.schema import EvaluationConfig, RunConfig
 from segibn.errors import ConfigError, SegibnError
@@ -32,6 +31,7 @@ from segibn.media.sources import Source
 from segibn.media.video import VideoReader
 from segibn.models.segmenter import Segmenter
 from segibn.predict import InferenceOptions, Predictor, is_out_of_memory
+from segibn.progress import FrameProgress
 from segibn.text import counted
 from segibn.visualize import legend
 

@@ -45,9 +45,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the verb: print the table, or the JSON with ``--json``; returns 0."""
     arguments = build_parser().parse_args(argv)
 
-    from segibn.cli.progress import Phases
     from segibn.evaluation.drivable import DrivableScores
     from segibn.evaluation.scores import Scores
+    from segibn.progress import Phases
 
     with Phases() as phases:
         arguments.progress = phases.add("score")

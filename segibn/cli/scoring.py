@@ -17,7 +17,6 @@ import torch
 from segibn import distributed, provenance
 from segibn.cli.inference import ensemble_runs, states_size
 from segibn.cli.pictures import Observer
-from segibn.cli.progress import FrameProgress
 from segibn.config.schema import DatasetConfig, RunConfig
 from segibn.data.build_loader import build_eval_frames
 from segibn.data.frames import Frames
@@ -29,6 +28,7 @@ from segibn.labels.catalog import CLASS_SCHEMES, scheme_class_names
 from segibn.models.segmenter import Segmenter
 from segibn.models.weights import load_segmenter
 from segibn.predict import InferenceOptions
+from segibn.progress import FrameProgress
 from segibn.runs import find_checkpoint
 
 

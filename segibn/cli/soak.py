@@ -151,14 +151,15 @@ def _iterations_in(minutes: float, launch: "Callable[..., Launch]") -> int:
 
 def _circumstances(launch: "Launch") -> dict[str, Any]:
     """What the result rests on: command, versions, machine, frames by name."""
-    from segibn import distributed, provenance
+    from segibn import provenance
     from segibn.config.load import load_config
     from segibn.data.build import index_dataset
+    from segibn.devices import default_device
     from segibn.engine.precision import choose_dtype
     from segibn.engine.scoring import set_name
 
     config = load_config(launch.config, launch.overrides)
-    device = distributed.default_device()
+    device = default_device()
     sets = [*config.data.sources, *([config.data.val] if config.data.val else [])]
     return {
         "command": provenance.command_line(),

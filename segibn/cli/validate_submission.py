@@ -58,8 +58,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the verb; returns 0 for a valid submission, 1 for one with faults."""
     arguments = build_parser().parse_args(argv)
 
-    from segibn.cli.progress import FrameProgress
     from segibn.files import write_json
+    from segibn.progress import FrameProgress
     from segibn.submission.catalog import FORMATS
     from segibn.submission.check import check_submission
     from segibn.submission.expected import expect_images, expect_list, expect_test_set

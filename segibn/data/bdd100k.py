@@ -8,8 +8,7 @@ number the classes differently; `encoding.py` checks which numbers the files hol
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from segibn.data.samples import Pairing, SamplePaths, Source, join_splits, names_in, pair_by_name
-from segibn.data.samples import strict as _strict
+from segibn.data.samples import Pairing, Source, join_splits, names_in, pair_by_name
 from segibn.data.shipped_lists import read_names
 from segibn.errors import DatasetError
 
@@ -124,24 +123,6 @@ def _labelled_parts(root: Path) -> list[str]:
         for split in ("train", "val")
         if any((root / layout.images.format(split=split)).is_dir() for layout in _SEMSEG_LAYOUTS)
     ] or ["train"]
-
-
-def index_drivable(root: Path, split: str, encoding: str = "auto") -> list[SamplePaths]:
-    """Return the drivable-area samples of a split; the label values are not looked at.
-
-    Raises:
-        DatasetError: folder missing, split unknown or empty, or a partner missing.
-    """
-    return _strict(find_drivable(root, split, encoding), DRIVABLE, split, Path(root))
-
-
-def index_semseg(root: Path, split: str) -> list[SamplePaths]:
-    """Return the semantic segmentation samples of a split.
-
-    Raises:
-        DatasetError: folder missing, split unknown or empty, or a partner missing.
-    """
-    return _strict(find_semseg(root, split), SEMSEG, split, Path(root))
 
 
 def _own_folder(root: Path) -> Path:

@@ -116,11 +116,6 @@ def build_label_set(
     return label_set_for(dataset.name, classes, encoding)
 
 
-def split_names(name: str) -> tuple[str, ...]:
-    """Return the splits a data set has; empty for ``folder``, whose splits are its user's."""
-    return KINDS[name].splits
-
-
 def splits_of(dataset: DatasetConfig, datasets_root: Path) -> tuple[str, ...]:
     """Return the splits that a config's data set has: the official ones, or a user's folders.
 

@@ -27,7 +27,8 @@ from segibn.data.loader import (
 from segibn.data.mixed import MixedDataset
 from segibn.data.sampler import PositionSampler
 from segibn.data.samples import SamplePaths
-from segibn.distributed import default_device, rank_and_world
+from segibn.devices import default_device
+from segibn.distributed import rank_and_world
 from segibn.errors import ConfigError
 from segibn.labels.label_set import LabelSet
 from segibn.text import counted

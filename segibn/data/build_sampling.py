@@ -5,15 +5,10 @@ objects. Indexes of classes are built by the first rank while the others wait.
 """
 
 import logging
-import sys
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from segibn.config.sampling import RareClassSampling, SamplingConfig, UniformSampling
 from segibn.config.schema import DataConfig, RunConfig
@@ -22,15 +17,15 @@ from segibn.data.class_index import ClassIndex, estimate_seconds, is_kept, load_
 from segibn.data.focus import FocusTable, class_uniform_probabilities, rare_class_probabilities
 from segibn.data.plan import Plan, Stream
 from segibn.data.samples import SamplePaths
-from segibn.distributed import barrier, is_main, local_rank
+from segibn.devices import local_rank
+from segibn.distributed import barrier, is_main
 from segibn.errors import ConfigError, DatasetError
 from segibn.labels.label_set import LabelSet
+from segibn.progress import Phases
 from segibn.provenance import usable_cores
 from segibn.text import counted
 
 logger = logging.getLogger(__name__)
-
-_LINE_INTERVAL_S = 15.0
 
 
 @dataclass(frozen=True)
@@ -148,7 +143,6 @@ def _class_index(
     training_set: TrainingSet, resize: tuple[int, int] | None, datasets_root: Path | None
 ) -> ClassIndex:
     """Read or build an index: once over all ranks, or once a machine that has its own disk."""
-    show = _IndexProgress(f"classes of {training_set.title}")
     load = partial(
         load_or_build,
         training_set.title,
@@ -159,40 +153,11 @@ def _class_index(
         jobs=usable_cores(),
     )
     index = None
-    with show:
+    with Phases() as phases:
         if is_main():
-            index = load(progress=show)
+            index = load(progress=phases.add(f"classes of {training_set.title}"))
         barrier()
         if index is None and local_rank() == 0:
             index = load()
         barrier()
         return load() if index is None else index
-
-
-class _IndexProgress:
-    """Shows on stderr how far an index is: a bar on a terminal, a line now and then elsewhere."""
-
-    def __init__(self, title: str) -> None:
-        console = Console(stderr=True)
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-        self._bar = Progress(*columns, TimeRemainingColumn(), console=console, transient=True)
-        self._on_terminal = console.is_terminal
-        self._title = title
-        self._last_line = time.monotonic()
-
-    def __enter__(self) -> "_IndexProgress":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._bar.tasks:
-            self._bar.stop()
-
-    def __call__(self, done: int, total: int) -> None:
-        if self._on_terminal:
-            if not self._bar.tasks:
-                self._bar.start()
-                self._bar.add_task(self._title, total=total)
-            self._bar.update(self._bar.tasks[0].id, completed=done)
-        elif time.monotonic() - self._last_line > _LINE_INTERVAL_S:
-            self._last_line = time.monotonic()
-            print(f"{self._title}  {done}/{total}", file=sys.stderr, flush=True)

@@ -5,8 +5,7 @@ In: the folder ``camvid`` and a split. Out: samples named ``0001TP_006690``.
 
 from pathlib import Path
 
-from segibn.data.samples import Pairing, SamplePaths, Source, join_splits, names_in, pair_by_name
-from segibn.data.samples import strict as _strict
+from segibn.data.samples import Pairing, Source, join_splits, names_in, pair_by_name
 
 SOURCE = Source(
     title="CamVid",
@@ -28,15 +27,6 @@ def find(root: Path, split: str) -> Pairing:
         DatasetError: unknown split, or a folder of the layout is missing.
     """
     return join_splits(split, lambda part: _find_one(Path(root), part))
-
-
-def index(root: Path, split: str) -> list[SamplePaths]:
-    """Return the samples of a split; 'train+val' joins two.
-
-    Raises:
-        DatasetError: folder missing, split unknown or empty, or a partner missing.
-    """
-    return _strict(find(root, split), SOURCE, split, Path(root))
 
 
 def _find_one(root: Path, split: str) -> Pairing:

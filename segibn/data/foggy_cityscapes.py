@@ -8,8 +8,7 @@ share.
 from pathlib import Path
 
 from segibn.data.pairing import Place, pair_folders
-from segibn.data.samples import Pairing, SamplePaths, Source, SplitAbsentError, join_splits
-from segibn.data.samples import strict as _strict
+from segibn.data.samples import Pairing, Source, SplitAbsentError, join_splits
 
 BETAS = ("0.005", "0.01", "0.02")
 
@@ -38,15 +37,6 @@ def find(root: Path, split: str) -> Pairing:
             same frames are joined.
     """
     return join_splits(split, lambda part: _find_one(Path(root), part))
-
-
-def index(root: Path, split: str) -> list[SamplePaths]:
-    """Return the samples of a split; 'train-0.02+val-0.02' joins two.
-
-    Raises:
-        DatasetError: folder missing, split unknown or empty, or a partner missing.
-    """
-    return _strict(find(root, split), SOURCE, split, Path(root))
 
 
 def _find_one(root: Path, name: str) -> Pairing:

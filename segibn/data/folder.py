@@ -10,18 +10,15 @@ from pathlib import Path
 
 from segibn.data.samples import (
     Pairing,
-    SamplePaths,
     Source,
     join_splits,
     pair_by_name,
     refuse_twins,
-    shorten,
 )
-from segibn.data.samples import strict as _strict
 from segibn.data.wrong_folder import subfolders
 from segibn.errors import DatasetError
 from segibn.files import IMAGE_SUFFIXES, list_files, warn_once
-from segibn.text import counted, did_you_mean, printable
+from segibn.text import counted, did_you_mean, listed, printable
 
 SOURCE = Source(
     title="Folder data set",
@@ -79,22 +76,6 @@ def find(
     if "{split}" not in images + targets:
         return find_one(split)
     return join_splits(split, find_one)
-
-
-def index(
-    root: Path, split: str, *, images: str, targets: str, image_suffix: str = "",
-    target_suffix: str = ".png",
-) -> list[SamplePaths]:  # fmt: skip
-    """Return the samples of `find`, all complete.
-
-    Raises:
-        DatasetError: a folder is missing or empty, or an image or label map has no partner.
-    """
-    pairing = find(
-        root, split, images=images, targets=targets, image_suffix=image_suffix,
-        target_suffix=target_suffix,
-    )  # fmt: skip
-    return _strict(pairing, SOURCE, split, Path(root) / images)
 
 
 @dataclass(frozen=True)
@@ -203,5 +184,5 @@ def _siblings(gone: Path) -> str:
     above = next(path for path in (*gone.parents, Path()) if path.is_dir())
     there = [path.name for path in subfolders(above)]
     missing = gone.relative_to(above).parts[0]
-    known = f"{printable(above)} has {printable(shorten(there))}, but no '{printable(missing)}'"
+    known = f"{printable(above)} has {listed(there)}, but no '{printable(missing)}'"
     return f"{known}{did_you_mean(missing, there)}" if there else ""

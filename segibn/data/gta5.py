@@ -7,12 +7,12 @@ lie in one flat folder, or in folders below it; which split a frame belongs to i
 
 from pathlib import Path
 
-from segibn.data.samples import Pairing, SamplePaths, Source, join_splits, pair_by_name, shorten
-from segibn.data.samples import strict as _strict
+from segibn.data.samples import Pairing, Source, join_splits, pair_by_name
 from segibn.data.shipped_lists import read_ranges
 from segibn.errors import DatasetError
 from segibn.extras import require
 from segibn.files import list_files
+from segibn.text import listed
 
 SOURCE = Source(
     title="GTA5",
@@ -44,18 +44,6 @@ def find(root: Path, split: str) -> Pairing:
     SOURCE.require(root / "images", root / "labels")
     images, targets = _frames(root / "images"), _frames(root / "labels")
     return join_splits(split, lambda part: _find_one(root, part, images, targets))
-
-
-def index(root: Path, split: str) -> list[SamplePaths]:
-    """Return the samples of a split that are in the folder; 'train+val' joins two.
-
-    Frames of the split that are not there at all are logged as missing; a frame with only one of
-    its two files is an error.
-
-    Raises:
-        DatasetError: folder missing, split unknown or empty, or a partner missing.
-    """
-    return _strict(find(root, split), SOURCE, split, Path(root))
 
 
 def split_ids(split: str, root: Path | None = None) -> frozenset[int]:
@@ -126,6 +114,6 @@ def _read_mat(path: Path, split: str) -> frozenset[int]:
         raise DatasetError(f"{path}: not a readable MAT file ({error})") from error
     key = _MAT_KEYS[split]
     if key not in content:
-        have = shorten([name for name in content if not name.startswith("__")])
+        have = listed([name for name in content if not name.startswith("__")])
         raise DatasetError(f"{path}: has no '{key}' (it holds {have}); use the authors' split.mat")
     return frozenset(int(value) for value in content[key].ravel())

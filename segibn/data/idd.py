@@ -8,8 +8,7 @@ label maps from them, here with ``--id-type csTrainId``: Cityscapes' train ids.
 from pathlib import Path
 
 from segibn.data.pairing import Place, pair_folders
-from segibn.data.samples import Pairing, SamplePaths, Source, join_splits
-from segibn.data.samples import strict as _strict
+from segibn.data.samples import Pairing, Source, join_splits
 from segibn.errors import DatasetError
 from segibn.files import list_files
 
@@ -39,15 +38,6 @@ def find(root: Path, split: str) -> Pairing:
             been painted, or it is IDD-Lite.
     """
     return join_splits(split, lambda part: _find_one(Path(root), part))
-
-
-def index(root: Path, split: str) -> list[SamplePaths]:
-    """Return the samples of a split; 'train+val' joins two.
-
-    Raises:
-        DatasetError: folder missing, split unknown or empty, or a partner missing.
-    """
-    return _strict(find(root, split), SOURCE, split, Path(root))
 
 
 def _find_one(root: Path, split: str) -> Pairing:

@@ -9,8 +9,7 @@ Layout: the README files of the releases v1.1 and v2.0.
 from pathlib import Path
 
 from segibn.data.pairing import Place, pair_folders
-from segibn.data.samples import Pairing, SamplePaths, Source, join_splits
-from segibn.data.samples import strict as _strict
+from segibn.data.samples import Pairing, Source, join_splits
 from segibn.errors import DatasetError
 
 SOURCE = Source(
@@ -38,15 +37,6 @@ def find(root: Path, split: str) -> Pairing:
             v2.0 are there.
     """
     return join_splits(split, lambda part: _find_one(Path(root), part))
-
-
-def index(root: Path, split: str) -> list[SamplePaths]:
-    """Return the samples of a split; 'training+validation' joins two.
-
-    Raises:
-        DatasetError: folder missing, split unknown or empty, or a partner missing.
-    """
-    return _strict(find(root, split), SOURCE, split, Path(root))
 
 
 def _find_one(root: Path, split: str) -> Pairing:

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from segibn.data.samples import Orphan, Pairing, SamplePaths, shorten
+from segibn.data.samples import Orphan, Pairing, SamplePaths
 from segibn.errors import DatasetError
-from segibn.text import LIST_LIMIT, counted, list_entries, printable, read_small_text
+from segibn.text import LIST_LIMIT, counted, list_entries, listed, printable, read_small_text
 
 
 def narrow(samples: Iterable[SamplePaths], names_file: Path) -> list[SamplePaths]:
@@ -42,7 +42,7 @@ def narrow_pairing(pairing: Pairing, names_file: Path) -> Pairing:
         raise DatasetError(
             f"{printable(names_file)}: {len(unknown)} of its {counted(len(lines), 'name')} are not "
             f"among the {counted(len(known), 'sample')} of this split: "
-            f"{shorten([printable(line) for line in unknown])}{example}"
+            f"{listed(unknown)}{example}"
         )
     _refuse_repeats(names_file, [name for name in names if name is not None])
     wanted = set(names)
@@ -115,7 +115,7 @@ def _first_of_two(line: str) -> str:
 
 def _refuse_repeats(names_file: Path, names: Iterable[str]) -> None:
     if twice := [printable(name) for name, count in Counter(names).items() if count > 1]:
-        raise DatasetError(f"{printable(names_file)}: lists {shorten(twice)} more than once")
+        raise DatasetError(f"{printable(names_file)}: lists {listed(twice)} more than once")
 
 
 def take_fraction(samples: list[SamplePaths], fraction: float) -> list[SamplePaths]:

@@ -7,8 +7,7 @@ ones, drawn as in Cityscapes' gtCoarse.
 from pathlib import Path
 
 from segibn.data.pairing import Place, pair_folders
-from segibn.data.samples import Pairing, SamplePaths, Source, join_splits
-from segibn.data.samples import strict as _strict
+from segibn.data.samples import Pairing, Source, join_splits
 
 SOURCE = Source(
     title="Nighttime Driving",
@@ -30,15 +29,6 @@ def find(root: Path, split: str) -> Pairing:
         DatasetError: unknown split, or a folder of the layout is missing.
     """
     return join_splits(split, lambda part: _find_one(Path(root), part))
-
-
-def index(root: Path, split: str) -> list[SamplePaths]:
-    """Return the samples of a split.
-
-    Raises:
-        DatasetError: folder missing, split unknown or empty, or a partner missing.
-    """
-    return _strict(find(root, split), SOURCE, split, Path(root))
 
 
 def _find_one(root: Path, split: str) -> Pairing:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from segibn.errors import DatasetError
 from segibn.files import list_files, warn_once
-from segibn.text import counted, did_you_mean, printable
+from segibn.text import counted, did_you_mean, listed, printable
 
 
 class SplitAbsentError(DatasetError):
@@ -111,7 +111,7 @@ class Source:
     def missing(self, looked_for: Path, *, there: Collection[Path] = ()) -> DatasetError:
         """Make the error for a folder that is not there; ``there``: those of the split that are."""
         kind = DatasetError if there else SplitAbsentError
-        half = f" ({shorten(there)} is there: one archive of two, it seems)" if there else ""
+        half = f" ({listed(there)} is there: one archive of two, it seems)" if there else ""
         return kind(
             f"{self.title}: no folder {looked_for}{half}\n{self.advice}\n"
             "The folder above the data sets is --datasets DIR or the environment variable "
@@ -259,13 +259,6 @@ def refuse_twins(found: Mapping[str, Path]) -> None:
         if twin is not name:
             both = f"{found[twin]} and {path}"
             raise DatasetError(f"{both} differ in nothing but case; rename or remove one")
-
-
-def shorten(names: Collection[object]) -> str:
-    """List the first few names, and say how many more there are."""
-    listed = [str(name) for name in names]
-    more = f" and {len(listed) - SHOWN} more" if len(listed) > SHOWN else ""
-    return ", ".join(listed[:SHOWN]) + more
 
 
 def _require_unique(samples: Iterable[SamplePaths], split: str) -> None:

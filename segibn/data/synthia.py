@@ -9,8 +9,7 @@ whose list comes with this package.
 from pathlib import Path
 
 from segibn.data.pairing import Place, pair_folders
-from segibn.data.samples import Pairing, SamplePaths, Source, join_splits
-from segibn.data.samples import strict as _strict
+from segibn.data.samples import Pairing, Source, join_splits
 from segibn.data.shipped_lists import read_ranges
 
 SOURCE = Source(
@@ -39,15 +38,6 @@ def find(root: Path, split: str) -> Pairing:
     if (root / _UNPACKED).is_dir() and not (root / "RGB").is_dir():
         root /= _UNPACKED
     return join_splits(split, lambda part: _find_one(root, part))
-
-
-def index(root: Path, split: str) -> list[SamplePaths]:
-    """Return the samples of a split; 'train+val' joins two.
-
-    Raises:
-        DatasetError: folder missing, split unknown or empty, or a partner missing.
-    """
-    return _strict(find(root, split), SOURCE, split, Path(root))
 
 
 def _find_one(root: Path, split: str) -> Pairing:

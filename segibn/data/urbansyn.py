@@ -8,13 +8,11 @@ from pathlib import Path
 
 from segibn.data.samples import (
     Pairing,
-    SamplePaths,
     Source,
     join_splits,
     names_in,
     pair_by_name,
 )
-from segibn.data.samples import strict as _strict
 
 SOURCE = Source(
     title="UrbanSyn",
@@ -36,15 +34,6 @@ def find(root: Path, split: str) -> Pairing:
         DatasetError: unknown split, or a folder of the layout is missing.
     """
     return join_splits(split, lambda part: _find_one(Path(root), part))
-
-
-def index(root: Path, split: str) -> list[SamplePaths]:
-    """Return the samples; the one split is 'all'.
-
-    Raises:
-        DatasetError: folder missing, split unknown or empty, or a partner missing.
-    """
-    return _strict(find(root, split), SOURCE, split, Path(root))
 
 
 def _find_one(root: Path, split: str) -> Pairing:

@@ -19,6 +19,7 @@ from segibn.data.batch_plan import BatchPlan, plan_batch
 from segibn.data.build_loader import loader_workers
 from segibn.data.build_sampling import index_cost
 from segibn.data.loader import collate
+from segibn.devices import default_device
 from segibn.engine.checkpoint import resume_training
 from segibn.engine.disk import Disk, require_disk
 from segibn.engine.failures import explained_failures
@@ -117,7 +118,7 @@ def dry_run(
     Raises:
         SegibnError: whatever `train` would raise; or the disk has no room for the checkpoints.
     """
-    device = distributed.default_device()
+    device = default_device()
     found = index_run(config, datasets_root)
     run, checkpoint = open_run(output, resume)
     _, world = distributed.rank_and_world()

@@ -8,6 +8,7 @@ import torch.distributed as dist
 
 from segibn import distributed
 from segibn.config.schema import RunConfig
+from segibn.devices import default_device
 from segibn.engine.precision import choose_dtype
 from segibn.engine.run_dir import RunDir
 from segibn.engine.update import Pending, Updater
@@ -89,7 +90,7 @@ def _advice(config: RunConfig, run: RunDir) -> str:
     changes = ["a lower optim.lr", "a longer optim.warmup_iterations"]
     if config.optim.clip_grad_norm is None:
         changes.append("optim.clip_grad_norm")
-    if choose_dtype(config.engine.precision, distributed.default_device()) != torch.float32:
+    if choose_dtype(config.engine.precision, default_device()) != torch.float32:
         changes.append("engine.precision=float32")
     text = f"Set {', or '.join(changes)}"
     if not run.last_checkpoint.exists():

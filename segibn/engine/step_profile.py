@@ -16,6 +16,7 @@ from torch.profiler import profile, record_function
 from segibn import distributed
 from segibn.config.schema import RunConfig
 from segibn.data.loader import TrainLoader
+from segibn.devices import default_device
 from segibn.engine.failures import explained_failures
 from segibn.engine.precision import describe_precision
 from segibn.engine.run_data import index_run
@@ -114,7 +115,7 @@ def profile_steps(
     Raises:
         SegibnError: as `train`.
     """
-    device = distributed.default_device()
+    device = default_device()
     found = index_run(config, datasets_root)
     _, world = distributed.rank_and_world()
     config = _lengthened(config, warmup + steps + _AFTERWARDS)

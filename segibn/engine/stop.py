@@ -1,7 +1,7 @@
 """Ctrl-C, SIGTERM and SIGHUP during training: finish the iteration, save, then leave."""
 
 import signal
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import Any
 
 _HANGUP = getattr(signal, "SIGHUP", None)  # of a closed terminal; Windows has none
@@ -29,12 +29,7 @@ class StopSignals:
                 break
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         for number, handler in self._previous.items():
             signal.signal(number, handler)
 

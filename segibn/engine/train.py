@@ -15,7 +15,7 @@ import torch
 from segibn import distributed
 from segibn.config.referred import with_copies
 from segibn.config.schema import RunConfig
-from segibn.devices import image_layout
+from segibn.devices import default_device, image_layout
 from segibn.engine.checkpoint import (
     ClassTable,
     keep_copy,
@@ -81,7 +81,7 @@ def train(
             possible. LostPeerError: another rank ended.
     """
     writable_folder(output)
-    device = distributed.default_device()
+    device = default_device()
     found = index_run(config, datasets_root)
     labels = found.labels
     run, checkpoint = open_run(output, resume)

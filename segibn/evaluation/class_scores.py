@@ -41,12 +41,6 @@ def precision_of(counts: ArrayLike, policy: str = "cityscapes") -> Floats:
     return _ratio(true_positive, pred)
 
 
-def recall_of(counts: ArrayLike, policy: str = "cityscapes") -> Floats:
-    """Share of a class's pixels that were found, (..., K); NaN without target pixels."""
-    true_positive, target, _ = _parts(counts, policy)
-    return _ratio(true_positive, target)
-
-
 def f1_of(counts: ArrayLike, policy: str = "cityscapes") -> Floats:
     """Harmonic mean of precision and recall, (..., K); NaN where neither map has the class."""
     true_positive, target, pred = _parts(counts, policy)

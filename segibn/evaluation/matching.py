@@ -21,7 +21,7 @@ from segibn.evaluation.frame_pairs import (
     trimmed,
 )
 from segibn.files import list_files
-from segibn.text import printable
+from segibn.text import listed, printable
 
 # Files that lie beside label maps in official folders but hold something else.
 _OTHER_SUFFIX = re.compile(r"_(colors?|drivable_color|train_color|instance\w*|invGray)$")
@@ -123,7 +123,7 @@ def match_label_maps(
     if missing and not missing_allowed:
         raise DatasetError(
             f"{len(missing)} of {len(names)} targets have no prediction in "
-            f"{printable(preds.folder)}: {_listed(missing)}"
+            f"{printable(preds.folder)}: {listed(sorted(missing), 10)}"
         )
     pairs = [
         FilePair(name, targets.folder / path, preds.folder / found[path] if path in found else None)
@@ -167,8 +167,3 @@ def _encoding_of_all(
         + " and ".join(printable(path) for path in examples.values())
         + f"; keep one kind, or say which with {option}"
     )
-
-
-def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(printable(name) for name in sorted(names)[:10])
-    return shown if len(names) <= 10 else f"{shown} and {len(names) - 10} more"

@@ -4,7 +4,6 @@ Both must have been scored on the same frames, against the same truth and under 
 anything else is refused by name, or said in every output where the caller insists.
 """
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -20,7 +19,7 @@ from segibn.evaluation.resampling import (
     permutation_test,
 )
 from segibn.evaluation.scores import Scores, json_number
-from segibn.text import counted, printable
+from segibn.text import counted, listed
 
 _SHOWN = 8
 _TARGET = FIELDS.index("target")
@@ -208,7 +207,7 @@ def _same_frames(
         found.append(named.scores.frame_counts)
     ours, theirs = (set(counts.names) for counts in found)
     alone = [
-        f"only {named.title} has {_listed(sorted(names))}"
+        f"only {named.title} has {listed(sorted(names), _SHOWN)}"
         for named, names in ((a, ours - theirs), (b, theirs - ours))
         if names
     ]
@@ -223,15 +222,10 @@ def _same_frames(
     if other.size:
         raise SegibnError(
             f"{a.title} and {b.title} were scored against different truth (other labels, or "
-            f"another size) on {_listed([names[place] for place in other])}"
+            f"another size) on {listed([names[place] for place in other], _SHOWN)}"
         )
     said = f"only {counted(len(names), 'frame')} that both have are compared: {'; '.join(alone)}"
     return frames, [said] if alone else []
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(map(printable, names[:_SHOWN])) + more
 
 
 def _plain(row: Difference, p_name: str) -> dict[str, Any]:

@@ -4,7 +4,6 @@ A file is a list of frames or ``{"frames": [...]}``. A frame has a name and labe
 category and an ``rle``; see ``segibn.files.rle``. NumPy and pycocotools only.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath, PurePosixPath
@@ -17,6 +16,7 @@ from segibn.errors import DatasetError, ImageFileError, SegibnError
 from segibn.files import list_files
 from segibn.files.rle import decode_rle
 from segibn.labels.label_set import IGNORE_INDEX
+from segibn.plain_data import parse_json
 from segibn.text import printable, read_small_file
 
 _MAX_PIXELS = 1 << 26
@@ -115,12 +115,7 @@ def frame_list(file: Path, error: type[SegibnError] = DatasetError) -> list[Any]
         SegibnError: of the kind ``error``: no regular file of at most 512 MiB, not JSON, or no
             list of frames.
     """
-    try:
-        data = json.loads(read_small_file(file, _MAX_BYTES, error))
-    except (ValueError, RecursionError) as reason:
-        raise error(
-            f"{printable(file)}: not valid JSON, or cut short ({printable(reason)})"
-        ) from None
+    data = parse_json(read_small_file(file, _MAX_BYTES, error), str(file), error)
     frames = data.get("frames") if isinstance(data, Mapping) else data
     if not isinstance(frames, list):
         raise error(

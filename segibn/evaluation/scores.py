@@ -6,7 +6,7 @@ printed table and in the one-line signature.
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -231,10 +231,6 @@ class Scores:
             raise SegibnError(
                 f"{source} is not a segibn scores file: {printable(error)}"
             ) from error
-
-    def with_frames(self, names: Sequence[str]) -> "Scores":
-        """Return a copy that says which frames were counted."""
-        return replace(self, frames=tuple(names))
 
     def format_table(self) -> str:
         """Return a text table in per cent: one row a class, then means and the signature."""

@@ -8,6 +8,8 @@ table says so below.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from segibn.text import listed
+
 MEANING = {
     "metric": "what was computed",
     "set": "evaluation set",
@@ -103,8 +105,7 @@ def _differences(rows: Sequence[Mapping[str, Any]], apart_from: Sequence[str] | 
 def _named(rows: Sequence[Mapping[str, Any]]) -> str:
     """Name some rows by what tells them apart in a table."""
     names = list(dict.fromkeys(_name(row) for row in rows))
-    more = len(names) - _MOST_NAMED
-    return ", ".join(names[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+    return listed(names, _MOST_NAMED)
 
 
 def _name(row: Mapping[str, Any]) -> str:

@@ -12,7 +12,6 @@ import zipfile
 import zlib
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from types import TracebackType
 
 from segibn.errors import SegibnError
 
@@ -99,12 +98,7 @@ class ForeignZip:
     def __enter__(self) -> "ForeignZip":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._archive.close()
 
     def read(self, member: ZipMember) -> bytes:

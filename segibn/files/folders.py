@@ -15,19 +15,13 @@ from functools import lru_cache
 from pathlib import Path
 
 from segibn.errors import DatasetError
-from segibn.text import counted, printable
+from segibn.files.contents import UNREAD_SUFFIXES
+from segibn.text import counted, listed, printable
 
 logger = logging.getLogger(__name__)
 
-_UNREAD = re.compile(
-    r".*\.(gif|heic|heif|avif|jp2|j2k|jxl|ppm|pgm|pbm|pnm|exr|hdr|tga|dng|nef|cr2|cr3|arw|raw|psd"
-    r"|svg|jfif|jpe)",
-    re.IGNORECASE,
-)
-"""Pictures of kinds that nothing here reads, or by another ending than is looked for."""
-
+_UNREAD = (*UNREAD_SUFFIXES, ".jfif", ".jpe")  # the last two by another ending than is looked for
 _OWN = re.compile(r"\.segibn|\..+\.[0-9a-f]{8}\.part.*")  # our cache, and what a killed writer left
-_SHOWN = 3
 
 
 @dataclass(frozen=True)
@@ -113,7 +107,7 @@ class _Walk:
                 (self._links if entry.is_symlink() else inside).append(path)
             elif entry.name.lower().endswith(self.endings):
                 (self._linked_files if entry.is_symlink() else self.files).append(path)
-            elif _UNREAD.fullmatch(entry.name):
+            elif entry.name.lower().endswith(_UNREAD):
                 self._pass(path, "a picture of a kind that is not read; convert it to PNG")
         if not self.recursive:
             self._links, inside = [], []
@@ -147,9 +141,7 @@ def _report(folder: Path, passed_over: list[PassedOver]) -> None:
         return
     said = [one for one in passed_over if one.reason != "hidden"]
     if said:
-        more = f" and {len(said) - _SHOWN} more" if len(said) > _SHOWN else ""
-        listed = ", ".join(map(str, said[:_SHOWN]))
-        warn_once(f"{printable(folder)}: {counted(len(said), 'name')} passed over: {listed}{more}")
+        warn_once(f"{printable(folder)}: {counted(len(said), 'name')} passed over: {listed(said)}")
 
 
 @lru_cache

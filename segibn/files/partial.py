@@ -11,7 +11,6 @@ import logging
 import os
 import re
 from pathlib import Path
-from types import TracebackType
 from typing import BinaryIO
 
 from segibn.errors import SegibnError
@@ -61,12 +60,7 @@ class PartialFile:
     def __enter__(self) -> "PartialFile":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, _: object, error: BaseException | None, *__: object) -> None:
         with contextlib.suppress(OSError):  # a full disk speaks again when buffers are written
             self.stream.close()
         reason = error.strerror if isinstance(error, OSError) else None

@@ -1,15 +1,15 @@
 """What a file is, told by its first bytes: names end as they please.
 
 In: a path. Out: whether it is read as a picture, as a video, or is a picture of a kind that is not
-read. The signatures are those of the formats' own specifications.
+read. Signatures are those of the formats' own specifications.
 """
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from segibn.files import IMAGE_SUFFIXES
+from segibn.files.contents import UNREAD_SUFFIXES, is_text, unread_kind
 
 VIDEO_SUFFIXES = (
     *(".mp4", ".m4v", ".mov", ".3gp", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".vob", ".mts"),
@@ -35,38 +35,6 @@ _VIDEOS = (
 )
 _BOXES = (b"ftyp", b"moov", b"mdat", b"moof", b"wide", b"free", b"skip", b"pnot")
 """What an MP4 or QuickTime file begins with, after the length of it."""
-_BRANDS = {
-    **dict.fromkeys((b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1"), "HEIC"),
-    **dict.fromkeys((b"avif", b"avis"), "AVIF"),
-    b"crx ": "camera raw",
-}
-_NOT_READ = (
-    (b"GIF8", "GIF"),
-    (b"\0\0\0\x0cjP  ", "JPEG 2000"),
-    (b"\xff\x4f\xff\x51", "JPEG 2000"),
-    (b"\0\0\0\x0cJXL ", "JPEG XL"),
-    (b"\xff\x0a", "JPEG XL"),
-    (b"8BPS", "Photoshop"),
-    (b"v/1\x01", "OpenEXR"),
-    (b"#?RADIANCE", "Radiance HDR"),
-    (b"%PDF", "PDF"),
-    (b"%!PS", "PostScript"),
-    (b"gimp xcf", "GIMP"),
-    (b"DDS ", "DDS"),
-    (b"qoif", "QOI"),
-    (b"\0\0\x01\0\x01\0", "icon"),
-    (b"FUJIFILMCCD-RAW", "camera raw"),
-    (b"IIU\0", "camera raw"),
-    (b"IIRO", "camera raw"),
-    (b"FOVb", "camera raw"),
-)
-_NOT_READ_SUFFIXES = {
-    **dict.fromkeys((".dng", ".cr2", ".cr3", ".nef", ".nrw", ".arw", ".srw", ".pef"), "camera raw"),
-    **dict.fromkeys((".orf", ".rw2", ".raf", ".rwl", ".3fr", ".iiq", ".raw"), "camera raw"),
-    **dict.fromkeys((".heic", ".heif"), "HEIC"),
-    **{".avif": "AVIF", ".jp2": "JPEG 2000", ".jxl": "JPEG XL", ".gif": "GIF", ".tga": "TGA"},
-}
-_ANYMAP = re.compile(rb"P[1-7F]\s+(#|[A-Z]|-?\d)")
 
 
 @dataclass(frozen=True)
@@ -106,8 +74,8 @@ def kind_of(path: Path) -> Kind | None:
             kind = _by_content(file.read(_START))
     except OSError:  # said again when it is read
         pass
-    if suffix in _NOT_READ_SUFFIXES and kind in (None, _TIFF):  # camera raws are TIFFs of a kind
-        return _unread(_NOT_READ_SUFFIXES[suffix])
+    if suffix in UNREAD_SUFFIXES and kind in (None, _TIFF):  # camera raws are TIFFs of a kind
+        return _unread(UNREAD_SUFFIXES[suffix])
     if kind is PICTURE and suffix in (".mjpg", ".mjpeg"):  # JPEGs one after another
         return _MEASURED
     if kind is None and suffix in IMAGE_SUFFIXES:
@@ -115,11 +83,10 @@ def kind_of(path: Path) -> Kind | None:
     return VIDEO if kind is None and suffix in VIDEO_SUFFIXES else kind
 
 
-def is_text(path: Path) -> bool:
-    """Whether a file begins with printable characters only."""
+def begins_with_text(path: Path) -> bool:
+    """Whether a file begins with printable characters only, and is no raw video."""
     with path.open("rb") as file:
-        start = file.read(_START).split(b"YUV4MPEG2", 1)[0]
-    return bool(start) and not any(byte < 9 or byte in range(14, 32) for byte in start)
+        return is_text(file.read(_START).split(b"YUV4MPEG2", 1)[0])
 
 
 def _unread(name: str) -> Kind:
@@ -133,12 +100,11 @@ def _by_content(start: bytes) -> Kind | None:
         return _TIFF
     if start.startswith(b"RIFF"):
         return {b"WEBP": PICTURE, b"AVI ": VIDEO}.get(start[8:12])
-    if start[4:8] in _BOXES:
-        brand = start[8:12] if start[4:8] == b"ftyp" else b""
-        return _unread(_BRANDS[brand]) if brand in _BRANDS else VIDEO
     if start.startswith(_VIDEOS) or _is_transport_stream(start):
         return _MEASURED
-    return _picture_not_read(start)
+    if name := unread_kind(start):
+        return _unread(name)
+    return VIDEO if start[4:8] in _BOXES else None
 
 
 def _is_bmp(start: bytes) -> bool:
@@ -154,15 +120,3 @@ def _is_transport_stream(start: bytes) -> bool:
         len(start) > first + 2 * step and set(start[first::step]) == {0x47}
         for first, step in ((0, 188), (4, 192))
     )
-
-
-def _picture_not_read(start: bytes) -> Kind | None:
-    for signature, name in _NOT_READ:
-        if start.startswith(signature):
-            return _unread(name)
-    if start[128:132] == b"DICM":
-        return _unread("DICOM")
-    if _ANYMAP.match(start):
-        return _unread("anymap (PNM)")
-    text = start.lower()
-    return _unread("SVG") if b"<svg" in text and b"<html" not in text else None

@@ -11,14 +11,13 @@ from collections import deque
 from collections.abc import Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from types import TracebackType
 
 import cv2
 import numpy as np
 
 from segibn.media.codecs import quiet
 from segibn.media.faults import MediaError
-from segibn.media.kinds import IMAGE_SUFFIXES, is_text, kind_of
+from segibn.media.kinds import IMAGE_SUFFIXES, begins_with_text, kind_of
 
 PLAIN_FPS = 25.0
 """Where a file does not say how fast it is played."""
@@ -57,7 +56,7 @@ class VideoReader:
             raise MediaError(self.path, "no such file", "check the name")
         if not self.path.stat().st_size:
             raise MediaError(self.path, "the file is empty", _AGAIN)
-        if is_text(self.path):  # FFmpeg follows playlists, to other files and addresses
+        if begins_with_text(self.path):  # FFmpeg follows playlists, to other files and addresses
             raise MediaError(self.path, "not a readable video (text inside)", _AGAIN)
         quiet()
         self._capture = self._open()
@@ -142,12 +141,7 @@ class VideoReader:
     def __enter__(self) -> "VideoReader":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         # The reading thread may be at work still: FFmpeg hangs when it is released meanwhile.
         with self._lock:
             self._is_open = False

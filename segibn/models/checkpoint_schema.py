@@ -11,9 +11,9 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor
 
+from segibn.description import faults_of
 from segibn.errors import CheckpointError
 from segibn.models.tensor_check import check_finite
-from segibn.text import printable
 
 _MOST_UPDATES = 10**9
 
@@ -80,20 +80,6 @@ def check_content(content: Mapping[str, Any], path: Path) -> None:
     except ValidationError as error:
         raise CheckpointError(
             f"{path} is damaged or was changed by hand; take another checkpoint of the run\n"
-            + "\n".join(_lines(error))
+            + faults_of(error)
         ) from error
     check_finite({f"model.{key}": value for key, value in content["model"].items()}, str(path))
-
-
-def _lines(error: ValidationError) -> list[str]:
-    return [
-        f"  {printable('.'.join(map(str, fault['loc'])))}: {fault['msg']}, it is "
-        f"{printable(_short(fault['input']))}"
-        for fault in error.errors(include_url=False)[:6]
-    ]
-
-
-def _short(value: object) -> str:
-    if isinstance(value, Tensor | Mapping | list | tuple):
-        return f"a {type(value).__name__}"
-    return repr(value)[:80]

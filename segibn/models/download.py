@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 
 from segibn import distributed
+from segibn.devices import local_rank
 from segibn.errors import CheckpointError
 from segibn.files import sha256_of
 from segibn.models.sources import WeightSource
@@ -40,7 +41,7 @@ def published_file(published: WeightSource) -> Path:
     """
     path = local_path(published)
     failure: CheckpointError | None = None
-    waits = torch.distributed.is_initialized() and distributed.local_rank() != 0
+    waits = torch.distributed.is_initialized() and local_rank() != 0
     if not waits and not path.is_file():
         try:
             _download(published, path)

@@ -168,21 +168,3 @@ def fitted_state(state: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> dict
 def is_update(key: str) -> bool:
     """Whether a state dict's key is one of LoRA's own tensors."""
     return key.rpartition(".")[2] in _UPDATE
-
-
-@torch.no_grad()
-def merge_lora(network: nn.Module) -> int:
-    """Add every update to its weight and take the wrapping away, in place.
-
-    Returns:
-        The number of layers merged; their parameters stay frozen.
-    """
-    found = [name for name, module in network.named_modules() if isinstance(module, LoRA)]
-    for name in found:
-        parent, _, leaf = name.rpartition(".")
-        owner = network.get_submodule(parent)
-        layer = owner.get_submodule(leaf)
-        assert isinstance(layer, LoRA)
-        layer.base.weight.copy_(layer.weight)
-        setattr(owner, leaf, layer.base)
-    return len(found)

@@ -4,7 +4,6 @@ In: a backbone and the name of a source. Out: the backbone filled in place, and 
 was loaded. Files often hold more than a backbone (a classifier, heads), which has no place here.
 """
 
-import difflib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,7 +25,7 @@ from segibn.models.state import (
 )
 from segibn.models.tensor_check import check_tensors
 from segibn.models.wrapping import COUNTER, Found, find_network
-from segibn.text import printable
+from segibn.text import did_you_mean, printable
 
 Match = Literal["exact", "plain", "partial"]
 
@@ -176,11 +175,10 @@ def read_own_file(path: Path, words: Sequence[str]) -> Mapping[str, object]:
     """
     if not path.exists():
         known = tuple(words) if path.parent == Path() else ()
-        siblings = {p.name: str(p) for p in path.parent.iterdir()} if path.parent.is_dir() else {}
-        names = {word: word for word in known} | siblings
-        close = difflib.get_close_matches(path.name, names, n=1)
-        close = close or difflib.get_close_matches(path.name.lower(), known, n=1)
-        hint = f"; did you mean {names[close[0]]}?" if close else ""
+        siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
+        hint = did_you_mean(path.name, [*known, *siblings], 1)
+        if path.parent != Path():
+            hint = hint.replace("'", f"'{path.parent}/", 1)
         raise CheckpointError(
             f"model.weights: {path} is no file, nor one of {', '.join(words)}{hint}"
         )

@@ -18,7 +18,6 @@ of 1024 pixels); crops that are multiples of the patch are not touched. The posi
 resampled to the frame's grid by timm.
 """
 
-import difflib
 from typing import Any, Literal
 
 import torch
@@ -30,6 +29,7 @@ from segibn.extras import require
 from segibn.models.features import FeatureSpec
 from segibn.models.lora import add_lora
 from segibn.models.sources import IMAGENET
+from segibn.text import did_you_mean
 
 Tuning = Literal["full", "frozen", "lora"]
 
@@ -172,9 +172,8 @@ def create_network(name: str, output_stride: int | None, *, pretrained: bool = F
 
     if not timm.is_model(name):
         known = [*timm.list_models(), *timm.list_pretrained()]
-        close = difflib.get_close_matches(name, known, n=3)
-        hint = f"did you mean {' or '.join(close)}?" if close else "timm.list_models() lists them"
-        raise ConfigError(f"model.backbone.model: timm {timm.__version__} has no {name}; {hint}")
+        hint = did_you_mean(name, known) or "; timm.list_models() lists them"
+        raise ConfigError(f"model.backbone.model: timm {timm.__version__} has no {name}{hint}")
     options: dict[str, Any] = {"num_classes": 0, "pretrained": pretrained}
     if output_stride is not None:
         options["output_stride"] = output_stride

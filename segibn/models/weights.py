@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from pydantic import ValidationError
 
+from segibn.config.explain import explain
 from segibn.config.referred import anchor_copies
 from segibn.config.schema import RunConfig
 from segibn.description import check_classes
@@ -94,12 +95,9 @@ def load_segmenter(path: Path) -> tuple[Segmenter, RunConfig, dict[str, Any]]:
     try:
         config = RunConfig.model_validate(content["config"])
     except ValidationError as error:
-        details = [
-            printable(f"{'.'.join(map(str, e['loc']))}: {e['msg']}")[:300] for e in error.errors()
-        ]
         raise CheckpointError(
             f"{path}: its config is not one that this version of segibn knows:\n"
-            + shortened(details)
+            f"{explain(error, RunConfig)}"
         ) from error
     # The checkpoint holds all weights: what the training once started from is not needed, and what
     # LoRA added to them is merged, so that inference costs no more than the plain network.

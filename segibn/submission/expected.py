@@ -4,17 +4,17 @@ In: a format and one of these. Out: ``Expected``.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from segibn.errors import SubmissionError
 from segibn.files import image_size, list_files
 from segibn.submission.format import Format, Size
-from segibn.text import LIST_LIMIT, counted, list_entries, printable, read_small_text
+from segibn.text import LIST_LIMIT, counted, list_entries, listed, read_small_text
 
 _IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
-_SHOWN = 5
+SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -60,12 +60,12 @@ def expect_list(form: Format, path: Path, size: Size | None = None) -> Expected:
     if bad:
         raise SubmissionError(
             f"{path}: {counted(len(bad), 'line names', 'lines name')} no frame of {form.title} "
-            f"({form.key_form}): {shorten(bad)}"
+            f"({form.key_form}): {listed(bad, SHOWN)}"
         )
     if not keys:
         raise SubmissionError(f"{path}: names no frame; write one a line")
     if twice := [key for key, times in Counter(keys).items() if times > 1]:
-        raise SubmissionError(f"{path}: names a frame twice: {shorten(twice)}")
+        raise SubmissionError(f"{path}: names a frame twice: {listed(twice, SHOWN)}")
     shown = size or form.size
     return Expected(str(path), len(keys), dict.fromkeys(keys, shown), shown)
 
@@ -98,7 +98,7 @@ def index_frames(form: Format, folder: Path) -> dict[str, Path]:
     if bad:
         raise SubmissionError(
             f"{folder}: {len(bad)} frames are not named as those of {form.title} "
-            f"({form.key_form}): {shorten(bad)}"
+            f"({form.key_form}): {listed(bad, SHOWN)}"
         )
     if not found:
         raise SubmissionError(f"{folder}: holds no images ({', '.join(_IMAGE_SUFFIXES)})")
@@ -118,16 +118,8 @@ def require_frames(found: Iterable[str], expected: Expected) -> None:
     if missing:
         raise SubmissionError(
             f"{len(missing)} of the {expected.num_frames} frames of {expected.source} are "
-            f"missing: {shorten(missing)}"
+            f"missing: {listed(missing, SHOWN)}"
         )
-
-
-def shorten(names: Sequence[str], count: int | None = None) -> str:
-    """List the first few names and how many more there are; odd characters are escaped."""
-    total = len(names) if count is None else count
-    shown = [printable(name) for name in names[:_SHOWN]]
-    more = f" and {total - _SHOWN} more" if total > _SHOWN else ""
-    return ", ".join(shown) + more
 
 
 def _keys_of(form: Format, names: Iterable[str]) -> tuple[list[str], list[str]]:

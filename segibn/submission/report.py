@@ -5,9 +5,9 @@ from typing import Any
 
 from segibn.evaluation.drivable import DrivableScores
 from segibn.evaluation.scores import Scores
-from segibn.submission.expected import Expected, shorten
+from segibn.submission.expected import SHOWN, Expected
 from segibn.submission.format import Format
-from segibn.text import counted, printable
+from segibn.text import counted, listed, printable
 
 _KEPT = 20  # names of a kind of fault; the rest is counted
 
@@ -77,7 +77,7 @@ class Report:
         ]
         for fault in self.faults:
             what = f"{fault.count} {fault.what}" if fault.count > 1 else f"{fault.what} (1)"
-            lines.append(f"  {what}: {shorten(fault.names, fault.count)}")
+            lines.append(f"  {what}: {listed(fault.names, SHOWN, fault.count)}")
         lines += [f"  note: {note}" for note in self.notes]
         if self.scores is not None:
             lines += ["", self.scores.format_table()]

@@ -20,9 +20,9 @@ from segibn.evaluation.scores import Conditions, LabelConfusion, Scores
 from segibn.labels.catalog import label_set_for
 from segibn.labels.drivable_encoding import decide_drivable_encoding
 from segibn.labels.label_set import IGNORE_INDEX
-from segibn.submission.expected import Expected, shorten
+from segibn.submission.expected import SHOWN, Expected
 from segibn.submission.format import Format, Size
-from segibn.text import counted
+from segibn.text import counted, listed
 
 _DRIVABLE = "bdd100k_drivable"
 
@@ -102,13 +102,15 @@ class LocalScorer:
             DatasetError: the encoding of drivable label maps cannot be told.
         """
         if self._faulty:
-            faulty = shorten(self._faulty)
+            faulty = listed(self._faulty, SHOWN)
             of = counted(len(self._faulty), "labelled frame")
             return None, f"not scored: faulty maps of {of}: {faulty}"
         missing = sorted(set(self._targets) - self._done)
         remark = ""
         if missing:
-            named = f"no map for {counted(len(missing), 'labelled frame')}: {shorten(missing)}"
+            named = (
+                f"no map for {counted(len(missing), 'labelled frame')}: {listed(missing, SHOWN)}"
+            )
             if not self._form.missing_is_void or not self._done:
                 return None, f"not scored, as the benchmark's script would stop: {named}"
             remark = f"scored as all void, as the benchmark's script does: {named}"

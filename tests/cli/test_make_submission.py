@@ -6,9 +6,9 @@ import pytest
 
 from segibn.cli import validate_submission
 from segibn.cli.make_submission import main
-from segibn.cli.progress import time_left
 from segibn.errors import SubmissionError
 from segibn.files import write_image
+from segibn.progress import time_left
 
 BERLIN = "berlin_000000_000019"
 

@@ -11,7 +11,7 @@ from segibn.cli.scoring import load_run
 from segibn.cli.selection import selection_of
 from segibn.config.load import load_config
 from segibn.config.schema import DatasetConfig
-from segibn.data.build import split_names
+from segibn.data.build_kinds import KINDS
 from segibn.engine.scoring import Preparation, score, train_name
 from segibn.errors import ConfigError
 from segibn.evaluation.deviations import run_deviations
@@ -86,7 +86,7 @@ def test_the_protocols_size_is_used_and_another_one_is_a_deviation(make_run, tmp
 def test_every_protocols_sets_are_ones_that_can_be_read():
     for name in PROTOCOLS:
         for label, dataset in protocol_sets(name, None).items():
-            assert dataset.split in split_names(dataset.name), (name, label)
+            assert dataset.split in KINDS[dataset.name].splits, (name, label)
 
 
 @pytest.mark.parametrize(

@@ -152,7 +152,7 @@ def test_values_mean_what_yaml_says_but_dates_and_base_60() -> None:
 
 @pytest.mark.parametrize("text", ["[" * 100_000, "9" * 5000, '{"a": 1', "\udcff", b"\xff\xfe{"])
 def test_hostile_json_is_refused_by_name(text: str | bytes) -> None:
-    with pytest.raises(SegibnError, match=r"^a\.json: not valid JSON \("):
+    with pytest.raises(SegibnError, match=r"^a\.json: not valid JSON, or cut short \("):
         parse_json(text, "a.json")
 
 

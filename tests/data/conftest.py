@@ -1,12 +1,14 @@
 """Tiny data sets in the official layouts, written into a temporary folder."""
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from segibn.data.samples import SamplePaths
+from segibn.data import bdd100k, cityscapes
+from segibn.data.samples import Pairing, SamplePaths, strict
 from segibn.files import write_image, write_label_png
 
 HEIGHT, WIDTH = 24, 40
@@ -94,8 +96,20 @@ def make_camvid(root: Path) -> Callable[..., Path]:
 
 
 @pytest.fixture
-def samples(make_cityscapes: Callable[..., Path]) -> list[SamplePaths]:
-    """Five labelled Cityscapes samples."""
-    from segibn.data import cityscapes
+def index() -> Callable[..., list[SamplePaths]]:
+    """Return what lists the samples of ``find(root, split)`` of a data set's module, or raises."""
 
-    return cityscapes.index(make_cityscapes(count=5), "train")
+    def run(
+        find: Callable[..., Pairing], root: Path, split: str, **given: str
+    ) -> list[SamplePaths]:
+        sources = {bdd100k.find_drivable: bdd100k.DRIVABLE, bdd100k.find_semseg: bdd100k.SEMSEG}
+        source = sources.get(find) or sys.modules[find.__module__].SOURCE
+        return strict(find(root, split, **given), source, split, root)
+
+    return run
+
+
+@pytest.fixture
+def samples(make_cityscapes: Callable[..., Path], index) -> list[SamplePaths]:
+    """Five labelled Cityscapes samples."""
+    return index(cityscapes.find, make_cityscapes(count=5), "train")

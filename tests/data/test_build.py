@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from segibn.config.schema import DatasetConfig, RunConfig
-from segibn.data.build import build_label_set, index_dataset, split_names
+from segibn.data.build import build_label_set, index_dataset
 from segibn.data.build_cache import tiles_folder
 from segibn.data.build_loader import build_eval_frames, build_train_loader
 from segibn.data.disk_cache_build import CacheJob, build
@@ -133,8 +133,3 @@ def test_a_split_without_labels_cannot_be_scored(
     assert len(index_dataset(test, root)) == 3
     with pytest.raises(DatasetError, match="no public label maps"):
         build_eval_frames(test, root)
-
-
-def test_every_data_set_names_its_splits() -> None:
-    assert split_names("gta5") == ("train", "train-clean", "val", "test", "all")
-    assert split_names("folder") == ()

@@ -59,9 +59,9 @@ def test_it_holds_the_regions_of_every_frame(
 
 
 def test_several_processes_build_what_one_builds(
-    make_cityscapes: Callable[..., Path],
+    make_cityscapes: Callable[..., Path], index: Callable[..., list]
 ) -> None:
-    samples = cityscapes.index(make_cityscapes(count=40), "train")
+    samples = index(cityscapes.find, make_cityscapes(count=40), "train")
     _assert_equal(build(samples, CITYSCAPES, jobs=2), build(samples, CITYSCAPES))
 
 
@@ -129,16 +129,20 @@ def slow(done, total):
 
 if __name__ == "__main__":
     root = Path(sys.argv[1])
-    load_or_build("cityscapes:train", cityscapes.index(root / "cityscapes", "train"),
+    load_or_build("cityscapes:train", cityscapes.find(root / "cityscapes", "train").samples,
                   label_set_for("cityscapes"), datasets_root=root, jobs=2, progress=slow)
 """
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")
 def test_a_killed_build_leaves_no_file_and_no_process(
-    make_cityscapes: Callable[..., Path], root: Path, tmp_path: Path, repository: Path
+    make_cityscapes: Callable[..., Path],
+    root: Path,
+    tmp_path: Path,
+    repository: Path,
+    index: Callable[..., list],
 ) -> None:
-    samples = cityscapes.index(make_cityscapes(count=40), "train")
+    samples = index(cityscapes.find, make_cityscapes(count=40), "train")
     script = tmp_path / "slow_build.py"
     script.write_text(_SLOW_BUILD)
     process = subprocess.Popen(

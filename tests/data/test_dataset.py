@@ -81,8 +81,10 @@ def test_a_sample_without_label_map_is_an_error(samples: list[SamplePaths]) -> N
         load_arrays(SamplePaths("x", samples[0].image, None), CITYSCAPES)
 
 
-def test_resize_keeps_class_values_and_gives_the_size(make_gta5: Callable[..., Path]) -> None:
-    (sample,) = gta5.index(make_gta5([1]), "train")
+def test_resize_keeps_class_values_and_gives_the_size(
+    make_gta5: Callable[..., Path], index: Callable[..., list]
+) -> None:
+    (sample,) = index(gta5.find, make_gta5([1]), "train")
     image, target = load_arrays(sample, label_set_for("gta5"), (13, 21))
     assert image.shape == (13, 21, 3)
     assert target.shape == (13, 21)

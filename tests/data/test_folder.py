@@ -1,7 +1,7 @@
 """A user's own folders: side by side, one in the other, or both the same."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -35,30 +35,32 @@ def _touch(root: Path, files: Sequence[str]) -> None:
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_each_file_is_an_image_or_a_label_map_in_every_layout(layout: str, tmp_path: Path) -> None:
+def test_each_file_is_an_image_or_a_label_map_in_every_layout(
+    layout: str, tmp_path: Path, index: Callable[..., list]
+) -> None:
     files, options = LAYOUTS[layout]
     _touch(tmp_path, files)
-    found = folder.index(tmp_path, "train", **options)
+    found = index(folder.find, tmp_path, "train", **options)
     assert [sample.name for sample in found] == ["a", "b"]
     used = [path for sample in found for path in (sample.image, sample.target)]
     assert sorted(used) == sorted(tmp_path / file for file in files)
 
 
 def test_further_maps_of_a_frame_are_passed_over_but_no_frame_that_lacks_its_image(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, index: Callable[..., list]
 ) -> None:
     _touch(tmp_path, ("i/a.jpg", "l/a_gt.png", "l/a_inst_gt.png", "l/a_b_color_gt.png"))
     options = {"images": "i", "targets": "l", "target_suffix": "_gt.png"}
     with caplog.at_level(logging.WARNING):
-        (sample,) = folder.index(tmp_path, "train", **options)
+        (sample,) = index(folder.find, tmp_path, "train", **options)
     assert sample.target == tmp_path / "l/a_gt.png"
     assert "passed over 2 further maps of frames that have their label map" in caplog.text
     _touch(tmp_path, ("l/ab_gt.png",))
     with pytest.raises(DatasetError, match=r"1 file\(s\) .*\n.*l/ab_gt.png has no image"):
-        folder.index(tmp_path, "train", **options)
+        index(folder.find, tmp_path, "train", **options)
     (tmp_path / "l/a_gt.png").unlink()
     with pytest.raises(DatasetError, match=r"4 file\(s\) of split"):
-        folder.index(tmp_path, "train", **options)
+        index(folder.find, tmp_path, "train", **options)
 
 
 @pytest.mark.parametrize(
@@ -87,8 +89,12 @@ def test_further_maps_of_a_frame_are_passed_over_but_no_frame_that_lacks_its_ima
     ],
 )
 def test_folders_that_do_not_fit_say_what_is_there(
-    files: Sequence[str], options: dict[str, str], says: str, tmp_path: Path
+    files: Sequence[str],
+    options: dict[str, str],
+    says: str,
+    tmp_path: Path,
+    index: Callable[..., list],
 ) -> None:
     _touch(tmp_path, files)
     with pytest.raises(DatasetError, match=says):
-        folder.index(tmp_path, "train", **options)
+        index(folder.find, tmp_path, "train", **options)

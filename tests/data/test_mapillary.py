@@ -35,40 +35,46 @@ def make_mapillary(root: Path) -> Callable[..., Path]:
 
 
 @pytest.mark.parametrize("labels", ["labels", "v1.2/labels"])
-def test_both_releases_are_found(make_mapillary: Callable[..., Path], labels: str) -> None:
+def test_both_releases_are_found(
+    make_mapillary: Callable[..., Path], labels: str, index: Callable[..., list]
+) -> None:
     own = make_mapillary(labels)
-    first, second = mapillary.index(own, "validation")
+    first, second = index(mapillary.find, own, "validation")
     assert (first.name, second.name) == (ID.format(0), ID.format(1))
     assert first.target == own / "validation" / labels / f"{ID.format(0)}.png"
 
 
 def test_label_maps_of_v2_alone_are_refused_with_the_fix(
-    make_mapillary: Callable[..., Path],
+    make_mapillary: Callable[..., Path], index: Callable[..., list]
 ) -> None:
     own = make_mapillary("v2.0/labels")
     with pytest.raises(DatasetError, match=r"v2\.0 only.*124.*v1\.2/labels"):
-        mapillary.index(own, "validation")
+        index(mapillary.find, own, "validation")
 
 
-def test_v2_beside_v1_is_passed_over(make_mapillary: Callable[..., Path]) -> None:
+def test_v2_beside_v1_is_passed_over(
+    make_mapillary: Callable[..., Path], index: Callable[..., list]
+) -> None:
     make_mapillary("v2.0/labels")
     own = make_mapillary("v1.2/labels")
-    assert all("v1.2" in str(s.target) for s in mapillary.index(own, "validation"))
+    assert all("v1.2" in str(s.target) for s in index(mapillary.find, own, "validation"))
 
 
-def test_the_test_split_has_no_labels(make_mapillary: Callable[..., Path]) -> None:
+def test_the_test_split_has_no_labels(
+    make_mapillary: Callable[..., Path], index: Callable[..., list]
+) -> None:
     own = make_mapillary(split="testing")
-    assert [s.target for s in mapillary.index(own, "testing")] == [None, None]
+    assert [s.target for s in index(mapillary.find, own, "testing")] == [None, None]
 
 
 def test_a_frame_without_label_map_is_named_with_both_paths(
-    make_mapillary: Callable[..., Path],
+    make_mapillary: Callable[..., Path], index: Callable[..., list]
 ) -> None:
     own = make_mapillary("v1.2/labels")
     gone = own / "validation/v1.2/labels" / f"{ID.format(1)}.png"
     gone.unlink()
     with pytest.raises(DatasetError, match=f"has no label map {gone}"):
-        mapillary.index(own, "validation")
+        index(mapillary.find, own, "validation")
 
 
 @pytest.mark.parametrize(

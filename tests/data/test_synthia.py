@@ -67,11 +67,13 @@ def test_converted_copies_and_classes_beyond_a_byte_are_refused(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("below", ["synthia", "synthia/RAND_CITYSCAPES"])
-def test_the_split_is_robustnets(make_synthia: Callable[..., Path], below: str) -> None:
+def test_the_split_is_robustnets(
+    make_synthia: Callable[..., Path], below: str, index: Callable[..., list]
+) -> None:
     own = make_synthia(below=below)
-    assert [s.name for s in synthia.index(own, "train")] == ["0000001", "0000002"]
-    assert [s.name for s in synthia.index(own, "val")] == ["0000000", "0000003"]
-    assert len(synthia.index(own, "all")) == 4
+    assert [s.name for s in index(synthia.find, own, "train")] == ["0000001", "0000002"]
+    assert [s.name for s in index(synthia.find, own, "val")] == ["0000000", "0000003"]
+    assert len(index(synthia.find, own, "all")) == 4
 
 
 def test_the_shipped_list_has_2820_of_the_9400_frames() -> None:
@@ -159,6 +161,6 @@ def test_check_reads_them_with_several_processes_too(
     assert "expected a 16-bit RGB PNG" in capsys.readouterr().out
 
 
-def test_a_missing_folder_says_where_to_get_it(tmp_path: Path) -> None:
+def test_a_missing_folder_says_where_to_get_it(tmp_path: Path, index: Callable[..., list]) -> None:
     with pytest.raises(DatasetError, match="synthia-dataset"):
-        synthia.index(tmp_path / "synthia", "train")
+        index(synthia.find, tmp_path / "synthia", "train")

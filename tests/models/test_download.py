@@ -129,6 +129,7 @@ from pathlib import Path
 
 import torch
 from segibn import distributed
+from segibn.devices import local_rank
 from segibn.models.download import published_file
 from segibn.models.sources import WeightSource
 
@@ -136,7 +137,7 @@ url, hub = sys.argv[1:]
 torch.hub.set_dir(hub)
 with distributed.process_group(torch.device("cpu")):
     path = published_file(WeightSource(url, "none"))
-    Path(hub, f"rank{distributed.local_rank()}").write_bytes(path.read_bytes())
+    Path(hub, f"rank{local_rank()}").write_bytes(path.read_bytes())
 """
 
 

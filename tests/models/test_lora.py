@@ -16,7 +16,7 @@ from segibn.engine.ema import WeightAverage
 from segibn.engine.optim import build_optimizer
 from segibn.errors import ConfigError
 from segibn.models.build import build_segmenter, for_inference
-from segibn.models.lora import LoRA, add_lora, has_lora, merge_lora, merged_state
+from segibn.models.lora import LoRA, add_lora, has_lora, merged_state
 from segibn.models.segmenter import Segmenter
 from segibn.models.timm_backbone import TimmBackbone
 from segibn.models.transfer import init_from_checkpoint
@@ -100,10 +100,6 @@ def test_merged_weights_compute_the_same_in_the_plain_network(name: str) -> None
     assert not torch.allclose(segmenter(name).eval()(x).logits, expected, atol=1e-2)
     assert has_lora(state)
     assert not has_lora(plain.state_dict())
-    assert merge_lora(wrapped) > 0
-    assert wrapped.state_dict().keys() == plain.state_dict().keys()
-    for key, value in wrapped.state_dict().items():
-        assert torch.equal(value, plain.state_dict()[key]), key
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -277,12 +277,12 @@ def test_a_network_without_published_weights_is_named_with_what_there_is() -> No
     [("torchvison", "torchvision"), ("None", "none"), ("ibn-net", "ibn_net")],
 )
 def test_a_mistyped_source_is_answered_with_the_likely_one(given: str, hint: str) -> None:
-    with pytest.raises(CheckpointError, match=f"{given} is no file, .* did you mean {hint}"):
+    with pytest.raises(CheckpointError, match=f"{given} is no file, .* did you mean '{hint}'"):
         load_backbone_weights(_blank(), given, "resnet18", "none")
 
 
 def test_a_mistyped_path_is_answered_with_the_file_beside_it(plain_file: str) -> None:
-    with pytest.raises(CheckpointError, match=f"did you mean {plain_file}"):
+    with pytest.raises(CheckpointError, match=f"did you mean '{plain_file}'"):
         load_backbone_weights(_blank(), plain_file[:-1], "resnet18", "none")
 
 

@@ -4,7 +4,6 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from types import TracebackType
 
 from rich.console import Console
 from rich.progress import (
@@ -56,12 +55,7 @@ class FrameProgress:
         self._bar.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._bar.stop()
 
     def __call__(self, done: int, total: int | None = None) -> None:
@@ -100,12 +94,7 @@ class Phases:
     def __enter__(self) -> "Phases":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._shown.close()
 
     def add(self, title: str) -> Callable[[int, int], None]:
