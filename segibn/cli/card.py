@@ -48,12 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = build_parser().parse_args(argv)
     require_runs([arguments.run])
 
-    from segibn.cli.card_fields import (
-        environment_fields,
-        network_fields,
-        titles,
-        training_fields,
-    )
+    from segibn.cli.card_fields import environment_fields, network_fields, titles, training_fields
     from segibn.cli.scoring import load_run
     from segibn.extras import is_there
     from segibn.files import read_json, sha256_of, write_text
@@ -85,13 +80,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     if scores and is_there("safetensors"):
         print_next("export", arguments.run, "--output", "model.safetensors")
     elif not scores:
-        words = ("evaluate", arguments.run, "--output", "scores.json")
-        recorded = datasets_of(folder)
-        if run.config.data.val is not None and recorded is not None:
-            print_next(*words, *datasets_words(arguments, recorded))
-        else:
-            print_then(f"{command_text(*words)} --dataset NAME --datasets DIR, then --scores here")
+        _advise_scoring(arguments, datasets_of(folder) if run.config.data.val else None)
     return 0
+
+
+def _advise_scoring(arguments: argparse.Namespace, recorded: Path | None) -> None:
+    """Say how to score; ``recorded`` are the data sets that have its own frames."""
+    words = ("evaluate", arguments.run, "--output", "scores.json")
+    if recorded is not None:
+        print_next(*words, *datasets_words(arguments, recorded))
+    else:
+        print_then(f"{command_text(*words)} --dataset NAME --datasets DIR, then --scores here")
 
 
 def _own_scores(checkpoint: Path) -> list[Path]:

@@ -98,13 +98,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     table = format_divergence(rows)
     print(table)
     if arguments.output:
-        frames = {
-            label: [sample.name for sample in part]
-            for label, part in zip(labels, samples, strict=True)
-        }
-        content = {"rows": rows, "conditions": circumstances(device, InferenceOptions())}
-        content["conditions"]["frames"] = frames
-        write_json(arguments.output / JSON_FILE, content)
+        names = ([sample.name for sample in part] for part in samples)
+        frames = {"frames": dict(zip(labels, names, strict=True))}
+        conditions = circumstances(device, InferenceOptions()) | frames
+        write_json(arguments.output / JSON_FILE, {"rows": rows, "conditions": conditions})
         write_text(arguments.output / MARKDOWN_FILE, table)
         write_image(arguments.output / PLOT_FILE, _plot(rows))
         print(f"files: {arguments.output}")

@@ -90,11 +90,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     options.require_upright(list(sizes.values()), arguments.images)
 
     def maps_of(keys: Sequence[str]) -> "Iterable[tuple[str, np.ndarray]]":
-        if len(keys) < len(frames):
-            print(
-                f"going on: {counted(len(frames) - len(keys), 'map')} there already",
-                file=sys.stderr,
-            )
+        if there := len(frames) - len(keys):
+            print(f"going on: {counted(there, 'map')} there already", file=sys.stderr)
         return _predictions(run, {key: frames[key] for key in keys}, arguments)
 
     with Phases() as phases:
@@ -114,7 +111,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     for note in report.notes:
         print(f"note: {note}")
     which = ["--ids", arguments.ids] if arguments.ids else ["--images", arguments.images]
-    which = [] if arguments.expect_test_set else which
+    if arguments.expect_test_set:
+        which = []
     print_next("validate-submission", arguments.output, "--format", arguments.benchmark, *which)
     return 0
 

@@ -77,19 +77,7 @@ def decide_drivable_encoding(
     found, shares = _told_by_values(upper[:3], lower[:3])
     seen = f"the upper thirds of {such} are {shares}"
     named = "2018" if all(path.name.endswith(_SUFFIX_2018) for path in paths) else None
-    if given == "auto" and named is None and found is None:
-        raise DatasetError(
-            f"{such}: {shares} in their upper thirds, where one value should be the background, so "
-            f"the encoding cannot be told; say it with {option}: 2018 ({_MEANING['2018']}) or 2021 "
-            f"({_MEANING['2021']})"
-        )
-    if given == "auto" and named is not None and found not in (None, named):
-        raise DatasetError(
-            f"files named *{_SUFFIX_2018} are of the 2018 encoding ({_MEANING['2018']}), but "
-            f"{seen}, which is that of {found} ({_MEANING[found]}); say which it is with {option}"
-        )
-    year = given if given != "auto" else named or found
-    assert year is not None
+    year = _told(named, found, seen, option) if given == "auto" else given
     if found not in (None, year):
         return Decision(
             year,
@@ -105,6 +93,22 @@ def decide_drivable_encoding(
             f"it: {seen}",
         )
     return Decision(year)
+
+
+def _told(named: str | None, found: str | None, seen: str, option: str) -> str:
+    """Return what names and values tell, if anything and the same."""
+    year = named or found
+    if year is None:
+        raise DatasetError(
+            f"{seen}, where one value should be the background, so the encoding cannot be told; "
+            f"say it with {option}: 2018 ({_MEANING['2018']}) or 2021 ({_MEANING['2021']})"
+        )
+    if found not in (None, year):
+        raise DatasetError(
+            f"files named *{_SUFFIX_2018} are of the 2018 encoding ({_MEANING['2018']}), but "
+            f"{seen}, which is that of {found} ({_MEANING[found]}); say which it is with {option}"
+        )
+    return year
 
 
 def _counts(paths: Sequence[Path]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -92,9 +92,9 @@ def find_network(content: Mapping[str, Any], known: Collection[str], path: Path)
     trained = [place for place in rivals if not _AVERAGE.search(".".join((*place[0], place[1])))]
     first, *rest = [_found(nests, *place) for place in trained or rivals]
     if any(not _are_equal(first.state, other.state) for other in rest):
-        listed = "; ".join(other.place.strip(" ()") or "bare" for other in (first, *rest))
+        places = "; ".join(other.place.strip(" ()") or "bare" for other in (first, *rest))
         raise CheckpointError(
-            f"{path} holds several networks of this kind: {listed}. Save the one that you mean as "
+            f"{path} holds several networks of this kind: {places}. Save the one that you mean as "
             "a file of its own: torch.save(network.state_dict(), FILE)"
         )
     return first
