@@ -13,7 +13,7 @@ import argparse
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -145,13 +145,8 @@ def _parts(image: torch.Tensor, options: InferenceOptions) -> Iterator[torch.Ten
 
 def weigh(name: str, size: Size, options: InferenceOptions, count: int = 1) -> MemoryRow:
     """Measure one row."""
-    alone, whole = (
-        growth_in_child(builder)
-        for builder in (
-            partial(network_alone, name, size, options),
-            partial(prediction, name, size, options, count),
-        )
-    )
+    alone = _growth_alone(name, size, options)
+    whole = growth_in_child(partial(prediction, name, size, options, count))
     added = None if alone is None or whole is None else max(0.0, whole - alone)
     words = f"{options.describe()}|scales:{','.join(map(str, options.scales))}"
     words += f"|flip:{'yes' if options.flip else 'no'}"
@@ -159,6 +154,11 @@ def weigh(name: str, size: Size, options: InferenceOptions, count: int = 1) -> M
     if options.window is not None:
         windows = len(list(window_slices(size, options.window, options.steps)))
     return MemoryRow(words, options.num_views * windows, count, alone, whole, added)
+
+
+@cache
+def _growth_alone(name: str, size: Size, options: InferenceOptions) -> float | None:
+    return growth_in_child(partial(network_alone, name, size, options))
 
 
 def measure(given: argparse.Namespace, show: Callable[[MemoryRow], None]) -> list[dict]:

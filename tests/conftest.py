@@ -2,6 +2,10 @@
 
 import os
 import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -22,6 +26,46 @@ def real_data() -> Path:
     if not folder:
         pytest.skip("set SEGIBN_REAL_DATA to a folder with bdd100k/, camvid/ and cityscapes/")
     return Path(folder)
+
+
+@pytest.fixture
+def two_ranks() -> Callable[..., list[subprocess.Popen[str]]]:
+    """Return what starts a Python program as both ranks of one run, as torchrun would.
+
+    Without torchrun, which takes seconds, and would end the one when the other has died.
+    """
+
+    def start(*arguments: object) -> list[subprocess.Popen[str]]:
+        with socket.socket() as probe:
+            probe.bind(("localhost", 0))
+            port = str(probe.getsockname()[1])
+        common = {"WORLD_SIZE": "2", "MASTER_ADDR": "localhost", "MASTER_PORT": port}
+        common |= {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+        return [
+            subprocess.Popen(
+                [sys.executable, *map(str, arguments)],
+                env={**os.environ, **common, "RANK": rank, "LOCAL_RANK": rank},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+            for rank in "01"
+        ]
+
+    return start
+
+
+@pytest.fixture
+def run_two_ranks(two_ranks: Callable[..., list[subprocess.Popen[str]]]) -> Callable[..., str]:
+    """Return what runs a program so to its good end; gives all that both ranks said."""
+
+    def run(*arguments: object) -> str:
+        ranks = two_ranks(*arguments)
+        said = "".join(rank.communicate(timeout=300)[0] for rank in ranks)
+        assert [rank.returncode for rank in ranks] == [0, 0], said
+        return said
+
+    return run
 
 
 @pytest.fixture(autouse=True)

@@ -2,7 +2,7 @@
 
 In: the folder ``bdd100k`` and a split. Out: samples named by id, ``0004a4c0-d4dff0ad``. Both tasks
 exist in the layout of the 2018 release and in that of 2021. For drivable area the two releases
-number the classes differently; `encoding.py` checks which numbers the files hold.
+number the classes differently; `labels/drivable_encoding.py` tells them apart.
 """
 
 from dataclasses import dataclass, replace

@@ -14,6 +14,7 @@ def test_demo_leaves_table_rows_and_picture(
 ) -> None:
     monkeypatch.chdir(tmp_path)  # its configs are found from anywhere
     tiny = ["optim.iterations=2", "optim.warmup_iterations=0", "optim.global_batch_size=2"]
+    tiny += ["data.resize=[64,128]", "data.crop_size=[64,128]", "evaluation.input_size=[64,128]"]
     arguments = ["--output", str(tmp_path), "--seed", "3", "--frames", "3", "2", "--set", *tiny]
     assert main(arguments) == 0
     rows = json.loads((tmp_path / "cross_domain.json").read_text())

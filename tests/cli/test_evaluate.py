@@ -1,8 +1,3 @@
-import os
-import socket
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 import torch
@@ -106,7 +101,9 @@ def test_a_missing_data_set_says_what_it_looked_for(make_run, datasets, tmp_path
         _evaluate(run, datasets, tmp_path, "--dataset", "cityscapes")
 
 
-def test_two_gloo_processes_count_seven_frames_exactly_as_one_does(make_run, tmp_path, repository):
+def test_two_gloo_processes_count_seven_frames_exactly_as_one_does(
+    make_run, tmp_path, repository, run_two_ranks
+):
     """The number does not divide, and the frames differ in size."""
     random = np.random.default_rng(7)
     for number in range(7):
@@ -116,20 +113,9 @@ def test_two_gloo_processes_count_seven_frames_exactly_as_one_does(make_run, tmp
         write_image(tmp_path / f"camvid/val/f{number}.png", image)
         write_label_png(tmp_path / f"camvid/valannot/f{number}.png", target)
     run = make_run("camvid", "camvid11")
-    with socket.socket() as probe:
-        probe.bind(("localhost", 0))
-        address = {"MASTER_ADDR": "localhost", "MASTER_PORT": str(probe.getsockname()[1])}
-    command = [sys.executable, str(repository / "tools" / "evaluate.py"), str(run)]
-    command += ["--device", "cpu", "--datasets", str(tmp_path)]
-    ranks = [
-        subprocess.Popen(
-            [*command, "--output", str(tmp_path / "two.json")],
-            env=os.environ | address | {"WORLD_SIZE": "2", "RANK": rank, "OMP_NUM_THREADS": "1"},
-        )
-        for rank in ("0", "1")
-    ]
+    command = [repository / "tools" / "evaluate.py", run, "--device", "cpu"]
+    run_two_ranks(*command, "--datasets", tmp_path, "--output", tmp_path / "two.json")
     one = _evaluate(run, tmp_path, tmp_path)
-    assert [rank.wait(timeout=200) for rank in ranks] == [0, 0]
     two = read_json(tmp_path / "two.json")
     assert (one["processes"], two["processes"]) == (1, 2)
     assert two["num_images"] == 7

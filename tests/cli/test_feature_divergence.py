@@ -1,10 +1,5 @@
 """``tools/feature_divergence.py`` on two small domains, in one process and in two."""
 
-import os
-import socket
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 
@@ -56,23 +51,12 @@ def test_a_domain_with_itself_has_no_divergence(make_run, datasets, tmp_path):
     np.testing.assert_array_equal(list(values), 0)
 
 
-def test_two_processes_find_what_one_finds(make_run, datasets, tmp_path, repository):
+def test_two_processes_find_what_one_finds(make_run, datasets, tmp_path, repository, run_two_ranks):
     """Three frames on two gloo ranks: shares differ in length, no frame counts twice."""
     run = make_run("camvid", "camvid11", "a")
     main(_argv([run], datasets, tmp_path / "one", *DOMAINS))
-    with socket.socket() as probe:
-        probe.bind(("localhost", 0))
-        port = str(probe.getsockname()[1])
-    tool = str(repository / "tools" / "feature_divergence.py")
-    command = [sys.executable, tool, *_argv([run], datasets, tmp_path / "two", *DOMAINS)]
-    common = {"WORLD_SIZE": "2", "MASTER_ADDR": "localhost", "MASTER_PORT": port}
-    ranks = [
-        subprocess.Popen(
-            command, env={**os.environ, **common, "RANK": rank, "OMP_NUM_THREADS": "1"}
-        )
-        for rank in "01"
-    ]
-    assert [rank.wait(timeout=120) for rank in ranks] == [0, 0]
+    tool = repository / "tools" / "feature_divergence.py"
+    run_two_ranks(tool, *_argv([run], datasets, tmp_path / "two", *DOMAINS))
     one, two = (read_json(tmp_path / n / "feature_divergence.json") for n in ("one", "two"))
     assert two["conditions"]["processes"] == 2
     expected, found = (content["rows"][0]["divergence"] for content in (one, two))

@@ -1,6 +1,7 @@
 """``segibn predict`` as a user runs it, with an untrained network."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -171,8 +172,9 @@ def test_an_exported_onnx_file_predicts_what_the_run_does(call, datasets, tmp_pa
 def test_ctrl_c_leaves_whole_files_and_says_how_many(call, repository, tmp_path):
     frames = tmp_path / "frames"
     frame = np.random.default_rng(0).integers(0, 256, (600, 800, 3), dtype=np.uint8)
-    for number in range(150):
-        write_image(frames / f"{number:03d}.jpg", frame)
+    write_image(frames / "000.jpg", frame)
+    for number in range(1, 150):
+        shutil.copy(frames / "000.jpg", frames / f"{number:03d}.jpg")
     out = tmp_path / "out"
     command = [sys.executable, str(repository / "tools" / "predict.py"), str(call.run)]
     command += [str(frames), "--output", str(out), "--device", "cpu"]

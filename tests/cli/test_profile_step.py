@@ -19,9 +19,9 @@ PARTS = [
 @pytest.fixture
 def config(tmp_path):
     tree = {
-        "data": {"train": {"name": "camvid"}, "crop_size": [48, 64], "workers": 1},
+        "data": {"train": {"name": "camvid"}, "crop_size": [32, 64], "workers": 1},
         "model": {
-            "backbone": {"name": "resnet18", "output_stride": 8},
+            "backbone": {"name": "resnet18", "output_stride": 32},
             "head": {"name": "fcn", "channels": 8},
         },
         "optim": {"iterations": 4, "global_batch_size": 4},

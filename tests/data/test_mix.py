@@ -1,9 +1,6 @@
 """Several sources and sampling by class, from a config to batches."""
 
 import logging
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -237,24 +234,15 @@ dist.destroy_process_group()
 
 @pytest.mark.slow
 def test_two_processes_share_one_index_and_see_what_one_sees(
-    both: Path, tmp_path: Path, repository: Path
+    run_two_ranks: Callable[..., str], both: Path, tmp_path: Path
 ) -> None:
     config = _config(mix=[MIX], sampling="class_uniform")
     (tmp_path / "run.yaml").write_text(dump_config(config))
     (tmp_path / "worker.py").write_text(WORKER)
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
-    arguments = [tmp_path / "worker.py", tmp_path / "run.yaml", both, tmp_path]
-    done = subprocess.run(
-        [*launch, *map(str, arguments)],
-        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(repository)},
-        capture_output=True,
-        text=True,
-        timeout=180,
-    )
-    assert done.returncode == 0, done.stderr
+    said = run_two_ranks(tmp_path / "worker.py", tmp_path / "run.yaml", both, tmp_path)
     files = {path.name: path.stat().st_mtime_ns for path in (both / ".segibn").rglob("*.npz")}
     assert len(files) == 2
     ranks = [torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(2)]
     _assert_equal(_joined(ranks), list(_loader(config, both)))
     assert files == {p.name: p.stat().st_mtime_ns for p in (both / ".segibn").rglob("*.npz")}
-    assert done.stderr.count("not drawn by class") == 1  # CamVid lacks some; one rank says so
+    assert said.count("not drawn by class") == 1  # CamVid lacks some; one rank says so

@@ -60,3 +60,12 @@ def blocks_config(tmp_path: Path) -> Path:
     path = tmp_path / "blocks.yaml"
     path.write_text(yaml.safe_dump(tree))
     return path
+
+
+@pytest.fixture
+def light_config(blocks_config: Path) -> Path:
+    """Return the same with a network of a fifth of the weights, for what holds of any network."""
+    tree = yaml.safe_load(blocks_config.read_text())
+    tree["model"]["backbone"] |= {"name": "mobilenet_v2", "ibn": "b"}
+    blocks_config.write_text(yaml.safe_dump(tree))
+    return blocks_config

@@ -1,7 +1,6 @@
 """A dry run finds what a training would refuse, writes nothing, and its estimates hold."""
 
 import logging
-import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -228,21 +227,14 @@ def test_checkpoints_are_as_large_as_was_said(
     assert sum(different.values()) <= 1.02 * disk.need
 
 
-def test_two_processes_share_one_report(blocks: Path, blocks_config: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
-    command += [str(ROOT / "tools/train.py"), str(blocks_config), "--datasets", str(blocks)]
-    command += ["--dry-run", "--output", str(tmp_path / "run"), "optim.global_batch_size=8"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [*command, "engine.max_micro_batch=2"],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.count("8 = 2 processes x 2 steps of 2") == 1
-    assert done.stdout.count("dry run passed: torchrun --nproc_per_node=2 ") == 1
+def test_two_processes_share_one_report(
+    run_two_ranks: Callable[..., str], blocks: Path, light_config: Path, tmp_path: Path
+) -> None:
+    command = [ROOT / "tools/train.py", light_config, "--datasets", blocks, "--dry-run"]
+    command += ["--output", tmp_path / "run", "optim.global_batch_size=8"]
+    said = run_two_ranks(*command, "engine.max_micro_batch=2")
+    assert said.count("8 = 2 processes x 2 steps of 2") == 1
+    assert said.count("dry run passed: torchrun --nproc_per_node=2 ") == 1
     assert not (tmp_path / "run").exists()
 
 

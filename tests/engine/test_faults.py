@@ -20,13 +20,13 @@ from segibn.models.weights import read_checkpoint
 
 
 @pytest.fixture
-def start(blocks: Path, blocks_config: Path, tmp_path: Path) -> Callable[..., object]:
+def start(blocks: Path, light_config: Path, tmp_path: Path) -> Callable[..., object]:
     """Return what trains on a copy of the blocks, in ``tmp_path / "run"``."""
     root = tmp_path / "data"
     shutil.copytree(blocks, root)
 
     def start(*overrides: str, resume: str | None = None) -> object:
-        config = load_config(blocks_config, ["data.val=null", *overrides])
+        config = load_config(light_config, ["data.val=null", *overrides])
         return train(config, datasets_root=root, output=tmp_path / "run", resume=resume)
 
     return start

@@ -90,12 +90,12 @@ def await_file(path: Path, process: subprocess.Popen[str]) -> None:
 
 
 def test_two_nodes_train_as_two_processes_of_one(
-    start: Any, blocks: Path, blocks_config: Path, tmp_path: Path
+    start: Any, blocks: Path, light_config: Path, tmp_path: Path
 ) -> None:
     one, two = tmp_path / "one", tmp_path / "two"
-    single = documented("torchrun --standalone", 2, blocks_config, blocks, one)
+    single = documented("torchrun --standalone", 2, light_config, blocks, one)
     finish(start(shlex.split(single)))
-    double = documented("torchrun --nnodes=2", 1, blocks_config, blocks, two)
+    double = documented("torchrun --nnodes=2", 1, light_config, blocks, two)
     double = double.replace("node0:29500", f"localhost:{free_port()}")
     for node in [start(shlex.split(double)) for _ in range(2)]:
         finish(node)
@@ -104,10 +104,10 @@ def test_two_nodes_train_as_two_processes_of_one(
 
 
 def test_a_node_that_joins_an_elastic_run_takes_its_share_from_the_last_checkpoint(
-    start: Any, blocks: Path, blocks_config: Path, tmp_path: Path
+    start: Any, blocks: Path, light_config: Path, tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
-    command = documented("torchrun --nnodes=1:4", 1, blocks_config, blocks, run)
+    command = documented("torchrun --nnodes=1:4", 1, light_config, blocks, run)
     command = command.replace("node0:29500", f"localhost:{free_port()}")
     command = command.replace("--nnodes=1:4", "--nnodes=1:2 --rdzv-conf last_call_timeout=1")
     command += " optim.iterations=120 engine.checkpoint_every=1"
@@ -124,11 +124,11 @@ def test_a_node_that_joins_an_elastic_run_takes_its_share_from_the_last_checkpoi
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_stopped_training_saves_and_says_by_its_exit_code_what_stopped_it(
-    number: signal.Signals, start: Any, blocks: Path, blocks_config: Path, tmp_path: Path
+    number: signal.Signals, start: Any, blocks: Path, light_config: Path, tmp_path: Path
 ) -> None:
     last = tmp_path / "run/checkpoints/last.pt"
     more = "data.val=null optim.iterations=4000 engine.checkpoint_every=2"
-    command = f"{sys.executable} tools/train.py {blocks_config} --datasets {blocks} {more}"
+    command = f"{sys.executable} tools/train.py {light_config} --datasets {blocks} {more}"
     process = start(shlex.split(f"{command} --output {tmp_path / 'run'}"))
     await_file(last, process)
     process.send_signal(number)
@@ -139,9 +139,9 @@ def test_a_stopped_training_saves_and_says_by_its_exit_code_what_stopped_it(
 
 
 def test_torchrun_ends_with_1_whatever_its_processes_end_with(
-    start: Any, blocks: Path, blocks_config: Path, tmp_path: Path
+    start: Any, blocks: Path, light_config: Path, tmp_path: Path
 ) -> None:
-    command = documented("torchrun --standalone", 2, blocks_config, blocks, tmp_path / "run")
+    command = documented("torchrun --standalone", 2, light_config, blocks, tmp_path / "run")
     output = finish(start(shlex.split(f"{command} optim.learning_rate=1")), code=1)
     assert "optim.learning_rate: unknown key" in output
     assert re.search(r"exitcode\s*: 2", output)
@@ -155,7 +155,7 @@ STAND_INS = {
 
 
 def test_the_slurm_job_saves_before_its_time_is_up_goes_back_into_the_queue_and_goes_on(
-    start: Any, blocks: Path, blocks_config: Path, tmp_path: Path
+    start: Any, blocks: Path, light_config: Path, tmp_path: Path
 ) -> None:
     here, run = tmp_path / "bin", tmp_path / "run"
     here.mkdir()
@@ -165,7 +165,7 @@ def test_the_slurm_job_saves_before_its_time_is_up_goes_back_into_the_queue_and_
     (script,) = re.findall(r"```bash\n(.*?)```", TEXT, re.DOTALL)
     more = f"--datasets {blocks} --output {run} data.val=null optim.iterations=60"
     script = script.replace("--nproc_per_node=8", "--nproc_per_node=2")
-    script = script.replace("train gta5_ibn", f"train {blocks_config} {more}")
+    script = script.replace("train gta5_ibn", f"train {light_config} {more}")
     script = script.replace(":29500", f":{free_port()}")
     variables = {"SLURM_JOB_ID": "7", "SLURM_JOB_NUM_NODES": "1", "SLURM_JOB_NODELIST": "node"}
     environment = {**ENVIRONMENT, **variables, "HERE": str(here)}

@@ -53,9 +53,9 @@ def test_time_left_is_what_the_run_needs_at_its_speed(monkeypatch: pytest.Monkey
 
 
 def test_tensorboard_gets_the_curves_of_the_metrics_file_and_pictures(
-    blocks: Path, blocks_config: Path, tmp_path: Path
+    blocks: Path, light_config: Path, tmp_path: Path
 ) -> None:
-    config = load_config(blocks_config, ["engine.evaluate_every=3"])
+    config = load_config(light_config, ["engine.evaluate_every=3"])
     train(config, datasets_root=blocks, output=tmp_path / "run")
     records = [json.loads(line) for line in (tmp_path / "run/metrics.jsonl").open()]
     board = EventAccumulator(str(tmp_path / "run/tensorboard"))

@@ -1,35 +1,16 @@
 """Ranks that are not alone: a signal to one stops all, a dead one lets none hang."""
 
-import os
 import signal
-import socket
 import subprocess
-import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from segibn.models.weights import read_checkpoint
 
 TRAIN = str(Path(__file__).resolve().parents[2] / "tools/train.py")
-
-
-def start_ranks(config: Path, blocks: Path, run: Path, *more: str) -> list[subprocess.Popen]:
-    """Start two ranks by hand: without torchrun, which would end the other one by itself."""
-    with socket.socket() as probe:
-        probe.bind(("localhost", 0))
-        port = probe.getsockname()[1]
-    common = {"WORLD_SIZE": "2", "MASTER_ADDR": "localhost", "MASTER_PORT": str(port)}
-    command = [sys.executable, TRAIN, str(config), "--datasets", str(blocks)]
-    return [
-        subprocess.Popen(
-            [*command, "--output", str(run), "optim.iterations=100000", *more],
-            env={**os.environ, **common, "RANK": str(rank), "OMP_NUM_THREADS": "1"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        for rank in range(2)
-    ]
+ENDLESS = ("optim.iterations=100000", "data.val=null")
+Start = Callable[..., list[subprocess.Popen]]
 
 
 def wait_for(path: Path, ranks: list[subprocess.Popen]) -> None:
@@ -41,10 +22,11 @@ def wait_for(path: Path, ranks: list[subprocess.Popen]) -> None:
 
 
 def test_a_signal_to_one_rank_stops_all_at_one_iteration(
-    blocks: Path, blocks_config: Path, tmp_path: Path
+    two_ranks: Start, blocks: Path, light_config: Path, tmp_path: Path
 ) -> None:
     checkpoint = tmp_path / "run/checkpoints/last.pt"
-    ranks = start_ranks(blocks_config, blocks, tmp_path / "run", "engine.checkpoint_every=3")
+    data = ["--datasets", blocks, "--output", tmp_path / "run"]
+    ranks = two_ranks(TRAIN, light_config, *data, *ENDLESS, "engine.checkpoint_every=3")
     wait_for(checkpoint, ranks)
     ranks[1].send_signal(signal.SIGTERM)
     texts = [rank.communicate(timeout=120)[0] for rank in ranks]
@@ -54,9 +36,10 @@ def test_a_signal_to_one_rank_stops_all_at_one_iteration(
 
 
 def test_a_rank_whose_peer_died_leaves_unsaved_and_says_so(
-    blocks: Path, blocks_config: Path, tmp_path: Path
+    two_ranks: Start, blocks: Path, light_config: Path, tmp_path: Path
 ) -> None:
-    ranks = start_ranks(blocks_config, blocks, tmp_path / "run", "engine.checkpoint_every=2")
+    data = ["--datasets", blocks, "--output", tmp_path / "run"]
+    ranks = two_ranks(TRAIN, light_config, *data, *ENDLESS, "engine.checkpoint_every=2")
     wait_for(tmp_path / "run/checkpoints/last.pt", ranks)
     ranks[1].kill()
     text, _ = ranks[0].communicate(timeout=120)

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -52,15 +53,15 @@ def launch(processes: int, config: Path, blocks: Path, run: Path, *more: str) ->
 
 @pytest.mark.parametrize("ema", [False, True])
 def test_a_run_cut_at_several_points_ends_with_the_same_bits(
-    ema: bool, blocks: Path, blocks_config: Path, tmp_path: Path
+    ema: bool, blocks: Path, light_config: Path, tmp_path: Path
 ) -> None:
     common = ["engine.checkpoint_every=1", "engine.keep_checkpoints=9", "data.val=null"]
     common += ["ema={decay: 0.9}"] if ema else []
-    config = load_config(blocks_config, common)
+    config = load_config(light_config, common)
     whole = train(config, datasets_root=blocks, output=tmp_path / "whole").checkpoint
     expected = read_checkpoint(whole)
     for cut, workers in ((1, 0), (4, 2), (5, 1)):
-        config = load_config(blocks_config, [*common, f"data.workers={workers}"])
+        config = load_config(light_config, [*common, f"data.workers={workers}"])
         run, part = tmp_path / f"cut{cut}", whole.with_name(f"iteration_{cut:08d}.pt")
         train(config, datasets_root=blocks, output=run, resume=str(part))
         found = read_checkpoint(run / "checkpoints/last.pt")
@@ -70,27 +71,26 @@ def test_a_run_cut_at_several_points_ends_with_the_same_bits(
 
 
 def test_two_processes_give_the_losses_of_one(
-    blocks: Path, blocks_config: Path, tmp_path: Path
+    run_two_ranks: Callable[..., str], blocks: Path, blocks_config: Path, tmp_path: Path
 ) -> None:
     more = ["model.head.dropout=0", "model.aux_head.dropout=0", "engine.precision=float32"]
     # Small steps: with large ones, a rounding at a ReLU grows twentyfold from one to the next.
     more += ["optim.global_batch_size=4", "optim.iterations=4", "optim.lr=0.002"]
     train(load_config(blocks_config, more), datasets_root=blocks, output=tmp_path / "one")
-    command = launch(2, blocks_config, blocks, tmp_path / "two", *more)
-    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr
+    data = ["--datasets", blocks, "--output", tmp_path / "two"]
+    run_two_ranks(TRAIN, blocks_config, *data, *more)
     assert losses_of(tmp_path / "two") == pytest.approx(losses_of(tmp_path / "one"), rel=1e-4)
 
 
 @pytest.mark.slow
 def test_a_killed_rank_is_restarted_and_the_run_ends_as_if_nothing_had_happened(
-    blocks: Path, blocks_config: Path, tmp_path: Path
+    blocks: Path, light_config: Path, tmp_path: Path
 ) -> None:
     more = ["engine.checkpoint_every=1", "optim.iterations=12"]
-    whole = launch(2, blocks_config, blocks, tmp_path / "whole", *more)
+    whole = launch(2, light_config, blocks, tmp_path / "whole", *more)
     done = subprocess.run(whole, env=ENVIRONMENT, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
-    cut = launch(2, blocks_config, blocks, tmp_path / "cut", "--max-restarts=1", *more)
+    cut = launch(2, light_config, blocks, tmp_path / "cut", "--max-restarts=1", *more)
     process = subprocess.Popen(cut, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True)
     kill_one_rank(process, tmp_path / "cut/checkpoints/last.pt")
     _, errors = process.communicate(timeout=300)
@@ -105,12 +105,12 @@ def test_a_killed_rank_is_restarted_and_the_run_ends_as_if_nothing_had_happened(
 
 @pytest.mark.slow
 def test_three_processes_that_resume_sum_their_gradients_as_those_that_never_stopped(
-    blocks: Path, blocks_config: Path, tmp_path: Path
+    blocks: Path, light_config: Path, tmp_path: Path
 ) -> None:
     more = ["engine.checkpoint_every=1", "engine.keep_checkpoints=9", "optim.global_batch_size=3"]
     part = tmp_path / "whole/checkpoints/iteration_00000003.pt"
     for run, resume in (("whole", []), ("cut", ["--resume", str(part)])):
-        command = [*launch(3, blocks_config, blocks, tmp_path / run, *more), *resume]
+        command = [*launch(3, light_config, blocks, tmp_path / run, *more), *resume]
         done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, done.stderr
     first, second = (
@@ -121,9 +121,9 @@ def test_three_processes_that_resume_sum_their_gradients_as_those_that_never_sto
 
 
 def test_a_run_killed_before_its_first_checkpoint_or_while_it_saved_goes_on(
-    blocks: Path, blocks_config: Path, tmp_path: Path
+    blocks: Path, light_config: Path, tmp_path: Path
 ) -> None:
-    config, run = load_config(blocks_config, ["data.val=null"]), tmp_path / "run"
+    config, run = load_config(light_config, ["data.val=null"]), tmp_path / "run"
     run.mkdir()
     (run / "config.yaml").write_text(dump_config(config))  # all that an early kill leaves
     with pytest.raises(ConfigError, match="already holds a run; go on with it by --resume auto"):
@@ -158,11 +158,11 @@ def kill_one_rank(launcher: subprocess.Popen, checkpoint: Path) -> None:
 
 
 def test_a_full_disk_is_named_and_the_last_checkpoint_stays_whole(
-    blocks: Path, blocks_config: Path, tmp_path: Path
+    blocks: Path, light_config: Path, tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
     more = ["optim.iterations=60", "engine.checkpoint_every=2"]
-    base = [TRAIN, str(blocks_config), "--datasets", str(blocks), "--output", str(run), *more]
+    base = [TRAIN, str(light_config), "--datasets", str(blocks), "--output", str(run), *more]
     # A limit on the size of files stands for a full disk: the same refusal in the middle of one.
     limit = (
         "import resource, runpy, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
@@ -187,10 +187,10 @@ def test_a_full_disk_is_named_and_the_last_checkpoint_stays_whole(
 
 
 def test_latest_and_best_checkpoints_are_kept(
-    blocks: Path, blocks_config: Path, tmp_path: Path
+    blocks: Path, light_config: Path, tmp_path: Path
 ) -> None:
     more = ["optim.iterations=8", "engine.checkpoint_every=2", "engine.keep_checkpoints=2"]
-    config = load_config(blocks_config, [*more, "engine.evaluate_every=4", "optim.lr=0.05"])
+    config = load_config(light_config, [*more, "engine.evaluate_every=4", "optim.lr=0.05"])
     train(config, datasets_root=blocks, output=tmp_path / "run")
     names = sorted(path.name for path in (tmp_path / "run/checkpoints").iterdir())
     assert names == ["best.pt", "iteration_00000006.pt", "iteration_00000008.pt", "last.pt"]
@@ -201,8 +201,8 @@ def test_latest_and_best_checkpoints_are_kept(
     assert len(list((tmp_path / "run/pictures").iterdir())) == 2
 
 
-def test_non_finite_loss_keeps_the_batch(blocks: Path, blocks_config: Path, tmp_path: Path) -> None:
-    config = load_config(blocks_config, ["optim.lr=1e30"])
+def test_non_finite_loss_keeps_the_batch(blocks: Path, light_config: Path, tmp_path: Path) -> None:
+    config = load_config(light_config, ["optim.lr=1e30"])
     with pytest.raises(Exception, match=r"loss is (nan|inf) .*rate \d.*rank0\.pt"):
         train(config, datasets_root=blocks, output=tmp_path / "run")
     kept = torch.load(tmp_path / "run/non_finite_batch_rank0.pt", weights_only=True)
@@ -211,13 +211,13 @@ def test_non_finite_loss_keeps_the_batch(blocks: Path, blocks_config: Path, tmp_
 
 
 def test_a_diverged_state_replaces_no_checkpoint_and_remedies_work_with_that(
-    blocks: Path, blocks_config: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    blocks: Path, light_config: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     run = tmp_path / "run"
 
     def go(*more: str, output: Path = run) -> int:
         changes = ["data.val=null", "engine.checkpoint_every=3", "engine.precision=float32", *more]
-        config = load_config(blocks_config, changes)
+        config = load_config(light_config, changes)
         return train(config, datasets_root=blocks, output=output, resume="auto").iteration
 
     with pytest.raises(SegibnError, match=r"after 1 updates the largest weight.*checkpoint yet"):
@@ -257,10 +257,10 @@ def test_a_diverged_state_replaces_no_checkpoint_and_remedies_work_with_that(
 
 
 def test_init_from_another_label_set_takes_all_but_the_classifiers(
-    blocks: Path, blocks_config: Path, tmp_path: Path
+    blocks: Path, light_config: Path, tmp_path: Path
 ) -> None:
-    result = train(load_config(blocks_config), datasets_root=blocks, output=tmp_path / "first")
-    tree = yaml.safe_load(blocks_config.read_text())
+    result = train(load_config(light_config), datasets_root=blocks, output=tmp_path / "first")
+    tree = yaml.safe_load(light_config.read_text())
     for part in ("train", "val"):
         tree["data"][part]["folder"]["labels"][0]["name"] = "renamed"
     other = tmp_path / "other.yaml"
@@ -280,10 +280,10 @@ def test_init_from_another_label_set_takes_all_but_the_classifiers(
 
 @pytest.mark.slow
 def test_processes_that_see_different_run_folders_are_stopped(
-    blocks: Path, blocks_config: Path, tmp_path: Path
+    blocks: Path, light_config: Path, tmp_path: Path
 ) -> None:
     more = ["engine.checkpoint_every=2", "optim.iterations=4", "data.val=null"]
-    train(load_config(blocks_config, more), datasets_root=blocks, output=tmp_path / "0")
+    train(load_config(light_config, more), datasets_root=blocks, output=tmp_path / "0")
     # Two nodes without a shared file system: only the first has what the run has left so far.
     own_folder = tmp_path / "own_folder.py"
     own_folder.write_text(
@@ -292,7 +292,7 @@ def test_processes_that_see_different_run_folders_are_stopped(
         f"{str(tmp_path)!r} + '/' + os.environ['RANK']]\n"
         "runpy.run_path(sys.argv[0], run_name='__main__')\n"
     )
-    command = launch(2, blocks_config, blocks, tmp_path / "0", *more, "optim.iterations=8")
+    command = launch(2, light_config, blocks, tmp_path / "0", *more, "optim.iterations=8")
     command = command[: command.index("--output")]
     command.insert(command.index(TRAIN), str(own_folder))
     command += [*more, "--resume", "auto"]

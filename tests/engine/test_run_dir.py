@@ -20,9 +20,9 @@ def environment(run: Path) -> dict:
 
 
 def test_environment_tells_when_how_and_on_what_each_start_was(
-    blocks: Path, blocks_config: Path, tmp_path: Path
+    blocks: Path, light_config: Path, tmp_path: Path
 ) -> None:
-    config = load_config(blocks_config, ["seed=5", "engine.precision=bfloat16", "data.val=null"])
+    config = load_config(light_config, ["seed=5", "engine.precision=bfloat16", "data.val=null"])
     run = tmp_path / "run"
     train(config, datasets_root=blocks, output=run)
     first = environment(run)
@@ -46,9 +46,9 @@ def test_environment_tells_when_how_and_on_what_each_start_was(
 
 
 def test_a_run_killed_before_its_first_checkpoint_goes_on_from_the_start(
-    blocks: Path, blocks_config: Path, tmp_path: Path
+    blocks: Path, light_config: Path, tmp_path: Path
 ) -> None:
-    config = load_config(blocks_config, ["data.val=null"])
+    config = load_config(light_config, ["data.val=null"])
     RunDir(tmp_path).prepare(config, torch.device("cpu"), torch.float32, 0)
     with pytest.raises(ConfigError, match="already holds a run"):
         open_run(tmp_path, None)
@@ -57,12 +57,12 @@ def test_a_run_killed_before_its_first_checkpoint_goes_on_from_the_start(
 
 
 def test_a_mistake_that_the_loader_finds_leaves_no_folder(
-    blocks: Path, blocks_config: Path, tmp_path: Path
+    blocks: Path, light_config: Path, tmp_path: Path
 ) -> None:
-    too_small = load_config(blocks_config, ["data.cache=memory", "data.cache_limit_gib=1e-9"])
+    too_small = load_config(light_config, ["data.cache=memory", "data.cache_limit_gib=1e-9"])
     with pytest.raises(DatasetError, match="cache_limit_gib"):
         train(too_small, datasets_root=blocks, output=tmp_path / "run")
-    rare = load_config(blocks_config, ["data.sampling={name: rare_class, min_pixels: 99999}"])
+    rare = load_config(light_config, ["data.sampling={name: rare_class, min_pixels: 99999}"])
     with pytest.raises(ConfigError, match="min_pixels"):
         train(rare, datasets_root=blocks, output=tmp_path / "run")
     assert not (tmp_path / "run").exists()

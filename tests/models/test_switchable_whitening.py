@@ -1,8 +1,6 @@
 """Switchable whitening against eigendecompositions and plain norms, in NumPy."""
 
-import os
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -190,19 +188,13 @@ dist.destroy_process_group()
 
 
 @pytest.mark.slow
-def test_two_ranks_of_unequal_size_equal_one_batch(tmp_path: Path) -> None:
+def test_two_ranks_of_unequal_size_equal_one_batch(
+    run_two_ranks: Callable[..., str], tmp_path: Path
+) -> None:
     x, upstream = torch.from_numpy(_features()), torch.from_numpy(_features()[::-1].copy())
     torch.save((x, upstream), tmp_path / "case.pt")
     (tmp_path / "worker.py").write_text(WORKER)
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
-    done = subprocess.run(
-        [*launch, str(tmp_path / "worker.py"), str(tmp_path / "case.pt"), str(tmp_path)],
-        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr
+    run_two_ranks(tmp_path / "worker.py", tmp_path / "case.pt", tmp_path)
     ranks = [torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in (0, 1)]
     norm = SwitchableWhitening2d(32).double()
     x.requires_grad_()

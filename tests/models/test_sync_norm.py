@@ -1,8 +1,6 @@
 """Batch norm over ranks: two processes with a part of the batch equal one with all of it."""
 
-import os
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -68,21 +66,15 @@ def _check_case(case: dict, ranks: list[dict]) -> None:
             torch.testing.assert_close(rank["state"][key], value)
 
 
-def test_two_ranks_of_unequal_size_equal_one_batch(tmp_path: Path) -> None:
+def test_two_ranks_of_unequal_size_equal_one_batch(
+    run_two_ranks: Callable[..., str], tmp_path: Path
+) -> None:
     torch.manual_seed(0)
     cases = [_case((5, 3)), _case((60, 50))]  # split, and large enough for the unsplit form
     assert [ibn_cpu.is_worthwhile(case["x"]) for case in cases] == [False, True]
     torch.save(cases, tmp_path / "cases.pt")
     (tmp_path / "worker.py").write_text(WORKER)
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
-    done = subprocess.run(
-        [*launch, str(tmp_path / "worker.py"), str(tmp_path / "cases.pt"), str(tmp_path)],
-        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])},
-        capture_output=True,
-        text=True,
-        timeout=180,
-    )
-    assert done.returncode == 0, done.stderr
+    run_two_ranks(tmp_path / "worker.py", tmp_path / "cases.pt", tmp_path)
     ranks = [torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in (0, 1)]
     for index, case in enumerate(cases):
         _check_case(case, [rank[index] for rank in ranks])

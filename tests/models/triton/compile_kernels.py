@@ -1,6 +1,7 @@
 """Compiles every kernel to machine code for two generations of GPUs; needs none."""
 
 import sys
+from itertools import product
 
 import triton
 import triton.language as tl
@@ -9,6 +10,8 @@ from triton.compiler import ASTSource
 
 from segibn.models import ibn_triton, ibn_triton_backward
 
+FEW = ((80, "bf16"), (90, "fp32"))
+"""Either generation and either type once."""
 POINTERS_OF_X = ("x", "grad", "out")
 
 
@@ -43,22 +46,20 @@ def signature_of(kernel, element: str) -> tuple[dict[str, str], dict[str, object
     return types, used
 
 
-def main() -> int:
+def main(argv: list[str]) -> int:
     modules = (ibn_triton, ibn_triton_backward)
     kernels = {n: getattr(m, n) for m in modules for n in dir(m) if n.endswith("_kernel")}
     assert len(kernels) == 6, kernels
     for name, kernel in kernels.items():
-        for capability in (80, 90):
-            for element in ("bf16", "fp32"):
-                types, constants = signature_of(kernel, element)
-                source = ASTSource(kernel, signature=types, constexprs=constants)
-                compiled = triton.compile(
-                    source, target=GPUTarget("cuda", capability, 32), options={"num_warps": 8}
-                )
-                assert compiled.asm["cubin"], name
-                print(name, capability, element, len(compiled.asm["cubin"]), "bytes")
+        for capability, element in FEW if argv == ["few"] else product((80, 90), ("bf16", "fp32")):
+            types, constants = signature_of(kernel, element)
+            source = ASTSource(kernel, signature=types, constexprs=constants)
+            target = GPUTarget("cuda", capability, 32)
+            compiled = triton.compile(source, target=target, options={"num_warps": 8})
+            assert compiled.asm["cubin"], name
+            print(name, capability, element, len(compiled.asm["cubin"]), "bytes")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))
