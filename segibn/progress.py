@@ -29,16 +29,9 @@ class FrameProgress:
         title: what is being done.
         total: frames in all.
         enabled: False = silent, for all ranks but the first.
-        clock: seconds.
     """
 
-    def __init__(
-        self,
-        title: str,
-        total: int,
-        enabled: bool = True,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, title: str, total: int, enabled: bool = True) -> None:
         console = Console(stderr=True)
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
         on_terminal = enabled and console.is_terminal
@@ -47,8 +40,8 @@ class FrameProgress:
         )
         self._task = self._bar.add_task(title, total=total)
         self._writes_lines = enabled and not on_terminal
-        self._title, self._total, self._clock = title, total, clock
-        self._next_line = clock() + FIRST_LINE_S
+        self._title, self._total = title, total
+        self._next_line = time.monotonic() + FIRST_LINE_S
         self._start: tuple[int, float] | None = None
 
     def __enter__(self) -> "FrameProgress":
@@ -61,7 +54,7 @@ class FrameProgress:
     def __call__(self, done: int, total: int | None = None) -> None:
         """Show that ``done`` frames are finished."""
         total = total or self._total
-        now = self._clock()
+        now = time.monotonic()
         if self._start is None:  # what an earlier attempt had finished says nothing about speed
             self._start = (done, now)
             self._bar.reset(self._task, completed=done, total=total)

@@ -7,9 +7,10 @@ from segibn.files import write_label_png
 from segibn.progress import FrameProgress
 
 
-def test_without_a_terminal_a_line_comes_early_and_then_every_15_seconds(capsys):
+def test_without_a_terminal_a_line_comes_early_and_then_every_15_seconds(capsys, monkeypatch):
     now = [100.0]
-    with FrameProgress("predict", 60, clock=lambda: now[0]) as progress:
+    monkeypatch.setattr("segibn.progress.time.monotonic", lambda: now[0])
+    with FrameProgress("predict", 60) as progress:
         progress(0)
         for done in range(1, 61):
             now[0] += 1.0
@@ -17,7 +18,7 @@ def test_without_a_terminal_a_line_comes_early_and_then_every_15_seconds(capsys)
     lines = capsys.readouterr().err.splitlines()
     assert [line.split()[1].rstrip(",") for line in lines] == ["3/60", "18/60", "33/60", "48/60"]
     assert lines[0] == "predict  3/60, 1.0 frames/s, about 1 min left"
-    with FrameProgress("silent", 9, enabled=False, clock=lambda: now[0]) as progress:
+    with FrameProgress("silent", 9, enabled=False) as progress:
         now[0] += 99
         progress(3)
     assert capsys.readouterr().err == ""

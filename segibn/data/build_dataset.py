@@ -4,7 +4,7 @@ In: a run's config, samples and label set. Out: a `SegmentationDataset`. Like `b
 sees config objects.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from segibn.config.schema import DataConfig, DatasetConfig, RunConfig
@@ -25,7 +25,6 @@ def build_dataset(
     dataset: DatasetConfig,
     training_set: TrainingSet,
     datasets_root: Path | None,
-    progress: Callable[[int, int], None] | None,
 ) -> SegmentationDataset:
     """Build the samples of one training set, augmented, cached as the config says.
 
@@ -34,7 +33,6 @@ def build_dataset(
         dataset: the set's own part of it.
         training_set: its samples and label set.
         datasets_root: the folder above the data sets, where a disk cache may be.
-        progress: called with (done, total) while ``cache: memory`` decodes the frames.
 
     Raises:
         DatasetError: the cache does not fit into memory, or is missing or stale on disk.
@@ -51,7 +49,6 @@ def build_dataset(
             data.resize,
             limit_gib=data.cache_limit_gib,
             threads=auto_workers(rank_and_world()[1]),
-            progress=progress,
         )
     return SegmentationDataset(
         samples, label_set, build_transform(data), seed=config.seed, resize=data.resize, cache=cache

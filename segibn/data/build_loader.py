@@ -6,7 +6,7 @@ In: the data part of a config, samples and label sets of `build.py`. Out: iterab
 import logging
 import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from segibn.config.schema import DataConfig, DatasetConfig, RunConfig
@@ -44,7 +44,6 @@ def build_train_loader(
     *,
     datasets_root: Path | None = None,
     first_iteration: int = 0,
-    progress: Callable[[int, int], None] | None = None,
 ) -> TrainLoader:
     """Build this rank's loader for the iterations from ``first_iteration`` to the last.
 
@@ -55,7 +54,6 @@ def build_train_loader(
         mixed: the sets of ``data.mix``, from `build_mix.index_mix`.
         datasets_root: the folder above the data sets, where an index of classes is kept.
         first_iteration: where a resumed run goes on.
-        progress: called with (done, total) while ``cache: memory`` decodes the frames.
 
     Raises:
         ConfigError: the batch cannot be shared out evenly over the processes.
@@ -72,7 +70,7 @@ def build_train_loader(
     require_memory(data, sets)
     configs = (data.train, *(source.dataset for source in data.mix))
     parts = [
-        build_dataset(config, dataset, one, datasets_root, progress)
+        build_dataset(config, dataset, one, datasets_root)
         for dataset, one in zip(configs, sets, strict=True)
     ]
     sampler = PositionSampler(

@@ -4,7 +4,7 @@ In: samples. Out: one (image, target) a sample. The size is estimated from the f
 refused before any work is done if it is above the limit.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -29,7 +29,6 @@ def preload(
     *,
     limit_gib: float = 8.0,
     threads: int = 2,
-    progress: Callable[[int, int], None] | None = None,
 ) -> list[Arrays]:
     """Decode and resize every sample.
 
@@ -39,7 +38,6 @@ def preload(
         resize: (H, W) to keep, None for native size.
         limit_gib: most memory that the result may take.
         threads: how many decode at a time (OpenCV releases the interpreter lock).
-        progress: called with (done, total) after each sample.
 
     Returns:
         For each sample its image (H, W, 3) and target (H, W), uint8, in the order given.
@@ -55,17 +53,12 @@ def preload(
             f"than data.cache_limit_gib {limit_gib:g}; set `cache: none`, a smaller `resize`, or "
             "raise the limit"
         )
-    arrays: list[Arrays] = []
     with ThreadPoolExecutor(max_workers=max(1, threads)) as pool:
         try:
-            for pair in pool.map(lambda sample: load_arrays(sample, label_set, resize), samples):
-                arrays.append(pair)
-                if progress is not None:
-                    progress(len(arrays), len(samples))
+            return list(pool.map(lambda sample: load_arrays(sample, label_set, resize), samples))
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
-    return arrays
 
 
 def estimate_gib(samples: Sequence[SamplePaths], resize: tuple[int, int] | None) -> float:
