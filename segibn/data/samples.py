@@ -18,6 +18,10 @@ class SplitAbsentError(DatasetError):
     """Nothing of a split is there, neither images nor labels."""
 
 
+class OtherSetError(DatasetError):
+    """The folder holds a data set of a similar name, which is read otherwise."""
+
+
 SHOWN = 3
 """How many names a message lists before it says how many more there are."""
 
