@@ -78,7 +78,32 @@ class _ShuffleBlock(shufflenetv2.InvertedResidual):
         return self.IN(F.channel_shuffle(joined, 2))
 
 
-class MobileNetV2(nn.Module):
+class _InSteps(nn.Module):
+    """A backbone whose features are computed one after the other by ``step``."""
+
+    feature_specs: dict[str, FeatureSpec]
+
+    def forward_features(self, image: Tensor) -> dict[str, Tensor]:
+        """(N, 3, H, W) -> "layer1".."layer4", each (N, C, h, w)."""
+        features = {}
+        x = self.step("half", image)
+        for name in self.feature_specs:
+            x = features[name] = self.step(name, x)
+        return features
+
+    def forward(self, image: Tensor) -> dict[str, Tensor]:
+        """Compute the features of normalised images.
+
+        Args:
+            image: (N, 3, H, W) float, normalised RGB.
+
+        Returns:
+            "layer1".."layer4": float (N, C, h, w), as `feature_specs` says.
+        """
+        return self.forward_features(image)
+
+
+class MobileNetV2(_InSteps):
     """MobileNetV2 of width 1 without its classifier.
 
     Args:
@@ -99,30 +124,11 @@ class MobileNetV2(nn.Module):
         for number in _MOBILE_IBN_BLOCKS if ibn else ():
             self.features[number].IN = InstanceNorm2d(self.features[number].out_channels)
 
-    def forward_features(self, image: Tensor) -> dict[str, Tensor]:
-        """(N, 3, H, W) -> "layer1".."layer4", each (N, C, h, w); the first three of either sign."""
-        features = {}
-        x = self.step("half", image)
-        for name in self.feature_specs:
-            x = features[name] = self.step(name, x)
-        return features
-
     def step(self, name: str, x: Tensor) -> Tensor:
         """The feature "half" of an image, or another of the feature before (`features.py`)."""
         for number in range(*_MOBILE_BLOCKS[name]):
             x = self.features[number](x)
         return x
-
-    def forward(self, image: Tensor) -> dict[str, Tensor]:
-        """Compute the features of normalised images.
-
-        Args:
-            image: (N, 3, H, W) float, normalised RGB.
-
-        Returns:
-            "layer1".."layer4": float (N, C, h, w), as `feature_specs` says.
-        """
-        return self.forward_features(image)
 
 
 class MobileNetV2Classifier(MobileNetV2):
@@ -144,7 +150,7 @@ class MobileNetV2Classifier(MobileNetV2):
         return self.classifier(self.forward_features(image)["layer4"].mean(dim=(2, 3)))
 
 
-class ShuffleNetV2(nn.Module):
+class ShuffleNetV2(_InSteps):
     """ShuffleNetV2 of width 1 without its classifier; layer1 is the stem's output.
 
     Args:
@@ -173,14 +179,6 @@ class ShuffleNetV2(nn.Module):
             self.stage2[-1].IN = InstanceNorm2d(stage2)
             self.stage3[-1].IN = InstanceNorm2d(stage3)
 
-    def forward_features(self, image: Tensor) -> dict[str, Tensor]:
-        """(N, 3, H, W) -> "layer1".."layer4", each (N, C, h, w)."""
-        features = {}
-        x = self.step("half", image)
-        for name in self.feature_specs:
-            x = features[name] = self.step(name, x)
-        return features
-
     def step(self, name: str, x: Tensor) -> Tensor:
         """The feature "half" of an image, or another of the feature before (`features.py`)."""
         if name == "half":
@@ -189,17 +187,6 @@ class ShuffleNetV2(nn.Module):
             return self.maxpool(x)
         stage = {"layer2": self.stage2, "layer3": self.stage3, "layer4": self.stage4}[name](x)
         return self.conv5(stage) if name == "layer4" else stage
-
-    def forward(self, image: Tensor) -> dict[str, Tensor]:
-        """Compute the features of normalised images.
-
-        Args:
-            image: (N, 3, H, W) float, normalised RGB.
-
-        Returns:
-            "layer1".."layer4": float (N, C, h, w), as `feature_specs` says.
-        """
-        return self.forward_features(image)
 
 
 class ShuffleNetV2Classifier(ShuffleNetV2):
