@@ -13,7 +13,7 @@ import numpy as np
 
 from segibn.data.samples import Orphan, Pairing, SamplePaths, shorten
 from segibn.errors import DatasetError
-from segibn.text import LIST_LIMIT, counted, list_entries, printable, read_small_text
+from segibn.text import LIST_LIMIT, counted, list_entries, nfc, printable, read_small_text
 
 
 def narrow(samples: Iterable[SamplePaths], names_file: Path) -> list[SamplePaths]:
@@ -61,7 +61,8 @@ def read_names(names_file: Path) -> list[str]:
     Raises:
         DatasetError: no such file, no name in it, or a name twice.
     """
-    names = list_entries(read_small_text(Path(names_file), LIST_LIMIT, DatasetError))
+    text = read_small_text(Path(names_file), LIST_LIMIT, DatasetError)
+    names = [nfc(entry) for entry in list_entries(text)]
     if not names:
         raise DatasetError(
             f"{printable(names_file)}: lists no sample; write one sample name a line"
@@ -83,7 +84,8 @@ class _Paths:
             self._add(orphan.name, orphan.path)
 
     def _add(self, name: str, path: Path) -> None:
-        parts = path.absolute().parts
+        path = Path(nfc(path.absolute()))
+        parts = path.parts
         for last in {path.name, path.stem}:
             self._by_stem.setdefault(last, []).append((name, (*parts[:-1], last)))
 

@@ -4,6 +4,7 @@ In: a data set's config. Out: a `SplitReport`, and text for a person. Like `buil
 sees config objects: it checks exactly what training would read.
 """
 
+import contextlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -94,14 +95,14 @@ def check_dataset(
     if problem:
         report.encoding = "cannot be told"
     sources = [find_dataset(source, root).samples for source in trained_on]
-    shared = overlap(dict(zip(source_places(len(sources)), sources, strict=True)), pairing.samples)
-    report.problems += [text for text in (problem, shared) if text]
-    if not shared:
-        notes = (
-            copies(place, source, pairing.samples)
-            for place, source in zip(source_places(len(sources)), sources, strict=True)
-        )
-        report.notes += [note for note in notes if note]
+    places = dict(zip(source_places(len(sources)), sources, strict=True))
+    report.problems += [problem] if problem else []
+    with contextlib.suppress(DatasetError):  # a frame that is not there is listed as unreadable
+        if shared := overlap(places, pairing.samples):
+            report.problems.append(shared)
+        else:
+            notes = (copies(*place, pairing.samples) for place in places.items())
+            report.notes += [note for note in notes if note]
     if label_set is not None:
         _judge_classes(report, label_set, dataset)
     return report

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from segibn.errors import DatasetError
 from segibn.files import list_files, warn_once
-from segibn.text import counted, did_you_mean, printable
+from segibn.text import counted, did_you_mean, nfc, printable
 
 
 class SplitAbsentError(DatasetError):
@@ -243,7 +243,7 @@ def names_in(
     for path in list_files(folder, endings, recursive=recursive):
         own = max((end for end in endings if path.name.lower().endswith(end.lower())), key=len)
         whole = path.relative_to(folder).as_posix() if keep_folders else path.name
-        name = whole[: len(whole) - len(own)]
+        name = nfc(whole[: len(whole) - len(own)])
         if name in found:
             raise DatasetError(f"two files for '{name}': {found[name]} and {path}; remove one")
         found[name] = path

@@ -19,6 +19,9 @@ from segibn.text import counted, printable
 
 logger = logging.getLogger(__name__)
 
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
+"""Of the kinds that are read, in small letters; they are compared without regard to case."""
+
 _UNREAD = re.compile(
     r".*\.(gif|heic|heif|avif|jp2|j2k|jxl|ppm|pgm|pbm|pnm|exr|hdr|tga|dng|nef|cr2|cr3|arw|raw|psd"
     r"|svg|jfif|jpe)",
@@ -70,7 +73,7 @@ def list_files(folder: Path, suffixes: Sequence[str], recursive: bool = False) -
         raise DatasetError(f"{printable(folder)}: no such folder")
     walk = _Walk(tuple(suffix.lower() for suffix in suffixes), recursive)
     walk.over(Path(folder))
-    _report(Path(folder), walk.passed_over)
+    pass_over(Path(folder), walk.passed_over)
     return sorted(walk.files)
 
 
@@ -79,6 +82,8 @@ class _Walk:
 
     def __init__(self, endings: tuple[str, ...], recursive: bool) -> None:
         self.endings, self.recursive = endings, recursive
+        kinds = {Path(f"x{ending}").suffix for ending in endings}
+        self._others = set(IMAGE_SUFFIXES) - kinds if kinds & set(IMAGE_SUFFIXES) else set()
         self.files: list[Path] = []
         self.passed_over: list[PassedOver] = []
         self._links: list[Path] = []
@@ -106,7 +111,7 @@ class _Walk:
             raise DatasetError(f"{printable(folder)}: cannot be read ({error.strerror})") from error
         inside = []
         for entry in entries:
-            path, is_folder = folder / entry.name, entry.is_dir()
+            path, is_folder = folder / entry.name, _is_folder(entry)
             if entry.name.startswith("."):
                 self._hidden(path, is_folder)
             elif is_folder:
@@ -115,6 +120,10 @@ class _Walk:
                 (self._linked_files if entry.is_symlink() else self.files).append(path)
             elif _UNREAD.fullmatch(entry.name):
                 self._pass(path, "a picture of a kind that is not read; convert it to PNG")
+            elif path.suffix.lower() in self._others:
+                self._pass(path, f"a picture, but not *{', *'.join(self.endings)}")
+            elif self.recursive and entry.is_symlink() and not path.exists():
+                self._pass(path, f"a link to {printable(os.readlink(path))}, which is not there")
         if not self.recursive:
             self._links, inside = [], []
         return inside
@@ -139,8 +148,20 @@ class _Walk:
         self.passed_over.append(PassedOver(path, reason))
 
 
-def _report(folder: Path, passed_over: list[PassedOver]) -> None:
-    """Hand on what was passed over; the log is spared what is hidden, as systems hide much."""
+def _is_folder(entry: "os.DirEntry[str]") -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads back to itself
+        return False
+
+
+def pass_over(folder: Path, passed_over: Sequence[PassedOver]) -> None:
+    """Hand on what is left out of a folder; the log is spared what is hidden, as systems hide much.
+
+    Args:
+        folder: for the log.
+        passed_over: below it.
+    """
     collected = _collected.get()
     if collected is not None:
         collected += [one for one in passed_over if one not in collected]

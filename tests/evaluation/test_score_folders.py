@@ -124,7 +124,7 @@ def test_values_that_are_legal_in_both_encodings_are_doubted_where_the_other_wou
 
 def test_pictures_given_for_label_maps_are_an_error_that_says_where_the_maps_are(tmp_path: Path):
     gt = write(tmp_path / "gt", a=[[0, 1]])
-    write_image(tmp_path / "pred/a.png", np.zeros((1, 2, 3), np.uint8))
+    write_image(tmp_path / "pred/a.png", np.full((1, 2, 3), (9, 8, 7), np.uint8))
     with pytest.raises(ImageFileError, match=r"pred/a\.png.*writes label maps to `labels`"):
         score_semseg(gt, tmp_path / "pred")
 
