@@ -16,11 +16,13 @@ if TYPE_CHECKING:
     from segibn.evaluation.drivable import DrivableScores
     from segibn.evaluation.score_cityscapes import CityscapesScores
     from segibn.evaluation.scores import Scores
+    from segibn.labels.label_set import LabelSet
 
 EXAMPLE = """\
 examples:
   segibn score semseg --target gtFine/val --pred predictions/labels
   segibn score semseg --target labels --pred preds --labels bdd100k --policy bdd100k --json
+  segibn score semseg --target labels/val --pred predictions/labels --labels own.yaml
   segibn score cityscapes --target gtFine/val --pred results --output official.json
   segibn score bdd100k --target labels/sem_seg/masks/val --pred preds
   segibn score drivable --target drivable_maps/labels/val --pred preds
@@ -68,7 +70,9 @@ def _semseg(arguments: argparse.Namespace) -> "Scores":
     scores = score_semseg(
         arguments.target,
         arguments.pred,
-        arguments.labels,
+        _table_of_config(arguments.labels)
+        if arguments.labels.endswith((".yaml", ".yml"))
+        else arguments.labels,
         **_encodings(arguments),
         policy=arguments.policy,
         evaluation_set=arguments.set_name,
@@ -76,6 +80,17 @@ def _semseg(arguments: argparse.Namespace) -> "Scores":
         progress=arguments.progress,
     )
     return complete(scores, arguments)
+
+
+def _table_of_config(config: str) -> "LabelSet":
+    """Return the table of the set that a config validates on, classes in the order of training."""
+    from segibn.config.load import load_config
+    from segibn.data.build import build_label_set
+
+    data = load_config(config).data
+    trained = build_label_set(data.train, data.classes)
+    own = trained if data.val is None else build_label_set(data.val, data.classes)
+    return own.in_order(trained.class_names)
 
 
 def _cityscapes(arguments: argparse.Namespace) -> "CityscapesScores":
@@ -134,7 +149,12 @@ def _add_semseg(tasks: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
 
     semseg = tasks.add_parser("semseg", help="mIoU of semantic segmentation")
     _add_folders(semseg)
-    semseg.add_argument("--labels", choices=SEMSEG_TABLES, default="cityscapes")
+    semseg.add_argument(
+        "--labels",
+        default="cityscapes",
+        metavar="TABLE",
+        help=f"{', '.join(SEMSEG_TABLES)}, or a config: the table of its data (cityscapes)",
+    )
     _add_encodings(semseg, "train_ids, what segibn predict writes, or the data set's label_ids")
     semseg.add_argument(
         "--policy",

@@ -109,7 +109,10 @@ def check_dataset(
 
 
 def _judge_classes(report: SplitReport, label_set: LabelSet, dataset: DatasetConfig) -> None:
-    """Say whether nothing is labelled; of a user's own set also which classes have no pixel."""
+    """Say whether nothing is labelled; of a user's own set also which classes have no pixel.
+
+    Of a set with pixels of one class nothing can be learnt, whatever its table lists.
+    """
     seen = {int(label_set.lookup[value]) for value in report.values if label_set.lookup[value] >= 0}
     if report.values and not seen - {IGNORE_INDEX}:
         report.problems.append(
@@ -117,7 +120,17 @@ def _judge_classes(report: SplitReport, label_set: LabelSet, dataset: DatasetCon
             "to learn or to score"
         )
     absent = [name for key, name in enumerate(label_set.class_names) if key not in seen]
-    if dataset.folder is not None and report.ok and absent:
+    if dataset.folder is None or not report.ok or not absent:
+        return
+    if len(absent) == label_set.num_classes - 1:
+        ignored = [value for value in report.values if label_set.lookup[value] == IGNORE_INDEX]
+        values = ", ".join(map(str, sorted(ignored)))
+        report.problems.append(
+            f"every labelled pixel is {label_set.class_names[(seen - {IGNORE_INDEX}).pop()]}: "
+            "nothing to tell apart, and a score of 100 % for predicting it everywhere"
+            + (f"; is {values} a class rather than ignored?" if ignored else "")
+        )
+    else:
         report.notes.append(f"no pixel of {', '.join(absent)}: never learnt or scored here")
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from segibn.data.wrong_folder import one_deeper
 from segibn.errors import DatasetError
 from segibn.files import list_files, warn_once
 from segibn.text import counted, did_you_mean, nfc, printable
@@ -111,6 +112,8 @@ class Source:
     def missing(self, looked_for: Path, *, there: Collection[Path] = ()) -> DatasetError:
         """Make the error for a folder that is not there; ``there``: those of the split that are."""
         kind = DatasetError if there else SplitAbsentError
+        if deeper := one_deeper(looked_for):
+            return kind(f"{self.title}: no folder {looked_for}\n{deeper}")
         half = f" ({shorten(there)} is there: one archive of two, it seems)" if there else ""
         return kind(
             f"{self.title}: no folder {looked_for}{half}\n{self.advice}\n"

@@ -17,6 +17,7 @@ from segibn.data.loader import TrainLoader
 from segibn.data.overlap import require_apart, source_places
 from segibn.engine.scoring import in_classes, inference_options, require_upright
 from segibn.labels.label_set import LabelSet
+from segibn.predict import InferenceOptions
 
 logger = logging.getLogger(__name__)
 
@@ -76,6 +77,9 @@ def index_run(config: RunConfig, datasets_root: Path) -> RunData:
         require_upright(inference_options(config), val.samples, data.val.name)
     mixed = index_mix(data, labels, datasets_root)
     own = TrainingSet(f"{data.train.name}:{data.train.split}", samples, labels)
+    for one in (own, *mixed):
+        as_resized = InferenceOptions(input_size=data.resize)
+        require_upright(as_resized, one.samples, one.title, "data.resize")
     if val is not None:
         sources = [one.samples for one in (own, *mixed)]
         places = source_places(len(sources))

@@ -99,7 +99,10 @@ def read_prediction(path: Path, table: LabelSet) -> NDArray[np.uint8]:
         return read_label_map(path, colors=table.colors)
     except PaletteError as error:
         reason = str(error).removeprefix(f"{printable(path)}: ")
-        warn_once(f"predictions in {printable(path.parent)}: {reason}")
+        warn_once(
+            f"predictions in {printable(path.parent)}: {reason}. Are they of a network with "
+            "classes of its own? Then score them with --labels CONFIG.yaml"
+        )
         return read_label_map(path)
     except ImageFileError as error:
         raise ImageFileError(f"{error}. segibn predict writes label maps to `labels`") from None

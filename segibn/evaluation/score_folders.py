@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from segibn.errors import ConfigError
 from segibn.evaluation.boundary import BoundaryCounts
 from segibn.evaluation.confusion import fold_pairs
 from segibn.evaluation.drivable import DrivableScores
@@ -35,6 +36,7 @@ from segibn.evaluation.scores import Conditions, LabelConfusion, Scores
 from segibn.labels.catalog import label_set_for
 from segibn.labels.drivable_encoding import DRIVABLE_ENCODINGS, decide_drivable_encoding
 from segibn.labels.label_set import IGNORE_INDEX, LabelSet
+from segibn.text import did_you_mean, printable
 
 SEMSEG_TABLES = {
     "cityscapes": "cityscapes",
@@ -50,7 +52,7 @@ SEMSEG_TABLES = {
 def score_semseg(
     target_dir: Path,
     pred_dir: Path,
-    labels: str = "cityscapes",
+    labels: str | LabelSet = "cityscapes",
     *,
     target_encoding: str = "auto",
     pred_encoding: str = "auto",
@@ -64,7 +66,7 @@ def score_semseg(
     Args:
         target_dir: searched with its subfolders; for what is one frame see ``matching``.
         pred_dir: the same.
-        labels: key in ``SEMSEG_TABLES``.
+        labels: key in ``SEMSEG_TABLES``, or a table.
         target_encoding: "train_ids" (class indices and 255), "label_ids" (the data set's own
             values), or "auto": what names or values tell, else as in ``default_encoding``.
         pred_encoding: the same. Where both sides hold label ids, the counts over those are kept.
@@ -79,7 +81,8 @@ def score_semseg(
         ImageFileError: a file is unreadable, or the sizes of a pair differ.
         LabelValueError: a file holds a value outside the table.
     """
-    own_table, void_allowed = semseg_table(labels), policy_named(policy).missing_prediction_is_void
+    own_table = labels if isinstance(labels, LabelSet) else semseg_table(labels)
+    void_allowed = policy_named(policy).missing_prediction_is_void
     sides = [
         find_label_maps(target_dir, target_encoding, "--target-encoding"),
         find_label_maps(pred_dir, pred_encoding, "--pred-encoding"),
@@ -139,7 +142,16 @@ def _score(
 
 
 def semseg_table(labels: str) -> LabelSet:
-    """Return the table of a key in ``SEMSEG_TABLES``."""
+    """Return the table of a key in ``SEMSEG_TABLES``.
+
+    Raises:
+        ConfigError: no such key.
+    """
+    if labels not in SEMSEG_TABLES:
+        hint = did_you_mean(labels, SEMSEG_TABLES) or f"; there are {', '.join(SEMSEG_TABLES)}"
+        raise ConfigError(
+            f"no label table '{printable(labels)}'{hint} Your own: a config (CONFIG.yaml)"
+        )
     dataset, _, label_map = SEMSEG_TABLES[labels].partition("/")
     return label_set_for(dataset, label_map=label_map or None)
 
