@@ -13,11 +13,9 @@ import numpy as np
 
 from segibn.data.samples import Orphan, Pairing, SamplePaths, shorten
 from segibn.errors import DatasetError
-from segibn.files import IMAGE_SUFFIXES
 from segibn.text import LIST_LIMIT, counted, list_entries, nfc, printable, read_small_text
 
 _ABSOLUTE = re.compile(r"/|[A-Za-z]:/")
-_SUFFIX = re.compile("|".join(re.escape(suffix) + "$" for suffix in IMAGE_SUFFIXES), re.IGNORECASE)
 
 
 def narrow(samples: Iterable[SamplePaths], names_file: Path) -> list[SamplePaths]:
@@ -89,27 +87,31 @@ class _Paths:
 
     def _add(self, name: str, path: Path) -> None:
         path = Path(nfc(path.absolute()))
-        parts = path.parts
-        for last in {path.name, path.stem}:
-            self._by_stem.setdefault(last, []).append((name, (*parts[:-1], last)))
+        for last in {_small_suffix(path.name), path.stem}:
+            self._by_stem.setdefault(last, []).append((name, (*path.parts[:-1], last)))
 
     def sample_of(self, text: str) -> str | None:
         """Return the one sample of which a file's path ends so, or None.
 
-        Of an absolute path, which may be of another machine, the last folder and the name have to
-        agree. The suffix of a picture may be another one, as sets are converted.
+        Of an absolute path, which may be of another machine, the last folder and the name do.
         """
         text = text.strip("\"'").replace("\\", "/")
-        given = tuple(part for part in text.split("/") if part.strip("."))
+        given = [part for part in text.split("/") if part.strip(".")]
+        if not given:
+            return None
+        given[-1] = _small_suffix(given[-1])
+        candidates = self._by_stem.get(given[-1], [])
         fewest = min(2, len(given)) if _ABSOLUTE.match(text) else len(given)
         for length in range(len(given), fewest - 1, -1):
-            for last in dict.fromkeys((given[-1], _SUFFIX.sub("", given[-1]))):
-                end = (*given[-length:-1], last)
-                candidates = self._by_stem.get(last, [])
-                found = {name for name, parts in candidates if parts[-length:] == end}
-                if found:
-                    return found.pop() if len(found) == 1 else None
+            end = tuple(given[-length:])
+            if found := {name for name, parts in candidates if parts[-length:] == end}:
+                return found.pop() if len(found) == 1 else None
         return None
+
+
+def _small_suffix(name: str) -> str:
+    """A file's name with its suffix in small letters."""
+    return f"{Path(name).stem}{Path(name).suffix.lower()}"
 
 
 def _resolve(lines: list[str], known: Set[str], pairing: Pairing) -> Sequence[str | None]:

@@ -99,6 +99,9 @@ class _Walk:
             if real in seen:
                 self._pass(folder, f"leads to {printable(seen[real])}, which is read already")
                 continue
+            if folder is not root and real in _above(folder):
+                self._pass(folder, f"leads to {printable(real)}, which it lies in")
+                continue
             seen[real] = folder
             folders += self._enter(folder)
         self._add_linked_files()
@@ -146,6 +149,12 @@ class _Walk:
 
     def _pass(self, path: Path, reason: str) -> None:
         self.passed_over.append(PassedOver(path, reason))
+
+
+def _above(folder: Path) -> set[str]:
+    """The real folders that a folder's own name lies in."""
+    real = Path(os.path.realpath(folder.parent))
+    return {str(real), *map(str, real.parents)}
 
 
 def _is_folder(entry: "os.DirEntry[str]") -> bool:
