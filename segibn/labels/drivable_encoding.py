@@ -107,13 +107,13 @@ def decide_drivable_encoding(
         )
     other = "2021" if year == "2018" else "2018"
     odd = [path for path, of in counts.items() if _is_certain(*of, _BACKGROUND[other])]
+    if not odd:
+        return Decision(year)
     return Decision(
         year,
         f"read in the {year} encoding ({_MEANING[year]}), but {counted(len(odd), 'map')} of the "
-        f"{len(counts)} looked at, such as {printable(odd[0])}, look like those of {other}: are "
-        "these files of two releases?"
-        if odd
-        else "",
+        f"{len(counts)} looked at would be of {other} by the same sign ({printable(odd[0])}): are "
+        "these files of two releases?",
     )
 
 
