@@ -71,7 +71,7 @@ def list_files(folder: Path, suffixes: Sequence[str], recursive: bool = False) -
     """
     if not Path(folder).is_dir():
         raise DatasetError(f"{printable(folder)}: no such folder")
-    walk = _Walk(tuple(suffix.lower() for suffix in suffixes), recursive)
+    walk = _Walk(tuple(suffixes), recursive)
     walk.over(Path(folder))
     pass_over(Path(folder), walk.passed_over)
     return sorted(walk.files)
@@ -81,8 +81,9 @@ class _Walk:
     """One walk: real folders before linked ones, so that what is found twice keeps its own name."""
 
     def __init__(self, endings: tuple[str, ...], recursive: bool) -> None:
-        self.endings, self.recursive = endings, recursive
-        kinds = {Path(f"x{ending}").suffix for ending in endings}
+        self.endings, self.recursive = tuple(ending.lower() for ending in endings), recursive
+        kinds = {Path(f"x{ending}").suffix for ending in self.endings}
+        self._looked_for = ", ".join(f"*{ending}" for ending in endings)
         self._others = set(IMAGE_SUFFIXES) - kinds if kinds & set(IMAGE_SUFFIXES) else set()
         self.files: list[Path] = []
         self.passed_over: list[PassedOver] = []
@@ -124,7 +125,7 @@ class _Walk:
             elif _UNREAD.fullmatch(entry.name):
                 self._pass(path, "a picture of a kind that is not read; convert it to PNG")
             elif path.suffix.lower() in self._others:
-                self._pass(path, f"a picture, but not *{', *'.join(self.endings)}")
+                self._pass(path, f"a picture, but not {self._looked_for}")
             elif self.recursive and entry.is_symlink() and not path.exists():
                 self._pass(path, f"a link to {printable(os.readlink(path))}, which is not there")
         if not self.recursive:

@@ -106,7 +106,7 @@ def decide_drivable_encoding(
             f"it: {seen}",
         )
     other = "2021" if year == "2018" else "2018"
-    odd = [path for path, of in counts.items() if _is_certain(*of, _BACKGROUND[other])]
+    odd = [path for path, of in counts.items() if _is_certain(of[0], of[1], _BACKGROUND[other])]
     if not odd:
         return Decision(year)
     return Decision(
