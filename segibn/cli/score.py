@@ -67,12 +67,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _semseg(arguments: argparse.Namespace) -> "Scores":
     from segibn.evaluation.score_folders import score_semseg
 
+    labels, endings = arguments.labels, ()
+    if labels.endswith((".yaml", ".yml")):
+        labels, endings = _own_set(labels)
     scores = score_semseg(
         arguments.target,
         arguments.pred,
-        _table_of_config(arguments.labels)
-        if arguments.labels.endswith((".yaml", ".yml"))
-        else arguments.labels,
+        labels,
+        endings=endings,
         **_encodings(arguments),
         policy=arguments.policy,
         evaluation_set=arguments.set_name,
@@ -82,15 +84,21 @@ def _semseg(arguments: argparse.Namespace) -> "Scores":
     return complete(scores, arguments)
 
 
-def _table_of_config(config: str) -> "LabelSet":
-    """Return the table of the set that a config validates on, classes in the order of training."""
+def _own_set(config: str) -> "tuple[LabelSet, tuple[str, ...]]":
+    """Return the table of the set that a config validates on, and how its files' names end.
+
+    The classes are in the order of training.
+    """
     from segibn.config.load import load_config
     from segibn.data.build import build_label_set
 
     data = load_config(config).data
     trained = build_label_set(data.train, data.classes)
     own = trained if data.val is None else build_label_set(data.val, data.classes)
-    return own.in_order(trained.class_names)
+    files = (data.val or data.train).folder
+    suffixes = (files.target_suffix, files.image_suffix) if files else ()
+    endings = (suffix.rpartition(".")[0] for suffix in suffixes)
+    return own.in_order(trained.class_names), tuple(filter(None, endings))
 
 
 def _cityscapes(arguments: argparse.Namespace) -> "CityscapesScores":

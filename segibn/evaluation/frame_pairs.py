@@ -30,9 +30,16 @@ _CITYSCAPES_NAME = re.compile(r"^(.+?_\d{6}_\d{6})(?:_|$)")
 _OPPOSITES = ({"left", "right"}, {"front", "rear", "back"}, {"train", "val", "test"})
 
 
-def frame_name(path: PurePath) -> str:
-    """Return a file's name without the suffixes that label maps and frames are known to have."""
+def frame_name(path: PurePath, endings: Sequence[str] = ()) -> str:
+    """Return a file's name without the suffixes that label maps and frames are known to have.
+
+    Args:
+        path: of the file.
+        endings: further ones, of a user's own set.
+    """
     stem = nfc(path.stem)
+    for ending in endings:
+        stem = stem.removesuffix(ending) or stem
     while (shorter := _SUFFIX.sub("", stem)) and shorter != stem:
         stem = shorter
     return stem

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from segibn.evaluation.file_counts import (
     read_pair,
 )
 from segibn.evaluation.frame_counts import FrameTally
+from segibn.evaluation.frame_pairs import frame_name
 from segibn.evaluation.matching import FilePair, find_label_maps, match_label_maps
 from segibn.evaluation.metrics import policy_named
 from segibn.evaluation.scores import Conditions, LabelConfusion, Scores
@@ -60,6 +62,7 @@ def score_semseg(
     evaluation_set: str = "",
     boundary: bool = False,
     progress: Progress | None = None,
+    endings: Sequence[str] = (),
 ) -> Scores:
     """Score a folder of predicted label maps against a folder of ground truth.
 
@@ -75,6 +78,7 @@ def score_semseg(
         evaluation_set: for the signature; the target folder's name when empty.
         boundary: whether to measure boundary IoU too.
         progress: see ``Progress``.
+        endings: of names without the file's suffix, that are no part of a frame's name either.
 
     Raises:
         DatasetError: folders, names or pairing are wrong.
@@ -87,7 +91,9 @@ def score_semseg(
         find_label_maps(target_dir, target_encoding, "--target-encoding"),
         find_label_maps(pred_dir, pred_encoding, "--pred-encoding"),
     ]
-    pairs = match_label_maps(*sides, missing_allowed=void_allowed)
+    pairs = match_label_maps(
+        *sides, missing_allowed=void_allowed, name_of=partial(frame_name, endings=tuple(endings))
+    )
     encodings = decide_encodings(sides, pairs, own_table, (target_encoding, pred_encoding))
     tables = [read_as(own_table, encoding) for encoding in encodings]
     conditions = conditions_of(target_dir, evaluation_set, policy)

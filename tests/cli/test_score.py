@@ -43,10 +43,10 @@ def test_json_holds_the_score_at_full_precision(folders: tuple[str, str], capsys
 def test_a_config_gives_the_table_of_a_network_with_classes_of_its_own(tmp_path: Path, capsys):
     rows = [("void", 0, 255), ("floor", 9, 0), ("crate", 200, 1)]
     labels = [dict(zip(("name", "label_id", "train_id"), row, strict=True)) for row in rows]
-    files = {"images": "i", "targets": "l", "labels": labels}
+    files = {"images": "i", "targets": "l", "target_suffix": "_L.png", "labels": labels}
     data = {"train": {"name": "folder", "split": "train", "folder": files}}
     (tmp_path / "own.yaml").write_text(json.dumps({"data": data}))
-    write_label_png(tmp_path / "gt/a.png", np.array([[0, 9, 9, 200, 200, 200]], np.uint8))
+    write_label_png(tmp_path / "gt/a_L.png", np.array([[0, 9, 9, 200, 200, 200]], np.uint8))
     write_label_png(tmp_path / "pred/a.png", np.array([[1, 0, 1, 1, 1, 1]], np.uint8))
     words = ["semseg", "--target", str(tmp_path / "gt"), "--pred", str(tmp_path / "pred")]
     assert main([*words, "--labels", str(tmp_path / "own.yaml"), "--json"]) == 0
