@@ -79,6 +79,11 @@ def did_you_mean(word: str, known: Iterable[str], most: int = 3) -> str:
     return f"; did you mean {hint}?" if hint else ""
 
 
+def nfc(name: object) -> str:
+    """Return a name as others write what looks alike: Macs store an "ü" as "u" and dots (NFD)."""
+    return unicodedata.normalize("NFC", str(name))
+
+
 def counted(count: int, noun: str, plural: str | None = None) -> str:
     """Return "1 frame", "2 frames", "1,000 frames"."""
     return f"{count:,} {noun if count == 1 else plural or noun + 's'}"

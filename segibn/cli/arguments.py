@@ -76,7 +76,8 @@ def missing_data(config: "RunConfig", root: Path) -> str:
         for dataset in sets:
             index_dataset(dataset, root)
     except SegibnError as error:
-        return " ".join(line.strip() for line in str(error).splitlines()[:2])
+        first, *more = (line.strip() for line in str(error).splitlines())
+        return f"{first} {more[0]}" if first.endswith(":") and more else first
     return ""
 
 

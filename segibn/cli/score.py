@@ -16,11 +16,13 @@ if TYPE_CHECKING:
     from segibn.evaluation.drivable import DrivableScores
     from segibn.evaluation.score_cityscapes import CityscapesScores
     from segibn.evaluation.scores import Scores
+    from segibn.labels.label_set import LabelSet
 
 EXAMPLE = """\
 examples:
   segibn score semseg --target gtFine/val --pred predictions/labels
   segibn score semseg --target labels --pred preds --labels bdd100k --policy bdd100k --json
+  segibn score semseg --target labels/val --pred predictions/labels --labels own.yaml
   segibn score cityscapes --target gtFine/val --pred results --output official.json
   segibn score bdd100k --target labels/sem_seg/masks/val --pred preds
   segibn score drivable --target drivable_maps/labels/val --pred preds
@@ -65,10 +67,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _semseg(arguments: argparse.Namespace) -> "Scores":
     from segibn.evaluation.score_folders import score_semseg
 
+    labels, endings = arguments.labels, ()
+    if labels.endswith((".yaml", ".yml")):
+        labels, endings = _own_set(labels)
     scores = score_semseg(
         arguments.target,
         arguments.pred,
-        arguments.labels,
+        labels,
+        endings=endings,
         **_encodings(arguments),
         policy=arguments.policy,
         evaluation_set=arguments.set_name,
@@ -76,6 +82,23 @@ def _semseg(arguments: argparse.Namespace) -> "Scores":
         progress=arguments.progress,
     )
     return complete(scores, arguments)
+
+
+def _own_set(config: str) -> "tuple[LabelSet, tuple[str, ...]]":
+    """Return the table of the set that a config validates on, and how its files' names end.
+
+    The classes are in the order of training.
+    """
+    from segibn.config.load import load_config
+    from segibn.data.build import build_label_set
+
+    data = load_config(config).data
+    trained = build_label_set(data.train, data.classes)
+    own = trained if data.val is None else build_label_set(data.val, data.classes)
+    files = (data.val or data.train).folder
+    suffixes = (files.target_suffix, files.image_suffix) if files else ()
+    endings = (suffix.rpartition(".")[0] for suffix in suffixes)
+    return own.in_order(trained.class_names), tuple(filter(None, endings))
 
 
 def _cityscapes(arguments: argparse.Namespace) -> "CityscapesScores":
@@ -134,7 +157,12 @@ def _add_semseg(tasks: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
 
     semseg = tasks.add_parser("semseg", help="mIoU of semantic segmentation")
     _add_folders(semseg)
-    semseg.add_argument("--labels", choices=SEMSEG_TABLES, default="cityscapes")
+    semseg.add_argument(
+        "--labels",
+        default="cityscapes",
+        metavar="TABLE",
+        help=f"{', '.join(SEMSEG_TABLES)}, or a config: the table of its data (cityscapes)",
+    )
     _add_encodings(semseg, "train_ids, what segibn predict writes, or the data set's label_ids")
     semseg.add_argument(
         "--policy",

@@ -17,8 +17,8 @@ from segibn.data.samples import (
 )
 from segibn.data.wrong_folder import subfolders
 from segibn.errors import DatasetError
-from segibn.files import IMAGE_SUFFIXES, list_files, warn_once
-from segibn.text import counted, did_you_mean, listed, printable
+from segibn.files import IMAGE_SUFFIXES, PassedOver, list_files, pass_over, warn_once
+from segibn.text import counted, did_you_mean, listed, nfc, printable
 
 SOURCE = Source(
     title="Folder data set",
@@ -58,8 +58,8 @@ def find(
         image_folder = root / images.replace("{split}", part)
         target_folder = root / targets.replace("{split}", part)
         _require(root, image_folder, target_folder)
-        frames = _Side(image_folder, image_suffix.lower(), IMAGE_SUFFIXES)
-        maps = _Side(target_folder, target_suffix.lower(), (Path(target_suffix).suffix,))
+        frames = _Side(image_folder, image_suffix.lower())
+        maps = _Side(target_folder, target_suffix.lower())
         if image_folder.resolve() == target_folder.resolve() and frames.ending == maps.ending:
             raise DatasetError(
                 f"{printable(image_folder)} holds images and label maps, and both end in "
@@ -84,8 +84,7 @@ class _Side:
 
     folder: Path
     ending: str
-    """Of their names, in lower case; '' = any of ``suffixes``."""
-    suffixes: tuple[str, ...]
+    """Of their names, in lower case; '' = any picture."""
 
     def by_name(self, other: "_Side") -> dict[str, Path]:
         """Its files by their path below the folder without ending; those of ``other`` left out.
@@ -93,14 +92,21 @@ class _Side:
         Raises:
             DatasetError: no files, or two of one name; nothing tells the two kinds apart.
         """
-        listed = list_files(self.folder, self.suffixes, recursive=True)
+        kind = Path(f"x{self.ending}").suffix
+        suffixes = (*IMAGE_SUFFIXES, kind) if kind else IMAGE_SUFFIXES
+        listed = list_files(self.folder, suffixes, recursive=True)
         found: dict[str, Path] = {}
+        left: list[PassedOver] = []
         is_others = self._belongs_to(other)
         for path in listed:
             relative = path.relative_to(self.folder).as_posix()
-            if not relative.lower().endswith(self.ending) or is_others(relative):
+            if is_others(relative):
                 continue
-            name = relative[: -len(self.ending or path.suffix)]
+            if not relative.lower().endswith(self.ending):
+                if path.suffix.lower() != kind:  # f.jpeg beside *.jpg; f_depth.png is another thing
+                    left.append(PassedOver(path, f"a picture, but not *{self.ending}"))
+                continue
+            name = nfc(relative[: -len(self.ending or path.suffix)])
             if name in found:
                 raise DatasetError(
                     f"two files for sample '{printable(name)}': {printable(found[name])} and "
@@ -109,6 +115,7 @@ class _Side:
             found[name] = path
         if listed and not found:
             raise self._none_left(listed, other)
+        pass_over(self.folder, left)
         refuse_twins(found)
         return found
 
@@ -117,7 +124,10 @@ class _Side:
         here, there = self.folder.resolve(), other.folder.resolve()
         if here == there:
             is_longer = len(other.ending) > len(self.ending)
-            return lambda relative: is_longer and relative.lower().endswith(other.ending)
+            return lambda relative: (
+                relative.lower().endswith(other.ending)
+                and (is_longer or not relative.lower().endswith(self.ending))
+            )
         if here in there.parents:
             inner = f"{there.relative_to(here).as_posix()}/"
             return lambda relative: relative.startswith(inner)

@@ -48,10 +48,13 @@ def held_out(
     found = frozenset(name for name, unit in units.items() if unit in chosen)
     share = len(found) / len(names)
     if not fraction / 2 <= share <= fraction * 2:
+        has_sequences = len(order) < len(names)
+        what = "sequences" if has_sequences else "frames"
+        other = ", or `by: frame`, splits" if has_sequences else " splits"
         warn_once(
             f"held out: {len(found):,} of {counted(len(names), 'frame')} ({len(chosen):,} of "
-            f"{len(order):,} sequences), {100 * share:.0f} % instead of {100 * fraction:g} %, as "
-            "sequences are few or unequal; another `seed`, or `by: frame`, splits otherwise"
+            f"{len(order):,} {what}), {100 * share:.0f} % instead of {100 * fraction:g} %, as "
+            f"{what} are few or unequal; another `seed`{other} otherwise"
         )
     return found
 

@@ -8,7 +8,8 @@ label maps from them, here with ``--id-type csTrainId``: Cityscapes' train ids.
 from pathlib import Path
 
 from segibn.data.pairing import Place, pair_folders
-from segibn.data.samples import OtherSetError, Pairing, Source, join_splits
+from segibn.data.samples import Pairing, Source, join_splits
+from segibn.data.wrong_folder import OtherSetError
 from segibn.errors import DatasetError
 from segibn.files import list_files
 

@@ -13,7 +13,9 @@ import numpy as np
 
 from segibn.data.samples import Orphan, Pairing, SamplePaths
 from segibn.errors import DatasetError
-from segibn.text import LIST_LIMIT, counted, list_entries, listed, printable, read_small_text
+from segibn.text import LIST_LIMIT, counted, list_entries, listed, nfc, printable, read_small_text
+
+_ABSOLUTE = re.compile(r"/|[A-Za-z]:/")
 
 
 def narrow(samples: Iterable[SamplePaths], names_file: Path) -> list[SamplePaths]:
@@ -61,7 +63,8 @@ def read_names(names_file: Path) -> list[str]:
     Raises:
         DatasetError: no such file, no name in it, or a name twice.
     """
-    names = list_entries(read_small_text(Path(names_file), LIST_LIMIT, DatasetError))
+    text = read_small_text(Path(names_file), LIST_LIMIT, DatasetError)
+    names = [nfc(entry) for entry in list_entries(text)]
     if not names:
         raise DatasetError(
             f"{printable(names_file)}: lists no sample; write one sample name a line"
@@ -83,16 +86,32 @@ class _Paths:
             self._add(orphan.name, orphan.path)
 
     def _add(self, name: str, path: Path) -> None:
-        parts = path.absolute().parts
-        for last in {path.name, path.stem}:
-            self._by_stem.setdefault(last, []).append((name, (*parts[:-1], last)))
+        path = Path(nfc(path.absolute()))
+        for last in {_small_suffix(path.name), path.stem}:
+            self._by_stem.setdefault(last, []).append((name, (*path.parts[:-1], last)))
 
     def sample_of(self, text: str) -> str | None:
-        """Return the one sample of which a file's path ends so, or None."""
-        given = tuple(part for part in text.replace("\\", "/").split("/") if part.strip("."))
-        candidates = self._by_stem.get(given[-1], []) if given else []
-        found = {name for name, parts in candidates if parts[-len(given) :] == given}
-        return found.pop() if len(found) == 1 else None
+        """Return the one sample of which a file's path ends so, or None.
+
+        Of an absolute path, which may be of another machine, the last folder and the name do.
+        """
+        text = text.strip("\"'").replace("\\", "/")
+        given = [part for part in text.split("/") if part.strip(".")]
+        if not given:
+            return None
+        given[-1] = _small_suffix(given[-1])
+        candidates = self._by_stem.get(given[-1], [])
+        fewest = min(2, len(given)) if _ABSOLUTE.match(text) else len(given)
+        for length in range(len(given), fewest - 1, -1):
+            end = tuple(given[-length:])
+            if found := {name for name, parts in candidates if parts[-length:] == end}:
+                return found.pop() if len(found) == 1 else None
+        return None
+
+
+def _small_suffix(name: str) -> str:
+    """A file's name with its suffix in small letters."""
+    return f"{Path(name).stem}{Path(name).suffix.lower()}"
 
 
 def _resolve(lines: list[str], known: Set[str], pairing: Pairing) -> Sequence[str | None]:

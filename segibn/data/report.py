@@ -4,6 +4,7 @@ In: a data set's config. Out: a `SplitReport`, and text for a person. Like `buil
 sees config objects: it checks exactly what training would read.
 """
 
+import contextlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -94,21 +95,24 @@ def check_dataset(
     if problem:
         report.encoding = "cannot be told"
     sources = [find_dataset(source, root).samples for source in trained_on]
-    shared = overlap(dict(zip(source_places(len(sources)), sources, strict=True)), pairing.samples)
-    report.problems += [text for text in (problem, shared) if text]
-    if not shared:
-        notes = (
-            copies(place, source, pairing.samples)
-            for place, source in zip(source_places(len(sources)), sources, strict=True)
-        )
-        report.notes += [note for note in notes if note]
+    places = dict(zip(source_places(len(sources)), sources, strict=True))
+    report.problems += [problem] if problem else []
+    with contextlib.suppress(DatasetError):  # a frame that is not there is listed as unreadable
+        if shared := overlap(places, pairing.samples):
+            report.problems.append(shared)
+        else:
+            notes = (copies(*place, pairing.samples) for place in places.items())
+            report.notes += [note for note in notes if note]
     if label_set is not None:
         _judge_classes(report, label_set, dataset)
     return report
 
 
 def _judge_classes(report: SplitReport, label_set: LabelSet, dataset: DatasetConfig) -> None:
-    """Say whether nothing is labelled; of a user's own set also which classes have no pixel."""
+    """Say whether nothing is labelled; of a user's own set also which classes have no pixel.
+
+    Of a set with pixels of one class nothing can be learnt, whatever its table lists.
+    """
     seen = {int(label_set.lookup[value]) for value in report.values if label_set.lookup[value] >= 0}
     if report.values and not seen - {IGNORE_INDEX}:
         report.problems.append(
@@ -116,7 +120,17 @@ def _judge_classes(report: SplitReport, label_set: LabelSet, dataset: DatasetCon
             "to learn or to score"
         )
     absent = [name for key, name in enumerate(label_set.class_names) if key not in seen]
-    if dataset.folder is not None and report.ok and absent:
+    if dataset.folder is None or not report.ok or not absent:
+        return
+    if len(absent) == label_set.num_classes - 1:
+        ignored = [value for value in report.values if label_set.lookup[value] == IGNORE_INDEX]
+        values = ", ".join(map(str, sorted(ignored)))
+        report.problems.append(
+            f"every labelled pixel is {label_set.class_names[(seen - {IGNORE_INDEX}).pop()]}: "
+            "nothing to tell apart, and a score of 100 % for predicting it everywhere"
+            + (f"; is {values} a class rather than ignored?" if ignored else "")
+        )
+    else:
         report.notes.append(f"no pixel of {', '.join(absent)}: never learnt or scored here")
 
 

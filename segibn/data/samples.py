@@ -9,17 +9,14 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from segibn.data.wrong_folder import one_deeper
 from segibn.errors import DatasetError
 from segibn.files import list_files, warn_once
-from segibn.text import counted, did_you_mean, listed, printable
+from segibn.text import counted, did_you_mean, listed, nfc, printable
 
 
 class SplitAbsentError(DatasetError):
     """Nothing of a split is there, neither images nor labels."""
-
-
-class OtherSetError(DatasetError):
-    """The folder holds a data set of a similar name, which is read otherwise."""
 
 
 SHOWN = 3
@@ -115,6 +112,8 @@ class Source:
     def missing(self, looked_for: Path, *, there: Collection[Path] = ()) -> DatasetError:
         """Make the error for a folder that is not there; ``there``: those of the split that are."""
         kind = DatasetError if there else SplitAbsentError
+        if deeper := one_deeper(looked_for):
+            return kind(f"{self.title}: no folder {looked_for}\n{deeper}")
         half = f" ({listed(there)} is there: one archive of two, it seems)" if there else ""
         beside = looked_for.parent
         if not there and beside.is_dir():  # another split, most likely
@@ -251,7 +250,7 @@ def names_in(
     for path in list_files(folder, endings, recursive=recursive):
         own = max((end for end in endings if path.name.lower().endswith(end.lower())), key=len)
         whole = path.relative_to(folder).as_posix() if keep_folders else path.name
-        name = whole[: len(whole) - len(own)]
+        name = nfc(whole[: len(whole) - len(own)])
         if name in found:
             raise DatasetError(f"two files for '{name}': {found[name]} and {path}; remove one")
         found[name] = path

@@ -6,16 +6,23 @@ In: the data sets' root and how a set is found in its own folder. Out: a sentenc
 import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from segibn.data.samples import OtherSetError, Pairing
 from segibn.errors import DatasetError
 from segibn.text import printable
+
+if TYPE_CHECKING:
+    from segibn.data.samples import Pairing
 
 _MOST_FOLDERS = 200
 """Subfolders that are looked into: a root has some, a folder of frames may have thousands."""
 
 
-def where_instead(root: Path, subfolder: str, find: Callable[[Path], Pairing]) -> str:
+class OtherSetError(DatasetError):
+    """The folder holds a data set of a similar name, which is read otherwise."""
+
+
+def where_instead(root: Path, subfolder: str, find: "Callable[[Path], Pairing]") -> str:
     """Say where a data set is that is not in ``root / subfolder``, and what to do; "" if nowhere.
 
     Args:
@@ -42,6 +49,17 @@ def where_instead(root: Path, subfolder: str, find: Callable[[Path], Pairing]) -
     return ""
 
 
+def one_deeper(missing: Path) -> str:
+    """Say that a folder lies in one of its archive's name, as unpackers make them; "" if not."""
+    above = next((path for path in missing.parents if path.is_dir()), Path())
+    rest = missing.relative_to(above)
+    for folder in subfolders(above):
+        if (folder / rest).is_dir():
+            there = f"{printable(folder / rest)} is there"
+            return f"{there}: move what is in {printable(folder)} to {printable(above)}"
+    return ""
+
+
 def _candidates(root: Path, subfolder: str) -> Iterator[Path]:
     """Folders that may be the set's own, the likely ones first."""
     here = root.absolute()
@@ -61,7 +79,7 @@ def subfolders(folder: Path) -> Iterator[Path]:
     return itertools.islice(iter(entries), _MOST_FOLDERS)
 
 
-def _is_there(folder: Path, find: Callable[[Path], Pairing]) -> bool:
+def _is_there(folder: Path, find: "Callable[[Path], Pairing]") -> bool:
     try:
         return bool(folder.is_dir() and find(folder).samples)
     except OtherSetError:

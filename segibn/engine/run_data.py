@@ -4,6 +4,7 @@ Comes in: a config and the folder above the data sets. Goes out: samples, classe
 """
 
 import logging
+from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,12 +13,14 @@ from segibn.data.build import build_label_set, index_dataset
 from segibn.data.build_loader import build_eval_frames, build_train_loader
 from segibn.data.build_mix import index_mix
 from segibn.data.build_sampling import TrainingSet, require_memory
-from segibn.data.frames import Frames
+from segibn.data.frames import Frames, iterate_frames
 from segibn.data.loader import TrainLoader
 from segibn.data.overlap import require_apart, source_places
 from segibn.engine.scoring import in_classes, inference_options, require_upright
 from segibn.labels.label_set import LabelSet
+from segibn.predict import InferenceOptions
 
+_FEW = 8  # frames to score on that are read before a training begins
 logger = logging.getLogger(__name__)
 
 
@@ -64,6 +67,7 @@ def index_run(config: RunConfig, datasets_root: Path) -> RunData:
     Raises:
         DatasetError: a set is not there, or not whole, or is to be kept in memory and too large.
             Or a frame is trained on and scored on.
+        ImageFileError, LabelValueError: a frame to score on, of the few looked at, is wrong.
         ConfigError: a set cannot be read in the classes of the run.
     """
     data = config.data
@@ -76,9 +80,14 @@ def index_run(config: RunConfig, datasets_root: Path) -> RunData:
         require_upright(inference_options(config), val.samples, data.val.name)
     mixed = index_mix(data, labels, datasets_root)
     own = TrainingSet(f"{data.train.name}:{data.train.split}", samples, labels)
+    for one in (own, *mixed):
+        as_resized = InferenceOptions(input_size=data.resize)
+        require_upright(as_resized, one.samples, one.title, "data.resize")
     if val is not None:
         sources = [one.samples for one in (own, *mixed)]
         places = source_places(len(sources))
         require_apart(dict(zip(places, sources, strict=True)), val.samples)
+        few = val.samples[:: max(1, len(val.samples) // _FEW)]
+        deque(iterate_frames(few, val.label_set), maxlen=0)
     cached_gib = require_memory(data, (own, *mixed))
     return RunData((own, *mixed), val, cached_gib)

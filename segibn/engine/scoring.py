@@ -27,8 +27,9 @@ from segibn.errors import ConfigError
 from segibn.evaluation.boundary import BoundaryCounts
 from segibn.evaluation.calibration import Calibration
 from segibn.evaluation.evaluate import Frame, evaluate
+from segibn.evaluation.metrics import one_class_alone
 from segibn.evaluation.scores import Conditions, Scores
-from segibn.files import image_size, write_json
+from segibn.files import image_size, warn_once, write_json
 from segibn.labels.label_set import LabelSet
 from segibn.models.segmenter import Segmenter
 from segibn.predict import InferenceOptions, Predictor
@@ -137,7 +138,12 @@ def score(
     return scores
 
 
-def require_upright(options: InferenceOptions, samples: Sequence[SamplePaths], of: str) -> None:
+def require_upright(
+    options: InferenceOptions,
+    samples: Sequence[SamplePaths],
+    of: str,
+    key: str = "evaluation.input_size",
+) -> None:
     """Refuse an input size with height and width exchanged, by the headers of a few frames.
 
     Raises:
@@ -146,7 +152,7 @@ def require_upright(options: InferenceOptions, samples: Sequence[SamplePaths], o
     """
     if options.input_size is not None:
         few = samples[:: max(1, len(samples) // _FEW)]
-        options.require_upright([image_size(sample.image) for sample in few], of)
+        options.require_upright([image_size(sample.image) for sample in few], of, key)
 
 
 def in_classes(labels: LabelSet, dataset: DatasetConfig, class_names: Sequence[str]) -> LabelSet:
@@ -224,4 +230,6 @@ def score_source(
     )
     if distributed.is_main():
         write_json(run.scores_file(set_name(config.data.val)), scores.to_dict())
+        if doubt := one_class_alone(scores.confusion):
+            warn_once(f"{set_name(config.data.val)}: {doubt}")
     return {"val_miou": scores.miou, "val_pixel_accuracy": scores.pixel_accuracy}

@@ -90,17 +90,19 @@ def decide_encodings(
     return target, pred
 
 
-def read_prediction(path: Path, table: LabelSet | None = None) -> NDArray[np.uint8]:
+def read_prediction(path: Path, table: LabelSet) -> NDArray[np.uint8]:
     """Read a predicted label map; pictures of one are told from it in the message.
 
     A palette that contradicts the table is a warning: it is that of the network's own classes.
     """
-    colors = None if table is None else table.colors
     try:
-        return read_label_map(path, colors=colors)
+        return read_label_map(path, colors=table.colors)
     except PaletteError as error:
         reason = str(error).removeprefix(f"{printable(path)}: ")
-        warn_once(f"predictions in {printable(path.parent)}: {reason}")
+        warn_once(
+            f"predictions in {printable(path.parent)}: {reason}. Are they of a network with "
+            "classes of its own? Then score them with --labels CONFIG.yaml"
+        )
         return read_label_map(path)
     except ImageFileError as error:
         raise ImageFileError(f"{error}. segibn predict writes label maps to `labels`") from None
@@ -112,24 +114,40 @@ def default_encoding(table: LabelSet) -> str:
 
 
 def told_by_values(paths: Sequence[Path], table: LabelSet, *, is_prediction: bool) -> str | None:
-    """Return the one encoding that knows all values of some files; None where both or none do.
+    """Return the one encoding that some files can be read in; None where both or none will do.
 
-    A network predicts classes, so predictions of values that are void as label ids are train ids.
+    Their colours tell it too. A network predicts classes, so predictions of values that are void as
+    label ids are train ids.
     """
     chosen = np.unique(np.linspace(0, len(paths) - 1, min(_MAX_FILES, len(paths))).astype(int))
+    files = [paths[place] for place in chosen]
+    unseen = (IGNORE_INDEX,) if is_prediction else ()  # which a network does not predict
+    for has_colors in (True, False):  # a palette may be of the network's own classes
+        found = {
+            name: _values(files, read_as(table, name), has_colors, unseen) for name in ENCODINGS
+        }
+        fitting = [name for name, values in found.items() if values is not None]
+        if len(fitting) == 1:
+            return fitting[0]
+        if fitting:
+            is_void = (table.lookup[found["label_ids"]] == IGNORE_INDEX).any()
+            return "train_ids" if is_prediction and is_void else None
+    return None
+
+
+def _values(
+    paths: Sequence[Path], table: LabelSet, has_colors: bool, unseen: tuple[int, ...]
+) -> NDArray[np.integer] | None:
+    """The values of files, without those in ``unseen``; None if they are not all of a table."""
     there = np.zeros(256, bool)
-    for place in chosen:
-        path = paths[place]
-        values = read_prediction(path) if is_prediction else read_label_map(path, table.storage)
+    for path in paths:
+        try:
+            values = table.read(path) if has_colors else read_label_map(path, table.storage)
+        except ImageFileError:  # if it is damaged, the scorer says so
+            return None
         there[np.unique(values)] = True
-    if is_prediction:
-        there[IGNORE_INDEX] = False  # which a network does not predict
-    knows = {name: read_as(table, name).lookup[there] >= 0 for name in ENCODINGS}
-    fitting = [name for name in ENCODINGS if knows[name].all()]
-    if len(fitting) != 1:
-        is_void = (table.lookup[there] == IGNORE_INDEX).any()
-        return "train_ids" if is_prediction and fitting and is_void else None
-    return fitting[0]
+    there[list(unseen)] = False
+    return np.flatnonzero(there) if (table.lookup[there] >= 0).all() else None
 
 
 def readings_of(table: LabelSet) -> dict[str, Lookup]:

@@ -13,7 +13,7 @@ from itertools import takewhile
 from pathlib import PurePath
 
 from segibn.errors import DatasetError
-from segibn.text import printable
+from segibn.text import nfc, printable
 
 NameOf = Callable[[PurePath], str]
 """Returns the name of the frame that a file belongs to, from the file's own name."""
@@ -30,9 +30,16 @@ _CITYSCAPES_NAME = re.compile(r"^(.+?_\d{6}_\d{6})(?:_|$)")
 _OPPOSITES = ({"left", "right"}, {"front", "rear", "back"}, {"train", "val", "test"})
 
 
-def frame_name(path: PurePath) -> str:
-    """Return a file's name without the suffixes that label maps and frames are known to have."""
-    stem = path.stem
+def frame_name(path: PurePath, endings: Sequence[str] = ()) -> str:
+    """Return a file's name without the suffixes that label maps and frames are known to have.
+
+    Args:
+        path: of the file.
+        endings: further ones, of a user's own set.
+    """
+    stem = nfc(path.stem)
+    for ending in endings:
+        stem = stem.removesuffix(ending) or stem
     while (shorter := _SUFFIX.sub("", stem)) and shorter != stem:
         stem = shorter
     return stem
@@ -47,7 +54,7 @@ def cityscapes_name(path: PurePath) -> str:
 
 def trimmed(path: PurePath, name_of: NameOf = frame_name) -> str:
     """Return a path whose last part is the name of the frame alone."""
-    return path.with_name(name_of(path)).as_posix()
+    return nfc(path.with_name(name_of(path)).as_posix())
 
 
 def shortest_names(paths: Sequence[PurePath], name_of: NameOf = frame_name) -> dict[PurePath, str]:

@@ -54,7 +54,7 @@ class LabelMaps:
 def find_label_maps(
     folder: Path,
     encoding: str = "auto",
-    option: str = "--encoding",
+    option: str = "",
     order: Sequence[str] = ENCODINGS,
 ) -> LabelMaps:
     """Find the label maps of a folder and its subfolders.
@@ -62,7 +62,7 @@ def find_label_maps(
     Args:
         folder: where to look.
         encoding: one of ``ENCODINGS`` or "auto"; chooses where a frame has files of several.
-        option: that says the encoding, for messages.
+        option: that says the encoding, for messages; empty where there is none.
         order: which encoding to take first where every frame has files of both.
 
     Raises:
@@ -70,11 +70,17 @@ def find_label_maps(
     """
     folder = Path(folder)
     by_frame: dict[str, list[Path]] = defaultdict(list)
+    pictures = []
     for path in list_files(folder, (".png",), recursive=True):
         if not _OTHER_SUFFIX.search(path.stem):
             by_frame[trimmed(path.relative_to(folder))].append(path)
+        else:
+            pictures.append(path)
     if not by_frame:
-        raise DatasetError(f"no label maps (*.png) in {printable(folder)} or its subfolders")
+        raise DatasetError(
+            f"no label maps (*.png) in {printable(folder)} or its subfolders"
+            + "".join(f"; {printable(path)} is none by its name" for path in pictures[:1])
+        )
     groups = list(by_frame.values())
     told = {path: told_by_name(path) for group in groups for path in group}
     if encoding != "auto":  # which is then believed of kinds that have no table here
@@ -88,7 +94,11 @@ def find_label_maps(
         if not any(told[path] in (None, encoding) for path in group):
             raise DatasetError(
                 f"{printable(group[0])} holds {told[group[0]]} by its name, but {encoding} are "
-                f"expected; use {option} {told[group[0]]}"
+                + (
+                    f"expected; use {option} {told[group[0]]}"
+                    if option
+                    else "all that is read here"
+                )
             )
     return LabelMaps(folder, tuple(fitting), encoding if any(map(told.get, fitting)) else None)
 
@@ -160,10 +170,12 @@ def _encoding_of_all(
     if other := sorted(set(examples) - set(ENCODINGS)):
         raise DatasetError(
             f"{printable(examples[other[0]])} holds {other[0]} by its name, which no table here "
-            f"reads; IDD's labelcsTrainIds are train ids. What else they are, say with {option}"
+            "reads; IDD's labelcsTrainIds are train ids"
+            + (f". What else they are, say with {option}" if option else "")
         )
     raise DatasetError(
         "some files hold train ids and others label ids by their names: "
         + " and ".join(printable(path) for path in examples.values())
-        + f"; keep one kind, or say which with {option}"
+        + "; keep one kind"
+        + (f", or say which with {option}" if option else "")
     )

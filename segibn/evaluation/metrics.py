@@ -110,16 +110,30 @@ def compute_miou(confusion: ArrayLike, policy: str = "cityscapes") -> float:
     return float(np.mean(iou)) if iou.size else float("nan")
 
 
-def nothing_matches(confusion: ArrayLike) -> str:
-    """Say that targets and predictions hardly have a pixel in common; "" if they do.
+def one_class_alone(confusion: ArrayLike) -> str:
+    """Say that the targets hold pixels of one class only; "" if they hold several or none."""
+    _, _, per_target, _ = _parts(confusion, "cityscapes")
+    if np.count_nonzero(per_target) != 1:
+        return ""
+    return (
+        "the targets hold one class alone, so a prediction of nothing else scores 100 %: are the "
+        "values of the others ignored, or missing in these files?"
+    )
 
-    Nearly nothing is less than half of what two unrelated maps of these classes would share, or
-    than a quarter of an even guess. Wrong encodings and wrong pairs look like that.
+
+def doubt_of_counts(confusion: ArrayLike) -> str:
+    """Say why counts are probably not what was meant; "" where nothing speaks against them.
+
+    The targets hold one class, or nearly nothing matches: less than half of what two unrelated maps
+    of these classes would share, or than a quarter of an even guess. Wrong encodings and wrong
+    pairs look like that.
     """
     counts, true_positive, per_target, per_pred = _parts(confusion, "cityscapes")
     total = int(counts.sum())
     if not total:
         return "no target pixel is of a class: all of them are ignored, and nothing was scored"
+    if alone := one_class_alone(confusion):
+        return alone
     share = int(true_positive.sum()) / total
     chance = float((per_target / total) @ (per_pred / total))
     if share >= max(chance / 2, 0.25 / len(counts)):

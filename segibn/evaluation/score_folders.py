@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from segibn.errors import ConfigError
 from segibn.evaluation.boundary import BoundaryCounts
 from segibn.evaluation.confusion import fold_pairs
 from segibn.evaluation.drivable import DrivableScores
@@ -29,12 +31,14 @@ from segibn.evaluation.file_counts import (
     read_pair,
 )
 from segibn.evaluation.frame_counts import FrameTally
+from segibn.evaluation.frame_pairs import frame_name
 from segibn.evaluation.matching import FilePair, find_label_maps, match_label_maps
 from segibn.evaluation.metrics import policy_named
 from segibn.evaluation.scores import Conditions, LabelConfusion, Scores
 from segibn.labels.catalog import label_set_for
 from segibn.labels.drivable_encoding import DRIVABLE_ENCODINGS, decide_drivable_encoding
 from segibn.labels.label_set import IGNORE_INDEX, LabelSet
+from segibn.text import did_you_mean, printable
 
 SEMSEG_TABLES = {
     "cityscapes": "cityscapes",
@@ -50,7 +54,7 @@ SEMSEG_TABLES = {
 def score_semseg(
     target_dir: Path,
     pred_dir: Path,
-    labels: str = "cityscapes",
+    labels: str | LabelSet = "cityscapes",
     *,
     target_encoding: str = "auto",
     pred_encoding: str = "auto",
@@ -58,13 +62,14 @@ def score_semseg(
     evaluation_set: str = "",
     boundary: bool = False,
     progress: Progress | None = None,
+    endings: Sequence[str] = (),
 ) -> Scores:
     """Score a folder of predicted label maps against a folder of ground truth.
 
     Args:
         target_dir: searched with its subfolders; for what is one frame see ``matching``.
         pred_dir: the same.
-        labels: key in ``SEMSEG_TABLES``.
+        labels: key in ``SEMSEG_TABLES``, or a table.
         target_encoding: "train_ids" (class indices and 255), "label_ids" (the data set's own
             values), or "auto": what names or values tell, else as in ``default_encoding``.
         pred_encoding: the same. Where both sides hold label ids, the counts over those are kept.
@@ -73,18 +78,22 @@ def score_semseg(
         evaluation_set: for the signature; the target folder's name when empty.
         boundary: whether to measure boundary IoU too.
         progress: see ``Progress``.
+        endings: of names without the file's suffix, that are no part of a frame's name either.
 
     Raises:
         DatasetError: folders, names or pairing are wrong.
         ImageFileError: a file is unreadable, or the sizes of a pair differ.
         LabelValueError: a file holds a value outside the table.
     """
-    own_table, void_allowed = semseg_table(labels), policy_named(policy).missing_prediction_is_void
+    own_table = labels if isinstance(labels, LabelSet) else semseg_table(labels)
+    void_allowed = policy_named(policy).missing_prediction_is_void
     sides = [
         find_label_maps(target_dir, target_encoding, "--target-encoding"),
         find_label_maps(pred_dir, pred_encoding, "--pred-encoding"),
     ]
-    pairs = match_label_maps(*sides, missing_allowed=void_allowed)
+    pairs = match_label_maps(
+        *sides, missing_allowed=void_allowed, name_of=partial(frame_name, endings=tuple(endings))
+    )
     encodings = decide_encodings(sides, pairs, own_table, (target_encoding, pred_encoding))
     tables = [read_as(own_table, encoding) for encoding in encodings]
     conditions = conditions_of(target_dir, evaluation_set, policy)
@@ -139,7 +148,16 @@ def _score(
 
 
 def semseg_table(labels: str) -> LabelSet:
-    """Return the table of a key in ``SEMSEG_TABLES``."""
+    """Return the table of a key in ``SEMSEG_TABLES``.
+
+    Raises:
+        ConfigError: no such key.
+    """
+    if labels not in SEMSEG_TABLES:
+        hint = did_you_mean(labels, SEMSEG_TABLES) or f"; there are {', '.join(SEMSEG_TABLES)}"
+        raise ConfigError(
+            f"no label table '{printable(labels)}'{hint} Your own: a config (CONFIG.yaml)"
+        )
     dataset, _, label_map = SEMSEG_TABLES[labels].partition("/")
     return label_set_for(dataset, label_map=label_map or None)
 

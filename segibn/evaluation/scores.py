@@ -21,8 +21,8 @@ from segibn.evaluation.metrics import (
     class_accuracy,
     compute_iou,
     compute_miou,
+    doubt_of_counts,
     mean_class_accuracy,
-    nothing_matches,
     pixel_accuracy,
     policy_named,
 )
@@ -129,7 +129,7 @@ class Scores:
     @property
     def doubt(self) -> str:
         """Why the score is probably not what was meant; empty where nothing speaks against it."""
-        return self.reading_doubt or nothing_matches(self.confusion)
+        return self.reading_doubt or doubt_of_counts(self.confusion)
 
     @property
     def signature(self) -> str:

@@ -9,12 +9,18 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from segibn.files.archives import ForeignZip, ZipLimits, ZipMember
     from segibn.files.encode import write_image, write_label_png
-    from segibn.files.folders import PassedOver, collect_passed_over, list_files, warn_once
+    from segibn.files.folders import (
+        IMAGE_SUFFIXES,
+        PassedOver,
+        collect_passed_over,
+        list_files,
+        pass_over,
+        warn_once,
+    )
     from segibn.files.label_colors import LabelColors
     from segibn.files.label_png import examine_label_png
     from segibn.files.partial import PartialFile
     from segibn.files.pictures import (
-        IMAGE_SUFFIXES,
         Picture,
         image_size,
         read_image,
@@ -43,12 +49,18 @@ _PARTS = {
         "write_image",
         "write_label_png",
     ),
-    "folders": ("PassedOver", "collect_passed_over", "list_files", "warn_once"),
+    "folders": (
+        "IMAGE_SUFFIXES",
+        "PassedOver",
+        "collect_passed_over",
+        "list_files",
+        "pass_over",
+        "warn_once",
+    ),
     "label_png": ("examine_label_png",),
     "label_colors": ("LabelColors",),
     "partial": ("PartialFile",),
     "pictures": (
-        "IMAGE_SUFFIXES",
         "Picture",
         "image_size",
         "read_image",
@@ -95,6 +107,7 @@ __all__ = [
     "examine_label_png",
     "image_size",
     "list_files",
+    "pass_over",
     "read_image",
     "read_instance_map",
     "read_json",

@@ -20,6 +20,8 @@ from segibn.text import counted, listed, printable
 
 logger = logging.getLogger(__name__)
 
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
+"""Of the kinds that are read, in small letters; they are compared without regard to case."""
 _UNREAD = (*UNREAD_SUFFIXES, ".jfif", ".jpe")  # the last two by another ending than is looked for
 _OWN = re.compile(r"\.segibn|\..+\.[0-9a-f]{8}\.part.*")  # our cache, and what a killed writer left
 
@@ -62,9 +64,9 @@ def list_files(folder: Path, suffixes: Sequence[str], recursive: bool = False) -
     """
     if not Path(folder).is_dir():
         raise DatasetError(f"{printable(folder)}: no such folder")
-    walk = _Walk(tuple(suffix.lower() for suffix in suffixes), recursive)
+    walk = _Walk(tuple(suffixes), recursive)
     walk.over(Path(folder))
-    _report(Path(folder), walk.passed_over)
+    pass_over(Path(folder), walk.passed_over)
     return sorted(walk.files)
 
 
@@ -72,7 +74,10 @@ class _Walk:
     """One walk: real folders before linked ones, so that what is found twice keeps its own name."""
 
     def __init__(self, endings: tuple[str, ...], recursive: bool) -> None:
-        self.endings, self.recursive = endings, recursive
+        self.endings, self.recursive = tuple(ending.lower() for ending in endings), recursive
+        kinds = {Path(f"x{ending}").suffix for ending in self.endings}
+        self._looked_for = ", ".join(f"*{ending}" for ending in endings)
+        self._others = set(IMAGE_SUFFIXES) - kinds if kinds & set(IMAGE_SUFFIXES) else set()
         self.files: list[Path] = []
         self.passed_over: list[PassedOver] = []
         self._links: list[Path] = []
@@ -88,6 +93,9 @@ class _Walk:
             if real in seen:
                 self._pass(folder, f"leads to {printable(seen[real])}, which is read already")
                 continue
+            if folder is not root and real in _above(folder):
+                self._pass(folder, f"leads to {printable(real)}, which it lies in")
+                continue
             seen[real] = folder
             folders += self._enter(folder)
         self._add_linked_files()
@@ -100,7 +108,7 @@ class _Walk:
             raise DatasetError(f"{printable(folder)}: cannot be read ({error.strerror})") from error
         inside = []
         for entry in entries:
-            path, is_folder = folder / entry.name, entry.is_dir()
+            path, is_folder = folder / entry.name, _is_folder(entry)
             if entry.name.startswith("."):
                 self._hidden(path, is_folder)
             elif is_folder:
@@ -109,6 +117,10 @@ class _Walk:
                 (self._linked_files if entry.is_symlink() else self.files).append(path)
             elif entry.name.lower().endswith(_UNREAD):
                 self._pass(path, "a picture of a kind that is not read; convert it to PNG")
+            elif path.suffix.lower() in self._others:
+                self._pass(path, f"a picture, but not {self._looked_for}")
+            elif self.recursive and entry.is_symlink() and not path.exists():
+                self._pass(path, f"a link to {printable(os.readlink(path))}, which is not there")
         if not self.recursive:
             self._links, inside = [], []
         return inside
@@ -133,8 +145,26 @@ class _Walk:
         self.passed_over.append(PassedOver(path, reason))
 
 
-def _report(folder: Path, passed_over: list[PassedOver]) -> None:
-    """Hand on what was passed over; the log is spared what is hidden, as systems hide much."""
+def _above(folder: Path) -> set[str]:
+    """The real folders that a folder's own name lies in."""
+    real = Path(os.path.realpath(folder.parent))
+    return {str(real), *map(str, real.parents)}
+
+
+def _is_folder(entry: "os.DirEntry[str]") -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads back to itself
+        return False
+
+
+def pass_over(folder: Path, passed_over: Sequence[PassedOver]) -> None:
+    """Hand on what is left out of a folder; the log is spared what is hidden, as systems hide much.
+
+    Args:
+        folder: for the log.
+        passed_over: below it.
+    """
     collected = _collected.get()
     if collected is not None:
         collected += [one for one in passed_over if one not in collected]

@@ -22,9 +22,6 @@ from segibn.files.picture_file import ContradictionError, PictureFile, cut, turn
 LabelStorage = Literal["index", "red16"]
 """How a label map's file holds its values; see `read_label_map`."""
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
-"""Of the kinds that are read, in small letters; they are compared without regard to case."""
-
 _EXPECTED_LABEL = "expected one class index per pixel: a grey or palette PNG"
 _TO_8_BITS = (
     "more than 8 bits a channel; its range has no certain meaning; convert it to 8 bits with the "
@@ -93,7 +90,7 @@ class Picture(PictureFile):
                     if colors is None or not may_contradict(colors, palette.tobytes()):
                         return self.plain(layout, box)
                     return cut(_held_against(self.plain(layout), palette, colors), box)
-                return cut(_by_color(self.plain(layout)[..., :3], colors, _kind(layout)), box)
+                return cut(_by_color(self.plain(layout), colors, _kind(layout)), box)
             return cut(self._label_map_by_pillow(colors), box)
 
     def _label_map_by_pillow(self, colors: LabelColors | None) -> np.ndarray:
@@ -103,7 +100,9 @@ class Picture(PictureFile):
             if image.mode.startswith("I"):
                 return _as_bytes(np.array(upright), kind)
             if image.mode in ("RGB", "RGBA"):
-                return _by_color(np.array(upright)[..., :3], colors, kind)
+                return _by_color(np.array(upright), colors, kind)
+            if image.mode == "LA":
+                return _without_alpha(np.array(upright))[..., 0]
             values = np.array(upright.getchannel(0), np.uint8)
             if image.mode == "P" and colors is not None:
                 palette = np.array(image.getpalette() or [], np.uint8).reshape(-1, 3)
@@ -238,10 +237,27 @@ def _kind(layout: png.PngLayout) -> str:
 
 
 def _by_color(image: np.ndarray, colors: LabelColors | None, kind: str) -> np.ndarray:
-    """Values (H, W) of an RGB label map."""
-    if colors is None:
-        raise ValueError(f"{kind}; {_EXPECTED_LABEL}")
-    return colors.values_of(image)
+    """Values (H, W) of an RGB(A) label map, or of a grey one that was saved so."""
+    if image.shape[-1] == 4:
+        image = _without_alpha(image)
+    if colors is not None:
+        return colors.values_of(image)
+    if (image == image[..., :1]).all():
+        return np.ascontiguousarray(image[..., 0])
+    raise ValueError(
+        f"{kind}; {_EXPECTED_LABEL}, or the colours of a label table whose rows have a `color`"
+    )
+
+
+def _without_alpha(pixels: np.ndarray) -> np.ndarray:
+    """Drop the last channel of (H, W, C), unless it alone tells the pixels apart."""
+    colors, alpha = pixels[..., :-1], pixels[..., -1]
+    if (alpha != alpha[0, 0]).any() and (colors == colors[0, 0]).all():
+        raise ValueError(
+            "its pixels differ in their alpha channel alone, which is not read; save that channel "
+            "as a grey PNG of class indices"
+        )
+    return colors
 
 
 def _held_against(values: np.ndarray, palette: np.ndarray, colors: LabelColors) -> np.ndarray:

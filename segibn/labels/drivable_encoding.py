@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from segibn.errors import DatasetError
 from segibn.files import read_label_map
-from segibn.text import printable
+from segibn.text import counted, printable
 
 DRIVABLE_ENCODINGS = ("2018", "2021")
 MAX_FILES = 32
@@ -66,7 +66,8 @@ def decide_drivable_encoding(
         raise DatasetError("drivable encoding: no label maps to tell it from")
     if given not in ("auto", *DRIVABLE_ENCODINGS):
         raise ValueError(f"unknown drivable encoding {given!r}; use auto, 2018 or 2021")
-    upper, lower = _counts(paths)
+    counts = _counts(paths)
+    upper, lower = np.sum(list(counts.values()), axis=0)
     such = f"drivable maps such as {printable(paths[0])}"
     strange = set(np.flatnonzero(upper + lower).tolist()) - {0, 1, 2, *also_allowed}
     if strange:
@@ -92,7 +93,16 @@ def decide_drivable_encoding(
             f"read in the {year} encoding ({_MEANING[year]}) as {told}; the values do not confirm "
             f"it: {seen}",
         )
-    return Decision(year)
+    other = "2021" if year == "2018" else "2018"
+    odd = [path for path, of in counts.items() if _is_certain(of[0], of[1], _BACKGROUND[other])]
+    if not odd:
+        return Decision(year)
+    return Decision(
+        year,
+        f"read in the {year} encoding ({_MEANING[year]}), but {counted(len(odd), 'map')} of the "
+        f"{len(counts)} looked at would be of {other} by the same sign ({printable(odd[0])}): are "
+        "these files of two releases?",
+    )
 
 
 def _told(named: str | None, found: str | None, seen: str, option: str) -> str:
@@ -111,16 +121,16 @@ def _told(named: str | None, found: str | None, seen: str, option: str) -> str:
     return year
 
 
-def _counts(paths: Sequence[Path]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Pixels of each value, (256,), in the upper and in the lower parts of chosen maps."""
+def _counts(paths: Sequence[Path]) -> dict[Path, NDArray[np.int64]]:
+    """Pixels of each value in the upper and in the lower part of chosen maps, (2, 256) each."""
     chosen = np.unique(np.linspace(0, len(paths) - 1, min(MAX_FILES, len(paths))).astype(int))
-    counts = np.zeros((2, 256), np.int64)
-    for place in chosen:
-        label_map = read_label_map(paths[place])
+    counts = {}
+    for path in (paths[place] for place in chosen):
+        label_map = read_label_map(path)
         height = max(1, label_map.shape[0] // 3)
-        for row, part in enumerate((label_map[:height], label_map[height:])):
-            counts[row] += np.bincount(part.ravel(), minlength=256)
-    return counts[0], counts[1]
+        parts = label_map[:height], label_map[height:]
+        counts[path] = np.array([np.bincount(part.ravel(), minlength=256) for part in parts])
+    return counts
 
 
 def _is_certain(upper: NDArray[np.int64], lower: NDArray[np.int64], value: int) -> bool:

@@ -5,6 +5,7 @@ picture and video, once, with a name that no other has, and the files that are n
 """
 
 import glob
+import os
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
@@ -76,7 +77,8 @@ def find_sources(inputs: Sequence[str | Path], left_out: Sequence[Path] = ()) ->
         for path, root, is_named in _expand(text):
             place = path.absolute()
             if refused.isdisjoint([place, *place.parents]):
-                found[place.resolve()] = found.get(place.resolve()) or _source(path, root, is_named)
+                real = Path(os.path.realpath(place))
+                found[real] = found.get(real) or _source(path, root, is_named)
     sources = [source for source in found.values() if source is not None]
     others = [path for path, source in found.items() if source is None]
     if not sources:

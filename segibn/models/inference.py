@@ -82,12 +82,15 @@ class InferenceOptions:
             return self.input_height, max(1, round(frame[1] * self.input_height / frame[0]))
         return self.input_size or frame
 
-    def require_upright(self, frames: Sequence[Size], of: object) -> None:
+    def require_upright(
+        self, frames: Sequence[Size], of: object, key: str = "evaluation.input_size"
+    ) -> None:
         """Refuse an input size that is far from the proportions of all frames and fits turned.
 
         Args:
             frames: (H, W) of some of them.
             of: where they are from, for the message.
+            key: of the config, for the message.
 
         Raises:
             ConfigError: height and width were probably given in the other order.
@@ -96,11 +99,12 @@ class InferenceOptions:
         if given is None or not frames or not all(_is_turned(given, frame) for frame in frames):
             return
         (height, width), (high, wide) = given, frames[0]
+        fix = f"{key}: [{width}, {height}]"
+        if key == "evaluation.input_size":
+            fix = f"--input-size {width}x{height} (in a config {fix})"
         raise ConfigError(
             f"input size {height}x{width} is height x width, {height} high and {width} wide, but "
-            f"the frames of {printable(of)} are {high} high and {wide} wide: did you mean "
-            f"--input-size {width}x{height} (in a config evaluation.input_size: "
-            f"[{width}, {height}])?"
+            f"the frames of {printable(of)} are {high} high and {wide} wide: did you mean {fix}?"
         )
 
     def describe_size(self, frame: Size) -> str:

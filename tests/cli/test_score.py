@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from segibn.cli.score import main
+from segibn.errors import ConfigError
 from segibn.files import write_label_png
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -37,6 +38,21 @@ def test_json_holds_the_score_at_full_precision(folders: tuple[str, str], capsys
     plain = json.loads(capsys.readouterr().out)
     assert plain["miou"] == np.mean([plain["iou"][name] for name in plain["averaged_classes"]])
     assert plain["frames"] == ["a", "b"]
+
+
+def test_a_config_gives_the_table_of_a_network_with_classes_of_its_own(tmp_path: Path, capsys):
+    rows = [("void", 0, 255), ("floor", 9, 0), ("crate", 200, 1)]
+    labels = [dict(zip(("name", "label_id", "train_id"), row, strict=True)) for row in rows]
+    files = {"images": "i", "targets": "l", "target_suffix": "_L.png", "labels": labels}
+    data = {"train": {"name": "folder", "split": "train", "folder": files}}
+    (tmp_path / "own.yaml").write_text(json.dumps({"data": data}))
+    write_label_png(tmp_path / "gt/a_L.png", np.array([[0, 9, 9, 200, 200, 200]], np.uint8))
+    write_label_png(tmp_path / "pred/a.png", np.array([[1, 0, 1, 1, 1, 1]], np.uint8))
+    words = ["semseg", "--target", str(tmp_path / "gt"), "--pred", str(tmp_path / "pred")]
+    assert main([*words, "--labels", str(tmp_path / "own.yaml"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["iou"] == {"floor": 0.5, "crate": 0.75}
+    with pytest.raises(ConfigError, match=r"no label table 'city'.*a config"):
+        main([*words, "--labels", "city"])
 
 
 def test_table_ends_with_the_signature(folders: tuple[str, str], capsys):

@@ -133,6 +133,12 @@ def test_a_config_is_checked_for_frames_on_both_sides_and_for_labels_that_say_no
         assert reports[0]["notes"] == ["no pixel of car: never learnt or scored here"]
         return [report["problems"] for report in reports]
 
+    for name, value in (("d", 0), ("e", 255)):
+        write_image(root / f"one/{name}.png", np.zeros((8, 10, 3), np.uint8))
+        write_label_png(root / f"one/{name}_mask.png", np.full((8, 10), value, np.uint8))
+    _, (alone,) = problems({**train, "folder": {**files, "images": "one", "targets": "one"}})
+    assert alone.startswith("every labelled pixel is ground: nothing to tell apart")
+    assert alone.endswith("is 255 a class rather than ignored?")
     for val in (linked, {**void, "folder": linked["folder"]}):
         own, held = problems(val)
         assert not own

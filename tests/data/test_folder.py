@@ -1,6 +1,7 @@
 """A user's own folders: side by side, one in the other, or both the same."""
 
 import logging
+import unicodedata
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -44,6 +45,19 @@ def test_each_file_is_an_image_or_a_label_map_in_every_layout(
     assert [sample.name for sample in found] == ["a", "b"]
     used = [path for sample in found for path in (sample.image, sample.target)]
     assert sorted(used) == sorted(tmp_path / file for file in files)
+
+
+def test_names_that_look_alike_are_one_and_other_kinds_are_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    composed, taken_apart = (unicodedata.normalize(form, "d/ü") for form in ("NFC", "NFD"))
+    _touch(tmp_path, (f"i{composed}.jpg", f"l{taken_apart}.png", "id/b.jpeg", "ld/b.tif"))
+    options = {"images": "id", "targets": "ld", "image_suffix": ".jpg"}
+    with caplog.at_level(logging.WARNING):
+        (sample,) = folder.index(tmp_path, "train", **options)
+    assert (sample.name, sample.image.stem) == ("ü", "ü")
+    assert "b.jpeg (a picture, but not *.jpg)" in caplog.text
+    assert "b.tif (a picture, but not *.png)" in caplog.text
 
 
 def test_further_maps_of_a_frame_are_passed_over_but_no_frame_that_lacks_its_image(

@@ -39,8 +39,10 @@ def test_unknown_names_are_listed_with_the_form_of_a_name(tmp_path: Path) -> Non
         b"images/train/f1.jpg labels/train/f1_gt.png\n../images/train/clip#3_0001.jpg\n",
         b"images\\train\\f1\nlabels/train/clip#3_0001_gt.png\n",
         b"f1.jpg\ntrain/clip#3_0001.jpg",
+        b"/home/a/set/images/train/f1.jpg\nD:\\set\\labels\\train\\clip#3_0001_gt.png",
+        b'"f1.JPG"\n"clip#3_0001"\n',
     ],
-    ids=["windows", "utf-16", "comments", "pairs", "backslashes", "suffixes"],
+    ids=["windows", "utf-16", "comments", "pairs", "backslashes", "suffixes", "absolute", "quotes"],
 )
 def test_lists_as_other_tools_write_them_name_the_same_frames(tmp_path: Path, data: bytes) -> None:
     root = tmp_path / "set"
@@ -60,6 +62,9 @@ def test_a_path_that_fits_two_frames_names_none_and_two_names_of_one_frame_are_s
     names = tmp_path / "names.txt"
     names.write_text("0.jpg\n")
     with pytest.raises(DatasetError, match=r"1 of its 1 name .*0\.jpg; .* looks like 'left/0'"):
+        narrow(samples, names)
+    names.write_text("/disk/rear/0.jpg\n")
+    with pytest.raises(DatasetError, match="1 of its 1 name"):
         narrow(samples, names)
     names.write_text("left/0\nleft/0.jpg\n")
     with pytest.raises(DatasetError, match="lists left/0 more than once"):

@@ -83,6 +83,17 @@ def test_one_archive_of_two_is_named(write: Callable[[str, str], Path], tmp_path
     assert f"no folder {own / 'leftImg8bit/train'} ({own / 'gtFine/train'} is there" in found
 
 
+def test_archives_unpacked_into_folders_of_their_names_are_found(
+    write: Callable[[str, str], Path], tmp_path: Path
+) -> None:
+    own = write("cityscapes", "cityscapes")
+    for part in ("leftImg8bit", "gtFine"):
+        (own / f"{part}_trainvaltest").mkdir()
+        (own / part).rename(own / f"{part}_trainvaltest" / part)
+    found = _message("cityscapes", tmp_path / "data")
+    assert f"move what is in {own / 'leftImg8bit_trainvaltest'} to {own}" in found
+
+
 @pytest.mark.parametrize("folder", ["idd", "idd20k_lite", "idd_lite"])
 def test_idd_lite_is_pointed_to_its_own_config(tmp_path: Path, folder: str) -> None:
     for path in ("leftImg8bit/train/0/1_image.jpg", "gtFine/train/0/1_label.png"):

@@ -108,6 +108,7 @@ def rare_of_none(tree: dict) -> None:
         ("init_from=nothing.pt", "nothing.pt: no such file"),
         ("init_from=pyproject.toml", "no file of weights"),
         ("model.weights=nothing.pt", "nothing.pt is no file"),
+        ("data.resize=[96, 48]", "did you mean data.resize: [48, 96]?"),
         ("engine.precision=float16", "engine.precision float16"),
         ("optim.lrr=1", "did you mean 'lr'?"),
         ("--resume=nothing.pt", "nothing.pt: no such file"),
@@ -148,17 +149,23 @@ def test_batch_that_the_processes_cannot_share_is_refused(
     assert "global_batch_size 4 cannot be shared out over 3" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("part", "kept"), [("images/val", 40), ("targets/val", -30)])
 def test_damaged_samples_are_named(
-    command: Callable[..., int], blocks: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    part: str,
+    kept: int,
+    command: Callable[..., int],
+    blocks: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     datasets = tmp_path / "datasets"
     for path in files_below(blocks / "blocks"):
         if path.is_file():
             copy = datasets / path.relative_to(blocks)
             copy.parent.mkdir(parents=True, exist_ok=True)
-            copy.write_bytes(path.read_bytes()[: 40 if "images/val" in str(path) else None])
+            copy.write_bytes(path.read_bytes()[: kept if part in str(path) else None])
     assert command(datasets=datasets) == 2
-    assert "images/val/0.png" in capsys.readouterr().err
+    assert f"{part}/0.png" in capsys.readouterr().err
 
 
 def test_folder_with_a_run_and_a_place_that_cannot_be_written_are_refused(

@@ -137,7 +137,7 @@ def test_frames_are_told_apart_by_what_is_needed_of_the_path(
 
 def test_a_name_that_contradicts_the_encoding_is_an_error(tmp_path: Path):
     target = touch(tmp_path / "gt", "c_000001_000019_gtFine_labelIds.png")
-    with pytest.raises(DatasetError, match="use --encoding label_ids"):
+    with pytest.raises(DatasetError, match="holds label_ids by its name, but train_ids are all"):
         match(target, target, "train_ids")
 
 

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from segibn.errors import DatasetError, ImageFileError, LabelValueError, SegibnError
 from segibn.evaluation.bdd100k_toolkit import score_toolkit
@@ -10,6 +11,7 @@ from segibn.evaluation.confusion import Confusion
 from segibn.evaluation.score_cityscapes import score_cityscapes
 from segibn.evaluation.score_folders import score_drivable, score_semseg
 from segibn.files import write_image, write_label_png
+from segibn.labels.cityscapes import CITYSCAPES
 
 # BDD100K's raw drivable values of background, direct and alternative.
 LABEL_IDS = {"target_encoding": "label_ids", "pred_encoding": "label_ids"}
@@ -122,9 +124,34 @@ def test_values_that_are_legal_in_both_encodings_are_doubted_where_the_other_wou
     assert "predictions as Cityscapes label ids" in toolkit.scores.doubt
 
 
+def test_colours_tell_the_encoding_where_values_do_not(tmp_path: Path):
+    train_ids = np.array([[0, 0, 2, 2, 2]], np.uint8)
+    label_ids = CITYSCAPES.to_label_ids(train_ids)  # 7 and 11: train ids too
+    palette = np.zeros((256, 3), np.uint8)
+    palette[CITYSCAPES.inverse[:19]] = CITYSCAPES.palette
+    image = Image.fromarray(label_ids)
+    image.putpalette(palette.tobytes())
+    for side in ("gt", "ids", "colours"):
+        (tmp_path / side).mkdir()
+    image.save(tmp_path / "ids/a.png")
+    write_image(tmp_path / "colours/a.png", CITYSCAPES.palette[train_ids])
+    void = np.concatenate([CITYSCAPES.palette[train_ids], [[(111, 74, 0)]]], axis=1)
+    write_image(tmp_path / "gt/a.png", void.astype(np.uint8)[:, 1:])  # dynamic: in label ids alone
+    targets = write(tmp_path / "named", a_gtFine_labelIds=label_ids)
+    for pred in ("ids", "colours"):
+        assert score_semseg(targets, tmp_path / pred).miou == 1
+    seen = write(tmp_path / "seen", a=[[0, 2, 2, 2, 5]])
+    assert score_semseg(tmp_path / "gt", seen).miou == 1
+
+
+def test_targets_of_one_class_are_doubted(tmp_path: Path):
+    one = write(tmp_path / "gt", a=[[3, 3, 255]])
+    assert "the targets hold one class alone" in score_semseg(one, one).to_dict()["doubt"]
+
+
 def test_pictures_given_for_label_maps_are_an_error_that_says_where_the_maps_are(tmp_path: Path):
     gt = write(tmp_path / "gt", a=[[0, 1]])
-    write_image(tmp_path / "pred/a.png", np.zeros((1, 2, 3), np.uint8))
+    write_image(tmp_path / "pred/a.png", np.full((1, 2, 3), (9, 8, 7), np.uint8))
     with pytest.raises(ImageFileError, match=r"pred/a\.png.*writes label maps to `labels`"):
         score_semseg(gt, tmp_path / "pred")
 
@@ -227,6 +254,16 @@ def test_a_given_prediction_encoding_is_believed_but_doubted(tmp_path: Path):
     scores = score_drivable(target, target, pred_encoding="2021")
     assert scores.pred_encoding == "2021"
     assert "read in the 2021 encoding" in scores.doubt
+
+
+def test_a_map_of_the_other_drivable_release_is_doubted(tmp_path: Path):
+    road_below = np.repeat([0, 1], 15)[:, None].repeat(40, axis=1)
+    target = write_drivable(tmp_path / "gt", [road_below] * 9, "2018")
+    assert score_drivable(target, target).doubt == ""
+    write_drivable(target, [road_below], "2021")  # in place of the first
+    doubt = score_drivable(target, target).doubt
+    assert "1 map of the 9 looked at" in doubt
+    assert "gt/f0.png" in doubt
 
 
 def test_drivable_values_above_two_name_the_file(tmp_path: Path):

@@ -45,6 +45,27 @@ def test_what_several_names_lead_to_is_listed_once_by_its_own_name(linked: Path)
                for one in passed_over)  # fmt: skip
 
 
+def test_links_that_lead_nowhere_or_above_and_other_kinds_of_picture_are_said(
+    tmp_path: Path,
+) -> None:
+    root = tmp_path / "set/train"
+    _touch(root / "a.png", root / "b.jpeg", tmp_path / "set/val/c.png")
+    for name, target in (("up", ".."), ("gone", "/no/such"), ("x", "y"), ("y", "x")):
+        (root / name).symlink_to(target)
+    (root / "lost.png").symlink_to("/no/such.png")
+    with collect_passed_over() as passed_over:
+        found = list_files(root, (".png",), recursive=True)
+    assert found == [root / "a.png", root / "lost.png"]  # which whoever reads it refuses
+    said = {one.path.name: one.reason for one in passed_over}
+    assert said == {
+        "b.jpeg": "a picture, but not *.png",
+        "up": f"leads to {tmp_path}/set, which it lies in",
+        "gone": "a link to /no/such, which is not there",
+        "x": "a link to y, which is not there",
+        "y": "a link to x, which is not there",
+    }
+
+
 def test_links_to_elsewhere_are_followed_once(tmp_path: Path) -> None:
     _touch(tmp_path / "disk/1.png", tmp_path / "disk/2.png", tmp_path / "set/own.png")
     for name in ("a", "b"):

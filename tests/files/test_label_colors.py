@@ -188,6 +188,23 @@ def test_lossy_and_many_paged_label_files_are_refused(
         TABLE.read(tmp_path / name)
 
 
+@pytest.mark.parametrize("mode", ["LA", "RGBA"])
+def test_classes_in_the_alpha_channel_alone_are_refused(tmp_path: Path, mode: str) -> None:
+    image = Image.new(mode, (40, 24))
+    image.putalpha(Image.fromarray(VALUES))
+    image.save(tmp_path / "a.png")
+    with pytest.raises(ImageFileError, match="differ in their alpha channel alone"):
+        TABLE.read(tmp_path / "a.png")
+
+
+def test_values_in_three_channels_need_no_colours(tmp_path: Path) -> None:
+    Image.fromarray(VALUES).convert("RGB").save(tmp_path / "a.png")
+    assert np.array_equal(read_label_map(tmp_path / "a.png"), VALUES)
+    Image.fromarray(COLORS).save(tmp_path / "a.png")
+    with pytest.raises(ImageFileError, match="or the colours of a label table whose rows have a"):
+        read_label_map(tmp_path / "a.png")
+
+
 def test_a_deep_label_file_with_larger_values_says_where(tmp_path: Path) -> None:
     values = VALUES.astype(np.uint16)
     values[2, 5] = 26_001
