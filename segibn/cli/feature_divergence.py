@@ -14,6 +14,7 @@ from segibn.cli.arguments import (
 from segibn.cli.inference import add_inference_arguments, device_of, inference_options
 from segibn.cli.parser import print_then, verb_parser
 from segibn.errors import ConfigError
+from segibn.text import counted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -120,8 +121,8 @@ def _check_frames(samples: "Mapping[str, Sequence[SamplePaths]]") -> None:
     for label, part in samples.items():
         if len(part) < wanted:
             raise ConfigError(
-                f"--domains: {label} has {len(part)} frames; a variance needs two, and every "
-                f"process one: {wanted}"
+                f"--domains: {label} has {counted(len(part), 'frame')}; a variance needs two, and "
+                f"every process one: {wanted}"
             )
 
 

@@ -70,6 +70,8 @@ class VerbParser(argparse.ArgumentParser):
             if not self._meant(word):
                 known = [name for name in self._known() if name.startswith("--")]
                 hint = did_you_mean(word, known) or f"; {self.prog} --help lists them"
+                if any(action.dest == "overrides" for action in self._actions):
+                    hint += ". Values of the config stand without dashes, as in optim.lr=0.02"
                 message = f"no option '{printable(word)}'{hint}"
                 break
         self.exit(EXIT_USAGE, f"{self._short_usage()}\nerror: {message}\n")
@@ -81,6 +83,11 @@ class VerbParser(argparse.ArgumentParser):
         hint = did_you_mean(str(value), known) or "."
         there = f"{hint} There are {', '.join(known)}"
         raise argparse.ArgumentError(action, f"no '{printable(value)}'{there}")
+
+    def _get_value(self, action: argparse.Action, arg_string: str) -> Any:
+        """Expand ``~``, which shells leave as it is behind ``--output=``."""
+        value = super()._get_value(action, arg_string)
+        return Path(os.path.expanduser(value)) if isinstance(value, Path) else value
 
     def _known(self) -> dict[str, str]:
         """Every option of this parser and those of its subcommands -> the name of a rule."""

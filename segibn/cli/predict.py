@@ -15,9 +15,6 @@ from segibn.text import counted, printable
 if TYPE_CHECKING:
     from segibn.media.sources import Source
 
-if TYPE_CHECKING:
-    from segibn.media.sources import Source
-
 EXAMPLE = """\
 examples:
   segibn predict runs/gta5_ibn my_frames --output predictions
@@ -51,6 +48,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "inputs",
         nargs="*",
+        default=[],
         metavar="INPUT",
         help="image (JPEG, PNG, BMP, WebP, TIFF), video, folder (with its subfolders) or quoted "
         "pattern",
