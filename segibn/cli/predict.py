@@ -117,10 +117,14 @@ def main(argv: Sequence[str] | None = None) -> int:
             "say what to predict: segibn predict RUN IMAGE_OR_FOLDER_OR_VIDEO ... --output DIR"
         )
 
+    from segibn.media.journal import require_empty
+
     require_runs([arguments.run])
     sources = _sources(inputs, arguments.output)
     _refuse_idle_options(arguments, sources)
     require_runs(ensemble_runs(arguments))
+    if not (arguments.resume or arguments.overwrite):
+        require_empty(arguments.output)
 
     from segibn.cli.prediction import predict_all  # torch only after all is known to be there
 
@@ -133,6 +137,9 @@ def _sources(inputs: Sequence[str], output: Path) -> "list[Source]":
     from segibn.media.sources import find_sources
 
     found = find_sources(inputs, places_of(output))
+    for folder in found.outputs:
+        if folder.absolute() != output.absolute():
+            print(f"passed over the earlier predictions in {printable(folder)}", file=sys.stderr)
     if found.others:
         names = ", ".join(printable(path.name) for path in found.others[:_NAMED])
         names += ", ..." if len(found.others) > _NAMED else ""
