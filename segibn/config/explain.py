@@ -231,6 +231,7 @@ def _likely_key(place: _Place, root: type[BaseModel]) -> str:
     hint = did_you_mean(key, known, 1)
     if not hint:
         elsewhere = [path for path in _paths(root) if path.split(".")[:-1] != parents]
+        elsewhere.sort(key=lambda path: path.count("."))  # sections of few parts are met most
         ends = {path.rpartition(".")[2] for path in elsewhere}
         if len(key) <= _SHORT:  # nearly every word is near to it
             ends &= {key}

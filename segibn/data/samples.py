@@ -18,6 +18,10 @@ class SplitAbsentError(DatasetError):
     """Nothing of a split is there, neither images nor labels."""
 
 
+class OtherSetError(DatasetError):
+    """The folder holds a data set of a similar name, which is read otherwise."""
+
+
 SHOWN = 3
 """How many names a message lists before it says how many more there are."""
 
@@ -112,6 +116,10 @@ class Source:
         """Make the error for a folder that is not there; ``there``: those of the split that are."""
         kind = DatasetError if there else SplitAbsentError
         half = f" ({shorten(there)} is there: one archive of two, it seems)" if there else ""
+        beside = looked_for.parent
+        if not there and beside.is_dir():  # another split, most likely
+            names = sorted(one.name for one in beside.iterdir() if one.is_dir())
+            half = f" ({beside} has {shorten(names)})" if names else ""
         return kind(
             f"{self.title}: no folder {looked_for}{half}\n{self.advice}\n"
             "The folder above the data sets is --datasets DIR or the environment variable "

@@ -7,7 +7,7 @@ import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from segibn.data.samples import Pairing
+from segibn.data.samples import OtherSetError, Pairing
 from segibn.errors import DatasetError
 from segibn.text import printable
 
@@ -22,6 +22,9 @@ def where_instead(root: Path, subfolder: str, find: Callable[[Path], Pairing]) -
         root: the data sets' root, as it was given.
         subfolder: the set's folder below it.
         find: pairs the files of the split that is wanted, given the set's own folder.
+
+    Raises:
+        OtherSetError: a folder holds a set that is easily taken for it.
     """
     expected = root / subfolder
     for folder in _candidates(root, subfolder):
@@ -61,5 +64,7 @@ def subfolders(folder: Path) -> Iterator[Path]:
 def _is_there(folder: Path, find: Callable[[Path], Pairing]) -> bool:
     try:
         return bool(folder.is_dir() and find(folder).samples)
+    except OtherSetError:
+        raise
     except (DatasetError, OSError):
         return False
