@@ -69,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the verb; runs on every rank of a torchrun launch, the first one prints and writes."""
     arguments = build_parser().parse_args(argv)
 
-    from segibn.files import writable_folder, write_image, write_json, write_text
+    from segibn.files import write_image, write_json, write_text
 
     pair = [parse_labelled_set(text) for text in arguments.domains]
     if arguments.frames < 2:
@@ -90,8 +90,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     samples = [spread(index_dataset(dataset, root), arguments.frames) for _, dataset in pair]
     _check_frames(dict(zip(labels, samples, strict=True)))
     device = device_of(arguments)
-    if arguments.output is not None:
-        writable_folder(arguments.output)
     with distributed.process_group(device):
         rows = [_row(path, labels, samples, arguments) for path in arguments.runs]
     if not distributed.is_main():

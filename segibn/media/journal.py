@@ -101,9 +101,7 @@ class Journal:
 
 
 def require_empty(folder: Path) -> None:
-    """Raise ConfigError where a folder holds predictions, whoever made them, or is a file."""
-    if folder.exists() and not folder.is_dir():
-        raise ConfigError(f"--output {shown(folder)}: is a file; give a folder")
+    """Raise ConfigError where a folder holds predictions, whoever made them."""
     _, entries = _read(folder / JOURNAL)
     if entries or any(any((folder / kind).glob("*")) for kind in FOLDERS.values()):
         many = f" ({counted(len(entries), 'file')} done)" if entries else ""
