@@ -22,6 +22,14 @@ MAX_NODES = 20_000
 MAX_DEPTH = 50
 """Nesting; a config has six levels."""
 _MAX_DIGITS = 400
+_HINTS = {
+    "'\\t'": "indent with blanks, not with tabs",
+    "cannot start any token": "put this text in quotes",
+    "unknown escape": "write a path in single quotes, or with / for each \\",
+    "<block end>": "indent alike what belongs together, and put text with { [ : # in quotes",
+    "<stream end>": "close each bracket and quote; in a shell, quote a value that has blanks",
+}
+"""Sign of what PyYAML says -> what people mostly did."""
 _TAG = "tag:yaml.org,2002:"
 _PLAIN = {_TAG + kind for kind in ("null", "bool", "int", "float", "str", "seq", "map")}
 _UNWRITABLE = re.compile("[\x00-\x08\x0b-\x1f\ud800-\udfff]")
@@ -69,7 +77,8 @@ def parse_yaml(text: str, source: str) -> Any:
         mark = error.problem_mark or error.context_mark
         place = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
         said = ", ".join(filter(None, (error.context, error.problem)))
-        raise _refused(source, said + place) from None
+        hints = [f"; {hint}" for sign, hint in _HINTS.items() if sign in said][:1]
+        raise _refused(source, "".join([said, place, *hints])) from None
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         raise _refused(source, f"a character that text has not (line {line})") from None

@@ -159,4 +159,4 @@ def list_entries(text: str) -> list[str]:
 
 
 def _plain(word: str) -> str:
-    return word.lower().replace("-", "_")
+    return word.lower().replace("-", "_").strip("_")

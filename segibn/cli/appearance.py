@@ -75,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = build_parser().parse_args(argv)
     require_runs(arguments.runs)
 
-    from segibn.files import writable_folder, write_image, write_json, write_text
+    from segibn.files import write_image, write_json, write_text
 
     on = None if arguments.on is None else parse_labelled_set(arguments.on)
 
@@ -89,8 +89,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     root, device = datasets_root(arguments.datasets), device_of(arguments)
     frames = _check_runs(arguments.runs, dataset, root)
     rows: list[dict[str, Any]] = []
-    if arguments.output is not None:
-        writable_folder(arguments.output)
     with distributed.process_group(device):
         for path in arguments.runs:
             run = load_run(path)

@@ -30,6 +30,13 @@ def add_datasets_argument(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_overrides_argument(parser: argparse.ArgumentParser) -> None:
+    """Add the words ``key=value`` that follow a config."""
+    parser.add_argument(
+        "overrides", nargs="*", default=[], metavar="key=value", help="config values to replace"
+    )
+
+
 def add_study_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what verbs that train several runs need: seeds, data sets, folders, overrides."""
     parser.add_argument("--seeds", nargs="+", type=int, default=[0], metavar="SEED")
@@ -54,6 +61,7 @@ def datasets_root(given: Path | None, recorded: Path | None = None) -> Path:
         DatasetError: the argument or the variable names no folder.
     """
     variable = os.environ.get(DATASETS_VARIABLE)
+    variable = variable and os.path.expanduser(variable)
     for name, path in (("--datasets", given), (DATASETS_VARIABLE, variable)):
         if path and not Path(path).is_dir():
             raise DatasetError(f"{name} {printable(path)}: there is no such folder")

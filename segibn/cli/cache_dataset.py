@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from segibn.cli.arguments import (
     add_datasets_argument,
+    add_overrides_argument,
     datasets_root,
     datasets_words,
     parse_positive,
@@ -47,9 +48,7 @@ def build_parser() -> argparse.ArgumentParser:
         EXAMPLE,
     )
     parser.add_argument("config", type=Path, help="YAML file, or a shipped config's name: gta5_ibn")
-    parser.add_argument(
-        "overrides", nargs="*", metavar="key=value", help="config values to replace"
-    )
+    add_overrides_argument(parser)
     add_datasets_argument(parser)
     parser.add_argument(
         "--cache",

@@ -77,12 +77,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     from segibn.config.set_names import set_name
     from segibn.data.report import check_dataset, print_report
-    from segibn.files import writable_folder, write_json
+    from segibn.files import write_json
     from segibn.progress import FrameProgress
     from segibn.provenance import usable_cores
 
-    if arguments.json is not None:
-        writable_folder(arguments.json.parent)
     jobs = arguments.jobs or usable_cores()
     console = Console()
     reports = []

@@ -67,10 +67,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     from segibn import distributed
     from segibn.cli.inference import device_of
     from segibn.evaluation.inference_table import format_inference
-    from segibn.files import writable_folder, write_json, write_text
+    from segibn.files import write_json, write_text
 
-    if arguments.output is not None:
-        writable_folder(arguments.output)
     with distributed.process_group(device_of(arguments)):
         rows, conditions = _score_all(arguments, sets, ways)
     if not distributed.is_main():

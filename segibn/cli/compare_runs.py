@@ -104,6 +104,12 @@ def _load(paths: Sequence[Path]) -> "list[NamedScores]":
     titles = list(map(printable, titles))
     loaded = []
     for title, path in zip(titles, paths, strict=True):
+        if path.is_dir() or not path.suffix:  # a run, or its name
+            name = printable(path)
+            raise SegibnError(
+                f"{name} is no scores file; make one: segibn evaluate {name} --output "
+                f"{path.name}.json"
+            )
         data = read_json(path)
         if not isinstance(data, dict) or "classScores" in data:
             raise SegibnError(

@@ -86,10 +86,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     from segibn import distributed  # torch only after the arguments are known to be right
     from segibn.cli.pictures import ScorePictures
     from segibn.cli.scoring import circumstances, frames_of, load_ensemble, score_run
-    from segibn.files import writable_folder, write_json
+    from segibn.files import write_json
 
-    if arguments.output:
-        writable_folder(arguments.output.parent)
     run = load_ensemble(arguments)
     dataset = dataset or _dataset(arguments, run.config.data.val, root)
     device, options = device_of(arguments), inference_options(arguments, run.config)

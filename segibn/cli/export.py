@@ -109,8 +109,6 @@ def _check(arguments: argparse.Namespace) -> None:
     output: Path = arguments.output
     if output.suffix not in (".onnx", ".pt2", SAFETENSORS):
         raise ConfigError(f"--output {output}: export writes .onnx, .pt2 and .safetensors files")
-    if output.is_dir():
-        raise ConfigError(f"--output {output}: is a folder; name a file")
     if arguments.labels and output.suffix == SAFETENSORS:
         raise ConfigError("--labels belongs to graphs (.onnx, .pt2); .safetensors holds weights")
     for name in ("int8", "time"):

@@ -14,6 +14,7 @@ from segibn.cli.arguments import (
 from segibn.cli.inference import add_inference_arguments, device_of, inference_options
 from segibn.cli.parser import print_then, verb_parser
 from segibn.errors import ConfigError
+from segibn.text import counted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -68,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the verb; runs on every rank of a torchrun launch, the first one prints and writes."""
     arguments = build_parser().parse_args(argv)
 
-    from segibn.files import writable_folder, write_image, write_json, write_text
+    from segibn.files import write_image, write_json, write_text
 
     pair = [parse_labelled_set(text) for text in arguments.domains]
     if arguments.frames < 2:
@@ -89,8 +90,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     samples = [spread(index_dataset(dataset, root), arguments.frames) for _, dataset in pair]
     _check_frames(dict(zip(labels, samples, strict=True)))
     device = device_of(arguments)
-    if arguments.output is not None:
-        writable_folder(arguments.output)
     with distributed.process_group(device):
         rows = [_row(path, labels, samples, arguments) for path in arguments.runs]
     if not distributed.is_main():
@@ -117,8 +116,8 @@ def _check_frames(samples: "Mapping[str, Sequence[SamplePaths]]") -> None:
     for label, part in samples.items():
         if len(part) < wanted:
             raise ConfigError(
-                f"--domains: {label} has {len(part)} frames; a variance needs two, and every "
-                f"process one: {wanted}"
+                f"--domains: {label} has {counted(len(part), 'frame')}; a variance needs two, and "
+                f"every process one: {wanted}"
             )
 
 

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from segibn.cli.arguments import parse_positive
 from segibn.cli.parser import VerbParser
 from segibn.errors import ConfigError
 
@@ -92,7 +93,7 @@ def _add_views(group: "argparse._ArgumentGroup") -> None:
     )
     group.add_argument(
         "--batch-size",
-        type=int,
+        type=parse_positive,
         metavar="N",
         help="frames of one size that the network sees at once (default: 1)",
     )

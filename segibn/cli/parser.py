@@ -19,6 +19,8 @@ from segibn.text import did_you_mean, printable
 
 _WIDTH = 79
 _USAGE_LINES = 2
+_WRITTEN = ("output", "plot", "json", "pictures")
+"""Options that name what a verb writes: a folder where their metavar is DIR, else a file."""
 EXIT_USAGE = 2
 PLACEHOLDER = "FRAMES"
 
@@ -26,7 +28,8 @@ PLACEHOLDER = "FRAMES"
 class VerbParser(argparse.ArgumentParser):
     """A parser that suggests, and that refuses options which would have no effect.
 
-    A rule about options stands beside them: ``needs`` and ``excludes``.
+    A rule about options stands beside them: ``needs`` and ``excludes``. What a verb writes is
+    refused where it cannot be written.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -62,6 +65,10 @@ class VerbParser(argparse.ArgumentParser):
                 raise ConfigError(f"{option} has no effect without {' or '.join(others)}")
             if option in given and not is_needed and beside:
                 raise ConfigError(f"{min(beside)} has no effect beside {option}; give one of them")
+        for action in self._actions:
+            path = getattr(found[0], action.dest, None)
+            if action.dest in _WRITTEN and isinstance(path, Path):
+                _require_writable(action.option_strings[0], path, action.metavar == "DIR")
         return found
 
     def error(self, message: str) -> NoReturn:
@@ -70,6 +77,8 @@ class VerbParser(argparse.ArgumentParser):
             if not self._meant(word):
                 known = [name for name in self._known() if name.startswith("--")]
                 hint = did_you_mean(word, known) or f"; {self.prog} --help lists them"
+                if any(action.dest == "overrides" for action in self._actions):
+                    hint += ". Values of the config stand without dashes, as in optim.lr=0.02"
                 message = f"no option '{printable(word)}'{hint}"
                 break
         self.exit(EXIT_USAGE, f"{self._short_usage()}\nerror: {message}\n")
@@ -81,6 +90,11 @@ class VerbParser(argparse.ArgumentParser):
         hint = did_you_mean(str(value), known) or "."
         there = f"{hint} There are {', '.join(known)}"
         raise argparse.ArgumentError(action, f"no '{printable(value)}'{there}")
+
+    def _get_value(self, action: argparse.Action, arg_string: str) -> Any:
+        """Expand ``~``, which shells leave as it is behind ``--output=``."""
+        value = super()._get_value(action, arg_string)
+        return Path(os.path.expanduser(value)) if isinstance(value, Path) else value
 
     def _known(self) -> dict[str, str]:
         """Every option of this parser and those of its subcommands -> the name of a rule."""
@@ -113,6 +127,17 @@ def _options(words: Sequence[str]) -> list[str]:
     """The options among words, without their values."""
     before = words[: words.index("--")] if "--" in words else words
     return [word.partition("=")[0] for word in before if re.match(r"--\w", word)]
+
+
+def _require_writable(option: str, path: Path, is_folder: bool) -> None:
+    """Refuse before any work what could not be written after it."""
+    from segibn.files import writable_folder
+
+    if not is_folder and path.is_dir():
+        raise ConfigError(f"{option} {printable(path)}: is a folder; name a file")
+    if is_folder and path.exists() and not path.is_dir():
+        raise ConfigError(f"{option} {printable(path)}: is a file; name a folder")
+    writable_folder(path if is_folder else path.parent)
 
 
 def verb_parser(verb: str, description: str, examples: str = "") -> VerbParser:

@@ -15,9 +15,6 @@ from segibn.text import counted, printable
 if TYPE_CHECKING:
     from segibn.media.sources import Source
 
-if TYPE_CHECKING:
-    from segibn.media.sources import Source
-
 EXAMPLE = """\
 examples:
   segibn predict runs/gta5_ibn my_frames --output predictions
@@ -51,6 +48,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "inputs",
         nargs="*",
+        default=[],
         metavar="INPUT",
         help="image (JPEG, PNG, BMP, WebP, TIFF), video, folder (with its subfolders) or quoted "
         "pattern",
@@ -119,10 +117,14 @@ def main(argv: Sequence[str] | None = None) -> int:
             "say what to predict: segibn predict RUN IMAGE_OR_FOLDER_OR_VIDEO ... --output DIR"
         )
 
+    from segibn.media.journal import require_empty
+
     require_runs([arguments.run])
     sources = _sources(inputs, arguments.output)
     _refuse_idle_options(arguments, sources)
     require_runs(ensemble_runs(arguments))
+    if not (arguments.resume or arguments.overwrite):
+        require_empty(arguments.output)
 
     from segibn.cli.prediction import predict_all  # torch only after all is known to be there
 
@@ -135,6 +137,9 @@ def _sources(inputs: Sequence[str], output: Path) -> "list[Source]":
     from segibn.media.sources import find_sources
 
     found = find_sources(inputs, places_of(output))
+    for folder in found.outputs:
+        if folder.absolute() != output.absolute():
+            print(f"passed over the earlier predictions in {printable(folder)}", file=sys.stderr)
     if found.others:
         names = ", ".join(printable(path.name) for path in found.others[:_NAMED])
         names += ", ..." if len(found.others) > _NAMED else ""

@@ -24,7 +24,7 @@ from segibn.exported import load_onnx
 from segibn.files import image_size, sha256_of, write_image, write_json, write_text
 from segibn.media.codecs import CODECS, Codec, choose_codec
 from segibn.media.faults import Faults, format_faults, shown
-from segibn.media.journal import Journal, Mode, require_empty
+from segibn.media.journal import Journal, Mode
 from segibn.media.outputs import FOLDERS, LEGEND, Outputs, chosen_classes
 from segibn.media.predicting import Tally, Work
 from segibn.media.sources import Source
@@ -57,8 +57,6 @@ def predict_all(sources: Sequence[Source], arguments: argparse.Namespace) -> int
             first bad file.
     """
     _check(sources, arguments)
-    if _mode(arguments) == "new":
-        require_empty(arguments.output)  # before a network is loaded
     codec = _codec(sources, arguments)
     model = load_model(arguments)
     _look_at_sizes(sources, model.predictor.options)

@@ -6,7 +6,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from segibn.cli.arguments import add_datasets_argument, datasets_root, parse_positive
+from segibn.cli.arguments import (
+    add_datasets_argument,
+    add_overrides_argument,
+    datasets_root,
+    parse_positive,
+)
 from segibn.cli.parser import print_then, verb_parser
 from segibn.text import counted
 
@@ -28,9 +33,7 @@ def build_parser() -> argparse.ArgumentParser:
         "profile", "Train for a few updates and say where their time goes.", EXAMPLE
     )
     parser.add_argument("config", type=Path, help="YAML file, or a shipped config's name: gta5_ibn")
-    parser.add_argument(
-        "overrides", nargs="*", metavar="key=value", help="config values to replace"
-    )
+    add_overrides_argument(parser)
     add_datasets_argument(parser)
     parser.add_argument(
         "--steps", type=parse_positive, default=5, metavar="N", help="updates to look at (5)"

@@ -49,7 +49,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--output", type=Path, default=Path("runs/soak"), metavar="DIR")
     parser.add_argument("--json", type=Path, metavar="FILE", help="default: soak.json in --output")
     parser.add_argument("--processes", type=parse_positive, default=2, metavar="N")
-    parser.add_argument("--kills", type=int, default=2, metavar="K")
+    parser.add_argument("--kills", type=parse_positive, default=2, metavar="K")
     parser.add_argument("--kill-seed", type=int, default=0, help="of the moments of the kills")
     length = parser.add_mutually_exclusive_group()
     length.add_argument("--iterations", type=parse_positive, default=40, metavar="N")

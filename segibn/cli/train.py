@@ -8,6 +8,7 @@ from pathlib import Path
 
 from segibn.cli.arguments import (
     add_datasets_argument,
+    add_overrides_argument,
     datasets_root,
     datasets_words,
     frames_words,
@@ -30,9 +31,7 @@ def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this verb."""
     parser = verb_parser("train", "Train a segmentation network as a config says.", EXAMPLE)
     parser.add_argument("config", type=Path, help="YAML file, or a shipped config's name: gta5_ibn")
-    parser.add_argument(
-        "overrides", nargs="*", metavar="key=value", help="config values to replace"
-    )
+    add_overrides_argument(parser)
     add_datasets_argument(parser)
     parser.add_argument("--output", type=Path, metavar="DIR", help="run folder (runs/<name>)")
     parser.add_argument(
@@ -52,8 +51,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = build_parser().parse_intermixed_args(argv)
 
     from segibn.config.load import load_config
+    from segibn.runs import find_checkpoint
 
     config = load_config(arguments.config, arguments.overrides)
+    if arguments.resume not in (None, "auto"):
+        arguments.resume = str(find_checkpoint(arguments.resume))
     given = {
         "datasets_root": datasets_root(arguments.datasets),
         "output": arguments.output or Path("runs") / config.name,

@@ -17,6 +17,7 @@ from segibn.text import counted, did_you_mean, printable
 
 _MOST = 20  # lines: a hostile file can have thousands of mistakes
 _SHOWN = 60
+_SHORT = 3
 _NONE = type(None)
 _LENGTHS = {"min_length": "least", "max_length": "most"}
 _WORDS = {int: "an integer", float: "a number", str: "text", bool: "true or false"}
@@ -232,8 +233,11 @@ def _likely_key(place: _Place, root: type[BaseModel]) -> str:
         elsewhere = [path for path in _paths(root) if path.split(".")[:-1] != parents]
         elsewhere.sort(key=lambda path: path.count("."))  # sections of few parts are met most
         ends = {path.rpartition(".")[2] for path in elsewhere}
+        if len(key) <= _SHORT:  # nearly every word is near to it
+            ends &= {key}
         close = did_you_mean(key, ends, 1).partition("'")[2].partition("'")[0]
         meant = [f"'{path}'" for path in elsewhere if path.rpartition(".")[2] == close]
+        meant.sort(key=lambda path: path.count("."))
         hint = f"; did you mean {_either(meant[:3])}?" if meant else ""
     return hint.removeprefix("; ") or f"known keys: {', '.join(sorted(known))}"
 

@@ -76,7 +76,9 @@ def find_config(given: str | Path) -> Path:
         return shipped[name]
     if is_yaml and path.parent != Path() and path.parent.is_dir():
         return path  # whoever reads it says what lies beside it
-    beside = {str(found) for found in path.parent.glob("*.yaml")} if is_yaml else set()
+    if os.path.isdir(path):
+        raise ConfigError(f"{printable(given)} is a folder, no config; name a YAML file")
+    beside = {str(found) for found in path.parent.glob("*.yaml")}
     likely = _likely(name, shipped, beside)
     raise ConfigError(f"no config '{printable(given)}', as a file or by name{likely}")
 

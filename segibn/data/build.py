@@ -14,7 +14,7 @@ from segibn.data.hold_out import held_out
 from segibn.data.narrow import narrow_pairing, take_fraction
 from segibn.data.samples import Pairing, SamplePaths, SplitAbsentError, strict
 from segibn.data.wrong_folder import where_instead
-from segibn.errors import DatasetError
+from segibn.errors import ConfigError, DatasetError
 from segibn.files import warn_once
 from segibn.labels.catalog import label_set_for
 from segibn.labels.drivable_encoding import decide_drivable_encoding
@@ -102,7 +102,10 @@ def build_label_set(
     """
     if dataset.folder is not None:
         rows = [row.model_dump() for row in dataset.folder.labels]
-        return label_set_from_table(dataset.folder.name or "folder", rows)
+        try:
+            return label_set_from_table(dataset.folder.name or "folder", rows)
+        except ConfigError as error:
+            raise ConfigError(f"data.*.folder.labels: {error}") from None
     if dataset.name != "bdd100k_drivable":
         return label_set_for(dataset.name, classes, label_map=dataset.label_map)
     encoding: str = dataset.encoding

@@ -15,11 +15,10 @@ import numpy as np
 from segibn.errors import ConfigError
 from segibn.files import remove_leftovers, write_text
 from segibn.media.faults import OutputError, shown
-from segibn.media.outputs import FOLDERS, Outputs, is_there
+from segibn.media.outputs import FOLDERS, JOURNAL, Outputs, is_there
 from segibn.media.sources import Source
 from segibn.text import counted
 
-NAME = "predictions.jsonl"
 Mode = Literal["new", "resume", "overwrite"]
 """What to do where the folder holds predictions: refuse, go on with them, or begin anew."""
 
@@ -39,7 +38,7 @@ class Journal:
     """
 
     def __init__(self, folder: Path, settings: Mapping[str, Any], mode: Mode = "new") -> None:
-        self._path = folder / NAME
+        self._path = folder / JOURNAL
         self._done: dict[str, dict[str, Any]] = {}
         settings = json.loads(json.dumps(settings))  # as it is read back
         begun, entries = _read(self._path)
@@ -97,7 +96,7 @@ class Journal:
 
 def require_empty(folder: Path) -> None:
     """Raise ConfigError where a folder holds predictions, whoever made them."""
-    _, entries = _read(folder / NAME)
+    _, entries = _read(folder / JOURNAL)
     if entries or any(any((folder / kind).glob("*")) for kind in FOLDERS.values()):
         many = f" ({counted(len(entries), 'file')} done)" if entries else ""
         raise ConfigError(

@@ -35,7 +35,9 @@ FOLDERS = {
 LEGEND = "legend.png"
 """What the colours mean, in the output folder itself."""
 
-_RECORDS = ("predictions.jsonl", "summary.json", "failed.txt")
+JOURNAL = "predictions.jsonl"
+"""What is done, see ``media/journal.py``."""
+_RECORDS = (JOURNAL, "summary.json", "failed.txt")
 SHOWN_IN_VIDEOS = ("overlay", "side-by-side", "color")
 _FOR_IMAGES, _FOR_VIDEOS = ("labels", "overlay"), ("video",)
 _LARGEST_JPEG = 65500  # pixels a side that JPEG encoders take

@@ -17,6 +17,7 @@ from segibn.errors import DatasetError
 from segibn.files import IMAGE_SUFFIXES, list_files
 from segibn.media.faults import shown
 from segibn.media.kinds import VIDEO_SUFFIXES, Kind, kind_of
+from segibn.media.outputs import JOURNAL, places_of
 from segibn.text import counted
 
 _NEITHER = Kind("unread", "neither a picture nor a video")
@@ -50,6 +51,8 @@ class Found(NamedTuple):
     sources: list[Source]
     others: list[Path]
     """Files in folders and patterns that are neither pictures nor videos."""
+    outputs: list[Path]
+    """Folders among them whose predictions are no input."""
 
 
 def find_sources(inputs: Sequence[str | Path], left_out: Sequence[Path] = ()) -> Found:
@@ -65,29 +68,32 @@ def find_sources(inputs: Sequence[str | Path], left_out: Sequence[Path] = ()) ->
     Args:
         inputs: files, folders or patterns such as ``frames/**/*.png``. What exists under the
             literal name is never taken for a pattern.
-        left_out: files and folders that are no input though they lie inside one, such as the
-            outputs of an earlier run.
+        left_out: files and folders that are no input though they lie inside one, such as this
+            prediction's outputs. Those of an earlier one, beside its journal, are none either.
 
     Raises:
         DatasetError: an input is not there, is a device, or holds neither pictures nor videos.
     """
     found: dict[Path, Source | None] = {}
-    refused = {path.absolute() for path in left_out}
-    for text in inputs:
-        for path, root, is_named in _expand(text):
-            place = path.absolute()
-            if refused.isdisjoint([place, *place.parents]):
-                real = Path(os.path.realpath(place))
-                found[real] = found.get(real) or _source(path, root, is_named)
+    files = [file for text in inputs for file in _expand(text)]
+    outputs = [path.parent for path, _, is_named in files if path.name == JOURNAL and not is_named]
+    written = [place for folder in outputs for place in places_of(folder)]
+    refused = {path.absolute() for path in (*left_out, *written)}
+    for path, root, is_named in files:
+        place = path.absolute()
+        if refused.isdisjoint([place, *place.parents]):
+            real = Path(os.path.realpath(place))
+            found[real] = found.get(real) or _source(path, root, is_named)
     sources = [source for source in found.values() if source is not None]
     others = [path for path, source in found.items() if source is None]
     if not sources:
         held = f" among {counted(len(others), 'file')}" if others else ""
+        held += " beside earlier predictions" if outputs else ""
         raise DatasetError(
             f"{', '.join(shown(Path(text)) for text in inputs)}: holds no images "
             f"({', '.join(IMAGE_SUFFIXES)}) and no videos ({', '.join(VIDEO_SUFFIXES)}){held}"
         )
-    return Found(_with_own_names(sources), others)
+    return Found(_with_own_names(sources), others, outputs)
 
 
 def _expand(text: str | Path) -> list[tuple[Path, Path, bool]]:

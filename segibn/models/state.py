@@ -149,8 +149,8 @@ def check_is_file(path: Path) -> None:
 
 
 @contextmanager
-def naming(path: Path) -> Iterator[None]:
-    """Put a file's name before the message of what knows tensors only."""
+def naming(path: Path | str) -> Iterator[None]:
+    """Put the name of a file or of a key before the message of what knows tensors only."""
     try:
         yield
     except CheckpointError as error:

@@ -35,7 +35,8 @@ def init_from_checkpoint(model: Segmenter, path: Path, class_names: Sequence[str
     Raises:
         CheckpointError: not a checkpoint, or of another architecture.
     """
-    content = read_checkpoint(path)
+    with naming("init_from"):
+        content = read_checkpoint(path)
     own = model.state_dict()
     with naming(path):
         state = fitted_state(content["model"], own)

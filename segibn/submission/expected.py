@@ -97,7 +97,7 @@ def index_frames(form: Format, folder: Path) -> dict[str, Path]:
             found[key] = path
     if bad:
         raise SubmissionError(
-            f"{folder}: {len(bad)} frames are not named as those of {form.title} "
+            f"{folder}: {counted(len(bad), 'frame')} not named as those of {form.title} "
             f"({form.key_form}): {listed(bad, SHOWN)}"
         )
     if not found:

@@ -239,3 +239,51 @@ def test_what_is_missing_is_said_and_a_set_checked_before_torch_is_imported(fold
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("refused:") == len(commands), done.stdout
+
+
+@pytest.mark.parametrize(
+    ("command", "reason"),
+    [
+        ("evaluate a --output runs", "is a folder"),
+        ("card a --output runs", "is a folder"),
+        ("compare a.json b.json --output x.json --plot runs", "is a folder"),
+        ("check camvid --json runs", "is a folder"),
+        ("score cityscapes --target a --pred b --output runs", "is a folder"),
+        ("train own.yaml --output table.json", "is a file"),
+        ("cross-domain a --on camvid:val --output table.json", "is a file"),
+        ("demo --output table.json", "is a file"),
+        ("evaluate a --output table.json/scores.json", "no folder to write in"),
+        ("evaluate a --pictures table.json", "is a file"),
+    ],
+)
+def test_what_cannot_be_written_is_said_before_any_work(
+    command: str, reason: str, folder: Path
+) -> None:
+    with pytest.raises(SegibnError, match=reason) as caught:
+        main(command.split())
+    assert any(name in str(caught.value) for name in ("runs", "table.json"))
+
+
+def test_a_home_that_the_shell_left_is_found(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HOME", str(folder))
+    assert main(["configs", "sample_ibn", "--copy=~/mine"]) == 0
+    assert (folder / "mine/sample_ibn.yaml").is_file()
+    monkeypatch.setenv("SEGIBN_DATASETS", "~/no_such")
+    with pytest.raises(SegibnError, match=f"SEGIBN_DATASETS {folder}/no_such"):
+        main(["check", "camvid"])
+
+
+def test_what_is_no_option_of_train_is_told_as_a_value_of_the_config(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for words in (["--lr", "0.1"], ["--set", "optim.lr=1"]):
+        with pytest.raises(SystemExit):
+            main(["train", "own.yaml", *words])
+        shown = capsys.readouterr().err
+        assert "did you mean" not in shown
+        assert "optim.lr=0.02" in shown
+    with pytest.raises(SystemExit):
+        main(["train"])
+    assert "required: config\n" in capsys.readouterr().err
