@@ -15,9 +15,6 @@ from segibn.text import counted, printable
 if TYPE_CHECKING:
     from segibn.media.sources import Source
 
-if TYPE_CHECKING:
-    from segibn.media.sources import Source
-
 EXAMPLE = """\
 examples:
   segibn predict runs/gta5_ibn my_frames --output predictions
