@@ -81,7 +81,8 @@ def _residual_variant(state: Mapping[str, Tensor]) -> IbnName:
         block = last[0].removesuffix(".IN")
         final = "conv3" if f"{block}.conv3.weight" in state else "conv2"
         return "b" if _channels(state, last[0]) == _channels(state, f"{block}.{final}") else "d"
-    if not any(key.startswith(("bn1.", "conv1.1.")) for key in state):
+    has_stem = "conv1.weight" in state or "conv1.0.weight" in state
+    if has_stem and not any(key.startswith(("bn1.", "conv1.1.")) for key in state):
         return "b"  # whose norms have no weights: nothing of them is in a state dict
     return "none"
 

@@ -105,15 +105,10 @@ def load_backbone_weights(
     """
     if source == "none":
         return WeightsReport("none", (), tuple(backbone.state_dict()), ())
-    if source in RELEASES:
-        published = find_published(source, name, ibn)
-        path = published_file(published)
-        found = Found(published.rename(read_torch_file(path)), (), (), "")
-    else:
-        path = Path(source)
-        content = read_own_file(path, (*RELEASES, "none"))
-        found = find_network(content, backbone.state_dict().keys(), path)
-        refuse_robustnet(found.state, path)
+    path = published_file(find_published(source, name, ibn)) if source in RELEASES else Path(source)
+    content = read_own_file(path, (*RELEASES, "none"))
+    found = find_network(content, backbone.state_dict().keys(), path)
+    refuse_robustnet(found.state, path)
     if source == "torchvision" and match == "exact":
         match = "plain"
     return _fill(backbone, _File(path, found, f"{name} with ibn {ibn}"), match)
@@ -131,9 +126,8 @@ def load_classifier_weights(classifier: nn.Module, release: str, name: str, ibn:
     Raises:
         CheckpointError: there are none, they cannot be had, or they do not fit.
     """
-    published = find_published(release, name, ibn)
-    path = published_file(published)
-    state = published.rename(read_torch_file(path))
+    path = published_file(find_published(release, name, ibn))
+    state = find_network(read_torch_file(path), classifier.state_dict().keys(), path).state
     # torchvision's files have no counters of batches; they count for nothing in inference.
     own = classifier.state_dict()
     expected = {k: v for k, v in own.items() if k in state or not k.endswith(COUNTER)}
@@ -273,10 +267,8 @@ def _advice(file: _File, match: Match, fits: bool) -> str:
         return f"Name another file{partial}"
     name, ibn = found
     if file.network == f"{name} with ibn {ibn}":
-        return (
-            "Check ibn_stages, ibn_ratio and stem of model.backbone, its ibn_affine and whitening"
-            f"{partial}"
-        )
+        own = "ibn_stages, ibn_ratio and stem of model.backbone, its ibn_affine and whitening"
+        return f"Check {own if ibn != 'none' else 'stem of model.backbone'}{partial}"
     if ibn == "none" and file.network.startswith(f"{name} with") and match == "exact":
         return (
             "model.weights_match=plain fits them into the IBN network (each half of a norm takes "

@@ -3,13 +3,7 @@
 In: the name of a release, a network, a variant. Out: a `WeightSource`.
 """
 
-import re
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-
-from torch import Tensor
-
-KeyMap = Callable[[Mapping[str, Tensor]], dict[str, Tensor]]
 
 _IBN_NET = "https://github.com/XingangPan/IBN-Net/releases/download/v1.0/"
 _TORCHVISION = "https://download.pytorch.org/models/"
@@ -51,7 +45,6 @@ class WeightSource:
         top1_error: per cent on ImageNet's validation set as its publisher states it; None where
             none is stated.
         top5_error: likewise.
-        rename: key map: how the file's keys become this package's.
         preprocessing: what the network expects of images.
     """
 
@@ -59,7 +52,6 @@ class WeightSource:
     licence: str
     top1_error: float | None = None
     top5_error: float | None = None
-    rename: KeyMap = dict
     preprocessing: Preprocessing = IMAGENET
 
     @property
@@ -71,11 +63,6 @@ class WeightSource:
     def sha256_prefix(self) -> str:
         """The first hexadecimal digits, eight or ten, of the file's SHA-256."""
         return self.file_name.removesuffix(".pth").rsplit("-", 1)[1]
-
-
-def _joined_numbers(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Torchvision's DenseNet files are older than its code: "norm.1" is "norm1" there now."""
-    return {re.sub(r"\.(norm|conv)\.(\d)\.", r".\1\2.", key): v for key, v in state.items()}
 
 
 # Error rates: the IBN-Net repository's README. It gives none for variant b, and until 2019 it said
@@ -125,7 +112,6 @@ PUBLISHED: dict[tuple[str, str, str], WeightSource] = {
             _LICENCES["torchvision"],
             top1,
             top5,
-            _joined_numbers if network.startswith("densenet") else dict,
         )
         for network, (stem, top1, top5) in _TORCHVISION_FILES.items()
     },

@@ -1,5 +1,6 @@
 """Reading files of tensors safely, and saying in few words how two sets of tensors differ."""
 
+import argparse
 import json
 import re
 import zipfile
@@ -20,6 +21,8 @@ FORMAT = "segibn-checkpoint"
 """What a checkpoint of this package says it is."""
 
 _MAX_HEADER = 16 << 20  # bytes; a ResNet-152 takes a hundredth
+# Names with values: many scripts save their arguments beside the weights.
+_SAFE = [*NUMPY_SCALARS, argparse.Namespace]
 _CUT_SHORT = ("unexpected eof", "truncated", "ran out of input")
 _GLOBAL = re.compile(r"GLOBAL (\S+) w|unrecognized function <[^>]*?(\S+?)>|but got <class '(\S+?)'")
 
@@ -38,7 +41,7 @@ def read_torch_file(path: Path) -> dict[str, Any]:
         )
     _check_sizes(path)
     try:
-        with torch.serialization.safe_globals(NUMPY_SCALARS):
+        with torch.serialization.safe_globals(_SAFE):
             content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # arbitrary bytes make torch's reader fail in arbitrary ways
         raise CheckpointError(f"{path} {_fault(path, error)}") from error
@@ -51,9 +54,10 @@ def read_torch_file(path: Path) -> dict[str, Any]:
 
 
 def _check_sizes(path: Path) -> None:
-    """Refuse an archive that unpacks to more than it is; torch would unpack it unasked.
+    """Refuse an archive that unpacks to more than it is, or has other bytes than were written.
 
-    torch.save stores tensors as they are: none of its files claims more bytes than it has.
+    torch would unpack it unasked, and looks at no checksum. torch.save stores tensors as they are:
+    none of its files claims more bytes than it has.
     """
     with path.open("rb") as file:
         if file.read(4) != b"PK\3\4":  # how torch tells its archives from the older format
@@ -61,8 +65,14 @@ def _check_sizes(path: Path) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             claimed = sum(entry.file_size for entry in archive.infolist())
+            damaged = archive.testzip() if claimed <= path.stat().st_size else None
     except Exception as error:  # the directory's bytes are anybody's
         raise CheckpointError(f"{path} {_fault(path, error)}") from error
+    if damaged is not None:
+        raise CheckpointError(
+            f"{path} is damaged: {printable(damaged)[:200]} in it does not have the checksum that "
+            "it was written with; get it again"
+        )
     if claimed > path.stat().st_size:
         raise CheckpointError(
             f"{path} is compressed: its {path.stat().st_size:,} bytes unpack to {claimed:,}, which "

@@ -27,6 +27,8 @@ _MOST_DEPTH = 3
 _AVERAGE = re.compile(r"(?:^|[._])ema(?:$|[._])", re.IGNORECASE)
 # What torch itself puts before the keys of a parallel and of a compiled network.
 _WRAPPERS = ("module.", "_orig_mod.")
+# torchvision's DenseNet files are older than its code: "norm.1" is "norm1" there now.
+_OLD_DENSE = re.compile(r"(\bdenselayer\d+\.(?:norm|conv))\.([12])\.")
 
 
 @dataclass(frozen=True)
@@ -79,11 +81,13 @@ def find_network(content: Mapping[str, Any], known: Collection[str], path: Path)
             "state_dict(), bare or under a key such as state_dict or model"
         )
     known = {key for key in known if not key.endswith(COUNTER)}
-    counted = {
-        (nest, prefix): count
-        for nest, state in nests.items()
-        for prefix, count in _prefixes(state, known).items()
-    }
+    counted = _count(nests, known)
+    root = next(iter(known)).partition(".")[0] + "."
+    if not counted and all(key.startswith(root) for key in known):
+        # All of DenseNet and MobileNetV2 is `features`, which people save alone.
+        counted = _count(nests, {key.removeprefix(root) for key in known})
+        for nest, prefix in counted:
+            nests[nest] = _inserted(nests[nest], prefix, root)
     if not counted:
         nest = max(nests, key=lambda name: (not _AVERAGE.search(".".join(name)), len(nests[name])))
         return _found(nests, nest, _wrapper(nests[nest]))
@@ -109,12 +113,35 @@ def _nests(
         return
     seen.add(id(content))
     tensors = ((key, value) for key, value in content.items() if isinstance(value, Tensor))
-    state = {k: v for k, v in tensors if isinstance(k, str) and len(k) <= LONGEST_KEY}
+    state = {
+        _OLD_DENSE.sub(r"\1\2.", key): value
+        for key, value in tensors
+        if isinstance(key, str) and len(key) <= LONGEST_KEY
+    }
     if state:
         yield name, state
     for key, value in content.items():
         if isinstance(key, str) and isinstance(value, Mapping) and len(name) < _MOST_DEPTH:
             yield from _nests(value, (*name, key), seen)
+
+
+def _count(
+    nests: Mapping[tuple[str, ...], Mapping[str, Tensor]], known: Collection[str]
+) -> dict[tuple[tuple[str, ...], str], int]:
+    """How many keys are the network's at each place where most are: by state dict and prefix."""
+    return {
+        (nest, prefix): count
+        for nest, state in nests.items()
+        for prefix, count in _prefixes(state, known).items()
+    }
+
+
+def _inserted(state: Mapping[str, Tensor], prefix: str, root: str) -> dict[str, Tensor]:
+    """The state dict with a name put in after a prefix."""
+    return {
+        f"{prefix}{root}{key.removeprefix(prefix)}" if key.startswith(prefix) else key: value
+        for key, value in state.items()
+    }
 
 
 def _prefixes(state: Mapping[str, Tensor], known: Collection[str]) -> dict[str, int]:

@@ -119,6 +119,16 @@ def test_other_numpy_values_are_refused(tmp_path: Path, value: object) -> None:
         read_torch_file(tmp_path / "w.pth")
 
 
+def test_a_file_with_one_other_bit_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "w.pth"
+    torch.save({"w": torch.full((1000,), 0.1)}, path)
+    content = bytearray(path.read_bytes())
+    content[content.index(torch.full((9,), 0.1).numpy().tobytes()) + 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError, match="data/0 in it does not have the checksum"):
+        read_torch_file(path)
+
+
 def test_safetensors_are_read_and_a_cut_one_is_refused(tmp_path: Path) -> None:
     safetensors = pytest.importorskip("safetensors.torch", reason="needs the extra `export`")
     path = tmp_path / "w.safetensors"
