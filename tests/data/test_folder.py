@@ -48,13 +48,13 @@ def test_each_file_is_an_image_or_a_label_map_in_every_layout(
 
 
 def test_names_that_look_alike_are_one_and_other_kinds_are_said(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, index: Callable[..., list]
 ) -> None:
     composed, taken_apart = (unicodedata.normalize(form, "d/ü") for form in ("NFC", "NFD"))
     _touch(tmp_path, (f"i{composed}.jpg", f"l{taken_apart}.png", "id/b.jpeg", "ld/b.tif"))
     options = {"images": "id", "targets": "ld", "image_suffix": ".jpg"}
     with caplog.at_level(logging.WARNING):
-        (sample,) = folder.index(tmp_path, "train", **options)
+        (sample,) = index(folder.find, tmp_path, "train", **options)
     assert (sample.name, sample.image.stem) == ("ü", "ü")
     assert "b.jpeg (a picture, but not *.jpg)" in caplog.text
     assert "b.tif (a picture, but not *.png)" in caplog.text
