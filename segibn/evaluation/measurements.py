@@ -58,13 +58,13 @@ def format_rates(scores: Scores) -> str:
     return "\n".join(lines)
 
 
-def _lowest_frames(scores: Scores, count: int = 5) -> list[str]:
+def _lowest_frames(scores: Scores) -> list[str]:
     """Name the frames with the lowest mIoU of their own, in per cent."""
     by_frame = scores.frame_counts
     assert by_frame is not None
     miou = miou_of(by_frame.counts, scores.conditions.policy)
     order = np.argsort(miou, kind="stable")  # NaN, a frame without valid pixels, comes last
-    return [f"{by_frame.names[place]} {format_percent(miou[place])}" for place in order[:count]]
+    return [f"{by_frame.names[place]} {format_percent(miou[place])}" for place in order[:5]]
 
 
 def format_details(details: Mapping[str, Any]) -> str:
