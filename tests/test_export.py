@@ -87,12 +87,15 @@ def _assert_repeats(network: Segmenter, run: Callable[[Tensor], Tensor]) -> None
 
 
 PRODUCT = list(itertools.product(("none", "a", "b"), HEADS))
+# By default every variant once and every head once.
+QUICK = {("none", "deeplabv3"), ("a", "deeplabv3plus"), ("b", "fcn")}
+EVERY = [p if p in QUICK else pytest.param(*p, marks=pytest.mark.slow) for p in PRODUCT]
 
 
 # ---- torch.export
 
 
-@pytest.mark.parametrize(("ibn", "head"), PRODUCT)
+@pytest.mark.parametrize(("ibn", "head"), EVERY)
 def test_a_captured_graph_repeats_every_variant_with_every_head(ibn: str, head: str) -> None:
     network = _network(ibn, head)
     _assert_repeats(network, capture(LogitsGraph(network)).module())
@@ -135,11 +138,6 @@ def _assert_onnx(network: Segmenter, path: Path) -> None:
         network,
         lambda image: torch.from_numpy(session.run(["logits"], {"image": image.numpy()})[0]),
     )
-
-
-# By default every variant once and every head once.
-QUICK = {("none", "deeplabv3"), ("a", "deeplabv3plus"), ("b", "fcn")}
-EVERY = [p if p in QUICK else pytest.param(*p, marks=pytest.mark.slow) for p in PRODUCT]
 
 
 @needs_onnx

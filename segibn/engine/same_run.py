@@ -17,6 +17,7 @@ CHECKPOINT_PARTS = ("iteration", "model", "training", "class_names")
 """Weights (the moving average, where there is one), and in ``training`` optimiser, scaler, and the
 trained weights where ``model`` is their average."""
 
+_SHOWN = 3
 MEASUREMENTS = frozenset({"images_per_s", "data_wait", "memory_gib"})
 """Values of ``metrics.jsonl`` that tell how the machine was, not what was learnt."""
 
@@ -43,15 +44,13 @@ def count_values(run: RunDir) -> dict[str, int]:
     }
 
 
-def compare_curves(
-    first: list[dict[str, Any]], second: list[dict[str, Any]], shown: int = 3
-) -> list[str]:
+def compare_curves(first: list[dict[str, Any]], second: list[dict[str, Any]]) -> list[str]:
     """List the first few records in which two curves differ, and how many more there are."""
     pairs = zip(first, second, strict=False)
     differing = [f"metrics.jsonl: {one} -> {two}" for one, two in pairs if one != two]
-    lines = differing[:shown]
-    if len(differing) > shown:
-        lines.append(f"metrics.jsonl: {len(differing) - shown} more records differ")
+    lines = differing[:_SHOWN]
+    if len(differing) > _SHOWN:
+        lines.append(f"metrics.jsonl: {len(differing) - _SHOWN} more records differ")
     if len(first) != len(second):
         lines.append(f"metrics.jsonl: {len(first)} -> {len(second)} records")
     return lines

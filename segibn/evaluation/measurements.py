@@ -58,13 +58,13 @@ def format_rates(scores: Scores) -> str:
     return "\n".join(lines)
 
 
-def _lowest_frames(scores: Scores, count: int = 5) -> list[str]:
+def _lowest_frames(scores: Scores) -> list[str]:
     """Name the frames with the lowest mIoU of their own, in per cent."""
     by_frame = scores.frame_counts
     assert by_frame is not None
     miou = miou_of(by_frame.counts, scores.conditions.policy)
     order = np.argsort(miou, kind="stable")  # NaN, a frame without valid pixels, comes last
-    return [f"{by_frame.names[place]} {format_percent(miou[place])}" for place in order[:count]]
+    return [f"{by_frame.names[place]} {format_percent(miou[place])}" for place in order[:5]]
 
 
 def format_details(details: Mapping[str, Any]) -> str:
@@ -75,19 +75,21 @@ def format_details(details: Mapping[str, Any]) -> str:
 
 def _format_boundary(found: Mapping[str, Any]) -> str:
     head = f"boundary IoU % (within {100 * found['dilation_ratio']:g} % of the diagonal)"
-    lines = [f"{name:<22} {_percent(value):>9}" for name, value in found["boundary_iou"].items()]
-    return "\n".join([head, *lines, f"{'mean':<22} {_percent(found['boundary_miou']):>9}"])
+    lines = [
+        f"{name:<22} {format_percent(value):>9}" for name, value in found["boundary_iou"].items()
+    ]
+    return "\n".join([head, *lines, f"{'mean':<22} {format_percent(found['boundary_miou']):>9}"])
 
 
 def _format_calibration(found: Mapping[str, Any]) -> str:
     lines = [
-        f"calibration: expected error {_percent(found['ece'])} %, largest "
-        f"{_percent(found['max_error'])} % ({len(found['bins'])} bins)",
+        f"calibration: expected error {format_percent(found['ece'])} %, largest "
+        f"{format_percent(found['max_error'])} % ({len(found['bins'])} bins)",
         f"{'confidence up to':<16} {'mean %':>8} {'right %':>8} {'pixels':>14}",
     ]
     for row in found["bins"]:
         if row["pixels"]:
-            numbers = f"{_percent(row['confidence']):>8} {_percent(row['accuracy']):>8}"
+            numbers = f"{format_percent(row['confidence']):>8} {format_percent(row['accuracy']):>8}"
             lines.append(f"{row['up_to']:<16.3f} {numbers} {row['pixels']:>14}")
     return "\n".join(lines)
 
@@ -113,10 +115,6 @@ _WRITERS = {
 def _row(name: str, values: Sequence[float]) -> str:
     texts = [format_percent(value) for value in values]
     return f"{name:<22} {texts[0]:>9} " + " ".join(f"{text:>7}" for text in texts[1:])
-
-
-def _percent(value: float | None) -> str:
-    return "-" if value is None else format_percent(value)
 
 
 def _bounds(bounds: NDArray[np.float64]) -> list[float] | None:

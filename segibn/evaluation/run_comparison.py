@@ -18,7 +18,7 @@ from segibn.evaluation.resampling import (
     holm_adjusted,
     permutation_test,
 )
-from segibn.evaluation.scores import Scores, json_number
+from segibn.evaluation.scores import Scores, format_percent, json_number
 from segibn.text import counted, listed
 
 _SHOWN = 8
@@ -152,7 +152,9 @@ def format_comparison(comparison: Comparison) -> str:
     for row in (*comparison.classes, comparison.mean):
         bounds = f"{_points(row.low)} .. {_points(row.high)}"
         mark = "  *" if row.is_shown(how.level) else ""
-        numbers = f"{_per_cent(row.a):>7} {_per_cent(row.b):>7} {_points(row.difference):>7}"
+        numbers = (
+            f"{format_percent(row.a):>7} {format_percent(row.b):>7} {_points(row.difference):>7}"
+        )
         lines.append(f"{row.name:<16} {numbers} {bounds:>18} {_p(row.p):>8}{mark}")
     lines.append(
         f"{counted(comparison.num_frames, 'frame')}, {how.resamples} resamples, seed {how.seed}: "
@@ -231,10 +233,6 @@ def _same_frames(
 def _plain(row: Difference, p_name: str) -> dict[str, Any]:
     keys = ("a", "b", "difference", "low", "high")
     return {key: json_number(getattr(row, key)) for key in keys} | {p_name: json_number(row.p)}
-
-
-def _per_cent(value: float) -> str:
-    return "-" if np.isnan(value) else f"{100 * value:.2f}"
 
 
 def _points(value: float) -> str:

@@ -281,6 +281,6 @@ def _by_name(names: Sequence[str], values: NDArray[np.float64]) -> dict[str, flo
     return {name: json_number(value) for name, value in zip(names, values, strict=True)}
 
 
-def format_percent(value: float) -> str:
-    """Format a fraction as per cent with two digits, "-" for NaN."""
-    return "-" if math.isnan(value) else f"{100 * value:.2f}"
+def format_percent(value: float | None) -> str:
+    """Format a fraction as per cent with two digits, "-" for None and NaN."""
+    return "-" if value is None or math.isnan(value) else f"{100 * value:.2f}"

@@ -66,8 +66,8 @@ def score_fields(scores: Sequence[CardScore]) -> dict[str, str]:
         return {}
     head = ["| data | frames | mIoU % | 95 % interval | pixel accuracy % |"]
     rows = [
-        f"| {markdown(score.name)} | {score.num_images} | {_percent(score.miou)} | "
-        f"{_interval(score)} | {_percent(score.pixel_accuracy)} |"
+        f"| {markdown(score.name)} | {score.num_images} | {format_percent(score.miou)} | "
+        f"{_interval(score)} | {format_percent(score.pixel_accuracy)} |"
         for score in scores
     ]
     return {
@@ -85,7 +85,7 @@ def _class_table(scores: Sequence[CardScore]) -> str:
     lines = ["| class | " + " | ".join(markdown(score.name) for score in scores) + " |"]
     lines.append("| --- |" + " ---: |" * len(scores))
     for name in names:
-        cells = " | ".join(_percent(score.iou.get(name)) for score in scores)
+        cells = " | ".join(format_percent(score.iou.get(name)) for score in scores)
         lines.append(f"| {markdown(name)} | {cells} |")
     return "\n".join(lines)
 
@@ -134,10 +134,6 @@ def _from_row(row: Mapping[str, Any], path: Path) -> CardScore:
 
 def _sha256(content: Any) -> str | None:
     return content.get("checkpoint_sha256") if isinstance(content, Mapping) else None
-
-
-def _percent(value: float | None) -> str:
-    return "-" if value is None else format_percent(value)
 
 
 def _interval(score: CardScore) -> str:

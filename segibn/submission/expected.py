@@ -38,16 +38,16 @@ class Expected:
         return self.default_size if self.sizes is None else self.sizes.get(key)
 
 
-def expect_test_set(form: Format, size: Size | None = None) -> Expected:
+def expect_test_set(form: Format) -> Expected:
     """Expect the official test set; of a benchmark without a public list, as many frames."""
-    shown = size or form.size
     if form.ids is None:
-        return Expected("the official test set", form.num_frames, None, shown)
+        return Expected("the official test set", form.num_frames, None, form.size)
     keys = form.ids()
-    return Expected("the official test set", len(keys), dict.fromkeys(keys, shown), shown)
+    sizes = dict.fromkeys(keys, form.size)
+    return Expected("the official test set", len(keys), sizes, form.size)
 
 
-def expect_list(form: Format, path: Path, size: Size | None = None) -> Expected:
+def expect_list(form: Format, path: Path) -> Expected:
     """Expect the frames of a list: one a line, a key or an image's name.
 
     ``#`` begins a comment at the start of a line or after a blank.
@@ -66,8 +66,7 @@ def expect_list(form: Format, path: Path, size: Size | None = None) -> Expected:
         raise SubmissionError(f"{path}: names no frame; write one a line")
     if twice := [key for key, times in Counter(keys).items() if times > 1]:
         raise SubmissionError(f"{path}: names a frame twice: {listed(twice, SHOWN)}")
-    shown = size or form.size
-    return Expected(str(path), len(keys), dict.fromkeys(keys, shown), shown)
+    return Expected(str(path), len(keys), dict.fromkeys(keys, form.size), form.size)
 
 
 def expect_images(form: Format, folder: Path) -> Expected:

@@ -172,9 +172,9 @@ class Canvas:
             cv2.copyTo(tinted, (scaled[..., 2] > 127).astype(np.uint8), area)
 
 
-def ellipse(centre: np.ndarray, radii: tuple[float, float], corners: int = 16) -> np.ndarray:
-    """Corners (n, 2) of a polygon that stands for an upright ellipse."""
-    angle = np.arange(corners) * (2 * np.pi / corners)
+def ellipse(centre: np.ndarray, radii: tuple[float, float]) -> np.ndarray:
+    """Corners (16, 2) of a polygon that stands for an upright ellipse."""
+    angle = np.arange(16) * (2 * np.pi / 16)
     return np.stack([np.cos(angle) * radii[0], np.sin(angle) * radii[1]], axis=1) + centre
 
 

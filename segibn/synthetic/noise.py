@@ -12,17 +12,16 @@ TILE = 256  # pixels; a power of two, so that `& (TILE - 1)` wraps an index
 
 
 @lru_cache(maxsize=32)
-def noise_tile(roughness: float, variant: int = 0) -> np.ndarray:
+def noise_tile(roughness: float) -> np.ndarray:
     """Make a tile whose spectrum falls as frequency ** -roughness.
 
     Args:
         roughness: 0 gives white noise, 1 gritty asphalt, 2 clouds.
-        variant: another tile of the same kind.
 
     Returns:
         (TILE, TILE) float32, mean 0, standard deviation 1, clipped to +-3; read only.
     """
-    rng = np.random.default_rng([911, variant, round(roughness * 100)])
+    rng = np.random.default_rng([911, 0, round(roughness * 100)])
     spectrum = np.fft.rfft2(rng.standard_normal((TILE, TILE)))
     down = np.fft.fftfreq(TILE)[:, None]
     across = np.fft.rfftfreq(TILE)[None, :]
@@ -36,21 +35,18 @@ def noise_tile(roughness: float, variant: int = 0) -> np.ndarray:
     return tile
 
 
-def noise_patch(
-    size: tuple[int, int], roughness: float, offset: tuple[int, int], variant: int = 0
-) -> np.ndarray:
+def noise_patch(size: tuple[int, int], roughness: float, offset: tuple[int, int]) -> np.ndarray:
     """Cut a patch of any size out of the endlessly repeated tile.
 
     Args:
         size: (H, W) of the patch in pixels.
         roughness: as in ``noise_tile``.
         offset: (row, column) where the patch starts.
-        variant: as in ``noise_tile``.
 
     Returns:
         (H, W) float32.
     """
-    tile = noise_tile(roughness, variant)
+    tile = noise_tile(roughness)
     rows = (np.arange(size[0]) + offset[0]) & (TILE - 1)
     columns = (np.arange(size[1]) + offset[1]) & (TILE - 1)
     return tile[rows[:, None], columns[None, :]]

@@ -53,11 +53,11 @@ def covering_axis(low: float, high: float, start: float, end: float, marks: int 
     )
 
 
-def exact_axis(low: float, high: float, start: float, end: float, marks: int = 5) -> Axis:
+def exact_axis(low: float, high: float, start: float, end: float) -> Axis:
     """Choose an axis that ends where the data end; the marks between are round."""
     if not high > low:
         high = low + 1.0
-    return Axis(low, high, _round_step((high - low) / marks), start, end)
+    return Axis(low, high, _round_step((high - low) / 5), start, end)
 
 
 def tick_text(value: float, step: float) -> str:

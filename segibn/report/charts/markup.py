@@ -70,11 +70,11 @@ def percent(fraction: float | None, digits: int = 1) -> str:
     return f"{100 * fraction:.{digits}f}"
 
 
-def signed(fraction: float | None, digits: int = 1) -> str:
+def signed(fraction: float | None) -> str:
     """Format a change in per cent or points with a plus or a true minus sign; see ``percent``."""
     if fraction is None or not math.isfinite(fraction):
         return DASH
-    return f"{100 * fraction:+.{digits}f}".replace("-", MINUS)
+    return f"{100 * fraction:+.1f}".replace("-", MINUS)
 
 
 def share(fraction: float) -> str:
