@@ -230,6 +230,7 @@ def _likely_key(place: _Place, root: type[BaseModel]) -> str:
     hint = did_you_mean(key, known, 1)
     if not hint:
         elsewhere = [path for path in _paths(root) if path.split(".")[:-1] != parents]
+        elsewhere.sort(key=lambda path: path.count("."))  # sections of few parts are met most
         ends = {path.rpartition(".")[2] for path in elsewhere}
         close = did_you_mean(key, ends, 1).partition("'")[2].partition("'")[0]
         meant = [f"'{path}'" for path in elsewhere if path.rpartition(".")[2] == close]

@@ -10,6 +10,7 @@ from pathlib import Path
 from segibn.data.pairing import Place, pair_folders
 from segibn.data.samples import Pairing, SamplePaths, Source, join_splits
 from segibn.data.samples import strict as _strict
+from segibn.data.wrong_folder import OtherSetError
 from segibn.errors import DatasetError
 from segibn.files import list_files
 
@@ -72,10 +73,12 @@ def _refuse_lite(root: Path, folder: Path) -> None:
     """Raise if the frames are those of IDD-Lite, which has files and classes of its own."""
     frames = list_files(folder, (".jpg",), recursive=True)
     if frames and frames[0].name.lower().endswith("_image.jpg"):
-        raise DatasetError(
+        own = root.with_name("idd_lite")
+        rename = "" if root == own else f"rename {root} to {own}, then "
+        raise OtherSetError(
             f"{SOURCE.title}: {root} is IDD-Lite ({frames[0].name}), another set of 7 classes. It "
-            f"is read as a `folder`, by a config that comes along: rename {root} to "
-            f"{root.with_name('idd_lite')}, then segibn check idd_lite"
+            f"is read as a `folder`, by a config that comes along: {rename}segibn check idd_lite "
+            f"--datasets {own.parent}"
         )
 
 

@@ -115,6 +115,10 @@ class Source:
         if deeper := one_deeper(looked_for):
             return kind(f"{self.title}: no folder {looked_for}\n{deeper}")
         half = f" ({shorten(there)} is there: one archive of two, it seems)" if there else ""
+        beside = looked_for.parent
+        if not there and beside.is_dir():  # another split, most likely
+            names = sorted(one.name for one in beside.iterdir() if one.is_dir())
+            half = f" ({beside} has {shorten(names)})" if names else ""
         return kind(
             f"{self.title}: no folder {looked_for}{half}\n{self.advice}\n"
             "The folder above the data sets is --datasets DIR or the environment variable "

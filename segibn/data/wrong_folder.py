@@ -18,6 +18,10 @@ _MOST_FOLDERS = 200
 """Subfolders that are looked into: a root has some, a folder of frames may have thousands."""
 
 
+class OtherSetError(DatasetError):
+    """The folder holds a data set of a similar name, which is read otherwise."""
+
+
 def where_instead(root: Path, subfolder: str, find: "Callable[[Path], Pairing]") -> str:
     """Say where a data set is that is not in ``root / subfolder``, and what to do; "" if nowhere.
 
@@ -25,6 +29,9 @@ def where_instead(root: Path, subfolder: str, find: "Callable[[Path], Pairing]")
         root: the data sets' root, as it was given.
         subfolder: the set's folder below it.
         find: pairs the files of the split that is wanted, given the set's own folder.
+
+    Raises:
+        OtherSetError: a folder holds a set that is easily taken for it.
     """
     expected = root / subfolder
     for folder in _candidates(root, subfolder):
@@ -75,5 +82,7 @@ def subfolders(folder: Path) -> Iterator[Path]:
 def _is_there(folder: Path, find: "Callable[[Path], Pairing]") -> bool:
     try:
         return bool(folder.is_dir() and find(folder).samples)
+    except OtherSetError:
+        raise
     except (DatasetError, OSError):
         return False

@@ -65,7 +65,7 @@ def test_the_whole_way_from_a_check_to_the_report_by_what_is_next(
     assert "no frames" not in shown
 
     (after,), shown = run(["predict", "own", "my data/images/val", "--output", "out"], capsys)
-    assert "then: look at the pictures in out" in shown
+    assert "then: look into out" in shown
     assert after == ["report", "own", "--datasets", "my data"]
     for report in (after, ["report", "runs/own"]):  # which knows where it was trained
         _, shown = run([*report, "--output", "again.html"], capsys)
@@ -88,7 +88,7 @@ def test_a_run_without_held_out_frames_predicts_what_it_has(
     assert not list(here.glob("predictions"))
     found, shown = run(after, capsys)
     assert found == []  # a report would have no frames
-    assert "then: look at the pictures in predictions" in shown
+    assert "then: look into predictions" in shown
     assert len(list((here / "predictions/labels").iterdir())) == 2
 
 

@@ -181,11 +181,11 @@ def test_an_option_that_would_have_no_effect_is_refused(
         ("cross-domain a --on Cityscapes:val", "did you mean 'cityscapes'"),
         ("cross-domain a --on cityscapes:vla", "did you mean 'val'"),
         ("appearance a --on camvid:val --transforms Fog", "did you mean 'fog'"),
-        ("evaluate a --recipe multi_scale_flp", "did you mean inference/multi_scale_flip"),
+        ("evaluate a --recipe multi_scale_flp", "did you mean 'inference/multi_scale_flip'"),
         ("EVALUATE a", "did you mean 'evaluate'"),
         ("check Cityscapes", "did you mean 'cityscapes'"),
         ("check own.yaml --split test", "has no split 'test'; it has train, val"),
-        ("train gta5_inb", "did you mean gta5_ibn"),
+        ("train gta5_inb", "did you mean 'gta5_ibn'"),
     ],
 )
 def test_a_name_that_is_not_known_is_answered_by_a_likely_one(

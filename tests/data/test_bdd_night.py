@@ -50,7 +50,7 @@ def test_train_alone_gives_its_part(root: Path, caplog: pytest.LogCaptureFixture
     (night, *_) = sorted(read_names("bdd100k_night.txt"))
     _write(root, "train", night)
     assert len(index_dataset(DatasetConfig(name="bdd100k_semseg", split="night"), root)) == 1
-    assert "1 frames here, the official split has 87" in caplog.text
+    assert "1 frame here, the official split has 87" in caplog.text
 
 
 def test_nothing_there_says_where_to_get_it(root: Path) -> None:

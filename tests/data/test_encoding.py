@@ -5,12 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from rich.console import Console
 
 from segibn.config.schema import DatasetConfig
 from segibn.data.build import build_label_set, index_dataset
 from segibn.data.dataset import load_arrays
-from segibn.data.report import check_with_progress
+from segibn.data.report import check_dataset
 from segibn.errors import DatasetError
 from segibn.evaluation.score_folders import score_drivable
 from segibn.files import write_label_png
@@ -100,7 +99,7 @@ def test_frames_cut_below_the_horizon_are_read_as_said_everywhere(
         with pytest.raises(DatasetError, match="cannot be told"):
             decide_drivable_encoding(paths)
     dataset = DatasetConfig(name="bdd100k_drivable", encoding=year)
-    report = check_with_progress(dataset, root, jobs=1, console=Console(quiet=True))
+    report = check_dataset(dataset, root, jobs=1, progress=lambda *_: None)
     assert report.ok
     assert any("do not confirm it" in note for note in report.notes)
     shares = {row["name"]: row["share"] for row in report.to_dict()["values"].values()}

@@ -68,10 +68,10 @@ def test_further_maps_of_a_frame_are_passed_over_but_no_frame_that_lacks_its_ima
     assert sample.target == tmp_path / "l/a_gt.png"
     assert "passed over 2 further maps of frames that have their label map" in caplog.text
     _touch(tmp_path, ("l/ab_gt.png",))
-    with pytest.raises(DatasetError, match=r"1 file\(s\) .*\n.*l/ab_gt.png has no image"):
+    with pytest.raises(DatasetError, match=r"1 file of split .*\n.*l/ab_gt.png has no image"):
         folder.index(tmp_path, "train", **options)
     (tmp_path / "l/a_gt.png").unlink()
-    with pytest.raises(DatasetError, match=r"4 file\(s\) of split"):
+    with pytest.raises(DatasetError, match=r"4 files of split"):
         folder.index(tmp_path, "train", **options)
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from segibn.config.schema import RunConfig
-from segibn.data import build, loader
+from segibn.data import build_loader, loader
 from segibn.data.build_loader import loader_workers
 from segibn.data.loader import TrainLoader, collate, make_loader
 from segibn.data.plan import shuffled
@@ -126,8 +126,10 @@ def test_automatic_workers_fit_into_shared_memory(
         }
     )
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
-    monkeypatch.setattr(build, "auto_workers", lambda _: 4)
-    monkeypatch.setattr(build, "free_shared_memory", lambda: None if free is None else free * MIB)
+    monkeypatch.setattr(build_loader, "auto_workers", lambda _: 4)
+    monkeypatch.setattr(
+        build_loader, "free_shared_memory", lambda: None if free is None else free * MIB
+    )
     count, note = loader_workers(config, 2)
     assert count == workers
     assert ("/dev/shm" in note) == (workers < 4)

@@ -94,8 +94,11 @@ def test_archives_unpacked_into_folders_of_their_names_are_found(
     assert f"move what is in {own / 'leftImg8bit_trainvaltest'} to {own}" in found
 
 
-def test_idd_lite_is_pointed_to_its_own_config(tmp_path: Path) -> None:
+@pytest.mark.parametrize("folder", ["idd", "idd20k_lite", "idd_lite"])
+def test_idd_lite_is_pointed_to_its_own_config(tmp_path: Path, folder: str) -> None:
     for path in ("leftImg8bit/train/0/1_image.jpg", "gtFine/train/0/1_label.png"):
-        (tmp_path / "idd" / path).parent.mkdir(parents=True)
-        (tmp_path / "idd" / path).touch()
-    assert "then segibn check idd_lite" in _message("idd", tmp_path)
+        (tmp_path / folder / path).parent.mkdir(parents=True)
+        (tmp_path / folder / path).touch()
+    said = _message("idd", tmp_path)
+    assert f"segibn check idd_lite --datasets {tmp_path}" in said
+    assert ("rename" in said) == (folder != "idd_lite")

@@ -94,7 +94,7 @@ def test_common_frames_are_compared_when_asked_for_and_it_is_said():
     part = only(a, list(range(2, 40)))
     assert found.num_frames == 38
     assert found.mean.a == pytest.approx(compute_miou(part.scores.confusion))
-    assert "only the 38 frames that both have" in format_comparison(found).splitlines()[0]
+    assert "only 38 frames that both have" in format_comparison(found).splitlines()[0]
     with pytest.raises(SegibnError, match=r"0 are common to both$"):
         compare_runs(only(a, [0, 1]), only(b, [2, 3]), HOW, common_frames=True)
 

@@ -77,7 +77,7 @@ def test_links_to_elsewhere_are_followed_once(tmp_path: Path) -> None:
 
 def test_prediction_and_data_sets_walk_alike(linked: Path) -> None:
     listed = list_files(linked, (".png",), recursive=True)
-    assert [source.path for source in find_sources([linked])] == listed
+    assert [source.path for source in find_sources([linked]).sources] == listed
     assert sorted(names_in(linked, ".png", recursive=True).values()) == listed
 
 
