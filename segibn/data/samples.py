@@ -21,9 +21,6 @@ class SplitAbsentError(DatasetError):
 
 SHOWN = 3
 """How many names a message lists before it says how many more there are."""
-
-
-_PAINTED = ("GTA5", "Cityscapes")
 _TRY_OUT = "\nTo try things out: segibn sample-data --output DIR paints frames in this layout."
 
 
@@ -123,12 +120,11 @@ class Source:
             f"{self.title}: no folder {looked_for}{half}\n{self.advice}\n"
             "The folder above the data sets is --datasets DIR or the environment variable "
             "SEGIBN_DATASETS; datasets/README.md shows the whole tree."
-            + (_TRY_OUT if self.title in _PAINTED else "")
+            + (_TRY_OUT if self.title in ("GTA5", "Cityscapes") else "")
         )
 
-    def unknown_split(self, split: str, known: Iterable[str]) -> DatasetError:
+    def unknown_split(self, split: str, known: Collection[str]) -> DatasetError:
         """The error for a split name that the data set does not have."""
-        known = list(known)
         names = ", ".join(known) or "none"
         hint = did_you_mean(split, known)
         names = f"{hint} It has {names}" if hint else f"; it has {names}"
