@@ -26,9 +26,9 @@ def run_main(main: Callable[[Sequence[str] | None], int]) -> NoReturn:
 
     A file or folder that cannot be used is one too; ``SEGIBN_TRACEBACK=1`` shows where it was.
     """
-    prepare_streams()
-    _silence_threads()
     try:
+        prepare_streams()
+        _silence_threads()
         _show_log()
         code = main(None)
         sys.stdout.flush()

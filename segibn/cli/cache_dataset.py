@@ -83,7 +83,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         _run(_job_of(config, dataset, datasets, root), arguments) for dataset in config.data.sources
     ]
     if not (arguments.estimate or any(codes)):
-        words = [arguments.config, *arguments.overrides, "data.cache=disk"]
+        words = [arguments.config, *dict.fromkeys([*arguments.overrides, "data.cache=disk"])]
         words += datasets_words(arguments)
         if arguments.cache is None:
             print_next("train", *words)

@@ -157,7 +157,7 @@ def _work(
         "checkpoints": [sha256_of(one.checkpoint) for one in (run, *run.others)],
         "options": repr(inference_options(arguments, run.config)),
         "device": device_of(arguments).type,
-        "frames": hashlib.sha256(listing.encode()).hexdigest(),
+        "frames": hashlib.sha256(listing.encode(errors="backslashreplace")).hexdigest(),
     }
 
 

@@ -91,7 +91,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for note in [note for source in inputs.runs for note in (*source.notes, source.no_frames)]:
         if note:
             print(f"note: {note}")
-    print(f"report: {arguments.output} ({len(page.encode()) / 1e6:.1f} MB)")
+    print(f"report: {arguments.output} ({arguments.output.stat().st_size / 1e6:.1f} MB)")
     print_then(f"open {arguments.output} in a browser")
     return 0
 

@@ -194,13 +194,17 @@ class MetricsLog:
 
 
 def _open_board(folder: Path, first_iteration: int) -> "SummaryWriter | None":
-    """TensorBoard's writer; None where the package is not installed."""
+    """TensorBoard's writer; None where it is not installed or does not take the folder's name."""
     if not is_there("tensorboard"):
         logger.info("curves go to metrics.jsonl; for TensorBoard: pip install 'segibn[train]'")
         return None
     from torch.utils.tensorboard import SummaryWriter  # 1 s of imports, needed only here
 
-    return SummaryWriter(str(folder), purge_step=first_iteration + 1)
+    try:
+        return SummaryWriter(str(folder), purge_step=first_iteration + 1)
+    except UnicodeEncodeError:  # bytes that are no text, as of another encoding
+        logger.info("curves go to metrics.jsonl; TensorBoard cannot write in %s", folder)
+        return None
 
 
 def best_miou(run: RunDir) -> float:

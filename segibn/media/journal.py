@@ -85,7 +85,9 @@ class Journal:
         Raises:
             OutputError: the system refuses, such as on a full disk.
         """
-        entry = {"name": _text(source.name)} | _identity(source)
+        if not (identity := _identity(source)):
+            return  # nothing to know it by, should it come back
+        entry = {"name": _text(source.name), **identity}
         entry |= {"frames": frames, "pixels": pixels.tolist()}
         try:
             self._file.write(_line(entry))
@@ -109,7 +111,11 @@ _IDENTITY = ("source", "bytes", "mtime_ns")
 
 
 def _identity(source: Source) -> dict[str, Any]:
-    stat = source.path.stat()
+    """What tells a file from another one; empty if it was removed since it was found."""
+    try:
+        stat = source.path.stat()
+    except OSError:
+        return {}
     place = shown(source.path.absolute())
     return {"source": place, "bytes": stat.st_size, "mtime_ns": stat.st_mtime_ns}
 

@@ -83,7 +83,7 @@ def test_a_frames_name_and_seed_decide_every_pixel(name):
     image = _street()
     kept = image.copy()
     first = corrupt(name, "frame_1", image)
-    corrupt(name, "frame_2", image)
+    corrupt(name, "stra\udcdfe", image)  # a name of bytes that are no text
     np.testing.assert_array_equal(corrupt(name, "frame_1", image), first)
     np.testing.assert_array_equal(image, kept)
     assert first.shape == image.shape

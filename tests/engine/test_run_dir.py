@@ -1,6 +1,7 @@
 """A run folder explains itself, whatever cut the run."""
 
 import json
+import os
 import re
 import socket
 from datetime import UTC, datetime, timedelta
@@ -10,7 +11,7 @@ import pytest
 import torch
 
 from segibn.config.load import load_config
-from segibn.engine.run_dir import RunDir, best_miou, open_run
+from segibn.engine.run_dir import MetricsLog, RunDir, best_miou, open_run
 from segibn.engine.train import train
 from segibn.errors import ConfigError, DatasetError
 
@@ -66,6 +67,15 @@ def test_a_mistake_that_the_loader_finds_leaves_no_folder(
     with pytest.raises(ConfigError, match="min_pixels"):
         train(rare, datasets_root=blocks, output=tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="names are bytes on Unix alone")
+def test_curves_are_kept_where_tensorboard_does_not_take_the_folders_name(tmp_path: Path) -> None:
+    run = RunDir(tmp_path / os.fsdecode(b"l\xe4uf"))
+    log = MetricsLog(run, 0)
+    log.write(1, {"loss": 0.5})
+    log.close()
+    assert json.loads(run.metrics_file.read_text()) == {"iteration": 1, "loss": 0.5}
 
 
 def test_the_best_score_so_far_is_a_number(tmp_path: Path) -> None:

@@ -67,6 +67,19 @@ def test_every_frame_gets_its_label_map_whatever_the_batch(frames, tmp_path):
         np.testing.assert_array_equal(work.tally.pixels, np.sum(counts, 0))
 
 
+def test_files_that_vanish_meanwhile_are_failures_and_do_not_stop_the_rest(frames, tmp_path):
+    def predict_once(frame):
+        for path in frames.rglob("*.png"):
+            path.unlink()
+        return brightness(frame)
+
+    work = work_on(frames, tmp_path / "out", predict=predict_once)
+    done = sorted((tmp_path / "out" / "labels").rglob("*.png"))
+    assert work.tally.frames == len(done) >= 1
+    assert work.tally.frames + len(work.faults.found) == 10
+    assert {fault.reason for fault in work.faults.found} <= {"no such file"}
+
+
 def test_frames_of_one_size_share_a_batch_though_they_are_no_neighbours():
     small, large = np.zeros((2, 2, 3)), np.zeros((4, 4, 3))
     groups = list(of_equal_size([(i, (small, large)[i % 2]) for i in range(10)], 4))
