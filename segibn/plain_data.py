@@ -27,6 +27,7 @@ _HINTS = {
     "cannot start any token": "put this text in quotes",
     "unknown escape": "write a path in single quotes, or with / for each \\",
     "<block end>": "indent alike what belongs together, and put text with { [ : # in quotes",
+    "<document start>": "put text with { [ : # in quotes",
     "<stream end>": "close each bracket and quote; in a shell, quote a value that has blanks",
 }
 """Sign of what PyYAML says -> what people mostly did."""

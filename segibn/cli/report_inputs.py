@@ -13,11 +13,13 @@ from segibn.config.load import load_config
 from segibn.config.schema import RunConfig
 from segibn.config.set_names import set_name
 from segibn.errors import SegibnError
+from segibn.evaluation.cross_domain import check_rows
 from segibn.evaluation.scores import Scores
 from segibn.files import read_json, sha256_of
 from segibn.report.charts import Curve, read_curve
 from segibn.report.page.content import CrossDomain
 from segibn.report.tables import CONDITIONS_FILE, ROWS_FILE
+from segibn.text import printable
 
 _RUN_FILES = ("config.yaml", "metrics.jsonl", "checkpoints/last.pt")
 
@@ -131,8 +133,9 @@ def _add_file(found: Inputs, path: Path) -> list[Source]:
     if isinstance(content, list) and all(isinstance(row, dict) for row in content):
         found.tables.append(_table(path, content))
         return []
-    if isinstance(content, dict) and "comparisons" in content:
-        found.comparisons += list(content["comparisons"])
+    compared = content.get("comparisons") if isinstance(content, dict) else None
+    if isinstance(compared, list):
+        found.comparisons += compared
         return []
     if isinstance(content, dict) and "confusion" in content:
         scores = Scores.from_dict(content, str(path))
@@ -144,6 +147,7 @@ def _add_file(found: Inputs, path: Path) -> list[Source]:
 
 
 def _table(path: Path, rows: list[Mapping[str, Any]]) -> CrossDomain:
+    check_rows(rows, printable(path))
     conditions: Any = {}
     beside = path.with_name(CONDITIONS_FILE)
     if beside.is_file():

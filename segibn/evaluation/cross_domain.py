@@ -28,6 +28,7 @@ ROW_KEYS = ("train", "test", "ibn", "seed", "miou", "pixel_accuracy")
 which ``network`` (for example "resnet18") tells networks apart."""
 
 IBN_NAMES = {"none": "no IBN"}
+_TEXTS = ("train", "test", "network", "ibn", "signature")
 _IBN_ORDER = ("none", "a", "b", "c", "d", "ad", "a2")
 
 
@@ -69,18 +70,23 @@ def check_rows(
         source: what they are, for the message.
         more_keys: further keys that every row must have, and that tell rows apart.
     """
-    seen: set[tuple[Any, ...]] = set()
+    seen: set[tuple[str, ...]] = set()
     for number, row in enumerate(rows, start=1):
         missing = [key for key in (*ROW_KEYS, *more_keys) if key not in row]
         if missing:
             raise SegibnError(f"{source}: row {number} has no {', '.join(missing)}")
+        for key in _TEXTS:
+            if not isinstance(row.get(key), str if key in ROW_KEYS else str | None):
+                raise SegibnError(f"{source}: row {number} has {key} {row[key]!r}; it must be text")
+        if not isinstance(row["seed"], int | None):
+            raise SegibnError(f"{source}: row {number} has seed {row['seed']!r}; give an integer")
         for key in ("miou", "pixel_accuracy"):
             if not isinstance(row[key], int | float) or not 0 <= row[key] <= 1:
                 raise SegibnError(
                     f"{source}: row {number} has {key} {row[key]!r}; it must be a fraction in 0..1"
                 )
         keys = ("train", "test", "network", "ibn", "seed", *more_keys)
-        identity = tuple(row.get(key) for key in keys)
+        identity = tuple(repr(row.get(key)) for key in keys)
         if identity in seen:
             raise SegibnError(
                 f"{source}: row {number} repeats {', '.join(keys[:-1])} and {keys[-1]}"

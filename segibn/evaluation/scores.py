@@ -222,7 +222,9 @@ class Scores:
                 num_images=int(data["num_images"]),
                 frames=tuple(map(str, data.get("frames", ()))),
                 label_confusion=by_label,
-                frame_counts=by_frame and FrameCounts.from_dict(by_frame, len(names)),
+                frame_counts=(
+                    None if by_frame is None else FrameCounts.from_dict(by_frame, len(names))
+                ),
                 details=dict(data.get("details", {})),
                 version=_texts([data["version"]])[0],
                 reading_doubt=_texts([data.get("doubt", "")])[0],

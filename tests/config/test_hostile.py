@@ -289,6 +289,12 @@ def test_no_message_speaks_of_what_a_config_does_not_show() -> None:
         ("data.crop_size=512", "must be a list of 2, each an integer"),
         ("optim.lr=fast", "as in lr: 0.01"),
         ("data.workers=all", "must be an integer, >= 0, <= 256 or auto"),
+        ("data.train.id=3", "id: unknown key; known keys: encoding"),
+        ("data.crop_size=[96,", "in a shell, quote a value that has blanks"),
+        ("data.train.split=\n\tx: 1", "indent with blanks, not with tabs"),
+        ('data.train.split="C:\\data"', "write a path in single quotes"),
+        ("data.train.split=@x", "put this text in quotes"),
+        ("init_from={split}/x", "put text with { [ : # in quotes"),
     ],
 )
 def test_what_was_probably_meant_is_said(tmp_path: Path, override: str, meant: str) -> None:

@@ -69,6 +69,10 @@ def test_outputs_of_an_earlier_run_inside_the_input_are_left_out(tree):
     assert _names(frames, left_out=places_of(frames)) == ["a", "sub/a", "sub/b.v2", "sub/straße 1"]
     found = find_sources([frames], left_out=places_of(frames))
     assert [path.name for path in found.others] == ["notes.txt"]
+    _touch(frames / "predictions.jsonl")  # of a prediction whose outputs go elsewhere now
+    assert _names(frames) == ["a", "sub/a", "sub/b.v2", "sub/straße 1"]
+    assert find_sources([frames]).outputs == [frames]
+    assert _names(frames / "overlays") == ["a"]
 
 
 def test_inputs_that_are_not_there_or_hold_nothing_are_named(tree):

@@ -1,8 +1,10 @@
 """What files say is text, wherever it is shown: on a page, in a card, on a terminal."""
 
+import json
 import logging
 import re
 import sys
+from contextlib import suppress
 from html.parser import HTMLParser
 from types import SimpleNamespace
 
@@ -97,3 +99,30 @@ def test_a_terminal_gets_hostile_names_escaped(monkeypatch, capsys):
     assert "\\x1b[2J\\u202e" in shown
     assert shown.endswith(": broken\n  twice\n")
     assert "\nis read\n" in shown
+
+
+ODD = (None, -1, 0, 1e308, [], {}, "x", 2**63)
+ROW = {"train": "a:train", "test": "b:val", "ibn": "none", "seed": 0, "miou": 0.5}
+ROW |= {"pixel_accuracy": 0.5, "signature": "miou|n:1", "class_names": ["a", "b"]}
+ROW |= {"iou": {"a": 0.5, "b": 0.5}, "confusion": [[1, 1, 0], [1, 1, 0]]}
+LINE = {"a": 0.5, "b": 0.5, "difference": 0.0, "low": -0.1, "high": 0.1}
+
+
+@pytest.mark.parametrize("odd", ODD, ids=repr)
+def test_files_that_hold_something_else_give_a_page_or_one_error(odd, tmp_path):
+    file, page = tmp_path / "odd.json", str(tmp_path / "page.html")
+    scores = Scores(np.eye(2, 3, dtype=np.int64), ("a", "b"), Conditions("s"), 1).to_dict()
+    files = [[ROW | {key: odd}] for key in ROW]
+    files += [[ROW | {"class_names": [odd, "b"]}], [ROW | {"confusion": [[odd]]}]]
+    files += [scores | {"frame_counts": odd}, {"comparisons": odd}, {"comparisons": [odd]}]
+    files += [{"comparisons": [{"miou": LINE, "classes": {"a": LINE | {"low": odd}}}]}]
+    for content in files:
+        file.write_text(json.dumps(content))
+        with suppress(SegibnError):
+            assert main([str(file), "--output", page]) == 0
+    run = tmp_path / "run"
+    run.mkdir()
+    for key in ("iteration", "val_miou"):
+        record = {"iteration": 1, "val_miou": 0.5} | {key: odd}
+        (run / "metrics.jsonl").write_text(json.dumps(record))
+        assert main([str(run), "--no-frames", "--output", page]) == 0

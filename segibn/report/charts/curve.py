@@ -14,6 +14,7 @@ from segibn.errors import SegibnError
 from segibn.plain_data import parse_json
 
 METRICS_FILE = "metrics.jsonl"
+_ENDLESS = 1 << 53  # iterations that a chart's floats still tell apart
 
 Floats = NDArray[np.float64]
 
@@ -76,7 +77,7 @@ def read_curve(path: Path, title: str | None = None) -> Curve:
 def curve_of(title: str, records: list[dict[str, Any]]) -> Curve:
     """Arrange records, ascending in their ``iteration``, by what they hold."""
     trained = [record for record in records if "loss" in record]
-    scored = [record for record in records if _number(record.get("val_miou")) is not None]
+    scored = [record for record in records if 0 <= _number_or_nan(record.get("val_miou")) <= 1]
     loss, lr, speed = (
         np.array([_number_or_nan(record.get(key)) for record in trained], dtype=np.float64)
         for key in ("loss", "lr", "images_per_s")
@@ -155,8 +156,8 @@ def _record_of(line: str) -> dict[str, Any] | None:
         record = parse_json(line, "a record")
     except SegibnError:
         return None
-    known = isinstance(record, dict) and isinstance(record.get("iteration"), int)
-    return record if known else None
+    iteration = record.get("iteration") if isinstance(record, dict) else None
+    return record if isinstance(iteration, int) and 0 <= iteration < _ENDLESS else None
 
 
 def _add(records: dict[int, dict[str, Any]], record: dict[str, Any]) -> None:

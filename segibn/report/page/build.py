@@ -111,7 +111,7 @@ def _chart(what: str, draw: Callable[..., str], *given: object) -> Markup:
     """Draw what a file says in a form that only its chart knows; a note where it is another."""
     try:
         return Markup(draw(*given))
-    except (AttributeError, LookupError, TypeError, ValueError) as error:
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         reason = f"{what}: the file holds something else than expected ({error!r})."
         return el("p", reason, class_="note missing")
 
@@ -146,7 +146,10 @@ def _curves(report: Report) -> Section | None:
     if not curves:
         return None
     return _part(
-        "curves", "Curves", "Learning curves", Markup(learning_curves(list(curves.values())))
+        "curves",
+        "Curves",
+        "Learning curves",
+        _chart("curves", learning_curves, list(curves.values())),
     )
 
 

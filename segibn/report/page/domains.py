@@ -39,11 +39,13 @@ def domain_table(table: CrossDomain, colors: Mapping[str, Color], key: str) -> l
 def _results(row: Mapping[str, Any], colors: Mapping[str, Color]) -> ClassResults | None:
     """The classes of one row; None where it holds none, or not what belongs together."""
     names, iou = row.get("class_names"), row.get("iou")
-    if not isinstance(names, list) or not isinstance(iou, dict):
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        return None
+    if not isinstance(iou, dict):
         return None
     try:
         pixels = np.asarray(row["confusion"], dtype=np.int64).sum(axis=1)
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, OverflowError, TypeError, ValueError):
         return None
     if pixels.shape != (len(names),):
         return None
