@@ -161,7 +161,7 @@ class _PlainLoader(yaml.SafeLoader):
             seen.add(key.value)
         return node
 
-    def construct_scalar(self, node: yaml.ScalarNode) -> str:
+    def construct_scalar(self, node: yaml.ScalarNode | yaml.MappingNode) -> str:
         """Return the text of a scalar; one that no encoding or terminal takes is refused."""
         text = super().construct_scalar(node)
         if _UNWRITABLE.search(text):
