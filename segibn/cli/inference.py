@@ -118,7 +118,7 @@ def inference_options(arguments: argparse.Namespace, config: "RunConfig") -> "In
         views["stride"] = None
     stated = {name: getattr(arguments, name) for name in _VIEWS}
     views |= {name: value for name, value in stated.items() if value is not None}
-    dtype = choose_dtype(views.pop("precision"), device_of(arguments))
+    dtype = choose_dtype(views.pop("precision"), device_of(arguments), "--precision")
     return InferenceOptions(
         input_size=None if size == NATIVE else size,
         input_height=height,

@@ -13,11 +13,13 @@ from segibn.errors import ConfigError
 Precision = Literal["auto", "float32", "tf32", "bfloat16", "float16"]
 
 
-def choose_dtype(precision: Precision, device: torch.device) -> torch.dtype:
+def choose_dtype(
+    precision: Precision, device: torch.device, option: str = "engine.precision"
+) -> torch.dtype:
     """Return the dtype to compute in on this device.
 
     ``auto`` takes bfloat16 where the hardware has instructions for it, else float32: on a CPU
-    without them bfloat16 is emulated and slower.
+    without them bfloat16 is emulated and slower. ``option`` says it, for messages.
 
     Raises:
         ConfigError: float16 or tf32 on a CPU, which has no gradient scaler worth using and no
@@ -25,10 +27,10 @@ def choose_dtype(precision: Precision, device: torch.device) -> torch.dtype:
     """
     if precision in ("float16", "tf32") and device.type != "cuda":
         raise ConfigError(
-            f"engine.precision {precision} needs a CUDA device; use auto, float32 or bfloat16"
+            f"{option} {precision} needs a CUDA device; use auto, float32 or bfloat16"
         )
     if device.type not in ("cuda", "cpu") and precision not in ("auto", "float32"):
-        raise ConfigError(f"precision {precision} on {device.type}; use auto or float32")
+        raise ConfigError(f"{option} {precision} on {device.type}; use auto or float32")
     if precision == "tf32":
         return torch.float32
     if precision != "auto":

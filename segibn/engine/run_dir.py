@@ -37,7 +37,7 @@ from segibn.files import (
     write_text,
 )
 from segibn.plain_data import parse_json
-from segibn.text import read_small_file
+from segibn.text import printable, read_small_file
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
@@ -203,7 +203,7 @@ def _open_board(folder: Path, first_iteration: int) -> "SummaryWriter | None":
     try:
         return SummaryWriter(str(folder), purge_step=first_iteration + 1)
     except UnicodeEncodeError:  # bytes that are no text, as of another encoding
-        logger.info("curves go to metrics.jsonl; TensorBoard cannot write in %s", folder)
+        logger.info("curves go to metrics.jsonl; TensorBoard cannot write in %s", printable(folder))
         return None
 
 
