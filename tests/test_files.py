@@ -144,7 +144,7 @@ def test_values_of_fewer_bits_come_as_stored(tmp_path: Path, bits: int, color_ty
     ],
 )
 def test_a_label_map_of_another_kind_says_what_it_is(tmp_path: Path, mode: str, says: str) -> None:
-    Image.new(mode, (4, 4)).save(tmp_path / "a.png")
+    Image.new(mode, (4, 4), (10, 20, 30)).save(tmp_path / "a.png")
     with pytest.raises(ImageFileError, match=rf"{says}.*expected one class index"):
         files.read_label_map(tmp_path / "a.png")
 

@@ -111,7 +111,7 @@ def rare_of_none(tree: dict) -> None:
         ("data.resize=[96, 48]", "did you mean data.resize: [48, 96]?"),
         ("engine.precision=float16", "engine.precision float16"),
         ("optim.lrr=1", "did you mean 'lr'?"),
-        ("--resume=nothing.pt", "nothing.pt: no such file"),
+        ("--resume=nothing.pt", "no run or checkpoint nothing.pt"),
     ],
 )
 def test_mistake_ends_with_one_error_and_nothing_written(
@@ -178,7 +178,7 @@ def test_folder_with_a_run_and_a_place_that_cannot_be_written_are_refused(
     run = tmp_path / "run"
     run.write_text("in the way")
     assert command() == 2
-    assert "run is no folder to write in" in capsys.readouterr().err
+    assert "run: is a file; name a folder" in capsys.readouterr().err
     run.unlink()
     train(load_config(blocks_config, ["optim.iterations=2"]), datasets_root=blocks, output=run)
     before = files_below(run)
