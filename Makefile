@@ -9,6 +9,8 @@ PYTHON ?= python3
 SEED ?= 0
 BIN := .venv/bin
 STAMP := .venv/installed
+# Two processes of one thread each: tests of a file stay together, as they share what they train.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 CHOSEN := $(firstword $(wildcard $(BIN)/python) $(PYTHON))
 
 .PHONY: demo test test-all lint install docs wheel
@@ -28,10 +30,10 @@ demo: $(STAMP)
 	$(BIN)/segibn demo --output runs/demo --seed $(SEED)
 
 test: $(STAMP) lint
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 test-all: $(STAMP) lint
-	$(BIN)/python -m pytest -m "not gpu"
+	$(PYTEST) -m "not gpu"
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
