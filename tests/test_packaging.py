@@ -152,7 +152,7 @@ def test_an_installed_wheel_goes_from_an_empty_folder_to_predictions_and_a_repor
     assert len(checkpoints) == 3
     assert len(frames) == 2
     predict = ("predict", str(checkpoints[0]), *map(str, frames), "--output", "out")
-    assert "then: look at" in run_installed(installed, tmp_path, *predict)
+    assert "then: look into out" in run_installed(installed, tmp_path, *predict)
     assert len(list((tmp_path / "out").rglob("*.png"))) >= 2
     report = ("report", "demo", "--datasets", "demo/data_seed0", "--frames", "1")
     assert "then: open report.html" in run_installed(installed, tmp_path, *report)

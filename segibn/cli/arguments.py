@@ -58,14 +58,14 @@ def datasets_root(given: Path | None, recorded: Path | None = None) -> Path:
     It is the argument, the environment variable, what a run has ``recorded``, or ./datasets.
 
     Raises:
-        DatasetError: the argument or the variable names no folder.
+        DatasetError: the argument, or the variable where that counts, names no folder.
     """
     variable = os.environ.get(DATASETS_VARIABLE)
-    variable = variable and os.path.expanduser(variable)
-    for name, path in (("--datasets", given), (DATASETS_VARIABLE, variable)):
-        if path and not Path(path).is_dir():
-            raise DatasetError(f"{name} {printable(path)}: there is no such folder")
-    return Path(given or variable or recorded or "datasets")
+    said = given or (Path(variable).expanduser() if variable else None)
+    if said is not None and not said.is_dir():
+        name = DATASETS_VARIABLE if given is None else "--datasets"
+        raise DatasetError(f"{name} {printable(said)}: there is no such folder")
+    return said or recorded or Path("datasets")
 
 
 def datasets_words(arguments: argparse.Namespace, recorded: Path | None = None) -> list[str]:

@@ -72,7 +72,10 @@ def _read_with_parent(path: Path) -> dict[str, Any]:
     if not isinstance(base, str):
         raise ConfigError(f"{path}: base must be text, the path of one config (got {base!r})")
     parent_path = path.parent / base
-    parent = _read_any_version(parent_path)
+    try:
+        parent = _read_any_version(parent_path)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: its base: {error}") from None
     if "base" in parent:
         raise ConfigError(
             f"{path}: its base {parent_path} has a base itself; only one parent is allowed"

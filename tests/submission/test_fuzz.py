@@ -51,11 +51,13 @@ def damaged_json(tree: object, rng: random.Random) -> bytes:
         node = tree
         for key in parents:
             node = node[key]
+        if last is None:
+            continue  # nothing is left in it
         if isinstance(node, list) and rng.random() < 0.2:
             node.append(copy.deepcopy(node[last]))
-        elif last is not None and rng.random() < 0.2:
+        elif rng.random() < 0.2:
             del node[last]
-        elif last is not None:
+        else:
             node[last] = copy.deepcopy(rng.choice(ODD))
     return json.dumps(tree).encode()
 
