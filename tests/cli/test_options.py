@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import segibn
+from segibn.cli.arguments import datasets_root
 from segibn.cli.main import main
 from segibn.cli.verbs import VERBS
 from segibn.errors import SegibnError
@@ -273,7 +274,7 @@ def test_a_home_that_the_shell_left_is_found(
     monkeypatch.setenv("SEGIBN_DATASETS", "~/no_such")
     with pytest.raises(SegibnError, match=f"SEGIBN_DATASETS {folder}/no_such"):
         main(["check", "camvid"])
-    assert datasets_root(tmp_path) == tmp_path  # the variable does not count beside --datasets
+    assert datasets_root(folder) == folder  # the variable does not count beside --datasets
 
 
 def test_what_is_no_option_of_train_is_told_as_a_value_of_the_config(
