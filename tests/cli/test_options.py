@@ -150,6 +150,12 @@ IDLE = [
 ]
 
 
+def test_a_report_refuses_a_device_even_where_it_shows_no_frame(folder: Path) -> None:
+    with pytest.raises(SegibnError, match="no_such_device"):
+        main(["report", "runs/a", "--device", "no_such_device"])
+    assert not (folder / "report.html").exists()
+
+
 @pytest.mark.parametrize("command", IDLE)
 def test_an_option_that_would_have_no_effect_is_refused(
     command: str, folder: Path, capsys: pytest.CaptureFixture[str]
