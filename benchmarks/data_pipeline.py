@@ -29,9 +29,9 @@ from benchmarks import data_rivals as rivals
 from benchmarks.data_steps import STEPS
 from benchmarks.memory import MIB, Builder
 from benchmarks.timing import Benchmark, Call, Row, make_parser, run
+from segibn.data.cache.disk_cache import DiskCache, open_disk_cache, path_of
+from segibn.data.cache.disk_cache_build import CacheJob, build
 from segibn.data.dataset import SegmentationDataset
-from segibn.data.disk_cache import DiskCache, open_disk_cache, path_of
-from segibn.data.disk_cache_build import CacheJob, build
 from segibn.data.samples import SamplePaths, names_in, pair_by_name
 from segibn.data.transforms import TrainTransform
 from segibn.files import image_size

@@ -11,10 +11,10 @@ import numpy as np
 
 from benchmarks.data_rivals import JITTER, SCALE_RANGE, Task
 from benchmarks.timing import Call
+from segibn.data.cache.disk_cache import DiskCache, add_hashes, facts_of
+from segibn.data.cache.tile_file import frame_bytes
 from segibn.data.color import ColorJitter, blur
-from segibn.data.disk_cache import DiskCache, add_hashes, facts_of
 from segibn.data.frame_files import open_frame
-from segibn.data.tile_file import frame_bytes
 from segibn.data.transforms import Window, draw_window, resize_image, resize_target
 from segibn.labels.cityscapes import CITYSCAPES
 

@@ -23,11 +23,11 @@ from torch.nn import functional as F
 
 from benchmarks.timing import Benchmark, Builder, Call, make_parser, run
 from segibn.config.schema import BackboneConfig, DeepLabV3PlusHeadConfig, ModelConfig
+from segibn.inference.views import averaged_argmax
 from segibn.models.build import build_segmenter
-from segibn.models.resize import resize_image
+from segibn.models.kernels.resize import resize_image
 from segibn.models.segmenter import Segmenter
 from segibn.models.upsample import banded_argmax
-from segibn.models.views import averaged_argmax
 
 CLASSES = 19
 SCALES = (0.75, 1.0, 1.25)

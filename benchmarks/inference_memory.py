@@ -26,10 +26,10 @@ from benchmarks.memory import Call, growth_in_child
 from benchmarks.timing import describe_device
 from segibn import provenance
 from segibn.files import write_json
-from segibn.models.resize import resize_image
+from segibn.inference.predictor import InferenceOptions, Predictor
+from segibn.inference.windows import window_slices
+from segibn.models.kernels.resize import resize_image
 from segibn.models.segmenter import Segmenter
-from segibn.models.windows import window_slices
-from segibn.predict import InferenceOptions, Predictor
 
 CLASSES = 19
 SCALES = (0.5, 0.75, 1.0, 1.25, 1.5, 1.75)

@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 from torchmetrics.classification import MulticlassConfusionMatrix, MulticlassJaccardIndex
 
 from benchmarks.timing import Benchmark, Builder, Call, make_parser, run
-from segibn.device_confusion import count_on_device
 from segibn.evaluation.boundary import BoundaryCounts, boundary_width
 from segibn.evaluation.confusion import Confusion
+from segibn.inference.device_confusion import count_on_device
 from segibn.labels.label_set import IGNORE_INDEX
 
 CLASSES = 19

@@ -23,7 +23,7 @@ from segibn import provenance
 from segibn.files import write_json
 from segibn.models import build_backbone
 from segibn.models.backbones import BACKBONES, ibn_variants
-from segibn.models.sources import PUBLISHED
+from segibn.models.weights.sources import PUBLISHED
 
 SIZE = (512, 1024)
 

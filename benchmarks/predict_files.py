@@ -23,13 +23,13 @@ import torch
 from benchmarks.inference import network
 from benchmarks.timing import Benchmark, Call, make_parser, run
 from segibn.files import write_image
+from segibn.inference.predictor import InferenceOptions, Predictor
 from segibn.media.faults import Faults
 from segibn.media.journal import Journal
 from segibn.media.outputs import Outputs
 from segibn.media.predicting import Work
 from segibn.media.sources import find_sources
 from segibn.media.stills import read_upright
-from segibn.predict import InferenceOptions, Predictor
 
 OURS, PLAIN = "segibn predict", "read, predict, write in turn"
 Size = tuple[int, int]

@@ -5,12 +5,12 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from segibn.confidence import ConfidentPredictor
+from segibn.inference.confidence import ConfidentPredictor
+from segibn.inference.predictor import InferenceOptions, Predictor
 from segibn.models.heads.fcn import FCNHead
 from segibn.models.residual import BasicBlock
 from segibn.models.resnet import ResNet, ResNetLayout
 from segibn.models.segmenter import Segmenter
-from segibn.predict import InferenceOptions, Predictor
 
 
 @pytest.fixture(scope="module")

@@ -2,15 +2,15 @@ import numpy as np
 import pytest
 import torch
 
-from segibn.device_confusion import DeviceCounter, DevicePredictor, count_on_device
 from segibn.evaluation.confusion import Confusion
 from segibn.evaluation.evaluate import evaluate
 from segibn.evaluation.scores import Conditions
+from segibn.inference.device_confusion import DeviceCounter, DevicePredictor, count_on_device
+from segibn.inference.predictor import Predictor
 from segibn.models.heads.fcn import FCNHead
 from segibn.models.residual import BasicBlock
 from segibn.models.resnet import ResNet, ResNetLayout
 from segibn.models.segmenter import Segmenter
-from segibn.predict import Predictor
 
 K = 5
 DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)]

@@ -12,9 +12,9 @@ from segibn.cli.inference import device_of
 from segibn.devices import default_device, device_named, image_layout
 from segibn.engine.precision import choose_dtype
 from segibn.errors import ConfigError
+from segibn.inference.views import upsampled_rows
 from segibn.losses.criterion import SegmentationLoss
-from segibn.models.resize import resize_image
-from segibn.models.views import upsampled_rows
+from segibn.models.kernels.resize import resize_image
 
 MPS = torch.device("mps")
 

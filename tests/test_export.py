@@ -15,20 +15,20 @@ from segibn.description import KEY, LABELS, LOGITS, Description, parse_descripti
 from segibn.errors import ConfigError, SegibnError
 from segibn.export import TOLERANCE, export, export_int8
 from segibn.export.checks import check_logits
+from segibn.export.exported import load_onnx
 from segibn.export.graphs import LogitsGraph, capture
 from segibn.export.writing import OPSET
-from segibn.exported import load_onnx
+from segibn.inference.options import InferenceOptions
+from segibn.inference.predictor import Predictor
 from segibn.models.backbones import build_backbone
 from segibn.models.densenet import DenseNet, DenseNetLayout
 from segibn.models.heads.deeplabv3 import DeepLabV3Head
 from segibn.models.heads.deeplabv3plus import DeepLabV3PlusHead
 from segibn.models.heads.fcn import FCNHead
-from segibn.models.inference import InferenceOptions
 from segibn.models.plans import IbnPlan
 from segibn.models.residual import BasicBlock, Bottleneck
 from segibn.models.resnet import ResNet, ResNetLayout
 from segibn.models.segmenter import PIXEL_MEAN, PIXEL_STD, Segmenter
-from segibn.predict import Predictor
 
 HEADS = {"fcn": FCNHead, "deeplabv3": DeepLabV3Head, "deeplabv3plus": DeepLabV3PlusHead}
 DEPTHS = (1, 1, 1, 1)

@@ -7,9 +7,9 @@ import pytest
 
 from segibn.description import KEY, LABELS, LOGITS, Description, parse_description
 from segibn.errors import CheckpointError, ConfigError, SegibnError
-from segibn.exported import load_onnx
-from segibn.models.inference import InferenceOptions
-from segibn.predict import Predictor
+from segibn.export.exported import load_onnx
+from segibn.inference.options import InferenceOptions
+from segibn.inference.predictor import Predictor
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")

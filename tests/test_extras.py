@@ -62,7 +62,7 @@ def test_a_missing_package_is_named_with_the_line_that_installs_it():
         (
             "scipy",
             "gta5",
-            "from segibn.data.gta5 import split_ids",
+            "from segibn.data.datasets.gta5 import split_ids",
             "split_ids('train', Path(sys.argv[1]))",
         ),
         (
@@ -74,13 +74,13 @@ def test_a_missing_package_is_named_with_the_line_that_installs_it():
         (
             "imagecodecs",
             "train",
-            "from segibn.data.disk_cache import open_disk_cache",
+            "from segibn.data.cache.disk_cache import open_disk_cache",
             "open_disk_cache(Path('cache'), [])",
         ),
         (
             "safetensors",
             "export",
-            "from segibn.models.state import read_safetensors",
+            "from segibn.models.weights.state import read_safetensors",
             "read_safetensors(Path(sys.argv[1]) / 'a.safetensors')",
         ),
         (

@@ -16,7 +16,7 @@ import torch
 import segibn
 from segibn.engine.checkpoint import ClassTable, save_checkpoint
 from segibn.errors import CheckpointError
-from segibn.models.sources import PUBLISHED
+from segibn.models.weights.sources import PUBLISHED
 
 REFERENCE = [f"resnet{depth}_ibn_{ibn}" for ibn in "ab" for depth in (18, 34, 50, 101)]
 REFERENCE += ["resnext101_ibn_a", "se_resnet101_ibn_a"]

@@ -4,19 +4,19 @@ import numpy as np
 import pytest
 import torch
 
-from segibn.confidence import ConfidentPredictor
-from segibn.device_confusion import DeviceCounter, DevicePredictor
 from segibn.errors import ConfigError, ImageFileError, SegibnError
 from segibn.files import write_image
-from segibn.models.heads.fcn import FCNHead
-from segibn.models.residual import BasicBlock
-from segibn.models.resnet import ResNet, ResNetLayout
-from segibn.models.segmenter import Segmenter
-from segibn.predict import (
+from segibn.inference.confidence import ConfidentPredictor
+from segibn.inference.device_confusion import DeviceCounter, DevicePredictor
+from segibn.inference.predictor import (
     InferenceOptions,
     Predictor,
     read_ahead,
 )
+from segibn.models.heads.fcn import FCNHead
+from segibn.models.residual import BasicBlock
+from segibn.models.resnet import ResNet, ResNetLayout
+from segibn.models.segmenter import Segmenter
 
 
 @pytest.fixture(scope="module")

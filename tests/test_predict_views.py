@@ -9,10 +9,10 @@ import torch
 from torch.nn import functional as F
 
 from segibn.errors import ConfigError
+from segibn.inference.predictor import InferenceOptions, Predictor
 from segibn.models.backbones import build_backbone
 from segibn.models.heads.fcn import FCNHead
 from segibn.models.segmenter import PIXEL_MEAN, PIXEL_STD, Segmenter
-from segibn.predict import InferenceOptions, Predictor
 
 K = 4
 

@@ -4,12 +4,12 @@ import numpy as np
 
 from segibn.cli import score
 from segibn.files import write_label_png
-from segibn.progress import FrameProgress
+from segibn.text.progress import FrameProgress
 
 
 def test_without_a_terminal_a_line_comes_early_and_then_every_15_seconds(capsys, monkeypatch):
     now = [100.0]
-    monkeypatch.setattr("segibn.progress.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("segibn.text.progress.time.monotonic", lambda: now[0])
     with FrameProgress("predict", 60) as progress:
         progress(0)
         for done in range(1, 61):
@@ -25,7 +25,7 @@ def test_without_a_terminal_a_line_comes_early_and_then_every_15_seconds(capsys,
 
 
 def test_scoring_folders_says_how_far_it_is(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("segibn.progress.FIRST_LINE_S", 0.0)
+    monkeypatch.setattr("segibn.text.progress.FIRST_LINE_S", 0.0)
     palette = np.zeros((256, 3), np.uint8)
     for folder in ("target", "pred"):
         for name in range(3):

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from segibn.errors import CheckpointError
-from segibn.runs import datasets_of, find_checkpoint
+from segibn.runs.find import datasets_of, find_checkpoint
 
 
 @pytest.fixture

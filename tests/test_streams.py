@@ -6,13 +6,13 @@ import sys
 
 import pytest
 
-from segibn.streams import LastingStream, outliving_readers
+from segibn.text.streams import LastingStream, outliving_readers
 
 PRINTING = "from segibn.cli import run_main\nrun_main(lambda _: print('a \u2192 \udc80 b') or 0)"
 TRAINING = """
 import sys
 from segibn.cli import run_main
-from segibn.streams import outliving_readers
+from segibn.text.streams import outliving_readers
 @outliving_readers()
 def main(_):
     for line in range(9999):

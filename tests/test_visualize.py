@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from segibn.visualize import (
+from segibn.labels.drawing import (
     IGNORED_COLOR,
     RIGHT_COLOR,
     WRONG_COLOR,

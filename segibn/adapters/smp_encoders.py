@@ -9,7 +9,7 @@ from segibn.adapters.feature_list import LEVELS, leave_out_after, level_specs, w
 from segibn.errors import ConfigError
 from segibn.models.backbones import BACKBONES, build_backbone, ibn_variants
 from segibn.models.by_name import release_of, split_name
-from segibn.models.pretrained import WeightsReport, load_backbone_weights
+from segibn.models.weights.pretrained import WeightsReport, load_backbone_weights
 
 PREFIX = "segibn-"
 

@@ -23,9 +23,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from segibn.errors import SegibnError
-from segibn.models.resize import resize_image
+from segibn.inference.predictor import InferenceOptions
+from segibn.models.kernels.resize import resize_image
 from segibn.models.segmenter import Segmenter
-from segibn.predict import InferenceOptions
 
 VARIANCE_FLOOR = 1e-5
 """Added to every variance (batch norm's epsilon): right after an instance norm the spatial mean

@@ -11,7 +11,7 @@ from segibn.api.loading import build, load
 from segibn.api.model import LoadedModel, Preprocessing
 from segibn.api.prediction import Prediction
 from segibn.models.by_name import backbone, classifier
-from segibn.runs import find_runs, list_configs, list_models
+from segibn.runs.find import find_runs, list_configs, list_models
 
 __all__ = [
     "LoadedModel",

@@ -14,17 +14,17 @@ from segibn.config.schema import RunConfig
 from segibn.data.build import build_label_set
 from segibn.devices import default_device, device_named
 from segibn.errors import ConfigError, SegibnError
-from segibn.exported import load_onnx
+from segibn.export.exported import load_onnx
+from segibn.inference.predictor import InferenceOptions, Predictor
 from segibn.labels.catalog import scheme_label_set, scheme_of
 from segibn.labels.label_set import LabelSet
 from segibn.models.build import build_segmenter
-from segibn.models.download import local_path
-from segibn.models.pretrained import find_published
 from segibn.models.segmenter import Segmenter
-from segibn.models.sources import RELEASES
-from segibn.models.weights import load_segmenter
-from segibn.predict import InferenceOptions, Predictor
-from segibn.runs import find_checkpoint
+from segibn.models.weights.checkpoints import load_segmenter
+from segibn.models.weights.download import local_path
+from segibn.models.weights.pretrained import find_published
+from segibn.models.weights.sources import RELEASES
+from segibn.runs.find import find_checkpoint
 
 Device = torch.device | str | None
 

@@ -11,16 +11,16 @@ import torch
 
 from segibn.api.frames import Picture, as_frame
 from segibn.api.prediction import Prediction
-from segibn.confidence import ConfidentPredictor
 from segibn.config.schema import RunConfig
 from segibn.data.build import build_label_set
 from segibn.devices import device_named
 from segibn.errors import ConfigError, SegibnError
 from segibn.evaluation.batches import predicted
+from segibn.inference.confidence import ConfidentPredictor
+from segibn.inference.predictor import Predictor
 from segibn.labels.catalog import CLASS_SCHEMES, scheme_class_names
 from segibn.labels.label_set import LabelSet
 from segibn.models.segmenter import PIXEL_MEAN, PIXEL_STD, Segmenter
-from segibn.predict import Predictor
 
 Triple = tuple[float, float, float]
 

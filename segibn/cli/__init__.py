@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from segibn.errors import SegibnError
-from segibn.streams import prepare_streams
 from segibn.text import printable, printable_lines
+from segibn.text.streams import prepare_streams
 
 EXIT_INTERRUPTED = 130
 EXIT_PIPE = 141

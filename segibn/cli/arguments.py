@@ -108,7 +108,7 @@ def report_words(run: str | Path) -> list[str]:
 
     That is a run with scores, whose data sets are where its training found them.
     """
-    from segibn.runs import datasets_of, find_checkpoint, run_of
+    from segibn.runs.find import datasets_of, find_checkpoint, run_of
 
     folder = run_of(find_checkpoint(run))
     recorded = datasets_of(folder)
@@ -124,7 +124,7 @@ def require_runs(paths: Iterable[str | Path]) -> None:
     Raises:
         CheckpointError: one is not.
     """
-    from segibn.runs import find_checkpoint
+    from segibn.runs.find import find_checkpoint
 
     for path in paths:
         find_checkpoint(path)
@@ -206,7 +206,7 @@ def _validated(values: dict[str, Any]) -> "DatasetConfig":
 
 def _require_split(dataset: "DatasetConfig", split: str, root: Path) -> None:
     from segibn.data.build import splits_of
-    from segibn.data.build_kinds import KINDS
+    from segibn.data.datasets.catalog import KINDS
 
     known = splits_of(dataset, root)
     if not known and dataset.folder is not None:

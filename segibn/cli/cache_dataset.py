@@ -19,7 +19,7 @@ from segibn.text import counted
 
 if TYPE_CHECKING:
     from segibn.config.schema import DatasetConfig, RunConfig
-    from segibn.data.disk_cache_build import CacheJob
+    from segibn.data.cache.disk_cache_build import CacheJob
 
 EXAMPLE = """\
 examples:
@@ -75,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     config = load_config(arguments.config, arguments.overrides)
 
-    from segibn.data.fingerprint import cache_folder
+    from segibn.data.cache.fingerprint import cache_folder
 
     datasets = datasets_root(arguments.datasets)
     root = arguments.cache or cache_folder(datasets)
@@ -94,9 +94,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(job: "CacheJob", arguments: argparse.Namespace) -> int:
     """Estimate, build or verify the cache of one data set; return the exit code."""
-    from segibn.data.disk_cache_build import build, verify
-    from segibn.progress import FrameProgress
+    from segibn.data.cache.disk_cache_build import build, verify
     from segibn.provenance import usable_cores
+    from segibn.text.progress import FrameProgress
 
     threads = arguments.jobs or usable_cores()
     print(f"cache: {job.folder}")
@@ -120,8 +120,8 @@ def _job_of(
     config: "RunConfig", dataset: "DatasetConfig", datasets: Path, root: Path
 ) -> "CacheJob":
     from segibn.data.build import build_label_set, index_dataset
-    from segibn.data.build_cache import tiles_folder
-    from segibn.data.disk_cache_build import CacheJob
+    from segibn.data.build.cache import tiles_folder
+    from segibn.data.cache.disk_cache_build import CacheJob
 
     data = config.data
     samples = index_dataset(dataset, datasets)
@@ -132,7 +132,7 @@ def _job_of(
 
 def _announce(job: "CacheJob", threads: int) -> list[int]:
     """Say what is cached, what is not, and what that will take; return the latter."""
-    from segibn.data.disk_cache_build import estimate
+    from segibn.data.cache.disk_cache_build import estimate
 
     state = job.inspect()
     frames = state.bad

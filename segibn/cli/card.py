@@ -55,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from segibn.report.card import field_names, fill
     from segibn.report.card_header import header, slug
     from segibn.report.card_scores import read_scores, score_fields
-    from segibn.runs import datasets_of, run_of
+    from segibn.runs.find import datasets_of, run_of
 
     run = load_run(arguments.run)
     folder, digest = run_of(run.checkpoint), sha256_of(run.checkpoint)
@@ -95,7 +95,7 @@ def _advise_scoring(arguments: argparse.Namespace, recorded: Path | None) -> Non
 
 def _own_scores(checkpoint: Path) -> list[Path]:
     """The scores that a training left of its last checkpoint; none for any other."""
-    from segibn.runs import run_of
+    from segibn.runs.find import run_of
 
     folder = run_of(checkpoint)
     if folder is None or checkpoint.name != "last.pt":

@@ -8,9 +8,9 @@ import numpy as np
 
 from segibn.config.schema import DataConfig, DatasetConfig, RunConfig
 from segibn.config.set_names import split_name
-from segibn.data.build_kinds import KINDS
+from segibn.data.datasets.catalog import KINDS
 from segibn.models.segmenter import PIXEL_MEAN, PIXEL_STD
-from segibn.models.sources import PUBLISHED
+from segibn.models.weights.sources import PUBLISHED
 from segibn.text import counted, markdown, markdown_code
 
 _NO_NAMES = ("images", "image", "imgs", "img", "frames", "{split}", "..", "/")

@@ -78,8 +78,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     from segibn.config.set_names import set_name
     from segibn.data.report import check_dataset, print_report
     from segibn.files import write_json
-    from segibn.progress import FrameProgress
     from segibn.provenance import usable_cores
+    from segibn.text.progress import FrameProgress
 
     jobs = arguments.jobs or usable_cores()
     console = Console()

@@ -17,7 +17,7 @@ from segibn.errors import ConfigError, DatasetError
 if TYPE_CHECKING:  # torch takes seconds to import, and a mistyped command needs none of it
     from segibn.cli.scoring import TrainedRun
     from segibn.config.schema import DatasetConfig
-    from segibn.predict import InferenceOptions
+    from segibn.inference.predictor import InferenceOptions
 
 MARKDOWN_FILE = "cross_domain.md"
 PICTURE_FILE = "comparison.jpg"
@@ -173,7 +173,7 @@ def draw_comparison(
     from segibn.cli.pictures import comparison_sheet, spread
     from segibn.cli.scoring import frames_of
     from segibn.files import write_image
-    from segibn.predict import Predictor
+    from segibn.inference.predictor import Predictor
 
     arguments = arguments or _default_arguments()
     networks = _one_of_each(runs)

@@ -13,11 +13,11 @@ from segibn.engine.checkpoint import ClassTable, save_checkpoint
 from segibn.errors import CheckpointError
 from segibn.files import atomic_path
 from segibn.labels.cityscapes import CITYSCAPES
-from segibn.models import robustnet
 from segibn.models.build import build_segmenter
-from segibn.models.described import write_safetensors
-from segibn.models.state import compare_states, naming, shortened
-from segibn.models.weights import load_segmenter
+from segibn.models.weights import robustnet
+from segibn.models.weights.checkpoints import load_segmenter
+from segibn.models.weights.described import write_safetensors
+from segibn.models.weights.state import compare_states, naming, shortened
 
 _ORIGIN = "robustnet"
 

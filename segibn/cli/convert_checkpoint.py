@@ -63,9 +63,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     require_runs([source])
 
     from segibn.cli import conversion
-    from segibn.models.robustnet import plain_state
-    from segibn.models.state import read_torch_file
-    from segibn.runs import find_checkpoint
+    from segibn.models.weights.robustnet import plain_state
+    from segibn.models.weights.state import read_torch_file
+    from segibn.runs.find import find_checkpoint
 
     source = find_checkpoint(source)
     content = read_torch_file(source)

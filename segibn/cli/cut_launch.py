@@ -21,7 +21,7 @@ import numpy as np
 from segibn.config.load import load_config
 from segibn.engine.run_dir import RunDir
 from segibn.errors import SegibnError
-from segibn.models.weights import read_checkpoint
+from segibn.models.weights.checkpoints import read_checkpoint
 
 KINDS = ("SIGKILL one rank", "SIGKILL all processes", "SIGTERM torchrun")
 """A process that crashes or is taken for its memory; a machine that goes down; a scheduler whose

@@ -11,7 +11,7 @@ from pathlib import Path
 from segibn.cli.arguments import frames_words, parse_evaluation_set, refuse_set
 from segibn.cli.parser import print_next, print_predict, verb_parser
 from segibn.evaluation.protocols import PROTOCOLS
-from segibn.streams import outliving_readers
+from segibn.text.streams import outliving_readers
 
 CONFIGS = ("sample_none", "sample_ibn", "sample_ibn_b")
 SETS = ("gta5:val", "cityscapes:val")
@@ -53,11 +53,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = build_parser().parse_args(argv)
     refuse_set(arguments.set, "seed", "--seed")
 
+    from painted_scenes.spec import SampleSpec
     from segibn.cli.comparison import PICTURE_FILE, draw_comparison
     from segibn.cli.make_sample_data import paint
     from segibn.cli.study import run_study
     from segibn.config.load import load_config
-    from segibn.synthetic.spec import SampleSpec
 
     output: Path = arguments.output
     datasets = output / f"data_seed{arguments.seed}"

@@ -84,7 +84,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from segibn.cli.scoring import circumstances
     from segibn.data.build import index_dataset
     from segibn.evaluation.feature_divergence import format_divergence
-    from segibn.predict import InferenceOptions
+    from segibn.inference.predictor import InferenceOptions
 
     root = datasets_root(arguments.datasets)
     samples = [spread(index_dataset(dataset, root), arguments.frames) for _, dataset in pair]
@@ -157,8 +157,8 @@ def _moments(
     from segibn import distributed
     from segibn.analysis.divergence import collect_moments
     from segibn.engine.scoring import require_upright
-    from segibn.predict import read_ahead
-    from segibn.progress import FrameProgress
+    from segibn.inference.predictor import read_ahead
+    from segibn.text.progress import FrameProgress
 
     rank, world = distributed.rank_and_world()
     mine = [sample.image for sample in samples[rank::world]]

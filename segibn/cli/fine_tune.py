@@ -19,7 +19,7 @@ from segibn.cli.arguments import (
 from segibn.cli.parser import print_then, verb_parser
 from segibn.config.shipped import names_config
 from segibn.errors import ConfigError
-from segibn.streams import outliving_readers
+from segibn.text.streams import outliving_readers
 
 if TYPE_CHECKING:
     from segibn.config.schema import DatasetConfig, RunConfig

@@ -18,7 +18,7 @@ from segibn.errors import CheckpointError, ConfigError
 if TYPE_CHECKING:  # torch takes seconds to import, and a mistyped command needs none of it
     from torch import Tensor
 
-    from segibn.models.pretrained import WeightsReport
+    from segibn.models.weights.pretrained import WeightsReport
 
 
 @dataclass(frozen=True, eq=False)
@@ -202,7 +202,7 @@ def _planned_source(config: RunConfig, datasets_root: Path, output: Path) -> Sou
 def _plan_transfer(
     config: RunConfig, source: Source, class_names: tuple[str, ...]
 ) -> "WeightsReport":
-    from segibn.models.transfer import plan_transfer
+    from segibn.models.weights.transfer import plan_transfer
 
     try:
         return plan_transfer(

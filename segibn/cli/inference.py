@@ -13,7 +13,7 @@ if TYPE_CHECKING:  # torch takes seconds to import, and --help needs none of it
 
     from segibn.config.recipe import InferenceRecipe
     from segibn.config.schema import RunConfig
-    from segibn.predict import InferenceOptions
+    from segibn.inference.predictor import InferenceOptions
 
 DEVICE_HELP = "cpu, cuda, cuda:1, mps or xpu (default: a CUDA GPU if there is one, else cpu)"
 NATIVE = "native"
@@ -106,7 +106,7 @@ def inference_options(arguments: argparse.Namespace, config: "RunConfig") -> "In
         ConfigError: the recipe is not valid, or the options do not fit each other or the device.
     """
     from segibn.engine.precision import choose_dtype
-    from segibn.predict import InferenceOptions
+    from segibn.inference.predictor import InferenceOptions
 
     recipe = _recipe(arguments)
     size, height = config.evaluation.input_size, config.evaluation.input_height

@@ -12,7 +12,7 @@ from segibn.errors import ConfigError
 from segibn.text import counted
 
 if TYPE_CHECKING:
-    from segibn.synthetic.spec import SampleSpec
+    from painted_scenes.spec import SampleSpec
 
 EXAMPLE = """\
 example:
@@ -26,7 +26,7 @@ and bdd100k/ in the camera look.
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this verb."""
-    from segibn.synthetic.spec import SETS, SampleSpec
+    from painted_scenes.spec import SETS, SampleSpec
 
     parser = verb_parser(
         "sample-data",
@@ -71,7 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the verb; 0 when the folder holds what was asked for."""
     arguments = build_parser().parse_args(argv)
 
-    from segibn.synthetic.spec import SETS, SampleSpec
+    from painted_scenes.spec import SETS, SampleSpec
 
     for name in arguments.val_only:
         if name not in arguments.sets:
@@ -108,7 +108,7 @@ def paint(output: Path, spec: "SampleSpec", workers: int | None = None) -> None:
         TimeRemainingColumn,
     )
 
-    from segibn.synthetic.write import frame_jobs, write_sample_data
+    from painted_scenes.write import frame_jobs, write_sample_data
 
     total = len(frame_jobs(output, spec))
     columns = (TextColumn("sample data"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())

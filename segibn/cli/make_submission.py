@@ -80,8 +80,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     from segibn.cli.scoring import load_ensemble  # torch only after the frames are known
     from segibn.files import image_size
-    from segibn.progress import Phases
     from segibn.submission.write import write_submission
+    from segibn.text.progress import Phases
 
     run = load_ensemble(arguments)
     _require_classes(run, form)
@@ -165,7 +165,7 @@ def _predictions(
     run: "TrainedRun", frames: Mapping[str, Path], arguments: argparse.Namespace
 ) -> "Iterator[tuple[str, np.ndarray]]":
     """Yield (key, train ids) one frame at a time."""
-    from segibn.predict import Predictor, read_ahead
+    from segibn.inference.predictor import Predictor, read_ahead
 
     options = inference_options(arguments, run.config)
     predict = Predictor(run.segmenters, device_of(arguments), options)

@@ -7,7 +7,7 @@ from typing import TypeVar
 import numpy as np
 
 from segibn.files import write_image
-from segibn.visualize import frame_sheet, overlay, panel, with_legend
+from segibn.labels.drawing import frame_sheet, overlay, panel, with_legend
 
 CELL_WIDTH = 320
 """Of a picture in a comparison, in pixels: five of them fill a page of a README."""

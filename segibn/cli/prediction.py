@@ -20,8 +20,10 @@ from segibn.cli.parser import print_next, print_then
 from segibn.cli.scoring import load_ensemble
 from segibn.config.schema import EvaluationConfig, RunConfig
 from segibn.errors import ConfigError, SegibnError
-from segibn.exported import load_onnx
+from segibn.export.exported import load_onnx
 from segibn.files import image_size, sha256_of, write_image, write_json, write_text
+from segibn.inference.predictor import InferenceOptions, Predictor, is_out_of_memory
+from segibn.labels.drawing import legend
 from segibn.media.codecs import CODECS, Codec, choose_codec
 from segibn.media.faults import Faults, format_faults, shown
 from segibn.media.journal import Journal, Mode
@@ -30,10 +32,8 @@ from segibn.media.predicting import Tally, Work
 from segibn.media.sources import Source
 from segibn.media.video import VideoReader
 from segibn.models.segmenter import Segmenter
-from segibn.predict import InferenceOptions, Predictor, is_out_of_memory
-from segibn.progress import FrameProgress
 from segibn.text import counted
-from segibn.visualize import legend
+from segibn.text.progress import FrameProgress
 
 _LEAST_SHARE = 0.001  # of the pixels, for a class to be named
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from segibn.config.schema import DatasetConfig, RunConfig
     from segibn.data.framing import Framing
     from segibn.evaluation.deviations import Deviation
-    from segibn.predict import InferenceOptions
+    from segibn.inference.predictor import InferenceOptions
 
 
 class _ListProtocols(argparse.Action):

@@ -100,7 +100,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _found(path: Path) -> Path:
     """Return a path as it is, or the run folder that a name or a checkpoint means."""
-    from segibn.runs import find_checkpoint, run_of
+    from segibn.runs.find import find_checkpoint, run_of
 
     if path.is_dir() or path.suffix == ".json":
         return path
@@ -126,7 +126,7 @@ def _entry(source: "Source", wanted: int, arguments: argparse.Namespace) -> "Run
         return entry_of(source)
 
     from segibn.cli.report_frames import add_frames  # torch, only where frames are predicted
-    from segibn.runs import datasets_of
+    from segibn.runs.find import datasets_of
 
     try:
         root = datasets_root(arguments.datasets, datasets_of(source.folder))

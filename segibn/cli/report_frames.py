@@ -22,7 +22,7 @@ from segibn.errors import SegibnError
 from segibn.evaluation.confusion import Confusion
 from segibn.evaluation.frame_counts import class_counts
 from segibn.files import sha256_of
-from segibn.predict import InferenceOptions, Predictor
+from segibn.inference.predictor import InferenceOptions, Predictor
 from segibn.report.page.content import FrameView
 from segibn.report.page.frames import Choice, choose_frames, view_frame
 

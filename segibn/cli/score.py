@@ -49,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     from segibn.evaluation.drivable import DrivableScores
     from segibn.evaluation.scores import Scores
-    from segibn.progress import Phases
+    from segibn.text.progress import Phases
 
     with Phases() as phases:
         arguments.progress = phases.add("score")

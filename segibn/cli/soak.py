@@ -10,7 +10,7 @@ from segibn.cli.arguments import add_datasets_argument, datasets_root, parse_pos
 from segibn.cli.parser import verb_parser
 from segibn.config.shipped import find_config
 from segibn.errors import SegibnError
-from segibn.streams import outliving_readers
+from segibn.text.streams import outliving_readers
 
 if TYPE_CHECKING:  # torch only after the config is known to be right
     from segibn.cli.cut_launch import Cut, Launch
@@ -93,7 +93,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if report["equal"]:
         print("equal, to the last bit")
         return 0
-    from segibn.models.state import shortened
+    from segibn.models.weights.state import shortened
 
     print("the two runs DIFFER:\n" + shortened(report["differences"], limit=20))
     return 1
@@ -179,8 +179,8 @@ def _circumstances(launch: "Launch") -> dict[str, Any]:
 
 def _paint(folder: Path) -> Path:
     """Paint a few sample frames to train on."""
-    from segibn.synthetic.spec import SampleSpec
-    from segibn.synthetic.write import write_sample_data
+    from painted_scenes.spec import SampleSpec
+    from painted_scenes.write import write_sample_data
 
     write_sample_data(folder, SampleSpec(frames=(24, 6), sets=("gta5",)))
     return folder

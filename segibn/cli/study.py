@@ -14,7 +14,7 @@ from segibn.cli.arguments import (
 )
 from segibn.cli.parser import command_text, print_next, print_then, verb_parser
 from segibn.errors import SegibnError
-from segibn.streams import outliving_readers
+from segibn.text.streams import outliving_readers
 
 if TYPE_CHECKING:
     from segibn.config.schema import DatasetConfig, RunConfig

@@ -14,7 +14,7 @@ from segibn.cli.arguments import (
     frames_words,
 )
 from segibn.cli.parser import print_next, print_predict, print_then, verb_parser
-from segibn.streams import outliving_readers
+from segibn.text.streams import outliving_readers
 
 EXAMPLE = """\
 example:
@@ -51,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = build_parser().parse_intermixed_args(argv)
 
     from segibn.config.load import load_config
-    from segibn.runs import find_checkpoint
+    from segibn.runs.find import find_checkpoint
 
     config = load_config(arguments.config, arguments.overrides)
     if arguments.resume not in (None, "auto"):

@@ -59,11 +59,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = build_parser().parse_args(argv)
 
     from segibn.files import write_json
-    from segibn.progress import FrameProgress
     from segibn.submission.catalog import FORMATS
     from segibn.submission.check import check_submission
     from segibn.submission.expected import expect_images, expect_list, expect_test_set
     from segibn.submission.score import LocalScorer
+    from segibn.text.progress import FrameProgress
 
     form = FORMATS[arguments.format]
     if arguments.target_encoding and not form.is_drivable:

@@ -19,8 +19,8 @@ from segibn.config.schema import ATROUS_RATES, RunConfig, divides
 from segibn.config.shipped import find_config
 from segibn.config.upgrade import upgrade_config
 from segibn.errors import ConfigError
-from segibn.plain_data import parse_yaml, read_yaml_file
 from segibn.text import did_you_mean
+from segibn.text.plain_data import parse_yaml, read_yaml_file
 
 logger = logging.getLogger(__name__)
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from segibn.data.fingerprint import cache_folder, fingerprint, hash_of, relative_name
+from segibn.data.cache.fingerprint import cache_folder, fingerprint, hash_of, relative_name
 from segibn.data.regions import class_regions
 from segibn.data.samples import SamplePaths
 from segibn.data.transforms import resize_target

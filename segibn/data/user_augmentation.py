@@ -14,7 +14,7 @@ import numpy as np
 from segibn.data.frame import Arrays
 from segibn.errors import ConfigError
 from segibn.extras import require
-from segibn.plain_data import read_yaml_file
+from segibn.text.plain_data import read_yaml_file
 
 IGNORE_INDEX = 255
 

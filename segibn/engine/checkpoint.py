@@ -21,10 +21,10 @@ from segibn.config.schema import RunConfig
 from segibn.engine.update import Updater
 from segibn.errors import CheckpointError
 from segibn.files import atomic_path, sha256_of
-from segibn.models.state import FORMAT, compare_states
-from segibn.models.tensor_check import check_finite
-from segibn.models.upgrade import FORMAT_VERSION
-from segibn.models.weights import read_checkpoint
+from segibn.models.weights.checkpoints import read_checkpoint
+from segibn.models.weights.state import FORMAT, compare_states
+from segibn.models.weights.tensor_check import check_finite
+from segibn.models.weights.upgrade import FORMAT_VERSION
 from segibn.text import printable
 
 logger = logging.getLogger(__name__)

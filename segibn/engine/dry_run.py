@@ -16,8 +16,8 @@ from segibn import distributed
 from segibn.config.sampling import UniformSampling
 from segibn.config.schema import RunConfig
 from segibn.data.batch_plan import BatchPlan, plan_batch
-from segibn.data.build_loader import loader_workers
-from segibn.data.build_sampling import index_cost
+from segibn.data.build.loader import loader_workers
+from segibn.data.build.sampling import index_cost
 from segibn.data.loader import collate
 from segibn.devices import default_device
 from segibn.engine.checkpoint import resume_training

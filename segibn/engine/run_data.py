@@ -10,15 +10,15 @@ from pathlib import Path
 
 from segibn.config.schema import RunConfig
 from segibn.data.build import build_label_set, index_dataset
-from segibn.data.build_loader import build_eval_frames, build_train_loader
-from segibn.data.build_mix import index_mix
-from segibn.data.build_sampling import TrainingSet, require_memory
+from segibn.data.build.loader import build_eval_frames, build_train_loader
+from segibn.data.build.mix import index_mix
+from segibn.data.build.sampling import TrainingSet, require_memory
 from segibn.data.frames import Frames, iterate_frames
 from segibn.data.loader import TrainLoader
 from segibn.data.overlap import require_apart, source_places
 from segibn.engine.scoring import in_classes, inference_options, require_upright
+from segibn.inference.predictor import InferenceOptions
 from segibn.labels.label_set import LabelSet
-from segibn.predict import InferenceOptions
 
 _FEW = 8  # frames to score on that are read before a training begins
 logger = logging.getLogger(__name__)

@@ -36,8 +36,8 @@ from segibn.files import (
     write_json,
     write_text,
 )
-from segibn.plain_data import parse_json
 from segibn.text import printable, read_small_file
+from segibn.text.plain_data import parse_json
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 
 from segibn.engine.run_dir import RunDir
-from segibn.models.weights import read_checkpoint
-from segibn.plain_data import parse_json
+from segibn.models.weights.checkpoints import read_checkpoint
+from segibn.text.plain_data import parse_json
 
 CHECKPOINT_PARTS = ("iteration", "model", "training", "class_names")
 """Weights (the moving average, where there is one), and in ``training`` optimiser, scaler, and the

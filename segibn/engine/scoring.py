@@ -14,13 +14,11 @@ import numpy as np
 import torch
 
 from segibn import distributed
-from segibn.confidence import ConfidentPredictor
 from segibn.config.schema import DatasetConfig, RunConfig
 from segibn.config.set_names import set_name
 from segibn.config.set_names import train_name as train_name  # for those who import it from here
-from segibn.data.build_loader import build_eval_frames
+from segibn.data.build.loader import build_eval_frames
 from segibn.data.samples import SamplePaths
-from segibn.device_confusion import DeviceCounter, DevicePredictor
 from segibn.distributed import sum_over_ranks
 from segibn.engine.run_dir import RunDir
 from segibn.errors import ConfigError
@@ -30,10 +28,12 @@ from segibn.evaluation.evaluate import Frame, evaluate
 from segibn.evaluation.metrics import one_class_alone
 from segibn.evaluation.scores import Conditions, Scores
 from segibn.files import image_size, warn_once, write_json
+from segibn.inference.confidence import ConfidentPredictor
+from segibn.inference.device_confusion import DeviceCounter, DevicePredictor
+from segibn.inference.predictor import InferenceOptions, Predictor
+from segibn.labels.drawing import frame_sheet
 from segibn.labels.label_set import LabelSet
 from segibn.models.segmenter import Segmenter
-from segibn.predict import InferenceOptions, Predictor
-from segibn.visualize import frame_sheet
 
 _FEW = 8  # frames whose size is looked at
 logger = logging.getLogger(__name__)

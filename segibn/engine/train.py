@@ -43,8 +43,8 @@ from segibn.labels.label_set import LabelSet
 from segibn.models.build import build_segmenter
 from segibn.models.segmenter import Segmenter
 from segibn.models.sync_norm import synchronize_batch_norms
-from segibn.models.transfer import init_from_checkpoint
-from segibn.streams import outliving_readers
+from segibn.models.weights.transfer import init_from_checkpoint
+from segibn.text.streams import outliving_readers
 
 logger = logging.getLogger(__name__)
 

@@ -16,8 +16,8 @@ from segibn.errors import DatasetError, ImageFileError, SegibnError
 from segibn.files import list_files
 from segibn.files.rle import decode_rle
 from segibn.labels.label_set import IGNORE_INDEX
-from segibn.plain_data import parse_json
 from segibn.text import printable, read_small_file
+from segibn.text.plain_data import parse_json
 
 _MAX_PIXELS = 1 << 26
 _MAX_BYTES = 1 << 29  # of a file; 20,000 frames of drivable area take about a tenth

@@ -23,8 +23,8 @@ from segibn.errors import ConfigError, DatasetError, SegibnError
 from segibn.export.checks import Run, require_finite
 from segibn.export.writing import describe_onnx, export, load_graph, require_onnx, save_onnx
 from segibn.files import atomic_path
-from segibn.models.inference import InferenceOptions
-from segibn.models.resize import resize_image
+from segibn.inference.options import InferenceOptions
+from segibn.models.kernels.resize import resize_image
 from segibn.models.segmenter import Segmenter
 
 CALIBRATION_FRAMES = 32

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from segibn.exported import load_onnx
-from segibn.models.inference import InferenceOptions
+from segibn.export.exported import load_onnx
+from segibn.inference.options import InferenceOptions
+from segibn.inference.predictor import Predictor
 from segibn.models.segmenter import Segmenter
-from segibn.predict import Predictor
 
 _FRAME = (512, 1024)
 

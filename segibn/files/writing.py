@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 
 from segibn.errors import SegibnError
-from segibn.plain_data import parse_json
 from segibn.text import read_small_file
+from segibn.text.plain_data import parse_json
 
 _FULL_BYTES = 1 << 16  # less free space than this is a full disk
 _FULL = (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT))

@@ -20,8 +20,8 @@ import numpy as np
 
 from segibn.errors import ConfigError
 from segibn.files import write_image, write_label_png
+from segibn.labels.drawing import colorize, overlay
 from segibn.media.codecs import CODECS, Codec
-from segibn.visualize import colorize, overlay
 
 FOLDERS = {
     "labels": "labels",

@@ -19,8 +19,8 @@ from segibn.models.heads.deeplabv3plus import DeepLabV3PlusHead
 from segibn.models.heads.fcn import FCNHead
 from segibn.models.heads.linear import LinearHead
 from segibn.models.layers import start_by_fan_in
-from segibn.models.pretrained import load_backbone_weights
 from segibn.models.segmenter import Segmenter
+from segibn.models.weights.pretrained import load_backbone_weights
 
 logger = logging.getLogger(__name__)
 
@@ -85,7 +85,7 @@ def _build_own_backbone(config: ModelConfig) -> tuple[nn.Module, Callable[[], No
 def _build_timm_backbone(config: ModelConfig) -> tuple[nn.Module, Callable[[], None]]:
     """A backbone of timm, and what gives it its first weights and then says what is trained."""
     from segibn.models.timm_backbone import TimmBackbone
-    from segibn.models.timm_weights import load_timm_weights
+    from segibn.models.weights.timm_weights import load_timm_weights
 
     given = config.backbone
     assert isinstance(given, TimmBackboneConfig)

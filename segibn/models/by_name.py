@@ -5,7 +5,7 @@ from typing import Literal
 from torch import nn
 
 from segibn.models.backbones import build_backbone, build_classifier
-from segibn.models.pretrained import load_backbone_weights, load_classifier_weights
+from segibn.models.weights.pretrained import load_backbone_weights, load_classifier_weights
 
 
 def split_name(name: str) -> tuple[str, str]:

@@ -8,8 +8,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from segibn.models import ibn_cpu, ibn_cuda
-from segibn.models.ibn_unsplit import CPU_PASSES, BatchHalf, Passes, normalize
+from segibn.models.kernels import ibn_cpu, ibn_cuda
+from segibn.models.kernels.ibn_unsplit import CPU_PASSES, BatchHalf, Passes, normalize
 
 _NO_HALF = BatchHalf(slice(0, 0))
 

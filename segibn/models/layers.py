@@ -5,8 +5,8 @@ from typing import Literal
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from segibn.models.depthwise import DepthwiseConv2d
-from segibn.models.pointwise import PointwiseConv2d
+from segibn.models.kernels.depthwise import DepthwiseConv2d
+from segibn.models.kernels.pointwise import PointwiseConv2d
 
 
 def conv_norm_relu(

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from segibn.models.ibn import InstanceBatchNorm2d, InstanceNorm2d, ParallelInstanceBatchNorm2d
+from segibn.models.kernels.pointwise import PointwiseConv2d
 from segibn.models.plans import BlockNorms, FullNorm, Switchable
-from segibn.models.pointwise import PointwiseConv2d
 from segibn.models.switchable_whitening import SwitchableWhitening2d
 
 PLAIN_NORMS = BlockNorms()

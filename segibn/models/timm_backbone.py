@@ -28,7 +28,7 @@ from segibn.errors import ConfigError
 from segibn.extras import require
 from segibn.models.features import FeatureSpec
 from segibn.models.lora import add_lora
-from segibn.models.sources import IMAGENET
+from segibn.models.weights.sources import IMAGENET
 from segibn.text import did_you_mean
 
 Tuning = Literal["full", "frozen", "lora"]

@@ -12,8 +12,8 @@ from PIL import Image, ImageOps
 import segibn
 from segibn.errors import CheckpointError, ConfigError, ImageFileError
 from segibn.files import read_image, read_label_map, write_image
-from segibn.models.resize import resize_image
-from segibn.visualize import legend
+from segibn.labels.drawing import legend
+from segibn.models.kernels.resize import resize_image
 
 
 @pytest.fixture(scope="module")

@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from painted_scenes.spec import SampleSpec
+from painted_scenes.write import write_sample_data
 from segibn.config.load import load_config
 from segibn.data.narrow import read_names
 from segibn.errors import ConfigError
 from segibn.evaluation.class_scores import miou_of
 from segibn.evaluation.frame_counts import class_counts
 from segibn.report.tables import fill_tables
-from segibn.synthetic.spec import SampleSpec
-from segibn.synthetic.write import write_sample_data
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = ["optim.iterations=2", "optim.warmup_iterations=0", "optim.global_batch_size=2"]

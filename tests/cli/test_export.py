@@ -13,8 +13,8 @@ from segibn.cli import export, predict
 from segibn.description import parse_description
 from segibn.errors import CheckpointError, ConfigError, DatasetError, SegibnError
 from segibn.files import write_image
-from segibn.models.weights import load_segmenter
-from segibn.predict import Predictor
+from segibn.inference.predictor import Predictor
+from segibn.models.weights.checkpoints import load_segmenter
 from segibn.report.tables import fill_tables
 
 safetensors = pytest.importorskip("safetensors.torch", reason="needs the extra `export`")

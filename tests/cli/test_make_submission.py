@@ -8,7 +8,7 @@ from segibn.cli import validate_submission
 from segibn.cli.make_submission import main
 from segibn.errors import SubmissionError
 from segibn.files import write_image
-from segibn.progress import time_left
+from segibn.text.progress import time_left
 
 BERLIN = "berlin_000000_000019"
 
@@ -90,7 +90,7 @@ def test_a_list_chooses_the_frames(run, images, tmp_path):
 def test_an_interrupted_command_goes_on_unless_the_options_changed(
     run, images, tmp_path, capsys, monkeypatch
 ):
-    from segibn import predict
+    from segibn.inference import predictor as predict
 
     main(_argv(run, images, tmp_path / "whole.zip"))
     call, made = predict.Predictor.__call__, []

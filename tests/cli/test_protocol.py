@@ -11,13 +11,13 @@ from segibn.cli.scoring import load_run
 from segibn.cli.selection import selection_of
 from segibn.config.load import load_config
 from segibn.config.schema import DatasetConfig
-from segibn.data.build_kinds import KINDS
+from segibn.data.datasets.catalog import KINDS
 from segibn.engine.scoring import Preparation, score, train_name
 from segibn.errors import ConfigError
 from segibn.evaluation.deviations import run_deviations
 from segibn.evaluation.protocols import PROTOCOLS
 from segibn.files import read_json, write_image, write_label_png
-from segibn.models.weights import load_segmenter
+from segibn.models.weights.checkpoints import load_segmenter
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from segibn.synthetic.spec import SampleSpec
-from segibn.synthetic.write import write_sample_data
+from painted_scenes.spec import SampleSpec
+from painted_scenes.write import write_sample_data
 
 SCRIPT = "from segibn.cli.main import console_script\nconsole_script()\n"
 """What pip writes for the entry point of pyproject.toml."""

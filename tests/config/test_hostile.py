@@ -18,7 +18,7 @@ from segibn.config.recipe import InferenceRecipe
 from segibn.config.schema import RunConfig
 from segibn.config.shipped import shipped_configs
 from segibn.errors import ConfigError, SegibnError
-from segibn.plain_data import parse_json, parse_yaml
+from segibn.text.plain_data import parse_json, parse_yaml
 
 RUN = {"name": "x", "data": {"train": {"name": "gta5"}}}
 SECONDS = 2.0

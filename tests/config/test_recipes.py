@@ -11,7 +11,7 @@ from segibn.config.schema import ModelConfig
 from segibn.data.batch_plan import plan_batch
 from segibn.evaluation.published import PUBLISHED_ROWS
 from segibn.models.build import build_segmenter
-from segibn.models.robustnet import RobustNetKind, Variant
+from segibn.models.weights.robustnet import RobustNetKind, Variant
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 RECIPES = sorted(

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from segibn.data import bdd100k, cityscapes
+from segibn.data.datasets import bdd100k, cityscapes
 from segibn.data.samples import Pairing, SamplePaths, strict
 from segibn.files import write_image, write_label_png
 

@@ -7,7 +7,7 @@ import pytest
 
 from segibn.config.schema import DatasetConfig
 from segibn.data.build import distinct_splits, index_dataset
-from segibn.data.shipped_lists import read_names
+from segibn.data.datasets.shipped_lists import read_names
 from segibn.errors import DatasetError
 from segibn.files import write_image, write_label_png
 

@@ -9,9 +9,9 @@ import torch
 
 from segibn.config.schema import DatasetConfig, RunConfig
 from segibn.data.build import build_label_set, index_dataset
-from segibn.data.build_cache import tiles_folder
-from segibn.data.build_loader import build_eval_frames, build_train_loader
-from segibn.data.disk_cache_build import CacheJob, build
+from segibn.data.build.cache import tiles_folder
+from segibn.data.build.loader import build_eval_frames, build_train_loader
+from segibn.data.cache.disk_cache_build import CacheJob, build
 from segibn.errors import ConfigError, DatasetError
 from segibn.files import write_image, write_label_png
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from segibn.cli.check_dataset import main
-from segibn.data import cityscapes
 from segibn.data.check import check_split
+from segibn.data.datasets import cityscapes
 from segibn.errors import ConfigError, DatasetError
 from segibn.files import write_image, write_label_png
 from segibn.labels.catalog import label_set_for

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from segibn.data import cityscapes
 from segibn.data.class_index import ClassIndex, build, index_file, load_or_build
+from segibn.data.datasets import cityscapes
 from segibn.data.regions import class_regions
 from segibn.data.samples import SamplePaths
 from segibn.data.transforms import resize_target
@@ -119,7 +119,7 @@ def test_a_damaged_file_is_built_anew(
 _SLOW_BUILD = """
 import sys, time
 from pathlib import Path
-from segibn.data import cityscapes
+from segibn.data.datasets import cityscapes
 from segibn.data.class_index import load_or_build
 from segibn.labels.catalog import label_set_for
 

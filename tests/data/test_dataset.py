@@ -8,9 +8,9 @@ import pytest
 import torch
 from PIL import Image
 
-from segibn.data import gta5
-from segibn.data.cache import estimate_gib, preload
+from segibn.data.cache.memory import estimate_gib, preload
 from segibn.data.dataset import SegmentationDataset, load_arrays, sample_seed
+from segibn.data.datasets import gta5
 from segibn.data.samples import SamplePaths
 from segibn.data.transforms import TrainTransform
 from segibn.errors import DatasetError, ImageFileError, LabelValueError

@@ -12,7 +12,7 @@ from segibn.config.frozen import Frozen
 from segibn.config.load import validate
 from segibn.config.sampling import ClassUniformSampling, RareClassSampling
 from segibn.config.schema import DatasetName
-from segibn.data.build_kinds import KINDS
+from segibn.data.datasets.catalog import KINDS
 from segibn.labels.catalog import DATASETS
 
 

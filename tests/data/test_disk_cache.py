@@ -14,15 +14,15 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from segibn.data.cache import preload
+from segibn.data.cache.disk_cache import open_disk_cache, path_of
+from segibn.data.cache.disk_cache_build import CacheJob, build, estimate, verify
+from segibn.data.cache.memory import preload
+from segibn.data.cache.tile_file import TileFile, write_tile_file
 from segibn.data.dataset import SegmentationDataset
-from segibn.data.disk_cache import open_disk_cache, path_of
-from segibn.data.disk_cache_build import CacheJob, build, estimate, verify
 from segibn.data.loader import collate, make_loader
 from segibn.data.plan import shuffled
 from segibn.data.sampler import PositionSampler
 from segibn.data.samples import SamplePaths
-from segibn.data.tile_file import TileFile, write_tile_file
 from segibn.data.transforms import TrainTransform
 from segibn.errors import DatasetError, ImageFileError, LabelValueError, SegibnError
 from segibn.files import write_image, write_label_png
@@ -257,7 +257,7 @@ def test_verify_finds_a_source_that_was_replaced_behind_its_date(job: CacheJob) 
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from segibn.data.disk_cache_build import CacheJob, build
+from segibn.data.cache.disk_cache_build import CacheJob, build
 from segibn.data.samples import SamplePaths
 from segibn.labels.catalog import label_set_for
 

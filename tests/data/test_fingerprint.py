@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from segibn.data.fingerprint import cache_folder, fingerprint, hash_of
+from segibn.data.cache.fingerprint import cache_folder, fingerprint, hash_of
 
 
 @pytest.fixture

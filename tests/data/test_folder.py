@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from segibn.data import folder
+from segibn.data.datasets import folder
 from segibn.errors import DatasetError
 
 # What each layout holds: files, and the options that describe it. Every one has frames a and b.

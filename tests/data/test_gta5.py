@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
-from segibn.data import gta5
+from painted_scenes.names import gta5_name
+from segibn.data.datasets import gta5
 from segibn.errors import DatasetError
 from segibn.files import read_label_map
-from segibn.synthetic.names import gta5_name
 
 
 def test_the_shipped_splits_share_out_all_24966_frames() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from segibn.data import bdd100k, camvid, cityscapes, folder
+from segibn.data.datasets import bdd100k, camvid, cityscapes, folder
 from segibn.errors import DatasetError
 from segibn.files import write_image, write_label_png
 

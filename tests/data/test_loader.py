@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from segibn.data.cache import preload
+from segibn.data.cache.memory import preload
 from segibn.data.dataset import SegmentationDataset
 from segibn.data.frames import Frames, iterate_frames
 from segibn.data.loader import TrainLoader, make_loader

@@ -9,8 +9,8 @@ import pytest
 from segibn.cli.arguments import parse_labelled_set
 from segibn.cli.check_dataset import main as check
 from segibn.config.schema import DatasetConfig
-from segibn.data import mapillary
-from segibn.data.build_loader import build_eval_frames
+from segibn.data.build.loader import build_eval_frames
+from segibn.data.datasets import mapillary
 from segibn.engine.scoring import set_name
 from segibn.errors import ConfigError, DatasetError
 from segibn.files import write_image, write_label_png

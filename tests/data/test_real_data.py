@@ -9,10 +9,10 @@ import torch
 from segibn.config.schema import DatasetConfig
 from segibn.data import class_index
 from segibn.data.build import build_label_set, index_dataset
-from segibn.data.build_loader import build_eval_frames
+from segibn.data.build.loader import build_eval_frames
+from segibn.data.cache.disk_cache import open_disk_cache
+from segibn.data.cache.disk_cache_build import CacheJob, build
 from segibn.data.dataset import SegmentationDataset, load_arrays
-from segibn.data.disk_cache import open_disk_cache
-from segibn.data.disk_cache_build import CacheJob, build
 from segibn.data.transforms import TrainTransform
 from segibn.labels.drivable_encoding import Decision, decide_drivable_encoding
 

@@ -9,11 +9,11 @@ import pytest
 
 from segibn.cli.check_dataset import main as check
 from segibn.config.schema import DatasetConfig, RunConfig
-from segibn.data import synthia
 from segibn.data.build import build_label_set, index_dataset
-from segibn.data.build_loader import build_eval_frames, build_train_loader
-from segibn.data.build_mix import index_mix
+from segibn.data.build.loader import build_eval_frames, build_train_loader
+from segibn.data.build.mix import index_mix
 from segibn.data.class_index import build as build_class_index
+from segibn.data.datasets import synthia
 from segibn.errors import DatasetError, ImageFileError
 from segibn.files import read_label_map, write_image, write_label_png
 from segibn.labels.catalog import label_set_for

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from segibn.data import tiles
-from segibn.data.tile_file import TileFile, TileFileError, write_tile_file
+from segibn.data.cache import tiles
+from segibn.data.cache.tile_file import TileFile, TileFileError, write_tile_file
 
 
 def _frame(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:

@@ -8,7 +8,7 @@ import pytest
 
 from segibn.config.schema import DatasetConfig
 from segibn.data.build import find_dataset
-from segibn.data.build_kinds import KINDS
+from segibn.data.datasets.catalog import KINDS
 from segibn.errors import DatasetError
 
 SPLITS = {name: kind.splits[0] for name, kind in KINDS.items() if kind.splits}

@@ -358,8 +358,8 @@ def test_estimate_of_memory_is_within_a_factor_of_two_of_what_a_process_grows(
 @pytest.fixture(scope="session")
 def painted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a data sets' root with a few painted frames in every look and layout."""
-    from segibn.synthetic.spec import SampleSpec
-    from segibn.synthetic.write import write_sample_data
+    from painted_scenes.spec import SampleSpec
+    from painted_scenes.write import write_sample_data
 
     root = tmp_path_factory.mktemp("painted")
     write_sample_data(root, SampleSpec(frames=(6, 2), size=(128, 256)), workers=1)

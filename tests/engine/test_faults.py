@@ -16,7 +16,7 @@ from segibn.engine.run_dir import MetricsLog
 from segibn.engine.stop import StopSignals
 from segibn.engine.train import train
 from segibn.errors import ImageFileError, SegibnError
-from segibn.models.weights import read_checkpoint
+from segibn.models.weights.checkpoints import read_checkpoint
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from segibn.config.set_names import train_name
 from segibn.engine.checkpoint import ClassTable, _check_same_run, save_checkpoint
 from segibn.engine.run_dir import RunDir
 from segibn.errors import CheckpointError
-from segibn.models.weights import read_checkpoint
+from segibn.models.weights.checkpoints import read_checkpoint
 
 LISTS = ("data.train.names_file", "data.mix.0.dataset.names_file", "data.augmentation_file")
 

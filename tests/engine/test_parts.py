@@ -8,7 +8,7 @@ from torch import nn
 
 from segibn.engine.precision import autocast, choose_dtype
 from segibn.errors import CheckpointError, ConfigError
-from segibn.models.weights import read_checkpoint
+from segibn.models.weights.checkpoints import read_checkpoint
 
 CPU = torch.device("cpu")
 

@@ -17,7 +17,7 @@ import yaml
 from segibn.config.load import dump_config, load_config
 from segibn.engine.train import train
 from segibn.errors import CheckpointError, ConfigError, SegibnError
-from segibn.models.weights import read_checkpoint
+from segibn.models.weights.checkpoints import read_checkpoint
 
 ROOT = Path(__file__).resolve().parents[2]
 TRAIN = str(ROOT / "tools/train.py")

@@ -13,10 +13,10 @@ import yaml
 
 from segibn.config.load import load_config
 from segibn.engine.train import train
-from segibn.models.described import write_safetensors
+from segibn.inference.predictor import Predictor
 from segibn.models.lora import has_lora
-from segibn.models.weights import load_segmenter, read_checkpoint
-from segibn.predict import Predictor
+from segibn.models.weights.checkpoints import load_segmenter, read_checkpoint
+from segibn.models.weights.described import write_safetensors
 
 ROOT = Path(__file__).resolve().parents[2]
 KINDS = {

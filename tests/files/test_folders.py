@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from segibn.cli.check_dataset import main
-from segibn.data import camvid, cityscapes, folder, gta5
+from segibn.data.datasets import camvid, cityscapes, folder, gta5
 from segibn.data.samples import names_in
 from segibn.errors import DatasetError
 from segibn.files import collect_passed_over, list_files

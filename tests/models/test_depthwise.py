@@ -3,7 +3,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from segibn.models.depthwise import DepthwiseConv2d, sorted_convolution
+from segibn.models.kernels.depthwise import DepthwiseConv2d, sorted_convolution
 
 # (h, w), dilation: grids of several, two and single pixels; dilations that reach nothing.
 CASES = [
@@ -80,7 +80,7 @@ def test_bfloat16_weights_get_the_right_gradient_at_the_sizes_of_an_aspp() -> No
 
 
 def test_pieces_of_many_channels_add_up(monkeypatch) -> None:
-    from segibn.models import depthwise
+    from segibn.models.kernels import depthwise
 
     monkeypatch.setattr(depthwise, "_PIECE", 0)  # as many pieces as there can be
     channels = 2 * depthwise._MIN_CHANNELS + 8

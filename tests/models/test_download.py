@@ -14,8 +14,8 @@ import pytest
 import torch
 
 from segibn.errors import CheckpointError
-from segibn.models.download import published_file
-from segibn.models.sources import PUBLISHED, WeightSource
+from segibn.models.weights.download import published_file
+from segibn.models.weights.sources import PUBLISHED, WeightSource
 
 BODY = b"weights" * 5000
 GOOD = hashlib.sha256(BODY).hexdigest()[:8]
@@ -130,8 +130,8 @@ from pathlib import Path
 import torch
 from segibn import distributed
 from segibn.devices import local_rank
-from segibn.models.download import published_file
-from segibn.models.sources import WeightSource
+from segibn.models.weights.download import published_file
+from segibn.models.weights.sources import WeightSource
 
 url, hub = sys.argv[1:]
 torch.hub.set_dir(hub)

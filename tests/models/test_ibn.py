@@ -6,8 +6,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from segibn.models import ibn_cpu
 from segibn.models.ibn import InstanceBatchNorm2d, InstanceNorm2d
+from segibn.models.kernels import ibn_cpu
 
 
 def _formula(x: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:

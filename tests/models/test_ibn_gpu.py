@@ -7,8 +7,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from segibn.models import ibn_cuda
 from segibn.models.ibn import InstanceBatchNorm2d
+from segibn.models.kernels import ibn_cuda
 
 pytestmark = pytest.mark.gpu
 

@@ -9,7 +9,7 @@ from segibn.models.backbones import (
     build_classifier,
     ibn_variants,
 )
-from segibn.models.identify import identify
+from segibn.models.weights.identify import identify
 
 PAIRS = [(name, ibn) for name in BACKBONES for ibn in ibn_variants(name)]
 

@@ -19,7 +19,7 @@ from segibn.models.build import build_segmenter, for_inference
 from segibn.models.lora import LoRA, add_lora, has_lora, merged_state
 from segibn.models.segmenter import Segmenter
 from segibn.models.timm_backbone import TimmBackbone
-from segibn.models.transfer import init_from_checkpoint
+from segibn.models.weights.transfer import init_from_checkpoint
 
 # The last one reads the weight of its attention's layer instead of calling the layer.
 NAMES = ("test_vit", "convnext_atto", "vit_tiny_patch16_dinov3_qkvb")

@@ -3,8 +3,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from segibn.models import pointwise
-from segibn.models.pointwise import PointwiseConv2d
+from segibn.models.kernels import pointwise
+from segibn.models.kernels.pointwise import PointwiseConv2d
 
 
 def _images(channels: int, seed: int) -> Tensor:

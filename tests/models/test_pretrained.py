@@ -15,8 +15,8 @@ from segibn.errors import CheckpointError
 from segibn.models.backbones import build_backbone
 from segibn.models.build import build_segmenter
 from segibn.models.ibn import InstanceBatchNorm2d
-from segibn.models.pretrained import load_backbone_weights
-from segibn.models.sources import PUBLISHED
+from segibn.models.weights.pretrained import load_backbone_weights
+from segibn.models.weights.sources import PUBLISHED
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import torch
 
-from segibn.models.resize import resize_image
+from segibn.models.kernels.resize import resize_image
 
 
 def _frame(size: tuple[int, int]) -> np.ndarray:

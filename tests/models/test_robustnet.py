@@ -13,8 +13,14 @@ from segibn.engine.checkpoint import ClassTable, save_checkpoint
 from segibn.errors import CheckpointError, SegibnError
 from segibn.labels.cityscapes import CITYSCAPES
 from segibn.models.build import build_segmenter
-from segibn.models.robustnet import folded, from_robustnet, inspect, plain_state, to_robustnet
-from segibn.models.weights import load_segmenter
+from segibn.models.weights.checkpoints import load_segmenter
+from segibn.models.weights.robustnet import (
+    folded,
+    from_robustnet,
+    inspect,
+    plain_state,
+    to_robustnet,
+)
 
 SLOW = pytest.mark.slow
 R50 = ["robustnet_r50os16_base", "robustnet_r50os16_ibn", "robustnet_r50os16_isw"]

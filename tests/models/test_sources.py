@@ -11,9 +11,9 @@ from torch import nn
 
 from segibn.models.backbones import build_backbone
 from segibn.models.features import FeatureSpec
-from segibn.models.pretrained import load_backbone_weights
 from segibn.models.segmenter import Segmenter
-from segibn.models.sources import PUBLISHED
+from segibn.models.weights.pretrained import load_backbone_weights
+from segibn.models.weights.sources import PUBLISHED
 
 TORCHVISION = [name for release, name, _ in PUBLISHED if release == "torchvision"]
 

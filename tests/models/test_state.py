@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from segibn.errors import CheckpointError
-from segibn.models.state import read_safetensors, read_torch_file
+from segibn.models.weights.state import read_safetensors, read_torch_file
 
 
 class _Runs:

@@ -7,15 +7,15 @@ import pytest
 import torch
 from torch import nn
 
-from segibn.models import ibn_cpu
 from segibn.models.ibn import InstanceBatchNorm2d
+from segibn.models.kernels import ibn_cpu
 from segibn.models.sync_norm import SyncBatchNorm2d, synchronize_batch_norms
 
 WORKER = """
 import sys
 import torch
 import torch.distributed as dist
-from segibn.models import ibn_cpu
+from segibn.models.kernels import ibn_cpu
 from segibn.models.ibn import InstanceBatchNorm2d
 from segibn.models.sync_norm import synchronize_batch_norms
 

@@ -12,7 +12,7 @@ from segibn.config.schema import ModelConfig
 from segibn.errors import CheckpointError, ConfigError
 from segibn.models.build import build_segmenter
 from segibn.models.timm_backbone import TimmBackbone
-from segibn.models.timm_weights import load_timm_weights
+from segibn.models.weights.timm_weights import load_timm_weights
 
 
 def donor(name: str, seed: int = 7, **options: object) -> torch.nn.Module:

@@ -20,8 +20,8 @@ from segibn.config.upgrade import STEPS as CONFIG_STEPS
 from segibn.config.upgrade import upgrade_config
 from segibn.engine.checkpoint import ClassTable, save_checkpoint
 from segibn.errors import CheckpointError, ConfigError
-from segibn.models.upgrade import FORMAT_VERSION, STEPS, upgrade_checkpoint
-from segibn.models.weights import load_segmenter, read_checkpoint
+from segibn.models.weights.checkpoints import load_segmenter, read_checkpoint
+from segibn.models.weights.upgrade import FORMAT_VERSION, STEPS, upgrade_checkpoint
 
 OLD = Path(__file__).resolve().parents[1] / "golden" / "formats"
 KINDS = ("first", "ratio")

@@ -3,8 +3,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from segibn.models import upsample_loss
-from segibn.models.upsample_loss import upsampled_cross_entropy
+from segibn.models.kernels import upsample_loss
+from segibn.models.kernels.upsample_loss import upsampled_cross_entropy
 
 # Coarse (N, K, h, w), size of the target: factors 4, 8 x 2, 1, 3 x 5; sizes that are no multiples.
 CASES = [

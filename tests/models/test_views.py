@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from segibn.models import views
+from segibn.inference import views
+from segibn.inference.views import averaged_argmax, summed_argmax, upsampled_rows
 from segibn.models.layers import upsample
-from segibn.models.views import averaged_argmax, summed_argmax, upsampled_rows
 
 SIZES = [((7, 9), (40, 61)), ((40, 61), (40, 61)), ((80, 100), (40, 61)), ((1, 1), (5, 3))]
 

@@ -6,7 +6,7 @@ import torch
 from segibn.config.schema import RunConfig
 from segibn.errors import CheckpointError
 from segibn.models.build import build_segmenter
-from segibn.models.weights import FORMAT, load_segmenter, read_checkpoint
+from segibn.models.weights.checkpoints import FORMAT, load_segmenter, read_checkpoint
 
 NAMES = ["road", "car", "sky"]
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from segibn.models.windows import slide, window_slices, window_weights
+from segibn.inference.windows import slide, window_slices, window_weights
 
 WINDOW, STRIDE = (9, 12), (5, 8)
 

@@ -18,7 +18,7 @@ from segibn.engine.objective import Trainee
 from segibn.engine.precision import autocast, choose_dtype
 from segibn.errors import CheckpointError, ConfigError
 from segibn.models.backbones import build_backbone
-from segibn.models.pretrained import load_backbone_weights
+from segibn.models.weights.pretrained import load_backbone_weights
 
 logger = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from segibn.errors import SegibnError
-from segibn.plain_data import parse_json
+from segibn.text.plain_data import parse_json
 
 METRICS_FILE = "metrics.jsonl"
 _ENDLESS = 1 << 53  # iterations that a chart's floats still tell apart

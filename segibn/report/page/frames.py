@@ -16,9 +16,9 @@ from PIL import Image
 from segibn.evaluation.class_scores import iou_of, miou_of
 from segibn.evaluation.confusion import Confusion
 from segibn.evaluation.frame_counts import FrameCounts, class_counts
+from segibn.labels.drawing import IGNORED_COLOR, RIGHT_COLOR, WRONG_COLOR
 from segibn.labels.label_set import IGNORE_INDEX
 from segibn.report.page.content import FrameView
-from segibn.visualize import IGNORED_COLOR, RIGHT_COLOR, WRONG_COLOR
 
 MAX_WIDTH = 768
 """Of embedded pictures, in pixels."""

@@ -8,7 +8,7 @@ import torch
 
 from segibn.engine.train import train
 from segibn.engine.update import Updater
-from segibn.models.weights import read_checkpoint
+from segibn.models.weights.checkpoints import read_checkpoint
 
 TERMS = ("feature_distance", "texture", "consistency", "mean_teacher")
 every_term = pytest.mark.parametrize("name", TERMS)

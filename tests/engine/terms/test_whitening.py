@@ -23,7 +23,7 @@ from segibn.models.build import build_segmenter
 from segibn.models.ibn import InstanceNorm2d
 from segibn.models.segmenter import Segmenter
 from segibn.models.sync_norm import synchronize_batch_norms
-from segibn.models.weights import read_checkpoint
+from segibn.models.weights.checkpoints import read_checkpoint
 
 BACKBONE = {"name": "resnet18", "ibn": "b", "ibn_affine": False, "output_stride": 16}
 NORMS = {"bn1": 64, "layer1.1.IN": 64, "layer2.1.IN": 128}

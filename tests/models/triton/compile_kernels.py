@@ -8,7 +8,7 @@ import triton.language as tl
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
-from segibn.models import ibn_triton, ibn_triton_backward
+from segibn.models.kernels import ibn_triton, ibn_triton_backward
 
 FEW = ((80, "bf16"), (90, "fp32"))
 """Either generation and either type once."""

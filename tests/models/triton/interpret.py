@@ -7,10 +7,10 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from segibn.models import ibn_cuda, ibn_launch
 from segibn.models.ibn import InstanceBatchNorm2d
-from segibn.models.ibn_cuda import Halves
-from segibn.models.ibn_unsplit import BatchHalf, normalize
+from segibn.models.kernels import ibn_cuda, ibn_launch
+from segibn.models.kernels.ibn_cuda import Halves
+from segibn.models.kernels.ibn_unsplit import BatchHalf, normalize
 
 LAYOUTS = (torch.contiguous_format, torch.channels_last)
 CASES = (  # channels, ratio, batch first, (N, h, w)

@@ -1,0 +1,170 @@
+"""Data room, the builder of what a data set is; `build_*.py` make the rest. No torch.
+
+In: a data set's config and the folder above the data sets. Out: samples and label sets.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from glob import escape
+from pathlib import Path
+
+from segibn.config.schema import DatasetConfig, HoldOutConfig
+from segibn.data.datasets.catalog import KINDS
+from segibn.data.hold_out import held_out
+from segibn.data.narrow import narrow_pairing, take_fraction
+from segibn.data.samples import Pairing, SamplePaths, SplitAbsentError, strict
+from segibn.data.wrong_folder import where_instead
+from segibn.errors import ConfigError, DatasetError
+from segibn.files import warn_once
+from segibn.labels.catalog import label_set_for
+from segibn.labels.drivable_encoding import decide_drivable_encoding
+from segibn.labels.label_set import LabelSet
+from segibn.labels.own_table import label_set_from_table
+
+
+def find_dataset(dataset: DatasetConfig, datasets_root: Path) -> Pairing:
+    """Pair the files of a data set and narrow them: ``names_file``, ``hold_out``.
+
+    Nothing is required of them yet.
+
+    Raises:
+        DatasetError: a folder is missing, the split or a name unknown.
+    """
+    pairing = _find(dataset, Path(datasets_root))
+    if dataset.names_file is not None:
+        pairing = narrow_pairing(pairing, Path(dataset.names_file))
+    return pairing if dataset.hold_out is None else _side_of(pairing, dataset.hold_out)
+
+
+def _find(dataset: DatasetConfig, root: Path) -> Pairing:
+    """Pair the files of a split; the error says where the set is, if it is not where it belongs."""
+    kind = KINDS[dataset.name]
+    try:
+        return kind.find(root / kind.subfolder, dataset)
+    except SplitAbsentError as error:
+        here = ""
+        if dataset.folder is None:
+            here = where_instead(root, kind.subfolder, lambda own: kind.find(own, dataset))
+        if not here:
+            raise
+        what, _, _ = str(error).partition("\n")
+        raise SplitAbsentError(f"{what}\n{here}") from None
+
+
+def _side_of(pairing: Pairing, side: HoldOutConfig) -> Pairing:
+    """Return the side of a pairing that a config means."""
+    names = [one.name for one in (*pairing.samples, *pairing.orphans)]
+    chosen = held_out(names, side.fraction, side.by, side.seed)
+    kept = pairing.keep(lambda name: (name in chosen) == (side.part == "val"))
+    return replace(kept, official_count=None)
+
+
+def index_dataset(dataset: DatasetConfig, datasets_root: Path) -> list[SamplePaths]:
+    """List the samples that a config means: split, names file, side, fraction.
+
+    Args:
+        dataset: which split of which data set.
+        datasets_root: the folder above the data sets.
+
+    Returns:
+        Samples in a fixed order, the same on every machine and rank.
+
+    Raises:
+        DatasetError: folder missing, split unknown or empty, a partner missing, or drivable maps
+            whose encoding is neither given nor to be told.
+    """
+    kind = KINDS[dataset.name]
+    pairing = find_dataset(dataset, datasets_root)
+    samples = strict(pairing, kind.source, dataset.split, Path(datasets_root) / kind.subfolder)
+    samples = take_fraction(samples, dataset.fraction)
+    if dataset.name == "bdd100k_drivable" and (targets := target_paths(samples)):
+        _drivable_encoding(targets, dataset.encoding)
+    return samples
+
+
+def build_label_set(
+    dataset: DatasetConfig,
+    classes: str | None = None,
+    samples: Sequence[SamplePaths] | None = None,
+) -> LabelSet:
+    """Build the table that reads a data set's label files.
+
+    Args:
+        dataset: which data set; `folder` brings its own table.
+        classes: class scheme to read it in; None for the data set's own.
+        samples: of the data set. Needed for drivable area with ``encoding: auto``, where only
+            the files say what their values mean.
+
+    Raises:
+        ConfigError: the data set cannot be read in these classes, or has several label maps and
+            none is named.
+        DatasetError: ``encoding: auto`` without samples, or samples in neither encoding.
+    """
+    if dataset.folder is not None:
+        rows = [row.model_dump() for row in dataset.folder.labels]
+        try:
+            return label_set_from_table(dataset.folder.name or "folder", rows)
+        except ConfigError as error:
+            raise ConfigError(f"data.*.folder.labels: {error}") from None
+    if dataset.name != "bdd100k_drivable":
+        return label_set_for(dataset.name, classes, label_map=dataset.label_map)
+    encoding: str = dataset.encoding
+    if encoding == "auto":
+        if samples is None:
+            raise DatasetError(
+                "bdd100k_drivable with `encoding: auto`: the label table depends on the files; "
+                "pass the samples too, or set the encoding"
+            )
+        encoding = _drivable_encoding(target_paths(samples), "auto")
+    return label_set_for(dataset.name, classes, encoding)
+
+
+def splits_of(dataset: DatasetConfig, datasets_root: Path) -> tuple[str, ...]:
+    """Return the splits that a config's data set has: the official ones, or a user's folders.
+
+    Empty for ``folder`` without ``{split}`` in its folders.
+    """
+    if dataset.folder is None:
+        return KINDS[dataset.name].splits
+    folders = (Path(dataset.folder.images), Path(dataset.folder.targets))
+    for folder in folders:
+        for place in (folder, *folder.parents):
+            before, found, after = place.name.partition("{split}")
+            if found:
+                there = Path(datasets_root, place.parent).glob(f"{escape(before)}*{escape(after)}")
+                names = (path.name for path in there if path.is_dir())
+                return tuple(sorted(n.removeprefix(before).removesuffix(after) for n in names))
+    return ()
+
+
+def distinct_splits(name: str) -> tuple[str, ...]:
+    """Return the splits that hold each frame once, without those that draw on others."""
+    kind = KINDS[name]
+    return tuple(split for split in kind.splits if split not in kind.overlapping)
+
+
+def target_paths(samples: Sequence[SamplePaths]) -> list[Path]:
+    """Return the label maps of samples that have one."""
+    return [sample.target for sample in samples if sample.target is not None]
+
+
+def _drivable_encoding(targets: Sequence[Path], given: str) -> str:
+    """Return how drivable maps are read; a doubt about it is logged, once."""
+    decided = decide_drivable_encoding(targets, given)
+    if decided.doubt:
+        warn_once(f"warning: {decided.doubt}")
+    return decided.encoding
+
+
+def require_targets(samples: Sequence[SamplePaths]) -> None:
+    """Check that a split has labels.
+
+    Raises:
+        DatasetError: it has none.
+    """
+    for sample in samples:
+        if sample.target is None:
+            raise DatasetError(
+                f"{sample.image}: its split has no public label maps; it serves for predictions "
+                "and submissions only"
+            )

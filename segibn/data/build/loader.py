@@ -1,0 +1,157 @@
+"""Data room, the builder of what feeds a network: the training loader, the frames of an evaluation.
+
+In: the data part of a config, samples and label sets of `build.py`. Out: iterables, sharded.
+"""
+
+import logging
+import math
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from segibn.config.schema import DataConfig, DatasetConfig, RunConfig
+from segibn.data.batch_plan import plan_batch
+from segibn.data.build import build_label_set, index_dataset, require_targets
+from segibn.data.build.dataset import build_dataset
+from segibn.data.build.sampling import TrainingSet, build_plan, require_memory
+from segibn.data.frames import Frames
+from segibn.data.loader import (
+    LARGER,
+    SHARED_MEMORY,
+    TrainLoader,
+    auto_workers,
+    free_shared_memory,
+    make_loader,
+    shared_bytes,
+)
+from segibn.data.mixed import MixedDataset
+from segibn.data.sampler import PositionSampler
+from segibn.data.samples import SamplePaths
+from segibn.devices import default_device
+from segibn.distributed import rank_and_world
+from segibn.errors import ConfigError
+from segibn.labels.label_set import LabelSet
+from segibn.text import counted
+
+logger = logging.getLogger(__name__)
+
+
+def build_train_loader(
+    config: RunConfig,
+    samples: Sequence[SamplePaths],
+    label_set: LabelSet,
+    mixed: Sequence[TrainingSet] = (),
+    *,
+    datasets_root: Path | None = None,
+    first_iteration: int = 0,
+) -> TrainLoader:
+    """Build this rank's loader for the iterations from ``first_iteration`` to the last.
+
+    Args:
+        config: of the run.
+        samples: of ``data.train``, from `index_dataset`, the same on every rank.
+        label_set: reads the label maps' values.
+        mixed: the sets of ``data.mix``, from `build_mix.index_mix`.
+        datasets_root: the folder above the data sets, where an index of classes is kept.
+        first_iteration: where a resumed run goes on.
+
+    Raises:
+        ConfigError: the batch cannot be shared out evenly over the processes.
+        DatasetError: ``cache: memory`` would not fit, ``cache: disk`` is not there or does not
+            belong to these files, or the split has no labels.
+    """
+    data = config.data
+    rank, world_size = rank_and_world()
+    shares = plan_batch(config.optim.global_batch_size, world_size)
+    if len(mixed) != len(data.mix):
+        raise ValueError(f"{len(mixed)} sets for the {len(data.mix)} of data.mix; see build_mix.py")
+    require_targets(samples)
+    sets = (TrainingSet(f"{data.train.name}:{data.train.split}", samples, label_set), *mixed)
+    require_memory(data, sets)
+    configs = (data.train, *(source.dataset for source in data.mix))
+    parts = [
+        build_dataset(config, dataset, one, datasets_root)
+        for dataset, one in zip(configs, sets, strict=True)
+    ]
+    sampler = PositionSampler(
+        build_plan(config, sets, datasets_root),
+        shares.per_process,
+        start_iteration=first_iteration,
+        end_iteration=config.optim.iterations,
+        rank=rank,
+        world_size=world_size,
+    )
+    dataset = MixedDataset(parts) if mixed else parts[0]
+    workers, note = loader_workers(config, world_size)
+    if note:
+        logger.warning("%s", note)
+    pin_memory = default_device().type == "cuda"
+    return make_loader(dataset, sampler, workers=workers, pin_memory=pin_memory)
+
+
+def loader_workers(config: RunConfig, world_size: int) -> tuple[int, str]:
+    """Return the number of loader processes of each training process, 0 = none, and a note.
+
+    The note says why there are fewer than ``data.workers: auto`` would take: shared memory, which
+    holds their batches. It is empty otherwise.
+
+    Raises:
+        ConfigError: shared memory is too small for the number that the config asks for.
+    """
+    data = config.data
+    wanted = _wanted_workers(data, world_size)
+    free = free_shared_memory()
+    height, width = data.crop_size
+    batch_bytes = config.optim.global_batch_size // world_size * height * width * 4
+    here = min(world_size, int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
+    need = [shared_bytes(count, batch_bytes, here) for count in range(wanted + 1)]
+    if free is None or need[wanted] <= free:
+        return wanted, ""
+    fitting = max(count for count in range(wanted) if need[count] <= free)
+    why = (
+        f"{SHARED_MEMORY} has {free / 2**20:.0f} MiB free, and the batches of "
+        f"{counted(wanted, 'loader process', 'loader processes')} need "
+        f"{math.ceil(need[wanted] / 2**20)}"
+    )
+    if data.workers != "auto":
+        raise ConfigError(
+            f"{why}; set data.workers={fitting} (0 = the training process loads by itself), or "
+            f"take {LARGER}"
+        )
+    return fitting, f"{why}: data.workers is {fitting}; faster with {LARGER}"
+
+
+def _wanted_workers(data: DataConfig, world_size: int) -> int:
+    if data.workers != "auto":
+        return data.workers
+    # Frames in memory cost a CPU run less to augment than to send between processes.
+    stays = data.cache == "memory" and default_device().type == "cpu"
+    return 0 if stays else auto_workers(world_size)
+
+
+def build_eval_frames(
+    dataset: DatasetConfig, datasets_root: Path, classes: str | None = None
+) -> Frames:
+    """Build the evaluation frames of this rank, at native size.
+
+    Args:
+        dataset: which split of which data set.
+        datasets_root: the folder above the data sets.
+        classes: class scheme to read the labels in; None for the data set's own.
+
+    Returns:
+        An iterable of (name, image, target), with ``samples``, ``label_set`` and a length.
+
+    Raises:
+        DatasetError: as `index_dataset`, or the split has no labels.
+    """
+    samples = index_dataset(dataset, datasets_root)
+    require_targets(samples)
+    rank, world_size = rank_and_world()
+    return Frames(
+        tuple(samples),
+        build_label_set(dataset, classes, samples),
+        rank=rank,
+        world_size=world_size,
+        threads=auto_workers(world_size),
+    )

@@ -1,0 +1,1 @@
+"""Decoded frames kept: in memory, and as tiles on disk."""

@@ -1,0 +1,190 @@
+"""Data room: a training set's frames as compressed tiles on disk, made once.
+
+In: samples and the folder that `disk_cache_build.py` filled. Out: a sequence of `Frame`, which a
+`SegmentationDataset` takes as its cache. Before the first sample is read every file is held against
+the data set: a cache that does not belong to it any more is refused, never used.
+
+What a file was made of stands in its note: size, time of change and SHA-256 of image and label map,
+and the version of the decoder where another one could give other pixels.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, overload
+
+import cv2
+import PIL
+
+from segibn.data.cache.tile_file import SUFFIX, TileFile, TileFileError
+from segibn.data.cache.tiles import require_codecs
+from segibn.data.samples import SHOWN, SamplePaths
+from segibn.errors import DatasetError
+from segibn.files import sha256_of
+from segibn.text import counted
+
+READER = "upright, colours held against the table"
+"""The rules of the reader; with other ones, the tiles of a cache could hold other pixels."""
+
+HOW_TO_BUILD = "segibn cache CONFIG   (with the config and overrides of the run)"
+
+
+class DiskCache(Sequence[TileFile]):
+    """The cached frames of some samples, in their order; small, and safe to send to workers."""
+
+    def __init__(self, folder: Path, names: Sequence[str]) -> None:
+        """Keep the paths' parts; see `open_disk_cache`, which also checks the files."""
+        self.folder = Path(folder)
+        self.names = list(names)
+
+    def __len__(self) -> int:
+        """Number of samples."""
+        return len(self.names)
+
+    @overload
+    def __getitem__(self, index: int) -> TileFile: ...
+    @overload
+    def __getitem__(self, index: slice) -> "DiskCache": ...
+    def __getitem__(self, index: int | slice) -> "TileFile | DiskCache":
+        """Open a frame.
+
+        Raises:
+            TileFileError: its file is missing or damaged.
+        """
+        if isinstance(index, slice):
+            return DiskCache(self.folder, self.names[index])
+        return TileFile(path_of(self.folder, self.names[index]))
+
+
+@dataclass
+class CacheState:
+    """How the files of a cache stand to the samples of a data set, by index of the sample.
+
+    Attributes:
+        good: made of the files as they are.
+        missing: not there.
+        changed: made of files that have changed since, or by another decoder.
+        damaged: of another version, cut short, or with a wrong checksum in the header.
+    """
+
+    good: list[int] = field(default_factory=list)
+    missing: list[int] = field(default_factory=list)
+    changed: list[int] = field(default_factory=list)
+    damaged: list[int] = field(default_factory=list)
+
+    @property
+    def bad(self) -> list[int]:
+        """All samples that have to be cached (again), in order."""
+        return sorted([*self.missing, *self.changed, *self.damaged])
+
+
+def open_disk_cache(
+    folder: Path, samples: Sequence[SamplePaths], resize: tuple[int, int] | None = None
+) -> DiskCache:
+    """Open the cache of labelled samples; it may hold more than these.
+
+    Args:
+        folder: of the cache, as it was built for this label set and this ``resize``.
+        samples: of the run.
+        resize: (H, W) of the cached frames, None for native size.
+
+    Raises:
+        DatasetError: a frame is missing, damaged, or older than the file that it was made of.
+    """
+    state = inspect_cache(folder, samples, resize)
+    if state.bad:
+        raise DatasetError(_refusal(folder, samples, state))
+    return DiskCache(folder, [sample.name for sample in samples])
+
+
+def inspect_cache(
+    folder: Path, samples: Sequence[SamplePaths], resize: tuple[int, int] | None
+) -> CacheState:
+    """Hold the headers of a cache's files against the data set; no pixel is read.
+
+    Raises:
+        DatasetError: a file of the data set is missing.
+        ConfigError: imagecodecs is not installed.
+    """
+    require_codecs()
+    state = CacheState()
+    for index, sample in enumerate(samples):
+        path = path_of(folder, sample.name)
+        if not path.exists():
+            state.missing.append(index)
+            continue
+        try:
+            cached = TileFile(path)
+            complete = path.stat().st_size == cached.expected_bytes
+        except TileFileError:
+            complete = False
+        if not complete:
+            state.damaged.append(index)
+        elif _without_hashes(cached.note) != facts_of(sample, resize):
+            state.changed.append(index)
+        else:
+            state.good.append(index)
+    return state
+
+
+def path_of(folder: Path, name: str) -> Path:
+    """Return where the frame of a sample is cached."""
+    return Path(folder) / f"{name}{SUFFIX}"
+
+
+def facts_of(sample: SamplePaths, resize: tuple[int, int] | None) -> dict[str, Any]:
+    """Return what a cached frame depends on, as far as it is told without reading the files.
+
+    Raises:
+        DatasetError: a file is missing, or the sample has no label map.
+    """
+    if sample.target is None:
+        raise DatasetError(f"{sample.image}: its split has no label maps; take another split")
+    # A PNG decodes to the same pixels everywhere; other kinds and a resize depend on libraries.
+    is_exact = sample.image.suffix.lower() == ".png" and resize is None
+    libraries = f"opencv {cv2.__version__}, pillow {PIL.__version__}"
+    return {
+        "image": _stat(sample.image),
+        "target": _stat(sample.target),
+        "decoder": READER if is_exact else f"{READER}, {libraries}",
+    }
+
+
+def add_hashes(facts: dict[str, Any], sample: SamplePaths) -> dict[str, Any]:
+    """Return the facts with the SHA-256 of both files, which are read for it."""
+    hashed = dict(facts)
+    for key, path in (("image", sample.image), ("target", sample.target)):
+        hashed[key] = {**facts[key], "sha256": sha256_of(path)}
+    return hashed
+
+
+def _without_hashes(note: dict[str, Any]) -> dict[str, Any]:
+    plain = dict(note)
+    for key in ("image", "target"):
+        plain[key] = {name: value for name, value in note[key].items() if name != "sha256"}
+    return plain
+
+
+def _stat(path: Path) -> dict[str, int]:
+    try:
+        found = path.stat()
+    except OSError as error:
+        raise DatasetError(f"{path}: {error.strerror}; run segibn check") from error
+    return {"bytes": found.st_size, "mtime_ns": found.st_mtime_ns}
+
+
+def _refusal(folder: Path, samples: Sequence[SamplePaths], state: CacheState) -> str:
+    if len(state.missing) == len(samples):
+        return f"{folder}: no cache for this data set yet. Build it with:\n  {HOW_TO_BUILD}"
+    counts = {
+        "are not cached": state.missing,
+        "changed after they were cached": state.changed,
+        "are damaged or of another version": state.damaged,
+    }
+    lines = [f"{folder}: the cache does not fit the data set ({counted(len(samples), 'frame')})"]
+    for text, found in counts.items():
+        if found:
+            names = ", ".join(samples[index].name for index in found[:SHOWN])
+            lines.append(f"  {len(found):,} {text}: {names}{' ...' * (len(found) > SHOWN)}")
+    lines.append(f"What still fits is kept by:\n  {HOW_TO_BUILD}")
+    return "\n".join(lines)

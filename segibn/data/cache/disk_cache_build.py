@@ -1,0 +1,212 @@
+"""Data room: fill a disk cache. In: samples, a label set, a folder. Out: one tile file a sample.
+
+Every frame is written whole or not at all, and a frame that is there and still fits is left alone,
+so a build that was killed goes on where it stopped. Threads do the work: reading, decoding and
+compressing release the interpreter's lock.
+"""
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from segibn.data.cache.disk_cache import CacheState, add_hashes, facts_of, inspect_cache, path_of
+from segibn.data.cache.tile_file import (
+    SUFFIX,
+    TileFile,
+    TileFileError,
+    frame_bytes,
+    write_tile_file,
+)
+from segibn.data.cache.tiles import require_codecs
+from segibn.data.frame_files import open_frame
+from segibn.data.samples import SamplePaths
+from segibn.errors import DatasetError
+from segibn.files import sha256_of
+from segibn.labels.label_set import LabelSet
+
+try:
+    import fcntl
+except ImportError:  # Windows: two builds at a time are not told apart there
+    fcntl = None  # type: ignore[assignment]
+
+Progress = Callable[[int, int], None]
+_MEASURED = 3
+_LOCK = ".building"
+
+
+@dataclass(frozen=True)
+class CacheJob:
+    """What to cache, and where.
+
+    Attributes:
+        samples: labelled samples.
+        label_set: reads the label maps' values.
+        resize: (H, W) that the frames get before they are cached, None for native size.
+        folder: where to.
+    """
+
+    samples: Sequence[SamplePaths]
+    label_set: LabelSet
+    resize: tuple[int, int] | None
+    folder: Path
+
+    def inspect(self) -> CacheState:
+        """Say which samples are cached already."""
+        return inspect_cache(self.folder, self.samples, self.resize)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a build will take, measured on a few frames.
+
+    Attributes:
+        total_bytes: size on disk.
+        duration_s: time with the threads asked for, were they alone on the machine.
+        measured: how many frames were encoded for it.
+    """
+
+    total_bytes: int
+    duration_s: float
+    measured: int
+
+
+def estimate(job: CacheJob, frames: Sequence[int], threads: int) -> Estimate:
+    """Encode a few of the frames to be cached, evenly chosen; nothing is written.
+
+    Args:
+        job: what to cache.
+        frames: indices of the samples that are to be cached, at least one.
+        threads: how many will work.
+
+    Raises:
+        ImageFileError, LabelValueError: one of them cannot be read.
+    """
+    chosen = sorted(set(np.linspace(0, len(frames) - 1, _MEASURED).astype(int)))
+    sizes, start = [], time.perf_counter()
+    for place in chosen:
+        sample = job.samples[frames[place]]
+        add_hashes(facts_of(sample, job.resize), sample)
+        sizes.append(frame_bytes(*open_frame(sample, job.label_set, job.resize).read()))
+    each_s = (time.perf_counter() - start) / len(chosen)
+    threads = min(threads, len(frames))
+    return Estimate(int(np.mean(sizes) * len(frames)), each_s * len(frames) / threads, len(chosen))
+
+
+def build(
+    job: CacheJob, frames: Sequence[int], threads: int, progress: Progress | None = None
+) -> None:
+    """Cache frames.
+
+    Args:
+        job: what to cache.
+        frames: indices of the samples, from `CacheState.bad`.
+        threads: how many work at a time.
+        progress: called with (done, total) after each frame.
+
+    Raises:
+        DatasetError: another process is building this cache.
+        SegibnError: a frame cannot be read, or the disk is full; what is done by then stays, and
+            no file is left half written.
+    """
+    with _only_builder(job.folder), ThreadPoolExecutor(max_workers=max(1, threads)) as pool:
+        for leftover in job.folder.rglob(f".*.part{SUFFIX}"):
+            leftover.unlink()
+        futures = [pool.submit(_cache_one, job, job.samples[index]) for index in frames]
+        try:
+            for done, future in enumerate(as_completed(futures), start=1):
+                future.result()
+                if progress is not None:
+                    progress(done, len(futures))
+        except BaseException:
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
+
+
+def verify(
+    job: CacheJob, threads: int, progress: Progress | None = None
+) -> tuple[int, list[DatasetError]]:
+    """Read the samples' cached frames and check all checksums, those of the source files too.
+
+    A file that fails is removed, so that the next build makes it again.
+
+    Returns:
+        How many frames are cached, and what was wrong, one error a file; frames that are not
+        cached are no mistake.
+    """
+    require_codecs()
+    present = [s for s in job.samples if path_of(job.folder, s.name).exists()]
+    errors = []
+    with ThreadPoolExecutor(max_workers=max(1, threads)) as pool:
+        found = pool.map(lambda sample: _damage(path_of(job.folder, sample.name), sample), present)
+        for done, error in enumerate(found, start=1):
+            if error is not None:
+                errors.append(error)
+                path_of(job.folder, present[done - 1].name).unlink()
+            if progress is not None:
+                progress(done, len(present))
+    return len(present), errors
+
+
+def _cache_one(job: CacheJob, sample: SamplePaths) -> None:
+    facts = facts_of(sample, job.resize)  # before the pixels: a later change must show
+    note = add_hashes(facts, sample)
+    path = path_of(job.folder, sample.name)
+    old = _intact(path)
+    if old is not None and _same_content(old.note, note):
+        old.renote(note)
+        return
+    image, target = open_frame(sample, job.label_set, job.resize).read()
+    write_tile_file(path, image, target, note)
+
+
+def _intact(path: Path) -> TileFile | None:
+    """The file of a frame, if its header is good and it is all there."""
+    try:
+        found = TileFile(path)
+        return found if path.stat().st_size == found.expected_bytes else None
+    except TileFileError:
+        return None
+
+
+def _same_content(old: dict, new: dict) -> bool:
+    """Say whether two notes tell of the same pixels: the files were only copied or touched."""
+    return old["decoder"] == new["decoder"] and all(
+        old[key]["sha256"] == new[key]["sha256"] for key in ("image", "target")
+    )
+
+
+def _damage(path: Path, sample: SamplePaths) -> DatasetError | None:
+    """What is wrong with the file of a frame, None if nothing is."""
+    try:
+        cached = TileFile(path)
+        if path.stat().st_size != cached.expected_bytes:
+            return TileFileError(f"{path}: the file is cut short")
+        cached.read()
+        for key, source in (("image", sample.image), ("target", sample.target)):
+            if sha256_of(source) != cached.note[key]["sha256"]:
+                return TileFileError(f"{path}: made of another {source}")
+    except DatasetError as error:
+        return error
+    return None
+
+
+@contextlib.contextmanager
+def _only_builder(folder: Path) -> Iterator[None]:
+    """Keep a second build out of a folder; the lock goes with the process, however it ends."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / _LOCK).open("w") as lock:
+        if fcntl is not None:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise DatasetError(
+                    f"{folder}: another process is building this cache; wait for it"
+                ) from None
+            except OSError:  # a file system without locks: frames are still written atomically
+                pass
+        yield

@@ -1,0 +1,202 @@
+"""Exported graphs predict: an ONNX file takes the place of a network in a ``Predictor``.
+
+In: a file of ``segibn export``. Out: a module with the part of a ``Segmenter``'s interface that
+prediction uses, so that sizes, scales, mirroring, windows and batches are those of every network.
+
+Legend: N images, K classes, H x W pixels, h x w of the network's own logits.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from segibn.description import KEY, Description, parse_description
+from segibn.errors import CheckpointError, ConfigError, SegibnError
+from segibn.extras import require
+from segibn.files import read_onnx
+from segibn.models.kernels.resize import resize_image
+from segibn.models.layers import upsample
+from segibn.models.upsample import banded_argmax
+
+
+@dataclass(frozen=True, eq=False)
+class ExportedModel:
+    """An ONNX file and what it says of itself."""
+
+    network: "OnnxNetwork"
+    description: Description
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """K names, in the order of train ids."""
+        return self.description.class_names
+
+    @property
+    def palette(self) -> np.ndarray:
+        """(K, 3) uint8 RGB."""
+        return self.description.colors
+
+    @property
+    def input_size(self) -> tuple[int, int] | None:
+        """(H, W) that frames were shown at when the network was scored; None = their own."""
+        return self.description.input_size
+
+    @property
+    def input_height(self) -> int | None:
+        """The same by height alone."""
+        return self.description.input_height
+
+
+class OnnxNetwork(nn.Module):
+    """Runs the graph of an ONNX file on the CPU, whatever device its images are on.
+
+    Args:
+        session: of ONNX Runtime.
+        description: of the file.
+
+    Attributes:
+        num_classes: K.
+        align_corners: how logits are resized.
+        pixel_mean: an empty place, whose device is where tensors come from and go to.
+    """
+
+    def __init__(self, session: Any, description: Description) -> None:
+        super().__init__()
+        import onnxruntime
+
+        self._session, self._run_options = session, onnxruntime.RunOptions()
+        # Of several outputs only that which is asked for is computed.
+        self._run_options.only_execute_path_to_fetches = True
+        names = [output.name for output in session.get_outputs()]
+        self._output = "coarse_logits" if "coarse_logits" in names else names[0]
+        self.gives_labels = description.output.name == "labels"
+        self.num_classes = len(description.class_names)
+        self.align_corners = description.align_corners
+        self.register_buffer("pixel_mean", torch.empty(0), persistent=False)
+
+    def normalize(self, images: Tensor) -> Tensor:
+        """(N, 3, H, W) uint8 -> float32 in 0..255: the graph does the rest itself."""
+        return images.to(torch.float32)
+
+    def coarse_logits(self, image: Tensor) -> Tensor:
+        """(N, 3, H, W) float32 in 0..255 -> (N, K, h, w) logits.
+
+        Raises:
+            ConfigError: the graph gives label maps.
+            SegibnError: the runtime refuses images of this size.
+        """
+        if self.gives_labels:
+            raise ConfigError(
+                "this graph gives label maps, no probabilities: scales, --flip, windows, averages "
+                "and confidence need one that was exported without --labels"
+            )
+        return self._run(image)
+
+    def resize(self, logits: Tensor, size: tuple[int, int]) -> Tensor:
+        """(N, K, h, w) -> (N, K, H, W)."""
+        return upsample(logits, size, align_corners=self.align_corners)
+
+    def predict(self, images: Tensor, input_size: tuple[int, int] | None = None) -> Tensor:
+        """(N, 3, H, W) uint8 RGB -> (N, H, W) uint8 train ids; see ``Segmenter.predict``.
+
+        Label maps of a graph that gives them, at another size than the frame's, are resized to it
+        by nearest pixel.
+        """
+        image, size = self.normalize(images), (images.shape[-2], images.shape[-1])
+        if input_size is not None:
+            image = resize_image(image, input_size)
+        if not self.gives_labels:
+            return banded_argmax(self._run(image), size, align_corners=self.align_corners)
+        pixels = images if image.shape == images.shape else image.round().clamp(0, 255)
+        found = self._run(pixels.to(torch.uint8).permute(0, 2, 3, 1))
+        if found.shape[1:] != size:
+            found = F.interpolate(found[:, None], size, mode="nearest-exact")[:, 0]
+        return found
+
+    def _run(self, image: Tensor) -> Tensor:
+        pixels = image.cpu().contiguous().numpy()
+        feeds = {"image": pixels}
+        try:
+            found = self._session.run([self._output], feeds, self._run_options)[0]
+        except Exception as error:  # onnxruntime's exceptions share no base of their own
+            if "allocat" in str(error).lower():
+                raise MemoryError(str(error)) from error
+            raise SegibnError(
+                f"the exported graph refuses images of {pixels.shape}: {error}; export it again, "
+                "or show frames at another size (--input-size)"
+            ) from error
+        return torch.from_numpy(found).to(image.device)
+
+
+def load_onnx(path: str | Path) -> ExportedModel:
+    """Open an ONNX file for prediction on the CPU.
+
+    The file is looked through before the runtime gets it: it has to be whole, to refer to no other
+    file, and to carry a `Description` that its graph fits.
+
+    Raises:
+        CheckpointError: missing, damaged, or no graph of ours.
+        ConfigError: ONNX Runtime is not installed.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise CheckpointError(f"{path}: no such file")
+    require("export", "onnxruntime", purpose=f"{path}: an ONNX file")
+    file = read_onnx(path)
+    if KEY not in file.metadata:
+        raise CheckpointError(
+            f"{path} does not say what its classes are: it was not written by segibn export, or "
+            f"by an early version. It lacks the metadata `{KEY}` with class names, colours and "
+            "input; export it again from its run or checkpoint"
+        )
+    description = parse_description(file.metadata[KEY], str(path))
+    session = _session(file.content, path)
+    _check_graph(session, description, path)
+    return ExportedModel(OnnxNetwork(session, description), description)
+
+
+def _session(content: bytes, path: Path) -> Any:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3  # errors alone
+    options.intra_op_num_threads = torch.get_num_threads()
+    try:
+        return onnxruntime.InferenceSession(content, options, ["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's exceptions share no base of their own
+        reason = str(error).splitlines()[0][:200]
+        raise CheckpointError(
+            f"{path} is damaged, or newer than the ONNX Runtime here ({reason}); export it again, "
+            "or pip install --upgrade onnxruntime"
+        ) from error
+
+
+def _check_graph(session: Any, description: Description, path: Path) -> None:
+    """Raise CheckpointError unless a graph takes and gives what its description says."""
+    classes = len(description.class_names)
+    kinds = {"float32": "tensor(float)", "uint8": "tensor(uint8)"}
+    ranks = {"NCHW": 4, "NHWC": 4, "NHW": 3}
+    channels = {"NCHW": (1, 3), "NHWC": (3, 3)}
+    given, gives = session.get_inputs(), session.get_outputs()
+    if len(given) != 1 or not gives:
+        raise CheckpointError(
+            f"{path}: {len(given)} inputs and {len(gives)} outputs; a graph of segibn export "
+            "takes one image"
+        )
+    for node, port in ((given[0], description.input), (gives[0], description.output)):
+        is_fit = node.name == port.name and node.type == kinds[port.dtype]
+        is_fit = is_fit and len(node.shape) == ranks[port.layout]
+        if is_fit and port.layout in channels:
+            axis, count = channels[port.layout]
+            count = classes if port.name == "logits" else count
+            is_fit = not isinstance(node.shape[axis], int) or node.shape[axis] == count
+        if not is_fit:
+            raise CheckpointError(
+                f"{path}: its {node.name} is {node.type} {node.shape}, its description says "
+                f"{port.name}, {port.dtype} {port.layout}, with {classes} classes; export it again"
+            )

@@ -1,0 +1,1 @@
+"""A network becomes a callable: sizes, views, windows, confidence."""

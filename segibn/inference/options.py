@@ -1,0 +1,163 @@
+"""How frames reach a network in prediction: what is asked for, and how a signature says it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from segibn.errors import ConfigError
+from segibn.inference.windows import BLENDINGS
+from segibn.text import printable
+
+PRECISIONS = ("float32", "bfloat16", "float16")
+Size = tuple[int, int]
+_MOST_STRETCH = 1.6  # of proportions; 4:3 seen as 2:1 is 1.5
+
+
+@dataclass(frozen=True)
+class InferenceOptions:
+    """How a frame reaches the network. Whatever is chosen, label maps come at frame size.
+
+    Logits of overlapping windows are averaged; the softmax of each scale, of the mirrored frame
+    and of each network is averaged over all of them (Cityscapes' usual "multi-scale + flip").
+    """
+
+    input_size: Size | None = None
+    """(H, W) that frames are resized to first; None = their own size."""
+    input_height: int | None = None
+    """Frames are resized to this height first, the width in proportion; instead of the above."""
+    window: Size | None = None
+    """(H, W) of a sliding window; None = the whole frame at once."""
+    stride: Size | None = None
+    """(H, W) from one window to the next; None = two thirds of the window."""
+    blending: str = "flat"
+    """How overlapping windows are averaged: flat, or gaussian, where a window's middle counts
+    most."""
+    scales: tuple[float, ...] = (1.0,)
+    """The frame is also seen at these sizes, relative to that size."""
+    flip: bool = False
+    """Whether each view is also seen mirrored left-right."""
+    precision: str = "float32"
+    """float32, bfloat16 or float16: the number format of the convolutions."""
+    batch_size: int = 1
+    """How many frames of one size the network sees at once. No score depends on it, but for
+    rounding: a pixel whose two best classes are as good as equal may get the other one."""
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be meant."""
+        if not self.scales or min(self.scales) <= 0:
+            raise ConfigError(f"scales {self.scales}: give at least one number above 0")
+        if self.input_size is not None and self.input_height is not None:
+            raise ConfigError("give input_size or input_height, not both")
+        self._check_window()
+        if self.precision not in PRECISIONS:
+            raise ConfigError(f"precision '{self.precision}'; there are {', '.join(PRECISIONS)}")
+        if self.batch_size < 1:
+            raise ConfigError(f"batch_size {self.batch_size}: give a number above 0")
+
+    def _check_window(self) -> None:
+        if self.blending not in BLENDINGS:
+            raise ConfigError(f"blending '{self.blending}'; there are {', '.join(BLENDINGS)}")
+        if self.window is None:
+            if self.stride is not None:
+                raise ConfigError("a stride without a window has no meaning; give both or neither")
+            if self.blending != "flat":
+                raise ConfigError(f"blending {self.blending} needs a window; give both or neither")
+        elif min(*self.window, *self.steps) < 1:
+            raise ConfigError(f"window {self.window} and stride {self.stride} must be above 0")
+        elif any(s > w for s, w in zip(self.steps, self.window, strict=True)):
+            raise ConfigError(
+                f"stride {self.stride} is larger than the window {self.window}: pixels between "
+                "two windows would be seen by none"
+            )
+
+    @property
+    def steps(self) -> Size:
+        """(H, W) from one window to the next; needs a window."""
+        assert self.window is not None
+        return self.stride or (max(1, self.window[0] * 2 // 3), max(1, self.window[1] * 2 // 3))
+
+    def size_for(self, frame: Size) -> Size:
+        """(H, W) that a frame of this size is resized to."""
+        if self.input_height is not None:
+            return self.input_height, max(1, round(frame[1] * self.input_height / frame[0]))
+        return self.input_size or frame
+
+    def require_upright(
+        self, frames: Sequence[Size], of: object, key: str = "evaluation.input_size"
+    ) -> None:
+        """Refuse an input size that is far from the proportions of all frames and fits turned.
+
+        Args:
+            frames: (H, W) of some of them.
+            of: where they are from, for the message.
+            key: of the config, for the message.
+
+        Raises:
+            ConfigError: height and width were probably given in the other order.
+        """
+        given = self.input_size
+        if given is None or not frames or not all(_is_turned(given, frame) for frame in frames):
+            return
+        (height, width), (high, wide) = given, frames[0]
+        fix = f"{key}: [{width}, {height}]"
+        if key == "evaluation.input_size":
+            fix = f"--input-size {width}x{height} (in a config {fix})"
+        raise ConfigError(
+            f"input size {height}x{width} is height x width, {height} high and {width} wide, but "
+            f"the frames of {printable(of)} are {high} high and {wide} wide: did you mean {fix}?"
+        )
+
+    def describe_size(self, frame: Size) -> str:
+        """Say in words at which size a frame of (H, W) is seen."""
+        seen = "{}x{}".format(*self.size_for(frame))
+        seen += "" if self.window is None else " in windows of {}x{}".format(*self.window)
+        return "frames of {}x{} are seen at ".format(*frame) + f"{seen} (H x W)"
+
+    @property
+    def num_views(self) -> int:
+        """How often each network sees a frame: once for each scale, twice with ``flip``."""
+        return len(self.scales) * (2 if self.flip else 1)
+
+    @property
+    def is_single_view(self) -> bool:
+        """Whether the network sees the whole frame once, at its size."""
+        return self.window is None and self.scales == (1.0,) and not self.flip
+
+    def describe(self, num_networks: int = 1) -> str:
+        """Return a signature's word for how a frame meets the network, scales and flip aside.
+
+        ``whole``, ``whole@512x1024``, ``slide769x769-512x512-gaussian@h512``; with
+        ``-ensemble3`` for the mean of three networks and ``-bfloat16`` for that number format.
+        """
+        words = "whole"
+        if self.window is not None:
+            window, steps = ("{}x{}".format(*size) for size in (self.window, self.steps))
+            words = f"slide{window}-{steps}-{self.blending}"
+        if self.input_size is not None:
+            words += "@{}x{}".format(*self.input_size)
+        elif self.input_height is not None:
+            words += f"@h{self.input_height}"
+        if num_networks > 1:
+            words += f"-ensemble{num_networks}"
+        return words if self.precision == "float32" else f"{words}-{self.precision}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return every option as plain JSON values, for a results file."""
+        sizes = {"input_size": self.input_size, "window": self.window}
+        sizes["stride"] = None if self.window is None else self.steps
+        own = {name: None if size is None else list(size) for name, size in sizes.items()}
+        own |= {"input_height": self.input_height, "blending": self.blending}
+        own |= {"scales": list(self.scales), "flip": self.flip}
+        return own | {"precision": self.precision, "batch_size": self.batch_size}
+
+
+def _is_turned(size: Size, frame: Size) -> bool:
+    """Whether a size stretches a frame much, and less with its height and width exchanged."""
+    stretches = [
+        max(ratio, 1 / ratio)
+        for ratio in (
+            size[0] / size[1] * frame[1] / frame[0],
+            size[1] / size[0] * frame[1] / frame[0],
+        )
+    ]
+    return stretches[0] > max(_MOST_STRETCH, stretches[1])

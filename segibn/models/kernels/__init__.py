@@ -1,0 +1,1 @@
+"""Operators written for speed: their eager, compiled, CPU and Triton forms."""

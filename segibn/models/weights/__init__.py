@@ -1,0 +1,1 @@
+"""Weights from files: pretrained, checkpoints, other toolkits' layouts."""

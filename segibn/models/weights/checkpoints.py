@@ -1,0 +1,119 @@
+"""Read the package's own checkpoints: a file in, a network ready for inference out.
+
+The training engine writes them; this room only reads, so that every tool that needs a network
+gets one without the training code.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import ValidationError
+
+from segibn.config.explain import explain
+from segibn.config.referred import anchor_copies
+from segibn.config.schema import RunConfig
+from segibn.description import check_classes
+from segibn.errors import CheckpointError
+from segibn.models.build import build_segmenter, for_inference
+from segibn.models.lora import merged_state
+from segibn.models.segmenter import Segmenter
+from segibn.models.weights.checkpoint_schema import check_content
+from segibn.models.weights.state import (
+    FORMAT,
+    compare_states,
+    naming,
+    read_safetensors_checkpoint,
+    read_torch_file,
+    shortened,
+)
+from segibn.models.weights.tensor_check import check_tree
+from segibn.models.weights.upgrade import upgrade_checkpoint
+from segibn.text import printable
+
+_GRAPHS = {
+    ".onnx": "an exported graph, which segibn predict runs but nothing else here",
+    ".pt2": "a torch.export graph, which is not read here, since torch's loader may run code in it",
+}
+_KEYS = ("format_version", "config", "class_names", "palette", "classes", "iteration", "model")
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """Read a checkpoint onto the CPU and check that it is one; nothing in it is executed.
+
+    Args:
+        path: a checkpoint file, .pt or what ``segibn export`` made of it, .safetensors.
+
+    Returns:
+        The dict that was saved: "config", "class_names", "palette", "classes", "iteration",
+        "model" (a state dict), "training" (or None) and "versions".
+
+    Raises:
+        CheckpointError: no such file, not readable safely, not a checkpoint of this package,
+            written by a newer version of it, or with a part that is not what this package writes:
+            a weight that is not finite, an iteration that is no number, ...
+    """
+    if Path(path).suffix in _GRAPHS:
+        raise CheckpointError(f"{path} is {_GRAPHS[Path(path).suffix]}; give the run or checkpoint")
+    is_safetensors = Path(path).suffix == ".safetensors"
+    content = read_safetensors_checkpoint(path) if is_safetensors else read_torch_file(path)
+    if content.get("format") != FORMAT:
+        keys = ", ".join(printable(key)[:80] for key in list(content)[:4])
+        raise CheckpointError(
+            f"{path} is not a segibn checkpoint: it holds {keys or 'nothing'}, ... instead of "
+            f"format: {FORMAT}. Published backbone weights go into a config as model.weights; "
+            "segibn convert converts RobustNet's checkpoints"
+        )
+    check_tree(content, str(path))
+    content = upgrade_checkpoint(content, path)
+    absent = [key for key in _KEYS if key not in content]
+    if absent:
+        raise CheckpointError(f"{path} is an incomplete checkpoint: it lacks {', '.join(absent)}")
+    check_classes(content["class_names"], content["palette"], str(path))
+    content = {"training": None, "versions": {}, **content}
+    check_content(content, path)
+    anchor_copies(content["config"], path.parent.parent)
+    return content
+
+
+def load_segmenter(path: Path) -> tuple[Segmenter, RunConfig, dict[str, Any]]:
+    """Rebuild the network of a checkpoint as its config says and fill it.
+
+    Args:
+        path: a checkpoint file.
+
+    Returns:
+        The network in evaluation mode on the CPU;
+        the run's resolved config; and the rest of the checkpoint ("class_names", "palette",
+        "classes", "iteration", "versions", ...) without the tensors.
+
+    Raises:
+        CheckpointError: as `read_checkpoint`; or its config is not one that this version knows;
+            or its weights are those of another architecture than its config says.
+    """
+    content = read_checkpoint(path)
+    try:
+        config = RunConfig.model_validate(content["config"])
+    except ValidationError as error:
+        raise CheckpointError(
+            f"{path}: its config is not one that this version of segibn knows:\n"
+            f"{explain(error, RunConfig)}"
+        ) from error
+    # The checkpoint holds all weights: what the training once started from is not needed, and what
+    # LoRA added to them is merged, so that inference costs no more than the plain network.
+    with naming(path):
+        architecture, state = for_inference(config.model), merged_state(content["model"])
+    num_classes = len(content["class_names"])
+    with torch.device("meta"):  # takes no memory, whatever widths the config of a file states
+        outline = build_segmenter(architecture, num_classes)
+    differences = compare_states(outline.state_dict(), state)
+    if differences:
+        raise CheckpointError(
+            f"{path} holds the weights of another architecture than its config describes "
+            f"({config.model.backbone.network}, ibn {config.model.backbone.ibn}, "
+            f"{config.model.head.name}):\n{shortened(differences)}"
+        )
+    model = build_segmenter(architecture, num_classes)
+    model.load_state_dict(state)
+    meta = {key: value for key, value in content.items() if key not in ("model", "training")}
+    return model.eval(), config, meta

@@ -1,0 +1,240 @@
+"""RobustNet's checkpoints (Choi et al., CVPR 2021) as networks of this package, and back.
+
+In: the state dict of a RobustNet DeepLabV3+ with a ResNet (baseline, IBN or ISW). Out: the state
+dict of the equal `Segmenter`, and the model config that builds it. What RobustNet calls IBN is
+variant b; ISW is the same with instance norms that have no weight and no bias.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from segibn.errors import CheckpointError
+from segibn.models.weights.state import FORMAT
+from segibn.models.weights.tensor_check import check_tensors
+from segibn.models.weights.wrapping import find_network
+
+Variant = Literal["base", "ibn", "isw"]
+
+# RobustNet's module -> ours, longest first where one begins another.
+_MODULES = {
+    "aspp.features": "head.aspp.branches",
+    "aspp.img_conv": "head.aspp.image_pool",
+    "bot_aspp": "head.aspp.merge",
+    "bot_fine": "head.low_level",
+    "final1.0": "head.refine.0.0",
+    "final1.1": "head.refine.0.1",
+    "final1.3": "head.refine.1.0",
+    "final1.4": "head.refine.1.1",
+    "final2.0": "head.classifier",
+    "dsn.0": "aux_head.conv.0",
+    "dsn.1": "aux_head.conv.1",
+    "dsn.4": "aux_head.classifier",
+    **{f"layer{stage}": f"backbone.layer{stage}" for stage in (1, 2, 3, 4)},
+}
+_PLAIN_STEM = {"layer0.0": "backbone.conv1", "layer0.1": "backbone.bn1"}
+_DEEP_STEM = {f"layer0.{i}": f"backbone.conv1.{i}" for i in (0, 1, 3, 4, 6)} | {
+    "layer0.7": "backbone.bn1"
+}
+_DEPTHS = {6: ("resnet50", 16), 23: ("resnet101", 8)}
+BACKBONES = tuple(name for name, _ in _DEPTHS.values())
+_BLOCK_NORMS = {"layer1.2.IN": 256, "layer2.3.IN": 512}
+_DSN_BIAS = "dsn.0.bias"
+_DSN_MEAN = "dsn.1.running_mean"
+_OUR_MEAN = "aux_head.conv.1.running_mean"
+_KNOWN = {"layer0.0.weight", "bot_aspp.0.weight", "final2.0.weight"}
+# Without these nothing can be rearranged; what else is missing shows when the network is filled.
+_NEEDED = ("aspp.img_conv.0.weight", "bot_fine.0.weight", "bot_aspp.0.weight", "final1.0.weight")
+
+
+@dataclass(frozen=True)
+class RobustNetKind:
+    """What the keys of a checkpoint tell.
+
+    Attributes:
+        backbone: "resnet50" or "resnet101".
+        variant: baseline, IBN or ISW.
+        deep_stem: three 3x3 convolutions instead of one 7x7.
+        output_stride: as in RobustNet's scripts, 16 for ResNet-50 and 8 for ResNet-101.
+        num_classes: K.
+    """
+
+    backbone: str
+    variant: Variant
+    deep_stem: bool
+    output_stride: int
+    num_classes: int
+
+    def model_config(self) -> dict[str, Any]:
+        """The `model` section of the config that builds the equal network."""
+        return {
+            "backbone": {
+                "name": self.backbone,
+                "ibn": "none" if self.variant == "base" else "b",
+                "ibn_affine": self.variant != "isw",
+                "output_stride": self.output_stride,
+                "stem": "conv3x3" if self.deep_stem else "conv7x7",
+                "dilate_first": True,
+            },
+            "head": {"name": "deeplabv3plus", "init": "kaiming_fan_in"},
+            "aux_head": {"channels": 512, "dropout_unit": "channel", "init": "kaiming_fan_in"},
+            "align_corners": True,
+            "weights": "none",
+        }
+
+
+def plain_state(content: Mapping[str, Any], path: Path) -> dict[str, Tensor] | None:
+    """The network's tensors in a RobustNet checkpoint; None if it is something else.
+
+    Raises:
+        CheckpointError: it is one, with tensors that are not finite or not dense.
+    """
+    if content.get("format") == FORMAT:
+        return None
+    plain = find_network(content, _KNOWN, path).state
+    if not plain.keys() >= _KNOWN:
+        return None
+    check_tensors(plain, str(path))
+    return plain
+
+
+def inspect(state: Mapping[str, Tensor]) -> RobustNetKind:
+    """Tell which of RobustNet's networks a state dict belongs to.
+
+    Raises:
+        CheckpointError: none with a ResNet-50 or -101.
+    """
+    if not state["final2.0.weight"].dim():
+        raise CheckpointError("final2.0.weight is a single number, no classifier of RobustNet")
+    blocks = len({key.split(".")[1] for key in state if key.startswith("layer3.")})
+    if blocks not in _DEPTHS or "layer3.0.conv3.weight" not in state:
+        raise CheckpointError(
+            f"a RobustNet network with {blocks} blocks in layer3; only its ResNet-50 (6) and "
+            "ResNet-101 (23) can be converted"
+        )
+    backbone, output_stride = _DEPTHS[blocks]
+    if "layer1.2.instance_norm_layer.weight" in state:
+        variant: Variant = "ibn"
+    else:
+        variant = "base" if "layer0.1.running_mean" in state else "isw"
+    return RobustNetKind(
+        backbone,
+        variant,
+        deep_stem="layer0.3.weight" in state,
+        output_stride=output_stride,
+        num_classes=state["final2.0.weight"].shape[0],
+    )
+
+
+def from_robustnet(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Rename and rearrange RobustNet's tensors into this package's.
+
+    The network computes the same. `folded` holds what is not stored as it was.
+
+    Raises:
+        CheckpointError: a part of the network is missing, or a key has no place in it.
+    """
+    absent = [key for key in _NEEDED if key not in state or state[key].dim() != 4]
+    if absent or len({value.shape for value in folded(state).values()}) > 1:
+        raise CheckpointError(
+            "no RobustNet network, or not the whole of it: "
+            f"{', '.join(absent) or _DSN_BIAS} missing or of another shape"
+        )
+    kind = inspect(state)
+    modules = _modules(kind)
+    ours: dict[str, Tensor] = {}
+    for key, value in state.items():
+        if key != _DSN_BIAS:
+            ours[_renamed(key.replace("instance_norm_layer", "IN"), modules)] = value
+    _swap_inputs(ours, "head.aspp.merge.0.weight", state["aspp.img_conv.0.weight"].shape[0])
+    _swap_inputs(ours, "head.refine.0.0.weight", state["bot_fine.0.weight"].shape[0])
+    parts = folded(state)
+    if parts:
+        ours[_OUR_MEAN] = _folded_mean(parts)
+    return ours
+
+
+def folded(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors of a RobustNet network that `from_robustnet` joins into one.
+
+    The auxiliary head's convolution has a bias there. A bias before a batch norm only shifts the
+    mean that the norm takes off again, so here the mean is less by the bias.
+    """
+    parts = {key: state[key] for key in (_DSN_BIAS, _DSN_MEAN) if key in state}
+    return parts if len(parts) == 2 else {}
+
+
+def _folded_mean(parts: Mapping[str, Tensor]) -> Tensor:
+    return parts[_DSN_MEAN] - parts[_DSN_BIAS]
+
+
+def to_robustnet(
+    ours: Mapping[str, Tensor], kind: RobustNetKind, parts: Mapping[str, Tensor] | None = None
+) -> dict[str, Tensor]:
+    """The inverse of `from_robustnet`.
+
+    Args:
+        ours: state dict of a `Segmenter`; not changed.
+        kind: what to make of it.
+        parts: what `folded` kept when the network was converted; with it, and if the network was
+            not trained since, every bit is as it was. Else the auxiliary head's bias is zero.
+
+    Raises:
+        CheckpointError: ISW is asked for, but the instance norms have weights.
+    """
+    modules = {new: old for old, new in _modules(kind).items()}
+    state = dict(ours)
+    for name, channels in _instance_norms(kind).items():
+        weight, bias = f"backbone.{name}.weight", f"backbone.{name}.bias"
+        if kind.variant == "ibn":  # a norm without them computes the same as with 1 and 0
+            state.setdefault(weight, torch.ones(channels))
+            state.setdefault(bias, torch.zeros(channels))
+        elif not _is_one_and_zero(state.pop(weight, None), state.pop(bias, None)):
+            raise CheckpointError(
+                f"{name} has a weight other than 1 or a bias other than 0, which ISW cannot hold; "
+                "convert to --variant ibn"
+            )
+    pooled = state["head.aspp.image_pool.0.weight"].shape[0]
+    _swap_inputs(state, "head.aspp.merge.0.weight", -pooled)
+    _swap_inputs(state, "head.refine.0.0.weight", -state["head.low_level.0.weight"].shape[0])
+    theirs = {_renamed(key, modules): value for key, value in state.items()}
+    theirs = {key.replace(".IN.", ".instance_norm_layer."): value for key, value in theirs.items()}
+    if _DSN_MEAN in theirs:
+        if parts and torch.equal(theirs[_DSN_MEAN], _folded_mean(parts)):
+            theirs |= parts
+        else:
+            theirs[_DSN_BIAS] = torch.zeros_like(theirs[_DSN_MEAN])
+    return theirs
+
+
+def _is_one_and_zero(weight: Tensor | None, bias: Tensor | None) -> bool:
+    """Whether a norm with these computes what one without them does."""
+    return weight is None or bias is None or bool((weight == 1).all() and (bias == 0).all())
+
+
+def _modules(kind: RobustNetKind) -> dict[str, str]:
+    return _MODULES | (_DEEP_STEM if kind.deep_stem else _PLAIN_STEM)
+
+
+def _renamed(key: str, modules: Mapping[str, str]) -> str:
+    for old, new in modules.items():
+        if key.startswith(f"{old}."):
+            return new + key.removeprefix(old)
+    raise CheckpointError(f"no place for {key} in a DeepLabV3+ with a ResNet")
+
+
+def _swap_inputs(state: dict[str, Tensor], key: str, count: int) -> None:
+    """Move the first ``count`` input channels behind the others; negative moves the last ahead."""
+    state[key] = torch.roll(state[key], -count, dims=1)
+
+
+def _instance_norms(kind: RobustNetKind) -> dict[str, int]:
+    """Instance norms and their channels, by our names."""
+    if kind.variant == "base":
+        return {}
+    stem = {"conv1.1": 64, "conv1.4": 64} if kind.deep_stem else {"bn1": 64}
+    return stem | _BLOCK_NORMS

@@ -1,0 +1,246 @@
+"""Reading files of tensors safely, and saying in few words how two sets of tensors differ."""
+
+import argparse
+import json
+import re
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from segibn.errors import CheckpointError
+from segibn.extras import require
+from segibn.models.weights.numpy_scalars import NUMPY_SCALARS, OtherTypeError
+from segibn.text import printable
+
+FORMAT = "segibn-checkpoint"
+"""What a checkpoint of this package says it is."""
+
+_MAX_HEADER = 16 << 20  # bytes; a ResNet-152 takes a hundredth
+# Names with values: many scripts save their arguments beside the weights.
+_SAFE = [*NUMPY_SCALARS, argparse.Namespace]
+_CUT_SHORT = ("unexpected eof", "truncated", "ran out of input")
+_GLOBAL = re.compile(r"GLOBAL (\S+) w|unrecognized function <[^>]*?(\S+?)>|but got <class '(\S+?)'")
+
+
+def read_torch_file(path: Path) -> dict[str, Any]:
+    """Read a file that holds a dict, onto the CPU; nothing in the file is executed.
+
+    Raises:
+        CheckpointError: missing, not a file that torch reads safely, or without a dict.
+    """
+    check_is_file(path)
+    if path.suffix == ".safetensors":
+        raise CheckpointError(
+            f"{path} holds tensors without a checkpoint's config: it can be model.weights of a "
+            "config; here give the .pt file"
+        )
+    _check_sizes(path)
+    try:
+        with torch.serialization.safe_globals(_SAFE):
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # arbitrary bytes make torch's reader fail in arbitrary ways
+        raise CheckpointError(f"{path} {_fault(path, error)}") from error
+    if not isinstance(content, Mapping):
+        raise CheckpointError(
+            f"{path} holds a {type(content).__name__}, not a dict of weights: save the network's "
+            "state_dict()"
+        )
+    return dict(content)
+
+
+def _check_sizes(path: Path) -> None:
+    """Refuse an archive that unpacks to more than it is, or has other bytes than were written.
+
+    torch would unpack it unasked, and looks at no checksum. torch.save stores tensors as they are:
+    none of its files claims more bytes than it has.
+    """
+    with path.open("rb") as file:
+        if file.read(4) != b"PK\3\4":  # how torch tells its archives from the older format
+            return
+    try:
+        with zipfile.ZipFile(path) as archive:
+            claimed = sum(entry.file_size for entry in archive.infolist())
+            damaged = archive.testzip() if claimed <= path.stat().st_size else None
+    except Exception as error:  # the directory's bytes are anybody's
+        raise CheckpointError(f"{path} {_fault(path, error)}") from error
+    if damaged is not None:
+        raise CheckpointError(
+            f"{path} is damaged: {printable(damaged)[:200]} in it does not have the checksum that "
+            "it was written with; get it again"
+        )
+    if claimed > path.stat().st_size:
+        raise CheckpointError(
+            f"{path} is compressed: its {path.stat().st_size:,} bytes unpack to {claimed:,}, which "
+            "torch.save never writes. If you trust it, save its tensors again with torch.save"
+        )
+
+
+def read_safetensors(path: Path) -> dict[str, Tensor]:
+    """Read a .safetensors file onto the CPU.
+
+    Raises:
+        CheckpointError: missing, or damaged; or the package is not installed.
+    """
+    check_is_file(path)
+    require("export", "safetensors", purpose=f"reading {path}", error=CheckpointError)
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(path)
+    except Exception as error:  # its exceptions differ from version to version
+        raise CheckpointError(
+            f"{path} is cut short or no safetensors file ({_reason(error)}); get it again"
+        ) from error
+
+
+def read_safetensors_checkpoint(path: Path) -> dict[str, Any]:
+    """Read what ``segibn export`` and ``segibn convert`` write: weights, and a config as metadata.
+
+    Returns:
+        As the torch file that it was made of, but for "training", which is None.
+
+    Raises:
+        CheckpointError: as `read_safetensors`; or it holds weights alone.
+    """
+    notes = _safetensors_notes(path)
+    keys = ("config", "classes", "class_names", "palette", "iteration")
+    try:
+        content = {key: json.loads(notes[key]) for key in keys}
+        versions = json.loads(notes.get("versions", "{}"))
+        version = int(notes.get("format_version", "1"))
+    except (KeyError, ValueError, TypeError, RecursionError):
+        raise CheckpointError(
+            f"{path} holds tensors without a checkpoint's config: it can be model.weights of a "
+            "config; here give the .pt file, or one that segibn export made of it"
+        ) from None
+    return content | {
+        "format": FORMAT,
+        "format_version": version,
+        "model": read_safetensors(path),
+        "training": None,
+        "versions": versions,
+    }
+
+
+def _safetensors_notes(path: Path) -> dict[str, Any]:
+    """The metadata of a .safetensors file, whose header is no longer than a network's can be.
+
+    The format: eight bytes, the length of a header; the header, JSON; the tensors.
+    """
+    check_is_file(path)
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        if length > _MAX_HEADER:
+            raise CheckpointError(f"{path} is cut short or no safetensors file; get it again")
+        header = file.read(length)
+    try:
+        notes = json.loads(header).get("__metadata__", {})
+        return dict(notes)
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise CheckpointError(
+            f"{path} is cut short or no safetensors file; get it again"
+        ) from error
+
+
+def check_is_file(path: Path) -> None:
+    """Raise a `CheckpointError` that names the path if there is no file."""
+    if path.is_dir():
+        raise CheckpointError(
+            f"{path} is a folder; name a file in it (in a run folder checkpoints/last.pt)"
+        )
+    if not path.is_file():
+        kind = " is a device or pipe; give a regular file" if path.exists() else ": no such file"
+        raise CheckpointError(f"{path}{kind}")
+
+
+@contextmanager
+def naming(path: Path | str) -> Iterator[None]:
+    """Put the name of a file or of a key before the message of what knows tensors only."""
+    try:
+        yield
+    except CheckpointError as error:
+        raise CheckpointError(f"{path}: {error}") from error
+
+
+def _fault(path: Path, error: Exception) -> str:
+    """What is wrong with a file that torch refuses, and what helps; follows the file's name."""
+    with path.open("rb") as file:
+        start = file.read(80)
+    if not start:
+        return "is empty; get it again"
+    other = _other_content(error)
+    if other:
+        return (
+            f"holds more than tensors and numbers ({other}), which is not loaded, since a file "
+            "could run any code that way. If you trust it, load it with the program that wrote it "
+            "and save the tensors alone: torch.save(network.state_dict(), FILE)"
+        )
+    if start.isascii() and re.sub(r"\s", "", start.decode()).isprintable():
+        line = start.decode().strip().split("\n", 1)[0]
+        hint = "fetch what it stands for: git lfs pull" if "git-lfs" in line else "get it again"
+        return f"is a text that begins {line!r}, no file of weights; {hint}"
+    is_torchs = start.startswith(b"PK") or isinstance(error, EOFError)
+    if is_torchs or any(sign in str(error).lower() for sign in _CUT_SHORT):
+        return f"is cut short or damaged ({_reason(error)}); get it again"
+    return f"is damaged or no file of weights that torch reads ({_reason(error)}); get it again"
+
+
+def _other_content(error: Exception) -> str | None:
+    """The class or function that a file asks for, if that is why torch refuses it."""
+    if isinstance(error, OtherTypeError):
+        return str(error)
+    found = _GLOBAL.search(str(error))
+    return next(filter(None, found.groups())) if found else None
+
+
+def _reason(error: Exception) -> str:
+    """The first sentence of an error, without torch's advice to load the file unsafely."""
+    text = str(error).rsplit("WeightsUnpickler error: ", 1)[-1].strip()
+    sentence = text.split("\n", 1)[0].split(". ", 1)[0]
+    return f"{type(error).__name__}: {sentence[:160]}" if sentence else type(error).__name__
+
+
+def compare_states(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> list[str]:
+    """List where two state dicts differ; empty when the one can be loaded as the other.
+
+    Returns:
+        Lines such as "conv1.weight has shape (64, 3, 3, 3), expected (64, 3, 7, 7)",
+        "missing KEY" and "unknown KEY", in this order; keys are escaped for printing.
+    """
+    both = [(key, value, found[key]) for key, value in expected.items() if key in found]
+    shapes = [
+        f"{key} has shape {tuple(other.shape)}, expected {tuple(value.shape)}"
+        for key, value, other in both
+        if other.shape != value.shape
+    ]
+    kinds = [
+        f"{key} holds {_type(other)}, expected {_type(value)}"
+        for key, value, other in both
+        if not same_kind(key, value, other)
+    ]
+    missing = [f"missing {key}" for key in expected if key not in found]
+    unknown = [f"unknown {printable(key)[:200]}" for key in found if key not in expected]
+    return shapes + kinds + missing + unknown
+
+
+def same_kind(key: str, first: Tensor, second: Tensor) -> bool:
+    """Whether both are floating-point numbers, or neither; of a counter of batches any will do."""
+    is_counter = key.endswith("num_batches_tracked")
+    return is_counter or first.is_floating_point() == second.is_floating_point()
+
+
+def _type(value: Tensor) -> str:
+    return str(value.dtype).removeprefix("torch.")
+
+
+def shortened(lines: Sequence[str], limit: int = 6) -> str:
+    """The first lines, indented, and how many more there are."""
+    shown = [f"  {line}" for line in lines[:limit]]
+    if len(lines) > limit:
+        shown.append(f"  ... and {len(lines) - limit} more")
+    return "\n".join(shown)

@@ -1,0 +1,122 @@
+"""First weights of a timm backbone: timm's own, or a file of the user's.
+
+In: a fresh ``TimmBackbone`` and the name of a source. Out: the backbone filled in place, and a
+report. Files are timm's, the original authors' where timm knows how to read them (DINOv2, DINOv3,
+Swin, ...), or checkpoints of this package. They are read as tensors only, nothing in them is run.
+"""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+from torch import Tensor
+
+from segibn.errors import CheckpointError
+from segibn.models.timm_backbone import TimmBackbone, create_network
+from segibn.models.weights.pretrained import WeightsReport, misfits, read_own_file, refuse_robustnet
+from segibn.models.weights.state import compare_states, shortened
+from segibn.models.weights.tensor_check import check_tensors
+from segibn.models.weights.wrapping import COUNTER, find_network
+from segibn.text import printable
+
+
+def load_timm_weights(
+    backbone: TimmBackbone, source: str, match: Literal["exact", "partial"] = "exact"
+) -> WeightsReport:
+    """Fill a backbone in place; before ``set_tuning``.
+
+    Args:
+        backbone: changed in place.
+        source: "timm" (downloaded once by timm through its hub, of the tag in the name, else of
+            timm's first choice), "none", or a file: .safetensors, .pth or .pt.
+        match: "exact": every tensor of the network must be there in its shape, and nothing else
+            but what belongs to the classifier; "partial": what fits is taken.
+
+    Raises:
+        CheckpointError: no such file, not readable safely, not to be had from the hub, or of
+            another network; the message says the fix.
+    """
+    own = backbone.network.state_dict()
+    if source == "none":
+        return WeightsReport("none", (), tuple(own), ())
+    place = ""
+    if source == "timm":
+        state = _published(backbone)
+    else:
+        path = Path(source)
+        found = find_network(read_own_file(path, ("timm", "none")), own.keys(), path)
+        refuse_robustnet(found.state, path)
+        place = found.place
+        state = _adapted(found.state, backbone, source)
+    state, unused = _without_classifier(state, backbone)
+    shapes = misfits(own, state)
+    fits = {key: state[key] for key in own if key in state and key not in shapes}
+    expected = {k: v for k, v in own.items() if k in state or not k.endswith(COUNTER)}
+    check_tensors(state, source)
+    differences = compare_states(expected, state)
+    if differences and (match == "exact" or not fits):
+        begins = ", ".join(printable(key)[:200] for key in list(state)[:2])
+        partial = "; model.weights_match=partial takes what fits" if fits else ""
+        raise CheckpointError(
+            f"{source} does not fit {backbone.name}:\n{shortened(differences)}\n"
+            f"The file begins with {begins}{place}. Name another file, or the network it is of "
+            f"(model.backbone.model){partial}"
+        )
+    backbone.network.load_state_dict(fits, strict=False)
+    fresh = tuple(key for key in own if key not in fits)
+    unused += [key for key in state if key not in fits]
+    return WeightsReport(source, tuple(fits), fresh, tuple(unused), tuple(shapes), place)
+
+
+def _published(backbone: TimmBackbone) -> dict[str, Tensor]:
+    """The tensors of the network that timm builds with its published weights."""
+    name = backbone.name
+    try:
+        network = create_network(name, backbone.output_stride, pretrained=True)
+    except Exception as error:  # the hub's client has many, of several packages
+        reason = str(error).strip().split("\n", 1)[0][:200]
+        raise CheckpointError(
+            f"model.weights: timm could not get the weights of {name} "
+            f"({type(error).__name__}: {reason}). Get the file on a machine that can and give its "
+            "path as model.weights=FILE, or train without: model.weights=none"
+        ) from error
+    return network.state_dict()
+
+
+def _adapted(state: dict[str, Tensor], backbone: TimmBackbone, source: str) -> dict[str, Tensor]:
+    """Through the network's own reader of foreign files, where timm has one."""
+    if backbone.network.state_dict().keys() <= state.keys():
+        return state
+    reader = getattr(sys.modules[type(backbone.network).__module__], "checkpoint_filter_fn", None)
+    if reader is None:
+        return state
+    try:
+        return dict(reader(dict(state), backbone.network))
+    except Exception as error:  # it takes for granted what another network's file lacks
+        begins = ", ".join(list(state)[:2])
+        raise CheckpointError(
+            f"{source} does not fit {backbone.name}: timm's reader of such files fails on it "
+            f"({type(error).__name__}: {error}). The file begins with {begins}. Name another file, "
+            "or the network it is of (model.backbone.model)"
+        ) from error
+
+
+def _without_classifier(
+    state: Mapping[str, Tensor], backbone: TimmBackbone
+) -> tuple[dict[str, Tensor], list[str]]:
+    """The tensors that may belong to the features; the names of those that only classify.
+
+    The latter are what was pruned from the network, its classifiers and the mask token of
+    self-supervised training.
+    """
+    given = backbone.network.pretrained_cfg.get("classifier") or ()
+    classifiers = (given,) if isinstance(given, str) else tuple(given)
+    spare = (*classifiers, "head", "fc_norm", "norm_pre", "mask_token", *backbone.pruned)
+    own = backbone.network.state_dict()
+    unused = [
+        key
+        for key in state
+        if key not in own and any(key == part or key.startswith(f"{part}.") for part in spare)
+    ]
+    return {key: value for key, value in state.items() if key not in set(unused)}, unused

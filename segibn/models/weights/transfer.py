@@ -1,0 +1,94 @@
+"""Start a training from another one's weights: the same network, maybe with other classes.
+
+In: a network and a checkpoint of this package. Out: the network filled in place, and a report of
+what was taken. Only the classifiers may differ: with other classes they start fresh.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from torch import Tensor
+
+from segibn.errors import CheckpointError
+from segibn.models.lora import fitted_state, has_lora, is_update
+from segibn.models.segmenter import Segmenter
+from segibn.models.weights.checkpoints import read_checkpoint
+from segibn.models.weights.pretrained import WeightsReport
+from segibn.models.weights.state import compare_states, naming, shortened
+
+_CLASSIFIERS = ("head.classifier.", "aux_head.classifier.")
+
+
+def init_from_checkpoint(model: Segmenter, path: Path, class_names: Sequence[str]) -> WeightsReport:
+    """Fill a network with the weights of a checkpoint.
+
+    Args:
+        model: changed in place.
+        path: a checkpoint of this package, with or without training state; of a run with a moving
+            average these are the averaged weights.
+        class_names: of the network's outputs.
+
+    Returns:
+        What was taken, what is fresh and what of the checkpoint was not used; see
+        ``plan_transfer``.
+
+    Raises:
+        CheckpointError: not a checkpoint, or of another architecture.
+    """
+    with naming("init_from"):
+        content = read_checkpoint(path)
+    own = model.state_dict()
+    with naming(path):
+        state = fitted_state(content["model"], own)
+    report = plan_transfer(own, state, class_names, content["class_names"], source=str(path))
+    model.load_state_dict({key: state[key] for key in report.loaded}, strict=False)
+    return report
+
+
+def plan_transfer(
+    own: Mapping[str, Tensor],
+    state: Mapping[str, Tensor],
+    class_names: Sequence[str],
+    source_class_names: Sequence[str],
+    *,
+    source: str,
+) -> WeightsReport:
+    """Say what a network would take from another one's weights; only shapes are looked at.
+
+    Args:
+        own: state dict of the network to fill; not changed, may be on the meta device.
+        state: likewise of the network to start from. Updates of LoRA that only one of the two has
+            are merged into the weights, or start fresh.
+        class_names: of the outputs of the network to fill. Where the other's are the same, in the
+            same order, its classifiers are taken too; else they stay fresh. So does an auxiliary
+            head that the other one does not have.
+        source_class_names: of the outputs of the network to start from.
+        source: where ``state`` comes from, for the report and for messages.
+
+    Raises:
+        CheckpointError: the two are of different architectures.
+    """
+    state = fitted_state(state, own)
+    skipped: tuple[str, ...] = ()
+    if list(source_class_names) != list(class_names):
+        skipped += _CLASSIFIERS
+    if not (_has_aux_head(own) and _has_aux_head(state)):
+        skipped += ("aux_head.",)
+    fresh = tuple(
+        key for key in own if key.startswith(skipped) or (is_update(key) and not has_lora(state))
+    )
+    unused = tuple(key for key in state if key.startswith(skipped))
+    wanted = {key: value for key, value in own.items() if key not in fresh}
+    taken = {key: value for key, value in state.items() if key not in unused}
+    differences = compare_states(wanted, taken)
+    if differences:
+        raise CheckpointError(
+            f"init_from: {source} holds another architecture than the config describes:\n"
+            f"{shortened(differences)}\n"
+            "Take model.backbone and model.head from the config it was trained with"
+        )
+    return WeightsReport(source, tuple(taken), fresh, unused)
+
+
+def _has_aux_head(state: Mapping[str, Tensor]) -> bool:
+    return any(key.startswith("aux_head.") for key in state)

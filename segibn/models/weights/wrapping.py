@@ -1,0 +1,190 @@
+"""The network in a file of weights, whatever the file wraps it in.
+
+In: the dict of a file, and the keys of the network that it should be. Out: the tensors by these
+keys. Programs put a state dict under keys of their own ("state_dict", "model", ...) and names
+before its keys ("module.", "backbone.", ...). Neither is known here by name: the place is where
+keys end like the network's.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from segibn.errors import CheckpointError
+from segibn.models.lora import has_lora, merged_state
+from segibn.models.weights.state import FORMAT, naming
+from segibn.models.weights.tensor_check import LONGEST_KEY, check_tensors
+from segibn.text import printable
+
+COUNTER = "num_batches_tracked"
+_MOST_DEPTH = 3
+_AVERAGE = re.compile(r"(?:^|[._])ema(?:$|[._])", re.IGNORECASE)
+# What torch itself puts before the keys of a parallel and of a compiled network.
+_WRAPPERS = ("module.", "_orig_mod.")
+# torchvision's DenseNet files are older than its code: "norm.1" is "norm1" there now.
+_OLD_DENSE = re.compile(r"(\bdenselayer\d+\.(?:norm|conv))\.([12])\.")
+
+
+@dataclass(frozen=True)
+class Found:
+    """A network found in a file."""
+
+    state: dict[str, Tensor]
+    """By the network's keys."""
+    others: tuple[str, ...]
+    """Keys beside it, outside of its prefix."""
+    nest: tuple[str, ...]
+    """Keys of the file that lead to its state dict."""
+    prefix: str
+    """What was taken off the keys; ends in a dot, or is empty."""
+
+    @property
+    def place(self) -> str:
+        """In words, for the log and for messages; empty for a bare state dict."""
+        parts = [f"under {printable('.'.join(self.nest))}"] if self.nest else []
+        parts += [f"behind the prefix {printable(self.prefix)}"] if self.prefix else []
+        return f" ({', '.join(parts)})" if parts else ""
+
+
+def find_network(content: Mapping[str, Any], known: Collection[str], path: Path) -> Found:
+    """Find the one place in a file where the keys are those of a network.
+
+    Where there is none, the largest state dict is returned as it is: whoever loads it says what
+    differs. A moving average gives way to the weights that it is of.
+
+    Args:
+        content: of the file.
+        known: keys of the network.
+        path: the file, for messages.
+
+    Raises:
+        CheckpointError: no tensors, or several such networks.
+    """
+    if content.get("format") == FORMAT and isinstance(content.get("model"), Mapping):
+        content = {"model": content["model"]}  # beside it may be the weights that it averages
+    nests = dict(_nests(content))
+    for nest, state in nests.items():
+        if has_lora(state):  # checked first: its updates are multiplied out
+            check_tensors(state, str(path))
+            with naming(path):
+                nests[nest] = merged_state(state)
+    if not nests:
+        keys = ", ".join(printable(key)[:80] for key in list(content)[:4])
+        raise CheckpointError(
+            f"{path} holds no tensors{f', but {keys}' if keys else ''}. It takes a network's "
+            "state_dict(), bare or under a key such as state_dict or model"
+        )
+    known = {key for key in known if not key.endswith(COUNTER)}
+    counted = _count(nests, known)
+    root = next(iter(known)).partition(".")[0] + "."
+    if not counted and all(key.startswith(root) for key in known):
+        # All of DenseNet and MobileNetV2 is `features`, which people save alone.
+        counted = _count(nests, {key.removeprefix(root) for key in known})
+        for nest, prefix in counted:
+            nests[nest] = _inserted(nests[nest], prefix, root)
+    if not counted:
+        nest = max(nests, key=lambda name: (not _AVERAGE.search(".".join(name)), len(nests[name])))
+        return _found(nests, nest, _wrapper(nests[nest]))
+    most = max(counted.values())
+    rivals = [place for place, count in counted.items() if 2 * count >= most]
+    trained = [place for place in rivals if not _AVERAGE.search(".".join((*place[0], place[1])))]
+    first, *rest = [_found(nests, *place) for place in trained or rivals]
+    if any(not _are_equal(first.state, other.state) for other in rest):
+        places = "; ".join(other.place.strip(" ()") or "bare" for other in (first, *rest))
+        raise CheckpointError(
+            f"{path} holds several networks of this kind: {places}. Save the one that you mean as "
+            "a file of its own: torch.save(network.state_dict(), FILE)"
+        )
+    return first
+
+
+def _nests(
+    content: Any, name: tuple[str, ...] = (), seen: set[int] | None = None
+) -> Iterator[tuple[tuple[str, ...], dict[str, Tensor]]]:
+    """Yield the dicts that hold tensors under texts, each once, and the keys that lead to them."""
+    seen = set() if seen is None else seen
+    if id(content) in seen:
+        return
+    seen.add(id(content))
+    tensors = ((key, value) for key, value in content.items() if isinstance(value, Tensor))
+    state = {
+        _OLD_DENSE.sub(r"\1\2.", key): value
+        for key, value in tensors
+        if isinstance(key, str) and len(key) <= LONGEST_KEY
+    }
+    if state:
+        yield name, state
+    for key, value in content.items():
+        if isinstance(key, str) and isinstance(value, Mapping) and len(name) < _MOST_DEPTH:
+            yield from _nests(value, (*name, key), seen)
+
+
+def _count(
+    nests: Mapping[tuple[str, ...], Mapping[str, Tensor]], known: Collection[str]
+) -> dict[tuple[tuple[str, ...], str], int]:
+    """How many keys are the network's at each place where most are: by state dict and prefix."""
+    return {
+        (nest, prefix): count
+        for nest, state in nests.items()
+        for prefix, count in _prefixes(state, known).items()
+    }
+
+
+def _inserted(state: Mapping[str, Tensor], prefix: str, root: str) -> dict[str, Tensor]:
+    """The state dict with a name put in after a prefix."""
+    return {
+        f"{prefix}{root}{key.removeprefix(prefix)}" if key.startswith(prefix) else key: value
+        for key, value in state.items()
+    }
+
+
+def _prefixes(state: Mapping[str, Tensor], known: Collection[str]) -> dict[str, int]:
+    """Prefixes behind which the keys are the network's, and how many.
+
+    More than half of the keys behind one, or of the network's, must be: the parts of a network
+    resemble each other, and one of its blocks is not the whole.
+    """
+    keys = [key for key in state if not key.endswith(COUNTER)]
+    found: Counter[str] = Counter()
+    for key in keys:
+        starts = [0, *(index + 1 for index, char in enumerate(key) if char == ".")]
+        found.update(key[:start] for start in starts if key[start:] in known)
+    return {
+        prefix: count
+        for prefix, count in found.items()
+        if 2 * count > min(len(known), sum(key.startswith(prefix) for key in keys))
+    }
+
+
+def _wrapper(state: Mapping[str, Tensor]) -> str:
+    """What torch's own wrappers put before every key."""
+    prefix = ""
+    while wrapper := next(
+        (name for name in _WRAPPERS if all(key.startswith(prefix + name) for key in state)), None
+    ):
+        prefix += wrapper
+    return prefix
+
+
+def _found(
+    nests: Mapping[tuple[str, ...], Mapping[str, Tensor]], nest: tuple[str, ...], prefix: str
+) -> Found:
+    state = nests[nest]
+    return Found(
+        {key.removeprefix(prefix): v for key, v in state.items() if key.startswith(prefix)},
+        tuple(key for key in state if not key.startswith(prefix)),
+        nest,
+        prefix,
+    )
+
+
+def _are_equal(first: Mapping[str, Tensor], second: Mapping[str, Tensor]) -> bool:
+    return first.keys() == second.keys() and all(
+        value is second[key] or torch.equal(value, second[key]) for key, value in first.items()
+    )
