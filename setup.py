@@ -11,7 +11,9 @@ CONFIGS = "segibn.configs"
 
 setup(
     packages=[
-        *find_namespace_packages(include=["segibn", "segibn.*", "painted_scenes"], exclude=["*.__pycache__*"]),
+        *find_namespace_packages(
+            include=["segibn", "segibn.*", "painted_scenes"], exclude=["*.__pycache__*"]
+        ),
         CONFIGS,
         *(f"{CONFIGS}.{folder}" for folder in find_namespace_packages("configs")),
     ],

@@ -19,12 +19,12 @@ import numpy as np
 import torch
 
 from benchmarks.timing import Benchmark, Builder, Call, make_parser, run
+from segibn.build.models import build_segmenter
 from segibn.config.schema import BackboneConfig, DeepLabV3PlusHeadConfig, ModelConfig
 from segibn.description import LABELS, LOGITS, Description
 from segibn.export import export, export_int8
 from segibn.export.exported import load_onnx
 from segibn.inference.predictor import InferenceOptions, Predictor
-from segibn.models.build import build_segmenter
 from segibn.models.segmenter import PIXEL_MEAN, PIXEL_STD, Segmenter
 
 CLASSES = 19

@@ -21,16 +21,16 @@ import numpy as np
 import torch
 
 from segibn import provenance
+from segibn.build.checkpoints import load_segmenter
+from segibn.build.described import describe_network
+from segibn.build.loader import build_eval_frames
 from segibn.cli.arguments import parse_evaluation_set
 from segibn.cli.scoring import TrainedRun, load_run
-from segibn.data.build.loader import build_eval_frames
 from segibn.engine.scoring import score, set_name
 from segibn.export import CALIBRATION_FRAMES, export, export_int8
 from segibn.export.exported import load_onnx
 from segibn.files import write_json
 from segibn.inference.predictor import InferenceOptions
-from segibn.models.weights.checkpoints import load_segmenter
-from segibn.models.weights.described import describe_network
 from segibn.report.precision import render_precision
 
 WAYS = ("PyTorch float32", "PyTorch bfloat16", "ONNX Runtime float32", "ONNX Runtime int8")

@@ -15,9 +15,9 @@ import numpy as np
 
 from benchmarks.generalisation_plan import INGREDIENTS, PLAIN, SHIFTS, Shift
 from segibn import provenance
+from segibn.build.sets import index_dataset
 from segibn.cli.scoring import TrainedRun, load_run, score_run
 from segibn.config.schema import DatasetConfig
-from segibn.data.build import index_dataset
 from segibn.devices import default_device
 from segibn.engine.scoring import inference_options, set_name
 from segibn.errors import ConfigError, SegibnError

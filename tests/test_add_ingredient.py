@@ -8,11 +8,11 @@ from typing import get_args
 import pytest
 
 from benchmarks.generalisation_plan import INGREDIENTS, SHIFTS
-from segibn.augment.build import MIXING, RESTYLING
+from segibn.build.augment import MIXING, RESTYLING
+from segibn.build.perturb import PERTURBATIONS
 from segibn.config.generalise import GeneraliseConfig
 from segibn.config.load import load_config
 from segibn.engine.terms.build import TERMS
-from segibn.models.perturb.build import PERTURBATIONS
 
 ROOT = Path(__file__).resolve().parents[1]
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
@@ -96,14 +96,3 @@ def test_a_section_is_a_row_of_the_experiment(name: str) -> None:
         if override.startswith("generalise.")
     }
     assert name in settings
-
-
-@sections
-def test_modules_of_formulas_are_held_to_know_no_config(name: str) -> None:
-    contract = (ROOT / "setup.cfg").read_text(encoding="utf-8").partition("contract:config]")[2]
-    known = set(contract.partition("forbidden_modules")[0].split())
-    places = ("augment", "losses", "models/perturb")
-    files = [ROOT / "segibn" / place / f"{name}.py" for place in places]
-    modules = [".".join(f.relative_to(ROOT).with_suffix("").parts) for f in files if f.is_file()]
-    assert modules
-    assert set(modules) <= known

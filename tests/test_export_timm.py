@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import nn
 
+from segibn.build.models import build_segmenter, for_inference
 from segibn.config.schema import ModelConfig
 from segibn.export.writing import export
-from segibn.models.build import build_segmenter, for_inference
 from segibn.models.lora import merged_state
 
 slow = pytest.mark.slow

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import torch
 
+from segibn.build.models import build_segmenter
 from segibn.config.load import load_config
 from segibn.engine.checkpoint import ClassTable, save_checkpoint
 from segibn.files import read_image, read_label_map, write_image
 from segibn.labels.catalog import scheme_label_set
-from segibn.models.build import build_segmenter
 
 SNIPPET = re.compile(r"(<!-- needs the network.*?-->\n)?```python\n(.*?)```", re.DOTALL)
 

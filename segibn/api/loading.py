@@ -9,18 +9,18 @@ import numpy as np
 import torch
 
 from segibn.api.model import LoadedModel
+from segibn.build.checkpoints import load_segmenter
+from segibn.build.models import build_segmenter
+from segibn.build.sets import build_label_set
 from segibn.config.load import load_config
 from segibn.config.schema import RunConfig
-from segibn.data.build import build_label_set
 from segibn.devices import default_device, device_named
 from segibn.errors import ConfigError, SegibnError
 from segibn.export.exported import load_onnx
 from segibn.inference.predictor import InferenceOptions, Predictor
 from segibn.labels.catalog import scheme_label_set, scheme_of
 from segibn.labels.label_set import LabelSet
-from segibn.models.build import build_segmenter
 from segibn.models.segmenter import Segmenter
-from segibn.models.weights.checkpoints import load_segmenter
 from segibn.models.weights.download import local_path
 from segibn.models.weights.pretrained import find_published
 from segibn.models.weights.sources import RELEASES

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from segibn.build.kinds import KINDS
 from segibn.config.schema import DataConfig, DatasetConfig, RunConfig
 from segibn.config.set_names import split_name
-from segibn.data.datasets.catalog import KINDS
 from segibn.models.segmenter import PIXEL_MEAN, PIXEL_STD
 from segibn.models.weights.sources import PUBLISHED
 from segibn.text import counted, markdown, markdown_code

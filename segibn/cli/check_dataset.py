@@ -76,9 +76,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     from rich.console import Console
 
     from segibn.config.set_names import set_name
-    from segibn.data.report import check_dataset, print_report
     from segibn.files import write_json
     from segibn.provenance import usable_cores
+    from segibn.runs.dataset_report import check_dataset, print_report
     from segibn.text.progress import FrameProgress
 
     jobs = arguments.jobs or usable_cores()
@@ -113,7 +113,7 @@ def _datasets(arguments: argparse.Namespace, root: Path) -> "list[DatasetConfig]
     if split is not None:
         return [whole]
 
-    from segibn.data.report import splits_present
+    from segibn.runs.dataset_report import splits_present
 
     splits = splits_present(name, root, whole.encoding)
     return [whole.model_copy(update={"split": one}) for one in splits]

@@ -7,16 +7,16 @@ from typing import Any
 
 import torch
 
+from segibn.build.checkpoints import load_segmenter
+from segibn.build.described import write_safetensors
+from segibn.build.models import build_segmenter
 from segibn.config.load import validate
 from segibn.config.schema import ModelConfig, RunConfig
 from segibn.engine.checkpoint import ClassTable, save_checkpoint
 from segibn.errors import CheckpointError
 from segibn.files import atomic_path
 from segibn.labels.cityscapes import CITYSCAPES
-from segibn.models.build import build_segmenter
 from segibn.models.weights import robustnet
-from segibn.models.weights.checkpoints import load_segmenter
-from segibn.models.weights.described import write_safetensors
 from segibn.models.weights.state import compare_states, naming, shortened
 
 _ORIGIN = "robustnet"

@@ -18,10 +18,10 @@ from typing import Any
 
 import numpy as np
 
+from segibn.build.checkpoints import read_checkpoint
 from segibn.config.load import load_config
 from segibn.engine.run_dir import RunDir
 from segibn.errors import SegibnError
-from segibn.models.weights.checkpoints import read_checkpoint
 
 KINDS = ("SIGKILL one rank", "SIGKILL all processes", "SIGTERM torchrun")
 """A process that crashes or is taken for its memory; a machine that goes down; a scheduler whose

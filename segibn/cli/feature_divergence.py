@@ -80,9 +80,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     require_runs(arguments.runs)
 
     from segibn import distributed
+    from segibn.build.sets import index_dataset
     from segibn.cli.pictures import spread
     from segibn.cli.scoring import circumstances
-    from segibn.data.build import index_dataset
     from segibn.evaluation.feature_divergence import format_divergence
     from segibn.inference.predictor import InferenceOptions
 

@@ -89,8 +89,8 @@ def _own_set(config: str) -> "tuple[LabelSet, tuple[str, ...]]":
 
     The classes are in the order of training.
     """
+    from segibn.build.sets import build_label_set
     from segibn.config.load import load_config
-    from segibn.data.build import build_label_set
 
     data = load_config(config).data
     trained = build_label_set(data.train, data.classes)

@@ -15,10 +15,11 @@ import numpy as np
 import torch
 
 from segibn import distributed, provenance
+from segibn.build.checkpoints import load_segmenter
+from segibn.build.loader import build_eval_frames
 from segibn.cli.inference import ensemble_runs, states_size
 from segibn.cli.pictures import Observer
 from segibn.config.schema import DatasetConfig, RunConfig
-from segibn.data.build.loader import build_eval_frames
 from segibn.data.frames import Frames
 from segibn.engine.scoring import Preparation, in_classes, score, set_name, train_name
 from segibn.errors import ConfigError
@@ -27,7 +28,6 @@ from segibn.files import sha256_of
 from segibn.inference.predictor import InferenceOptions
 from segibn.labels.catalog import CLASS_SCHEMES, scheme_class_names
 from segibn.models.segmenter import Segmenter
-from segibn.models.weights.checkpoints import load_segmenter
 from segibn.runs.find import find_checkpoint
 from segibn.text.progress import FrameProgress
 

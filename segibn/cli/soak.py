@@ -152,8 +152,8 @@ def _iterations_in(minutes: float, launch: "Callable[..., Launch]") -> int:
 def _circumstances(launch: "Launch") -> dict[str, Any]:
     """What the result rests on: command, versions, machine, frames by name."""
     from segibn import provenance
+    from segibn.build.sets import index_dataset
     from segibn.config.load import load_config
-    from segibn.data.build import index_dataset
     from segibn.devices import default_device
     from segibn.engine.precision import choose_dtype
     from segibn.engine.scoring import set_name

@@ -17,14 +17,14 @@ from pydantic import ValidationError
 from torch import Tensor, nn
 
 from segibn import provenance
+from segibn.build.checkpoints import read_checkpoint
+from segibn.build.upgrade import FORMAT_VERSION
 from segibn.config.schema import RunConfig
 from segibn.engine.update import Updater
 from segibn.errors import CheckpointError
 from segibn.files import atomic_path, sha256_of
-from segibn.models.weights.checkpoints import read_checkpoint
 from segibn.models.weights.state import FORMAT, compare_states
 from segibn.models.weights.tensor_check import check_finite
-from segibn.models.weights.upgrade import FORMAT_VERSION
 from segibn.text import printable
 
 logger = logging.getLogger(__name__)

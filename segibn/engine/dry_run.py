@@ -13,11 +13,12 @@ from pathlib import Path
 import torch
 
 from segibn import distributed
+from segibn.build.loader import loader_workers
+from segibn.build.models import describe
+from segibn.build.sampling import index_cost
 from segibn.config.sampling import UniformSampling
 from segibn.config.schema import RunConfig
 from segibn.data.batch_plan import BatchPlan, plan_batch
-from segibn.data.build.loader import loader_workers
-from segibn.data.build.sampling import index_cost
 from segibn.data.loader import collate
 from segibn.devices import default_device
 from segibn.engine.checkpoint import resume_training
@@ -33,7 +34,6 @@ from segibn.engine.update import Batch, Updater
 from segibn.errors import ConfigError
 from segibn.files import writable_folder
 from segibn.labels.label_set import IGNORE_INDEX
-from segibn.models.build import describe
 
 _DECODED = 4
 """Training samples that a dry run on a CPU reads, at most."""

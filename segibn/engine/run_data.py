@@ -8,11 +8,11 @@ from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 
+from segibn.build.loader import build_eval_frames, build_train_loader
+from segibn.build.mix import index_mix
+from segibn.build.sampling import TrainingSet, require_memory
+from segibn.build.sets import build_label_set, index_dataset
 from segibn.config.schema import RunConfig
-from segibn.data.build import build_label_set, index_dataset
-from segibn.data.build.loader import build_eval_frames, build_train_loader
-from segibn.data.build.mix import index_mix
-from segibn.data.build.sampling import TrainingSet, require_memory
 from segibn.data.frames import Frames, iterate_frames
 from segibn.data.loader import TrainLoader
 from segibn.data.overlap import require_apart, source_places

@@ -9,8 +9,8 @@ from typing import Any
 
 import torch
 
+from segibn.build.checkpoints import read_checkpoint
 from segibn.engine.run_dir import RunDir
-from segibn.models.weights.checkpoints import read_checkpoint
 from segibn.text.plain_data import parse_json
 
 CHECKPOINT_PARTS = ("iteration", "model", "training", "class_names")

@@ -14,10 +14,10 @@ import numpy as np
 import torch
 
 from segibn import distributed
+from segibn.build.loader import build_eval_frames
 from segibn.config.schema import DatasetConfig, RunConfig
 from segibn.config.set_names import set_name
 from segibn.config.set_names import train_name as train_name  # for those who import it from here
-from segibn.data.build.loader import build_eval_frames
 from segibn.data.samples import SamplePaths
 from segibn.distributed import sum_over_ranks
 from segibn.engine.run_dir import RunDir

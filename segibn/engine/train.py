@@ -13,6 +13,8 @@ from pathlib import Path
 import torch
 
 from segibn import distributed
+from segibn.build.models import build_segmenter
+from segibn.build.transfer import init_from_checkpoint
 from segibn.config.referred import with_copies
 from segibn.config.schema import RunConfig
 from segibn.devices import default_device, image_layout
@@ -40,10 +42,8 @@ from segibn.errors import SegibnError
 from segibn.files import writable_folder
 from segibn.labels.catalog import scheme_of
 from segibn.labels.label_set import LabelSet
-from segibn.models.build import build_segmenter
 from segibn.models.segmenter import Segmenter
 from segibn.models.sync_norm import synchronize_batch_norms
-from segibn.models.weights.transfer import init_from_checkpoint
 from segibn.text.streams import outliving_readers
 
 logger = logging.getLogger(__name__)

@@ -17,7 +17,9 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from segibn import distributed
-from segibn.augment.build import build_augmentation
+from segibn.build.augment import build_augmentation
+from segibn.build.losses import build_criterion
+from segibn.build.perturb import attach_perturbations
 from segibn.config.schema import RunConfig
 from segibn.data.batch_plan import plan_batch
 from segibn.devices import accurate_dtype, image_layout
@@ -26,8 +28,6 @@ from segibn.engine.objective import Step, Trainee
 from segibn.engine.optim import build_optimizer, set_learning_rate
 from segibn.engine.precision import apply_tf32, autocast, choose_dtype
 from segibn.engine.terms.build import build_objective
-from segibn.losses.build import build_criterion
-from segibn.models.perturb.build import attach_perturbations
 from segibn.models.segmenter import Segmenter
 
 Batch = dict[str, Any]

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 import torch
 
+from segibn.build.models import build_segmenter
 from segibn.config.load import validate
 from segibn.engine.checkpoint import ClassTable, save_checkpoint
 from segibn.labels.catalog import scheme_label_set
-from segibn.models.build import build_segmenter
 
 
 @pytest.fixture(scope="session")

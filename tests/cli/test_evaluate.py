@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 import torch
 
+from segibn.build.checkpoints import load_segmenter
 from segibn.cli.evaluate import main
 from segibn.errors import ConfigError, DatasetError
 from segibn.files import read_image, read_json, sha256_of, write_image, write_label_png
 from segibn.labels.catalog import label_set_for
-from segibn.models.weights.checkpoints import load_segmenter
 
 
 def _evaluate(run, datasets, tmp_path, *more):

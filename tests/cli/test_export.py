@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from segibn.build.checkpoints import load_segmenter
 from segibn.cli import export, predict
 from segibn.description import parse_description
 from segibn.errors import CheckpointError, ConfigError, DatasetError, SegibnError
 from segibn.files import write_image
 from segibn.inference.predictor import Predictor
-from segibn.models.weights.checkpoints import load_segmenter
 from segibn.report.tables import fill_tables
 
 safetensors = pytest.importorskip("safetensors.torch", reason="needs the extra `export`")

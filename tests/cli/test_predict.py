@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 import torch
 
+from segibn.build.checkpoints import load_segmenter
 from segibn.cli import export, predict
 from segibn.cli.conversion import to_safetensors
 from segibn.errors import CheckpointError, ConfigError, DatasetError, ImageFileError
 from segibn.files import read_image, read_json, read_label_map, write_image
 from segibn.inference.predictor import Predictor
 from segibn.media.codecs import choose_codec
-from segibn.models.weights.checkpoints import load_segmenter
 
 
 @pytest.fixture

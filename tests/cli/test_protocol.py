@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 import torch
 
+from segibn.build.checkpoints import load_segmenter
+from segibn.build.kinds import KINDS
 from segibn.cli.comparison import _default_arguments, cross_domain
 from segibn.cli.cross_domain import build_parser, main
 from segibn.cli.protocol import protocol_framing, protocol_options, protocol_sets
@@ -11,13 +13,11 @@ from segibn.cli.scoring import load_run
 from segibn.cli.selection import selection_of
 from segibn.config.load import load_config
 from segibn.config.schema import DatasetConfig
-from segibn.data.datasets.catalog import KINDS
 from segibn.engine.scoring import Preparation, score, train_name
 from segibn.errors import ConfigError
 from segibn.evaluation.deviations import run_deviations
 from segibn.evaluation.protocols import PROTOCOLS
 from segibn.files import read_json, write_image, write_label_png
-from segibn.models.weights.checkpoints import load_segmenter
 
 
 @pytest.fixture

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from segibn.build.models import build_segmenter
 from segibn.config.load import load_config
 from segibn.config.schema import ModelConfig
 from segibn.data.batch_plan import plan_batch
 from segibn.evaluation.published import PUBLISHED_ROWS
-from segibn.models.build import build_segmenter
 from segibn.models.weights.robustnet import RobustNetKind, Variant
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"

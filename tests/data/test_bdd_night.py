@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from segibn.build.sets import distinct_splits, index_dataset
 from segibn.config.schema import DatasetConfig
-from segibn.data.build import distinct_splits, index_dataset
 from segibn.data.datasets.shipped_lists import read_names
 from segibn.errors import DatasetError
 from segibn.files import write_image, write_label_png

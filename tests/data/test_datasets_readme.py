@@ -7,12 +7,12 @@ from typing import get_args
 import pytest
 import yaml
 
+from segibn.build.kinds import KINDS
 from segibn.cli.check_dataset import build_parser
 from segibn.config.frozen import Frozen
 from segibn.config.load import validate
 from segibn.config.sampling import ClassUniformSampling, RareClassSampling
 from segibn.config.schema import DatasetName
-from segibn.data.datasets.catalog import KINDS
 from segibn.labels.catalog import DATASETS
 
 

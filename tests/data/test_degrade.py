@@ -6,8 +6,8 @@ import pytest
 from pydantic import ValidationError
 from scipy.stats import norm
 
+from segibn.build.dataset import build_transform
 from segibn.config.schema import DataConfig
-from segibn.data.build.dataset import build_transform
 from segibn.data.degrade import Degradation, add_noise, compress
 from segibn.data.frame import Arrays
 from segibn.data.transforms import IGNORE_INDEX, PAD_COLOR, TrainTransform

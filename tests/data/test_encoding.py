@@ -6,14 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from segibn.build.sets import build_label_set, index_dataset
 from segibn.config.schema import DatasetConfig
-from segibn.data.build import build_label_set, index_dataset
 from segibn.data.dataset import load_arrays
-from segibn.data.report import check_dataset
 from segibn.errors import DatasetError
 from segibn.evaluation.score_folders import score_drivable
 from segibn.files import write_label_png
 from segibn.labels.drivable_encoding import Decision, decide_drivable_encoding
+from segibn.runs.dataset_report import check_dataset
 
 
 @pytest.mark.parametrize("encoding", ["2018", "2021"])

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 import yaml
 
+from segibn.build.sets import index_dataset
 from segibn.cli.arguments import parse_labelled_set
 from segibn.config.load import dump_config, load_config, validate
 from segibn.config.schema import RunConfig
 from segibn.config.set_names import set_name
-from segibn.data.build import index_dataset
 from segibn.data.hold_out import held_out
 from segibn.data.overlap import copies, overlap, require_apart
 from segibn.data.samples import SamplePaths

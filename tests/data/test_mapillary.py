@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from segibn.build.loader import build_eval_frames
 from segibn.cli.arguments import parse_labelled_set
 from segibn.cli.check_dataset import main as check
 from segibn.config.schema import DatasetConfig
-from segibn.data.build.loader import build_eval_frames
 from segibn.data.datasets import mapillary
 from segibn.engine.scoring import set_name
 from segibn.errors import ConfigError, DatasetError

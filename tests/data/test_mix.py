@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import torch
 
+from segibn.build.loader import build_train_loader
+from segibn.build.mix import index_mix
+from segibn.build.sets import build_label_set, index_dataset
 from segibn.config.load import dump_config
 from segibn.config.schema import RunConfig
-from segibn.data.build import build_label_set, index_dataset
-from segibn.data.build.loader import build_train_loader
-from segibn.data.build.mix import index_mix
 from segibn.data.loader import TrainLoader
 from segibn.errors import ConfigError, DatasetError
 from segibn.files import write_image, write_label_png
@@ -216,9 +216,9 @@ import torch
 import torch.distributed as dist
 from pathlib import Path
 from segibn.config.load import load_config
-from segibn.data.build import build_label_set, index_dataset
-from segibn.data.build.loader import build_train_loader
-from segibn.data.build.mix import index_mix
+from segibn.build.sets import build_label_set, index_dataset
+from segibn.build.loader import build_train_loader
+from segibn.build.mix import index_mix
 
 dist.init_process_group("gloo")
 config, root = load_config(sys.argv[1]), Path(sys.argv[2])

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from segibn.build.loader import build_eval_frames
+from segibn.build.sets import find_dataset, index_dataset
 from segibn.cli.arguments import parse_evaluation_set
 from segibn.cli.check_dataset import main as check
 from segibn.config.schema import DatasetConfig
-from segibn.data.build import find_dataset, index_dataset
-from segibn.data.build.loader import build_eval_frames
 from segibn.errors import DatasetError
 from segibn.files import write_image, write_label_png
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+from segibn.build.loader import build_eval_frames
+from segibn.build.sets import build_label_set, index_dataset
 from segibn.config.schema import DatasetConfig
 from segibn.data import class_index
-from segibn.data.build import build_label_set, index_dataset
-from segibn.data.build.loader import build_eval_frames
 from segibn.data.cache.disk_cache import open_disk_cache
 from segibn.data.cache.disk_cache_build import CacheJob, build
 from segibn.data.dataset import SegmentationDataset, load_arrays

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from segibn.build.kinds import KINDS
+from segibn.build.sets import find_dataset
 from segibn.config.schema import DatasetConfig
-from segibn.data.build import find_dataset
-from segibn.data.datasets.catalog import KINDS
 from segibn.errors import DatasetError
 
 SPLITS = {name: kind.splits[0] for name, kind in KINDS.items() if kind.splits}

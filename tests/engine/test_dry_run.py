@@ -11,11 +11,11 @@ import pytest
 import torch
 import yaml
 
+from segibn.build.sets import build_label_set, index_dataset
 from segibn.cli import run_main
 from segibn.cli.train import main
 from segibn.config.load import load_config
 from segibn.data.batch_plan import BatchPlan
-from segibn.data.build import build_label_set, index_dataset
 from segibn.engine.dry_run import dry_run
 from segibn.engine.run_dir import RunDir
 from segibn.engine.train import build_model, train

@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 import torch
 
+from segibn.build.checkpoints import read_checkpoint
 from segibn.config.load import load_config
 from segibn.engine import journal, scoring
 from segibn.engine.run_dir import MetricsLog
 from segibn.engine.stop import StopSignals
 from segibn.engine.train import train
 from segibn.errors import ImageFileError, SegibnError
-from segibn.models.weights.checkpoints import read_checkpoint
 
 
 @pytest.fixture

@@ -7,12 +7,12 @@ import pytest
 import torch
 import yaml
 
+from segibn.build.checkpoints import read_checkpoint
 from segibn.cli.fine_tune import build_parser, main
 from segibn.config.load import load_config
 from segibn.engine.train import train
 from segibn.errors import CheckpointError, ConfigError, SegibnError
 from segibn.files import image_size, read_json
-from segibn.models.weights.checkpoints import read_checkpoint
 
 STILL = ("optim.iterations=1", "optim.lr=1e-12")  # one update that moves no weight
 

@@ -9,15 +9,15 @@ import yaml
 from torch import nn
 
 from benchmarks.generalisation_plan import SHIFTS, row_overrides
-from segibn.augment.build import MIXING, RESTYLING
+from segibn.build.augment import MIXING, RESTYLING
+from segibn.build.models import build_segmenter
+from segibn.build.perturb import PERTURBATIONS
+from segibn.build.sets import build_label_set
 from segibn.config.load import load_config
 from segibn.config.schema import RunConfig
-from segibn.data.build import build_label_set
 from segibn.engine.terms.build import TERMS
 from segibn.engine.update import Updater
 from segibn.errors import ConfigError
-from segibn.models.build import build_segmenter
-from segibn.models.perturb.build import PERTURBATIONS
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 BASES = {

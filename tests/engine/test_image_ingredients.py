@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from segibn.build.sets import build_label_set, index_dataset
 from segibn.config.load import load_config
 from segibn.config.schema import RunConfig
-from segibn.data.build import build_label_set, index_dataset
 from segibn.engine.train import build_model
 from segibn.engine.update import Updater
 

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from segibn.build.checkpoints import read_checkpoint
 from segibn.config.load import load_config
 from segibn.config.referred import with_copies
 from segibn.config.schema import RunConfig
@@ -13,7 +14,6 @@ from segibn.config.set_names import train_name
 from segibn.engine.checkpoint import ClassTable, _check_same_run, save_checkpoint
 from segibn.engine.run_dir import RunDir
 from segibn.errors import CheckpointError
-from segibn.models.weights.checkpoints import read_checkpoint
 
 LISTS = ("data.train.names_file", "data.mix.0.dataset.names_file", "data.augmentation_file")
 

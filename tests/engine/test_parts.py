@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import nn
 
+from segibn.build.checkpoints import read_checkpoint
 from segibn.engine.precision import autocast, choose_dtype
 from segibn.errors import CheckpointError, ConfigError
-from segibn.models.weights.checkpoints import read_checkpoint
 
 CPU = torch.device("cpu")
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from segibn.build.sets import build_label_set, index_dataset
 from segibn.config.load import load_config
-from segibn.data.build import build_label_set, index_dataset
 from segibn.engine.train import build_model
 from segibn.engine.update import Updater
 

@@ -14,10 +14,10 @@ import pytest
 import torch
 import yaml
 
+from segibn.build.checkpoints import read_checkpoint
 from segibn.config.load import dump_config, load_config
 from segibn.engine.train import train
 from segibn.errors import CheckpointError, ConfigError, SegibnError
-from segibn.models.weights.checkpoints import read_checkpoint
 
 ROOT = Path(__file__).resolve().parents[2]
 TRAIN = str(ROOT / "tools/train.py")

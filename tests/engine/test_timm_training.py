@@ -11,12 +11,12 @@ import pytest
 import torch
 import yaml
 
+from segibn.build.checkpoints import load_segmenter, read_checkpoint
+from segibn.build.described import write_safetensors
 from segibn.config.load import load_config
 from segibn.engine.train import train
 from segibn.inference.predictor import Predictor
 from segibn.models.lora import has_lora
-from segibn.models.weights.checkpoints import load_segmenter, read_checkpoint
-from segibn.models.weights.described import write_safetensors
 
 ROOT = Path(__file__).resolve().parents[2]
 KINDS = {

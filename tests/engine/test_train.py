@@ -13,11 +13,11 @@ import pytest
 import torch
 import yaml
 
+from segibn.build.checkpoints import load_segmenter, read_checkpoint
 from segibn.config.load import load_config
 from segibn.engine.scoring import train_name
 from segibn.engine.train import train
 from segibn.errors import CheckpointError, ConfigError, DatasetError, SegibnError
-from segibn.models.weights.checkpoints import load_segmenter, read_checkpoint
 
 ROOT = Path(__file__).resolve().parents[2]
 

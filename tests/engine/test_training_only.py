@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from segibn.build.models import build_segmenter
 from segibn.config.load import validate
 from segibn.config.schema import RunConfig
 from segibn.engine.update import Updater
 from segibn.labels.catalog import scheme_class_names
-from segibn.models.build import build_segmenter
 from segibn.models.segmenter import Segmenter
 
 CLASSES = scheme_class_names("cityscapes19")

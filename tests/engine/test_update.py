@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+from segibn.build.sets import build_label_set, index_dataset
 from segibn.config.load import load_config
 from segibn.config.schema import RunConfig
 from segibn.data.batch_plan import plan_batch
-from segibn.data.build import build_label_set, index_dataset
 from segibn.engine.failures import explained_failures
 from segibn.engine.train import build_model
 from segibn.engine.update import Updater

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from segibn.build.losses import build_criterion
 from segibn.config.schema import LossConfig, OhemConfig
 from segibn.errors import ConfigError
-from segibn.losses.build import build_criterion
 from segibn.losses.criterion import OhemRule, SegmentationLoss
 from segibn.losses.cross_entropy import cross_entropy
 from segibn.losses.dice import dice_loss

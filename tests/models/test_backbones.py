@@ -9,10 +9,10 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor, nn
 
+from segibn.build.models import HEADS, build_segmenter
 from segibn.config.schema import BackboneConfig, ModelConfig
 from segibn.models import build_backbone
 from segibn.models.backbones import BACKBONES, ibn_variants
-from segibn.models.build import HEADS, build_segmenter
 from segibn.models.ibn import InstanceBatchNorm2d, InstanceNorm2d, ParallelInstanceBatchNorm2d
 from segibn.models.plans import IbnName, IbnPlan
 from segibn.models.residual import BasicBlock, BlockShape, Bottleneck, PartialInstanceNorm2d

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
+from segibn.build.models import build_segmenter, describe
 from segibn.config.schema import ModelConfig
-from segibn.models.build import build_segmenter, describe
 
 HEADS = {
     "fcn": {"name": "fcn", "channels": 16},

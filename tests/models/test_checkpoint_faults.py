@@ -15,9 +15,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from segibn.build.checkpoints import load_segmenter, read_checkpoint
 from segibn.errors import CheckpointError, SegibnError
 from segibn.files import read_onnx
-from segibn.models.weights.checkpoints import load_segmenter, read_checkpoint
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden/formats/checkpoint_first.pt"
 LIMIT_S = 2.0  # of computing: other processes may hold the machine up

@@ -9,17 +9,17 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from segibn.build.models import build_segmenter, for_inference
+from segibn.build.transfer import init_from_checkpoint
 from segibn.config.load import validate
 from segibn.config.schema import ModelConfig, OptimConfig
 from segibn.engine.checkpoint import ClassTable, save_checkpoint
 from segibn.engine.ema import WeightAverage
 from segibn.engine.optim import build_optimizer
 from segibn.errors import ConfigError
-from segibn.models.build import build_segmenter, for_inference
 from segibn.models.lora import LoRA, add_lora, has_lora, merged_state
 from segibn.models.segmenter import Segmenter
 from segibn.models.timm_backbone import TimmBackbone
-from segibn.models.weights.transfer import init_from_checkpoint
 
 # The last one reads the weight of its attention's layer instead of calling the layer.
 NAMES = ("test_vit", "convnext_atto", "vit_tiny_patch16_dinov3_qkvb")

@@ -10,10 +10,10 @@ import torch
 import torchvision
 from torch import nn
 
+from segibn.build.models import build_segmenter
 from segibn.config.schema import ModelConfig
 from segibn.errors import CheckpointError
 from segibn.models.backbones import build_backbone
-from segibn.models.build import build_segmenter
 from segibn.models.ibn import InstanceBatchNorm2d
 from segibn.models.weights.pretrained import load_backbone_weights
 from segibn.models.weights.sources import PUBLISHED

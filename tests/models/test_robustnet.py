@@ -7,13 +7,13 @@ import pytest
 import torch
 from torch import Tensor
 
+from segibn.build.checkpoints import load_segmenter
+from segibn.build.models import build_segmenter
 from segibn.cli.convert_checkpoint import main
 from segibn.config.schema import RunConfig
 from segibn.engine.checkpoint import ClassTable, save_checkpoint
 from segibn.errors import CheckpointError, SegibnError
 from segibn.labels.cityscapes import CITYSCAPES
-from segibn.models.build import build_segmenter
-from segibn.models.weights.checkpoints import load_segmenter
 from segibn.models.weights.robustnet import (
     folded,
     from_robustnet,

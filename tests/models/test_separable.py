@@ -5,13 +5,13 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from segibn.build.models import build_segmenter
 from segibn.config.schema import (
     BackboneConfig,
     DeepLabV3HeadConfig,
     DeepLabV3PlusHeadConfig,
     ModelConfig,
 )
-from segibn.models.build import build_segmenter
 from segibn.models.segmenter import Segmenter
 
 K = 19

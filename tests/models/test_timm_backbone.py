@@ -6,11 +6,11 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from segibn.build.models import build_segmenter, describe
 from segibn.config.schema import ModelConfig
 from segibn.errors import ConfigError
 from segibn.inference.options import InferenceOptions
 from segibn.inference.predictor import Predictor
-from segibn.models.build import build_segmenter, describe
 from segibn.models.segmenter import PIXEL_MEAN, PIXEL_STD
 from segibn.models.sync_norm import synchronize_batch_norms
 from segibn.models.timm_backbone import TimmBackbone

@@ -7,10 +7,10 @@ import timm
 import torch
 from safetensors.torch import save_file
 
+from segibn.build.models import build_segmenter
 from segibn.config.load import validate
 from segibn.config.schema import ModelConfig
 from segibn.errors import CheckpointError, ConfigError
-from segibn.models.build import build_segmenter
 from segibn.models.timm_backbone import TimmBackbone
 from segibn.models.weights.timm_weights import load_timm_weights
 

@@ -14,14 +14,14 @@ import pytest
 import torch
 import yaml
 
+from segibn.build.checkpoints import load_segmenter, read_checkpoint
+from segibn.build.upgrade import FORMAT_VERSION, STEPS, upgrade_checkpoint
 from segibn.config.load import dump_config, load_config
 from segibn.config.schema import CONFIG_VERSION, RunConfig
 from segibn.config.upgrade import STEPS as CONFIG_STEPS
 from segibn.config.upgrade import upgrade_config
 from segibn.engine.checkpoint import ClassTable, save_checkpoint
 from segibn.errors import CheckpointError, ConfigError
-from segibn.models.weights.checkpoints import load_segmenter, read_checkpoint
-from segibn.models.weights.upgrade import FORMAT_VERSION, STEPS, upgrade_checkpoint
 
 OLD = Path(__file__).resolve().parents[1] / "golden" / "formats"
 KINDS = ("first", "ratio")

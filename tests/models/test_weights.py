@@ -3,10 +3,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from segibn.build.checkpoints import FORMAT, load_segmenter, read_checkpoint
+from segibn.build.models import build_segmenter
 from segibn.config.schema import RunConfig
 from segibn.errors import CheckpointError
-from segibn.models.build import build_segmenter
-from segibn.models.weights.checkpoints import FORMAT, load_segmenter, read_checkpoint
 
 NAMES = ["road", "car", "sky"]
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
+from segibn.build.models import build_segmenter
 from segibn.cli.report import main
 from segibn.config.load import dump_config, validate
 from segibn.engine.checkpoint import ClassTable, save_checkpoint
 from segibn.files import write_image, write_label_png, write_text
-from segibn.models.build import build_segmenter
 
 EVIL = "<script>alert(1)</script>"
 NAMES = ("road & lane", "tree", EVIL, "never there")

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+from segibn.build.sets import build_label_set, index_dataset
 from segibn.config.generalise_objective import ObjectiveSections
 from segibn.config.load import load_config
 from segibn.config.schema import RunConfig
-from segibn.data.build import build_label_set, index_dataset
 from segibn.engine.objective import Step
 from segibn.engine.precision import autocast
 from segibn.engine.train import build_model

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from segibn.build.checkpoints import read_checkpoint
 from segibn.engine.train import train
 from segibn.engine.update import Updater
-from segibn.models.weights.checkpoints import read_checkpoint
 
 TERMS = ("feature_distance", "texture", "consistency", "mean_teacher")
 every_term = pytest.mark.parametrize("name", TERMS)

@@ -8,11 +8,11 @@ import pytest
 import torch
 from torch import nn
 
+from segibn.build.models import build_segmenter
 from segibn.config.load import load_config
 from segibn.engine.objective import Trainee
 from segibn.engine.terms.imagenet_teacher import ImageNetTeacher, imagenet_teacher
 from segibn.errors import ConfigError
-from segibn.models.build import build_segmenter
 from segibn.models.resnet import STAGES
 
 CPU = torch.device("cpu")

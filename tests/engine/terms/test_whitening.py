@@ -12,6 +12,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from segibn.build.checkpoints import read_checkpoint
+from segibn.build.models import build_segmenter
 from segibn.config.generalise_objective import WhiteningConfig
 from segibn.config.load import load_config
 from segibn.config.schema import ModelConfig, RunConfig
@@ -19,11 +21,9 @@ from segibn.engine.objective import Step
 from segibn.engine.terms.whitening import CovarianceTaps, Whitening
 from segibn.engine.train import train
 from segibn.errors import ConfigError
-from segibn.models.build import build_segmenter
 from segibn.models.ibn import InstanceNorm2d
 from segibn.models.segmenter import Segmenter
 from segibn.models.sync_norm import synchronize_batch_norms
-from segibn.models.weights.checkpoints import read_checkpoint
 
 BACKBONE = {"name": "resnet18", "ibn": "b", "ibn_affine": False, "output_stride": 16}
 NORMS = {"bn1": 64, "layer1.1.IN": 64, "layer2.1.IN": 128}

@@ -6,11 +6,11 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor, nn
 
+from segibn.build import perturb as build
+from segibn.build.perturb import attach_perturbations
 from segibn.config.generalise import GeneraliseConfig
 from segibn.errors import ConfigError
 from segibn.models.backbones import build_backbone
-from segibn.models.perturb import build
-from segibn.models.perturb.build import attach_perturbations
 
 ALWAYS = {
     "mixstyle": {"probability": 1.0, "alpha": 5.0},

@@ -12,7 +12,7 @@ from torch import Tensor
 from segibn.errors import CheckpointError
 from segibn.models.lora import fitted_state, has_lora, is_update
 from segibn.models.segmenter import Segmenter
-from segibn.models.weights.checkpoints import read_checkpoint
+from segibn.build.checkpoints import read_checkpoint
 from segibn.models.weights.pretrained import WeightsReport
 from segibn.models.weights.state import compare_states, naming, shortened
 

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from segibn.config.schema import DataConfig, DatasetConfig, RunConfig
-from segibn.data.build.sampling import TrainingSet
-from segibn.data.build.cache import open_cache
+from segibn.build.sampling import TrainingSet
+from segibn.build.cache import open_cache
 from segibn.data.cache.memory import preload
 from segibn.data.dataset import SegmentationDataset
 from segibn.data.degrade import Degradation

@@ -11,7 +11,7 @@ from segibn.errors import CheckpointError
 from segibn.extras import require
 from segibn.files import write_bytes
 from segibn.models.segmenter import PIXEL_MEAN, PIXEL_STD, Segmenter
-from segibn.models.weights.upgrade import FORMAT_VERSION
+from segibn.build.upgrade import FORMAT_VERSION
 
 _NOTES = ("config", "classes", "class_names", "palette", "iteration", "versions")
 

@@ -15,7 +15,7 @@ from segibn.config.referred import anchor_copies
 from segibn.config.schema import RunConfig
 from segibn.description import check_classes
 from segibn.errors import CheckpointError
-from segibn.models.build import build_segmenter, for_inference
+from segibn.build.models import build_segmenter, for_inference
 from segibn.models.lora import merged_state
 from segibn.models.segmenter import Segmenter
 from segibn.models.weights.checkpoint_schema import check_content
@@ -28,7 +28,7 @@ from segibn.models.weights.state import (
     shortened,
 )
 from segibn.models.weights.tensor_check import check_tree
-from segibn.models.weights.upgrade import upgrade_checkpoint
+from segibn.build.upgrade import upgrade_checkpoint
 from segibn.text import printable
 
 _GRAPHS = {

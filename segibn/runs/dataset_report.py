@@ -14,7 +14,7 @@ from rich.text import Text
 
 from segibn.config.schema import DatasetConfig
 from segibn.config.set_names import split_name
-from segibn.data.build import (
+from segibn.build.sets import (
     build_label_set,
     distinct_splits,
     find_dataset,
