@@ -107,7 +107,12 @@ def test_losses_and_resizing_need_no_float64_where_there_is_none(monkeypatch) ->
         return [loss, small, upsampled_rows(logits, slice(2, 9), (19, 23), align_corners=False)]
 
     expected = compute()
-    for module in ("losses.cross_entropy", "losses.dice", "models.kernels.resize", "inference.views"):
+    for module in (
+        "losses.cross_entropy",
+        "losses.dice",
+        "models.kernels.resize",
+        "inference.views",
+    ):
         monkeypatch.setattr(f"segibn.{module}.accurate_dtype", lambda _: torch.float32)
     with NoFloat64():
         found = compute()
