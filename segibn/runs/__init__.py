@@ -1,0 +1,1 @@
+"""Trained runs: found by name, loaded, scored, compared, used for prediction."""
