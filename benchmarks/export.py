@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from benchmarks.timing import Benchmark, Builder, Call, make_parser, run
-from segibn.build.models import build_segmenter
+from segibn.builders.models import build_segmenter
 from segibn.config.schema import BackboneConfig, DeepLabV3PlusHeadConfig, ModelConfig
 from segibn.description import LABELS, LOGITS, Description
 from segibn.export import export, export_int8

@@ -21,9 +21,9 @@ import numpy as np
 import torch
 
 from segibn import provenance
-from segibn.build.checkpoints import load_segmenter
-from segibn.build.described import describe_network
-from segibn.build.loader import build_eval_frames
+from segibn.builders.checkpoints import load_segmenter
+from segibn.builders.described import describe_network
+from segibn.builders.loader import build_eval_frames
 from segibn.cli.arguments import parse_evaluation_set
 from segibn.cli.scoring import TrainedRun, load_run
 from segibn.engine.scoring import score, set_name

@@ -15,7 +15,7 @@ import numpy as np
 
 from benchmarks.generalisation_plan import INGREDIENTS, PLAIN, SHIFTS, Shift
 from segibn import provenance
-from segibn.build.sets import index_dataset
+from segibn.builders.sets import index_dataset
 from segibn.cli.scoring import TrainedRun, load_run, score_run
 from segibn.config.schema import DatasetConfig
 from segibn.devices import default_device

@@ -22,7 +22,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from benchmarks.timing import Benchmark, Builder, Call, make_parser, run
-from segibn.build.models import build_segmenter
+from segibn.builders.models import build_segmenter
 from segibn.config.schema import BackboneConfig, DeepLabV3PlusHeadConfig, ModelConfig
 from segibn.inference.views import averaged_argmax
 from segibn.models.kernels.resize import resize_image

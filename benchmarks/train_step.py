@@ -24,7 +24,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from torchvision.models.segmentation import fcn_resnet50
 
 from benchmarks.timing import Benchmark, Call, Row, make_parser, run
-from segibn.build.models import build_segmenter
+from segibn.builders.models import build_segmenter
 from segibn.config.load import validate
 from segibn.engine.precision import autocast
 from segibn.engine.update import Updater

@@ -8,8 +8,8 @@ from typing import get_args
 import pytest
 
 from benchmarks.generalisation_plan import INGREDIENTS, SHIFTS
-from segibn.build.augment import MIXING, RESTYLING
-from segibn.build.perturb import PERTURBATIONS
+from segibn.builders.augment import MIXING, RESTYLING
+from segibn.builders.perturb import PERTURBATIONS
 from segibn.config.generalise import GeneraliseConfig
 from segibn.config.load import load_config
 from segibn.engine.terms.build import TERMS

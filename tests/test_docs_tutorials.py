@@ -133,7 +133,7 @@ def test_the_head_of_the_tutorial_can_be_trained(tmp_path: Path) -> None:
     script = """
 import torch
 from segibn.config.load import load_config
-from segibn.build.models import build_segmenter
+from segibn.builders.models import build_segmenter
 config = load_config("configs/sample_ibn.yaml", ["model.head={name: mlp, dropout: 0}"])
 network = build_segmenter(config.model, 19)
 logits = network(torch.zeros(2, 3, 64, 128)).logits

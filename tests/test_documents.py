@@ -35,7 +35,7 @@ def test_readme_leads_through_the_code_in_five_files() -> None:
     assert files == [
         "segibn/cli/train.py",
         "segibn/config/load.py",
-        "segibn/build/models.py",
+        "segibn/builders/models.py",
         "segibn/models/segmenter.py",
         "segibn/engine/train.py",
     ]

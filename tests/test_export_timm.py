@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from segibn.build.models import build_segmenter, for_inference
+from segibn.builders.models import build_segmenter, for_inference
 from segibn.config.schema import ModelConfig
 from segibn.export.writing import export
 from segibn.models.lora import merged_state

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from segibn.build.models import build_segmenter
+from segibn.builders.models import build_segmenter
 from segibn.config.load import load_config
 from segibn.engine.checkpoint import ClassTable, save_checkpoint
 from segibn.files import read_image, read_label_map, write_image

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 
 from segibn.api.model import LoadedModel
-from segibn.build.checkpoints import load_segmenter
-from segibn.build.models import build_segmenter
-from segibn.build.sets import build_label_set
+from segibn.builders.checkpoints import load_segmenter
+from segibn.builders.models import build_segmenter
+from segibn.builders.sets import build_label_set
 from segibn.config.load import load_config
 from segibn.config.schema import RunConfig
 from segibn.devices import default_device, device_named

@@ -11,7 +11,7 @@ import torch
 
 from segibn.api.frames import Picture, as_frame
 from segibn.api.prediction import Prediction
-from segibn.build.sets import build_label_set
+from segibn.builders.sets import build_label_set
 from segibn.config.schema import RunConfig
 from segibn.devices import device_named
 from segibn.errors import ConfigError, SegibnError

@@ -77,7 +77,7 @@ def datasets_words(arguments: argparse.Namespace, recorded: Path | None = None) 
 
 def missing_data(config: "RunConfig", root: Path) -> str:
     """Return why a config cannot be trained on the data sets of a folder; "" where it can."""
-    from segibn.build.sets import index_dataset
+    from segibn.builders.sets import index_dataset
 
     sets = [*config.data.sources, *([config.data.val] if config.data.val else [])]
     try:
@@ -91,7 +91,7 @@ def missing_data(config: "RunConfig", root: Path) -> str:
 
 def frames_words(config: "RunConfig", root: Path | None) -> list[str]:
     """Return frames that a run can predict at once and a folder for that; none: a placeholder."""
-    from segibn.build.sets import index_dataset
+    from segibn.builders.sets import index_dataset
 
     folders = (Path(f"predictions{number or ''}") for number in count())
     output = next(str(folder) for folder in folders if not folder.exists())
@@ -205,8 +205,8 @@ def _validated(values: dict[str, Any]) -> "DatasetConfig":
 
 
 def _require_split(dataset: "DatasetConfig", split: str, root: Path) -> None:
-    from segibn.build.kinds import KINDS
-    from segibn.build.sets import splits_of
+    from segibn.builders.kinds import KINDS
+    from segibn.builders.sets import splits_of
 
     known = splits_of(dataset, root)
     if not known and dataset.folder is not None:

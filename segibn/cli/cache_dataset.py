@@ -119,8 +119,8 @@ def _run(job: "CacheJob", arguments: argparse.Namespace) -> int:
 def _job_of(
     config: "RunConfig", dataset: "DatasetConfig", datasets: Path, root: Path
 ) -> "CacheJob":
-    from segibn.build.cache import tiles_folder
-    from segibn.build.sets import build_label_set, index_dataset
+    from segibn.builders.cache import tiles_folder
+    from segibn.builders.sets import build_label_set, index_dataset
     from segibn.data.cache.disk_cache_build import CacheJob
 
     data = config.data

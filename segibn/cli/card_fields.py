@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from segibn.build.kinds import KINDS
+from segibn.builders.kinds import KINDS
 from segibn.config.schema import DataConfig, DatasetConfig, RunConfig
 from segibn.config.set_names import split_name
 from segibn.models.segmenter import PIXEL_MEAN, PIXEL_STD

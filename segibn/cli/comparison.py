@@ -264,7 +264,7 @@ def _row(record: dict[str, Any], label: str, scores: dict[str, Any]) -> dict[str
 
 def _names_of(run: "TrainedRun", datasets_root: Path) -> list[str] | None:
     """Names of the frames a run was trained on; None where they are not on this machine."""
-    from segibn.build.sets import index_dataset
+    from segibn.builders.sets import index_dataset
 
     try:
         sets = [index_dataset(dataset, datasets_root) for dataset in run.config.data.sources]

@@ -7,9 +7,9 @@ from typing import Any
 
 import torch
 
-from segibn.build.checkpoints import load_segmenter
-from segibn.build.described import write_safetensors
-from segibn.build.models import build_segmenter
+from segibn.builders.checkpoints import load_segmenter
+from segibn.builders.described import write_safetensors
+from segibn.builders.models import build_segmenter
 from segibn.config.load import validate
 from segibn.config.schema import ModelConfig, RunConfig
 from segibn.engine.checkpoint import ClassTable, save_checkpoint

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from segibn.build.checkpoints import read_checkpoint
+from segibn.builders.checkpoints import read_checkpoint
 from segibn.config.load import load_config
 from segibn.engine.run_dir import RunDir
 from segibn.errors import SegibnError

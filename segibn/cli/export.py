@@ -77,8 +77,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     _check(arguments)
     require_runs([arguments.run])
 
-    from segibn.build.checkpoints import load_segmenter
-    from segibn.build.described import write_safetensors
+    from segibn.builders.checkpoints import load_segmenter
+    from segibn.builders.described import write_safetensors
     from segibn.runs.find import datasets_of, find_checkpoint, run_of
 
     output: Path = arguments.output
@@ -88,7 +88,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         count = write_safetensors(output, segmenter, config, meta)
         print(f"{output}: {count} tensors, config and classes")
     else:
-        from segibn.build.described import describe_network
+        from segibn.builders.described import describe_network
 
         description = describe_network(config, meta, labels=arguments.labels)
         print(f"{output}: {_write(arguments, segmenter, description)}")

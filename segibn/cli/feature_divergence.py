@@ -80,7 +80,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     require_runs(arguments.runs)
 
     from segibn import distributed
-    from segibn.build.sets import index_dataset
+    from segibn.builders.sets import index_dataset
     from segibn.cli.pictures import spread
     from segibn.cli.scoring import circumstances
     from segibn.evaluation.feature_divergence import format_divergence

@@ -135,7 +135,7 @@ def plan_trainings(
         CheckpointError: a source's weights do not fit.
         DatasetError: the target's training set is not there.
     """
-    from segibn.build.sets import build_label_set, index_dataset
+    from segibn.builders.sets import build_label_set, index_dataset
 
     _check_targets(configs)
     trainings = []
@@ -189,7 +189,7 @@ def _trained_source(path: str) -> Source:
 
 
 def _planned_source(config: RunConfig, datasets_root: Path, output: Path) -> Source:
-    from segibn.build.sets import build_label_set, index_dataset
+    from segibn.builders.sets import build_label_set, index_dataset
     from segibn.engine.run_dir import RunDir
 
     samples = index_dataset(config.data.train, datasets_root)
@@ -202,7 +202,7 @@ def _planned_source(config: RunConfig, datasets_root: Path, output: Path) -> Sou
 def _plan_transfer(
     config: RunConfig, source: Source, class_names: tuple[str, ...]
 ) -> "WeightsReport":
-    from segibn.build.transfer import plan_transfer
+    from segibn.builders.transfer import plan_transfer
 
     try:
         return plan_transfer(
@@ -219,7 +219,7 @@ def _plan_transfer(
 def _shapes(config: RunConfig, num_classes: int) -> "Mapping[str, Tensor]":
     import torch
 
-    from segibn.build.models import build_segmenter
+    from segibn.builders.models import build_segmenter
 
     with torch.device("meta"):
         model = build_segmenter(config.model.model_copy(update={"weights": "none"}), num_classes)

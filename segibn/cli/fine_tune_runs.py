@@ -24,7 +24,7 @@ def check_sets(config: RunConfig, sets: Mapping[str, DatasetConfig], datasets_ro
     Raises:
         ConfigError, DatasetError: a set is not there or has other classes.
     """
-    from segibn.build.loader import build_eval_frames
+    from segibn.builders.loader import build_eval_frames
 
     for dataset in sets.values():
         build_eval_frames(dataset, datasets_root, config.data.classes)

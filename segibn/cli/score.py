@@ -89,7 +89,7 @@ def _own_set(config: str) -> "tuple[LabelSet, tuple[str, ...]]":
 
     The classes are in the order of training.
     """
-    from segibn.build.sets import build_label_set
+    from segibn.builders.sets import build_label_set
     from segibn.config.load import load_config
 
     data = load_config(config).data

@@ -15,8 +15,8 @@ import numpy as np
 import torch
 
 from segibn import distributed, provenance
-from segibn.build.checkpoints import load_segmenter
-from segibn.build.loader import build_eval_frames
+from segibn.builders.checkpoints import load_segmenter
+from segibn.builders.loader import build_eval_frames
 from segibn.cli.inference import ensemble_runs, states_size
 from segibn.cli.pictures import Observer
 from segibn.config.schema import DatasetConfig, RunConfig

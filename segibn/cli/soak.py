@@ -152,7 +152,7 @@ def _iterations_in(minutes: float, launch: "Callable[..., Launch]") -> int:
 def _circumstances(launch: "Launch") -> dict[str, Any]:
     """What the result rests on: command, versions, machine, frames by name."""
     from segibn import provenance
-    from segibn.build.sets import index_dataset
+    from segibn.builders.sets import index_dataset
     from segibn.config.load import load_config
     from segibn.devices import default_device
     from segibn.engine.precision import choose_dtype

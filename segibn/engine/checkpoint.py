@@ -17,8 +17,8 @@ from pydantic import ValidationError
 from torch import Tensor, nn
 
 from segibn import provenance
-from segibn.build.checkpoints import read_checkpoint
-from segibn.build.upgrade import FORMAT_VERSION
+from segibn.builders.checkpoints import read_checkpoint
+from segibn.builders.upgrade import FORMAT_VERSION
 from segibn.config.schema import RunConfig
 from segibn.engine.update import Updater
 from segibn.errors import CheckpointError

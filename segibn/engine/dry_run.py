@@ -13,9 +13,9 @@ from pathlib import Path
 import torch
 
 from segibn import distributed
-from segibn.build.loader import loader_workers
-from segibn.build.models import describe
-from segibn.build.sampling import index_cost
+from segibn.builders.loader import loader_workers
+from segibn.builders.models import describe
+from segibn.builders.sampling import index_cost
 from segibn.config.sampling import UniformSampling
 from segibn.config.schema import RunConfig
 from segibn.data.batch_plan import BatchPlan, plan_batch

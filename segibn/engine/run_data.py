@@ -8,10 +8,10 @@ from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 
-from segibn.build.loader import build_eval_frames, build_train_loader
-from segibn.build.mix import index_mix
-from segibn.build.sampling import TrainingSet, require_memory
-from segibn.build.sets import build_label_set, index_dataset
+from segibn.builders.loader import build_eval_frames, build_train_loader
+from segibn.builders.mix import index_mix
+from segibn.builders.sampling import TrainingSet, require_memory
+from segibn.builders.sets import build_label_set, index_dataset
 from segibn.config.schema import RunConfig
 from segibn.data.frames import Frames, iterate_frames
 from segibn.data.loader import TrainLoader

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from segibn.build.checkpoints import read_checkpoint
+from segibn.builders.checkpoints import read_checkpoint
 from segibn.engine.run_dir import RunDir
 from segibn.text.plain_data import parse_json
 

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from segibn import distributed
-from segibn.build.loader import build_eval_frames
+from segibn.builders.loader import build_eval_frames
 from segibn.config.schema import DatasetConfig, RunConfig
 from segibn.config.set_names import set_name
 from segibn.config.set_names import train_name as train_name  # for those who import it from here

@@ -13,8 +13,8 @@ from pathlib import Path
 import torch
 
 from segibn import distributed
-from segibn.build.models import build_segmenter
-from segibn.build.transfer import init_from_checkpoint
+from segibn.builders.models import build_segmenter
+from segibn.builders.transfer import init_from_checkpoint
 from segibn.config.referred import with_copies
 from segibn.config.schema import RunConfig
 from segibn.devices import default_device, image_layout

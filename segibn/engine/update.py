@@ -17,9 +17,9 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from segibn import distributed
-from segibn.build.augment import build_augmentation
-from segibn.build.losses import build_criterion
-from segibn.build.perturb import attach_perturbations
+from segibn.builders.augment import build_augmentation
+from segibn.builders.losses import build_criterion
+from segibn.builders.perturb import attach_perturbations
 from segibn.config.schema import RunConfig
 from segibn.data.batch_plan import plan_batch
 from segibn.devices import accurate_dtype, image_layout

@@ -12,14 +12,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from segibn.config.schema import DatasetConfig
-from segibn.config.set_names import split_name
-from segibn.build.sets import (
+from segibn.builders.sets import (
     build_label_set,
     distinct_splits,
     find_dataset,
     target_paths,
 )
+from segibn.config.schema import DatasetConfig
+from segibn.config.set_names import split_name
 from segibn.data.check import SplitReport, check_split
 from segibn.data.overlap import copies, overlap, source_places
 from segibn.data.samples import Pairing, SplitAbsentError

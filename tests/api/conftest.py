@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from segibn.build.models import build_segmenter
+from segibn.builders.models import build_segmenter
 from segibn.config.load import validate
 from segibn.engine.checkpoint import ClassTable, save_checkpoint
 from segibn.labels.catalog import scheme_label_set

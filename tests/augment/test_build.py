@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from segibn.augment.copy_paste import CopyPaste
-from segibn.build.augment import build_augmentation
+from segibn.builders.augment import build_augmentation
 from segibn.config.generalise import GeneraliseConfig
 from segibn.errors import ConfigError
 from segibn.labels.catalog import scheme_class_names

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from segibn.build.models import build_segmenter
+from segibn.builders.models import build_segmenter
 from segibn.cli import parser
 from segibn.cli.verbs import VERBS
 from segibn.config.load import validate

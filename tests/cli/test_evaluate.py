@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from segibn.build.checkpoints import load_segmenter
+from segibn.builders.checkpoints import load_segmenter
 from segibn.cli.evaluate import main
 from segibn.errors import ConfigError, DatasetError
 from segibn.files import read_image, read_json, sha256_of, write_image, write_label_png

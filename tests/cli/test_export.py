@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from segibn.build.checkpoints import load_segmenter
+from segibn.builders.checkpoints import load_segmenter
 from segibn.cli import export, predict
 from segibn.description import parse_description
 from segibn.errors import CheckpointError, ConfigError, DatasetError, SegibnError

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from segibn.build.checkpoints import load_segmenter
+from segibn.builders.checkpoints import load_segmenter
 from segibn.cli import compare_inference, cross_domain, evaluate, make_submission, predict
 from segibn.errors import ConfigError
 from segibn.files import read_image, read_json, read_label_map

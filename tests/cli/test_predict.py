@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from segibn.build.checkpoints import load_segmenter
+from segibn.builders.checkpoints import load_segmenter
 from segibn.cli import export, predict
 from segibn.cli.conversion import to_safetensors
 from segibn.errors import CheckpointError, ConfigError, DatasetError, ImageFileError

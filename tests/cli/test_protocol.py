@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from segibn.build.checkpoints import load_segmenter
-from segibn.build.kinds import KINDS
+from segibn.builders.checkpoints import load_segmenter
+from segibn.builders.kinds import KINDS
 from segibn.cli.comparison import _default_arguments, cross_domain
 from segibn.cli.cross_domain import build_parser, main
 from segibn.cli.protocol import protocol_framing, protocol_options, protocol_sets

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from segibn.build.models import build_segmenter
+from segibn.builders.models import build_segmenter
 from segibn.config.load import load_config
 from segibn.config.schema import ModelConfig
 from segibn.data.batch_plan import plan_batch

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from segibn.build.sets import distinct_splits, index_dataset
+from segibn.builders.sets import distinct_splits, index_dataset
 from segibn.config.schema import DatasetConfig
 from segibn.data.datasets.shipped_lists import read_names
 from segibn.errors import DatasetError

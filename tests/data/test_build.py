@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from segibn.build.cache import tiles_folder
-from segibn.build.loader import build_eval_frames, build_train_loader
-from segibn.build.sets import build_label_set, index_dataset
+from segibn.builders.cache import tiles_folder
+from segibn.builders.loader import build_eval_frames, build_train_loader
+from segibn.builders.sets import build_label_set, index_dataset
 from segibn.config.schema import DatasetConfig, RunConfig
 from segibn.data.cache.disk_cache_build import CacheJob, build
 from segibn.errors import ConfigError, DatasetError

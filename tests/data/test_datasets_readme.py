@@ -7,7 +7,7 @@ from typing import get_args
 import pytest
 import yaml
 
-from segibn.build.kinds import KINDS
+from segibn.builders.kinds import KINDS
 from segibn.cli.check_dataset import build_parser
 from segibn.config.frozen import Frozen
 from segibn.config.load import validate

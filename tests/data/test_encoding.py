@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from segibn.build.sets import build_label_set, index_dataset
+from segibn.builders.sets import build_label_set, index_dataset
 from segibn.config.schema import DatasetConfig
 from segibn.data.dataset import load_arrays
 from segibn.errors import DatasetError

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from segibn.build.sets import index_dataset
+from segibn.builders.sets import index_dataset
 from segibn.cli.arguments import parse_labelled_set
 from segibn.config.load import dump_config, load_config, validate
 from segibn.config.schema import RunConfig

@@ -10,8 +10,8 @@ import pytest
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from segibn.build import loader as build_loader
-from segibn.build.loader import loader_workers
+from segibn.builders import loader as build_loader
+from segibn.builders.loader import loader_workers
 from segibn.config.schema import RunConfig
 from segibn.data import loader
 from segibn.data.loader import TrainLoader, collate, make_loader

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from segibn.build.loader import build_eval_frames
+from segibn.builders.loader import build_eval_frames
 from segibn.cli.arguments import parse_labelled_set
 from segibn.cli.check_dataset import main as check
 from segibn.config.schema import DatasetConfig

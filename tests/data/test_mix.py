@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from segibn.build.loader import build_train_loader
-from segibn.build.mix import index_mix
-from segibn.build.sets import build_label_set, index_dataset
+from segibn.builders.loader import build_train_loader
+from segibn.builders.mix import index_mix
+from segibn.builders.sets import build_label_set, index_dataset
 from segibn.config.load import dump_config
 from segibn.config.schema import RunConfig
 from segibn.data.loader import TrainLoader
@@ -216,9 +216,9 @@ import torch
 import torch.distributed as dist
 from pathlib import Path
 from segibn.config.load import load_config
-from segibn.build.sets import build_label_set, index_dataset
-from segibn.build.loader import build_train_loader
-from segibn.build.mix import index_mix
+from segibn.builders.sets import build_label_set, index_dataset
+from segibn.builders.loader import build_train_loader
+from segibn.builders.mix import index_mix
 
 dist.init_process_group("gloo")
 config, root = load_config(sys.argv[1]), Path(sys.argv[2])

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from segibn.build.loader import build_eval_frames
-from segibn.build.sets import find_dataset, index_dataset
+from segibn.builders.loader import build_eval_frames
+from segibn.builders.sets import find_dataset, index_dataset
 from segibn.cli.arguments import parse_evaluation_set
 from segibn.cli.check_dataset import main as check
 from segibn.config.schema import DatasetConfig

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from segibn.build.loader import build_eval_frames
-from segibn.build.sets import build_label_set, index_dataset
+from segibn.builders.loader import build_eval_frames
+from segibn.builders.sets import build_label_set, index_dataset
 from segibn.config.schema import DatasetConfig
 from segibn.data import class_index
 from segibn.data.cache.disk_cache import open_disk_cache

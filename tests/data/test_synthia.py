@@ -7,9 +7,9 @@ import imagecodecs
 import numpy as np
 import pytest
 
-from segibn.build.loader import build_eval_frames, build_train_loader
-from segibn.build.mix import index_mix
-from segibn.build.sets import build_label_set, index_dataset
+from segibn.builders.loader import build_eval_frames, build_train_loader
+from segibn.builders.mix import index_mix
+from segibn.builders.sets import build_label_set, index_dataset
 from segibn.cli.check_dataset import main as check
 from segibn.config.schema import DatasetConfig, RunConfig
 from segibn.data.class_index import build as build_class_index

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from segibn.build.kinds import KINDS
-from segibn.build.sets import find_dataset
+from segibn.builders.kinds import KINDS
+from segibn.builders.sets import find_dataset
 from segibn.config.schema import DatasetConfig
 from segibn.errors import DatasetError
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 import yaml
 
-from segibn.build.sets import build_label_set, index_dataset
+from segibn.builders.sets import build_label_set, index_dataset
 from segibn.cli import run_main
 from segibn.cli.train import main
 from segibn.config.load import load_config

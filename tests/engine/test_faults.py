@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from segibn.build.checkpoints import read_checkpoint
+from segibn.builders.checkpoints import read_checkpoint
 from segibn.config.load import load_config
 from segibn.engine import journal, scoring
 from segibn.engine.run_dir import MetricsLog

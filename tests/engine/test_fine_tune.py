@@ -7,7 +7,7 @@ import pytest
 import torch
 import yaml
 
-from segibn.build.checkpoints import read_checkpoint
+from segibn.builders.checkpoints import read_checkpoint
 from segibn.cli.fine_tune import build_parser, main
 from segibn.config.load import load_config
 from segibn.engine.train import train

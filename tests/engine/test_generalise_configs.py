@@ -9,10 +9,10 @@ import yaml
 from torch import nn
 
 from benchmarks.generalisation_plan import SHIFTS, row_overrides
-from segibn.build.augment import MIXING, RESTYLING
-from segibn.build.models import build_segmenter
-from segibn.build.perturb import PERTURBATIONS
-from segibn.build.sets import build_label_set
+from segibn.builders.augment import MIXING, RESTYLING
+from segibn.builders.models import build_segmenter
+from segibn.builders.perturb import PERTURBATIONS
+from segibn.builders.sets import build_label_set
 from segibn.config.load import load_config
 from segibn.config.schema import RunConfig
 from segibn.engine.terms.build import TERMS

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from segibn.build.checkpoints import read_checkpoint
+from segibn.builders.checkpoints import read_checkpoint
 
 pytestmark = pytest.mark.slow
 

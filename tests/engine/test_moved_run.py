@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from segibn.build.checkpoints import read_checkpoint
+from segibn.builders.checkpoints import read_checkpoint
 from segibn.config.load import load_config
 from segibn.config.referred import with_copies
 from segibn.config.schema import RunConfig

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from segibn.build.models import build_segmenter
+from segibn.builders.models import build_segmenter
 from segibn.config.schema import AuxHeadConfig, BackboneConfig, ModelConfig, OptimConfig
 from segibn.engine.optim import build_optimizer, learning_rate_factor, set_learning_rate
 from segibn.errors import ConfigError

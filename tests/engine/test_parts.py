@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from segibn.build.checkpoints import read_checkpoint
+from segibn.builders.checkpoints import read_checkpoint
 from segibn.engine.precision import autocast, choose_dtype
 from segibn.errors import CheckpointError, ConfigError
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from segibn.build.checkpoints import read_checkpoint
+from segibn.builders.checkpoints import read_checkpoint
 
 TRAIN = str(Path(__file__).resolve().parents[2] / "tools/train.py")
 ENDLESS = ("optim.iterations=100000", "data.val=null")

@@ -14,7 +14,7 @@ import pytest
 import torch
 import yaml
 
-from segibn.build.checkpoints import read_checkpoint
+from segibn.builders.checkpoints import read_checkpoint
 from segibn.config.load import dump_config, load_config
 from segibn.engine.train import train
 from segibn.errors import CheckpointError, ConfigError, SegibnError

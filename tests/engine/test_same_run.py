@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from segibn.build.checkpoints import read_checkpoint
+from segibn.builders.checkpoints import read_checkpoint
 from segibn.config.load import load_config
 from segibn.engine.run_dir import RunDir
 from segibn.engine.same_run import compare_runs, count_values

@@ -11,8 +11,8 @@ import pytest
 import torch
 import yaml
 
-from segibn.build.checkpoints import load_segmenter, read_checkpoint
-from segibn.build.described import write_safetensors
+from segibn.builders.checkpoints import load_segmenter, read_checkpoint
+from segibn.builders.described import write_safetensors
 from segibn.config.load import load_config
 from segibn.engine.train import train
 from segibn.inference.predictor import Predictor

@@ -13,7 +13,7 @@ import pytest
 import torch
 import yaml
 
-from segibn.build.checkpoints import load_segmenter, read_checkpoint
+from segibn.builders.checkpoints import load_segmenter, read_checkpoint
 from segibn.config.load import load_config
 from segibn.engine.scoring import train_name
 from segibn.engine.train import train

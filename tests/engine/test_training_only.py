@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from segibn.build.models import build_segmenter
+from segibn.builders.models import build_segmenter
 from segibn.config.load import validate
 from segibn.config.schema import RunConfig
 from segibn.engine.update import Updater

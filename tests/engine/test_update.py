@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from segibn.build.sets import build_label_set, index_dataset
+from segibn.builders.sets import build_label_set, index_dataset
 from segibn.config.load import load_config
 from segibn.config.schema import RunConfig
 from segibn.data.batch_plan import plan_batch

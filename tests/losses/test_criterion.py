@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from segibn.build.losses import build_criterion
+from segibn.builders.losses import build_criterion
 from segibn.config.schema import LossConfig, OhemConfig
 from segibn.errors import ConfigError
 from segibn.losses.criterion import OhemRule, SegmentationLoss

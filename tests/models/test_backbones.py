@@ -9,7 +9,7 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor, nn
 
-from segibn.build.models import HEADS, build_segmenter
+from segibn.builders.models import HEADS, build_segmenter
 from segibn.config.schema import BackboneConfig, ModelConfig
 from segibn.models import build_backbone
 from segibn.models.backbones import BACKBONES, ibn_variants

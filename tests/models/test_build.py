@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from segibn.build.models import build_segmenter, describe
+from segibn.builders.models import build_segmenter, describe
 from segibn.config.schema import ModelConfig
 
 HEADS = {

@@ -15,7 +15,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from segibn.build.checkpoints import load_segmenter, read_checkpoint
+from segibn.builders.checkpoints import load_segmenter, read_checkpoint
 from segibn.errors import CheckpointError, SegibnError
 from segibn.files import read_onnx
 

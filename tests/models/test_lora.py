@@ -9,8 +9,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from segibn.build.models import build_segmenter, for_inference
-from segibn.build.transfer import init_from_checkpoint
+from segibn.builders.models import build_segmenter, for_inference
+from segibn.builders.transfer import init_from_checkpoint
 from segibn.config.load import validate
 from segibn.config.schema import ModelConfig, OptimConfig
 from segibn.engine.checkpoint import ClassTable, save_checkpoint

@@ -10,7 +10,7 @@ import torch
 import torchvision
 from torch import nn
 
-from segibn.build.models import build_segmenter
+from segibn.builders.models import build_segmenter
 from segibn.config.schema import ModelConfig
 from segibn.errors import CheckpointError
 from segibn.models.backbones import build_backbone

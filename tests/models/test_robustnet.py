@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from segibn.build.checkpoints import load_segmenter
-from segibn.build.models import build_segmenter
+from segibn.builders.checkpoints import load_segmenter
+from segibn.builders.models import build_segmenter
 from segibn.cli.convert_checkpoint import main
 from segibn.config.schema import RunConfig
 from segibn.engine.checkpoint import ClassTable, save_checkpoint

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from segibn.build.models import build_segmenter
+from segibn.builders.models import build_segmenter
 from segibn.config.schema import (
     BackboneConfig,
     DeepLabV3HeadConfig,

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from segibn.build.models import build_segmenter, describe
+from segibn.builders.models import build_segmenter, describe
 from segibn.config.schema import ModelConfig
 from segibn.errors import ConfigError
 from segibn.inference.options import InferenceOptions

@@ -7,7 +7,7 @@ import timm
 import torch
 from safetensors.torch import save_file
 
-from segibn.build.models import build_segmenter
+from segibn.builders.models import build_segmenter
 from segibn.config.load import validate
 from segibn.config.schema import ModelConfig
 from segibn.errors import CheckpointError, ConfigError

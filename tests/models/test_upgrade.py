@@ -14,8 +14,8 @@ import pytest
 import torch
 import yaml
 
-from segibn.build.checkpoints import load_segmenter, read_checkpoint
-from segibn.build.upgrade import FORMAT_VERSION, STEPS, upgrade_checkpoint
+from segibn.builders.checkpoints import load_segmenter, read_checkpoint
+from segibn.builders.upgrade import FORMAT_VERSION, STEPS, upgrade_checkpoint
 from segibn.config.load import dump_config, load_config
 from segibn.config.schema import CONFIG_VERSION, RunConfig
 from segibn.config.upgrade import STEPS as CONFIG_STEPS

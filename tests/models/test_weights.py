@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from segibn.build.checkpoints import FORMAT, load_segmenter, read_checkpoint
-from segibn.build.models import build_segmenter
+from segibn.builders.checkpoints import FORMAT, load_segmenter, read_checkpoint
+from segibn.builders.models import build_segmenter
 from segibn.config.schema import RunConfig
 from segibn.errors import CheckpointError
 

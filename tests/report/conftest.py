@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from segibn.build.models import build_segmenter
+from segibn.builders.models import build_segmenter
 from segibn.cli.report import main
 from segibn.config.load import dump_config, validate
 from segibn.engine.checkpoint import ClassTable, save_checkpoint

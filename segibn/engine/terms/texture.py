@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from segibn.build.augment import RESTYLING
+from segibn.builders.augment import RESTYLING
 from segibn.config.generalise_objective import TextureConfig
 from segibn.config.schema import RunConfig
 from segibn.engine.objective import Step, Trainee

@@ -20,7 +20,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from segibn.augment.photometric import PhotometricChange
-from segibn.build.augment import RESTYLING
+from segibn.builders.augment import RESTYLING
 from segibn.config.generalise_objective import WhiteningConfig
 from segibn.config.schema import RunConfig
 from segibn.devices import accurate_dtype

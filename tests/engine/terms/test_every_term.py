@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from segibn.build.checkpoints import read_checkpoint
+from segibn.builders.checkpoints import read_checkpoint
 from segibn.engine.train import train
 from segibn.engine.update import Updater
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from segibn.build.models import build_segmenter
+from segibn.builders.models import build_segmenter
 from segibn.config.load import load_config
 from segibn.engine.objective import Trainee
 from segibn.engine.terms.imagenet_teacher import ImageNetTeacher, imagenet_teacher

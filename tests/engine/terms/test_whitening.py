@@ -12,8 +12,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from segibn.build.checkpoints import read_checkpoint
-from segibn.build.models import build_segmenter
+from segibn.builders.checkpoints import read_checkpoint
+from segibn.builders.models import build_segmenter
 from segibn.config.generalise_objective import WhiteningConfig
 from segibn.config.load import load_config
 from segibn.config.schema import ModelConfig, RunConfig

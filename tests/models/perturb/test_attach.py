@@ -6,8 +6,8 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor, nn
 
-from segibn.build import perturb as build
-from segibn.build.perturb import attach_perturbations
+from segibn.builders import perturb as build
+from segibn.builders.perturb import attach_perturbations
 from segibn.config.generalise import GeneraliseConfig
 from segibn.errors import ConfigError
 from segibn.models.backbones import build_backbone

@@ -6,9 +6,9 @@ config objects.
 
 from pathlib import Path
 
+from segibn.builders.sampling import TrainingSet
+from segibn.builders.sets import build_label_set, index_dataset, require_targets
 from segibn.config.schema import DataConfig
-from segibn.build.sets import build_label_set, index_dataset, require_targets
-from segibn.build.sampling import TrainingSet
 from segibn.errors import ConfigError
 from segibn.labels.catalog import scheme_of
 from segibn.labels.label_set import LabelSet

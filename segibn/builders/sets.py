@@ -8,8 +8,8 @@ from dataclasses import replace
 from glob import escape
 from pathlib import Path
 
+from segibn.builders.kinds import KINDS
 from segibn.config.schema import DatasetConfig, HoldOutConfig
-from segibn.build.kinds import KINDS
 from segibn.data.hold_out import held_out
 from segibn.data.narrow import narrow_pairing, take_fraction
 from segibn.data.samples import Pairing, SamplePaths, SplitAbsentError, strict

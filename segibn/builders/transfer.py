@@ -9,10 +9,10 @@ from pathlib import Path
 
 from torch import Tensor
 
+from segibn.builders.checkpoints import read_checkpoint
 from segibn.errors import CheckpointError
 from segibn.models.lora import fitted_state, has_lora, is_update
 from segibn.models.segmenter import Segmenter
-from segibn.build.checkpoints import read_checkpoint
 from segibn.models.weights.pretrained import WeightsReport
 from segibn.models.weights.state import compare_states, naming, shortened
 

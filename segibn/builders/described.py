@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from segibn import __version__
+from segibn.builders.upgrade import FORMAT_VERSION
 from segibn.config.schema import RunConfig
 from segibn.description import KEY, LABELS, LOGITS, Description
 from segibn.errors import CheckpointError
 from segibn.extras import require
 from segibn.files import write_bytes
 from segibn.models.segmenter import PIXEL_MEAN, PIXEL_STD, Segmenter
-from segibn.build.upgrade import FORMAT_VERSION
 
 _NOTES = ("config", "classes", "class_names", "palette", "iteration", "versions")
 

@@ -10,12 +10,13 @@ from typing import Any
 import torch
 from pydantic import ValidationError
 
+from segibn.builders.models import build_segmenter, for_inference
+from segibn.builders.upgrade import upgrade_checkpoint
 from segibn.config.explain import explain
 from segibn.config.referred import anchor_copies
 from segibn.config.schema import RunConfig
 from segibn.description import check_classes
 from segibn.errors import CheckpointError
-from segibn.build.models import build_segmenter, for_inference
 from segibn.models.lora import merged_state
 from segibn.models.segmenter import Segmenter
 from segibn.models.weights.checkpoint_schema import check_content
@@ -28,7 +29,6 @@ from segibn.models.weights.state import (
     shortened,
 )
 from segibn.models.weights.tensor_check import check_tree
-from segibn.build.upgrade import upgrade_checkpoint
 from segibn.text import printable
 
 _GRAPHS = {

@@ -7,9 +7,9 @@ sees config objects.
 from collections.abc import Sequence
 from pathlib import Path
 
+from segibn.builders.cache import open_cache
+from segibn.builders.sampling import TrainingSet
 from segibn.config.schema import DataConfig, DatasetConfig, RunConfig
-from segibn.build.sampling import TrainingSet
-from segibn.build.cache import open_cache
 from segibn.data.cache.memory import preload
 from segibn.data.dataset import SegmentationDataset
 from segibn.data.degrade import Degradation

@@ -9,11 +9,11 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from segibn.builders.dataset import build_dataset
+from segibn.builders.sampling import TrainingSet, build_plan, require_memory
+from segibn.builders.sets import build_label_set, index_dataset, require_targets
 from segibn.config.schema import DataConfig, DatasetConfig, RunConfig
 from segibn.data.batch_plan import plan_batch
-from segibn.build.sets import build_label_set, index_dataset, require_targets
-from segibn.build.dataset import build_dataset
-from segibn.build.sampling import TrainingSet, build_plan, require_memory
 from segibn.data.frames import Frames
 from segibn.data.loader import (
     LARGER,
