@@ -3,16 +3,14 @@
 In: samples and a label set. Out: an iterator of (name, image, target); a few threads decode ahead.
 """
 
-from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 
 from segibn.data.dataset import load_arrays
-from segibn.data.frame import Arrays
 from segibn.data.samples import SamplePaths
+from segibn.files.pool import map_in_threads
 from segibn.labels.label_set import LabelSet
 
 Frame = tuple[str, np.ndarray, np.ndarray]
@@ -79,20 +77,6 @@ def iterate_frames(
         LabelValueError: a value outside the label table.
     """
     mine = list(samples)[rank::world_size]
-    waiting: deque[tuple[str, Future[Arrays]]] = deque()
-    pool = ThreadPoolExecutor(max_workers=max(1, threads))
-    try:
-        for sample in mine:
-            waiting.append((sample.name, pool.submit(load_arrays, sample, label_set)))
-            if len(waiting) > ahead:
-                yield _take(waiting)
-        while waiting:
-            yield _take(waiting)
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _take(waiting: "deque[tuple[str, Future[Arrays]]]") -> Frame:
-    name, future = waiting.popleft()
-    image, target = future.result()
-    return name, image, target
+    loaded = map_in_threads(lambda sample: load_arrays(sample, label_set), mine, threads, ahead)
+    for sample, (image, target) in loaded:
+        yield sample.name, image, target

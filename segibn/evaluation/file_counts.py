@@ -6,7 +6,6 @@ main thread, so memory does not grow with the number of files.
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from segibn.evaluation.evaluate import SizeTally
 from segibn.evaluation.matching import FilePair
 from segibn.evaluation.metrics import Policy
 from segibn.evaluation.scores import Conditions
+from segibn.files.pool import map_in_threads
 from segibn.labels.label_set import IGNORE_INDEX, LabelSet
 
 Progress = Callable[[int, int], None]
@@ -112,11 +112,10 @@ def in_threads(
 ) -> Iterator[Any]:
     """Yield ``count(pair)`` in order; an error cancels what has not started."""
     workers = min(_MAX_THREADS, os.cpu_count() or 1, len(pairs))
-    with ThreadPoolExecutor(workers) as pool:
-        for done, result in enumerate(pool.map(count, pairs), start=1):
-            yield result
-            if progress is not None:
-                progress(done, len(pairs))
+    for done, (_, result) in enumerate(map_in_threads(count, pairs, workers), start=1):
+        yield result
+        if progress is not None:
+            progress(done, len(pairs))
 
 
 def conditions_of(

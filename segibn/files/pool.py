@@ -1,14 +1,12 @@
-"""Work on many files in several processes, in order; no wait and no process without end.
-
-In: a function and what to call it with, both of which other processes can import. Out: results.
-"""
+"""Work on many files at a time, in threads or processes, results in the order of the files."""
 
 import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import TypeVar
 
@@ -20,14 +18,43 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
+def map_in_threads(
+    function: Callable[[T], R], items: Iterable[T], threads: int, ahead: int | None = None
+) -> Iterator[tuple[T, R]]:
+    """Yield (item, result) in order; items may be endless or slow, they are taken as they are due.
+
+    An error is raised when its item's turn comes. What has not begun by then, or when the iterator
+    is closed, never does.
+
+    Args:
+        ahead: how many results may wait; twice the threads by default.
+    """
+    threads = max(1, threads)
+    most = 2 * threads if ahead is None else ahead
+    waiting: deque[tuple[T, Future[R]]] = deque()
+    pool = ThreadPoolExecutor(threads)
+    try:
+        for item in items:
+            waiting.append((item, pool.submit(function, item)))
+            if len(waiting) > most:
+                yield _oldest(waiting)
+        while waiting:
+            yield _oldest(waiting)
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _oldest(waiting: "deque[tuple[T, Future[R]]]") -> tuple[T, R]:
+    item, future = waiting.popleft()
+    return item, future.result()
+
+
 def map_in_processes(
     function: Callable[[T], R], items: Sequence[T], processes: int, chunk: int, work: str
 ) -> Iterator[R]:
-    """Yield the result of each item, in order.
+    """Yield the result of each item, in order; other processes must be able to import the function.
 
     Args:
-        function: of one item.
-        items: in the order of the results.
         processes: 1 works in this one, as any number does where the system has no shared memory.
         chunk: items that a process takes at a time.
         work: for an error: "checking the files".

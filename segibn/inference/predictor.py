@@ -6,9 +6,7 @@ submissions and pictures call. What users' files need around it is in ``segibn.m
 Legend: N images, K classes, H x W pixels of the frame, h x w of the logits.
 """
 
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,6 +19,7 @@ from segibn.devices import image_layout
 from segibn.errors import ConfigError, SegibnError
 from segibn.evaluation.batches import predicted
 from segibn.files import read_image
+from segibn.files.pool import map_in_threads
 from segibn.inference.options import InferenceOptions
 from segibn.inference.views import averaged_argmax, summed_argmax
 from segibn.inference.windows import slide
@@ -203,20 +202,7 @@ def read_ahead(paths: Iterable[Path], depth: int = 4) -> Iterator[tuple[Path, np
     Raises:
         ImageFileError: a file is missing or damaged; raised when its turn comes.
     """
-    pending: deque[tuple[Path, Future[np.ndarray]]] = deque()
-    with ThreadPoolExecutor(max_workers=max(1, min(depth, 4))) as pool:
-        try:
-            for path in paths:
-                pending.append((path, pool.submit(read_image, path)))
-                if len(pending) > depth:
-                    done, future = pending.popleft()
-                    yield done, future.result()
-            while pending:
-                done, future = pending.popleft()
-                yield done, future.result()
-        finally:
-            for _, future in pending:
-                future.cancel()
+    return map_in_threads(read_image, paths, min(depth, 4), depth)
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -6,9 +6,7 @@ decoded by a few threads, one at a time each, so memory does not grow with their
 """
 
 import os
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -20,6 +18,7 @@ from numpy.typing import NDArray
 
 from segibn.errors import SegibnError, SubmissionError
 from segibn.files import ForeignZip, ZipLimits, ZipMember, examine_label_png
+from segibn.files.pool import map_in_threads
 from segibn.submission.doubts import doubts_about
 from segibn.submission.entry import Entry, Load
 from segibn.submission.expected import Expected
@@ -103,7 +102,8 @@ def _read_maps(
 ) -> tuple[int, NDArray[np.int64]]:
     """Decode every map; returns how many are good and their pixels of each value, (256,)."""
     good, pixels = 0, np.zeros(256, np.int64)
-    examined = _in_threads(lambda entry: _examine(entry, form, scorer), entries)
+    threads = min(_MAX_THREADS, os.cpu_count() or 1)
+    examined = map_in_threads(lambda entry: _examine(entry, form, scorer), entries, threads)
     for done, (entry, result) in enumerate(examined, start=1):
         for what, remark in result.faults:
             findings.add(what, entry.name + remark)
@@ -233,24 +233,3 @@ def _ranges(known: NDArray[np.bool_]) -> str:
     values = np.flatnonzero(known)
     runs = np.split(values, np.flatnonzero(np.diff(values) > 1) + 1)
     return ", ".join(f"{run[0]}..{run[-1]}" if len(run) > 1 else f"{run[0]}" for run in runs)
-
-
-def _in_threads(
-    work: Callable[[_Item], _Result], items: Iterable[_Item]
-) -> Iterator[tuple[_Item, _Result]]:
-    """Yield (item, ``work(item)``) in order, with a bounded number of them under way."""
-    threads = min(_MAX_THREADS, os.cpu_count() or 1)
-    pending: deque[tuple[_Item, Future[_Result]]] = deque()
-    with ThreadPoolExecutor(threads) as pool:
-        try:
-            for item in items:
-                pending.append((item, pool.submit(work, item)))
-                if len(pending) > 2 * threads:
-                    done, future = pending.popleft()
-                    yield done, future.result()
-            while pending:
-                done, future = pending.popleft()
-                yield done, future.result()
-        finally:
-            for _, future in pending:
-                future.cancel()

@@ -8,7 +8,6 @@ compressing release the interpreter's lock.
 import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +26,7 @@ from segibn.data.frame_files import open_frame
 from segibn.data.samples import SamplePaths
 from segibn.errors import DatasetError
 from segibn.files import sha256_of
+from segibn.files.pool import map_in_threads
 from segibn.labels.label_set import LabelSet
 
 try:
@@ -113,18 +113,13 @@ def build(
         SegibnError: a frame cannot be read, or the disk is full; what is done by then stays, and
             no file is left half written.
     """
-    with _only_builder(job.folder), ThreadPoolExecutor(max_workers=max(1, threads)) as pool:
+    with _only_builder(job.folder):
         for leftover in job.folder.rglob(f".*.part{SUFFIX}"):
             leftover.unlink()
-        futures = [pool.submit(_cache_one, job, job.samples[index]) for index in frames]
-        try:
-            for done, future in enumerate(as_completed(futures), start=1):
-                future.result()
-                if progress is not None:
-                    progress(done, len(futures))
-        except BaseException:
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise
+        cached = map_in_threads(lambda index: _cache_one(job, job.samples[index]), frames, threads)
+        for done, _ in enumerate(cached, start=1):
+            if progress is not None:
+                progress(done, len(frames))
 
 
 def verify(
@@ -141,14 +136,15 @@ def verify(
     require_codecs()
     present = [s for s in job.samples if path_of(job.folder, s.name).exists()]
     errors = []
-    with ThreadPoolExecutor(max_workers=max(1, threads)) as pool:
-        found = pool.map(lambda sample: _damage(path_of(job.folder, sample.name), sample), present)
-        for done, error in enumerate(found, start=1):
-            if error is not None:
-                errors.append(error)
-                path_of(job.folder, present[done - 1].name).unlink()
-            if progress is not None:
-                progress(done, len(present))
+    found = map_in_threads(
+        lambda sample: _damage(path_of(job.folder, sample.name), sample), present, threads
+    )
+    for done, (sample, error) in enumerate(found, start=1):
+        if error is not None:
+            errors.append(error)
+            path_of(job.folder, sample.name).unlink()
+        if progress is not None:
+            progress(done, len(present))
     return len(present), errors
 
 

@@ -5,7 +5,6 @@ refused before any work is done if it is above the limit.
 """
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
@@ -14,6 +13,7 @@ from segibn.data.frame import Arrays
 from segibn.data.samples import SamplePaths
 from segibn.errors import DatasetError
 from segibn.files import image_size
+from segibn.files.pool import map_in_threads
 from segibn.labels.label_set import LabelSet
 
 _BYTES_PER_PIXEL = 4
@@ -53,12 +53,8 @@ def preload(
             f"than data.cache_limit_gib {limit_gib:g}; set `cache: none`, a smaller `resize`, or "
             "raise the limit"
         )
-    with ThreadPoolExecutor(max_workers=max(1, threads)) as pool:
-        try:
-            return list(pool.map(lambda sample: load_arrays(sample, label_set, resize), samples))
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+    loaded = map_in_threads(lambda one: load_arrays(one, label_set, resize), samples, threads)
+    return [arrays for _, arrays in loaded]
 
 
 def estimate_gib(samples: Sequence[SamplePaths], resize: tuple[int, int] | None) -> float:
