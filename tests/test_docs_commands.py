@@ -42,7 +42,7 @@ OTHER_PROGRAMS = {
 }
 """What fenced blocks start besides our own commands; a variable may be set, too."""
 FENCE = re.compile(r"^```(sh|bash)\n(.*?)^```", re.MULTILINE | re.DOTALL)
-PROGRAM = r"segibn|python -m segibn|python tools/\w+\.py|torchrun|make|pip"
+PROGRAM = r"segibn|python -m segibn|python (?:tools|benchmarks)/\w+\.py|torchrun|make|pip"
 INLINE = re.compile(rf"`((?:{PROGRAM})(?: [^`]*)?)`")
 
 
@@ -160,7 +160,8 @@ def check(command: str, prose: bool = False) -> None:
         check_verb(words[3:], prose=prose)
     elif words[0] == "python" and words[1].startswith("tools/"):
         assert (ROOT / words[1]).is_file(), words[1]
-        check_verb(words[2:], Path(words[1]).stem, prose)
+        called = re.search(r"from segibn.cli.(\w+) import main", (ROOT / words[1]).read_text())
+        check_verb(words[2:], called[1], prose)
     elif words[0] == "python" and words[1].startswith("benchmarks/"):
         check_benchmark(words[1], words[2:])
     elif words[0] == "make":

@@ -55,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     from painted_scenes.spec import SampleSpec
     from segibn.cli.comparison import PICTURE_FILE, draw_comparison
-    from segibn.cli.make_sample_data import paint
+    from segibn.cli.sample_data import paint
     from segibn.cli.study import run_study
     from segibn.config.load import load_config
 

@@ -73,18 +73,7 @@ def _version() -> str:
 def _unknown(word: str) -> str:
     if word.startswith("-"):
         return f"unknown option {word}; options follow the verb, as in segibn train --help"
-    from difflib import SequenceMatcher
-
     from segibn.text import did_you_mean, printable
 
-    def likeness(known: str) -> float:
-        return SequenceMatcher(None, word, known).ratio()
-
-    # A verb's module, make_submission of submit, is a name that some know it by.
-    spelled = {
-        max(name, verb.module.replace("_", "-"), key=likeness): name for name, verb in VERBS.items()
-    }
-    hint = did_you_mean(word, spelled)
-    for known, name in spelled.items():
-        hint = hint.replace(f"'{known}'", f"'{name}'")
-    return f"no verb '{printable(word)}'" + (hint or "; see segibn --help")
+    hint = did_you_mean(word.replace("_", "-"), VERBS) or "; see segibn --help"
+    return f"no verb '{printable(word)}'{hint}"

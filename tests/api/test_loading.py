@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import segibn
-from segibn.cli import convert_checkpoint, export
+from segibn.cli import convert, export
 from segibn.config.load import load_config
 from segibn.errors import CheckpointError, ConfigError
 
@@ -97,7 +97,7 @@ def test_safetensors_predict_as_their_checkpoint(make_run, frame, tmp_path):
     pytest.importorskip("safetensors", reason="needs the extra `export`")
     run, tensors = make_run(tmp_path / "r"), tmp_path / "r.safetensors"
     checkpoint = str(run / "checkpoints" / "last.pt")
-    assert convert_checkpoint.main([checkpoint, "--output", str(tensors)]) == 0
+    assert convert.main([checkpoint, "--output", str(tensors)]) == 0
     expected, found = segibn.load(run, device="cpu"), segibn.load(tensors, device="cpu")
     assert (found.iteration, found.preprocessing) == (5, expected.preprocessing)
     np.testing.assert_array_equal(found.predict(frame).train_ids, expected.predict(frame).train_ids)

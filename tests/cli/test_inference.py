@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from segibn.builders.checkpoints import load_segmenter
-from segibn.cli import compare_inference, cross_domain, evaluate, make_submission, predict
+from segibn.cli import compare_inference, cross_domain, evaluate, predict, submit
 from segibn.errors import ConfigError
 from segibn.files import read_image, read_json, read_label_map
 from segibn.inference.predictor import InferenceOptions, Predictor
@@ -88,7 +88,7 @@ def test_predict_and_submission_use_recipe_and_ensemble(make_run, datasets, tmp_
     more = ["--recipe", str(recipe), "--ensemble", str(runs[1])]
     out, archive = tmp_path / "out", tmp_path / "wad.zip"
     assert predict.main([*common, *more, "--output", str(out)]) == 0
-    assert make_submission.main(["wad", *common, *more, "--output", str(archive)]) == 0
+    assert submit.main(["wad", *common, *more, "--output", str(archive)]) == 0
     networks = [load_segmenter(run / "checkpoints" / "last.pt")[0] for run in runs]
     options = InferenceOptions(scales=(0.75, 1.0), flip=True)
     expected = Predictor(networks, options=options)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from segibn.cli.check_dataset import main
+from segibn.cli.check import main
 from segibn.data.check import check_split
 from segibn.data.datasets import cityscapes
 from segibn.errors import ConfigError, DatasetError

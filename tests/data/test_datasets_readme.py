@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from segibn.builders.kinds import KINDS
-from segibn.cli.check_dataset import build_parser
+from segibn.cli.check import build_parser
 from segibn.config.frozen import Frozen
 from segibn.config.load import validate
 from segibn.config.sampling import ClassUniformSampling, RareClassSampling

@@ -12,7 +12,7 @@ import pytest
 from segibn.builders.loader import build_eval_frames
 from segibn.builders.sets import find_dataset, index_dataset
 from segibn.cli.arguments import parse_evaluation_set
-from segibn.cli.check_dataset import main as check
+from segibn.cli.check import main as check
 from segibn.config.schema import DatasetConfig
 from segibn.errors import DatasetError
 from segibn.files import write_image, write_label_png

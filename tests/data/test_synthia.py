@@ -10,7 +10,7 @@ import pytest
 from segibn.builders.loader import build_eval_frames, build_train_loader
 from segibn.builders.mix import index_mix
 from segibn.builders.sets import build_label_set, index_dataset
-from segibn.cli.check_dataset import main as check
+from segibn.cli.check import main as check
 from segibn.config.schema import DatasetConfig, RunConfig
 from segibn.data.class_index import build as build_class_index
 from segibn.data.datasets import synthia

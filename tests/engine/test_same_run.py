@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from benchmarks.same_run import compare_runs, count_values
 from segibn.builders.checkpoints import read_checkpoint
 from segibn.config.load import load_config
 from segibn.engine.run_dir import RunDir
-from segibn.engine.same_run import compare_runs, count_values
 from segibn.engine.train import train
 
 

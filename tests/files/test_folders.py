@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from segibn.cli.check_dataset import main
+from segibn.cli.check import main
 from segibn.data.datasets import camvid, cityscapes, folder, gta5
 from segibn.data.samples import names_in
 from segibn.errors import DatasetError

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from segibn.builders.checkpoints import load_segmenter
 from segibn.builders.models import build_segmenter
-from segibn.cli.convert_checkpoint import main
+from segibn.cli.convert import main
 from segibn.config.schema import RunConfig
 from segibn.engine.checkpoint import ClassTable, save_checkpoint
 from segibn.errors import CheckpointError, SegibnError

@@ -11,7 +11,7 @@ from PIL import Image
 from painted_scenes.names import bdd100k_name, gta5_name
 from painted_scenes.spec import SampleSpec
 from painted_scenes.write import MANIFEST, write_sample_data
-from segibn.cli.make_sample_data import main
+from segibn.cli.sample_data import main
 from segibn.errors import SegibnError
 from segibn.files import read_image, read_json, read_label_map
 from segibn.labels.bdd100k import DRIVABLE_2018, SEMSEG

@@ -1,4 +1,4 @@
-"""``feature_divergence``: how far apart two domains lie in the features of trained networks."""
+"""``divergence``: how far apart two domains lie in the features of trained networks."""
 
 import argparse
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

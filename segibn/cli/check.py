@@ -1,4 +1,4 @@
-"""``check_dataset``: read every file of a data set and say what is wrong with it."""
+"""``check``: read every file of a data set and say what is wrong with it."""
 
 import argparse
 from collections.abc import Sequence

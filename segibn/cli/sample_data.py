@@ -1,4 +1,4 @@
-"""``make_sample_data``: paint driving scenes and write them as official data sets."""
+"""``sample_data``: paint driving scenes and write them as official data sets."""
 
 import argparse
 import time

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from segibn.cli.compare_runs import main
+from segibn.cli.compare import main
 from segibn.errors import SegibnError
 from segibn.evaluation.score_folders import score_drivable, score_semseg
 from segibn.files import read_image, write_json, write_label_png
@@ -80,22 +80,15 @@ def test_a_table_of_several_runs_is_no_scores_file(files: dict[str, Path], tmp_p
         main([str(files["poor"]), str(tmp_path / "rows.json")])
 
 
-def test_the_tool_needs_no_torch_and_prints_errors_plainly(
-    files: dict[str, Path], repository: Path
-):
+def test_it_needs_no_torch_and_prints_errors_plainly(files: dict[str, Path], repository: Path):
     program = (
-        "import sys\nfrom segibn.cli.compare_runs import main\n"
+        "import sys\nfrom segibn.cli.compare import main\n"
         f"main([{str(files['poor'])!r}, {str(files['good'])!r}])\n"
         "sys.exit(', '.join({'torch', 'matplotlib'} & set(sys.modules)) or None)\n"
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=repository, capture_output=True)
     assert done.returncode == 0, done.stderr
-    tool = [
-        sys.executable,
-        str(repository / "tools/compare_runs.py"),
-        str(files["poor"]),
-        "no.json",
-    ]
-    done = subprocess.run(tool, capture_output=True, text=True)
+    command = [sys.executable, "-m", "segibn", "compare", str(files["poor"]), "no.json"]
+    done = subprocess.run(command, cwd=repository, capture_output=True, text=True)
     assert done.returncode == 2
     assert done.stderr.startswith("error: no.json: no such file")

@@ -1,4 +1,4 @@
-"""``make_submission``: a trained network and a benchmark's test frames -> the file to upload."""
+"""``submit``: a trained network and a benchmark's test frames -> the file to upload."""
 
 import argparse
 import hashlib

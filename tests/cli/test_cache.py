@@ -1,4 +1,4 @@
-"""``cache_dataset``: says what it takes, builds, goes on, verifies; training reads the result."""
+"""``cache``: says what it takes, builds, goes on, verifies; training reads the result."""
 
 import json
 import shutil
@@ -6,7 +6,7 @@ from collections import namedtuple
 
 import pytest
 
-from segibn.cli import cache_dataset, train
+from segibn.cli import cache, train
 from segibn.errors import DatasetError
 
 CONFIG = """
@@ -36,7 +36,7 @@ def _cached(tmp_path):
 
 
 def test_an_estimate_states_size_and_time_and_writes_nothing(command, tmp_path, capsys):
-    assert cache_dataset.main([*command, "--estimate"]) == 0
+    assert cache.main([*command, "--estimate"]) == 0
     printed = capsys.readouterr().out
     assert "2 frames, 0 cached, 2 to do: about 0.0 MiB and 0 s with" in printed
     assert "are free there" in printed
@@ -44,20 +44,20 @@ def test_an_estimate_states_size_and_time_and_writes_nothing(command, tmp_path, 
 
 
 def test_build_verify_damage_and_mend(command, tmp_path, capsys):
-    assert cache_dataset.main([*command, "--jobs", "2"]) == 0
+    assert cache.main([*command, "--jobs", "2"]) == 0
     assert "2 frames cached" in capsys.readouterr().out
     first, second = _cached(tmp_path)
     inode = second.stat().st_ino
-    assert cache_dataset.main([*command, "--verify"]) == 0
+    assert cache.main([*command, "--verify"]) == 0
     assert "2 of 2 frames cached: every checksum is right" in capsys.readouterr().out
     first.write_bytes(first.read_bytes()[:-3])
-    assert cache_dataset.main([*command, "--verify"]) == cache_dataset.EXIT_DAMAGED
+    assert cache.main([*command, "--verify"]) == cache.EXIT_DAMAGED
     assert f"removed: {first}" in capsys.readouterr().out
-    assert cache_dataset.main(command) == 0
+    assert cache.main(command) == 0
     assert "1 cached, 1 to do" in capsys.readouterr().out
     assert _cached(tmp_path) == [first, second]
     assert second.stat().st_ino == inode
-    assert cache_dataset.main(command) == 0
+    assert cache.main(command) == 0
     assert "2 cached: nothing to do" in capsys.readouterr().out
 
 
@@ -65,7 +65,7 @@ def test_too_small_a_disk_is_refused_before_any_work(command, tmp_path, monkeypa
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(1, 1, 1))
     with pytest.raises(DatasetError, match=r"not enough space; .*--cache"):
-        cache_dataset.main(command)
+        cache.main(command)
     assert not (tmp_path / "caches").exists()
 
 
@@ -76,7 +76,7 @@ def test_a_training_from_the_cache_has_the_loss_of_one_from_the_files(
     options = [command[0], "--datasets", str(datasets)]
     with pytest.raises(DatasetError, match=r"segibn cache CONFIG"):
         train.main([*options, "--output", str(tmp_path / "refused"), "data.cache=disk"])
-    assert cache_dataset.main(options) == 0
+    assert cache.main(options) == 0
     assert train.main([*options, "--output", str(tmp_path / "cached"), "data.cache=disk"]) == 0
     assert train.main([*options, "--output", str(tmp_path / "plain")]) == 0
     losses = [_losses(tmp_path / name / "metrics.jsonl") for name in ("cached", "plain")]

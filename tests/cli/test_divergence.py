@@ -1,9 +1,9 @@
-"""``tools/feature_divergence.py`` on two small domains, in one process and in two."""
+"""``divergence`` on two small domains, in one process and in two."""
 
 import numpy as np
 import pytest
 
-from segibn.cli.feature_divergence import main
+from segibn.cli.divergence import main
 from segibn.errors import ConfigError, SegibnError
 from segibn.evaluation.feature_divergence import format_divergence, group_divergence
 from segibn.files import image_size, read_json
@@ -55,8 +55,8 @@ def test_two_processes_find_what_one_finds(make_run, datasets, tmp_path, reposit
     """Three frames on two gloo ranks: shares differ in length, no frame counts twice."""
     run = make_run("camvid", "camvid11", "a")
     main(_argv([run], datasets, tmp_path / "one", *DOMAINS))
-    tool = repository / "tools" / "feature_divergence.py"
-    run_two_ranks(tool, *_argv([run], datasets, tmp_path / "two", *DOMAINS))
+    program = repository / "segibn" / "__main__.py"
+    run_two_ranks(program, "divergence", *_argv([run], datasets, tmp_path / "two", *DOMAINS))
     one, two = (read_json(tmp_path / n / "feature_divergence.json") for n in ("one", "two"))
     assert two["conditions"]["processes"] == 2
     expected, found = (content["rows"][0]["divergence"] for content in (one, two))

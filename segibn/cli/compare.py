@@ -1,4 +1,4 @@
-"""``compare_runs``: scores files of runs on the same frames -> what differs, and how surely."""
+"""``compare``: scores files of runs on the same frames -> what differs, and how surely."""
 
 import argparse
 from collections.abc import Sequence

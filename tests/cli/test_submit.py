@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from segibn.cli import validate_submission
-from segibn.cli.make_submission import main
+from segibn.cli.submit import main
 from segibn.errors import SubmissionError
 from segibn.files import write_image
 from segibn.text.progress import time_left

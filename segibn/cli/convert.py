@@ -1,4 +1,4 @@
-"""``convert_checkpoint``: RobustNet's checkpoints into ours and back; weights as safetensors."""
+"""``convert``: RobustNet's checkpoints into ours and back; weights as safetensors."""
 
 import argparse
 from collections.abc import Sequence

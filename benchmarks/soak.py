@@ -1,46 +1,61 @@
-"""``soak``: one training uninterrupted, the same one killed and resumed; do they end alike?"""
+#!/usr/bin/env python
+"""One training uninterrupted, the same one killed and resumed: do they end with the same bits?
+
+Kills take turns: SIGKILL of one rank, SIGKILL of all processes, SIGTERM of torchrun; each at a
+random moment, each followed by ``--resume auto``. Then the last two checkpoints are compared, every
+tensor of them to the last bit, and both loss curves. Exit codes: 0 the two runs are equal; 1 they
+differ; 2 a run failed.
+
+    python benchmarks/soak.py                         # synthetic frames, a minute or two
+    python benchmarks/soak.py gta5_ibn --datasets /data --minutes 30 --processes 2
+"""
 
 import argparse
 import dataclasses
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks.cut_launch import (
+    Cut,
+    Launch,
+    plan_cuts,
+    prepare_launch,
+    run_whole,
+    run_with_cuts,
+    seconds_per_iteration,
+)
+from benchmarks.same_run import compare_runs, count_values
+from painted_scenes.spec import SampleSpec
+from painted_scenes.write import write_sample_data
+from segibn import provenance
+from segibn.builders.sets import index_dataset
+from segibn.cli import run_main
 from segibn.cli.arguments import add_datasets_argument, datasets_root, parse_positive, refuse_set
-from segibn.cli.parser import verb_parser
+from segibn.cli.parser import VerbParser
+from segibn.config.load import load_config
 from segibn.config.shipped import find_config
+from segibn.devices import default_device
+from segibn.engine.precision import choose_dtype
+from segibn.engine.scoring import set_name
 from segibn.errors import SegibnError
+from segibn.files import write_json
+from segibn.models.weights.state import shortened
 from segibn.text.streams import outliving_readers
-
-if TYPE_CHECKING:  # torch only after the config is known to be right
-    from segibn.cli.cut_launch import Cut, Launch
 
 SAMPLE_CONFIG = "sample_ibn"
 DEFAULTS = ["engine.log_every=1", "engine.checkpoint_every=5"]
 TIMED_ITERATIONS = 24
 
-EXAMPLE = """\
-example:
-  segibn soak                                       # painted frames, a minute or two
-  segibn soak gta5_ibn --datasets /data --minutes 30 --processes 2
-
-Kills take turns: SIGKILL of one rank, SIGKILL of all processes, SIGTERM of torchrun; each at a
-random moment, each followed by --resume auto. Then the two last checkpoints are compared, every
-tensor of them to the last bit, and both loss curves.
-
-exit codes: 0 the two runs are equal; 1 they differ; 2 a run failed
-"""
-
 
 def build_parser() -> argparse.ArgumentParser:
-    """Return the parser of this verb."""
-    parser = verb_parser(
-        "soak",
-        "Train once uninterrupted and once killed and resumed, and compare the bits.",
-        EXAMPLE,
-    )
+    """Return the parser of the script."""
+    parser = VerbParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "config", type=Path, nargs="?", help="YAML file (default: sample_ibn on painted frames)"
+        "config", type=Path, nargs="?", help="YAML file (default: sample_ibn on synthetic frames)"
     )
     parser.add_argument(
         "--set", nargs="+", default=[], metavar="key=value", help="config values to replace"
@@ -61,14 +76,11 @@ def build_parser() -> argparse.ArgumentParser:
 
 @outliving_readers()
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the verb; see ``EXAMPLE`` for what it returns."""
+    """Train, kill, resume, compare; returns 1 where the two runs differ."""
     arguments = build_parser().parse_args(argv)
     refuse_set(arguments.set, "optim.iterations", "--iterations or --minutes")
     if arguments.datasets and not arguments.config:
-        raise SegibnError("--datasets has no effect without a CONFIG: the frames are painted")
-
-    from segibn.config.load import load_config
-    from segibn.files import write_json
+        raise SegibnError("--datasets has no effect without a CONFIG: the frames are synthetic")
 
     output: Path = arguments.output
     if output.exists() and any(output.iterdir()):
@@ -77,9 +89,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     load_config(config, arguments.set)  # a mistake in it must show before anything is painted
     root = datasets_root(arguments.datasets) if arguments.config else _paint(output / "data")
 
-    from segibn.cli.cut_launch import plan_cuts, prepare_launch
-
-    def launch(name: str, *more: str) -> "Launch":
+    def launch(name: str, *more: str) -> Launch:
         overrides = [*DEFAULTS, *arguments.set, *more]
         return prepare_launch(config, overrides, root, output / name, arguments.processes)
 
@@ -93,19 +103,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     if report["equal"]:
         print("equal, to the last bit")
         return 0
-    from segibn.models.weights.state import shortened
-
     print("the two runs DIFFER:\n" + shortened(report["differences"], limit=20))
     return 1
 
 
-def soak(whole: "Launch", cut: "Launch", cuts: "Sequence[Cut]") -> dict[str, Any]:
+def soak(whole: Launch, cut: Launch, cuts: Sequence[Cut]) -> dict[str, Any]:
     """Run a training to its end and another with cuts, and compare what they leave.
-
-    Args:
-        whole: the training.
-        cut: the same, into another folder.
-        cuts: when it is killed, and how.
 
     Returns:
         What ``--json`` writes: whether they are "equal", the "differences", how much was
@@ -114,10 +117,6 @@ def soak(whole: "Launch", cut: "Launch", cuts: "Sequence[Cut]") -> dict[str, Any
     Raises:
         SegibnError: a run failed, or ended before it could be killed.
     """
-    from segibn.cli.cut_launch import run_whole, run_with_cuts
-    from segibn.config.load import load_config
-    from segibn.engine.same_run import compare_runs, count_values
-
     iterations = load_config(whole.config, whole.overrides).optim.iterations
     print(f"{iterations} iterations, {whole.processes} processes: {whole.run.path}", flush=True)
     whole_s = run_whole(whole)
@@ -138,10 +137,8 @@ def soak(whole: "Launch", cut: "Launch", cuts: "Sequence[Cut]") -> dict[str, Any
     }
 
 
-def _iterations_in(minutes: float, launch: "Callable[..., Launch]") -> int:
+def _iterations_in(minutes: float, launch: Callable[..., Launch]) -> int:
     """Time a short run, which tells the speed; its own start is not in it."""
-    from segibn.cli.cut_launch import run_whole, seconds_per_iteration
-
     timing = launch("timing", f"optim.iterations={TIMED_ITERATIONS}", "optim.warmup_iterations=0")
     run_whole(timing)
     pace = seconds_per_iteration(timing)
@@ -149,15 +146,8 @@ def _iterations_in(minutes: float, launch: "Callable[..., Launch]") -> int:
     return max(TIMED_ITERATIONS, round(60 * minutes / pace))
 
 
-def _circumstances(launch: "Launch") -> dict[str, Any]:
+def _circumstances(launch: Launch) -> dict[str, Any]:
     """What the result rests on: command, versions, machine, frames by name."""
-    from segibn import provenance
-    from segibn.builders.sets import index_dataset
-    from segibn.config.load import load_config
-    from segibn.devices import default_device
-    from segibn.engine.precision import choose_dtype
-    from segibn.engine.scoring import set_name
-
     config = load_config(launch.config, launch.overrides)
     device = default_device()
     sets = [*config.data.sources, *([config.data.val] if config.data.val else [])]
@@ -179,8 +169,9 @@ def _circumstances(launch: "Launch") -> dict[str, Any]:
 
 def _paint(folder: Path) -> Path:
     """Paint a few sample frames to train on."""
-    from painted_scenes.spec import SampleSpec
-    from painted_scenes.write import write_sample_data
-
     write_sample_data(folder, SampleSpec(frames=(24, 6), sets=("gta5",)))
     return folder
+
+
+if __name__ == "__main__":
+    run_main(main)

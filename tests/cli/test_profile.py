@@ -1,12 +1,12 @@
-"""``profile_step`` tells where an update's time goes, and writes it whole."""
+"""``profile`` tells where an update's time goes, and writes it whole."""
 
 import json
 
 import pytest
 import yaml
 
-from segibn.cli import profile_step
-from segibn.cli.profile_step import format_profile
+from segibn.cli import profile
+from segibn.cli.profile import format_profile
 from segibn.engine.step_profile import Row, StepProfile
 from segibn.engine.trace import read_events
 
@@ -35,7 +35,7 @@ def config(tmp_path):
 def test_parts_add_up_to_the_time_of_an_update(config, datasets, tmp_path, capsys):
     folder = tmp_path / "profile"
     argv = [str(config), "--datasets", str(datasets), "--output", str(folder), "--steps", "3"]
-    assert profile_step.main([*argv, "--warmup", "1", "ema={decay: 0.9}"]) == 0
+    assert profile.main([*argv, "--warmup", "1", "ema={decay: 0.9}"]) == 0
     printed = capsys.readouterr().out
     found = json.loads((folder / "profile.json").read_text())
     parts = {row["name"]: row for row in found["parts"]}
@@ -97,5 +97,5 @@ def test_a_gpu_gets_a_column_and_a_share_of_time_that_it_was_busy():
 @pytest.mark.parametrize("option", ["--steps", "--warmup"])
 def test_numbers_below_one_are_refused(option, config, capsys):
     with pytest.raises(SystemExit):
-        profile_step.build_parser().parse_args([str(config), option, "0"])
+        profile.build_parser().parse_args([str(config), option, "0"])
     assert "above 0" in capsys.readouterr().err

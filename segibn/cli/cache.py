@@ -1,4 +1,4 @@
-"""``cache_dataset``: keep a training set as tiles on disk; a crop decodes those that it shows."""
+"""``cache``: keep a training set as tiles on disk; a crop decodes those that it shows."""
 
 import argparse
 import shutil

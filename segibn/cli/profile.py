@@ -1,4 +1,4 @@
-"""``profile_step``: where the time of a training's updates goes, as a table and a trace."""
+"""``profile``: where the time of a training's updates goes, as a table and a trace."""
 
 import argparse
 from collections.abc import Sequence

@@ -76,7 +76,7 @@ class Launch:
         command = [sys.executable, *torchrun, f"--nproc_per_node={self.processes}"]
         command += ["-m", "segibn", "train", str(self.config), *self.overrides]
         command += ["--datasets", str(self.datasets), "--output", str(self.run.path), *more]
-        here = str(Path(__file__).resolve().parents[2])  # this very segibn, installed or not
+        here = str(Path(__file__).resolve().parents[1])  # this very segibn, installed or not
         path = os.pathsep.join(filter(None, (here, os.environ.get("PYTHONPATH"))))
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:

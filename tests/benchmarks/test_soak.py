@@ -1,12 +1,12 @@
-"""tools/soak.py: a training that is killed and resumed ends as the one that is not."""
+"""benchmarks/soak.py: a training that is killed and resumed ends as the one that is not."""
 
 import json
 from pathlib import Path
 
 import pytest
 
-from segibn.cli.cut_launch import KINDS, plan_cuts
-from segibn.cli.soak import main
+from benchmarks.cut_launch import KINDS, plan_cuts
+from benchmarks.soak import main
 from segibn.errors import SegibnError
 
 
