@@ -23,7 +23,7 @@ from segibn.errors import ConfigError, DatasetError
 from segibn.labels.label_set import LabelSet
 from segibn.provenance import usable_cores
 from segibn.text import counted
-from segibn.text.progress import Phases
+from segibn.text.progress import FrameProgress
 
 logger = logging.getLogger(__name__)
 
@@ -153,9 +153,9 @@ def _class_index(
         jobs=usable_cores(),
     )
     index = None
-    with Phases() as phases:
+    with FrameProgress() as progress:
         if is_main():
-            index = load(progress=phases.add(f"classes of {training_set.title}"))
+            index = load(progress=progress.phase(f"classes of {training_set.title}"))
         barrier()
         if index is None and local_rank() == 0:
             index = load()

@@ -100,27 +100,13 @@ def paint(output: Path, spec: "SampleSpec", workers: int | None = None) -> None:
     Raises:
         SegibnError: the folder holds something else.
     """
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
     from painted_scenes.write import frame_jobs, write_sample_data
+    from segibn.text.progress import FrameProgress
 
     total = len(frame_jobs(output, spec))
-    columns = (TextColumn("sample data"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     start = time.perf_counter()
-    with Progress(*columns) as bar:
-        task = bar.add_task("frames", total=total)
-        made = write_sample_data(
-            output,
-            spec,
-            workers=workers,
-            progress=lambda done: bar.update(task, completed=done),
-        )
+    with FrameProgress("sample data", total) as progress:
+        made = write_sample_data(output, spec, workers=workers, progress=progress)
     if made:
         print(f"{counted(total, 'frame')} in {time.perf_counter() - start:.0f} s: {output}")
     else:

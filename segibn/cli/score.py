@@ -49,10 +49,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     from segibn.evaluation.drivable import DrivableScores
     from segibn.evaluation.scores import Scores
-    from segibn.text.progress import Phases
+    from segibn.text.progress import FrameProgress
 
-    with Phases() as phases:
-        arguments.progress = phases.add("score")
+    with FrameProgress("score") as progress:
+        arguments.progress = progress
         scores = _SCORERS[arguments.task](arguments)
     doubt = scores.doubt if isinstance(scores, Scores | DrivableScores) else scores.scores.doubt
     if arguments.json:

@@ -81,7 +81,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from segibn.cli.scoring import load_ensemble  # torch only after the frames are known
     from segibn.files import image_size
     from segibn.submission.write import write_submission
-    from segibn.text.progress import Phases
+    from segibn.text.progress import FrameProgress
 
     run = load_ensemble(arguments)
     _require_classes(run, form)
@@ -94,7 +94,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(f"going on: {counted(there, 'map')} there already", file=sys.stderr)
         return _predictions(run, {key: frames[key] for key in keys}, arguments)
 
-    with Phases() as phases:
+    with FrameProgress() as progress:
         report = write_submission(
             arguments.output,
             form,
@@ -102,8 +102,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             maps_of,
             work=_work(run, frames, arguments),
             batch_size=options.batch_size,
-            progress=phases.add("submission"),
-            check_progress=phases.add("checking"),
+            progress=progress.phase("submission"),
+            check_progress=progress.phase("checking"),
         )
     print(f"{counted(len(frames), 'label map')}, checked: {arguments.output}")
     if len(frames) != form.num_frames:

@@ -1,9 +1,8 @@
-"""Progress of work on frames: a bar on a terminal, a line now and then elsewhere."""
+"""Progress of work on frames: bars on a terminal, a line now and then elsewhere."""
 
 import sys
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
 
 from rich.console import Console
 from rich.progress import (
@@ -21,50 +20,66 @@ LINE_INTERVAL_S = 15.0
 FIRST_LINE_S = 3.0
 """Work that ends before says nothing; else the first line tells early how long it will take."""
 
+Advance = Callable[..., None]
+"""Called with the frames done and, where it is known by then only, the frames in all."""
+
 
 class FrameProgress:
     """Shows ``done / total`` on stderr, so that stdout keeps tables only; a context manager.
 
+    Called with (done, total) it shows a single piece of work; `phase` adds others, that come after
+    each other.
+
     Args:
-        title: what is being done.
-        total: frames in all.
+        title: what is being done; "" where all work is in phases.
+        total: frames in all, if known.
         enabled: False = silent, for all ranks but the first.
     """
 
-    def __init__(self, title: str, total: int, enabled: bool = True) -> None:
+    def __init__(self, title: str = "", total: int = 0, enabled: bool = True) -> None:
         console = Console(stderr=True)
+        self._writes_lines = enabled and not console.is_terminal
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-        on_terminal = enabled and console.is_terminal
-        self._bar = Progress(
-            *columns, _Speed(), TimeRemainingColumn(), console=console, disable=not on_terminal
+        self._bars = Progress(
+            *(*columns, _Speed(), TimeRemainingColumn()),
+            console=console,
+            disable=not (enabled and console.is_terminal),
         )
-        self._task = self._bar.add_task(title, total=total)
-        self._writes_lines = enabled and not on_terminal
-        self._title, self._total = title, total
-        self._next_line = time.monotonic() + FIRST_LINE_S
-        self._start: tuple[int, float] | None = None
+        self._show = self.phase(title, total) if title else None
 
     def __enter__(self) -> "FrameProgress":
-        self._bar.start()
+        self._bars.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._bar.stop()
+        self._bars.stop()
 
     def __call__(self, done: int, total: int | None = None) -> None:
         """Show that ``done`` frames are finished."""
-        total = total or self._total
-        now = time.monotonic()
-        if self._start is None:  # what an earlier attempt had finished says nothing about speed
-            self._start = (done, now)
-            self._bar.reset(self._task, completed=done, total=total)
-        self._bar.update(self._task, completed=done, total=total)
-        if self._writes_lines and now >= self._next_line:
-            self._next_line = now + LINE_INTERVAL_S
-            since = done - self._start[0], now - self._start[1]
-            left = time_left(*since, total - done)
-            speed = f", {since[0] / since[1]:.1f} frames/s" if min(since) > 0 else ""
-            print(f"{self._title}  {done}/{total}{speed}{left}", file=sys.stderr, flush=True)
+        assert self._show is not None
+        self._show(done, total)
+
+    def phase(self, title: str, total: int = 0) -> Advance:
+        """Return what shows one piece of work; without a total it appears with its first call."""
+        task = self._bars.add_task(title, total=total, visible=bool(total))
+        begun: tuple[int, float] | None = None
+        next_line = 0.0
+
+        def show(done: int, of: int | None = None) -> None:
+            nonlocal begun, next_line
+            of, now = of or total, time.monotonic()
+            if begun is None:  # what an earlier attempt had finished says nothing about speed
+                begun, next_line = (done, now), now + FIRST_LINE_S
+                self._bars.reset(task, completed=done, total=of, visible=True)
+            self._bars.update(task, completed=done, total=of)
+            if self._writes_lines and now >= next_line:
+                next_line = now + LINE_INTERVAL_S
+                new, seconds = done - begun[0], now - begun[1]
+                speed = f", {new / seconds:.1f} frames/s" if min(new, seconds) > 0 else ""
+                left = time_left(new, seconds, of - done)
+                print(f"{title}  {done}/{of}{speed}{left}", file=sys.stderr, flush=True)
+
+        return show
 
 
 class _Speed(ProgressColumn):
@@ -73,34 +88,6 @@ class _Speed(ProgressColumn):
     def render(self, task: Task) -> Text:
         """Return the column's text."""
         return Text("" if task.speed is None else f"{task.speed:.1f} frames/s")
-
-
-class Phases:
-    """Several ``FrameProgress`` after each other; a context manager.
-
-    A terminal shows one bar at a time, so each begins when the one before it is done.
-    """
-
-    def __init__(self) -> None:
-        self._shown = ExitStack()
-
-    def __enter__(self) -> "Phases":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._shown.close()
-
-    def add(self, title: str) -> Callable[[int, int], None]:
-        """Return a phase, to be called with (done, total); it begins with its first call."""
-        bars: list[FrameProgress] = []
-
-        def show(done: int, total: int) -> None:
-            if not bars:
-                self._shown.close()
-                bars.append(self._shown.enter_context(FrameProgress(title, total)))
-            bars[0](done, total)
-
-        return show
 
 
 def time_left(done: int, seconds: float, remaining: int) -> str:
