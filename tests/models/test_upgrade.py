@@ -1,37 +1,53 @@
 """Files that earlier versions of this package wrote, in tests/golden/formats.
 
 ``first`` is from the first version of all, ``ratio`` from one that took an ``ibn_ratio`` which its
-network did not use. Weights are made of few numbers, so that the files are small; ``logits`` is
-what the version that wrote the file computed with them, every eighth pixel of one image.
+network did not use, ``0_1_0`` from the release: a config with nearly every section, a checkpoint in
+the middle of a training, exported files. Weights are made of few numbers, so that the files are
+small; ``logits`` is what the version that wrote the file computed with them, every eighth pixel of
+one image; ``labels`` every fourth of a picture.
 """
 
 import copy
 import json
 import logging
+import lzma
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import yaml
 
+import segibn
 from segibn.builders.checkpoints import load_segmenter, read_checkpoint
+from segibn.builders.models import build_segmenter
 from segibn.builders.upgrade import FORMAT_VERSION, STEPS, upgrade_checkpoint
 from segibn.config.load import dump_config, load_config
 from segibn.config.schema import CONFIG_VERSION, RunConfig
 from segibn.config.upgrade import STEPS as CONFIG_STEPS
 from segibn.config.upgrade import upgrade_config
-from segibn.engine.checkpoint import ClassTable, save_checkpoint
+from segibn.engine.checkpoint import ClassTable, resume_training, save_checkpoint
+from segibn.engine.update import Updater
 from segibn.errors import CheckpointError, ConfigError
 
 OLD = Path(__file__).resolve().parents[1] / "golden" / "formats"
 KINDS = ("first", "ratio")
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_an_old_checkpoint_computes_what_it_did(kind):
-    path = OLD / f"checkpoint_{kind}.pt"
+@pytest.fixture(scope="module")
+def unpacked(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("formats")
+    for path in OLD.glob("*.xz"):
+        (folder / path.stem).write_bytes(lzma.decompress(path.read_bytes()))
+    return folder
+
+
+@pytest.mark.parametrize(("kind", "versions"), [("first", 1), ("ratio", 1), ("0_1_0", 2)])
+def test_an_old_checkpoint_computes_what_it_did(kind, versions, unpacked):
+    path = (unpacked if kind == "0_1_0" else OLD) / f"checkpoint_{kind}.pt"
     written = torch.load(path, weights_only=True)
-    assert (written["format_version"], "config_version" in written["config"]) == (1, False)
+    assert written["format_version"] == versions
+    assert written["config"].get("config_version", 1) == versions
     model, config, meta = load_segmenter(path)
     image = torch.linspace(0, 60, 3 * 32 * 32).sin().reshape(1, 3, 32, 32)
     with torch.no_grad():
@@ -57,6 +73,50 @@ def test_an_old_config_is_read_and_each_change_said_in_a_line(kind, caplog):
     else:
         assert len(said) == 1
         assert "config_ratio.yaml: model.backbone.ibn_ratio is left out: ibn b" in said[0]
+
+
+def test_an_old_training_is_resumed_where_it_was(unpacked):
+    path = unpacked / "checkpoint_0_1_0.pt"
+    written = torch.load(path, weights_only=True)
+    _, config, meta = load_segmenter(path)
+    updater = Updater(config, build_segmenter(config.model, 19), meta["class_names"])
+    assert resume_training(path, updater) == 7
+    assert updater.average.updates == 1
+    states = updater.optimizer.state_dict()["state"]
+    old = written["training"]["optimizer"]["state"]
+    assert all(torch.equal(states[n]["momentum_buffer"], old[n]["momentum_buffer"]) for n in old)
+    assert updater.optimizer.param_groups[0]["initial_lr"] == config.optim.lr
+
+
+def test_a_config_with_nearly_every_section_is_read_as_it_was_meant(caplog):
+    with caplog.at_level(logging.INFO, logger="segibn"):
+        config = load_config(OLD / "config_0_1_0.yaml")
+    assert caplog.records == []
+    written = yaml.safe_load((OLD / "config_0_1_0.yaml").read_text())
+    now = config.model_dump(mode="json")
+
+    def kept(old, new):
+        if isinstance(old, dict):
+            return old.keys() <= new.keys() and all(kept(old[key], new[key]) for key in old)
+        if isinstance(old, list):
+            return len(old) == len(new) and all(map(kept, old, new))
+        return old == new
+
+    assert kept({**written, "config_version": CONFIG_VERSION}, now)
+    assert len(config.generalise.active) == 13
+
+
+@pytest.mark.parametrize("suffix", ["onnx", "safetensors"])
+def test_an_old_exported_file_predicts_what_it_did(suffix, unpacked):
+    if suffix == "onnx":
+        pytest.importorskip("onnxruntime")
+    rows, columns = np.mgrid[:48, :96]
+    picture = np.stack([rows * 5, columns * 3, rows * columns], axis=-1) % 256
+    model = segibn.load(unpacked / f"exported_0_1_0.{suffix}")
+    found = model.predict(picture.astype(np.uint8)).train_ids[::4, ::4]
+    expected = np.array(json.loads((OLD / "labels_0_1_0.json").read_text()))
+    assert (found != expected).mean() < 0.01
+    assert model.class_names[:2] == ("road", "sidewalk")
 
 
 def test_an_override_is_held_to_the_present_rules():
