@@ -1,11 +1,14 @@
-"""``completion``: a script that completes verbs, options, choices, configs and files in a shell.
+"""``completion``: a script of shtab that completes verbs, options, choices, configs and files.
 
 The script is made once, from the verbs' own parsers; completing starts no Python.
 """
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib import import_module
+from pathlib import Path
+from shlex import quote
+from typing import Any
 
 from segibn.cli.parser import verb_parser
 from segibn.cli.verbs import VERBS
@@ -18,14 +21,12 @@ examples:
   source <(segibn completion bash)     (this shell only; bash 4 or newer)
   mkdir -p ~/.local/share/bash-completion/completions
   segibn completion bash > ~/.local/share/bash-completion/completions/segibn
-  source <(segibn completion zsh)      (in ~/.zshrc for every shell)
+  eval "$(segibn completion zsh)"      (in ~/.zshrc for every shell, after compinit)
   mkdir -p ~/.config/fish/completions
   segibn completion fish > ~/.config/fish/completions/segibn.fish
 
 Make it again after an update.
 """
-_RECIPES, _CONFIGS = frozenset({"recipe", "recipes"}), frozenset({"config", "configs", "sources"})
-"""Arguments that take the name of a shipped config, or a file."""
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -39,59 +40,58 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the verb; returns 0."""
     shell = build_parser().parse_args(argv).shell
 
-    from segibn.cli.completion_scripts import SCRIPTS
+    import shtab
 
-    print(SCRIPTS[shell](words_of_all()), end="")
+    print(shtab.complete(parser_of_all(), shell))
     return 0
 
 
-class Words:
-    """What may follow a verb.
-
-    Attributes:
-        summary: of the verb, one line.
-        plain: words without an option before them: configs, the benchmarks of ``submit``.
-        options: option -> the values to offer; () = it takes others, None = it takes none.
-        file_options: those of ``options`` that take a file as well as one of the values.
-        helps: option -> a few words on it.
-    """
-
-    def __init__(self, summary: str, parser: argparse.ArgumentParser, configs: list[str]) -> None:
-        self.summary = summary
-        self.plain: list[str] = []
-        self.options: dict[str, list[str] | None] = {}
-        self.file_options: list[str] = []
-        self.helps: dict[str, str] = {}
-        self._configs = [name for name in configs if not name.startswith(RECIPES)]
-        self._recipes = [name for name in configs if name.startswith(RECIPES)]
-        self._add(parser)
-
-    def _add(self, parser: argparse.ArgumentParser) -> None:
-        for action in parser._actions:
-            if isinstance(action, argparse._SubParsersAction):
-                self.plain += action.choices
-                for sub in action.choices.values():
-                    self._add(sub)
-                continue
-            names = self._configs if action.dest in _CONFIGS else []
-            names = self._recipes if action.dest in _RECIPES else names
-            names = list(OFFICIAL) if action.dest == "dataset" else names
-            values = [*map(str, action.choices or ()), *names]
-            if not action.option_strings:
-                self.plain += values
-            for option in action.option_strings:
-                self.options[option] = None if action.nargs == 0 else values
-                self.helps[option] = (action.help or "").partition(";")[0].replace("%%", "%")
-                if names:
-                    self.file_options.append(option)
-
-
-def words_of_all() -> dict[str, Words]:
-    """Return verb -> what may follow it, from the verbs' own parsers."""
-    configs = list(shipped_configs())
-    found = {}
+def parser_of_all() -> argparse.ArgumentParser:
+    """Return the verbs as subcommands of one parser, each argument with what completes it."""
+    root = argparse.ArgumentParser(prog="segibn")
+    root.add_argument("--version", "-V", action="version")
+    verbs = root.add_subparsers()
     for name, verb in VERBS.items():
-        parser = import_module(f"segibn.cli.{verb.module}").build_parser()
-        found[name] = Words(verb.summary, parser, configs)
-    found["configs"].plain += configs
-    return found
+        verbs.add_parser(name, help=verb.summary)
+        verbs.choices[name] = import_module(f"segibn.cli.{verb.module}").build_parser()
+    _add_completers(root)
+    return root
+
+
+def _add_completers(parser: argparse.ArgumentParser) -> None:
+    import shtab
+
+    configs = [name for name in shipped_configs() if not name.startswith(RECIPES)]
+    recipes = [name for name in shipped_configs() if name.startswith(RECIPES)]
+    named = {
+        **dict.fromkeys(("config", "configs", "sources"), _names_or_files("configs", configs)),
+        **dict.fromkeys(("recipe", "recipes"), _names_or_files("recipes", recipes)),
+        "dataset": _names_or_files("datasets", OFFICIAL),
+        "name": _names_or_files("names", [*OFFICIAL, *configs, *recipes]),
+    }
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for sub in action.choices.values():
+                _add_completers(sub)
+        elif action.dest in named:
+            action.complete = named[action.dest]  # type: ignore[attr-defined]
+        elif action.choices is None and (action.type is Path or not action.option_strings):
+            only_folders = action.metavar == "DIR"
+            action.complete = shtab.DIRECTORY if only_folders else shtab.FILE  # type: ignore[attr-defined]
+
+
+def _names_or_files(kind: str, names: Iterable[str]) -> dict[str, Any]:
+    """Names that were known when the script was made, and files, in the form that shtab takes."""
+    function, words = f"_segibn_{kind}_or_files", " ".join(names)
+    bash = f'{function}() {{ compgen -W {quote(words)} -- "$1"; compgen -f -- "$1"; }}'
+    return {
+        "bash": function,
+        "zsh": function,
+        "fish": f"({function})",
+        "preamble": {
+            "bash": bash,
+            "zsh": f"{function}() {{ compadd -- {words}; _files }}",
+            "fish": f"function {function}\n  printf '%s\\n' {words}\n"
+            "  __fish_complete_path (commandline -ct)\nend",
+        },
+    }
