@@ -1,8 +1,4 @@
-"""Words for people: names made harmless, suggestions, plurals; small text files read safely.
-
-In: strings and paths that a user or a file gave. Out: text that is safe to print. Every room may
-use it; it needs nothing but the standard library.
-"""
+"""Words for people: names made harmless, suggestions, plurals; small text files read safely."""
 
 import codecs
 import difflib
@@ -14,13 +10,7 @@ from pathlib import Path
 
 from segibn.errors import SegibnError
 
-_UNSEEN = {
-    "Cc",
-    "Cf",
-    "Cs",
-    "Zl",
-    "Zp",
-}  # control, format (direction marks), surrogates, separators
+_UNSEEN = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))  # control, format, surrogates, separators
 _ESCAPED = {"\\": "\\\\", "|": "\\|", "<": "&lt;", "&": "&amp;", "`": "\\`", "](": "]\\("}
 _MARKUP = re.compile(r"[\\|<`]|&(?=#?\w+;)|\]\(")
 _MARKS = (
@@ -37,11 +27,7 @@ _COMMENT = re.compile(r"(?:^|\s)#.*")
 
 
 def printable(text: object) -> str:
-    r"""Return text on one line in which nothing acts on a terminal: such characters are escaped.
-
-    Control characters, direction marks, line breaks and lone surrogates become ``\x1b``,
-    ``\u202e`` and the like; everything else stays.
-    """
+    r"""Return one line that acts on no terminal: ``\x1b``, ``\u202e`` and the like are escaped."""
     text = str(text)
     if text.isprintable():
         return text
@@ -67,10 +53,7 @@ def markdown_code(text: object) -> str:
 
 
 def did_you_mean(word: str, known: Iterable[str], most: int = 3) -> str:
-    """Return "; did you mean 'a' or 'b'?" for the names nearest to a word, or "".
-
-    Case and the choice between - and _ do not count.
-    """
+    """Return "; did you mean 'a' or 'b'?" for the names nearest to a word, or ""."""
     plain: dict[str, str] = {}
     for name in known:
         plain.setdefault(_plain(name), name)
@@ -90,25 +73,16 @@ def counted(count: int, noun: str, plural: str | None = None) -> str:
 
 
 def listed(names: Iterable[object], most: int = 3, count: int | None = None) -> str:
-    """Return the first few names, made harmless, and how many more there are.
-
-    Args:
-        names: to list.
-        most: how many are shown.
-        count: how many there are in all, where ``names`` are only some.
-    """
+    """Return the first few names, made harmless, and how many more of ``count`` there are."""
     shown = [printable(name) for name in names]
     more = (len(shown) if count is None else count) - most
     return ", ".join(shown[:most]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def read_small_file(path: Path, limit: int, error: type[SegibnError] = SegibnError) -> bytes:
-    """Read a regular file of at most ``limit`` bytes.
+    """Read a regular file of at most ``limit`` bytes; raises ``error`` for any other.
 
     A device or a named pipe, which could block or never end, is refused before it is opened.
-
-    Raises:
-        SegibnError: of the kind ``error``: no such file, not a regular one, larger, unreadable.
     """
     name = printable(path)
     try:
@@ -130,12 +104,9 @@ def read_small_file(path: Path, limit: int, error: type[SegibnError] = SegibnErr
 
 
 def read_small_text(path: Path, limit: int, error: type[SegibnError] = SegibnError) -> str:
-    r"""Read a regular text file: UTF-8, or UTF-16 and UTF-32 with their byte order mark.
+    r"""Read as `read_small_file` does, as UTF-8, or UTF-16 and UTF-32 with their byte order mark.
 
     The mark is taken off, and line ends are ``\n``.
-
-    Raises:
-        SegibnError: of the kind ``error``; as `read_small_file`, or in no such encoding.
     """
     data = read_small_file(path, limit, error)
     encoding = next((name for mark, name in _MARKS if data.startswith(mark)), "utf-8")
@@ -159,4 +130,5 @@ def list_entries(text: str) -> list[str]:
 
 
 def _plain(word: str) -> str:
+    """Without case and the choice between - and _."""
     return word.lower().replace("-", "_").strip("_")

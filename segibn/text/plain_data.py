@@ -1,8 +1,7 @@
 """YAML and JSON of plain values, safe to read from anybody: the readers that this package has.
 
-In: text. Out: mappings with text keys, lists, texts, numbers, true, false, null. What could hang a
-program or fill its memory is refused before it is built: aliases that multiply, deep nesting,
-more nodes than a config has, numbers of thousands of digits, tags of other types.
+What could hang a program or fill its memory is refused before it is built: aliases that multiply,
+deep nesting, more nodes than a config has, numbers of thousands of digits, tags of other types.
 """
 
 import json
@@ -52,20 +51,14 @@ def _resolvers() -> dict[str, list[tuple[str, Any]]]:
 
 
 def read_yaml_file(path: Path) -> Any:
-    """Read a regular file of plain YAML, as `parse_yaml` does.
-
-    Raises:
-        ConfigError: as there; or no such file, not a regular one, too large, or not UTF-8.
-    """
+    """Read a regular UTF-8 file of plain YAML, as `parse_yaml` does."""
     return parse_yaml(read_small_text(path, MAX_BYTES, ConfigError), str(path))
 
 
 def parse_yaml(text: str, source: str) -> Any:
-    """Return the value of one YAML document.
+    """Return the value of one YAML document; keys are texts and stand once, a date is a text.
 
     Args:
-        text: of one document. Keys are texts and stand once; types other than those of the
-            module's description have no tag here, and a date is a text.
         source: the file or the option, for messages.
 
     Raises:
@@ -88,10 +81,9 @@ def parse_yaml(text: str, source: str) -> Any:
 
 
 def parse_json(text: str | bytes, source: str, error: type[SegibnError] = SegibnError) -> Any:
-    """Return the value of a JSON text; integers have at most 64 bits.
+    """Return the value of a JSON text; raises ``error`` with the source and the line.
 
-    Raises:
-        SegibnError: of the kind ``error``: not such JSON; names the source, and the line.
+    Integers have at most 64 bits.
     """
     try:
         return json.loads(text, parse_int=_integer)

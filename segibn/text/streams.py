@@ -15,12 +15,10 @@ class LastingStream:
     """A text stream that goes on into nothing once it cannot be written.
 
     Args:
-        stream: to write to.
         ends_work: a reader that went away raises BrokenPipeError, as ``segibn configs | head``
             should; False = never. `outliving_readers` asks for that too.
 
     Attributes:
-        inner: the stream.
         failure: why it cannot be written any more; None as long as it can.
     """
 
