@@ -6,6 +6,7 @@ prediction uses, so that sizes, scales, mirroring, windows and batches are those
 Legend: N images, K classes, H x W pixels, h x w of the network's own logits.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,12 @@ from torch.nn import functional as F
 from segibn.description import KEY, Description, parse_description
 from segibn.errors import CheckpointError, ConfigError, SegibnError
 from segibn.extras import require
-from segibn.files import read_onnx
 from segibn.models.kernels.resize import resize_image
 from segibn.models.layers import upsample
 from segibn.models.upsample import banded_argmax
+from segibn.text import read_small_file
+
+_MAX_BYTES = 2**31 - 1  # a protocol buffer holds no more
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,28 +139,64 @@ class OnnxNetwork(nn.Module):
 def load_onnx(path: str | Path) -> ExportedModel:
     """Open an ONNX file for prediction on the CPU.
 
-    The file is looked through before the runtime gets it: it has to be whole, to refer to no other
-    file, and to carry a `Description` that its graph fits.
+    It has to pass `read_onnx`, and to carry a `Description` that its graph fits.
 
     Raises:
         CheckpointError: missing, damaged, or no graph of ours.
         ConfigError: ONNX Runtime is not installed.
     """
     path = Path(path)
-    if not path.exists():
-        raise CheckpointError(f"{path}: no such file")
-    require("export", "onnxruntime", purpose=f"{path}: an ONNX file")
-    file = read_onnx(path)
-    if KEY not in file.metadata:
+    content, metadata = read_onnx(path)
+    if KEY not in metadata:
         raise CheckpointError(
             f"{path} does not say what its classes are: it was not written by segibn export, or "
             f"by an early version. It lacks the metadata `{KEY}` with class names, colours and "
             "input; export it again from its run or checkpoint"
         )
-    description = parse_description(file.metadata[KEY], str(path))
-    session = _session(file.content, path)
+    description = parse_description(metadata[KEY], str(path))
+    session = _session(content, path)
     _check_graph(session, description, path)
     return ExportedModel(OnnxNetwork(session, description), description)
+
+
+def read_onnx(path: Path) -> tuple[bytes, dict[str, str]]:
+    """Read the content and the metadata of an ONNX file that is whole and refers to no other file.
+
+    A runtime would open such files wherever the content says.
+
+    Raises:
+        CheckpointError: missing, cut short, no ONNX file, too large, or tensors in other files.
+        ConfigError: the packages of the extra ``export`` are not installed.
+    """
+    content = read_small_file(path, _MAX_BYTES, CheckpointError)
+    require("export", "onnx", "onnxruntime", purpose=f"{path}: an ONNX file")
+    import onnx
+    from google.protobuf.message import DecodeError
+
+    try:
+        model = onnx.load_model_from_string(content)
+    except DecodeError:
+        model = onnx.ModelProto()
+    if not model.HasField("graph"):
+        raise CheckpointError(f"{path} is cut short or no ONNX file; get it or export it again")
+    if any(t.data_location or t.external_data for t in _parts(model, onnx.TensorProto)):
+        raise CheckpointError(
+            f"{path} keeps tensors in other files, which is not followed; save it as one file: "
+            "onnx.save(onnx.load(PATH), OUTPUT)"
+        )
+    return content, {entry.key: entry.value for entry in model.metadata_props}
+
+
+def _parts(message: Any, kind: type) -> Iterator[Any]:
+    """Yield every message of a kind inside another, subgraphs and functions included."""
+    for field, value in message.ListFields():
+        if field.message_type is None:
+            continue
+        for part in [value] if hasattr(value, "ListFields") else value:
+            if isinstance(part, kind):
+                yield part
+            else:
+                yield from _parts(part, kind)
 
 
 def _session(content: bytes, path: Path) -> Any:

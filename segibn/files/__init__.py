@@ -67,7 +67,6 @@ _PARTS = {
         "read_instance_map",
         "read_label_map",
     ),
-    "onnx_file": ("OnnxFile", "read_onnx"),
     "writing": (
         "atomic_path",
         "read_json",
@@ -95,7 +94,6 @@ __all__ = [
     "IMAGE_SUFFIXES",
     "ForeignZip",
     "LabelColors",
-    "OnnxFile",
     "PartialFile",
     "PassedOver",
     "Picture",
@@ -112,7 +110,6 @@ __all__ = [
     "read_instance_map",
     "read_json",
     "read_label_map",
-    "read_onnx",
     "remove_leftovers",
     "sha256_of",
     "warn_once",

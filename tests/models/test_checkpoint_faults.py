@@ -17,7 +17,7 @@ from torch import Tensor
 
 from segibn.builders.checkpoints import load_segmenter, read_checkpoint
 from segibn.errors import CheckpointError, SegibnError
-from segibn.files import read_onnx
+from segibn.export.exported import read_onnx
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden/formats/checkpoint_first.pt"
 LIMIT_S = 2.0  # of computing: other processes may hold the machine up
