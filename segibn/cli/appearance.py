@@ -75,6 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = build_parser().parse_args(argv)
     require_runs(arguments.runs)
 
+    from segibn.charts.style import pixels
     from segibn.files import write_image, write_json, write_text
 
     on = None if arguments.on is None else parse_labelled_set(arguments.on)
@@ -104,7 +105,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         write_json(arguments.output / JSON_FILE, rows)
         write_json(arguments.output / CONDITIONS_FILE, conditions)
         write_text(arguments.output / MARKDOWN_FILE, table)
-        write_image(arguments.output / PLOT_FILE, _plot(rows, label))
+        write_image(arguments.output / PLOT_FILE, pixels(_plot(rows, label)))
         write_image(arguments.output / PICTURE_FILE, _sheet(run, dataset, changes, arguments))
         print(f"files: {arguments.output}")
         print_then(f"look at {arguments.output / PLOT_FILE}")
@@ -205,7 +206,7 @@ def _preparation(change: str, arguments: argparse.Namespace) -> "Preparation | N
 
 
 def _plot(rows: Sequence[Mapping[str, Any]], label: str) -> Any:
-    from segibn.analysis.bars import draw_bars
+    from segibn.charts.bars import bar_chart
     from segibn.evaluation.appearance import ORIGINAL, group_appearance, network_titles
 
     cells = group_appearance(rows)
@@ -217,7 +218,7 @@ def _plot(rows: Sequence[Mapping[str, Any]], label: str) -> Any:
         ]
         for network, found in cells.items()
     }
-    return draw_bars(bars, names, f"points of mIoU lost on {label}")
+    return bar_chart(bars, names, f"points of mIoU lost on {label}")
 
 
 def _sheet(

@@ -10,6 +10,8 @@ from segibn.errors import SegibnError
 from segibn.text import counted, printable
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from segibn.evaluation.run_comparison import Comparison, NamedScores
 
 EXAMPLE = """\
@@ -61,6 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = build_parser().parse_args(argv)
 
     from segibn import provenance
+    from segibn.charts.style import pixels
     from segibn.evaluation.resampling import Resampling
     from segibn.evaluation.run_comparison import compare_runs, format_comparison
     from segibn.files import write_image, write_json
@@ -87,7 +90,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         }
         write_json(arguments.output, content)
     if arguments.plot:
-        write_image(arguments.plot, _draw(found))
+        write_image(arguments.plot, pixels(_draw(found)))
         print(f"plot: {arguments.plot}")
     print_next("report", arguments.output or arguments.reference)
     return 0
@@ -120,15 +123,15 @@ def _load(paths: Sequence[Path]) -> "list[NamedScores]":
     return loaded
 
 
-def _draw(found: "Sequence[Comparison]"):
+def _draw(found: "Sequence[Comparison]") -> "Figure":
     """Draw every class and the mean, one colour for each run against the reference."""
-    from segibn.analysis.plot_differences import Bar, draw_differences
+    from segibn.charts.differences import Difference, difference_chart
 
     first = found[0]
     rows = [row.name for row in (*first.classes, first.mean)]
     bars = {
         comparison.verdict: [
-            Bar(
+            Difference(
                 100 * row.difference,
                 100 * row.low,
                 100 * row.high,
@@ -142,4 +145,4 @@ def _draw(found: "Sequence[Comparison]"):
     title = f"IoU against {first.a.title}, {frames}, {100 * first.how.level:g} %"
     unit = "difference in points of IoU (filled: interval and test agree that there is one)"
     warnings = dict.fromkeys(text for comparison in found for text in comparison.warnings)
-    return draw_differences(bars, rows, f"{title} intervals", unit, list(warnings))
+    return difference_chart(bars, rows, f"{title} intervals", unit, list(warnings))

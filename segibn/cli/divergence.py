@@ -18,6 +18,7 @@ from segibn.text import counted
 
 if TYPE_CHECKING:
     import numpy as np
+    from matplotlib.figure import Figure
 
     from segibn.analysis.divergence import Moments
     from segibn.cli.scoring import TrainedRun
@@ -69,6 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the verb; runs on every rank of a torchrun launch, the first one prints and writes."""
     arguments = build_parser().parse_args(argv)
 
+    from segibn.charts.style import pixels
     from segibn.files import write_image, write_json, write_text
 
     pair = [parse_labelled_set(text) for text in arguments.domains]
@@ -102,7 +104,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         conditions = circumstances(device, InferenceOptions()) | frames
         write_json(arguments.output / JSON_FILE, {"rows": rows, "conditions": conditions})
         write_text(arguments.output / MARKDOWN_FILE, table)
-        write_image(arguments.output / PLOT_FILE, _plot(rows))
+        write_image(arguments.output / PLOT_FILE, pixels(_plot(rows)))
         print(f"files: {arguments.output}")
         print_then(f"look at {arguments.output / PLOT_FILE}")
     return 0
@@ -179,18 +181,18 @@ def _counted(
         progress(done)
 
 
-def _plot(rows: Sequence[Mapping[str, Any]]) -> "np.ndarray":
-    from segibn.analysis.plot import Curve, draw_curves
+def _plot(rows: Sequence[Mapping[str, Any]]) -> "Figure":
+    from segibn.charts.lines import Line, line_chart
     from segibn.evaluation.cross_domain import mean_and_deviation
     from segibn.evaluation.feature_divergence import curve_titles, group_divergence
 
     curves = group_divergence(rows)
     titles = curve_titles(curves)
-    drawn = {}
+    lines = []
     for network, features in curves.items():
         points = [mean_and_deviation(values) for values in features.values()]
         means, deviations = zip(*points, strict=True)
-        drawn[titles[network]] = Curve(means, deviations if any(deviations) else ())
-    names = list(max(curves.values(), key=len))
+        lines.append(Line(titles[network], means, spread=deviations))
+    names = [name.removeprefix("layer") for name in max(curves.values(), key=len)]
     title = "feature divergence, {} against {}".format(*rows[0]["domains"])
-    return draw_curves(drawn, names, title)
+    return line_chart(lines, title, dict(enumerate(names)))

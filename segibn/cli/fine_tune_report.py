@@ -3,22 +3,20 @@
 In: rows. Out: ``fine_tune.json``, ``conditions.json``, ``fine_tune.md``, ``fine_tune.png``.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from segibn.charts.style import pixels
 from segibn.evaluation.fine_tune import group_rows, share_titles
 from segibn.files import write_image, write_json, write_text
 from segibn.report.tables import CONDITIONS_FILE, FINE_TUNE_FILE, render_folder
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 MARKDOWN_FILE = "fine_tune.md"
 PICTURE_FILE = "fine_tune.png"
-
-_MARGIN = 0.06
-"""Of the chart's width, left of the smallest share and right of the largest."""
 
 
 def write_fine_tune(
@@ -28,41 +26,29 @@ def write_fine_tune(
     write_json(output / FINE_TUNE_FILE, rows)
     write_json(output / CONDITIONS_FILE, conditions)
     write_text(output / MARKDOWN_FILE, render_folder(output))
-    write_image(output / PICTURE_FILE, draw_fine_tune(rows, rows[0]["test"]))
+    write_image(output / PICTURE_FILE, pixels(draw_fine_tune(rows, rows[0]["test"])))
 
 
-def draw_fine_tune(rows: Sequence[Mapping[str, Any]], test: str) -> np.ndarray:
+def draw_fine_tune(rows: Sequence[Mapping[str, Any]], test: str) -> "Figure":
     """Draw mIoU on a test set against the share of the target, which has a logarithmic axis.
 
     A colour for each network; broken lines are those without a source; bars are one sample
     standard deviation over seeds to either side.
-
-    Returns:
-        (480, 960, 3) uint8 RGB.
     """
-    from segibn.analysis.plot import Curve, draw_curves
+    from segibn.charts.lines import Line, line_chart
 
     found = group_rows(rows, test)
-    titles = share_titles(rows)
     networks = list(dict.fromkeys(line.network for line in found))
-    curves = {
-        line.title: Curve(
+    lines = [
+        Line(
+            line.title,
             [100 * point.mean_miou for point in points.values()],
+            list(points),
             [100 * point.miou_spread for point in points.values()],
-            color=networks.index(line.network),
+            series=networks.index(line.network),
             dashed=not line.fine_tuned,
         )
         for line, points in found.items()
-    }
-    title = f"mIoU in % on {test} by share of the target's training frames"
-    return draw_curves(curves, list(titles.values()), title, _places(list(titles)))
-
-
-def _places(shares: Sequence[float]) -> list[float]:
-    """Place shares on a logarithmic axis, 0 (left) to 1 (right)."""
-    first, last = math.log(shares[0]), math.log(shares[-1])
-    if first == last:
-        return [0.5]
-    return [
-        _MARGIN + (1 - 2 * _MARGIN) * (math.log(share) - first) / (last - first) for share in shares
     ]
+    title = f"mIoU in % on {test} by share of the target's training frames"
+    return line_chart(lines, title, share_titles(rows), is_log=True)

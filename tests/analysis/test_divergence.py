@@ -13,7 +13,6 @@ from segibn.analysis.divergence import (
     merged,
     symmetric_kl,
 )
-from segibn.analysis.plot import Curve, draw_curves
 from segibn.errors import SegibnError
 from segibn.models.backbones import build_backbone
 from segibn.models.heads.fcn import FCNHead
@@ -175,40 +174,6 @@ def test_instance_norm_brings_brighter_and_darker_frames_together():
 def test_a_domain_needs_two_images():
     with pytest.raises(ValueError, match="two images"):
         collect_moments(_segmenter(), _images(0, 1))
-
-
-def test_a_higher_curve_is_drawn_higher():
-    picture = draw_curves({"low": [0.1, 0.1], "high": [0.9, 0.9]}, ["stem", "layer1.0"], "t")
-    middle = picture[:400, picture.shape[1] // 2].astype(int)
-    red = np.flatnonzero((middle[:, 0] > 180) & (middle[:, 1] < 90))  # the second curve
-    grey = np.flatnonzero((abs(middle[:, 0] - 90) < 20) & (abs(middle[:, 2] - 104) < 20))
-    assert red.max() < grey.min()
-
-
-def test_a_broken_curve_has_gaps_and_bars_are_as_long_as_their_spread():
-    names, places = ["10 %", "100 %"], [0.25, 0.75]
-    flat = [0.5, 0.5]
-    whole, broken = (
-        draw_curves({"c": Curve(flat, color=1, dashed=dashed)}, names, "t", places)[:390]
-        for dashed in (False, True)
-    )
-    red = [(p[..., 0] > 180) & (p[..., 1] < 90) for p in (whole, broken)]
-    assert 0.4 < red[1].any(axis=0).sum() / red[0].any(axis=0).sum() < 0.75
-    columns = np.flatnonzero(red[0].any(axis=0))
-    assert (columns.min(), columns.max()) == pytest.approx((60 + 220, 60 + 660), abs=5)
-
-    bars = draw_curves({"c": Curve(flat, [0.1, 0.3], color=1)}, names, "t", places)[:390]
-    red_rows = [(bars[:, x, 0] > 180) & (bars[:, x, 1] < 90) for x in (60 + 220, 60 + 660)]
-    lengths = [rows.sum() for rows in red_rows]
-    axis = 396 - 44  # pixels from 0 to the top, which is 0.8: the longest bar fits
-    assert lengths == pytest.approx([2 * 0.1 / 0.8 * axis, 2 * 0.3 / 0.8 * axis], abs=4)
-
-
-def test_many_names_take_several_lines_and_room_from_the_chart():
-    curves = {f"a rather long name of curve {n}": [0.5, 0.5] for n in range(6)}
-    picture = draw_curves(curves, ["a", "b"], "t").astype(int)
-    letters = (picture[425:].sum(axis=2) < 250).any(axis=1)  # below the names of the places
-    assert (np.diff(letters.astype(int)) == 1).sum() == 2
 
 
 def test_a_backbone_without_residual_blocks_is_refused() -> None:

@@ -1,0 +1,105 @@
+"""Differences with their intervals around a line at zero: runs against one reference."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import isnan
+from textwrap import fill
+from typing import TYPE_CHECKING
+
+from segibn.charts.style import (
+    BAD,
+    FILE_SIZE,
+    GOOD,
+    INK,
+    MUTED,
+    PAPER,
+    SERIES,
+    add_legend,
+    new_figure,
+    styled,
+    tell,
+)
+from segibn.text import printable
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_LINE = 17.0  # points of height that a row takes for each run
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One difference and its bounds; NaN = nothing to draw."""
+
+    value: float
+    low: float
+    high: float
+    is_shown: bool
+    """Whether the difference is shown to be one: its dot is filled."""
+
+
+@styled
+def difference_chart(
+    runs: Mapping[str, Sequence[Difference]],
+    names: Sequence[str],
+    title: str = "",
+    unit: str = "",
+    warnings: Sequence[str] = (),
+    *,
+    has_legend: bool = True,
+    width: float = FILE_SIZE[0],
+    tips: Sequence[str] = (),
+) -> "Figure":
+    """Draw a dot and a bar for each name and run; of a single run, gains green and losses red.
+
+    Args:
+        runs: legend -> one difference for each name.
+        names: of the rows, from top to bottom.
+        title: above the chart.
+        unit: below the axis.
+        warnings: in red below the legend.
+        has_legend: whether the chart names its runs and warns.
+        width: in points; the height grows with names, runs and warnings.
+        tips: what a page tells of each row.
+    """
+    from matplotlib.lines import Line2D
+
+    labels = [printable(label) for label in runs] + [f"WARNING: {text}" for text in warnings]
+    labels = [fill(label, int(width / 6.2)) for label in labels] if has_legend else []
+    below = 17 * sum(label.count("\n") + 1 for label in labels)
+    figure, axes = new_figure((width, (_LINE * len(runs) + 6) * len(names) + 75 + below))
+    handles = []
+    for number, differences in enumerate(runs.values()):
+        color = SERIES[number % len(SERIES)] if len(runs) > 1 else INK
+        handles.append(Line2D([], [], color=color, marker="o"))
+        up = 0.8 * ((number + 0.5) / len(runs) - 0.5)
+        for line, difference in enumerate(differences):
+            if len(runs) == 1:
+                is_gain = difference.value > 0
+                color = MUTED if not difference.is_shown else GOOD if is_gain else BAD
+            _draw(axes, difference, line + up, color)
+    axes.axvline(0, color=INK, linewidth=1.2, zorder=1)
+    axes.set_yticks(range(len(names)), [printable(name) for name in names])
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:+g}" if value else "0")
+    axes.locator_params(axis="x", nbins=6)
+    axes.grid(axis="x")
+    axes.set_title(printable(title))
+    axes.set_xlabel(printable(unit))
+    for line, tip in enumerate(tips):
+        tell(axes.axhspan(line - 0.5, line + 0.5, alpha=0, linewidth=0), tip)
+    if labels:
+        handles += [Line2D([], [], linestyle="none")] * len(warnings)
+        colors = [INK] * len(runs) + [BAD] * len(warnings)
+        add_legend(figure, handles, labels, labelcolor=colors)
+    return figure
+
+
+def _draw(axes: "Axes", difference: Difference, y: float, color: str) -> None:
+    if isnan(difference.value + difference.low + difference.high):
+        return
+    axes.plot([difference.low, difference.high], [y, y], color=color, solid_capstyle="round")
+    fill_color = color if difference.is_shown else PAPER
+    look = {"color": color, "markerfacecolor": fill_color, "markeredgewidth": 2}
+    axes.plot([difference.value], [y], "o", **look)

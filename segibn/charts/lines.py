@@ -1,0 +1,117 @@
+"""Lines with marks: over named places, or over the iterations of a training."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from segibn.charts.style import (
+    FILE_SIZE,
+    MARKS,
+    PAPER,
+    SERIES,
+    add_legend,
+    new_figure,
+    styled,
+    tell_columns,
+)
+from segibn.text import printable
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True, eq=False)
+class Line:
+    """One line of a chart; a value that is not finite leaves a gap."""
+
+    label: str
+    y: ArrayLike
+    x: ArrayLike | None = None
+    """Ascending, one for each value; None = 0, 1, 2 and so on."""
+    spread: Sequence[float] = ()
+    """Half the length of the bar at each value; empty = no bars."""
+    faint: ArrayLike | None = None
+    """Values drawn pale below the line, such as those that it smooths."""
+    series: int | None = None
+    """Its colour, mark and dashes; None = its place among the lines."""
+    dashed: bool = False
+    has_marks: bool = True
+
+
+@styled
+def line_chart(
+    lines: Sequence[Line],
+    title: str = "",
+    names: Mapping[float, str] | None = None,
+    *,
+    is_log: bool = False,
+    from_zero: bool = True,
+    has_legend: bool = True,
+    size: tuple[float, float] = FILE_SIZE,
+    tips: Mapping[float, str] | None = None,
+) -> "Figure":
+    """Draw lines.
+
+    Args:
+        lines: at least one.
+        title: above the chart.
+        names: place on the horizontal axis -> what is there; None = a scale of iterations.
+        is_log: whether that axis is logarithmic.
+        from_zero: whether the vertical axis begins at zero.
+        has_legend: whether the chart names its lines.
+        size: width and height in points.
+        tips: ascending place -> what a page tells there.
+    """
+    figure, axes = new_figure(size)
+    handles = [_draw(axes, line, place) for place, line in enumerate(lines)]
+    if is_log:
+        axes.set_xscale("log")
+        axes.minorticks_off()
+    if names is None:
+        _scale_of_iterations(axes)
+    else:
+        axes.set_xticks(list(names), [printable(name) for name in names.values()])
+        axes.margins(x=0.06)
+    axes.ticklabel_format(axis="y", style="plain", useOffset=False)
+    axes.grid(axis="y")
+    if from_zero:
+        axes.set_ylim(bottom=0)
+    axes.set_title(printable(title))
+    if has_legend:
+        add_legend(figure, handles, [line.label for line in lines])
+    if tips:
+        tell_columns(axes, list(tips), list(tips.values()))
+    return figure
+
+
+def _draw(axes: Any, line: Line, place: int) -> Any:
+    number = place if line.series is None else line.series
+    color = SERIES[number % len(SERIES)]
+    y = np.asarray(line.y, dtype=float)
+    y = np.where(np.isfinite(y), y, np.nan)
+    x = np.arange(len(y)) if line.x is None else np.asarray(line.x)
+    is_dashed = line.dashed or number // len(SERIES) % 2 == 1
+    look: dict[str, Any] = {"color": color, "linestyle": "--" if is_dashed else "-"}
+    if line.has_marks:
+        is_hollow = number % len(MARKS) > 3
+        look |= {"marker": MARKS[number % len(MARKS)], "markeredgecolor": PAPER}
+        if is_hollow:
+            look |= {"markerfacecolor": PAPER, "markeredgecolor": color, "markeredgewidth": 2}
+    if line.faint is not None:
+        axes.plot(x, np.asarray(line.faint), color=color, linewidth=1, alpha=0.35)
+    spread = line.spread if any(line.spread) else None
+    drawn = axes.errorbar(x, y, yerr=spread, capsize=3.5, elinewidth=1.2, **look)
+    return drawn[0]
+
+
+def _scale_of_iterations(axes: Any) -> None:
+    from matplotlib.ticker import EngFormatter, MaxNLocator
+
+    axes.set_xlim(left=0)
+    axes.xaxis.set_major_locator(MaxNLocator(5, integer=True, steps=[1, 2, 5, 10]))
+    axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+    axes.set_xlabel("iterations")
+    axes.spines.bottom.set_visible(True)
