@@ -15,10 +15,10 @@ from pathlib import Path as _Path
 
 from torch import nn as _nn
 
-from segibn.api import LoadedModel as _LoadedModel
-from segibn.api import build as _build
-from segibn.api import classifier as _classifier
-from segibn.api import load as _load
+from segibn.models.by_name import classifier as _classifier
+from segibn.runs.loading import build as _build
+from segibn.runs.loading import load as _load
+from segibn.runs.trained import TrainedRun as _TrainedRun
 
 dependencies = [
     "torch",
@@ -54,7 +54,7 @@ def segmenter(
     return _build(config, weights=weights, device="cpu").module
 
 
-def predictor(run: str | _Path, device: str | None = None) -> _LoadedModel:
+def predictor(run: str | _Path, device: str | None = None) -> _TrainedRun:
     """Return a trained network whose ``predict`` takes pictures; see ``segibn.load``.
 
     Args:

@@ -24,7 +24,8 @@ from segibn.config.schema import BackboneConfig, DeepLabV3PlusHeadConfig, ModelC
 from segibn.description import LABELS, LOGITS, Description
 from segibn.export import export, export_int8
 from segibn.export.exported import load_onnx
-from segibn.inference.predictor import InferenceOptions, Predictor
+from segibn.inference.options import InferenceOptions
+from segibn.inference.predictor import Predictor
 from segibn.models.segmenter import PIXEL_MEAN, PIXEL_STD, Segmenter
 
 CLASSES = 19
@@ -86,7 +87,7 @@ def torch_builder(backbone: str, ibn: str, size: Size, precision: str, compiled:
 
 def onnx_builder(path: Path, size: Size) -> Call:
     """A frame through ONNX Runtime."""
-    return _ready(Predictor([load_onnx(path).network], "cpu"), size)  # type: ignore[list-item]
+    return _ready(Predictor(load_onnx(path), "cpu"), size)
 
 
 def _ready(predict: Predictor, size: Size) -> Call:

@@ -10,6 +10,7 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
@@ -25,20 +26,20 @@ from segibn.builders.checkpoints import load_segmenter
 from segibn.builders.described import describe_network
 from segibn.builders.loader import build_eval_frames
 from segibn.cli.arguments import parse_evaluation_set
-from segibn.cli.scoring import TrainedRun, load_run
 from segibn.engine.scoring import score, set_name
 from segibn.export import CALIBRATION_FRAMES, export, export_int8
 from segibn.export.exported import load_onnx
 from segibn.files import write_json
-from segibn.inference.predictor import InferenceOptions
 from segibn.report.precision import render_precision
+from segibn.runs.loading import load_checkpoint
+from segibn.runs.trained import TrainedRun
 
 WAYS = ("PyTorch float32", "PyTorch bfloat16", "ONNX Runtime float32", "ONNX Runtime int8")
 
 
 def calibration_frames(run: TrainedRun, root: Path) -> Iterator[np.ndarray]:
     """Yield frames of the run's own training set, spread evenly over it."""
-    frames = build_eval_frames(run.config.data.train, root, run.classes)
+    frames = build_eval_frames(run.config.data.train, root, run.scheme)
     step = max(1, len(frames) // CALIBRATION_FRAMES)
     for _, image, _ in islice(frames, 0, None, step):
         yield image
@@ -49,30 +50,28 @@ def networks(run: TrainedRun, root: Path, folder: Path) -> dict[str, tuple[Any, 
     _, config, meta = load_segmenter(run.checkpoint)
     description = describe_network(config, meta)
     exact, eight = folder / "float32.onnx", folder / "int8.onnx"
-    export(run.segmenter, exact, description)
-    export_int8(run.segmenter, eight, description, calibration_frames(run, root))
+    export(run.module, exact, description)
+    export_int8(run.module, eight, description, calibration_frames(run, root))
     return {
-        WAYS[0]: (run.segmenter, "float32"),
-        WAYS[1]: (run.segmenter, "bfloat16"),
-        WAYS[2]: ([load_onnx(exact).network], "float32"),
-        WAYS[3]: ([load_onnx(eight).network], "float32"),
+        WAYS[0]: (run.module, "float32"),
+        WAYS[1]: (run.module, "bfloat16"),
+        WAYS[2]: (load_onnx(exact), "float32"),
+        WAYS[3]: (load_onnx(eight), "float32"),
     }
 
 
 def score_run(run: TrainedRun, sets: Sequence[str], root: Path) -> list[dict[str, Any]]:
     """Score a run in every way on every set."""
-    given, rows = run.config.evaluation, []
+    rows = []
     with tempfile.TemporaryDirectory() as folder:
         for way, (model, precision) in networks(run, root, Path(folder)).items():
-            options = InferenceOptions(
-                input_size=given.input_size, input_height=given.input_height, precision=precision
-            )
+            options = replace(run.options, precision=precision)
             for text in sets:
                 dataset = parse_evaluation_set(text)
                 scores = score(
                     model,
                     dataset,
-                    classes=run.classes,
+                    classes=run.scheme,
                     class_names=run.class_names,
                     datasets_root=root,
                     device=torch.device("cpu"),
@@ -93,7 +92,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     rows = []
     for path in options.runs:
-        rows += score_run(load_run(path), options.on, options.datasets)
+        rows += score_run(load_checkpoint(path), options.on, options.datasets)
     content = {"kind": "precision", "rows": rows, "command": provenance.command_line()}
     content |= {"revision": provenance.git_revision(), "machine": provenance.machine()}
     versions = provenance.versions() | {"onnxruntime": version("onnxruntime")}

@@ -16,15 +16,17 @@ import numpy as np
 from benchmarks.generalisation_plan import INGREDIENTS, PLAIN, SHIFTS, Shift
 from segibn import provenance
 from segibn.builders.sets import index_dataset
-from segibn.cli.scoring import TrainedRun, load_run, score_run
+from segibn.cli.scoring import score_run
 from segibn.config.schema import DatasetConfig
 from segibn.devices import default_device
-from segibn.engine.scoring import inference_options, set_name
+from segibn.engine.scoring import set_name
 from segibn.errors import ConfigError, SegibnError
 from segibn.evaluation.resampling import Resampling
 from segibn.evaluation.scores import Scores
 from segibn.evaluation.seed_intervals import SeedScores, mean_of_sets, seed_scores
 from segibn.files import read_json, write_json
+from segibn.runs.loading import load_checkpoint
+from segibn.runs.trained import TrainedRun
 
 OTHER = {"selection": "report", "report": "selection"}
 
@@ -63,7 +65,7 @@ class Reading:
         Raises:
             SegibnError: its frames are not those of the runs before it.
         """
-        run = load_run(folder)
+        run = load_checkpoint(folder)
         record = run.record()
         self.runs.setdefault(row, []).append(record)
         if record["train"] not in self.frames:
@@ -83,7 +85,7 @@ class Reading:
             content = read_json(file)
             if made_of.items() <= content.items():
                 return Scores.from_dict(content, str(file))
-        device, options = default_device(), inference_options(run.config)
+        device, options = default_device(), run.options
         scores = score_run(run, dataset, self.root, device=device, options=options)
         write_json(file, scores.to_dict(made_of))
         return scores

@@ -26,7 +26,8 @@ from benchmarks.memory import Call, growth_in_child
 from benchmarks.timing import describe_device
 from segibn import provenance
 from segibn.files import write_json
-from segibn.inference.predictor import InferenceOptions, Predictor
+from segibn.inference.options import InferenceOptions
+from segibn.inference.predictor import Predictor
 from segibn.inference.windows import window_slices
 from segibn.models.kernels.resize import resize_image
 from segibn.models.segmenter import Segmenter

@@ -23,7 +23,8 @@ import torch
 from benchmarks.inference import network
 from benchmarks.timing import Benchmark, Call, make_parser, run
 from segibn.files import write_image
-from segibn.inference.predictor import InferenceOptions, Predictor
+from segibn.inference.options import InferenceOptions
+from segibn.inference.predictor import Predictor, label_maps
 from segibn.media.faults import Faults
 from segibn.media.journal import Journal
 from segibn.media.outputs import Outputs
@@ -65,7 +66,9 @@ def make_ours(frames: Path, output: Path, **settings: object) -> Call:
     def call() -> None:
         outputs = outputs_in(output)
         with Journal(output, {}, "overwrite") as journal:
-            work = Work(predict, predict.predict_batch, 1, outputs, journal, Faults(strict=True))
+            work = Work(
+                predict, partial(label_maps, predict), 1, outputs, journal, Faults(strict=True)
+            )
             work.run(find_sources([frames]).sources)
 
     return call

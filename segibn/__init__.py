@@ -13,14 +13,14 @@ __version__ = "0.1.0"
 
 # name -> the module that has it. They are imported when they are asked for: torch takes a second.
 _LAZY = {
-    "load": "segibn.api",
-    "build": "segibn.api",
-    "list_models": "segibn.api",
-    "list_configs": "segibn.api",
-    "backbone": "segibn.api",
-    "classifier": "segibn.api",
-    "Prediction": "segibn.api",
-    "LoadedModel": "segibn.api",
+    "load": "segibn.runs.loading",
+    "build": "segibn.runs.loading",
+    "list_models": "segibn.runs.find",
+    "list_configs": "segibn.runs.find",
+    "backbone": "segibn.models.by_name",
+    "classifier": "segibn.models.by_name",
+    "Prediction": "segibn.runs.prediction",
+    "TrainedRun": "segibn.runs.trained",
 }
 
 

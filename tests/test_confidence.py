@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from segibn.inference.confidence import ConfidentPredictor
-from segibn.inference.predictor import InferenceOptions, Predictor
+from segibn.inference.options import InferenceOptions
+from segibn.inference.predictor import Predictor, confident_label_maps, label_maps
 from segibn.models.heads.fcn import FCNHead
 from segibn.models.residual import BasicBlock
 from segibn.models.resnet import ResNet, ResNetLayout
@@ -42,7 +42,7 @@ def image():
 )
 def test_label_maps_are_those_without_confidence(segmenter, image, options):
     options = InferenceOptions(**options)
-    pred, confidence = ConfidentPredictor(segmenter, options=options)(image)
+    pred, confidence = confident_label_maps(Predictor(segmenter, options=options), [image])[0]
     np.testing.assert_array_equal(pred, Predictor(segmenter, options=options)(image))
     assert confidence.shape == pred.shape
     assert 0.25 - 1e-6 <= confidence.min() < confidence.max() <= 1
@@ -53,7 +53,9 @@ def test_confidence_is_the_softmax_of_the_full_size_logits(segmenter, image):
     with torch.inference_mode():
         logits = segmenter(segmenter.normalize(pixels)).logits
     expected = logits.softmax(1).amax(1)[0].numpy()
-    np.testing.assert_allclose(ConfidentPredictor(segmenter)(image)[1], expected, atol=2e-6)
+    np.testing.assert_allclose(
+        confident_label_maps(Predictor(segmenter), [image])[0][1], expected, atol=2e-6
+    )
 
 
 def test_confidence_of_several_views_is_their_mean(segmenter, image):
@@ -63,7 +65,7 @@ def test_confidence_of_several_views_is_their_mean(segmenter, image):
     sheets = [views[0].logits.softmax(1), views[1].logits.flip(-1).softmax(1)]
     expected = (sum(sheets) / 2).amax(1)[0].numpy()
     options = InferenceOptions(flip=True)
-    found = ConfidentPredictor(segmenter, options=options)(image)[1]
+    found = confident_label_maps(Predictor(segmenter, options=options), [image])[0][1]
     np.testing.assert_allclose(found, expected, atol=2e-6)
     assert not np.allclose(expected, F.softmax(views[0].logits, 1).amax(1)[0].numpy(), atol=1e-3)
 
@@ -72,8 +74,8 @@ def test_batches_and_ensembles_keep_their_label_maps(segmenter, image):
     options = InferenceOptions(batch_size=2)
     networks, frames = (segmenter, deepcopy(segmenter)), [image, image[:, ::-1]]
     torch.nn.init.normal_(networks[1].head.classifier.weight)
-    found = ConfidentPredictor(networks, options=options).predict_batch(frames)
-    expected = Predictor(networks, options=options).predict_batch(frames)
+    found = confident_label_maps(Predictor(networks, options=options), frames)
+    expected = label_maps(Predictor(networks, options=options), frames)
     for (pred, confidence), alone in zip(found, expected, strict=True):
         np.testing.assert_array_equal(pred, alone)
         assert 0.25 - 1e-6 <= confidence.min() < confidence.max() <= 1

@@ -111,7 +111,7 @@ def first_words(description: str | None) -> str:
 def test_the_reference_of_python_has_what_one_imports(site: Path) -> None:
     text = (site / "reference/python.html").read_text(encoding="utf-8")
     for name in (
-        "segibn.api.loading.load",
+        "segibn.runs.loading.load",
         "segibn.builders.models.build_segmenter",
         "segibn.config.load.load_config",
         "segibn.evaluation.confusion.Confusion.update",

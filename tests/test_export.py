@@ -19,7 +19,7 @@ from segibn.export.exported import load_onnx
 from segibn.export.graphs import LogitsGraph, capture
 from segibn.export.writing import OPSET
 from segibn.inference.options import InferenceOptions
-from segibn.inference.predictor import Predictor
+from segibn.inference.predictor import Predictor, label_maps
 from segibn.models.backbones import build_backbone
 from segibn.models.densenet import DenseNet, DenseNetLayout
 from segibn.models.heads.deeplabv3 import DeepLabV3Head
@@ -163,8 +163,8 @@ def test_a_predictor_gives_the_same_label_maps_from_the_graph_as_from_the_networ
         InferenceOptions(scales=(0.75, 1.25), flip=True),
         InferenceOptions(window=(48, 64), blending="gaussian"),
     ):
-        expected = Predictor(network, options=options).predict_batch(frames)
-        found = Predictor([graph.network], options=options).predict_batch(frames)
+        expected = label_maps(Predictor(network, options=options), frames)
+        found = label_maps(Predictor(graph, options=options), frames)
         assert len(np.unique(expected)) > 1
         assert np.mean(np.array(found) == np.array(expected)) > 0.9995, options
 
@@ -183,13 +183,13 @@ def test_a_graph_of_label_maps_takes_frames_as_they_are_and_gives_the_predictors
         frames = np.stack([_frame(*size, seed) for seed in range(2)])
         found = session.run(["labels"], {"image": frames})[0]
         assert found.dtype == np.uint8
-        expected = Predictor(network).predict_batch(list(frames))
+        expected = label_maps(Predictor(network), list(frames))
         assert len(np.unique(expected)) > 1
         sure = _without_near_ties(network, frames)
         assert sure.mean() > 0.999
         np.testing.assert_array_equal(found[sure], np.array(expected)[sure])
-    again = Predictor([load_onnx(path).network])
-    np.testing.assert_array_equal(again.predict_batch(list(frames)), found)
+    again = Predictor(load_onnx(path))
+    np.testing.assert_array_equal(label_maps(again, list(frames)), found)
 
 
 def _without_near_ties(network: Segmenter, frames: np.ndarray) -> np.ndarray:
@@ -212,10 +212,10 @@ def test_eight_bits_give_nearly_the_same_classes_at_every_size(tmp_path: Path) -
     small = sum(len(t.raw_data) for t in model.graph.initializer if t.data_type in eight)
     assert small > 0.9 * sum(p.numel() for p in network.parameters())  # the weights are bytes
     assert load_onnx(path).description == described.model_copy(update={"precision": "int8"})
-    predict, exact = Predictor([load_onnx(path).network]), Predictor(network)
+    predict, exact = Predictor(load_onnx(path)), Predictor(network)
     for size in ((33, 47), (64, 96), (150, 203)):
         frames = [_frame(*size, seed) for seed in (7, 8)]
-        found, expected = predict.predict_batch(frames), exact.predict_batch(frames)
+        found, expected = label_maps(predict, frames), label_maps(exact, frames)
         assert np.mean(np.array(found) == np.array(expected)) > 0.9, size
     assert 0.9 < agreement <= 1
 

@@ -9,7 +9,7 @@ from segibn.description import KEY, LABELS, LOGITS, Description, parse_descripti
 from segibn.errors import CheckpointError, ConfigError, SegibnError
 from segibn.export.exported import load_onnx
 from segibn.inference.options import InferenceOptions
-from segibn.inference.predictor import Predictor
+from segibn.inference.predictor import Predictor, label_maps
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
@@ -75,9 +75,9 @@ def frames():
 def test_a_graph_takes_a_networks_place_whatever_the_options(frames, tmp_path):
     write_strongest_channel(tmp_path / "model.onnx", describe(input_height=5))
     model = load_onnx(tmp_path / "model.onnx")
-    assert model.class_names == NAMES
-    assert (model.input_size, model.input_height) == (None, 5)
-    np.testing.assert_array_equal(model.palette, np.eye(3) * 9)
+    assert model.description.class_names == NAMES
+    assert (model.description.input_size, model.description.input_height) == (None, 5)
+    np.testing.assert_array_equal(model.description.colors, np.eye(3) * 9)
     expected = [frame.argmax(2) for frame in frames]
     for options in (
         InferenceOptions(),
@@ -85,32 +85,32 @@ def test_a_graph_takes_a_networks_place_whatever_the_options(frames, tmp_path):
         InferenceOptions(flip=True),
         InferenceOptions(window=(5, 4), stride=(5, 2)),
     ):
-        predict = Predictor([model.network], "cpu", options)
+        predict = Predictor(model, "cpu", options)
         np.testing.assert_array_equal(predict(frames[0]), expected[0])
-        np.testing.assert_array_equal(predict.predict_batch(frames), expected)
+        np.testing.assert_array_equal(label_maps(predict, frames), expected)
     single = np.full((1, 1, 3), 7, np.uint8)
     single[..., 1] = 8
-    assert Predictor([model.network])(single) == [[1]]
+    assert Predictor(model)(single) == [[1]]
 
 
 def test_a_graph_of_label_maps_predicts_them_and_refuses_what_needs_probabilities(frames, tmp_path):
     write_strongest_label(tmp_path / "model.onnx")
-    network = load_onnx(tmp_path / "model.onnx").network
+    network = load_onnx(tmp_path / "model.onnx")
     expected = [frame.argmax(2) for frame in frames]
-    np.testing.assert_array_equal(Predictor([network]).predict_batch(frames), expected)
+    np.testing.assert_array_equal(label_maps(Predictor(network), frames), expected)
     blocks = np.kron(frames[0], np.ones((4, 4, 1), np.uint8))  # at a quarter: the frame itself
-    small = Predictor([network], options=InferenceOptions(input_size=(5, 8)))
+    small = Predictor(network, options=InferenceOptions(input_size=(5, 8)))
     np.testing.assert_array_equal(small(blocks), np.kron(expected[0], np.ones((4, 4))))
     for options in (InferenceOptions(flip=True), InferenceOptions(window=(4, 4))):
         with pytest.raises(ConfigError, match="without --labels"):
-            Predictor([network], options=options)(frames[0])
+            Predictor(network, options=options)(frames[0])
 
 
 def test_another_precision_is_refused_since_a_graph_has_its_own(tmp_path):
     write_strongest_channel(tmp_path / "model.onnx", describe())
-    network = load_onnx(tmp_path / "model.onnx").network
+    network = load_onnx(tmp_path / "model.onnx")
     with pytest.raises(ConfigError, match="has its precision inside"):
-        Predictor([network], options=InferenceOptions(precision="bfloat16"))
+        Predictor(network, options=InferenceOptions(precision="bfloat16"))
 
 
 # ---- files from anybody
@@ -137,7 +137,7 @@ def test_files_that_cannot_serve_are_named(frames, tmp_path):
     assert "its description says image, uint8 NHWC" in refused()
     write_strongest_channel(path, describe(), height=6)
     with pytest.raises(SegibnError, match="refuses images of"):
-        Predictor([load_onnx(path).network])(frames[0])
+        Predictor(load_onnx(path))(frames[0])
 
 
 def test_every_cut_of_a_file_is_refused(tmp_path):

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 import torch
 
-from segibn.errors import ConfigError, ImageFileError, SegibnError
-from segibn.files import write_image
-from segibn.inference.confidence import ConfidentPredictor
-from segibn.inference.device_confusion import DeviceCounter, DevicePredictor
+from segibn.errors import ConfigError, SegibnError
+from segibn.inference.device_confusion import count_on_device
+from segibn.inference.options import InferenceOptions
 from segibn.inference.predictor import (
-    InferenceOptions,
     Predictor,
-    read_ahead,
+    confident_label_maps,
+    device_label_maps,
+    label_maps,
 )
 from segibn.models.heads.fcn import FCNHead
 from segibn.models.residual import BasicBlock
@@ -47,18 +47,25 @@ def test_a_whole_frame_is_what_the_segmenter_predicts(segmenter, image):
     assert len(np.unique(pred)) > 1
 
 
-@pytest.mark.parametrize("kind", [Predictor, ConfidentPredictor, DevicePredictor])
+def _counted(predictor, images):
+    """Label maps that are looked at only where they are counted."""
+    zeros = np.zeros(images[0].shape[:2], np.uint8)
+    return count_on_device(
+        zeros, device_label_maps(predictor, images)[0], 4, predictor.check_finite
+    )
+
+
+@pytest.mark.parametrize("maps_of", [label_maps, confident_label_maps, _counted])
 @pytest.mark.parametrize("options", [{}, {"flip": True}, {"window": (32, 32)}])
 @pytest.mark.parametrize("value", [torch.nan, torch.inf])
 def test_logits_that_are_not_finite_are_an_error_and_no_class(
-    segmenter, image, kind, options, value
+    segmenter, image, maps_of, options, value
 ):
     broken = copy.deepcopy(segmenter)
     torch.nn.init.constant_(broken.head.classifier.bias[2:3], value)
-    predictor = kind(broken, options=InferenceOptions(**options))
-    count = DeviceCounter(4, predictor.check_finite)
+    predictor = Predictor(broken, options=InferenceOptions(**options))
     with pytest.raises(SegibnError, match=r"logits are NaN or infinite at 5,915 pixels: .*earlier"):
-        count(np.zeros(image.shape[:2], np.uint8), predictor(image))
+        maps_of(predictor, [image])
 
 
 def test_read_only_frames_are_accepted_and_left_alone(segmenter, image):
@@ -142,15 +149,3 @@ def test_options_that_cannot_be_meant_are_refused(options, message):
 def test_float16_is_refused_on_the_cpu(segmenter):
     with pytest.raises(ConfigError, match="CUDA"):
         Predictor(segmenter, "cpu", InferenceOptions(precision="float16"))
-
-
-def test_read_ahead_keeps_the_order_and_raises_at_the_damaged_file(tmp_path):
-    paths = [tmp_path / f"{number}.png" for number in range(9)]
-    for number, path in enumerate(paths):
-        write_image(path, np.full((4, 5, 3), number, np.uint8))
-    assert [int(image[0, 0, 0]) for _, image in read_ahead(paths, depth=3)] == list(range(9))
-    paths[5].write_bytes(paths[5].read_bytes()[:-8])
-    read = []
-    with pytest.raises(ImageFileError, match=r"5\.png"):
-        read.extend(path for path, _ in read_ahead(paths, depth=3))
-    assert read == paths[:5]

@@ -9,7 +9,8 @@ import torch
 from torch.nn import functional as F
 
 from segibn.errors import ConfigError
-from segibn.inference.predictor import InferenceOptions, Predictor
+from segibn.inference.options import InferenceOptions
+from segibn.inference.predictor import Predictor, label_maps
 from segibn.models.backbones import build_backbone
 from segibn.models.heads.fcn import FCNHead
 from segibn.models.segmenter import PIXEL_MEAN, PIXEL_STD, Segmenter
@@ -159,7 +160,7 @@ def test_networks_that_cannot_be_averaged_are_refused(segmenter):
 )
 def test_a_batch_gives_the_maps_of_its_frames_one_by_one(segmenter, images, options):
     predict = Predictor(segmenter, options=options)
-    for together, image in zip(predict.predict_batch(images), images, strict=True):
+    for together, image in zip(label_maps(predict, images), images, strict=True):
         alone = predict(image)
         assert len(np.unique(alone)) > 1
         assert (together == alone).mean() > 0.999  # equal classes but where two are as good
@@ -167,8 +168,8 @@ def test_a_batch_gives_the_maps_of_its_frames_one_by_one(segmenter, images, opti
 
 def test_a_batch_of_two_sizes_is_refused(segmenter, images):
     with pytest.raises(ValueError, match=r"one size; got 78x99, 99x78"):
-        Predictor(segmenter).predict_batch(
-            [images[0], np.ascontiguousarray(images[1].swapaxes(0, 1))]
+        label_maps(
+            Predictor(segmenter), [images[0], np.ascontiguousarray(images[1].swapaxes(0, 1))]
         )
 
 

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from segibn.errors import SegibnError
-from segibn.inference.predictor import InferenceOptions
+from segibn.inference.options import InferenceOptions
 from segibn.models.kernels.resize import resize_image
 from segibn.models.segmenter import Segmenter
 

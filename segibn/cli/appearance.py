@@ -23,10 +23,10 @@ from segibn.errors import ConfigError
 from segibn.text import did_you_mean, printable
 
 if TYPE_CHECKING:
-    from segibn.cli.scoring import TrainedRun
     from segibn.config.schema import DatasetConfig
     from segibn.data.frames import Frames
     from segibn.engine.scoring import Preparation
+    from segibn.runs.trained import TrainedRun
 
 EXAMPLE = """\
 examples:
@@ -81,19 +81,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     on = None if arguments.on is None else parse_labelled_set(arguments.on)
 
     from segibn import distributed
-    from segibn.cli.scoring import circumstances, load_run
+    from segibn.cli.scoring import circumstances
     from segibn.evaluation.appearance import format_appearance
+    from segibn.runs.loading import load_checkpoint
 
     changes = _changes(arguments)
     refuse_ensemble(arguments)
-    label, dataset = on or _own_set(load_run(arguments.runs[0]))
+    label, dataset = on or _own_set(load_checkpoint(arguments.runs[0]))
     root, device = datasets_root(arguments.datasets), device_of(arguments)
     frames = _check_runs(arguments.runs, dataset, root)
     rows: list[dict[str, Any]] = []
     with distributed.process_group(device):
         for path in arguments.runs:
-            run = load_run(path)
-            options = inference_options(arguments, run.config)
+            run = load_checkpoint(path)
+            options = inference_options(arguments, run.options)
             rows += [_row(run, change, label, dataset, arguments) for change in changes]
     if not distributed.is_main():
         return 0
@@ -139,11 +140,12 @@ def _check_runs(paths: Sequence[str], dataset: "DatasetConfig", root: Path) -> "
     Raises:
         ConfigError: a run is given twice or does not know the set's classes.
     """
-    from segibn.cli.scoring import frames_of, load_run
+    from segibn.cli.scoring import frames_of
+    from segibn.runs.loading import load_checkpoint
 
     seen: dict[tuple[Any, ...], str] = {}
     for path in paths:
-        run = load_run(path)
+        run = load_checkpoint(path)
         frames, record = frames_of(run, dataset, root), run.record()
         identity = tuple(record[key] for key in ("train", "network", "ibn", "seed"))
         if identity in seen:
@@ -172,14 +174,14 @@ def _row(
     from segibn.analysis.appearance import DRIVING, PAPER
     from segibn.cli.scoring import score_run
 
-    shift = PAPER[change].on(run.segmenter) if change in PAPER else nullcontext()
+    shift = PAPER[change].on(run.module) if change in PAPER else nullcontext()
     with shift:
         scores = score_run(
             run,
             dataset,
             datasets_root(arguments.datasets),
             device=device_of(arguments),
-            options=inference_options(arguments, run.config),
+            options=inference_options(arguments, run.options),
             prepare=_preparation(change, arguments),
         )
     found = scores.to_dict()
@@ -234,6 +236,6 @@ def _sheet(
 
     samples = frames_of(run, dataset, datasets_root(arguments.datasets)).samples
     sample = samples[len(samples) // 2]
-    mean = run.segmenter.pixel_mean.flatten().cpu().numpy()
+    mean = run.module.pixel_mean.flatten().cpu().numpy()
     image = read_image(sample.image)
     return appearance_sheet(sample.name, image, changes, mean, arguments.level, arguments.seed)

@@ -49,19 +49,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     require_runs([arguments.run])
 
     from segibn.cli.card_fields import environment_fields, network_fields, titles, training_fields
-    from segibn.cli.scoring import load_run
     from segibn.extras import is_there
     from segibn.files import read_json, sha256_of, write_text
     from segibn.report.card import field_names, fill
     from segibn.report.card_header import header, slug
     from segibn.report.card_scores import read_scores, score_fields
     from segibn.runs.find import datasets_of, run_of
+    from segibn.runs.loading import load_checkpoint
 
-    run = load_run(arguments.run)
+    run = load_checkpoint(arguments.run)
     folder, digest = run_of(run.checkpoint), sha256_of(run.checkpoint)
     files = _own_scores(run.checkpoint) if arguments.scores is None else arguments.scores
     scores = [score for path in files for score in read_scores(path, digest)]
-    parameters = sum(parameter.numel() for parameter in run.segmenter.parameters())
+    parameters = sum(parameter.numel() for parameter in run.module.parameters())
     environment = None if folder is None else folder / "environment.json"
     fields = network_fields(run.config, run.class_names, run.palette, parameters)
     fields |= training_fields(run.config)

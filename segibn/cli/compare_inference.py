@@ -94,16 +94,17 @@ def _score_all(
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Score every run on every set in every way; on every rank."""
     from segibn.cli.inference import device_of
-    from segibn.cli.scoring import circumstances, load_run, score_run
+    from segibn.cli.scoring import circumstances, score_run
+    from segibn.runs.loading import load_checkpoint
 
     device = device_of(arguments)
     root = datasets_root(arguments.datasets)
     rows: list[dict[str, Any]] = []
     conditions: dict[str, Any] = {"frames": {}, "ways": {}}
     for path in arguments.runs:
-        run = load_run(path)
+        run = load_checkpoint(path)
         record = run.record()
-        options = {way: inference_options(given, run.config) for way, given in ways.items()}
+        options = {way: inference_options(given, run.options) for way, given in ways.items()}
         for label, dataset in sets.items():
             for way, chosen in options.items():
                 scores = score_run(run, dataset, root, device=device, options=chosen)

@@ -15,9 +15,9 @@ from segibn.cli.protocol import deviations, protocol_framing, protocol_options
 from segibn.errors import ConfigError, DatasetError
 
 if TYPE_CHECKING:  # torch takes seconds to import, and a mistyped command needs none of it
-    from segibn.cli.scoring import TrainedRun
     from segibn.config.schema import DatasetConfig
-    from segibn.inference.predictor import InferenceOptions
+    from segibn.inference.options import InferenceOptions
+    from segibn.runs.trained import TrainedRun
 
 MARKDOWN_FILE = "cross_domain.md"
 PICTURE_FILE = "comparison.jpg"
@@ -84,8 +84,9 @@ def score_runs(
             chosen on a test set and ``--allow-target-selection`` not given.
     """
     from segibn import distributed
-    from segibn.cli.scoring import circumstances, load_run
+    from segibn.cli.scoring import circumstances
     from segibn.cli.selection import selection_of
+    from segibn.runs.loading import load_checkpoint
 
     arguments = arguments or _default_arguments()
     refuse_ensemble(arguments)
@@ -95,11 +96,11 @@ def score_runs(
     frame_names = _check_all(runs, sets, datasets_root, train_label, arguments)
     with distributed.process_group(device):
         for path in runs:
-            run = load_run(path)
+            run = load_checkpoint(path)
             record = run.record() | ({"train": train_label} if train_label else {})
             record["selection"] = selection_of(run, sets)
             for label, dataset in sets.items():
-                options = protocol_options(arguments, run.config, arguments.protocol, dataset)
+                options = protocol_options(arguments, run.options, arguments.protocol, dataset)
                 conditions = circumstances(device, options)
                 row = _score(run, record, label, dataset, datasets_root, options, arguments)
                 rows.append(row)
@@ -190,17 +191,17 @@ def draw_comparison(
             rows.append((label, *shown, {}))
     for title, run in networks.items():
         for label, image, _, preds in rows:
-            options = protocol_options(arguments, run.config, arguments.protocol, sets[label])
-            preds[title] = Predictor(run.segmenter, device_of(arguments), options)(image)
+            options = protocol_options(arguments, run.options, arguments.protocol, sets[label])
+            preds[title] = Predictor(run.module, device_of(arguments), options)(image)
     write_image(path, comparison_sheet(rows, first.class_names, first.palette))
 
 
 def _one_of_each(runs: Sequence[str | Path]) -> "dict[str, TrainedRun]":
     """Title -> the first run of each kind of network; all must know the same classes."""
-    from segibn.cli.scoring import load_run
+    from segibn.runs.loading import load_checkpoint
 
     found: dict[str, TrainedRun] = {}
-    loaded = [load_run(path) for path in runs]
+    loaded = [load_checkpoint(path) for path in runs]
     several = len({run.config.model.backbone.network for run in loaded}) > 1
     for run in loaded:
         if run.class_names != loaded[0].class_names:
@@ -228,13 +229,14 @@ def _check_all(
     Returns:
         Label of each training and evaluation set -> names of its frames (None = not here).
     """
-    from segibn.cli.scoring import frames_of, load_run
+    from segibn.cli.scoring import frames_of
     from segibn.cli.selection import refuse_target_selection
+    from segibn.runs.loading import load_checkpoint
 
     frame_names: dict[str, list[str] | None] = {}
     seen: dict[tuple[Any, ...], str | Path] = {}
     for path in runs:
-        run = load_run(path)
+        run = load_checkpoint(path)
         refuse_target_selection(run, sets, arguments.allow_target_selection)
         record = run.record() | ({"train": train_label} if train_label else {})
         identity = tuple(record[key] for key in ("train", "network", "ibn", "seed"))

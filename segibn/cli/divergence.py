@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from segibn.analysis.divergence import Moments
-    from segibn.cli.scoring import TrainedRun
     from segibn.data.samples import SamplePaths
+    from segibn.runs.trained import TrainedRun
 
 EXAMPLE = """\
 examples:
@@ -86,7 +86,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from segibn.cli.pictures import spread
     from segibn.cli.scoring import circumstances
     from segibn.evaluation.feature_divergence import format_divergence
-    from segibn.inference.predictor import InferenceOptions
+    from segibn.inference.options import InferenceOptions
 
     root = datasets_root(arguments.datasets)
     samples = [spread(index_dataset(dataset, root), arguments.frames) for _, dataset in pair]
@@ -131,14 +131,14 @@ def _row(
 ) -> dict[str, Any]:
     """Measure one run; on every rank."""
     from segibn.analysis.divergence import compute_divergence
-    from segibn.cli.scoring import load_run
+    from segibn.runs.loading import load_checkpoint
 
-    run = load_run(path)
+    run = load_checkpoint(path)
     a, b = (
         _moments(run, label, part, arguments) for label, part in zip(labels, samples, strict=True)
     )
     found = compute_divergence(a, b)
-    options = inference_options(arguments, run.config)
+    options = inference_options(arguments, run.options)
     size = options.input_size and list(options.input_size)
     return run.record() | {
         "domains": list(labels),
@@ -156,20 +156,23 @@ def _moments(
     arguments: argparse.Namespace,
 ) -> "dict[str, Moments]":
     """Moments of one domain's frames over all ranks, with progress."""
+    import torch
+
     from segibn import distributed
     from segibn.analysis.divergence import collect_moments
     from segibn.engine.scoring import require_upright
-    from segibn.inference.predictor import read_ahead
+    from segibn.files import read_image
+    from segibn.files.pool import map_in_threads
     from segibn.text.progress import FrameProgress
 
     rank, world = distributed.rank_and_world()
     mine = [sample.image for sample in samples[rank::world]]
     title = f"{run.config.name} (seed {run.config.seed}) on {label}"
-    options = inference_options(arguments, run.config)
+    options = inference_options(arguments, run.options)
     require_upright(options, samples, label)
-    segmenter = run.segmenter.to(device_of(arguments))
+    segmenter = run.module.to(device_of(arguments), memory_format=torch.contiguous_format)
     with FrameProgress(title, len(mine), enabled=distributed.is_main()) as progress:
-        images = _counted((image for _, image in read_ahead(mine)), progress)
+        images = _counted((image for _, image in map_in_threads(read_image, mine, 4, 4)), progress)
         return collect_moments(segmenter, images, options, gather=distributed.gather_floats)
 
 

@@ -90,7 +90,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     run = load_ensemble(arguments)
     dataset = dataset or _dataset(arguments, run.config.data.val, root)
-    device, options = device_of(arguments), inference_options(arguments, run.config)
+    device, options = device_of(arguments), inference_options(arguments, run.options)
     observe = None
     if arguments.pictures:
         names = [sample.name for sample in frames_of(run, dataset, root).samples]

@@ -181,10 +181,10 @@ def _network(config: RunConfig) -> tuple[str, str]:
 
 
 def _trained_source(path: str) -> Source:
-    from segibn.cli.scoring import load_run
+    from segibn.runs.loading import load_checkpoint
 
-    run = load_run(path)
-    state = {key: value.to("meta") for key, value in run.segmenter.state_dict().items()}
+    run = load_checkpoint(path)
+    state = {key: value.to("meta") for key, value in run.module.state_dict().items()}
     return Source(run.config, run.checkpoint, run.class_names, state, run.iteration, trains=False)
 
 

@@ -12,8 +12,7 @@ if TYPE_CHECKING:  # torch takes seconds to import, and --help needs none of it
     import torch
 
     from segibn.config.recipe import InferenceRecipe
-    from segibn.config.schema import RunConfig
-    from segibn.inference.predictor import InferenceOptions
+    from segibn.inference.options import InferenceOptions
 
 DEVICE_HELP = "cpu, cuda, cuda:1, mps or xpu (default: a CUDA GPU if there is one, else cpu)"
 NATIVE = "native"
@@ -99,17 +98,22 @@ def _add_views(group: "argparse._ArgumentGroup") -> None:
     )
 
 
-def inference_options(arguments: argparse.Namespace, config: "RunConfig") -> "InferenceOptions":
-    """Put the arguments of ``add_inference_arguments``, their recipe and a run's config together.
+def inference_options(
+    arguments: argparse.Namespace, scored: "InferenceOptions"
+) -> "InferenceOptions":
+    """Put the arguments of ``add_inference_arguments``, their recipe and a run's own together.
+
+    Args:
+        scored: how frames reached the network when its run was scored.
 
     Raises:
         ConfigError: the recipe is not valid, or the options do not fit each other or the device.
     """
     from segibn.engine.precision import choose_dtype
-    from segibn.inference.predictor import InferenceOptions
+    from segibn.inference.options import InferenceOptions
 
     recipe = _recipe(arguments)
-    size, height = config.evaluation.input_size, config.evaluation.input_height
+    size, height = scored.input_size, scored.input_height
     for given in (recipe, arguments):
         if given.input_size is not None or given.input_height is not None:
             size, height = given.input_size, given.input_height

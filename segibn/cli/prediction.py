@@ -5,11 +5,10 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
@@ -18,11 +17,10 @@ from segibn.cli.arguments import report_words
 from segibn.cli.inference import device_of, ensemble_runs, inference_options
 from segibn.cli.parser import print_next, print_then
 from segibn.cli.scoring import load_ensemble
-from segibn.config.schema import EvaluationConfig, RunConfig
 from segibn.errors import ConfigError, SegibnError
-from segibn.export.exported import load_onnx
 from segibn.files import image_size, sha256_of, write_image, write_json, write_text
-from segibn.inference.predictor import InferenceOptions, Predictor, is_out_of_memory
+from segibn.inference.options import InferenceOptions
+from segibn.inference.predictor import is_out_of_memory, label_maps
 from segibn.labels.drawing import legend
 from segibn.media.codecs import CODECS, Codec, choose_codec
 from segibn.media.faults import Faults, format_faults, shown
@@ -31,22 +29,12 @@ from segibn.media.outputs import FOLDERS, LEGEND, Outputs, chosen_classes
 from segibn.media.predicting import Tally, Work
 from segibn.media.sources import Source
 from segibn.media.video import VideoReader
-from segibn.models.segmenter import Segmenter
+from segibn.runs.loading import load
+from segibn.runs.trained import TrainedRun
 from segibn.text import counted
 from segibn.text.progress import FrameProgress
 
 _LEAST_SHARE = 0.001  # of the pixels, for a class to be named
-
-
-@dataclass(frozen=True, eq=False)
-class Model:
-    """What predicts, and what its numbers mean."""
-
-    predictor: Predictor
-    class_names: tuple[str, ...]
-    palette: np.ndarray
-    files: tuple[Path, ...]
-    """Of its weights."""
 
 
 def predict_all(sources: Sequence[Source], arguments: argparse.Namespace) -> int:
@@ -59,7 +47,7 @@ def predict_all(sources: Sequence[Source], arguments: argparse.Namespace) -> int
     _check(sources, arguments)
     codec = _codec(sources, arguments)
     model = load_model(arguments)
-    _look_at_sizes(sources, model.predictor.options)
+    _look_at_sizes(sources, model.options)
     drawn = chosen_classes(model.class_names, arguments.classes)
     outputs = Outputs(
         arguments.output,
@@ -79,8 +67,8 @@ def predict_all(sources: Sequence[Source], arguments: argparse.Namespace) -> int
     ):
         work = Work(
             model.predictor,
-            model.predictor.predict_batch,
-            model.predictor.options.batch_size,
+            partial(label_maps, model.predictor),
+            model.options.batch_size,
             outputs,
             journal,
             faults,
@@ -127,37 +115,26 @@ def _look_at_sizes(sources: Sequence[Source], options: InferenceOptions) -> None
         )
 
 
-def load_model(arguments: argparse.Namespace) -> Model:
+def load_model(arguments: argparse.Namespace) -> TrainedRun:
     """Load the network, or those that are averaged, of ``arguments.run``.
 
     Raises:
         CheckpointError: there is none.
         ConfigError: options that do not fit it.
     """
-    if Path(arguments.run).suffix == ".onnx":
-        return _load_onnx(arguments)
-    run = load_ensemble(arguments)
-    options = inference_options(arguments, run.config)
-    predictor = Predictor(run.segmenters, device_of(arguments), options)
-    files = tuple(one.checkpoint for one in (run, *run.others))
-    return Model(predictor, run.class_names, run.palette, files)
-
-
-def _load_onnx(arguments: argparse.Namespace) -> Model:
-    """Load an exported graph; how frames reach it is said as for every network."""
-    if arguments.device not in (None, "cpu"):
+    if Path(arguments.run).suffix != ".onnx":
+        run = load_ensemble(arguments)
+    elif arguments.device not in (None, "cpu"):
         raise ConfigError(f"--device {arguments.device}: an .onnx file runs on the cpu here")
-    if ensemble_runs(arguments) or arguments.precision not in (None, "auto", "float32"):
+    elif ensemble_runs(arguments) or arguments.precision not in (None, "auto", "float32"):
         raise ConfigError(
             f"{arguments.run}: an exported graph has its precision inside and is not averaged with "
             "others; give a run or checkpoint for --precision and --ensemble"
         )
-    arguments.device, arguments.precision = "cpu", "float32"
-    model = load_onnx(arguments.run)
-    scored = EvaluationConfig(input_size=model.input_size, input_height=model.input_height)
-    options = inference_options(arguments, cast(RunConfig, SimpleNamespace(evaluation=scored)))
-    predictor = Predictor(cast(list[Segmenter], [model.network]), "cpu", options)
-    return Model(predictor, model.class_names, model.palette, (Path(arguments.run),))
+    else:
+        arguments.device, arguments.precision = "cpu", "float32"
+        run = load(arguments.run)
+    return run.to(device_of(arguments), inference_options(arguments, run.options))
 
 
 def _check(sources: Sequence[Source], arguments: argparse.Namespace) -> None:
@@ -193,12 +170,13 @@ def _mode(arguments: argparse.Namespace) -> Mode:
     return "overwrite" if arguments.overwrite else "new"
 
 
-def _settings(model: Model, arguments: argparse.Namespace) -> dict[str, Any]:
+def _settings(model: TrainedRun, arguments: argparse.Namespace) -> dict[str, Any]:
     """Return what every file in the output depends on; a batch's size is not part of it."""
-    inference = model.predictor.options.to_dict()
+    files = [one.checkpoint for one in (model, *model.others)]
+    inference = model.options.to_dict()
     inference.pop("batch_size")
     return {
-        "model_sha256": [sha256_of(path) for path in model.files],
+        "model_sha256": [sha256_of(path) for path in files],
         "inference": inference,
         "save": arguments.save,
         "alpha": arguments.alpha,
@@ -208,7 +186,7 @@ def _settings(model: Model, arguments: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def _write_legend(model: Model, outputs: Outputs, sources: Sequence[Source]) -> None:
+def _write_legend(model: TrainedRun, outputs: Outputs, sources: Sequence[Source]) -> None:
     kinds = {kind for source in sources for kind in outputs.kinds(source.is_video)}
     if kinds == {"labels"}:
         return
@@ -230,7 +208,7 @@ def _report(
     tally: Tally,
     seconds: float,
     faults: Faults,
-    model: Model,
+    model: TrainedRun,
     outputs: Outputs,
     arguments: argparse.Namespace,
 ) -> None:

@@ -12,11 +12,11 @@ from segibn.errors import ConfigError
 from segibn.evaluation.protocols import PROTOCOLS, Protocol, TestSet, describe_protocols
 
 if TYPE_CHECKING:
-    from segibn.cli.scoring import TrainedRun
-    from segibn.config.schema import DatasetConfig, RunConfig
+    from segibn.config.schema import DatasetConfig
     from segibn.data.framing import Framing
     from segibn.evaluation.deviations import Deviation
-    from segibn.inference.predictor import InferenceOptions
+    from segibn.inference.options import InferenceOptions
+    from segibn.runs.trained import TrainedRun
 
 
 class _ListProtocols(argparse.Action):
@@ -72,15 +72,18 @@ def set_of_protocol(name: str | None, dataset: "DatasetConfig") -> TestSet | Non
 
 
 def protocol_options(
-    arguments: argparse.Namespace, config: "RunConfig", name: str | None, dataset: "DatasetConfig"
+    arguments: argparse.Namespace,
+    scored: "InferenceOptions",
+    name: str | None,
+    dataset: "DatasetConfig",
 ) -> "InferenceOptions":
     """Return how frames reach the network: as the protocol says, unless the arguments differ."""
-    from segibn.config.schema import EvaluationConfig
+    from segibn.inference.options import InferenceOptions
 
     test = set_of_protocol(name, dataset)
     if name is None or test is None:
-        return inference_options(arguments, config)
-    sized = config.model_copy(update={"evaluation": EvaluationConfig(input_size=test.input_size)})
+        return inference_options(arguments, scored)
+    sized = InferenceOptions(input_size=test.input_size)
     options, given = inference_options(arguments, sized), PROTOCOLS[name]
     if options.scales == (1.0,) and not options.flip and options.window is None:
         options = replace(options, scales=given.scales, flip=given.flip, window=given.window)

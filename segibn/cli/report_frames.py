@@ -13,7 +13,7 @@ import numpy as np
 
 from segibn.cli.inference import device_of
 from segibn.cli.report_inputs import Source
-from segibn.cli.scoring import TrainedRun, circumstances, frames_of, load_run, score_run
+from segibn.cli.scoring import circumstances, frames_of, score_run
 from segibn.config.schema import DatasetConfig, DatasetName
 from segibn.config.set_names import set_name
 from segibn.data.frames import Frames
@@ -22,9 +22,12 @@ from segibn.errors import SegibnError
 from segibn.evaluation.confusion import Confusion
 from segibn.evaluation.frame_counts import class_counts
 from segibn.files import sha256_of
-from segibn.inference.predictor import InferenceOptions, Predictor
+from segibn.inference.options import InferenceOptions
+from segibn.inference.predictor import Predictor
 from segibn.report.page.content import FrameView
 from segibn.report.page.frames import Choice, choose_frames, view_frame
+from segibn.runs.loading import load_checkpoint
+from segibn.runs.trained import TrainedRun
 
 _TOLERANCE = 1e-2
 """Share of a frame's pixels by which counts of another machine or number format may differ."""
@@ -45,14 +48,14 @@ def add_frames(source: Source, root: Path, count: int, arguments: argparse.Names
         SegibnError: the checkpoint or the data cannot be used.
     """
     assert source.checkpoint is not None
-    run = load_run(source.checkpoint)
+    run = load_checkpoint(source.checkpoint)
     if source.record.get("ensemble"):
         raise SegibnError("its scores are those of several networks; frames are shown for one")
     dataset = _dataset_of(source, run)
     options = _options_of(source.record, run)
     device = device_of(arguments)
     frames = replace(frames_of(run, dataset, root), rank=0, world_size=1)
-    predictor = Predictor(run.segmenter, device, options)
+    predictor = Predictor(run.module, device, options)
     views = _views(source, run, frames, predictor, count)
     if views is None:
         source.scores = score_run(run, dataset, root, device=device, options=options)

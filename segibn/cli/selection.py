@@ -13,7 +13,7 @@ from segibn.evaluation.cross_domain import is_own_domain
 from segibn.evaluation.deviations import LAST, ON_TARGET
 
 if TYPE_CHECKING:
-    from segibn.cli.scoring import TrainedRun
+    from segibn.runs.trained import TrainedRun
 
 
 def selection_of(run: "TrainedRun", sets: Mapping[str, DatasetConfig]) -> str:

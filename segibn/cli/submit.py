@@ -21,7 +21,7 @@ from segibn.text import counted
 if TYPE_CHECKING:
     import numpy as np
 
-    from segibn.cli.scoring import TrainedRun
+    from segibn.runs.trained import TrainedRun
     from segibn.submission.format import Format
 
 EXAMPLE = """\
@@ -78,7 +78,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     form = FORMATS[arguments.benchmark]
     frames = _choose_frames(form, arguments)
 
-    from segibn.cli.scoring import load_ensemble  # torch only after the frames are known
+    from segibn.cli.scoring import load_ensemble
     from segibn.files import image_size
     from segibn.submission.write import write_submission
     from segibn.text.progress import FrameProgress
@@ -86,7 +86,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     run = load_ensemble(arguments)
     _require_classes(run, form)
     sizes = {key: image_size(path) for key, path in frames.items()}
-    options = inference_options(arguments, run.config)
+    options = inference_options(arguments, run.options)
     options.require_upright(list(sizes.values()), arguments.images)
 
     def maps_of(keys: Sequence[str]) -> "Iterable[tuple[str, np.ndarray]]":
@@ -155,7 +155,7 @@ def _work(
     listing = "\n".join(f"{key} {stat.st_size} {stat.st_mtime_ns}" for key, stat in stats)
     return {
         "checkpoints": [sha256_of(one.checkpoint) for one in (run, *run.others)],
-        "options": repr(inference_options(arguments, run.config)),
+        "options": repr(inference_options(arguments, run.options)),
         "device": device_of(arguments).type,
         "frames": hashlib.sha256(listing.encode(errors="backslashreplace")).hexdigest(),
     }
@@ -165,11 +165,13 @@ def _predictions(
     run: "TrainedRun", frames: Mapping[str, Path], arguments: argparse.Namespace
 ) -> "Iterator[tuple[str, np.ndarray]]":
     """Yield (key, train ids) one frame at a time."""
-    from segibn.inference.predictor import Predictor, read_ahead
+    from segibn.files import read_image
+    from segibn.files.pool import map_in_threads
+    from segibn.inference.predictor import Predictor
 
-    options = inference_options(arguments, run.config)
-    predict = Predictor(run.segmenters, device_of(arguments), options)
-    found = predict.over(read_ahead(frames.values()))
+    options = inference_options(arguments, run.options)
+    predict = Predictor(run.networks, device_of(arguments), options)
+    found = predict.over(map_in_threads(read_image, frames.values(), 4, 4))
     for key, (_, train_ids) in zip(frames, found, strict=True):
         yield key, train_ids
 

@@ -17,7 +17,7 @@ from segibn.data.frames import Frames, iterate_frames
 from segibn.data.loader import TrainLoader
 from segibn.data.overlap import require_apart, source_places
 from segibn.engine.scoring import in_classes, inference_options, require_upright
-from segibn.inference.predictor import InferenceOptions
+from segibn.inference.options import InferenceOptions
 from segibn.labels.label_set import LabelSet
 
 _FEW = 8  # frames to score on that are read before a training begins

@@ -7,6 +7,7 @@ import logging
 import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +29,14 @@ from segibn.evaluation.evaluate import Frame, evaluate
 from segibn.evaluation.metrics import one_class_alone
 from segibn.evaluation.scores import Conditions, Scores
 from segibn.files import image_size, warn_once, write_json
-from segibn.inference.confidence import ConfidentPredictor
-from segibn.inference.device_confusion import DeviceCounter, DevicePredictor
-from segibn.inference.predictor import InferenceOptions, Predictor
+from segibn.inference.device_confusion import count_on_device
+from segibn.inference.options import InferenceOptions
+from segibn.inference.predictor import (
+    Predictor,
+    confident_label_maps,
+    device_label_maps,
+    label_maps,
+)
 from segibn.labels.drawing import frame_sheet
 from segibn.labels.label_set import LabelSet
 from segibn.models.segmenter import Segmenter
@@ -97,8 +103,8 @@ def score(
     sure = "calibration" in measure
     # On a GPU predictions are counted where they are, unless somebody wants to see them.
     stays = device.type == "cuda" and observe is None and not measure
-    kind = ConfidentPredictor if sure else DevicePredictor if stays else Predictor
-    predictor = kind(model, device, options)
+    maps_of = confident_label_maps if sure else device_label_maps if stays else label_maps
+    predictor = Predictor(model, device, options)
     frames = build_eval_frames(dataset, datasets_root, classes)
     frames = replace(frames, label_set=in_classes(frames.label_set, dataset, class_names))
     if prepare is None:
@@ -106,7 +112,7 @@ def score(
     conditions = Conditions(
         evaluation_set=set_name(dataset).replace(":", "-")
         + (f"~{prepare.name}" if prepare else ""),
-        inference=options.describe(len(predictor.segmenters)),
+        inference=options.describe(len(predictor.networks)),
         scales=options.scales,
         flip=options.flip,
     )
@@ -115,16 +121,22 @@ def score(
         total = len(frames)
         report["progress"] = lambda done: progress(done, total)
     scores = evaluate(
-        predictor,
+        lambda image: maps_of(predictor, [image])[0],
         prepare.over(frames) if prepare else frames,
         class_names,
         conditions=conditions,
-        predict_batch=predictor.predict_batch,
+        predict_batch=partial(maps_of, predictor),
         batch_size=options.batch_size,
         frame_names=[sample.name for sample in frames.samples],
         boundary=BoundaryCounts(len(class_names)) if "boundary" in measure else None,
         calibration=Calibration() if sure else None,
-        count=DeviceCounter(len(class_names), predictor.check_finite) if stays else None,
+        count=(
+            lambda target, pred: count_on_device(
+                target, pred, len(class_names), predictor.check_finite
+            )
+        )
+        if stays
+        else None,
         reduce=sum_over_ranks,
         observe=observe,
         **report,

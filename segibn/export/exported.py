@@ -1,17 +1,15 @@
 """Exported graphs predict: an ONNX file takes the place of a network in a ``Predictor``.
 
-In: a file of ``segibn export``. Out: a module with the part of a ``Segmenter``'s interface that
-prediction uses, so that sizes, scales, mirroring, windows and batches are those of every network.
+In: a file of ``segibn export``. Out: a network for a ``Predictor``, so that sizes, scales,
+mirroring, windows and batches are those of every network; and its `Description`.
 
 Legend: N images, K classes, H x W pixels, h x w of the network's own logits.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -20,67 +18,45 @@ from segibn.description import KEY, Description, parse_description
 from segibn.errors import CheckpointError, ConfigError, SegibnError
 from segibn.extras import require
 from segibn.models.kernels.resize import resize_image
-from segibn.models.layers import upsample
-from segibn.models.upsample import banded_argmax
 from segibn.text import read_small_file
 
 _MAX_BYTES = 2**31 - 1  # a protocol buffer holds no more
 
 
-@dataclass(frozen=True, eq=False)
-class ExportedModel:
-    """An ONNX file and what it says of itself."""
-
-    network: "OnnxNetwork"
-    description: Description
-
-    @property
-    def class_names(self) -> tuple[str, ...]:
-        """K names, in the order of train ids."""
-        return self.description.class_names
-
-    @property
-    def palette(self) -> np.ndarray:
-        """(K, 3) uint8 RGB."""
-        return self.description.colors
-
-    @property
-    def input_size(self) -> tuple[int, int] | None:
-        """(H, W) that frames were shown at when the network was scored; None = their own."""
-        return self.description.input_size
-
-    @property
-    def input_height(self) -> int | None:
-        """The same by height alone."""
-        return self.description.input_height
-
-
 class OnnxNetwork(nn.Module):
-    """Runs the graph of an ONNX file on the CPU, whatever device its images are on.
+    """Runs the graph of an ONNX file on the CPU; a ``Network`` of ``segibn.inference``.
 
     Args:
         session: of ONNX Runtime.
-        description: of the file.
-
-    Attributes:
-        num_classes: K.
-        align_corners: how logits are resized.
-        pixel_mean: an empty place, whose device is where tensors come from and go to.
+        path: of the file, for messages.
     """
 
-    def __init__(self, session: Any, description: Description) -> None:
+    precisions = ("float32",)
+
+    def __init__(self, session: Any, description: Description, path: Path) -> None:
         super().__init__()
         import onnxruntime
 
-        self._session, self._run_options = session, onnxruntime.RunOptions()
+        self._session, self._path, self._run_options = session, path, onnxruntime.RunOptions()
         # Of several outputs only that which is asked for is computed.
         self._run_options.only_execute_path_to_fetches = True
         names = [output.name for output in session.get_outputs()]
         self._output = "coarse_logits" if "coarse_logits" in names else names[0]
-        self.gives_labels = description.output.name == "labels"
+        self.description = description
         self.num_classes = len(description.class_names)
         self.align_corners = description.align_corners
-        self.register_buffer("pixel_mean", torch.empty(0), persistent=False)
+
+    def to(self, device: torch.device | str = "cpu", **_: Any) -> "OnnxNetwork":
+        """Stay where it is.
+
+        Raises:
+            ConfigError: the device is not the CPU.
+        """
+        if torch.device(device).type != "cpu":
+            raise ConfigError(
+                f"{self._path} runs on the cpu; load the run or checkpoint to use {device}"
+            )
+        return self
 
     def normalize(self, images: Tensor) -> Tensor:
         """(N, 3, H, W) uint8 -> float32 in 0..255: the graph does the rest itself."""
@@ -90,42 +66,14 @@ class OnnxNetwork(nn.Module):
         """(N, 3, H, W) float32 in 0..255 -> (N, K, h, w) logits.
 
         Raises:
-            ConfigError: the graph gives label maps.
             SegibnError: the runtime refuses images of this size.
         """
-        if self.gives_labels:
-            raise ConfigError(
-                "this graph gives label maps, no probabilities: scales, --flip, windows, averages "
-                "and confidence need one that was exported without --labels"
-            )
         return self._run(image)
 
-    def resize(self, logits: Tensor, size: tuple[int, int]) -> Tensor:
-        """(N, K, h, w) -> (N, K, H, W)."""
-        return upsample(logits, size, align_corners=self.align_corners)
-
-    def predict(self, images: Tensor, input_size: tuple[int, int] | None = None) -> Tensor:
-        """(N, 3, H, W) uint8 RGB -> (N, H, W) uint8 train ids; see ``Segmenter.predict``.
-
-        Label maps of a graph that gives them, at another size than the frame's, are resized to it
-        by nearest pixel.
-        """
-        image, size = self.normalize(images), (images.shape[-2], images.shape[-1])
-        if input_size is not None:
-            image = resize_image(image, input_size)
-        if not self.gives_labels:
-            return banded_argmax(self._run(image), size, align_corners=self.align_corners)
-        pixels = images if image.shape == images.shape else image.round().clamp(0, 255)
-        found = self._run(pixels.to(torch.uint8).permute(0, 2, 3, 1))
-        if found.shape[1:] != size:
-            found = F.interpolate(found[:, None], size, mode="nearest-exact")[:, 0]
-        return found
-
     def _run(self, image: Tensor) -> Tensor:
-        pixels = image.cpu().contiguous().numpy()
-        feeds = {"image": pixels}
+        pixels = image.contiguous().numpy()
         try:
-            found = self._session.run([self._output], feeds, self._run_options)[0]
+            found = self._session.run([self._output], {"image": pixels}, self._run_options)[0]
         except Exception as error:  # onnxruntime's exceptions share no base of their own
             if "allocat" in str(error).lower():
                 raise MemoryError(str(error)) from error
@@ -133,10 +81,30 @@ class OnnxNetwork(nn.Module):
                 f"the exported graph refuses images of {pixels.shape}: {error}; export it again, "
                 "or show frames at another size (--input-size)"
             ) from error
-        return torch.from_numpy(found).to(image.device)
+        return torch.from_numpy(found)
 
 
-def load_onnx(path: str | Path) -> ExportedModel:
+class OnnxLabels(OnnxNetwork):
+    """A graph that gives label maps, of ``segibn export --labels``."""
+
+    def coarse_logits(self, image: Tensor) -> Tensor:
+        """Raise ConfigError: there are none."""
+        raise ConfigError(
+            "this graph gives label maps, no probabilities: scales, --flip, windows, averages "
+            "and confidence need one that was exported without --labels"
+        )
+
+    def label_maps(self, images: Tensor, input_size: tuple[int, int]) -> Tensor:
+        """(N, 3, H, W) uint8 RGB, seen at a size -> (N, H, W) uint8, resized by nearest pixel."""
+        image, size = resize_image(self.normalize(images), input_size), images.shape[-2:]
+        pixels = images if image.shape == images.shape else image.round().clamp(0, 255)
+        found = self._run(pixels.to(torch.uint8).permute(0, 2, 3, 1))
+        if found.shape[1:] != size:
+            found = F.interpolate(found[:, None], size, mode="nearest-exact")[:, 0]
+        return found
+
+
+def load_onnx(path: str | Path) -> OnnxNetwork:
     """Open an ONNX file for prediction on the CPU.
 
     It has to pass `read_onnx`, and to carry a `Description` that its graph fits.
@@ -156,7 +124,8 @@ def load_onnx(path: str | Path) -> ExportedModel:
     description = parse_description(metadata[KEY], str(path))
     session = _session(content, path)
     _check_graph(session, description, path)
-    return ExportedModel(OnnxNetwork(session, description), description)
+    kind = OnnxLabels if description.output.name == "labels" else OnnxNetwork
+    return kind(session, description, path)
 
 
 def read_onnx(path: Path) -> tuple[bytes, dict[str, str]]:

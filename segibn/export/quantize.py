@@ -80,9 +80,7 @@ def export_int8(
 
 def _seen(frame: np.ndarray, description: Description, labels: bool) -> np.ndarray:
     """A frame as the graph takes it: (1, 3, H, W) float32, or (1, H, W, 3) uint8."""
-    options = InferenceOptions(
-        input_size=description.input_size, input_height=description.input_height
-    )
+    options = InferenceOptions.as_scored(description)
     image = torch.from_numpy(np.array(frame)).permute(2, 0, 1)[None].float()
     image = resize_image(image, options.size_for((frame.shape[0], frame.shape[1])))
     if labels:

@@ -39,11 +39,10 @@ def time_frames(segmenter: Segmenter, path: Path, pairs: int = 5) -> FrameTimes:
         path: of the .onnx file; its description says how large frames are.
         pairs: how often each.
     """
-    model = load_onnx(path)
-    given = InferenceOptions(input_size=model.input_size, input_height=model.input_height)
-    size = given.size_for(_FRAME)
+    graph = load_onnx(path)
+    size = InferenceOptions.as_scored(graph.description).size_for(_FRAME)
     frame = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
-    ours, theirs = Predictor(segmenter, "cpu"), Predictor([model.network], "cpu")
+    ours, theirs = Predictor(segmenter, "cpu"), Predictor(graph, "cpu")
     times: dict[Predictor, list[float]] = {ours: [], theirs: []}
     for turn in range(pairs + 1):  # the first is not counted
         for predict in times:

@@ -1,50 +1,33 @@
-"""Prediction with its confidence: RGB frame in, label map and probability of each pixel out.
-
-What evaluation needs to measure calibration. It takes more time and memory than a label map alone
-(every view's logits are kept), so nothing else uses it.
-"""
+"""How sure a network is of what it predicted: logits and a label map in, probabilities out."""
 
 from collections.abc import Sequence
 
-import numpy as np
 import torch
+from torch import Tensor
 
-from segibn.inference.predictor import Predictor
-from segibn.inference.probability import predicted_probability
-from segibn.inference.views import averaged_argmax, summed_argmax
-from segibn.models.upsample import NOT_FINITE, banded_argmax
-
-Pair = tuple[np.ndarray, np.ndarray]
+from segibn.models.layers import upsample
 
 
-class ConfidentPredictor(Predictor):
-    """A predictor whose label maps come with the confidence; arguments as ``Predictor``."""
+def predicted_probability(
+    views: Sequence[Tensor], pred: Tensor, *, align_corners: bool = False
+) -> Tensor:
+    """Softmax probability of the predicted class, averaged over views -> (N, H, W) float32.
 
-    def __call__(self, image: np.ndarray) -> Pair:  # type: ignore[override]
-        """Predict one frame; see ``predict_batch``."""
-        return self.predict_batch([image])[0]
+    Works class by class, so full-size memory is five maps, not K.
 
-    @torch.inference_mode()
-    def predict_batch(self, images: Sequence[np.ndarray]) -> list[Pair]:  # type: ignore[override]
-        """Predict frames of one size, and say how sure the network is of each pixel.
-
-        Args:
-            images: (H, W, 3) uint8 RGB each, at least one. Not modified.
-
-        Returns:
-            For each (H, W) uint8 train ids, those of ``Predictor``; and (H, W) float32, the softmax
-            probability of that class, averaged over views and networks.
-        """
-        pixels = self._to_device(images)
-        size, corners = (pixels.shape[-2], pixels.shape[-1]), self.segmenter.align_corners
-        with self._autocast():
-            views = list(self._each_view(pixels))
-            if len(views) == 1:
-                pred = banded_argmax(views[0], size, align_corners=corners)
-            elif self.options.window is None:
-                pred = averaged_argmax(views, size, align_corners=corners)
-            else:
-                pred = summed_argmax(views, size, align_corners=corners)
-            self.check_finite(int((pred == NOT_FINITE).sum()))
-            confidence = predicted_probability(views, pred, align_corners=corners)
-        return list(zip(pred.cpu().numpy(), confidence.cpu().numpy(), strict=True))
+    Args:
+        views: logits (N, K, h, w) each, of any resolution.
+        pred: (N, H, W) class indices below K.
+    """
+    size = (pred.shape[-2], pred.shape[-1])
+    total = torch.zeros(pred.shape, dtype=torch.float32, device=pred.device)
+    for view in views:
+        chosen = torch.zeros_like(total)
+        normalizer = torch.full_like(total, -torch.inf)
+        for index in range(view.shape[1]):
+            plane = view[:, index : index + 1].float()
+            logit = upsample(plane, size, align_corners=align_corners)[:, 0]
+            torch.logaddexp(normalizer, logit, out=normalizer)
+            torch.where(pred == index, logit, chosen, out=chosen)
+        total += chosen.sub_(normalizer).exp_()
+    return total.div_(len(views)).clamp_(max=1.0)

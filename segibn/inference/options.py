@@ -42,6 +42,16 @@ class InferenceOptions:
     """How many frames of one size the network sees at once. No score depends on it, but for
     rounding: a pixel whose two best classes are as good as equal may get the other one."""
 
+    @classmethod
+    def as_scored(cls, scored: Any) -> "InferenceOptions":
+        """Return those that a network was scored at.
+
+        Args:
+            scored: with ``input_size`` and ``input_height``: a run's ``evaluation``, or the
+                `Description` of an exported graph.
+        """
+        return cls(input_size=scored.input_size, input_height=scored.input_height)
+
     def __post_init__(self) -> None:
         """Refuse what cannot be meant."""
         if not self.scales or min(self.scales) <= 0:

@@ -1,15 +1,12 @@
-"""Prediction: a network becomes a callable, RGB frame in, label map of the same size out.
-
-In: a ``Segmenter`` or several, and ``InferenceOptions``. Out: ``Predictor``, which evaluation,
-submissions and pictures call. What users' files need around it is in ``segibn.media``.
+"""Prediction: networks and ``InferenceOptions`` become logits, label maps, labels with confidence.
 
 Legend: N images, K classes, H x W pixels of the frame, h x w of the logits.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from pathlib import Path
-from typing import Any, TypeVar
+from itertools import chain
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import torch
@@ -18,88 +15,109 @@ from torch import Tensor
 from segibn.devices import image_layout
 from segibn.errors import ConfigError, SegibnError
 from segibn.evaluation.batches import predicted
-from segibn.files import read_image
-from segibn.files.pool import map_in_threads
+from segibn.inference.confidence import predicted_probability
+from segibn.inference.network import LabelNetwork, Network
 from segibn.inference.options import InferenceOptions
 from segibn.inference.views import averaged_argmax, summed_argmax
 from segibn.inference.windows import slide
 from segibn.models.kernels.resize import resize_image
-from segibn.models.segmenter import Segmenter
+from segibn.models.layers import upsample
 from segibn.models.upsample import NOT_FINITE, banded_argmax
 from segibn.text import counted
 
 Frame = TypeVar("Frame", bound=tuple[Any, ...])
+Image = np.ndarray
+"""(H, W, 3) uint8 RGB; never modified."""
+Pair = tuple[np.ndarray, np.ndarray]
+Size = tuple[int, ...]
 
 
 class Predictor:
-    """A callable from one RGB frame to its label map; evaluation knows nothing else of a network.
+    """Networks on a device, with how frames reach them; a call is one frame's label map.
 
     Args:
-        segmenter: one network, or several whose probabilities are averaged; moved to ``device``
-            and put into evaluation mode, in place.
+        networks: one, or several whose probabilities are averaged; moved to ``device`` and put
+            into evaluation mode, in place.
         device: where to compute; None = where the first network is.
-        options: how frames reach the networks.
 
     Raises:
-        ConfigError: the device lacks the precision, or the networks cannot be averaged.
+        ConfigError: device or network lack the precision, or the networks cannot be averaged.
     """
 
     def __init__(
         self,
-        segmenter: Segmenter | Sequence[Segmenter],
+        networks: Network | Sequence[Network],
         device: torch.device | str | None = None,
         options: InferenceOptions | None = None,
     ) -> None:
-        networks = [segmenter] if isinstance(segmenter, Segmenter) else list(segmenter)
-        if len({(n.num_classes, n.align_corners) for n in networks}) != 1:
+        given = list(networks) if isinstance(networks, list | tuple) else [cast(Network, networks)]
+        if len({(n.num_classes, n.align_corners) for n in given}) != 1:
             raise ConfigError(
                 "networks that are averaged need the same number of classes and the same "
                 "align_corners; got "
-                + (", ".join(f"{n.num_classes}, {n.align_corners}" for n in networks) or "none")
+                + (", ".join(f"{n.num_classes}, {n.align_corners}" for n in given) or "none")
             )
         self.options = options or InferenceOptions()
-        if self.options.precision != "float32" and not all(list(n.parameters()) for n in networks):
-            raise ConfigError(
-                f"precision {self.options.precision}: an exported graph has its precision inside; "
-                "give a run or checkpoint"
-            )
-        self.device = torch.device(device) if device else networks[0].pixel_mean.device
-        if self.options.precision == "float16" and self.device.type != "cuda":
-            raise ConfigError("precision float16 needs a CUDA device; use float32 or bfloat16")
-        if self.options.precision != "float32" and self.device.type not in ("cuda", "cpu"):
-            raise ConfigError(f"precision on {self.device.type} is float32")
-        self.segmenters = tuple(
-            network.to(self.device, memory_format=image_layout(self.device)).eval()
-            for network in networks
+        self.device = torch.device(device) if device else _device_of(given[0])
+        _require_precision(self.options.precision, given, self.device)
+        self.networks = tuple(
+            n.to(self.device, memory_format=image_layout(self.device)).eval() for n in given
         )
-        self.segmenter = self.segmenters[0]
+        self.align_corners = given[0].align_corners
+        self.is_ensemble = len(given) > 1
 
-    def __call__(self, image: np.ndarray) -> np.ndarray:
-        """Predict one frame.
+    def __call__(self, image: Image) -> np.ndarray:
+        """(H, W, 3) uint8 RGB -> (H, W) uint8 train ids."""
+        return label_maps(self, [image])[0]
+
+    def over(
+        self,
+        frames: Iterable[Frame],
+        predict: "Callable[[Predictor, Sequence[Image]], Sequence[Any]] | None" = None,
+    ) -> Iterator[tuple[Frame, Any]]:
+        """Yield (frame, what ``predict`` says of it) in order; ``frame[1]`` is the image.
+
+        Frames that follow each other and have one size are predicted ``options.batch_size`` at a
+        time.
 
         Args:
-            image: (H, W, 3) uint8 RGB. Not modified.
-
-        Returns:
-            (H, W) uint8 train ids.
+            predict: a function of this module; None = ``label_maps``.
         """
-        return self.predict_batch([image])[0]
+        found = predict or label_maps
+        return predicted(
+            frames,
+            lambda image: found(self, [image])[0],
+            lambda images: found(self, images),
+            self.options.batch_size,
+        )
 
-    def predict_batch(self, images: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Predict frames of one size at once; see ``InferenceOptions.batch_size``.
+    def logits(self, images: Sequence[Image]) -> Iterator[Tensor]:
+        """Return the float32 logits (N, K, h, w) of every scale, mirror image and network.
+
+        Those of windows are at the size of their scale, those of a whole frame coarse; mirrored
+        ones are mirrored back. The largest scale comes first: the network needs most memory for it,
+        and there is nothing yet that has to be kept.
 
         Args:
-            images: (H, W, 3) uint8 RGB each, at least one. Not modified.
-
-        Returns:
-            (H, W) uint8 train ids of each.
-
-        Raises:
-            SegibnError: logits are NaN or infinite.
+            images: of one size, at least one.
         """
-        found = self.predict_tensor(images).cpu().numpy()
-        self.check_finite(int((found == NOT_FINITE).sum()))
-        return list(found)
+        return self._views(self.stack(images))
+
+    @torch.inference_mode()
+    def _views(self, pixels: Tensor) -> Iterator[Tensor]:
+        """While a network runs there are no images but its own input and the frames as bytes."""
+        base = self.options.size_for((pixels.shape[-2], pixels.shape[-1]))
+        for scale in sorted(self.options.scales, reverse=True):
+            size = (max(1, round(base[0] * scale)), max(1, round(base[1] * scale)))
+            image = resize_image(self.networks[0].normalize(pixels), size)
+            for mirrored in (False, True) if self.options.flip else (False,):
+                image = image.flip(-1) if mirrored else image
+                for network in self.networks:
+                    with self._autocast():  # not around the yield, which runs the caller's code
+                        view = self._view(network, image)
+                    yield (view.flip(-1) if mirrored else view).contiguous()
+                    del view
+            del image
 
     def check_finite(self, pixels: int) -> None:
         """Raise a `SegibnError` unless it was no pixel for which there is no best class."""
@@ -112,33 +130,7 @@ class Predictor:
             f"the network's logits are NaN or infinite at {counted(pixels, 'pixel')}: {advice}"
         )
 
-    @torch.inference_mode()
-    def predict_tensor(self, images: Sequence[np.ndarray]) -> Tensor:
-        """As ``predict_batch``; (N, H, W) uint8 train ids, left on the device.
-
-        Where logits are not finite they are ``NOT_FINITE``.
-        """
-        pixels = self._to_device(images)
-        size = (pixels.shape[-2], pixels.shape[-1])
-        corners = self.segmenter.align_corners
-        with self._autocast():
-            if self.options.is_single_view and len(self.segmenters) == 1:
-                return self.segmenter.predict(pixels, input_size=self.options.size_for(size))
-            if self.options.num_views * len(self.segmenters) == 1:
-                return banded_argmax(self._views(pixels)[0], size, align_corners=corners)
-            if self.options.window is None:
-                return averaged_argmax(self._views(pixels), size, align_corners=corners)
-            return summed_argmax(self._each_view(pixels), size, align_corners=corners)
-
-    def over(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, np.ndarray]]:
-        """Yield (frame, (H, W) uint8 train ids) in order; ``frame[1]`` is the image.
-
-        Frames that follow each other and have one size are predicted ``options.batch_size`` at a
-        time.
-        """
-        return predicted(frames, self, self.predict_batch, self.options.batch_size)
-
-    def _to_device(self, images: Sequence[np.ndarray]) -> Tensor:
+    def stack(self, images: Sequence[Image]) -> Tensor:
         """Check images and stack them: (N, 3, H, W) uint8 on the device."""
         for image in images:
             if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
@@ -152,43 +144,18 @@ class Predictor:
         stack = np.require(images[0][None] if len(images) == 1 else np.stack(images), None, "CW")
         return torch.from_numpy(stack).to(self.device).permute(0, 3, 1, 2)
 
-    def _views(self, images: Tensor) -> list[Tensor]:
-        """Logits (N, K, h, w) of every scale, mirror image and network, mirrored back."""
-        return list(self._each_view(images))
-
-    def _each_view(self, images: Tensor) -> Iterator[Tensor]:
-        """Yield logits (N, K, h, w), those of the largest scale first.
-
-        The first view then is the one that the network needs most memory for, and there is
-        nothing yet that has to be kept. While a network runs there are no images but its own
-        input and the frames as bytes.
-        """
-        base = self.options.size_for((images.shape[-2], images.shape[-1]))
-        for scale in sorted(self.options.scales, reverse=True):
-            size = (max(1, round(base[0] * scale)), max(1, round(base[1] * scale)))
-            image = resize_image(self.segmenter.normalize(images), size)
-            for mirrored in (False, True) if self.options.flip else (False,):
-                image = image.flip(-1) if mirrored else image
-                for network in self.segmenters:
-                    yield self._logits(network, image, mirrored)
-            del image
-
-    def _logits(self, network: Segmenter, image: Tensor, mirrored: bool) -> Tensor:
+    def _view(self, network: Network, image: Tensor) -> Tensor:
         """Coarse logits of the whole image, or full-size ones averaged over windows."""
-        window = self.options.window
-        if window is None:
-            logits = network.coarse_logits(image).float()
-        else:
-            logits = slide(
-                lambda part: network.resize(
-                    network.coarse_logits(part).float(), (part.shape[-2], part.shape[-1])
-                ),
-                image,
-                window,
-                self.options.steps,
-                self.options.blending,
-            )
-        return logits.flip(-1).contiguous() if mirrored else logits.contiguous()
+        if self.options.window is None:
+            return network.coarse_logits(image).float()
+
+        def full_size(part: Tensor) -> Tensor:
+            size = (part.shape[-2], part.shape[-1])
+            logits = network.coarse_logits(part).float()
+            return upsample(logits, size, align_corners=self.align_corners)
+
+        options = self.options
+        return slide(full_size, image, options.window, options.steps, options.blending)
 
     def _autocast(self) -> AbstractContextManager[object]:
         if self.options.precision == "float32":
@@ -196,13 +163,44 @@ class Predictor:
         return torch.autocast(self.device.type, dtype=getattr(torch, self.options.precision))
 
 
-def read_ahead(paths: Iterable[Path], depth: int = 4) -> Iterator[tuple[Path, np.ndarray]]:
-    """Yield (path, image (H, W, 3) uint8 RGB) in order, decoding up to ``depth`` files ahead.
+@torch.inference_mode()
+def device_label_maps(predictor: Predictor, images: Sequence[Image]) -> Tensor:
+    """Predict frames of one size -> (N, H, W) uint8 train ids, left on the device.
+
+    Where logits are NaN or infinite they are ``NOT_FINITE``.
+    """
+    options, network = predictor.options, predictor.networks[0]
+    if isinstance(network, LabelNetwork) and options.is_single_view and not predictor.is_ensemble:
+        return network.label_maps(predictor.stack(images), options.size_for(images[0].shape[:2]))
+    return _best_classes(predictor, predictor.logits(images), images[0].shape[:2])
+
+
+def label_maps(predictor: Predictor, images: Sequence[Image]) -> list[np.ndarray]:
+    """Predict frames of one size -> (H, W) uint8 train ids of each.
 
     Raises:
-        ImageFileError: a file is missing or damaged; raised when its turn comes.
+        SegibnError: logits are NaN or infinite.
     """
-    return map_in_threads(read_image, paths, min(depth, 4), depth)
+    found = device_label_maps(predictor, images).cpu().numpy()
+    predictor.check_finite(int((found == NOT_FINITE).sum()))
+    return list(found)
+
+
+@torch.inference_mode()
+def confident_label_maps(predictor: Predictor, images: Sequence[Image]) -> list[Pair]:
+    """Predict frames of one size -> (H, W) uint8 train ids and (H, W) float32 confidence of each.
+
+    The confidence is the softmax probability of that class, averaged over views and networks. All
+    views' logits are kept for it, which takes more time and memory than ``label_maps``.
+
+    Raises:
+        SegibnError: logits are NaN or infinite.
+    """
+    views = list(predictor.logits(images))
+    pred = _best_classes(predictor, views, images[0].shape[:2])
+    predictor.check_finite(int((pred == NOT_FINITE).sum()))
+    confidence = predicted_probability(views, pred, align_corners=predictor.align_corners)
+    return list(zip(pred.cpu().numpy(), confidence.cpu().numpy(), strict=True))
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -210,3 +208,33 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
     return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+
+
+def _best_classes(predictor: Predictor, views: Iterable[Tensor], size: Size) -> Tensor:
+    """Each pixel's class of the highest mean probability."""
+    corners = predictor.align_corners
+    if predictor.options.num_views == 1 and not predictor.is_ensemble:
+        (view,) = views
+        return banded_argmax(view, size, align_corners=corners)
+    if predictor.options.window is None:
+        return averaged_argmax(list(views), size, align_corners=corners)
+    return summed_argmax(views, size, align_corners=corners)  # too large to be kept
+
+
+def _device_of(network: Network) -> torch.device:
+    """Where a network's weights are; the CPU for one that holds none of its own."""
+    module = cast(torch.nn.Module, network)
+    tensor = next(chain(module.parameters(), module.buffers()), None)
+    return torch.device("cpu") if tensor is None else tensor.device
+
+
+def _require_precision(precision: str, networks: Sequence[Network], device: torch.device) -> None:
+    if not all(precision in network.precisions for network in networks):
+        raise ConfigError(
+            f"precision {precision}: an exported graph has its precision inside; "
+            "give a run or checkpoint"
+        )
+    if precision == "float16" and device.type != "cuda":
+        raise ConfigError("precision float16 needs a CUDA device; use float32 or bfloat16")
+    if precision != "float32" and device.type not in ("cuda", "cpu"):
+        raise ConfigError(f"precision on {device.type} is float32")

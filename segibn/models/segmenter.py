@@ -99,7 +99,10 @@ class Segmenter(nn.Module):
 
     Attributes:
         num_classes: K.
+        precisions: number formats that prediction may run its convolutions in.
     """
+
+    precisions = ("float32", "bfloat16", "float16")
 
     def __init__(
         self,

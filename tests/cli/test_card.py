@@ -9,13 +9,13 @@ import pytest
 import yaml
 
 from segibn.cli import card, evaluate
-from segibn.cli.scoring import load_run
 from segibn.errors import CheckpointError, ConfigError, SegibnError
 from segibn.evaluation.resampling import bootstrap_intervals
 from segibn.evaluation.scores import Scores
 from segibn.files import sha256_of, write_json
 from segibn.report.card import empty_card, field_names, fill
 from segibn.report.card_header import header
+from segibn.runs.loading import load_checkpoint
 
 
 @pytest.fixture(scope="module")
@@ -63,8 +63,8 @@ def test_every_figure_is_one_of_the_scores_file(run, scores_file, tmp_path):
 
 def test_network_and_training_are_the_checkpoints(run, tmp_path):
     text = _card(tmp_path, run)
-    loaded = load_run(run)
-    count = sum(np.prod(p.shape, dtype=int) for p in loaded.segmenter.parameters())
+    loaded = load_checkpoint(run)
+    count = sum(np.prod(p.shape, dtype=int) for p in loaded.module.parameters())
     assert _cells(text, "parameters")[0].startswith(f"{count:,} (")
     assert _cells(text, "backbone") == ["resnet18, IBN-a"]
     assert sha256_of(loaded.checkpoint) in _cells(text, "checkpoint")[0]
@@ -81,7 +81,7 @@ def test_the_hub_reads_its_header(run, scores_file, tmp_path):
     empty, block, body = text.split("---\n", 2)
     found = yaml.safe_load(block)
     assert empty == ""
-    assert body.startswith(f"\n# {load_run(run).config.name}")
+    assert body.startswith(f"\n# {load_checkpoint(run).config.name}")
     assert (found["license"], found["library_name"]) == ("cc-by-nc-4.0", "segibn")
     assert (found["pipeline_tag"], found["datasets"]) == ("image-segmentation", ["CamVid"])
     assert {"semantic-segmentation", "resnet18"} <= set(found["tags"])

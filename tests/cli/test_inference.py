@@ -10,7 +10,8 @@ from segibn.builders.checkpoints import load_segmenter
 from segibn.cli import compare_inference, cross_domain, evaluate, predict, submit
 from segibn.errors import ConfigError
 from segibn.files import read_image, read_json, read_label_map
-from segibn.inference.predictor import InferenceOptions, Predictor
+from segibn.inference.options import InferenceOptions
+from segibn.inference.predictor import Predictor
 
 
 @pytest.fixture

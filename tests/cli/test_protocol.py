@@ -9,7 +9,6 @@ from segibn.builders.kinds import KINDS
 from segibn.cli.comparison import _default_arguments, cross_domain
 from segibn.cli.cross_domain import build_parser, main
 from segibn.cli.protocol import protocol_framing, protocol_options, protocol_sets
-from segibn.cli.scoring import load_run
 from segibn.cli.selection import selection_of
 from segibn.config.load import load_config
 from segibn.config.schema import DatasetConfig
@@ -18,6 +17,7 @@ from segibn.errors import ConfigError
 from segibn.evaluation.deviations import run_deviations
 from segibn.evaluation.protocols import PROTOCOLS
 from segibn.files import read_json, write_image, write_label_png
+from segibn.runs.loading import load_checkpoint
 
 
 @pytest.fixture
@@ -73,14 +73,14 @@ def test_deviations_are_printed_and_signed_in_every_row(make_run, datasets, tmp_
 
 
 def test_the_protocols_size_is_used_and_another_one_is_a_deviation(make_run, tmp_path, datasets):
-    run, arguments = load_run(make_run("camvid", "camvid11")), _default_arguments()
+    run, arguments = load_checkpoint(make_run("camvid", "camvid11")), _default_arguments()
     cityscapes = DatasetConfig(name="cityscapes", split="val")
-    options = protocol_options(arguments, run.config, "rein", cityscapes)
+    options = protocol_options(arguments, run.options, "rein", cityscapes)
     assert options.input_size == (512, 1024)
     arguments.input_size = (64, 64)
-    assert protocol_options(arguments, run.config, "rein", cityscapes).input_size == (64, 64)
+    assert protocol_options(arguments, run.options, "rein", cityscapes).input_size == (64, 64)
     arguments.input_size = "native"
-    assert protocol_options(arguments, run.config, "rein", cityscapes).input_size is None
+    assert protocol_options(arguments, run.options, "rein", cityscapes).input_size is None
 
 
 def test_every_protocols_sets_are_ones_that_can_be_read():
@@ -111,7 +111,7 @@ def test_the_last_checkpoint_is_no_choice_even_of_a_run_that_watched_the_target(
     content["config"]["optim"]["iterations"] = content["iteration"]
     torch.save(content, run)
     sets = {"away": DatasetConfig(name="bdd100k_semseg", split="val")}
-    assert selection_of(load_run(run), sets) == "last"
+    assert selection_of(load_checkpoint(run), sets) == "last"
 
 
 def test_mapillary_is_scored_in_robustnets_map_and_crop(make_run, tmp_path):

@@ -1,26 +1,29 @@
-"""A trained network with its classes and preprocessing, ready for pictures."""
+"""A trained network with its classes and how frames reach it, ready for pictures and for scores."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import overload
+from typing import Any, cast, overload
 
 import numpy as np
 import torch
 
-from segibn.api.frames import Picture, as_frame
-from segibn.api.prediction import Prediction
 from segibn.builders.sets import build_label_set
 from segibn.config.schema import RunConfig
+from segibn.config.set_names import train_name
 from segibn.devices import device_named
-from segibn.errors import ConfigError, SegibnError
+from segibn.errors import SegibnError
 from segibn.evaluation.batches import predicted
-from segibn.inference.confidence import ConfidentPredictor
-from segibn.inference.predictor import Predictor
+from segibn.files import sha256_of
+from segibn.inference.network import Network
+from segibn.inference.options import InferenceOptions
+from segibn.inference.predictor import Predictor, confident_label_maps, label_maps
 from segibn.labels.catalog import CLASS_SCHEMES, scheme_class_names
 from segibn.labels.label_set import LabelSet
 from segibn.models.segmenter import PIXEL_MEAN, PIXEL_STD, Segmenter
+from segibn.runs.frames import Picture, as_frame
+from segibn.runs.prediction import Prediction
 
 Triple = tuple[float, float, float]
 
@@ -46,10 +49,11 @@ class Preprocessing:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class LoadedModel:
-    """A network with its classes; ``load`` and ``build`` make one."""
+class TrainedRun:
+    """A network, or several that are averaged, with classes; ``load`` and ``build`` make one."""
 
     predictor: Predictor
+    """The networks on their device, and how frames reach them."""
     class_names: tuple[str, ...]
     """K names, in train id order."""
     palette: np.ndarray
@@ -60,6 +64,8 @@ class LoadedModel:
     """The run's resolved config; None where there is none (an exported graph)."""
     source: str = ""
     """File that the weights came from; a config's name for an untrained network."""
+    others: tuple["TrainedRun", ...] = ()
+    """Runs whose probabilities are averaged with those of this one."""
 
     @property
     def name(self) -> str:
@@ -67,23 +73,37 @@ class LoadedModel:
         return Path(self.source).name if self.config is None else self.config.name
 
     @property
+    def checkpoint(self) -> Path:
+        """``source`` as a path."""
+        return Path(self.source)
+
+    @property
+    def networks(self) -> tuple[Network, ...]:
+        """This run's, then those that are averaged with it."""
+        return self.predictor.networks
+
+    @property
     def module(self) -> Segmenter:
         """The network itself, a ``torch.nn.Module`` in evaluation mode.
 
         Of an exported graph it is a shell around ONNX Runtime without parameters.
         """
-        return self.predictor.segmenter
+        return cast(Segmenter, self.networks[0])
 
     @property
     def device(self) -> torch.device:
         """Where it computes."""
-        return torch.device(str(self.predictor.device))
+        return self.predictor.device
+
+    @property
+    def options(self) -> InferenceOptions:
+        """How frames reach it."""
+        return self.predictor.options
 
     @property
     def preprocessing(self) -> Preprocessing:
         """What happens to a frame before the network; ``predict`` does all of it."""
-        options = self.predictor.options
-        return Preprocessing(options.input_size, options.input_height)
+        return Preprocessing(self.options.input_size, self.options.input_height)
 
     @property
     def scheme(self) -> str | None:
@@ -103,18 +123,36 @@ class LoadedModel:
         except SegibnError:  # drivable area in an encoding that is found out from the files
             return None
 
-    def to(self, device: torch.device | str) -> "LoadedModel":
-        """Return the model on another device; the network's weights move, in place.
+    def to(
+        self, device: torch.device | str, options: InferenceOptions | None = None
+    ) -> "TrainedRun":
+        """Return the run on another device; the network's weights move, in place.
+
+        Args:
+            options: how frames reach it from now on; None = as before.
 
         Raises:
-            ConfigError: an exported graph, which computes on the CPU, to another.
+            ConfigError: no such device; or not one that an exported graph computes on.
         """
-        if self.config is None and not str(device).startswith("cpu"):
-            raise ConfigError(f"{self.source} runs on the cpu; load a checkpoint to use {device}")
-        kind = type(self.predictor)
-        device = device_named(device, "device ") if isinstance(device, str) else device
-        moved = kind(self.predictor.segmenters, device, self.predictor.options)
+        place = device_named(device, "device ") if isinstance(device, str) else device
+        moved = Predictor(self.networks, place, options or self.options)
         return replace(self, predictor=moved)
+
+    def record(self) -> dict[str, Any]:
+        """Return what identifies the run in a results file, and those it was averaged with."""
+        assert self.config is not None
+        backbone = self.config.model.backbone
+        own: dict[str, Any] = {
+            "config": self.config.name,
+            "train": train_name(self.config.data),
+            "network": backbone.network,
+            "head": self.config.model.head.name,
+            "ibn": backbone.ibn,
+            "seed": self.config.seed,
+            "iteration": self.iteration,
+            "checkpoint_sha256": sha256_of(self.checkpoint),
+        }
+        return own | ({"ensemble": [run.record() for run in self.others]} if self.others else {})
 
     @overload
     def predict(
@@ -135,16 +173,13 @@ class LoadedModel:
         confidence: bool = False,
         batch_size: int = 4,
     ) -> Prediction | list[Prediction]:
-        """Predict one picture, or several.
+        """Predict one picture, or a list of several in its order.
 
         Args:
             images: path of a picture, PIL image, array (H, W, 3) uint8 RGB or tensor (3, H, W)
                 uint8 RGB, of any size; or a list or tuple of such. An EXIF orientation is applied.
             confidence: whether to say how sure the network is of each pixel too; takes longer.
             batch_size: of a list, how many pictures of one size the network sees at once.
-
-        Returns:
-            A prediction, or for a list as many, in its order.
 
         Raises:
             ImageFileError: a file is missing, damaged or no picture.
@@ -154,33 +189,34 @@ class LoadedModel:
             if any(isinstance(image, int | float) for image in images):
                 raise TypeError("a list holds pictures, not numbers; make an array of it first")
             return self._predict_all(images, confidence, batch_size)
-        return self._predict_all([images], confidence, 1)[0]  # type: ignore[list-item]
+        return self._predict_all([images], confidence, 1)[0]
 
     def _predict_all(
         self, pictures: Sequence[Picture], confidence: bool, batch_size: int
     ) -> list[Prediction]:
-        predictor = self._confident() if confidence else self.predictor
-        named = ((_name(index, p), as_frame(p)) for index, p in enumerate(pictures))
+        def maps_of(images: Sequence[np.ndarray]) -> Sequence[Any]:
+            if confidence:
+                return confident_label_maps(self.predictor, images)
+            return [(found, None) for found in label_maps(self.predictor, images)]
+
+        frames = (
+            (picture if isinstance(picture, str) else f"number {index}", as_frame(picture))
+            for index, picture in enumerate(pictures)
+        )
         return [
             Prediction(
                 frame,
-                found[0] if confidence else found,
+                train_ids,
                 self.class_names,
                 self.palette,
-                found[1] if confidence else None,
+                sure,
                 self.label_set,
                 self.scheme,
             )
-            for (_, frame), found in predicted(
-                named, predictor, predictor.predict_batch, batch_size
+            for (_, frame), (train_ids, sure) in predicted(
+                frames, lambda image: maps_of([image])[0], maps_of, batch_size
             )
         ]
-
-    def _confident(self) -> ConfidentPredictor:
-        if isinstance(self.predictor, ConfidentPredictor):
-            return self.predictor
-        own = self.predictor
-        return ConfidentPredictor(own.segmenters, self.device, own.options)
 
     def __repr__(self) -> str:
         network, state = "exported graph", ""
@@ -190,10 +226,6 @@ class LoadedModel:
             network = f"{backbone.network}, {ibn}, {head}"
             state = f" iteration {self.iteration}," if self.iteration else " untrained,"
         return (
-            f"LoadedModel({self.name}: {network}; {len(self.class_names)} classes,{state} "
+            f"TrainedRun({self.name}: {network}; {len(self.class_names)} classes,{state} "
             f"on {self.device})"
         )
-
-
-def _name(index: int, picture: Picture) -> str:
-    return picture if isinstance(picture, str) else f"number {index}"

@@ -131,7 +131,7 @@ def test_preprocessing_is_what_the_network_is_given(model, frame):
     expected = (frame - np.array(given.mean)) / np.array(given.std)
     normalized = model.module.normalize(torch.from_numpy(frame).permute(2, 0, 1)[None])
     np.testing.assert_allclose(normalized[0].permute(1, 2, 0).numpy(), expected, atol=1e-5)
-    assert repr(model) == ("LoadedModel(t: resnet18, no IBN, fcn; 11 classes, iteration 5, on cpu)")
+    assert repr(model) == ("TrainedRun(t: resnet18, no IBN, fcn; 11 classes, iteration 5, on cpu)")
     assert model.to("cpu").device.type == "cpu"
     with pytest.raises(ConfigError, match="device tpu: this machine has cpu"):
         model.to("tpu")

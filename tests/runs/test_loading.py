@@ -111,7 +111,7 @@ def test_an_exported_graph_predicts_as_its_checkpoint(make_run, frame, tmp_path)
     model, exported = segibn.load(run, device="cpu"), segibn.load(graph)
     assert exported.preprocessing == model.preprocessing
     assert (exported.class_names, exported.iteration) == (model.class_names, 5)
-    assert repr(exported) == "LoadedModel(r.onnx: exported graph; 11 classes, on cpu)"
+    assert repr(exported) == "TrainedRun(r.onnx: exported graph; 11 classes, on cpu)"
     expected, sure = (m.predict(frame, confidence=True) for m in (model, exported))
     agree = sure.train_ids == expected.train_ids
     assert agree.mean() > 0.999

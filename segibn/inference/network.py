@@ -1,0 +1,48 @@
+"""What prediction asks of a network, whoever made it."""
+
+from typing import Any, Protocol, runtime_checkable
+
+from torch import Tensor
+
+
+class Network(Protocol):
+    """A network that ``Predictor`` can run: ours, an exported graph, or one of another library.
+
+    A module of another library takes part by a wrapper with these members; how it is built,
+    trained or saved does not matter here.
+    """
+
+    num_classes: int
+    """K."""
+    align_corners: bool
+    """How logits are resized to the frame."""
+    precisions: tuple[str, ...]
+    """Number formats it can be run in; an exported graph has its own inside: ("float32",)."""
+
+    def normalize(self, images: Tensor) -> Tensor:
+        """(N, 3, H, W) uint8 RGB -> float32, as ``coarse_logits`` takes it."""
+        ...
+
+    def coarse_logits(self, image: Tensor) -> Tensor:
+        """(N, 3, H, W) normalised -> (N, K, h, w) logits of any resolution."""
+        ...
+
+    def to(self, *args: Any, **kwargs: Any) -> "Network":
+        """Move to a device, in place, as ``torch.nn.Module.to``."""
+        ...
+
+    def eval(self) -> "Network":
+        """Turn training off, in place."""
+        ...
+
+
+@runtime_checkable
+class LabelNetwork(Network, Protocol):
+    """A network that gives label maps alone, such as a graph of ``segibn export --labels``.
+
+    Its ``coarse_logits`` raises: scales, windows, averages and confidence need probabilities.
+    """
+
+    def label_maps(self, images: Tensor, input_size: tuple[int, int]) -> Tensor:
+        """(N, 3, H, W) uint8 RGB, seen at that size -> (N, H, W) uint8 train ids."""
+        ...

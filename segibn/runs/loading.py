@@ -1,0 +1,190 @@
+"""Names, folders and files -> networks that can predict.
+
+model = segibn.load("runs/gta5_ibn")
+result = model.predict("street.jpg")
+"""
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from segibn.builders.checkpoints import load_segmenter
+from segibn.builders.models import build_segmenter
+from segibn.builders.sets import build_label_set
+from segibn.config.load import load_config
+from segibn.config.schema import RunConfig
+from segibn.devices import default_device, device_named
+from segibn.errors import ConfigError, SegibnError
+from segibn.export.exported import load_onnx
+from segibn.inference.options import InferenceOptions
+from segibn.inference.predictor import Predictor
+from segibn.labels.catalog import scheme_label_set, scheme_of
+from segibn.labels.label_set import LabelSet
+from segibn.models.weights.download import local_path
+from segibn.models.weights.pretrained import find_published
+from segibn.models.weights.sources import RELEASES
+from segibn.runs.find import find_checkpoint
+from segibn.runs.trained import TrainedRun
+
+Device = torch.device | str | None
+
+
+def load(
+    source: str | Path, device: Device = None, options: InferenceOptions | None = None
+) -> TrainedRun:
+    """Load a trained network.
+
+    Args:
+        source: a run folder, a checkpoint (.pt, or .safetensors of ``segibn convert``), an
+            exported graph (.onnx), or the name of a run below ./runs or the folders of
+            SEGIBN_RUNS, such as "gta5_ibn"; ``list_models`` lists them.
+        device: where to compute; None = the GPU if there is one, for an exported graph the CPU.
+        options: how frames reach the network; None = whole, at the size the run was scored at.
+
+    Raises:
+        CheckpointError: no such run or file, or not a segibn checkpoint; the message says what
+            there is.
+    """
+    path = find_checkpoint(source)
+    if path.suffix == ".onnx":
+        return _load_graph(path, device or "cpu", options)
+    return load_checkpoint(path, _device(device), options)
+
+
+def load_checkpoint(
+    source: str | Path, device: torch.device | str = "cpu", options: InferenceOptions | None = None
+) -> TrainedRun:
+    """Load a run that has a config, on the CPU unless told otherwise: a run or checkpoint.
+
+    Raises:
+        CheckpointError: there is none, or it is not one of ours, as an exported graph.
+    """
+    path = find_checkpoint(source)
+    segmenter, config, meta = load_segmenter(path)
+    options = options or InferenceOptions.as_scored(config.evaluation)
+    return TrainedRun(
+        Predictor(segmenter, device, options),
+        tuple(meta["class_names"]),
+        np.array(meta["palette"], dtype=np.uint8),
+        int(meta["iteration"]),
+        config,
+        str(path),
+    )
+
+
+def load_averaged(
+    source: str | Path, others: Sequence[str | Path], *, states_size: bool = False
+) -> TrainedRun:
+    """Load a run and those whose probabilities are averaged with it, on the CPU.
+
+    Args:
+        others: the first itself, or one that comes twice, counts once.
+        states_size: whether it will be said at which size to average them.
+
+    Raises:
+        CheckpointError: one is missing, or not one of ours.
+        ConfigError: they know different classes, or were scored at different sizes.
+    """
+    first = load_checkpoint(source)
+    paths = dict.fromkeys(find_checkpoint(path).resolve() for path in others)
+    rest = tuple(load_checkpoint(p) for p in paths if p != first.checkpoint.resolve())
+    for run in rest:
+        if run.class_names != first.class_names:
+            raise ConfigError(
+                f"{run.checkpoint} and {first.checkpoint} know different classes; only networks "
+                "of the same can be averaged"
+            )
+        if run.options != first.options and not states_size:
+            raise ConfigError(
+                f"{run.checkpoint} was scored at another size than {first.checkpoint}; say at "
+                "which to average them, such as --input-size 512x1024 or native"
+            )
+    networks = [run.module for run in (first, *rest)]
+    return replace(first, predictor=Predictor(networks, "cpu", first.options), others=rest)
+
+
+def build(
+    config: str | Path,
+    overrides: Sequence[str] = (),
+    *,
+    weights: str | None = None,
+    device: Device = None,
+) -> TrainedRun:
+    """Build the untrained network of a config, with its classes; its heads are random.
+
+    Args:
+        config: name of a shipped config, such as "gta5_ibn", or the path of a YAML file.
+        overrides: values to replace, such as ["model.backbone.ibn=b"].
+        weights: what the backbone starts from: "none", "ibn_net", "torchvision", "timm"
+            (downloaded if need be) or a file; None = what the config says if that is on this
+            machine already, else random values and a warning.
+        device: where to compute; None = the GPU if there is one.
+
+    Raises:
+        ConfigError: no such config, or not a valid one.
+        CheckpointError: the weights cannot be had.
+    """
+    run = load_config(config, overrides)
+    weights = _weights_at_hand(run) if weights is None else weights
+    architecture = run.model.model_copy(update={"weights": weights})
+    classes = _classes_of(run)
+    segmenter = build_segmenter(architecture, classes.num_classes)
+    options = InferenceOptions.as_scored(run.evaluation)
+    predictor = Predictor(segmenter, _device(device), options)
+    run = run.model_copy(update={"model": architecture})
+    return TrainedRun(predictor, classes.class_names, classes.palette.copy(), 0, run, run.name)
+
+
+def _load_graph(
+    path: Path, device: torch.device | str, options: InferenceOptions | None
+) -> TrainedRun:
+    """Load an exported graph; ONNX Runtime computes it on the CPU."""
+    network = load_onnx(path)
+    network.to(device)
+    described = network.description
+    return TrainedRun(
+        Predictor(network, device, options or InferenceOptions.as_scored(described)),
+        described.class_names,
+        described.colors,
+        described.iteration,
+        source=str(path),
+    )
+
+
+def _weights_at_hand(run: RunConfig) -> str:
+    """The config's weights if nothing has to be downloaded for them, else "none" and a warning."""
+    wanted, backbone = run.model.weights, run.model.backbone
+    if wanted == "timm":  # whose cache has no interface to ask
+        where = f"timm's weights of {backbone.network}"
+    elif wanted not in RELEASES:
+        return wanted
+    else:
+        published = find_published(wanted, backbone.name, backbone.ibn)
+        if local_path(published).is_file():
+            return wanted
+        where = f"{published.file_name}, which is not at {local_path(published)}"
+    warnings.warn(
+        f"{run.name} starts from {where}; its backbone is random. weights='{wanted}' gets them, "
+        "weights='none' says that this is meant",
+        stacklevel=3,
+    )
+    return "none"
+
+
+def _classes_of(run: RunConfig) -> LabelSet:
+    """The classes that a training by this config would have."""
+    train, classes = run.data.train, run.data.classes
+    try:
+        return build_label_set(train, classes)
+    except SegibnError:  # what the files hold decides how they are read, not which classes
+        return scheme_label_set(scheme_of(train.name, classes))
+
+
+def _device(device: Device) -> torch.device:
+    if isinstance(device, str):
+        return device_named(device, "device ")
+    return device or default_device()
