@@ -4,7 +4,7 @@ import os
 import shlex
 import shutil
 import textwrap
-from typing import Any
+from pathlib import Path
 
 from segibn import distributed, provenance
 from segibn.config.schema import RunConfig
@@ -16,17 +16,13 @@ _INDENT = 10
 _MANY_CLASSES = 12
 
 
-def try_out(config: RunConfig, **given: Any) -> int:
+def try_out(config: RunConfig, *, datasets_root: Path, output: Path, resume: str | None) -> int:
     """Do a dry run on every rank, and print what it found on the first.
-
-    Args:
-        config: of the run.
-        given: see ``engine.dry_run.dry_run``.
 
     Raises:
         SegibnError: the training would not start.
     """
-    found = dry_run(config, **given)
+    found = dry_run(config, datasets_root=datasets_root, output=output, resume=resume)
     if distributed.is_main():
         print(f"{config.name}: dry run")
         print(format_report(found, shutil.get_terminal_size().columns))
@@ -46,12 +42,7 @@ def _command(processes: int) -> str:
 
 
 def format_report(found: DryRun, columns: int) -> str:
-    """Return a line or two for each thing that a training needs.
-
-    Args:
-        found: by the dry run.
-        columns: of the terminal.
-    """
+    """Return a line or two for each thing that a training needs, in so many columns."""
     return "\n".join(
         textwrap.fill(
             f"{name:<{_INDENT}}{text}",

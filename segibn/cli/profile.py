@@ -97,8 +97,8 @@ def format_profile(name: str, found: "StepProfile") -> str:
         f"{found.data_wait:.1%} of the time waiting for data\n"
         f"loader by itself: {found.loader_samples_per_s:.1f} samples/s, {workers} loader "
         f"{'process' if found.loader_workers == 1 else 'processes'}\n"
-        f"{busy}memory: {found.memory_bytes / 2**20:.0f} MiB at the highest point"
-        f"{' (tensors of an update)' if found.device == 'cpu' else ''}\n"
+        f"{busy}memory: {found.memory_bytes / 2**20:.0f} MiB "
+        f"{'kept for a backward pass' if found.device == 'cpu' else 'at the highest point'}\n"
     )
     tables = (_table("part of an update", found.parts, found.seconds),)
     tables += (_table("operator, by itself", found.operators, found.seconds),)

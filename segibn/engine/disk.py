@@ -1,18 +1,16 @@
-"""Room for what a training writes: looked at before its first update.
-
-Comes in: an `Updater` and the run folder. Goes out: what checkpoints need, or an error.
-"""
+"""Room for the checkpoints of a training, looked at before its first update."""
 
 import shutil
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
+from torch import Tensor
 
 from segibn.engine.checkpoint import training_state
 from segibn.engine.run_dir import RunDir
-from segibn.engine.trial import tensor_bytes
 from segibn.engine.update import Updater
 from segibn.errors import SegibnError
 from segibn.files import writable_folder
@@ -20,18 +18,14 @@ from segibn.files import writable_folder
 
 @dataclass(frozen=True)
 class Disk:
-    """Room for checkpoints, in bytes.
-
-    Attributes:
-        folder: the next folder above the run that is there.
-        checkpoint: size of one.
-        need: of all that are there at a time.
-        free: on the disk.
-    """
+    """Room for checkpoints, in bytes."""
 
     folder: Path
+    """The next folder above the run that is there."""
     checkpoint: int
+    """Size of one."""
     need: int
+    """Size of all that are there at a time."""
     free: int
 
 
@@ -41,14 +35,18 @@ def require_disk(updater: Updater, run: RunDir) -> Disk:
     Raises:
         SegibnError: there is no room, or a folder of the run cannot be written.
     """
-    config = updater.config
-    for path in (run.last_checkpoint.parent, run.path / "tensorboard", run.pictures):
+    config, checkpoints = updater.config, run.last_checkpoint.parent
+    for path in (checkpoints, run.path / "tensorboard", run.pictures):
         writable_folder(path)
     folder = writable_folder(run.path)
-    size = _checkpoint_bytes(updater)
+    size = tensor_bytes([updater.predicting_model.state_dict(), training_state(updater)])
+    if not updater.optimizer.state:  # what it will hold after its first update
+        copies = 1 if isinstance(updater.optimizer, torch.optim.SGD) else 2
+        trained = [p for p in updater.model.parameters() if p.requires_grad]
+        size += copies * tensor_bytes(trained)
     kept = config.engine.keep_checkpoints + (config.data.val is not None)
-    there = _distinct(run.last_checkpoint.parent.glob("*.pt"))
-    need = size * max(1, kept + 1 - there)  # one more while the next one is written
+    there = {(stat.st_dev, stat.st_ino) for stat in (p.stat() for p in checkpoints.glob("*.pt"))}
+    need = size * max(1, kept + 1 - len(there))  # one more while the next one is written
     free = shutil.disk_usage(folder).free
     if free < need:
         raise SegibnError(
@@ -59,15 +57,10 @@ def require_disk(updater: Updater, run: RunDir) -> Disk:
     return Disk(folder, size, need, free)
 
 
-def _checkpoint_bytes(updater: Updater) -> int:
-    """Size of a checkpoint; what an optimiser will hold after its first update is counted too."""
-    size = tensor_bytes([updater.predicting_model.state_dict(), training_state(updater)])
-    if updater.optimizer.state:
-        return size
-    copies = 1 if isinstance(updater.optimizer, torch.optim.SGD) else 2
-    return size + copies * tensor_bytes([p for p in updater.model.parameters() if p.requires_grad])
-
-
-def _distinct(paths: Iterable[Path]) -> int:
-    """Number of files; several names of one count once."""
-    return len({(stat.st_dev, stat.st_ino) for stat in (path.stat() for path in paths)})
+def tensor_bytes(tree: Any) -> int:
+    """Return the bytes of all tensors in nested mappings and sequences."""
+    if isinstance(tree, Tensor):
+        return tree.numel() * tree.element_size()
+    if isinstance(tree, Mapping):
+        return sum(map(tensor_bytes, tree.values()))
+    return sum(map(tensor_bytes, tree)) if isinstance(tree, list | tuple) else 0

@@ -1,7 +1,7 @@
-"""All that a training does before its first update, one trial of an update, and no trace of it.
+"""All that a training does before its first update, and one update tried; nothing is kept of it.
 
-Comes in: what `train` takes. Goes out: what the training would need. Nothing is written but what a
-training also keeps beside the data sets and in torch's folder of downloaded weights.
+In: what `train` takes. Out: what the training would need. Nothing is written but what a training
+also keeps beside the data sets and in torch's folder of downloaded weights.
 """
 
 import os
@@ -18,6 +18,7 @@ from segibn.builders.models import describe
 from segibn.builders.sampling import index_cost
 from segibn.config.sampling import UniformSampling
 from segibn.config.schema import RunConfig
+from segibn.config.set_names import set_name
 from segibn.data.batch_plan import BatchPlan, plan_batch
 from segibn.data.loader import collate
 from segibn.devices import default_device
@@ -27,66 +28,48 @@ from segibn.engine.failures import explained_failures
 from segibn.engine.precision import describe_precision
 from segibn.engine.run_data import RunData, index_run
 from segibn.engine.run_dir import open_run
-from segibn.engine.scoring import set_name
 from segibn.engine.train import build_model, require_same_start
-from segibn.engine.trial import Trial, estimate_update, measure_update
+from segibn.engine.trial import Trial, try_update
 from segibn.engine.update import Batch, Updater
 from segibn.errors import ConfigError
 from segibn.files import writable_folder
 from segibn.labels.label_set import IGNORE_INDEX
 
-_DECODED = 4
-"""Training samples that a dry run on a CPU reads, at most."""
-
+_DECODED = 4  # training samples that a dry run on a CPU reads, at most
 _SHORT_S = 20.0
 """An index of classes that takes less is built at once; of a longer one the cost is told."""
 
 
 @dataclass(frozen=True)
 class DryRun:
-    """What a training would train on, and what it would take.
-
-    Attributes:
-        config: of the run.
-        output: the run folder.
-        sets: (role, name, samples) of every data set; the role is "train", "mix 25 %" or "val".
-        class_names: of the network's K outputs.
-        network: one line.
-        start: where its weights come from.
-        unindexed: sets whose index of classes will be built at the start -> estimated seconds.
-        cached_gib: of the frames that are kept in memory; 0 without.
-        processes: of the run.
-        plan: how they share a batch out.
-        device: what computes.
-        device_memory: bytes that it has; 0 where nobody tells.
-        precision: what is computed in.
-        trial: what an update takes.
-        sample_s: seconds to read and augment a sample, on one core.
-        workers: loader processes of each training process.
-        first_iteration: 0, or where a resumed run goes on.
-        disk: room for checkpoints.
-        warnings: what is no mistake, but may be meant otherwise.
-    """
+    """What a training would train on, and what it would take."""
 
     config: RunConfig
-    output: Path
     sets: tuple[tuple[str, str, int], ...]
+    """(role, name, samples) of every data set; the role is "train", "mix 25 %" or "val"."""
     class_names: tuple[str, ...]
     network: str
     start: str
+    """Where its weights come from."""
     unindexed: dict[str, float]
+    """Sets whose index of classes will be built at the start -> estimated seconds."""
     cached_gib: float
+    """Of the frames that are kept in memory; 0 without."""
     processes: int
     plan: BatchPlan
     device: str
     device_memory: int
+    """Bytes that it has; 0 where nobody tells."""
     precision: str
     trial: Trial
     sample_s: float
+    """Seconds to read and augment a sample, on one core."""
     workers: int
+    """Loader processes of each training process."""
     first_iteration: int
     disk: Disk
     warnings: tuple[str, ...]
+    """What is no mistake, but may be meant otherwise."""
 
     @property
     def loading_s(self) -> float:
@@ -111,9 +94,7 @@ class DryRun:
 def dry_run(
     config: RunConfig, *, datasets_root: Path, output: Path, resume: str | None = None
 ) -> DryRun:
-    """Check a training; runs on every rank of a torchrun launch, or in a single process.
-
-    Args: as `train`.
+    """Check a training; takes, and runs on the ranks, what `train` does.
 
     Raises:
         SegibnError: whatever `train` would raise; or the disk has no room for the checkpoints.
@@ -123,10 +104,11 @@ def dry_run(
     run, checkpoint = open_run(output, resume)
     _, world = distributed.rank_and_world()
     writable_folder(output)
-    plan = plan_batch(config.optim.global_batch_size, world, config.engine.max_micro_batch)
     workers, note = loader_workers(config, world)
+    plan = plan_batch(config.optim.global_batch_size, world, config.engine.max_micro_batch)
     with distributed.process_group(device), explained_failures(config, plan.micro_batch):
-        unindexed = _unindexed(config, found, datasets_root)
+        cost = index_cost(config.data, found.sets, datasets_root)
+        unindexed = cost if distributed.any_rank(sum(cost.values()) > _SHORT_S) else {}
         model = build_model(config, found.labels, device, checkpoint is not None)
         updater = Updater(config, model, found.labels.class_names)
         first = 0 if checkpoint is None else resume_training(checkpoint, updater)
@@ -137,12 +119,11 @@ def dry_run(
         batch, sample_s = _read_samples(config, found, datasets_root, count, bool(unindexed))
         if found.val is not None:
             next(iter(found.val), None)
-        attempt = measure_update if device.type == "cuda" else estimate_update
-        trial = attempt(updater, batch, first)
+        trial = try_update(updater, batch, first)
         disk = require_disk(updater, run)
+    name, memory = _device(device)
     return DryRun(
         config=config,
-        output=output,
         sets=_sets(config, found),
         class_names=found.labels.class_names,
         network=describe(model),
@@ -151,22 +132,16 @@ def dry_run(
         cached_gib=found.cached_gib,
         processes=world,
         plan=plan,
-        device=_device_name(device),
-        device_memory=_device_memory(device),
+        device=name,
+        device_memory=memory,
         precision=describe_precision(config.engine.precision, updater.dtype),
         trial=trial,
         sample_s=sample_s,
         workers=workers,
         first_iteration=first,
         disk=disk,
-        warnings=(*([note] if note else []), *_warnings(batch, trial, device)),
+        warnings=(*([note] if note else []), *_warnings(batch, trial, memory)),
     )
-
-
-def _unindexed(config: RunConfig, found: RunData, datasets_root: Path) -> dict[str, float]:
-    """The indexes of classes that take too long to be built now; the same on every rank."""
-    cost = index_cost(config.data, found.sets, datasets_root)
-    return cost if distributed.any_rank(sum(cost.values()) > _SHORT_S) else {}
 
 
 def _read_samples(
@@ -208,32 +183,27 @@ def _start(config: RunConfig, checkpoint: Path | None, first: int) -> str:
         return f"{checkpoint}, iteration {first}"
     if config.init_from is not None:
         return f"{config.init_from} (init_from)"
-    if config.model.weights == "none":
-        return f"random, seed {config.seed}"
-    return f"random, seed {config.seed}; the backbone's from {config.model.weights}"
+    weights = config.model.weights
+    pretrained = "" if weights == "none" else f"; the backbone's from {weights}"
+    return f"random, seed {config.seed}{pretrained}"
 
 
-def _warnings(batch: Batch, trial: Trial, device: torch.device) -> tuple[str, ...]:
+def _warnings(batch: Batch, trial: Trial, device_memory: int) -> list[str]:
     found = []
     if bool((batch["target"] == IGNORE_INDEX).all()):
         names = ", ".join(batch["name"])
         found.append(f"every pixel of the samples read is ignored ({names}); see the label table")
-    if trial.is_estimate and 0 < _device_memory(device) < trial.memory.total:
+    if trial.is_estimate and 0 < device_memory < trial.memory.total:
         found.append("this machine has less memory than that; lower engine.max_micro_batch")
-    return tuple(found)
+    return found
 
 
-def _device_name(device: torch.device) -> str:
+def _device(device: torch.device) -> tuple[str, int]:
+    """Its name, and a GPU's memory or the machine's in bytes; 0 where nobody tells."""
     if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
+        return torch.cuda.get_device_name(device), torch.cuda.mem_get_info(device)[1]
     threads = torch.get_num_threads()
-    return f"CPU, {threads} thread{'s' if threads > 1 else ''}"
-
-
-def _device_memory(device: torch.device) -> int:
-    """All of a GPU's memory, or the machine's, in bytes; 0 where nobody tells."""
-    if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[1]
-    if not hasattr(os, "sysconf"):
-        return 0
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    pages = (
+        os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else 0
+    )
+    return f"CPU, {threads} thread{'s' if threads > 1 else ''}", pages

@@ -123,7 +123,7 @@ def explained_failures(config: RunConfig, micro_batch: int) -> Iterator[None]:
             ) from error
         raise
     except ValueError as error:  # torch's own check, before it computes
-        if not is_single_value(error):
+        if "more than 1 value per channel" not in str(error):
             raise
         raise ConfigError(
             f"batches of {counted(micro_batch, 'crop')} give a batch norm a single value, so "
@@ -131,11 +131,6 @@ def explained_failures(config: RunConfig, micro_batch: int) -> Iterator[None]:
             "crop); raise optim.global_batch_size or engine.max_micro_batch to two a process, or "
             "data.crop_size"
         ) from error
-
-
-def is_single_value(error: ValueError) -> bool:
-    """Whether torch refused to train a batch norm on one value for each channel."""
-    return "more than 1 value per channel" in str(error)
 
 
 def _is_out_of_memory(error: RuntimeError) -> bool:

@@ -1,17 +1,18 @@
 """Where the time of an update goes: a few updates of a real training under ``torch.profiler``.
 
-Comes in: a config and the folder above the data sets. Goes out: seconds by part of an update and by
-operator, memory, how fast the loader is by itself, and a trace. No run folder is touched.
+In: a config and the folder above the data sets. Out: seconds by part of an update and by operator,
+memory, how fast the loader is by itself, and a trace. No run folder is touched.
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch.autograd import DeviceType
-from torch.profiler import profile, record_function
+from torch.profiler import ProfilerActivity, profile
 
 from segibn import distributed
 from segibn.config.schema import RunConfig
@@ -20,15 +21,8 @@ from segibn.devices import default_device
 from segibn.engine.failures import explained_failures
 from segibn.engine.precision import describe_precision
 from segibn.engine.run_data import index_run
-from segibn.engine.trace import (
-    Event,
-    device_seconds,
-    host_seconds,
-    peak_growth,
-    profiled,
-    read_events,
-)
 from segibn.engine.train import build_model
+from segibn.engine.trial import PartClock, kept_bytes
 from segibn.engine.update import PARTS, Batch, Updater
 from segibn.files import atomic_path
 
@@ -43,60 +37,44 @@ _AFTERWARDS = 1000
 
 @dataclass(frozen=True)
 class Row:
-    """Seconds of an update that went into one thing.
-
-    Attributes:
-        name: a part of the loop, or an operator without those that it calls.
-        calls: in an update.
-        host_s: of the process.
-        device_s: of the GPU, for what the process launched there; None on a CPU.
-    """
+    """Seconds of an update that went into one thing."""
 
     name: str
+    """A part of the loop, or an operator without those that it calls."""
     calls: float
+    """In an update."""
     host_s: float
     device_s: float | None
+    """Of the GPU: a part's time in its stream, an operator's kernels; None on a CPU."""
 
 
 @dataclass(frozen=True)
 class StepProfile:
-    """What an update of this process takes, and where.
-
-    Attributes:
-        steps: updates under the profiler.
-        samples: of an update of this process.
-        processes: of the run.
-        device: "cpu" or the GPU's name.
-        precision: what is computed in.
-        seconds: of an update, the profiler's own time included.
-        data_wait: share of it that the training waited for the loader.
-        loader_workers: its processes.
-        loader_samples_per_s: how fast the loader is when nothing else is done, its store of batches
-            used up before.
-        memory_bytes: at the highest point. On a GPU all that is held there; on a CPU tensors beyond
-            weights, optimiser and moving average.
-        parts: in the order of an update, `REST` last; they add up to ``seconds``.
-        operators: those that took longest by themselves.
-    """
+    """What an update of this process takes, and where."""
 
     steps: int
+    """Updates under the profiler."""
     samples: int
+    """Of an update of this process."""
     processes: int
     device: str
+    """"cpu" or the GPU's name."""
     precision: str
     seconds: float
+    """Of an update, the profiler's own time included."""
     data_wait: float
+    """Share of it that the training waited for the loader."""
+    gpu_busy: float | None
+    """Share of it that the GPU computed; None on a CPU."""
     loader_workers: int
     loader_samples_per_s: float
+    """How fast the loader is when nothing else is done, its store of batches used up before."""
     memory_bytes: int
+    """At the highest point on a GPU; on a CPU what a micro-batch keeps for its backward pass."""
     parts: tuple[Row, ...]
+    """In the order of an update, `REST` last; they add up to ``seconds``."""
     operators: tuple[Row, ...]
-
-    @property
-    def gpu_busy(self) -> float | None:
-        """Share of the time that the GPU computed; None on a CPU."""
-        on_gpu = [row.device_s for row in self.parts if row.device_s is not None]
-        return sum(on_gpu) / self.seconds if on_gpu else None
+    """Those that took longest by themselves."""
 
 
 def profile_steps(
@@ -105,8 +83,6 @@ def profile_steps(
     """Train for a few updates; runs on every rank of a torchrun launch, or in a single process.
 
     Args:
-        config: of the run.
-        datasets_root: the folder above the data sets.
         trace: ``*.json`` or ``*.json.gz``, written by the main rank: for chrome://tracing or
             Perfetto.
         steps: updates under the profiler.
@@ -116,72 +92,71 @@ def profile_steps(
         SegibnError: as `train`.
     """
     device = default_device()
+    is_cuda = device.type == "cuda"
     found = index_run(config, datasets_root)
-    _, world = distributed.rank_and_world()
-    config = _lengthened(config, warmup + steps + _AFTERWARDS)
+    longest = max(config.optim.iterations, warmup + steps + _AFTERWARDS)
+    optim = config.optim.model_copy(update={"iterations": longest})
+    config = config.model_copy(update={"optim": optim})
     with distributed.process_group(device):
-        model = build_model(config, found.labels, device)
-        updater = Updater(config, model, found.labels.class_names)
+        updater = Updater(
+            config, build_model(config, found.labels, device), found.labels.class_names
+        )
         loader = found.build_loader(config, datasets_root)
         batches = iter(loader)
         with explained_failures(config, updater.plan.micro_batch):
+            memory = 0 if is_cuda else kept_bytes(updater, next(batches), 0)
             for iteration in range(warmup):
                 updater.update(next(batches), iteration).read()
-            recorded, seconds = _profile(updater, batches, range(warmup, warmup + steps))
+            recorded, clock, seconds = _profile(updater, batches, range(warmup, warmup + steps))
+        memory = torch.cuda.max_memory_allocated(device) if is_cuda else memory
         speed = _samples_per_s(loader, batches, updater.plan.per_process)
         distributed.barrier()
-    events = _export(recorded, trace) if distributed.is_main() else []
-    memory = peak_growth(events)
-    if device.type == "cuda":
-        memory = torch.cuda.max_memory_allocated(device)
-    parts = _parts(events, seconds, steps, device)
+    if distributed.is_main():
+        with atomic_path(trace) as temporary:
+            recorded.export_chrome_trace(str(temporary))
     return StepProfile(
         steps=steps,
         samples=updater.plan.per_process,
-        processes=world,
-        device=torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
+        processes=distributed.rank_and_world()[1],
+        device=torch.cuda.get_device_name(device) if is_cuda else "cpu",
         precision=describe_precision(config.engine.precision, updater.dtype),
         seconds=seconds / steps,
-        data_wait=parts[0].host_s * steps / seconds,
+        data_wait=clock.host_s[WAITING] / seconds,
+        gpu_busy=_kernel_seconds(recorded) / seconds if is_cuda else None,
         loader_workers=loader.num_workers,
         loader_samples_per_s=speed,
         memory_bytes=memory,
-        parts=parts,
-        operators=_operators(recorded, steps, device),
+        parts=_parts(clock, seconds, steps),
+        operators=_operators(recorded, steps, is_cuda),
     )
 
 
 def _profile(
-    updater: Updater, batches: Iterator[Batch], iterations: Sequence[int]
-) -> tuple[profile, float]:
+    updater: Updater, batches: Iterator[Batch], iterations: range
+) -> tuple[profile, PartClock, float]:
     """Do updates as the training loop does them; return the profile and the time of all."""
-    updater.part = record_function
-    updater.optimizer.zero_grad(set_to_none=True)  # freeing them would hide what comes instead
+    activities = [ProfilerActivity.CPU]
     if updater.device.type == "cuda":
+        activities.append(ProfilerActivity.CUDA)
         torch.cuda.synchronize(updater.device)
         torch.cuda.reset_peak_memory_stats(updater.device)
+    updater.part = clock = PartClock(updater.device)
     pending = None
-    with profiled(updater.device) as recorded:
+    with profile(activities=activities, profile_memory=True) as recorded:
         start = time.perf_counter()
         for iteration in iterations:
-            with record_function(WAITING):
+            with clock(WAITING):
                 batch = next(batches)
             launched = updater.update(batch, iteration)
             if pending is not None:
-                with record_function(READING):
+                with clock(READING):
                     pending.read()
             pending = launched
-        with record_function(READING):
+        with clock(READING):
             pending.read()
         seconds = time.perf_counter() - start
-    return recorded, seconds
-
-
-def _lengthened(config: RunConfig, iterations: int) -> RunConfig:
-    """The config with at least so many iterations, for a loader that does not run out."""
-    longest = max(config.optim.iterations, iterations)
-    optim = config.optim.model_copy(update={"iterations": longest})
-    return config.model_copy(update={"optim": optim})
+    updater.part = nullcontext
+    return recorded, clock, seconds
 
 
 def _samples_per_s(loader: TrainLoader, batches: Iterator[Batch], samples: int) -> float:
@@ -195,44 +170,39 @@ def _samples_per_s(loader: TrainLoader, batches: Iterator[Batch], samples: int) 
     return count * samples / (time.perf_counter() - start)
 
 
-def _export(recorded: profile, trace: Path) -> list[Event]:
-    with atomic_path(trace) as temporary:
-        recorded.export_chrome_trace(str(temporary))
-    return read_events(trace)
+def _parts(clock: PartClock, seconds: float, steps: int) -> tuple[Row, ...]:
+    rows = []
+    for name in (WAITING, *PARTS, READING):
+        if calls := clock.calls[name]:  # a run without a moving average has no such part
+            on_gpu = clock.device_s(name)
+            on_gpu = None if on_gpu is None else on_gpu / steps
+            rows.append(Row(name, calls / steps, clock.host_s[name] / steps, on_gpu))
+    rest = max(0.0, seconds / steps - sum(row.host_s for row in rows))
+    return (*rows, Row(REST, 1.0, rest, None if rows[0].device_s is None else 0.0))
 
 
-def _parts(
-    events: Sequence[Event], seconds: float, steps: int, device: torch.device
-) -> tuple[Row, ...]:
-    names = (WAITING, *PARTS, READING)
-    host = host_seconds(events, names)
-    on_gpu = device_seconds(events, names) if device.type == "cuda" else None
-    rows = [
-        Row(
-            name,
-            sum(event.get("name") == name and event.get("ph") == "X" for event in events) / steps,
-            host[name] / steps,
-            None if on_gpu is None else on_gpu[name] / steps,
-        )
-        for name in names
-    ]
-    rows = [row for row in rows if row.calls]  # a run without a moving average has no such part
-    rest = max(0.0, seconds - sum(host.values())) / steps
-    return (*rows, Row(REST, 1.0, rest, None if on_gpu is None else 0.0))
-
-
-def _operators(recorded: profile, steps: int, device: torch.device) -> tuple[Row, ...]:
+def _operators(recorded: profile, steps: int, is_cuda: bool) -> tuple[Row, ...]:
     """The operators that took longest by themselves: on the GPU where there is one."""
-    on_gpu = device.type == "cuda"
     rows = [
         Row(
             event.key,
             event.count / steps,
             event.self_cpu_time_total / 1e6 / steps,
-            event.self_device_time_total / 1e6 / steps if on_gpu else None,
+            event.self_device_time_total / 1e6 / steps if is_cuda else None,
         )
         for event in recorded.key_averages()
         if event.device_type == DeviceType.CPU and not event.is_user_annotation
     ]
-    rows.sort(key=lambda row: row.device_s if on_gpu else row.host_s, reverse=True)
+    rows.sort(key=lambda row: row.device_s if is_cuda else row.host_s, reverse=True)
     return tuple(rows[:_OPERATORS])
+
+
+def _kernel_seconds(recorded: profile) -> float:
+    return (
+        sum(
+            event.self_device_time_total
+            for event in recorded.key_averages()
+            if event.device_type == DeviceType.CUDA and not event.is_user_annotation
+        )
+        / 1e6
+    )

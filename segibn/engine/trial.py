@@ -1,77 +1,101 @@
-"""What one update of a training takes: measured on a GPU, estimated from a small crop on a CPU.
+"""One real update, looked at: time by its parts, memory by what it is for.
 
-Comes in: an `Updater` and a batch. Goes out: seconds, and bytes by what they are for. The weights
-change; they are not meant to be kept.
+In: an `Updater` and a batch. Out: seconds and bytes. The weights change; they are not kept.
 """
 
 import math
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+from torch.autograd.graph import saved_tensors_hooks
 from torch.profiler import record_function
 
 from segibn.data.batch_plan import BatchPlan
-from segibn.engine.failures import is_single_value
-from segibn.engine.trace import events_of, peak_growth, profiled
-from segibn.engine.update import Batch, Updater
+from segibn.engine.disk import tensor_bytes
+from segibn.engine.update import AVERAGE, OPTIMISER, Batch, Updater
 from segibn.errors import SegibnError
 
 MAX_CROP = 256
-"""Height and width of the crop that stands for a batch on a CPU, at most."""
-
+"""Height and width of the crops that stand for a batch on a CPU, at most."""
+_CROPS = 2  # on a CPU: some heads cannot be trained on one
 _REPEATS = 3
-_TIMED_S = 1.0
-_GRADIENT = "gradient"
+
+
+class PartClock:
+    """Times the parts of updates, on the host and in a GPU's stream; an updater's ``part``.
+
+    Each part is also a range of that name in what ``torch.profiler`` records.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self.host_s: dict[str, float] = defaultdict(float)
+        self.calls: Counter[str] = Counter()
+        self._is_cuda = device.type == "cuda"
+        self._events: list[tuple[str, torch.cuda.Event, torch.cuda.Event]] = []
+
+    @contextmanager
+    def __call__(self, name: str) -> Iterator[None]:
+        """Time the block."""
+        start, first = time.perf_counter(), self._mark()
+        with record_function(name):
+            yield
+        self.host_s[name] += time.perf_counter() - start
+        self.calls[name] += 1
+        if first is not None:
+            self._events.append((name, first, self._mark()))
+
+    def device_s(self, name: str) -> float | None:
+        """Seconds of the part in the GPU's stream, once it is idle; None on a CPU."""
+        if not self._is_cuda:
+            return None
+        return sum(a.elapsed_time(b) for part, a, b in self._events if part == name) / 1e3
+
+    def _mark(self) -> Any:
+        if not self._is_cuda:
+            return None
+        event = torch.cuda.Event(enable_timing=True)
+        event.record()
+        return event
 
 
 @dataclass(frozen=True)
 class Memory:
-    """Bytes that a process holds on its device while it trains.
-
-    Attributes:
-        weights: parameters and running statistics.
-        gradients: of the parameters.
-        optimiser: its state.
-        average: the moving average of the weights; 0 without.
-        activations: all else at the highest point: what a forward pass keeps for the backward pass,
-            and what comes and goes.
-    """
+    """Bytes that a process holds on its device while it trains."""
 
     weights: int
+    """Parameters and running statistics."""
     gradients: int
     optimiser: int
     average: int
+    """The moving average of the weights; 0 without."""
     activations: int
+    """On a GPU all else at the highest point; on a CPU what is kept for the backward pass."""
 
     @property
     def total(self) -> int:
-        """The highest point; on a CPU all parts together, which are not held at the same time."""
-        fixed = self.weights + self.gradients + self.optimiser + self.average
-        return fixed + self.activations
+        """All parts together, which on a CPU are not held at the same time."""
+        return sum(vars(self).values())
 
 
 @dataclass(frozen=True)
 class Trial:
-    """What an update of this process takes.
-
-    Attributes:
-        seconds: without waiting for data.
-        memory: at its highest point.
-        reserved: bytes that the CUDA allocator took for it; None on a CPU.
-        crop: (H, W) of what ran.
-        crops: how many at a time.
-    """
+    """What an update of this process takes."""
 
     seconds: float
+    """Without waiting for data."""
     memory: Memory
     reserved: int | None
+    """Bytes that the CUDA allocator took for it; None on a CPU."""
     crop: tuple[int, int]
+    """(H, W) of what ran."""
     crops: int
+    """How many at a time."""
 
     @property
     def is_estimate(self) -> bool:
@@ -79,96 +103,92 @@ class Trial:
         return self.reserved is None
 
 
-def measure_update(updater: Updater, batch: Batch, iteration: int) -> Trial:
-    """Run updates on CUDA as a training does, a first one apart; on every rank at a time.
+def try_update(updater: Updater, batch: Batch, iteration: int) -> Trial:
+    """Do a few updates as a training does; runs on every rank at a time.
 
-    Args:
-        updater: of the run.
-        batch: of an update, whole.
-        iteration: index of the update.
+    On CUDA with the whole batch. On a CPU with two crops of at most ``MAX_CROP`` a side, and
+    scaled up by pixels: the activations, and all of the time but the optimiser's.
 
     Raises:
-        SegibnError: the loss is not finite.
+        SegibnError: the loss is NaN or infinite.
     """
-    device = updater.device
+    if updater.device.type != "cuda":
+        return _estimate(updater, batch, iteration)
     batch = {**batch, **{key: batch[key].pin_memory() for key in ("image", "target")}}
     _update(updater, batch, iteration)  # kernels are chosen, the optimiser makes its state
-    torch.cuda.synchronize(device)
-    torch.cuda.reset_peak_memory_stats(device)
-    start = time.perf_counter()
-    for _ in range(_REPEATS):
-        _update(updater, batch, iteration)
-    torch.cuda.synchronize(device)
-    seconds = (time.perf_counter() - start) / _REPEATS
-    held = _held(updater)
-    activations = torch.cuda.max_memory_allocated(device) - sum(held.values())
-    memory = Memory(**held, activations=max(0, activations))
-    reserved = torch.cuda.max_memory_reserved(device)
-    height, width = batch["image"].shape[-2:]
-    return Trial(seconds, memory, reserved, (height, width), updater.plan.micro_batch)
+    torch.cuda.reset_peak_memory_stats(updater.device)
+    seconds, _ = _time(updater, batch, iteration)
+    reserved = torch.cuda.max_memory_reserved(updater.device)
+    crop, crops = tuple(batch["image"].shape[-2:]), updater.plan.micro_batch
+    return Trial(seconds, memory_of(updater, 0), reserved, crop, crops)
 
 
-def estimate_update(updater: Updater, batch: Batch, iteration: int) -> Trial:
-    """Run updates with one small crop, and scale time and activations up to the whole batch.
-
-    Both are taken to grow by the same amount with every pixel, on top of a part that does not
-    depend on pixels. Two sizes tell the parts apart: the crop, at most ``MAX_CROP`` a side, and the
-    middle of it with half the sides. What is held whatever the pixels is counted, not measured.
-    Runs on every rank at a time.
-
-    Args:
-        updater: of the run; its plan is left as it was.
-        batch: samples of the run at its crop size; two where the plan has so many, since some heads
-            cannot be trained on one.
-        iteration: index of the update.
-
-    Raises:
-        SegibnError: the loss is not finite.
-    """
-    plan, full = updater.plan, tuple(batch["image"].shape[-2:])
-    large = (min(MAX_CROP, full[0]), min(MAX_CROP, full[1]))
-    least = 2 * max(spec.stride for spec in updater.model.backbone.feature_specs.values())
-    small = tuple(min(side, max(least, math.ceil(side / 2))) for side in large)
+def _estimate(updater: Updater, batch: Batch, iteration: int) -> Trial:
+    plan, full = updater.plan, batch["image"].shape[-2:]
+    crops = min(_CROPS, plan.micro_batch)
+    height, width = crop = min(MAX_CROP, full[0]), min(MAX_CROP, full[1])
+    top, left = (full[0] - height) // 2, (full[1] - width) // 2
+    cut = {
+        key: batch[key][:crops, ..., top : top + height, left : left + width]
+        for key in ("image", "target")
+    }
+    batch = {**batch, **cut}
+    updater.plan = BatchPlan(crops, 1)
     try:
-        crops = _fewest_crops(updater, _middle(batch, large), iteration)
-        updater.plan = BatchPlan(crops, 1)
-        sizes, seconds, growth = [], [], []
-        for size in (small, large):
-            part = _middle(batch, size, crops)
-            sizes.append(crops * size[0] * size[1])
-            seconds.append(_seconds(updater, part, iteration))
-            growth.append(_growth(updater, part, iteration))
+        kept = kept_bytes(updater, batch, iteration)
+        seconds, fixed = _time(updater, batch, iteration)
     finally:
         updater.plan = plan
-    pixels = plan.micro_batch * full[0] * full[1]
-    duration = plan.steps * _line_at(pixels, sizes, seconds)
-    memory = Memory(**_held(updater), activations=round(_line_at(pixels, sizes, growth)))
-    return Trial(duration, memory, None, large, crops)
+    more = plan.micro_batch * math.prod(full) / (crops * math.prod(crop))
+    seconds = fixed + plan.steps * more * (seconds - fixed)
+    return Trial(seconds, memory_of(updater, round(more * kept)), None, crop, crops)
 
 
-def tensor_bytes(tree: Any) -> int:
-    """Return the bytes of all tensors in nested mappings and sequences."""
-    if isinstance(tree, Tensor):
-        return tree.numel() * tree.element_size()
-    if isinstance(tree, Mapping):
-        return sum(map(tensor_bytes, tree.values()))
-    return sum(map(tensor_bytes, tree)) if isinstance(tree, list | tuple) else 0
+def kept_bytes(updater: Updater, batch: Batch, iteration: int) -> int:
+    """Return what a micro-batch keeps for its backward pass, found by an update with it alone."""
+    plan, count = updater.plan, updater.plan.micro_batch
+    own = {tensor.data_ptr() for tensor in updater.model.state_dict().values()}
+    kept: dict[int, int] = {}
+
+    def pack(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        kept[storage.data_ptr()] = storage.nbytes()
+        return tensor.detach()  # the tensor itself would hold its own graph
+
+    updater.plan = BatchPlan(count, 1)
+    try:
+        with saved_tensors_hooks(pack, lambda tensor: tensor):
+            _update(updater, {key: value[:count] for key, value in batch.items()}, iteration)
+    finally:
+        updater.plan = plan
+    return sum(size for pointer, size in kept.items() if pointer not in own)
 
 
-def _held(updater: Updater) -> dict[str, int]:
-    """What is held whatever the batch; complete once there was an update."""
-    parameters = [p for p in updater.model.parameters() if p.requires_grad]
+def memory_of(updater: Updater, kept: int) -> Memory:
+    """Return what is held in an update, once there was one; ``kept`` is of a CPU's activations."""
     average = updater.average
-    return {
-        "weights": _module_bytes(updater.model),
-        "gradients": tensor_bytes(parameters),
+    held = {
+        "weights": tensor_bytes(updater.model.state_dict()),
+        "gradients": tensor_bytes([p for p in updater.model.parameters() if p.requires_grad]),
         "optimiser": tensor_bytes(dict(updater.optimizer.state)),
-        "average": 0 if average is None else _module_bytes(average.model),
+        "average": 0 if average is None else tensor_bytes(average.model.state_dict()),
     }
+    if updater.device.type == "cuda":
+        kept = torch.cuda.max_memory_allocated(updater.device) - sum(held.values())
+    return Memory(**held, activations=max(0, kept))
 
 
-def _module_bytes(module: nn.Module) -> int:
-    return tensor_bytes([*module.parameters(), *module.buffers()])
+def _time(updater: Updater, batch: Batch, iteration: int) -> tuple[float, float]:
+    """Seconds of the shortest of a few updates, and those of them that pixels do not change."""
+    found = []
+    for _ in range(_REPEATS):  # another program can only make an update longer
+        updater.part = clock = PartClock(updater.device)
+        start = time.perf_counter()
+        _update(updater, batch, iteration)
+        seconds = time.perf_counter() - start
+        found.append((seconds, clock.host_s[OPTIMISER] + clock.host_s[AVERAGE]))
+    updater.part = nullcontext
+    return min(found)
 
 
 def _update(updater: Updater, batch: Batch, iteration: int) -> None:
@@ -179,77 +199,3 @@ def _update(updater: Updater, batch: Batch, iteration: int) -> None:
             "the weights that the run starts from and the label table, or set "
             "engine.precision=float32"
         )
-
-
-def _fewest_crops(updater: Updater, batch: Batch, iteration: int) -> int:
-    """One, or two where a batch norm sees one value a crop and so cannot be trained on one."""
-    may_have_two = updater.plan.micro_batch > 1
-    updater.plan = BatchPlan(1, 1)
-    try:
-        _update(updater, _first(batch, 1), iteration)
-    except ValueError as error:
-        if may_have_two and is_single_value(error):
-            return 2
-        raise  # so would the training
-    return 1
-
-
-def _middle(batch: Batch, size: tuple[int, ...], count: int | None = None) -> Batch:
-    """The middle of the first samples, (H, W) ``size``."""
-    height, width = batch["image"].shape[-2:]
-    top, left = (height - size[0]) // 2, (width - size[1]) // 2
-    rows, columns = slice(top, top + size[0]), slice(left, left + size[1])
-    cut = {key: batch[key][..., rows, columns] for key in ("image", "target")}
-    return _first({**batch, **cut}, count)
-
-
-def _first(batch: Batch, count: int | None) -> Batch:
-    return {key: value[:count] for key, value in batch.items()}
-
-
-def _seconds(updater: Updater, batch: Batch, iteration: int) -> float:
-    """The shortest time of a few updates: another program can only make them longer."""
-    _update(updater, batch, iteration)
-    times: list[float] = []
-    while len(times) < _REPEATS and sum(times) < _TIMED_S:
-        start = time.perf_counter()
-        _update(updater, batch, iteration)
-        times.append(time.perf_counter() - start)
-    return min(times)
-
-
-def _growth(updater: Updater, batch: Batch, iteration: int) -> int:
-    """Bytes that an update holds at most before the first gradient: activations and the loss's."""
-    updater.optimizer.zero_grad(set_to_none=True)  # else the update begins by freeing them
-    with _marked_gradients(updater.model), profiled(updater.device) as recorded:
-        _update(updater, batch, iteration)
-    return peak_growth(events_of(recorded), until=_GRADIENT)
-
-
-@contextmanager
-def _marked_gradients(model: nn.Module) -> Iterator[None]:
-    """Let a profile show when the gradient of a parameter is complete."""
-
-    def mark(_: Tensor) -> None:
-        with record_function(_GRADIENT):
-            pass
-
-    hooks = [
-        parameter.register_post_accumulate_grad_hook(mark)
-        for parameter in model.parameters()
-        if parameter.requires_grad
-    ]
-    try:
-        yield
-    finally:
-        for hook in hooks:
-            hook.remove()
-
-
-def _line_at(where: int, at: list[int], values: list[float] | list[int]) -> float:
-    """The line through two points; if it falls or starts below 0, from there to the larger one."""
-    slope = (values[1] - values[0]) / (at[1] - at[0]) if at[1] > at[0] else 0.0
-    start = values[1] - slope * at[1]
-    if slope <= 0 or start < 0:
-        return values[1] * where / at[1]
-    return start + slope * where
