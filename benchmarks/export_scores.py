@@ -19,17 +19,17 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
-import torch
 
 from segibn import provenance
 from segibn.builders.checkpoints import load_segmenter
 from segibn.builders.described import describe_network
 from segibn.builders.loader import build_eval_frames
 from segibn.cli.arguments import parse_evaluation_set
-from segibn.engine.scoring import score, set_name
+from segibn.engine.scoring import eval_frames, score, set_name
 from segibn.export import CALIBRATION_FRAMES, export, export_int8
 from segibn.export.exported import load_onnx
 from segibn.files import write_json
+from segibn.inference.predictor import Predictor
 from segibn.report.precision import render_precision
 from segibn.runs.loading import load_checkpoint
 from segibn.runs.trained import TrainedRun
@@ -68,15 +68,9 @@ def score_run(run: TrainedRun, sets: Sequence[str], root: Path) -> list[dict[str
             options = replace(run.options, precision=precision)
             for text in sets:
                 dataset = parse_evaluation_set(text)
-                scores = score(
-                    model,
-                    dataset,
-                    classes=run.scheme,
-                    class_names=run.class_names,
-                    datasets_root=root,
-                    device=torch.device("cpu"),
-                    options=options,
-                ).to_dict()
+                frames = eval_frames(dataset, root, run.scheme, run.class_names)
+                predictor = Predictor(model, "cpu", options)
+                scores = score(predictor, frames, set_name(dataset)).to_dict()
                 rows.append(run.record() | {"test": set_name(dataset), "way": way})
                 rows[-1] |= {key: scores[key] for key in ("miou", "pixel_accuracy", "signature")}
                 rows[-1] |= {"num_images": scores["num_images"], "iou": scores["iou"]}

@@ -22,8 +22,9 @@ from numpy.typing import NDArray
 from torchmetrics.classification import MulticlassConfusionMatrix, MulticlassJaccardIndex
 
 from benchmarks.timing import Benchmark, Builder, Call, make_parser, run
-from segibn.evaluation.boundary import BoundaryCounts, boundary_width
-from segibn.evaluation.confusion import Confusion
+from segibn.evaluation.boundary import BoundaryIoU, boundary_width
+from segibn.evaluation.confusion import count_classes
+from segibn.evaluation.measure import Frame, FramePrediction
 from segibn.inference.device_confusion import count_on_device
 from segibn.labels.label_set import IGNORE_INDEX
 
@@ -54,8 +55,7 @@ def masked_bincount(target: NDArray[np.uint8], pred: NDArray[np.uint8]) -> NDArr
 
 
 def ours(maps: LabelMaps) -> Call:
-    confusion = Confusion(CLASSES)
-    return partial(confusion.update, *maps)
+    return partial(count_classes, *maps, CLASSES)
 
 
 def on_device(maps: LabelMaps, device: str) -> Call:
@@ -67,8 +67,7 @@ def on_device(maps: LabelMaps, device: str) -> Call:
 def copied(maps: LabelMaps, device: str) -> Call:
     """The prediction copied to the host, and counted there."""
     target, pred = maps[0], torch.from_numpy(maps[1]).to(device)
-    confusion = Confusion(CLASSES)
-    return lambda: confusion.update(target, pred.cpu().numpy())
+    return lambda: count_classes(target, pred.cpu().numpy(), CLASSES)
 
 
 def torchmetrics_matrix(maps: LabelMaps, validate: bool, device: str = "cpu") -> Call:
@@ -95,8 +94,8 @@ def mmsegmentation(maps: LabelMaps, device: str = "cpu") -> Call:
 
 
 def boundary(maps: LabelMaps) -> Call:
-    counts = BoundaryCounts(CLASSES)
-    return partial(counts.update, *maps)
+    frame, prediction = Frame("", None, maps[0]), FramePrediction(maps[1])
+    return partial(BoundaryIoU("x" * CLASSES).of, frame, prediction)
 
 
 def boundary_by_class(maps: LabelMaps) -> NDArray[np.int64]:
@@ -140,23 +139,21 @@ def has_mmsegmentation() -> bool:
 
 def require_equal_counts(maps: LabelMaps) -> None:
     """Stop if the rivals do not count the same pixels."""
-    confusion = Confusion(CLASSES)
-    confusion.update(*maps)
-    counts = confusion.counts[:, :CLASSES]
+    confusion = count_classes(*maps, CLASSES)
+    counts = confusion[:, :CLASSES]
     metric = MulticlassConfusionMatrix(CLASSES, ignore_index=IGNORE_INDEX)
     metric.update(*_as_tensors(maps))
     both, union = np.diagonal(counts), counts.sum(0) + counts.sum(1) - np.diagonal(counts)
     found = {
         "the masked bincount": np.array_equal(counts, masked_bincount(*maps)),
         "torchmetrics": np.array_equal(counts, metric.confmat.numpy()),
-        "the count on a device": np.array_equal(confusion.counts, on_device(maps, "cpu")()[0]),
+        "the count on a device": np.array_equal(confusion, on_device(maps, "cpu")()[0]),
     }
     if has_mmsegmentation():
         areas = mmsegmentation(maps)()
         found["mmsegmentation"] = np.array_equal(areas[0], both) and np.array_equal(areas[1], union)
-    edges = BoundaryCounts(CLASSES)
-    edges.update(*maps)
-    rims = edges.counts[0], edges.counts[1] + edges.counts[2] - edges.counts[0]
+    edges = boundary(maps)()
+    rims = edges[0], edges[1] + edges[2] - edges[0]
     found["erosion by class"] = np.array_equal(rims, boundary_by_class(maps))
     for rival, is_equal in found.items():
         if not is_equal:

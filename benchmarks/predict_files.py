@@ -66,9 +66,8 @@ def make_ours(frames: Path, output: Path, **settings: object) -> Call:
     def call() -> None:
         outputs = outputs_in(output)
         with Journal(output, {}, "overwrite") as journal:
-            work = Work(
-                predict, partial(label_maps, predict), 1, outputs, journal, Faults(strict=True)
-            )
+            maps_of = partial(label_maps, predict)
+            work = Work(maps_of, 1, outputs, journal, Faults(strict=True))
             work.run(find_sources([frames]).sources)
 
     return call

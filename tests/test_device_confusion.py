@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from segibn.evaluation.confusion import Confusion
-from segibn.evaluation.evaluate import evaluate
+from segibn.evaluation.confusion import count_classes
+from segibn.evaluation.evaluate import ScoreTally, evaluate
 from segibn.evaluation.scores import Conditions
 from segibn.inference.device_confusion import count_on_device
 from segibn.inference.predictor import Predictor, device_label_maps, label_maps
@@ -29,7 +29,7 @@ def test_counts_are_those_of_the_host(device: str):
     for seed in range(3):
         target, pred = random_pair(seed)
         found = count_on_device(target, torch.from_numpy(pred).to(device), K)
-        np.testing.assert_array_equal(found, Confusion(K).update(target, pred))
+        np.testing.assert_array_equal(found, count_classes(target, pred, K))
         assert found.dtype == np.int64
 
 
@@ -67,30 +67,9 @@ def test_scores_counted_on_the_device_are_those_counted_on_the_host(device: str)
     names = tuple("abcde")
     found = []
     predictor = Predictor(model)
-    for maps_of, count in (
-        (label_maps, None),
-        (device_label_maps, lambda target, pred: count_on_device(target, pred, K)),
-    ):
+    for maps_of, count in ((label_maps, count_classes), (device_label_maps, count_on_device)):
+        tally = ScoreTally(names, Conditions("toy"), count=count)
         predict = functools.partial(maps_of, predictor)
-        scores = evaluate(
-            lambda image, predict=predict: predict([image])[0],
-            frames,
-            names,
-            conditions=Conditions("toy"),
-            count=count,
-        )
-        found.append(scores.to_dict())
+        found.append(evaluate(predict, frames, [tally])[0].to_dict())
     assert found[0] == found[1]
     assert len(found[0]["frame_counts"]["frames"]) == 3
-
-
-def test_what_needs_maps_cannot_be_combined_with_counting_elsewhere():
-    with pytest.raises(ValueError, match="count leaves no maps"):
-        evaluate(
-            lambda image: image[..., 0],
-            [],
-            ("a",),
-            conditions=Conditions("toy"),
-            count=lambda target, pred: pred,
-            observe=print,
-        )

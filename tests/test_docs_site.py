@@ -114,7 +114,7 @@ def test_the_reference_of_python_has_what_one_imports(site: Path) -> None:
         "segibn.runs.loading.load",
         "segibn.builders.models.build_segmenter",
         "segibn.config.load.load_config",
-        "segibn.evaluation.confusion.Confusion.update",
+        "segibn.evaluation.confusion.count_classes",
         "segibn.labels.label_set.LabelSet",
     ):
         assert f'id="{name}"' in text

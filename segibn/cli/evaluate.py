@@ -21,7 +21,7 @@ from segibn.cli.inference import (
     ensemble_runs,
     inference_options,
 )
-from segibn.cli.measurements import add_measurement_arguments, complete, show
+from segibn.cli.measurements import add_measurement_arguments, complete, measures_of, show
 from segibn.cli.parser import print_next, print_then, verb_parser
 from segibn.config.dataset_names import OFFICIAL
 from segibn.config.shipped import names_config
@@ -70,7 +70,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="how many, spread evenly (20)",
     )
     parser.needs("--picture-count", "--pictures")
-    add_measurement_arguments(parser, calibration=True)
+    add_measurement_arguments(parser, network=True)
     add_inference_arguments(parser, ensemble=True)
     return parser
 
@@ -91,21 +91,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     run = load_ensemble(arguments)
     dataset = dataset or _dataset(arguments, run.config.data.val, root)
     device, options = device_of(arguments), inference_options(arguments, run.options)
-    observe = None
+    measures = measures_of(arguments, run.class_names)
     if arguments.pictures:
         names = [sample.name for sample in frames_of(run, dataset, root).samples]
-        observe = ScorePictures(arguments.pictures, names, run.palette, arguments.picture_count)
+        pictures = ScorePictures(arguments.pictures, names, run.palette, arguments.picture_count)
+        measures.append(pictures)
     started = time.monotonic()
     with distributed.process_group(device):
-        scores = score_run(
-            run,
-            dataset,
-            root,
-            device=device,
-            options=options,
-            observe=observe,
-            measure=[name for name in ("boundary", "calibration") if getattr(arguments, name)],
-        )
+        scores = score_run(run, dataset, root, device=device, options=options, measures=measures)
     if not distributed.is_main():
         return 0
     scores = complete(scores, arguments)

@@ -1,11 +1,12 @@
 """Pictures of scored frames: one sheet a frame, or several networks side by side."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 
+from segibn.evaluation.measure import Frame, FramePrediction, Observer
 from segibn.files import write_image
 from segibn.labels.drawing import frame_sheet, overlay, panel, with_legend
 
@@ -14,12 +15,9 @@ CELL_WIDTH = 320
 
 Item = TypeVar("Item")
 
-Observer = Callable[[str, np.ndarray, np.ndarray, np.ndarray], None]
-"""Called with name, image (H, W, 3), target (H, W) and pred (H, W) of a scored frame."""
 
-
-class ScorePictures:
-    """An observer for ``evaluate``: writes frame, truth, prediction and errors of some frames.
+class ScorePictures(Observer):
+    """A measure that writes frame, truth, prediction and errors of some frames.
 
     Args:
         folder: ``<name>.jpg`` go here.
@@ -29,15 +27,14 @@ class ScorePictures:
     """
 
     def __init__(self, folder: Path, names: Sequence[str], palette: np.ndarray, count: int) -> None:
-        self._folder, self._palette = folder, palette
-        self._wanted = set(spread(names, count))
+        wanted = set(spread(names, count))
 
-    def __call__(self, name: str, image: np.ndarray, target: np.ndarray, pred: np.ndarray) -> None:
-        """Draw one frame if it is among the wanted; arrays as ``evaluate`` hands them."""
-        if name not in self._wanted:
-            return
-        sheet = frame_sheet(image, target, pred, self._palette)
-        write_image(self._folder / f"{name}.jpg", sheet)
+        def draw(frame: Frame, prediction: FramePrediction) -> None:
+            if frame.name in wanted:
+                sheet = frame_sheet(frame.image, frame.target, prediction.labels, palette)
+                write_image(folder / f"{frame.name}.jpg", sheet)
+
+        super().__init__(draw)
 
 
 def spread(items: Sequence[Item], count: int) -> list[Item]:

@@ -66,7 +66,6 @@ def predict_all(sources: Sequence[Source], arguments: argparse.Namespace) -> int
         FrameProgress("predict", len(sources)) as progress,
     ):
         work = Work(
-            model.predictor,
             partial(label_maps, model.predictor),
             model.options.batch_size,
             outputs,

@@ -19,7 +19,7 @@ from segibn.config.set_names import set_name
 from segibn.data.frames import Frames
 from segibn.engine.scoring import inference_options
 from segibn.errors import SegibnError
-from segibn.evaluation.confusion import Confusion
+from segibn.evaluation.confusion import count_classes
 from segibn.evaluation.frame_counts import class_counts
 from segibn.files import sha256_of
 from segibn.inference.options import InferenceOptions
@@ -81,7 +81,7 @@ def _views(
     trusted = source.record.get("checkpoint_sha256") == sha256_of(run.checkpoint)
     views: dict[str, FrameView] = {}
     for (name, image, target), pred in predictor.over(replace(frames, samples=samples)):
-        own = class_counts(Confusion(len(run.class_names)).update(target, pred))
+        own = class_counts(count_classes(target, pred, len(run.class_names)))
         differing = int(np.abs(own - expected[name]).sum())
         if not trusted and differing > _TOLERANCE * target.size:
             return None

@@ -65,6 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _semseg(arguments: argparse.Namespace) -> "Scores":
+    from segibn.evaluation.measures import METRICS
     from segibn.evaluation.score_folders import score_semseg
 
     labels, endings = arguments.labels, ()
@@ -78,7 +79,7 @@ def _semseg(arguments: argparse.Namespace) -> "Scores":
         **_encodings(arguments),
         policy=arguments.policy,
         evaluation_set=arguments.set_name,
-        boundary=arguments.boundary,
+        measures=[one.name for one in METRICS if getattr(arguments, one.name, False)],
         progress=arguments.progress,
     )
     return complete(scores, arguments)

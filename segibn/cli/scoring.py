@@ -6,23 +6,22 @@ torchrun every rank scores its share of the frames; counts are summed exactly.
 
 import argparse
 import sys
-from collections.abc import Collection
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from segibn import distributed, provenance
-from segibn.builders.loader import build_eval_frames
 from segibn.cli.inference import ensemble_runs, states_size
-from segibn.cli.pictures import Observer
 from segibn.config.schema import DatasetConfig
 from segibn.data.frames import Frames
-from segibn.engine.scoring import Preparation, in_classes, score, set_name
+from segibn.engine.scoring import Preparation, eval_frames, score, set_name
 from segibn.errors import ConfigError
+from segibn.evaluation.measure import Measure
 from segibn.evaluation.scores import Scores
 from segibn.inference.options import InferenceOptions
+from segibn.inference.predictor import Predictor
 from segibn.runs.find import find_checkpoint
 from segibn.runs.loading import load_averaged
 from segibn.runs.trained import TrainedRun
@@ -54,9 +53,7 @@ def frames_of(run: TrainedRun, dataset: DatasetConfig, datasets_root: Path) -> F
         DatasetError: the set is not there.
     """
     try:
-        frames = build_eval_frames(dataset, datasets_root, run.scheme)
-        labels = in_classes(frames.label_set, dataset, run.class_names)
-        return replace(frames, label_set=labels)
+        return eval_frames(dataset, datasets_root, run.scheme, run.class_names)
     except ConfigError as error:
         raise _not_on(run, dataset, error) from None
 
@@ -68,8 +65,7 @@ def score_run(
     *,
     device: torch.device,
     options: InferenceOptions,
-    observe: Observer | None = None,
-    measure: Collection[str] = (),
+    measures: Sequence[Measure] = (),
     prepare: Preparation | None = None,
 ) -> Scores:
     """Score a run on a set with progress; runs on every rank, all get the same scores.
@@ -80,8 +76,7 @@ def score_run(
         datasets_root: folder above the data sets.
         device: of this rank.
         options: how frames reach the network.
-        observe: called with (name, image, target, pred) after each frame of this rank.
-        measure: what else goes into the details; see ``engine.scoring.score``.
+        measures: what else to find out; see ``engine.scoring.score``.
         prepare: changes the frames first; None = they are scored as they are.
 
     Raises:
@@ -92,18 +87,14 @@ def score_run(
     title = f"{run.config.name} (seed {run.config.seed}){more} on {set_name(dataset)}"
     with FrameProgress(title, 0, enabled=distributed.is_main()) as progress:
         try:
+            frames = eval_frames(dataset, datasets_root, run.scheme, run.class_names)
             scores = score(
-                run.networks,
-                dataset,
-                classes=run.scheme,
-                class_names=run.class_names,
-                datasets_root=datasets_root,
-                device=device,
-                options=options,
-                progress=progress,
-                observe=observe,
-                measure=measure,
+                Predictor(run.networks, device, options),
+                frames,
+                set_name(dataset),
+                measures,
                 prepare=prepare,
+                progress=progress,
             )
         except ConfigError as error:
             raise _not_on(run, dataset, error) from None

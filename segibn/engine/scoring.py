@@ -5,27 +5,27 @@ Training, ``evaluate`` and ``cross_domain`` all come through here, so that their
 
 import logging
 import math
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import torch
 
 from segibn import distributed
 from segibn.builders.loader import build_eval_frames
 from segibn.config.schema import DatasetConfig, RunConfig
 from segibn.config.set_names import set_name
 from segibn.config.set_names import train_name as train_name  # for those who import it from here
+from segibn.data.frames import Frames
 from segibn.data.samples import SamplePaths
 from segibn.distributed import sum_over_ranks
 from segibn.engine.run_dir import RunDir
 from segibn.errors import ConfigError
-from segibn.evaluation.boundary import BoundaryCounts
-from segibn.evaluation.calibration import Calibration
-from segibn.evaluation.evaluate import Frame, evaluate
+from segibn.evaluation.batches import Predict
+from segibn.evaluation.confusion import count_classes
+from segibn.evaluation.evaluate import ScoreTally, evaluate
+from segibn.evaluation.measure import Frame, FramePrediction, Measure, Metric, Observer
 from segibn.evaluation.metrics import one_class_alone
 from segibn.evaluation.scores import Conditions, Scores
 from segibn.files import image_size, warn_once, write_json
@@ -41,6 +41,7 @@ from segibn.labels.drawing import frame_sheet
 from segibn.labels.label_set import LabelSet
 from segibn.models.segmenter import Segmenter
 
+Arrays = tuple[str, np.ndarray, np.ndarray]
 _FEW = 8  # frames whose size is looked at
 logger = logging.getLogger(__name__)
 
@@ -54,100 +55,98 @@ class Preparation:
     change: Callable[[str, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
     """(name, image (H, W, 3) uint8, target (H, W) uint8) -> image and target to score."""
 
-    def over(self, frames: Iterable[Frame]) -> Iterator[Frame]:
+    def over(self, frames: Iterable[Arrays]) -> Iterator[Arrays]:
         """Yield the changed frames, one at a time."""
         for name, image, target in frames:
             yield (name, *self.change(name, image, target))
 
 
-def score(
-    model: Segmenter | Sequence[Segmenter],
-    dataset: DatasetConfig,
-    *,
-    classes: str | None,
-    class_names: tuple[str, ...],
-    datasets_root: Path,
-    device: torch.device,
-    options: InferenceOptions | None = None,
-    progress: Callable[[int, int], None] | None = None,
-    observe: Callable[..., None] | None = None,
-    measure: Collection[str] = (),
-    prepare: Preparation | None = None,
-) -> Scores:
-    """Score a network on a set; runs on every rank, each with its share of the frames.
-
-    The networks are left in evaluation mode on ``device``.
+def eval_frames(
+    dataset: DatasetConfig, root: Path, classes: str | None, class_names: Sequence[str]
+) -> Frames:
+    """Index a labelled set, read in the classes of a network, in their order.
 
     Args:
-        model: the network, or several whose probabilities are averaged.
         dataset: which split of which data set.
+        root: the folder above the data sets.
         classes: scheme that the network was trained in; None = the data set's own.
-        class_names: names of the network's K outputs; the data set must be readable in them.
-        datasets_root: the folder above the data sets.
-        device: where to compute.
-        options: how frames reach the network.
-        progress: called with (done, total) on this rank.
-        observe: called with (name, image, target, pred) for each frame.
-        measure: what else goes into the details: "boundary", "calibration" (which takes time and
-            memory for the probabilities).
-        prepare: changes the frames first; None = they are scored as they are.
-
-    Returns:
-        Scores over all ranks' frames, with the names and counts of each.
+        class_names: of the network's K outputs.
 
     Raises:
-        ConfigError: the data set's classes are not those of the network.
-        DatasetError, ImageFileError, LabelValueError: from the data set.
+        ConfigError: the data set has other classes.
+        DatasetError: the set is not there.
     """
-    options = options or InferenceOptions()
-    sure = "calibration" in measure
-    # On a GPU predictions are counted where they are, unless somebody wants to see them.
-    stays = device.type == "cuda" and observe is None and not measure
-    maps_of = confident_label_maps if sure else device_label_maps if stays else label_maps
-    predictor = Predictor(model, device, options)
-    frames = build_eval_frames(dataset, datasets_root, classes)
-    frames = replace(frames, label_set=in_classes(frames.label_set, dataset, class_names))
+    frames = build_eval_frames(dataset, root, classes)
+    return replace(frames, label_set=in_classes(frames.label_set, dataset, class_names))
+
+
+def score(
+    predictor: Predictor,
+    frames: Frames,
+    name: str,
+    measures: Sequence[Measure] = (),
+    *,
+    prepare: Preparation | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Scores:
+    """Score networks on a set -> scores over all ranks' frames, with the counts of each frame.
+
+    Runs on every rank, each with its share of the frames.
+
+    Args:
+        predictor: its networks stay in evaluation mode.
+        frames: see ``eval_frames``.
+        name: of the set, see ``set_name``.
+        measures: what else to find out; metrics go into the details.
+        prepare: changes the frames first; None = they are scored as they are.
+        progress: called with (done, total) on this rank.
+
+    Raises:
+        ConfigError, ImageFileError, LabelValueError: from the frames.
+    """
+    options, names = predictor.options, frames.label_set.class_names
     if prepare is None:
-        require_upright(options, frames.samples, set_name(dataset))
+        require_upright(options, frames.samples, name)
     conditions = Conditions(
-        evaluation_set=set_name(dataset).replace(":", "-")
-        + (f"~{prepare.name}" if prepare else ""),
+        evaluation_set=name.replace(":", "-") + (f"~{prepare.name}" if prepare else ""),
         inference=options.describe(len(predictor.networks)),
         scales=options.scales,
         flip=options.flip,
     )
-    report: dict[str, Any] = {}
-    if progress is not None:
-        total = len(frames)
-        report["progress"] = lambda done: progress(done, total)
-    scores = evaluate(
-        lambda image: maps_of(predictor, [image])[0],
+    samples = [sample.name for sample in frames.samples]
+    predict, count = _as_needed(predictor, measures)
+    tally = ScoreTally(names, conditions, samples, count)
+    scores, *found = evaluate(
+        predict,
         prepare.over(frames) if prepare else frames,
-        class_names,
-        conditions=conditions,
-        predict_batch=partial(maps_of, predictor),
+        [tally, *measures],
         batch_size=options.batch_size,
-        frame_names=[sample.name for sample in frames.samples],
-        boundary=BoundaryCounts(len(class_names)) if "boundary" in measure else None,
-        calibration=Calibration() if sure else None,
-        count=(
-            lambda target, pred: count_on_device(
-                target, pred, len(class_names), predictor.check_finite
-            )
-        )
-        if stays
-        else None,
         reduce=sum_over_ranks,
-        observe=observe,
-        **report,
+        progress=progress and (lambda done: progress(done, len(frames))),
     )
     if math.isnan(scores.miou):
         logger.warning(
             "%s: no pixel of its %d frames is labelled, so that there is nothing to score",
-            set_name(dataset),
-            len(frames.samples),
+            name,
+            len(samples),
         )
-    return scores
+    metrics = zip(measures, found, strict=True)
+    details = {metric.name: result for metric, result in metrics if isinstance(metric, Metric)}
+    return replace(scores, details=details)
+
+
+def _as_needed(
+    predictor: Predictor, measures: Sequence[Measure]
+) -> tuple[Predict, Callable[..., np.ndarray]]:
+    """How to predict what the measures need, and how to count it."""
+    needs = {measure.needs for measure in measures}
+    if "confidence" in needs:
+        return partial(confident_label_maps, predictor), count_classes
+    # On a GPU predictions are counted where they are, unless somebody wants to see them.
+    if predictor.device.type == "cuda" and "labels" not in needs:
+        count = partial(count_on_device, check_finite=predictor.check_finite)
+        return partial(device_label_maps, predictor), count
+    return partial(label_maps, predictor), count_classes
 
 
 def require_upright(
@@ -224,24 +223,19 @@ def score_source(
         return {}
     left = config.engine.pictures
 
-    def observe(name: str, image: np.ndarray, target: np.ndarray, pred: np.ndarray) -> None:
+    def observe(frame: Frame, prediction: FramePrediction) -> None:
         nonlocal left
         if left > 0:
             left -= 1
-            show(name, frame_sheet(image, target, pred, labels.palette))
+            sheet = frame_sheet(frame.image, frame.target, prediction.labels, labels.palette)
+            show(frame.name, sheet)
 
-    scores = score(
-        model,
-        config.data.val,
-        classes=config.data.classes,
-        class_names=labels.class_names,
-        datasets_root=datasets_root,
-        device=model.pixel_mean.device,
-        options=inference_options(config),
-        observe=observe,
-    )
+    data, name = config.data, set_name(config.data.val)
+    frames = eval_frames(data.val, datasets_root, data.classes, labels.class_names)
+    predictor = Predictor(model, options=inference_options(config))
+    scores = score(predictor, frames, name, [Observer(observe)] if left else [])
     if distributed.is_main():
-        write_json(run.scores_file(set_name(config.data.val)), scores.to_dict())
+        write_json(run.scores_file(name), scores.to_dict())
         if doubt := one_class_alone(scores.confusion):
-            warn_once(f"{set_name(config.data.val)}: {doubt}")
+            warn_once(f"{name}: {doubt}")
     return {"val_miou": scores.miou, "val_pixel_accuracy": scores.pixel_accuracy}

@@ -1,7 +1,4 @@
-"""Frames in, predictions out: one by one, or several of one size at a time.
-
-This room knows no model: a predictor is any callable.
-"""
+"""Frames in, predictions out: several of one size at a time. A predictor is any callable."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
@@ -9,39 +6,27 @@ from typing import Any, TypeVar
 from numpy.typing import NDArray
 
 Frame = TypeVar("Frame", bound=tuple[Any, ...])
-Predict = Callable[[NDArray[Any]], Any]
-PredictBatch = Callable[[Sequence[NDArray[Any]]], Sequence[Any]]
+Predict = Callable[[Sequence[NDArray[Any]]], Sequence[Any]]
+"""Images (H, W, 3) uint8 RGB of one size -> what is predicted for each."""
 
 
 def predicted(
-    frames: Iterable[Frame],
-    predict: Predict,
-    predict_batch: PredictBatch | None = None,
-    batch_size: int = 1,
+    frames: Iterable[Frame], predict: Predict, batch_size: int = 1
 ) -> Iterator[tuple[Frame, Any]]:
     """Yield every frame with its prediction, in the order of the frames.
 
     Holds ``batch_size`` frames. Those that follow each other and have one size are predicted
-    together; a set of mixed sizes is not sorted, so that its order stays.
+    together; a set of mixed sizes is not sorted, so that its order stays. An exception of the
+    predictor passes unchanged, with a note that names the frames.
 
     Args:
         frames: tuples of a name or path, an image (H, W, 3), and whatever else belongs to it.
-        predict: image -> prediction.
-        predict_batch: images of one size -> as many predictions; needed above ``batch_size`` 1.
+        predict: see ``Predict``.
         batch_size: how many frames at most are predicted together.
-
-    Raises:
-        ValueError: a batch size without ``predict_batch``. An exception of a predictor passes
-            unchanged, with a note that names the frame or frames.
     """
-    if batch_size > 1 and predict_batch is None:
-        raise ValueError(f"a batch size of {batch_size} needs a predictor for several frames")
     for group in of_one_size(frames, batch_size):
         try:
-            if len(group) == 1 or predict_batch is None:
-                found: Sequence[Any] = [predict(frame[1]) for frame in group]
-            else:
-                found = predict_batch([frame[1] for frame in group])
+            found = predict([frame[1] for frame in group])
         except Exception as error:
             names = ", ".join(str(frame[0]) for frame in group)
             error.add_note(f"while predicting frame {names}")

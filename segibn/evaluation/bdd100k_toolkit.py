@@ -170,7 +170,7 @@ def score_toolkit(
         conditions_of(target, set_name, _POLICY, tally),
         tally.num_images,
         frames=tuple(names),
-        frame_counts=by_frame.collect(),
+        frame_counts=by_frame.result(),
         reading_doubt="; ".join(filter(None, doubts)),
     )
     return ToolkitScores(scores, task)

@@ -8,14 +8,17 @@ Legend: K classes, H x W pixels of a frame.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
+from segibn.evaluation.class_scores import mean_defined, ratio_of
 from segibn.evaluation.confusion import count_pairs
+from segibn.evaluation.measure import Frame, FramePrediction, Metric
+from segibn.evaluation.scores import by_name, format_percent, json_number
 from segibn.labels.label_set import IGNORE_INDEX
 
 DILATION_RATIO = 0.02
@@ -49,76 +52,58 @@ def boundary_mask(label_map: NDArray[np.uint8], width: int) -> NDArray[np.bool_]
     return mask
 
 
-class BoundaryCounts:
+class BoundaryIoU(Metric):
     """Boundary pixels of a set of frames, class by class; the ratio is taken once, over the set.
 
     Pixels with an ignored target count as ignored in the prediction too: outlines towards them are
     the same in both maps, and a prediction that is right wherever there is a truth gets 1.
 
-    Args:
-        num_classes: K.
-        ratio: width of the boundary as a share of the diagonal.
-
-    Attributes:
-        counts: (3, K) int64 pixels: in both boundaries, in the target's, in the prediction's.
+    ``sums`` are (3, K) pixels: in both boundaries, in the target's, in the prediction's.
     """
 
-    def __init__(self, num_classes: int, ratio: float = DILATION_RATIO) -> None:
+    name = "boundary"
+    about = "boundary IoU of each class (Cheng et al., 2021)"
+
+    def __init__(self, class_names: Sequence[str], *, ratio: float = DILATION_RATIO) -> None:
         if not 0 < ratio < 1:
             raise ValueError(f"the width of a boundary is a share of the diagonal; got {ratio}")
-        self.num_classes = num_classes
+        super().__init__(class_names)
+        self.sums = np.zeros((3, len(class_names)), np.int64)
         self.ratio = ratio
-        self.counts = np.zeros((3, num_classes), dtype=np.int64)
 
-    def update(self, target: ArrayLike, pred: ArrayLike) -> None:
-        """Add one frame; arguments as ``counts_of``."""
-        self.counts += self.counts_of(target, pred)
-
-    def counts_of(self, target: ArrayLike, pred: ArrayLike) -> NDArray[np.int64]:
-        """Count one frame without adding it.
-
-        Args:
-            target: (H, W) train ids or ``IGNORE_INDEX``.
-            pred: (H, W) the same. Neither is modified.
-
-        Returns:
-            (3, K) int64, rows as in ``counts``.
-        """
-        target = np.ascontiguousarray(target, dtype=np.uint8)
-        pred = np.where(target == IGNORE_INDEX, np.uint8(IGNORE_INDEX), pred).astype(np.uint8)
+    def of(self, frame: Frame, prediction: FramePrediction) -> NDArray[np.int64]:
+        """Return the (3, K) pixels of one frame."""
+        target = np.ascontiguousarray(frame.target, dtype=np.uint8)
+        ignored = target == IGNORE_INDEX
+        pred = np.where(ignored, np.uint8(IGNORE_INDEX), prediction.labels).astype(np.uint8)
         width = boundary_width(target.shape, self.ratio)
         edges = [
             np.where(boundary_mask(label_map, width), label_map, np.uint8(IGNORE_INDEX))
             for label_map in (target, pred)
         ]
-        k = self.num_classes
         pairs = count_pairs(*edges)
         rows = (np.diagonal(pairs), pairs.sum(axis=1), pairs.sum(axis=0))
-        return np.stack([row[:k] for row in rows])
-
-    def reduce(self, sum_over_ranks: Callable[[NDArray[Any]], NDArray[Any]]) -> None:
-        """Replace the counts by their sum over all ranks; every rank must call it."""
-        self.counts = np.asarray(sum_over_ranks(self.counts))
+        return np.stack([row[: len(self.class_names)] for row in rows])
 
     @property
     def iou(self) -> NDArray[np.float64]:
         """Boundary IoU of each class, (K,) fractions; NaN without a boundary in either map."""
-        both, target, pred = self.counts
-        union = target + pred - both
-        iou = np.full(self.num_classes, np.nan)
-        np.divide(both, union, out=iou, where=union > 0)
-        return iou
+        both, target, pred = self.sums
+        return ratio_of(both, target + pred - both)
 
-    def to_dict(self, class_names: Sequence[str]) -> dict[str, Any]:
-        """Return plain JSON values; undefined numbers become None."""
-        found = {
-            name: None if math.isnan(value) else float(value)
-            for name, value in zip(class_names, self.iou, strict=True)
-        }
-        defined = [value for value in found.values() if value is not None]
+    def result(self) -> dict[str, Any]:
+        """Return plain JSON values; undefined numbers are None."""
         return {
-            "boundary_miou": float(np.mean(defined)) if defined else None,
-            "boundary_iou": found,
+            "boundary_miou": json_number(mean_defined(self.iou)),
+            "boundary_iou": by_name(self.class_names, self.iou),
             "dilation_ratio": self.ratio,
-            "counts": self.counts.tolist(),
+            "counts": self.sums.tolist(),
         }
+
+    @staticmethod
+    def table(found: Mapping[str, Any]) -> str:
+        """Return one line a class, and the mean; per cent."""
+        rows = {**found["boundary_iou"], "mean": found["boundary_miou"]}
+        head = f"boundary IoU % (within {100 * found['dilation_ratio']:g} % of the diagonal)"
+        lines = [f"{name:<22} {format_percent(value):>9}" for name, value in rows.items()]
+        return "\n".join([head, *lines])

@@ -5,12 +5,14 @@ error (Guo et al., ICML 2017) and the bins behind it. Confidence is the softmax 
 class that was predicted.
 """
 
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
+from segibn.evaluation.measure import Frame, FramePrediction, Metric
+from segibn.evaluation.scores import format_percent
 from segibn.labels.label_set import IGNORE_INDEX
 
 BINS = 15
@@ -20,56 +22,43 @@ _UNIT = 1 << 24
 # are exact, do not depend on the order of frames or ranks, and hold 5 * 10^11 pixels.
 
 
-class Calibration:
-    """Streamed sums of a set of frames: memory does not grow with their number.
+class Calibration(Metric):
+    """Pixels, right ones and confidence by bin of confidence.
 
     Pixels with an ignored target are left out; a void prediction is a wrong one.
 
-    Args:
-        bins: how many.
-
-    Attributes:
-        sums: (3, bins) int64: pixels, right ones, and confidence in units of 2^-24.
+    ``sums`` are (3, bins): pixels, right ones, and confidence in units of 2^-24.
     """
 
-    def __init__(self, bins: int = BINS) -> None:
-        if bins < 1:
-            raise ValueError(f"calibration needs at least one bin; got {bins}")
+    name = "calibration"
+    about = "whether the network's confidence is right: expected calibration error, 15 bins"
+    needs = "confidence"
+
+    def __init__(self, class_names: Sequence[str], *, bins: int = BINS) -> None:
+        super().__init__(class_names)
         self.bins = bins
-        self.sums = np.zeros((3, bins), dtype=np.int64)
+        self.sums = np.zeros((3, bins), np.int64)
 
-    def update(self, target: ArrayLike, pred: ArrayLike, confidence: ArrayLike) -> None:
-        """Add one frame.
-
-        Args:
-            target: (H, W) train ids or ``IGNORE_INDEX``.
-            pred: (H, W) the same.
-            confidence: (H, W) float, in 0..1.
+    def of(self, frame: Frame, prediction: FramePrediction) -> NDArray[np.int64]:
+        """Return the (3, bins) sums of one frame.
 
         Raises:
             ValueError: shapes differ, or a confidence is not in 0..1.
         """
-        target, confidence = np.asarray(target), np.asarray(confidence)
+        target, confidence = frame.target, np.asarray(prediction.confidence)
         if confidence.shape != target.shape:
             raise ValueError(f"confidence is {confidence.shape}, but target is {target.shape}")
         valid = target != IGNORE_INDEX
         sure = confidence[valid].astype(np.float64)
-        if sure.size == 0:
-            return
-        if not (sure.min() >= 0 and sure.max() <= 1):  # in this form NaN is refused too
+        if sure.size and not (sure.min() >= 0 and sure.max() <= 1):  # so that NaN is refused too
             raise ValueError("confidences are probabilities in 0..1; these are not")
         edges = np.arange(1, self.bins) / self.bins
         place = np.searchsorted(edges, sure, side="left")
-        units = np.rint(sure * _UNIT)
-        right = (np.asarray(pred)[valid] == target[valid]).astype(np.float64)
+        right = (np.asarray(prediction.labels)[valid] == target[valid]).astype(np.float64)
         # Sums of whole numbers below 2^53 are exact in float64.
-        columns = (None, right, units)
-        for row, weights in zip(self.sums, columns, strict=True):
-            row += np.bincount(place, weights, minlength=self.bins).astype(np.int64)
-
-    def reduce(self, sum_over_ranks: Callable[[NDArray[Any]], NDArray[Any]]) -> None:
-        """Replace the sums by those over all ranks; every rank must call it."""
-        self.sums = np.asarray(sum_over_ranks(self.sums))
+        columns = (None, right, np.rint(sure * _UNIT))
+        sums = [np.bincount(place, weights, minlength=self.bins) for weights in columns]
+        return np.stack(sums).astype(np.int64)
 
     @property
     def ece(self) -> float:
@@ -86,7 +75,7 @@ class Calibration:
         gaps = np.abs(right - confidence)[filled] / pixels[filled]
         return float(gaps.max()) if gaps.size else float("nan")
 
-    def to_dict(self) -> dict[str, Any]:
+    def result(self) -> dict[str, Any]:
         """Return plain JSON values; means of empty bins are None."""
         pixels, right, confidence = self._columns()
         rows = zip(pixels.tolist(), right.tolist(), confidence.tolist(), strict=True)
@@ -105,6 +94,20 @@ class Calibration:
             "max_error": self.max_error if filled else None,
             "bins": bins,
         }
+
+    @staticmethod
+    def table(found: Mapping[str, Any]) -> str:
+        """Return the errors, and a line for each bin with pixels."""
+        lines = [
+            f"calibration: expected error {format_percent(found['ece'])} %, largest "
+            f"{format_percent(found['max_error'])} % ({len(found['bins'])} bins)",
+            f"{'confidence up to':<16} {'mean %':>8} {'right %':>8} {'pixels':>14}",
+        ]
+        for row in found["bins"]:
+            if row["pixels"]:
+                numbers = [f"{format_percent(row[key]):>8}" for key in ("confidence", "accuracy")]
+                lines.append(f"{row['up_to']:<16.3f} {' '.join(numbers)} {row['pixels']:>14}")
+        return "\n".join(lines)
 
     def _columns(self) -> NDArray[np.float64]:
         """(3, bins): pixels, right ones, summed confidence."""

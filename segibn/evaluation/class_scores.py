@@ -21,7 +21,9 @@ Floats = NDArray[np.float64]
 def iou_of(counts: ArrayLike, policy: str = "cityscapes") -> Floats:
     """Intersection over union of each class, (..., K); undefined ones as in ``metrics``."""
     true_positive, target, pred = _parts(counts, policy)
-    return _ratio(true_positive, target + pred - true_positive, policy_named(policy).undefined_iou)
+    return ratio_of(
+        true_positive, target + pred - true_positive, policy_named(policy).undefined_iou
+    )
 
 
 def miou_of(counts: ArrayLike, policy: str = "cityscapes") -> Floats:
@@ -31,20 +33,20 @@ def miou_of(counts: ArrayLike, policy: str = "cityscapes") -> Floats:
     rules = policy_named(policy)
     enters = {"defined": union > 0, "targets": target > 0, "all": np.ones(union.shape, bool)}
     averaged = enters[rules.averages]
-    iou = np.where(averaged, _ratio(true_positive, union, rules.undefined_iou), 0.0)
-    return _ratio(iou.sum(axis=-1), averaged.sum(axis=-1))
+    iou = np.where(averaged, ratio_of(true_positive, union, rules.undefined_iou), 0.0)
+    return ratio_of(iou.sum(axis=-1), averaged.sum(axis=-1))
 
 
 def precision_of(counts: ArrayLike, policy: str = "cityscapes") -> Floats:
     """Share of a class's predictions that are right, (..., K); NaN without predictions."""
     true_positive, _, pred = _parts(counts, policy)
-    return _ratio(true_positive, pred)
+    return ratio_of(true_positive, pred)
 
 
 def f1_of(counts: ArrayLike, policy: str = "cityscapes") -> Floats:
     """Harmonic mean of precision and recall, (..., K); NaN where neither map has the class."""
     true_positive, target, pred = _parts(counts, policy)
-    return _ratio(2 * true_positive, target + pred)
+    return ratio_of(2 * true_positive, target + pred)
 
 
 def frequency_weighted_iou_of(counts: ArrayLike, policy: str = "cityscapes") -> Floats:
@@ -53,8 +55,8 @@ def frequency_weighted_iou_of(counts: ArrayLike, policy: str = "cityscapes") -> 
     As in Long et al. (FCN, CVPR 2015). Classes without target pixels have no weight.
     """
     true_positive, target, pred = _parts(counts, policy)
-    iou = _ratio(true_positive, target + pred - true_positive, 0.0)
-    return _ratio((target * iou).sum(axis=-1), target.sum(axis=-1))
+    iou = ratio_of(true_positive, target + pred - true_positive, 0.0)
+    return ratio_of((target * iou).sum(axis=-1), target.sum(axis=-1))
 
 
 def image_miou_of(frames: ArrayLike, policy: str = "cityscapes") -> float:
@@ -110,7 +112,7 @@ def _parts(counts: ArrayLike, policy: str) -> tuple[NDArray[Any], NDArray[Any], 
     return true_positive, target if rule == "fn" else target - void, pred
 
 
-def _ratio(above: NDArray[Any], below: NDArray[Any], undefined: float = float("nan")) -> Floats:
+def ratio_of(above: NDArray[Any], below: NDArray[Any], undefined: float = float("nan")) -> Floats:
     """Divide; ``undefined`` where the divisor is 0."""
     result = np.full(np.shape(below), undefined)
     np.divide(above, below, out=result, where=below > 0)

@@ -1,11 +1,11 @@
 """Evaluation, step 1: two label maps in, exact pixel counts out (NumPy only).
 
 Everything the other modules report comes from one matrix of int64 counts,
-``confusion[target, pred]``, streamed over the whole set. Legend of this package: K classes,
+``confusion[target, pred]``, summed over the whole set. Legend of this package: K classes,
 H x W pixels of a frame.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import cv2
@@ -85,102 +85,40 @@ def fold_pairs(
     return counts
 
 
-class Confusion:
-    """Pixel counts of a set of frames: ``counts[target, pred]``, (K, K+1) int64.
+def count_classes(target: ArrayLike, pred: ArrayLike, num_classes: int) -> NDArray[np.int64]:
+    """Count the pixels of one frame by target and predicted class -> (K, K+1) int64, rows target.
 
-    Rows are targets. The last column counts pixels whose target is a class but whose prediction is
-    ``IGNORE_INDEX``: false negatives, as in the Cityscapes script. Pixels with an ignored target
-    never enter. Counts are integers, so sums over frames and ranks are exact and order-free.
+    The last column counts pixels whose target is a class but whose prediction is ``IGNORE_INDEX``:
+    false negatives, as in the Cityscapes script. Pixels with an ignored target are skipped.
+
+    Args:
+        target: (H, W) train ids in [0, K) or ``IGNORE_INDEX``.
+        pred: (H, W) the same. Neither is modified.
+        num_classes: K in 1..255, never counting ignore.
+
+    Raises:
+        ValueError: shapes differ, or a value lies outside the ranges above.
     """
+    if not 1 <= num_classes <= IGNORE_INDEX:
+        raise ValueError(f"num_classes must lie in 1..{IGNORE_INDEX}; got {num_classes}")
+    pairs = count_pairs(target, pred)
+    _require_known("target", pairs.sum(axis=1), num_classes)
+    _require_known("pred", pairs.sum(axis=0), num_classes)
+    return np.concatenate(
+        [pairs[:num_classes, :num_classes], pairs[:num_classes, IGNORE_INDEX:]], axis=1
+    )
 
-    def __init__(self, num_classes: int) -> None:
-        """Start with no pixels.
 
-        Args:
-            num_classes: K in 1..255, never counting ignore.
-        """
-        if not 1 <= num_classes <= IGNORE_INDEX:
-            raise ValueError(f"num_classes must lie in 1..{IGNORE_INDEX}; got {num_classes}")
-        self.num_classes = num_classes
-        self.counts = np.zeros((num_classes, num_classes + 1), dtype=np.int64)
-
-    @classmethod
-    def from_counts(cls, counts: ArrayLike) -> "Confusion":
-        """Wrap counts that were made before.
-
-        Args:
-            counts: (K, K+1) int64, or (K, K) when there is no void prediction. Copied.
-        """
-        array = np.asarray(counts)
-        if array.ndim != 2 or array.shape[1] - array.shape[0] not in (0, 1):
-            raise ValueError(f"a confusion is (K, K) or (K, K+1); got shape {array.shape}")
-        confusion = cls(array.shape[0])
-        confusion.counts[:, : array.shape[1]] = array
-        return confusion
-
-    def update(self, target: ArrayLike, pred: ArrayLike) -> NDArray[np.int64]:
-        """Add the pixels of one frame.
-
-        Pixels whose target is ``IGNORE_INDEX`` are skipped, whatever was predicted there.
-
-        Args:
-            target: (H, W) uint8, train ids in [0, K) or ``IGNORE_INDEX``.
-            pred: (H, W) uint8, train ids in [0, K) or ``IGNORE_INDEX``. Not modified.
-
-        Returns:
-            The counts of this frame alone, (K, K+1) int64.
-
-        Raises:
-            ValueError: shapes differ, or a value lies outside the ranges above.
-        """
-        pairs = count_pairs(target, pred)
-        self._require_known("target", pairs.sum(axis=1))
-        self._require_known("pred", pairs.sum(axis=0))
-        k = self.num_classes
-        frame = np.concatenate([pairs[:k, :k], pairs[:k, IGNORE_INDEX:]], axis=1)
-        self.counts += frame
-        return frame
-
-    def add_counts(self, counts: ArrayLike) -> None:
-        """Add a matrix of the same shape, (K, K+1) int64."""
-        array = np.asarray(counts)
-        if array.shape != self.counts.shape:
-            raise ValueError(f"cannot add counts {array.shape} to counts {self.counts.shape}")
-        self.counts += array
-
-    def reduce(self, sum_over_ranks: Callable[[NDArray[Any]], NDArray[Any]]) -> None:
-        """Replace the counts by their sum over all ranks; every rank must call it.
-
-        Args:
-            sum_over_ranks: takes an int64 array and returns the element-wise sum over ranks.
-        """
-        self.counts = np.asarray(sum_over_ranks(self.counts)).astype(np.int64)
-
-    def __add__(self, other: "Confusion") -> "Confusion":
-        """Return the counts of both sets together."""
-        total = Confusion.from_counts(self.counts)
-        total.add_counts(other.counts)
-        return total
-
-    def __array__(self, dtype: np.dtype | None = None, copy: bool | None = None) -> NDArray[Any]:
-        """Let functions that take a (K, K+1) array take a Confusion too."""
-        return np.array(self.counts, dtype=dtype, copy=True if copy is None else copy)
-
-    def __repr__(self) -> str:
-        """Say how many classes and pixels it holds."""
-        return f"Confusion(num_classes={self.num_classes}, pixels={int(self.counts.sum())})"
-
-    def _require_known(self, what: str, pixels_per_value: NDArray[np.int64]) -> None:
-        unknown = np.flatnonzero(pixels_per_value[self.num_classes : IGNORE_INDEX])
-        if unknown.size:
-            listed = ", ".join(
-                f"{value} ({pixels_per_value[value]} px)"
-                for value in (unknown + self.num_classes)[:8].tolist()
-            )
-            raise ValueError(
-                f"{what} holds values outside 0..{self.num_classes - 1} and {IGNORE_INDEX}: "
-                f"{listed}; map label ids to train ids first"
-            )
+def _require_known(what: str, pixels_per_value: NDArray[np.int64], num_classes: int) -> None:
+    unknown = np.flatnonzero(pixels_per_value[num_classes:IGNORE_INDEX]) + num_classes
+    if unknown.size:
+        shown = ", ".join(
+            f"{value} ({pixels_per_value[value]} px)" for value in unknown[:8].tolist()
+        )
+        raise ValueError(
+            f"{what} holds values outside 0..{num_classes - 1} and {IGNORE_INDEX}: {shown}; map "
+            "label ids to train ids first"
+        )
 
 
 def _as_uint8(array: ArrayLike, what: str) -> NDArray[np.uint8]:

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from segibn.evaluation.confusion import Confusion
 from segibn.evaluation.metrics import compute_iou, compute_miou
 from segibn.evaluation.scores import Scores, format_percent, json_number
 
@@ -45,14 +44,12 @@ def drivable_miou(confusion: ArrayLike) -> dict[str, float]:
 
     Args:
         confusion: (3, 3) or (3, 4) counts in the 2018 order, rows target; a fourth column counts
-            void predictions, which are false negatives. A ``Confusion`` works too.
+            void predictions, which are false negatives.
 
     Returns:
         ``{"A": .., "B": .., "C": .., "D": ..}``, fractions.
     """
-    counts = Confusion.from_counts(confusion).counts
-    if counts.shape[0] != NUM_CLASSES:
-        raise ValueError(f"drivable area has 3 classes; got a confusion of {counts.shape[0]}")
+    counts = _with_void(confusion)
     without_background = counts.copy()
     without_background[BACKGROUND] = 0
     return {
@@ -65,9 +62,17 @@ def drivable_miou(confusion: ArrayLike) -> dict[str, float]:
 
 def merge_drivable(confusion: ArrayLike) -> NDArray[np.int64]:
     """Merge direct and alternative: (3, 4) counts -> (2, 3) counts, 0 background, 1 drivable."""
-    counts = Confusion.from_counts(confusion).counts
+    counts = _with_void(confusion)
     rows = np.stack([counts[BACKGROUND], counts[DIRECT] + counts[ALTERNATIVE]])
     return np.stack([rows[:, BACKGROUND], rows[:, DIRECT] + rows[:, ALTERNATIVE], rows[:, 3]], 1)
+
+
+def _with_void(confusion: ArrayLike) -> NDArray[np.int64]:
+    """(3, 3) or (3, 4) counts -> (3, 4)."""
+    given = np.asarray(confusion)
+    if given.shape not in ((NUM_CLASSES, NUM_CLASSES), (NUM_CLASSES, NUM_CLASSES + 1)):
+        raise ValueError(f"drivable area has 3 classes; got a confusion of {given.shape}")
+    return np.pad(given, ((0, 0), (0, NUM_CLASSES + 1 - given.shape[1])))
 
 
 def _mean_over_present(counts: NDArray[np.int64], classes: tuple[int, ...]) -> float:

@@ -125,6 +125,7 @@ class FrameTally:
             require_distinct(self._names)
         self._known = None if names is None else set(names)
         self._found: dict[str, NDArray[np.int64]] = {}
+        self._sums: NDArray[np.int64] | None = None
 
     def add(self, name: str, confusion: ArrayLike) -> None:
         """Keep what one frame adds: its (K, K+1) counts.
@@ -138,24 +139,20 @@ class FrameTally:
             raise ValueError(f"none of the {len(self._known)} frames that were named beforehand")
         self._found[name] = class_counts(confusion)
 
-    def collect(self, reduce: Callable[[NDArray[Any]], NDArray[Any]] | None = None) -> FrameCounts:
-        """Return the counts of all ranks' frames in order; every rank must call it.
+    def reduce(self, sum_over_ranks: Callable[[NDArray[Any]], NDArray[Any]]) -> None:
+        """Add up over ranks; every rank must call it, and have been given the names."""
+        if self._names is None:
+            raise ValueError("frames of several processes must be named beforehand")
+        self._sums = np.asarray(sum_over_ranks(self._table(self._names)))
 
-        Args:
-            reduce: takes an int64 array, returns its element-wise sum over ranks.
+    def result(self) -> FrameCounts:
+        """Return the counts of all frames in order.
 
         Raises:
             ValueError: a frame was scored by no rank, or by more than one.
         """
         names = tuple(self._found) if self._names is None else self._names
-        # One column more than the counts: how often each frame was scored.
-        sums = np.zeros((len(names), len(FIELDS) * self._num_classes + 1), dtype=np.int64)
-        for place, name in enumerate(names):
-            if name in self._found:
-                sums[place, :-1] = self._found[name].ravel()
-                sums[place, -1] = 1
-        if reduce is not None:
-            sums = np.asarray(reduce(sums))
+        sums = self._table(names) if self._sums is None else self._sums
         wrong = [
             f"{name} ({times} times)"
             for name, times in zip(names, sums[:, -1].tolist(), strict=True)
@@ -165,6 +162,15 @@ class FrameTally:
             raise ValueError(f"every frame must be scored once; not so: {', '.join(wrong[:8])}")
         shape = (len(names), len(FIELDS), self._num_classes)
         return FrameCounts(names, sums[:, :-1].reshape(shape))
+
+    def _table(self, names: Sequence[str]) -> NDArray[np.int64]:
+        """The counts of this rank, and in one more column how often each frame was scored."""
+        sums = np.zeros((len(names), len(FIELDS) * self._num_classes + 1), dtype=np.int64)
+        for place, name in enumerate(names):
+            if name in self._found:
+                sums[place, :-1] = self._found[name].ravel()
+                sums[place, -1] = 1
+        return sums
 
 
 def require_distinct(names: Sequence[str]) -> None:

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segibn.errors import ConfigError
-from segibn.evaluation.boundary import BoundaryCounts
 from segibn.evaluation.confusion import fold_pairs
 from segibn.evaluation.drivable import DrivableScores
 from segibn.evaluation.encodings import (
@@ -20,7 +19,7 @@ from segibn.evaluation.encodings import (
     read_as,
     readings_of,
 )
-from segibn.evaluation.evaluate import SizeTally
+from segibn.evaluation.evaluate import ScoreTally
 from segibn.evaluation.file_counts import (
     VALUES_HINT,
     Progress,
@@ -30,9 +29,10 @@ from segibn.evaluation.file_counts import (
     in_threads,
     read_pair,
 )
-from segibn.evaluation.frame_counts import FrameTally
 from segibn.evaluation.frame_pairs import frame_name
 from segibn.evaluation.matching import FilePair, find_label_maps, match_label_maps
+from segibn.evaluation.measure import Frame, FramePrediction, Metric
+from segibn.evaluation.measures import measured
 from segibn.evaluation.metrics import policy_named
 from segibn.evaluation.scores import Conditions, LabelConfusion, Scores
 from segibn.labels.catalog import label_set_for
@@ -60,7 +60,7 @@ def score_semseg(
     pred_encoding: str = "auto",
     policy: str = "cityscapes",
     evaluation_set: str = "",
-    boundary: bool = False,
+    measures: Sequence[str] = (),
     progress: Progress | None = None,
     endings: Sequence[str] = (),
 ) -> Scores:
@@ -76,7 +76,7 @@ def score_semseg(
         policy: key in ``metrics.POLICIES``. "bdd100k" counts a missing prediction and unknown
             predicted values as void; with "cityscapes" they are errors.
         evaluation_set: for the signature; the target folder's name when empty.
-        boundary: whether to measure boundary IoU too.
+        measures: names of what to measure too, see ``measures.METRICS``.
         progress: see ``Progress``.
         endings: of names without the file's suffix, that are no part of a frame's name either.
 
@@ -97,8 +97,8 @@ def score_semseg(
     encodings = decide_encodings(sides, pairs, own_table, (target_encoding, pred_encoding))
     tables = [read_as(own_table, encoding) for encoding in encodings]
     conditions = conditions_of(target_dir, evaluation_set, policy)
-    edges = BoundaryCounts(own_table.num_classes) if boundary else None
-    scores, raw = _score(pairs, tables, conditions, progress, edges, hint=VALUES_HINT)
+    metrics = measured(measures, own_table.class_names)
+    scores, raw = _score(pairs, tables, conditions, progress, metrics, hint=VALUES_HINT)
     readings = readings_of(own_table)
     return replace(
         scores,
@@ -112,39 +112,31 @@ def _score(
     tables: Sequence[LabelSet],
     conditions: Conditions,
     progress: Progress | None,
-    edges: BoundaryCounts | None = None,
+    metrics: Sequence[Metric] = (),
     hint: str = "",
 ) -> tuple[Scores, NDArray[np.int64]]:
     """Count pairs, each side read by its own table; returns the raw counts, (256, 256), too."""
     k, names = tables[0].num_classes, tables[0].class_names
     rules = policy_named(conditions.policy)
     lookups = [np.where(table.lookup < 0, IGNORE_INDEX, table.lookup) for table in tables]
-    raw, tally, by_frame = RawCounts(), SizeTally(), FrameTally(k)
+    raw, tally = RawCounts(), ScoreTally(names, conditions, [pair.name for pair in pairs])
 
-    def count(pair: FilePair) -> tuple[Any, NDArray[Any], NDArray[Any] | int, tuple[int, int]]:
+    def count(pair: FilePair) -> tuple[Any, NDArray[Any], list[NDArray[Any]], tuple[int, ...]]:
         maps = read_pair(pair, tables)
         counts = count_maps(pair, maps, tables, rules, hint)
-        classes = (lookup[values] for lookup, values in zip(lookups, maps, strict=True))
-        edge_counts = 0 if edges is None else edges.counts_of(*classes)
-        return raw.packed(counts), fold_pairs(counts, k, *lookups), edge_counts, maps[0].shape
+        target, pred = (lookup[values] for lookup, values in zip(lookups, maps, strict=True))
+        frame, prediction = Frame(pair.name, None, target), FramePrediction(pred)
+        more = [metric.of(frame, prediction) for metric in metrics]
+        return raw.packed(counts), fold_pairs(counts, k, *lookups), more, target.shape
 
     for pair, counts in zip(pairs, in_threads(count, pairs, progress), strict=True):
-        pixels, folded, edge_counts, size = counts
+        pixels, folded, more, size = counts
         raw.add(pixels)
-        by_frame.add(pair.name, folded)
-        tally.add(*size)
-        if edges is not None:
-            edges.counts += edge_counts
-    scores = Scores(
-        fold_pairs(raw.counts, k, *lookups),
-        names,
-        replace(conditions, resolution=tally.resolution()),
-        tally.num_images,
-        frames=tuple(pair.name for pair in pairs),
-        frame_counts=by_frame.collect(),
-        details={} if edges is None else {"boundary": edges.to_dict(names)},
-    )
-    return scores, raw.counts
+        tally.add(pair.name, folded, size)
+        for metric, found in zip(metrics, more, strict=True):
+            metric.sums += found
+    details = {metric.name: metric.result() for metric in metrics}
+    return replace(tally.result(), details=details), raw.counts
 
 
 def semseg_table(labels: str) -> LabelSet:

@@ -166,8 +166,8 @@ class Scores:
             "num_images": self.num_images,
             "conditions": asdict(self.conditions) | {"scales": list(self.conditions.scales)},
             "version": self.version,
-            "iou": _by_name(self.class_names, self.iou),
-            "class_accuracy": _by_name(self.class_names, self.class_accuracy),
+            "iou": by_name(self.class_names, self.iou),
+            "class_accuracy": by_name(self.class_names, self.class_accuracy),
             "averaged_classes": [
                 name
                 for name, averaged in zip(self.class_names, self._averaged(), strict=True)
@@ -257,7 +257,7 @@ class Scores:
         return {
             key: json_number(value)
             if isinstance(value, float)
-            else _by_name(self.class_names, value)
+            else by_name(self.class_names, value)
             for key, value in self.rates.items()
         }
 
@@ -279,7 +279,8 @@ def json_number(value: float) -> float | None:
     return None if math.isnan(value) else float(value)
 
 
-def _by_name(names: Sequence[str], values: NDArray[np.float64]) -> dict[str, float | None]:
+def by_name(names: Sequence[str], values: NDArray[np.float64]) -> dict[str, float | None]:
+    """Class name -> plain float, None for NaN."""
     return {name: json_number(value) for name, value in zip(names, values, strict=True)}
 
 

@@ -1,6 +1,6 @@
 """Counting a frame where its prediction is: label maps stay on the device, a few KB come back.
 
-In: a target from disk and a prediction on a GPU. Out: the counts that ``Confusion.update`` finds.
+In: a target from disk and a prediction on a GPU. Out: the counts of ``count_classes``.
 Integers all the way, so the two agree exactly.
 """
 

@@ -5,6 +5,7 @@ Legend: N images, K classes, H x W pixels of the frame, h x w of the logits.
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from itertools import chain
 from typing import Any, TypeVar, cast
 
@@ -84,12 +85,7 @@ class Predictor:
             predict: a function of this module; None = ``label_maps``.
         """
         found = predict or label_maps
-        return predicted(
-            frames,
-            lambda image: found(self, [image])[0],
-            lambda images: found(self, images),
-            self.options.batch_size,
-        )
+        return predicted(frames, partial(found, self), self.options.batch_size)
 
     def logits(self, images: Sequence[Image]) -> Iterator[Tensor]:
         """Return the float32 logits (N, K, h, w) of every scale, mirror image and network.

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from segibn.evaluation.batches import Predict, PredictBatch, predicted
+from segibn.evaluation.batches import Predict, predicted
 from segibn.files import atomic_path
 from segibn.media.faults import Faults, MediaError
 from segibn.media.journal import Journal
@@ -57,8 +57,7 @@ class Work:
     """One run over sources; ``tally`` grows with every frame, also where it is interrupted.
 
     Attributes:
-        predict: (H, W, 3) uint8 RGB -> (H, W) uint8 train ids.
-        predict_batch: several frames of one size -> as many.
+        predict: images (H, W, 3) uint8 RGB of one size -> (H, W) uint8 train ids of each.
         batch_size: how many frames of one size at most are predicted together.
         outputs: what to write.
         journal: of the output folder.
@@ -70,7 +69,6 @@ class Work:
     """
 
     predict: Predict
-    predict_batch: PredictBatch
     batch_size: int
     outputs: Outputs
     journal: Journal
@@ -159,7 +157,7 @@ class Work:
     def _predicted(self, group: Sequence[Still]) -> Iterator[tuple[Still, Any]]:
         """Yield frames with their train ids; if memory fails them together, one at a time."""
         try:
-            yield from list(predicted(group, self.predict, self.predict_batch, self.batch_size))
+            yield from list(predicted(group, self.predict, self.batch_size))
         except Exception as error:
             if not self.is_out_of_memory(error):
                 raise
@@ -228,9 +226,7 @@ class Work:
 
             images = stack.enter_context(closing(iter(video)))
             with _InOrder(self.threads, finish) as drawing:
-                found = predicted(
-                    enumerate(images), self.predict, self.predict_batch, self.batch_size
-                )
+                found = predicted(enumerate(images), self.predict, self.batch_size)
                 for (index, image), train_ids in found:
                     drawing.submit(index, draw, index, image, train_ids)
         return total

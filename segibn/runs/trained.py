@@ -213,9 +213,7 @@ class TrainedRun:
                 self.label_set,
                 self.scheme,
             )
-            for (_, frame), (train_ids, sure) in predicted(
-                frames, lambda image: maps_of([image])[0], maps_of, batch_size
-            )
+            for (_, frame), (train_ids, sure) in predicted(frames, maps_of, batch_size)
         ]
 
     def __repr__(self) -> str:

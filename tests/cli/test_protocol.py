@@ -12,11 +12,12 @@ from segibn.cli.protocol import protocol_framing, protocol_options, protocol_set
 from segibn.cli.selection import selection_of
 from segibn.config.load import load_config
 from segibn.config.schema import DatasetConfig
-from segibn.engine.scoring import Preparation, score, train_name
+from segibn.engine.scoring import Preparation, eval_frames, score, train_name
 from segibn.errors import ConfigError
 from segibn.evaluation.deviations import run_deviations
 from segibn.evaluation.protocols import PROTOCOLS
 from segibn.files import read_json, write_image, write_label_png
+from segibn.inference.predictor import Predictor
 from segibn.runs.loading import load_checkpoint
 
 
@@ -154,15 +155,9 @@ def test_changed_frames_are_scored_and_the_signature_says_so(make_run, datasets)
         seen.append(name)
         return image[:16, :32], np.full((16, 32), 3, np.uint8)
 
-    scores = score(
-        model,
-        DatasetConfig(name="camvid", split="val"),
-        classes=None,
-        class_names=tuple(meta["class_names"]),
-        datasets_root=datasets,
-        device=torch.device("cpu"),
-        prepare=Preparation("cut", cut),
-    )
+    dataset = DatasetConfig(name="camvid", split="val")
+    frames = eval_frames(dataset, datasets, None, meta["class_names"])
+    scores = score(Predictor(model), frames, "camvid:val", prepare=Preparation("cut", cut))
     assert len(seen) == 3
     assert scores.confusion.sum() == scores.confusion[3].sum() == 3 * 16 * 32
     assert "|set:camvid-val~cut|" in scores.signature

@@ -4,6 +4,7 @@ import torch
 from torchmetrics.functional.classification import multiclass_calibration_error
 
 from segibn.evaluation.calibration import Calibration
+from segibn.evaluation.measure import Frame, FramePrediction
 
 
 def random_frame(seed: int, classes: int = 5, size: tuple[int, int] = (20, 30)):
@@ -18,10 +19,15 @@ def random_frame(seed: int, classes: int = 5, size: tuple[int, int] = (20, 30)):
     return target.astype(np.uint8), probability, probability.argmax(0).astype(np.uint8)
 
 
+def add(metric: Calibration, target, pred, confidence) -> None:
+    frame = Frame("frame", None, np.array(target, np.uint8))
+    metric.update(frame, FramePrediction(np.array(pred), np.array(confidence)))
+
+
 def updated(frames) -> Calibration:
-    calibration = Calibration()
+    calibration = Calibration("abcde")
     for target, probability, pred in frames:
-        calibration.update(target, pred, probability.max(0))
+        add(calibration, target, pred, probability.max(0))
     return calibration
 
 
@@ -48,8 +54,8 @@ def test_error_equals_a_loop_over_pixels_with_confidences_on_the_edges():
             upper = next(b for b in range(15) if c <= (b + 1) / 15)
             bins.setdefault(upper, []).append((c, t == p))
     gaps = [abs(sum(c for c, _ in b) - sum(right for _, right in b)) for b in bins.values()]
-    calibration = Calibration()
-    calibration.update(target, pred, confidence)
+    calibration = Calibration("abcde")
+    add(calibration, target, pred, confidence)
     assert calibration.ece == pytest.approx(sum(gaps) / 5, abs=1e-7)
     assert calibration.sums[0].tolist() == [2, *[0] * 12, 1, 2]
 
@@ -63,23 +69,23 @@ def test_a_network_that_knows_how_sure_to_be_has_no_error():
     rng = np.random.default_rng(0)
     confidence = rng.uniform(size=(1000, 1000))
     right = rng.uniform(size=confidence.shape) < confidence
-    calibration = Calibration()
-    calibration.update(right.astype(np.uint8), np.ones_like(right, np.uint8), confidence)
+    calibration = Calibration("abcde")
+    add(calibration, right.astype(np.uint8), np.ones_like(right, np.uint8), confidence)
     assert calibration.ece < 0.002
-    calibration.update(right.astype(np.uint8), np.zeros_like(right, np.uint8), confidence)
+    add(calibration, right.astype(np.uint8), np.zeros_like(right, np.uint8), confidence)
     assert calibration.ece > 0.1
 
 
 def test_what_is_no_probability_is_refused():
     for wrong in (1.5, -0.1, np.nan):
         with pytest.raises(ValueError, match=r"probabilities in 0\.\.1"):
-            Calibration().update([[0, 1]], [[0, 1]], [[0.5, wrong]])
+            add(Calibration("abcde"), [[0, 1]], [[0, 1]], [[0.5, wrong]])
     with pytest.raises(ValueError, match="confidence is"):
-        Calibration().update([[0, 1]], [[0, 1]], [[0.5]])
+        add(Calibration("abcde"), [[0, 1]], [[0, 1]], [[0.5]])
 
 
 def test_no_pixels_give_null_in_the_json():
-    calibration = Calibration()
-    calibration.update([[255]], [[0]], [[0.5]])
-    plain = calibration.to_dict()
+    calibration = Calibration("abcde")
+    add(calibration, [[255]], [[0]], [[0.5]])
+    plain = calibration.result()
     assert (plain["ece"], plain["max_error"], plain["bins"][0]["accuracy"]) == (None, None, None)

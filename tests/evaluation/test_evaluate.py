@@ -1,12 +1,14 @@
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from segibn.evaluation.boundary import BoundaryCounts
+from segibn.evaluation.boundary import BoundaryIoU
 from segibn.evaluation.calibration import Calibration
-from segibn.evaluation.confusion import Confusion
-from segibn.evaluation.evaluate import SizeTally, evaluate
+from segibn.evaluation.confusion import count_classes
+from segibn.evaluation.evaluate import ScoreTally, SizeTally, evaluate
+from segibn.evaluation.measure import Observer
 from segibn.evaluation.scores import Conditions, Scores
 
 NAMES = ("road", "car", "sky")
@@ -31,21 +33,26 @@ def predict_surely(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def measured(frames: list[tuple], **options: object) -> Scores:
     """Score with everything that is summed over ranks."""
-    more = {"boundary": BoundaryCounts(3), "calibration": Calibration()}
-    return evaluate(predict_surely, frames, NAMES, conditions=Conditions("toy"), **more, **options)
+    metrics = [BoundaryIoU(NAMES), Calibration(NAMES)]
+    scores, *found = scored(frames, predict_surely, metrics, **options)
+    pairs = zip(metrics, found, strict=True)
+    return replace(scores, details={metric.name: result for metric, result in pairs})
+
+
+def scored(frames, predict, measures=(), frame_names=None, **options: object) -> list:
+    tally = ScoreTally(NAMES, Conditions("toy"), frame_names)
+    return evaluate(lambda images: [*map(predict, images)], frames, [tally, *measures], **options)
 
 
 def scores_of(frames: list[tuple], **options: object) -> Scores:
-    return evaluate(predict, frames, NAMES, conditions=Conditions("toy"), **options)
+    return scored(frames, predict, **options)[0]
 
 
 def test_counts_equal_scoring_each_frame():
     frames = make_frames(4)
-    confusion = Confusion(3)
-    for _, image, target in frames:
-        confusion.update(target, predict(image))
+    counts = sum(count_classes(target, predict(image), 3) for _, image, target in frames)
     scores = scores_of(iter(frames))
-    np.testing.assert_array_equal(scores.confusion, confusion.counts)
+    np.testing.assert_array_equal(scores.confusion, counts)
     assert scores.num_images == 4
     assert "|res:6x8|" in scores.signature
 
@@ -111,12 +118,7 @@ def test_a_frame_scored_twice_or_unnamed_is_named():
 
 def test_a_wrong_prediction_names_its_frame():
     with pytest.raises(ValueError, match=r"frame frame0: target is 6x8 .* but pred is 3x4"):
-        evaluate(
-            lambda image: predict(image)[::2, ::2],
-            make_frames(1),
-            NAMES,
-            conditions=Conditions("toy"),
-        )
+        scored(make_frames(1), lambda image: predict(image)[::2, ::2])
 
 
 def test_a_failing_predictor_keeps_its_error_and_names_the_frame():
@@ -124,7 +126,7 @@ def test_a_failing_predictor_keeps_its_error_and_names_the_frame():
         raise KeyError("inside")
 
     with pytest.raises(KeyError) as caught:
-        evaluate(fail, make_frames(1), NAMES, conditions=Conditions("toy"))
+        scored(make_frames(1), fail)
     assert caught.value.__notes__ == ["while predicting frame frame0"]
 
 
@@ -134,7 +136,7 @@ def test_progress_and_observer_see_every_frame():
     scores_of(
         make_frames(3),
         progress=done.append,
-        observe=lambda name, image, target, pred: seen.append(name),
+        measures=[Observer(lambda frame, prediction: seen.append(frame.name))],
     )
     assert done == [1, 2, 3]
     assert seen == ["frame0", "frame1", "frame2"]

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from segibn.evaluation.boundary import BoundaryCounts
+from segibn.evaluation.boundary import BoundaryIoU
 from segibn.evaluation.calibration import Calibration
-from segibn.evaluation.evaluate import evaluate
+from segibn.evaluation.evaluate import ScoreTally, evaluate
 from segibn.evaluation.score_folders import score_semseg
 from segibn.evaluation.scores import Conditions
 from segibn.files import write_label_png
@@ -44,13 +44,12 @@ def peak_bytes(work) -> int:
 @pytest.mark.parametrize("everything", [False, True], ids=["counts", "boundary-and-calibration"])
 def test_peak_memory_does_not_grow_with_the_number_of_frames(everything: bool):
     def score(count: int) -> None:
-        more = {"boundary": BoundaryCounts(19), "calibration": Calibration()} if everything else {}
+        more = [BoundaryIoU(NAMES), Calibration(NAMES)] if everything else []
+        predictor = predict_surely if everything else predict
         evaluate(
-            predict_surely if everything else predict,
+            lambda images: [predictor(image) for image in images],
             frames(count),
-            NAMES,
-            conditions=Conditions("toy"),
-            **more,
+            [ScoreTally(NAMES, Conditions("toy")), *more],
         )
 
     score(2)  # what is imported and cached once

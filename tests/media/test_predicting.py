@@ -34,7 +34,7 @@ def work_on(folder, output, mode="new", predict=brightness, batch=1, strict=Fals
     outputs = Outputs(output, PALETTE, **{"drawn": np.ones(3, bool), **options})
     many = brightness_of_many if predict is brightness else lambda frames: [*map(predict, frames)]
     with Journal(output, {"alpha": outputs.alpha}, mode) as journal:
-        work = Work(predict, many, batch, outputs, journal, Faults(strict))
+        work = Work(many, batch, outputs, journal, Faults(strict))
         work.run(find_sources([folder], places_of(output)).sources)
     return work
 

@@ -7,8 +7,9 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from segibn.evaluation.boundary import BoundaryCounts
+from segibn.evaluation.boundary import BoundaryIoU
 from segibn.evaluation.calibration import Calibration
+from segibn.evaluation.measure import Frame, FramePrediction
 from segibn.evaluation.scores import Conditions, Scores
 from segibn.report.charts import (
     boundary_results,
@@ -109,9 +110,10 @@ def calibration():
     rng = np.random.default_rng(0)
     confidence = rng.uniform(0.3, 1, (40, 50))
     right = rng.random(confidence.shape) < confidence**2
-    found = Calibration(bins=10)
-    found.update(np.zeros(confidence.shape, int), np.where(right, 0, 1), confidence)
-    return found.to_dict(), confidence, right
+    found = Calibration("ab", bins=10)
+    frame = Frame("frame", None, np.zeros(confidence.shape, np.uint8))
+    found.update(frame, FramePrediction(np.where(right, 0, 1), confidence))
+    return found.result(), confidence, right
 
 
 def test_points_and_bars_of_the_reliability_diagram_are_those_of_the_bins():
@@ -136,7 +138,7 @@ def test_points_and_bars_of_the_reliability_diagram_are_those_of_the_bins():
 
 
 def test_a_calibration_without_pixels_is_drawn_empty():
-    html = reliability_diagram(Calibration(bins=5).to_dict())
+    html = reliability_diagram(Calibration("ab", bins=5).result())
     assert "<circle" not in html
     assert "error \N{EN DASH} %" in html
 
@@ -145,14 +147,14 @@ def test_boundary_iou_stands_beside_iou_where_it_was_measured():
     target = np.zeros((40, 40), dtype=np.uint8)
     target[10:30, 10:30] = 1
     pred = np.roll(target, 2, axis=1)
-    counts = BoundaryCounts(3)
-    counts.update(target, pred)
+    names, conditions = ("road", "car", "bus"), Conditions("test")
+    counts = BoundaryIoU(names)
+    counts.update(Frame("frame", None, target), FramePrediction(pred))
     confusion = np.zeros((3, 4), dtype=np.int64)
     np.add.at(confusion, (target.ravel(), pred.ravel()), 1)
-    names, conditions = ("road", "car", "bus"), Conditions("test")
     bare = Scores(confusion, names, conditions, 1)
     assert boundary_results("boundary IoU", bare) is None
-    details = {"boundary": counts.to_dict(names)}
+    details = {"boundary": counts.result()}
     measured = boundary_results(
         "boundary", Scores(confusion, names, conditions, 1, details=details)
     )

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from segibn.evaluation.class_scores import iou_of, miou_of
-from segibn.evaluation.confusion import Confusion
+from segibn.evaluation.confusion import count_classes
 from segibn.evaluation.frame_counts import FrameCounts, class_counts
 from segibn.labels.drawing import IGNORED_COLOR, RIGHT_COLOR, WRONG_COLOR
 from segibn.labels.label_set import IGNORE_INDEX
@@ -73,7 +73,7 @@ def view_frame(
     """
     name, kind, place = choice
     k = len(palette)
-    matrix = Confusion(k).update(target, pred)
+    matrix = count_classes(target, pred, k)
     counts = class_counts(matrix)
     iou = iou_of(counts, policy)
     present = (counts[1] > 0) | (counts[2] > 0)

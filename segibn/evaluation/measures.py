@@ -3,7 +3,7 @@
 In: ``Scores`` with frame counts and details. Out: intervals for the details, and text tables.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -11,9 +11,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segibn.errors import SegibnError
+from segibn.evaluation.boundary import BoundaryIoU
+from segibn.evaluation.calibration import Calibration
 from segibn.evaluation.class_scores import miou_of
+from segibn.evaluation.measure import Metric
 from segibn.evaluation.resampling import Intervals, Resampling, bootstrap_intervals
 from segibn.evaluation.scores import Scores, format_percent, json_number
+
+METRICS: tuple[type[Metric], ...] = (BoundaryIoU, Calibration)
+"""All of them. Each is an option of the verbs that score, an entry in the details, and a table."""
+
+
+def measured(names: Iterable[str], class_names: Sequence[str]) -> list[Metric]:
+    """Return the metrics of some names, in the order of the table, ready to be updated."""
+    return [metric(class_names) for metric in METRICS if metric.name in names]
 
 
 def with_intervals(scores: Scores, how: Resampling | None = None) -> Scores:
@@ -69,29 +80,8 @@ def _lowest_frames(scores: Scores) -> list[str]:
 
 def format_details(details: Mapping[str, Any]) -> str:
     """Return a text block for each measurement that is there; empty when there is none."""
-    blocks = [write(details[key]) for key, write in _WRITERS.items() if key in details]
-    return "\n\n".join(blocks)
-
-
-def _format_boundary(found: Mapping[str, Any]) -> str:
-    head = f"boundary IoU % (within {100 * found['dilation_ratio']:g} % of the diagonal)"
-    lines = [
-        f"{name:<22} {format_percent(value):>9}" for name, value in found["boundary_iou"].items()
-    ]
-    return "\n".join([head, *lines, f"{'mean':<22} {format_percent(found['boundary_miou']):>9}"])
-
-
-def _format_calibration(found: Mapping[str, Any]) -> str:
-    lines = [
-        f"calibration: expected error {format_percent(found['ece'])} %, largest "
-        f"{format_percent(found['max_error'])} % ({len(found['bins'])} bins)",
-        f"{'confidence up to':<16} {'mean %':>8} {'right %':>8} {'pixels':>14}",
-    ]
-    for row in found["bins"]:
-        if row["pixels"]:
-            numbers = f"{format_percent(row['confidence']):>8} {format_percent(row['accuracy']):>8}"
-            lines.append(f"{row['up_to']:<16.3f} {numbers} {row['pixels']:>14}")
-    return "\n".join(lines)
+    tables = {metric.name: metric.table for metric in METRICS} | {"intervals": _format_intervals}
+    return "\n\n".join(tables[key](details[key]) for key in tables if key in details)
 
 
 def _format_intervals(found: Mapping[str, Any]) -> str:
@@ -103,13 +93,6 @@ def _format_intervals(found: Mapping[str, Any]) -> str:
         text = "-" if bounds is None else "{:.2f} .. {:.2f}".format(*(100 * b for b in bounds))
         lines.append(f"{name:<22} {text:>16}")
     return "\n".join(lines)
-
-
-_WRITERS = {
-    "boundary": _format_boundary,
-    "calibration": _format_calibration,
-    "intervals": _format_intervals,
-}
 
 
 def _row(name: str, values: Sequence[float]) -> str:

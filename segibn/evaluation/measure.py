@@ -1,0 +1,103 @@
+"""What can be measured while frames are scored, one frame and its prediction after the other.
+
+A new metric is a ``Metric`` in a file of its own and an entry in ``measures.METRICS``: its option,
+its place in the JSON and its printed table follow.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Reduce = Callable[[NDArray[Any]], NDArray[Any]]
+"""Takes an int64 array, returns its element-wise sum over ranks."""
+Needs = Literal["counts", "labels", "confidence"]
+"""What a measure takes of a prediction, each including those before it. With "counts" alone label
+maps may stay on a GPU; confidences take time and memory for the probabilities."""
+
+
+class Frame(NamedTuple):
+    """One labelled frame."""
+
+    name: str
+    image: NDArray[np.uint8] | None
+    """(H, W, 3) RGB; None where label maps of files are scored."""
+    target: NDArray[np.uint8]
+    """(H, W) train ids or 255."""
+
+
+class FramePrediction(NamedTuple):
+    """What was predicted for a frame."""
+
+    labels: Any
+    """(H, W) uint8 train ids in [0, K) or 255; no NumPy array where no measure needs one."""
+    confidence: NDArray[np.floating] | None = None
+    """(H, W) in 0..1: probability of the class that was predicted."""
+
+
+class Measure(Protocol):
+    """Something that is found out while frames stream by."""
+
+    needs: ClassVar[Needs]
+
+    def update(self, frame: Frame, prediction: FramePrediction) -> None:
+        """Take in one frame of this rank; a ValueError is passed on with the frame's name."""
+
+    def reduce(self, sum_over_ranks: Reduce) -> None:
+        """Add up over ranks; every rank calls it once, after its last frame."""
+
+    def result(self) -> Any:
+        """Return what was found."""
+
+
+class Metric:
+    """A measure that is a sum of integers over frames, hence exact in any order."""
+
+    name: ClassVar[str]
+    """Of its option and of its entry in the details of ``Scores``."""
+    about: ClassVar[str]
+    """For the help of its option."""
+    needs: ClassVar[Needs] = "labels"
+
+    sums: NDArray[np.int64]
+    """Zeros of its shape, set when a subclass begins."""
+
+    def __init__(self, class_names: Sequence[str]) -> None:
+        self.class_names = tuple(class_names)
+
+    def of(self, frame: Frame, prediction: FramePrediction) -> NDArray[np.int64]:
+        """Return what one frame adds to ``sums``; may be called from several threads."""
+        raise NotImplementedError
+
+    def update(self, frame: Frame, prediction: FramePrediction) -> None:
+        """Add one frame."""
+        self.sums += self.of(frame, prediction)
+
+    def reduce(self, sum_over_ranks: Reduce) -> None:
+        """Replace the sums by those over all ranks."""
+        self.sums = np.asarray(sum_over_ranks(self.sums))
+
+    def result(self) -> dict[str, Any]:
+        """Return plain JSON values; undefined numbers are None."""
+        raise NotImplementedError
+
+    @staticmethod
+    def table(found: Mapping[str, Any]) -> str:
+        """Return a ``result`` as text."""
+        raise NotImplementedError
+
+
+class Observer:
+    """A measure that hands every frame on, for pictures; finds nothing."""
+
+    needs: ClassVar[Needs] = "labels"
+
+    def __init__(self, see: Callable[[Frame, FramePrediction], None]) -> None:
+        self.update = see
+
+    def reduce(self, sum_over_ranks: Reduce) -> None:
+        """Do nothing."""
+
+    def result(self) -> None:
+        """Return nothing."""
