@@ -15,7 +15,7 @@ from pathlib import Path as _Path
 
 from torch import nn as _nn
 
-from segibn.models.by_name import classifier as _classifier
+from segibn.models.backbones import classifier as _classifier
 from segibn.runs.loading import build as _build
 from segibn.runs.loading import load as _load
 from segibn.runs.trained import TrainedRun as _TrainedRun

@@ -22,7 +22,7 @@ from benchmarks.timing import describe_device
 from segibn import provenance
 from segibn.files import write_json
 from segibn.models import build_backbone
-from segibn.models.backbones import BACKBONES, ibn_variants
+from segibn.models.catalog import BACKBONES, family_of
 from segibn.models.weights.sources import PUBLISHED
 
 SIZE = (512, 1024)
@@ -32,7 +32,7 @@ def variants(name: str) -> tuple[str, ...]:
     """The variants that the table shows: plain, and those that were published."""
     if name.startswith("resnet") and not name.startswith("resnext"):
         return ("none", "a", "b")
-    return ("none", "a") if "a" in ibn_variants(name) else ibn_variants(name)
+    return ("none", "a") if "a" in family_of(name).ibn else family_of(name).ibn
 
 
 def multiply_adds(name: str, ibn: str, size: tuple[int, int]) -> int:

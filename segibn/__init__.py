@@ -17,8 +17,8 @@ _LAZY = {
     "build": "segibn.runs.loading",
     "list_models": "segibn.runs.find",
     "list_configs": "segibn.runs.find",
-    "backbone": "segibn.models.by_name",
-    "classifier": "segibn.models.by_name",
+    "backbone": "segibn.models.backbones",
+    "classifier": "segibn.models.backbones",
     "Prediction": "segibn.runs.prediction",
     "TrainedRun": "segibn.runs.trained",
 }

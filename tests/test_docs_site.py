@@ -12,8 +12,9 @@ from types import ModuleType
 import pytest
 
 from segibn.cli.verbs import VERBS
+from segibn.config.backbones import BackboneConfig
 from segibn.config.recipe import InferenceRecipe
-from segibn.config.schema import BackboneConfig, RunConfig
+from segibn.config.schema import RunConfig
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from torch import Tensor, nn
 
 from segibn.adapters.feature_list import LEVELS, leave_out_after, level_specs, walk
-from segibn.models.by_name import backbone
+from segibn.models.backbones import backbone
 from segibn.models.features import FeatureSpec
 
 SEGMENTATION = {"layer4": "out", "layer3": "aux"}

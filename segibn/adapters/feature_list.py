@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from segibn.models.by_name import backbone
+from segibn.models.backbones import backbone
 from segibn.models.features import FeatureSpec
 
 LEVELS = ("half", "layer1", "layer2", "layer3", "layer4")

@@ -7,9 +7,10 @@ from torch import Tensor, nn
 
 from segibn.adapters.feature_list import LEVELS, leave_out_after, level_specs, walk
 from segibn.errors import ConfigError
-from segibn.models.backbones import BACKBONES, build_backbone, ibn_variants
-from segibn.models.by_name import release_of, split_name
+from segibn.models.backbones import build_backbone
+from segibn.models.catalog import BACKBONES, ibn_names, split_name
 from segibn.models.weights.pretrained import WeightsReport, load_backbone_weights
+from segibn.models.weights.sources import release_of
 
 PREFIX = "segibn-"
 
@@ -33,11 +34,7 @@ def register_smp() -> list[str]:
             "pip install segmentation-models-pytorch"
         ) from error
 
-    networks = [
-        network if ibn == "none" else f"{network}_ibn_{ibn}"
-        for network in BACKBONES
-        for ibn in ibn_variants(network)
-    ]
+    networks = [*BACKBONES, *ibn_names()]
     encoder = None
     for name in networks:
         if PREFIX + name not in encoders:

@@ -7,24 +7,14 @@ from torch import nn
 
 from segibn.adapters.feature_list import FeatureList
 from segibn.errors import ConfigError
-from segibn.models.backbones import BACKBONES, ibn_variants
-from segibn.models.by_name import classifier
+from segibn.models.backbones import classifier
+from segibn.models.catalog import ibn_names
 
 _TAG = "segibn"
 
 
-def ibn_names() -> list[str]:
-    """Return every network with IBN, such as "resnet50_ibn_a"; plain ones timm has itself."""
-    return [
-        f"{network}_ibn_{ibn}"
-        for network in BACKBONES
-        for ibn in ibn_variants(network)
-        if ibn != "none"
-    ]
-
-
 def register_timm() -> list[str]:
-    """Make timm know every network with IBN; calling it again changes nothing.
+    """Make timm know every network with IBN; plain ones it has itself. Idempotent.
 
     Returns:
         The names, for ``timm.create_model(name, features_only=True, out_indices=...,

@@ -10,8 +10,8 @@ from typing import Any
 
 from torch import nn
 
+from segibn.config.backbones import TimmBackboneConfig
 from segibn.config.schema import ATROUS_RATES, ModelConfig
-from segibn.config.timm_backbone import TimmBackboneConfig
 from segibn.models.backbones import build_backbone
 from segibn.models.features import FeatureSpec
 from segibn.models.heads.deeplabv3 import DeepLabV3Head

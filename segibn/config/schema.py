@@ -8,13 +8,13 @@ import fractions
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeGuard
 
-from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
+from segibn.config.backbones import AnyBackboneConfig, BackboneConfig
 from segibn.config.dataset_names import OFFICIAL, DatasetName
 from segibn.config.frozen import Frozen as _Frozen
 from segibn.config.generalise import GeneraliseConfig
 from segibn.config.sampling import SamplingConfig, UniformSampling
-from segibn.config.timm_backbone import TimmBackboneConfig
 from segibn.config.values import (
     BelowOne,
     Between,
@@ -29,7 +29,6 @@ from segibn.config.values import (
     JpegQuality,
     Label,
     Name,
-    NewtonSteps,
     NoiseSigma,
     NonNegative,
     Pictures,
@@ -46,25 +45,6 @@ from segibn.config.values import (
     Workers,
 )
 
-BackboneName = Literal[
-    "resnet18",
-    "resnet34",
-    "resnet50",
-    "resnet101",
-    "resnet152",
-    "resnext50",
-    "resnext101",
-    "resnext152",
-    "se_resnet50",
-    "se_resnet101",
-    "se_resnet152",
-    "densenet121",
-    "densenet169",
-    "densenet201",
-    "densenet161",
-    "mobilenet_v2",
-    "shufflenet_v2",
-]
 ClassScheme = Literal["cityscapes19", "street11", "synthia16", "synthia13", "camvid11", "drivable3"]
 
 CONFIG_VERSION: Literal[2] = 2
@@ -297,110 +277,6 @@ class DataConfig(_Frozen):
     def sources(self) -> tuple[DatasetConfig, ...]:
         """The data sets that are trained on: ``train``, then those of ``mix``."""
         return (self.train, *(source.dataset for source in self.mix))
-
-
-class SwitchableConfig(_Frozen):
-    """Switchable whitening's settings (arXiv 1904.09739, section 3.2)."""
-
-    statistics: Annotated[
-        tuple[Literal["bw", "iw", "bn", "in", "ln"], ...], Field(max_length=5)
-    ] = ("bw", "iw", "bn", "in", "ln")
-    """Whose mean and covariance are mixed: batch and instance whitening, batch, instance and layer
-    norm. [bw, iw] is RobustNet's (its type 2)."""
-    iterations: NewtonSteps = 5
-    """Steps of Newton's iteration for the inverse square root."""
-    momentum: PositiveFraction = 0.01
-    """Share of a batch in the running statistics; the authors' 0.99 is what they keep."""
-
-    @model_validator(mode="after")
-    def _some(self) -> "SwitchableConfig":
-        if not self.statistics or len(set(self.statistics)) < len(self.statistics):
-            raise ValueError("statistics: name at least one, each once")
-        return self
-
-
-class BackboneConfig(_Frozen):
-    """The encoder."""
-
-    name: BackboneName = "resnet50"
-    """Network family and depth."""
-    ibn: Literal["none", "a", "b", "c", "d", "ad", "a2"] = "none"
-    """Where instance norm goes: IBN-Net (arXiv 1807.09441) figures 3 and 4; none = plain. DenseNets
-    have none and a, mobilenet_v2 and shufflenet_v2 none and b."""
-    output_stride: Literal[8, 16, 32] = 8
-    """Input size over size of the last feature map; below 32 the last stages are dilated."""
-    ibn_stages: Annotated[tuple[Literal[1, 2, 3, 4], ...], Field(max_length=4)] | None = None
-    """Stages that get it; null = as in the paper: 1, 2, 3 (a, c, a2), 1, 2 (b, d), both (ad)."""
-    ibn_ratio: Fraction | None = None
-    """Share of instance-normalised channels in an IBN; null = 0.5, for DenseNets 0.4."""
-    stem: Literal["conv7x7", "conv3x3"] = "conv7x7"
-    """conv3x3 = three 3x3 convolutions, as RobustNet's ResNet-101; residual networks only."""
-    dilate_first: bool = False
-    """Dilate a stage's first block too, as RobustNet does; residual networks only."""
-    ibn_affine: bool = True
-    """Whether the instance norms of variant b have weight and bias; false = RobustNet's ISW network
-    (arXiv 2103.15597), which ``generalise.whitening`` needs; residual networks only."""
-    whitening: Literal["none", "switchable"] = "none"
-    """switchable = switchable whitening (arXiv 1904.09739) at the places of variant b, instead of
-    its instance norms; it costs time at inference too; residual networks only."""
-    switchable: SwitchableConfig | None = None
-    """With ``whitening: switchable``: which statistics it mixes and how; null = the paper's."""
-
-    @property
-    def network(self) -> str:
-        """What tables and records call the network."""
-        return self.name
-
-    @model_validator(mode="after")
-    def _fits_family(self) -> "BackboneConfig":
-        light = self.name in ("mobilenet_v2", "shufflenet_v2")
-        if light or self.name.startswith("densenet"):
-            only = "b" if light else "a"
-            if self.ibn not in ("none", only):
-                raise ValueError(f"{self.name} has ibn none and {only}, not {self.ibn}")
-            if self.stem != "conv7x7" or self.dilate_first:
-                raise ValueError(f"{self.name} has no stem or dilate_first; residual nets have")
-        if light and self.ibn_stages is not None:
-            raise ValueError(
-                f"{self.name} has its instance norms in fixed places; leave ibn_stages out"
-            )
-        if self.ibn == "none" and (self.ibn_stages is not None or self.ibn_ratio is not None):
-            raise ValueError("ibn_stages and ibn_ratio need an ibn; set it or leave them out")
-        if self.ibn_ratio is not None and self.ibn not in ("a", "ad", "a2"):
-            raise ValueError(f"ibn {self.ibn} has no ratio to choose; leave ibn_ratio out")
-        self._check_full_norms()
-        return self
-
-    def _check_full_norms(self) -> None:
-        """What stands at the places of variant b can be chosen where there are any."""
-        if self.switchable is not None and self.whitening != "switchable":
-            raise ValueError("`switchable` belongs to whitening: switchable; leave one out")
-        has_choice = self.ibn == "b" and "resne" in self.name
-        for option, is_set in (
-            ("ibn_affine: false", not self.ibn_affine),
-            ("whitening: switchable", self.whitening != "none"),
-        ):
-            if is_set and not has_choice:
-                raise ValueError(
-                    f"{option} changes the norms of a residual network with ibn b; set ibn to b "
-                    "or leave it out"
-                )
-        if not self.ibn_affine and self.whitening != "none":
-            raise ValueError(
-                "switchable whitening has no instance norms, so no ibn_affine; leave one out"
-            )
-
-
-def _backbone_kind(value: Any) -> str:
-    """Which section a backbone's is; a name that is left out is the default one."""
-    name = value.get("name") if isinstance(value, Mapping) else getattr(value, "name", None)
-    return "timm" if name == "timm" else "own"
-
-
-AnyBackboneConfig = Annotated[
-    Annotated[BackboneConfig, Tag("own")] | Annotated[TimmBackboneConfig, Tag("timm")],
-    Discriminator(_backbone_kind),
-]
 
 
 class _Head(_Frozen):

@@ -1,8 +1,6 @@
 """Optimiser and learning rate, both functions of the config and of the iteration alone."""
 
-import bisect
 import math
-import re
 from collections.abc import Mapping
 
 import torch
@@ -15,14 +13,6 @@ NORMS = (nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.LayerNorm)
 
 HEADS = "heads"
 _NUM_STAGES = 4
-_NUMBERED = re.compile(r"(?:^|\.)(?:layer|denseblock|transition)([1-4])\.")
-_STEM = re.compile(r"(?:^|\.)(?:conv1|bn1|conv0|norm0)\.")
-_LAST_NORM = re.compile(r"(?:^|\.)norm5\.")
-# MobileNetV2 numbers its blocks through; ShuffleNetV2's layer1 is its stem.
-_MOBILE_BLOCK = re.compile(r"^backbone\.features\.(\d+)\.")
-_MOBILE_LAST_BLOCKS = (0, 3, 6, 13, 18)
-_SHUFFLE_STAGE = re.compile(r"^backbone\.stage([234])\.")
-_SHUFFLE_LAST = re.compile(r"^backbone\.conv5\.")
 
 
 def build_optimizer(
@@ -72,7 +62,7 @@ def build_optimizer(
 
 
 def _known_stages(model: nn.Module) -> Mapping[str, int]:
-    """Name -> stage of the parameters of a backbone that tells them itself, as timm's do."""
+    """Name -> stage of the parameters, 0 the stem and 1..4 as layer1..layer4."""
     backbone = getattr(model, "backbone", None)
     if not hasattr(backbone, "stages_of_parameters"):
         return {}
@@ -80,34 +70,13 @@ def _known_stages(model: nn.Module) -> Mapping[str, int]:
 
 
 def _part_of(name: str, stages: Mapping[str, int], *, by_stage: bool) -> str | int:
-    """Return the part of the network that a parameter belongs to.
-
-    Args:
-        name: dotted name within the model.
-        stages: of parameters whose stage does not follow from the name.
-        by_stage: tell the backbone's stages apart.
-
-    Returns:
-        ``HEADS`` for everything outside the backbone. For the backbone: "backbone", or its stage:
-        0 the stem, 1..4 those whose features are called layer1..layer4. A DenseNet's transition
-        belongs to the dense block before it, whose features its norm makes.
-    """
+    """Which part a parameter belongs to: ``HEADS``, or "backbone", or one of its stages."""
     if not name.startswith("backbone."):
         return HEADS
     if not by_stage:
         return "backbone"
     if name in stages:
         return stages[name]
-    if numbered := _NUMBERED.search(name):
-        return int(numbered[1])
-    if _STEM.search(name):
-        return 0
-    if _LAST_NORM.search(name) or _SHUFFLE_LAST.search(name):
-        return _NUM_STAGES
-    if block := _MOBILE_BLOCK.search(name):
-        return bisect.bisect_left(_MOBILE_LAST_BLOCKS, int(block[1]))
-    if stage := _SHUFFLE_STAGE.search(name):
-        return int(stage[1])
     raise ConfigError(
         f"optim.layer_decay: {name} is in no stage that is known (stem, layer1 .. layer4); set "
         "optim.layer_decay=1 for this backbone"

@@ -1,130 +1,103 @@
-"""Every backbone by name: one table from names to networks.
+"""Backbones and classifiers by name, with published weights if wanted.
 
-In: a name such as "resnet50" and the IBN variant. Out: a backbone, or a whole classifier as the
-published weights have it.
+In: a name of `catalog.py` such as "resnet50", with its variant of IBN. Out: a module.
 """
 
-from collections.abc import Mapping
+from importlib import import_module
 from types import ModuleType
-from typing import Any, Literal, get_args
+from typing import Any
 
 from torch import nn
 
-from segibn.models import densenet, resnet
-from segibn.models.plans import FullNorm, IbnName, IbnPlan, Switchable
-
-LIGHT = ("mobilenet_v2", "shufflenet_v2")
-BACKBONES = (*resnet.LAYOUTS, *densenet.LAYOUTS, *LIGHT)
-
-
-def ibn_variants(name: str) -> tuple[IbnName, ...]:
-    """The variants of IBN that a backbone has, "none" first.
-
-    Raises:
-        ValueError: unknown name.
-    """
-    if name in resnet.LAYOUTS:
-        return get_args(IbnName)
-    if name in densenet.LAYOUTS:
-        return ("none", "a")
-    if name in LIGHT:
-        return ("none", "b")
-    raise ValueError(f"unknown backbone {name!r}; known: {', '.join(BACKBONES)}")
+from segibn.models.catalog import changed_options, family_of, split_name
+from segibn.models.weights.pretrained import load_backbone_weights, load_classifier_weights
+from segibn.models.weights.sources import release_of
 
 
 def build_backbone(
-    name: str,
-    ibn: IbnName = "none",
-    output_stride: int = 32,
-    *,
-    ibn_stages: tuple[int, ...] | None = None,
-    ibn_ratio: float | None = None,
-    stem: Literal["conv7x7", "conv3x3"] = "conv7x7",
-    dilate_first: bool = False,
-    ibn_affine: bool = True,
-    whitening: Literal["none", "switchable"] = "none",
-    switchable: Mapping[str, Any] | None = None,
+    name: str, ibn: str = "none", output_stride: int = 32, **options: Any
 ) -> nn.Module:
-    """Build a backbone: a module with ``feature_specs`` whose output is a dict of features.
+    """Build a backbone: a module with `feature_specs` whose output is a dict of features.
 
     Args:
-        name: one of ``BACKBONES``.
-        ibn: variant (see ``plans.py``), one of ``ibn_variants(name)``.
+        name: one of `catalog.BACKBONES`.
+        ibn: variant, see `plans.py`.
         output_stride: 8, 16 or 32 input pixels per pixel of the last feature.
-        ibn_stages: stages (1..4) that get it; None = as published, as light networks always are.
-        ibn_ratio: share of instance-normalised channels in an IBN, 0..1; None = as published,
-            0.5, DenseNets 0.4.
-        stem: "conv3x3" is RobustNet's stem of three small convolutions; residual networks only.
-        dilate_first: RobustNet's dilation; residual networks only.
-        ibn_affine: instance norms of residual networks' variant b have weight and bias.
-        whitening: "switchable" puts switchable whitening at the places of these norms.
-        switchable: fields of `plans.Switchable`; None = the paper's.
+        **options: those of `model.backbone` in a config that the family has.
 
     Raises:
-        ValueError: unknown name, or an option that the family does not have.
+        ValueError: unknown name, or a variant or option that the family does not have.
     """
-    _check_variant(name, ibn)
-    if name in resnet.LAYOUTS:
-        full: FullNorm = "instance" if ibn_affine else "instance_plain"
-        full = full if whitening == "none" else Switchable(**(switchable or {}))
-        plan = IbnPlan(ibn, ibn_stages, 0.5 if ibn_ratio is None else ibn_ratio, full)
-        return resnet.ResNet(
-            resnet.LAYOUTS[name], plan, output_stride, stem=stem, dilate_first=dilate_first
-        )
-    if stem != "conv7x7" or dilate_first:
-        raise ValueError(f"{name} has one stem and one dilation; leave out stem and dilate_first")
-    if not ibn_affine or whitening != "none":
-        raise ValueError(f"{name} has one kind of norm; leave out ibn_affine and whitening")
-    if name in LIGHT:
-        if (ibn_stages, ibn_ratio) != (None, None):
-            raise ValueError(f"{name} has fixed norms; leave out ibn_stages and ibn_ratio")
-        return _light().BUILDERS[name](ibn=ibn == "b", output_stride=output_stride)
-    return densenet.DenseNet(
-        densenet.LAYOUTS[name],
-        ibn=ibn == "a",
-        output_stride=output_stride,
-        stages=densenet.IBN_STAGES if ibn_stages is None else ibn_stages,
-        ratio=densenet.IBN_RATIO if ibn_ratio is None else ibn_ratio,
-    )
+    changed = changed_options(name, ibn, options)
+    return _module_of(name).build(name, ibn, output_stride, **changed)
 
 
 def build_classifier(name: str, num_classes: int = 1000) -> nn.Module:
-    """Build a classifier whose state dict has the published keys and shapes.
+    """Build a classifier, such as "resnet50_ibn_a", with the published keys and shapes.
 
-    Args:
-        name: such as "resnet50", "resnet50_ibn_a", "se_resnet101_ibn_a", "densenet121_ibn_a",
-            "mobilenet_v2_ibn_b".
-        num_classes: number of logits.
-
-    Returns:
-        A module: ``forward(image)`` gives logits (N, num_classes), ``forward_features(image)`` a
-        dict of the inner features.
+    Its `forward(image)` gives logits (N, num_classes), `forward_features(image)` a dict of the
+    inner features.
 
     Raises:
         ValueError: unknown name.
     """
-    network, _, variant = name.partition("_ibn_")
-    if variant not in get_args(IbnName) and "_ibn_" in name:
-        raise ValueError(f"{name}: there is no variant {variant!r} of IBN")
-    ibn = variant or "none"
-    _check_variant(network, ibn)
-    if network in resnet.LAYOUTS:
-        plan = IbnPlan(ibn)  # type: ignore[arg-type]
-        return resnet.ResNetClassifier(resnet.LAYOUTS[network], plan, num_classes)
-    if network in LIGHT:
-        return _light().CLASSIFIERS[network](ibn=ibn == "b", num_classes=num_classes)
-    layout = densenet.LAYOUTS[network]
-    return densenet.DenseNetClassifier(layout, ibn=ibn == "a", num_classes=num_classes)
+    network, ibn = split_name(name)
+    changed_options(network, ibn, {})
+    return _module_of(network).build_classifier(network, ibn, num_classes)
 
 
-def _check_variant(name: str, ibn: str) -> None:
-    variants = ibn_variants(name)
-    if ibn not in variants:
-        raise ValueError(f"{name} has ibn {' and '.join(variants)}, not {ibn}")
+def _module_of(name: str) -> ModuleType:
+    """Imported where one of its networks is asked for: torchvision takes a second to load."""
+    return import_module(f"segibn.models.{family_of(name).module}")
 
 
-def _light() -> ModuleType:
-    """Imported where a light network is asked for: torchvision takes a second to load."""
-    from segibn.models import light
+def backbone(
+    name: str, *, pretrained: bool | str = False, output_stride: int = 32, **options: object
+) -> nn.Module:
+    """Build a backbone that maps normalised images to a dict of features.
 
-    return light
+    Args:
+        name: such as "resnet50_ibn_a", "resnet101", "densenet121_ibn_a", "mobilenet_v2_ibn_b".
+        pretrained: True = the published ImageNet weights, downloaded once and checked by their
+            hash; or the path of a file; False = random.
+        output_stride: 8, 16 or 32 input pixels per pixel of the last feature.
+        **options: further arguments of `build_backbone`.
+
+    Returns:
+        `feature_specs` says channels and stride of each feature.
+
+    Raises:
+        ValueError: no such network, or no such option.
+        CheckpointError: the weights cannot be had.
+    """
+    network, ibn = split_name(name)
+    module = build_backbone(network, ibn, output_stride, **options)
+    if pretrained:
+        source = release_of(ibn) if pretrained is True else str(pretrained)
+        load_backbone_weights(module, source, network, ibn)
+    return module
+
+
+def classifier(name: str, *, pretrained: bool = False, num_classes: int = 1000) -> nn.Module:
+    """Build an ImageNet classifier: normalised images (N, 3, H, W) -> logits (N, num_classes).
+
+    Args:
+        name: as for `backbone`.
+        pretrained: True = the published weights, of 1000 classes, downloaded once and checked by
+            their hash.
+        num_classes: number of logits.
+
+    Raises:
+        ValueError: no such network, or `pretrained` with another number of classes.
+        CheckpointError: there are no such weights, or they cannot be had.
+    """
+    if pretrained and num_classes != 1000:
+        raise ValueError(
+            f"the published weights have 1000 classes, not {num_classes}; build it with "
+            "pretrained=True and replace its last layer"
+        )
+    module = build_classifier(name, num_classes)
+    if pretrained:
+        network, ibn = split_name(name)
+        load_classifier_weights(module, release_of(ibn), network, ibn)
+    return module

@@ -13,8 +13,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from segibn.models.features import FeatureSpec
+from segibn.models.features import Backbone, FeatureSpec, check_output_stride
 from segibn.models.ibn import InstanceBatchNorm2d
+from segibn.models.plans import IbnName
 
 IBN_RATIO = 0.4
 IBN_STAGES = (1, 2, 3)
@@ -104,8 +105,10 @@ class _Transition(nn.Module):
         return (rows[..., :-d] + rows[..., d:]) / 4
 
 
-class DenseNet(nn.Module):
+class DenseNet(Backbone):
     """A DenseNet without its classifier.
+
+    layer1 .. layer4 are the dense blocks' outputs after the norm and ReLU that follow them.
 
     Args:
         layout: sizes.
@@ -113,11 +116,6 @@ class DenseNet(nn.Module):
         output_stride: input pixels per pixel of the last feature: 8, 16 or 32.
         stages: dense blocks (1..4) with IBN.
         ratio: share of instance-normalised channels in an IBN.
-
-    Attributes:
-        feature_specs: channels and stride of the features layer1..layer4: the dense blocks'
-            outputs after the norm and ReLU that follow them.
-        half_spec: the same of what the stem computes before its pooling.
     """
 
     def __init__(
@@ -130,14 +128,13 @@ class DenseNet(nn.Module):
         ratio: float = IBN_RATIO,
     ) -> None:
         super().__init__()
-        if output_stride not in (8, 16, 32):
-            raise ValueError(f"output_stride is 8, 16 or 32, got {output_stride}")
+        check_output_stride(output_stride)
         channels, stride, dilation = layout.stem_channels, 4, 1
         self.half_spec = FeatureSpec(channels, stride=2)
         self.features = nn.Module()
         self.features.conv0 = nn.Conv2d(3, channels, 7, stride=2, padding=3, bias=False)
         self.features.norm0 = nn.BatchNorm2d(channels)
-        self.feature_specs: dict[str, FeatureSpec] = {}
+        self.feature_specs = {}
         for number, depth in enumerate(layout.depths, start=1):
             block = _DenseBlock()
             for index in range(depth):
@@ -165,7 +162,7 @@ class DenseNet(nn.Module):
         return F.max_pool2d(self.step("half", image), 3, stride=2, padding=1)
 
     def step(self, name: str, x: Tensor) -> Tensor:
-        """The feature "half" of an image, or a block's of the feature before (`features.py`)."""
+        """See `Backbone`."""
         if name == "half":
             return F.relu(self.features.norm0(self.features.conv0(x)), inplace=True)
         number = int(name.removeprefix("layer"))
@@ -193,20 +190,12 @@ class DenseNet(nn.Module):
         seen["norm5"] = self.features.norm5(seen["denseblock4"])
         return seen
 
-    def forward(self, image: Tensor) -> dict[str, Tensor]:
-        """Compute the features of normalised images.
-
-        Args:
-            image: (N, 3, H, W) float, normalised RGB.
-
-        Returns:
-            "layer1".."layer4": float (N, C, h, w) after each dense block, as `feature_specs` says.
-        """
-        features = {}
-        x = self.step("half", image)
-        for name in self.feature_specs:
-            x = features[name] = self.step(name, x)
-        return features
+    def stage_of(self, parameter: str) -> int:
+        """See `Backbone`; a transition belongs to the block whose features its norm makes."""
+        part = parameter.split(".")[1]
+        if part == "norm5":
+            return 4
+        return int(part[-1]) if part.startswith(("denseblock", "transition")) else 0
 
     def _block(self, number: int) -> nn.Module:
         return self.features.get_submodule(f"denseblock{number}")
@@ -231,3 +220,26 @@ class DenseNetClassifier(DenseNet):
     def forward(self, image: Tensor) -> Tensor:  # type: ignore[override]
         """(N, 3, H, W) normalised -> logits (N, num_classes), after global average pooling."""
         return self.classifier(super().forward(image)["layer4"].mean(dim=(2, 3)))
+
+
+def build(
+    name: str,
+    ibn: IbnName = "none",
+    output_stride: int = 32,
+    *,
+    ibn_stages: tuple[int, ...] = IBN_STAGES,
+    ibn_ratio: float = IBN_RATIO,
+) -> DenseNet:
+    """Build a DenseNet by its name in `LAYOUTS`, from the options of a config."""
+    return DenseNet(
+        LAYOUTS[name],
+        ibn=ibn == "a",
+        output_stride=output_stride,
+        stages=ibn_stages,
+        ratio=ibn_ratio,
+    )
+
+
+def build_classifier(name: str, ibn: IbnName, num_classes: int) -> DenseNetClassifier:
+    """Build an ImageNet classifier by its name in `LAYOUTS`."""
+    return DenseNetClassifier(LAYOUTS[name], ibn=ibn == "a", num_classes=num_classes)

@@ -1,26 +1,61 @@
 """The contract between any backbone and any head: what each named feature looks like.
 
-A backbone is an `nn.Module` with `feature_specs` (name -> `FeatureSpec`) whose
-`forward(image (N, 3, H, W) float)` returns a dict with the same names, each value
-(N, channels, ceil(H / stride), ceil(W / stride)). A head is built from `feature_specs` alone and
-reads the names it needs.
-
-The features are a chain, each computed from the one before, and the chain can be walked a step at
-a time: `x = backbone.step(name, x)` for "half" (of the image; `half_spec` says its shape) and then
-every name of `feature_specs`. That is how a toolkit gets stride 2 too, or only the first features.
+A backbone is an `nn.Module` with `feature_specs` whose `forward(image (N, 3, H, W) float)` returns
+a dict with the same names, each value (N, channels, ceil(H / stride), ceil(W / stride)). A head is
+built from `feature_specs` alone and reads the names it needs.
 """
 
 from dataclasses import dataclass
 
+from torch import Tensor, nn
+
 
 @dataclass(frozen=True)
 class FeatureSpec:
-    """Shape of one feature map, independent of the image's size.
-
-    Attributes:
-        channels: number of channels C.
-        stride: input pixels per feature pixel, the same in both directions.
-    """
+    """Shape of one feature map, independent of the image's size."""
 
     channels: int
     stride: int
+    """Input pixels per feature pixel, the same in both directions."""
+
+
+class Backbone(nn.Module):
+    """A backbone whose features are a chain, each computed from the one before by `step`.
+
+    So a toolkit gets stride 2 too, or only the first features. timm's backbones are none of these.
+    """
+
+    feature_specs: dict[str, FeatureSpec]
+    """layer1 .. layer4."""
+    half_spec: FeatureSpec
+    """The feature of stride 2 that comes before them, "half"."""
+
+    def step(self, name: str, x: Tensor) -> Tensor:
+        """The feature "half" of an image, or another one of the feature before it."""
+        raise NotImplementedError
+
+    def stage_of(self, parameter: str) -> int:
+        """0 for a parameter of the stem, 1 .. 4 for one that layer1 .. layer4 are computed with."""
+        raise NotImplementedError
+
+    def forward(self, image: Tensor) -> dict[str, Tensor]:
+        """(N, 3, H, W) normalised RGB -> the features by name, as `feature_specs` says."""
+        features = {}
+        x = self.step("half", image)
+        for name in self.feature_specs:
+            x = features[name] = self.step(name, x)
+        return features
+
+    def forward_features(self, image: Tensor) -> dict[str, Tensor]:
+        """The same; in residual and dense networks all inner features."""
+        return Backbone.forward(self, image)
+
+    def stages_of_parameters(self) -> dict[str, int]:
+        """`stage_of` every parameter, for learning rates that differ by stage."""
+        return {name: self.stage_of(name) for name, _ in self.named_parameters()}
+
+
+def check_output_stride(output_stride: int) -> None:
+    """Raise `ValueError` for strides that no dilated network has."""
+    if output_stride not in (8, 16, 32):
+        raise ValueError(f"output_stride is 8, 16 or 32, got {output_stride}")

@@ -20,6 +20,7 @@ statistics from more of them). Of plain weights the stem's instance norm takes t
 weight and bias as in our residual networks; in RobustNet's ShuffleNetV2 it starts fresh.
 """
 
+import bisect
 from collections.abc import Iterable
 from typing import Any
 
@@ -28,8 +29,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.models import mobilenetv2, shufflenetv2
 
-from segibn.models.features import FeatureSpec
+from segibn.models.features import Backbone, FeatureSpec, check_output_stride
 from segibn.models.ibn import InstanceNorm2d
+from segibn.models.plans import IbnName
 
 _MOBILE_IBN_BLOCKS = (1, 6, 10)
 # Which blocks, from and up to, compute a feature.
@@ -78,32 +80,7 @@ class _ShuffleBlock(shufflenetv2.InvertedResidual):
         return self.IN(F.channel_shuffle(joined, 2))
 
 
-class _InSteps(nn.Module):
-    """A backbone whose features are computed one after the other by ``step``."""
-
-    feature_specs: dict[str, FeatureSpec]
-
-    def forward_features(self, image: Tensor) -> dict[str, Tensor]:
-        """(N, 3, H, W) -> "layer1".."layer4", each (N, C, h, w)."""
-        features = {}
-        x = self.step("half", image)
-        for name in self.feature_specs:
-            x = features[name] = self.step(name, x)
-        return features
-
-    def forward(self, image: Tensor) -> dict[str, Tensor]:
-        """Compute the features of normalised images.
-
-        Args:
-            image: (N, 3, H, W) float, normalised RGB.
-
-        Returns:
-            "layer1".."layer4": float (N, C, h, w), as `feature_specs` says.
-        """
-        return self.forward_features(image)
-
-
-class MobileNetV2(_InSteps):
+class MobileNetV2(Backbone):
     """MobileNetV2 of width 1 without its classifier.
 
     Args:
@@ -125,10 +102,16 @@ class MobileNetV2(_InSteps):
             self.features[number].IN = InstanceNorm2d(self.features[number].out_channels)
 
     def step(self, name: str, x: Tensor) -> Tensor:
-        """The feature "half" of an image, or another of the feature before (`features.py`)."""
+        """See `Backbone`."""
         for number in range(*_MOBILE_BLOCKS[name]):
             x = self.features[number](x)
         return x
+
+    def stage_of(self, parameter: str) -> int:
+        """See `Backbone`."""
+        block = int(parameter.split(".")[1])
+        ends = [end for _, end in _MOBILE_BLOCKS.values()]
+        return 0 if block == 0 else max(1, bisect.bisect_right(ends, block))
 
 
 class MobileNetV2Classifier(MobileNetV2):
@@ -150,7 +133,7 @@ class MobileNetV2Classifier(MobileNetV2):
         return self.classifier(self.forward_features(image)["layer4"].mean(dim=(2, 3)))
 
 
-class ShuffleNetV2(_InSteps):
+class ShuffleNetV2(Backbone):
     """ShuffleNetV2 of width 1 without its classifier; layer1 is the stem's output.
 
     Args:
@@ -180,13 +163,18 @@ class ShuffleNetV2(_InSteps):
             self.stage3[-1].IN = InstanceNorm2d(stage3)
 
     def step(self, name: str, x: Tensor) -> Tensor:
-        """The feature "half" of an image, or another of the feature before (`features.py`)."""
+        """See `Backbone`."""
         if name == "half":
             return self.conv1(x)
         if name == "layer1":
             return self.maxpool(x)
         stage = {"layer2": self.stage2, "layer3": self.stage3, "layer4": self.stage4}[name](x)
         return self.conv5(stage) if name == "layer4" else stage
+
+    def stage_of(self, parameter: str) -> int:
+        """See `Backbone`; layer1 is the stem, pooled."""
+        part = parameter.split(".")[0]
+        return {"stage2": 2, "stage3": 3, "stage4": 4, "conv5": 4}.get(part, 0)
 
 
 class ShuffleNetV2Classifier(ShuffleNetV2):
@@ -206,14 +194,9 @@ class ShuffleNetV2Classifier(ShuffleNetV2):
         return self.fc(self.forward_features(image)["layer4"].mean(dim=(2, 3)))
 
 
-BUILDERS = {"mobilenet_v2": MobileNetV2, "shufflenet_v2": ShuffleNetV2}
-CLASSIFIERS = {"mobilenet_v2": MobileNetV2Classifier, "shufflenet_v2": ShuffleNetV2Classifier}
-
-
 def _feature_specs(channels: Iterable[int], output_stride: int) -> dict[str, FeatureSpec]:
     """Channels of layer1..layer4, at strides 4, 8, 16 and 32 or what dilation leaves of them."""
-    if output_stride not in (8, 16, 32):
-        raise ValueError(f"output_stride is 8, 16 or 32, got {output_stride}")
+    check_output_stride(output_stride)
     return {
         f"layer{number}": FeatureSpec(count, min(2 ** (number + 1), output_stride))
         for number, count in enumerate(channels, start=1)
@@ -239,3 +222,15 @@ def _replace_strides(blocks: Iterable[nn.Module], stride: int, output_stride: in
                     part.stride = (1, 1)
         if stride > output_stride:
             dilation, stride = dilation * block.stride, output_stride
+
+
+def build(name: str, ibn: IbnName = "none", output_stride: int = 32) -> Backbone:
+    """Build a light backbone by its name."""
+    network = {"mobilenet_v2": MobileNetV2, "shufflenet_v2": ShuffleNetV2}[name]
+    return network(ibn=ibn == "b", output_stride=output_stride)
+
+
+def build_classifier(name: str, ibn: IbnName, num_classes: int) -> Backbone:
+    """Build an ImageNet classifier by its name."""
+    known = {"mobilenet_v2": MobileNetV2Classifier, "shufflenet_v2": ShuffleNetV2Classifier}
+    return known[name](ibn=ibn == "b", num_classes=num_classes)

@@ -6,15 +6,15 @@ A smaller output stride replaces strides by dilation, so that the dilated networ
 numbers as the strided one, only at more places.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 from torch import Tensor, nn
 
-from segibn.models.features import FeatureSpec
-from segibn.models.plans import IbnPlan
+from segibn.models.features import Backbone, FeatureSpec, check_output_stride
+from segibn.models.plans import FullNorm, IbnName, IbnPlan, Switchable
 from segibn.models.residual import BasicBlock, BlockShape, Bottleneck, full_norm
 
 STAGES = ("layer1", "layer2", "layer3", "layer4")
@@ -58,7 +58,7 @@ LAYOUTS: dict[str, ResNetLayout] = {
 }
 
 
-class ResNet(nn.Module):
+class ResNet(Backbone):
     """A residual network without its classifier.
 
     Args:
@@ -69,10 +69,6 @@ class ResNet(nn.Module):
             ResNet-101; its modules are ``conv1.0, conv1.1, conv1.3, conv1.4, conv1.6, bn1``.
         dilate_first: where dilation replaces a stride, dilate that stage's first block too, as
             RobustNet does. Without it the network equals the strided one.
-
-    Attributes:
-        feature_specs: channels and stride of the features layer1..layer4.
-        half_spec: the same of what the stem computes before its pooling.
     """
 
     def __init__(
@@ -85,14 +81,13 @@ class ResNet(nn.Module):
         dilate_first: bool = False,
     ) -> None:
         super().__init__()
-        if output_stride not in (8, 16, 32):
-            raise ValueError(f"output_stride is 8, 16 or 32, got {output_stride}")
+        check_output_stride(output_stride)
         plan = plan or IbnPlan()
         self.conv1, self.bn1, channels = _build_stem(stem, plan)
         self.half_spec = FeatureSpec(channels, stride=2)
         self.relu = nn.ReLU(inplace=True)
         self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
-        self.feature_specs: dict[str, FeatureSpec] = {}
+        self.feature_specs = {}
         spec, dilation = FeatureSpec(channels, stride=4), 1
         for number, name in enumerate(STAGES, start=1):
             step = 1 if number == 1 else 2
@@ -119,7 +114,7 @@ class ResNet(nn.Module):
         return self.maxpool(self.step("half", image))
 
     def step(self, name: str, x: Tensor) -> Tensor:
-        """The feature "half" of an image, or a stage's of the feature before (`features.py`)."""
+        """See `Backbone`."""
         if name == "half":
             return self.relu(self.bn1(self.conv1(x)))
         return getattr(self, name)(self.maxpool(x) if name == "layer1" else x)
@@ -133,18 +128,9 @@ class ResNet(nn.Module):
             features[name] = x
         return features
 
-    def forward(self, image: Tensor) -> dict[str, Tensor]:
-        """Compute the features of normalised images.
-
-        Args:
-            image: (N, 3, H, W) float, normalised RGB.
-
-        Returns:
-            "layer1".."layer4": float (N, C, h, w) after each stage, as `feature_specs` says.
-        """
-        features = self.forward_features(image)
-        del features["stem"]
-        return features
+    def stage_of(self, parameter: str) -> int:
+        """See `Backbone`."""
+        return int(parameter[5]) if parameter.startswith("layer") else 0
 
 
 class ResNetClassifier(ResNet):
@@ -217,3 +203,28 @@ def initialize_convolutions(module: nn.Module) -> None:
     for part in module.modules():
         if isinstance(part, nn.Conv2d):
             nn.init.kaiming_normal_(part.weight, mode="fan_out", nonlinearity="relu")
+
+
+def build(
+    name: str,
+    ibn: IbnName = "none",
+    output_stride: int = 32,
+    *,
+    ibn_stages: tuple[int, ...] | None = None,
+    ibn_ratio: float | None = None,
+    ibn_affine: bool = True,
+    whitening: Literal["none", "switchable"] = "none",
+    switchable: Mapping[str, Any] | None = None,
+    **options: Any,
+) -> ResNet:
+    """Build a residual network by its name in `LAYOUTS`, from the options of a config."""
+    full: FullNorm = "instance" if ibn_affine else "instance_plain"
+    if whitening != "none":
+        full = Switchable(**(switchable or {}))
+    plan = IbnPlan(ibn, ibn_stages, 0.5 if ibn_ratio is None else ibn_ratio, full)
+    return ResNet(LAYOUTS[name], plan, output_stride, **options)
+
+
+def build_classifier(name: str, ibn: IbnName, num_classes: int) -> ResNetClassifier:
+    """Build an ImageNet classifier by its name in `LAYOUTS`."""
+    return ResNetClassifier(LAYOUTS[name], IbnPlan(ibn), num_classes)

@@ -7,10 +7,11 @@ import torch
 from torch import nn
 
 from segibn.builders.models import build_segmenter
-from segibn.config.schema import AuxHeadConfig, BackboneConfig, ModelConfig, OptimConfig
+from segibn.config.backbones import BackboneConfig
+from segibn.config.schema import AuxHeadConfig, ModelConfig, OptimConfig
 from segibn.engine.optim import build_optimizer, learning_rate_factor, set_learning_rate
 from segibn.errors import ConfigError
-from segibn.models.backbones import BACKBONES, ibn_variants
+from segibn.models.catalog import BACKBONES, family_of
 
 CPU = torch.device("cpu")
 
@@ -110,7 +111,7 @@ def test_default_groups_are_backbone_and_heads_in_the_order_of_the_network(backb
 
 @pytest.mark.parametrize("backbone", BACKBONES)
 def test_every_parameter_has_one_group_and_vectors_are_not_decayed(backbone: str) -> None:
-    model = build(backbone, ibn_variants(backbone)[1])
+    model = build(backbone, family_of(backbone).ibn[1])
     config = OptimConfig(
         lr=0.1, head_lr_factor=10, weight_decay=0.5, decay_norms_and_biases=False, layer_decay=0.5
     )
@@ -154,7 +155,7 @@ def test_learning_rates_rise_through_the_five_stages_of_every_backbone(backbone:
     ],
 )
 def test_layer_decay_counts_stages_from_the_heads(backbone: str, name: str, power: int) -> None:
-    model = build(backbone, ibn_variants(backbone)[1])
+    model = build(backbone, family_of(backbone).ibn[1])
     found = settings(model, OptimConfig(lr=1.0, layer_decay=0.7))
     assert found[name][0] == pytest.approx(0.7**power, rel=1e-12)
 

@@ -10,9 +10,10 @@ from pydantic import ValidationError
 from torch import Tensor, nn
 
 from segibn.builders.models import HEADS, build_segmenter
-from segibn.config.schema import BackboneConfig, ModelConfig
+from segibn.config.backbones import BackboneConfig
+from segibn.config.schema import ModelConfig
 from segibn.models import build_backbone
-from segibn.models.backbones import BACKBONES, ibn_variants
+from segibn.models.catalog import BACKBONES, family_of
 from segibn.models.ibn import InstanceBatchNorm2d, InstanceNorm2d, ParallelInstanceBatchNorm2d
 from segibn.models.plans import IbnName, IbnPlan
 from segibn.models.residual import BasicBlock, BlockShape, Bottleneck, PartialInstanceNorm2d
@@ -71,7 +72,7 @@ def test_one_network_of_each_family_fits_every_head(backbone: str, head: str) ->
 def test_every_network_fits_every_head_at_every_stride(
     backbone: str, head: str, output_stride: int
 ) -> None:
-    for ibn in {"none", "a", "b"}.intersection(ibn_variants(backbone)):
+    for ibn in {"none", "a", "b"}.intersection(family_of(backbone).ibn):
         _check_pair(backbone, head, output_stride, ibn)
 
 
@@ -210,18 +211,21 @@ def test_no_stages_at_all_mean_no_ibn(name: str) -> None:
     ("options", "message"),
     [
         ({"name": "densenet121", "ibn": "b"}, "densenet121 has ibn none and a, not b"),
-        ({"name": "densenet121", "stem": "conv3x3"}, "densenet121 has no stem or dilate_first"),
+        ({"name": "densenet121", "stem": "conv3x3"}, "densenet121 has no stem to choose"),
         ({"name": "mobilenet_v2", "ibn": "a"}, "mobilenet_v2 has ibn none and b, not a"),
-        ({"name": "shufflenet_v2", "dilate_first": True}, "shufflenet_v2 has no stem or dilate_fi"),
-        ({"name": "shufflenet_v2", "ibn": "b", "ibn_stages": [1]}, "leave ibn_stages out"),
-        ({"name": "mobilenet_v2", "ibn": "b", "ibn_ratio": 0.5}, "ibn b has no ratio to choose"),
+        ({"name": "shufflenet_v2", "dilate_first": True}, "shufflenet_v2 has no dilate_first"),
+        (
+            {"name": "shufflenet_v2", "ibn": "b", "ibn_stages": [1]},
+            "shufflenet_v2 has no ibn_stages",
+        ),
+        ({"name": "mobilenet_v2", "ibn": "b", "ibn_ratio": 0.5}, "mobilenet_v2 has no ibn_ratio"),
         ({"ibn_stages": [1]}, "need an ibn"),
         ({"ibn": "b", "ibn_ratio": 0.25}, "ibn b has no ratio to choose"),
-        ({"ibn": "a", "ibn_affine": False}, "ibn_affine: false changes the norms of a residual"),
-        ({"whitening": "switchable"}, "whitening: switchable changes the norms of a residual"),
+        ({"ibn": "a", "ibn_affine": False}, "ibn_affine: false changes the norms of ibn b"),
+        ({"whitening": "switchable"}, "whitening: switchable changes the norms of ibn b"),
         (
             {"name": "mobilenet_v2", "ibn": "b", "ibn_affine": False},
-            "of a residual network with ibn b; set ibn to b or leave it out",
+            "mobilenet_v2 has no ibn_affine to choose; leave it out",
         ),
         (
             {"ibn": "b", "ibn_affine": False, "whitening": "switchable"},
@@ -238,7 +242,7 @@ def test_configs_with_options_without_effect_are_refused(options: dict, message:
 def test_a_config_takes_exactly_the_variants_that_a_backbone_has(name: str) -> None:
     for ibn in get_args(IbnName):
         with torch.device("meta"):
-            if ibn in ibn_variants(name):
+            if ibn in family_of(name).ibn:
                 build_backbone(**BackboneConfig(name=name, ibn=ibn).model_dump())
             else:
                 with pytest.raises(ValidationError):
@@ -246,13 +250,13 @@ def test_a_config_takes_exactly_the_variants_that_a_backbone_has(name: str) -> N
 
 
 def test_options_that_a_family_does_not_have_are_refused() -> None:
-    with pytest.raises(ValueError, match="leave out stem and dilate_first"):
+    with pytest.raises(ValueError, match="densenet121 has no stem to"):
         build_backbone("densenet121", stem="conv3x3")
     with pytest.raises(ValueError, match="mobilenet_v2 has ibn none and b, not a"):
         build_backbone("mobilenet_v2", "a")
-    with pytest.raises(ValueError, match="leave out stem and dilate_first"):
+    with pytest.raises(ValueError, match="no dilate_first to choose"):
         build_backbone("mobilenet_v2", dilate_first=True)
-    with pytest.raises(ValueError, match="shufflenet_v2 has fixed norms; leave out ibn_stages"):
+    with pytest.raises(ValueError, match="shufflenet_v2 has no ibn_stages to choose"):
         build_backbone("shufflenet_v2", "b", ibn_stages=(1,))
     with pytest.raises(ValueError, match="output_stride is 8, 16 or 32, got 4"):
         build_backbone("shufflenet_v2", output_stride=4)
@@ -260,7 +264,7 @@ def test_options_that_a_family_does_not_have_are_refused() -> None:
         build_backbone("resnet18", "a", ibn_stages=(0,))
     with pytest.raises(ValueError, match="ibn_affine and whitening choose the norms of ibn b"):
         build_backbone("resnet18", "a", ibn_affine=False)
-    with pytest.raises(ValueError, match="mobilenet_v2 has one kind of norm"):
+    with pytest.raises(ValueError, match="mobilenet_v2 has no whitening to"):
         build_backbone("mobilenet_v2", "b", whitening="switchable")
     with pytest.raises(ValueError, match=r"lies in 0\.\.1: 1\.5"):
         build_backbone("resnet18", "a", ibn_ratio=1.5)

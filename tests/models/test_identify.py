@@ -3,15 +3,11 @@
 import pytest
 import torch
 
-from segibn.models.backbones import (
-    BACKBONES,
-    build_backbone,
-    build_classifier,
-    ibn_variants,
-)
+from segibn.models.backbones import build_backbone, build_classifier
+from segibn.models.catalog import BACKBONES, family_of
 from segibn.models.weights.identify import identify
 
-PAIRS = [(name, ibn) for name in BACKBONES for ibn in ibn_variants(name)]
+PAIRS = [(name, ibn) for name in BACKBONES for ibn in family_of(name).ibn]
 
 
 @pytest.mark.parametrize(("name", "ibn"), PAIRS)

@@ -10,7 +10,7 @@ import torchvision
 from torch import Tensor, nn
 
 from segibn.models import build_classifier
-from segibn.models.backbones import BACKBONES, ibn_variants
+from segibn.models.catalog import BACKBONES, family_of
 
 FULL = Path(__file__).parents[1] / "golden" / "models" / "full"
 QUICK = ["resnet18_ibn_a", "resnet18_ibn_b", "resnet50_ibn_a", "resnet50_ibn_b"]
@@ -112,7 +112,7 @@ def test_plain_networks_are_torchvisions(name: str, filled) -> None:
     assert network.state_dict().keys() == reference.state_dict().keys()  # and back, strictly
 
 
-@pytest.mark.parametrize("network", [name for name in BACKBONES if "a" in ibn_variants(name)])
+@pytest.mark.parametrize("network", [name for name in BACKBONES if "a" in family_of(name).ibn])
 def test_a_plain_network_and_its_a_variant_have_the_same_number_of_parameters(network: str) -> None:
     with torch.device("meta"):
         plain, split = build_classifier(network), build_classifier(f"{network}_ibn_a")
@@ -122,7 +122,7 @@ def test_a_plain_network_and_its_a_variant_have_the_same_number_of_parameters(ne
 def test_unknown_networks_and_variants_are_refused() -> None:
     with pytest.raises(ValueError, match="known: resnet18"):
         build_classifier("resnet20")
-    with pytest.raises(ValueError, match="no variant 'z'"):
+    with pytest.raises(ValueError, match="ad and a2, not z"):
         build_classifier("resnet50_ibn_z")
     with pytest.raises(ValueError, match="has ibn none and a, not b"):
         build_classifier("densenet121_ibn_b")

@@ -6,8 +6,8 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from segibn.builders.models import build_segmenter
+from segibn.config.backbones import BackboneConfig
 from segibn.config.schema import (
-    BackboneConfig,
     DeepLabV3HeadConfig,
     DeepLabV3PlusHeadConfig,
     ModelConfig,

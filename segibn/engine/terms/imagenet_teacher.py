@@ -12,7 +12,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from segibn.config.schema import BackboneConfig, RunConfig
+from segibn.config.backbones import BackboneConfig
+from segibn.config.schema import RunConfig
 from segibn.devices import image_layout
 from segibn.engine.objective import Trainee
 from segibn.engine.precision import autocast, choose_dtype

@@ -117,3 +117,8 @@ PUBLISHED: dict[tuple[str, str, str], WeightSource] = {
     },
 }
 RELEASES = ("ibn_net", "torchvision")
+
+
+def release_of(ibn: str) -> str:
+    """Return the release that has weights of a variant."""
+    return "torchvision" if ibn == "none" else "ibn_net"

@@ -1,0 +1,143 @@
+"""The section ``model.backbone``: one class for every backbone with settings of its own."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import Discriminator, Field, Tag, model_validator
+
+from segibn.config.frozen import Frozen
+from segibn.config.values import Fraction, Label, NewtonSteps, Positive, PositiveFraction, Rank
+from segibn.models.catalog import BACKBONES, DEFAULTS, changed_options
+from segibn.models.plans import IbnName
+
+if TYPE_CHECKING:
+    BackboneName = str
+else:
+    BackboneName = Literal[BACKBONES]
+
+
+class SwitchableConfig(Frozen):
+    """Switchable whitening's settings (arXiv 1904.09739, section 3.2)."""
+
+    statistics: Annotated[
+        tuple[Literal["bw", "iw", "bn", "in", "ln"], ...], Field(max_length=5)
+    ] = ("bw", "iw", "bn", "in", "ln")
+    """Whose mean and covariance are mixed: batch and instance whitening, batch, instance and layer
+    norm. [bw, iw] is RobustNet's (its type 2)."""
+    iterations: NewtonSteps = 5
+    """Steps of Newton's iteration for the inverse square root."""
+    momentum: PositiveFraction = 0.01
+    """Share of a batch in the running statistics; the authors' 0.99 is what they keep."""
+
+    @model_validator(mode="after")
+    def _some(self) -> "SwitchableConfig":
+        if not self.statistics or len(set(self.statistics)) < len(self.statistics):
+            raise ValueError("statistics: name at least one, each once")
+        return self
+
+
+class BackboneConfig(Frozen):
+    """The encoder."""
+
+    name: BackboneName = "resnet50"
+    """Network family and depth."""
+    ibn: IbnName = "none"
+    """Where instance norm goes: IBN-Net (arXiv 1807.09441) figures 3 and 4; none = plain. DenseNets
+    have none and a, mobilenet_v2 and shufflenet_v2 none and b."""
+    output_stride: Literal[8, 16, 32] = 8
+    """Input size over size of the last feature map; below 32 the last stages are dilated."""
+    ibn_stages: Annotated[tuple[Literal[1, 2, 3, 4], ...], Field(max_length=4)] | None = None
+    """Stages that get it; null = as in the paper: 1, 2, 3 (a, c, a2), 1, 2 (b, d), both (ad)."""
+    ibn_ratio: Fraction | None = None
+    """Share of instance-normalised channels in an IBN; null = 0.5, for DenseNets 0.4."""
+    stem: Literal["conv7x7", "conv3x3"] = "conv7x7"
+    """conv3x3 = three 3x3 convolutions, as RobustNet's ResNet-101; residual networks only."""
+    dilate_first: bool = False
+    """Dilate a stage's first block too, as RobustNet does; residual networks only."""
+    ibn_affine: bool = True
+    """Whether the instance norms of variant b have weight and bias; false = RobustNet's ISW network
+    (arXiv 2103.15597), which ``generalise.whitening`` needs; residual networks only."""
+    whitening: Literal["none", "switchable"] = "none"
+    """switchable = switchable whitening (arXiv 1904.09739) at the places of variant b, instead of
+    its instance norms; it costs time at inference too; residual networks only."""
+    switchable: SwitchableConfig | None = None
+    """With ``whitening: switchable``: which statistics it mixes and how; null = the paper's."""
+
+    @property
+    def network(self) -> str:
+        """What tables and records call the network."""
+        return self.name
+
+    @model_validator(mode="after")
+    def _fits_family(self) -> "BackboneConfig":
+        changed_options(self.name, self.ibn, {key: getattr(self, key) for key in DEFAULTS})
+        if self.ibn == "none" and (self.ibn_stages is not None or self.ibn_ratio is not None):
+            raise ValueError("ibn_stages and ibn_ratio need an ibn; set it or leave them out")
+        if self.ibn_ratio is not None and self.ibn not in ("a", "ad", "a2"):
+            raise ValueError(f"ibn {self.ibn} has no ratio to choose; leave ibn_ratio out")
+        if self.switchable is not None and self.whitening != "switchable":
+            raise ValueError("`switchable` belongs to whitening: switchable; leave one out")
+        if self.ibn != "b" and (not self.ibn_affine or self.whitening != "none"):
+            option = "whitening: switchable" if self.ibn_affine else "ibn_affine: false"
+            raise ValueError(f"{option} changes the norms of ibn b; set ibn to b or leave it out")
+        if not self.ibn_affine and self.whitening != "none":
+            raise ValueError(
+                "switchable whitening has no instance norms, so no ibn_affine; leave one out"
+            )
+        return self
+
+
+class TimmBackboneConfig(Frozen):
+    """An encoder of timm: DINOv2, DINOv3, EVA-02, ConvNeXt, Swin and most others.
+
+    ``model.weights`` is then ``timm`` (its published weights), ``none`` or a file. Plain vision
+    transformers give four blocks, all at the stride of their patch; frames of any size are
+    stretched to whole patches.
+    """
+
+    name: Literal["timm"]
+    """timm."""
+    model: Label
+    """Name in timm, weights' tag included: ``vit_base_patch14_dinov2.lvd142m``,
+    ``vit_small_patch16_dinov3.lvd1689m``, ``convnext_tiny.dinov3_lvd1689m``."""
+    tuning: Literal["full", "frozen", "lora"] = "full"
+    """What of it is trained. full = everything; frozen = nothing, its norms and dropout stay as in
+    evaluation; lora = low-rank updates of its linear layers alone (arXiv 2106.09685)."""
+    lora_rank: Rank = 8
+    """Rank of each update; layers with fewer inputs or outputs than this keep their weights."""
+    lora_alpha: Positive = 8.0
+    """Updates are scaled by ``lora_alpha / lora_rank``, so that another rank needs no other
+    learning rate (section 4.1 of the paper)."""
+    output_stride: Literal[8, 16, 32] | None = None
+    """Input size over size of the last feature map, for those that timm can dilate (ResNet,
+    ConvNeXt, EfficientNet); null = the network's own: 32, or a plain transformer's patch."""
+    ibn: Literal["none"] = "none"
+    """timm's networks are taken as they are."""
+
+    @property
+    def network(self) -> str:
+        """What tables and records call the network."""
+        return self.model if self.tuning == "full" else f"{self.model} ({self.tuning})"
+
+    @model_validator(mode="after")
+    def _check(self) -> "TimmBackboneConfig":
+        for key in ("lora_rank", "lora_alpha"):
+            changed = getattr(self, key) != type(self).model_fields[key].default
+            if changed and self.tuning != "lora":
+                raise ValueError(f"{key} belongs to tuning lora; leave it out for {self.tuning}")
+        return self
+
+
+_WITH_OWN_SECTION = ("timm",)
+
+
+def _section(value: Any) -> str:
+    """Which class a section is of; a name that is left out is the default one."""
+    name = value.get("name") if isinstance(value, Mapping) else getattr(value, "name", None)
+    return name if name in _WITH_OWN_SECTION else "own"
+
+
+AnyBackboneConfig = Annotated[
+    Annotated[BackboneConfig, Tag("own")] | Annotated[TimmBackboneConfig, Tag("timm")],
+    Discriminator(_section),
+]

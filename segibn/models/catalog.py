@@ -1,0 +1,94 @@
+"""The catalogue of backbones: names, variants, options, and the module that builds them; no torch.
+
+A new backbone is a line of `FAMILIES` and a module with
+`build(name, ibn, output_stride, **options)` and, where it is an ImageNet classifier too,
+`build_classifier(name, ibn, num_classes)`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, get_args
+
+from segibn.models.plans import IbnName
+
+
+@dataclass(frozen=True)
+class Family:
+    """Backbones that one module builds."""
+
+    module: str
+    """Within `segibn.models`."""
+    names: tuple[str, ...]
+    ibn: tuple[IbnName, ...] = ("none",)
+    """The variants of IBN that all of them have, "none" first."""
+    options: tuple[str, ...] = ()
+    """What may be set besides variant and output stride."""
+
+
+DEFAULTS: Mapping[str, Any] = {
+    "ibn_stages": None,
+    "ibn_ratio": None,
+    "stem": "conv7x7",
+    "dilate_first": False,
+    "ibn_affine": True,
+    "whitening": "none",
+    "switchable": None,
+}
+"""Options of `model.backbone`; a family without one of them takes its default alone."""
+
+_DEPTHS = ("50", "101", "152")
+FAMILIES = (
+    Family(
+        "resnet",
+        (
+            *("resnet18", "resnet34"),
+            *(f"{kind}{depth}" for kind in ("resnet", "resnext", "se_resnet") for depth in _DEPTHS),
+        ),
+        get_args(IbnName),
+        tuple(DEFAULTS),
+    ),
+    Family(
+        "densenet",
+        tuple(f"densenet{depth}" for depth in (121, 169, 201, 161)),
+        ("none", "a"),
+        ("ibn_stages", "ibn_ratio"),
+    ),
+    Family("light", ("mobilenet_v2", "shufflenet_v2"), ("none", "b")),
+)
+BACKBONES = tuple(name for family in FAMILIES for name in family.names)
+
+
+def family_of(name: str) -> Family:
+    """Find the family of a backbone; `ValueError` for an unknown name."""
+    for family in FAMILIES:
+        if name in family.names:
+            return family
+    raise ValueError(f"unknown backbone {name!r}; known: {', '.join(BACKBONES)}")
+
+
+def split_name(name: str) -> tuple[str, str]:
+    """Split "resnet50_ibn_a" into ("resnet50", "a"); a plain network's variant is "none"."""
+    network, _, variant = name.partition("_ibn_")
+    return network, variant or "none"
+
+
+def ibn_names() -> list[str]:
+    """Return every network with IBN, such as "resnet50_ibn_a"."""
+    pairs = [(name, ibn) for family in FAMILIES for name in family.names for ibn in family.ibn[1:]]
+    return [f"{name}_ibn_{ibn}" for name, ibn in pairs]
+
+
+def changed_options(name: str, ibn: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options that are not at their default.
+
+    Raises:
+        ValueError: the backbone does not have one of them, or not this variant.
+    """
+    family = family_of(name)
+    if ibn not in family.ibn:
+        raise ValueError(f"{name} has ibn {' and '.join(family.ibn)}, not {ibn}")
+    changed = {key: v for key, v in options.items() if key not in DEFAULTS or v != DEFAULTS[key]}
+    unknown = [key for key in changed if key not in family.options]
+    if unknown:
+        raise ValueError(f"{name} has no {' or '.join(unknown)} to choose; leave it out")
+    return changed
