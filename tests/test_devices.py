@@ -14,6 +14,7 @@ from segibn.engine.precision import choose_dtype
 from segibn.errors import ConfigError
 from segibn.inference.views import upsampled_rows
 from segibn.losses.criterion import SegmentationLoss
+from segibn.losses.dice import dice_loss
 from segibn.models.kernels.resize import resize_image
 
 MPS = torch.device("mps")
@@ -99,7 +100,8 @@ def test_losses_and_resizing_need_no_float64_where_there_is_none(monkeypatch) ->
     target = torch.tensor(random.integers(0, 4, (2, 8, 8)), dtype=torch.uint8)
     target[target == 3] = 255
     output = argparse.Namespace(logits=logits, aux_logits=None)
-    criterion = SegmentationLoss(dice_weight=1.0, class_weights=torch.tensor([1.0, 2.0, 0.5]))
+    weights = torch.tensor([1.0, 2.0, 0.5])
+    criterion = SegmentationLoss(regions={"dice": (1.0, dice_loss)}, class_weights=weights)
 
     def compute() -> list[torch.Tensor]:
         loss, _ = criterion(output, target, normalizer=criterion.normalizer(target))

@@ -1,22 +1,16 @@
-"""From a loss config to the criterion of a training: the one place where names become functions.
+"""From a loss config to the criterion of a training."""
 
-In: `LossConfig` and the number of classes. Out: a `SegmentationLoss`.
-"""
+from functools import partial
 
 import torch
 
 from segibn.config.schema import LossConfig
 from segibn.errors import ConfigError
-from segibn.losses.criterion import OhemRule, SegmentationLoss
+from segibn.losses.criterion import REGION_LOSSES, OhemRule, RegionLoss, SegmentationLoss
 
 
 def build_criterion(config: LossConfig, num_classes: int, device: torch.device) -> SegmentationLoss:
-    """Build the criterion.
-
-    Args:
-        config: what is minimised.
-        num_classes: K.
-        device: where targets and logits will be.
+    """Build the criterion for targets and logits on a device.
 
     Raises:
         ConfigError: as many class weights as classes are needed.
@@ -32,6 +26,16 @@ def build_criterion(config: LossConfig, num_classes: int, device: torch.device) 
         class_weights=None if weights is None else torch.tensor(weights, device=device),
         label_smoothing=config.label_smoothing,
         ohem=None if config.ohem is None else OhemRule(**config.ohem.model_dump()),
-        dice_weight=config.dice_weight,
-        lovasz_weight=config.lovasz_weight,
+        regions=_regions(config),
     )
+
+
+def _regions(config: LossConfig) -> dict[str, tuple[float, RegionLoss]]:
+    """The region losses that a config asks for, with their weights and further arguments."""
+    found = {}
+    for name, weight in config.region_weights.items():
+        keys = [key for key in LossConfig.model_fields if key.startswith(f"{name}_")]
+        options = {key.removeprefix(f"{name}_"): getattr(config, key) for key in keys}
+        del options["weight"]
+        found[name] = (weight, partial(REGION_LOSSES[name], **options))
+    return found

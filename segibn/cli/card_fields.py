@@ -200,8 +200,7 @@ def _loss(config: RunConfig) -> str:
         parts[0] += " with class weights"
     if loss.label_smoothing:
         parts.append(f"label smoothing {loss.label_smoothing:g}")
-    parts += [f"Dice x {loss.dice_weight:g}"] if loss.dice_weight else []
-    parts += [f"Lovasz x {loss.lovasz_weight:g}"] if loss.lovasz_weight else []
+    parts += [f"{name.capitalize()} x {w:g}" for name, w in loss.region_weights.items()]
     if config.model.aux_head is not None:
         parts.append(f"auxiliary head x {loss.aux_weight:g}")
     return ", ".join(parts)

@@ -437,6 +437,13 @@ class LossConfig(_Frozen):
     aux_weight: NonNegative = 0.4
     """Weight of the auxiliary head's pixel loss, where there is one."""
 
+    @property
+    def region_weights(self) -> dict[str, float]:
+        """Weights of the region losses that are added, by name: of the keys ``<name>_weight``."""
+        fields = [key for key in type(self).model_fields if key.endswith("_weight")]
+        weights = {key.removesuffix("_weight"): getattr(self, key) for key in fields}
+        return {name: weight for name, weight in weights.items() if weight and name != "aux"}
+
 
 class OptimConfig(_Frozen):
     """Optimiser, schedule and length of the training."""

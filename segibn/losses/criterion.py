@@ -14,7 +14,8 @@ global batch, however many of them each part has. Dice, Lovasz and OHEM are no s
 they are averages, over micro-batches and ranks, of what each part gives by itself.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from torch import Tensor
@@ -24,6 +25,11 @@ from segibn.losses.cross_entropy import cross_entropy, divide_by_weight, valid_w
 from segibn.losses.dice import dice_loss
 from segibn.losses.lovasz import lovasz_softmax
 from segibn.losses.ohem import ohem_cross_entropy
+
+RegionLoss = Callable[[Tensor, Tensor, int], Tensor]
+REGION_LOSSES: Mapping[str, RegionLoss] = {"dice": dice_loss, "lovasz": lovasz_softmax}
+"""(logits, target, ignore_index) -> scalar. The key `<name>_weight` of a loss config is the weight
+in the sum, and keys `<name>_<argument>`, if there are any, are further arguments."""
 
 
 class _Output(Protocol):
@@ -55,8 +61,7 @@ class SegmentationLoss:
         class_weights: (K,) positive floats on the device of the targets; None = all 1.
         label_smoothing: share of the target that is spread over all classes.
         ohem: pixel loss over hard pixels alone; None = over all valid ones.
-        dice_weight: factor of the soft Dice loss; 0 = not computed.
-        lovasz_weight: factor of Lovasz-softmax; 0 = not computed.
+        regions: region losses of the main logits by name, each with its factor.
     """
 
     aux_weight: float = 0.4
@@ -64,8 +69,7 @@ class SegmentationLoss:
     class_weights: Tensor | None = None
     label_smoothing: float = 0.0
     ohem: OhemRule | None = None
-    dice_weight: float = 0.0
-    lovasz_weight: float = 0.0
+    regions: Mapping[str, tuple[float, RegionLoss]] = field(default_factory=dict)
 
     def normalizer(self, target: Tensor) -> Tensor:
         """Return what this target contributes to the divisor of the cross-entropy terms.
@@ -97,23 +101,18 @@ class SegmentationLoss:
                 what they see (Dice, Lovasz, OHEM).
 
         Returns:
-            The scalar to minimise, and its unweighted parts, detached, for the log: "main" and,
-            where they are computed, "dice", "lovasz", "aux". An update's loss, and each part of
-            it, is the sum over micro-batches, averaged over ranks.
+            The scalar to minimise, and its unweighted parts, detached, for the log: "main", those
+            of `regions` and, where there is one, "aux". An update's loss, and each part of it, is
+            the sum over micro-batches, averaged over ranks.
         """
         if normalizer is None and self.ohem is None:
             normalizer = self.normalizer(target) / share
         loss, aux = self._pixel_losses(output, target, normalizer, share)
         parts = {"main": loss.detach()}
-        regions = (
-            ("dice", self.dice_weight, dice_loss),
-            ("lovasz", self.lovasz_weight, lovasz_softmax),
-        )
-        for name, weight, region_loss in regions:
-            if weight > 0:
-                region = share * region_loss(output.logits, target.long(), self.ignore_index)
-                parts[name] = region.detach()
-                loss = loss + weight * region
+        for name, (weight, region_loss) in self.regions.items():
+            region = share * region_loss(output.logits, target.long(), self.ignore_index)
+            parts[name] = region.detach()
+            loss = loss + weight * region
         if aux is not None:
             parts["aux"] = aux.detach()
             loss = loss + self.aux_weight * aux

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from segibn.builders.losses import build_criterion
 from segibn.config.schema import LossConfig, OhemConfig
 from segibn.errors import ConfigError
-from segibn.losses.criterion import OhemRule, SegmentationLoss
+from segibn.losses.criterion import REGION_LOSSES, OhemRule, SegmentationLoss
 from segibn.losses.cross_entropy import cross_entropy
 from segibn.losses.dice import dice_loss
 from segibn.losses.lovasz import lovasz_softmax
@@ -78,6 +78,9 @@ def test_default_config_is_plain_cross_entropy(batch: Batch) -> None:
 def test_number_of_class_weights_must_fit_the_classes() -> None:
     with pytest.raises(ConfigError, match=r"loss\.class_weights has 3 numbers.* 4 classes"):
         build_criterion(LossConfig(class_weights=(1, 2, 3)), K, CPU)
+
+
+DICE = {"dice": (1.0, dice_loss)}
 
 
 class TwoHeads(nn.Module):
@@ -154,7 +157,9 @@ def test_ranks_and_micro_batches_give_the_loss_and_gradient_of_one_batch(
 def test_region_losses_and_ohem_are_averages_over_ranks_and_micro_batches(
     ranks: int, micro_batches: int
 ) -> None:
-    criterion = SegmentationLoss(ohem=OhemRule(0.3, 0.1), dice_weight=1.0, lovasz_weight=1.0)
+    criterion = SegmentationLoss(
+        ohem=OhemRule(0.3, 0.1), regions={name: (1.0, loss) for name, loss in REGION_LOSSES.items()}
+    )
     images, target = images_and_targets()
     outputs = TwoHeads()(images)
     parts = [
@@ -171,7 +176,7 @@ def test_region_losses_and_ohem_are_averages_over_ranks_and_micro_batches(
 
 def test_a_share_without_a_normalizer_scales_every_term(batch: Batch) -> None:
     logits, target = batch
-    criterion = SegmentationLoss(dice_weight=1.0)
+    criterion = SegmentationLoss(regions=DICE)
     whole, _ = criterion(Output(logits, logits), target)
     quarter, _ = criterion(Output(logits, logits), target, share=0.25)
     torch.testing.assert_close(4 * quarter, whole)
@@ -183,7 +188,7 @@ def test_a_coarse_output_gives_the_loss_and_gradients_of_the_resized_one() -> No
     target[0, :3] = 255
     weights = torch.rand(4, dtype=torch.float64) + 0.5
     shapes = [(2, 4, 4, 6), (2, 4, 2, 3)]
-    for options in ({}, {"class_weights": weights}, {"label_smoothing": 0.1}, {"dice_weight": 1.0}):
+    for options in ({}, {"class_weights": weights}, {"label_smoothing": 0.1}, {"regions": DICE}):
         criterion = SegmentationLoss(**options)
         losses, gradients = [], []
         for resized in (False, True):

@@ -7,9 +7,8 @@ import torch
 from torch import Tensor
 from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
 
+from segibn.losses.criterion import REGION_LOSSES
 from segibn.losses.cross_entropy import cross_entropy
-from segibn.losses.dice import dice_loss
-from segibn.losses.lovasz import lovasz_softmax
 from segibn.losses.ohem import ohem_cross_entropy
 
 WEIGHTS = torch.tensor([0.5, 2.0, 1.0, 3.0])
@@ -20,8 +19,7 @@ LOSSES = {
     "weighted_ohem": partial(
         ohem_cross_entropy, threshold=0.4, class_weights=WEIGHTS, label_smoothing=0.1
     ),
-    "dice": dice_loss,
-    "lovasz": lovasz_softmax,
+    **REGION_LOSSES,
 }
 every_loss = pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES)
 Batch = tuple[Tensor, Tensor]

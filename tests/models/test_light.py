@@ -11,10 +11,11 @@ from torch import Tensor, nn
 
 from segibn.export import TOLERANCE, export
 from segibn.models import build_backbone, build_classifier
-from segibn.models.backbones import LIGHT
+from segibn.models.catalog import FAMILIES
 from segibn.models.heads.fcn import FCNHead
 from segibn.models.segmenter import Segmenter
 
+LIGHT = next(family.names for family in FAMILIES if family.module == "light")
 THEIRS = {"mobilenet_v2": "mobilenet_v2", "shufflenet_v2": "shufflenet_v2_x1_0"}
 # Key in our network -> channels: RobustNet, network/Mobilenet.py and Shufflenet.py, `wt_layer
 # 0 0 4 4 4 0 0`.
