@@ -24,7 +24,6 @@ from segibn import provenance
 from segibn.builders.checkpoints import load_segmenter
 from segibn.builders.described import describe_network
 from segibn.builders.loader import build_eval_frames
-from segibn.cli.arguments import parse_evaluation_set
 from segibn.engine.scoring import eval_frames, score, set_name
 from segibn.export import CALIBRATION_FRAMES, export, export_int8
 from segibn.export.exported import load_onnx
@@ -32,6 +31,7 @@ from segibn.files import write_json
 from segibn.inference.predictor import Predictor
 from segibn.report.precision import render_precision
 from segibn.runs.loading import load_checkpoint
+from segibn.runs.sets import parse_evaluation_set
 from segibn.runs.trained import TrainedRun
 
 WAYS = ("PyTorch float32", "PyTorch bfloat16", "ONNX Runtime float32", "ONNX Runtime int8")

@@ -88,7 +88,7 @@ def _advise_scoring(arguments: argparse.Namespace, recorded: Path | None) -> Non
     """Say how to score; ``recorded`` are the data sets that have its own frames."""
     words = ("evaluate", arguments.run, "--output", "scores.json")
     if recorded is not None:
-        print_next(*words, *datasets_words(arguments, recorded))
+        print_next(*words, *datasets_words(None, recorded))
     else:
         print_then(f"{command_text(*words)} --dataset NAME --datasets DIR, then --scores here")
 

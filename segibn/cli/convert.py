@@ -3,11 +3,10 @@
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from segibn.cli.arguments import require_runs
 from segibn.cli.parser import PLACEHOLDER, command_text, print_predict, print_then, verb_parser
-from segibn.errors import CheckpointError, ConfigError
+from segibn.errors import ConfigError
+from segibn.runs.find import find_checkpoint
 
 EXAMPLE = """\
 examples:
@@ -18,6 +17,10 @@ examples:
 A RobustNet file (baseline, IBN or ISW; ResNet-50 or -101) becomes a segibn checkpoint, .pt; a
 segibn checkpoint becomes a RobustNet file, .pth, or .safetensors, by the name of --output.
 """
+
+
+_BELONGS = {"output_stride": ".pt", "trained_on": ".pt", "variant": ".pth"}
+"""Option -> the suffix of --output on which it has an effect."""
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -59,30 +62,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise ConfigError(f"--output {output}: its name ends in .pt, .pth or .safetensors")
     if output.exists() and source.exists() and output.samefile(source):
         raise ConfigError(f"--output {output} is the file to convert; choose another name")
-    _refuse_idle_options(arguments)
-    require_runs([source])
+    for name, suffix in _BELONGS.items():
+        if getattr(arguments, name) is not None and output.suffix != suffix:
+            raise ConfigError(
+                f"--{name.replace('_', '-')} has no effect on --output {output}; it belongs to "
+                f"{suffix} files"
+            )
+    checkpoint = find_checkpoint(source)
 
-    from segibn.cli import conversion
-    from segibn.models.weights.robustnet import plain_state
-    from segibn.models.weights.state import read_torch_file
-    from segibn.runs.find import find_checkpoint
+    from segibn.runs.convert import convert
 
-    source = find_checkpoint(source)
-    content = read_torch_file(source)
-    foreign = plain_state(content, source)
-    if (foreign is not None) != (output.suffix == ".pt"):
-        raise CheckpointError(
-            f"{source} is {_kind(content, foreign is not None)}; --output {output.name} does not "
-            "follow from it. RobustNet becomes .pt, segibn becomes .pth (RobustNet) or "
-            ".safetensors; a backbone's weights go into a config as they are, as model.weights"
-        )
-    if foreign is not None:
-        stride, data = arguments.output_stride, arguments.trained_on or "gta5"
-        report = conversion.to_segibn(source, content, output, stride, data)
-    elif output.suffix == ".pth":
-        report = conversion.to_robustnet(source, output, arguments.variant)
-    else:
-        report = conversion.to_safetensors(source, output)
+    report = convert(
+        checkpoint,
+        output,
+        output_stride=arguments.output_stride,
+        trained_on=arguments.trained_on or "gta5",
+        variant=arguments.variant,
+    )
     print(f"{output}: {report}")
     if output.suffix == ".pt":
         more = ("--dataset", "cityscapes", "--datasets", "DIR")
@@ -90,20 +86,3 @@ def main(argv: Sequence[str] | None = None) -> int:
     elif output.suffix == ".safetensors":
         print_predict(output, [PLACEHOLDER])
     return 0
-
-
-def _kind(content: dict[str, Any], is_robustnets: bool) -> str:
-    if is_robustnets:
-        return "a RobustNet checkpoint"
-    return f"a {content['format']}" if "format" in content else "no RobustNet checkpoint"
-
-
-def _refuse_idle_options(arguments: argparse.Namespace) -> None:
-    """An option of another direction than --output's would be without effect."""
-    belongs = {"output_stride": ".pt", "trained_on": ".pt", "variant": ".pth"}
-    for name, suffix in belongs.items():
-        if getattr(arguments, name) is not None and arguments.output.suffix != suffix:
-            raise ConfigError(
-                f"--{name.replace('_', '-')} has no effect on --output {arguments.output}; it "
-                f"belongs to {suffix} files"
-            )

@@ -8,7 +8,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from segibn.cli.arguments import frames_words, parse_evaluation_set, refuse_set
+from segibn.cli.arguments import frames_words, refuse_set
 from segibn.cli.parser import print_next, print_predict, verb_parser
 from segibn.evaluation.protocols import PROTOCOLS
 from segibn.text.streams import outliving_readers
@@ -58,6 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from segibn.cli.sample_data import paint
     from segibn.cli.study import run_study
     from segibn.config.load import load_config
+    from segibn.runs.sets import frames_folder, parse_evaluation_set
 
     output: Path = arguments.output
     datasets = output / f"data_seed{arguments.seed}"
@@ -82,6 +83,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     print((output / "cross_domain.md").read_text(encoding="utf-8"))
     for name in ("cross_domain.json", "cross_domain.md", PICTURE_FILE):
         print(f"  {output / name}")
-    print_predict(runs[-1], frames_words(configs[-1], datasets))
+    print_predict(runs[-1], frames_words(frames_folder(configs[-1], datasets)))
     print_next("report", output, "--datasets", datasets)
     return 0

@@ -136,6 +136,6 @@ def _say_next(arguments: argparse.Namespace) -> None:
     """The report of the run and of these scores; a checkpoint alone has none without --output."""
     run = [] if Path(arguments.run).is_file() else [arguments.run]
     if parts := [*run, *([arguments.output] if arguments.output else [])]:
-        print_next("report", *parts, *(datasets_words(arguments) if run else []))
+        print_next("report", *parts, *(datasets_words(arguments.datasets) if run else []))
     else:
         print_then("the same command with --output scores.json keeps the scores for a report")

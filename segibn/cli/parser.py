@@ -149,7 +149,7 @@ def verb_parser(verb: str, description: str, examples: str = "") -> VerbParser:
         examples: text under the arguments, its commands written ``segibn VERB ...``. Called
             through a script of ``tools/``, help shows that script in their place.
     """
-    command = _command(verb)
+    command = f"python tools/{Path(sys.argv[0]).name}" if _is_tool() else f"segibn {verb}"
     own = re.sub(rf"segibn {verb}(?![\w-])", lambda _: command, examples)
     return VerbParser(
         prog=command,
@@ -160,33 +160,20 @@ def verb_parser(verb: str, description: str, examples: str = "") -> VerbParser:
 
 
 def command_text(*words: object) -> str:
-    """Return a command of ``segibn`` as it runs when pasted into a shell.
-
-    Args:
-        words: what follows ``segibn``; paths may hold anything.
-    """
-    program = ["python", "-m", "segibn"] if _is_called_by_path() else ["segibn"]
+    """Return a command of ``segibn`` as it runs when pasted into a shell."""
+    # `segibn` may not be on the path of who calls a script, or `python -m segibn`
+    by_path = _is_tool() or Path(sys.argv[0]).name == "__main__.py"
+    program = ["python", "-m", "segibn"] if by_path else ["segibn"]
     return shlex.join([*program, *map(str, words)])
 
 
 def print_next(*words: object) -> None:
-    """Print the command that comes next, on the first rank alone; call it last.
-
-    It must run as it stands: no placeholders, and nothing that would fail.
-
-    Args:
-        words: see ``command_text``.
-    """
+    """Print the command that comes next, which must run as it stands; call it last."""
     _print_once(f"next: {command_text(*words)}")
 
 
 def print_predict(run: object, frames: Sequence[str]) -> None:
-    """Print how to predict frames: those that are at hand, or with a placeholder for some.
-
-    Args:
-        run: see ``segibn predict``.
-        frames: of ``arguments.frames_words``.
-    """
+    """Print how to predict frames, see ``arguments.frames_words``."""
     if frames[0] == PLACEHOLDER:
         print_then(f"{command_text('predict', run, *frames)} (images, videos or folders of yours)")
     else:
@@ -194,27 +181,20 @@ def print_predict(run: object, frames: Sequence[str]) -> None:
 
 
 def print_then(text: str) -> None:
-    """Print what a person does next, where no command alone can do it; on the first rank alone."""
+    """Print what a person does next, where no command alone can do it."""
     _print_once(f"then: {text}")
 
 
+def is_first_rank() -> bool:
+    """Whether this process of a torchrun launch prints and writes files."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 def _print_once(line: str) -> None:
-    if os.environ.get("RANK", "0") == "0":
+    if is_first_rank():
         print(line)
-
-
-def _command(verb: str) -> str:
-    """Return how the verb was called: ``segibn train`` or ``python tools/train.py``."""
-    if _is_tool():
-        return f"python tools/{Path(sys.argv[0]).name}"
-    return f"segibn {verb}"
 
 
 def _is_tool() -> bool:
     script = Path(sys.argv[0])
     return script.suffix == ".py" and script.absolute().parent.name == "tools"
-
-
-def _is_called_by_path() -> bool:
-    """Whether ``segibn`` may not be on the path: called as a script, or by ``python -m``."""
-    return _is_tool() or Path(sys.argv[0]).name == "__main__.py"

@@ -84,9 +84,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if sets:
         print((results / "cross_domain.md").read_text(encoding="utf-8"))
         parts = dict.fromkeys((results, arguments.output))
-        print_next("report", *parts, *datasets_words(arguments))
+        print_next("report", *parts, *datasets_words(arguments.datasets))
     else:
-        command = command_text("cross-domain", *runs, *datasets_words(arguments))
+        command = command_text("cross-domain", *runs, *datasets_words(arguments.datasets))
         print_then(f"{command} --on SET [SET ...], with sets such as cityscapes:val")
     return 0
 

@@ -1,19 +1,16 @@
 """``train``: one config -> one run folder."""
 
 import argparse
+import os
+import shutil
 import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from segibn.cli.arguments import (
-    add_datasets_argument,
-    add_overrides_argument,
-    datasets_root,
-    datasets_words,
-    frames_words,
-)
-from segibn.cli.parser import print_next, print_predict, print_then, verb_parser
+from segibn.cli.arguments import add_config_arguments, datasets_root, datasets_words, frames_words
+from segibn.cli.parser import is_first_rank, print_next, print_predict, print_then, verb_parser
+from segibn.runs.find import find_checkpoint
 from segibn.text.streams import outliving_readers
 
 EXAMPLE = """\
@@ -23,19 +20,19 @@ example:
   torchrun --standalone --nproc_per_node=8 -m segibn train gta5_ibn --datasets /data
 
 exit codes: 0 trained; 2 a mistake in config, data or files; 3 another process of the run was lost;
-129, 130 or 143 stopped by SIGHUP, Ctrl-C or SIGTERM after saving (go on with --resume auto)
+129, 130 or 143 stopped by SIGHUP, Ctrl-C or SIGTERM after saving (resume with --resume auto)
 """
 
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this verb."""
     parser = verb_parser("train", "Train a segmentation network as a config says.", EXAMPLE)
-    parser.add_argument("config", type=Path, help="YAML file, or a shipped config's name: gta5_ibn")
-    add_overrides_argument(parser)
-    add_datasets_argument(parser)
+    add_config_arguments(parser)
     parser.add_argument("--output", type=Path, metavar="DIR", help="run folder (runs/<name>)")
     parser.add_argument(
-        "--resume", metavar="auto|FILE", help="go on from the run's last checkpoint, or from a file"
+        "--resume",
+        metavar="auto|FILE",
+        help="from the run's last checkpoint, or from a file",
     )
     parser.add_argument(
         "--dry-run",
@@ -51,38 +48,38 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = build_parser().parse_intermixed_args(argv)
 
     from segibn.config.load import load_config
-    from segibn.runs.find import find_checkpoint
+    from segibn.runs.sets import frames_folder
 
     config = load_config(arguments.config, arguments.overrides)
-    if arguments.resume not in (None, "auto"):
-        arguments.resume = str(find_checkpoint(arguments.resume))
-    given = {
-        "datasets_root": datasets_root(arguments.datasets),
-        "output": arguments.output or Path("runs") / config.name,
-        "resume": arguments.resume,
-    }
+    resume: str | None = arguments.resume
+    if resume not in (None, "auto"):
+        resume = str(find_checkpoint(resume))
+    root = datasets_root(arguments.datasets)
+    output = arguments.output or Path("runs") / config.name
     if arguments.dry_run:
-        from segibn.cli.dry_run import try_out
+        from segibn.runs.dry_run import try_out
 
-        return try_out(config, **given)
+        report = try_out(config, root, output, resume, shutil.get_terminal_size().columns)
+        if is_first_rank():
+            print(report)
+        return 0
 
-    from segibn import distributed
     from segibn.engine.train import train  # torch only after the config is known to be right
 
-    result = train(config, **given)
+    result = train(config, datasets_root=root, output=output, resume=resume)
     if result.stopped_by is not None:
         name = signal.Signals(result.stopped_by).name
         print(f"stopped by {name} after {result.iteration} iterations: {result.checkpoint}")
-        if distributed.rank_and_world()[1] > 1:
+        if int(os.environ.get("WORLD_SIZE", "1")) > 1:
             print_then("the same command with --resume auto")
         else:
             words = sys.argv[1:] if argv is None else argv
             print_next("train", *words, "--resume", "auto")
         return 128 + result.stopped_by
-    if distributed.is_main():
+    if is_first_rank():
         print(f"trained: {result.checkpoint}")
         if config.data.val is not None:
-            print_next("evaluate", given["output"], *datasets_words(arguments))
+            print_next("evaluate", output, *datasets_words(arguments.datasets))
         else:  # nothing to score it on: look at what it sees
-            print_predict(given["output"], frames_words(config, given["datasets_root"]))
+            print_predict(output, frames_words(frames_folder(config, root)))
     return 0

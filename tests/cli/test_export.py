@@ -16,6 +16,7 @@ from segibn.errors import CheckpointError, ConfigError, DatasetError, SegibnErro
 from segibn.files import write_image
 from segibn.inference.predictor import Predictor
 from segibn.report.tables import fill_tables
+from segibn.runs.export import calibration_frames
 
 safetensors = pytest.importorskip("safetensors.torch", reason="needs the extra `export`")
 safe_open = safetensors.safe_open
@@ -122,7 +123,7 @@ def test_a_folder_that_is_none_is_named(run, tmp_path):
 def test_calibration_frames_are_spread_over_the_folder(tmp_path):
     for number in range(70):
         write_image(tmp_path / f"{number:02d}.png", np.full((2, 2, 3), number, np.uint8))
-    seen = [int(frame[0, 0, 0]) for frame in export.calibration_frames(tmp_path)]
+    seen = [int(frame[0, 0, 0]) for frame in calibration_frames(tmp_path)]
     assert len(seen) == 32
     assert seen == sorted(set(seen))
     assert (seen[0], seen[-1]) == (0, 67)
@@ -132,7 +133,7 @@ def test_a_broken_calibration_frame_is_skipped_and_said(tmp_path, capsys):
     for number in range(70):
         write_image(tmp_path / f"{number:02d}.png", np.full((2, 2, 3), number, np.uint8))
     (tmp_path / "00.png").write_bytes((tmp_path / "00.png").read_bytes()[:40])
-    seen = [int(frame[0, 0, 0]) for frame in export.calibration_frames(tmp_path)]
+    seen = [int(frame[0, 0, 0]) for frame in calibration_frames(tmp_path)]
     assert (len(seen), seen[0]) == (32, 1)
     assert "skipped: " in (said := capsys.readouterr().err)
     assert "00.png" in said

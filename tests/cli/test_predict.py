@@ -14,11 +14,11 @@ import torch
 
 from segibn.builders.checkpoints import load_segmenter
 from segibn.cli import export, predict
-from segibn.cli.conversion import to_safetensors
 from segibn.errors import CheckpointError, ConfigError, DatasetError, ImageFileError
 from segibn.files import read_image, read_json, read_label_map, write_image
 from segibn.inference.predictor import Predictor
 from segibn.media.codecs import choose_codec
+from segibn.runs.convert import convert
 
 
 @pytest.fixture
@@ -135,7 +135,7 @@ def maps_in(folder):
 def test_weights_as_safetensors_predict_the_same(call, datasets, tmp_path):
     safetensors = pytest.importorskip("safetensors.torch")
     file = tmp_path / "network.safetensors"
-    to_safetensors(call.run / "checkpoints" / "last.pt", file)
+    convert(call.run / "checkpoints" / "last.pt", file)
     frames = datasets / "camvid" / "val"
     assert call(frames) == 0
     assert predict.main([str(file), str(frames), "--output", str(tmp_path / "two")]) == 0

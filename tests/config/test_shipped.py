@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from segibn.cli.configs import copy_config, main
+from segibn.cli.configs import main
 from segibn.config.load import load_config
 from segibn.config.recipe import load_recipe
 from segibn.config.shipped import configs_folder, find_config, shipped_configs
 from segibn.errors import ConfigError
+from segibn.runs.configs import copy_config
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -11,7 +11,6 @@ import pytest
 import yaml
 
 from segibn.builders.sets import index_dataset
-from segibn.cli.arguments import parse_labelled_set
 from segibn.config.load import dump_config, load_config, validate
 from segibn.config.schema import RunConfig
 from segibn.config.set_names import set_name
@@ -19,6 +18,7 @@ from segibn.data.hold_out import held_out
 from segibn.data.overlap import copies, overlap, require_apart
 from segibn.data.samples import SamplePaths
 from segibn.errors import ConfigError, DatasetError
+from segibn.runs.sets import parse_labelled_set
 
 CLIPS = [f"{day}/{camera}/{n:03}" for day in "abcdefgh" for camera in "lr" for n in range(5)]
 FLAT = [f"{n:05}" for n in range(200)]

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from segibn.builders.loader import build_eval_frames
-from segibn.cli.arguments import parse_labelled_set
 from segibn.cli.check import main as check
 from segibn.config.schema import DatasetConfig
 from segibn.data.datasets import mapillary
@@ -15,6 +14,7 @@ from segibn.engine.scoring import set_name
 from segibn.errors import ConfigError, DatasetError
 from segibn.files import write_image, write_label_png
 from segibn.labels.mapillary import MAPILLARY65
+from segibn.runs.sets import parse_labelled_set
 
 ID = "0035fkbjWljhaftpVM37-{}"
 

@@ -11,11 +11,11 @@ import pytest
 
 from segibn.builders.loader import build_eval_frames
 from segibn.builders.sets import find_dataset, index_dataset
-from segibn.cli.arguments import parse_evaluation_set
 from segibn.cli.check import main as check
 from segibn.config.schema import DatasetConfig
 from segibn.errors import DatasetError
 from segibn.files import write_image, write_label_png
+from segibn.runs.sets import parse_evaluation_set
 
 # Cityscapes' label ids, in train id order; the others of 0..33 are ignored.
 EVALUATED = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33)

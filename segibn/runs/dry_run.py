@@ -1,12 +1,11 @@
-"""``train --dry-run``: what a training would need, in words, and the command that starts it."""
+"""What a training would need, in words, and the command that starts it."""
 
 import os
 import shlex
-import shutil
 import textwrap
 from pathlib import Path
 
-from segibn import distributed, provenance
+from segibn import provenance
 from segibn.config.schema import RunConfig
 from segibn.engine.dry_run import DryRun, dry_run
 from segibn.engine.trial import Trial
@@ -16,18 +15,27 @@ _INDENT = 10
 _MANY_CLASSES = 12
 
 
-def try_out(config: RunConfig, *, datasets_root: Path, output: Path, resume: str | None) -> int:
-    """Do a dry run on every rank, and print what it found on the first.
+def try_out(
+    config: RunConfig, datasets_root: Path, output: Path, resume: str | None, columns: int
+) -> str:
+    """Do a dry run on every rank -> its report, as wide as a terminal of so many columns.
 
     Raises:
         SegibnError: the training would not start.
     """
     found = dry_run(config, datasets_root=datasets_root, output=output, resume=resume)
-    if distributed.is_main():
-        print(f"{config.name}: dry run")
-        print(format_report(found, shutil.get_terminal_size().columns))
-        print(f"dry run passed: {_command(found.processes)}")
-    return 0
+    lines = [
+        textwrap.fill(
+            f"{name:<{_INDENT}}{text}",
+            columns,
+            subsequent_indent=" " * _INDENT,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        for name, text in _lines(found)
+    ]
+    start = f"dry run passed: {_command(found.processes)}"
+    return "\n".join([f"{config.name}: dry run", *lines, start])
 
 
 def _command(processes: int) -> str:
@@ -39,20 +47,6 @@ def _command(processes: int) -> str:
         program = ["-m", "segibn"] if words[0] == "segibn" else []
         words[:1] = ["torchrun", *nodes, f"--nproc_per_node={here}", *program]
     return shlex.join(words)
-
-
-def format_report(found: DryRun, columns: int) -> str:
-    """Return a line or two for each thing that a training needs, in so many columns."""
-    return "\n".join(
-        textwrap.fill(
-            f"{name:<{_INDENT}}{text}",
-            columns,
-            subsequent_indent=" " * _INDENT,
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
-        for name, text in _lines(found)
-    )
 
 
 def _lines(found: DryRun) -> list[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""The three conversions of checkpoints: file to file, each returns what it wrote in one line."""
+"""Checkpoints into other formats: RobustNet's to ours and back, safetensors."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -17,28 +17,62 @@ from segibn.errors import CheckpointError
 from segibn.files import atomic_path
 from segibn.labels.cityscapes import CITYSCAPES
 from segibn.models.weights import robustnet
-from segibn.models.weights.state import compare_states, naming, shortened
+from segibn.models.weights.state import compare_states, naming, read_torch_file, shortened
 
 _ORIGIN = "robustnet"
 
 
-def to_segibn(
-    source: Path, content: dict[str, Any], output: Path, output_stride: int | None, trained_on: str
+def convert(
+    source: Path,
+    output: Path,
+    *,
+    output_stride: int | None = None,
+    trained_on: str = "gta5",
+    variant: robustnet.Variant | None = None,
 ) -> str:
-    """Write a RobustNet checkpoint as one of this package.
+    """Convert RobustNet's checkpoint to .pt; one of ours to .pth (RobustNet's) or .safetensors.
 
     Args:
-        source: where ``content`` is from, for messages.
-        content: a RobustNet checkpoint, or its state dict alone.
-        output: a .pt file.
-        output_stride: of the network; None = that of RobustNet's scripts.
-        trained_on: data set to note.
+        source: a checkpoint file.
+        output: its suffix says what to write.
+        output_stride: of RobustNet's network; None = that of its scripts.
+        trained_on: data set to note in the .pt file.
+        variant: of the .pth file; None = what it was converted from, else what it is.
+
+    Returns:
+        What was written, in one line.
 
     Raises:
-        CheckpointError: not one of RobustNet's networks with a ResNet-50 or -101; names the file.
+        CheckpointError: ``source`` is another kind of file, or not a network of RobustNet's; names
+            the file and the differences.
     """
-    state = robustnet.plain_state(content, source)
-    assert state is not None
+    content = read_torch_file(source)
+    foreign = robustnet.plain_state(content, source)
+    if (foreign is not None) != (output.suffix == ".pt"):
+        ours = f"a {content['format']}" if "format" in content else "no RobustNet checkpoint"
+        kind = ours if foreign is None else "a RobustNet checkpoint"
+        raise CheckpointError(
+            f"{source} is {kind}; --output {output.name} does not follow from it. RobustNet "
+            "becomes .pt, segibn becomes .pth (RobustNet) or .safetensors; a backbone's weights "
+            "go into a config as they are, as model.weights"
+        )
+    if foreign is not None:
+        return _to_segibn(source, content, foreign, output, output_stride, trained_on)
+    if output.suffix == ".pth":
+        return _to_robustnet(source, output, variant)
+    model, config, meta = load_segmenter(source)
+    count = write_safetensors(output, model, config, meta)
+    return f"{count} tensors of {config.name}"
+
+
+def _to_segibn(
+    source: Path,
+    content: dict[str, Any],
+    state: dict[str, torch.Tensor],
+    output: Path,
+    output_stride: int | None,
+    trained_on: str,
+) -> str:
     with naming(source):
         kind = robustnet.inspect(state)
         ours = robustnet.from_robustnet(state)
@@ -89,17 +123,7 @@ def _run_config(name: str, kind: robustnet.RobustNetKind, trained_on: str) -> Ru
     return validate(tree, source="the converted network")
 
 
-def to_robustnet(source: Path, output: Path, variant: robustnet.Variant | None) -> str:
-    """Write a checkpoint of this package as RobustNet's code reads it.
-
-    Args:
-        source: a checkpoint of this package.
-        output: a .pth file.
-        variant: of RobustNet; None = what it was converted from, else what it is.
-
-    Raises:
-        CheckpointError: RobustNet has no such network; names the file and the differences.
-    """
+def _to_robustnet(source: Path, output: Path, variant: robustnet.Variant | None) -> str:
     model, config, meta = load_segmenter(source)
     origin = meta.get("origin", {})
     origin = origin if origin.get("format") == _ORIGIN else {}
@@ -160,14 +184,3 @@ def _flatten(tree: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
         return
     for key, value in tree.items():
         yield from _flatten(value, f"{prefix}{key}.")
-
-
-def to_safetensors(source: Path, output: Path) -> str:
-    """Write a checkpoint's network as safetensors; its config and classes become metadata.
-
-    Raises:
-        CheckpointError: not a checkpoint of this package; or the package is not installed.
-    """
-    model, config, meta = load_segmenter(source)
-    count = write_safetensors(output, model, config, meta)
-    return f"{count} tensors of {config.name}"

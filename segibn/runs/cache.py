@@ -1,0 +1,84 @@
+"""The disk cache of a training config: what it would take, building it, checking it. No torch."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from segibn.builders.cache import tiles_folder
+from segibn.builders.sets import build_label_set, index_dataset
+from segibn.config.schema import RunConfig
+from segibn.data.cache.disk_cache_build import CacheJob, build, estimate, verify
+from segibn.errors import DatasetError
+from segibn.text import counted
+from segibn.text.progress import FrameProgress
+
+
+def cache_jobs(config: RunConfig, datasets_root: Path, caches: Path) -> Iterator[CacheJob]:
+    """Yield the cache of each training set of a config, below the folder of all caches."""
+    data = config.data
+    for dataset in data.sources:
+        samples = index_dataset(dataset, datasets_root)
+        labels = build_label_set(dataset, data.classes, samples)
+        folder = tiles_folder(dataset, labels, data.resize, caches)
+        yield CacheJob(samples, labels, data.resize, folder)
+
+
+def build_cache(job: CacheJob, threads: int) -> None:
+    """Cache the frames that are not cached yet, or have changed.
+
+    Raises:
+        DatasetError: the disk has not enough space.
+    """
+    if frames := estimate_cache(job, threads):
+        with FrameProgress("caching", len(frames)) as progress:
+            build(job, frames, threads, progress)
+        print(f"{counted(len(frames), 'frame')} cached; use them with data.cache=disk")
+
+
+def verify_cache(job: CacheJob, threads: int) -> bool:
+    """Check every checksum, remove what is damaged, and return whether nothing was."""
+    with FrameProgress("verifying", len(job.samples)) as progress:
+        checked, errors = verify(job, threads, progress)
+    for error in errors:
+        print(f"removed: {error}")
+    verdict = f"{len(errors):,} damaged" if errors else "every checksum is right"
+    print(f"{checked:,} of {counted(len(job.samples), 'frame')} cached: {verdict}")
+    return not errors
+
+
+def estimate_cache(job: CacheJob, threads: int) -> list[int]:
+    """Print what is cached, what is not, and what that will take; return the latter.
+
+    Raises:
+        DatasetError: the disk has not enough space.
+    """
+    state = job.inspect()
+    frames = state.bad
+    counts = f"{counted(len(job.samples), 'frame')}, {len(state.good):,} cached"
+    if state.changed or state.damaged:
+        counts += f", {len(state.changed):,} changed, {len(state.damaged):,} damaged"
+    if not frames:
+        print(f"{counts}: nothing to do")
+        return frames
+    need = estimate(job, frames, threads)
+    space_above = next(p for p in (job.folder, *job.folder.absolute().parents) if p.exists())
+    free = shutil.disk_usage(space_above).free
+    print(
+        f"{counts}, {len(frames):,} to do: about {_size_text(need.total_bytes)} and "
+        f"{_time_text(need.duration_s)} with {threads} threads (measured on {need.measured} of "
+        f"them); {_size_text(free)} are free there"
+    )
+    if need.total_bytes > free:
+        raise DatasetError(
+            f"{job.folder}: not enough space; choose another disk with --cache or SEGIBN_CACHE, or "
+            "a smaller set with `names_file` or `fraction`"
+        )
+    return frames
+
+
+def _size_text(size: int) -> str:
+    return f"{size / 2**30:.1f} GiB" if size >= 2**30 else f"{size / 2**20:.1f} MiB"
+
+
+def _time_text(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"

@@ -1,0 +1,159 @@
+"""Labelled sets named in words, such as ``camvid:val@names.txt`` -> their configs. No torch."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from segibn.builders.kinds import KINDS
+from segibn.builders.sets import index_dataset, splits_of
+from segibn.config.dataset_names import OFFICIAL
+from segibn.config.load import load_config
+from segibn.config.schema import DatasetConfig, RunConfig
+from segibn.config.set_names import set_name
+from segibn.errors import ConfigError, DatasetError, SegibnError
+from segibn.text import did_you_mean, printable
+
+
+def named_set(name: str, **values: Any) -> DatasetConfig:
+    """Return an official data set as a config has it; a value that is None is the config's default.
+
+    Raises:
+        ConfigError, DatasetError: there is no such data set or split, or a value does not fit it.
+    """
+    if name not in OFFICIAL:
+        raise ConfigError(
+            f"unknown data set '{printable(name)}'{did_you_mean(name, OFFICIAL) or '.'} There are "
+            f"{', '.join(OFFICIAL)}; data of your own are named by their config, in segibn check "
+            "and segibn evaluate --dataset"
+        )
+    dataset = _validated({"name": name} | _given(values))
+    if values.get("split") is not None:
+        _require_split(dataset, dataset.split, Path())
+    return dataset
+
+
+def changed_set(own: DatasetConfig, datasets_root: Path, **values: Any) -> DatasetConfig:
+    """Return a data set of a config with other values; one that is None stays as it is there.
+
+    Another split drops the list, the share and the side that narrowed the first.
+
+    Raises:
+        ConfigError, DatasetError: there is no such split, or a value does not fit the data set.
+    """
+    changes = _given(values)
+    if "split" in changes and (changes["split"] != own.split or own.hold_out is not None):
+        _require_split(own, changes["split"], datasets_root)
+        changes = {"names_file": None, "fraction": 1.0, "hold_out": None} | changes
+    return _validated(own.model_dump() | changes)
+
+
+def _given(values: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if value is not None}
+
+
+def _validated(values: dict[str, Any]) -> DatasetConfig:
+    try:
+        return DatasetConfig.model_validate(values)
+    except ValidationError as error:
+        reasons = (item["msg"].removeprefix("Value error, ") for item in error.errors())
+        raise ConfigError("; ".join(reasons)) from None
+
+
+def _require_split(dataset: DatasetConfig, split: str, datasets_root: Path) -> None:
+    known = splits_of(dataset, datasets_root)
+    if not known and dataset.folder is not None:
+        raise DatasetError(
+            f"--split {printable(split)} has no effect: there is no {{split}} in data.*.folder of "
+            f"the config (images: {printable(dataset.folder.images)})"
+        )
+    for part in split.split("+"):
+        if part not in known:
+            raise KINDS[dataset.name].source.unknown_split(part, known)
+
+
+def held_out_set(config: str) -> DatasetConfig:
+    """Return the ``data.val`` of a config.
+
+    Raises:
+        ConfigError: it has none.
+    """
+    val = load_config(config).data.val
+    if val is None:
+        raise ConfigError(f"{printable(config)} has no data.val: no set to score on")
+    return val
+
+
+def parse_evaluation_set(text: str) -> DatasetConfig:
+    """Read ``NAME[/LABEL_MAP]:SPLIT[@NAMES_FILE]``, or a config: its ``data.val``.
+
+    Examples: ``cityscapes:val``, ``camvid:val@names.txt``, ``mapillary/rein:validation``,
+    ``own.yaml``.
+
+    Raises:
+        ConfigError: it has another form, or means nothing that is known.
+    """
+    if text.endswith((".yaml", ".yml")):
+        return held_out_set(text)
+    name_and_split, at, names_file = text.partition("@")
+    name_and_map, colon, split = name_and_split.partition(":")
+    name, slash, label_map = name_and_map.partition("/")
+    if not (name and colon and split) or (at and not names_file):
+        raise ConfigError(
+            f"'{printable(text)}': write NAME:SPLIT, NAME:SPLIT@NAMES_FILE or NAME/LABEL_MAP:SPLIT"
+        )
+    values = {"names_file": names_file or None, "label_map": label_map if slash else None}
+    try:
+        return named_set(name, split=split, **values)
+    except (ConfigError, DatasetError) as error:
+        raise ConfigError(f"'{printable(text)}': {error}") from error
+
+
+def parse_labelled_set(text: str) -> tuple[str, DatasetConfig]:
+    """Read ``[LABEL=]`` and a set as ``parse_evaluation_set``; the label is else the set's name."""
+    label, equals, rest = text.partition("=")
+    dataset = parse_evaluation_set(rest if equals else text)
+    return (label if equals else set_name(dataset)), dataset
+
+
+def parse_labelled_sets(texts: Iterable[str]) -> dict[str, DatasetConfig]:
+    """Read sets for the columns of a table: label -> set.
+
+    Raises:
+        ConfigError: as ``parse_evaluation_set``, or two have one label.
+    """
+    found: dict[str, DatasetConfig] = {}
+    for text in texts:
+        label, dataset = parse_labelled_set(text)
+        if label in found:
+            raise ConfigError(
+                f"'{printable(text)}': two sets are called {printable(label)}; give it once, or "
+                "name them apart by LABEL="
+            )
+        found[label] = dataset
+    return found
+
+
+def why_untrainable(config: str | Path, datasets_root: Path) -> str:
+    """Return why a config cannot be trained on the data sets of a folder; "" where it can."""
+    data = load_config(config).data
+    try:
+        for dataset in (*data.sources, data.val):
+            if dataset is not None:
+                index_dataset(dataset, datasets_root)
+    except SegibnError as error:
+        first, *more = (line.strip() for line in str(error).splitlines())
+        return f"{first} {more[0]}" if first.endswith(":") and more else first
+    return ""
+
+
+def frames_folder(config: RunConfig, datasets_root: Path | None) -> Path | None:
+    """Return a folder of frames of the sets of a config; None where none is here."""
+    for dataset in (config.data.val, config.data.train):
+        if dataset is not None and datasets_root is not None:
+            try:
+                return index_dataset(dataset, datasets_root)[0].image.parent
+            except SegibnError:
+                continue
+    return None
