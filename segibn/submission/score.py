@@ -21,7 +21,7 @@ from segibn.labels.catalog import label_set_for
 from segibn.labels.drivable_encoding import decide_drivable_encoding
 from segibn.labels.label_set import IGNORE_INDEX
 from segibn.submission.expected import SHOWN, Expected
-from segibn.submission.format import Format, Size
+from segibn.submission.formats import Format, Size
 from segibn.text import counted, listed
 
 _DRIVABLE = "bdd100k_drivable"
