@@ -154,7 +154,7 @@ _SCORERS = {
 
 def _add_semseg(tasks: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     from segibn.evaluation.metrics import POLICIES
-    from segibn.evaluation.score_folders import SEMSEG_TABLES
+    from segibn.evaluation.score_folders import semseg_tables
 
     semseg = tasks.add_parser("semseg", help="mIoU of semantic segmentation")
     _add_folders(semseg)
@@ -162,7 +162,7 @@ def _add_semseg(tasks: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         "--labels",
         default="cityscapes",
         metavar="TABLE",
-        help=f"{', '.join(SEMSEG_TABLES)}, or a config: the table of its data (cityscapes)",
+        help=f"{', '.join(semseg_tables())}, or a config: the table of its data (cityscapes)",
     )
     _add_encodings(semseg, "train_ids, what segibn predict writes, or the data set's label_ids")
     semseg.add_argument(

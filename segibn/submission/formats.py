@@ -13,7 +13,8 @@ from importlib import resources
 
 import numpy as np
 
-from segibn.labels.bdd100k import DRIVABLE_2018, DRIVABLE_2021, SEMSEG
+from segibn.data.datasets.bdd100k_drivable import DRIVABLE_2018, DRIVABLE_2021
+from segibn.data.datasets.bdd100k_semseg import SEMSEG
 from segibn.labels.cityscapes import CITYSCAPES
 from segibn.labels.label_set import IGNORE_INDEX, LabelSet
 from segibn.text import list_entries
