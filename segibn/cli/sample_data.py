@@ -4,15 +4,12 @@ import argparse
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from painted_scenes.spec import SETS, SampleSpec
 from segibn.cli.arguments import parse_positive
 from segibn.cli.parser import print_next, verb_parser
 from segibn.errors import ConfigError
 from segibn.text import counted
-
-if TYPE_CHECKING:
-    from painted_scenes.spec import SampleSpec
 
 EXAMPLE = """\
 example:
@@ -26,8 +23,6 @@ and bdd100k/ in the camera look.
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this verb."""
-    from painted_scenes.spec import SETS, SampleSpec
-
     parser = verb_parser(
         "sample-data",
         "Paint driving scenes in two looks, in the layouts of official data sets.",
@@ -71,8 +66,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the verb; 0 when the folder holds what was asked for."""
     arguments = build_parser().parse_args(argv)
 
-    from painted_scenes.spec import SETS, SampleSpec
-
     for name in arguments.val_only:
         if name not in arguments.sets:
             raise ConfigError(f"--val-only {name} has no effect: --sets leaves {name} out")
@@ -89,13 +82,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def paint(output: Path, spec: "SampleSpec", workers: int | None = None) -> None:
+def paint(output: Path, spec: SampleSpec, workers: int | None = None) -> None:
     """Write sample data, with progress; what is there already stays.
-
-    Args:
-        output: folder.
-        spec: what to write.
-        workers: processes; None = one for each core.
 
     Raises:
         SegibnError: the folder holds something else.

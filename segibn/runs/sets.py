@@ -6,12 +6,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from segibn.builders.sets import index_dataset, splits_of
+from segibn.builders.kinds import KINDS
+from segibn.builders.sets import build_label_set, index_dataset, splits_of
+from segibn.config.dataset_names import OFFICIAL
 from segibn.config.load import load_config
 from segibn.config.schema import DatasetConfig, RunConfig
 from segibn.config.set_names import set_name
-from segibn.data.datasets.catalog import DATASETS, dataset_source
 from segibn.errors import ConfigError, DatasetError, SegibnError
+from segibn.labels.label_set import LabelSet
 from segibn.text import did_you_mean, printable
 
 
@@ -21,10 +23,10 @@ def named_set(name: str, **values: Any) -> DatasetConfig:
     Raises:
         ConfigError, DatasetError: there is no such data set or split, or a value does not fit it.
     """
-    if name not in DATASETS:
+    if name not in OFFICIAL:
         raise ConfigError(
-            f"unknown data set '{printable(name)}'{did_you_mean(name, DATASETS) or '.'} There are "
-            f"{', '.join(DATASETS)}; data of your own are named by their config, in segibn check "
+            f"unknown data set '{printable(name)}'{did_you_mean(name, OFFICIAL) or '.'} There are "
+            f"{', '.join(OFFICIAL)}; data of your own are named by their config, in segibn check "
             "and segibn evaluate --dataset"
         )
     dataset = _validated({"name": name} | _given(values))
@@ -69,7 +71,7 @@ def _require_split(dataset: DatasetConfig, split: str, datasets_root: Path) -> N
         )
     for part in split.split("+"):
         if part not in known:
-            raise dataset_source(dataset.name).unknown_split(part, known)
+            raise KINDS[dataset.name].source.unknown_split(part, known)
 
 
 def held_out_set(config: str) -> DatasetConfig:
@@ -82,6 +84,20 @@ def held_out_set(config: str) -> DatasetConfig:
     if val is None:
         raise ConfigError(f"{printable(config)} has no data.val: no set to score on")
     return val
+
+
+def own_labels(config: str) -> tuple[LabelSet, tuple[str, ...]]:
+    """Return the table of the set that a config validates on, and how its files' names end.
+
+    The classes are in the order of training.
+    """
+    data = load_config(config).data
+    trained = build_label_set(data.train, data.classes)
+    own = trained if data.val is None else build_label_set(data.val, data.classes)
+    files = (data.val or data.train).folder
+    suffixes = (files.target_suffix, files.image_suffix) if files else ()
+    endings = (suffix.rpartition(".")[0] for suffix in suffixes)
+    return own.in_order(trained.class_names), tuple(filter(None, endings))
 
 
 def parse_evaluation_set(text: str) -> DatasetConfig:

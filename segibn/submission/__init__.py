@@ -1,1 +1,1 @@
-"""Submissions to benchmarks: written, then read back and checked as the benchmark would."""
+"""Submissions to benchmarks, one module each: write, then check what was written."""

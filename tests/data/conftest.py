@@ -1,13 +1,14 @@
 """Tiny data sets in the official layouts, written into a temporary folder."""
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from segibn.data.datasets import cityscapes, folder
-from segibn.data.samples import Pairing, SamplePaths
+from segibn.data.datasets import bdd100k, cityscapes
+from segibn.data.samples import Pairing, SamplePaths, strict
 from segibn.files import write_image, write_label_png
 
 HEIGHT, WIDTH = 24, 40
@@ -101,8 +102,9 @@ def index() -> Callable[..., list[SamplePaths]]:
     def run(
         find: Callable[..., Pairing], root: Path, split: str, **given: str
     ) -> list[SamplePaths]:
-        source = getattr(find, "__self__", folder.SOURCE)
-        return source.complete(find(root, split, **given), split, root)
+        sources = {bdd100k.find_drivable: bdd100k.DRIVABLE, bdd100k.find_semseg: bdd100k.SEMSEG}
+        source = sources.get(find) or sys.modules[find.__module__].SOURCE
+        return strict(find(root, split, **given), source, split, root)
 
     return run
 
@@ -110,4 +112,4 @@ def index() -> Callable[..., list[SamplePaths]]:
 @pytest.fixture
 def samples(make_cityscapes: Callable[..., Path], index) -> list[SamplePaths]:
     """Five labelled Cityscapes samples."""
-    return index(cityscapes.SOURCE.find, make_cityscapes(count=5), "train")
+    return index(cityscapes.find, make_cityscapes(count=5), "train")

@@ -7,11 +7,13 @@ from typing import get_args
 import pytest
 import yaml
 
+from segibn.builders.kinds import KINDS
 from segibn.cli.check import build_parser
 from segibn.config.frozen import Frozen
 from segibn.config.load import validate
 from segibn.config.sampling import ClassUniformSampling, RareClassSampling
-from segibn.data.datasets.catalog import DATASETS, dataset_source
+from segibn.config.schema import DatasetName
+from segibn.labels.catalog import DATASETS
 
 
 @pytest.fixture
@@ -45,32 +47,33 @@ def test_it_names_the_defaults_of_every_sampling(text: str, kind: type[Frozen]) 
     assert row.endswith(f"| {listed} |")
 
 
-@pytest.mark.parametrize("name", DATASETS)
+@pytest.mark.parametrize("name", [name for name in KINDS if name != "folder"])
 def test_its_table_has_every_data_set_with_its_splits_and_official_counts(
     text: str, name: str
 ) -> None:
-    source = dataset_source(name)
+    kind = KINDS[name]
     (row,) = (line for line in text.splitlines() if line.startswith(f"| `{name}` "))
     _, _, folder, splits, check, _ = (cell.strip() for cell in row.split("|"))
-    assert folder == f"`{source.folder}/`"
+    assert folder == f"`{kind.subfolder}/`"
     assert check == f"`segibn check {name}`"
     listed = [part.strip().removesuffix("(no labels)").strip() for part in splits.split("·")]
-    expected = [f"{split} {n:,}" if n else split for split, n in source.splits.items()]
+    counts = kind.source.official_counts
+    expected = [f"{s} {counts[s]:,}" if s in counts else s for s in kind.splits]
     assert listed == expected
 
 
-@pytest.mark.parametrize("name", DATASETS)
-def test_every_data_set_has_the_name_of_its_module(name: str) -> None:
-    assert dataset_source(name).name == name
+def test_every_data_set_of_the_configs_has_a_kind_and_a_label_table() -> None:
+    assert set(KINDS) == set(get_args(DatasetName))
+    assert set(KINDS) - {"folder"} == set(DATASETS)
 
 
-@pytest.mark.parametrize("name", DATASETS)
+@pytest.mark.parametrize("name", [name for name in KINDS if name != "folder"])
 def test_it_names_the_address_that_the_errors_name(text: str, name: str) -> None:
-    address = re.search(r"https?://[^ ]+", dataset_source(name).where)
+    address = re.search(r"https?://[^ ]+", KINDS[name].source.where)
     assert address is not None
     assert address.group().rstrip("/") in text
 
 
-@pytest.mark.parametrize("name", DATASETS)
+@pytest.mark.parametrize("name", [name for name in KINDS if name != "folder"])
 def test_its_tree_starts_with_the_folder_of_the_data_set(text: str, name: str) -> None:
-    assert re.search(rf"```\n{dataset_source(name).folder}/\n[├└]", text)
+    assert re.search(rf"```\n{KINDS[name].subfolder}/\n[├└]", text)
