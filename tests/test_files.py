@@ -482,7 +482,7 @@ def test_sha256_is_the_published_one_of_abc(tmp_path: Path) -> None:
 
 def test_files_labels_and_visualize_load_without_torch_or_matplotlib() -> None:
     script = (
-        "import sys, segibn.files, segibn.labels.drawing, segibn.labels.catalog\n"
+        "import sys, segibn.files, segibn.labels.drawing, segibn.data.datasets.catalog\n"
         "print([name for name in ('torch', 'matplotlib') if name in sys.modules])"
     )
     root = Path(files.__file__).parents[2]

@@ -9,8 +9,8 @@ from pathlib import Path
 from segibn.builders.sampling import TrainingSet
 from segibn.builders.sets import build_label_set, index_dataset, require_targets
 from segibn.config.schema import DataConfig
+from segibn.data.datasets.catalog import scheme_of
 from segibn.errors import ConfigError
-from segibn.labels.catalog import scheme_of
 from segibn.labels.label_set import LabelSet
 
 

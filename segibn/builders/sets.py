@@ -8,15 +8,15 @@ from dataclasses import replace
 from glob import escape
 from pathlib import Path
 
-from segibn.builders.kinds import KINDS
 from segibn.config.schema import DatasetConfig, HoldOutConfig
+from segibn.data.datasets import folder
+from segibn.data.datasets.catalog import dataset_source, label_set_for
 from segibn.data.hold_out import held_out
 from segibn.data.narrow import narrow_pairing, take_fraction
-from segibn.data.samples import Pairing, SamplePaths, SplitAbsentError, strict
+from segibn.data.samples import Pairing, SamplePaths, SplitAbsentError
 from segibn.data.wrong_folder import where_instead
 from segibn.errors import ConfigError, DatasetError
 from segibn.files import warn_once
-from segibn.labels.catalog import label_set_for
 from segibn.labels.drivable_encoding import decide_drivable_encoding
 from segibn.labels.label_set import LabelSet
 from segibn.labels.own_table import label_set_from_table
@@ -38,13 +38,19 @@ def find_dataset(dataset: DatasetConfig, datasets_root: Path) -> Pairing:
 
 def _find(dataset: DatasetConfig, root: Path) -> Pairing:
     """Pair the files of a split; the error says where the set is, if it is not where it belongs."""
-    kind = KINDS[dataset.name]
+    files = dataset.folder
+    if files is not None:
+        places = files.model_dump(include={"images", "targets", "image_suffix", "target_suffix"})
+        return folder.find(root, dataset.split, **places)
+    source = dataset_source(dataset.name)
+
+    def find(own: Path) -> Pairing:
+        return source.find(own, dataset.split, dataset.encoding)
+
     try:
-        return kind.find(root / kind.subfolder, dataset)
+        return find(root / source.folder)
     except SplitAbsentError as error:
-        here = ""
-        if dataset.folder is None:
-            here = where_instead(root, kind.subfolder, lambda own: kind.find(own, dataset))
+        here = where_instead(root, source.folder, find)
         if not here:
             raise
         what, _, _ = str(error).partition("\n")
@@ -73,11 +79,11 @@ def index_dataset(dataset: DatasetConfig, datasets_root: Path) -> list[SamplePat
         DatasetError: folder missing, split unknown or empty, a partner missing, or drivable maps
             whose encoding is neither given nor to be told.
     """
-    kind = KINDS[dataset.name]
+    source = dataset_source(dataset.name)
     pairing = find_dataset(dataset, datasets_root)
-    samples = strict(pairing, kind.source, dataset.split, Path(datasets_root) / kind.subfolder)
+    samples = source.complete(pairing, dataset.split, Path(datasets_root) / source.folder)
     samples = take_fraction(samples, dataset.fraction)
-    if dataset.name == "bdd100k_drivable" and (targets := target_paths(samples)):
+    if source.encodings and (targets := target_paths(samples)):
         _drivable_encoding(targets, dataset.encoding)
     return samples
 
@@ -106,13 +112,13 @@ def build_label_set(
             return label_set_from_table(dataset.folder.name or "folder", rows)
         except ConfigError as error:
             raise ConfigError(f"data.*.folder.labels: {error}") from None
-    if dataset.name != "bdd100k_drivable":
+    if not dataset_source(dataset.name).encodings:
         return label_set_for(dataset.name, classes, label_map=dataset.label_map)
     encoding: str = dataset.encoding
     if encoding == "auto":
         if samples is None:
             raise DatasetError(
-                "bdd100k_drivable with `encoding: auto`: the label table depends on the files; "
+                f"{dataset.name} with `encoding: auto`: the label table depends on the files; "
                 "pass the samples too, or set the encoding"
             )
         encoding = _drivable_encoding(target_paths(samples), "auto")
@@ -125,10 +131,9 @@ def splits_of(dataset: DatasetConfig, datasets_root: Path) -> tuple[str, ...]:
     Empty for ``folder`` without ``{split}`` in its folders.
     """
     if dataset.folder is None:
-        return KINDS[dataset.name].splits
-    folders = (Path(dataset.folder.images), Path(dataset.folder.targets))
-    for folder in folders:
-        for place in (folder, *folder.parents):
+        return tuple(dataset_source(dataset.name).splits)
+    for below in (Path(dataset.folder.images), Path(dataset.folder.targets)):
+        for place in (below, *below.parents):
             before, found, after = place.name.partition("{split}")
             if found:
                 there = Path(datasets_root, place.parent).glob(f"{escape(before)}*{escape(after)}")
@@ -139,8 +144,8 @@ def splits_of(dataset: DatasetConfig, datasets_root: Path) -> tuple[str, ...]:
 
 def distinct_splits(name: str) -> tuple[str, ...]:
     """Return the splits that hold each frame once, without those that draw on others."""
-    kind = KINDS[name]
-    return tuple(split for split in kind.splits if split not in kind.overlapping)
+    source = dataset_source(name)
+    return tuple(split for split in source.splits if split not in source.overlapping)
 
 
 def target_paths(samples: Sequence[SamplePaths]) -> list[Path]:

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from segibn.builders.kinds import KINDS
 from segibn.config.schema import DataConfig, DatasetConfig, RunConfig
 from segibn.config.set_names import split_name
+from segibn.data.datasets.catalog import dataset_source
 from segibn.models.segmenter import PIXEL_MEAN, PIXEL_STD
 from segibn.models.weights.sources import PUBLISHED
 from segibn.text import counted, markdown, markdown_code
@@ -160,7 +160,7 @@ def _title(dataset: DatasetConfig) -> str:
     """The name of a data set; of own data, that in its config or else its outermost folder's."""
     files = dataset.folder
     if files is None:
-        return KINDS[dataset.name].source.title
+        return dataset_source(dataset.name).title
     own = files.name or PurePosixPath(files.images).parts[0]
     return "own data" if own in _NO_NAMES else str(own)
 

@@ -11,8 +11,8 @@ from segibn.cli.arguments import (
     parse_positive,
 )
 from segibn.cli.parser import command_text, print_next, print_then, verb_parser
-from segibn.config.dataset_names import OFFICIAL
 from segibn.config.shipped import names_config
+from segibn.data.datasets.catalog import DATASETS
 from segibn.errors import ConfigError
 from segibn.provenance import usable_cores
 
@@ -43,7 +43,7 @@ def build_parser() -> argparse.ArgumentParser:
         EXAMPLE,
     )
     parser.add_argument(
-        "name", metavar="NAME", help=f"{', '.join(OFFICIAL)}, or a config (its data sets)"
+        "name", metavar="NAME", help=f"{', '.join(DATASETS)}, or a config (its data sets)"
     )
     parser.add_argument(
         "--split", metavar="SPLIT", help="one split, or several as train+val (default: all there)"
@@ -67,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = build_parser().parse_args(argv)
     root = datasets_root(arguments.datasets)
     name, split = arguments.name, arguments.split
-    is_config = name not in OFFICIAL and names_config(name)
+    is_config = name not in DATASETS and names_config(name)
     for option in ("names_file", "encoding") if is_config else ():
         if getattr(arguments, option) is not None:
             raise ConfigError(

@@ -12,8 +12,8 @@ from typing import Any
 
 from segibn.cli.parser import verb_parser
 from segibn.cli.verbs import VERBS
-from segibn.config.dataset_names import OFFICIAL
 from segibn.config.shipped import RECIPES, shipped_configs
+from segibn.data.datasets.catalog import DATASETS
 
 SHELLS = ("bash", "zsh", "fish")
 EXAMPLE = """\
@@ -66,8 +66,8 @@ def _add_completers(parser: argparse.ArgumentParser) -> None:
     named = {
         **dict.fromkeys(("config", "configs", "sources"), _names_or_files("configs", configs)),
         **dict.fromkeys(("recipe", "recipes"), _names_or_files("recipes", recipes)),
-        "dataset": _names_or_files("datasets", OFFICIAL),
-        "name": _names_or_files("names", [*OFFICIAL, *configs, *recipes]),
+        "dataset": _names_or_files("datasets", DATASETS),
+        "name": _names_or_files("names", [*DATASETS, *configs, *recipes]),
     }
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):

@@ -23,8 +23,8 @@ from segibn.cli.inference import (
 )
 from segibn.cli.measurements import add_measurement_arguments, complete, measures_of, show
 from segibn.cli.parser import print_next, print_then, verb_parser
-from segibn.config.dataset_names import OFFICIAL
 from segibn.config.shipped import names_config
+from segibn.data.datasets.catalog import DATASETS
 from segibn.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def _dataset(
     """The set that was asked for; without --dataset the run's own held-out one."""
     given = {name: getattr(arguments, name) for name in ("split", "names_file", "label_map")}
     name = arguments.dataset
-    if name is not None and name not in OFFICIAL and names_config(name):
+    if name is not None and name not in DATASETS and names_config(name):
         from segibn.config.load import load_config
 
         own = load_config(name).data.val

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from segibn.cli.arguments import parse_labelled_set, parse_labelled_sets
 from segibn.cli.inference import inference_options
-from segibn.config.dataset_names import OFFICIAL
+from segibn.data.datasets.catalog import DATASETS
 from segibn.errors import ConfigError
 from segibn.evaluation.protocols import PROTOCOLS, Protocol, TestSet, describe_protocols
 
@@ -153,7 +153,7 @@ def _dataset(test: TestSet) -> "DatasetConfig":
     """
     from segibn.config.schema import DatasetConfig
 
-    if test.dataset not in OFFICIAL:
+    if test.dataset not in DATASETS:
         raise ConfigError(
             f"{test.label}: this version does not read {test.dataset}; name the others with --on"
         )

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from segibn.cli.report_inputs import Source
 from segibn.config.schema import RunConfig
 from segibn.config.set_names import train_name
+from segibn.data.datasets.catalog import scheme_class_names, scheme_label_set
 from segibn.evaluation.cross_domain import IBN_NAMES
-from segibn.labels.catalog import CLASS_SCHEMES, scheme_class_names, scheme_label_set
+from segibn.labels import CLASS_SCHEMES
 from segibn.report.page.content import CrossDomain, FrameView, RunEntry
 
 Palette = NDArray[np.uint8]

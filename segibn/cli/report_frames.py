@@ -4,18 +4,19 @@ In: a ``Source`` with a checkpoint, and the data sets. Out: its ``FrameView``s. 
 """
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 
 from segibn.cli.inference import device_of
 from segibn.cli.report_inputs import Source
 from segibn.cli.scoring import circumstances, frames_of, score_run
-from segibn.config.schema import DatasetConfig, DatasetName
+from segibn.config.schema import DatasetConfig
 from segibn.config.set_names import set_name
+from segibn.data.datasets.catalog import DATASETS
 from segibn.data.frames import Frames
 from segibn.engine.scoring import inference_options
 from segibn.errors import SegibnError
@@ -103,11 +104,10 @@ def _dataset_of(source: Source, run: TrainedRun) -> DatasetConfig:
     name = source.scores.conditions.evaluation_set
     if own is not None and set_name(own).replace(":", "-") == name:
         return own
-    known: Sequence[str] = sorted(get_args(DatasetName), key=len, reverse=True)
-    for dataset in known:
+    for dataset in sorted(DATASETS, key=len, reverse=True):
         split = name.removeprefix(f"{dataset}-")
-        if split != name and dataset != "folder" and not set(split) & set("@*~/"):
-            return DatasetConfig(name=dataset, split=split)  # type: ignore[arg-type]
+        if split != name and not set(split) & set("@*~/"):
+            return DatasetConfig(name=dataset, split=split)
     raise SegibnError(f"its scores are of '{name}', which a report cannot find by that name")
 
 

@@ -14,7 +14,7 @@ from segibn.evaluation.encodings import ENCODINGS
 from segibn.evaluation.measures import METRICS
 from segibn.evaluation.metrics import POLICIES
 from segibn.evaluation.score_cityscapes import score_cityscapes
-from segibn.evaluation.score_folders import SEMSEG_TABLES, score_drivable, score_semseg
+from segibn.evaluation.score_folders import score_drivable, score_semseg, semseg_tables
 from segibn.evaluation.scores import Scores
 from segibn.labels.drivable_encoding import DRIVABLE_ENCODINGS
 
@@ -58,7 +58,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--labels",
         default="cityscapes",
         metavar="TABLE",
-        help=f"{', '.join(SEMSEG_TABLES)}, or a config: the table of its data (cityscapes)",
+        help=f"{', '.join(semseg_tables())}, or a config: the table of its data (cityscapes)",
     )
     kinds = "train_ids, what segibn predict writes, or the data set's label_ids"
     _add_encodings(semseg, ENCODINGS, f"of its values: {kinds} (auto: by file names and values)")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from segibn.runs.trained import TrainedRun
-    from segibn.submission.format import Format
+    from segibn.submission.formats import Format
 
 EXAMPLE = """\
 examples:
@@ -44,7 +44,7 @@ _TRAINED_ON = {
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this verb."""
-    from segibn.submission.catalog import FORMATS
+    from segibn.submission.formats import FORMATS
 
     parser = verb_parser("submit", "Write a benchmark submission, and check it.", EXAMPLE)
     benchmarks = parser.add_subparsers(dest="benchmark", required=True)
@@ -73,7 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     require_runs([arguments.run])
     require_runs(ensemble_runs(arguments))
 
-    from segibn.submission.catalog import FORMATS
+    from segibn.submission.formats import FORMATS
 
     form = FORMATS[arguments.benchmark]
     frames = _choose_frames(form, arguments)

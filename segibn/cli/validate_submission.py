@@ -25,7 +25,7 @@ Without --ids and --images the official test set must be in it. Exit status: 0 v
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this verb."""
-    from segibn.submission.catalog import FORMATS
+    from segibn.submission.formats import FORMATS
 
     parser = verb_parser(
         "validate-submission",
@@ -59,9 +59,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = build_parser().parse_args(argv)
 
     from segibn.files import write_json
-    from segibn.submission.catalog import FORMATS
     from segibn.submission.check import check_submission
     from segibn.submission.expected import expect_images, expect_list, expect_test_set
+    from segibn.submission.formats import FORMATS
     from segibn.submission.score import LocalScorer
     from segibn.text.progress import FrameProgress
 

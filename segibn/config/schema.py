@@ -6,12 +6,11 @@ here). Unknown keys are errors. Sizes are (H, W) in pixels. Defaults live here a
 
 import fractions
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, TypeGuard
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, TypeGuard
 
 from pydantic import ConfigDict, Field, model_validator
 
 from segibn.config.backbones import AnyBackboneConfig, BackboneConfig
-from segibn.config.dataset_names import OFFICIAL, DatasetName
 from segibn.config.frozen import Frozen as _Frozen
 from segibn.config.generalise import GeneraliseConfig
 from segibn.config.sampling import SamplingConfig, UniformSampling
@@ -44,8 +43,15 @@ from segibn.config.values import (
     Text,
     Workers,
 )
+from segibn.data.datasets.catalog import DATASETS, OWN, dataset_source, dataset_sources
+from segibn.labels import CLASS_SCHEMES
 
-ClassScheme = Literal["cityscapes19", "street11", "synthia16", "synthia13", "camvid11", "drivable3"]
+if TYPE_CHECKING:
+    ClassScheme: TypeAlias = str
+    DatasetName: TypeAlias = str
+else:
+    ClassScheme = Literal[CLASS_SCHEMES]
+    DatasetName = Literal[(*DATASETS, OWN)]
 
 CONFIG_VERSION: Literal[2] = 2
 """Version of what is below; `segibn.config.upgrade` reads files of earlier ones."""
@@ -94,7 +100,7 @@ class FolderConfig(_Frozen):
 
     @model_validator(mode="after")
     def _check(self) -> "FolderConfig":
-        if self.name in OFFICIAL:
+        if self.name in DATASETS:
             raise ValueError(f"name '{self.name}' is that of a public data set; choose another")
         classes = {row.train_id: row.class_name or row.name for row in reversed(self.labels)}
         ignored = classes.pop(255, None)
@@ -130,10 +136,6 @@ def divides(val: Any) -> TypeGuard[Mapping[str, Any]]:
     return isinstance(val, Mapping) and "fraction" in val and val.keys() <= known
 
 
-LABEL_MAPS = {"mapillary": ("robustnet", "rein"), "gta5": ("robustnet",)}
-"""Data set -> its maps to the 19 classes that have a name."""
-
-
 class DatasetConfig(_Frozen):
     """One split of one data set."""
 
@@ -154,7 +156,7 @@ class DatasetConfig(_Frozen):
     encoding: Literal["auto", "2018", "2021"] = "auto"
     """BDD100K drivable area only: which of its two official encodings the files use. Whatever is
     said here is checked against the files."""
-    label_map: Literal["robustnet", "rein"] | None = None
+    label_map: Name | None = None
     """Which map to the 19 classes, where there are several. Mapillary Vistas needs one of the two
     public ones; GTA5 has ``robustnet`` beside the official one (null), which reads license plates
     as car and groups of poles as pole."""
@@ -167,9 +169,10 @@ class DatasetConfig(_Frozen):
             raise ValueError(
                 "`folder:` (images, targets, labels) belongs to `name: folder`, and is needed there"
             )
-        if self.encoding != "auto" and self.name != "bdd100k_drivable":
-            raise ValueError(f"`encoding` belongs to bdd100k_drivable; remove it for {self.name}")
-        maps = LABEL_MAPS.get(self.name, ())
+        if self.encoding != "auto" and not dataset_source(self.name).encodings:
+            owners = ", ".join(one.name for one in dataset_sources() if one.encodings)
+            raise ValueError(f"`encoding` belongs to {owners}; remove it for {self.name}")
+        maps = () if self.label_map is None else dataset_source(self.name).label_maps
         if self.label_map is not None and self.label_map not in maps:
             there_are = f"{self.name} has {' and '.join(maps)}" if maps else f"{self.name} has none"
             raise ValueError(f"`label_map` {self.label_map}: {there_are}; change or remove it")
@@ -592,8 +595,12 @@ class RunConfig(_Frozen):
 
 def _check_classes(name: str, wanted: str | None) -> None:
     """Check that a data set may be read in the classes that a config asks for."""
-    own = {"bdd100k_drivable": "drivable3"}.get(name)
-    if wanted == "drivable3" and own != "drivable3":
-        raise ValueError(f"data.classes drivable3 needs bdd100k_drivable, not {name}")
-    if name in ("bdd100k_drivable", "folder") and wanted not in (None, own):
+    if wanted is None:
+        return
+    known = () if name == OWN else dataset_source(name).schemes
+    if wanted in known:
+        return
+    if len(known) < 2:
         raise ValueError(f"data.classes {wanted}: {name} has only its own classes; remove the key")
+    owners = " or ".join(one.name for one in dataset_sources() if wanted in one.schemes)
+    raise ValueError(f"data.classes {wanted} needs {owners}, not {name}")

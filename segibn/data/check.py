@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from segibn.data.samples import Orphan, Pairing, SamplePaths, partial_note
+from segibn.data.samples import Orphan, Pairing, SamplePaths
 from segibn.errors import SegibnError
 from segibn.files import Picture, read_label_map
 from segibn.files.pool import map_in_processes
@@ -173,7 +173,7 @@ def check_split(
         }
     if not pairing.samples:
         report.problems.append("the split is empty")
-    if note := partial_note(pairing):
+    if note := pairing.partial_note:
         report.notes.append(note)
     for done, facts in enumerate(_all_facts(pairing.samples, label_set, jobs), start=1):
         report.add(facts)

@@ -1,18 +1,15 @@
-"""Data room, first step: what a sample is, and how images and label maps are paired by name.
+"""What a sample is, and how images and label maps are paired by name.
 
-In: dictionaries name -> path, as the index modules (cityscapes.py, gta5.py ...) find them. Out:
-`Pairing`, the samples of a split together with everything that did not fit. `strict` turns it
-into the sample list that training and evaluation use, or raises a message that says the fix.
+In: dictionaries name -> path. Out: a `Pairing`, the samples of a split and what did not fit.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-from segibn.data.wrong_folder import one_deeper
 from segibn.errors import DatasetError
-from segibn.files import list_files, warn_once
-from segibn.text import counted, did_you_mean, listed, nfc, printable
+from segibn.files import list_files
+from segibn.text import counted, nfc
 
 
 class SplitAbsentError(DatasetError):
@@ -21,7 +18,6 @@ class SplitAbsentError(DatasetError):
 
 SHOWN = 3
 """How many names a message lists before it says how many more there are."""
-_TRY_OUT = "\nTo try things out: segibn sample-data --output DIR paints frames in this layout."
 
 
 @dataclass(frozen=True)
@@ -78,65 +74,13 @@ class Pairing:
         """All files that stand alone, images first."""
         return self.images_without_target + self.targets_without_image
 
-
-@dataclass(frozen=True)
-class Source:
-    """What the messages about a data set say: its layout, and where to get it.
-
-    Attributes:
-        title: the data set's name in messages.
-        layout: the tree below the data sets' root, one line each.
-        where: address and licence in a line or two.
-        official_counts: split -> number of frames in the official release.
-    """
-
-    title: str
-    layout: str
-    where: str
-    official_counts: Mapping[str, int] = field(default_factory=dict)
-
-    def require(self, *folders: Path) -> None:
-        """Check that the folders of a split are there.
-
-        Raises:
-            SplitAbsentError: none of them is.
-            DatasetError: some are missing; both say the layout and where to get the data.
-        """
-        gone = [folder for folder in folders if not folder.is_dir()]
-        if gone:
-            raise self.missing(gone[0], there=[one for one in folders if one not in gone])
-
-    def missing(self, looked_for: Path, *, there: Collection[Path] = ()) -> DatasetError:
-        """Make the error for a folder that is not there; ``there``: those of the split that are."""
-        kind = DatasetError if there else SplitAbsentError
-        if deeper := one_deeper(looked_for):
-            return kind(f"{self.title}: no folder {looked_for}\n{deeper}")
-        half = f" ({listed(there)} is there: one archive of two, it seems)" if there else ""
-        beside = looked_for.parent
-        if not there and beside.is_dir():  # another split, most likely
-            names = sorted(one.name for one in beside.iterdir() if one.is_dir())
-            half = f" ({beside} has {listed(names)})" if names else ""
-        return kind(
-            f"{self.title}: no folder {looked_for}{half}\n{self.advice}\n"
-            "The folder above the data sets is --datasets DIR or the environment variable "
-            "SEGIBN_DATASETS; datasets/README.md shows the whole tree."
-            + (_TRY_OUT if self.title in ("GTA5", "Cityscapes") else "")
-        )
-
-    def unknown_split(self, split: str, known: Collection[str]) -> DatasetError:
-        """The error for a split name that the data set does not have."""
-        names = ", ".join(known) or "none"
-        hint = did_you_mean(split, known)
-        names = f"{hint} It has {names}" if hint else f"; it has {names}"
-        return DatasetError(
-            f"{self.title} has no split '{printable(split)}'{names}, and 'a+b' joins two"
-        )
-
     @property
-    def advice(self) -> str:
-        """The layout and the origin, as messages show them."""
-        lines = "\n".join("  " + line for line in self.layout.strip("\n").splitlines())
-        return f"The layout expected there:\n{lines}\nWhere to get it: {self.where}"
+    def partial_note(self) -> str:
+        """How many frames of the official split are here; "" where all are."""
+        found, official = len(self.samples), self.official_count
+        if official is None or found == official:
+            return ""
+        return f"{counted(found, 'frame')} here, the official split has {official:,}"
 
 
 def pair_by_name(
@@ -196,33 +140,6 @@ def join_splits(split: str, find_one: Callable[[str], Pairing]) -> Pairing:
     return joined
 
 
-def strict(pairing: Pairing, source: Source, split: str, folder: Path) -> list[SamplePaths]:
-    """Return the samples of a pairing in which nothing is wrong.
-
-    A copy that holds only a part of an official split is allowed, and logged as a warning.
-
-    Raises:
-        DatasetError: no samples at all, or an image or label map without its partner.
-    """
-    if pairing.orphans:
-        raise DatasetError(_orphan_message(pairing, source, split))
-    if not pairing.samples:
-        raise DatasetError(
-            f"{source.title}: split '{split}' is empty under {folder}\n{source.advice}"
-        )
-    if note := partial_note(pairing):
-        warn_once(f"{source.title}, split '{split}' under {folder}: {note}")
-    return list(pairing.samples)
-
-
-def partial_note(pairing: Pairing) -> str:
-    """Say how many frames of the official split are here, or nothing if all are."""
-    found, official = len(pairing.samples), pairing.official_count
-    if official is None or found == official:
-        return ""
-    return f"{counted(found, 'frame')} here, the official split has {official:,}"
-
-
 def names_in(
     folder: Path,
     suffix: str | tuple[str, ...],
@@ -274,20 +191,3 @@ def _require_unique(samples: Iterable[SamplePaths], split: str) -> None:
                 f"{seen[sample.name]} and {sample.image}"
             )
         seen[sample.name] = sample.image
-
-
-def _orphan_message(pairing: Pairing, source: Source, split: str) -> str:
-    """Name both paths of the first missing partners and how many there are."""
-    lines = [
-        f"{source.title}: {counted(len(pairing.orphans), 'file')} of split '{split}' "
-        "without a partner:"
-    ]
-    for orphan in pairing.images_without_target[:SHOWN]:
-        lines.append(f"  image {orphan.path} has no label map {orphan.partner}")
-    for orphan in pairing.targets_without_image[:SHOWN]:
-        lines.append(f"  label map {orphan.path} has no image {orphan.partner}")
-    lines.append(
-        "Unpack the missing archive again, or name the frames to use in a text file (`names_file` "
-        "in a config, NAME:SPLIT@FILE on the command line)."
-    )
-    return "\n".join(lines)

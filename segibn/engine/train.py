@@ -17,6 +17,7 @@ from segibn.builders.models import build_segmenter
 from segibn.builders.transfer import init_from_checkpoint
 from segibn.config.referred import with_copies
 from segibn.config.schema import RunConfig
+from segibn.data.datasets.catalog import scheme_of
 from segibn.devices import default_device, image_layout
 from segibn.engine.checkpoint import (
     ClassTable,
@@ -40,7 +41,6 @@ from segibn.engine.stop import StopSignals
 from segibn.engine.update import Pending, Updater
 from segibn.errors import SegibnError
 from segibn.files import writable_folder
-from segibn.labels.catalog import scheme_of
 from segibn.labels.label_set import LabelSet
 from segibn.models.segmenter import Segmenter
 from segibn.models.sync_norm import synchronize_batch_norms

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from segibn.data.datasets.bdd100k_semseg import SEMSEG
 from segibn.errors import DatasetError, ImageFileError
 from segibn.evaluation.confusion import count_pairs, fold_pairs
 from segibn.evaluation.encodings import Lookup, doubt_of_reading, readings_of
@@ -26,7 +27,6 @@ from segibn.evaluation.metrics import averaged_classes, policy_named
 from segibn.evaluation.scalabel import RleFrame, read_rle_frames
 from segibn.evaluation.scores import Scores, json_number
 from segibn.files import list_files
-from segibn.labels.bdd100k import SEMSEG
 from segibn.labels.drivable_encoding import decide_drivable_encoding
 from segibn.labels.label_set import IGNORE_INDEX, Label, LabelSet
 

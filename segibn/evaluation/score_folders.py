@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from segibn.data.datasets.catalog import dataset_sources, label_set_for
 from segibn.errors import ConfigError
 from segibn.evaluation.confusion import fold_pairs
 from segibn.evaluation.drivable import DrivableScores
@@ -35,20 +36,22 @@ from segibn.evaluation.measure import Frame, FramePrediction, Metric
 from segibn.evaluation.measures import measured
 from segibn.evaluation.metrics import policy_named
 from segibn.evaluation.scores import Conditions, LabelConfusion, Scores
-from segibn.labels.catalog import label_set_for
 from segibn.labels.drivable_encoding import DRIVABLE_ENCODINGS, decide_drivable_encoding
 from segibn.labels.label_set import IGNORE_INDEX, LabelSet
 from segibn.text import did_you_mean, printable
 
-SEMSEG_TABLES = {
-    "cityscapes": "cityscapes",
-    "bdd100k": "bdd100k_semseg",
-    **{name: name for name in ("camvid", "gta5", "mapillary/rein", "mapillary/robustnet")},
-    **{name: name for name in ("synthia", "urbansyn", "wilddash2")},
-    **dict.fromkeys(("acdc", "dark_zurich", "foggy_cityscapes", "idd"), "cityscapes"),
-    **dict.fromkeys(("kitti", "nighttime_driving"), "cityscapes"),
-}
-"""Name on the command line -> data set (and label map) whose table and classes are used."""
+
+@cache
+def semseg_tables() -> dict[str, LabelSet]:
+    """Return name on the command line, ``mapillary/rein``, -> the table that scores its files."""
+    tables = {}
+    for source in dataset_sources():
+        if source.tables:
+            own = source.scored_as or source.label_set()
+            tables[source.name.removesuffix("_semseg")] = own
+        for name, mapped in source.label_maps.items():
+            tables[f"{source.name}/{name}"] = next(iter(mapped.values()))
+    return tables
 
 
 def score_semseg(
@@ -69,7 +72,7 @@ def score_semseg(
     Args:
         target_dir: searched with its subfolders; for what is one frame see ``matching``.
         pred_dir: the same.
-        labels: key in ``SEMSEG_TABLES``, or a table.
+        labels: key in `semseg_tables`, or a table.
         target_encoding: "train_ids" (class indices and 255), "label_ids" (the data set's own
             values), or "auto": what names or values tell, else as in ``default_encoding``.
         pred_encoding: the same. Where both sides hold label ids, the counts over those are kept.
@@ -140,18 +143,18 @@ def _score(
 
 
 def semseg_table(labels: str) -> LabelSet:
-    """Return the table of a key in ``SEMSEG_TABLES``.
+    """Return the table of a key in `semseg_tables`.
 
     Raises:
         ConfigError: no such key.
     """
-    if labels not in SEMSEG_TABLES:
-        hint = did_you_mean(labels, SEMSEG_TABLES) or f"; there are {', '.join(SEMSEG_TABLES)}"
+    tables = semseg_tables()
+    if labels not in tables:
+        hint = did_you_mean(labels, tables) or f"; there are {', '.join(tables)}"
         raise ConfigError(
             f"no label table '{printable(labels)}'{hint} Your own: a config (CONFIG.yaml)"
         )
-    dataset, _, label_map = SEMSEG_TABLES[labels].partition("/")
-    return label_set_for(dataset, label_map=label_map or None)
+    return tables[labels]
 
 
 def _label_confusion(

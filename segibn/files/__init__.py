@@ -7,7 +7,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from segibn.files.archives import ForeignZip, ZipLimits, ZipMember
     from segibn.files.encode import write_image, write_label_png
     from segibn.files.folders import (
         IMAGE_SUFFIXES,
@@ -18,8 +17,6 @@ if TYPE_CHECKING:
         warn_once,
     )
     from segibn.files.label_colors import LabelColors
-    from segibn.files.label_png import examine_label_png
-    from segibn.files.partial import PartialFile
     from segibn.files.pictures import (
         Picture,
         image_size,
@@ -37,14 +34,8 @@ if TYPE_CHECKING:
         write_json,
         write_text,
     )
-    from segibn.files.zip_stream import ZipStream
 
 _PARTS = {
-    "archives": (
-        "ForeignZip",
-        "ZipLimits",
-        "ZipMember",
-    ),
     "encode": (
         "write_image",
         "write_label_png",
@@ -57,9 +48,7 @@ _PARTS = {
         "pass_over",
         "warn_once",
     ),
-    "label_png": ("examine_label_png",),
     "label_colors": ("LabelColors",),
-    "partial": ("PartialFile",),
     "pictures": (
         "Picture",
         "image_size",
@@ -77,7 +66,6 @@ _PARTS = {
         "write_json",
         "write_text",
     ),
-    "zip_stream": ("ZipStream",),
 }
 """Module -> its names here; one is imported when a name is asked for, so that a command that reads
 no picture need not wait for the decoders."""
@@ -92,17 +80,11 @@ def __getattr__(name: str) -> Any:
 
 __all__ = [
     "IMAGE_SUFFIXES",
-    "ForeignZip",
     "LabelColors",
-    "PartialFile",
     "PassedOver",
     "Picture",
-    "ZipLimits",
-    "ZipMember",
-    "ZipStream",
     "atomic_path",
     "collect_passed_over",
-    "examine_label_png",
     "image_size",
     "list_files",
     "pass_over",

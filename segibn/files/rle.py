@@ -1,12 +1,9 @@
-"""Run lengths of binary masks in COCO's compressed form, by pycocotools.
+"""Run lengths of binary masks in COCO's compressed form: ``{"counts": ..., "size": [H, W]}``.
 
-In: a mask, or the ``{"counts": ..., "size": [H, W]}`` of a JSON file. Out: the other. Runs go down
-the columns and begin with zeros. pycocotools believes what it is given and reads memory that is
-not its own where runs are too short, so foreign counts are checked before it sees them.
+Runs go down the columns and begin with zeros.
 """
 
 import re
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -20,40 +17,33 @@ _COUNTS = re.compile(r"[0-o]*[0-O]")
 
 
 def encode_rle(mask: np.ndarray) -> dict[str, Any]:
-    """Encode a (H, W) bool mask; the result is plain JSON.
+    """(H, W) bool -> plain JSON, by pycocotools; ConfigError where that is not installed."""
+    require("rle", "pycocotools", purpose="run-length JSON", instead="use a zip of PNGs")
+    from pycocotools import mask as coco
 
-    Raises:
-        ConfigError: pycocotools is not installed.
-    """
-    packed = _pycocotools().encode(np.asfortranarray(mask, dtype=np.uint8))
+    packed = coco.encode(np.asfortranarray(mask, dtype=np.uint8))
     return {"counts": packed["counts"].decode("ascii"), "size": list(mask.shape)}
 
 
 def decode_rle(rle: object, size: tuple[int, int]) -> np.ndarray:
-    """Decode what a JSON file holds.
+    """Decode what a JSON file holds under the key ``rle``, of any kind -> (H, W) bool.
 
-    Args:
-        rle: the value of the key ``rle``, of any kind.
-        size: (H, W) that it must have.
-
-    Returns:
-        (H, W) bool.
+    Not by pycocotools, which believes what it is given and reads memory that is not its own where
+    runs are too short.
 
     Raises:
         ImageFileError: not a run-length mask, of another size, or damaged; a plural without the
             file's name.
-        ConfigError: pycocotools is not installed.
     """
     if not isinstance(rle, dict) or not isinstance(rle.get("counts"), str):
         raise ImageFileError("labels without rle.counts (a string) and rle.size")
     if rle.get("size") != list(size):
         raise ImageFileError(f"masks whose rle.size is not [{size[0]}, {size[1]}]")
-    counts = rle["counts"]
-    # A run has at least one character, so this bounds the work too.
-    if not _COUNTS.fullmatch(counts) or sum(_runs(counts)) != size[0] * size[1]:
+    # A run has at least one character, so the text bounds the work too.
+    runs = _runs(rle["counts"]) if _COUNTS.fullmatch(rle["counts"]) else [-1]
+    if sum(runs) != size[0] * size[1]:
         raise ImageFileError("damaged run lengths")
-    packed = {"counts": counts.encode("ascii"), "size": list(size)}
-    return _pycocotools().decode(packed).astype(bool)
+    return np.repeat(np.arange(len(runs)) % 2 == 1, runs).reshape(size, order="F")
 
 
 def _runs(counts: str) -> list[int]:
@@ -81,10 +71,3 @@ def _runs(counts: str) -> list[int]:
         runs.append(value)
         value = shift = 0
     return runs
-
-
-def _pycocotools() -> ModuleType:
-    require("rle", "pycocotools", purpose="run-length JSON", instead="use a zip of PNGs")
-    from pycocotools import mask
-
-    return mask

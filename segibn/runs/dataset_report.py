@@ -21,11 +21,11 @@ from segibn.builders.sets import (
 from segibn.config.schema import DatasetConfig
 from segibn.config.set_names import split_name
 from segibn.data.check import SplitReport, check_split
+from segibn.data.datasets.catalog import dataset_source
 from segibn.data.overlap import copies, overlap, source_places
 from segibn.data.samples import Pairing, SplitAbsentError
 from segibn.errors import DatasetError, ImageFileError
 from segibn.files import collect_passed_over
-from segibn.labels.catalog import raw_label_set
 from segibn.labels.drivable_encoding import Decision, decide_drivable_encoding
 from segibn.labels.label_set import IGNORE_INDEX, LabelSet
 from segibn.text import printable_lines
@@ -50,7 +50,7 @@ def splits_present(name: str, root: Path, encoding: str = "auto") -> list[str]:
     first_error: DatasetError | None = None
     for split in distinct_splits(name):
         try:
-            pairing = find_dataset(DatasetConfig(name=name, split=split, encoding=encoding), root)  # type: ignore[arg-type]
+            pairing = find_dataset(DatasetConfig(name=name, split=split, encoding=encoding), root)
         except SplitAbsentError as error:
             first_error = first_error or error
             continue
@@ -170,16 +170,17 @@ def _label_set(
         return None, None, ""
     if dataset.folder is not None:
         return build_label_set(dataset), None, ""
-    if dataset.name != "bdd100k_drivable":
-        return raw_label_set(dataset.name), None, ""
+    source = dataset_source(dataset.name)
+    if not source.encodings:
+        return source.raw or source.label_set(), None, ""
     try:
         decided = decide_drivable_encoding(targets, dataset.encoding)
     except (DatasetError, ImageFileError) as error:
         assumed = dataset.encoding if dataset.encoding != "auto" else "2018"
         # An unreadable map is listed as such by the check itself.
         problem = str(error) if isinstance(error, DatasetError) else ""
-        return raw_label_set(dataset.name, assumed), None, problem
-    return raw_label_set(dataset.name, decided.encoding), decided, ""
+        return source.label_set(encoding=assumed), None, problem
+    return source.label_set(encoding=decided.encoding), decided, ""
 
 
 def _value_table(report: SplitReport) -> Table:

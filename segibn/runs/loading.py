@@ -17,12 +17,12 @@ from segibn.builders.models import build_segmenter
 from segibn.builders.sets import build_label_set
 from segibn.config.load import load_config
 from segibn.config.schema import RunConfig
+from segibn.data.datasets.catalog import scheme_label_set, scheme_of
 from segibn.devices import default_device, device_named
 from segibn.errors import ConfigError, SegibnError
 from segibn.export.exported import load_onnx
 from segibn.inference.options import InferenceOptions
 from segibn.inference.predictor import Predictor
-from segibn.labels.catalog import scheme_label_set, scheme_of
 from segibn.labels.label_set import LabelSet
 from segibn.models.weights.download import local_path
 from segibn.models.weights.pretrained import find_published

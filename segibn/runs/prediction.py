@@ -9,10 +9,10 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from segibn.data.datasets.catalog import label_set_for
 from segibn.errors import ConfigError
 from segibn.files import write_image, write_label_png
 from segibn.labels import drawing as visualize
-from segibn.labels.catalog import label_set_for
 from segibn.labels.label_set import LabelSet
 
 Kind = Literal["overlay", "colors", "labels", "label_ids", "side_by_side"]

@@ -6,12 +6,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from segibn.builders.kinds import KINDS
 from segibn.builders.sets import build_label_set, index_dataset, splits_of
-from segibn.config.dataset_names import OFFICIAL
 from segibn.config.load import load_config
 from segibn.config.schema import DatasetConfig, RunConfig
 from segibn.config.set_names import set_name
+from segibn.data.datasets.catalog import DATASETS, dataset_source
 from segibn.errors import ConfigError, DatasetError, SegibnError
 from segibn.labels.label_set import LabelSet
 from segibn.text import did_you_mean, printable
@@ -23,10 +22,10 @@ def named_set(name: str, **values: Any) -> DatasetConfig:
     Raises:
         ConfigError, DatasetError: there is no such data set or split, or a value does not fit it.
     """
-    if name not in OFFICIAL:
+    if name not in DATASETS:
         raise ConfigError(
-            f"unknown data set '{printable(name)}'{did_you_mean(name, OFFICIAL) or '.'} There are "
-            f"{', '.join(OFFICIAL)}; data of your own are named by their config, in segibn check "
+            f"unknown data set '{printable(name)}'{did_you_mean(name, DATASETS) or '.'} There are "
+            f"{', '.join(DATASETS)}; data of your own are named by their config, in segibn check "
             "and segibn evaluate --dataset"
         )
     dataset = _validated({"name": name} | _given(values))
@@ -71,7 +70,7 @@ def _require_split(dataset: DatasetConfig, split: str, datasets_root: Path) -> N
         )
     for part in split.split("+"):
         if part not in known:
-            raise KINDS[dataset.name].source.unknown_split(part, known)
+            raise dataset_source(dataset.name).unknown_split(part, known)
 
 
 def held_out_set(config: str) -> DatasetConfig:

@@ -12,6 +12,7 @@ import torch
 from segibn.builders.sets import build_label_set
 from segibn.config.schema import RunConfig
 from segibn.config.set_names import train_name
+from segibn.data.datasets.catalog import scheme_class_names
 from segibn.devices import device_named
 from segibn.errors import SegibnError
 from segibn.evaluation.batches import predicted
@@ -19,7 +20,7 @@ from segibn.files import sha256_of
 from segibn.inference.network import Network
 from segibn.inference.options import InferenceOptions
 from segibn.inference.predictor import Predictor, confident_label_maps, label_maps
-from segibn.labels.catalog import CLASS_SCHEMES, scheme_class_names
+from segibn.labels import CLASS_SCHEMES
 from segibn.labels.label_set import LabelSet
 from segibn.models.segmenter import PIXEL_MEAN, PIXEL_STD, Segmenter
 from segibn.runs.frames import Picture, as_frame

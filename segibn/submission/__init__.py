@@ -1,1 +1,1 @@
-"""Submissions to benchmarks, one module each: write, then check what was written."""
+"""Submissions to benchmarks: written, then read back and checked as the benchmark would."""

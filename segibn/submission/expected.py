@@ -1,7 +1,4 @@
-"""Which frames a submission must hold: an official list, a list of one's own, a folder of frames.
-
-In: a format and one of these. Out: ``Expected``.
-"""
+"""Which frames a submission must hold: an official list, one of your own, a folder of frames."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -10,7 +7,7 @@ from pathlib import Path, PurePosixPath
 
 from segibn.errors import SubmissionError
 from segibn.files import image_size, list_files
-from segibn.submission.format import Format, Size
+from segibn.submission.formats import Format, Size
 from segibn.text import LIST_LIMIT, counted, list_entries, listed, read_small_text
 
 _IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
@@ -23,7 +20,6 @@ class Expected:
 
     Attributes:
         source: where they are listed, for messages.
-        num_frames: how many there are.
         sizes: key -> (H, W); None where only their number is known.
         default_size: (H, W) of every frame that ``sizes`` does not list.
     """
@@ -40,23 +36,21 @@ class Expected:
 
 def expect_test_set(form: Format) -> Expected:
     """Expect the official test set; of a benchmark without a public list, as many frames."""
-    if form.ids is None:
-        return Expected("the official test set", form.num_frames, None, form.size)
-    keys = form.ids()
-    sizes = dict.fromkeys(keys, form.size)
-    return Expected("the official test set", len(keys), sizes, form.size)
+    sizes = dict.fromkeys(form.ids(), form.size) if form.ids else None
+    return Expected("the official test set", form.num_frames, sizes, form.size)
 
 
 def expect_list(form: Format, path: Path) -> Expected:
-    """Expect the frames of a list: one a line, a key or an image's name.
-
-    ``#`` begins a comment at the start of a line or after a blank.
+    """Expect the frames of a list: one a line, a key or an image's name; ``#`` begins a comment.
 
     Raises:
         SubmissionError: no such file, no frame in it, one twice, or a line that names none.
     """
-    names = list_entries(read_small_text(path, LIST_LIMIT, SubmissionError))
-    keys, bad = _keys_of(form, names)
+    keys, bad = [], []
+    for name in list_entries(read_small_text(path, LIST_LIMIT, SubmissionError)):
+        base = PurePosixPath(name).name
+        key = form.key_of_image(base) or form.key_of_image(f"{base}.png")
+        (bad if key is None else keys).append(key or name)
     if bad:
         raise SubmissionError(
             f"{path}: {counted(len(bad), 'line names', 'lines name')} no frame of {form.title} "
@@ -70,9 +64,8 @@ def expect_list(form: Format, path: Path) -> Expected:
 
 
 def expect_images(form: Format, folder: Path) -> Expected:
-    """Expect the frames of a folder of images, each at its own size; see ``index_frames``."""
-    frames = index_frames(form, folder)
-    sizes = {key: image_size(path) for key, path in frames.items()}
+    """Expect the frames of a folder of images, each at its own size; see `index_frames`."""
+    sizes = {key: image_size(path) for key, path in index_frames(form, folder).items()}
     return Expected(str(folder), len(sizes), sizes, form.size)
 
 
@@ -112,20 +105,8 @@ def require_frames(found: Iterable[str], expected: Expected) -> None:
             raise SubmissionError(
                 f"{expected.source} has {expected.num_frames} frames, but {len(have)} are there"
             )
-        return
-    missing = [key for key in expected.sizes if key not in have]
-    if missing:
+    elif missing := [key for key in expected.sizes if key not in have]:
         raise SubmissionError(
             f"{len(missing)} of the {expected.num_frames} frames of {expected.source} are "
             f"missing: {listed(missing, SHOWN)}"
         )
-
-
-def _keys_of(form: Format, names: Iterable[str]) -> tuple[list[str], list[str]]:
-    """Return the frames that names stand for, and the names that stand for none."""
-    keys, bad = [], []
-    for name in names:
-        base = PurePosixPath(name).name
-        key = form.key_of_image(base) or form.key_of_image(f"{base}.png")
-        (bad if key is None else keys).append(key or name)
-    return keys, bad

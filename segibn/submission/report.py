@@ -1,15 +1,29 @@
 """What a check found: faults by kind, doubts, scores; as text and as JSON."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from segibn.evaluation.drivable import DrivableScores
 from segibn.evaluation.scores import Scores
 from segibn.submission.expected import SHOWN, Expected
-from segibn.submission.format import Format
+from segibn.submission.formats import Format
 from segibn.text import counted, listed, printable
 
 _KEPT = 20  # names of a kind of fault; the rest is counted
+_LAST_TRAIN_ID = 18
+
+
+class Entry(NamedTuple):
+    """One label map in a file."""
+
+    name: str
+    """In the file, for messages."""
+    key: str
+    load: Callable[[], tuple[list[str], np.ndarray | None]]
+    """Returns faults (plurals that name no file) and (H, W) uint8 values, None if unreadable."""
 
 
 @dataclass
@@ -28,7 +42,7 @@ class Findings:
         self._faults: dict[str, Fault] = {}
 
     def add(self, what: str, name: str, count: int = 1) -> None:
-        """Note a file or frame. ``what`` is a plural, such as "frames without a map"."""
+        """Note a file or frame; ``what`` is a plural, such as "frames without a map"."""
         fault = self._faults.setdefault(what, Fault(what))
         fault.count += count
         if len(fault.names) < _KEPT:
@@ -42,25 +56,19 @@ class Findings:
 
 @dataclass(frozen=True)
 class Report:
-    """The result of a check.
-
-    Attributes:
-        path: of the file, for messages.
-        form: what it was held against.
-        expected: the frames it must hold.
-        num_maps: label maps that were read without a fault.
-        faults: what the benchmark would refuse or score as wrong without a word.
-        notes: what it would accept, but was perhaps not meant; and why there are no scores.
-        scores: against local labels, if there were any.
-    """
+    """The result of a check."""
 
     path: str
     form: Format
     expected: Expected
     num_maps: int
+    """Label maps that were read without a fault."""
     faults: list[Fault]
+    """What the benchmark would refuse or score as wrong without a word."""
     notes: list[str]
+    """What it would accept, but was perhaps not meant; and why there are no scores."""
     scores: Scores | DrivableScores | None = None
+    """Against local labels, if there were any."""
 
     @property
     def is_valid(self) -> bool:
@@ -98,3 +106,31 @@ class Report:
             "notes": self.notes,
             "scores": None if self.scores is None else self.scores.to_dict(),
         }
+
+
+def doubts_about(form: Format, pixels: np.ndarray) -> list[str]:
+    """List values that a benchmark accepts and that were perhaps not meant.
+
+    Args:
+        pixels: (256,) int64, pixels of each value in all maps.
+    """
+    total, notes = int(pixels.sum()), []
+    if not total:
+        return []
+    if form.is_drivable:
+        background = int(form.labels.inverse[0])
+        if int(np.argmax(pixels)) != background:
+            shares = ", ".join(f"{v}: {100 * n / total:.1f} %" for v, n in enumerate(pixels[:3]))
+            notes.append(
+                f"the file holds the values {shares}, but background, usually the largest part, is "
+                f"{background} here: is it another release's encoding?"
+            )
+    elif form.targets == "label_ids" and not pixels[_LAST_TRAIN_ID + 1 :].any():
+        notes.append(
+            f"no value is above {_LAST_TRAIN_ID}: are these train ids? The benchmark takes label "
+            "ids (7 road ... 33 bicycle)"
+        )
+    if void := int(pixels[form.is_void].sum()):
+        share = 100 * void / total
+        notes.append(f"{share:.2f} % of the pixels are predicted void, which is always wrong")
+    return notes

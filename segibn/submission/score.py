@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from segibn.data.datasets.catalog import label_set_for
 from segibn.errors import DatasetError
 from segibn.evaluation.confusion import count_pairs, fold_pairs
 from segibn.evaluation.drivable import NUM_CLASSES, DrivableScores
@@ -17,11 +18,10 @@ from segibn.evaluation.evaluate import SizeTally
 from segibn.evaluation.matching import index_label_maps
 from segibn.evaluation.score_folders import drivable_readings
 from segibn.evaluation.scores import Conditions, LabelConfusion, Scores
-from segibn.labels.catalog import label_set_for
 from segibn.labels.drivable_encoding import decide_drivable_encoding
 from segibn.labels.label_set import IGNORE_INDEX
 from segibn.submission.expected import SHOWN, Expected
-from segibn.submission.format import Format, Size
+from segibn.submission.formats import Format, Size
 from segibn.text import counted, listed
 
 _DRIVABLE = "bdd100k_drivable"

@@ -1,13 +1,17 @@
-"""Write a submission as a stream, take up one that was interrupted, and check it before it appears.
+"""Write a submission, resume one that was interrupted, and check it before it appears.
 
 In: label maps one at a time, in an order that this module says. Out: a zip of PNGs or a run-length
-JSON whose bytes depend on the maps alone. What is finished stands in a hidden file beside the
-output; a later call with the same frames and the same ``work`` goes on from there.
+JSON whose bytes depend on the maps alone. Finished maps lie in a hidden folder beside the output
+until then; a later call with the same frames and the same ``work`` resumes from them.
 """
 
+import contextlib
+import glob
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import os
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +20,13 @@ import numpy as np
 
 import segibn
 from segibn.errors import SubmissionError
-from segibn.files import PartialFile, ZipStream
+from segibn.files import atomic_path
 from segibn.submission.check import Progress, check_submission
 from segibn.submission.expected import Expected
-from segibn.submission.format import Format, Size
+from segibn.submission.formats import Format, Size
 from segibn.submission.report import Report
-from segibn.submission.rle_json import JsonStream
+from segibn.submission.rle_maps import encode_frame, pack_json
+from segibn.submission.zip_maps import encode_png, pack_zip
 from segibn.text import counted
 
 MapsOf = Callable[[Sequence[str]], Iterable[tuple[str, np.ndarray]]]
@@ -43,73 +48,90 @@ def write_submission(
 
     Args:
         output: a ``.zip``, or a ``.json`` where the format has run lengths.
-        form: the benchmark's format.
         sizes: key -> (H, W) of every frame that the submission must hold.
-        maps_of: see ``MapsOf``.
-        work: what the maps depend on (checkpoint, options, frames), as JSON values; a partial
-            file of other work is removed.
-        batch_size: how many frames of one size that follow each other are predicted together;
-            an interrupted batch is done again as a whole, because a batch of another
-            composition may round differently.
+        work: what the maps depend on (checkpoint, options, frames), as JSON values; maps of other
+            work are removed.
+        batch_size: how many frames of one size that follow each other are predicted together; an
+            interrupted batch is done again as a whole, as another composition may round otherwise.
         progress: called with (maps written, maps in all), once before the first one.
         check_progress: the same, while the file is read back.
-
-    Returns:
-        The report of the check.
 
     Raises:
         SubmissionError: a map has another size than its frame, or the file failed its check.
         LabelValueError: a map holds a train id that the format has no value for.
-        SegibnError: the disk is full, or another process writes the same file.
+        SegibnError: the disk is full.
     """
     output, keys = Path(output), sorted(sizes)
     is_rle = output.suffix.lower() == ".json"
     if not keys or not ((is_rle and form.has_rle) or output.suffix.lower() == ".zip"):
         kinds = ".zip or .json" if form.has_rle else ".zip"
         raise SubmissionError(f"{output}: a submission for {form.title} is a {kinds} of maps")
-    with PartialFile(output, _attempt_key(form, sizes, work or {})) as file:
-        stream = JsonStream(file.stream, keys, form) if is_rle else _MapZip(file, form, keys)
-        stream.keep(_start_of_batch(keys, sizes, stream.finished, batch_size))
-        _add_maps(stream, keys, sizes, maps_of, progress)
-        stream.finish()
+    folder = _folder_of(output, _attempt_key(form, sizes, work or {}))
+    there = next((i for i, key in enumerate(keys) if not (folder / key).exists()), len(keys))
+    done = _start_of_batch(keys, sizes, there, batch_size)
+    show = progress or (lambda done, total: None)
+    show(done, len(keys))
+    maps = _maps(keys[done:], sizes, maps_of)
+    for number, (key, train_ids) in enumerate(maps, start=done + 1):
+        content = encode_frame(form, key, train_ids) if is_rle else encode_png(form, train_ids)
+        temporary = folder / f".{os.getpid()}"
+        with _writing(output):
+            temporary.write_bytes(content)
+            os.replace(temporary, folder / key)
+        show(number, len(keys))
+    with atomic_path(output) as temporary:
+        contents = ((key, (folder / key).read_bytes()) for key in keys)
+        pack_json(temporary, contents) if is_rle else pack_zip(temporary, form, contents)
         expected = Expected("this submission", len(keys), sizes, form.size)
         report = check_submission(
-            file.partial,
-            form,
-            expected,
-            is_rle=is_rle,
-            shown_as=str(output),
-            progress=check_progress,
+            temporary, form, expected, shown_as=str(output), progress=check_progress
         )
         if not report.is_valid:
-            file.discard()
+            shutil.rmtree(folder)
             raise SubmissionError(report.format_text())
-        file.commit()
+    shutil.rmtree(folder)
     return report
 
 
-class _MapZip:
-    """A ``ZipStream`` of label maps: encodes values as PNG and names the members."""
+def _folder_of(output: Path, key: str) -> Path:
+    """Make the folder of the finished maps; what earlier attempts at other work left goes."""
+    folder = output.with_name(f".{output.name}.{key}.partial")
+    with _writing(output):
+        folder.mkdir(parents=True, exist_ok=True)
+        for other in output.parent.glob(glob.escape(f".{output.name}.") + "*.partial"):
+            if other != folder:
+                shutil.rmtree(other)
+    return folder
 
-    def __init__(self, file: PartialFile, form: Format, keys: Sequence[str]) -> None:
-        self._form = form
-        names = [form.member.format(key=key) for key in keys]
-        self._stream = ZipStream(file.stream, names)
 
-    @property
-    def finished(self) -> int:
-        return self._stream.finished
+@contextlib.contextmanager
+def _writing(output: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise SubmissionError(
+            f"{output}: cannot be written ({error.strerror}); what is finished is kept, the same "
+            "command resumes from there"
+        ) from error
 
-    def keep(self, count: int) -> None:
-        self._stream.keep(count)
 
-    def add(self, key: str, train_ids: np.ndarray) -> None:
-        values = self._form.labels.to_label_ids(train_ids)
-        content = cv2.imencode(".png", values)[1].tobytes()
-        self._stream.add(self._form.member.format(key=key), content)
-
-    def finish(self) -> None:
-        self._stream.finish()
+def _maps(
+    todo: Sequence[str], sizes: Mapping[str, Size], maps_of: MapsOf
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Ask for the maps still to do, and check that each is the next one and of its frame's size."""
+    left = iter(todo)
+    for key, train_ids in maps_of(todo) if todo else ():
+        expected = next(left, None)
+        if key != expected:
+            raise ValueError(f"{key!r} is not the next frame, {expected!r} is")
+        if train_ids.dtype != np.uint8 or train_ids.shape != tuple(sizes[key]):
+            raise SubmissionError(
+                f"the map of {key} is {train_ids.shape} {train_ids.dtype}, but its frame is "
+                f"{sizes[key]} (H, W); write (H, W) uint8 train ids at the frame's size"
+            )
+        yield key, train_ids
+    if missing := list(left):
+        raise SubmissionError(f"{counted(len(missing), 'map')} not made, from {missing[0]} on")
 
 
 def _start_of_batch(
@@ -122,37 +144,6 @@ def _start_of_batch(
         if index == len(keys) or is_full or sizes[keys[index]] != sizes[keys[index - 1]]:
             start = index
     return start
-
-
-def _add_maps(
-    stream: JsonStream | _MapZip,
-    keys: Sequence[str],
-    sizes: Mapping[str, Size],
-    maps_of: MapsOf,
-    progress: Progress | None,
-) -> None:
-    """Ask for the maps that are not there yet, and write them."""
-    remaining = keys[stream.finished :]
-    if progress is not None:
-        progress(stream.finished, len(keys))
-    for key, train_ids in maps_of(remaining) if remaining else ():
-        _require_size(key, train_ids, sizes)
-        stream.add(key, train_ids)
-        if progress is not None:
-            progress(stream.finished, len(keys))
-    if stream.finished != len(keys):
-        raise SubmissionError(
-            f"{counted(len(keys) - stream.finished, 'map')} not made, "
-            f"from {keys[stream.finished]} on"
-        )
-
-
-def _require_size(key: str, train_ids: np.ndarray, sizes: Mapping[str, Size]) -> None:
-    if train_ids.dtype != np.uint8 or train_ids.shape != tuple(sizes.get(key, ())):
-        raise SubmissionError(
-            f"the map of {key} is {train_ids.shape} {train_ids.dtype}, but its frame is "
-            f"{sizes.get(key)} (H, W); write (H, W) uint8 train ids at the frame's size"
-        )
 
 
 def _attempt_key(form: Format, sizes: Mapping[str, Size], work: Mapping[str, Any]) -> str:

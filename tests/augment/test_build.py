@@ -6,8 +6,8 @@ import torch
 from segibn.augment.copy_paste import CopyPaste
 from segibn.builders.augment import build_augmentation
 from segibn.config.generalise import GeneraliseConfig
+from segibn.data.datasets.catalog import scheme_class_names
 from segibn.errors import ConfigError
-from segibn.labels.catalog import scheme_class_names
 
 NAMES = ("road", "pole", "car", "person")
 

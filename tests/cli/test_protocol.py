@@ -5,13 +5,13 @@ import pytest
 import torch
 
 from segibn.builders.checkpoints import load_segmenter
-from segibn.builders.kinds import KINDS
 from segibn.cli.comparison import _default_arguments, cross_domain
 from segibn.cli.cross_domain import build_parser, main
 from segibn.cli.protocol import protocol_framing, protocol_options, protocol_sets
 from segibn.cli.selection import selection_of
 from segibn.config.load import load_config
 from segibn.config.schema import DatasetConfig
+from segibn.data.datasets.catalog import dataset_source
 from segibn.engine.scoring import Preparation, eval_frames, score, train_name
 from segibn.errors import ConfigError
 from segibn.evaluation.deviations import run_deviations
@@ -87,7 +87,7 @@ def test_the_protocols_size_is_used_and_another_one_is_a_deviation(make_run, tmp
 def test_every_protocols_sets_are_ones_that_can_be_read():
     for name in PROTOCOLS:
         for label, dataset in protocol_sets(name, None).items():
-            assert dataset.split in KINDS[dataset.name].splits, (name, label)
+            assert dataset.split in dataset_source(dataset.name).splits, (name, label)
 
 
 @pytest.mark.parametrize(
@@ -174,13 +174,12 @@ def test_a_checkpoint_chosen_on_the_target_is_refused_unless_asked_for(early, da
 def test_an_allowed_choice_is_marked_in_row_signature_and_table(
     make_run, early, datasets, tmp_path
 ):
-    """Trained on gta5, watched on camvid, both read in 11 classes."""
+    """Trained on gta5, watched on camvid."""
     run = early(None)
     content = torch.load(run, weights_only=True)
     content["config"]["data"] |= {
         "train": {"name": "gta5", "split": "train"},
         "val": {"name": "camvid", "split": "val"},
-        "classes": "camvid11",
     }
     torch.save(content, run)
     more = ("--on", "camvid:val", "--allow-target-selection")

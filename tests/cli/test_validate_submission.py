@@ -51,10 +51,9 @@ def test_drivable_labels_give_the_four_definitions(datasets, tmp_path, capsys):
     assert "drivable-miou|set:val|n:3" in text
 
 
-def test_exit_statuses_tell_faults_from_files_that_are_none(shipped, repository, tmp_path):
+def test_exit_statuses_tell_faults_from_files_that_are_none(shipped, tmp_path):
     def status(*arguments):
-        tool = repository / "tools" / "validate_submission.py"
-        command = [sys.executable, str(tool), *map(str, arguments)]
+        command = [sys.executable, "-m", "segibn", "validate-submission", *map(str, arguments)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert "Traceback" not in done.stderr
         return done.returncode

@@ -1,14 +1,13 @@
 """Tiny data sets in the official layouts, written into a temporary folder."""
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from segibn.data.datasets import bdd100k, cityscapes
-from segibn.data.samples import Pairing, SamplePaths, strict
+from segibn.data.datasets import cityscapes, folder
+from segibn.data.samples import Pairing, SamplePaths
 from segibn.files import write_image, write_label_png
 
 HEIGHT, WIDTH = 24, 40
@@ -102,9 +101,8 @@ def index() -> Callable[..., list[SamplePaths]]:
     def run(
         find: Callable[..., Pairing], root: Path, split: str, **given: str
     ) -> list[SamplePaths]:
-        sources = {bdd100k.find_drivable: bdd100k.DRIVABLE, bdd100k.find_semseg: bdd100k.SEMSEG}
-        source = sources.get(find) or sys.modules[find.__module__].SOURCE
-        return strict(find(root, split, **given), source, split, root)
+        source = getattr(find, "__self__", folder.SOURCE)
+        return source.complete(find(root, split, **given), split, root)
 
     return run
 
@@ -112,4 +110,4 @@ def index() -> Callable[..., list[SamplePaths]]:
 @pytest.fixture
 def samples(make_cityscapes: Callable[..., Path], index) -> list[SamplePaths]:
     """Five labelled Cityscapes samples."""
-    return index(cityscapes.find, make_cityscapes(count=5), "train")
+    return index(cityscapes.SOURCE.find, make_cityscapes(count=5), "train")

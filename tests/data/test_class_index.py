@@ -13,12 +13,12 @@ import pytest
 
 from segibn.data.class_index import ClassIndex, build, index_file, load_or_build
 from segibn.data.datasets import cityscapes
+from segibn.data.datasets.catalog import label_set_for
 from segibn.data.regions import class_regions
 from segibn.data.samples import SamplePaths
 from segibn.data.transforms import resize_target
 from segibn.errors import DatasetError, LabelValueError
 from segibn.files import read_label_map, write_label_png
-from segibn.labels.catalog import label_set_for
 
 CITYSCAPES = label_set_for("cityscapes")
 
@@ -61,7 +61,7 @@ def test_it_holds_the_regions_of_every_frame(
 def test_several_processes_build_what_one_builds(
     make_cityscapes: Callable[..., Path], index: Callable[..., list]
 ) -> None:
-    samples = index(cityscapes.find, make_cityscapes(count=40), "train")
+    samples = index(cityscapes.SOURCE.find, make_cityscapes(count=40), "train")
     _assert_equal(build(samples, CITYSCAPES, jobs=2), build(samples, CITYSCAPES))
 
 
@@ -121,7 +121,7 @@ import sys, time
 from pathlib import Path
 from segibn.data.datasets import cityscapes
 from segibn.data.class_index import load_or_build
-from segibn.labels.catalog import label_set_for
+from segibn.data.datasets.catalog import label_set_for
 
 def slow(done, total):
     print(done, flush=True)
@@ -129,7 +129,7 @@ def slow(done, total):
 
 if __name__ == "__main__":
     root = Path(sys.argv[1])
-    load_or_build("cityscapes:train", cityscapes.find(root / "cityscapes", "train").samples,
+    load_or_build("cityscapes:train", cityscapes.SOURCE.find(root / "cityscapes", "train").samples,
                   label_set_for("cityscapes"), datasets_root=root, jobs=2, progress=slow)
 """
 
@@ -142,7 +142,7 @@ def test_a_killed_build_leaves_no_file_and_no_process(
     repository: Path,
     index: Callable[..., list],
 ) -> None:
-    samples = index(cityscapes.find, make_cityscapes(count=40), "train")
+    samples = index(cityscapes.SOURCE.find, make_cityscapes(count=40), "train")
     script = tmp_path / "slow_build.py"
     script.write_text(_SLOW_BUILD)
     process = subprocess.Popen(

@@ -11,11 +11,11 @@ from PIL import Image
 from segibn.data.cache.memory import estimate_gib, preload
 from segibn.data.dataset import SegmentationDataset, load_arrays, sample_seed
 from segibn.data.datasets import gta5
+from segibn.data.datasets.catalog import label_set_for
 from segibn.data.samples import SamplePaths
 from segibn.data.transforms import TrainTransform
 from segibn.errors import DatasetError, ImageFileError, LabelValueError
 from segibn.files import write_label_png
-from segibn.labels.catalog import label_set_for
 
 CITYSCAPES = label_set_for("cityscapes")
 
@@ -84,7 +84,7 @@ def test_a_sample_without_label_map_is_an_error(samples: list[SamplePaths]) -> N
 def test_resize_keeps_class_values_and_gives_the_size(
     make_gta5: Callable[..., Path], index: Callable[..., list]
 ) -> None:
-    (sample,) = index(gta5.find, make_gta5([1]), "train")
+    (sample,) = index(gta5.SOURCE.find, make_gta5([1]), "train")
     image, target = load_arrays(sample, label_set_for("gta5"), (13, 21))
     assert image.shape == (13, 21, 3)
     assert target.shape == (13, 21)

@@ -7,13 +7,11 @@ from typing import get_args
 import pytest
 import yaml
 
-from segibn.builders.kinds import KINDS
 from segibn.cli.check import build_parser
 from segibn.config.frozen import Frozen
 from segibn.config.load import validate
 from segibn.config.sampling import ClassUniformSampling, RareClassSampling
-from segibn.config.schema import DatasetName
-from segibn.labels.catalog import DATASETS
+from segibn.data.datasets.catalog import DATASETS, dataset_source
 
 
 @pytest.fixture
@@ -47,33 +45,32 @@ def test_it_names_the_defaults_of_every_sampling(text: str, kind: type[Frozen]) 
     assert row.endswith(f"| {listed} |")
 
 
-@pytest.mark.parametrize("name", [name for name in KINDS if name != "folder"])
+@pytest.mark.parametrize("name", DATASETS)
 def test_its_table_has_every_data_set_with_its_splits_and_official_counts(
     text: str, name: str
 ) -> None:
-    kind = KINDS[name]
+    source = dataset_source(name)
     (row,) = (line for line in text.splitlines() if line.startswith(f"| `{name}` "))
     _, _, folder, splits, check, _ = (cell.strip() for cell in row.split("|"))
-    assert folder == f"`{kind.subfolder}/`"
+    assert folder == f"`{source.folder}/`"
     assert check == f"`segibn check {name}`"
     listed = [part.strip().removesuffix("(no labels)").strip() for part in splits.split("·")]
-    counts = kind.source.official_counts
-    expected = [f"{s} {counts[s]:,}" if s in counts else s for s in kind.splits]
+    expected = [f"{split} {n:,}" if n else split for split, n in source.splits.items()]
     assert listed == expected
 
 
-def test_every_data_set_of_the_configs_has_a_kind_and_a_label_table() -> None:
-    assert set(KINDS) == set(get_args(DatasetName))
-    assert set(KINDS) - {"folder"} == set(DATASETS)
+@pytest.mark.parametrize("name", DATASETS)
+def test_every_data_set_has_the_name_of_its_module(name: str) -> None:
+    assert dataset_source(name).name == name
 
 
-@pytest.mark.parametrize("name", [name for name in KINDS if name != "folder"])
+@pytest.mark.parametrize("name", DATASETS)
 def test_it_names_the_address_that_the_errors_name(text: str, name: str) -> None:
-    address = re.search(r"https?://[^ ]+", KINDS[name].source.where)
+    address = re.search(r"https?://[^ ]+", dataset_source(name).where)
     assert address is not None
     assert address.group().rstrip("/") in text
 
 
-@pytest.mark.parametrize("name", [name for name in KINDS if name != "folder"])
+@pytest.mark.parametrize("name", DATASETS)
 def test_its_tree_starts_with_the_folder_of_the_data_set(text: str, name: str) -> None:
-    assert re.search(rf"```\n{KINDS[name].subfolder}/\n[├└]", text)
+    assert re.search(rf"```\n{dataset_source(name).folder}/\n[├└]", text)

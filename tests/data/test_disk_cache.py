@@ -19,6 +19,7 @@ from segibn.data.cache.disk_cache_build import CacheJob, build, estimate, verify
 from segibn.data.cache.memory import preload
 from segibn.data.cache.tile_file import TileFile, write_tile_file
 from segibn.data.dataset import SegmentationDataset
+from segibn.data.datasets.catalog import label_set_for
 from segibn.data.loader import collate, make_loader
 from segibn.data.plan import shuffled
 from segibn.data.sampler import PositionSampler
@@ -26,7 +27,6 @@ from segibn.data.samples import SamplePaths
 from segibn.data.transforms import TrainTransform
 from segibn.errors import DatasetError, ImageFileError, LabelValueError, SegibnError
 from segibn.files import write_image, write_label_png
-from segibn.labels.catalog import label_set_for
 
 CITYSCAPES = label_set_for("cityscapes")
 SIZES = ((133, 301), (129, 257), (64, 500), (300, 290), (1, 7))
@@ -259,7 +259,7 @@ import os, signal, sys
 from pathlib import Path
 from segibn.data.cache.disk_cache_build import CacheJob, build
 from segibn.data.samples import SamplePaths
-from segibn.labels.catalog import label_set_for
+from segibn.data.datasets.catalog import label_set_for
 
 root, stop = Path(sys.argv[1]), int(sys.argv[2])
 names = sorted(root.glob("images/*"))

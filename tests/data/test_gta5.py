@@ -26,8 +26,8 @@ def test_train_clean_leaves_out_the_fifteen() -> None:
 
 
 def test_official_counts_are_those_of_the_lists() -> None:
-    counts = {split: len(gta5.split_ids(split)) for split in gta5.SPLITS}
-    assert counts == gta5.SOURCE.official_counts
+    counts = {split: len(gta5.split_ids(split)) for split in gta5.SOURCE.splits}
+    assert counts == gta5.SOURCE.splits
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_frames_are_found_at_any_depth(
     labels: str,
     index: Callable[..., list],
 ) -> None:
-    found = index(gta5.find, make_gta5([1, 2, 22], images, labels), "train")
+    found = index(gta5.SOURCE.find, make_gta5([1, 2, 22], images, labels), "train")
     assert [s.name for s in found] == ["00001", "00002"]
 
 
@@ -50,7 +50,7 @@ def test_how_many_of_the_split_are_missing_is_logged(
     caplog: pytest.LogCaptureFixture,
     index: Callable[..., list],
 ) -> None:
-    index(gta5.find, make_gta5([1, 2, 11, 22]), "train")
+    index(gta5.SOURCE.find, make_gta5([1, 2, 11, 22]), "train")
     assert "2 frames here, the official split has 12,403" in caplog.text
 
 
@@ -60,8 +60,8 @@ def test_split_mat_in_the_folder_counts(
     own = make_gta5([1, 2, 3])
     ids = {"trainIds": [[3]], "valIds": [[1]], "testIds": [[2]]}
     savemat(own / "split.mat", {key: np.array(value, np.uint16) for key, value in ids.items()})
-    assert [s.name for s in index(gta5.find, own, "train")] == ["00003"]
-    assert [s.name for s in index(gta5.find, own, "val+test")] == ["00001", "00002"]
+    assert [s.name for s in index(gta5.SOURCE.find, own, "train")] == ["00003"]
+    assert [s.name for s in index(gta5.SOURCE.find, own, "val+test")] == ["00001", "00002"]
 
 
 def test_a_split_mat_that_is_none_is_named(
@@ -70,7 +70,7 @@ def test_a_split_mat_that_is_none_is_named(
     own = make_gta5([1])
     (own / "split.mat").write_bytes(b"<html>not found</html>")
     with pytest.raises(DatasetError, match=r"split\.mat"):
-        index(gta5.find, own, "train")
+        index(gta5.SOURCE.find, own, "train")
 
 
 def test_a_frame_that_is_there_twice_is_refused(
@@ -79,20 +79,20 @@ def test_a_frame_that_is_there_twice_is_refused(
     make_gta5([1], "images/a", "labels/a")
     own = make_gta5([1], "images/b", "labels/b")
     with pytest.raises(DatasetError, match="00001 is there twice"):
-        index(gta5.find, own, "train")
+        index(gta5.SOURCE.find, own, "train")
 
 
 def test_labels_are_palette_indices_not_colours(
     make_gta5: Callable[..., Path], index: Callable[..., list]
 ) -> None:
-    (sample,) = index(gta5.find, make_gta5([1]), "train")
+    (sample,) = index(gta5.SOURCE.find, make_gta5([1]), "train")
     assert sample.target is not None
     assert set(np.unique(read_label_map(sample.target))) == {7, 11, 23, 26, 34}
 
 
 def test_no_folder_says_where_to_get_it(tmp_path: Path, index: Callable[..., list]) -> None:
     with pytest.raises(DatasetError, match="from_games") as caught:
-        index(gta5.find, tmp_path / "gta5", "train")
+        index(gta5.SOURCE.find, tmp_path / "gta5", "train")
     assert str(tmp_path / "gta5" / "images") in str(caught.value)
 
 

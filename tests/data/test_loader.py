@@ -6,6 +6,7 @@ import torch
 
 from segibn.data.cache.memory import preload
 from segibn.data.dataset import SegmentationDataset
+from segibn.data.datasets.catalog import label_set_for
 from segibn.data.frames import Frames, iterate_frames
 from segibn.data.loader import TrainLoader, make_loader
 from segibn.data.plan import shuffled
@@ -13,7 +14,6 @@ from segibn.data.sampler import PositionSampler
 from segibn.data.samples import SamplePaths
 from segibn.data.transforms import TrainTransform
 from segibn.errors import ImageFileError
-from segibn.labels.catalog import label_set_for
 
 CITYSCAPES = label_set_for("cityscapes")
 # Three workers are the point of a test, also where there are two cores.

@@ -10,10 +10,10 @@ from segibn.builders.loader import build_eval_frames
 from segibn.cli.check import main as check
 from segibn.config.schema import DatasetConfig
 from segibn.data.datasets import mapillary
+from segibn.data.datasets.mapillary import MAPILLARY65
 from segibn.engine.scoring import set_name
 from segibn.errors import ConfigError, DatasetError
 from segibn.files import write_image, write_label_png
-from segibn.labels.mapillary import MAPILLARY65
 from segibn.runs.sets import parse_labelled_set
 
 ID = "0035fkbjWljhaftpVM37-{}"
@@ -39,7 +39,7 @@ def test_both_releases_are_found(
     make_mapillary: Callable[..., Path], labels: str, index: Callable[..., list]
 ) -> None:
     own = make_mapillary(labels)
-    first, second = index(mapillary.find, own, "validation")
+    first, second = index(mapillary.SOURCE.find, own, "validation")
     assert (first.name, second.name) == (ID.format(0), ID.format(1))
     assert first.target == own / "validation" / labels / f"{ID.format(0)}.png"
 
@@ -49,7 +49,7 @@ def test_label_maps_of_v2_alone_are_refused_with_the_fix(
 ) -> None:
     own = make_mapillary("v2.0/labels")
     with pytest.raises(DatasetError, match=r"v2\.0 only.*124.*v1\.2/labels"):
-        index(mapillary.find, own, "validation")
+        index(mapillary.SOURCE.find, own, "validation")
 
 
 def test_v2_beside_v1_is_passed_over(
@@ -57,14 +57,14 @@ def test_v2_beside_v1_is_passed_over(
 ) -> None:
     make_mapillary("v2.0/labels")
     own = make_mapillary("v1.2/labels")
-    assert all("v1.2" in str(s.target) for s in index(mapillary.find, own, "validation"))
+    assert all("v1.2" in str(s.target) for s in index(mapillary.SOURCE.find, own, "validation"))
 
 
 def test_the_test_split_has_no_labels(
     make_mapillary: Callable[..., Path], index: Callable[..., list]
 ) -> None:
     own = make_mapillary(split="testing")
-    assert [s.target for s in index(mapillary.find, own, "testing")] == [None, None]
+    assert [s.target for s in index(mapillary.SOURCE.find, own, "testing")] == [None, None]
 
 
 def test_a_frame_without_label_map_is_named_with_both_paths(
@@ -74,7 +74,7 @@ def test_a_frame_without_label_map_is_named_with_both_paths(
     gone = own / "validation/v1.2/labels" / f"{ID.format(1)}.png"
     gone.unlink()
     with pytest.raises(DatasetError, match=f"has no label map {gone}"):
-        index(mapillary.find, own, "validation")
+        index(mapillary.SOURCE.find, own, "validation")
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_no_map_is_ever_assumed(make_mapillary: Callable[..., Path], root: Path)
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("mapillary/mseg:validation", "'robustnet' or 'rein'"),
+        ("mapillary/mseg:validation", "has robustnet and rein"),
         ("camvid/rein:val", "camvid has none"),
     ],
 )

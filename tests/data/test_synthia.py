@@ -14,9 +14,9 @@ from segibn.cli.check import main as check
 from segibn.config.schema import DatasetConfig, RunConfig
 from segibn.data.class_index import build as build_class_index
 from segibn.data.datasets import synthia
+from segibn.data.datasets.catalog import label_set_for
 from segibn.errors import DatasetError, ImageFileError
 from segibn.files import read_label_map, write_image, write_label_png
-from segibn.labels.catalog import label_set_for
 
 CLASSES = np.arange(23, dtype=np.uint16).repeat(6).reshape(23, 6)
 # As RobustNet's loader has them.
@@ -71,9 +71,9 @@ def test_the_split_is_robustnets(
     make_synthia: Callable[..., Path], below: str, index: Callable[..., list]
 ) -> None:
     own = make_synthia(below=below)
-    assert [s.name for s in index(synthia.find, own, "train")] == ["0000001", "0000002"]
-    assert [s.name for s in index(synthia.find, own, "val")] == ["0000000", "0000003"]
-    assert len(index(synthia.find, own, "all")) == 4
+    assert [s.name for s in index(synthia.SOURCE.find, own, "train")] == ["0000001", "0000002"]
+    assert [s.name for s in index(synthia.SOURCE.find, own, "val")] == ["0000000", "0000003"]
+    assert len(index(synthia.SOURCE.find, own, "all")) == 4
 
 
 def test_the_shipped_list_has_2820_of_the_9400_frames() -> None:
@@ -163,4 +163,4 @@ def test_check_reads_them_with_several_processes_too(
 
 def test_a_missing_folder_says_where_to_get_it(tmp_path: Path, index: Callable[..., list]) -> None:
     with pytest.raises(DatasetError, match="synthia-dataset"):
-        index(synthia.find, tmp_path / "synthia", "train")
+        index(synthia.SOURCE.find, tmp_path / "synthia", "train")

@@ -6,19 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from segibn.builders.kinds import KINDS
 from segibn.builders.sets import find_dataset
 from segibn.config.schema import DatasetConfig
+from segibn.data.datasets.catalog import DATASETS, dataset_source
 from segibn.errors import DatasetError
 
-SPLITS = {name: kind.splits[0] for name, kind in KINDS.items() if kind.splits}
+SPLITS = {name: next(iter(dataset_source(name).splits)) for name in DATASETS}
 SPLITS |= {"acdc": "train-fog", "synthia": "all"}
 
 
 def _write(own: Path, name: str) -> None:
     """Write one frame of the set's first split, by the layout that its own message shows."""
     chosen = {"{split}": SPLITS[name].split("-")[0], "{0.005,0.01,0.02}": "0.005"}
-    for line in KINDS[name].source.layout.strip().splitlines():
+    for line in dataset_source(name).layout.strip().splitlines():
         path = re.split(r"\s", line.partition("/")[2].strip())[0]
         for old, new in chosen.items():
             path = path.replace(old, new)
@@ -57,7 +57,7 @@ def write(tmp_path: Path) -> Callable[[str, str], Path]:
 def test_every_set_says_which_root_it_is_below(
     name: str, write: Callable[[str, str], Path], tmp_path: Path
 ) -> None:
-    own = write(name, KINDS[name].subfolder)
+    own = write(name, dataset_source(name).folder)
     if "drivable" in name:
         (own / "labels").rename(own / "unused")  # the other release's, which the layout shows too
     data = tmp_path / "data"

@@ -305,7 +305,7 @@ from segibn.config.load import load_config
 from segibn.engine.train import build_model
 from segibn.engine.update import Updater
 from segibn.engine.trial import try_update
-from segibn.labels.catalog import scheme_label_set
+from segibn.data.datasets.catalog import scheme_label_set
 from test_dry_run import CPU, random_batch
 
 config = load_config(sys.argv[2], sys.argv[3:])

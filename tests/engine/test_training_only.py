@@ -9,8 +9,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from segibn.builders.models import build_segmenter
 from segibn.config.load import validate
 from segibn.config.schema import RunConfig
+from segibn.data.datasets.catalog import scheme_class_names
 from segibn.engine.update import Updater
-from segibn.labels.catalog import scheme_class_names
 from segibn.models.segmenter import Segmenter
 
 CLASSES = scheme_class_names("cityscapes19")

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from segibn.data.datasets.gta5 import GTA5
 from segibn.errors import PaletteError
 from segibn.evaluation.score_folders import score_semseg
 from segibn.files import warn_once
-from segibn.labels.gta5 import GTA5
 
 
 def _write(path: Path, renumbered: bool) -> None:

@@ -116,9 +116,9 @@ def test_suffixes_are_compared_without_regard_to_case_everywhere(tmp_path: Path)
     for stem in ("f.JPG", "g", "h"):
         _touch(tmp_path / f"masks/{stem}_Mask.PNG")
     found = [
-        cityscapes.find(tmp_path / "cityscapes", "val"),
-        camvid.find(tmp_path / "camvid", "val"),
-        gta5.find(tmp_path / "gta5", "all"),
+        cityscapes.SOURCE.find(tmp_path / "cityscapes", "val"),
+        camvid.SOURCE.find(tmp_path / "camvid", "val"),
+        gta5.SOURCE.find(tmp_path / "gta5", "all"),
         folder.find(tmp_path, "x", images="own", targets="masks", target_suffix="_mask.png"),
     ]
     assert [len(pairing.samples) for pairing in found] == [1, 1, 1, 3]

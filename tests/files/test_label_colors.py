@@ -8,11 +8,11 @@ import pytest
 from PIL import Image
 
 from segibn.data.check import read_facts
+from segibn.data.datasets.gta5 import GTA5
 from segibn.data.frame_files import open_frame
 from segibn.data.samples import SamplePaths
 from segibn.errors import ImageFileError, PaletteError
 from segibn.files import read_label_map
-from segibn.labels.gta5 import GTA5
 from segibn.labels.label_set import Label, LabelSet
 
 RNG = np.random.default_rng(5)

@@ -3,11 +3,15 @@
 import numpy as np
 import pytest
 
+from segibn.data.datasets.catalog import label_set_for
+from segibn.data.datasets.mapillary import MAPILLARY65
 from segibn.errors import ConfigError
 from segibn.labels.cityscapes import CITYSCAPES
 from segibn.labels.label_set import IGNORE_INDEX
-from segibn.labels.mapillary import MAPILLARY65, MAPILLARY_REIN, MAPILLARY_ROBUSTNET
-from segibn.labels.nineteen import on_nineteen
+from segibn.labels.schemes import on_nineteen
+
+MAPILLARY_ROBUSTNET = label_set_for("mapillary", label_map="robustnet")
+MAPILLARY_REIN = label_set_for("mapillary", label_map="rein")
 
 # As RobustNet's loader numbers them.
 ROBUSTNET = {

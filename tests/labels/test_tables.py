@@ -6,16 +6,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from segibn.errors import ConfigError, ImageFileError, LabelValueError
-from segibn.files import read_label_map
-from segibn.labels.catalog import (
-    CLASS_SCHEMES,
+from segibn.data.datasets.catalog import (
     label_set_for,
     scheme_class_names,
     scheme_label_set,
 )
+from segibn.errors import ConfigError, ImageFileError, LabelValueError
+from segibn.files import read_label_map
+from segibn.labels import CLASS_SCHEMES
 from segibn.labels.label_set import IGNORE_INDEX, LabelSet
-from segibn.labels.street11 import STREET11
+from segibn.labels.schemes import STREET11
 
 NINETEEN = (
     "cityscapes",

@@ -12,11 +12,12 @@ from painted_scenes.names import bdd100k_name, gta5_name
 from painted_scenes.spec import SampleSpec
 from painted_scenes.write import MANIFEST, write_sample_data
 from segibn.cli.sample_data import main
+from segibn.data.datasets.bdd100k_drivable import DRIVABLE_2018
+from segibn.data.datasets.bdd100k_semseg import SEMSEG
+from segibn.data.datasets.gta5 import GTA5
 from segibn.errors import SegibnError
 from segibn.files import read_image, read_json, read_label_map
-from segibn.labels.bdd100k import DRIVABLE_2018, SEMSEG
 from segibn.labels.cityscapes import CITYSCAPES
-from segibn.labels.gta5 import GTA5
 
 SPEC = SampleSpec(seed=2, frames=(2, 1), size=(32, 64))
 

@@ -4,8 +4,8 @@ import torch
 
 from segibn.builders.models import build_segmenter
 from segibn.config.load import validate
+from segibn.data.datasets.catalog import scheme_label_set
 from segibn.engine.checkpoint import ClassTable, save_checkpoint
-from segibn.labels.catalog import scheme_label_set
 
 
 @pytest.fixture(scope="session")

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from segibn.submission.catalog import FORMATS
 from segibn.submission.expected import Expected
+from segibn.submission.formats import FORMATS
 
 KEYS = {
     "wad": ("0004a4c0-d4dff0ad", "cabc30fc-e7726578", "fdb6baaf-3d897136"),

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from segibn.errors import SubmissionError
-from segibn.submission.catalog import FORMATS
 from segibn.submission.check import check_submission
 from segibn.submission.expected import Expected, expect_test_set
+from segibn.submission.formats import FORMATS
 
 
 def _faults(report):
@@ -253,7 +253,9 @@ def test_more_than_any_submission_holds_is_refused_unread(case, write_zip, tmp_p
     place = data.index(b"PK\x01\x02")
     data[place + 24 : place + 28] = b"\xf0\xff\xff\xff"  # the directory's uncompressed size
     path.write_bytes(data)
-    with pytest.raises(SubmissionError, match=r"declares 42949\d+ bytes when unpacked"):
+    with pytest.raises(
+        SubmissionError, match=r"declares 3 members and 42949\d+ bytes when unpacked"
+    ):
         check_submission(path, form, expected)
 
 

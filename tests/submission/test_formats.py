@@ -9,7 +9,6 @@ import pytest
 from PIL import Image
 
 from segibn.errors import DatasetError, SubmissionError
-from segibn.submission.catalog import FORMATS
 from segibn.submission.expected import (
     expect_images,
     expect_list,
@@ -17,6 +16,7 @@ from segibn.submission.expected import (
     index_frames,
     require_frames,
 )
+from segibn.submission.formats import FORMATS
 from segibn.submission.write import write_submission
 
 WAD, CITYSCAPES = FORMATS["wad"], FORMATS["cityscapes"]

@@ -19,9 +19,9 @@ from segibn.evaluation.bdd100k_toolkit import score_toolkit
 from segibn.evaluation.scores import Conditions, Scores
 from segibn.files import read_json
 from segibn.files.rle import encode_rle
-from segibn.submission.catalog import FORMATS
 from segibn.submission.check import check_submission
 from segibn.submission.expected import Expected, expect_list
+from segibn.submission.formats import FORMATS
 from segibn.text import printable
 
 IDS = ("0004a4c0-d4dff0ad", "cabc30fc-e7726578")

@@ -7,9 +7,9 @@ import pytest
 
 from segibn.errors import ConfigError, ImageFileError, SubmissionError
 from segibn.files.rle import decode_rle, encode_rle
-from segibn.submission.catalog import FORMATS
 from segibn.submission.check import check_submission
 from segibn.submission.expected import Expected
+from segibn.submission.formats import FORMATS
 from segibn.submission.write import write_submission
 
 coco = pytest.importorskip("pycocotools.mask")
@@ -60,11 +60,11 @@ def test_a_list_and_an_object_of_frames_are_read(tmp_path, wrap):
 
 
 def test_masks_and_run_lengths_hold_the_same_values(tmp_path):
-    from segibn.submission.rle_json import examine_frame, frame_to_json
+    from segibn.submission.rle_maps import examine_frame, frame_to_json
 
     for form in (DRIVABLE, SEMANTIC):
         train_ids = _map(KEYS[0], form.labels.num_classes)
-        labels = frame_to_json(KEYS[0], train_ids, form)["labels"]
+        labels = frame_to_json(form, KEYS[0], train_ids)["labels"]
         faults, values = examine_frame(labels, form, (30, 40))
         assert faults == []
         np.testing.assert_array_equal(values, form.labels.to_label_ids(train_ids))

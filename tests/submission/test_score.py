@@ -11,9 +11,9 @@ import pytest
 from segibn.errors import DatasetError, LabelValueError
 from segibn.evaluation.score_folders import score_drivable, score_semseg
 from segibn.files import read_label_map, write_label_png
-from segibn.submission.catalog import FORMATS
 from segibn.submission.check import check_submission
 from segibn.submission.expected import Expected
+from segibn.submission.formats import FORMATS
 from segibn.submission.score import LocalScorer
 from segibn.submission.write import write_submission
 

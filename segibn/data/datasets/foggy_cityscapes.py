@@ -1,21 +1,36 @@
-"""Data room: the index of Foggy Cityscapes (Sakaridis et al., IJCV 2018): fog on Cityscapes frames.
+"""Foggy Cityscapes (Sakaridis et al., IJCV 2018): fog on Cityscapes' frames, with their labels.
 
-In: the folder ``cityscapes`` and a split, which says how dense the fog is (``val-0.02``: the
-attenuation coefficient beta per metre). Out: samples named as in Cityscapes, whose labels they
-share.
+A split says how dense the fog is, by the attenuation coefficient beta per metre: ``val-0.02``.
 """
 
 from pathlib import Path
 
-from segibn.data.datasets.pairing import Place, pair_folders
-from segibn.data.samples import Pairing, Source, SplitAbsentError, join_splits
+from segibn.data.datasets import cityscapes
+from segibn.data.datasets.source import DatasetSource, Place
+from segibn.data.samples import Pairing, SplitAbsentError
+from segibn.labels.cityscapes import CITYSCAPES
 
-BETAS = ("0.005", "0.01", "0.02")
+_SPLITS = {
+    f"{split}-{beta}": count
+    for split, count in cityscapes.SOURCE.splits.items()
+    for beta in ("0.005", "0.01", "0.02")
+}
 
-_FRAMES = {"train": 2975, "val": 500, "test": 1525}
-_PARTS = {f"{split}-{beta}": (split, beta) for split in _FRAMES for beta in BETAS}
 
-SOURCE = Source(
+def _find_one(root: Path, name: str) -> Pairing:
+    split, _, beta = name.partition("-")
+    images = Place(f"leftImg8bit_foggy/{split}", f"_leftImg8bit_foggy_beta_{beta}.png")
+    targets = Place(f"gtFine/{split}", "_gtFine_labelIds.png")
+    pairing = SOURCE.pair(root, name, images=images, targets=targets)
+    if not pairing.samples and not pairing.images_without_target:
+        raise SplitAbsentError(
+            f"{SOURCE.title}: no *{images.suffix} below {root / images.folder}\n{SOURCE.advice}"
+        )
+    return pairing
+
+
+SOURCE = DatasetSource(
+    name="foggy_cityscapes",
     title="Foggy Cityscapes",
     layout="""
 cityscapes/leftImg8bit_foggy/{train,val,test}/<city>/<frame>_leftImg8bit_foggy_beta_{0.005,0.01,0.02}.png
@@ -23,36 +38,10 @@ cityscapes/gtFine/{train,val}/<city>/<frame>_gtFine_labelIds.png        (those o
 """,
     where="https://www.cityscapes-dataset.com (registration; research licence): "
     "leftImg8bit_trainvaltest_foggy.zip and gtFine_trainvaltest.zip, unpacked into cityscapes/",
-    official_counts={name: _FRAMES[split] for name, (split, _) in _PARTS.items()},
+    subfolder="cityscapes",
+    splits=_SPLITS,
+    unlabelled=tuple(name for name in _SPLITS if name.startswith("test-")),
+    find_one=_find_one,
+    tables=cityscapes.SOURCE.tables,
+    scored_as=CITYSCAPES,
 )
-SPLITS = tuple(_PARTS)
-UNLABELLED = ("test",)
-
-
-def find(root: Path, split: str) -> Pairing:
-    """Pair the frames of a split; ``root`` is the folder ``cityscapes``.
-
-    Raises:
-        DatasetError: unknown split, a folder of the layout is missing, or two densities of the
-            same frames are joined.
-    """
-    return join_splits(split, lambda part: _find_one(Path(root), part))
-
-
-def _find_one(root: Path, name: str) -> Pairing:
-    if name not in _PARTS:
-        raise SOURCE.unknown_split(name, SPLITS)
-    split, beta = _PARTS[name]
-    images = Place(root / "leftImg8bit_foggy" / split, f"_leftImg8bit_foggy_beta_{beta}.png")
-    targets = Place(root / "gtFine" / split, "_gtFine_labelIds.png")
-    pairing = pair_folders(
-        SOURCE,
-        images,
-        None if split in UNLABELLED else targets,
-        SOURCE.official_counts[name],
-    )
-    if not pairing.samples and not pairing.images_without_target:
-        raise SplitAbsentError(
-            f"{SOURCE.title}: no *{images.suffix} below {images.folder}\n{SOURCE.advice}"
-        )
-    return pairing

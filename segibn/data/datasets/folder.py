@@ -1,4 +1,4 @@
-"""Data room: the index of a user's own data set, any folder of images and one of label PNGs.
+"""A user's own data set: any folder of images and one of label PNGs.
 
 In: two folders as the config names them. Out: samples named by their path below the image folder
 without the suffix, so that subfolders are kept apart: ``monday/000012``.
@@ -8,19 +8,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from segibn.data.samples import (
-    Pairing,
-    Source,
-    join_splits,
-    pair_by_name,
-    refuse_twins,
-)
+from segibn.data.datasets.source import DatasetSource
+from segibn.data.samples import Pairing, join_splits, pair_by_name, refuse_twins
 from segibn.data.wrong_folder import subfolders
 from segibn.errors import DatasetError
 from segibn.files import IMAGE_SUFFIXES, PassedOver, list_files, pass_over, warn_once
 from segibn.text import counted, did_you_mean, listed, nfc, printable
 
-SOURCE = Source(
+SOURCE = DatasetSource(
+    name="folder",
+    subfolder="",
     title="Folder data set",
     layout="""
 <folder.images>/<name><image_suffix>      any depth of subfolders

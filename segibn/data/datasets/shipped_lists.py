@@ -1,4 +1,4 @@
-"""Data room: the lists of frames that come with this package, in ``lists/``.
+"""The lists of frames that come with this package, in ``lists/``.
 
 In: a file's name. Out: sets of frame numbers, or names. Each file says where it is from.
 """

@@ -1,18 +1,66 @@
-"""Data room: the index of SYNTHIA-RAND-CITYSCAPES (Ros et al., CVPR 2016).
+"""SYNTHIA-RAND-CITYSCAPES (Ros et al., CVPR 2016): frames named by seven digits, ``0000001``.
 
-In: the folder ``synthia`` and a split. Out: samples named by their seven digits, ``0000001``. The
-label files are RGB PNGs of 16 bits: the class is in the first channel, the instance in the second.
-There is no official split; ``train`` and ``val`` are those of RobustNet (Choi et al., CVPR 2021),
-whose list comes with this package.
+The label files are RGB PNGs of 16 bits: the class is in the first channel, the instance in the
+second. There is no official split: ``train`` and ``val`` are RobustNet's (Choi et al., CVPR 2021),
+whose list comes with this package, and ``all`` is every frame in the folder. The table of values
+follows RobustNet's loader.
 """
 
 from pathlib import Path
 
-from segibn.data.datasets.pairing import Place, pair_folders
 from segibn.data.datasets.shipped_lists import read_ranges
-from segibn.data.samples import Pairing, Source, join_splits
+from segibn.data.datasets.source import DatasetSource, Place
+from segibn.data.samples import Pairing
+from segibn.labels.cityscapes import CITYSCAPES
+from segibn.labels.label_set import LabelSet
+from segibn.labels.schemes import nineteen_label, on_schemes
 
-SOURCE = Source(
+# fmt: off
+_ROWS = (
+    # name            id  class of the 19, or none
+    ("void",           0, None),
+    ("sky",            1, "sky"),
+    ("building",       2, "building"),
+    ("road",           3, "road"),
+    ("sidewalk",       4, "sidewalk"),
+    ("fence",          5, "fence"),
+    ("vegetation",     6, "vegetation"),
+    ("pole",           7, "pole"),
+    ("car",            8, "car"),
+    ("traffic sign",   9, "traffic sign"),
+    ("pedestrian",    10, "person"),
+    ("bicycle",       11, "bicycle"),
+    ("motorcycle",    12, "motorcycle"),
+    ("parking slot",  13, None),
+    ("road work",     14, None),
+    ("traffic light", 15, "traffic light"),
+    ("terrain",       16, "terrain"),
+    ("rider",         17, "rider"),
+    ("truck",         18, "truck"),
+    ("bus",           19, "bus"),
+    ("train",         20, "train"),
+    ("wall",          21, "wall"),
+    ("lane marking",  22, None),
+)
+# fmt: on
+
+_UNPACKED = "RAND_CITYSCAPES"
+
+
+def _find_one(root: Path, split: str) -> Pairing:
+    if (root / _UNPACKED).is_dir() and not (root / "RGB").is_dir():
+        root /= _UNPACKED
+    pairing = SOURCE.pair(root, split)
+    if split == "all":
+        return pairing
+    held_out = read_ranges("synthia_val.txt")["val"]
+    return pairing.keep(
+        lambda name: (name.isdecimal() and int(name) in held_out) == (split == "val")
+    )
+
+
+SOURCE = DatasetSource(
+    name="synthia",
     title="SYNTHIA-RAND-CITYSCAPES",
     layout="""
 synthia/RGB/0000000.png ... 0009399.png
@@ -20,40 +68,17 @@ synthia/GT/LABELS/0000000.png ... 0009399.png    (16-bit RGB PNG, class in the f
 """,
     where="https://synthia-dataset.net/downloads/ (non-commercial use): the set "
     "SYNTHIA-RAND-CITYSCAPES, whose folder RAND_CITYSCAPES is renamed to synthia/, or put into it",
-    official_counts={"train": 6_580, "val": 2_820, "all": 9_400},
+    splits={"train": 6_580, "val": 2_820, "all": 9_400},
+    overlapping=("all",),
+    images=Place("RGB", ".png"),
+    targets=Place("GT/LABELS", ".png"),
+    find_one=_find_one,
+    tables=on_schemes(
+        LabelSet(
+            "synthia",
+            tuple(nineteen_label(*row) for row in _ROWS),
+            CITYSCAPES.classes,
+            storage="red16",
+        )
+    ),
 )
-SPLITS = ("train", "val", "all")
-"""``train`` and ``val`` are RobustNet's random split, ``all`` is every frame in the folder."""
-
-_UNPACKED = "RAND_CITYSCAPES"
-
-
-def find(root: Path, split: str) -> Pairing:
-    """Pair the frames of a split; ``root`` is the data set's own folder.
-
-    Raises:
-        DatasetError: unknown split, or a folder of the layout is missing.
-    """
-    root = Path(root)
-    if (root / _UNPACKED).is_dir() and not (root / "RGB").is_dir():
-        root /= _UNPACKED
-    return join_splits(split, lambda part: _find_one(root, part))
-
-
-def _find_one(root: Path, split: str) -> Pairing:
-    if split not in SPLITS:
-        raise SOURCE.unknown_split(split, SPLITS)
-    pairing = pair_folders(
-        SOURCE,
-        Place(root / "RGB", ".png"),
-        Place(root / "GT" / "LABELS", ".png"),
-        SOURCE.official_counts[split],
-    )
-    return pairing.keep(lambda name: _belongs(name, split))
-
-
-def _belongs(name: str, split: str) -> bool:
-    if split == "all":
-        return True
-    held_out = name.isdecimal() and int(name) in read_ranges("synthia_val.txt")["val"]
-    return held_out == (split == "val")

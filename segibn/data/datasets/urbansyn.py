@@ -1,44 +1,26 @@
-"""Data room: the index of UrbanSyn (Gomez et al., 2023), rendered frames of city streets.
+"""UrbanSyn (Gomez et al., 2023): rendered frames of city streets, named by four digits, ``0001``.
 
-In: the folder ``urbansyn``. Out: samples named by their four digits, ``0001``. Layout: the card of
-the data set. Copies whose label files were renamed as the frames (``ss/rgb_0001.png``) do as well.
+Layout and train ids: the card of the data set. It names no value for pixels without a class;
+users' loaders count twenty values, so 19 is taken as ignored, and 255, as everywhere. Copies whose
+label files were renamed as the frames (``ss/rgb_0001.png``) do as well.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
-from segibn.data.samples import (
-    Pairing,
-    Source,
-    join_splits,
-    names_in,
-    pair_by_name,
+from segibn.data.datasets.source import DatasetSource
+from segibn.data.samples import Pairing, names_in, pair_by_name
+from segibn.labels.label_set import IGNORE_INDEX, Label
+from segibn.labels.schemes import on_schemes, train_id_table
+
+_NINETEEN = train_id_table("urbansyn")
+_TABLE = replace(
+    _NINETEEN,
+    labels=(*_NINETEEN.labels, Label("no class", 19, IGNORE_INDEX, (0, 0, 0), "void")),
 )
-
-SOURCE = Source(
-    title="UrbanSyn",
-    layout="""
-urbansyn/rgb/rgb_<number>.png
-urbansyn/ss/ss_<number>.png         (grey PNG, train ids)
-""",
-    where="https://urbansyn.org (CC BY-SA 4.0): rgb and ss, unpacked into urbansyn/",
-)
-SPLITS = ("all",)
-
-_PREFIXES = ("rgb_", "ss_")
-
-
-def find(root: Path, split: str) -> Pairing:
-    """Pair the frames; ``root`` is the data set's own folder.
-
-    Raises:
-        DatasetError: unknown split, or a folder of the layout is missing.
-    """
-    return join_splits(split, lambda part: _find_one(Path(root), part))
 
 
 def _find_one(root: Path, split: str) -> Pairing:
-    if split not in SPLITS:
-        raise SOURCE.unknown_split(split, SPLITS)
     SOURCE.require(root / "rgb", root / "ss")
     return pair_by_name(
         _by_number(root / "rgb"),
@@ -49,9 +31,19 @@ def _find_one(root: Path, split: str) -> Pairing:
 
 
 def _by_number(folder: Path) -> dict[str, Path]:
-    found: dict[str, Path] = {}
-    for name, path in names_in(folder, ".png").items():
-        for prefix in _PREFIXES:
-            name = name.removeprefix(prefix)
-        found[name] = path
-    return found
+    files = names_in(folder, ".png").items()
+    return {name.removeprefix("rgb_").removeprefix("ss_"): path for name, path in files}
+
+
+SOURCE = DatasetSource(
+    name="urbansyn",
+    title="UrbanSyn",
+    layout="""
+urbansyn/rgb/rgb_<number>.png
+urbansyn/ss/ss_<number>.png         (grey PNG, train ids)
+""",
+    where="https://urbansyn.org (CC BY-SA 4.0): rgb and ss, unpacked into urbansyn/",
+    splits={"all": None},
+    find_one=_find_one,
+    tables=on_schemes(_TABLE),
+)

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from segibn.config.load import load_config
+from segibn.data.datasets.catalog import scheme_class_names
 from segibn.engine.terms.feature_distance import find_things
 from segibn.errors import ConfigError
-from segibn.labels.catalog import scheme_class_names
 from segibn.losses.texture import gram_distance
 
 FLOAT32 = ("engine.precision=float32",)

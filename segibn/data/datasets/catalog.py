@@ -1,0 +1,104 @@
+"""Which data sets there are, and which label table reads each in which classes.
+
+In: the names that configs and the command line use. Out: a `DatasetSource`, a `LabelSet`. A data
+set's module is imported when it is asked for: names and commands' help cost nothing.
+"""
+
+from collections.abc import Iterator
+from functools import lru_cache
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from segibn.errors import ConfigError
+
+if TYPE_CHECKING:
+    from segibn.data.datasets.source import DatasetSource
+    from segibn.labels.label_set import LabelSet
+
+DATASETS = (
+    "cityscapes",
+    "gta5",
+    "bdd100k_semseg",
+    "bdd100k_drivable",
+    "camvid",
+    "mapillary",
+    "synthia",
+    "acdc",
+    "dark_zurich",
+    "nighttime_driving",
+    "idd",
+    "foggy_cityscapes",
+    "wilddash2",
+    "kitti",
+    "urbansyn",
+)
+"""The data sets with a layout of their own: each is ``SOURCE`` of the module of its name here."""
+
+OWN = "folder"
+"""A user's own data set, which a config describes."""
+
+
+@lru_cache
+def dataset_source(name: str) -> "DatasetSource":
+    """Return one of ``DATASETS``, or the messages of a user's own.
+
+    Raises:
+        ConfigError: no such data set.
+    """
+    if name not in (*DATASETS, OWN):
+        raise ConfigError(f"no label table for '{name}'; there are {', '.join(DATASETS)}")
+    source: DatasetSource = import_module(f"segibn.data.datasets.{name}").SOURCE
+    return source
+
+
+def dataset_sources() -> "Iterator[DatasetSource]":
+    """Yield all data sets of ``DATASETS``."""
+    return map(dataset_source, DATASETS)
+
+
+def label_set_for(
+    dataset: str,
+    classes: str | None = None,
+    encoding: str | None = None,
+    label_map: str | None = None,
+) -> "LabelSet":
+    """Return the table that reads ``dataset`` in the classes of a scheme.
+
+    Args:
+        dataset: one of ``DATASETS``.
+        classes: one of ``CLASS_SCHEMES``; None for the data set's own.
+        encoding: 2018 or 2021, for drivable area only, where it is required.
+        label_map: which map to the 19 classes, for a data set that has several; None for the
+            official one, which Mapillary Vistas lacks.
+
+    Raises:
+        ConfigError: an unknown name, or a combination that does not exist.
+    """
+    return dataset_source(dataset).label_set(classes, encoding, label_map)
+
+
+def scheme_of(dataset: str, classes: str | None = None) -> str:
+    """Return the class scheme that ``dataset`` is read in: the one asked for, or its own.
+
+    A user's own data set has the scheme ``folder``: only its table says its classes.
+    """
+    return classes or (OWN if dataset == OWN else dataset_source(dataset).schemes[0])
+
+
+def scheme_label_set(classes: str) -> "LabelSet":
+    """Return a table with the classes and colours of a scheme: that of the first data set with it.
+
+    Raises:
+        ConfigError: no such scheme.
+    """
+    from segibn.labels import CLASS_SCHEMES
+
+    if classes not in CLASS_SCHEMES:
+        raise ConfigError(f"no class scheme '{classes}'; there are {', '.join(CLASS_SCHEMES)}")
+    source = next(source for source in dataset_sources() if classes in source.schemes)
+    return source.label_set(classes, next(iter(source.encodings), None))
+
+
+def scheme_class_names(classes: str) -> tuple[str, ...]:
+    """Return a scheme's class names in train id order."""
+    return scheme_label_set(classes).class_names

@@ -1,0 +1,275 @@
+"""What a data set is: where its files lie, what their labels mean, what messages say of it.
+
+In: the data set's own folder and a split. Out: a `Pairing`, and the `LabelSet` that reads it.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from segibn.data.samples import (
+    SHOWN,
+    Pairing,
+    SamplePaths,
+    SplitAbsentError,
+    join_splits,
+    names_in,
+    pair_by_name,
+)
+from segibn.data.wrong_folder import one_deeper
+from segibn.errors import ConfigError, DatasetError
+from segibn.files import warn_once
+from segibn.labels.label_set import LabelSet
+from segibn.text import counted, did_you_mean, listed, printable
+
+_TRY_OUT = "\nTo try things out: segibn sample-data --output DIR paints frames in this layout."
+
+Tables = Mapping[str, LabelSet]
+"""Class scheme -> the table that reads the files in it; the data set's own scheme first."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A folder, searched with those below it, and how the names of its files end."""
+
+    folder: str
+    """Below the data set's own; ``{split}`` is filled in."""
+    suffix: str | tuple[str, ...]
+    """One, or several of which each will do; messages name the first."""
+
+    def path_of(self, root: Path, name: str) -> str:
+        """Where the file of a name belongs, for messages."""
+        suffix = self.suffix if isinstance(self.suffix, str) else self.suffix[0]
+        return str(root / f"{name}{suffix}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetSource:
+    """One data set in its official layout. Its module, in this folder, has its name."""
+
+    name: str
+    title: str
+    """Its name in messages."""
+    layout: str
+    """The tree below the data sets' root, one line each, for messages."""
+    where: str
+    """Address and licence in a line or two."""
+    splits: Mapping[str, int | None] = field(default_factory=dict)
+    """Split -> number of frames in the official release, where it is known."""
+    unlabelled: Collection[str] = ()
+    """Splits without public label maps."""
+    overlapping: Collection[str] = ()
+    """Splits whose frames are in other splits too; a check of the whole leaves them out."""
+    subfolder: str | None = None
+    """Its folder below the data sets' root; None = its name."""
+    images: Place = Place("", "")
+    targets: Place = Place("", "")
+    """Both for data sets whose label maps lie as the images do; others bring ``find_one``."""
+    find_one: Callable[..., Pairing] | None = None
+    """``find_one(root, split)`` pairs the files of one of the splits; with ``encodings`` it takes
+    ``encoding`` too, a year or auto."""
+    tables: Tables = field(default_factory=dict)
+    """Of the official map from values to classes; empty where there is none."""
+    label_maps: Mapping[str, Tables] = field(default_factory=dict)
+    """Name -> tables, of further public maps, whose scores cannot be compared."""
+    encodings: Mapping[str, Tables] = field(default_factory=dict)
+    """Year -> tables, where releases hold the same numbers with other meanings."""
+    raw: LabelSet | None = None
+    """A table with every value as a class of its own, where many of them make one of the 19."""
+    scored_as: LabelSet | None = None
+    """The table that scores folders of its files, where those are met in other values too."""
+    is_sampled: bool = False
+    """Whether ``segibn sample-data`` makes frames in its layout."""
+
+    @property
+    def folder(self) -> str:
+        """Its folder below the data sets' root."""
+        return self.name if self.subfolder is None else self.subfolder
+
+    @property
+    def schemes(self) -> tuple[str, ...]:
+        """The class schemes that it can be read in, its own first."""
+        named = {**self.label_maps, **self.encodings}
+        return tuple(self.tables or next(iter(named.values()), ()))
+
+    def find(self, root: Path, split: str, encoding: str = "auto") -> Pairing:
+        """Pair the files of a split, or of several joined by '+'; ``root``: the set's own folder.
+
+        Raises:
+            DatasetError: unknown split, or a folder of the layout is missing.
+        """
+        options = {"encoding": encoding} if self.encodings else {}
+        find_one = self.find_one or self.pair
+
+        def one(part: str) -> Pairing:
+            if part not in self.splits:
+                raise self.unknown_split(part, self.splits)
+            return find_one(Path(root), part, **options)
+
+        return join_splits(split, one)
+
+    def pair(
+        self,
+        root: Path,
+        split: str,
+        *,
+        images: Place | None = None,
+        targets: Place | None = None,
+        keep_folders: bool = False,
+    ) -> Pairing:
+        """Pair by name: the label map of ``images/a/b_rgb.png`` is ``labels/a/b_gt.png``.
+
+        Args:
+            root: the data set's own folder.
+            split: one of ``splits``.
+            images: other than the data set's.
+            targets: the same; not looked at for an unlabelled split.
+            keep_folders: whether names begin with their subfolders, for data sets that number the
+                frames of each folder anew.
+
+        Raises:
+            DatasetError: a folder is missing, or two files of one place have the same name.
+        """
+        is_labelled = split not in self.unlabelled
+        places = [images or self.images, *([targets or self.targets] if is_labelled else [])]
+        folders = [root / place.folder.format(split=split) for place in places]
+        self.require(*folders)
+        found = [
+            names_in(folder, place.suffix, recursive=True, keep_folders=keep_folders)
+            for folder, place in zip(folders, places, strict=True)
+        ]
+
+        def partner(name: str, here: int) -> str:
+            """Where the partner of a file belongs: the same folder below the other place."""
+            below = found[here][name].parent.relative_to(folders[here])
+            return places[1 - here].path_of(folders[1 - here] / below, Path(name).name)
+
+        return pair_by_name(
+            found[0],
+            found[1] if is_labelled else None,
+            target_of=lambda name: partner(name, 0),
+            image_of=lambda name: partner(name, 1),
+            official_count=self.splits[split],
+        )
+
+    def label_set(
+        self, classes: str | None = None, encoding: str | None = None, label_map: str | None = None
+    ) -> LabelSet:
+        """Return the table that reads the files in a class scheme; None for the data set's own.
+
+        Raises:
+            ConfigError: a combination that does not exist, or a choice that has to be named.
+        """
+        scheme = classes or self.schemes[0]
+        if scheme not in self.schemes:
+            known = ", ".join(self.schemes)
+            raise ConfigError(
+                f"'{self.name}' cannot be read in the classes '{scheme}'; it has {known}"
+            )
+        if label_map is not None or not (self.tables or self.encodings):
+            return self._mapped(label_map)[scheme]
+        if self.encodings:
+            return self._encoded(encoding)[scheme]
+        if encoding is not None:
+            raise ConfigError(f"'{self.name}' has one encoding only; leave out '{encoding}'")
+        return self.tables[scheme]
+
+    def _mapped(self, label_map: str | None) -> Tables:
+        if not self.label_maps:
+            raise ConfigError(f"'{self.name}' has one label map only; leave out '{label_map}'")
+        if label_map not in self.label_maps:
+            raise ConfigError(
+                f"{self.name}: label map {label_map!r}; say which of the public maps to the 19 "
+                f"classes, {' or '.join(self.label_maps)}, as their scores cannot be compared: "
+                f"`label_map:` in a config, '{self.name}/{next(iter(self.label_maps))}:SPLIT' on "
+                "the command line"
+            )
+        return self.label_maps[label_map]
+
+    def _encoded(self, encoding: str | None) -> Tables:
+        if encoding not in self.encodings:
+            raise ConfigError(
+                f"{self.name}: encoding {encoding!r}; say which, "
+                + " or ".join(f"'{year}' ({_values(of)})" for year, of in self.encodings.items())
+            )
+        return self.encodings[encoding]
+
+    def require(self, *folders: Path) -> None:
+        """Check that the folders of a split are there.
+
+        Raises:
+            SplitAbsentError: none of them is.
+            DatasetError: some are missing; both say the layout and where to get the data.
+        """
+        gone = [folder for folder in folders if not folder.is_dir()]
+        if gone:
+            raise self.missing(gone[0], there=[one for one in folders if one not in gone])
+
+    def missing(self, looked_for: Path, *, there: Collection[Path] = ()) -> DatasetError:
+        """Make the error for a folder that is not there; ``there``: those of the split that are."""
+        kind = DatasetError if there else SplitAbsentError
+        if deeper := one_deeper(looked_for):
+            return kind(f"{self.title}: no folder {looked_for}\n{deeper}")
+        half = f" ({listed(there)} is there: one archive of two, it seems)" if there else ""
+        beside = looked_for.parent
+        if not there and beside.is_dir():  # another split, most likely
+            names = sorted(one.name for one in beside.iterdir() if one.is_dir())
+            half = f" ({beside} has {listed(names)})" if names else ""
+        return kind(
+            f"{self.title}: no folder {looked_for}{half}\n{self.advice}\n"
+            "The folder above the data sets is --datasets DIR or the environment variable "
+            "SEGIBN_DATASETS; datasets/README.md shows the whole tree."
+            + (_TRY_OUT if self.is_sampled else "")
+        )
+
+    def unknown_split(self, split: str, known: Collection[str]) -> DatasetError:
+        """Make the error for a split name that the data set does not have."""
+        names = ", ".join(known) or "none"
+        hint = did_you_mean(split, known)
+        names = f"{hint} It has {names}" if hint else f"; it has {names}"
+        return DatasetError(
+            f"{self.title} has no split '{printable(split)}'{names}, and 'a+b' joins two"
+        )
+
+    @property
+    def advice(self) -> str:
+        """The layout and the origin, as messages show them."""
+        lines = "\n".join("  " + line for line in self.layout.strip("\n").splitlines())
+        return f"The layout expected there:\n{lines}\nWhere to get it: {self.where}"
+
+    def complete(self, pairing: Pairing, split: str, folder: Path) -> list[SamplePaths]:
+        """Return the samples of a pairing in which nothing is wrong.
+
+        A copy that holds only a part of an official split is allowed, and logged as a warning.
+
+        Raises:
+            DatasetError: no samples at all, or an image or label map without its partner.
+        """
+        if pairing.orphans:
+            raise DatasetError(self._orphan_message(pairing, split))
+        if not pairing.samples:
+            raise DatasetError(
+                f"{self.title}: split '{split}' is empty under {folder}\n{self.advice}"
+            )
+        if note := pairing.partial_note:
+            warn_once(f"{self.title}, split '{split}' under {folder}: {note}")
+        return list(pairing.samples)
+
+    def _orphan_message(self, pairing: Pairing, split: str) -> str:
+        """Name both paths of the first missing partners and how many there are."""
+        count = counted(len(pairing.orphans), "file")
+        lines = [f"{self.title}: {count} of split '{split}' without a partner:"]
+        for orphan in pairing.images_without_target[:SHOWN]:
+            lines.append(f"  image {orphan.path} has no label map {orphan.partner}")
+        for orphan in pairing.targets_without_image[:SHOWN]:
+            lines.append(f"  label map {orphan.path} has no image {orphan.partner}")
+        lines.append(
+            "Unpack the missing archive again, or name the frames to use in a text file "
+            "(`names_file` in a config, NAME:SPLIT@FILE on the command line)."
+        )
+        return "\n".join(lines)
+
+
+def _values(tables: Tables) -> str:
+    rows = next(iter(tables.values())).labels
+    return ", ".join(f"{row.label_id} {row.name}" for row in sorted(rows, key=lambda r: r.label_id))
