@@ -1,4 +1,4 @@
-"""Files: decode pictures and label maps, write anything whole or not at all, read zips safely.
+"""Files: pictures and label maps decoded and written, anything written whole or not at all.
 
 Knows nothing about data sets, labels or models, and needs no torch.
 """
@@ -35,70 +35,21 @@ if TYPE_CHECKING:
         write_text,
     )
 
-_PARTS = {
-    "encode": (
-        "write_image",
-        "write_label_png",
-    ),
-    "folders": (
-        "IMAGE_SUFFIXES",
-        "PassedOver",
-        "collect_passed_over",
-        "list_files",
-        "pass_over",
-        "warn_once",
-    ),
-    "label_colors": ("LabelColors",),
-    "pictures": (
-        "Picture",
-        "image_size",
-        "read_image",
-        "read_instance_map",
-        "read_label_map",
-    ),
-    "writing": (
-        "atomic_path",
-        "read_json",
-        "remove_leftovers",
-        "sha256_of",
-        "writable_folder",
-        "write_bytes",
-        "write_json",
-        "write_text",
-    ),
-}
-"""Module -> its names here; one is imported when a name is asked for, so that a command that reads
-no picture need not wait for the decoders."""
+__all__ = [
+    "IMAGE_SUFFIXES", "LabelColors", "PassedOver", "Picture", "atomic_path",
+    "collect_passed_over", "image_size", "list_files", "pass_over", "read_image",
+    "read_instance_map", "read_json", "read_label_map", "remove_leftovers", "sha256_of",
+    "warn_once", "writable_folder", "write_bytes", "write_image", "write_json",
+    "write_label_png", "write_text",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
-    for module, names in _PARTS.items():
-        if name in names:
-            return getattr(import_module(f"segibn.files.{module}"), name)
+    # Light modules first: a command that reads no picture need not wait for the decoders.
+    for part in (
+        ("writing", "folders", "label_colors", "encode", "pictures") if name in __all__ else ()
+    ):
+        module = import_module(f"segibn.files.{part}")
+        if hasattr(module, name):
+            return getattr(module, name)
     raise AttributeError(f"module 'segibn.files' has no attribute {name!r}")
-
-
-__all__ = [
-    "IMAGE_SUFFIXES",
-    "LabelColors",
-    "PassedOver",
-    "Picture",
-    "atomic_path",
-    "collect_passed_over",
-    "image_size",
-    "list_files",
-    "pass_over",
-    "read_image",
-    "read_instance_map",
-    "read_json",
-    "read_label_map",
-    "remove_leftovers",
-    "sha256_of",
-    "warn_once",
-    "writable_folder",
-    "write_bytes",
-    "write_image",
-    "write_json",
-    "write_label_png",
-    "write_text",
-]

@@ -1,7 +1,4 @@
-"""What bytes are that should have been a picture, in words that lead to the fix.
-
-In: the start of a file. Out: a phrase for messages.
-"""
+"""What bytes are that should have been a picture, in words that lead to the fix."""
 
 import re
 
@@ -53,11 +50,7 @@ _OTHERS = (
 
 
 def describe(data: bytes) -> str:
-    """Say what a file is that holds no JPEG, PNG, BMP, WebP or TIFF, and what to do.
-
-    Args:
-        data: its first bytes, some hundred.
-    """
+    """Say of a file's first bytes, that hold no picture of a kind that is read, what they are."""
     start = data[:512]
     if _READ.match(start):
         return "it is damaged or cut short; copy or download it again"

@@ -1,9 +1,4 @@
-"""Encode pictures and label maps, whole or not at all.
-
-In: numpy arrays, RGB, uint8, (H, W) order. Out: files.
-
-Legend: H x W pixels, K palette entries.
-"""
+"""Encode pictures and label maps: numpy arrays, (H, W) order, RGB -> files, whole or not at all."""
 
 import io
 from pathlib import Path
@@ -17,16 +12,11 @@ from segibn.files.writing import write_bytes
 
 
 def write_label_png(path: Path, label_map: np.ndarray, palette: np.ndarray | None = None) -> None:
-    """Write a single-channel 8-bit PNG, atomically.
+    """Write (H, W) uint8 as a single-channel 8-bit PNG, atomically.
 
     Args:
-        path: the file to write or replace.
-        label_map: (H, W) uint8.
-        palette: (K, 3) uint8 RGB colours shown for the values 0..K-1 (the rest black). None
-            writes a plain grey PNG, which is what benchmarks ask for.
-
-    Raises:
-        ValueError: the array is not a (H, W) uint8 array.
+        palette: (K, 3) uint8 RGB colours shown for the values 0..K-1 (the rest black). None writes
+            a plain grey PNG, which is what benchmarks ask for.
     """
     if label_map.ndim != 2 or label_map.dtype != np.uint8:
         raise ValueError(f"a label map is (H, W) uint8, got {label_map.shape} {label_map.dtype}")

@@ -1,7 +1,7 @@
-"""List the files below a folder, each real file and each real folder once, and say what is left.
+"""List the files below a folder, each real file and each real folder once.
 
-In: a folder and endings. Out: sorted paths. What is passed over, such as a link back to a folder
-that is read already, is logged, or collected by `collect_passed_over` for a report.
+What is passed over, such as a link back to a folder that is read already, is logged, or collected
+by `collect_passed_over` for a report.
 """
 
 import contextlib
@@ -159,12 +159,7 @@ def _is_folder(entry: "os.DirEntry[str]") -> bool:
 
 
 def pass_over(folder: Path, passed_over: Sequence[PassedOver]) -> None:
-    """Hand on what is left out of a folder; the log is spared what is hidden, as systems hide much.
-
-    Args:
-        folder: for the log.
-        passed_over: below it.
-    """
+    """Hand on what is left out of a folder; hidden files, which systems make, are not logged."""
     collected = _collected.get()
     if collected is not None:
         collected += [one for one in passed_over if one not in collected]

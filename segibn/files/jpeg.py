@@ -1,8 +1,7 @@
-"""What the markers of a JPEG say before anything is decoded: its size, its depth, its scans.
+"""What the markers of a JPEG (ITU-T T.81, annex B) say before anything is decoded.
 
-In: the bytes of a JPEG (ITU-T T.81, annex B). Out: a `JpegLayout`, or a ``ValueError`` for what no
-decoder should be given. A decoder reserves memory by the size that the header declares and passes
-over it once for each scan, so a few bytes can ask for gigabytes and hours.
+A decoder reserves memory by the size that the header declares and passes over it once for each
+scan, so a few bytes can ask for gigabytes and hours: such files are refused.
 """
 
 import re
@@ -22,14 +21,7 @@ _BARE = {0x01, *range(0xD0, 0xD9)}  # markers without a length
 
 @dataclass(frozen=True)
 class JpegLayout:
-    """What the header says.
-
-    Attributes:
-        size: (H, W) as stored.
-        bits: of a sample.
-        components: 1 grey, 3 colour, 4 CMYK.
-        has_metadata: whether there is a segment that may hold an orientation.
-    """
+    """What the header says."""
 
     size: tuple[int, int]
     bits: int

@@ -1,10 +1,7 @@
 """The colours of a label table's rows, held against those of label files.
 
-In: palettes and RGB pixels. Out: the values that colours stand for, or a sentence about what does
-not fit. Colours must be those of the table to the bit; nothing is rounded to the nearest one, as a
-blended colour between two classes would become a third.
-
-Legend: H x W pixels, R rows of the table.
+Colours must be those of the table to the bit; nothing is rounded to the nearest one, as a blended
+colour between two classes would become a third.
 """
 
 from collections.abc import Sequence
@@ -24,10 +21,7 @@ class LabelColors:
     """What a label table says about colours, row by row.
 
     Attributes:
-        table: its name, for messages.
-        names: of the rows.
         values: raw values, 0..255.
-        colors: RGB.
         classes: train ids; two rows of one class may share a colour.
     """
 
@@ -38,7 +32,7 @@ class LabelColors:
     classes: tuple[int, ...]
 
     def contradiction(self, palette: np.ndarray, used: Sequence[int]) -> str:
-        """Say where a palette shows that its indices are no values of the table; "" if nowhere.
+        """Say where a palette (n, 3) shows that its indices are no values of the table; "" if not.
 
         An index speaks against the table if its colour is that of rows of other classes. A palette
         that has nothing to do with the table, such as that of PASCAL VOC, meets one of its colours
@@ -46,7 +40,6 @@ class LabelColors:
         Black says nothing, as it fills every palette.
 
         Args:
-            palette: (n, 3) uint8.
             used: the indices that occur in the file.
         """
         moved, foreign = [], 0
@@ -79,16 +72,13 @@ class LabelColors:
         )
 
     def values_of(self, image: np.ndarray) -> np.ndarray:
-        """Read a colour-coded label map, or a grey one that was saved with three channels.
+        """Read a colour-coded label map, or a grey one saved with three channels -> (H, W) uint8.
 
         A grey picture holds values if all its levels are values of the table, colours if all are
         colours of it. Where both are so and mean other classes, nothing tells which it is.
 
         Args:
             image: (H, W, 3) uint8 RGB.
-
-        Returns:
-            (H, W) uint8 raw values.
 
         Raises:
             ValueError: a colour that no row has, or rows of two classes; or a grey picture that
@@ -162,12 +152,7 @@ class LabelColors:
 
 @lru_cache(maxsize=64)
 def may_contradict(colors: LabelColors, palette: bytes) -> bool:
-    """Whether some index of a palette could speak against a table; else no pixel need be read.
-
-    Args:
-        colors: of the table.
-        palette: three bytes for each index.
-    """
+    """Whether some index of a palette (three bytes each) could speak against a table."""
     entries = np.frombuffer(palette, np.uint8).reshape(-1, 3)
     return any(colors.contradiction(entries, (value,)) for value in range(len(entries)))
 

@@ -1,9 +1,6 @@
 """The file of a picture: its bytes, what its header says, and the limits that it is held against.
 
-In: a path. Out: a `PictureFile`, which pictures.py decodes. A decoder makes room for what a header
-declares, so that is refused first where it is too much.
-
-Legend: H x W pixels.
+A decoder makes room for what a header declares, so that is refused first where it is too much.
 """
 
 import contextlib
@@ -16,7 +13,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from segibn.errors import ImageFileError, PaletteError, SegibnError
-from segibn.files import jpeg, pillow_facts, png
+from segibn.files import jpeg, png
 from segibn.files.contents import describe
 from segibn.text import printable, read_small_file
 
@@ -26,6 +23,9 @@ _FREE_PIXELS = 1 << 24  # so many are decoded however few bytes declare them,
 _PIXELS_PER_BYTE = 4096  # beyond that, no more than any codec packs into a byte
 _FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "TIFF")
 _AGAIN = "copy or download it again"
+_ORIENTATION = 0x0112  # EXIF 2.32, table 4
+_WIDTH, _HEIGHT, _BITS_PER_SAMPLE, _COMPRESSION = 256, 257, 258, 259  # TIFF 6.0, section 8
+_LOSSY_TIFF = {6, 7, 34887, 34892, 50001}  # JPEG, old and new, LERC, lossy DNG, WebP
 
 
 class PictureFile:
@@ -35,18 +35,15 @@ class PictureFile:
     animation the first picture is taken.
 
     Attributes:
-        path: of the file.
         size: (H, W), upright, from the header.
         orientation: the EXIF tag, 1..8; 1 is upright as stored.
+
+    Raises:
+        ImageFileError: missing, no regular file, not a picture of the kinds that are read,
+            truncated, or larger than `MAX_PIXELS`.
     """
 
     def __init__(self, path: Path) -> None:
-        """Read the file.
-
-        Raises:
-            ImageFileError: missing, no regular file, not a picture of the kinds that are read,
-                truncated, or larger than `MAX_PIXELS`.
-        """
         self.path = Path(path)
         self.data = read_small_file(self.path, _MAX_BYTES, ImageFileError)
         self.png: png.PngLayout | None = None
@@ -68,8 +65,8 @@ class PictureFile:
         known = self.png or self.jpeg
         if known is None or known.has_metadata:
             with self.opened() as image:
-                self.orientation = pillow_facts.orientation(image)
-                return known.size if known else pillow_facts.stored_size(image)
+                self.orientation = _orientation(image)
+                return known.size if known else _stored_size(image)
         return known.size
 
     def plain(self, layout: png.PngLayout, box: png.Box | None = None) -> np.ndarray:
@@ -102,7 +99,7 @@ class PictureFile:
     def bits(self, image: Image.Image) -> int:
         """Bits of a sample of an image that `opened` gave."""
         known = self.png or self.jpeg
-        return pillow_facts.bits_of(image) if known is None else known.bits
+        return _bits_of(image) if known is None else known.bits
 
     @contextlib.contextmanager
     def named(self) -> Iterator[None]:
@@ -155,3 +152,63 @@ def _refuse_large(size: tuple[int, int], num_bytes: int, is_packed: bool) -> Non
 def _said(error: BaseException) -> str:
     text = getattr(error, "err", "") or str(error) or type(error).__name__
     return printable(text)
+
+
+def _orientation(image: Image.Image) -> int:
+    """The EXIF orientation, 1..8; 1 where there is none or it is damaged."""
+    try:
+        found = int(image.getexif().get(_ORIENTATION, 1))
+    except Exception:  # a damaged tag: Pillow raises what it stumbles over; the pixels are fine
+        return 1
+    return found if found in range(1, 9) else 1
+
+
+def _stored_size(image: Image.Image) -> tuple[int, int]:
+    """(H, W) before the orientation; Pillow turns the size of a TIFF."""
+    if image.format == "TIFF":
+        tags = image.tag_v2  # type: ignore[attr-defined]
+        return int(tags[_HEIGHT]), int(tags[_WIDTH])
+    return image.height, image.width
+
+
+def _bits_of(image: Image.Image) -> int:
+    """Bits of a sample; Pillow cuts some kinds of more than 8 to 8 without a word."""
+    if image.format == "TIFF":
+        bits = image.tag_v2.get(_BITS_PER_SAMPLE, (1,))  # type: ignore[attr-defined]
+        return max(bits if isinstance(bits, tuple) else (bits,))
+    if image.mode.startswith(("I", "F")):
+        return 16 if image.mode.startswith("I;16") else 32
+    return 1 if image.mode == "1" else 8
+
+
+def loss_of(image: Image.Image, data: bytes) -> str:
+    """Name the compression that changes values, "" if there is none."""
+    if image.format in ("JPEG", "MPO"):
+        return "a JPEG"
+    if image.format == "WEBP" and _is_lossy_webp(data):
+        return "a lossy WebP"
+    if image.format == "TIFF" and image.tag_v2.get(_COMPRESSION) in _LOSSY_TIFF:  # type: ignore[attr-defined]
+        return "a TIFF with lossy compression"
+    return ""
+
+
+def has_several(image: Image.Image) -> bool:
+    """Whether a file holds several pages or an animation."""
+    with contextlib.suppress(EOFError):
+        image.seek(1)
+        image.seek(0)
+        return True
+    return False
+
+
+def _is_lossy_webp(data: bytes) -> bool:
+    """Whether a chunk of the WebP container holds VP8 and not VP8L (RFC 9649, section 2.5)."""
+    position = 12
+    while position + 8 <= len(data):
+        kind = data[position : position + 4]
+        if kind in (b"VP8 ", b"VP8L"):
+            return kind == b"VP8 "
+        length = int.from_bytes(data[position + 4 : position + 8], "little")
+        # A frame of an animation begins with 16 bytes of its own.
+        position += 24 if kind == b"ANMF" else 8 + length + length % 2
+    return True

@@ -1,11 +1,9 @@
 """Decode pictures and label maps: the one reader of training, checks, scores and predictions.
 
-In: paths. Out: numpy arrays, upright, (H, W) order. JPEG, PNG, BMP, WebP and TIFF are read, told by
-their content. What a header declares is held against limits before a decoder makes room for it,
-and decoders are lenient (OpenCV returns the part it could read), so completeness is checked on the
-bytes. 8-bit PNGs, which most data sets are made of, take the faster road of png.py.
-
-Legend: H x W pixels.
+JPEG, PNG, BMP, WebP and TIFF are read, told by their content, upright. What a header declares is
+held against limits before a decoder makes room for it, and decoders are lenient (OpenCV returns
+the part it could read), so completeness is checked on the bytes. 8-bit PNGs, which most data sets
+are made of, take the faster road of png.py.
 """
 
 from pathlib import Path
@@ -15,9 +13,16 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from segibn.files import jpeg, pillow_facts, png
+from segibn.files import jpeg, png
 from segibn.files.label_colors import LabelColors, may_contradict
-from segibn.files.picture_file import ContradictionError, PictureFile, cut, turned
+from segibn.files.picture_file import (
+    ContradictionError,
+    PictureFile,
+    cut,
+    has_several,
+    loss_of,
+    turned,
+)
 
 LabelStorage = Literal["index", "red16"]
 """How a label map's file holds its values; see `read_label_map`."""
@@ -30,24 +35,13 @@ _TO_8_BITS = (
 
 
 class Picture(PictureFile):
-    """A picture or a label map; decodes the window that is asked for.
+    """A picture or a label map; decodes the window that is asked for, of a PNG only what it needs.
 
-    The pixels of a window are those of the whole picture, cut out; of a PNG only what the window
-    needs is decoded. For what is told without decoding see `PictureFile`.
+    For what is told without decoding see `PictureFile`.
     """
 
     def image(self, box: png.Box | None = None) -> np.ndarray:
-        """Decode a window of an image; for the kinds of pictures see `read_image`.
-
-        Args:
-            box: top, left, bottom, right; None for all of it.
-
-        Returns:
-            (h, w, 3) uint8, RGB; with a box, a view.
-
-        Raises:
-            ImageFileError: damaged, or of more than 8 bits a channel.
-        """
+        """Decode a window of an image -> (h, w, 3) uint8, a view; see `read_image`."""
         with self.named():
             if self.png is not None and self.png.is_plain and self.png.bits == 8:
                 return _as_rgb(self.plain(self.png, box), self.png, self.data)
@@ -64,20 +58,7 @@ class Picture(PictureFile):
         storage: LabelStorage = "index",
         colors: LabelColors | None = None,
     ) -> np.ndarray:
-        """Decode a window of a label map; for the kinds of label maps see `read_label_map`.
-
-        Args:
-            box: top, left, bottom, right; None for all of it.
-            storage: how the file holds its values.
-            colors: of the label table.
-
-        Returns:
-            (h, w) uint8 values as stored; with a box, a view.
-
-        Raises:
-            ImageFileError: not a label map, or damaged.
-            PaletteError: its palette contradicts the table.
-        """
+        """Decode a window of a label map -> (h, w) uint8, a view; see `read_label_map`."""
         with self.named():
             layout = self.png
             if storage == "red16":
@@ -113,9 +94,9 @@ class Picture(PictureFile):
 
     def _kind_as_label_map(self, image: Image.Image) -> str:
         """Name the kind of file; ValueError for one that cannot be a label map."""
-        if loss := pillow_facts.loss_of(image, self.data):
+        if loss := loss_of(image, self.data):
             raise ValueError(f"{loss}; its compression changes values. {_EXPECTED_LABEL}")
-        if pillow_facts.has_several(image):
+        if has_several(image):
             raise ValueError(f"several pages or an animation; {_EXPECTED_LABEL}, in one picture")
         kind = f"{self.bits(image)}-bit {image.mode} {image.format}"
         if self.png is not None:
@@ -154,14 +135,11 @@ class Picture(PictureFile):
 
 
 def read_image(path: Path) -> np.ndarray:
-    """Decode a picture as viewers show it.
+    """Decode a picture as viewers show it -> (H, W, 3) uint8 RGB.
 
     An EXIF orientation is applied. Grey and palette pictures become RGB, CMYK is converted without
     a colour profile, an alpha channel is dropped. More than 8 bits a channel are refused, as only
     the camera's maker knows what the range means.
-
-    Returns:
-        (H, W, 3) uint8, RGB.
 
     Raises:
         ImageFileError: the file is missing, truncated, damaged or not a picture of these kinds.
@@ -177,7 +155,7 @@ def image_size(path: Path) -> tuple[int, int]:
 def read_label_map(
     path: Path, storage: LabelStorage = "index", colors: LabelColors | None = None
 ) -> np.ndarray:
-    """Read a label map's raw values.
+    """Read a label map's raw values -> (H, W) uint8 as stored, not yet train ids.
 
     Grey files of 1 to 16 bits give the stored numbers (decoders stretch 2 and 4 bits to 0..255),
     palette files their indices, whose colours must not contradict ``colors``; an alpha channel is
@@ -185,13 +163,8 @@ def read_label_map(
     WebP) are refused. `LabelSet.read` passes what belongs to a label table.
 
     Args:
-        path: the file.
         storage: "index" for one value per pixel; "red16" for an RGB PNG of 16 bits whose first
             channel holds the class (SYNTHIA, which keeps the instance in the second).
-        colors: of the label table.
-
-    Returns:
-        (H, W) uint8 values as stored, not yet train ids.
 
     Raises:
         ImageFileError: the file is missing, truncated, or not stored in this way.
@@ -201,14 +174,7 @@ def read_label_map(
 
 
 def read_instance_map(path: Path) -> np.ndarray:
-    """Read a single-channel PNG of 8 or 16 bits, such as Cityscapes' instanceIds.
-
-    Returns:
-        (H, W) uint16 values as stored.
-
-    Raises:
-        ImageFileError: the file is missing, truncated, or of another kind.
-    """
+    """Read a grey PNG of 8 or 16 bits, such as Cityscapes' instanceIds -> (H, W) uint16."""
     return Picture(path).instance_map()
 
 

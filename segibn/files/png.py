@@ -1,7 +1,5 @@
 """Decode a window of a PNG: the rows and columns that it needs, and nothing below or to the right.
 
-In: the bytes of a PNG. Out: its pixels in a window, exactly those that any decoder gives.
-
 A PNG is one zlib stream of rows, in which a pixel is stored as the difference to a guess from its
 left, upper and upper left neighbours (PNG specification, section 9). Nothing can be skipped on the
 left, and above only down to a row that does not look up. So the stream is inflated, the corner up
@@ -55,17 +53,7 @@ DAMAGED = "its data is damaged"
 
 @dataclass(frozen=True)
 class PngLayout:
-    """What the header says, and where the chunks are.
-
-    Attributes:
-        size: (H, W).
-        bits: of a sample.
-        color_type: a key of `KINDS`.
-        is_plain: `decode_window` takes it: whole bytes, in the order of rows, without a twist.
-        parts: (start, stop) of each IDAT chunk's content in the file.
-        others: (type, start, stop) of the content of each other chunk.
-        has_metadata: whether there is a chunk that may hold an orientation.
-    """
+    """What the header says, and where the chunks are."""
 
     size: tuple[int, int]
     bits: int
@@ -139,19 +127,11 @@ def verify(data: bytes, layout: PngLayout) -> None:
 
 
 def decode_window(data: bytes, layout: PngLayout, box: Box | None = None) -> np.ndarray:
-    """Decode the pixels in ``box`` of a plain PNG.
-
-    Args:
-        data: the whole file.
-        layout: of it.
-        box: None for the whole picture.
+    """Decode the pixels in ``box`` of a plain PNG; raises ValueError where it is damaged.
 
     Returns:
         (h, w) for grey and for a palette's indices, (h, w, 3) for RGB, (h, w, 4) with alpha; uint8
         or, of 16 bits, uint16. A view of what had to be decoded, which is more than the window.
-
-    Raises:
-        ValueError: damaged.
     """
     top, left, bottom, right = box or (0, 0, *layout.size)
     step = _SAMPLES[layout.color_type] * layout.bits // 8

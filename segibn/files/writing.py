@@ -1,7 +1,4 @@
-"""Write files so that they are whole or absent; read JSON; hash files.
-
-In: content and a path. Out: a file that no reader, crash or full disk sees half written.
-"""
+"""Write files so that they are whole or absent; read JSON; hash files."""
 
 import contextlib
 import errno
@@ -62,11 +59,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 
 def writable_folder(folder: Path) -> Path:
-    """Return the folder, or the next one above it that is there; before any work is done.
-
-    Raises:
-        SegibnError: files cannot be written in it.
-    """
+    """Return the folder or the next one above it that is there; SegibnError if not writable."""
     absolute = Path(folder).absolute()
     there = next(path for path in (absolute, *absolute.parents) if path.exists())
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
@@ -78,10 +71,7 @@ def writable_folder(folder: Path) -> Path:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Remove what ``atomic_path`` left in a folder when its process was killed.
-
-    Only where nobody else writes at the moment. A missing folder holds none.
-    """
+    """Remove what `atomic_path` left in a folder when killed; only where nobody writes."""
     for path in folder.glob(".*.part*"):
         if _TEMPORARY.fullmatch(path.name):
             path.unlink(missing_ok=True)
@@ -121,10 +111,10 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write ``value`` as strict JSON, atomically.
+    """Write ``value`` as strict JSON, atomically; key order is kept.
 
     Numpy scalars and arrays become numbers and lists, paths become strings, and NaN and
-    infinities become null, which other readers of JSON require. Key order is kept.
+    infinities become null, which other readers of JSON require.
     """
     write_text(path, json.dumps(_plain(value), indent=1, ensure_ascii=False) + "\n")
 
