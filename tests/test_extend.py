@@ -216,3 +216,71 @@ class PatchesConfig(Frozen):
     backbone = "{name: patches, width: 24}"
     assert copy.run(USE_IT % backbone) == "patches [24, 24, 24, 24]\n"
     assert len(copy.touched) <= 3
+
+
+TOY_DATASET = '''
+"""Lanes: frames of one road."""
+
+from segibn.data.datasets.source import DatasetSource, Place
+from segibn.labels.cityscapes import CITYSCAPES
+from segibn.labels.label_set import LabelSet
+from segibn.labels.schemes import nineteen_label, on_schemes
+
+_ROWS = (nineteen_label("tar", 3, "road"), nineteen_label("air", 7, "sky"))
+
+SOURCE = DatasetSource(
+    name="lanes",
+    title="Lanes",
+    layout="lanes/{train,val}/<frame>.png and <frame>_map.png",
+    where="https://example.org/lanes",
+    splits={"train": 3, "val": None},
+    images=Place("{split}/frames", ".png"),
+    targets=Place("{split}/maps", "_map.png"),
+    tables=on_schemes(LabelSet("lanes", _ROWS, CITYSCAPES.classes)),
+)
+'''
+
+READ_IT = """
+from pathlib import Path
+import numpy as np
+from segibn.builders.loader import build_train_loader
+from segibn.builders.sets import build_label_set, index_dataset
+from segibn.cli import check, score
+from segibn.config.load import load_config
+from segibn.files import write_image, write_label_png
+
+root = Path("data")
+for split in ("train", "val"):
+    for n in range(3):
+        write_image(root / f"lanes/{split}/frames/{n}.png", np.zeros((8, 12, 3), np.uint8))
+        values = np.where(np.arange(12) < 6, 3, 7).astype(np.uint8)[None].repeat(8, 0)
+        write_label_png(root / f"lanes/{split}/maps/{n}_map.png", values)
+assert check.main(["lanes", "--datasets", "data", "--jobs", "1"]) == 0
+truth = str(root / "lanes/val/maps")
+score.main(["semseg", "--labels", "lanes", "--target", truth, "--pred", truth,
+            "--pred-encoding", "label_ids"])
+
+config = load_config("sample_ibn", [
+    "data.train={name: lanes, split: train}", "data.val={name: lanes, split: val}",
+    "data.classes=street11", "data.resize=null", "data.crop_size=[8, 12]",
+    "data.scale_range=[1, 1]",
+    "data.workers=0", "optim.global_batch_size=2",
+    "optim.iterations=1", "optim.warmup_iterations=0",
+])
+samples = index_dataset(config.data.train, root)
+table = build_label_set(config.data.train, config.data.classes)
+(batch,) = build_train_loader(config, samples, table)
+assert batch["image"].shape == (2, 3, 8, 12)
+print(sorted({table.class_names[i] for i in batch["target"].unique()}))
+"""
+
+
+def test_a_data_set_takes_two_files(copy: Copy) -> None:
+    copy.add("data/datasets/lanes.py", TOY_DATASET.lstrip())
+    copy.insert("data/datasets/catalog.py", '    "kitti",', '    "lanes",\n')
+    said = copy.run(READ_IT)
+    assert "lanes:train" in said
+    assert "lanes:val" in said
+    assert said.count("all good") == 2
+    assert said.endswith("['road', 'sky']\n")
+    assert len(copy.touched) <= 2
