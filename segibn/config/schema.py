@@ -519,6 +519,9 @@ class EngineConfig(_Frozen):
     """Memory layout of images and weights."""
     compile: bool = False
     """Compile the network with ``torch.compile``: minutes at the start, faster steps on CUDA."""
+    ibn_kernels: Literal["default", "triton"] = "default"
+    """What computes instance and instance-batch norms; triton = kernels for CUDA that have not been
+    measured on a GPU."""
     max_micro_batch: Samples | None = None
     """Most samples on a device at a time; a process with a larger share of the global batch takes
     it in equal steps and accumulates gradients. Batch norm's statistics are then those of a step.

@@ -4,12 +4,17 @@ In and out: (N, C, h, w) float. Instance statistics are those of the single imag
 in evaluation alike, so a network with them sees a crop and a whole frame differently.
 """
 
+import importlib.util
+import logging
+
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from segibn.models.kernels import ibn_cpu, ibn_cuda
-from segibn.models.kernels.ibn_unsplit import CPU_PASSES, BatchHalf, Passes, normalize
+from segibn.errors import ConfigError
+from segibn.models.kernels.ibn_unsplit import BatchHalf, normalize, passes_for
+
+logger = logging.getLogger(__name__)
 
 _NO_HALF = BatchHalf(slice(0, 0))
 
@@ -19,23 +24,20 @@ class InstanceNorm2d(nn.InstanceNorm2d):
 
     The same parameters and result as `nn.InstanceNorm2d(channels, affine)`, which copies a
     channels-last input to channels-first and back: on a CPU that costs more than the normalisation
-    itself. It also accepts a feature map of a single pixel, where it returns the bias.
-
-    Args:
-        channels: C.
-        affine: has a weight and a bias; without them the result has mean 0 and variance 1, as
-            RobustNet's whitening needs it (Choi et al., CVPR 2021).
+    itself. It also accepts a feature map of a single pixel, where it returns the bias. Without
+    weight and bias the result has mean 0 and variance 1, as RobustNet's whitening needs it (Choi
+    et al., CVPR 2021).
     """
+
+    use_triton = False
 
     def __init__(self, channels: int, *, affine: bool = True) -> None:
         super().__init__(channels, affine=affine)
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalises each channel of each image over its pixels; (N, C, h, w) in and out."""
-        if ibn_cuda.is_worthwhile(x):
-            return ibn_cuda.normalize(x, ibn_cuda.Halves(*self._affine_map(x)), self.eps)
-        if ibn_cpu.is_worthwhile(x):
-            return normalize(x, *self._affine_map(x), self.eps, CPU_PASSES, _NO_HALF)[0]
+        if passes := passes_for(x, use_triton=self.use_triton):
+            return normalize(x, *self._affine_map(x), self.eps, passes, _NO_HALF)[0]
         if x.shape[-2:] == (1, 1):
             x = x - x.detach()  # exactly zero, where rounding times 1 / sqrt(eps) would not be
         # One group per channel is the same formula. torch's own function, since that of
@@ -74,6 +76,8 @@ class InstanceBatchNorm2d(nn.Module):
             and has floor(C * ratio), as in residual networks.
     """
 
+    use_triton = False
+
     def __init__(self, channels: int, ratio: float = 0.5, *, batch_first: bool = False) -> None:
         super().__init__()
         if not 0.0 <= ratio <= 1.0:
@@ -111,17 +115,20 @@ class InstanceBatchNorm2d(nn.Module):
         over_ranks = _is_over_ranks(self.BN)
         if torch.compiler.is_compiling() and not torch.compiler.is_exporting() and not over_ranks:
             return self.formula_form(x)
-        if ibn_cuda.is_worthwhile(x):
-            if over_ranks or self.BN.momentum is None:
-                return self._unsplit(x, ibn_cuda.passes(), over_ranks)
-            halves = ibn_cuda.Halves(
-                *(self.IN.weight, self.IN.bias, self.instance_channels.start),
-                *(self.BN, self.batch_channels.start),
-            )
-            return ibn_cuda.normalize(x, halves, self.BN.eps)
-        if ibn_cpu.is_worthwhile(x):
-            return self._unsplit(x, CPU_PASSES, over_ranks)
-        return self.split_form(x)
+        passes = passes_for(x, use_triton=self.use_triton)
+        if passes is None:
+            return self.split_form(x)
+        bn = self.BN
+        weight = self._ordered(self.IN.weight, bn.weight)
+        bias = self._ordered(self.IN.bias, bn.bias)
+        if not bn.training:
+            half = BatchHalf(self.batch_channels, bn.running_mean, bn.running_var)
+            return normalize(x, weight, bias, bn.eps, passes, half)[0]
+        group = getattr(bn, "process_group", None)
+        half = BatchHalf(self.batch_channels, synchronized=over_ranks, group=group)
+        out, moments = normalize(x, weight, bias, bn.eps, passes, half)
+        update_running(bn, *moments)
+        return out
 
     def split_form(self, x: Tensor) -> Tensor:
         """The definition: split, normalise each half, join. What `forward` equals, and often is."""
@@ -149,28 +156,41 @@ class InstanceBatchNorm2d(nn.Module):
         return (centred * scale[:, :, None, None] + bias[:, None, None]).to(x.dtype)
 
     def _ordered(self, instance: Tensor, batch: Tensor, dim: int = -1) -> Tensor:
-        """Join two tensors in the order of the channels, which are ``dim``."""
+        """Join two tensors in the order of the channels, which are `dim`."""
         return torch.cat([batch, instance] if self.batch_first else [instance, batch], dim=dim)
 
-    def _unsplit(self, x: Tensor, passes: Passes, over_ranks: bool) -> Tensor:
-        bn = self.BN
-        weight = self._ordered(self.IN.weight, bn.weight)
-        bias = self._ordered(self.IN.bias, bn.bias)
-        if not bn.training:
-            half = BatchHalf(self.batch_channels, bn.running_mean, bn.running_var)
-            return normalize(x, weight, bias, bn.eps, passes, half)[0]
-        group = getattr(bn, "process_group", None)
-        half = BatchHalf(self.batch_channels, synchronized=over_ranks, group=group)
-        out, moments = normalize(x, weight, bias, bn.eps, passes, half)
-        update_running(bn, *moments)
-        return out
+
+class ParallelInstanceBatchNorm2d(nn.Module):
+    """Instance and batch norm of all channels side by side (IBN-c); twice as many come out."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.IN = InstanceNorm2d(channels)
+        self.BN = nn.BatchNorm2d(channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, h, w) -> (N, 2C, h, w), the instance-normalised half first."""
+        return torch.cat([self.IN(x), self.BN(x)], dim=1)
 
 
-def _is_over_ranks(bn: nn.modules.batchnorm._BatchNorm) -> bool:
-    """Whether a batch norm takes its statistics from all ranks: any synchronised kind, at work."""
-    if type(bn) is nn.BatchNorm2d or not bn.training or not dist.is_initialized():
-        return False
-    return dist.get_world_size(getattr(bn, "process_group", None)) > 1
+def use_triton_kernels(model: nn.Module, device: torch.device) -> None:
+    """Let the instance norms of a model on CUDA use kernels that nobody has measured there.
+
+    Raises:
+        ConfigError: the device has no CUDA, or Triton is not installed.
+    """
+    if device.type != "cuda" or importlib.util.find_spec("triton") is None:
+        raise ConfigError(
+            f"engine.ibn_kernels: triton needs CUDA and Triton, and this runs on {device}; use "
+            "default"
+        )
+    logger.warning(
+        "engine.ibn_kernels: triton has not been measured on a GPU; compare its loss and its speed "
+        "with those of engine.ibn_kernels=default"
+    )
+    for module in model.modules():
+        if isinstance(module, InstanceNorm2d | InstanceBatchNorm2d):
+            module.use_triton = True
 
 
 def update_running(bn: nn.BatchNorm2d, mean: Tensor, variance: Tensor, count: int | Tensor) -> None:
@@ -191,18 +211,8 @@ def update_running(bn: nn.BatchNorm2d, mean: Tensor, variance: Tensor, count: in
         bn.running_var.lerp_(unbiased.to(bn.running_var.dtype), rate)
 
 
-class ParallelInstanceBatchNorm2d(nn.Module):
-    """Instance and batch norm of all channels side by side (IBN-c); twice as many come out.
-
-    Args:
-        channels: C.
-    """
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.IN = InstanceNorm2d(channels)
-        self.BN = nn.BatchNorm2d(channels)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, C, h, w) -> (N, 2C, h, w), the instance-normalised half first."""
-        return torch.cat([self.IN(x), self.BN(x)], dim=1)
+def _is_over_ranks(bn: nn.modules.batchnorm._BatchNorm) -> bool:
+    """Whether a batch norm takes its statistics from all ranks: any synchronised kind, at work."""
+    if type(bn) is nn.BatchNorm2d or not bn.training or not dist.is_initialized():
+        return False
+    return dist.get_world_size(getattr(bn, "process_group", None)) > 1

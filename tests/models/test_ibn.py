@@ -6,8 +6,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from segibn.models.ibn import InstanceBatchNorm2d, InstanceNorm2d
-from segibn.models.kernels import ibn_cpu
+from segibn.errors import ConfigError
+from segibn.models.ibn import InstanceBatchNorm2d, InstanceNorm2d, use_triton_kernels
+from segibn.models.kernels import ibn_cpu, ibn_unsplit
 
 
 def _formula(x: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
@@ -154,7 +155,7 @@ def test_the_unsplit_form_on_a_cpu_equals_the_published_one(
     )
     laid_out = x.clone(memory_format=layout).requires_grad_()
     plain = x.clone().requires_grad_()
-    assert ibn_cpu.is_worthwhile(laid_out)
+    assert ibn_unsplit.passes_for(laid_out) is ibn_cpu
     upstream = torch.randn_like(x)
     out, expected = ours(laid_out), published_form(other, plain.float()).to(dtype)
     assert out.dtype == dtype
@@ -178,13 +179,13 @@ def test_the_unsplit_form_on_a_cpu_equals_the_published_one(
 def test_gradients_of_the_unsplit_form_are_those_of_finite_differences(
     layout: torch.memory_format, monkeypatch
 ) -> None:
-    monkeypatch.setattr(ibn_cpu, "_WORTHWHILE", 1)
+    monkeypatch.setattr(ibn_unsplit, "_WORTHWHILE", 1)
     torch.manual_seed(0)
     norm, _ = _twins(3, 0.5)
     norm = norm.double()
     x = torch.randn(2, 3, 2, 3, dtype=torch.float64).contiguous(memory_format=layout)
     x.requires_grad_()
-    assert ibn_cpu.is_worthwhile(x)
+    assert ibn_unsplit.passes_for(x) is ibn_cpu
 
     def function(x, *parameters):
         names = [name for name, _ in norm.named_parameters()]
@@ -199,7 +200,7 @@ def test_gradients_of_the_unsplit_form_are_those_of_finite_differences(
 def test_a_large_mean_costs_the_unsplit_form_no_digits(layout: torch.memory_format) -> None:
     x = (300 + torch.randn(2, 16, 44, 80)).contiguous(memory_format=layout)
     expected = _formula(x.double().numpy(), (2, 3))
-    assert ibn_cpu.is_worthwhile(x)
+    assert ibn_unsplit.passes_for(x) is ibn_cpu
     out = InstanceBatchNorm2d(16, 1.0)(x)
     torch.testing.assert_close(out.double(), torch.from_numpy(expected), atol=2e-4, rtol=1e-4)
 
@@ -242,3 +243,17 @@ def test_an_exported_layer_is_the_plain_one(norm: nn.Module) -> None:
     x = torch.randn(1, 8, 5, 5)
     program = torch.export.export(norm, (x,))
     torch.testing.assert_close(program.module()(x), norm(x))
+
+
+def test_triton_is_used_where_it_is_asked_for_and_only_on_cuda(caplog) -> None:
+    norm = InstanceBatchNorm2d(8)
+    assert not norm.use_triton
+    with pytest.raises(ConfigError, match=r"ibn_kernels: triton needs CUDA and Triton.*on cpu"):
+        use_triton_kernels(norm, torch.device("cpu"))
+    pytest.importorskip("triton", reason="torch came without Triton on this platform")
+    use_triton_kernels(norm, torch.device("cuda"))
+    assert norm.use_triton
+    assert norm.IN.use_triton
+    assert "has not been measured" in caplog.text
+    x = torch.randn(2, 8, 60, 60)
+    assert ibn_unsplit.passes_for(x, use_triton=True) is ibn_cpu

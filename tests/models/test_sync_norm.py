@@ -9,13 +9,13 @@ from torch import nn
 
 from segibn.models.ibn import InstanceBatchNorm2d
 from segibn.models.kernels import ibn_cpu
+from segibn.models.kernels.ibn_unsplit import passes_for
 from segibn.models.sync_norm import SyncBatchNorm2d, synchronize_batch_norms
 
 WORKER = """
 import sys
 import torch
 import torch.distributed as dist
-from segibn.models.kernels import ibn_cpu
 from segibn.models.ibn import InstanceBatchNorm2d
 from segibn.models.sync_norm import synchronize_batch_norms
 
@@ -71,7 +71,7 @@ def test_two_ranks_of_unequal_size_equal_one_batch(
 ) -> None:
     torch.manual_seed(0)
     cases = [_case((5, 3)), _case((60, 50))]  # split, and large enough for the unsplit form
-    assert [ibn_cpu.is_worthwhile(case["x"]) for case in cases] == [False, True]
+    assert [passes_for(case["x"]) for case in cases] == [None, ibn_cpu]
     torch.save(cases, tmp_path / "cases.pt")
     (tmp_path / "worker.py").write_text(WORKER)
     run_two_ranks(tmp_path / "worker.py", tmp_path / "cases.pt", tmp_path)

@@ -24,23 +24,12 @@ _MIN_CHANNELS = 64
 class DepthwiseConv2d(nn.Conv2d):
     """A 3x3 convolution of every channel with a kernel of its own; the spatial size stays.
 
-    Parameters and result are those of ``nn.Conv2d(channels, channels, 3, groups=channels)``.
-
-    Args:
-        channels: C.
-        dilation: distance of the kernel's pixels.
+    Parameters and result are those of `nn.Conv2d(channels, channels, 3, groups=channels)`.
     """
 
     def __init__(self, channels: int, dilation: int = 1) -> None:
-        super().__init__(
-            channels,
-            channels,
-            3,
-            padding=dilation,
-            dilation=dilation,
-            groups=channels,
-            bias=False,
-        )
+        options = {"padding": dilation, "dilation": dilation, "groups": channels, "bias": False}
+        super().__init__(channels, channels, 3, **options)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, h, w) -> the same shape."""
@@ -71,13 +60,8 @@ def _is_for_sorting(x: Tensor, dilation: int) -> bool:
 def sorted_convolution(x: Tensor, weight: Tensor, dilation: int) -> Tensor:
     """Dilated 3x3 depthwise convolution as a plain one of the grids that its kernel sees.
 
-    Args:
-        x: (N, C, h, w), channels-last.
-        weight: (C, 1, 3, 3) of the same dtype.
-        dilation: distance of the kernel's pixels, which is the padding too.
-
-    Returns:
-        (N, C, h, w), channels-last.
+    `x` and the result are (N, C, h, w), channels-last, `weight` is (C, 1, 3, 3) of the same dtype;
+    the padding is the dilation.
     """
     kernel = _kernel(weight, x.shape, dilation)
     grids = _to_grids(x, dilation)
@@ -90,18 +74,14 @@ class _SortedConvolution(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: FunctionCtx, x: Tensor, weight: Tensor, dilation: int) -> Tensor:
-        """See `sorted_convolution`."""
+        """See above."""
         ctx.save_for_backward(x, weight)  # type: ignore[attr-defined]
         ctx.dilation = dilation  # type: ignore[attr-defined]
         kernel, out = _kernel(weight, x.shape, dilation), torch.empty_like(x)
         for image, channels in _pieces(x, dilation):
             part = x[image, channels]
-            grids = F.conv2d(
-                _to_grids(part, dilation),
-                kernel[channels],
-                padding=_padding(kernel),
-                groups=part.shape[1],
-            )
+            options = {"padding": _padding(kernel), "groups": part.shape[1]}
+            grids = F.conv2d(_to_grids(part, dilation), kernel[channels], **options)
             _from_grids(grids, out[image, channels], dilation)
         return out
 
@@ -117,17 +97,13 @@ class _SortedConvolution(torch.autograd.Function):
         rows, columns = _reach(x.shape, ctx.dilation)
         for image, channels in _pieces(x, ctx.dilation):
             part = x[image, channels]
-            grad_grids, grad_part, _ = torch.ops.aten.convolution_backward(
+            tensors = (
                 _to_grids(grad[image, channels], ctx.dilation),
                 _to_grids(part, ctx.dilation),
-                kernel[channels],
-                None,
-                (1, 1),
-                _padding(kernel),
-                (1, 1),
-                False,
-                (0, 0),
-                part.shape[1],
+            )
+            grad_grids, grad_part, _ = torch.ops.aten.convolution_backward(
+                *(*tensors, kernel[channels], None),
+                *((1, 1), _padding(kernel), (1, 1), False, (0, 0), part.shape[1]),
                 (True, True, False),
             )
             _from_grids(grad_grids, grad_x[image, channels], ctx.dilation)
@@ -189,7 +165,7 @@ def _to_grids(x: Tensor, dilation: int) -> Tensor:
 
 
 def _from_grids(grids: Tensor, out: Tensor, dilation: int) -> Tensor:
-    """Undo `_to_grids`, into ``out`` (N, C, h, w), which is returned."""
+    """Undo `_to_grids`, into `out` (N, C, h, w), which is returned."""
     images, channels, height, width = out.shape
     grids = grids.permute(0, 2, 3, 1)
     grids = grids.reshape(images, *_grid(height, width, dilation), channels)
@@ -199,13 +175,7 @@ def _from_grids(grids: Tensor, out: Tensor, dilation: int) -> Tensor:
 
 
 def _matching_parts(grids: Tensor, x: Tensor, dilation: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """Views of grids and of the map they come from that hold the same pixels.
-
-    Args:
-        grids: (N, grids down, grids across, rows, columns, C).
-        x: (N, C, h, w).
-        dilation: distance of a grid's pixels.
-    """
+    """Views of grids (N, down, across, rows, columns, C) and of `x` that hold the same pixels."""
     height, width = x.shape[2:]
     down, across, _, _ = _grid(height, width, dilation)
     grids = grids.permute(0, 3, 1, 4, 2, 5)  # (N, rows, down, columns, across, C): reading order

@@ -1,4 +1,4 @@
-"""The passes of instance and instance-batch normalisation on a CPU (see ``ibn_unsplit``).
+"""The passes of instance and instance-batch normalisation on a CPU (see `ibn_unsplit`).
 
 They are torch's own batch-norm kernels, called so that a channel of one image is what they reduce
 over: a channels-last image is a contiguous block of memory and goes in alone; an NCHW batch goes in
@@ -12,39 +12,9 @@ from torch import Tensor
 # precision, so that long sums lose digits; the parts are joined exactly.
 _PIXELS_PER_SUM = 2048
 
-# Values per image below which the calls cost more than the passes they save (measured on Zen 4:
-# even at 16 thousand).
-_WORTHWHILE = 128 * 128
-
-
-def is_worthwhile(x: Tensor) -> bool:
-    """Whether these passes take this tensor, and are faster than splitting it.
-
-    False while a graph is captured: compilers and exporters know the plain form.
-    """
-    # First, since sizes asked for while a graph is captured become conditions of the graph.
-    if torch.compiler.is_compiling() or torch.jit.is_tracing():
-        return False
-    return (
-        x.device.type == "cpu"
-        and x.dim() == 4
-        and x.shape[0] > 0
-        and x[0].numel() >= _WORTHWHILE
-        and x.shape[2] * x.shape[3] > 1
-        and x.dtype in (torch.float32, torch.float64, torch.bfloat16)
-        and (x.is_contiguous() or x.is_contiguous(memory_format=torch.channels_last))
-    )
-
 
 def image_moments(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and variance of every channel of every image.
-
-    Args:
-        x: (N, C, h, w), dense in either layout.
-
-    Returns:
-        mean and biased variance, both (N, C), float32, or float64 for a float64 input.
-    """
+    """Mean and biased variance of every channel of every image, (N, C) each."""
     moments = [_moments(block) for block in _blocks(x)]
     mean, variance = (torch.cat(list(part)) for part in zip(*moments, strict=True))
     return mean.view(x.shape[:2]), variance.view(x.shape[:2])
@@ -53,16 +23,7 @@ def image_moments(x: Tensor) -> tuple[Tensor, Tensor]:
 def normalize(
     x: Tensor, mean: Tensor, variance: Tensor, weight: Tensor, bias: Tensor, eps: float
 ) -> Tensor:
-    """``(x - mean) / sqrt(variance + eps) * weight + bias``, computed in float32.
-
-    Args:
-        x: (N, C, h, w), dense in either layout.
-        mean: (N, C) in the dtype of the statistics.
-        variance: likewise.
-        weight: (C,) or (N, C), likewise.
-        bias: likewise.
-        eps: added to variances.
-    """
+    """`(x - mean) / sqrt(variance + eps) * weight + bias`; weight and bias are (C,) or (N, C)."""
     out = torch.empty_like(x)
     unused = x.new_empty(0, dtype=mean.dtype), x.new_empty(0, dtype=mean.dtype)
     images = x.shape[0]
@@ -73,7 +34,7 @@ def normalize(
 
 
 def gradient_sums(grad: Tensor, x: Tensor, mean: Tensor, inverse: Tensor) -> tuple[Tensor, Tensor]:
-    """Sums over the pixels of ``grad * x_hat`` and of ``grad``, each (N, C)."""
+    """Sums over the pixels of `grad * x_hat` and of `grad`, (N, C) each."""
     sums = [
         torch.ops.aten.native_batch_norm_backward(
             upstream,
@@ -99,7 +60,7 @@ def input_gradient(
     over_weight: Tensor,
     over_bias: Tensor,
 ) -> Tensor:
-    """``weight * inverse * (grad - over_bias - x_hat * over_weight)`` as one map of each tensor."""
+    """`weight * inverse * (grad - over_bias - x_hat * over_weight)` as one map of each tensor."""
     scale = weight * inverse
     slope = -scale * inverse * over_weight
     # The kernel subtracts a mean and divides by a spread: here by nothing.
@@ -110,14 +71,14 @@ def input_gradient(
 
 
 def _blocks(x: Tensor) -> list[Tensor]:
-    """Views (1, channels, h, w) in which batch norm is instance norm of ``x``."""
+    """Views (1, channels, h, w) in which batch norm is instance norm of `x`."""
     if x.is_contiguous():
         return [x.view(1, -1, *x.shape[2:])]
     return [x[n : n + 1] for n in range(x.shape[0])]
 
 
 def _rows(x: Tensor, values: list[Tensor]) -> list[list[Tensor]]:
-    """For each of ``values``, (N, C), what belongs to each block of ``x``."""
+    """For each of `values`, (N, C), what belongs to each block of `x`."""
     if x.is_contiguous():
         return [[value.reshape(-1)] for value in values]
     return [list(value) for value in values]

@@ -4,12 +4,20 @@ In and out: (N, C, h, w), NCHW or channels-last, the layout stays. The published
 halves of the channels, normalises each and joins them: three more passes over memory. Here one pass
 takes the moments of every channel of every image; those of the batch half follow from them (mean of
 means; mean of variances plus variance of means); and one pass applies one affine map a channel and
-image. The passes are the device's: ``ibn_cpu`` has torch's own kernels, ``ibn_triton`` ours for
-CUDA. What lies between them is here, in elementary operations on (N, C) tensors.
+image. The passes are a module's, `ibn_cpu` (torch's own kernels) or `ibn_triton`:
+
+    image_moments(x) -> mean and biased variance of every channel of every image, (N, C) each
+    normalize(x, mean, variance, weight (C,), bias (C,), eps) -> normalised x
+    gradient_sums(grad, x, mean, inverse) -> sums over the pixels of `grad * x_hat` and of `grad`,
+        (N, C) each, where `x_hat = (x - mean) * inverse`
+    input_gradient(grad, x, mean, inverse, weight, over_weight, over_bias)
+        -> `weight * inverse * (grad - over_bias - x_hat * over_weight)`
+
+Statistics are float32, float64 for a float64 input.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from types import ModuleType
 from typing import NamedTuple
 
 import torch
@@ -17,55 +25,52 @@ import torch.distributed as dist
 from torch import Tensor
 from torch.autograd.function import FunctionCtx, once_differentiable
 
-from segibn.models.kernels import ibn_cpu
+from segibn.models.kernels import ibn_cpu, is_eager
+
+# Values per image below which the calls cost more than the passes they save (measured on Zen 4:
+# even at 16 thousand).
+_WORTHWHILE = 128 * 128
+_CPU_DTYPES = (torch.float32, torch.float64, torch.bfloat16)
 
 
-class Passes(NamedTuple):
-    """What a device has to offer; N images, C channels, statistics float32 (float64 for float64).
+def passes_for(x: Tensor, *, use_triton: bool = False) -> ModuleType | None:
+    """The passes that take this tensor and are faster than splitting it; None = there are none.
 
-    Attributes:
-        image_moments: x -> mean and biased variance of every channel of every image, (N, C) each.
-        normalize: (x, mean, variance, weight (C,), bias (C,), eps) -> normalised x.
-        gradient_sums: (grad, x, mean, inverse) -> sums over the pixels of ``grad * x_hat`` and of
-            ``grad``, (N, C) each, where ``x_hat = (x - mean) * inverse``.
-        input_gradient: (grad, x, mean, inverse, weight, over_weight, over_bias) ->
-            ``weight * inverse * (grad - over_bias - x_hat * over_weight)``.
+    So it is while a graph is captured: compilers and exporters know the plain form.
     """
+    # First, since sizes asked for while a graph is captured become conditions of the graph.
+    if not is_eager() or x.dim() != 4 or x.shape[0] == 0 or x.shape[2] * x.shape[3] < 2:
+        return None
+    if not x.is_contiguous() and not x.is_contiguous(memory_format=torch.channels_last):
+        return None
+    if x.device.type == "cpu":
+        return ibn_cpu if x[0].numel() >= _WORTHWHILE and x.dtype in _CPU_DTYPES else None
+    if use_triton and x.is_cuda and 0 < x[0].numel() < 2**31:
+        from segibn.models.kernels import ibn_triton
 
-    image_moments: Callable[..., tuple[Tensor, Tensor]]
-    normalize: Callable[..., Tensor]
-    gradient_sums: Callable[..., tuple[Tensor, Tensor]]
-    input_gradient: Callable[..., Tensor]
-
-
-CPU_PASSES = Passes(
-    ibn_cpu.image_moments, ibn_cpu.normalize, ibn_cpu.gradient_sums, ibn_cpu.input_gradient
-)
+        return ibn_triton
+    return None
 
 
 @dataclass(frozen=True)
 class BatchHalf:
-    """The channels that are normalised over the batch.
-
-    Attributes:
-        channels: which.
-        mean: (channels,) if given statistics apply (evaluation), else None.
-        variance: likewise.
-        synchronized: statistics are those of the images of all ranks.
-        group: the ranks; None = all.
-    """
+    """The channels that are normalised over the batch."""
 
     channels: slice
     mean: Tensor | None = None
+    """(channels,) if given statistics apply (evaluation)."""
     variance: Tensor | None = None
+    """Likewise."""
     synchronized: bool = False
+    """Statistics are those of the images of all ranks."""
     group: dist.ProcessGroup | None = None
+    """The ranks; None = all."""
 
 
 class BatchMoments(NamedTuple):
-    """Statistics of the batch half: mean and biased variance (channels,), and of how many values.
+    """Mean and biased variance (channels,) of the batch half, and of how many values.
 
-    The count is a number, or a 0-dim tensor where it was added over ranks.
+    The count is a 0-dim tensor where it was added over ranks.
     """
 
     mean: Tensor
@@ -74,20 +79,20 @@ class BatchMoments(NamedTuple):
 
 
 def normalize(
-    x: Tensor, weight: Tensor, bias: Tensor, eps: float, passes: Passes, batch: BatchHalf
+    x: Tensor, weight: Tensor, bias: Tensor, eps: float, passes: ModuleType, batch: BatchHalf
 ) -> tuple[Tensor, BatchMoments]:
-    """Normalise every channel of every image, but those of ``batch`` over the batch.
+    """Normalise every channel of every image, but those of `batch` over the batch.
 
     Args:
-        x: (N, C, h, w), of a kind that ``passes`` takes.
+        x: what `passes` takes.
         weight: (C,).
         bias: (C,).
         eps: added to variances.
-        passes: of the device.
-        batch: the batch half; its slice is empty for pure instance normalisation.
+        passes: see above.
+        batch: its slice is empty for pure instance normalisation.
 
     Returns:
-        The result in the dtype and layout of ``x``, and the statistics of the batch half.
+        The result in the dtype and layout of `x`, and the statistics of the batch half.
     """
     count: int | Tensor = x.numel() // x.shape[1]
     with torch.no_grad():
@@ -100,16 +105,8 @@ def normalize(
                 moments = _moments_over_ranks(moments, batch.group)
         mean[:, batch.channels], variance[:, batch.channels] = moments.mean, moments.variance
     weight, bias = weight.to(mean.dtype), bias.to(mean.dtype)
-    share = _Share(batch, moments.count)
-    out = _NormalizeByMoments.apply(x, weight, bias, mean, variance, eps, passes, share)
-    return out, moments
-
-
-class _Share(NamedTuple):
-    """Which channels share their statistics, over how many values."""
-
-    batch: BatchHalf
-    count: int | Tensor
+    given = (mean, variance, eps, passes, batch, moments.count)
+    return _NormalizeByMoments.apply(x, weight, bias, *given), moments
 
 
 def _batch_moments(mean: Tensor, variance: Tensor, count: int) -> BatchMoments:
@@ -135,10 +132,7 @@ def _moments_over_ranks(local: BatchMoments, group: dist.ProcessGroup | None) ->
 
 
 class _NormalizeByMoments(torch.autograd.Function):
-    """Normalises by moments that were computed from the input itself, halves apart.
-
-    The gradient is that of the whole, statistics included.
-    """
+    """Normalises by moments (N, C) of the input itself; the gradient is that of the whole."""
 
     @staticmethod
     def forward(
@@ -149,12 +143,13 @@ class _NormalizeByMoments(torch.autograd.Function):
         mean: Tensor,
         variance: Tensor,
         eps: float,
-        passes: Passes,
-        share: _Share,
+        passes: ModuleType,
+        batch: BatchHalf,
+        count: int | Tensor,
     ) -> Tensor:
-        """Return the normalised ``x``; ``mean`` and ``variance`` are (N, C)."""
+        """Return the normalised `x`; `count` values share the statistics of the batch half."""
         ctx.save_for_backward(x, weight, mean, variance)
-        ctx.eps, ctx.passes, ctx.share = eps, passes, share
+        ctx.eps, ctx.passes, ctx.batch, ctx.count = eps, passes, batch, count
         return passes.normalize(x, mean, variance, weight, bias, eps)
 
     @staticmethod
@@ -162,32 +157,22 @@ class _NormalizeByMoments(torch.autograd.Function):
     def backward(ctx, grad: Tensor):  # type: ignore[no-untyped-def]
         """Return the gradients of x, weight and bias."""
         x, weight, mean, variance = ctx.saved_tensors
-        grad = grad.contiguous(memory_format=layout_of(x))
+        layout = torch.contiguous_format if x.is_contiguous() else torch.channels_last
+        grad = grad.contiguous(memory_format=layout)
         inverse = (variance + ctx.eps).rsqrt()
         grad_weights, grad_biases = ctx.passes.gradient_sums(grad, x, mean, inverse)
         # dx = w / std * (g - mean(g) - x_hat * mean(g * x_hat)), means over what was normalised
         # together.
         pixels = x.shape[2] * x.shape[3]
         over_weight, over_bias = grad_weights / pixels, grad_biases / pixels
-        _share_means(over_weight, over_bias, grad_weights, grad_biases, ctx.share)
+        batch, channels = ctx.batch, ctx.batch.channels
+        if batch.mean is not None:  # given statistics do not depend on the input
+            over_weight[:, channels], over_bias[:, channels] = 0, 0
+        else:
+            sums = torch.stack([grad_weights[:, channels].sum(0), grad_biases[:, channels].sum(0)])
+            if batch.synchronized:
+                dist.all_reduce(sums, group=batch.group)
+            shared = (sums / ctx.count).to(over_weight.dtype)
+            over_weight[:, channels], over_bias[:, channels] = shared
         grad_x = ctx.passes.input_gradient(grad, x, mean, inverse, weight, over_weight, over_bias)
-        return grad_x, grad_weights.sum(0), grad_biases.sum(0), *(None,) * 5
-
-
-def _share_means(
-    over_weight: Tensor, over_bias: Tensor, grad_weights: Tensor, grad_biases: Tensor, share: _Share
-) -> None:
-    """Replace the batch half of the first two, (N, C), by means over all that it was taken over."""
-    batch, channels = share.batch, share.batch.channels
-    if batch.mean is not None:  # given statistics do not depend on the input
-        over_weight[:, channels], over_bias[:, channels] = 0, 0
-        return
-    sums = torch.stack([grad_weights[:, channels].sum(0), grad_biases[:, channels].sum(0)])
-    if batch.synchronized:
-        dist.all_reduce(sums, group=batch.group)
-    over_weight[:, channels], over_bias[:, channels] = (sums / share.count).to(over_weight.dtype)
-
-
-def layout_of(x: Tensor) -> torch.memory_format:
-    """The memory format of a tensor that is dense in one of the two."""
-    return torch.contiguous_format if x.is_contiguous() else torch.channels_last
+        return grad_x, grad_weights.sum(0), grad_biases.sum(0), *(None,) * 6

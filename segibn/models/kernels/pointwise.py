@@ -1,6 +1,6 @@
 """1x1 convolutions whose weights get their bfloat16 gradient from one matrix product on a CPU.
 
-In and out: (N, C, h, w). In channels-last memory a 1x1 convolution is a product of two matrices,
+In channels-last memory a 1x1 convolution is a product of two matrices,
 and so is the gradient of its weights: pixels by channels, transposed, times pixels by channels.
 oneDNN's product takes three quarters of the time of its convolution's gradient for the sizes of a
 ResNet-50's last stages, and sums in float32 likewise.
@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx, once_differentiable
 from torch.nn import functional as F
 
+from segibn.models.kernels import is_eager
+
 # Weights below which nothing is won (measured on Zen 4).
 _WORTHWHILE = 256 * 1024
 
@@ -18,11 +20,7 @@ _WORTHWHILE = 256 * 1024
 class PointwiseConv2d(nn.Conv2d):
     """A 1x1 convolution without stride and bias.
 
-    Parameters and result are those of ``nn.Conv2d(in_channels, out_channels, 1, bias=False)``.
-
-    Args:
-        in_channels: channels of the input.
-        out_channels: channels of the output.
+    Parameters and result are those of `nn.Conv2d(in_channels, out_channels, 1, bias=False)`.
     """
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
@@ -44,8 +42,7 @@ class PointwiseConv2d(nn.Conv2d):
             and torch.is_grad_enabled()
             and self.weight.requires_grad
             and x.is_contiguous(memory_format=torch.channels_last)
-            and not torch.compiler.is_compiling()
-            and not torch.jit.is_tracing()
+            and is_eager()
         )
 
 

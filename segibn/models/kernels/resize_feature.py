@@ -10,15 +10,11 @@ from torch import Tensor
 from torch.autograd.function import FunctionCtx, once_differentiable
 from torch.nn import functional as F
 
+from segibn.models.kernels import is_eager
+
 
 def resize_feature(x: Tensor, size: tuple[int, int], *, align_corners: bool = False) -> Tensor:
-    """Bilinear resize like `layers.upsample`, but in the input's memory layout.
-
-    Args:
-        x: (N, C, h, w) float.
-        size: (H, W).
-        align_corners: whether the outermost pixels' centres meet, or their outer edges.
-    """
+    """Bilinear resize like `layers.upsample`, but in the input's memory layout."""
     if x.shape[-2:] == tuple(size):
         return x
     if x.requires_grad and _is_for_products(x):
@@ -28,10 +24,7 @@ def resize_feature(x: Tensor, size: tuple[int, int], *, align_corners: bool = Fa
 
 def _is_for_products(x: Tensor) -> bool:
     return (
-        x.device.type == "cpu"
-        and x.is_contiguous(memory_format=torch.channels_last)
-        and not torch.compiler.is_compiling()
-        and not torch.jit.is_tracing()
+        x.device.type == "cpu" and x.is_contiguous(memory_format=torch.channels_last) and is_eager()
     )
 
 

@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.autograd.function import FunctionCtx, once_differentiable
 from torch.nn import functional as F
 
+from segibn.models.kernels import is_eager
 from segibn.models.layers import upsample
 
 # Bytes of logits that are worked on at a time.
@@ -32,17 +33,10 @@ def upsampled_cross_entropy(
     ignore_index: int = 255,
     class_weights: Tensor | None = None,
 ) -> Tensor:
-    """Sum of the cross-entropy of ``upsample(coarse, target.shape[1:])`` over the valid pixels.
+    """Sum of the cross-entropy of `upsample(coarse, target.shape[1:])` over the valid pixels.
 
-    Args:
-        coarse: (N, K, h, w) float32 or float64 logits.
-        target: (N, H, W) train ids 0..K-1 or `ignore_index`, any integer type.
-        align_corners: see `layers.upsample`.
-        ignore_index: pixels with this value cost nothing and get no gradient.
-        class_weights: (K,) factors of the pixels of each class; None = all 1.
-
-    Returns:
-        A scalar, not divided by anything.
+    `coarse` is (N, K, h, w) float32 or float64, `target` (N, H, W) of any integer type,
+    `class_weights` (K,).
     """
     if class_weights is not None:
         class_weights = class_weights.to(coarse.dtype)
@@ -62,8 +56,7 @@ def _is_for_pieces(coarse: Tensor, target: Tensor) -> bool:
         and coarse.shape[0] * coarse.shape[2] * coarse.shape[3] >= _WORTHWHILE
         and target.shape[1] % coarse.shape[2] == 0
         and target.shape[2] % coarse.shape[3] == 0
-        and not torch.compiler.is_compiling()
-        and not torch.jit.is_tracing()
+        and is_eager()
     )
 
 
@@ -133,12 +126,9 @@ class _Labels(NamedTuple):
 
 
 def _score_piece(source: Tensor, labels: _Labels, grad: Tensor | None) -> Tensor:
-    """Add up the loss of a piece, and add to the gradient of its logits.
+    """Add up the loss of a piece, and add to the gradient of its logits, if that is needed.
 
-    Args:
-        source: (n, K, rows + 2, w + 2) coarse logits with their neighbours.
-        labels: of the piece's pixels.
-        grad: as ``source``, changed in place; None = not needed.
+    `source` (n, K, rows + 2, w + 2) holds coarse logits with their neighbours, `grad` likewise.
     """
     total = source.new_zeros((), dtype=torch.float64)
     rows, width = source.shape[2] - 2, source.shape[3] - 2
@@ -166,11 +156,10 @@ def _score_piece(source: Tensor, labels: _Labels, grad: Tensor | None) -> Tensor
 
 
 def _neighbours(factor: int) -> list[tuple[int, float]]:
-    """Where each place of a coarse pixel lies between the centres of padded coarse pixels.
+    """Where each of the places in a coarse pixel lies between the centres of padded coarse pixels.
 
-    Returns:
-        For each of the ``factor`` places the offset of the pixel before it and the share of the
-        one after it, as `interpolate` has them without ``align_corners``.
+    Offset of the pixel before it and share of the one after it, as in `interpolate` without
+    `align_corners`.
     """
     centres = [(place + 0.5) / factor + 0.5 for place in range(factor)]
     return [(int(centre), centre - int(centre)) for centre in centres]
