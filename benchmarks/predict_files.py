@@ -25,12 +25,11 @@ from benchmarks.timing import Benchmark, Call, make_parser, run
 from segibn.files import write_image
 from segibn.inference.options import InferenceOptions
 from segibn.inference.predictor import Predictor, label_maps
-from segibn.media.faults import Faults
+from segibn.media.faults import Faults, read_upright
 from segibn.media.journal import Journal
 from segibn.media.outputs import Outputs
 from segibn.media.predicting import Work
 from segibn.media.sources import find_sources
-from segibn.media.stills import read_upright
 
 OURS, PLAIN = "segibn predict", "read, predict, write in turn"
 Size = tuple[int, int]

@@ -23,10 +23,10 @@ _BARE = {0x01, *range(0xD0, 0xD9)}  # markers without a length
 class JpegLayout:
     """What the header says."""
 
-    size: tuple[int, int]
-    bits: int
-    components: int
-    has_metadata: bool
+    size: tuple[int, int]  # (H, W) as stored
+    bits: int  # of a sample
+    components: int  # 1 grey, 3 colour, 4 CMYK
+    has_metadata: bool  # a segment that may hold an orientation
 
 
 def read_layout(data: bytes) -> JpegLayout:

@@ -55,13 +55,16 @@ DAMAGED = "its data is damaged"
 class PngLayout:
     """What the header says, and where the chunks are."""
 
-    size: tuple[int, int]
-    bits: int
-    color_type: int
+    size: tuple[int, int]  # (H, W)
+    bits: int  # of a sample
+    color_type: int  # a key of `KINDS`
     is_plain: bool
+    """`decode_window` takes it: whole bytes, in the order of rows, without a twist."""
     parts: tuple[tuple[int, int], ...]
+    """(start, stop) of each IDAT chunk's content in the file."""
     others: tuple[tuple[bytes, int, int], ...]
-    has_metadata: bool
+    """(type, start, stop) of the content of each other chunk."""
+    has_metadata: bool  # a chunk that may hold an orientation
 
     def palette(self, data: bytes) -> np.ndarray:
         """Return the colours of a plain palette PNG, (n, 3) uint8."""

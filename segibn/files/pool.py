@@ -5,7 +5,7 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import TypeVar
@@ -20,7 +20,7 @@ R = TypeVar("R")
 
 def map_in_threads(
     function: Callable[[T], R], items: Iterable[T], threads: int, ahead: int | None = None
-) -> Iterator[tuple[T, R]]:
+) -> Generator[tuple[T, R], None, None]:
     """Yield (item, result) in order; items may be endless or slow, they are taken as they are due.
 
     An error is raised when its item's turn comes. What has not begun by then, or when the iterator

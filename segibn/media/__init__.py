@@ -1,7 +1,4 @@
-"""Media room: pictures and videos of users, in and out, around any predictor.
+"""Pictures and videos of users, in and out, around any predictor; no module needs torch.
 
-In: paths, folders, globs and videos as people have them (``sources``, ``kinds``, ``stills``,
-``video``). Out: label maps, pictures and videos (``outputs``, ``video_writer``, ``codecs``), a
-record of what is done (``journal``) and of what could not be read (``faults``). ``predicting`` goes
-from one to the other. No module needs torch; a predictor is any callable.
+From `sources` to `outputs` by `predicting`, with a `journal` of what is done and `faults`.
 """

@@ -1,7 +1,6 @@
 """Which video encoders OpenCV has here: tried by writing a few frames and reading them back.
 
-In: the name of a codec, or "auto". Out: a ``Codec`` that works. Wheels of OpenCV differ by
-platform; H.264 is missing from most of them for its patents.
+Wheels of OpenCV differ by platform; H.264 is missing from most of them for its patents.
 """
 
 import contextlib
@@ -20,20 +19,14 @@ from segibn.errors import ConfigError
 
 @dataclass(frozen=True)
 class Codec:
-    """A way to encode videos.
-
-    Attributes:
-        title: as people write it.
-        tag: that OpenCV's writer takes.
-        suffix: of the container.
-        read_as: tags that the reader gives for it.
-        plays: where the files are shown.
-    """
+    """A way to encode videos."""
 
     title: str
     tag: str
+    """That OpenCV's writer takes."""
     suffix: str
     read_as: tuple[str, ...]
+    """Tags that the reader gives for it."""
     plays: str = "plays in browsers"
 
 
@@ -68,7 +61,7 @@ def choose_codec(name: str = "auto") -> Codec:
 
 @cache
 def works(codec: Codec) -> bool:
-    """Whether frames that are written are there when they are read back, in this codec."""
+    """Whether frames written in this codec are there when they are read back."""
     with tempfile.TemporaryDirectory() as folder:
         path = str(Path(folder, f"try{codec.suffix}"))
         writer = open_writer(Path(path), codec, 25.0, _SIZE[::-1])
@@ -111,10 +104,7 @@ def _without_stderr() -> Iterator[None]:
 
 
 def quiet() -> None:
-    """Keep FFmpeg's and OpenCV's own lines off the terminal: what matters, an error here says.
-
-    FFmpeg reads the variable when OpenCV first uses it.
-    """
+    """Keep FFmpeg's and OpenCV's own lines off the terminal: what matters, an error here says."""
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     logging = getattr(getattr(cv2, "utils", None), "logging", None)
     if logging is not None:

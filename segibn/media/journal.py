@@ -1,7 +1,7 @@
-"""What an output folder holds already, so that a killed run goes on and no run mixes with another.
+"""What an output folder holds already, so that a killed run resumes and no run mixes with another.
 
-In: an output folder and the settings of a run. Out: ``predictions.jsonl`` in it: a line of
-settings, then one for each finished file, written when its outputs are whole.
+``predictions.jsonl`` in it: a line of settings, then one for each finished file, written when its
+outputs are whole.
 """
 
 import contextlib
@@ -24,12 +24,10 @@ Mode = Literal["new", "resume", "overwrite"]
 
 
 class Journal:
-    """The record of one output folder; a context manager.
+    """The record of one output folder (created if missing); a context manager.
 
     Args:
-        folder: of the outputs; created if missing.
         settings: JSON values that every prediction of the folder depends on.
-        mode: see ``Mode``.
 
     Raises:
         ConfigError: there are predictions and ``mode`` is new, or they were made with other
@@ -75,16 +73,7 @@ class Journal:
         return entry["frames"], np.array(entry["pixels"], np.int64)
 
     def record(self, source: Source, frames: int, pixels: np.ndarray) -> None:
-        """Note that a source is done.
-
-        Args:
-            source: whose outputs are whole.
-            frames: of a video; 1 for an image.
-            pixels: (K,) how many have each class.
-
-        Raises:
-            OutputError: the system refuses, such as on a full disk.
-        """
+        """Note that a source's outputs are whole; a video's frames (or 1), (K,) pixels by class."""
         if not (identity := _identity(source)):
             return  # nothing to know it by, should it come back
         entry = {"name": _text(source.name), **identity}

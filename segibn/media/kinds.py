@@ -1,7 +1,6 @@
-"""What a file is, told by its first bytes: names end as they please.
+"""What a file is, told by its first bytes: picture, video, or a picture of a kind that is not read.
 
-In: a path. Out: whether it is read as a picture, as a video, or is a picture of a kind that is not
-read. Signatures are those of the formats' own specifications.
+Signatures are those of the formats' own specifications.
 """
 
 from dataclasses import dataclass
@@ -39,18 +38,13 @@ _BOXES = (b"ftyp", b"moov", b"mdat", b"moof", b"wide", b"free", b"skip", b"pnot"
 
 @dataclass(frozen=True)
 class Kind:
-    """What a file is.
-
-    Attributes:
-        role: as what it is read; ``unread`` for a picture that is not.
-        name: of the format; of an unread one, what it is and that it is not read.
-        counts_frames: of a video, whether the container counts its frames; others only say how
-            long it is.
-    """
+    """What a file is."""
 
     role: Literal["picture", "video", "unread"]
     name: str = ""
+    """Of the format; of an unread one, what it is and that it is not read."""
     counts_frames: bool = True
+    """Of a video: its container counts them; others only say how long it is."""
 
 
 PICTURE, VIDEO = Kind("picture"), Kind("video")
@@ -62,9 +56,6 @@ def kind_of(path: Path) -> Kind | None:
     """Tell what a file is by its content, or, where that is not known, by its suffix.
 
     A device or a pipe, which could block, is not opened.
-
-    Returns:
-        None where it is neither a picture nor a video.
     """
     suffix, kind = path.suffix.lower(), None
     try:

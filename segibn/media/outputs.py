@@ -1,14 +1,10 @@
-"""What prediction writes for each frame: label maps, colours, overlays, pictures side by side.
+"""What prediction writes for each frame, below one folder, each file whole or absent.
 
-In: a frame and its train ids. Out: files below one folder, each whole or absent.
-
-    labels/<name>.png         (H, W) train ids, with a palette to look at
-    colors/<name>.png         the palette's colours
-    overlays/<name>.jpg       the colours laid over the frame
-    side_by_side/<name>.jpg   frame and overlay
-    videos/<name>.mp4         overlays (or another of these pictures) of a video; VP8 in .webm
-
-Legend: H x W pixels, K classes.
+labels/<name>.png         (H, W) train ids, shown in the palette's colours
+colors/<name>.png         the palette's colours
+overlays/<name>.jpg       the colours laid over the frame
+side_by_side/<name>.jpg   frame and overlay
+videos/<name>.mp4         overlays (or another of these pictures) of a video; VP8 in .webm
 """
 
 from collections.abc import Sequence
@@ -46,24 +42,19 @@ _GAP = 8  # pixels between two pictures
 
 @dataclass(frozen=True, eq=False)
 class Outputs:
-    """Which files are written, where, and how pictures are drawn.
-
-    Attributes:
-        folder: above all of them.
-        palette: (K, 3) uint8 RGB of the label PNGs.
-        drawn: (K,) bool, the classes that pictures show; label maps hold all.
-        save: keys of ``FOLDERS``; None = labels and overlays of images, the video of a video.
-        alpha: share of the class colour in an overlay, 0..1.
-        video_shows: what a video is made of, see ``SHOWN_IN_VIDEOS``.
-        codec: of videos; one that every OpenCV writes, if not told.
-    """
+    """Which files are written, where, and how pictures are drawn."""
 
     folder: Path
     palette: np.ndarray
+    """(K, 3) uint8 RGB of the label PNGs."""
     drawn: np.ndarray
+    """(K,) bool: the classes that pictures show; label maps hold all."""
     save: tuple[str, ...] | None = None
+    """Keys of `FOLDERS`; None = labels and overlays of images, the video of a video."""
     alpha: float = 0.5
+    """Share of the class colour in an overlay, 0..1."""
     video_shows: str = "overlay"
+    """One of `SHOWN_IN_VIDEOS`."""
     codec: Codec = CODECS["mpeg4"]
 
     def kinds(self, is_video: bool) -> tuple[str, ...]:
@@ -73,16 +64,12 @@ class Outputs:
     def write_frame(
         self, name: str, image: np.ndarray, train_ids: np.ndarray, kinds: Sequence[str]
     ) -> None:
-        """Write files of one frame; ``video`` among the kinds is passed over.
+        """Write files of one frame; ``video`` among the kinds (keys of `FOLDERS`) is passed over.
 
         Args:
             name: without suffix.
             image: (H, W, 3) uint8 RGB.
             train_ids: (H, W) uint8.
-            kinds: keys of ``FOLDERS``.
-
-        Raises:
-            SegibnError: the system refuses a file.
         """
         for kind in kinds:
             stem = self.folder / FOLDERS[kind] / name
@@ -111,8 +98,7 @@ class Outputs:
     def files_of(self, name: str, is_video: bool) -> list[Path]:
         """What a finished source has left: its files, or of a video's single frames the folder.
 
-        A picture too large for a JPEG is there under another suffix, so that suffixes of pictures
-        are left open: such paths have none.
+        A picture too large for a JPEG is there under another suffix: such paths have none.
         """
         stems = {kind: self.folder / FOLDERS[kind] / name for kind in self.kinds(is_video)}
         if is_video:
@@ -143,11 +129,7 @@ def places_of(folder: Path) -> list[Path]:
 
 
 def chosen_classes(names: Sequence[str], wanted: Sequence[str] | None) -> np.ndarray:
-    """Return (K,) bool, which classes to draw; all where ``wanted`` is None.
-
-    Raises:
-        ConfigError: a class that the network does not know.
-    """
+    """Return (K,) bool, which classes to draw; all where ``wanted`` is None."""
     if wanted is None:
         return np.ones(len(names), bool)
     unknown = [name for name in wanted if name not in names]

@@ -1,15 +1,11 @@
 """From sources to outputs: read ahead, predict in batches, draw and write in threads.
 
-In: a predictor, sources and outputs. Out: the files, and a ``Tally``. A file that cannot be read
-is noted and passed over; an output that cannot be written ends the work at once.
-
-Legend: H x W pixels, K classes.
+In: a predictor, sources and outputs. Out: the files, and a `Tally`. A file that cannot be read is
+noted and passed over; an output that cannot be written ends the work at once.
 """
 
 import os
-from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,11 +14,11 @@ import numpy as np
 
 from segibn.evaluation.batches import Predict, predicted
 from segibn.files import atomic_path
-from segibn.media.faults import Faults, MediaError
+from segibn.files.pool import map_in_threads
+from segibn.media.faults import Faults, MediaError, read_upright
 from segibn.media.journal import Journal
 from segibn.media.outputs import Outputs
 from segibn.media.sources import Source
-from segibn.media.stills import read_upright
 from segibn.media.video import VideoReader
 from segibn.media.video_writer import VideoWriter
 
@@ -37,19 +33,16 @@ _SMALLER = "show it smaller (--input-height), or in parts (--window)"
 
 @dataclass
 class Tally:
-    """What was done.
-
-    Attributes:
-        pixels: (K,) int64, of each class.
-        frames: predicted now.
-        files: images and videos finished now.
-        earlier: frames that were done before; their pixels count too.
-    """
+    """What was done."""
 
     pixels: np.ndarray
+    """(K,) int64, of each class."""
     frames: int = 0
+    """Predicted now."""
     files: int = 0
+    """Images and videos finished now."""
     earlier: int = 0
+    """Frames that were done before; their pixels count too."""
 
 
 @dataclass
@@ -58,10 +51,6 @@ class Work:
 
     Attributes:
         predict: images (H, W, 3) uint8 RGB of one size -> (H, W) uint8 train ids of each.
-        batch_size: how many frames of one size at most are predicted together.
-        outputs: what to write.
-        journal: of the output folder.
-        faults: takes what cannot be read.
         is_out_of_memory: whether an error of a predictor is the frame's size; such frames are
             faults, any other error is passed on.
         progress: called with frames done and frames in all, as far as they are known.
@@ -112,47 +101,53 @@ class Work:
     def _images(self, sources: Sequence[Source]) -> None:
         kinds = self.outputs.kinds(is_video=False)
 
-        def write(source: Source, image: np.ndarray, train_ids: np.ndarray) -> np.ndarray:
+        def write(predicted: tuple[Still, np.ndarray]) -> np.ndarray:
+            (source, image), train_ids = predicted
             self.outputs.write_frame(source.name, image, train_ids, kinds)
             return self._pixels(train_ids)
 
-        def finish(source: Source, pixels: np.ndarray) -> None:
-            self.journal.record(source, 1, pixels)
-            self._count(pixels)
-            self.tally.files += 1
-
-        with (
-            closing(self._readable(sources)) as stills,
-            _InOrder(self.threads, finish) as writing,
-        ):
-            for group in of_equal_size(stills, self.batch_size):
-                for (source, image), train_ids in self._predicted(group):
-                    writing.submit(source, write, source, image, train_ids)
+        with closing(self._readable(sources)) as stills:
+            groups = of_equal_size(stills, self.batch_size)
+            frames = (frame for group in groups for frame in self._predicted(group))
+            with closing(self._in_threads(write, frames)) as written:
+                for ((source, _), _), pixels in written:
+                    self.journal.record(source, 1, pixels)
+                    self._count(pixels)
+                    self.tally.files += 1
 
     def _readable(self, sources: Iterable[Source]) -> Generator[Still, None, None]:
         """Yield source and image, decoded ahead; what cannot be read is noted instead."""
-        waiting: deque[tuple[Source, Future[np.ndarray]]] = deque()
-        left = iter(sources)
-        with ThreadPoolExecutor(max_workers=self.threads) as pool:
+
+        def read(source: Source) -> np.ndarray | MediaError:
             try:
-                while True:
-                    while len(waiting) <= max(4, self.batch_size):
-                        if (source := next(left, None)) is None:
-                            break
-                        waiting.append((source, pool.submit(read_upright, source.path)))
-                    if not waiting:
-                        return
-                    source, future = waiting.popleft()
-                    try:
-                        image = future.result()
-                    except MediaError as error:
-                        self.faults.note(error)
-                        self._settle()
-                        continue
-                    yield source, image
-            finally:
-                for _, future in waiting:
-                    future.cancel()
+                return read_upright(source.path)
+            except MediaError as error:
+                return error
+
+        ahead = max(4, self.batch_size)
+        for source, image in map_in_threads(read, sources, self.threads, ahead):
+            if isinstance(image, MediaError):
+                self.faults.note(image)
+                self._settle()
+            else:
+                yield source, image
+
+    def _in_threads(
+        self, work: Callable[[Any], Any], frames: Iterable[Any]
+    ) -> Generator[tuple[Any, Any], None, None]:
+        """Yield (frame, ``work(frame)``) in order; at Ctrl-C, those under way come first."""
+        interrupt = None
+
+        def until_interrupted() -> Iterator[Any]:
+            nonlocal interrupt
+            try:
+                yield from frames
+            except KeyboardInterrupt as error:
+                interrupt = error
+
+        yield from map_in_threads(work, until_interrupted(), self.threads)
+        if interrupt is not None:
+            raise interrupt
 
     def _predicted(self, group: Sequence[Still]) -> Iterator[tuple[Still, Any]]:
         """Yield frames with their train ids; if memory fails them together, one at a time."""
@@ -201,34 +196,30 @@ class Work:
         kinds = self.outputs.kinds(is_video=True)
         total = np.zeros_like(self.tally.pixels)
 
-        def draw(index: int, image: np.ndarray, train_ids: np.ndarray) -> tuple[Any, np.ndarray]:
+        def draw(predicted: tuple[Any, np.ndarray]) -> tuple[Any, np.ndarray]:
+            (index, image), train_ids = predicted
             self.outputs.write_frame(f"{source.name}/{index:06d}", image, train_ids, kinds)
             shown = self.outputs.video_shows
             picture = self.outputs.draw(shown, image, train_ids) if "video" in kinds else None
             return picture, self._pixels(train_ids)
 
         with ExitStack() as stack:
-            sink: list[VideoWriter] = []
-
-            def finish(_: int, drawn: tuple[Any, np.ndarray]) -> None:
-                picture, pixels = drawn
-                if picture is not None:
-                    if not sink:
-                        path = stack.enter_context(
-                            atomic_path(self.outputs.video_path(source.name))
-                        )
-                        codec, size = self.outputs.codec, picture.shape[:2]
-                        writer = VideoWriter(path, video.fps, size, codec, source.path)
-                        sink.append(stack.enter_context(writer))
-                    sink[0].write(picture)
-                total[:] += pixels
-                self._count(pixels)
-
+            writer: VideoWriter | None = None
             images = stack.enter_context(closing(iter(video)))
-            with _InOrder(self.threads, finish) as drawing:
-                found = predicted(enumerate(images), self.predict, self.batch_size)
-                for (index, image), train_ids in found:
-                    drawing.submit(index, draw, index, image, train_ids)
+            frames = predicted(enumerate(images), self.predict, self.batch_size)
+            for _, (picture, pixels) in stack.enter_context(
+                closing(self._in_threads(draw, frames))
+            ):
+                if picture is not None:
+                    if writer is None:
+                        path = self.outputs.video_path(source.name)
+                        codec, size = self.outputs.codec, picture.shape[:2]
+                        temporary = stack.enter_context(atomic_path(path))
+                        writer = VideoWriter(temporary, video.fps, size, codec, source.path)
+                        stack.enter_context(writer)
+                    writer.write(picture)
+                total += pixels
+                self._count(pixels)
         return total
 
     def _pixels(self, train_ids: np.ndarray) -> np.ndarray:
@@ -249,8 +240,7 @@ class Work:
 def of_equal_size(frames: Iterable[Still], most: int) -> Iterator[list[Still]]:
     """Yield lists of at most ``most`` frames of one size, also of frames that are not neighbours.
 
-    Holds at most four times as many frames; if they do not fill a batch by then, the fullest goes
-    as it is.
+    Holds four times as many; if they do not fill a batch by then, the fullest goes as it is.
     """
     waiting: dict[tuple[int, ...], list[Still]] = {}
     for frame in frames:
@@ -261,35 +251,3 @@ def of_equal_size(frames: Iterable[Still], most: int) -> Iterator[list[Still]]:
         elif sum(map(len, waiting.values())) >= _HELD_SIZES * most:
             yield waiting.pop(max(waiting, key=lambda shape: len(waiting[shape])))
     yield from waiting.values()
-
-
-class _InOrder:
-    """Jobs in threads whose results are taken in the order they were submitted.
-
-    Leaving it waits for all of them, also at Ctrl-C, so that what is finished is noted; at any
-    other exception what has not begun is dropped.
-    """
-
-    def __init__(self, threads: int, take: Callable[[Any, Any], None]) -> None:
-        self._pool, self._most, self._take = ThreadPoolExecutor(threads), 2 * threads, take
-        self._waiting: deque[tuple[Any, Future[Any]]] = deque()
-
-    def __enter__(self) -> "_InOrder":
-        return self
-
-    def submit(self, key: Any, job: Callable[..., Any], *arguments: Any) -> None:
-        """Start a job; waits for the oldest where many are under way."""
-        while len(self._waiting) >= self._most:
-            self._take_oldest()
-        self._waiting.append((key, self._pool.submit(job, *arguments)))
-
-    def _take_oldest(self) -> None:
-        key, future = self._waiting.popleft()
-        self._take(key, future.result())
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        try:
-            while self._waiting and (kind is None or issubclass(kind, KeyboardInterrupt)):
-                self._take_oldest()
-        finally:
-            self._pool.shutdown(wait=True, cancel_futures=True)

@@ -1,8 +1,4 @@
-"""What the user named: pictures and videos, each with a name of its own in the output.
-
-In: files, folders (searched with their subfolders) and glob patterns. Out: a ``Source`` for each
-picture and video, once, with a name that no other has, and the files that are neither.
-"""
+"""What the user named: pictures and videos, each with a name of its own in the output."""
 
 import glob
 import os
@@ -25,18 +21,13 @@ _NEITHER = Kind("unread", "neither a picture nor a video")
 
 @dataclass(frozen=True)
 class Source:
-    """One file to predict.
-
-    Attributes:
-        path: the file.
-        name: of its outputs, without suffix, ``/`` between folders.
-        root: the folder that the name is relative to.
-        kind: as its content tells, see ``kind_of``.
-    """
+    """One file to predict."""
 
     path: Path
     name: str
+    """Of its outputs, without suffix, ``/`` between folders."""
     root: Path
+    """The folder that the name is relative to."""
     kind: Kind
 
     @property

@@ -1,20 +1,17 @@
-"""Videos through OpenCV's FFmpeg: frames in order with what they need to be shown again.
+"""Videos through OpenCV's FFmpeg: frames as players show them, upright and of square pixels."""
 
-In: a path. Out: frames (H, W, 3) uint8 RGB as players show them, upright and of square pixels.
-"""
-
-import contextlib
 import math
 import tempfile
 import threading
-from collections import deque
 from collections.abc import Generator
-from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing, suppress
+from itertools import repeat
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from segibn.files.pool import map_in_threads
 from segibn.media.codecs import quiet
 from segibn.media.faults import MediaError
 from segibn.media.kinds import IMAGE_SUFFIXES, begins_with_text, kind_of
@@ -37,13 +34,9 @@ class VideoReader:
     """An open video; iterate over it once. A context manager.
 
     Attributes:
-        path: the file.
         fps: frames a second; ``PLAIN_FPS`` where the file does not say.
         expected: frames as the file announces them, 0 where it does not. Some containers only
             let it be estimated from their length.
-
-    Args:
-        path: the file.
 
     Raises:
         MediaError: it cannot be opened: missing, empty, no video, or cut short where its index
@@ -79,7 +72,7 @@ class VideoReader:
     def _open(self) -> cv2.VideoCapture:
         # An absolute path is never taken for an address such as tcp:... or a device.
         path = self.path.absolute()
-        with tempfile.TemporaryDirectory() as folder, contextlib.suppress(OSError):
+        with tempfile.TemporaryDirectory() as folder, suppress(OSError):
             if path.suffix.lower() in IMAGE_SUFFIXES:  # FFmpeg would believe it
                 link = Path(folder, "video")
                 link.symlink_to(path)
@@ -149,19 +142,12 @@ class VideoReader:
 
     def __iter__(self) -> Generator[np.ndarray, None, None]:
         """Yield (H, W, 3) uint8 RGB up to the first frame that cannot be read, a thread ahead."""
-        waiting: deque[Future[np.ndarray | None]] = deque()
-        with ThreadPoolExecutor(max_workers=1) as pool:
-            try:
-                while True:
-                    while len(waiting) < _READ_AHEAD:
-                        waiting.append(pool.submit(self._read))
-                    frame = waiting.popleft().result()
-                    if frame is None:
-                        return
-                    yield frame
-            finally:
-                for future in waiting:
-                    future.cancel()
+        reads = map_in_threads(lambda _: self._read(), repeat(None), 1, _READ_AHEAD)
+        with closing(reads):
+            for _, frame in reads:
+                if frame is None:
+                    return
+                yield frame
 
     def _read(self) -> np.ndarray | None:
         with self._lock:

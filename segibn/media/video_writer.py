@@ -1,7 +1,4 @@
-"""Writes a video of pictures, with one of the encoders that OpenCV has here.
-
-In: pictures (H, W, 3) uint8 RGB of one size, in order. Out: a file that was read again.
-"""
+"""Writes a video with one of the encoders that OpenCV has here, and reads it again."""
 
 import math
 import shutil
@@ -33,7 +30,6 @@ class VideoWriter:
 
     Args:
         path: the file, new; whoever calls renames it when it is whole.
-        fps: frames a second.
         size: (H, W) of the pictures.
         codec: one that works here, with the suffix of the path.
         source: what the pictures were made of, for errors.
@@ -80,11 +76,7 @@ class VideoWriter:
             self._require_whole()
 
     def write(self, picture: np.ndarray) -> None:
-        """Append (H, W, 3) uint8 RGB; one of another size is scaled to the first one's.
-
-        Raises:
-            OutputError: the disk is full. OpenCV does not say so.
-        """
+        """Append (H, W, 3) uint8 RGB, scaled to the first's size; OutputError on a full disk."""
         if self._count % _CHECK_EVERY == 0:
             self._require_space()
         self._count += 1

@@ -11,7 +11,7 @@ import torch
 from PIL import Image, ImageOps
 
 from segibn.errors import ImageFileError
-from segibn.media.stills import read_upright
+from segibn.media.faults import read_upright
 
 Picture = str | Path | Image.Image | np.ndarray | torch.Tensor
 

@@ -18,8 +18,7 @@ from segibn.errors import ImageFileError
 from segibn.files import image_size, png, read_image, read_label_map
 from segibn.files.picture_file import MAX_PIXELS
 from segibn.labels.cityscapes import CITYSCAPES
-from segibn.media.faults import MediaError
-from segibn.media.stills import read_upright
+from segibn.media.faults import MediaError, read_upright
 
 SIZE = (24, 40)
 Y, X = np.mgrid[0 : SIZE[0], 0 : SIZE[1]]

@@ -9,8 +9,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from segibn.files import read_image
-from segibn.media.faults import MediaError
-from segibn.media.stills import read_upright
+from segibn.media.faults import MediaError, read_upright
 
 SUFFIXES = ("jpg", "png", "tif", "webp")
 
