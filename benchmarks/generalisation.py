@@ -126,7 +126,7 @@ def run(options: argparse.Namespace, configs: dict[str, list[RunConfig]]) -> int
         SegibnError: a seed was read for the other part, a training failed or was stopped.
     """
     from benchmarks.generalisation_results import Reading, require_other_seeds, write_results
-    from segibn.cli.study import train_once
+    from segibn.runs.study import train_once
 
     require_other_seeds(options.shift, options.read, options.seeds, options.output, options.results)
     root = datasets_root(options.datasets)

@@ -5,10 +5,11 @@ import os
 from collections.abc import Iterable, Sequence
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from segibn.cli.parser import PLACEHOLDER
 from segibn.errors import ConfigError, DatasetError
+from segibn.models.plans import IbnName
 from segibn.runs.find import datasets_of, find_checkpoint, run_of
 from segibn.text import printable
 
@@ -46,8 +47,15 @@ def add_set_argument(parser: argparse.ArgumentParser) -> None:
 
 
 def add_study_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what verbs that train several runs need: seeds, data sets, folders, overrides."""
+    """Add what verbs that train several runs need: seeds, variants, data sets, folders, values."""
     parser.add_argument("--seeds", nargs="+", type=int, default=[0], metavar="SEED")
+    parser.add_argument(
+        "--ibn",
+        nargs="+",
+        default=[],
+        choices=get_args(IbnName),
+        help="train each config with these in place of its model.backbone.ibn, each in its name",
+    )
     add_datasets_argument(parser)
     parser.add_argument(
         "--output", type=Path, required=True, metavar="DIR", help="folder for the run folders"

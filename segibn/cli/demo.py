@@ -8,8 +8,10 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from segibn.cli.arguments import frames_words, refuse_set
+from painted_scenes.spec import SampleSpec
+from segibn.cli.arguments import add_set_argument, frames_words, refuse_set
 from segibn.cli.parser import print_next, print_predict, verb_parser
+from segibn.cli.sample_data import paint
 from segibn.evaluation.protocols import PROTOCOLS
 from segibn.text.streams import outliving_readers
 
@@ -22,7 +24,7 @@ examples:
   segibn demo --output runs/demo --seed 1
 
 writes cross_domain.md, cross_domain.json and comparison.jpg; the runs lie in runs/, the frames in
-data_seed<seed>/. Repeated, it goes on where it was broken off.
+data_seed<seed>/. Repeated, it resumes where it was interrupted.
 """
 
 
@@ -39,11 +41,9 @@ def build_parser() -> argparse.ArgumentParser:
         nargs=2,
         default=(300, 100),
         metavar=("TRAIN", "VAL"),
-        help="frames to paint; the camera look needs no train frames (default: 300 100)",
+        help="frames of each domain; the target needs no train frames (default: 300 100)",
     )
-    parser.add_argument(
-        "--set", nargs="+", default=[], metavar="key=value", help="config values to replace"
-    )
+    add_set_argument(parser)
     return parser
 
 
@@ -53,35 +53,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = build_parser().parse_args(argv)
     refuse_set(arguments.set, "seed", "--seed")
 
-    from painted_scenes.spec import SampleSpec
-    from segibn.cli.comparison import PICTURE_FILE, draw_comparison
-    from segibn.cli.sample_data import paint
-    from segibn.cli.study import run_study
+    from segibn.cli.comparison import MARKDOWN_FILE, PICTURE_FILE, cross_domain, draw_comparison
     from segibn.config.load import load_config
     from segibn.runs.sets import frames_folder, parse_evaluation_set
+    from segibn.runs.study import train_once
 
-    output: Path = arguments.output
-    datasets = output / f"data_seed{arguments.seed}"
-    overrides = [*arguments.set, f"seed={arguments.seed}"]
-    configs = [load_config(name, overrides) for name in CONFIGS]
+    output, seed = arguments.output, arguments.seed
+    datasets = output / f"data_seed{seed}"
+    configs = [load_config(name, [*arguments.set, f"seed={seed}"]) for name in CONFIGS]
     print("1/3  painting sample data")
-    frames, seed = tuple(arguments.frames), arguments.seed
-    looks = ("gta5", "cityscapes")
-    paint(datasets, SampleSpec(seed=seed, frames=frames, sets=looks, val_only=("cityscapes",)))
-    print("2/3  training three networks on the game look")
+    frames, domains = tuple(arguments.frames), ("gta5", "cityscapes")
+    paint(datasets, SampleSpec(seed, frames, sets=domains, val_only=("cityscapes",)))
+    print("2/3  training three networks in the game style")
     sets = {text: parse_evaluation_set(text) for text in SETS}
-    runs = run_study(
-        configs,
-        sets,
-        datasets_root=datasets,
-        output=output / "runs",
-        results=output,
-        published_note=PROTOCOLS["sample"].note,
-    )
+    runs = [train_once(config, datasets, output / "runs") for config in configs]
+    cross_domain(runs, sets, datasets, output, published_note=PROTOCOLS["sample"].note)
     print("3/3  drawing frames, truth and predictions side by side")
     draw_comparison(runs, sets, datasets, output / PICTURE_FILE)
-    print((output / "cross_domain.md").read_text(encoding="utf-8"))
-    for name in ("cross_domain.json", "cross_domain.md", PICTURE_FILE):
+    print((output / MARKDOWN_FILE).read_text(encoding="utf-8"))
+    for name in ("cross_domain.json", MARKDOWN_FILE, PICTURE_FILE):
         print(f"  {output / name}")
     print_predict(runs[-1], frames_words(frames_folder(configs[-1], datasets)))
     print_next("report", output, "--datasets", datasets)

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from segibn.cli.study import run_folder
 from segibn.config.load import load_config, validate
 from segibn.config.schema import RunConfig
 from segibn.config.shipped import names_config
 from segibn.errors import CheckpointError, ConfigError
+from segibn.runs.study import run_folder
 
 if TYPE_CHECKING:  # torch takes seconds to import, and a mistyped command needs none of it
     from torch import Tensor

@@ -1,0 +1,57 @@
+"""Trainings of several configs, IBN variants and seeds, each in a run folder of its own."""
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from segibn.config.load import load_config
+from segibn.config.schema import RunConfig
+from segibn.errors import SegibnError
+
+_SUFFIXES = {"none": "none", "a": "ibn"}
+"""Variant of IBN -> how the name of its config ends; of the others ``ibn_<variant>``."""
+
+
+def load_configs(
+    paths: Sequence[str | Path],
+    overrides: Sequence[str],
+    seeds: Sequence[int],
+    variants: Sequence[str] = (),
+) -> Iterator[RunConfig]:
+    """Yield each config with each variant of IBN and each seed; without variants its own.
+
+    A variant also names the run: of ``camera_ibn`` come ``camera_none`` and ``camera_ibn_b``.
+    """
+    for path in paths:
+        own = load_config(path, overrides).name if variants else ""
+        for variant in variants or (None,):
+            changes = list(overrides)
+            if variant is not None:
+                stem = re.sub(r"_(none|ibn(_\w+)?)$", "", own)
+                suffix = _SUFFIXES.get(variant, f"ibn_{variant}")
+                changes += [f"model.backbone.ibn={variant}", f"name={stem}_{suffix}"]
+            for seed in dict.fromkeys(seeds):
+                yield load_config(path, [*changes, f"seed={seed}"])
+
+
+def run_folder(config: RunConfig, output: Path) -> Path:
+    """Return where ``train_once`` puts a run."""
+    return output / f"{config.name}_seed{config.seed}"
+
+
+def train_once(config: RunConfig, datasets_root: Path, output: Path) -> Path:
+    """Train a config, resume what is there of it, or leave it alone if it is finished.
+
+    Returns:
+        The run folder, ``<output>/<name>_seed<seed>``.
+
+    Raises:
+        SegibnError: the training failed or was stopped.
+    """
+    from segibn.engine.train import train  # torch only after all configs are known to be right
+
+    run = run_folder(config, output)
+    result = train(config, datasets_root=datasets_root, output=run, resume="auto")
+    if result.stopped_by is not None:
+        raise SegibnError(f"stopped at iteration {result.iteration} of {run}; repeat to resume")
+    return run
