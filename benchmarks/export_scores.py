@@ -20,6 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
 
+from benchmarks.tables.measurements import render_precision
 from segibn import provenance
 from segibn.builders.checkpoints import load_segmenter
 from segibn.builders.described import describe_network
@@ -29,7 +30,6 @@ from segibn.export import CALIBRATION_FRAMES, export, export_int8
 from segibn.export.exported import load_onnx
 from segibn.files import write_json
 from segibn.inference.predictor import Predictor
-from segibn.report.precision import render_precision
 from segibn.runs.loading import load_checkpoint
 from segibn.runs.sets import parse_evaluation_set
 from segibn.runs.trained import TrainedRun

@@ -54,7 +54,7 @@ def _twice_the_updates(iterations: int) -> dict[str, tuple[str, ...]]:
 
 SHIFTS: dict[str, Shift] = {
     "sample": Shift(
-        title="painted frames, game look to camera look",
+        title="synthetic frames, game appearance to camera appearance",
         config="base/sample",
         source="game",
         selection=("game=gta5:val", "camera=cityscapes:val"),

@@ -9,15 +9,62 @@ results/NAME. Exit codes: 0 up to date, or written; 1 ``--check`` found a table 
 """
 
 import argparse
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from benchmarks.tables import recipes
+from benchmarks.tables.generalisation import KIND, render_generalisation
+from benchmarks.tables.measurements import (
+    render_memory,
+    render_models,
+    render_precision,
+    render_timings,
+)
 from segibn.cli import run_main
-from segibn.files import write_text
-from segibn.report.tables import fill_tables
+from segibn.errors import SegibnError
+from segibn.evaluation.results import render_folder
+from segibn.files import read_json, write_text
+
+_BLOCK = re.compile(
+    r"(?P<open><!-- results:(?P<name>[\w./-]+) -->\n)(?P<body>.*?)(?P<close><!-- /results -->)",
+    re.DOTALL,
+)
+_OPEN = re.compile(r"<!-- results:[^>]*-->")
+
+
+def fill_tables(text: str, results: Path, source: str | Path = "text") -> str:
+    """Return Markdown with every marked table rendered anew from the folder ``results``.
+
+    Raises:
+        SegibnError: a marker of ``source`` without its end, or without its results.
+    """
+    if len(_OPEN.findall(text)) != len(_BLOCK.findall(text)):
+        raise SegibnError(
+            f"{source}: each <!-- results:NAME --> stands on a line of its own and is followed "
+            "by <!-- /results -->"
+        )
+    return _BLOCK.sub(
+        lambda match: match["open"] + _render(results / match["name"]) + match["close"], text
+    )
+
+
+def _render(path: Path) -> str:
+    """The table of ``<path>.json``, of a folder, or of all results beside a name."""
+    if (file := path.with_name(f"{path.name}.json")).is_file():
+        content = read_json(file)
+        if isinstance(content, list):
+            return render_timings(content)
+        if content.get("kind") == KIND:
+            return render_generalisation(file)
+        kinds = {"precision": render_precision, "memory": render_memory}
+        return kinds.get(content.get("kind"), render_models)(content)
+    if path.name == recipes.NAME and not path.is_dir():
+        return recipes.render_recipes(path.parent)
+    return render_folder(path)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from benchmarks.results_table import fill_tables
 from segibn import __version__
-from segibn.report.tables import fill_tables
 
 ROOT = Path(__file__).resolve().parents[1]
 WITH_TABLES = {

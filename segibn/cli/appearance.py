@@ -209,10 +209,11 @@ def _preparation(change: str, arguments: argparse.Namespace) -> "Preparation | N
 
 def _plot(rows: Sequence[Mapping[str, Any]], label: str) -> Any:
     from segibn.charts.bars import bar_chart
-    from segibn.evaluation.appearance import ORIGINAL, group_appearance, network_titles
+    from segibn.evaluation.appearance import ORIGINAL, group_appearance
+    from segibn.evaluation.rows import network_titles
 
     cells = group_appearance(rows)
-    titles = network_titles(list(cells))
+    titles = network_titles(cells)
     names = [name for name in dict.fromkeys(row["transform"] for row in rows) if name != ORIGINAL]
     bars = {
         titles[network]: [

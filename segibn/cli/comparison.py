@@ -140,12 +140,12 @@ def write_comparison(
     output: Path, rows: Sequence[Mapping[str, Any]], conditions: Mapping[str, Any]
 ) -> None:
     """Write ``cross_domain.json``, ``conditions.json`` and the table ``cross_domain.md``."""
+    from segibn.evaluation.results import CONDITIONS_FILE, ROWS_FILE, render_folder
     from segibn.files import write_json, write_text
-    from segibn.report.tables import CONDITIONS_FILE, ROWS_FILE, render_cross_domain
 
     write_json(output / ROWS_FILE, rows)
     write_json(output / CONDITIONS_FILE, conditions)
-    write_text(output / MARKDOWN_FILE, render_cross_domain(output))
+    write_text(output / MARKDOWN_FILE, render_folder(output))
 
 
 def draw_comparison(

@@ -186,11 +186,11 @@ def _counted(
 
 def _plot(rows: Sequence[Mapping[str, Any]]) -> "Figure":
     from segibn.charts.lines import Line, line_chart
-    from segibn.evaluation.cross_domain import mean_and_deviation
-    from segibn.evaluation.feature_divergence import curve_titles, group_divergence
+    from segibn.evaluation.feature_divergence import group_divergence
+    from segibn.evaluation.rows import mean_and_deviation, network_titles
 
     curves = group_divergence(rows)
-    titles = curve_titles(curves)
+    titles = network_titles(curves)
     lines = []
     for network, features in curves.items():
         points = [mean_and_deviation(values) for values in features.values()]

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from segibn.charts.style import pixels
 from segibn.evaluation.fine_tune import group_rows, share_titles
+from segibn.evaluation.results import CONDITIONS_FILE, FINE_TUNE_FILE, render_folder
 from segibn.files import write_image, write_json, write_text
-from segibn.report.tables import CONDITIONS_FILE, FINE_TUNE_FILE, render_folder
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

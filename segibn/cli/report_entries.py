@@ -10,7 +10,7 @@ from segibn.cli.report_inputs import Source
 from segibn.config.schema import RunConfig
 from segibn.config.set_names import train_name
 from segibn.data.datasets.catalog import scheme_class_names, scheme_label_set
-from segibn.evaluation.cross_domain import IBN_NAMES
+from segibn.evaluation.rows import IBN_NAMES
 from segibn.labels import CLASS_SCHEMES
 from segibn.report.page.content import CrossDomain, FrameView, RunEntry
 

@@ -13,12 +13,12 @@ from segibn.config.load import load_config
 from segibn.config.schema import RunConfig
 from segibn.config.set_names import set_name
 from segibn.errors import SegibnError
-from segibn.evaluation.cross_domain import check_rows
+from segibn.evaluation.results import CONDITIONS_FILE, ROWS_FILE
+from segibn.evaluation.rows import check_rows
 from segibn.evaluation.scores import Scores
 from segibn.files import read_json, sha256_of
 from segibn.report.charts import Curve, read_curve
 from segibn.report.page.content import CrossDomain
-from segibn.report.tables import CONDITIONS_FILE, ROWS_FILE
 from segibn.text import printable
 
 _RUN_FILES = ("config.yaml", "metrics.jsonl", "checkpoints/last.pt")

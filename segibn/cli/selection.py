@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from segibn.config.schema import DatasetConfig
 from segibn.errors import ConfigError
-from segibn.evaluation.cross_domain import is_own_domain
-from segibn.evaluation.deviations import LAST, ON_TARGET
+from segibn.evaluation.deviations import LAST
+from segibn.evaluation.rows import ON_TARGET, is_own_domain
 
 if TYPE_CHECKING:
     from segibn.runs.trained import TrainedRun

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from segibn.evaluation.protocols import Protocol, Size, TestSet
+from segibn.evaluation.rows import ON_TARGET
 
 LAST = "last"
-ON_TARGET = "chosen-on-target"
 """How a checkpoint came to be the one that is scored, as rows say it (``selection``)."""
 
 

@@ -5,18 +5,20 @@ that a results file becomes a table without torch.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from functools import partial
 from statistics import fmean
-from typing import Any
 
 from segibn.errors import SegibnError
-from segibn.evaluation.cross_domain import (
+from segibn.evaluation.rows import (
     Network,
+    Row,
     describe_seeds,
-    markdown_table,
-    mean_and_deviation,
-    rank_of,
+    in_order,
+    mean_and_spread,
+    network_titles,
 )
+from segibn.text import markdown_table
 
 DIVERGENCE_KEYS = ("train", "network", "ibn", "seed", "domains", "divergence")
 """Keys every row has: ``domains`` are the two names, ``divergence`` maps features to values."""
@@ -25,7 +27,7 @@ Curves = dict[Network, dict[str, list[float]]]
 """Network -> feature -> a value for each seed."""
 
 
-def group_divergence(rows: Sequence[Mapping[str, Any]]) -> Curves:
+def group_divergence(rows: Sequence[Row]) -> Curves:
     """Gather the seeds of each kind of network, in the paper's order.
 
     Raises:
@@ -42,56 +44,31 @@ def group_divergence(rows: Sequence[Mapping[str, Any]]) -> Curves:
                 f"feature divergence: row {number} compares {' and '.join(row['domains'])}, the "
                 f"first {' and '.join(rows[0]['domains'])}; one table is of one pair"
             )
-        network = Network(row["train"], row["network"], row["ibn"])
+        network = Network.of(row)
         if (network, row["seed"]) in seen:
             raise SegibnError(f"feature divergence: row {number} repeats network and seed")
         seen.add((network, row["seed"]))
         for name, value in row["divergence"].items():
             found[network][name].append(value)
-    trains = list(dict.fromkeys(network.train for network in found))
-    order = sorted(found, key=lambda item: (trains.index(item.train), item.backbone, rank_of(item)))
-    return {network: dict(found[network]) for network in order}
+    return {network: dict(found[network]) for network in in_order(found)}
 
 
-def curve_titles(curves: Curves) -> dict[Network, str]:
-    """Return a name for each network that says no more than is needed to tell them apart."""
-    several = len({network.train for network in curves}) > 1
-    return {
-        network: f"{network.title} from {network.train}" if several else network.title
-        for network in curves
-    }
-
-
-def format_divergence(rows: Sequence[Mapping[str, Any]]) -> str:
+def format_divergence(rows: Sequence[Row]) -> str:
     """Format features x networks as Markdown.
 
     Raises:
         SegibnError: as ``group_divergence``.
     """
     curves = group_divergence(rows)
-    titles = curve_titles(curves)
+    cell = partial(mean_and_spread, scale=1, digits=3)
     deepest = max(curves.values(), key=len)
-    body = []
-    for name in deepest:
-        body.append([name, *(_cell(features.get(name, [])) for features in curves.values())])
-    means = [_cell(_means(features)) for features in curves.values()]
-    lines = markdown_table(["feature", *titles.values()], [*body, ["mean", *means]])
+    body = [[name, *(cell(found.get(name, [])) for found in curves.values())] for name in deepest]
+    by_seed = [zip(*found.values(), strict=True) for found in curves.values()]
+    body.append(["mean", *(cell([fmean(values) for values in seeds]) for seeds in by_seed)])
+    lines = markdown_table(["feature", *network_titles(curves).values()], body)
     a, b = rows[0]["domains"]
-    lines += [
-        "",
+    legend = (
         f"Symmetric KL divergence of {a} and {b}, mean over channels, of the spatial means after "
-        f"each block (IBN-Net, section 4.3); {describe_seeds(rows)}.",
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def _means(features: Mapping[str, Sequence[float]]) -> list[float]:
-    """Mean over features, one for each seed."""
-    return [fmean(values) for values in zip(*features.values(), strict=True)]
-
-
-def _cell(values: Sequence[float]) -> str:
-    if not values:
-        return "-"
-    mean, deviation = mean_and_deviation(values)
-    return f"{mean:.3f}±{deviation:.3f}" if len(values) > 1 else f"{mean:.3f}"
+        f"each block (IBN-Net, section 4.3); {describe_seeds(rows)}."
+    )
+    return "\n".join([*lines, "", legend]) + "\n"

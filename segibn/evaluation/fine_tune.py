@@ -1,31 +1,28 @@
 """Fine-tuning table: rows of single scores in, networks and starts by share of the target out.
 
-The experiment of IBN-Net's section 4.2 (arXiv 1807.09441): networks trained on one domain go on
-with a part of another. In: rows of ``cross_domain.py`` that also say how much of the target a
-network saw and what it started from. Out: Markdown, or curves for a chart.
+The experiment of IBN-Net's section 4.2 (arXiv 1807.09441): networks trained on one domain are
+trained further on a part of another. Out: Markdown, or curves for a chart.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
-from segibn.evaluation.cross_domain import (
+from segibn.evaluation.rows import (
     Network,
+    Row,
     check_rows,
     describe_seeds,
-    markdown_table,
     mean_and_deviation,
     mean_and_spread,
-    rank_of,
 )
 from segibn.evaluation.signatures import signature_lines
-from segibn.text import counted
+from segibn.text import counted, markdown_table
 
 FINE_TUNE_KEYS = ("share", "start", "fine_tuned", "train_images", "iteration")
-"""Keys a row has besides ``cross_domain.ROW_KEYS``: the share of the target's training set, a
-fraction; where the weights came from ("gta5:train", "scratch"); whether that is another training;
-how many frames the share is; how many updates it was trained for."""
+"""Keys a row has besides ``ROW_KEYS``: the share of the target's training set, a fraction; where
+the weights came from ("gta5:train", "scratch"); whether that is another training; how many frames
+the share is; how many updates it was trained for."""
 
 
 @dataclass(frozen=True)
@@ -64,34 +61,25 @@ Curves = dict[Line, dict[float, Point]]
 """Line -> share -> scores; networks in the paper's order, each with what it started from."""
 
 
-def group_rows(rows: Iterable[Mapping[str, Any]], test: str) -> Curves:
-    """Gather the seeds of one test set's rows.
-
-    Args:
-        rows: see ``FINE_TUNE_KEYS``.
-        test: the set.
-    """
-    found: dict[Line, dict[float, list[Mapping[str, Any]]]] = defaultdict(lambda: defaultdict(list))
+def group_rows(rows: Iterable[Row], test: str) -> Curves:
+    """Gather the seeds of one test set's rows, see ``FINE_TUNE_KEYS``."""
+    found: dict[Line, dict[float, list[tuple[float, float]]]]
+    found = defaultdict(lambda: defaultdict(list))
     for row in rows:
         if row["test"] == test:
-            network = Network("", str(row.get("network") or ""), row["ibn"])
+            network = replace(Network.of(row), train="", on_target=False)
             line = Line(network, row["start"], row["fine_tuned"])
-            found[line][row["share"]].append(row)
-    ordered = sorted(
-        found, key=lambda line: (line.network.backbone, rank_of(line.network), line.fine_tuned)
-    )
+            found[line][row["share"]].append((row["miou"], row["pixel_accuracy"]))
+    ordered = sorted(found, key=lambda line: (line.network.rank, line.fine_tuned))
     return {
         line: {
-            share: Point(
-                tuple(row["miou"] for row in seeds), tuple(row["pixel_accuracy"] for row in seeds)
-            )
-            for share, seeds in sorted(found[line].items())
+            share: Point(*zip(*seeds, strict=True)) for share, seeds in sorted(found[line].items())
         }
         for line in ordered
     }
 
 
-def share_titles(rows: Iterable[Mapping[str, Any]]) -> dict[float, str]:
+def share_titles(rows: Iterable[Row]) -> dict[float, str]:
     """Return share -> "10 % (14)", the number of frames in brackets, in rising order."""
     counts: dict[float, set[int]] = defaultdict(set)
     for row in rows:
@@ -102,7 +90,7 @@ def share_titles(rows: Iterable[Mapping[str, Any]]) -> dict[float, str]:
     }
 
 
-def format_fine_tune(rows: Sequence[Mapping[str, Any]]) -> str:
+def format_fine_tune(rows: Sequence[Row]) -> str:
     """Format one table for each test set as Markdown.
 
     Raises:
@@ -112,20 +100,16 @@ def format_fine_tune(rows: Sequence[Mapping[str, Any]]) -> str:
     titles = share_titles(rows)
     text: list[str] = []
     for test in dict.fromkeys(row["test"] for row in rows):
-        header = ["network", "starts from", *titles.values()]
-        text += markdown_table(header, _lines(group_rows(rows, test), list(titles)))
-        text += ["", _legend(rows, test), ""]
+        curves = group_rows(rows, test)
+        alone = {line.network: points for line, points in curves.items() if not line.fine_tuned}
+        body = []
+        for line, points in curves.items():
+            reference = alone.get(line.network, {}) if line.fine_tuned else {}
+            cells = [_cell(points.get(share), reference.get(share)) for share in titles]
+            body.append([line.network.title, line.start, *cells])
+        text += markdown_table(["network", "starts from", *titles.values()], body)
+        text += ["", *_legend(rows, test), ""]
     return "\n".join(text[:-1]) + "\n"
-
-
-def _lines(curves: Curves, shares: Sequence[float]) -> list[list[str]]:
-    alone = {line.network: points for line, points in curves.items() if not line.fine_tuned}
-    lines = []
-    for line, points in curves.items():
-        reference = alone.get(line.network, {}) if line.fine_tuned else {}
-        cells = [_cell(points.get(share), reference.get(share)) for share in shares]
-        lines.append([line.network.title, line.start, *cells])
-    return lines
 
 
 def _cell(point: Point | None, reference: Point | None) -> str:
@@ -138,17 +122,17 @@ def _cell(point: Point | None, reference: Point | None) -> str:
     return f"{text} ({100 * (point.mean_miou - reference.mean_miou):+.1f})"
 
 
-def _legend(rows: Sequence[Mapping[str, Any]], test: str) -> str:
+def _legend(rows: Sequence[Row], test: str) -> list[str]:
     sets = {row["train"].partition("*")[0] for row in rows}
     legend = (
         f"mIoU / pixel accuracy in % on {test}; {describe_seeds(rows)}. Columns: share of "
         f"{', '.join(sorted(sets))} that was trained on (frames), for {_updates(rows)}. In "
         "brackets: points of mIoU that the start from another training gains."
     )
-    return "\n".join([legend, *signature_lines([row for row in rows if row["test"] == test])])
+    return [legend, *signature_lines([row for row in rows if row["test"] == test])]
 
 
-def _updates(rows: Iterable[Mapping[str, Any]]) -> str:
+def _updates(rows: Iterable[Row]) -> str:
     """Say how long each share was trained: "600 updates each", "60, 120, 180 and 600 updates"."""
     pairs = sorted({(row["share"], row["iteration"]) for row in rows})
     counts = [str(iteration) for _, iteration in pairs]

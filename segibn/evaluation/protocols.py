@@ -214,7 +214,7 @@ PROTOCOLS: dict[str, Protocol] = {
         "of GTA5 they train on, and whether windows slide in the test, was not seen",
     ),
     "sample": Protocol(
-        title="the painted sample data of this repository",
+        title="the synthetic sample data of this repository",
         train=("gta5:train", "cityscapes:train"),
         train_sure="ours",
         tests=(
@@ -229,7 +229,7 @@ PROTOCOLS: dict[str, Protocol] = {
             Setting("data.crop_size",          ((64, 128),),   "ours"),
         ),
         inference_sure="ours",
-        note="Our frames are painted: the table illustrates the effect and is no measurement of "
+        note="Our frames are synthetic: the table illustrates the effect and is no measurement of "
         "it.",
     ),
 }

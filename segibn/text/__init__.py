@@ -5,7 +5,7 @@ import difflib
 import re
 import stat
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from segibn.errors import SegibnError
@@ -45,6 +45,25 @@ def markdown(text: object) -> str:
     Underscores and asterisks stay: names have them, and all they can do is emphasise.
     """
     return _MARKUP.sub(lambda found: _ESCAPED[found[0]], printable(text))
+
+
+def markdown_table(
+    header: Sequence[str],
+    body: Iterable[Sequence[str]],
+    right: int | None = None,
+    escape: bool = True,
+) -> list[str]:
+    """Return the lines of a Markdown table.
+
+    Args:
+        right: the first column of numbers, which stand to the right from there on.
+        escape: whether cells are shown as they are; False for cells of Markdown.
+    """
+    numbers = 0 if right is None else len(header) - right
+    rule = ["---"] * (len(header) - numbers) + ["---:"] * numbers
+    shown = markdown if escape else str
+    lines = [[*map(shown, line)] for line in (header, *body)]
+    return ["| " + " | ".join(line) + " |" for line in (lines[0], rule, *lines[1:])]
 
 
 def markdown_code(text: object) -> str:

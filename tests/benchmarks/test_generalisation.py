@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.results_table import fill_tables
 from painted_scenes.spec import SampleSpec
 from painted_scenes.write import write_sample_data
 from segibn.config.load import load_config
@@ -14,7 +15,6 @@ from segibn.data.narrow import read_names
 from segibn.errors import ConfigError
 from segibn.evaluation.class_scores import miou_of
 from segibn.evaluation.frame_counts import class_counts
-from segibn.report.tables import fill_tables
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = ["optim.iterations=2", "optim.warmup_iterations=0", "optim.global_batch_size=2"]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from segibn.report.tables import fill_tables
+from benchmarks.results_table import fill_tables
 
 ROOT = Path(__file__).resolve().parents[2]
 FRAME_LOGITS_MIB = 19 * 1024 * 2048 * 4 / 2**20

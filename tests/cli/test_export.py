@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from benchmarks.results_table import fill_tables
 from segibn.builders.checkpoints import load_segmenter
 from segibn.cli import export, predict
 from segibn.description import parse_description
 from segibn.errors import CheckpointError, ConfigError, DatasetError, SegibnError
 from segibn.files import write_image
 from segibn.inference.predictor import Predictor
-from segibn.report.tables import fill_tables
 from segibn.runs.export import calibration_frames
 
 safetensors = pytest.importorskip("safetensors.torch", reason="needs the extra `export`")

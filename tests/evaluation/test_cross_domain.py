@@ -3,9 +3,9 @@ from typing import Any
 import pytest
 
 from segibn.errors import SegibnError
-from segibn.evaluation.cross_domain import format_cross_domain, is_own_domain
-from segibn.evaluation.deviations import ON_TARGET
+from segibn.evaluation.cross_domain import format_cross_domain
 from segibn.evaluation.published import PROTOCOLS, PUBLISHED_ROWS, published_rows
+from segibn.evaluation.rows import ON_TARGET, is_own_domain
 
 
 def row(train: str, test: str, ibn: str, miou: float, **extra: Any) -> dict[str, Any]:

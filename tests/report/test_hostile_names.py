@@ -16,11 +16,11 @@ from segibn.cli.card_fields import environment_fields, network_fields, training_
 from segibn.cli.report import main
 from segibn.config.load import validate
 from segibn.errors import SegibnError
-from segibn.evaluation.cross_domain import markdown_table
 from segibn.evaluation.scores import Conditions, Scores
 from segibn.files import write_json
 from segibn.report.card import fill
 from segibn.report.card_scores import CardScore, score_fields
+from segibn.text import markdown_table
 
 MARKUP = "<img src=x onerror=alert(1)>|`[a](javascript:b)\\|"
 EVIL = f"{MARKUP}\x1b[2J\u202e\n# head"

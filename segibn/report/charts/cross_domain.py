@@ -11,13 +11,7 @@ from typing import Any
 from segibn.evaluation.cross_domain import (
     PUBLISHED_INTRO,
     Cells,
-    Network,
-    check_rows,
     collect_cells,
-    describe_seeds,
-    is_own_domain,
-    mean_and_deviation,
-    mean_and_spread,
     mean_miou,
     own_miou,
     protocol_of,
@@ -26,6 +20,14 @@ from segibn.evaluation.cross_domain import (
 )
 from segibn.evaluation.deviations import protocol_lines
 from segibn.evaluation.published import PublishedRow
+from segibn.evaluation.rows import (
+    Network,
+    check_rows,
+    describe_seeds,
+    is_own_domain,
+    mean_and_deviation,
+    mean_and_spread,
+)
 from segibn.evaluation.signatures import signature_lines
 from segibn.report.charts.markup import DASH, Markup, el, join, signed
 from segibn.text import counted

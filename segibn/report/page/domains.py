@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from segibn.evaluation.cross_domain import IBN_NAMES
+from segibn.evaluation.rows import IBN_NAMES
 from segibn.report.charts import ClassResults, ClassRow, cross_domain_table, iou_bars
 from segibn.report.charts.class_rows import GREY, Color
 from segibn.report.charts.markup import Markup, el

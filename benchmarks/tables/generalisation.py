@@ -1,7 +1,7 @@
-"""Tables of ingredients of domain generalisation, from `benchmarks/generalisation.py`'s results.
+"""Tables of methods of domain generalisation, from `benchmarks/generalisation.py`'s results.
 
 In: ``<shift>.json`` (rows with scores over seeds and intervals over frames) and ``step_time.json``
-beside it. Out: the ablation table of a shift. Which ingredient helps is `report.recipes`' subject.
+beside it. Out: the ablation table of a shift. What helps is the subject of `recipes`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from segibn.errors import SegibnError
-from segibn.evaluation.cross_domain import markdown_table, mean_and_spread
+from segibn.evaluation.rows import mean_and_spread
 from segibn.files import read_json
+from segibn.text import markdown_table
 
 KIND = "generalisation"
 TIMES_FILE = "step_time.json"
@@ -117,7 +118,7 @@ def _part_lines(content: Content, name: str, times: Mapping[str, Content]) -> li
         differences.append((target, "over_plain", f"{shown}, over plain"))
         differences.append((target, "over_base", f"{shown}, over its base"))
     shown_labels = ["mean of the targets" if label == TARGET else label for label in labels]
-    header = ["ingredient", "base", *shown_labels, *(title for *_, title in differences)]
+    header = ["method", "base", *shown_labels, *(title for *_, title in differences)]
     if times:
         header += ["training step", "at test time"]
     body = []
@@ -137,7 +138,7 @@ def _name(row: Content) -> str:
 
 
 def _at_test_time(time: Content | None) -> str:
-    """Say what a network has more than the plain one; nothing where its ingredient trains only."""
+    """Say what a network has more than the plain one; nothing where its method only trains."""
     if time is None:
         return "-"
     ours, plain = time["at_inference"], time["plain_at_inference"]
@@ -160,7 +161,7 @@ def _legend(content: Content, name: str, times: Mapping[str, Content]) -> list[s
     lines = [
         f"mIoU in %, {seeds_of(part['rows'])}; in brackets {100 * level:g} % intervals from "
         f"{resamples:,} resamples of the frames ({', '.join(counts)}); differences in "
-        "points, on the same seeds and frames. The base is the row that an ingredient was added "
+        "points, on the same seeds and frames. The base is the row that a method was added "
         "to; differences to it stand where it is not the plain network."
     ]
     if name == "report":

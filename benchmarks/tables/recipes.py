@@ -8,9 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from segibn.errors import SegibnError
-from segibn.evaluation.cross_domain import markdown_table
-from segibn.report.generalisation import (
+from benchmarks.tables.generalisation import (
     TARGET,
     TIMES_FILE,
     news_of_report,
@@ -22,6 +20,8 @@ from segibn.report.generalisation import (
     target_label,
     training_time,
 )
+from segibn.errors import SegibnError
+from segibn.text import markdown_table
 
 NAME = "recipes"
 """Last part of the marker's name; there is no file of that name."""
@@ -64,7 +64,7 @@ def render_recipes(folder: Path) -> str:
 _RULE = (
     "*Helps*: the interval of the difference over frames lies above 0, and every seed gained; "
     "*costs*: it lies below 0, and every seed lost. IBN is compared with the plain network, every "
-    "other ingredient with the row that it was added to."
+    "other method with the row that it was added to."
 )
 
 

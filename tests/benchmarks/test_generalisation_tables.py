@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.results_table import fill_tables
+from benchmarks.tables.recipes import judge
 from segibn.errors import SegibnError
-from segibn.report.recipes import judge
-from segibn.report.tables import fill_tables
 
 
 def numbers(*seeds: float, half: float = 0.01) -> dict:

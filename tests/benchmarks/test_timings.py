@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from segibn.report.tables import fill_tables
+from benchmarks.results_table import fill_tables
 
 ROW = {
     "subject": "ours",

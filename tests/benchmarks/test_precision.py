@@ -1,6 +1,6 @@
 """The table of mIoU by number format says what a format costs, in points."""
 
-from segibn.report.precision import render_precision
+from benchmarks.tables.measurements import render_precision
 
 
 def _row(ibn, way, miou):

@@ -3,8 +3,9 @@ import json
 
 import pytest
 
+from benchmarks.results_table import fill_tables
 from segibn.errors import SegibnError
-from segibn.report.tables import fill_tables, render_cross_domain
+from segibn.evaluation.results import render_folder
 
 ROW = {"train": "x:train", "test": "x:val", "ibn": "a", "seed": 0, "miou": 0.5}
 ROW |= {"pixel_accuracy": 0.75, "network": "resnet18"}
@@ -59,11 +60,11 @@ def test_text_without_markers_stays(results):
 def test_conditions_lead_to_published_numbers(results):
     conditions = {"dataset_of": {"x:train": "gta5", "x:val": "cityscapes"}}
     (results / "demo" / "conditions.json").write_text(json.dumps(conditions))
-    table = render_cross_domain(results / "demo")
+    table = render_folder(results / "demo")
     assert "28.95" in table
     conditions["published_note"] = "Ours are generated."
     (results / "demo" / "conditions.json").write_text(json.dumps(conditions))
-    table = render_cross_domain(results / "demo")
+    table = render_folder(results / "demo")
     assert "28.95" not in table
     assert "Ours are generated." in table
 

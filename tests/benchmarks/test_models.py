@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from segibn.report.tables import fill_tables
+from benchmarks.results_table import fill_tables
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -1,0 +1,40 @@
+"""Folders of results: the files that hold rows of scores, and their tables."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from segibn.evaluation.appearance import format_appearance
+from segibn.evaluation.cross_domain import format_cross_domain
+from segibn.evaluation.feature_divergence import format_divergence
+from segibn.evaluation.fine_tune import format_fine_tune
+from segibn.evaluation.inference_table import format_inference
+from segibn.files import read_json
+
+ROWS_FILE = "cross_domain.json"
+CONDITIONS_FILE = "conditions.json"
+FINE_TUNE_FILE = "fine_tune.json"
+APPEARANCE_FILE = "appearance.json"
+DIVERGENCE_FILE = "feature_divergence.json"
+INFERENCE_FILE = "inference.json"
+
+_TABLES: dict[str, Callable[[Any], str]] = {
+    APPEARANCE_FILE: format_appearance,
+    DIVERGENCE_FILE: lambda content: format_divergence(content["rows"]),
+    INFERENCE_FILE: format_inference,
+    FINE_TUNE_FILE: format_fine_tune,
+}
+
+
+def render_folder(folder: Path) -> str:
+    """Render the table of a results folder, of whichever kind its rows are, as Markdown.
+
+    Raises:
+        SegibnError: the rows are missing or malformed.
+    """
+    for name, table in _TABLES.items():
+        if (folder / name).is_file():
+            return table(read_json(folder / name))
+    rows, conditions_file = read_json(folder / ROWS_FILE), folder / CONDITIONS_FILE
+    given = read_json(conditions_file) if conditions_file.exists() else {}
+    return format_cross_domain(rows, given.get("dataset_of"), given.get("published_note", ""))

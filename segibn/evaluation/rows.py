@@ -1,0 +1,134 @@
+"""Rows of scores, one for each network, seed and test set: what the tables are made of."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean, stdev
+from typing import Any
+
+from segibn.errors import SegibnError
+
+Row = Mapping[str, Any]
+ROW_KEYS = ("train", "test", "ibn", "seed", "miou", "pixel_accuracy")
+"""Keys every row has; ``miou`` and ``pixel_accuracy`` are fractions. More keys may be there, of
+which ``network`` (for example "resnet18") tells networks apart."""
+
+IBN_NAMES = {"none": "no IBN"}
+ON_TARGET = "chosen-on-target"
+"""``selection`` of a row whose checkpoint was chosen on a test set."""
+_TEXTS = ("train", "test", "network", "ibn", "signature")
+_IBN_ORDER = ("none", "a", "b", "c", "d", "ad", "a2")
+
+
+@dataclass(frozen=True)
+class Network:
+    """What stands at the start of a line: a training domain and a kind of network."""
+
+    train: str
+    backbone: str
+    ibn: str
+    on_target: bool = False
+    """Whether its checkpoint was chosen on a test set."""
+
+    @classmethod
+    def of(cls, row: Row) -> "Network":
+        """The network of a row, whatever its seed."""
+        on_target = row.get("selection") == ON_TARGET
+        return cls(row["train"], str(row.get("network") or ""), row["ibn"], on_target)
+
+    @property
+    def title(self) -> str:
+        """Name as printed, for example "resnet18, IBN-a"."""
+        ibn = IBN_NAMES.get(self.ibn, f"IBN-{self.ibn}")
+        title = f"{self.backbone}, {ibn}" if self.backbone else ibn
+        return f"{title} (checkpoint chosen on the target)" if self.on_target else title
+
+    @property
+    def rank(self) -> tuple[str, int, str]:
+        """Sort key: by backbone, then plain networks first and variants in the paper's order."""
+        known = self.ibn in _IBN_ORDER
+        return self.backbone, _IBN_ORDER.index(self.ibn) if known else len(_IBN_ORDER), self.ibn
+
+
+def in_order(networks: Iterable[Network]) -> list[Network]:
+    """Networks in the order of a table: training domains as they come, then by ``rank``."""
+    found = list(networks)
+    trains = list(dict.fromkeys(network.train for network in found))
+    return sorted(found, key=lambda network: (trains.index(network.train), network.rank))
+
+
+def network_titles(networks: Iterable[Network]) -> dict[Network, str]:
+    """Return a name for each network that says no more than is needed to tell them apart."""
+    found = list(networks)
+    several = len({network.train for network in found}) > 1
+    return {n: f"{n.title} from {n.train}" if several else n.title for n in found}
+
+
+def check_rows(
+    rows: Iterable[Row], source: str = "cross-domain rows", more_keys: Sequence[str] = ()
+) -> None:
+    """Raise a SegibnError naming the first row that is incomplete, doubled or not in fractions.
+
+    Args:
+        source: what they are, for the message.
+        more_keys: further keys that every row must have, and that tell rows apart.
+    """
+    seen: set[tuple[str, ...]] = set()
+    for number, row in enumerate(rows, start=1):
+        missing = [key for key in (*ROW_KEYS, *more_keys) if key not in row]
+        if missing:
+            raise SegibnError(f"{source}: row {number} has no {', '.join(missing)}")
+        for key in _TEXTS:
+            if not isinstance(row.get(key), str if key in ROW_KEYS else str | None):
+                raise SegibnError(f"{source}: row {number} has {key} {row[key]!r}; it must be text")
+        if not isinstance(row["seed"], int | None):
+            raise SegibnError(f"{source}: row {number} has seed {row['seed']!r}; give an integer")
+        for key in ("miou", "pixel_accuracy"):
+            if not isinstance(row[key], int | float) or not 0 <= row[key] <= 1:
+                raise SegibnError(
+                    f"{source}: row {number} has {key} {row[key]!r}; it must be a fraction in 0..1"
+                )
+        keys = ("train", "test", "network", "ibn", "seed", *more_keys)
+        identity = tuple(repr(row.get(key)) for key in keys)
+        if identity in seen:
+            raise SegibnError(
+                f"{source}: row {number} repeats {', '.join(keys[:-1])} and {keys[-1]}"
+            )
+        seen.add(identity)
+
+
+def is_own_domain(train: str, test: str) -> bool:
+    """Whether a test set is of a domain that the network was trained on.
+
+    Args:
+        train: ``gta5:train``, ``gta5:train+val``, or several sets, ``gta5:train+camvid:train``.
+        test: ``gta5:val``.
+    """
+    if train == test:
+        return True
+    sources = [part.partition(":")[0] for part in train.split("+") if ":" in part] or [train]
+    return "@" not in train + test and test.partition(":")[0] in sources
+
+
+def mean_and_deviation(values: Sequence[float]) -> tuple[float, float]:
+    """Return the mean and the sample standard deviation, 0 of one value."""
+    return fmean(values), stdev(values) if len(values) > 1 else 0.0
+
+
+def mean_and_spread(
+    values: Sequence[float], scale: float = 100, digits: int = 1, sign: str = ""
+) -> str:
+    """Format fractions in per cent: "47.5±2.0", or "47.5" for one value; a dash for none."""
+    if not values:
+        return "-"
+    mean, deviation = (scale * number for number in mean_and_deviation(values))
+    spread = f"±{deviation:.{digits}f}" if len(values) > 1 else ""
+    return f"{mean + 0.0:{sign}.{digits}f}{spread}"  # + 0.0: no change is +0.0
+
+
+def describe_seeds(rows: Iterable[Row]) -> str:
+    """Say what a cell's spread is taken over."""
+    seeds = list(dict.fromkeys(row["seed"] for row in rows))
+    shown = ", ".join(str(seed) for seed in seeds)
+    if len(seeds) > 1:
+        return f"mean ± sample standard deviation over seeds {shown}"
+    return f"one seed ({shown}), so no spread is known"
