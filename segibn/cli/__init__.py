@@ -1,7 +1,9 @@
 """The verbs of the command line, one module each; ``run_main`` is how a command enters one."""
 
+import errno
 import os
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
@@ -57,8 +59,6 @@ def run_main(main: Callable[[Sequence[str] | None], int]) -> NoReturn:
 
 
 def _is_users(error: OSError) -> bool:
-    import errno
-
     name = errno.errorcode.get(error.errno or 0)
     if error.filename is None:
         return name in _MACHINES_NUMBERS
@@ -74,8 +74,6 @@ def _require_written(output: object) -> None:
 
 def _silence_threads() -> None:
     """Print no traceback of a thread that a file or socket failed: who uses its work says so."""
-    import threading
-
     usual = threading.excepthook
 
     def hook(failed: threading.ExceptHookArgs) -> None:

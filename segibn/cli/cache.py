@@ -62,15 +62,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = build_parser().parse_intermixed_args(argv)
 
     from segibn.config.load import load_config
-    from segibn.data.cache.fingerprint import cache_folder
     from segibn.runs.cache import build_cache, cache_jobs, estimate_cache, verify_cache
 
     config = load_config(arguments.config, arguments.overrides)
     root = datasets_root(arguments.datasets)
-    caches = arguments.cache or cache_folder(root)
     threads = arguments.jobs or usable_cores()
     is_whole = True
-    for job in cache_jobs(config, root, caches):
+    for job in cache_jobs(config, root, arguments.cache):
         print(f"cache: {job.folder}")
         if arguments.verify:
             is_whole = verify_cache(job, threads) and is_whole
@@ -86,5 +84,5 @@ def main(argv: Sequence[str] | None = None) -> int:
         if arguments.cache is None:
             print_next("train", *words)
         else:
-            print_then(f"with SEGIBN_CACHE={caches}: {command_text('train', *words)}")
+            print_then(f"with SEGIBN_CACHE={arguments.cache}: {command_text('train', *words)}")
     return 0

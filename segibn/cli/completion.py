@@ -59,8 +59,6 @@ def parser_of_all() -> argparse.ArgumentParser:
 
 
 def _add_completers(parser: argparse.ArgumentParser) -> None:
-    import shtab
-
     configs = [name for name in shipped_configs() if not name.startswith(RECIPES)]
     recipes = [name for name in shipped_configs() if name.startswith(RECIPES)]
     named = {
@@ -76,8 +74,8 @@ def _add_completers(parser: argparse.ArgumentParser) -> None:
         elif action.dest in named:
             action.complete = named[action.dest]  # type: ignore[attr-defined]
         elif action.choices is None and (action.type is Path or not action.option_strings):
-            only_folders = action.metavar == "DIR"
-            action.complete = shtab.DIRECTORY if only_folders else shtab.FILE  # type: ignore[attr-defined]
+            kind = "directory" if action.metavar == "DIR" else "file"
+            action.complete = kind  # type: ignore[attr-defined]
 
 
 def _names_or_files(kind: str, names: Iterable[str]) -> dict[str, Any]:

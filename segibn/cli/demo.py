@@ -54,13 +54,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     refuse_set(arguments.set, "seed", "--seed")
 
     from segibn.cli.comparison import MARKDOWN_FILE, PICTURE_FILE, cross_domain, draw_comparison
-    from segibn.config.load import load_config
     from segibn.runs.sets import frames_folder, parse_evaluation_set
-    from segibn.runs.study import train_once
+    from segibn.runs.study import load_configs, train_once
 
     output, seed = arguments.output, arguments.seed
     datasets = output / f"data_seed{seed}"
-    configs = [load_config(name, [*arguments.set, f"seed={seed}"]) for name in CONFIGS]
+    configs = list(load_configs(CONFIGS, arguments.set, [seed]))
     print("1/3  painting sample data")
     frames, domains = tuple(arguments.frames), ("gta5", "cityscapes")
     paint(datasets, SampleSpec(seed, frames, sets=domains, val_only=("cityscapes",)))

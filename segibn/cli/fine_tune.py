@@ -104,15 +104,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     from segibn.cli.fine_tune_plan import open_sources, plan_trainings
     from segibn.cli.fine_tune_report import MARKDOWN_FILE, PICTURE_FILE, write_fine_tune
     from segibn.cli.fine_tune_runs import check_sets, score_trainings, train_all
-    from segibn.config.load import load_config
+    from segibn.runs.study import load_configs
 
     sets = parse_labelled_sets(arguments.on)
     seeds = list(dict.fromkeys(arguments.seeds))
-    configs = [
-        load_config(path, [*arguments.set, f"seed={seed}"])
-        for path in arguments.configs
-        for seed in seeds
-    ]
+    configs = list(load_configs(arguments.configs, arguments.set, seeds, arguments.ibn))
     sets = _with_target(configs[0], sets)
     root, output = datasets_root(arguments.datasets), arguments.output
     sources = open_sources(

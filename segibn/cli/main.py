@@ -3,6 +3,7 @@
 The help is written from the table in ``segibn.cli.verbs``; nothing else is imported for it.
 """
 
+import platform
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -11,6 +12,7 @@ from typing import NoReturn
 from segibn import __version__
 from segibn.cli import run_main
 from segibn.cli.verbs import GROUPS, VERBS
+from segibn.text import did_you_mean, printable
 
 TITLE = "Semantic segmentation of driving scenes that carries over to places never seen."
 EXIT_USAGE = 2
@@ -60,7 +62,6 @@ def format_help() -> str:
 
 def _version() -> str:
     """The versions that a report of a fault should name."""
-    import platform
     from importlib.metadata import PackageNotFoundError, version
 
     try:
@@ -73,7 +74,5 @@ def _version() -> str:
 def _unknown(word: str) -> str:
     if word.startswith("-"):
         return f"unknown option {word}; options follow the verb, as in segibn train --help"
-    from segibn.text import did_you_mean, printable
-
     hint = did_you_mean(word.replace("_", "-"), VERBS) or "; see segibn --help"
     return f"no verb '{printable(word)}'{hint}"

@@ -39,12 +39,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = build_parser().parse_intermixed_args(argv)
 
     from segibn.config.load import load_config
-    from segibn.files import writable_folder
 
     config = load_config(arguments.config, arguments.overrides)
     root = datasets_root(arguments.datasets)
     folder = arguments.output or Path("runs") / f"{config.name}_profile"
-    writable_folder(folder)
 
     from segibn.runs.profile import TRACE_FILE, profile_run
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from segibn.cli.parser import print_then, verb_parser
-from segibn.errors import ConfigError
+from segibn.submission.formats import FORMATS
 
 EXAMPLE = """\
 examples:
@@ -25,8 +25,6 @@ Without --ids and --images the official test set must be in it. Exit status: 0 v
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this verb."""
-    from segibn.submission.formats import FORMATS
-
     parser = verb_parser(
         "validate-submission",
         "Read a submission back as the benchmark would, and list every fault.",
@@ -58,31 +56,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the verb; returns 0 for a valid submission, 1 for one with faults."""
     arguments = build_parser().parse_args(argv)
 
-    from segibn.files import write_json
-    from segibn.submission.check import check_submission
-    from segibn.submission.expected import expect_images, expect_list, expect_test_set
-    from segibn.submission.formats import FORMATS
-    from segibn.submission.score import LocalScorer
-    from segibn.text.progress import FrameProgress
+    from segibn.runs.validate_submission import validate
 
-    form = FORMATS[arguments.format]
-    if arguments.target_encoding and not form.is_drivable:
-        raise ConfigError(f"--target-encoding has no effect on {form.title}; leave it out")
-    if arguments.ids is not None:
-        expected = expect_list(form, arguments.ids)
-    elif arguments.images is not None:
-        expected = expect_images(form, arguments.images)
-    else:
-        expected = expect_test_set(form)
-    scorer = None
-    if arguments.labels is not None:
-        scorer = LocalScorer(form, arguments.labels, expected, arguments.target_encoding or "auto")
-    with FrameProgress("checking", expected.num_frames) as progress:
-        report = check_submission(arguments.file, form, expected, scorer=scorer, progress=progress)
-    print(report.format_text())
-    if arguments.json is not None:
-        write_json(arguments.json, report.to_dict())
-    if not report.is_valid:
-        return 1
-    print_then(f"upload {arguments.file} to the server of {form.title}")
-    return 0
+    is_valid = validate(
+        arguments.file,
+        arguments.format,
+        ids=arguments.ids,
+        images=arguments.images,
+        labels=arguments.labels,
+        target_encoding=arguments.target_encoding,
+        report=arguments.json,
+    )
+    if is_valid:
+        print_then(f"upload {arguments.file} to the server of {FORMATS[arguments.format].title}")
+    return 0 if is_valid else 1

@@ -8,14 +8,19 @@ from segibn.builders.cache import tiles_folder
 from segibn.builders.sets import build_label_set, index_dataset
 from segibn.config.schema import RunConfig
 from segibn.data.cache.disk_cache_build import CacheJob, build, estimate, verify
+from segibn.data.cache.fingerprint import cache_folder
 from segibn.errors import DatasetError
 from segibn.text import counted
 from segibn.text.progress import FrameProgress
 
 
-def cache_jobs(config: RunConfig, datasets_root: Path, caches: Path) -> Iterator[CacheJob]:
-    """Yield the cache of each training set of a config, below the folder of all caches."""
-    data = config.data
+def cache_jobs(config: RunConfig, datasets_root: Path, caches: Path | None) -> Iterator[CacheJob]:
+    """Yield the cache of each training set of a config, below the folder of all caches.
+
+    Args:
+        caches: None = SEGIBN_CACHE, else beside the data sets.
+    """
+    data, caches = config.data, caches or cache_folder(datasets_root)
     for dataset in data.sources:
         samples = index_dataset(dataset, datasets_root)
         labels = build_label_set(dataset, data.classes, samples)

@@ -7,7 +7,7 @@ from pathlib import Path
 from segibn import distributed, provenance
 from segibn.config.schema import RunConfig
 from segibn.engine.step_profile import Row, StepProfile, profile_steps
-from segibn.files import write_json, write_text
+from segibn.files import writable_folder, write_json, write_text
 from segibn.text import counted
 
 TRACE_FILE = "trace.json.gz"
@@ -17,6 +17,7 @@ def profile_run(
     config: RunConfig, datasets_root: Path, folder: Path, *, steps: int, warmup: int
 ) -> str:
     """Train for a few updates on every rank; the first writes the files. -> the tables as text."""
+    writable_folder(folder)
     found = profile_steps(
         config, datasets_root=datasets_root, trace=folder / TRACE_FILE, steps=steps, warmup=warmup
     )
