@@ -22,6 +22,9 @@ from segibn.evaluation.scores import Conditions
 from segibn.files.pool import map_in_threads
 from segibn.labels.label_set import IGNORE_INDEX, LabelSet
 
+Maps = tuple[NDArray[np.uint8], NDArray[np.uint8]]
+"""Target and prediction, (H, W) each."""
+
 Progress = Callable[[int, int], None]
 """Called after each file with (files done, files in all)."""
 
@@ -56,10 +59,8 @@ class RawCounts:
         self.counts.ravel()[packed[0]] += packed[1]
 
 
-def read_pair(
-    pair: FilePair, tables: Sequence[LabelSet]
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Read target and prediction, (H, W) each; a missing prediction is all void."""
+def read_pair(pair: FilePair, tables: Sequence[LabelSet]) -> Maps:
+    """Read target and prediction; a missing prediction is all void."""
     target = tables[0].read(pair.target)
     if pair.pred is None:
         return target, np.full_like(target, IGNORE_INDEX)
@@ -92,7 +93,8 @@ def count_maps(
     counts = count_pairs(*maps)
     if counts[tables[0].lookup < 0].any():
         _raise_for_values(maps[0], tables[0], pair.target, hint.format(role="target"))
-    if counts[:, tables[1].lookup < 0].any() and not rules.folds_unknown_predictions:
+    is_checked = pair.pred is not None and not rules.folds_unknown_predictions
+    if is_checked and counts[:, tables[1].lookup < 0].any():
         _raise_for_values(maps[1], tables[1], pair.pred, hint.format(role="pred"))
     return counts
 

@@ -1,6 +1,6 @@
 """Scores of label maps on disk: two folders of PNGs in, scores out. Needs no torch."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
@@ -23,6 +23,7 @@ from segibn.evaluation.encodings import (
 from segibn.evaluation.evaluate import ScoreTally
 from segibn.evaluation.file_counts import (
     VALUES_HINT,
+    Maps,
     Progress,
     RawCounts,
     conditions_of,
@@ -36,9 +37,16 @@ from segibn.evaluation.measure import Frame, FramePrediction, Metric
 from segibn.evaluation.measures import measured
 from segibn.evaluation.metrics import policy_named
 from segibn.evaluation.scores import Conditions, LabelConfusion, Scores
-from segibn.labels.drivable_encoding import DRIVABLE_ENCODINGS, decide_drivable_encoding
+from segibn.labels.drivable_encoding import (
+    DRIVABLE_ENCODINGS,
+    Decision,
+    decide_drivable_encoding,
+)
 from segibn.labels.label_set import IGNORE_INDEX, LabelSet
 from segibn.text import did_you_mean, printable
+
+ReadPair = Callable[[FilePair, Sequence[LabelSet]], Maps]
+"""Reads a pair as the tables of its sides do."""
 
 
 @cache
@@ -98,16 +106,31 @@ def score_semseg(
         *sides, missing_allowed=void_allowed, name_of=partial(frame_name, endings=tuple(endings))
     )
     encodings = decide_encodings(sides, pairs, own_table, (target_encoding, pred_encoding))
-    tables = [read_as(own_table, encoding) for encoding in encodings]
     conditions = conditions_of(target_dir, evaluation_set, policy)
     metrics = measured(measures, own_table.class_names)
-    scores, raw = _score(pairs, tables, conditions, progress, metrics, hint=VALUES_HINT)
-    readings = readings_of(own_table)
-    return replace(
-        scores,
-        label_confusion=_label_confusion(raw, own_table, encodings),
-        reading_doubt=doubt_of_reading(raw, readings, readings, encodings, OPTION),
-    )
+    return score_semseg_pairs(pairs, own_table, encodings, conditions, metrics, progress)
+
+
+def score_semseg_pairs(
+    pairs: Sequence[FilePair],
+    table: LabelSet,
+    encodings: tuple[str, str],
+    conditions: Conditions,
+    metrics: Sequence[Metric] = (),
+    progress: Progress | None = None,
+    read: ReadPair = read_pair,
+    option: str = OPTION,
+) -> Scores:
+    """Score pairs of label maps whose encodings are known; ``option`` as of `doubt_of_reading`."""
+    tables = [read_as(table, encoding) for encoding in encodings]
+    scores, raw = _score(pairs, tables, conditions, progress, metrics, VALUES_HINT, read)
+    label_confusion = None
+    if encodings == ("label_ids", "label_ids"):
+        values = np.flatnonzero(table.lookup >= 0)
+        label_confusion = LabelConfusion(tuple(values.tolist()), raw[np.ix_(values, values)])
+    readings = readings_of(table)
+    doubt = doubt_of_reading(raw, readings, readings, encodings, option)
+    return replace(scores, label_confusion=label_confusion, reading_doubt=doubt)
 
 
 def _score(
@@ -117,6 +140,7 @@ def _score(
     progress: Progress | None,
     metrics: Sequence[Metric] = (),
     hint: str = "",
+    read: ReadPair = read_pair,
 ) -> tuple[Scores, NDArray[np.int64]]:
     """Count pairs, each side read by its own table; returns the raw counts, (256, 256), too."""
     k, names = tables[0].num_classes, tables[0].class_names
@@ -125,7 +149,7 @@ def _score(
     raw, tally = RawCounts(), ScoreTally(names, conditions, [pair.name for pair in pairs])
 
     def count(pair: FilePair) -> tuple[Any, NDArray[Any], list[NDArray[Any]], tuple[int, ...]]:
-        maps = read_pair(pair, tables)
+        maps = read(pair, tables)
         counts = count_maps(pair, maps, tables, rules, hint)
         target, pred = (lookup[values] for lookup, values in zip(lookups, maps, strict=True))
         frame, prediction = Frame(pair.name, None, target), FramePrediction(pred)
@@ -155,15 +179,6 @@ def semseg_table(labels: str) -> LabelSet:
             f"no label table '{printable(labels)}'{hint} Your own: a config (CONFIG.yaml)"
         )
     return tables[labels]
-
-
-def _label_confusion(
-    raw: NDArray[np.int64], table: LabelSet, encodings: tuple[str, str]
-) -> LabelConfusion | None:
-    if encodings != ("label_ids", "label_ids"):
-        return None
-    values = np.flatnonzero(table.lookup >= 0)
-    return LabelConfusion(tuple(values.tolist()), raw[np.ix_(values, values)])
 
 
 def score_drivable(
@@ -198,13 +213,25 @@ def score_drivable(
             ([pair.pred for pair in pairs if pair.pred], pred_encoding, "pred"),
         )
     ]
+    conditions = conditions_of(target_dir, evaluation_set, "cityscapes")
+    return score_drivable_pairs(pairs, decided, conditions, progress)
+
+
+def score_drivable_pairs(
+    pairs: Sequence[FilePair],
+    decided: Sequence[Decision],
+    conditions: Conditions,
+    progress: Progress | None = None,
+    read: ReadPair = read_pair,
+    option: str = OPTION,
+) -> DrivableScores:
+    """Score pairs of drivable maps, by what was decided of their encodings."""
     years = decided[0].encoding, decided[1].encoding
     tables = [label_set_for("bdd100k_drivable", encoding=year) for year in years]
-    conditions = conditions_of(target_dir, evaluation_set, "cityscapes")
-    scores, raw = _score(pairs, tables, conditions, progress)
+    scores, raw = _score(pairs, tables, conditions, progress, read=read)
     readings = drivable_readings()
     doubts = [one.doubt for one in decided]
-    doubts.append(doubt_of_reading(raw, readings, readings, years, OPTION))
+    doubts.append(doubt_of_reading(raw, readings, readings, years, option))
     return DrivableScores(
         replace(scores, reading_doubt="; ".join(dict.fromkeys(filter(None, doubts)))), *years
     )

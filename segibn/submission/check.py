@@ -8,7 +8,6 @@ each, so memory does not grow with their number. No torch.
 import os
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 from segibn.errors import SubmissionError
 from segibn.files.pool import map_in_threads
 from segibn.submission.expected import Expected
-from segibn.submission.formats import Format, Size
+from segibn.submission.formats import Format
 from segibn.submission.report import Entry, Findings, Report, doubts_about
 from segibn.submission.rle_maps import rle_entries
 from segibn.submission.score import LocalScorer
@@ -61,9 +60,12 @@ def check_submission(
             archive = stack.enter_context(open_zip(path, expected))
             entries = zip_entries(archive, form, expected, findings)
         known = _known_entries(entries, form, expected, findings)
-        good, pixels = _read_maps(known, form, scorer, findings, progress)
-    scores, why_not = (None, "") if scorer is None else scorer.result()
-    doubts = [why_not, "" if scores is None else scores.doubt]
+        good, pixels, faulty = _read_maps(known, form, findings, progress)
+        scores, remark = None, ""
+        if scorer is not None:
+            # Where an evaluator does not stop at two maps of a frame, the later one counts.
+            scores, remark = scorer.score({entry.key: entry for entry in known}, faulty)
+    doubts = [remark, "" if scores is None else scores.doubt]
     notes = doubts_about(form, pixels) + [doubt for doubt in doubts if doubt]
     return Report(shown_as or str(path), form, expected, good, findings.faults, notes, scores)
 
@@ -93,63 +95,37 @@ def _known_entries(
     return known
 
 
-@dataclass(frozen=True)
-class _Examined:
-    """One map: what is wrong with it, and what was counted on it if nothing is."""
-
-    faults: tuple[tuple[str, str], ...]
-    """Pairs of a fault and what is to follow the file's name."""
-    pixels: NDArray[np.int64] | None = None
-    counts: NDArray[np.int64] | None = None
-    size: Size = (0, 0)
-
-
 def _read_maps(
-    entries: list[Entry],
-    form: Format,
-    scorer: LocalScorer | None,
-    findings: Findings,
-    progress: Progress | None,
-) -> tuple[int, NDArray[np.int64]]:
-    """Decode every map; returns how many are good and their pixels of each value, (256,)."""
-    good, pixels = 0, np.zeros(256, np.int64)
-    # Where an evaluator does not stop at two maps of a frame, the later one counts.
-    counted = {entry.key: entry for entry in entries}
-
-    def examine(entry: Entry) -> _Examined:
-        return _examine(entry, form, scorer if counted[entry.key] is entry else None)
-
-    examined = map_in_threads(examine, entries, min(_MAX_THREADS, os.cpu_count() or 1))
-    for done, (entry, result) in enumerate(examined, start=1):
-        for what, remark in result.faults:
+    entries: list[Entry], form: Format, findings: Findings, progress: Progress | None
+) -> tuple[int, NDArray[np.int64], set[str]]:
+    """Decode every map; returns how many are good, (256,) their pixels by value, faulty keys."""
+    good, pixels, faulty = 0, np.zeros(256, np.int64), set[str]()
+    threads = min(_MAX_THREADS, os.cpu_count() or 1)
+    examined = map_in_threads(lambda entry: _examine(entry, form), entries, threads)
+    for done, (entry, (faults, found)) in enumerate(examined, start=1):
+        for what, remark in faults:
             findings.add(what, entry.name + remark)
-        if result.faults:
-            if scorer is not None:
-                scorer.exclude(entry.key)
+        if faults:
+            faulty.add(entry.key)
         else:
             good += 1
-            pixels += result.pixels
-            if scorer is not None and result.counts is not None:
-                scorer.add(entry.key, result.counts, result.size)
+            pixels += found
         if progress is not None:
             progress(done, len(entries))
-    return good, pixels
+    return good, pixels, faulty
 
 
-def _examine(entry: Entry, form: Format, scorer: LocalScorer | None) -> _Examined:
+def _examine(entry: Entry, form: Format) -> tuple[list[tuple[str, str]], NDArray[np.int64]]:
+    """Return the faults, each with what is to follow the file's name, and (256,) the pixels."""
     found, values = entry.load()
-    faults = [(what, "") for what in found]
-    if values is None:
-        return _Examined(tuple(faults))
-    pixels = _pixels_per_value(values)
-    unknown = np.flatnonzero((pixels > 0) & ~form.knows)
-    if unknown.size:
-        listed = ", ".join(map(str, unknown[:8])) + (", ..." if unknown.size > 8 else "")
-        faults.append((f"maps with values outside {_ranges(form.knows)}", f" ({listed})"))
-    if faults:
-        return _Examined(tuple(faults))
-    counts = None if scorer is None else scorer.count(entry.key, values)
-    return _Examined((), pixels, counts, values.shape)
+    faults, pixels = [(what, "") for what in found], np.zeros(256, np.int64)
+    if values is not None:
+        pixels = _pixels_per_value(values)
+        unknown = np.flatnonzero((pixels > 0) & ~form.knows)
+        if unknown.size:
+            listed = ", ".join(map(str, unknown[:8])) + (", ..." if unknown.size > 8 else "")
+            faults.append((f"maps with values outside {_ranges(form.knows)}", f" ({listed})"))
+    return faults, pixels
 
 
 def _pixels_per_value(values: NDArray[np.uint8]) -> NDArray[np.int64]:
