@@ -18,13 +18,9 @@ class FeatureDict(nn.Module):
 
     Args:
         name: such as "resnet50_ibn_a".
-        pretrained: as for ``segibn.backbone``.
-        output_stride: 8, 16 or 32 input pixels per pixel of layer4; torchvision's segmentation
-            networks have 8.
+        pretrained: as for `segibn.backbone`.
+        output_stride: as there; torchvision's segmentation networks have 8.
         return_layers: feature ("half", "layer1" .. "layer4") -> name in the result.
-
-    Attributes:
-        feature_specs: channels and stride of each, by the names in the result.
 
     Raises:
         ValueError: no such network or feature.
@@ -68,19 +64,8 @@ def with_fpn(
 ) -> nn.Module:
     """Return a feature pyramid network (Lin et al., CVPR 2017) on a backbone, for detectors.
 
-    Args:
-        name: such as "resnet50_ibn_a".
-        pretrained: as for ``segibn.backbone``.
-        out_channels: of each feature of the pyramid.
-        layers: features that it is built on, from fine to coarse.
-
-    Returns:
-        torchvision's ``BackboneWithFPN`` in form: has ``out_channels``; images -> "0", "1", ..,
-        "pool" -> (N, out_channels, h, w).
-
-    Raises:
-        ValueError: no such network or feature.
-        CheckpointError: the weights cannot be had.
+    torchvision's `BackboneWithFPN` in form: has `out_channels`; images -> "0", "1", .., "pool" ->
+    (N, out_channels, h, w). `layers` go from fine to coarse; the rest is as for `FeatureDict`.
     """
     from torchvision.ops.feature_pyramid_network import FeaturePyramidNetwork, LastLevelMaxPool
 

@@ -1,4 +1,4 @@
-"""timm's ``features_only`` form: a list of features, and a ``feature_info`` that describes it.
+"""timm's `features_only` form: a list of features, and a `feature_info` that describes it.
 
 Level 0 is the feature at stride 2, levels 1 to 4 are layer1 to layer4. timm itself is not needed.
 """
@@ -15,12 +15,7 @@ LEVELS = ("half", "layer1", "layer2", "layer3", "layer4")
 
 
 class FeatureInfo:
-    """Channels and strides of the features that a ``FeatureList`` returns, asked as in timm.
-
-    Args:
-        levels: for each level of the network "num_chs", "reduction", "module" and "index".
-        out_indices: those that are returned.
-    """
+    """Channels and strides of the features that a `FeatureList` returns, asked as in timm."""
 
     def __init__(self, levels: Sequence[dict[str, Any]], out_indices: Sequence[int]) -> None:
         self.info = [dict(level) for level in levels]
@@ -59,14 +54,11 @@ class FeatureList(nn.Module):
 
     Args:
         name: such as "resnet50_ibn_a".
-        pretrained: as for ``segibn.backbone``.
+        pretrained: as for `segibn.backbone`.
         out_indices: which of the five levels; negative ones count from the end. Stages behind the
             last of them are left out of the module.
         output_stride: 8, 16 or 32 input pixels per pixel of level 4.
         in_chans: 3; the published networks see RGB.
-
-    Attributes:
-        feature_info: channels and strides of what is returned.
 
     Raises:
         ValueError: other channels, or no such level or network.
@@ -102,14 +94,7 @@ class FeatureList(nn.Module):
         self.backbone = network
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        """Compute the features of normalised images.
-
-        Args:
-            x: (N, 3, H, W) float, normalised RGB.
-
-        Returns:
-            (N, C, h, w) each, as ``feature_info`` says.
-        """
+        """(N, 3, H, W) normalised RGB -> (N, C, h, w) each, as `feature_info` says."""
         features = walk(self.backbone, x, self.last)
         return [features[index] for index in self.feature_info.out_indices]
 
@@ -130,10 +115,9 @@ def walk(network: Any, image: Tensor, last: int) -> list[Tensor]:
 
 
 def leave_out_after(network: nn.Module, last: int) -> None:
-    """Remove the stages behind level ``last`` where a stage is one module, in place.
+    """Remove the stages behind level `last` in place: parameters without an output stop DDP.
 
-    Parameters that no output depends on stop distributed training. Residual networks have a
-    module for each stage; in the other families they stay.
+    Residual networks have a module for each stage; in the other families they stay.
     """
     for level in LEVELS[last + 1 :]:
         if level in dict(network.named_children()):

@@ -20,10 +20,7 @@ def register_smp() -> list[str]:
 
     Returns:
         The names, such as "segibn-resnet50_ibn_a", for any of its networks with
-        ``encoder_weights=None``; published weights: ``model.encoder.load_weights("ibn_net")``.
-
-    Raises:
-        ConfigError: segmentation_models_pytorch is not installed.
+        `encoder_weights=None`; published weights: `model.encoder.load_weights("ibn_net")`.
     """
     try:
         from segmentation_models_pytorch.encoders import encoders
@@ -48,13 +45,7 @@ def register_smp() -> list[str]:
 
 
 class _Encoder:
-    """What makes an encoder of a backbone; the other two bases come from smp and torch.
-
-    Args:
-        name: such as "resnet50_ibn_a".
-        depth: how many features behind the image, 1 to 5.
-        output_stride: 8, 16 or 32 input pixels per pixel of the fifth.
-    """
+    """What makes an encoder of a backbone; the other two bases come from smp and torch."""
 
     def __init__(self, name: str, depth: int = 5, output_stride: int = 32) -> None:
         nn.Module.__init__(self)  # type: ignore[arg-type]
@@ -80,18 +71,15 @@ class _Encoder:
             )
 
     def load_weights(self, source: str | None = None) -> WeightsReport:
-        """Fill the encoder with weights for images of three channels.
+        """Fill the encoder; parts that `depth` leaves out are counted as unused.
 
         Args:
-            source: "ibn_net", "torchvision" or a file, as ``model.weights`` of a config; None = the
+            source: "ibn_net", "torchvision" or a file, as `model.weights` of a config; None = the
                 published ones of this network.
-
-        Returns:
-            What was loaded; parts that ``depth`` leaves out are counted as unused.
 
         Raises:
             CheckpointError: they cannot be had, or do not fit.
-            ValueError: the encoder was built for other channels.
+            ValueError: the encoder was built for other than three channels.
         """
         if self._in_channels != 3:
             raise ValueError(

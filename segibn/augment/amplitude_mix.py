@@ -1,12 +1,12 @@
-"""Augmentation room: the Fourier amplitudes of one image take on those of another.
+"""The Fourier amplitudes of one image take on those of another.
 
 Xu, Zhang, Zhang, Wang, Tian, "A Fourier-based Framework for Domain Generalization" (FACT), CVPR
 2021, arXiv 2105.11120, section 3.2, "amplitude mix": of an image x and another x' of the batch,
 
     A = (1 - lambda) A(x) + lambda A(x'),  lambda ~ U(0, eta),
 
-with the phase of x. Where things are is mostly in the phase, their look in the amplitude. With
-``window`` only low frequencies change, as in Yang & Soatto, "FDA: Fourier Domain Adaptation for
+with the phase of x. Where things are is mostly in the phase, their style in the amplitude. With
+`window` only low frequencies change, as in Yang & Soatto, "FDA: Fourier Domain Adaptation for
 Semantic Segmentation", CVPR 2020, arXiv 2004.05498, section 3.1, which leaves fine edges alone.
 """
 
@@ -24,14 +24,7 @@ _NOTHING = 1e-20  # far below the rounding of any image's spectrum, far above wh
 
 @dataclass(frozen=True)
 class AmplitudeMix:
-    """Amplitude mix within a batch.
-
-    Attributes:
-        eta: highest share of the other image's amplitude, in [0, 1].
-        window: half the side of the square of frequencies that change, as a share of the shorter
-            side of the image: at 0.5 all of them in a square image. None = all.
-        probability: chance that a sample is changed.
-    """
+    """Amplitude mix within a batch; fields as in `generalise.amplitude_mix` of a config."""
 
     eta: float
     window: float | None
@@ -50,19 +43,10 @@ class AmplitudeMix:
 
 
 def mix_amplitudes(image: Tensor, style: Tensor, share: Tensor, window: float | None) -> Tensor:
-    """Give images a mixture of two amplitude spectra and keep their phase; nothing is clipped.
+    """Mix two amplitude spectra, `share` (N, 1, 1, 1) of the style's, and keep the image's phase.
 
     Both spectra being Hermitian, so is the mixture, and a half spectrum is enough. Where the
-    image's own amplitude is 0, so is its phase.
-
-    Args:
-        image: (N, 3, H, W) float32.
-        style: likewise; where the other amplitude comes from.
-        share: (N, 1, 1, 1), of the style's amplitude.
-        window: see `AmplitudeMix`.
-
-    Returns:
-        (N, 3, H, W).
+    image's own amplitude is 0, so is its phase. Nothing is clipped.
     """
     spectrum = torch.fft.rfft2(image)
     own, other = spectrum.abs(), torch.fft.rfft2(style).abs()
@@ -76,13 +60,7 @@ def mix_amplitudes(image: Tensor, style: Tensor, share: Tensor, window: float | 
 
 
 def low_frequencies(size: tuple[int, ...], window: float, device: torch.device) -> Tensor:
-    """Return (H, V) float32, 1 in FDA's square about frequency 0 and else 0.
-
-    Args:
-        size: (H, W).
-        window: half the square's side over the shorter side of the image.
-        device: where the tensor goes.
-    """
+    """Return (H, V) float32, 1 in FDA's square about frequency 0 and else 0."""
     height, width = size
     m, n = frequencies((height, width), device)
     reach = math.floor(min(height, width) * window)

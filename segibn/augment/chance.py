@@ -1,4 +1,4 @@
-"""Augmentation room: which samples of a batch are changed, and which two belong together."""
+"""Which samples of a batch are changed, and which two belong together."""
 
 from collections.abc import Callable
 
@@ -7,18 +7,11 @@ from torch import Tensor
 
 
 def change_some(image: Tensor, probability: float, change: Callable[[Tensor], Tensor]) -> Tensor:
-    """Change each sample with a probability; the others stay as they are.
+    """Change each sample of (N, 3, H, W) with a probability, into a new tensor.
 
-    On the CPU only the chosen samples are computed. On an accelerator all are, and then selected:
-    asking it which ones were drawn would make the host wait.
-
-    Args:
-        image: (N, 3, H, W); not modified.
-        probability: chance of each sample, in [0, 1].
-        change: from (M,) int64 indices of samples to (M, 3, H, W), what these become.
-
-    Returns:
-        (N, 3, H, W), a new tensor.
+    `change` takes (M,) indices of samples and gives (M, 3, H, W). On the CPU only the chosen
+    samples are computed. On an accelerator all are, and then selected: asking it which ones were
+    drawn would make the host wait.
     """
     count = len(image)
     if probability >= 1.0:
@@ -35,17 +28,11 @@ def change_some(image: Tensor, probability: float, change: Callable[[Tensor], Te
 
 
 def draw_partners(count: int, device: torch.device) -> Tensor:
-    """Draw another sample of the batch for each one; all others are as likely.
+    """Draw another sample of the batch for each one, (count,) int64; all others are as likely.
 
     The samples are put in a random circle, and each takes the next: a permutation in which nobody
     stays alone, unlike a plain random one, which in a batch of two is without effect half the time.
-
-    Args:
-        count: N; a single sample is its own partner.
-        device: where the numbers are drawn.
-
-    Returns:
-        (N,) int64.
+    A single sample is its own partner.
     """
     circle = torch.randperm(count, device=device)
     partners = torch.empty_like(circle)

@@ -1,4 +1,4 @@
-"""Augmentation room: rare classes are cut out of one sample and pasted into another.
+"""Rare classes are cut out of one sample and pasted into another.
 
 The pixels of whole classes, with their labels and in their places, as in Olsson, Tranheden, Pinto,
 Svensson, "ClassMix", WACV 2021, arXiv 2007.07936; of labelled things and without any blending of
@@ -21,29 +21,14 @@ VALUES = 256
 
 @dataclass(frozen=True)
 class CopyPaste:
-    """Copy-paste within a batch.
-
-    Attributes:
-        train_ids: classes that may be pasted.
-        count: how many of those that a partner shows are pasted, drawn at random; all if it has
-            no more.
-        probability: chance that a sample is pasted into.
-    """
+    """Copy-paste within a batch; fields as in `generalise.copy_paste` of a config."""
 
     train_ids: tuple[int, ...]
     count: int
     probability: float
 
     def __call__(self, image: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-        """Paste into each sample what another one shows; a batch of one stays as it is.
-
-        Args:
-            image: (N, 3, H, W) float; not modified.
-            target: (N, H, W), any integer type, values 0..255; not modified.
-
-        Returns:
-            Both, new.
-        """
+        """Paste into each sample what another one shows; a batch of one stays as it is."""
         partners = draw_partners(len(image), image.device)
         image_there, target_there = image[partners], target[partners]
         pasted = classes_to_paste(target_there, self.train_ids, self.count)
@@ -56,16 +41,7 @@ class CopyPaste:
 
 
 def classes_to_paste(target: Tensor, train_ids: tuple[int, ...], count: int) -> Tensor:
-    """Draw, for each sample, some of the wanted classes that it shows.
-
-    Args:
-        target: (N, H, W), values 0..255.
-        train_ids: the wanted classes.
-        count: most classes of a sample; which ones is drawn, all equally likely.
-
-    Returns:
-        (N, 256) bool.
-    """
+    """Draw for each sample up to `count` of the wanted classes that it shows: (N, 256) bool."""
     shown = torch.zeros(len(target), VALUES, dtype=torch.bool, device=target.device)
     shown.scatter_(1, target.flatten(1).long(), True)
     wanted = _on_device(train_ids, target.device)

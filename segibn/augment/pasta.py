@@ -1,4 +1,4 @@
-"""Augmentation room: PASTA, Fourier amplitudes jittered the more the higher the frequency.
+"""PASTA: Fourier amplitudes jittered the more the higher the frequency.
 
 Chattopadhyay, Sarangmath, Vijaykumar, Hoffman, "PASTA: Proportional Amplitude Spectrum Training
 Augmentation for Syn-to-Real Domain Generalization", ICCV 2023, arXiv 2212.00979, section 3.2: the
@@ -11,12 +11,9 @@ frequency and channel. As there, nothing stops eps from being negative: such a w
 
 A real image has a Hermitian spectrum, and independent eps at (m, n) and (-m, -n) would break that.
 The paper's script transforms back and keeps the real part, which is the same as giving both the
-mean of their two eps. So does this module, on the half spectrum of a real transform: the factor of
-a frequency has a standard deviation of sigma / sqrt(2), or of sigma where (m, n) is its own
-opposite: at the mean and, where H or W is even, at the highest frequencies. Published alpha, beta
-and k keep their effect.
-
-Legend: N images, H x W pixels, V = W // 2 + 1 columns of the half spectrum.
+mean of their two eps. So does this module, on the half spectrum (V = W // 2 + 1 columns) of a real
+transform: the factor of a frequency has a standard deviation of sigma / sqrt(2), or of sigma where
+(m, n) is its own opposite. Published alpha, beta and k keep their effect.
 """
 
 from dataclasses import dataclass
@@ -29,14 +26,7 @@ from segibn.augment.chance import change_some
 
 @dataclass(frozen=True)
 class Pasta:
-    """PASTA on a batch.
-
-    Attributes:
-        alpha: how fast the jitter grows with frequency; 3 in the paper.
-        beta: standard deviation of eps at frequency 0; 0.25 in the paper.
-        k: exponent of the growth; 2 in the paper.
-        probability: chance that a sample is changed.
-    """
+    """PASTA on a batch; fields as in `generalise.pasta` of a config."""
 
     alpha: float
     beta: float
@@ -56,12 +46,7 @@ class Pasta:
 
 
 def frequencies(size: tuple[int, int], device: torch.device) -> tuple[Tensor, Tensor]:
-    """Return m (H, 1) and n (1, V) of a half spectrum: signed waves over height and width.
-
-    Args:
-        size: (H, W) of the image.
-        device: where the tensors go.
-    """
+    """Return m (H, 1) and n (1, V) of a half spectrum: signed waves over height and width."""
     height, width = size
     m = torch.fft.fftfreq(height, 1.0 / height, device=device)
     n = torch.fft.rfftfreq(width, 1.0 / width, device=device)
@@ -78,16 +63,10 @@ def deviations(
 
 
 def draw_factors(shape: tuple[int, ...], deviation: Tensor, width: int) -> Tensor:
-    """Draw what the half spectrum of real images is multiplied by.
+    """Draw what the half spectrum of real images is multiplied by: `shape` and (H, V).
 
-    Args:
-        shape: leading dimensions, one draw for each: (N, 3).
-        deviation: (H, V), standard deviation of the paper's eps.
-        width: W, which V does not tell.
-
-    Returns:
-        ``shape`` and (H, V), distributed as the mean of two independent eps at (m, n) and (-m, -n).
-        In the columns where both are there, they have the same value.
+    Distributed as the mean of two independent eps, of standard `deviation` (H, V), at (m, n) and
+    (-m, -n). In the columns where both are there, they have the same value.
     """
     eps = torch.randn(*shape, *deviation.shape, device=deviation.device)
     factor = 1.0 + eps * (deviation * 0.5**0.5)
@@ -100,15 +79,7 @@ def draw_factors(shape: tuple[int, ...], deviation: Tensor, width: int) -> Tenso
 
 
 def scale_amplitudes(image: Tensor, factor: Tensor) -> Tensor:
-    """Multiply the spectrum of real images; nothing is clipped.
-
-    Args:
-        image: (N, 3, H, W) float32.
-        factor: (N, 3, H, V) float32, real.
-
-    Returns:
-        (N, 3, H, W).
-    """
+    """Multiply the half spectrum of (N, 3, H, W) images by real factors; nothing is clipped."""
     spectrum = torch.fft.rfft2(image)
     spectrum *= factor
     return torch.fft.irfft2(spectrum, s=image.shape[-2:])

@@ -2,7 +2,7 @@
 
 What RobustNet changes images by to find out which covariances carry style (Choi et al., CVPR 2021,
 arXiv 2103.15597): torchvision's `ColorJitter` at strengths far above those of the training's own
-augmentation, then a Gaussian blur. In and out: (N, 3, H, W) float RGB 0..255.
+augmentation, then a Gaussian blur.
 """
 
 import math
@@ -21,14 +21,9 @@ _TRUNCATE = 3.0
 class PhotometricChange:
     """Brightness, contrast, saturation, hue and sharpness, each by an amount drawn for each image.
 
-    torchvision draws the order of the first four, too; here it is as they stand.
-
-    Attributes:
-        brightness: factors are uniform in [max(0, 1 - brightness), 1 + brightness].
-        contrast: likewise.
-        saturation: likewise.
-        hue: shifts are uniform in [-hue, hue], in turns of the colour circle.
-        blur_sigma: range of the blur's sigma in pixels.
+    torchvision draws the order of the first four, too; here it is as they stand. Their factors are
+    uniform in [max(0, 1 - strength), 1 + strength], the hue's shift in [-hue, hue] turns of the
+    colour circle, the blur's sigma in its range of pixels.
     """
 
     brightness: float = 0.8
@@ -100,13 +95,7 @@ def shift_hue(image: Tensor, shift: Tensor) -> Tensor:
 
 
 def blur(image: Tensor, sigma: Tensor, radius: int) -> Tensor:
-    """Gaussian blur with a sigma in pixels for each image, (N, 1, 1, 1); borders are repeated.
-
-    Args:
-        image: (N, 3, H, W) float.
-        sigma: above 0.
-        radius: pixels to either side that count.
-    """
+    """Gaussian blur with a sigma in pixels for each image, (N, 1, 1, 1); borders are repeated."""
     images, channels, height, width = image.shape
     offsets = torch.arange(-radius, radius + 1, device=image.device)
     kernel = torch.exp(-0.5 * (offsets / sigma.view(-1, 1)).square())  # (N, 2 * radius + 1)

@@ -1,15 +1,15 @@
-"""Augmentation room: progressive random convolutions (Pro-RandConv).
+"""Progressive random convolutions (Pro-RandConv).
 
 Choi, Das, Choi, Yang, Park, Yun, "Progressive Random Convolutions for Single Domain
 Generalization", CVPR 2023, arXiv 2304.00424, section 3: one random block, drawn anew for each
-batch, is applied L times over, L uniform in 1 .. ``max_repeats``. The block is
+batch, is applied L times over, L uniform in 1 .. `max_repeats`. The block is
 
 1. a 3x3 convolution from RGB to RGB, its weights from N(0, 1 / 27), each times a Gaussian of its
    distance to the middle with sigma_g ~ U(eps, 1);
 2. deformable: each of the nine taps reads at an offset of its own at every pixel, from
-   N(0, sigma_d^2) with sigma_d ~ U(eps, ``offset``), in pixels, by bilinear interpolation;
+   N(0, sigma_d^2) with sigma_d ~ U(eps, `offset`), in pixels, by bilinear interpolation;
 3. each channel of each image standardised over its pixels, times gamma ~ N(0, s^2), plus
-   beta ~ N(0, s^2), s = ``contrast``;
+   beta ~ N(0, s^2), s = `contrast`;
 4. tanh.
 
 Weights, offsets, gamma and beta are the same in all L rounds and for all samples, as in the paper.
@@ -37,26 +37,18 @@ _BAND = 8192  # pixels that a CPU samples at a time: what they take fits into a 
 
 @dataclass(frozen=True)
 class Block:
-    """One random convolution block, for images in -1 .. 1.
+    """One random convolution block, for images in -1 .. 1."""
 
-    Attributes:
-        weight: (3, 3, 3, 3): out, in, row, column.
-        grid: where each tap reads (see `sampling_grid`); None = at the pixels themselves.
-        gamma: (3, 1, 1), factor on each standardised channel.
-        beta: (3, 1, 1), added to it.
-    """
-
-    weight: Tensor
-    grid: Tensor | None
-    gamma: Tensor
+    weight: Tensor  # (3, 3, 3, 3): out, in, row, column
+    grid: Tensor | None  # see `sampling_grid`; None = taps read at the pixels themselves
+    gamma: Tensor  # (3, 1, 1)
     beta: Tensor
 
     def convolve(self, image: Tensor) -> Tensor:
-        """Apply the convolution alone to (N, 3, H, W).
+        """Apply the convolution alone to (N, 3, H, W); as `torchvision.ops.deform_conv2d` inside.
 
-        Within the image it is what `torchvision.ops.deform_conv2d` computes. But that works out the
-        place of every tap again for each sample and channel; here all samples are channels of one
-        image, which is several times faster on a CPU.
+        But that works out the place of every tap again for each sample and channel; here all
+        samples are channels of one image, which is several times faster on a CPU.
         """
         if self.grid is None:
             return F.conv2d(F.pad(image, (1, 1, 1, 1), mode="replicate"), self.weight)
@@ -81,15 +73,7 @@ class Block:
 
 @dataclass(frozen=True)
 class RandomConvolution:
-    """Pro-RandConv on a batch.
-
-    Attributes:
-        max_repeats: most rounds of the block; 10 in the paper.
-        offset: upper end of the range that the offsets' deviation is drawn from, in pixels: 0.5 in
-            the paper for photographs. 0 = plain convolutions.
-        contrast: standard deviation of gamma and beta; 0.5 in the paper.
-        probability: chance that a sample is changed.
-    """
+    """Pro-RandConv on a batch; fields as in `generalise.random_convolution` of a config."""
 
     max_repeats: int
     offset: float
@@ -111,7 +95,7 @@ class RandomConvolution:
 
 
 def draw_repeats(highest: int) -> int:
-    """Draw L, uniform in 1 .. ``highest``.
+    """Draw L, uniform in 1 .. `highest`.
 
     From the CPU's global generator whatever the device of the images: the host needs the number,
     and would have to wait for it otherwise. `torch.manual_seed` seeds both.
@@ -122,14 +106,7 @@ def draw_repeats(highest: int) -> int:
 def draw_block(
     size: tuple[int, ...], offset: float, contrast: float, device: torch.device
 ) -> Block:
-    """Draw a block as the module's docstring says.
-
-    Args:
-        size: (H, W) of the images.
-        offset: see `RandomConvolution`.
-        contrast: likewise.
-        device: where numbers are drawn and tensors live.
-    """
+    """Draw a block for images of `size` (H, W) as the module's docstring says."""
     weight = torch.randn(3, 3, 3, 3, device=device) * (3 * TAPS) ** -0.5
     axis = torch.arange(-1.0, 2.0, device=device)
     distance2 = axis[:, None] ** 2 + axis[None, :] ** 2
@@ -146,11 +123,8 @@ def draw_block(
 def sampling_grid(offset: Tensor) -> Tensor:
     """Say where each tap of a 3x3 kernel reads, in the coordinates of `F.grid_sample`.
 
-    Args:
-        offset: (9, H, W, 2): right and down, in pixels, for each tap (row by row) and pixel.
-
-    Returns:
-        (9, H, W, 2) float32; -1 and 1 are the image's edges, pixels being areas.
+    `offset` (9, H, W, 2) is right and down, in pixels, for each tap (row by row) and pixel; in the
+    result of the same shape -1 and 1 are the image's edges, pixels being areas.
     """
     _, height, width, _ = offset.shape
     tap = torch.arange(TAPS, device=offset.device).view(TAPS, 1, 1)

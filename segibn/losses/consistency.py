@@ -1,10 +1,8 @@
-"""Agreement of the predictions for two views of the same images.
+"""Agreement of the predictions for two views of the same images: Jensen-Shannon divergence.
 
-The Jensen-Shannon divergence as a loss is AugMix's (Hendrycks et al., ICLR 2020, arXiv 1912.02781,
-section 3); for segmentation, between two looks of a frame, it is SHADE's style consistency (Zhao et
-al., ECCV 2022, arXiv 2204.02548). Ours compares the coarse logits, before they are resized.
-
-In: logits of two views. Out: a number. N images, K classes, h x w pixels of the logits.
+As a loss it is AugMix's (Hendrycks et al., ICLR 2020, arXiv 1912.02781, section 3); for
+segmentation, between two appearances of a frame, it is SHADE's style consistency (Zhao et al., ECCV
+2022, arXiv 2204.02548). Ours compares the coarse logits, before they are resized.
 """
 
 import math
@@ -17,18 +15,10 @@ from segibn.losses.precision import in_float32
 
 @in_float32
 def jensen_shannon(logits: Tensor, other: Tensor) -> Tensor:
-    """Jensen-Shannon divergence of two predictions, mean over pixels.
+    """Mean over pixels of (KL(p, m) + KL(q, m)) / 2 with m = (p + q) / 2, from 0 to log 2.
 
-    With m the mean of the distributions p and q, it is the mean of KL(p, m) and KL(q, m). It is
-    symmetric, and both views get a gradient. No pixel is left out: that views agree is wanted where
-    nobody labelled anything, too.
-
-    Args:
-        logits: (N, K, h, w) float, of one view.
-        other: the same of the other view.
-
-    Returns:
-        A scalar from 0 to log 2.
+    Of logits (N, K, h, w). Symmetric, both views get a gradient. No pixel is left out: that views
+    agree is wanted where nobody labelled anything, too.
     """
     log_p, log_q = logits.log_softmax(1), other.to(logits.dtype).log_softmax(1)
     log_mean = torch.logaddexp(log_p, log_q) - math.log(2)

@@ -9,9 +9,9 @@ are averaged. How the parts stay equal to the whole::
         loss, parts = criterion(output, target, normalizer=normalizer, share=1 / micro_batches)
         loss.backward()
 
-Cross-entropy, weighted and smoothed or not, is then exactly the mean over the valid pixels of the
-global batch, however many of them each part has. Dice, Lovasz and OHEM are no sums over pixels:
-they are averages, over micro-batches and ranks, of what each part gives by itself.
+Cross-entropy is then exactly the mean over the valid pixels of the global batch, however many of
+them each part has. Region losses and OHEM are no sums over pixels: they are averages, over
+micro-batches and ranks, of what each part gives by itself.
 """
 
 from collections.abc import Callable, Mapping
@@ -53,33 +53,17 @@ class OhemRule:
 
 @dataclass(frozen=True)
 class SegmentationLoss:
-    """Pixel loss of the main logits, plus region losses of them, plus the auxiliary pixel loss.
+    """Pixel loss of the main logits, plus region losses of them, plus the auxiliary pixel loss."""
 
-    Attributes:
-        aux_weight: factor of the auxiliary logits' pixel loss (PSPNet: 0.4).
-        ignore_index: value of the pixels that do not count.
-        class_weights: (K,) positive floats on the device of the targets; None = all 1.
-        label_smoothing: share of the target that is spread over all classes.
-        ohem: pixel loss over hard pixels alone; None = over all valid ones.
-        regions: region losses of the main logits by name, each with its factor.
-    """
-
-    aux_weight: float = 0.4
+    aux_weight: float = 0.4  # PSPNet's
     ignore_index: int = IGNORE_INDEX
-    class_weights: Tensor | None = None
+    class_weights: Tensor | None = None  # (K,), positive, on the device of the targets
     label_smoothing: float = 0.0
     ohem: OhemRule | None = None
-    regions: Mapping[str, tuple[float, RegionLoss]] = field(default_factory=dict)
+    regions: Mapping[str, tuple[float, RegionLoss]] = field(default_factory=dict)  # with factors
 
     def normalizer(self, target: Tensor) -> Tensor:
-        """Return what this target contributes to the divisor of the cross-entropy terms.
-
-        Args:
-            target: (N, H, W) train ids, any integer type.
-
-        Returns:
-            0-dim float64 on the target's device: the sum of the valid pixels' class weights.
-        """
+        """What a target contributes to the divisor of cross-entropy, 0-dim: see `valid_weight`."""
         return valid_weight(target, self.ignore_index, class_weights=self.class_weights)
 
     def __call__(
@@ -94,16 +78,15 @@ class SegmentationLoss:
 
         Args:
             output: has `logits` and `aux_logits` (or None), each (N, K, H, W).
-            target: (N, H, W) train ids, any integer type.
+            target: (N, H, W) train ids.
             normalizer: 0-dim; divisor of the cross-entropy terms; None = this batch's own, and
                 the terms are then multiplied by `share`.
-            share: this batch's part of the update, 0..1; factor of the losses that are means over
-                what they see (Dice, Lovasz, OHEM).
+            share: this batch's part of the update, 0..1; factor of OHEM and region losses.
 
         Returns:
-            The scalar to minimise, and its unweighted parts, detached, for the log: "main", those
-            of `regions` and, where there is one, "aux". An update's loss, and each part of it, is
-            the sum over micro-batches, averaged over ranks.
+            The scalar to minimise, and its unweighted parts, detached: "main", those of `regions`
+            and, if there is one, "aux". An update's are the sum over micro-batches, averaged over
+            ranks.
         """
         if normalizer is None and self.ohem is None:
             normalizer = self.normalizer(target) / share

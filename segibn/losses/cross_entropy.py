@@ -1,8 +1,7 @@
 """Cross-entropy over valid pixels, and what its sum is divided by.
 
 The divisor depends on the target alone. So a sum over one part of a batch (a micro-batch, a rank)
-can be divided by the whole batch's divisor before anything else is computed, and the parts add up
-to the loss and the gradient of the whole.
+can be divided by the whole batch's divisor, and the parts add up to loss and gradient of the whole.
 """
 
 import torch
@@ -17,16 +16,10 @@ from segibn.losses.precision import in_float32
 def valid_weight(
     target: Tensor, ignore_index: int = IGNORE_INDEX, *, class_weights: Tensor | None = None
 ) -> Tensor:
-    """Sum the class weights of the valid pixels; without weights, count the valid pixels.
+    """Sum the class weights (K,) of the valid pixels; without weights, count them.
 
-    Args:
-        target: (N, H, W) train ids, any integer type.
-        ignore_index: value of the pixels that do not count.
-        class_weights: (K,) float on the target's device, or None.
-
-    Returns:
-        A 0-dim tensor on the target's device, float64 where that has it: exact for a count, and
-        additive over parts of a batch.
+    0-dim on the target's device, float64 where that has it: exact for a count, and additive over
+    parts of a batch.
     """
     valid = target != ignore_index
     accurate = accurate_dtype(target.device)
@@ -53,20 +46,10 @@ def cross_entropy(
 ) -> Tensor:
     """Mean cross-entropy over the valid pixels of the whole batch, by weight of their class.
 
-    With class weights w, smoothing s and y the class of a pixel, the pixel costs
-    ``-(1 - s) w_y log p_y - s / K sum_k w_k log p_k`` (Szegedy et al., arXiv 1512.00567, section 7;
-    with weights as `torch.nn.CrossEntropyLoss` has it).
-
-    Args:
-        logits: (N, K, H, W) float.
-        target: (N, H, W) train ids 0..K-1 or `ignore_index`, any integer type.
-        ignore_index: pixels with this value cost nothing and get no gradient.
-        class_weights: (K,) float, all positive; None = all 1.
-        label_smoothing: s, 0..1: share of the target that is spread over all classes.
-        normalizer: 0-dim; what the sum is divided by; None = `valid_weight` of this target.
-
-    Returns:
-        A scalar; 0 with zero gradient when every pixel is ignored.
+    With class weights w (K,), all positive, smoothing s and y the class of a pixel, the pixel costs
+    `-(1 - s) w_y log p_y - s / K sum_k w_k log p_k` (Szegedy et al., arXiv 1512.00567, section 7;
+    with weights as `torch.nn.CrossEntropyLoss` has it). The sum is divided by `normalizer`, by
+    default `valid_weight` of this target.
     """
     target = target.long()  # the one integer type for classes that torch takes on every device
     if class_weights is not None:

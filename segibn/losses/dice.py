@@ -16,19 +16,10 @@ from segibn.losses.precision import in_float32
 def dice_loss(
     logits: Tensor, target: Tensor, ignore_index: int = IGNORE_INDEX, *, smooth: float = 1.0
 ) -> Tensor:
-    """One minus soft Dice, mean over the classes that are present in the batch.
+    """One minus soft Dice, 0..1, mean over the classes that are present in the batch.
 
-    Dice of class k is ``(2 sum p_k [y = k] + smooth) / (sum p_k + sum [y = k] + smooth)`` with the
-    sums over all valid pixels of the batch.
-
-    Args:
-        logits: (N, K, H, W) float.
-        target: (N, H, W) train ids 0..K-1 or `ignore_index`, any integer type.
-        ignore_index: pixels with this value cost nothing and get no gradient.
-        smooth: pixels added above and below, which calms classes of a few pixels.
-
-    Returns:
-        A scalar in 0..1; 0 with zero gradient when every pixel is ignored.
+    Dice of class k is `(2 sum p_k [y = k] + smooth) / (sum p_k + sum [y = k] + smooth)` with the
+    sums over all valid pixels of the batch; `smooth` calms classes of a few pixels.
     """
     num_classes = logits.shape[1]
     probability = logits.softmax(dim=1)

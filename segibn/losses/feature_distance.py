@@ -1,12 +1,9 @@
 """Distance of features from those of a frozen ImageNet network, where things are.
 
-Networks that are fine-tuned on drawn frames unlearn what ImageNet's photographs taught them about
-cars, people and signs. Hoyer et al. (DAFormer, CVPR 2022, arXiv 2111.14887, section 3.2) hold the
-last feature near the ImageNet network's own, at places that belong to a thing; stuff such as road
-and sky, which ImageNet has no classes for, is left free.
-
-In: two features of one image, its target. Out: a number. N images, C channels, h x w cells of s x s
-input pixels.
+Networks that are fine-tuned on synthetic frames unlearn what ImageNet's photographs taught them
+about cars, people and signs. Hoyer et al. (DAFormer, CVPR 2022, arXiv 2111.14887, section 3.2) hold
+the last feature near the ImageNet network's own, at places that belong to a thing; stuff such as
+road and sky, which ImageNet has no classes for, is left free.
 """
 
 from collections.abc import Sequence
@@ -20,20 +17,11 @@ from segibn.losses.precision import in_float32
 
 
 def pure_cells(target: Tensor, classes: Sequence[int], stride: int, min_ratio: float) -> Tensor:
-    """Find the feature pixels that one of some classes fills.
+    """Find the feature pixels that one of some classes fills: (N, ceil(H / s), ceil(W / s)) bool.
 
-    A cell is what a feature pixel covers without its surround: ``stride`` x ``stride`` input
-    pixels. At the right and lower edge it may reach beyond the image; what is missing there counts
-    as ignored. So do ignored pixels: as part of the cell, and of no class.
-
-    Args:
-        target: (N, H, W) train ids, any integer type.
-        classes: train ids; two of them in one cell do not add up.
-        stride: s.
-        min_ratio: least share of a cell's pixels, 0..1, that a class must have.
-
-    Returns:
-        (N, ceil(H / s), ceil(W / s)) bool.
+    A cell is what a feature pixel covers without its surround: `stride` x `stride` input pixels. A
+    class must have at least `min_ratio` (0..1) of them; two classes do not add up. Ignored pixels,
+    and what is missing at the right and lower edge, are part of the cell and of no class.
     """
     right, below = -target.shape[2] % stride, -target.shape[1] % stride
     padded = F.pad(target, (0, right, 0, below), value=IGNORE_INDEX)
@@ -48,15 +36,10 @@ def pure_cells(target: Tensor, classes: Sequence[int], stride: int, min_ratio: f
 
 @in_float32
 def feature_distance(feature: Tensor, reference: Tensor, cells: Tensor) -> Tensor:
-    """Mean Euclidean distance of two features over some of their pixels.
+    """Mean Euclidean distance of two features (N, C, h, w) over the pixels `cells` (N, h, w) bool.
 
-    Args:
-        feature: (N, C, h, w) float, of the network in training.
-        reference: the same shape, of the frozen network; gets no gradient.
-        cells: (N, h, w) bool, the pixels that count.
-
-    Returns:
-        A scalar of at least 0; 0 with zero gradient where no pixel counts.
+    `reference`, of the frozen network, gets no gradient. 0 with zero gradient where no pixel
+    counts.
     """
     difference = feature - reference.detach().to(feature.dtype)
     distance = torch.linalg.vector_norm(difference, dim=1)

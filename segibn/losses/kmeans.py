@@ -1,9 +1,8 @@
 """k-means in one dimension, exactly: on a line the best clusters are runs of the sorted values.
 
-In: sorted numbers. Out: where each cluster starts. Dynamic programming over the number of clusters;
-the best last start never moves left as more values are added, so each round takes O(n log n) (as in
-Wang and Song, "Ckmeans.1d.dp", The R Journal 3/2, 2011, and its successors). No random numbers: the
-same values always give the same clusters.
+Dynamic programming over the number of clusters; the best last start never moves left as more values
+are added, so each round takes O(n log n) (as in Wang and Song, "Ckmeans.1d.dp", The R Journal 3/2,
+2011, and its successors). No random numbers: the same values always give the same clusters.
 """
 
 import numpy as np
@@ -12,13 +11,9 @@ import numpy as np
 def cluster_starts(values: np.ndarray, clusters: int) -> np.ndarray:
     """Split sorted values into the clusters with the least sum of squared distances to their means.
 
-    Args:
-        values: (n,) float, ascending; not changed.
-        clusters: k, at most n.
-
     Returns:
-        (k,) int64: index of the first value of each cluster, ascending, the first one 0. Among
-        equally good splits the one found with the leftmost starts.
+        (clusters,) int64: index of the first value of each cluster, ascending, the first one 0.
+        Among equally good splits the one found with the leftmost starts.
 
     Raises:
         ValueError: not ascending, or fewer values than clusters.
@@ -57,15 +52,9 @@ class _RunCosts:
 
 
 def _add_cluster(best: np.ndarray, costs: _RunCosts, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Least costs of the first j values in ``count`` clusters, and the start of the last one.
+    """Least costs of the first j values in `count` (2 or more) clusters, and the last one's start.
 
-    Args:
-        best: (n + 1,) least costs in ``count - 1`` clusters.
-        costs: of one cluster.
-        count: at least 2.
-
-    Returns:
-        both (n + 1,); entries of fewer values than clusters mean nothing.
+    `best` and both results are (n + 1,); entries of fewer values than clusters mean nothing.
     """
     size = len(best) - 1
     new, starts = np.full(size + 1, np.inf), np.zeros(size + 1, dtype=np.int64)

@@ -14,17 +14,9 @@ from segibn.losses.precision import in_float32
 
 @in_float32
 def lovasz_softmax(logits: Tensor, target: Tensor, ignore_index: int = IGNORE_INDEX) -> Tensor:
-    """Lovasz-softmax over all valid pixels of the batch, mean over the classes present in it.
+    """Lovasz-softmax over all valid pixels of the batch, 0..1, mean over the classes present in it.
 
     Sorts the pixels once for each class, which is most of the time it takes.
-
-    Args:
-        logits: (N, K, H, W) float.
-        target: (N, H, W) train ids 0..K-1 or `ignore_index`, any integer type.
-        ignore_index: pixels with this value cost nothing and get no gradient.
-
-    Returns:
-        A scalar in 0..1; 0 with zero gradient when every pixel is ignored.
     """
     valid = target != ignore_index
     losses, num_present = [], torch.zeros((), dtype=torch.long, device=logits.device)
@@ -46,14 +38,9 @@ def lovasz_softmax(logits: Tensor, target: Tensor, ignore_index: int = IGNORE_IN
 def jaccard_growth(error: Tensor, truth: Tensor, valid: Tensor) -> Tensor:
     """How much the Jaccard loss of one class grows as each pixel joins, worst pixel first.
 
-    Args:
-        error: float, any shape: 1 - p on the class's pixels, p on the others.
-        truth: bool, the same shape: pixels of the class, all of them valid.
-        valid: bool, the same shape: pixels that count.
-
-    Returns:
-        The same shape and dtype, not negative; 0 on pixels that do not count. The factors of the
-        errors in the Lovasz extension, which are also its gradient.
+    The factors of the errors in the Lovasz extension, which are also its gradient; 0 where not
+    `valid`. `error` is 1 - p on the class's pixels (`truth`, all of them valid), p on the others;
+    all three have one shape.
     """
     order = _falling_order(error, valid)
     truth, valid = (mask.flatten().index_select(0, order) for mask in (truth, valid))

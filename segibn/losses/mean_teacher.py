@@ -4,8 +4,6 @@ Tarvainen and Valpola (NeurIPS 2017, arXiv 1703.01780). They compare probabiliti
 difference; ours is the Kullback-Leibler divergence, whose gradient is that of cross-entropy with
 the teacher's soft prediction, and which is 0 where the two agree. Pixels that the teacher is unsure
 of may be left out, as in FixMatch (Sohn et al., NeurIPS 2020, arXiv 2001.07685, section 2.1).
-
-In: logits of student and teacher. Out: a number. N images, K classes, h x w pixels of the logits.
 """
 
 import math
@@ -20,17 +18,10 @@ from segibn.losses.precision import in_float32
 def teacher_divergence(
     logits: Tensor, teacher_logits: Tensor, *, threshold: float | None = None
 ) -> Tensor:
-    """KL(teacher, student), mean over all pixels; labelled or not, each counts.
+    """KL(teacher, student) of logits (N, K, h, w), mean over all pixels, labelled or not.
 
-    Args:
-        logits: (N, K, h, w) float, of the student.
-        teacher_logits: the same shape; get no gradient.
-        threshold: pixels where the teacher's largest probability is below this cost nothing, but
-            are divided by like the others, so that the loss grows as the teacher gets sure; None =
-            no such pixels.
-
-    Returns:
-        A scalar of at least 0.
+    The teacher's get no gradient. Pixels where its largest probability is below `threshold` cost
+    nothing, but are divided by like the others, so that the loss grows as the teacher gets sure.
     """
     log_student = logits.log_softmax(1)
     log_teacher = teacher_logits.detach().to(logits.dtype).log_softmax(1)
@@ -42,11 +33,6 @@ def teacher_divergence(
 
 
 def ramp_up(iteration: int, length: int) -> float:
-    """Weight of a term that is to come in slowly: exp(-5 (1 - t)^2), t rising from 0 to 1.
-
-    Args:
-        iteration: from 0.
-        length: iterations until t is 1, where it stays; 0 = from the start.
-    """
+    """Weight of a term that comes in slowly: exp(-5 (1 - t)^2), t = iteration / length."""
     t = 1.0 if length == 0 else min(1.0, iteration / length)
     return math.exp(-5 * (1 - t) ** 2)

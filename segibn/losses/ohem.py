@@ -32,22 +32,10 @@ def ohem_cross_entropy(
 
     Hard are the valid pixels whose true class has a probability below `threshold`, and in any case
     the `min_kept` share of the valid pixels (rounded up) with the lowest, ties included. Neither
-    class weights nor smoothing have a say in what is hard.
+    class weights nor smoothing (see `cross_entropy`) have a say in what is hard.
 
     The mean is over the pixels kept, not over all valid ones: the latter, a divisor that depends on
     the target alone, would let the loss and with it the learning rate fade as pixels become easy.
-
-    Args:
-        logits: (N, K, H, W) float.
-        target: (N, H, W) train ids 0..K-1 or `ignore_index`, any integer type.
-        ignore_index: pixels with this value are never kept.
-        threshold: probability in (0, 1]; 1 keeps every pixel that is not certain.
-        min_kept: share of the valid pixels, 0..1.
-        class_weights: (K,) float, all positive; None = all 1.
-        label_smoothing: share of the target that is spread over all classes, 0..1.
-
-    Returns:
-        A scalar; 0 with zero gradient when no pixel is kept.
     """
     target = target.long()
     valid = target != ignore_index

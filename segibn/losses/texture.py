@@ -7,8 +7,6 @@ in their official script, a Gram matrix is a mean over pixels, none of them mask
 Frobenius norm of a difference is divided by the number of channels. Theirs is one norm of a whole
 batch; ours is the mean of one for each image, so that it does not grow with the batch: with N
 images that differ alike it is 1/sqrt(N) of theirs, half at a batch of 4.
-
-In: two features of one image. Out: a number. N images, C channels, h x w feature pixels.
 """
 
 import torch
@@ -19,14 +17,7 @@ from segibn.losses.precision import in_float32
 
 @in_float32
 def gram_matrix(feature: Tensor) -> Tensor:
-    """Mean products of channels over a feature's pixels.
-
-    Args:
-        feature: (N, C, h, w) float.
-
-    Returns:
-        (N, C, C), symmetric; float32, float64 of float64 features.
-    """
+    """Mean products of channels over a feature's pixels: (N, C, h, w) -> (N, C, C), symmetric."""
     pixels = feature.flatten(2)  # a view, of channels-last features too
     return pixels @ pixels.mT / pixels.shape[2]
 
@@ -35,12 +26,8 @@ def gram_matrix(feature: Tensor) -> Tensor:
 def gram_distance(feature: Tensor, reference: Tensor) -> Tensor:
     """Frobenius norm of the Gram matrices' difference over C, mean over images.
 
-    Args:
-        feature: (N, C, h, w) float, of the network in training.
-        reference: the same of the frozen network, on h' x w' pixels; gets no gradient.
-
-    Returns:
-        A scalar of at least 0; at 0 its gradient is 0.
+    `feature` is (N, C, h, w), `reference`, which gets no gradient, the same on h' x w' pixels. At 0
+    the gradient is 0.
     """
     difference = gram_matrix(feature) - gram_matrix(reference.detach())
     return torch.linalg.vector_norm(difference, dim=(1, 2)).mean() / feature.shape[1]

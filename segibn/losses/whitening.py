@@ -1,14 +1,12 @@
 """Instance whitening of RobustNet: channels of a normalised feature shall not vary together.
 
 Choi et al., "RobustNet: Improving Domain Generalization in Urban-Scene Segmentation via Instance
-Selective Whitening" (CVPR 2021, arXiv 2103.15597). Style sits in how channels
-vary together; the losses push the covariances of instance-normalised features towards 0:
+Selective Whitening" (CVPR 2021, arXiv 2103.15597). Style sits in how channels vary together; the
+losses push the covariances (N, C, C) of instance-normalised features towards 0:
 
     IW   all of them (strictly above the diagonal)
     IRW  all, down to a mean absolute covariance that is let pass
     ISW  those that a photometric change of the image moves, and content does not need
-
-In: covariances (N, C, C) and masks (C, C). Out: a 0-dim tensor.
 """
 
 import numpy as np
@@ -19,15 +17,10 @@ from segibn.losses.kmeans import cluster_starts
 
 
 def instance_covariance(normalized: Tensor) -> Tensor:
-    """Covariance of the channels over the pixels of each image.
+    """Covariance of the channels over the pixels of each image: (N, C, h, w) -> (N, C, C), float32.
 
-    Args:
-        normalized: (N, C, h, w) of any float dtype, with mean 0 in each channel of each image, as
-            an instance norm without weight and bias gives it. Not kept for the backward pass: what
-            follows may overwrite it.
-
-    Returns:
-        (N, C, C) float32 (float64 for a float64 input); the diagonal is about 1.
+    The channels have mean 0 in each image, as an instance norm without weight and bias gives it.
+    The input is not kept for the backward pass: what follows may overwrite it.
     """
     dtype = torch.float64 if normalized.dtype == torch.float64 else torch.float32
     values = normalized.to(dtype, copy=True, memory_format=torch.contiguous_format).flatten(2)
@@ -41,19 +34,11 @@ def off_diagonal(channels: int, device: torch.device | None = None) -> Tensor:
 
 
 def whitening_loss(covariance: Tensor, mask: Tensor, margin: float = 0.0) -> Tensor:
-    """Mean absolute covariance of the masked elements above a margin, mean over the images.
+    """Mean absolute covariance of the masked (C, C) elements above a margin, mean over the images.
 
-    The paper's IW, IRW and ISW loss, by the mask and the margin. The sum is divided by the number
+    The paper's IW, IRW and ISW loss, by the mask and the margin (IRW's relaxation: an image's sum
+    less `margin` times the number of elements never goes below 0). The sum is divided by the number
     of elements, as in the authors' code, so that layers of different width weigh alike.
-
-    Args:
-        covariance: (N, C, C).
-        mask: (C, C) bool, the elements that count.
-        margin: mean absolute covariance that is let pass, IRW's relaxation; the image's sum less
-            ``margin`` times the number of elements never goes below 0.
-
-    Returns:
-        0-dim, at least 0; 0 for an empty mask.
     """
     count = mask.sum().clamp(min=1)
     total = (covariance.abs() * mask).sum((1, 2))
@@ -61,34 +46,21 @@ def whitening_loss(covariance: Tensor, mask: Tensor, margin: float = 0.0) -> Ten
 
 
 def pair_variance(covariance: Tensor, changed: Tensor) -> Tensor:
-    """Variance of each element between an image and its changed form, summed over the images.
+    """Variance of each element between an image and its changed form, summed over images: (C, C).
 
-    That is the variance of two numbers around their mean, as in the paper.
-
-    Args:
-        covariance: (N, C, C) of the images.
-        changed: (N, C, C) of the same images after a photometric change.
-
-    Returns:
-        (C, C); divided by the number of images it is what `sensitive_mask` takes.
+    That is the variance of two numbers around their mean, as in the paper. Divided by the number of
+    images it is what `sensitive_mask` takes.
     """
     return ((covariance - changed) / 2).square().sum(0)
 
 
 def sensitive_mask(variance: Tensor, clusters: int = 3, insensitive: int = 1) -> Tensor:
-    """The elements whose variance is not in the lowest clusters.
+    """The elements (C, C) above the diagonal whose variance is not in the lowest clusters, as bool.
 
-    k-means as in the authors' code (network/cov_settings.py): over the whole matrix with zeros on
-    and below its diagonal. They pull the lowest cluster down, so that more is whitened than by
-    clusters of the elements above the diagonal alone. Exact, on the host.
-
-    Args:
-        variance: (C, C), mean over images of `pair_variance`.
-        clusters: k of the k-means; 3 in the authors' scripts.
-        insensitive: how many clusters, the lowest first, count as content; 1 there.
-
-    Returns:
-        (C, C) bool on the device of ``variance``, nothing on and below the diagonal.
+    k-means as in the authors' code (network/cov_settings.py; 3 clusters, the lowest is content):
+    over the whole matrix with zeros on and below its diagonal. They pull the lowest cluster down,
+    so that more is whitened than by clusters of the elements above the diagonal alone. Exact, on
+    the host.
     """
     values = variance.detach().cpu().double().triu(diagonal=1)
     ordered = np.sort(values.numpy(), axis=None)

@@ -1,10 +1,8 @@
 """DenseNet, plain and with IBN-a (Huang et al., CVPR 2017; Pan et al., ECCV 2018).
 
-In: normalised images (N, 3, H, W). Out: the features of the four dense blocks by name, or the
-logits of the classifier. Module names are those of torchvision and of IBN-Net's published weights.
-
-IBN goes into dense blocks 1 to 3, into the first norm of every third layer; there the batch half
-comes first, and the instance half has 40 % of the channels.
+Module names are those of torchvision and of IBN-Net's published weights. IBN goes into dense blocks
+1 to 3, into the first norm of every third layer; there the batch half comes first, and the instance
+half has 40 % of the channels.
 """
 
 from dataclasses import dataclass
@@ -25,17 +23,11 @@ _BOTTLENECK = 4
 
 @dataclass(frozen=True)
 class DenseNetLayout:
-    """What tells one DenseNet from another.
-
-    Attributes:
-        stem_channels: channels after the stem.
-        growth: channels that each layer adds.
-        depths: layers in each of the four dense blocks.
-    """
+    """What tells one DenseNet from another."""
 
     stem_channels: int
-    growth: int
-    depths: tuple[int, int, int, int]
+    growth: int  # channels that each layer adds
+    depths: tuple[int, int, int, int]  # layers in each dense block
 
 
 LAYOUTS: dict[str, DenseNetLayout] = {
@@ -74,12 +66,9 @@ class _DenseBlock(nn.ModuleDict):
 
 
 class _Transition(nn.Module):
-    """Norm, ReLU, 1x1 convolution that halves the channels, 2x2 average.
+    """Norm, ReLU, 1x1 convolution that halves the channels, 2x2 average of places `dilation` apart.
 
-    Args:
-        channels: channels of the input.
-        stride: 2, or 1 where a smaller output stride keeps the places.
-        dilation: distance of the averaged places.
+    The stride is 2, or 1 where a smaller output stride keeps the places.
     """
 
     def __init__(self, channels: int, stride: int, dilation: int) -> None:
@@ -106,16 +95,9 @@ class _Transition(nn.Module):
 
 
 class DenseNet(Backbone):
-    """A DenseNet without its classifier.
+    """A DenseNet without its classifier; `stages` (1..4) are the dense blocks with IBN.
 
     layer1 .. layer4 are the dense blocks' outputs after the norm and ReLU that follow them.
-
-    Args:
-        layout: sizes.
-        ibn: IBN-a if True.
-        output_stride: input pixels per pixel of the last feature: 8, 16 or 32.
-        stages: dense blocks (1..4) with IBN.
-        ratio: share of instance-normalised channels in an IBN.
     """
 
     def __init__(
@@ -138,12 +120,9 @@ class DenseNet(Backbone):
         for number, depth in enumerate(layout.depths, start=1):
             block = _DenseBlock()
             for index in range(depth):
-                split = ibn and number in stages and index % _IBN_EVERY == 0
-                norm = (
-                    InstanceBatchNorm2d(channels, ratio, batch_first=True)
-                    if split
-                    else nn.BatchNorm2d(channels)
-                )
+                norm: nn.Module = nn.BatchNorm2d(channels)
+                if ibn and number in stages and index % _IBN_EVERY == 0:
+                    norm = InstanceBatchNorm2d(channels, ratio, batch_first=True)
                 layer = _DenseLayer(norm, channels, layout.growth, dilation)
                 block[f"denselayer{index + 1}"] = layer
                 channels += layout.growth
@@ -176,10 +155,7 @@ class DenseNet(Backbone):
         return self._transition(number).feature(x)
 
     def forward_features(self, image: Tensor) -> dict[str, Tensor]:
-        """(N, 3, H, W) -> "stem", "denseblock1".."4", "transition1".."3", "norm5" (N, C, h, w).
-
-        "norm5" is before its ReLU.
-        """
+        """(N, 3, H, W) -> "stem", "denseblock1".., "transition1".., "norm5" (before its ReLU)."""
         seen = {"stem": self.stem(image)}
         x = seen["stem"]
         for number in (1, 2, 3):
@@ -205,13 +181,7 @@ class DenseNet(Backbone):
 
 
 class DenseNetClassifier(DenseNet):
-    """A DenseNet with its classifier; the state dict is the published one's.
-
-    Args:
-        layout: sizes.
-        ibn: IBN-a if True.
-        num_classes: number of logits.
-    """
+    """A DenseNet with its classifier; the state dict is the published one's."""
 
     def __init__(self, layout: DenseNetLayout, *, ibn: bool = False, num_classes: int = 1000):
         super().__init__(layout, ibn=ibn)
@@ -231,13 +201,8 @@ def build(
     ibn_ratio: float = IBN_RATIO,
 ) -> DenseNet:
     """Build a DenseNet by its name in `LAYOUTS`, from the options of a config."""
-    return DenseNet(
-        LAYOUTS[name],
-        ibn=ibn == "a",
-        output_stride=output_stride,
-        stages=ibn_stages,
-        ratio=ibn_ratio,
-    )
+    options = {"output_stride": output_stride, "stages": ibn_stages, "ratio": ibn_ratio}
+    return DenseNet(LAYOUTS[name], ibn=ibn == "a", **options)
 
 
 def build_classifier(name: str, ibn: IbnName, num_classes: int) -> DenseNetClassifier:

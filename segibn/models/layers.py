@@ -63,7 +63,7 @@ def dropout_of(unit: Literal["value", "channel"], probability: float) -> nn.Modu
 def start_by_fan_in(head: nn.Module) -> None:
     """Draw all convolutions of a head anew by He's rule on fan in, its classifier too; biases 0.
 
-    RobustNet starts its heads so (``initialize_weights`` in network/mynn.py). Beside the start of
+    RobustNet starts its heads so (`initialize_weights` in network/mynn.py). Beside the start of
     `conv_norm_relu` a 1x1 convolution from 2048 to 256 channels is 2.8 times smaller, and beside
     that of `pixel_classifier` a classifier of 256 channels is 8.8 times larger.
     """
@@ -77,10 +77,9 @@ def start_by_fan_in(head: nn.Module) -> None:
 def upsample(x: Tensor, size: tuple[int, int], *, align_corners: bool = False) -> Tensor:
     """Bilinear resize (N, C, h, w) -> (N, C, H, W), `size` is (H, W).
 
-    With `align_corners` the outermost pixels' centres meet, else their outer edges do.
-
-    The result is laid out channels-first whatever the input's layout: the softmax that follows is
-    fastest there, and one layout makes training and prediction round alike.
+    With `align_corners` the outermost pixels' centres meet, else their outer edges do. The result
+    is laid out channels-first whatever the input's layout: the softmax that follows is fastest
+    there, and one layout makes training and prediction round alike.
     """
     if x.shape[-2:] == tuple(size):
         return x

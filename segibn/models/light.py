@@ -1,12 +1,10 @@
 """Light backbones: MobileNetV2 and ShuffleNetV2 x1.0, plain and with RobustNet's IBN-b.
 
-In: normalised images (N, 3, H, W). Out: features by name (`features.py`), or the logits of the
-classifier. Blocks, module names and first weights are torchvision's (Sandler et al., CVPR 2018;
-Ma et al., ECCV 2018).
-
-RobustNet's (Choi et al., CVPR 2021; network/Mobilenet.py, Shufflenet.py and deepv3.py of its
-repository, `wt_layer 0 0 4 4 4 0 0` of its scripts) is the placement of three full affine instance
-norms, none of them in the deepest part, and that the last 1x1 convolution counts to layer4:
+Blocks, module names and pretrained weights are torchvision's (Sandler et al., CVPR 2018; Ma et al.,
+ECCV 2018). RobustNet's (Choi et al., CVPR 2021; network/Mobilenet.py, Shufflenet.py and deepv3.py
+of its repository, `wt_layer 0 0 4 4 4 0 0` of its scripts) is the placement of three full affine
+instance norms, none of them in the deepest part, and that the last 1x1 convolution counts to
+layer4:
 
     MobileNetV2    after blocks 1, 6 and 10: 16, 32 and 64 channels at stride 2, 8 and 16
     ShuffleNetV2   in the stem instead of its batch norm, and after the last block (its shuffle) of
@@ -81,16 +79,7 @@ class _ShuffleBlock(shufflenetv2.InvertedResidual):
 
 
 class MobileNetV2(Backbone):
-    """MobileNetV2 of width 1 without its classifier.
-
-    Args:
-        ibn: IBN-b if True.
-        output_stride: input pixels per pixel of the last feature: 8, 16 or 32.
-
-    Attributes:
-        feature_specs: channels and stride of the features layer1..layer4.
-        half_spec: the same of the last block at stride 2.
-    """
+    """MobileNetV2 of width 1 without its classifier."""
 
     def __init__(self, *, ibn: bool = False, output_stride: int = 32) -> None:
         super().__init__()
@@ -115,12 +104,7 @@ class MobileNetV2(Backbone):
 
 
 class MobileNetV2Classifier(MobileNetV2):
-    """MobileNetV2 with its classifier; the plain one's state dict is torchvision's.
-
-    Args:
-        ibn: IBN-b if True.
-        num_classes: number of logits.
-    """
+    """MobileNetV2 with its classifier; the plain one's state dict is torchvision's."""
 
     def __init__(self, *, ibn: bool = False, num_classes: int = 1000) -> None:
         super().__init__(ibn=ibn)
@@ -134,16 +118,7 @@ class MobileNetV2Classifier(MobileNetV2):
 
 
 class ShuffleNetV2(Backbone):
-    """ShuffleNetV2 of width 1 without its classifier; layer1 is the stem's output.
-
-    Args:
-        ibn: IBN-b if True.
-        output_stride: input pixels per pixel of the last feature: 8, 16 or 32.
-
-    Attributes:
-        feature_specs: channels and stride of the features layer1..layer4.
-        half_spec: the same of what the stem computes before its pooling.
-    """
+    """ShuffleNetV2 of width 1 without its classifier; layer1 is the stem's output, pooled."""
 
     def __init__(self, *, ibn: bool = False, output_stride: int = 32) -> None:
         super().__init__()
@@ -178,12 +153,7 @@ class ShuffleNetV2(Backbone):
 
 
 class ShuffleNetV2Classifier(ShuffleNetV2):
-    """ShuffleNetV2 with its classifier; the plain one's state dict is torchvision's.
-
-    Args:
-        ibn: IBN-b if True.
-        num_classes: number of logits.
-    """
+    """ShuffleNetV2 with its classifier; the plain one's state dict is torchvision's."""
 
     def __init__(self, *, ibn: bool = False, num_classes: int = 1000) -> None:
         super().__init__(ibn=ibn)
@@ -204,13 +174,10 @@ def _feature_specs(channels: Iterable[int], output_stride: int) -> dict[str, Fea
 
 
 def _replace_strides(blocks: Iterable[nn.Module], stride: int, output_stride: int) -> None:
-    """Let dilation take the place of the strides that lead beyond ``output_stride``, in place.
+    """Let dilation take the place of the strides that lead beyond `output_stride`, in place.
 
-    Args:
-        blocks: torchvision's, in order. Their own `stride` stays, since it says what a ShuffleNet
-            block is made of.
-        stride: input pixels per pixel of the first block's input.
-        output_stride: the largest stride that is kept.
+    The blocks are torchvision's, in order, the first at `stride`. Their own `stride` stays, since
+    it says what a ShuffleNet block is made of.
     """
     dilation = 1
     for block in blocks:

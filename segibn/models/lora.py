@@ -1,8 +1,8 @@
 """LoRA: a frozen layer plus a trained update of low rank (Hu et al., arXiv 2106.09685).
 
-In: a network with linear layers (or 1x1 convolutions, which are the same for each pixel). Out: the
-network with those layers wrapped, or, for inference, its weights with the updates added in. The
-layer computes ``W x + (alpha / r) B A x``; B starts at zero, so that the network starts as it was.
+Linear layers, and 1x1 convolutions, which are the same for each pixel, compute
+`W x + (alpha / r) B A x`; B starts at zero, so that the network starts as it was. For inference the
+updates are added into the weights.
 """
 
 from collections.abc import Mapping
@@ -20,18 +20,8 @@ class LoRA(nn.Module):
     """A linear layer or 1x1 convolution whose weight stays, with an update that is trained.
 
     The two thin products are computed beside the layer, so that no gradient of the whole weight is
-    made. ``weight`` and ``bias`` are there too for networks that read them instead of calling the
+    made. `weight` and `bias` are there too for networks that read them instead of calling the
     layer (timm's attention with separate biases).
-
-    Args:
-        base: the layer; its parameters are frozen in place.
-        rank: r, channels between the two products.
-        alpha: the update's scale times r.
-
-    Attributes:
-        lora_a: (r, in) drawn from a Gaussian, as in the paper; its spread keeps that of the input.
-        lora_b: (out, r), zero at first.
-        lora_scale: alpha / r, 0-dim; in the state dict so that weights can be merged from it alone.
     """
 
     def __init__(self, base: nn.Linear | nn.Conv2d, rank: int, alpha: float) -> None:
@@ -39,8 +29,10 @@ class LoRA(nn.Module):
         self.base = base.requires_grad_(False)
         outputs, inputs = base.weight.shape[:2]
         like = {"device": base.weight.device, "dtype": base.weight.dtype}
+        # Gaussian, as in the paper; its spread keeps that of the input.
         self.lora_a = nn.Parameter(torch.empty(rank, inputs, **like))
         self.lora_b = nn.Parameter(torch.zeros(outputs, rank, **like))
+        # In the state dict, so that weights can be merged from it alone.
         self.register_buffer("lora_scale", torch.tensor(alpha / rank, **like))
         nn.init.normal_(self.lora_a, std=inputs**-0.5)
 
@@ -65,13 +57,10 @@ class LoRA(nn.Module):
 
 
 def add_lora(network: nn.Module, rank: int, alpha: float) -> int:
-    """Freeze a network and wrap its linear layers and 1x1 convolutions, in place.
+    """Freeze a network and wrap its layers in place; return how many are wrapped.
 
-    Layers with fewer than ``rank`` inputs or outputs stay frozen: no update of theirs would be of
+    Layers with fewer than `rank` inputs or outputs stay frozen: no update of theirs would be of
     lower rank than the layer.
-
-    Returns:
-        The number of layers wrapped.
     """
     network.requires_grad_(False)
     found = [name for name, module in network.named_modules() if _is_wrapped(module, rank)]
@@ -94,7 +83,7 @@ def _is_wrapped(module: nn.Module, rank: int) -> bool:
 
 
 def merged_weight(weight: Tensor, lora_a: Tensor, lora_b: Tensor, scale: Tensor) -> Tensor:
-    """``W + scale B A`` in the shape of W, (out, in) or (out, in, 1, 1)."""
+    """`W + scale B A` in the shape of W, (out, in) or (out, in, 1, 1)."""
     return weight + ((lora_b @ lora_a) * scale).view_as(weight)
 
 
@@ -106,9 +95,6 @@ def has_lora(state: Mapping[str, Tensor]) -> bool:
 @torch.no_grad()
 def merged_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return a state dict for the network without LoRA that computes the same.
-
-    Args:
-        state: with or without LoRA's keys; not changed. Tensors that have no update are shared.
 
     Raises:
         CheckpointError: an update is not whole, or its shapes are not those of its weight.
@@ -145,13 +131,10 @@ def _update_of(state: Mapping[str, Tensor], layer: str, weight: Tensor) -> list[
 
 
 def fitted_state(state: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return a state dict in the form of another network, with or without LoRA.
+    """Return a state dict in the form of another network's `own`, with or without LoRA.
 
-    Args:
-        state: not changed.
-        own: state dict of the other network. Without LoRA there, updates are merged; with it,
-            weights of ``state`` become those that the updates are beside, whose own tensors are
-            not in the result. Where both have it, nothing changes.
+    Without LoRA there, updates are merged; with it, weights become those that the updates are
+    beside, whose own tensors are not in the result. Where both have it, nothing changes.
     """
     if has_lora(state) == has_lora(own):
         return dict(state)

@@ -10,17 +10,16 @@ Pan et al., "Two at Once" (ECCV 2018), section 3.2, figures 3 and 4, and the pub
     d   as b, but on half of the channels; the others pass unchanged
     ad  a and d ("a&d")
 
-What stands at b's places may be an instance norm without weight and bias, or switchable whitening,
-as in RobustNet (Choi et al., CVPR 2021): `FullNorm`.
-
-The deepest stage carries the most content and stays plain unless a plan is asked to include it.
+What stands at b's places may be an instance norm without weight and bias ("instance_plain"), or
+switchable whitening, as in RobustNet (Choi et al., CVPR 2021): `FullNorm`. The deepest stage
+carries the most content and stays plain unless a plan is asked to include it.
 """
 
 from dataclasses import dataclass
 from typing import Literal
 
 IbnName = Literal["none", "a", "b", "c", "d", "ad", "a2"]
-FirstNorm = Literal["batch", "split", "parallel"]
+InnerNorm = Literal["batch", "split", "parallel"]
 
 
 @dataclass(frozen=True)
@@ -34,47 +33,36 @@ class Switchable:
 
 FullNorm = Literal["instance", "instance_plain"] | Switchable
 
-_EVERY_BLOCK = {"a": "split", "a2": "split", "ad": "split", "c": "parallel"}
+_EVERY_BLOCK: dict[str, InnerNorm] = {"a": "split", "a2": "split", "ad": "split", "c": "parallel"}
 _STAGES_EVERY_BLOCK = (1, 2, 3)
 _STAGES_LAST_BLOCK = (1, 2)
 
 
 @dataclass(frozen=True)
 class BlockNorms:
-    """The norms of one residual block.
+    """The norms of one residual block."""
 
-    Attributes:
-        first: after the first convolution: batch norm, IBN, or both side by side.
-        second: after the second convolution: batch norm or IBN.
-        last: share of the channels that is instance-normalised after the addition; None = no norm.
-        ratio: share of instance-normalised channels in an IBN.
-        full: what the norm after the addition is where it takes all channels.
-    """
-
-    first: FirstNorm = "batch"
-    second: Literal["batch", "split"] = "batch"
+    first: InnerNorm = "batch"
+    """After the first convolution: batch norm, IBN, or both side by side."""
+    second: InnerNorm = "batch"
+    """After the second convolution: batch norm or IBN."""
     last: float | None = None
+    """Share of the channels that is instance-normalised after the addition; None = no norm."""
     ratio: float = 0.5
+    """Share of instance-normalised channels in an IBN."""
     full: FullNorm = "instance"
+    """What the norm after the addition is where it takes all channels."""
 
 
 @dataclass(frozen=True)
 class IbnPlan:
-    """Which norms every block and the stem get.
-
-    Attributes:
-        ibn: the variant.
-        stages: stages (1..4) that get it; None = as in the paper: 1, 2, 3 for norms inside every
-            block, 1, 2 for norms after a stage.
-        ratio: share of instance-normalised channels, 0..1, of the norms inside a block. Those
-            after a stage are full (b) or half (d, ad).
-        full: what stands at the places of b: "instance" with weight and bias, "instance_plain"
-            without, or `Switchable` whitening.
-    """
+    """Which norms every block and the stem get."""
 
     ibn: IbnName = "none"
     stages: tuple[int, ...] | None = None
+    """Those (1..4) that get it; None = as in the paper: 1..3 inside blocks, 1, 2 after stages."""
     ratio: float = 0.5
+    """Of norms inside a block, 0..1. Those after a stage are full (b) or half (d, ad)."""
     full: FullNorm = "instance"
 
     def __post_init__(self) -> None:

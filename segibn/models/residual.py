@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from segibn.models.ibn import InstanceBatchNorm2d, InstanceNorm2d, ParallelInstanceBatchNorm2d
 from segibn.models.kernels.pointwise import PointwiseConv2d
-from segibn.models.plans import BlockNorms, FullNorm, Switchable
+from segibn.models.plans import BlockNorms, FullNorm, InnerNorm, Switchable
 from segibn.models.switchable_whitening import SwitchableWhitening2d
 
 PLAIN_NORMS = BlockNorms()
@@ -19,26 +19,20 @@ PLAIN_NORMS = BlockNorms()
 
 @dataclass(frozen=True)
 class BlockShape:
-    """Sizes of one residual block.
-
-    Attributes:
-        in_channels: channels of the input.
-        planes: channels of the first stage's inner convolutions times two for every later stage;
-            the output has ``planes * expansion``.
-        stride: of the block, in its (first) 3x3 convolution.
-        dilations: of the 3x3 convolutions up to and after the place of the stride.
-        groups: of the bottleneck's 3x3 convolution.
-        base_width: inner channels per group at 64 planes.
-        se_reduction: channels per hidden unit of squeeze-and-excitation; None = without it.
-    """
+    """Sizes of one residual block."""
 
     in_channels: int
     planes: int
+    """64 in the first stage, times two in every later one; `planes * expansion` come out."""
     stride: int = 1
+    """Of the block, in its (first) 3x3 convolution."""
     dilations: tuple[int, int] = (1, 1)
+    """Of the 3x3 convolutions up to and after the place of the stride."""
     groups: int = 1
     base_width: int = 64
+    """Inner channels per group at 64 planes."""
     se_reduction: int | None = None
+    """Channels per hidden unit of squeeze-and-excitation; None = without it."""
 
 
 def _conv1x1(in_channels: int, out_channels: int, stride: int = 1) -> nn.Conv2d:
@@ -50,39 +44,18 @@ def _conv1x1(in_channels: int, out_channels: int, stride: int = 1) -> nn.Conv2d:
 def _conv3x3(
     in_channels: int, out_channels: int, stride: int, dilation: int, groups: int = 1
 ) -> nn.Conv2d:
-    return nn.Conv2d(
-        in_channels,
-        out_channels,
-        3,
-        stride,
-        padding=dilation,
-        dilation=dilation,
-        groups=groups,
-        bias=False,
-    )
+    options = {"padding": dilation, "dilation": dilation, "groups": groups, "bias": False}
+    return nn.Conv2d(in_channels, out_channels, 3, stride, **options)
 
 
-def _first_norm(channels: int, norms: BlockNorms) -> nn.Module:
-    if norms.first == "parallel":
+def _inner_norm(kind: InnerNorm, channels: int, ratio: float) -> nn.Module:
+    if kind == "parallel":
         return ParallelInstanceBatchNorm2d(channels)
-    if norms.first == "split":
-        return InstanceBatchNorm2d(channels, norms.ratio)
-    return nn.BatchNorm2d(channels)
-
-
-def _second_norm(channels: int, norms: BlockNorms) -> nn.Module:
-    if norms.second == "split":
-        return InstanceBatchNorm2d(channels, norms.ratio)
-    return nn.BatchNorm2d(channels)
+    return InstanceBatchNorm2d(channels, ratio) if kind == "split" else nn.BatchNorm2d(channels)
 
 
 class SqueezeExcitation(nn.Module):
-    """Scales every channel by a gate computed from all channels' means (Hu et al., CVPR 2018).
-
-    Args:
-        channels: C.
-        reduction: channels per hidden unit.
-    """
+    """Scales every channel by a gate computed from all channels' means (Hu et al., CVPR 2018)."""
 
     def __init__(self, channels: int, reduction: int) -> None:
         super().__init__()
@@ -101,12 +74,7 @@ class SqueezeExcitation(nn.Module):
 
 
 class PartialInstanceNorm2d(InstanceNorm2d):
-    """Instance-normalises the first channels and passes the others (IBN-d).
-
-    Args:
-        channels: C.
-        ratio: share that is normalised; floor(C * ratio) channels.
-    """
+    """Instance-normalises the first floor(C * ratio) channels and passes the others (IBN-d)."""
 
     def __init__(self, channels: int, ratio: float) -> None:
         self.num_instance = int(channels * ratio)
@@ -120,11 +88,9 @@ class PartialInstanceNorm2d(InstanceNorm2d):
 
 
 def _last_norm(channels: int, norms: BlockNorms) -> nn.Module | None:
-    if norms.last is None:
-        return None
     if norms.last == 1.0:
         return full_norm(channels, norms.full)
-    return PartialInstanceNorm2d(channels, norms.last)
+    return None if norms.last is None else PartialInstanceNorm2d(channels, norms.last)
 
 
 def full_norm(channels: int, kind: FullNorm) -> nn.Module:
@@ -160,12 +126,7 @@ class _Block(nn.Module):
 
 
 class BasicBlock(_Block):
-    """Two 3x3 convolutions (ResNet-18 and -34).
-
-    Args:
-        shape: sizes; ``groups`` and ``base_width`` play no part.
-        norms: what is normalised how.
-    """
+    """Two 3x3 convolutions (ResNet-18 and -34); `groups` and `base_width` play no part."""
 
     expansion = 1
 
@@ -173,10 +134,10 @@ class BasicBlock(_Block):
         planes = shape.planes
         super().__init__(shape, planes, norms)
         self.conv1 = _conv3x3(shape.in_channels, planes, shape.stride, shape.dilations[0])
-        self.bn1 = _first_norm(planes, norms)
+        self.bn1 = _inner_norm(norms.first, planes, norms.ratio)
         inner = 2 * planes if norms.first == "parallel" else planes
         self.conv2 = _conv3x3(inner, planes, 1, shape.dilations[1])
-        self.bn2 = _second_norm(planes, norms)
+        self.bn2 = _inner_norm(norms.second, planes, norms.ratio)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C_in, h, w) -> (N, C_out, ceil(h / stride), ceil(w / stride)), not negative."""
@@ -185,12 +146,7 @@ class BasicBlock(_Block):
 
 
 class Bottleneck(_Block):
-    """1x1, 3x3 and 1x1 convolutions, the stride in the 3x3 as in torchvision.
-
-    Args:
-        shape: sizes.
-        norms: what is normalised how.
-    """
+    """1x1, 3x3 and 1x1 convolutions, the stride in the 3x3 as in torchvision."""
 
     expansion = 4
 
@@ -199,10 +155,10 @@ class Bottleneck(_Block):
         super().__init__(shape, out_channels, norms)
         width = shape.planes * shape.base_width // 64 * shape.groups
         self.conv1 = _conv1x1(shape.in_channels, width)
-        self.bn1 = _first_norm(width, norms)
+        self.bn1 = _inner_norm(norms.first, width, norms.ratio)
         inner = 2 * width if norms.first == "parallel" else width
         self.conv2 = _conv3x3(inner, width, shape.stride, shape.dilations[0], shape.groups)
-        self.bn2 = _second_norm(width, norms)
+        self.bn2 = _inner_norm(norms.second, width, norms.ratio)
         self.conv3 = _conv1x1(width, out_channels)
         self.bn3 = nn.BatchNorm2d(out_channels)
 

@@ -1,13 +1,12 @@
 """Residual networks: ResNet, ResNeXt and SE-ResNet, plain and with every IBN variant.
 
-In: normalised images (N, 3, H, W). Out: the four stages' features by name (`features.py`), or the
-logits of the classifier. Module names are those of torchvision and of IBN-Net's published weights.
-A smaller output stride replaces strides by dilation, so that the dilated network computes the same
-numbers as the strided one, only at more places.
+Module names are those of torchvision and of IBN-Net's published weights. A smaller output stride
+replaces strides by dilation, so that the dilated network computes the same numbers as the strided
+one, only at more places.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal
 
@@ -25,21 +24,13 @@ _DEEP_STEM_CHANNELS = (64, 64, 128)
 
 @dataclass(frozen=True)
 class ResNetLayout:
-    """What tells one residual network from another.
-
-    Attributes:
-        block: kind of residual block.
-        depths: blocks in each of the four stages.
-        groups: groups of the 3x3 convolutions (ResNeXt).
-        base_width: channels per group at 64 planes (ResNeXt).
-        se_reduction: channels per hidden unit of squeeze-and-excitation; None = without.
-    """
+    """What tells one residual network from another."""
 
     block: type[BasicBlock] | type[Bottleneck]
     depths: tuple[int, int, int, int]
     groups: int = 1
-    base_width: int = 64
-    se_reduction: int | None = None
+    base_width: int = 64  # channels per group at 64 planes
+    se_reduction: int | None = None  # see `BlockShape`
 
 
 _DEPTHS = {"50": (3, 4, 6, 3), "101": (3, 4, 23, 3), "152": (3, 8, 36, 3)}
@@ -66,7 +57,7 @@ class ResNet(Backbone):
         plan: which norms are instance norms.
         output_stride: input pixels per pixel of the last feature: 8, 16 or 32.
         stem: "conv7x7" as in the paper, or "conv3x3": three 3x3 convolutions, as in RobustNet's
-            ResNet-101; its modules are ``conv1.0, conv1.1, conv1.3, conv1.4, conv1.6, bn1``.
+            ResNet-101; its modules are `conv1.0, conv1.1, conv1.3, conv1.4, conv1.6, bn1`.
         dilate_first: where dilation replaces a stride, dilate that stage's first block too, as
             RobustNet does. Without it the network equals the strided one.
     """
@@ -94,15 +85,8 @@ class ResNet(Backbone):
             stride = step if spec.stride * step <= output_stride else 1
             after = dilation * step // stride
             dilations = (after if dilate_first else dilation, after)
-            shape = BlockShape(
-                spec.channels,
-                64 * 2 ** (number - 1),
-                stride,
-                dilations,
-                layout.groups,
-                layout.base_width,
-                layout.se_reduction,
-            )
+            kind = (layout.groups, layout.base_width, layout.se_reduction)
+            shape = BlockShape(spec.channels, 64 * 2 ** (number - 1), stride, dilations, *kind)
             self.add_module(name, nn.Sequential(*_stage_blocks(layout, shape, plan, number)))
             spec = FeatureSpec(shape.planes * layout.block.expansion, spec.stride * stride)
             self.feature_specs[name] = spec
@@ -121,11 +105,10 @@ class ResNet(Backbone):
 
     def forward_features(self, image: Tensor) -> dict[str, Tensor]:
         """(N, 3, H, W) -> "stem" and "layer1".."layer4", each (N, C, h, w)."""
-        features = {"stem": self.stem(image)}
-        x = features["stem"]
+        x = self.stem(image)
+        features = {"stem": x}
         for name in STAGES:
-            x = getattr(self, name)(x)
-            features[name] = x
+            x = features[name] = getattr(self, name)(x)
         return features
 
     def stage_of(self, parameter: str) -> int:
@@ -134,13 +117,7 @@ class ResNet(Backbone):
 
 
 class ResNetClassifier(ResNet):
-    """A residual network with its classifier; the state dict is the published one's.
-
-    Args:
-        layout: kind and number of blocks.
-        plan: which norms are instance norms.
-        num_classes: number of logits.
-    """
+    """A residual network with its classifier; the state dict is the published one's."""
 
     def __init__(
         self, layout: ResNetLayout, plan: IbnPlan | None = None, num_classes: int = 1000
@@ -175,23 +152,14 @@ def _build_stem(stem: Stem, plan: IbnPlan) -> tuple[nn.Module, nn.Module, int]:
 
 
 def _stage_blocks(
-    layout: ResNetLayout, first: BlockShape, plan: IbnPlan, number: int
+    layout: ResNetLayout, shape: BlockShape, plan: IbnPlan, number: int
 ) -> Iterator[nn.Module]:
-    """The blocks of stage ``number`` (1..4); ``first`` is the shape of the first one."""
+    """The blocks of stage `number` (1..4), the first one of the given shape."""
     depth = layout.depths[number - 1]
     for index in range(depth):
-        shape = first
-        if index > 0:
-            shape = BlockShape(
-                first.planes * layout.block.expansion,
-                first.planes,
-                1,
-                (first.dilations[1],) * 2,
-                first.groups,
-                first.base_width,
-                first.se_reduction,
-            )
         yield layout.block(shape, plan.block(number, is_last=index == depth - 1))
+        channels, dilation = shape.planes * layout.block.expansion, shape.dilations[1]
+        shape = replace(shape, in_channels=channels, stride=1, dilations=(dilation, dilation))
 
 
 def initialize_convolutions(module: nn.Module) -> None:

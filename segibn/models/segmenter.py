@@ -6,6 +6,7 @@ keeps the logits coarse and takes the argmax piece by piece, so full frames cost
 """
 
 from collections.abc import Mapping
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -22,11 +23,9 @@ PIXEL_STD = (58.395, 57.12, 57.375)
 
 
 class SegmenterOutput(NamedTuple):
-    """Class scores before the softmax.
+    """Class scores before the softmax, (N, K, H, W) at input resolution.
 
-    Attributes:
-        logits: (N, K, H, W) float, at input resolution.
-        aux_logits: the same from the auxiliary head; None without one and outside training.
+    `aux_logits` is None without an auxiliary head and outside training.
     """
 
     logits: Tensor
@@ -34,21 +33,13 @@ class SegmenterOutput(NamedTuple):
 
 
 class CoarseOutput(NamedTuple):
-    """Class scores at the heads' own resolution; resized when, and if, they are asked for.
+    """Class scores at the heads' own resolution; resized when, and if, they are asked for."""
 
-    Attributes:
-        coarse_logits: (N, K, h, w) float32.
-        coarse_aux_logits: the same from the auxiliary head; None without one and outside training.
-        size: (H, W) of the input.
-        align_corners: how logits are resized.
-        features: those of the backbone that the logits were computed from, by name.
-    """
-
-    coarse_logits: Tensor
+    coarse_logits: Tensor  # (N, K, h, w) float32
     coarse_aux_logits: Tensor | None
-    size: tuple[int, int]
+    size: tuple[int, int]  # (H, W) of the input
     align_corners: bool
-    features: Mapping[str, Tensor] | None = None
+    features: Mapping[str, Tensor] | None = None  # that the logits were computed from
 
     @property
     def logits(self) -> Tensor:
@@ -65,27 +56,16 @@ class CoarseOutput(NamedTuple):
     def summed_cross_entropy(
         self, target: Tensor, ignore_index: int, class_weights: Tensor | None
     ) -> tuple[Tensor, Tensor | None]:
-        """Sums over the valid pixels of the main and the auxiliary logits' cross-entropy.
-
-        Args:
-            target: (N, H, W) train ids, any integer type.
-            ignore_index: value of the pixels that do not count.
-            class_weights: (K,) factors of the pixels of each class; None = all 1.
-        """
-        main, aux = (
-            None
-            if coarse is None
-            else upsampled_cross_entropy(
-                coarse,
-                target,
-                align_corners=self.align_corners,
-                ignore_index=ignore_index,
-                class_weights=class_weights,
-            )
-            for coarse in (self.coarse_logits, self.coarse_aux_logits)
+        """Sums over the valid pixels of the main and the auxiliary logits' cross-entropy."""
+        summed = partial(
+            upsampled_cross_entropy,
+            target=target,
+            align_corners=self.align_corners,
+            ignore_index=ignore_index,
+            class_weights=class_weights,
         )
-        assert main is not None
-        return main, aux
+        aux = self.coarse_aux_logits
+        return summed(self.coarse_logits), None if aux is None else summed(aux)
 
 
 class Segmenter(nn.Module):
@@ -93,15 +73,12 @@ class Segmenter(nn.Module):
 
     Args:
         backbone: maps normalised images to features (`features.py`).
-        head: maps features to coarse logits.
+        head: maps features to coarse logits; `logits_spec` says their channels and stride.
         aux_head: a second head whose loss helps the backbone; runs in training mode only.
         align_corners: how logits are resized; False except for networks that were trained so.
-
-    Attributes:
-        num_classes: K.
-        precisions: number formats that prediction may run its convolutions in.
     """
 
+    # Number formats that prediction may run its convolutions in.
     precisions = ("float32", "bfloat16", "float16")
 
     def __init__(
@@ -135,15 +112,9 @@ class Segmenter(nn.Module):
         return upsample(logits, size, align_corners=self.align_corners)
 
     def forward(self, image: Tensor, *, resize: bool = True) -> SegmenterOutput | CoarseOutput:
-        """Compute logits.
+        """(N, 3, H, W) normalised -> logits (N, K, H, W), float32 also under autocast.
 
-        Args:
-            image: (N, 3, H, W) float, normalised RGB (see `normalize`).
-            resize: False leaves them at the heads' resolution, for a loss that needs them no
-                larger.
-
-        Returns:
-            Logits (N, K, H, W), float32 also under autocast; `aux_logits` in training mode only.
+        Without `resize` they stay at the heads' resolution, for a loss that needs them no larger.
         """
         size = (image.shape[-2], image.shape[-1])
         features = self.backbone(image)
@@ -162,17 +133,10 @@ class Segmenter(nn.Module):
         size: tuple[int, int] | None = None,
         input_size: tuple[int, int] | None = None,
     ) -> Tensor:
-        """Predict label maps for images as they come from disk.
+        """(N, 3, H, W) uint8 RGB, on any device -> (N, H, W) uint8 train ids on the module's.
 
-        Runs in the mode the module is in: call `eval()` before.
-
-        Args:
-            images: (N, 3, H, W) uint8 RGB, on any device.
-            size: (H, W) of the result; None: the images' own size.
-            input_size: (H, W) that the network sees; None: the images' own size.
-
-        Returns:
-            (N, H, W) uint8 train ids on the module's device.
+        Runs in the mode the module is in: call `eval()` before. The result has `size` (H, W), the
+        network sees `input_size`; both are by default the images' own.
         """
         size = size or (images.shape[-2], images.shape[-1])
         image = self.normalize(images.to(self.pixel_mean.device))

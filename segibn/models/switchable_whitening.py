@@ -1,10 +1,8 @@
 """Switchable whitening: a norm that learns which statistics it whitens or standardises by.
 
 Pan et al., "Switchable Whitening for Deep Representation Learning" (ICCV 2019, arXiv 1904.09739),
-section 3. In and out: (N, C, h, w) float.
-
-Mean and covariance of every group of 16 channels are mixed from those of five norms, each mix with
-its own softmaxed weights:
+section 3. Mean and covariance of every group of 16 channels are mixed from those of five norms,
+each mix with its own softmaxed weights:
 
     bw  batch whitening        covariance over the batch
     iw  instance whitening     covariance over the pixels of the image
@@ -35,16 +33,8 @@ class SwitchableWhitening2d(nn.Module):
     """Whitens groups of channels by a learnt mix of batch, instance and layer statistics.
 
     In training under a process group the batch is that of all ranks, so that running statistics
-    are the same everywhere.
-
-    Args:
-        channels: C, a multiple of ``group_channels``.
-        group_channels: channels that are whitened together; 16 in the paper.
-        statistics: which of ``STATISTICS`` are mixed; the paper's other form has bw and iw alone.
-        iterations: steps of Newton's iteration.
-        eps: added to the diagonal of covariances.
-        momentum: share of a batch in the running statistics, as in batch norm; the authors' 0.99 is
-            what they keep of the old ones.
+    are the same everywhere. `momentum` is the share of a batch in them; the authors' 0.99 is what
+    they keep of the old ones. The paper's other form has the statistics bw and iw alone.
     """
 
     running_mean: Tensor
@@ -121,9 +111,8 @@ class SwitchableWhitening2d(nn.Module):
     def _batch_moments(self, mean: Tensor, covariance: Tensor) -> tuple[Tensor, Tensor]:
         """Mean (G, g, 1) and covariance (G, g, g) of the batch, or in evaluation the running ones.
 
-        Args:
-            mean: of every image, (N, G, g, 1).
-            covariance: of every image, (N, G, g, g). All images of a step have one size.
+        From those of every image, (N, G, g, 1) and (N, G, g, g); all images of a step have one
+        size.
         """
         if not self.training:
             running_mean = self.running_mean.view(self.groups, -1, 1)
@@ -141,12 +130,9 @@ class SwitchableWhitening2d(nn.Module):
 
 
 def inverse_square_root(matrices: Tensor, iterations: int) -> Tensor:
-    """Newton's iteration for ``matrices ** -0.5``, from matrices divided by their trace.
+    """Newton's iteration for `matrices ** -0.5` (..., g, g), from matrices divided by their trace.
 
-    Args:
-        matrices: (..., g, g), symmetric and positive definite.
-        iterations: number of steps; the smaller the least eigenvalue's share of the trace, the
-            more it takes.
+    The smaller the least eigenvalue's share of the trace, the more iterations it takes.
     """
     trace = matrices.diagonal(dim1=-2, dim2=-1).sum(-1)[..., None, None]
     identity = torch.eye(matrices.shape[-1], dtype=matrices.dtype, device=matrices.device)

@@ -33,11 +33,7 @@ class SumOverRanks(torch.autograd.Function):
 
 
 class SyncBatchNorm2d(nn.BatchNorm2d):
-    """`nn.BatchNorm2d` whose training statistics are those of all ranks' batches together.
-
-    Parameters, buffers and their names are the same. In evaluation, and in a single process, it is
-    `nn.BatchNorm2d`.
-    """
+    """`nn.BatchNorm2d` whose training statistics are those of all ranks' batches together."""
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, h, w) -> the same shape and dtype; runs on every rank."""
@@ -58,14 +54,9 @@ class SyncBatchNorm2d(nn.BatchNorm2d):
 
 
 def synchronize_batch_norms(model: nn.Module, device: torch.device) -> nn.Module:
-    """Let every batch norm of a model, also those inside IBN, use the statistics of all ranks.
+    """Let every batch norm of a model, also those inside IBN, use all ranks' statistics, in place.
 
-    Args:
-        model: changed in place, on whatever device; instance norms stay as they are.
-        device: where it will run: CUDA gets torch's `SyncBatchNorm`, anything else ours.
-
-    Returns:
-        The model.
+    On CUDA, where the model will be, that is torch's `SyncBatchNorm`, on anything else ours.
 
     Raises:
         ConfigError: norms of timm that hold their activation too and are trained, not on CUDA.

@@ -1,21 +1,20 @@
-"""Any backbone of timm behind the contract of ``features.py``: one adapter for all of them.
+"""Any backbone of timm behind the contract of `features.py`: one adapter for all of them.
 
-In: a name in timm. Out: a module with ``feature_specs`` whose features are those that timm's own
-``forward_intermediates`` gives. Legend: N images, C channels, H x W input pixels, p a patch's side.
+Features are those that timm's own `forward_intermediates` gives.
 
 *Hierarchical* networks (ConvNeXt, Swin, ResNet) have their last four stages as layer1 .. layer4.
 Their stems cut frames into whole pixels of the feature, so a frame is first padded with zeros (the
 mean colour, what their convolutions pad with too) below and at the right to a multiple of the
-largest stride, and every feature cropped back to ``ceil(H / stride)``: features lie where they lie
+largest stride, and every feature cropped back to `ceil(H / stride)`: features lie where they lie
 for any other backbone.
 
 *Plain* vision transformers (DINOv2, DINOv3, EVA-02) give the tokens of four blocks, evenly spaced
-and ending with the last, after the final norm, as DINOv2's ``get_intermediate_layers`` does; all at
-the stride of the patch. A frame is stretched to the next multiple of the patch, not padded: logits
-are later resized to the frame, so that what is padded would shift them by up to p - 1 pixels, and
-every token would attend to a border that no picture has. The stretch is below p / H (1 % of a frame
-of 1024 pixels); crops that are multiples of the patch are not touched. The position embedding is
-resampled to the frame's grid by timm.
+and ending with the last, after the final norm, as DINOv2's `get_intermediate_layers` does; all at
+the stride of the patch, p. A frame is stretched to the next multiple of the patch, not padded:
+logits are later resized to the frame, so that what is padded would shift them by up to p - 1
+pixels, and every token would attend to a border that no picture has. The stretch is below p / H (1
+% of a frame of 1024 pixels); crops that are multiples of the patch are not touched. The position
+embedding is resampled to the frame's grid by timm.
 """
 
 from typing import Any, Literal
@@ -37,18 +36,10 @@ _NUM_FEATURES = 4
 
 
 class TimmBackbone(nn.Module):
-    """A network of timm as a backbone.
+    """A network of timm as a backbone: `network`, without what only its classifier needs.
 
-    Args:
-        name: in timm, with or without a weights' tag.
-        output_stride: 8, 16 or 32 for networks that timm can dilate; None = the network's own.
-
-    Attributes:
-        network: timm's module without what only its classifier needs; keys are timm's.
-        pruned: keys of what was taken away.
-        is_plain: all features have one stride.
-        feature_specs: layer1 .. layer4.
-        tuning: "full" until ``set_tuning``.
+    `name` is with or without a weights' tag; an `output_stride` is for networks that timm can
+    dilate.
     """
 
     def __init__(self, name: str, output_stride: int | None = None) -> None:
@@ -78,11 +69,8 @@ class TimmBackbone(nn.Module):
     def set_tuning(self, tuning: Tuning, lora_rank: int = 8, lora_alpha: float = 8.0) -> None:
         """Choose what is trained; once, after weights are loaded, since LoRA wraps layers.
 
-        Args:
-            tuning: "full"; "frozen": nothing, computed without gradients and as in evaluation also
-                in training mode; "lora": updates of low rank, batch norms as in evaluation.
-            lora_rank: see ``lora.py``.
-            lora_alpha: likewise.
+        "frozen": nothing, computed without gradients and as in evaluation also in training mode;
+        "lora": updates of low rank (`lora.py`), batch norms as in evaluation.
 
         Raises:
             ConfigError: LoRA, but no layer that it applies to.

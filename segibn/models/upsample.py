@@ -19,15 +19,8 @@ def banded_argmax(
     Bands of classes rather than of rows: each class is resized by the very operation that the
     whole would be, so the result is the same to the last bit.
 
-    Args:
-        coarse: (N, K, h, w) float logits, K <= 255.
-        size: (H, W) of the result.
-        band: how many classes are resized at a time.
-        align_corners: see `layers.upsample`.
-
-    Returns:
-        (N, H, W) uint8 class indices; of equal logits the first class wins. `NOT_FINITE` where the
-        best logit, or any, is NaN, or the best infinite.
+    Of (N, K, h, w) logits, K <= 255, (N, H, W) uint8; of equal logits the first class wins.
+    `NOT_FINITE` where the best logit, or any, is NaN, or the best infinite.
     """
     best = upsample(coarse[:, :1], size, align_corners=align_corners)[:, 0].clone()
     pred = torch.zeros(best.shape, dtype=torch.uint8, device=coarse.device)

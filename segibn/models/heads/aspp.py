@@ -11,13 +11,7 @@ class ASPP(nn.Module):
 
     Chen et al., "Rethinking Atrous Convolution" (2017), section 3.3. Branches are concatenated in
     that order. The image branch normalises one value per channel and image, so training needs at
-    least two images in a batch.
-
-    Args:
-        in_channels: channels of the feature.
-        channels: channels of each branch and of the output.
-        atrous_rates: dilations of the 3x3 branches.
-        separable: 3x3 convolutions are depthwise-separable (DeepLabV3+, section 3.1).
+    least two images in a batch. `separable` is DeepLabV3+, section 3.1.
     """
 
     def __init__(

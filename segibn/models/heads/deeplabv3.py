@@ -11,20 +11,7 @@ from segibn.models.layers import conv_norm_relu, dropout_of, pixel_classifier
 
 
 class DeepLabV3Head(nn.Module):
-    """ASPP on the last feature, 3x3 convolution, dropout, 1x1 classifier.
-
-    Args:
-        feature_specs: the backbone's features; reads "layer4".
-        num_classes: K.
-        channels: channels of every ASPP branch and of the convolution after it.
-        atrous_rates: dilations of the ASPP; (6, 12, 18) suits output stride 16, twice that 8.
-        dropout: probability that a value before the classifier is dropped in training.
-        dropout_unit: whether single values or whole channels are dropped.
-        separable: the ASPP's 3x3 convolutions are depthwise-separable; the one after it is not.
-
-    Attributes:
-        logits_spec: channels (K) and stride of the logits.
-    """
+    """ASPP on the last feature, 3x3 convolution (never separable), dropout, 1x1 classifier."""
 
     def __init__(
         self,

@@ -16,23 +16,10 @@ from segibn.models.layers import conv3x3_norm_relu, conv_norm_relu, dropout_of, 
 class DeepLabV3PlusHead(nn.Module):
     """ASPP resized to the first stage, joined with its reduced feature, refined, classified.
 
-    Args:
-        feature_specs: the backbone's features; reads "layer1" and "layer4".
-        num_classes: K.
-        channels: channels of every ASPP branch and of the two convolutions of the decoder.
-        low_level_channels: channels that the feature of "layer1" is reduced to.
-        atrous_rates: dilations of the ASPP; (6, 12, 18) suits output stride 16, twice that 8.
-        dropout: probability that a value is dropped in training: before the classifier, or with
-            "split" after the ASPP.
-        dropout_unit: whether single values or whole channels are dropped.
-        align_corners: how the ASPP's result is resized.
-        separable: 3x3 convolutions are depthwise-separable (section 3.1).
-        refine: where the decoder's two 3x3 convolutions are. "joined": both where the features
-            have been joined (table 2 of the paper). "split": the first on the ASPP's result, at a
-            sixteenth of the cost, as in segmentation_models_pytorch.
-
-    Attributes:
-        logits_spec: channels (K) and stride (that of "layer1") of the logits.
+    Arguments are those of `model.head` in a config; `align_corners` is how the ASPP's result is
+    resized. `refine` says where the decoder's two 3x3 convolutions are. "joined": both where the
+    features have been joined (table 2 of the paper). "split": the first on the ASPP's result, at a
+    sixteenth of the cost, as in segmentation_models_pytorch, and so is the dropout.
     """
 
     def __init__(

@@ -15,20 +15,7 @@ from segibn.models.layers import conv_norm_relu, dropout_of, pixel_classifier
 
 
 class FCNHead(nn.Module):
-    """3x3 convolution, batch norm, ReLU, dropout, 1x1 classifier.
-
-    Args:
-        feature_specs: the backbone's features.
-        num_classes: K.
-        channels: channels after the 3x3 convolution.
-        dilation: dilation of the 3x3 convolution.
-        dropout: probability that a value before the classifier is dropped in training.
-        dropout_unit: whether single values or whole channels are dropped.
-        layer: name of the feature it reads.
-
-    Attributes:
-        logits_spec: channels (K) and stride of the logits.
-    """
+    """3x3 convolution, batch norm, ReLU, dropout, 1x1 classifier."""
 
     def __init__(
         self,

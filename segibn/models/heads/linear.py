@@ -14,17 +14,7 @@ from segibn.models.layers import dropout_of, pixel_classifier
 
 
 class LinearHead(nn.Module):
-    """Batch norm, dropout, 1x1 classifier.
-
-    Args:
-        feature_specs: the backbone's features; reads "layer4".
-        num_classes: K.
-        dropout: probability that a value before the classifier is dropped in training.
-        dropout_unit: whether single values or whole channels are dropped.
-
-    Attributes:
-        logits_spec: channels (K) and stride of the logits.
-    """
+    """Batch norm, dropout, 1x1 classifier."""
 
     def __init__(
         self,

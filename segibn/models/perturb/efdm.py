@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from segibn.models.perturb.draws import happens, mixing_shares, partners
+from segibn.models.perturb.statistics import happens, mixing_shares, partners
 
 
 @dataclass(frozen=True)
@@ -20,10 +20,6 @@ class EFDMix:
     The k-th smallest value of a channel becomes lambda times itself plus 1 - lambda times the k-th
     smallest of the partner's channel, at the pixel where it is. Equal values are ranked in raster
     order.
-
-    Attributes:
-        probability: chance that a batch is mixed, 0..1.
-        alpha: lambda ~ Beta(alpha, alpha), one for each sample.
     """
 
     probability: float
@@ -39,15 +35,10 @@ class EFDMix:
 
 
 def mix_sorted_values(feature: Tensor, partner: Tensor, share: Tensor) -> Tensor:
-    """EFDMix with the gradient of the paper and its official script.
+    """EFDMix with the gradient of the paper and its official script; arguments as `mix_statistics`.
 
     A pixel's gradient goes on to itself whole, as if it had only been shifted (straight through),
     and (1 - lambda) of it to the partner's value that came to it.
-
-    Args:
-        feature: (N, C, h, w), any float type.
-        partner: (N,) int64, index of the sample that each one is mixed with.
-        share: (N, 1, 1, 1) float32, 0..1: how much of its own values a sample keeps.
     """
     values, order = feature.flatten(2).sort(dim=-1, stable=True)
     # Scattering undoes the sort; the official script sorts `order` for that, which takes as long

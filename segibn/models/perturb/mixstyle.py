@@ -7,8 +7,13 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from segibn.models.perturb.draws import happens, mixing_shares, partners
-from segibn.models.perturb.statistics import channel_moments, rescale
+from segibn.models.perturb.statistics import (
+    channel_moments,
+    happens,
+    mixing_shares,
+    partners,
+    rescale,
+)
 
 
 @dataclass(frozen=True)
@@ -17,10 +22,6 @@ class MixStyle:
 
     With lambda of the sample's own and 1 - lambda of its partner's; what is left of the feature
     once both are taken off stays as it is. No gradient flows through the statistics.
-
-    Attributes:
-        probability: chance that a batch is mixed, 0..1.
-        alpha: lambda ~ Beta(alpha, alpha), one for each sample.
     """
 
     probability: float

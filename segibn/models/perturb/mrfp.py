@@ -6,8 +6,8 @@ initialisation and chances are those of the authors' released code for ResNet-50
 the random network's inner feature to the decoder as well, is not here.
 
 Ours: the network may be narrower (at the stem's own width it computes more than a whole ResNet-18
-does); the noise on statistics is drawn for each place by itself, where the release draws
-once for both; a stage's size is rounded down once, from the feature's size.
+does); the noise on statistics is drawn for each place by itself, where the release draws once for
+both; a stage's size is rounded down once, from the feature's size.
 """
 
 from collections.abc import Sequence
@@ -18,22 +18,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from segibn.models.perturb.draws import happens
 from segibn.models.perturb.np_plus import NormalizationPerturbation
+from segibn.models.perturb.statistics import happens
 
 
 class Stage(NamedTuple):
-    """One stage of the random network: convolution 3x3, nearest resize, batch norm, ReLU.
+    """One stage of the random network: convolution 3x3, nearest resize, batch norm, ReLU."""
 
-    Attributes:
-        width: output channels as a multiple of the network's width.
-        dilation: of the convolution.
-        size: sides of its output relative to the feature's.
-    """
-
-    width: int
+    width: int  # output channels as a multiple of the network's width
     dilation: int
-    size: float
+    size: float  # sides of its output relative to the feature's
 
 
 STAGES = (
@@ -52,30 +46,19 @@ as the feature instead."""
 
 
 class StageWeights(NamedTuple):
-    """What is drawn anew for a stage each time; never trained.
+    """What is drawn anew for a stage each time; never trained."""
 
-    Attributes:
-        kernel: (out, in, 3, 3) of the convolution, in the feature's type.
-        gain: (out,) of the batch norm, at least float32; its bias is 0.
-    """
-
-    kernel: Tensor
-    gain: Tensor
+    kernel: Tensor  # (out, in, 3, 3), in the feature's type
+    gain: Tensor  # (out,) of the batch norm, at least float32; its bias is 0
 
 
 @dataclass(frozen=True)
 class HighResolutionPerturbation:
-    """HRFP: add what an overcomplete network with random weights makes of the feature.
-
-    Attributes:
-        probability: chance that it is added to a batch, 0..1.
-        channels: width of the network; None = the feature's own, as in the paper.
-        gain_std: standard deviation of its batch norms' random gains, 0.5 in the release.
-    """
+    """HRFP: add what an overcomplete network with random weights makes of the feature."""
 
     probability: float
-    channels: int | None
-    gain_std: float
+    channels: int | None  # width of the network; None = the feature's own, as in the paper
+    gain_std: float  # of its batch norms' random gains; 0.5 in the release
 
     def noise(self, feature: Tensor) -> Tensor:
         """(N, C, h, w) any float type -> what is to be added, of the same shape, not below 0."""
@@ -98,12 +81,7 @@ class HighResolutionPerturbation:
 
 @dataclass(frozen=True)
 class MultiResolutionPerturbation:
-    """MRFP at one place: HRFP of the feature, added to the feature or to its NP+.
-
-    Attributes:
-        fine: HRFP; None where it has no place.
-        coarse: NP+; None where it has no place.
-    """
+    """MRFP at one place: HRFP of the feature, added to the feature or to its NP+."""
 
     fine: HighResolutionPerturbation | None
     coarse: NormalizationPerturbation | None
@@ -117,14 +95,9 @@ class MultiResolutionPerturbation:
 
 
 def overcomplete(feature: Tensor, weights: Sequence[StageWeights]) -> Tensor:
-    """Run the random network; the batch norms take their statistics from the batch.
+    """Run the random network: (N, C, h, w) -> the same shape, 0 or above.
 
-    Args:
-        feature: (N, C, h, w), any float type.
-        weights: of each of ``STAGES``.
-
-    Returns:
-        (N, C, h, w), 0 or above.
+    Its batch norms take their statistics from the batch.
     """
     height, width = feature.shape[-2:]
     x = feature

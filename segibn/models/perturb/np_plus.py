@@ -9,8 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from segibn.models.perturb.draws import happens
-from segibn.models.perturb.statistics import channel_mean, rescale
+from segibn.models.perturb.statistics import channel_mean, happens, rescale
 
 _SMALLEST = torch.finfo(torch.float32).tiny
 
@@ -20,20 +19,14 @@ class NormalizationPerturbation:
     """Multiply every channel's mean by beta and what varies about it by alpha.
 
     NP draws alpha and beta from N(1, sigma^2) for each sample and channel. NP+ leaves alpha so and
-    gives beta less noise where style matters less: sigma times ``adaptive_scale`` times the
+    gives beta less noise where style matters less: sigma times `adaptive_scale` times the
     channel's spread over the batch (`batch_spread`).
-
-    Attributes:
-        probability: chance that a batch is perturbed, 0..1.
-        sigma: standard deviation of the noise, 0.75 in the paper.
-        adaptive: True is NP+, False is NP.
-        adaptive_scale: NP+ only; 1.5 as NP+ is written in MRFP's official script.
     """
 
     probability: float
-    sigma: float
-    adaptive: bool
-    adaptive_scale: float
+    sigma: float  # 0.75 in the paper
+    adaptive: bool  # True is NP+, False is NP
+    adaptive_scale: float  # 1.5 as NP+ is written in MRFP's official script
 
     def __call__(self, feature: Tensor) -> Tensor:
         """(N, C, h, w) any float type -> the same shape, type and layout."""
@@ -51,16 +44,10 @@ class NormalizationPerturbation:
 
 @torch.no_grad()
 def batch_spread(mean: Tensor) -> Tensor:
-    """How much a channel's mean differs between the samples, relative to the channel where it most.
+    """How much a channel's mean (N, C, 1, 1) differs between samples: (1, C, 1, 1), at most 1.
 
-    Without gradient, so that it only weights noise; that is ours, the official scripts let the
-    gradient through. All zeros where no channel's mean differs, as in a batch of one.
-
-    Args:
-        mean: (N, C, 1, 1) float32, mean of each channel of each sample.
-
-    Returns:
-        (1, C, 1, 1), 0..1.
+    Relative to the channel where it differs most; all zeros in a batch of one. Without gradient, so
+    that it only weights noise; that is ours, the official scripts let the gradient through.
     """
     deviation = mean.std(0, correction=0, keepdim=True)
     return deviation / deviation.amax().clamp(min=_SMALLEST)

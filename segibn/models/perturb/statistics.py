@@ -1,11 +1,15 @@
-"""Mean and spread of each channel of each sample, and features with others in their place.
+"""Mean and spread of each channel of each sample, features with others in their place, and draws.
 
 Computed in float32 (float64 for float64 features) whatever the features' type: under autocast they
-are bfloat16, whose eight bits do not carry a mean over thousands of pixels.
+are bfloat16, whose eight bits do not carry a mean over thousands of pixels. Random numbers come
+from torch's global generators, which the training seeds for each iteration. Only the choice whether
+to act at all is drawn on the host: it decides what is launched, and reading it from the device
+would make the host wait.
 """
 
 import torch
 from torch import Tensor
+from torch.distributions import Beta
 
 EPSILON = 1e-6
 """Added to variances before the square root, as in MixStyle's official script."""
@@ -13,36 +17,35 @@ EPSILON = 1e-6
 
 def channel_mean(feature: Tensor) -> Tensor:
     """(N, C, h, w) -> mean over the pixels (N, C, 1, 1), at least float32, with gradient."""
-    return feature.mean((2, 3), keepdim=True, dtype=_wide(feature))
+    wide = torch.promote_types(feature.dtype, torch.float32)
+    return feature.mean((2, 3), keepdim=True, dtype=wide)
 
 
 @torch.no_grad()
 def channel_moments(feature: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation over the pixels of each channel, without gradient.
-
-    Two plain means: ``torch.var_mean`` takes twenty times as long on a CPU.
-
-    Args:
-        feature: (N, C, h, w), any float type.
-
-    Returns:
-        Mean and sqrt(population variance + EPSILON), each (N, C, 1, 1), at least float32.
-    """
+    """(N, C, h, w) -> mean and sqrt(variance + EPSILON), each (N, C, 1, 1), without gradient."""
     mean = channel_mean(feature)
+    # Two plain means: `torch.var_mean` takes twenty times as long on a CPU.
     variance = (feature - mean).square_().mean((2, 3), keepdim=True)
     return mean, (variance + EPSILON).sqrt_()
 
 
 def rescale(feature: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
-    """``feature * scale + shift`` in the type and memory layout of the feature.
-
-    Args:
-        feature: (N, C, h, w), any float type.
-        scale: (N, C, 1, 1), at least float32.
-        shift: the same.
-    """
+    """`feature * scale + shift` in the type and memory layout of the feature (N, C, h, w)."""
     return torch.addcmul(shift, feature.to(scale.dtype), scale).to(feature.dtype)
 
 
-def _wide(feature: Tensor) -> torch.dtype:
-    return torch.promote_types(feature.dtype, torch.float32)
+def happens(probability: float) -> bool:
+    """Draw on the host, once for a whole batch, as the methods' official scripts do."""
+    return bool(torch.rand(()) < probability)
+
+
+def mixing_shares(count: int, alpha: float, device: torch.device) -> Tensor:
+    """Draw what samples keep of their own, ~ Beta(alpha, alpha): (count, 1, 1, 1) float32."""
+    concentration = torch.full((count, 1, 1, 1), alpha, device=device)
+    return Beta(concentration, concentration, validate_args=False).sample()
+
+
+def partners(count: int, device: torch.device) -> Tensor:
+    """For each sample the index of the one it is mixed with: (count,) int64, a permutation."""
+    return torch.randperm(count, device=device)

@@ -1,6 +1,6 @@
 import torch
 
-from segibn.models.perturb.draws import happens, mixing_shares, partners
+from segibn.models.perturb.statistics import happens, mixing_shares, partners
 
 
 def test_shares_have_the_moments_of_a_symmetric_beta_distribution() -> None:
