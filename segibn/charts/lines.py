@@ -47,6 +47,7 @@ def line_chart(
     title: str = "",
     names: Mapping[float, str] | None = None,
     *,
+    last: int | None = None,
     is_log: bool = False,
     from_zero: bool = True,
     has_legend: bool = True,
@@ -59,6 +60,7 @@ def line_chart(
         lines: at least one.
         title: above the chart.
         names: place on the horizontal axis -> what is there; None = a scale of iterations.
+        last: iteration at which that scale ends; None = where the lines do.
         is_log: whether that axis is logarithmic.
         from_zero: whether the vertical axis begins at zero.
         has_legend: whether the chart names its lines.
@@ -71,7 +73,7 @@ def line_chart(
         axes.set_xscale("log")
         axes.minorticks_off()
     if names is None:
-        _scale_of_iterations(axes)
+        _scale_of_iterations(axes, last)
     else:
         axes.set_xticks(list(names), [printable(name) for name in names.values()])
         axes.margins(x=0.06)
@@ -107,10 +109,10 @@ def _draw(axes: Any, line: Line, place: int) -> Any:
     return drawn[0]
 
 
-def _scale_of_iterations(axes: Any) -> None:
+def _scale_of_iterations(axes: Any, last: int | None) -> None:
     from matplotlib.ticker import EngFormatter, MaxNLocator
 
-    axes.set_xlim(left=0)
+    axes.set_xlim(0, last)
     axes.xaxis.set_major_locator(MaxNLocator(5, integer=True, steps=[1, 2, 5, 10]))
     axes.xaxis.set_major_formatter(EngFormatter(sep=""))
     axes.set_xlabel("iterations")

@@ -13,7 +13,7 @@ from segibn.errors import SegibnError
 
 if TYPE_CHECKING:  # NumPy and pydantic take time to import, and --help needs neither
     from segibn.cli.report_inputs import Source
-    from segibn.report.page import RunEntry
+    from segibn.report.content import RunEntry
 
 EXAMPLE = """\
 examples:
@@ -67,7 +67,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     from segibn.cli.report_entries import table_colors
     from segibn.cli.report_inputs import read_inputs
     from segibn.files import write_text
-    from segibn.report.page import Report, build_page
+    from segibn.report.content import Report
+    from segibn.report.page import build_page
 
     inputs = read_inputs([_found(path) for path in arguments.inputs])
     for option in ("frames", "datasets", "device"):

@@ -12,7 +12,7 @@ from segibn.config.set_names import train_name
 from segibn.data.datasets.catalog import scheme_class_names, scheme_label_set
 from segibn.evaluation.rows import IBN_NAMES
 from segibn.labels import CLASS_SCHEMES
-from segibn.report.page.content import CrossDomain, FrameView, RunEntry
+from segibn.report.content import CrossDomain, FrameView, RunEntry
 
 Palette = NDArray[np.uint8]
 Pairs = list[tuple[str, str]]

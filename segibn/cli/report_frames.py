@@ -25,8 +25,8 @@ from segibn.evaluation.frame_counts import class_counts
 from segibn.files import sha256_of
 from segibn.inference.options import InferenceOptions
 from segibn.inference.predictor import Predictor
-from segibn.report.page.content import FrameView
-from segibn.report.page.frames import Choice, choose_frames, view_frame
+from segibn.report.content import FrameView
+from segibn.report.frames import Choice, choose_frames, view_frame
 from segibn.runs.loading import load_checkpoint
 from segibn.runs.trained import TrainedRun
 

@@ -17,8 +17,8 @@ from segibn.evaluation.results import CONDITIONS_FILE, ROWS_FILE
 from segibn.evaluation.rows import check_rows
 from segibn.evaluation.scores import Scores
 from segibn.files import read_json, sha256_of
-from segibn.report.charts import Curve, read_curve
-from segibn.report.page.content import CrossDomain
+from segibn.report.content import CrossDomain
+from segibn.report.curve import Curve, read_curve
 from segibn.text import printable
 
 _RUN_FILES = ("config.yaml", "metrics.jsonl", "checkpoints/last.pt")

@@ -5,7 +5,6 @@ In: counts of all frames; image, truth and prediction of the chosen ones. Out: `
 Legend: n frames, K classes, H x W pixels of the frame, h x w of its embedded pictures.
 """
 
-import base64
 import io
 
 import cv2
@@ -18,7 +17,7 @@ from segibn.evaluation.confusion import count_classes
 from segibn.evaluation.frame_counts import FrameCounts, class_counts
 from segibn.labels.drawing import IGNORED_COLOR, RIGHT_COLOR, WRONG_COLOR
 from segibn.labels.label_set import IGNORE_INDEX
-from segibn.report.page.content import FrameView
+from segibn.report.content import FrameView
 
 MAX_WIDTH = 768
 """Of embedded pictures, in pixels."""
@@ -34,13 +33,8 @@ def choose_frames(counts: FrameCounts, policy: str, count: int) -> list[Choice]:
     Each frame averages the classes that the policy averages over it alone. Equal ones keep the
     order of the set; frames without valid pixels are left out.
 
-    Args:
-        counts: of all frames.
-        policy: key in ``metrics.POLICIES``.
-        count: how many of either kind.
-
     Returns:
-        The worst, lowest first, then the best, highest first.
+        The worst, lowest first, then the best, highest first; at most ``count`` of either kind.
     """
     miou = miou_of(counts.counts, policy)
     order = [int(place) for place in np.argsort(miou, kind="stable") if not np.isnan(miou[place])]
@@ -121,11 +115,6 @@ def distinct_colors(palette: NDArray[np.uint8]) -> NDArray[np.uint8]:
         seen.add(moved)
         found.append(moved)
     return np.array(found, np.uint8)
-
-
-def data_uri(kind: str, data: bytes) -> str:
-    """Return ``data:image/<kind>;base64,...``."""
-    return f"data:image/{kind};base64,{base64.b64encode(data).decode('ascii')}"
 
 
 def _shrunk(pixels: NDArray[np.uint8], method: int) -> NDArray[np.uint8]:

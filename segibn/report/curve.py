@@ -1,4 +1,4 @@
-"""Curves of a training: ``metrics.jsonl`` in, arrays out; smoothed and thinned for a drawing.
+"""Curves of a training: ``metrics.jsonl`` in, arrays out, smoothed for a drawing.
 
 Legend: n records, m scored iterations.
 """
@@ -42,6 +42,11 @@ class Curve:
         sizes = {array.shape for array in (self.iterations, self.loss, self.lr, self.images_per_s)}
         if len(sizes) != 1 or self.scored.shape != self.miou.shape:
             raise ValueError(f"{self.title}: iterations and values differ in length")
+
+    @property
+    def last_iteration(self) -> int:
+        """0 without any record."""
+        return int(max(self.iterations.max(initial=0), self.scored.max(initial=0)))
 
 
 def read_curve(path: Path, title: str | None = None) -> Curve:
@@ -99,14 +104,9 @@ def smoothing_width(n: int) -> int:
 
 
 def smooth(values: ArrayLike, width: int) -> Floats:
-    """Centred moving average that narrows towards both ends, so that slopes stay.
+    """Average (n,) values over ``width`` of them on either side, fewer towards both ends.
 
-    Args:
-        values: (n,); NaN and infinities are left out of the averages.
-        width: records on either side.
-
-    Returns:
-        (n,), NaN where no value of a window is finite.
+    So slopes stay. NaN and infinities are left out; NaN where no value of a window is finite.
     """
     array = np.asarray(values, dtype=np.float64)
     n = array.size
@@ -120,35 +120,6 @@ def smooth(values: ArrayLike, width: int) -> Floats:
     result = np.full(n, np.nan)
     np.divide(sums[high] - sums[low], number, out=result, where=number > 0)
     return result
-
-
-def thin(iterations: ArrayLike, values: ArrayLike, buckets: int) -> NDArray[np.int64]:
-    """Choose which records a line is drawn through: the extremes of equal parts of the axis.
-
-    Args:
-        iterations: (n,) ascending.
-        values: (n,).
-        buckets: parts of the axis; up to four records of each are kept: first, last, smallest and
-            largest.
-
-    Returns:
-        Ascending indices; all of them when there are few.
-    """
-    x, y = np.asarray(iterations, dtype=np.float64), np.asarray(values, dtype=np.float64)
-    if x.size <= 4 * buckets:
-        return np.arange(x.size)
-    part = np.minimum((x - x[0]) / max(x[-1] - x[0], 1.0) * buckets, buckets - 1).astype(int)
-    edges = np.searchsorted(part, np.arange(buckets + 1))
-    kept: set[int] = set()
-    for low, high in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):
-        if high == low:
-            continue
-        kept.update((low, high - 1))
-        window = y[low:high]
-        if np.isfinite(window).any():
-            finite = np.where(np.isfinite(window), window, np.nan)
-            kept.update((low + int(np.nanargmin(finite)), low + int(np.nanargmax(finite))))
-    return np.array(sorted(kept), dtype=np.int64)
 
 
 def _record_of(line: str) -> dict[str, Any] | None:
@@ -169,10 +140,5 @@ def _add(records: dict[int, dict[str, Any]], record: dict[str, Any]) -> None:
     records[iteration] = records.get(iteration, {}) | record
 
 
-def _number(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) else None
-
-
 def _number_or_nan(value: object) -> float:
-    number = _number(value)
-    return float("nan") if number is None else number
+    return float(value) if isinstance(value, int | float) else float("nan")

@@ -1,0 +1,116 @@
+"""What a report is made of, as plain values: the page's side of the wall to configs and networks.
+
+Legend: K classes.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segibn.evaluation.scores import Scores
+from segibn.report.curve import Curve
+
+Color = tuple[int, int, int]
+"""RGB, 0 to 255."""
+
+
+@dataclass(frozen=True)
+class FrameView:
+    """One frame with its truth and prediction, encoded for the page."""
+
+    name: str
+    kind: str
+    """"worst" or "best"."""
+    place: int
+    """1 for the worst or the best one of all."""
+    miou: float
+    """Of this frame over the classes in its truth or prediction, a fraction."""
+    wrong: float
+    """Share of its valid pixels that are predicted wrong, a fraction."""
+    size: tuple[int, int]
+    """(H, W) of the embedded pictures."""
+    image: bytes
+    """JPEG."""
+    truth: bytes
+    """Palette PNG, index = train id, K = not scored; colours as in ``distinct_colors``."""
+    prediction: bytes
+    """Likewise."""
+    errors: bytes
+    """Palette PNG; 0 right, 1 wrong, 2 not scored."""
+    iou: Mapping[int, float]
+    """Train id -> IoU in this frame of each class that its truth or prediction holds."""
+    truth_share: Mapping[int, float]
+    """Train id -> share of the valid pixels of this frame."""
+    confusions: Mapping[tuple[int, int], int]
+    """(target, pred) -> pixels of the whole frame, the wrong ones."""
+
+    @property
+    def label(self) -> str:
+        """For example "worst 1"."""
+        return f"{self.kind} {self.place}"
+
+
+@dataclass(frozen=True, eq=False)
+class RunEntry:
+    """One run, or one evaluation of it; whatever is missing is left out of the page."""
+
+    title: str
+    """Of its own on the page."""
+    facts: Sequence[tuple[str, str]] = ()
+    """Short (what, value) pairs under the title, such as ("network", "resnet18, IBN-a")."""
+    provenance: Sequence[tuple[str, str]] = ()
+    """(what, value) pairs that say how it came to be: command, revision, date."""
+    class_names: tuple[str, ...] = ()
+    palette: NDArray[np.uint8] | None = None
+    """(K, 3) RGB."""
+    scores: Scores | None = None
+    curve: Curve | None = None
+    profile: Mapping[str, Any] | None = None
+    """What ``profile.json`` of the run holds."""
+    frames: Sequence[FrameView] = ()
+    """The worst, then the best."""
+    ranked_of: int = 0
+    """Number of frames that these were chosen from."""
+    notes: Sequence[str] = ()
+    """Sentences about what is not there."""
+    no_frames: str = ""
+    """Why there are no frames, and which command shows them."""
+
+    @property
+    def colors(self) -> list[Color]:
+        """Of the classes; none without a palette."""
+        rows = [] if self.palette is None else self.palette.tolist()
+        return [(red, green, blue) for red, green, blue in rows]
+
+
+@dataclass(frozen=True, eq=False)
+class CrossDomain:
+    """The rows of ``cross_domain.json`` and what stands beside them."""
+
+    rows: Sequence[Mapping[str, Any]]
+    dataset_of: Mapping[str, str] = field(default_factory=dict)
+    """Domain -> data set that published numbers are looked for under, as in conditions.json."""
+    published_note: str = ""
+    """A sentence in place of published numbers, likewise."""
+
+
+@dataclass(frozen=True, eq=False)
+class Report:
+    """All of a page."""
+
+    title: str
+    command: str
+    """That wrote it."""
+    created: str
+    """When, as text."""
+    version: str
+    """Of segibn."""
+    runs: Sequence[RunEntry]
+    tables: Sequence[CrossDomain] = ()
+    comparisons: Sequence[Mapping[str, Any]] = ()
+    """As ``segibn compare --output`` writes them."""
+    colors: Mapping[str, Color] = field(default_factory=dict)
+    """Name of a class -> its colour, for tables without runs."""

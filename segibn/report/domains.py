@@ -1,0 +1,167 @@
+"""Across domains: a table with small bars, published numbers beside it, classes of each set.
+
+In: rows as ``segibn.evaluation.cross_domain`` has them. Out: HTML.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+from markupsafe import Markup
+
+from segibn.evaluation.cross_domain import (
+    IBN_NAMES,
+    PUBLISHED_INTRO,
+    check_rows,
+    collect_cells,
+    describe_seeds,
+    is_own_domain,
+    mean_and_deviation,
+    mean_and_spread,
+    mean_miou,
+    own_miou,
+    protocol_of,
+    published_beside,
+    published_protocols,
+)
+from segibn.evaluation.deviations import protocol_lines
+from segibn.evaluation.signatures import signature_lines
+from segibn.report.classes import GREY, ClassResults, ClassRow, iou_bars
+from segibn.report.content import Color, CrossDomain
+from segibn.report.templates import render
+
+Blocks = list[tuple[bool, list[str]]]
+"""Lines of Markdown below a table, by whether they are items of a list."""
+
+
+@dataclass(frozen=True)
+class _Cell:
+    """One network on one set, over its seeds; fractions."""
+
+    text: str
+    mean: float
+    low: float | None
+    """Mean minus one standard deviation, of 0 to 1; None of a single seed."""
+    high: float | None
+    accuracy: str
+    is_best: bool
+    is_own: bool
+    change: float | None
+    """Of mIoU, relative to the network's score on its own domain."""
+
+
+def cross_domain_table(table: CrossDomain) -> Markup:
+    """Write the table; seeds of one network are averaged.
+
+    Raises:
+        SegibnError: a row is incomplete, doubled or not in fractions.
+    """
+    rows = table.rows
+    check_rows(rows)
+    tests = list(dict.fromkeys(row["test"] for row in rows))
+    cells = collect_cells(rows)
+    best = {test: _best(scores.get(test) for scores in cells.values()) for test in tests}
+    lines = [
+        (network, [_cell(network, scores, test, best[test]) for test in tests])
+        for network, scores in cells.items()
+    ]
+    trains = dict.fromkeys(network.train for network in cells)
+    published: dict[str, Any] = {"rows": []}
+    if not table.published_note:
+        shown, found = published_beside(cells, tests, table.dataset_of)
+        notes = _blocks(published_protocols(found, protocol_of(rows))) if found else []
+        published = {"tests": shown, "rows": found, "intro": PUBLISHED_INTRO, "notes": notes}
+    return render(
+        "domains.html",
+        tests=tests,
+        groups=[(train, [line for line in lines if line[0].train == train]) for train in trains],
+        seeds=describe_seeds(rows),
+        notes=_blocks([*signature_lines(rows), *protocol_lines(rows)]),
+        published=published,
+        published_note=table.published_note,
+    )
+
+
+def class_bars(
+    table: CrossDomain, colors: Mapping[str, Color], key: str
+) -> list[tuple[str, Markup]]:
+    """Return (test set, bars) of the rows that hold classes; ``key`` is the table's on the page."""
+    groups: dict[tuple[str, tuple[str, ...]], list[ClassResults]] = {}
+    for row in table.rows:
+        found = _results(row, colors)
+        if found is not None:
+            names = tuple(line.name for line in found.rows)
+            groups.setdefault((str(row["test"]), names), []).append(found)
+    return [
+        (test, iou_bars(group, f"{key}-{place}", has_anchors=False))
+        for place, ((test, _), group) in enumerate(groups.items())
+    ]
+
+
+def _best(scores: Iterable[Sequence[tuple[float, float]] | None]) -> float:
+    """The highest mean of a column; NaN where there is nothing to compare."""
+    means = [mean_miou(score) for score in scores if score]
+    return max(means) if len(means) > 1 else math.nan
+
+
+def _cell(network: Any, scores: Mapping[str, Any], test: str, best: float) -> _Cell | None:
+    found = scores.get(test)
+    if not found:
+        return None
+    miou = [score[0] for score in found]
+    mean, deviation = mean_and_deviation(miou)
+    is_own, reference = is_own_domain(network.train, test), own_miou(network, scores)
+    has_change = not is_own and not math.isnan(reference) and reference != 0
+    return _Cell(
+        text=mean_and_spread(miou).replace("±", " ± "),
+        mean=mean,
+        low=max(0.0, mean - deviation) if deviation else None,
+        high=min(1.0, mean + deviation) if deviation else None,
+        accuracy=mean_and_spread([score[1] for score in found]),
+        is_best=mean == best,
+        is_own=is_own,
+        change=(mean - reference) / reference if has_change else None,
+    )
+
+
+def _blocks(lines: Iterable[str]) -> Blocks:
+    found = groupby(filter(None, lines), key=lambda line: line.startswith("- "))
+    return [(is_item, [line.removeprefix("- ") for line in part]) for is_item, part in found]
+
+
+def _results(row: Mapping[str, Any], colors: Mapping[str, Color]) -> ClassResults | None:
+    """The classes of one row; None where it holds none, or not what belongs together."""
+    names, iou = row.get("class_names"), row.get("iou")
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        return None
+    if not isinstance(iou, dict):
+        return None
+    try:
+        pixels = np.asarray(row["confusion"], dtype=np.int64).sum(axis=1)
+    except (KeyError, OverflowError, TypeError, ValueError):
+        return None
+    if pixels.shape != (len(names),):
+        return None
+    total = max(int(pixels.sum()), 1)
+    rows = tuple(
+        ClassRow(
+            name=name,
+            train_id=index,
+            color=colors.get(name, GREY),
+            iou=_fraction(iou.get(name)),
+            pixel_share=int(pixels[index]) / total,
+            averaged=iou.get(name) is not None,
+        )
+        for index, name in enumerate(names)
+    )
+    ibn = str(row["ibn"])
+    parts = [row["train"], row.get("network"), IBN_NAMES.get(ibn, f"IBN-{ibn}")]
+    title = ", ".join([str(part) for part in parts if part] + [f"seed {row['seed']}"])
+    return ClassResults(title, rows, _fraction(row["miou"]))
+
+
+def _fraction(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) else None

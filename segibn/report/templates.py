@@ -1,0 +1,105 @@
+"""The templates of this folder, filled: plain values in, HTML out in which every value is text.
+
+Whatever a file or a user named is escaped twice over: characters that act on a reader's screen by
+``printable_lines``, those that act on a browser by Jinja. ``Markup`` alone stays as it is.
+"""
+
+import base64
+import math
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from segibn.text import counted, printable_lines
+
+FOLDER = Path(__file__).with_name("templates")
+DASH, MINUS = "\N{EN DASH}", "\N{MINUS SIGN}"
+
+
+def render(name: str, **values: Any) -> Markup:
+    """Fill a template of this room."""
+    return Markup(_environment().get_template(name).render(values).strip())
+
+
+def source(name: str) -> str:
+    """Return a style sheet or script as it is."""
+    return (FOLDER / name).read_text(encoding="utf-8")
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(FOLDER),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_text,
+    )
+    environment.filters |= {
+        "anchor": anchor,
+        "counted": counted,
+        "data_uri": data_uri,
+        "percent": percent,
+        "share": share,
+        "signed": signed,
+        "spans": spans,
+    }
+    environment.globals |= {"DASH": DASH}
+    return environment
+
+
+def _text(value: object) -> object:
+    if value is None or isinstance(value, Markup):
+        return value or ""
+    return printable_lines(value)
+
+
+def anchor(name: str, kind: str = "class") -> str:
+    """Return the id of a class or another thing on the page, ``class-NAME``.
+
+    Letters, digits and hyphens stay and spaces become hyphens; any other character becomes its
+    code point between underscores, so that two names never share an id unless they differ in
+    spaces and hyphens alone.
+    """
+    plain = "".join(
+        char if char.isalnum() or char == "-" else "-" if char == " " else f"_{ord(char):x}_"
+        for char in name
+    )
+    return f"{kind}-{plain}"
+
+
+def percent(fraction: float | None, digits: int = 1) -> str:
+    """Format a fraction in per cent without the sign: 0.4567 -> "45.7"; a dash where undefined."""
+    if fraction is None or not math.isfinite(fraction):
+        return DASH
+    return f"{100 * fraction:.{digits}f}"
+
+
+def signed(fraction: float | None) -> str:
+    """Format a change in per cent or points with a plus or a true minus sign; see ``percent``."""
+    if fraction is None or not math.isfinite(fraction):
+        return DASH
+    return f"{100 * fraction:+.1f}".replace("-", MINUS)
+
+
+def share(fraction: float) -> str:
+    """Format a share in per cent with its sign; one too small for a digit is no zero."""
+    if 0 < fraction < 0.0005:
+        return "less than 0.1 %"
+    return f"{100 * fraction:.1f} %"
+
+
+def spans(text: str) -> Markup:
+    """Turn the bold words and the code of a line of Markdown into HTML."""
+    html = re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(printable_lines(text)))
+    return Markup(re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", html))
+
+
+def data_uri(data: bytes, kind: str) -> str:
+    """Return ``data:image/<kind>;base64,...``."""
+    return f"data:image/{kind};base64,{base64.b64encode(data).decode('ascii')}"

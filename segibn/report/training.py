@@ -1,0 +1,188 @@
+"""How a run was trained: learning curves, and where the time of an update goes, as HTML."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from markupsafe import Markup
+
+from segibn.charts.lines import Line, line_chart
+from segibn.charts.style import svg
+from segibn.report.curve import Curve, Floats, smooth, smoothing_width
+from segibn.report.templates import DASH, percent, render
+
+PANEL_SIZE = (400.0, 230.0)
+_MOST_VALUES = 60  # lines of a run in the table of values
+_COLUMNS = 80  # that answer to the pointer
+
+
+@dataclass(frozen=True, eq=False)
+class _Panel:
+    """A quantity over iterations: lines with ``y`` and ``x`` as arrays, and how values are told."""
+
+    title: str
+    lines: Sequence[Line]
+    tell: Callable[[float], str]
+    unit: str = ""
+    from_zero: bool = False
+
+
+def learning_curves(runs: Sequence[Curve], key: str = "curves") -> Markup:
+    """Draw loss, learning rate and held-out mIoU of runs with titles of their own.
+
+    A table of the runs is the legend too, and one of the values unfolds below the drawings.
+    """
+    last = max([1, *(run.last_iteration for run in runs)])
+    panels = [
+        (panel, _drawing(panel, last, f"{key}-{place}"))
+        for place, panel in enumerate(_panels(runs))
+        if panel.lines
+    ]
+    widths = sorted({smoothing_width(run.loss.size) for run in runs} - {0})
+    return render(
+        "curves.html",
+        runs=[_summary(run) for run in runs],
+        panels=panels,
+        smoothed=" or ".join(str(2 * width + 1) for width in widths),
+        broken=[(run.title, int((~np.isfinite(run.loss)).sum())) for run in runs],
+        values=[row for run in runs for row in _values(run)],
+    )
+
+
+def step_time_bars(profile: Mapping[str, Any]) -> Markup:
+    """Draw the parts of an update, and the operators that take longest as a table to unfold.
+
+    On a GPU each part has a second, paler bar for the time that its work takes there.
+    """
+    times = [float(row[key] or 0.0) for row in profile["parts"] for key in ("host_s", "device_s")]
+    on_gpu = any(row["device_s"] is not None for row in profile["operators"])
+    operators = [
+        [row["name"], f"{row['calls']:.0f}", f"{1000 * row['host_s']:.2f}"]
+        + [percent(row["host_s"] / profile["seconds"])]
+        + ([f"{1000 * (row['device_s'] or 0):.2f}"] if on_gpu else [])
+        for row in profile["operators"]
+    ]
+    longest = max(times, default=0.0) or 1.0
+    return render("steps.html", p=profile, longest=longest, operators=operators, on_gpu=on_gpu)
+
+
+def _panels(runs: Sequence[Curve]) -> list[_Panel]:
+    loss, rate, miou = [], [], []
+    for place, run in enumerate(runs):
+        width = smoothing_width(run.loss.size)
+        drawn = smooth(run.loss, width) if width else run.loss
+        faint = run.loss if width else None
+        loss.append(Line(run.title, drawn, run.iterations, (), faint, place, has_marks=False))
+        rate.append(Line(run.title, run.lr, run.iterations, series=place, has_marks=False))
+        miou.append(Line(run.title, 100 * run.miou, run.scored, series=place))
+    first = runs[0] if runs else None
+    is_shared = len(runs) > 1 and all(
+        np.array_equal(run.iterations, first.iterations)
+        and np.array_equal(run.lr, first.lr, equal_nan=True)
+        for run in runs
+        if first is not None
+    )
+    unit = "the same in all runs" if is_shared else ""
+    rate = _finite(rate)[:1] if is_shared else _finite(rate)
+    return [
+        _Panel("Loss", _finite(loss), loss_text),
+        _Panel("Learning rate", rate, lambda value: f"{value:.3g}", unit, from_zero=True),
+        _Panel("Held-out mIoU", _finite(miou), lambda value: f"{value:.1f} %", "%", from_zero=True),
+    ]
+
+
+def _finite(lines: Sequence[Line]) -> list[Line]:
+    return [line for line in lines if np.isfinite(np.asarray(line.y)).any()]
+
+
+def _drawing(panel: _Panel, last: int, key: str) -> Markup:
+    longest = np.asarray(max((line.x for line in panel.lines), key=len))
+    chosen = np.linspace(0, longest.size - 1, min(_COLUMNS, longest.size)).round().astype(int)
+    tips = {int(x): _told(panel, int(x)) for x in longest[np.unique(chosen)]}
+    figure = line_chart(
+        panel.lines,
+        last=last,
+        from_zero=panel.from_zero,
+        has_legend=False,
+        size=PANEL_SIZE,
+        tips=tips,
+    )
+    titles = ", ".join(line.label for line in panel.lines)
+    told = f"{panel.title} of {titles} over {last:,} iterations; the table of values follows."
+    return svg(figure, key, f"{panel.title} over iterations", told)
+
+
+def _told(panel: _Panel, iteration: int) -> str:
+    """Say what every line has at the record next to an iteration."""
+    lines = [f"iteration {iteration:,}"]
+    for line in panel.lines:
+        x, y = np.asarray(line.x), np.asarray(line.y)
+        index = int(np.abs(x - iteration).argmin())
+        text = panel.tell(float(y[index]))
+        if line.faint is not None:
+            text = f"{panel.tell(float(np.asarray(line.faint)[index]))} (smoothed {text})"
+        if x[index] != iteration:
+            text += f" at {x[index]:,}"
+        lines.append(f"{line.label}: {text}")
+    return "\n".join(lines)
+
+
+def _summary(run: Curve) -> dict[str, str]:
+    """What the table of runs says of one."""
+    best = ("", "")
+    if np.isfinite(run.miou).any():
+        place = int(np.nanargmax(run.miou))
+        best = (percent(float(run.miou[place])), f"at {run.scored[place]:,}")
+    return {
+        "title": run.title,
+        "iterations": f"{run.last_iteration:,}" if run.last_iteration else DASH,
+        "loss": loss_text(_last(run.loss)),
+        "miou": percent(_last(run.miou)),
+        "best": best[0],
+        "best_at": best[1],
+        "speed": _speed(run.images_per_s),
+    }
+
+
+def _values(run: Curve) -> list[tuple[str, ...]]:
+    """Rows of a run: records at equal distances, and scored iterations likewise."""
+    trained = {int(x): place for place, x in enumerate(run.iterations)}
+    scored = {int(x): place for place, x in enumerate(run.scored)}
+    rows = []
+    for iteration in sorted({*_spread(list(trained)), *_spread(list(scored))}):
+        at, score = trained.get(iteration), scored.get(iteration)
+        rows.append(
+            (
+                run.title,
+                f"{iteration:,}",
+                DASH if at is None else loss_text(float(run.loss[at])),
+                DASH if at is None else f"{run.lr[at]:.3g}",
+                DASH if score is None else percent(float(run.miou[score])),
+                DASH if at is None else _speed(run.images_per_s[at : at + 1]),
+            )
+        )
+    return rows
+
+
+def _spread(iterations: list[int]) -> list[int]:
+    """At most ``_MOST_VALUES`` of them, first and last included."""
+    if len(iterations) <= _MOST_VALUES:
+        return iterations
+    places = np.linspace(0, len(iterations) - 1, _MOST_VALUES).round().astype(int)
+    return [iterations[place] for place in places]
+
+
+def _last(values: Floats) -> float:
+    return float(values[-1]) if values.size else float("nan")
+
+
+def loss_text(value: float) -> str:
+    """Write a loss: "0.123", large ones with four digits, a dash for NaN."""
+    return f"{value:.4g}" if abs(value) >= 1e4 else DASH if np.isnan(value) else f"{value:.3f}"
+
+
+def _speed(values: Floats) -> str:
+    """Median over the records."""
+    finite = values[np.isfinite(values)]
+    return f"{np.median(finite):.1f}" if finite.size else DASH
