@@ -78,6 +78,7 @@ def line_chart(
         axes.set_xticks(list(names), [printable(name) for name in names.values()])
         axes.margins(x=0.06)
     axes.ticklabel_format(axis="y", style="plain", useOffset=False)
+    axes.locator_params(axis="y", nbins=6)
     axes.grid(axis="y")
     if from_zero:
         axes.set_ylim(bottom=0)
@@ -105,8 +106,9 @@ def _draw(axes: Any, line: Line, place: int) -> Any:
     if line.faint is not None:
         axes.plot(x, np.asarray(line.faint), color=color, linewidth=1, alpha=0.35)
     spread = line.spread if any(line.spread) else None
-    drawn = axes.errorbar(x, y, yerr=spread, capsize=3.5, elinewidth=1.2, **look)
-    return drawn[0]
+    line_drawn = axes.errorbar(x, y, yerr=spread, capsize=3.5, elinewidth=1.2, **look)[0]
+    line_drawn.set_clip_on(False)  # marks at the ends of an axis are whole
+    return line_drawn
 
 
 def _scale_of_iterations(axes: Any, last: int | None) -> None:

@@ -17,7 +17,7 @@ from segibn.charts.style import svg
 from segibn.report.templates import percent, render, share, signed
 
 _LISTED = 10  # confusions told as sentences
-_CHART_WIDTH = 440.0
+_CHART_WIDTH = 340.0
 
 
 def confusion_matrix(counts: ArrayLike, names: Sequence[str], key: str = "confusion") -> Markup:
@@ -116,7 +116,7 @@ def _p_text(p: float | None) -> str:
 
 
 def reliability(calibration: Mapping[str, Any], title: str, key: str = "reliability") -> Markup:
-    """Draw accuracy over confidence; ``calibration`` is what ``Calibration.to_dict`` returns."""
+    """Draw accuracy over confidence; ``calibration`` is what ``Calibration.result`` returns."""
     bins = calibration["bins"]
     total = max(sum(one["pixels"] for one in bins), 1)
     rows, tips = [], []

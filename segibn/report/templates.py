@@ -96,7 +96,7 @@ def share(fraction: float) -> str:
 
 def spans(text: str) -> Markup:
     """Turn the bold words and the code of a line of Markdown into HTML."""
-    html = re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(printable_lines(text)))
+    html = re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(printable_lines(text))))
     return Markup(re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", html))
 
 

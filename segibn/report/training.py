@@ -12,7 +12,7 @@ from segibn.charts.style import svg
 from segibn.report.curve import Curve, Floats, smooth, smoothing_width
 from segibn.report.templates import DASH, percent, render
 
-PANEL_SIZE = (400.0, 230.0)
+PANEL_SIZE = (330.0, 200.0)
 _MOST_VALUES = 60  # lines of a run in the table of values
 _COLUMNS = 80  # that answer to the pointer
 

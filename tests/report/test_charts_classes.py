@@ -10,7 +10,9 @@ import pytest
 from segibn.evaluation.frame_counts import FrameCounts, class_counts
 from segibn.evaluation.resampling import Resampling, bootstrap_intervals
 from segibn.evaluation.scores import Conditions, Scores
-from segibn.report.charts import anchor, class_results, confusion_matrix, iou_bars
+from segibn.report.classes import class_results, iou_bars
+from segibn.report.measured import confusion_matrix
+from segibn.report.templates import anchor
 
 NAMES = ("road", "traffic light", 'a "quoted" <b>', "train")
 PALETTE = [(128, 64, 128), (250, 170, 30), (1, 2, 3), (0, 80, 100)]
@@ -121,21 +123,19 @@ def test_several_runs_stand_side_by_side_in_one_row():
 
 def test_ranks_put_the_lowest_iou_first_and_absent_classes_last():
     total = frames().sum(axis=0)
-    rows = rows_of(iou_bars([class_results("run", scores_of(frames()))], order="iou"))
+    rows = rows_of(iou_bars([class_results("run", scores_of(frames()))]))
     ranks = {k: int(row.get("style").removeprefix("--rank:")) for k, row in rows.items()}
     by_rank = sorted(ranks, key=ranks.get)
     assert by_rank[:-1] == sorted(range(3), key=lambda k: loop_iou(total, k))
     assert by_rank[-1] == 3
 
 
-def test_other_classes_an_unknown_order_and_no_run_are_refused():
+def test_other_classes_and_no_run_are_refused():
     run = class_results("a", scores_of(frames()))
     other = class_results("b", scores_of(frames(), names=("w", "x", "y", "z")))
-    with pytest.raises(ValueError, match="b has other classes than a"):
-        iou_bars([run, other])
-    for runs, order in (([], "table"), ([run], "name")):
-        with pytest.raises(ValueError, match="at least one run and an order"):
-            iou_bars(runs, order)
+    for runs in ([run, other], []):
+        with pytest.raises(ValueError, match="at least one run, and runs of the same classes"):
+            iou_bars(runs)
 
 
 def test_every_link_of_the_matrix_meets_a_row_of_the_bars():

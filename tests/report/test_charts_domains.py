@@ -9,7 +9,9 @@ from xml.etree import ElementTree
 import pytest
 
 from segibn.errors import SegibnError
-from segibn.report.charts import chart_css, cross_domain_table
+from segibn.report.content import CrossDomain
+from segibn.report.domains import cross_domain_table
+from segibn.report.templates import source
 
 MIOU = {
     ("none", "gta5:val"): (0.44, 0.46, 0.47),
@@ -29,6 +31,10 @@ def rows(values=MIOU, **more):
     ]
 
 
+def table(content, dataset_of=None, published_note=""):
+    return cross_domain_table(CrossDomain(content, dataset_of or {}, published_note))
+
+
 def text_of(element):
     return " ".join("".join(element.itertext()).split())
 
@@ -46,20 +52,20 @@ def table_of(html):
 
 
 def test_cells_hold_mean_spread_drop_and_accuracy():
-    cells = table_of(cross_domain_table(rows()))
+    cells = table_of(table(rows()))
     for name, ibn in (("resnet18, no IBN", "none"), ("resnet18, IBN-a", "a")):
         own, foreign = (fmean(MIOU[ibn, test]) for test in ("gta5:val", "cityscapes:val"))
         deviation = stdev(MIOU[ibn, "cityscapes:val"])
         drop = f"{100 * (foreign - own) / own:.1f}".replace("-", "\N{MINUS SIGN}")
-        expected = f"{100 * foreign:.1f} ± {100 * deviation:.1f}{drop} % "
+        expected = f"{100 * foreign:.1f} ± {100 * deviation:.1f} {drop} % "
         expected += f"acc {100 * foreign + 30:.1f}±{100 * deviation:.1f}"
         assert text_of(cells[name][1]) == expected
-        assert "own domain" in text_of(cells[name][0])
+        assert "source domain" in text_of(cells[name][0])
         assert "%" not in text_of(cells[name][0])
 
 
 def test_bars_and_whiskers_have_the_lengths_of_mean_and_spread():
-    cell = table_of(cross_domain_table(rows()))["resnet18, no IBN"][1]
+    cell = table_of(table(rows()))["resnet18, no IBN"][1]
     values = MIOU["none", "cityscapes:val"]
     styles = [span.get("style") for span in cell.iter("span") if span.get("style")]
     fill, left, width = (float(n) for n in re.findall(r"([\d.]+)%", " ".join(styles)))
@@ -69,26 +75,26 @@ def test_bars_and_whiskers_have_the_lengths_of_mean_and_spread():
 
 
 def test_the_best_of_a_column_is_bold():
-    cells = table_of(cross_domain_table(rows()))
+    cells = table_of(table(rows()))
     bold = {name: [cell.find("b") is not None for cell in line] for name, line in cells.items()}
     assert bold == {"resnet18, no IBN": [False, False], "resnet18, IBN-a": [True, True]}
 
 
 def test_one_seed_has_neither_spread_nor_whisker():
-    html = cross_domain_table([row for row in rows() if row["seed"] == 0])
+    html = table([row for row in rows() if row["seed"] == 0])
     assert "chart-whisker" not in html
     assert "one seed (0), so no spread is known" in html
 
 
 def test_a_network_without_a_score_shows_a_dash():
     kept = [row for row in rows() if (row["ibn"], row["test"]) != ("a", "gta5:val")]
-    cells = table_of(cross_domain_table(kept))["resnet18, IBN-a"]
+    cells = table_of(table(kept))["resnet18, IBN-a"]
     assert text_of(cells[0]) == "\N{EN DASH}"
     assert "%" not in text_of(cells[1])  # no own domain, so no drop
 
 
 def test_published_numbers_stand_apart_with_their_source():
-    html = cross_domain_table(rows())
+    html = table(rows())
     root = ElementTree.fromstring(html)
     others = next(d for d in root.iter("details") if d.get("class") == "chart-others")
     text = text_of(others)
@@ -98,10 +104,10 @@ def test_published_numbers_stand_apart_with_their_source():
     assert any("RobustNet" in line and "33.85" in line for line in lines)
     ours = " ".join(text_of(cell) for line in table_of(html).values() for cell in line)
     assert "33.85" not in ours
-    painted = cross_domain_table(rows(), published_note="Ours are painted.")
+    painted = table(rows(), published_note="Ours are painted.")
     assert "Ours are painted." in painted
     assert "Published" not in painted
-    assert "Published" not in cross_domain_table(
+    assert "Published" not in table(
         rows(), {"gta5:train": "x", "cityscapes:val": "y", "gta5:val": "x"}
     )
 
@@ -110,7 +116,7 @@ def test_rows_that_cannot_be_compared_say_so_in_html():
     mixed = rows()
     for row in mixed:
         row["signature"] = f"miou|set:{row['test']}|n:3|scales:{1.0 + row['seed']}"
-    html = cross_domain_table(mixed)
+    html = table(mixed)
     assert "<strong>Not all of these numbers can be compared.</strong>" in html
     assert "<code>2.0</code>" in html
     assert "**" not in html
@@ -119,11 +125,11 @@ def test_rows_that_cannot_be_compared_say_so_in_html():
 
 def test_incomplete_rows_are_refused():
     with pytest.raises(SegibnError, match="row 1 has no seed"):
-        cross_domain_table([{k: v for k, v in rows()[0].items() if k != "seed"}])
+        table([{k: v for k, v in rows()[0].items() if k != "seed"}])
 
 
 def test_names_are_escaped():
-    html = cross_domain_table(rows(network="<script>x</script>", protocol=None))
+    html = table(rows(network="<script>x</script>", protocol=None))
     assert "<script" not in html
     assert "<script>x</script>, IBN-a" in table_of(html)
 
@@ -135,14 +141,14 @@ def test_shipped_results_are_drawn(repository, name):
     for row in content:
         groups[row["train"], row["network"], row["ibn"], row["test"]].append(100 * row["miou"])
     expected = [f"{fmean(miou):.1f} ± {stdev(miou):.1f}" for miou in groups.values()]
-    root = ElementTree.fromstring(cross_domain_table(content))
+    root = ElementTree.fromstring(table(content))
     ours = next(t for t in root.iter("table") if "chart-domains" in t.get("class"))
     assert sorted(cell[0].text for cell in ours.iter("td")) == sorted(expected)
 
 
 def test_the_style_sheet_ships_and_styles_every_class_that_is_used():
-    css = chart_css()
-    used = set(re.findall(r' class="([^"]+)"', cross_domain_table(rows())))
+    css = source("charts.css")
+    used = set(re.findall(r' class="([^"]+)"', table(rows())))
     names = {name for group in used for name in group.split()}
     assert names - set(re.findall(r"\.(chart[\w-]*)", css)) <= {
         "chart-own",

@@ -5,20 +5,15 @@ import re
 from xml.etree import ElementTree
 
 import numpy as np
-import pytest
 
 from segibn.evaluation.boundary import BoundaryIoU
 from segibn.evaluation.calibration import Calibration
 from segibn.evaluation.measure import Frame, FramePrediction
 from segibn.evaluation.scores import Conditions, Scores
-from segibn.report.charts import (
-    boundary_results,
-    chart_css,
-    difference_chart,
-    iou_bars,
-    reliability_diagram,
-    step_time_bars,
-)
+from segibn.report.classes import boundary_results, iou_bars
+from segibn.report.measured import differences, reliability
+from segibn.report.templates import source
+from segibn.report.training import step_time_bars
 
 MINUS = "\N{MINUS SIGN}"
 
@@ -48,46 +43,43 @@ COMPARISON = {
 
 
 def part(element, name):
-    found = [item for item in element.iter() if name in (item.get("class") or "").split()]
-    return found[0] if found else None
+    return next(e for e in element.iter() if name in (e.get("class") or "").split())
 
 
 def numbers(style):
     return [float(number) for number in re.findall(r":([\d.]+)%", style)]
 
 
-def test_dots_and_intervals_lie_at_their_points_around_the_line_at_zero():
-    root = ElementTree.fromstring(difference_chart(COMPARISON))
-    table = root.find("table")
-    (zero,) = numbers(table.get("style"))
-    labels = part(table, "chart-scale")
-    ticks = {float(t.text.replace(MINUS, "-")): numbers(t.get("style"))[0] for t in labels}
-    assert ticks[0] == zero
-    per_point = (max(ticks.values()) - min(ticks.values())) / (max(ticks) - min(ticks))
-    rows = [row for row in table.iter("tr") if row.get("data-class")]
-    for row, values in zip(rows, COMPARISON["classes"].values(), strict=True):
-        if values["a"] is None:
-            assert part(row, "chart-dot") is None
-            assert part(row, "chart-number").text == "\N{EN DASH}"
-            continue
-        (dot,) = numbers(part(row, "chart-dot").get("style"))
-        left, width = numbers(part(row, "chart-reach").get("style"))
-        difference = 100 * (values["b"] - values["a"])
-        found = [(place - zero) / per_point for place in (dot, left, left + width)]
-        wanted = [difference, 100 * values["low"], 100 * values["high"]]
-        np.testing.assert_allclose(found, wanted, atol=0.01)
-        assert part(row, "chart-number").text == f"{difference:+.1f}".replace("-", MINUS)
+def rows_of(root):
+    """Class -> cells of the table beside the drawing."""
+    return {row[0].text: [cell.text or "" for cell in row[1:]] for row in root.iter("tr")}
+
+
+def test_differences_stand_beside_the_drawing_with_their_intervals():
+    rows = rows_of(ElementTree.fromstring(differences(COMPARISON)))
+    assert list(rows) == ["class", "mean (mIoU)", *COMPARISON["classes"]]
+    assert rows["mean (mIoU)"] == ["40.0", "45.0", "+5.0", "+1.0 to +9.0", "<0.001"]
+    assert rows["car"] == ["50.0", "42.0", f"{MINUS}8.0", f"{MINUS}12.0 to {MINUS}4.0", "0.020"]
+    assert rows["train"] == ["\N{EN DASH}"] * 3 + ["", ""]
 
 
 def test_only_what_interval_and_test_agree_on_is_coloured():
-    root = ElementTree.fromstring(difference_chart(COMPARISON))
-    rows = [row for row in root.iter("tr") if row.get("data-class")]
-    looks = [part(row, "chart-one").get("class").split()[-1] for row in rows]
-    assert looks == ["chart-gain", "chart-loss", "chart-same", "chart-same", "chart-same"]
+    html = differences(COMPARISON)
+    told = [e.text for e in ElementTree.fromstring(html).iter("{http://www.w3.org/2000/svg}title")]
+    assert f"car: A 50.0 %, B 42.0 %, difference {MINUS}8.0 points" in told
+    uses = re.findall(r'<use [^>]*style="fill: var\(--(\w+)\); stroke: var\(--(\w+)\)', html)
+    dots = [use for use in uses if use != ("muted", "muted")]  # those are marks of the axis
+    assert dots == [
+        ("good", "good"),  # the mean, and what follows in the order of the classes
+        ("good", "good"),
+        ("bad", "bad"),
+        ("paper", "muted"),
+        ("paper", "muted"),
+    ]
 
 
 def test_verdict_and_warnings_are_shown_and_escaped():
-    html = difference_chart(COMPARISON)
+    html = differences(COMPARISON)
     assert "<script" not in html
     root = ElementTree.fromstring(html)
     assert part(root, "chart-verdict").text == "<script> is better"
@@ -97,13 +89,9 @@ def test_verdict_and_warnings_are_shown_and_escaped():
 def test_the_shipped_comparison_is_drawn_with_all_its_differences(repository):
     content = json.loads((repository / "results" / "compare_demo" / "compared.json").read_text())
     for comparison in content["comparisons"]:
-        root = ElementTree.fromstring(difference_chart(comparison))
-        rows = [row for row in root.iter("tr") if row.get("data-class")]
-        shown = {row.find("th").text: part(row, "chart-number").text for row in rows}
-        assert shown == {
-            name: f"{100 * values['difference']:+.1f}".replace("-", MINUS)
-            for name, values in comparison["classes"].items()
-        }
+        shown = rows_of(ElementTree.fromstring(differences(comparison)))
+        for name, values in comparison["classes"].items():
+            assert shown[name][2] == f"{100 * values['difference']:+.1f}".replace("-", MINUS)
 
 
 def calibration():
@@ -116,30 +104,24 @@ def calibration():
     return found.result(), confidence, right
 
 
-def test_points_and_bars_of_the_reliability_diagram_are_those_of_the_bins():
+def test_the_bins_stand_below_the_reliability_diagram():
     content, confidence, right = calibration()
-    svg = ElementTree.fromstring(reliability_diagram(content)).find(".//svg")
-    across = {t.text: float(t.get("x")) for t in svg.iter("text") if t.get("class") == "chart-tick"}
-    up = {t.text: float(t.get("y")) - 4 for t in svg.iter("text") if "tick-y" in t.get("class")}
-    circles = list(svg.iter("circle"))
-    bars = [float(rect.get("height")) for rect in svg.iter("rect")]
+    html = reliability(content, "Reliability")
+    rows = list(ElementTree.fromstring(html).find(".//table").iter("tr"))[1:]
     place = np.ceil(confidence * 10).astype(int) - 1
-    counts = [int((place == index).sum()) for index in range(10)]
-    filled = [index for index in range(10) if counts[index]]
-    assert len(circles) == len(filled)
-    for circle, index in zip(circles, filled, strict=True):
+    assert len(rows) == 10
+    for index, row in enumerate(rows):
         inside = place == index
-        x = (float(circle.get("cx")) - across["0"]) / (across["100"] - across["0"])
-        y = (float(circle.get("cy")) - up["0"]) / (up["100"] - up["0"])
-        assert x == pytest.approx(confidence[inside].mean(), abs=1e-3)
-        assert y == pytest.approx(right[inside].mean(), abs=1e-3)
-    ratio = [bar / max(bars) for bar in bars]
-    np.testing.assert_allclose(ratio, np.array(counts) / max(counts), atol=2e-3)
+        sure, accuracy, pixels = (cell.text for cell in row[1:4])
+        assert pixels == f"{inside.sum():,}"
+        if inside.any():
+            assert sure == f"{100 * confidence[inside].mean():.1f}"
+            assert accuracy == f"{100 * right[inside].mean():.1f}"
+    assert html.count('class="chart-tip"') == 20  # of the points and of the bars below them
 
 
 def test_a_calibration_without_pixels_is_drawn_empty():
-    html = reliability_diagram(Calibration("ab", bins=5).result())
-    assert "<circle" not in html
+    html = reliability(Calibration("ab", bins=5).result(), "Reliability")
     assert "error \N{EN DASH} %" in html
 
 
@@ -192,7 +174,7 @@ def test_bars_of_a_step_are_as_long_as_its_parts_and_say_their_share():
     rows = list(root.find("table").find("tbody"))
     fills = [numbers(part(line, "chart-fill").get("style"))[0] for row in rows for line in row[1]]
     np.testing.assert_allclose(fills, [100 * 0.08 / 0.12, 100, 100 * 0.02 / 0.12], atol=1e-3)
-    texts = [["".join(cell.itertext()) for cell in row] for row in rows]
+    texts = [["".join(cell.itertext()).replace("\n", "") for cell in row] for row in rows]
     assert texts[0] == ["forward", "80.0040.0 %120.0060.0 % on the GPU", "1"]
     assert texts[1] == ["<b>rest</b>", "20.0010.0 %", "2"]
     (operator,) = root.findall(".//details//tbody/tr")
@@ -204,7 +186,7 @@ def test_bars_of_a_step_are_as_long_as_its_parts_and_say_their_share():
 
 def test_every_class_of_the_fragments_has_a_rule_or_is_a_mere_hook():
     content, _, _ = calibration()
-    html = difference_chart(COMPARISON) + reliability_diagram(content) + step_time_bars(PROFILE)
+    html = differences(COMPARISON) + reliability(content, "t") + step_time_bars(PROFILE)
     used = {name for group in re.findall(r' class="([^"]+)"', html) for name in group.split()}
     hooks = {"chart-comparison", "chart-reliability", "chart-profile"}
-    assert used - set(re.findall(r"\.(chart[\w-]*)", chart_css())) == hooks
+    assert used - set(re.findall(r"\.(chart[\w-]*)", source("charts.css"))) == hooks

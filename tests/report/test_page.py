@@ -18,7 +18,7 @@ from segibn.errors import SegibnError
 from segibn.evaluation.frame_counts import FrameCounts
 from segibn.evaluation.scores import Conditions, Scores
 from segibn.files import write_json
-from segibn.report.page.frames import choose_frames, distinct_colors, view_frame
+from segibn.report.frames import choose_frames, distinct_colors, view_frame
 
 EVIL = "<script>alert(1)</script>"
 
