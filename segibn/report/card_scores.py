@@ -9,13 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from markupsafe import Markup
+
 from segibn.errors import SegibnError
 from segibn.evaluation.resampling import Resampling, bootstrap_intervals
 from segibn.evaluation.scores import Scores, format_percent
 from segibn.files import read_json
-from segibn.report.card import NOT_STATED
-from segibn.text import markdown, markdown_code
+from segibn.text import markdown, markdown_code, markdown_table
 
+NOT_STATED = "not stated"
 POOR_IOU = 0.1
 """Classes below this are named under the card's limits."""
 
@@ -35,11 +37,7 @@ class CardScore:
 
 
 def read_scores(path: Path, checkpoint_sha256: str) -> list[CardScore]:
-    """Read the scores that a file has of a checkpoint.
-
-    Args:
-        path: JSON of ``evaluate``, or rows of ``cross-domain``.
-        checkpoint_sha256: of the card's checkpoint.
+    """Read what a JSON of ``evaluate``, or rows of ``cross-domain``, say of a checkpoint.
 
     Raises:
         SegibnError: no scores file, or none of this checkpoint.
@@ -61,42 +59,45 @@ def read_scores(path: Path, checkpoint_sha256: str) -> list[CardScore]:
 
 
 def score_fields(scores: Sequence[CardScore]) -> dict[str, str]:
-    """Fields that show scores; none without any."""
+    """Fields that show scores, as Markdown; none without any."""
     if not scores:
         return {}
-    head = ["| data | frames | mIoU % | 95 % interval | pixel accuracy % |"]
-    rows = [
-        f"| {markdown(score.name)} | {score.num_images} | {format_percent(score.miou)} | "
-        f"{_interval(score)} | {format_percent(score.pixel_accuracy)} |"
-        for score in scores
-    ]
-    return {
-        "scores": "\n".join([*head, "| --- | ---: | ---: | ---: | ---: |", *rows])
-        + "\n\nIntervals: bootstrap over the frames of each set; what another training would give "
-        "is another matter.",
-        "signatures": "\n".join(f"- {markdown_code(score.signature)}" for score in scores),
-        "class_scores": _class_table(scores),
-        "known_limits": _limits(scores),
-    }
-
-
-def _class_table(scores: Sequence[CardScore]) -> str:
     names = list(dict.fromkeys(name for score in scores for name in score.iou))
-    lines = ["| class | " + " | ".join(markdown(score.name) for score in scores) + " |"]
-    lines.append("| --- |" + " ---: |" * len(scores))
-    for name in names:
-        cells = " | ".join(format_percent(score.iou.get(name)) for score in scores)
-        lines.append(f"| {markdown(name)} | {cells} |")
-    return "\n".join(lines)
+    head = ["data", "frames", "mIoU %", "95 % interval", "pixel accuracy %"]
+    table = markdown_table(head, map(_row, scores), right=1)
+    classes = markdown_table(
+        ["class", *(score.name for score in scores)],
+        [[name, *(format_percent(score.iou.get(name)) for score in scores)] for name in names],
+        right=1,
+    )
+    note = (
+        "Intervals: bootstrap over the frames of each set; what another training would give is "
+        "another matter."
+    )
+    fields = {
+        "scores": [*table, "", note],
+        "signatures": [f"- {markdown_code(score.signature)}" for score in scores],
+        "class_scores": classes,
+        "known_limits": [f"- {markdown(line)}" for line in _limits(scores)],
+    }
+    return {name: Markup("\n".join(lines)) for name, lines in fields.items()}
 
 
-def _limits(scores: Sequence[CardScore]) -> str:
+def _row(score: CardScore) -> list[str]:
+    miou, accuracy = map(format_percent, (score.miou, score.pixel_accuracy))
+    interval = NOT_STATED
+    if score.interval is not None:
+        interval = " to ".join(map(format_percent, score.interval))
+    return [score.name, str(score.num_images), miou, interval, accuracy]
+
+
+def _limits(scores: Sequence[CardScore]) -> list[str]:
     lines = [f"It was scored on {', '.join(score.name for score in scores)}, and on nothing else."]
     for score in scores:
         poor = [name for name, iou in score.iou.items() if iou is not None and iou < POOR_IOU]
         if poor:
             lines.append(f"On {score.name} the IoU is below 10 % for: {', '.join(poor)}.")
-    return "\n".join(f"- {markdown(line)}" for line in lines)
+    return lines
 
 
 def _from_scores(scores: Scores, content: Mapping[str, Any]) -> CardScore:
@@ -134,9 +135,3 @@ def _from_row(row: Mapping[str, Any], path: Path) -> CardScore:
 
 def _sha256(content: Any) -> str | None:
     return content.get("checkpoint_sha256") if isinstance(content, Mapping) else None
-
-
-def _interval(score: CardScore) -> str:
-    if score.interval is None:
-        return NOT_STATED
-    return " to ".join(format_percent(bound) for bound in score.interval)

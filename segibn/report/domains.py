@@ -13,14 +13,8 @@ import numpy as np
 from markupsafe import Markup
 
 from segibn.evaluation.cross_domain import (
-    IBN_NAMES,
     PUBLISHED_INTRO,
-    check_rows,
     collect_cells,
-    describe_seeds,
-    is_own_domain,
-    mean_and_deviation,
-    mean_and_spread,
     mean_miou,
     own_miou,
     protocol_of,
@@ -28,6 +22,14 @@ from segibn.evaluation.cross_domain import (
     published_protocols,
 )
 from segibn.evaluation.deviations import protocol_lines
+from segibn.evaluation.rows import (
+    IBN_NAMES,
+    check_rows,
+    describe_seeds,
+    is_own_domain,
+    mean_and_deviation,
+    mean_and_spread,
+)
 from segibn.evaluation.signatures import signature_lines
 from segibn.report.classes import GREY, ClassResults, ClassRow, iou_bars
 from segibn.report.content import Color, CrossDomain

@@ -1,4 +1,4 @@
-"""The templates of this folder, filled: plain values in, HTML out in which every value is text.
+"""The templates of this room, filled: plain values in; HTML or Markdown out, where they are text.
 
 Whatever a file or a user named is escaped twice over: characters that act on a reader's screen by
 ``printable_lines``, those that act on a browser by Jinja. ``Markup`` alone stays as it is.
@@ -7,6 +7,7 @@ Whatever a file or a user named is escaped twice over: characters that act on a 
 import base64
 import math
 import re
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,15 +15,20 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from segibn.text import counted, printable_lines
+from segibn.text import counted, markdown, printable_lines
 
 FOLDER = Path(__file__).with_name("templates")
 DASH, MINUS = "\N{EN DASH}", "\N{MINUS SIGN}"
 
 
 def render(name: str, **values: Any) -> Markup:
-    """Fill a template of this room."""
-    return Markup(_environment().get_template(name).render(values).strip())
+    """Fill a template of HTML."""
+    return Markup(_environment(_as_html).get_template(name).render(values).strip())
+
+
+def render_markdown(name: str, **values: Any) -> str:
+    """Fill a template of Markdown."""
+    return _environment(_as_markdown).get_template(name).render(values)
 
 
 def source(name: str) -> str:
@@ -31,14 +37,15 @@ def source(name: str) -> str:
 
 
 @cache
-def _environment() -> Environment:
+def _environment(text_of: Callable[[object], object]) -> Environment:
     environment = Environment(
         loader=FileSystemLoader(FOLDER),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        finalize=_text,
+        keep_trailing_newline=True,
+        finalize=text_of,
     )
     environment.filters |= {
         "anchor": anchor,
@@ -53,10 +60,14 @@ def _environment() -> Environment:
     return environment
 
 
-def _text(value: object) -> object:
+def _as_html(value: object) -> object:
     if value is None or isinstance(value, Markup):
         return value or ""
     return printable_lines(value)
+
+
+def _as_markdown(value: object) -> Markup:
+    return value if isinstance(value, Markup) else Markup(markdown(value))
 
 
 def anchor(name: str, kind: str = "class") -> str:

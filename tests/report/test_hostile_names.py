@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 import segibn.cli
-from segibn.cli.card_fields import environment_fields, network_fields, training_fields
 from segibn.cli.report import main
 from segibn.config.load import validate
 from segibn.errors import SegibnError
@@ -20,6 +19,7 @@ from segibn.evaluation.scores import Conditions, Scores
 from segibn.files import write_json
 from segibn.report.card import fill
 from segibn.report.card_scores import CardScore, score_fields
+from segibn.runs.card import environment_fields, network_fields, training_fields
 from segibn.text import markdown_table
 
 MARKUP = "<img src=x onerror=alert(1)>|`[a](javascript:b)\\|"
@@ -68,7 +68,7 @@ def test_a_card_shows_hostile_names_as_text():
     fields = network_fields(config, names, np.zeros((2, 3), np.uint8), 10) | training_fields(config)
     fields |= environment_fields({"command": EVIL, "device": EVIL, "versions": {EVIL: EVIL}})
     fields |= score_fields([CardScore(EVIL, 1, 0.5, None, 0.5, EVIL, {EVIL: 0.01})])
-    text = fill(fields)
+    text, _ = fill(fields)
     outside_code = re.sub(r"`[^`\n]*`", "", re.sub(r"\\.", "", text))
     assert "<img" not in outside_code
     assert "](java" not in outside_code

@@ -1,41 +1,81 @@
-"""What a run says of itself, as fields of the model card."""
+"""A model card of a run: what the run says of itself, with scores, as Markdown in a file."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
+from markupsafe import Markup
 
 from segibn.config.schema import DataConfig, DatasetConfig, RunConfig
 from segibn.config.set_names import split_name
 from segibn.data.datasets.catalog import dataset_source
+from segibn.files import read_json, sha256_of, write_text
 from segibn.models.segmenter import PIXEL_MEAN, PIXEL_STD
 from segibn.models.weights.sources import PUBLISHED
-from segibn.text import counted, markdown, markdown_code
+from segibn.report.card import fill, header
+from segibn.report.card_scores import CardScore, read_scores, score_fields
+from segibn.runs.find import run_of
+from segibn.runs.trained import TrainedRun
+from segibn.text import counted, markdown_code, markdown_table
 
 _NO_NAMES = ("images", "image", "imgs", "img", "frames", "{split}", "..", "/")
 """Folders whose names say nothing of whose data it is."""
+
+_AUGMENTATIONS = {
+    "color_jitter": "colour jitter",
+    "blur_sigma": "blur",
+    "noise_sigma": "noise",
+    "jpeg_quality": "JPEG compression",
+}
+
+
+def write_card(
+    run: TrainedRun, output: Path, scores: Sequence[Path] | None, given: Mapping[str, str]
+) -> tuple[list[CardScore], list[str]]:
+    """Write a card -> the scores in it, and the names of the fields that nothing states.
+
+    Args:
+        run: with a config.
+        output: Markdown file.
+        scores: files; None = those that the training left, if this is its last checkpoint.
+        given: field -> Markdown of a person, such as "licence".
+
+    Raises:
+        SegibnError: a scores file is none, or of another checkpoint.
+    """
+    assert run.config is not None
+    folder, digest = run_of(run.checkpoint), sha256_of(run.checkpoint)
+    if scores is None:
+        is_last = folder is not None and run.checkpoint.name == "last.pt"
+        scores = sorted((folder / "scores").glob("*.json")) if folder and is_last else []
+    found = [score for path in scores for score in read_scores(path, digest)]
+    parameters = sum(parameter.numel() for parameter in run.module.parameters())
+    fields = network_fields(run.config, run.class_names, run.palette, parameters)
+    fields |= training_fields(run.config)
+    fields["checkpoint"] = f"{run.checkpoint.name}, iteration {run.iteration}, SHA-256 {digest}"
+    if folder is not None and (environment := folder / "environment.json").is_file():
+        fields |= environment_fields(read_json(environment))
+    fields |= score_fields(found) | {name: Markup(text) for name, text in given.items()}
+    text, unstated = fill(fields)
+    tags = (run.config.model.backbone.network, run.config.model.head.name)
+    head = header(run.config.name, given.get("licence", ""), titles(run.config), tags, found)
+    write_text(output, head + text)
+    return found, unstated
 
 
 def network_fields(
     config: RunConfig, class_names: Sequence[str], palette: np.ndarray, num_parameters: int
 ) -> dict[str, str]:
-    """Fields about the network itself.
-
-    Args:
-        config: the run's resolved config.
-        class_names: K names.
-        palette: (K, 3) uint8 RGB.
-        num_parameters: of the whole network.
-    """
+    """Fields about the network itself; ``palette`` is (K, 3) uint8 RGB."""
     model = config.model
     backbone = _backbone(config)
     aux = "" if model.aux_head is None else f"; auxiliary FCN on {model.aux_head.layer} in training"
     rows = [
-        f"| {index} | {markdown(name)} | {' '.join(map(str, color))} |"
+        [str(index), name, " ".join(map(str, color))]
         for index, (name, color) in enumerate(zip(class_names, palette.tolist(), strict=True))
     ]
-    fields = {
+    return {
         "name": config.name,
         "num_classes": str(len(class_names)),
         "summary": f"{backbone}, {model.head.name}",
@@ -45,9 +85,8 @@ def network_fields(
         "parameters": f"{num_parameters:,} ({num_parameters / 1e6:.2f} M)",
         "weights": _weights(config),
         "preprocessing": _preprocessing(config),
+        "classes": Markup("\n".join(markdown_table(["train id", "class", "RGB"], rows))),
     }
-    table = "\n".join(["| train id | class | RGB |", "| ---: | --- | --- |", *rows])
-    return _escaped(fields) | {"classes": table}
 
 
 def training_fields(config: RunConfig) -> dict[str, str]:
@@ -55,7 +94,7 @@ def training_fields(config: RunConfig) -> dict[str, str]:
     optim = config.optim
     momentum = f", momentum {optim.momentum:g}" if optim.name == "sgd" else ""
     warm = f", warm-up of {optim.warmup_iterations}" if optim.warmup_iterations else ""
-    fields = {
+    return {
         "data": _data(config.data),
         "frames": _frames(config.data),
         "optimiser": f"{optim.name}, learning rate {optim.lr:g}{momentum}, weight decay "
@@ -63,38 +102,32 @@ def training_fields(config: RunConfig) -> dict[str, str]:
         "length": f"{optim.iterations} iterations of {counted(optim.global_batch_size, 'sample')}",
         "loss": _loss(config),
         "seed": str(config.seed),
+        "data_terms": data_terms(config),
     }
-    return _escaped(fields) | {"data_terms": data_terms(config)}
 
 
 def environment_fields(environment: Mapping[str, Any]) -> dict[str, str]:
     """Fields from a run's ``environment.json``; a value that it lacks gives no field."""
-    devices = environment.get("gpus") or [environment.get("device")]
-    on = ", ".join(str(device) for device in devices if device)
-    parts = [on, _counted(environment.get("processes")), str(environment.get("precision") or "")]
+    processes, revision = environment.get("processes"), environment.get("git_revision")
+    command = environment.get("command")
+    on = [*(environment.get("gpus") or [environment.get("device")])]
+    on += [counted(processes, "process", "processes")] if isinstance(processes, int) else []
+    on += [environment.get("precision")]
     versions = environment.get("versions") or {}
     software = [f"{name} {number}" for name, number in versions.items()]
-    if environment.get("git_revision"):
-        software.append(f"git {environment['git_revision']}")
-    found = {
-        "machine": ", ".join(part for part in parts if part),
+    software += [f"git {revision}"] if revision else []
+    return {
+        "machine": ", ".join(str(part) for part in on if part),
         "software": ", ".join(software),
         "date": str(environment.get("started") or ""),
+        "command": Markup(markdown_code(command)) if command else "",
     }
-    fields = _escaped({name: value for name, value in found.items() if value})
-    if environment.get("command"):
-        fields["command"] = markdown_code(environment["command"])
-    return fields
-
-
-def _escaped(fields: Mapping[str, str]) -> dict[str, str]:
-    return {name: markdown(value) for name, value in fields.items()}
 
 
 def data_terms(config: RunConfig) -> str:
     """Whose terms bind whoever uses or passes on the network: a reminder, no advice."""
     text = (
-        f"It was trained on {markdown(', '.join(titles(config)))}. Data sets have terms of their "
+        f"It was trained on {', '.join(titles(config))}. Data sets have terms of their "
         "own, many of them for non-commercial research only, and these may bind networks that were "
         "trained on them: read them before using or passing on these weights."
     )
@@ -180,14 +213,7 @@ def _frames(data: DataConfig) -> str:
     parts.append("crops of {}x{}".format(*data.crop_size))
     if data.flip_probability:
         parts.append(f"mirrored with probability {data.flip_probability:g}")
-    if data.color_jitter:
-        parts.append("colour jitter")
-    if data.blur_sigma:
-        parts.append("blur")
-    if data.noise_sigma:
-        parts.append("noise")
-    if data.jpeg_quality:
-        parts.append("JPEG compression")
+    parts += [text for key, text in _AUGMENTATIONS.items() if getattr(data, key)]
     if data.augmentation_file:
         parts.append(f"augmentations of {_file_name(data.augmentation_file)}")
     return ", ".join(parts) + f"; sampling: {data.sampling.name}"
@@ -204,9 +230,3 @@ def _loss(config: RunConfig) -> str:
     if config.model.aux_head is not None:
         parts.append(f"auxiliary head x {loss.aux_weight:g}")
     return ", ".join(parts)
-
-
-def _counted(processes: Any) -> str:
-    if not isinstance(processes, int):
-        return ""
-    return "1 process" if processes == 1 else f"{processes} processes"
