@@ -1,7 +1,7 @@
-"""``demo``: the main job on sample data that the project paints itself.
+"""``demo``: the whole job on synthetic frames.
 
-Trains one network without IBN, one with IBN-a, one with IBN-b on the game look, scores all three
-on both looks, and leaves a table and a picture.
+Trains a network without IBN, one with IBN-a and one with IBN-b in the game style, scores all three
+in both styles, and leaves a table and a picture.
 """
 
 import argparse
@@ -30,7 +30,7 @@ data_seed<seed>/. Repeated, it resumes where it was interrupted.
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this verb."""
-    parser = verb_parser("demo", "Paint sample data, train three networks, compare them.", EXAMPLE)
+    parser = verb_parser("demo", "Write sample data, train three networks, compare them.", EXAMPLE)
     parser.add_argument("--output", type=Path, default=Path("runs/demo"), metavar="DIR")
     parser.add_argument(
         "--seed", type=int, default=0, help="of scenes, weights, sample order and augmentation"
@@ -60,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     output, seed = arguments.output, arguments.seed
     datasets = output / f"data_seed{seed}"
     configs = list(load_configs(CONFIGS, arguments.set, [seed]))
-    print("1/3  painting sample data")
+    print("1/3  writing sample data")
     frames, domains = tuple(arguments.frames), ("gta5", "cityscapes")
     paint(datasets, SampleSpec(seed, frames, sets=domains, val_only=("cityscapes",)))
     print("2/3  training three networks in the game style")

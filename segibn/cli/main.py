@@ -14,7 +14,7 @@ from segibn.cli import run_main
 from segibn.cli.verbs import GROUPS, VERBS
 from segibn.text import did_you_mean, printable
 
-TITLE = "Semantic segmentation of driving scenes that carries over to places never seen."
+TITLE = "Semantic segmentation of driving scenes that generalises to domains never seen."
 EXIT_USAGE = 2
 
 

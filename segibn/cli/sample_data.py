@@ -1,4 +1,4 @@
-"""``sample_data``: paint driving scenes and write them as official data sets."""
+"""``sample-data``: synthetic driving scenes, written in the layouts of official data sets."""
 
 import argparse
 import time
@@ -16,8 +16,8 @@ example:
   segibn sample-data --output datasets/sample
   segibn sample-data --output /tmp/sample --frames 400 100 --size 256 512 --seed 1
 
-The folder then serves as --datasets DIR (or SEGIBN_DATASETS): gta5/ in the game look, cityscapes/
-and bdd100k/ in the camera look.
+The folder then serves as --datasets DIR (or SEGIBN_DATASETS): gta5/ in the game style, cityscapes/
+and bdd100k/ in the camera style.
 """
 
 
@@ -25,7 +25,7 @@ def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this verb."""
     parser = verb_parser(
         "sample-data",
-        "Paint driving scenes in two looks, in the layouts of official data sets.",
+        "Write synthetic driving scenes in two styles, in the layouts of official data sets.",
         EXAMPLE,
     )
     spec = SampleSpec()

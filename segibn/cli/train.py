@@ -80,6 +80,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"trained: {result.checkpoint}")
         if config.data.val is not None:
             print_next("evaluate", output, *datasets_words(arguments.datasets))
-        else:  # nothing to score it on: look at what it sees
+        else:  # nothing to score it on
             print_predict(output, frames_words(frames_folder(config, root)))
     return 0

@@ -1,0 +1,31 @@
+"""Configs, variants of IBN and seeds -> the trainings of a study."""
+
+import pytest
+
+from segibn.cli.study import main
+from segibn.errors import ConfigError
+from segibn.runs.study import load_configs
+
+
+def test_a_variant_names_the_run_and_seeds_count_once() -> None:
+    found = list(load_configs(["real/camera_ibn"], ["optim.lr=0.1"], [0, 1, 0], ["none", "a", "b"]))
+    kinds = [(config.name, config.model.backbone.ibn, config.seed) for config in found]
+    assert kinds == [
+        *(("camera_none", "none", seed) for seed in (0, 1)),
+        *(("camera_ibn", "a", seed) for seed in (0, 1)),
+        *(("camera_ibn_b", "b", seed) for seed in (0, 1)),
+    ]
+    assert {config.optim.lr for config in found} == {0.1}
+
+
+def test_without_variants_a_config_keeps_its_name_and_network() -> None:
+    (own,) = load_configs(["gta5_robustnet"], [], [3])
+    assert (own.name, own.seed) == ("gta5_robustnet", 3)
+    (other,) = load_configs(["gta5_robustnet"], ["name=mine"], [3], ["ad"])
+    assert (other.name, other.model.backbone.ibn) == ("mine_ibn_ad", "ad")
+
+
+def test_the_variant_is_said_once() -> None:
+    words = ["sample_ibn", "--output", "out", "--ibn", "b", "--set", "model.backbone.ibn=a"]
+    with pytest.raises(ConfigError, match="say it with --ibn"):
+        main(words)
