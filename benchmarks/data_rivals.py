@@ -22,8 +22,9 @@ from torchvision.transforms import v2
 
 from benchmarks.timing import Call
 from segibn.data.samples import SamplePaths
-from segibn.data.transforms import IGNORE_INDEX, PAD_COLOR
+from segibn.data.transforms import PAD_COLOR
 from segibn.labels.cityscapes import CITYSCAPES
+from segibn.labels.label_set import IGNORE_INDEX
 
 SCALE_RANGE = (0.5, 2.0)
 JITTER = (0.25, 0.5, 0.5, 0.1)

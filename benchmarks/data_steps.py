@@ -14,8 +14,8 @@ from benchmarks.timing import Call
 from segibn.data.cache.disk_cache import DiskCache, add_hashes, facts_of
 from segibn.data.cache.tile_file import frame_bytes
 from segibn.data.color import ColorJitter, blur
-from segibn.data.frame_files import open_frame
-from segibn.data.transforms import Window, draw_window, resize_image, resize_target
+from segibn.data.frame import open_frame, resize_image, resize_target
+from segibn.data.transforms import Window, draw_window
 from segibn.labels.cityscapes import CITYSCAPES
 
 _ROUNDS = 16  # windows for each frame, which the calls go through in turn

@@ -1,15 +1,13 @@
-"""Data room, the builder's part that makes one training set: files, cache, augmentation.
+"""One training set of a config: files, cache, augmentation -> a `SegmentationDataset`."""
 
-In: a run's config, samples and label set. Out: a `SegmentationDataset`. Like `build.py` this module
-sees config objects.
-"""
-
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from segibn.builders.cache import open_cache
-from segibn.builders.sampling import TrainingSet
+from segibn.builders.sets import TrainingSet
 from segibn.config.schema import DataConfig, DatasetConfig, RunConfig
+from segibn.data.cache.disk_cache import open_disk_cache
+from segibn.data.cache.fingerprint import cache_folder
 from segibn.data.cache.memory import preload
 from segibn.data.dataset import SegmentationDataset
 from segibn.data.degrade import Degradation
@@ -18,6 +16,7 @@ from segibn.data.loader import auto_workers
 from segibn.data.transforms import TrainTransform
 from segibn.data.user_augmentation import UserAugmentation
 from segibn.distributed import rank_and_world
+from segibn.labels.label_set import LabelSet
 
 
 def build_dataset(
@@ -28,39 +27,40 @@ def build_dataset(
 ) -> SegmentationDataset:
     """Build the samples of one training set, augmented, cached as the config says.
 
-    Args:
-        config: of the run.
-        dataset: the set's own part of it.
-        training_set: its samples and label set.
-        datasets_root: the folder above the data sets, where a disk cache may be.
-
-    Raises:
-        DatasetError: the cache does not fit into memory, or is missing or stale on disk.
+    DatasetError: the cache is missing or stale on disk.
     """
     data = config.data
     samples, label_set = training_set.samples, training_set.label_set
     cache: Sequence[Arrays | Frame] | None = None
     if data.cache == "disk":
-        cache = open_cache(dataset, samples, label_set, data.resize, datasets_root)
+        tiles = tiles_folder(dataset, label_set, data.resize, cache_folder(datasets_root))
+        cache = open_disk_cache(tiles, samples, data.resize)
     elif data.cache == "memory":
-        cache = preload(
-            samples,
-            label_set,
-            data.resize,
-            limit_gib=data.cache_limit_gib,
-            threads=auto_workers(rank_and_world()[1]),
-        )
+        threads = auto_workers(rank_and_world()[1])
+        cache = preload(samples, label_set, data.resize, threads=threads)
     return SegmentationDataset(
         samples, label_set, build_transform(data), seed=config.seed, resize=data.resize, cache=cache
     )
 
 
-def build_transform(data: DataConfig) -> TrainTransform:
-    """Build the augmentation of training samples.
+def tiles_folder(
+    dataset: DatasetConfig, label_set: LabelSet, resize: tuple[int, int] | None, root: Path
+) -> Path:
+    """Return the folder of one data set's disk cache below ``root``, that of all caches.
 
-    Raises:
-        ConfigError: ``augmentation_file`` cannot be used.
+    Its name ends in a hash of all that a frame depends on besides its own files: the label table,
+    the resize, and for ``name: folder`` where the files are. A part of a split (``names_file``,
+    ``fraction``) shares the folder of the whole.
     """
+    size = "native" if resize is None else f"{resize[0]}x{resize[1]}"
+    where = "" if dataset.folder is None else f"{dataset.folder.images} {dataset.folder.targets}"
+    content = label_set.lookup.tobytes() + f"{size} {where} {label_set.colors}".encode()
+    digest = hashlib.sha256(content).hexdigest()[:8]
+    return root / "tiles" / f"{dataset.name}_{dataset.split}_{size}_{digest}"
+
+
+def build_transform(data: DataConfig) -> TrainTransform:
+    """Build the augmentation; ConfigError: ``augmentation_file`` cannot be used."""
     path = data.augmentation_file
     return TrainTransform(
         data.crop_size,

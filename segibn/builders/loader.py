@@ -1,7 +1,4 @@
-"""Data room, the builder of what feeds a network: the training loader, the frames of an evaluation.
-
-In: the data part of a config, samples and label sets of `build.py`. Out: iterables, sharded.
-"""
+"""What feeds a network: the training loader and the frames of an evaluation, sharded over ranks."""
 
 import logging
 import math
@@ -10,10 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from segibn.builders.dataset import build_dataset
-from segibn.builders.sampling import TrainingSet, build_plan, require_memory
-from segibn.builders.sets import build_label_set, index_dataset, require_targets
+from segibn.builders.sampling import build_plan, require_memory
+from segibn.builders.sets import TrainingSet, build_label_set, index_dataset, require_targets
 from segibn.config.schema import DataConfig, DatasetConfig, RunConfig
 from segibn.data.batch_plan import plan_batch
+from segibn.data.dataset import MixedDataset
 from segibn.data.frames import Frames
 from segibn.data.loader import (
     LARGER,
@@ -24,8 +22,7 @@ from segibn.data.loader import (
     make_loader,
     shared_bytes,
 )
-from segibn.data.mixed import MixedDataset
-from segibn.data.sampler import PositionSampler
+from segibn.data.plan import PositionSampler
 from segibn.data.samples import SamplePaths
 from segibn.devices import default_device
 from segibn.distributed import rank_and_world
@@ -48,12 +45,9 @@ def build_train_loader(
     """Build this rank's loader for the iterations from ``first_iteration`` to the last.
 
     Args:
-        config: of the run.
         samples: of ``data.train``, from `index_dataset`, the same on every rank.
-        label_set: reads the label maps' values.
-        mixed: the sets of ``data.mix``, from `build_mix.index_mix`.
+        mixed: the sets of ``data.mix``, from `index_mix`.
         datasets_root: the folder above the data sets, where an index of classes is kept.
-        first_iteration: where a resumed run goes on.
 
     Raises:
         ConfigError: the batch cannot be shared out evenly over the processes.
@@ -64,7 +58,7 @@ def build_train_loader(
     rank, world_size = rank_and_world()
     shares = plan_batch(config.optim.global_batch_size, world_size)
     if len(mixed) != len(data.mix):
-        raise ValueError(f"{len(mixed)} sets for the {len(data.mix)} of data.mix; see build_mix.py")
+        raise ValueError(f"{len(mixed)} sets for the {len(data.mix)} of data.mix")
     require_targets(samples)
     sets = (TrainingSet(f"{data.train.name}:{data.train.split}", samples, label_set), *mixed)
     require_memory(data, sets)
@@ -93,10 +87,7 @@ def loader_workers(config: RunConfig, world_size: int) -> tuple[int, str]:
     """Return the number of loader processes of each training process, 0 = none, and a note.
 
     The note says why there are fewer than ``data.workers: auto`` would take: shared memory, which
-    holds their batches. It is empty otherwise.
-
-    Raises:
-        ConfigError: shared memory is too small for the number that the config asks for.
+    holds their batches. ConfigError: it is too small for the number that the config asks for.
     """
     data = config.data
     wanted = _wanted_workers(data, world_size)
@@ -132,18 +123,9 @@ def _wanted_workers(data: DataConfig, world_size: int) -> int:
 def build_eval_frames(
     dataset: DatasetConfig, datasets_root: Path, classes: str | None = None
 ) -> Frames:
-    """Build the evaluation frames of this rank, at native size.
+    """Build the evaluation frames of this rank, labels read in a class scheme; None = its own.
 
-    Args:
-        dataset: which split of which data set.
-        datasets_root: the folder above the data sets.
-        classes: class scheme to read the labels in; None for the data set's own.
-
-    Returns:
-        An iterable of (name, image, target), with ``samples``, ``label_set`` and a length.
-
-    Raises:
-        DatasetError: as `index_dataset`, or the split has no labels.
+    DatasetError: as `index_dataset`, or the split has no labels.
     """
     samples = index_dataset(dataset, datasets_root)
     require_targets(samples)

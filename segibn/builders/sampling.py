@@ -1,26 +1,23 @@
-"""Data room, the builder's part that plans a run: sampling by class, several sources by share.
+"""The plan of a run: sampling by class, several sources by share.
 
-In: a run's config and its training sets. Out: a `Plan`. Like `build.py` this module sees config
-objects. Indexes of classes are built by the first rank while the others wait.
+Indexes of classes are built by the first rank while the others wait.
 """
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from segibn.builders.sets import TrainingSet
 from segibn.config.sampling import RareClassSampling, SamplingConfig, UniformSampling
 from segibn.config.schema import DataConfig, RunConfig
 from segibn.data.cache.memory import estimate_gib
-from segibn.data.class_index import ClassIndex, estimate_seconds, is_kept, load_or_build
+from segibn.data.class_index import ClassIndex, IndexJob
 from segibn.data.focus import FocusTable, class_uniform_probabilities, rare_class_probabilities
 from segibn.data.plan import Plan, Stream
-from segibn.data.samples import SamplePaths
 from segibn.devices import local_rank
 from segibn.distributed import barrier, is_main
 from segibn.errors import ConfigError, DatasetError
-from segibn.labels.label_set import LabelSet
 from segibn.provenance import usable_cores
 from segibn.text import counted
 from segibn.text.progress import FrameProgress
@@ -28,28 +25,10 @@ from segibn.text.progress import FrameProgress
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class TrainingSet:
-    """One source of training samples.
-
-    Attributes:
-        title: in messages and file names, ``gta5:train``.
-        samples: labelled samples, the same on every rank.
-        label_set: reads the label maps' values.
-    """
-
-    title: str
-    samples: Sequence[SamplePaths]
-    label_set: LabelSet
-
-
 def build_plan(config: RunConfig, sets: Sequence[TrainingSet], datasets_root: Path | None) -> Plan:
     """Build the plan of a run; runs on every rank, which all get the same.
 
-    Args:
-        config: of the run.
-        sets: ``data.train`` first, then ``data.mix`` in its order.
-        datasets_root: the folder above the data sets; see `fingerprint.cache_folder`.
+    ``sets``: ``data.train`` first, then ``data.mix`` in its order.
 
     Raises:
         ConfigError: no class of a set has as many pixels in any frame as the sampling asks for.
@@ -57,13 +36,13 @@ def build_plan(config: RunConfig, sets: Sequence[TrainingSet], datasets_root: Pa
     """
     sampling = config.data.sampling
     streams = []
-    for training_set in sets:
+    for one in sets:
         if isinstance(sampling, UniformSampling):
-            streams.append(Stream(len(training_set.samples)))
-            continue
-        index = _class_index(training_set, config.data.resize, datasets_root)
-        table = _focus_table(index, sampling, training_set)
-        streams.append(Stream(len(training_set.samples), table, sampling.share))
+            streams.append(Stream(len(one.samples)))
+        else:
+            index = _class_index(one, config.data.resize, datasets_root)
+            table = _focus_table(index, sampling, one)
+            streams.append(Stream(len(one.samples), table, sampling.share))
     return Plan(streams, [source.share for source in config.data.mix], seed=config.seed)
 
 
@@ -72,66 +51,48 @@ def index_cost(
 ) -> dict[str, float]:
     """Return what `build_plan` still has to index: title of a set -> estimated seconds.
 
-    Raises:
-        ImageFileError, LabelValueError: a label map cannot be read.
+    ImageFileError, LabelValueError: a label map cannot be read.
     """
     if isinstance(data.sampling, UniformSampling):
         return {}
-    return {
-        one.title: estimate_seconds(one.samples, one.label_set, data.resize, usable_cores())
-        for one in sets
-        if not is_kept(
-            one.title, one.samples, one.label_set, data.resize, datasets_root=datasets_root
-        )
-    }
+    jobs = [_job(one, data.resize, datasets_root) for one in sets]
+    return {job.title: job.estimate_seconds(usable_cores()) for job in jobs if not job.is_kept()}
 
 
 def require_memory(data: DataConfig, sets: Sequence[TrainingSet]) -> float:
-    """Check that all sets together fit the limit of ``cache: memory``.
+    """Return the GiB that ``cache: memory`` will take for all sets, 0 without it.
 
-    Returns:
-        GiB that they will take; 0 without this cache.
-
-    Raises:
-        DatasetError: they do not.
+    DatasetError: more than its limit.
     """
     if data.cache != "memory":
         return 0.0
     need = sum(estimate_gib(one.samples, data.resize) for one in sets)
     if need > data.cache_limit_gib:
         count = sum(len(one.samples) for one in sets)
-        what = counted(count, "sample") + (
-            f" of {len(sets)} sources together" if len(sets) > 1 else ""
-        )
+        together = f" of {len(sets)} sources together" if len(sets) > 1 else ""
         raise DatasetError(
-            f"cache: memory would take about {need:.1f} GiB for {what}, more than "
-            f"data.cache_limit_gib {data.cache_limit_gib:g}; set `cache: none`, a smaller "
-            "`resize`, or raise the limit"
+            f"cache: memory would take about {need:.1f} GiB for {counted(count, 'sample')}"
+            f"{together}, more than data.cache_limit_gib {data.cache_limit_gib:g}; set "
+            "`cache: none`, a smaller `resize`, or raise the limit"
         )
     return need
 
 
-def _focus_table(
-    index: ClassIndex, sampling: SamplingConfig, training_set: TrainingSet
-) -> FocusTable:
+def _focus_table(index: ClassIndex, sampling: SamplingConfig, one: TrainingSet) -> FocusTable:
     """Draw classes as the config says; name those that no frame has enough of."""
     is_rare = isinstance(sampling, RareClassSampling)
     min_pixels = sampling.min_pixels if is_rare else 1
-    names = training_set.label_set.class_names
+    names = one.label_set.class_names
     found = (index.pixels >= min_pixels).any(axis=0)
     absent = [name for name, is_found in zip(names, found, strict=True) if not is_found]
     if len(absent) == len(names):
         raise ConfigError(
-            f"data.sampling {sampling.name}: no frame of {training_set.title} has {min_pixels} "
-            "pixels of any class; lower data.sampling.min_pixels, or check the label table"
+            f"data.sampling {sampling.name}: no frame of {one.title} has {min_pixels} pixels of "
+            "any class; lower data.sampling.min_pixels, or check the label table"
         )
     if absent and is_main():
-        logger.warning(
-            "%s: no frame has %d pixels or more of %s; not drawn by class",
-            training_set.title,
-            min_pixels,
-            ", ".join(absent),
-        )
+        text = "%s: no frame has %d pixels or more of %s; not drawn by class"
+        logger.warning(text, one.title, min_pixels, ", ".join(absent))
     if isinstance(sampling, RareClassSampling):
         chances = rare_class_probabilities(index, sampling.temperature, min_pixels)
     else:
@@ -139,23 +100,19 @@ def _focus_table(
     return FocusTable(index, chances, by_frame=is_rare, min_pixels=min_pixels)
 
 
+def _job(one: TrainingSet, resize: tuple[int, int] | None, datasets_root: Path | None) -> IndexJob:
+    return IndexJob(one.title, one.samples, one.label_set, resize, datasets_root)
+
+
 def _class_index(
-    training_set: TrainingSet, resize: tuple[int, int] | None, datasets_root: Path | None
+    one: TrainingSet, resize: tuple[int, int] | None, datasets_root: Path | None
 ) -> ClassIndex:
     """Read or build an index: once over all ranks, or once a machine that has its own disk."""
-    load = partial(
-        load_or_build,
-        training_set.title,
-        training_set.samples,
-        training_set.label_set,
-        resize,
-        datasets_root=datasets_root,
-        jobs=usable_cores(),
-    )
+    load = partial(_job(one, resize, datasets_root).load_or_build, usable_cores())
     index = None
     with FrameProgress() as progress:
         if is_main():
-            index = load(progress=progress.phase(f"classes of {training_set.title}"))
+            index = load(progress=progress.phase(f"classes of {one.title}"))
         barrier()
         if index is None and local_rank() == 0:
             index = load()

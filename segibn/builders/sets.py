@@ -1,16 +1,13 @@
-"""Data room, the builder of what a data set is; `build_*.py` make the rest. No torch.
-
-In: a data set's config and the folder above the data sets. Out: samples and label sets.
-"""
+"""Data sets of a config: a data set's part of it and the folder above -> samples and label sets."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from glob import escape
 from pathlib import Path
 
-from segibn.config.schema import DatasetConfig, HoldOutConfig
+from segibn.config.schema import DataConfig, DatasetConfig, HoldOutConfig
 from segibn.data.datasets import folder
-from segibn.data.datasets.catalog import dataset_source, label_set_for
+from segibn.data.datasets.catalog import dataset_source, label_set_for, scheme_of
 from segibn.data.hold_out import held_out
 from segibn.data.narrow import narrow_pairing, take_fraction
 from segibn.data.samples import Pairing, SamplePaths, SplitAbsentError
@@ -22,13 +19,21 @@ from segibn.labels.label_set import LabelSet
 from segibn.labels.own_table import label_set_from_table
 
 
+@dataclass(frozen=True)
+class TrainingSet:
+    """One source of training samples."""
+
+    title: str
+    """In messages and file names, ``gta5:train``."""
+    samples: Sequence[SamplePaths]
+    """Labelled samples, the same on every rank."""
+    label_set: LabelSet
+
+
 def find_dataset(dataset: DatasetConfig, datasets_root: Path) -> Pairing:
     """Pair the files of a data set and narrow them: ``names_file``, ``hold_out``.
 
-    Nothing is required of them yet.
-
-    Raises:
-        DatasetError: a folder is missing, the split or a name unknown.
+    Nothing is required of them yet. DatasetError: a folder is missing, the split or a name unknown.
     """
     pairing = _find(dataset, Path(datasets_root))
     if dataset.names_file is not None:
@@ -58,7 +63,6 @@ def _find(dataset: DatasetConfig, root: Path) -> Pairing:
 
 
 def _side_of(pairing: Pairing, side: HoldOutConfig) -> Pairing:
-    """Return the side of a pairing that a config means."""
     names = [one.name for one in (*pairing.samples, *pairing.orphans)]
     chosen = held_out(names, side.fraction, side.by, side.seed)
     kept = pairing.keep(lambda name: (name in chosen) == (side.part == "val"))
@@ -66,14 +70,7 @@ def _side_of(pairing: Pairing, side: HoldOutConfig) -> Pairing:
 
 
 def index_dataset(dataset: DatasetConfig, datasets_root: Path) -> list[SamplePaths]:
-    """List the samples that a config means: split, names file, side, fraction.
-
-    Args:
-        dataset: which split of which data set.
-        datasets_root: the folder above the data sets.
-
-    Returns:
-        Samples in a fixed order, the same on every machine and rank.
+    """List the samples that a config means, in an order that is the same on every machine.
 
     Raises:
         DatasetError: folder missing, split unknown or empty, a partner missing, or drivable maps
@@ -84,7 +81,7 @@ def index_dataset(dataset: DatasetConfig, datasets_root: Path) -> list[SamplePat
     samples = source.complete(pairing, dataset.split, Path(datasets_root) / source.folder)
     samples = take_fraction(samples, dataset.fraction)
     if source.encodings and (targets := target_paths(samples)):
-        _drivable_encoding(targets, dataset.encoding)
+        _encoding(targets, dataset.encoding)
     return samples
 
 
@@ -93,13 +90,9 @@ def build_label_set(
     classes: str | None = None,
     samples: Sequence[SamplePaths] | None = None,
 ) -> LabelSet:
-    """Build the table that reads a data set's label files.
+    """Build the table that reads a data set's label files in a class scheme; None = its own.
 
-    Args:
-        dataset: which data set; `folder` brings its own table.
-        classes: class scheme to read it in; None for the data set's own.
-        samples: of the data set. Needed for drivable area with ``encoding: auto``, where only
-            the files say what their values mean.
+    ``samples`` are needed for ``encoding: auto``, where only files say what their values mean.
 
     Raises:
         ConfigError: the data set cannot be read in these classes, or has several label maps and
@@ -121,8 +114,44 @@ def build_label_set(
                 f"{dataset.name} with `encoding: auto`: the label table depends on the files; "
                 "pass the samples too, or set the encoding"
             )
-        encoding = _drivable_encoding(target_paths(samples), "auto")
+        encoding = _encoding(target_paths(samples), "auto")
     return label_set_for(dataset.name, classes, encoding)
+
+
+def _encoding(targets: Sequence[Path], given: str) -> str:
+    """Return how drivable maps are read; a doubt about it is logged, once."""
+    decided = decide_drivable_encoding(targets, given)
+    if decided.doubt:
+        warn_once(f"warning: {decided.doubt}")
+    return decided.encoding
+
+
+def index_mix(
+    data: DataConfig, label_set: LabelSet, datasets_root: Path
+) -> tuple[TrainingSet, ...]:
+    """List the samples of every set in ``data.mix``, to be read in the classes of ``data.train``.
+
+    ``label_set``: of ``data.train``. ConfigError: a set cannot be read in its classes.
+    DatasetError: as `index_dataset`, or a split has no labels.
+    """
+    scheme = scheme_of(data.train.name, data.classes)
+    sets = []
+    for source in data.mix:
+        dataset = source.dataset
+        samples = index_dataset(dataset, datasets_root)
+        require_targets(samples)
+        table = build_label_set(dataset, None if scheme == "folder" else scheme, samples)
+        try:
+            table = table.in_order(label_set.class_names)
+        except ConfigError:
+            raise ConfigError(
+                f"data.mix: {dataset.name} is read in the classes {', '.join(table.class_names)}, "
+                f"but data.train ({data.train.name}) in {', '.join(label_set.class_names)}; set "
+                "data.classes to a scheme that both have, name the `class` of own rows alike, or "
+                "leave the set out"
+            ) from None
+        sets.append(TrainingSet(f"{dataset.name}:{dataset.split}", samples, table))
+    return tuple(sets)
 
 
 def splits_of(dataset: DatasetConfig, datasets_root: Path) -> tuple[str, ...]:
@@ -142,31 +171,13 @@ def splits_of(dataset: DatasetConfig, datasets_root: Path) -> tuple[str, ...]:
     return ()
 
 
-def distinct_splits(name: str) -> tuple[str, ...]:
-    """Return the splits that hold each frame once, without those that draw on others."""
-    source = dataset_source(name)
-    return tuple(split for split in source.splits if split not in source.overlapping)
-
-
 def target_paths(samples: Sequence[SamplePaths]) -> list[Path]:
     """Return the label maps of samples that have one."""
     return [sample.target for sample in samples if sample.target is not None]
 
 
-def _drivable_encoding(targets: Sequence[Path], given: str) -> str:
-    """Return how drivable maps are read; a doubt about it is logged, once."""
-    decided = decide_drivable_encoding(targets, given)
-    if decided.doubt:
-        warn_once(f"warning: {decided.doubt}")
-    return decided.encoding
-
-
 def require_targets(samples: Sequence[SamplePaths]) -> None:
-    """Check that a split has labels.
-
-    Raises:
-        DatasetError: it has none.
-    """
+    """Raise DatasetError if a split has no labels."""
     for sample in samples:
         if sample.target is None:
             raise DatasetError(

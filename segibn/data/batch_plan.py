@@ -7,15 +7,11 @@ from segibn.errors import ConfigError
 
 @dataclass(frozen=True)
 class BatchPlan:
-    """Samples of one optimiser update.
-
-    Attributes:
-        per_process: samples of each process.
-        steps: micro-batches that each process takes them in, accumulating gradients.
-    """
+    """Samples of one optimiser update."""
 
     per_process: int
     steps: int
+    """Micro-batches that each process takes them in, accumulating gradients."""
 
     @property
     def micro_batch(self) -> int:
@@ -24,16 +20,10 @@ class BatchPlan:
 
 
 def plan_batch(global_batch: int, processes: int, most_per_process: int | None = None) -> BatchPlan:
-    """Share out a global batch; the samples of an update do not depend on how.
+    """Share out ``optim.global_batch_size``; the samples of an update do not depend on how.
 
-    Args:
-        global_batch: ``optim.global_batch_size``.
-        processes: of the run.
-        most_per_process: ``engine.max_micro_batch``, the most that fits on a device at a time;
-            None = no limit.
-
-    Raises:
-        ConfigError: the batch cannot be shared out evenly.
+    ``most_per_process`` fit on a device at a time (``engine.max_micro_batch``); None = no limit.
+    ConfigError: the batch cannot be shared out evenly.
     """
     if global_batch % processes:
         raise ConfigError(

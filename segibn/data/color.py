@@ -1,4 +1,4 @@
-"""Data room: colour jitter and blur of a crop. Pure functions of the pixels and a random generator.
+"""Colour jitter and blur of a crop: pure functions of the pixels and a random generator.
 
 The jitter is torchvision's `ColorJitter`, by its formulas for float images (what
 `torchvision.transforms.v2.functional.adjust_*` compute), carried out in float32 from the first step
@@ -22,13 +22,10 @@ class ColorJitter:
     """Brightness, contrast, saturation and hue, each by a random amount, in random order."""
 
     def __init__(self, brightness: float, contrast: float, saturation: float, hue: float) -> None:
-        """Keep the strengths.
+        """Keep the strengths; 0 = none.
 
-        Args:
-            brightness: factors are uniform in [max(0, 1 - brightness), 1 + brightness]; 0 = none.
-            contrast: likewise.
-            saturation: likewise.
-            hue: shifts are uniform in [-hue, hue], in turns of the colour circle; 0 = none.
+        Factors are uniform in [max(0, 1 - strength), 1 + strength], shifts of the hue in
+        [-hue, hue], in turns of the colour circle.
         """
         self.strengths = (brightness, contrast, saturation, hue)
 
@@ -37,11 +34,7 @@ class ColorJitter:
         return adjust(image, self.draw(rng))
 
     def draw(self, rng: np.random.Generator) -> list[tuple[int, float]]:
-        """Draw the steps that `adjust` takes, without those that have no strength.
-
-        Args:
-            rng: eight numbers are drawn, whatever the strengths.
-        """
+        """Draw the steps that `adjust` takes: always eight numbers, whatever the strengths."""
         order = np.argsort(rng.uniform(size=4))
         places = rng.uniform(-1.0, 1.0, size=4)
         amounts = [float(s * place) for s, place in zip(self.strengths, places, strict=True)]
@@ -52,15 +45,10 @@ class ColorJitter:
 
 
 def adjust(image: np.ndarray, steps: list[tuple[int, float]]) -> np.ndarray:
-    """Apply changes of colour one after the other.
+    """Apply changes of colour to (H, W, 3) uint8 RGB one after the other; rounded once.
 
-    Args:
-        image: (H, W, 3) uint8 RGB, not modified.
-        steps: (number, amount): 0 brightness, 1 contrast, 2 saturation, each by a factor >= 0; 3
-            hue, by a shift in turns.
-
-    Returns:
-        (H, W, 3) uint8, the float result rounded.
+    ``steps``: (number, amount): 0 brightness, 1 contrast, 2 saturation, each by a factor >= 0; 3
+    hue, by a shift in turns.
     """
     if not steps:
         return image
@@ -115,12 +103,9 @@ _STEPS: tuple[Callable[[np.ndarray, float], np.ndarray], ...] = (
 
 
 def blur(image: np.ndarray, sigma: float) -> np.ndarray:
-    """Blur (H, W, 3) uint8 by a Gaussian.
+    """Blur (H, W, 3) uint8 by a Gaussian of ``sigma`` pixels.
 
-    Args:
-        image: not modified.
-        sigma: of the Gaussian in pixels; it is cut off at four times that, as SciPy does. The
-            picture goes on as its mirror image beyond its edges.
+    It is cut off at four times sigma, as SciPy does; beyond its edges the picture is mirrored.
     """
     radius = int(_TRUNCATE * sigma + 0.5)
     if radius == 0:

@@ -1,18 +1,19 @@
-"""Data room: the one Dataset class. In: sample paths and a label set. Out: uint8 tensors.
+"""The training samples as torch datasets. In: sample paths and a label set. Out: uint8 tensors.
 
 What a sample looks like depends on the run's seed and on its position in the run only, so worker
 processes, ranks and resumes change nothing, and no worker state has to be saved.
 """
 
+from bisect import bisect_right
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from segibn.data.frame import ArrayFrame, Arrays, Frame
-from segibn.data.frame_files import open_frame
+from segibn.data.frame import ArrayFrame, Arrays, Frame, open_frame
 from segibn.data.plan import Draw
 from segibn.data.samples import SamplePaths
 from segibn.labels.label_set import LabelSet
@@ -27,39 +28,13 @@ class Transform(Protocol):
 
 
 def sample_seed(seed: int, position: int) -> int:
-    """Return the 64-bit augmentation seed of the sample at a position of a run.
-
-    Args:
-        seed: the run's seed, not negative.
-        position: how many samples the run has drawn before, over all ranks.
-    """
+    """Return the 64-bit augmentation seed of the sample at a position of a run (`plan.Draw`)."""
     state = np.random.SeedSequence((seed, position)).generate_state(1, np.uint64)
     return int(state[0])
 
 
-def load_arrays(
-    sample: SamplePaths, label_set: LabelSet, resize: tuple[int, int] | None = None
-) -> Arrays:
-    """Decode one sample.
-
-    Args:
-        sample: paths; the target must not be None.
-        label_set: reads the label map's values.
-        resize: (H, W) of what comes out, None for the size on disk. Labels take the nearest pixel.
-
-    Returns:
-        Image (H, W, 3) uint8 RGB and target (H, W) uint8 train ids, 255 = ignore.
-
-    Raises:
-        ImageFileError: a file is unreadable, or the two differ in size.
-        LabelValueError: a value outside the label table.
-        DatasetError: the sample has no label map.
-    """
-    return open_frame(sample, label_set, resize).read()
-
-
 class SegmentationDataset(Dataset[dict[str, Any]]):
-    """Samples by `plan.Draw`, as `sampler.PositionSampler` hands them out."""
+    """Samples of one data set by `plan.Draw`."""
 
     def __init__(
         self,
@@ -76,12 +51,11 @@ class SegmentationDataset(Dataset[dict[str, Any]]):
         Args:
             samples: labelled samples.
             label_set: reads the label maps' values.
-            transform: augments a frame by a seed and maybe a focus; None shows the frames as they
-                are.
+            transform: None shows the frames as they are.
             seed: the run's seed.
             resize: (H, W) of the frames before the transform; None for native size.
-            cache: every sample already resized, decoded in memory (`cache.preload`) or on disk
-                (`disk_cache.DiskCache`); not modified.
+            cache: every sample already resized, decoded in memory (`cache.memory.preload`) or on
+                disk (`cache.disk_cache.DiskCache`); not modified.
         """
         self.samples = list(samples)
         self.label_set = label_set
@@ -95,17 +69,12 @@ class SegmentationDataset(Dataset[dict[str, Any]]):
         return len(self.samples)
 
     def __getitem__(self, key: Draw | tuple[int, int]) -> dict[str, Any]:
-        """Return the sample ``index`` as it looks at ``position`` of the run.
+        """Return the sample of (position, index) or (position, index, focus).
 
-        Args:
-            key: (position, index) or (position, index, focus).
-
-        Returns:
-            ``image`` (3, H, W) uint8 RGB, channels last in memory, ``target`` (H, W) uint8 train
-            ids (255 = ignore), ``name`` and ``position``.
+        That is ``image`` (3, H, W) uint8 RGB, channels last in memory, ``target`` (H, W) uint8
+        train ids (255 = ignore), ``name`` and ``position``.
         """
         position, index, focus = Draw(*key)
-        sample = self.samples[index]
         frame = self._frame(index)
         if self.transform is None:
             image, target = frame.read()
@@ -114,7 +83,7 @@ class SegmentationDataset(Dataset[dict[str, Any]]):
         return {
             "image": torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1),
             "target": torch.from_numpy(np.ascontiguousarray(target)),
-            "name": sample.name,
+            "name": self.samples[index].name,
             "position": position,
         }
 
@@ -123,3 +92,31 @@ class SegmentationDataset(Dataset[dict[str, Any]]):
             return open_frame(self.samples[index], self.label_set, self.resize)
         cached = self.cache[index]
         return ArrayFrame(*cached) if isinstance(cached, tuple) else cached
+
+
+class MixedDataset(Dataset[dict[str, Any]]):
+    """Samples of several data sets, in the order of the plan's streams, by one running index.
+
+    Each keeps its own label table, cache and frame size; all give train ids of the same classes.
+    """
+
+    def __init__(self, parts: Sequence[SegmentationDataset]) -> None:
+        """Keep the parts."""
+        self.parts = tuple(parts)
+        self._ends = list(accumulate(len(part) for part in self.parts))
+
+    def __len__(self) -> int:
+        """Number of different samples."""
+        return self._ends[-1]
+
+    @property
+    def cache(self) -> Sequence[Arrays | Frame] | None:
+        """The cache of the first part that has one."""
+        return next((part.cache for part in self.parts if part.cache is not None), None)
+
+    def __getitem__(self, key: Draw | tuple[int, int]) -> dict[str, Any]:
+        """Return a sample as its own dataset does."""
+        draw = Draw(*key)
+        number = bisect_right(self._ends, draw.index)
+        first = self._ends[number - 1] if number else 0
+        return self.parts[number][draw._replace(index=draw.index - first)]

@@ -1,7 +1,4 @@
-"""Data room: what cameras and files do to pixels, noise and compression. NumPy and OpenCV only.
-
-Pure functions of the pixels and a random generator, like those of `color.py`.
-"""
+"""What cameras and files do to pixels: noise and compression. See `color.py`."""
 
 from dataclasses import dataclass
 
@@ -11,25 +8,17 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Degradation:
-    """Noise, then JPEG, each with a chance of its own.
-
-    Attributes:
-        noise_sigma: range of the noise's standard deviation in grey levels; None = no noise.
-        jpeg_quality: range of the JPEG quality, 1..100, both ends included; None = no compression.
-        probability: chance of the noise, and, independently, of the compression.
-    """
+    """Noise, then JPEG, each with a chance of its own; nothing is drawn for what is None."""
 
     noise_sigma: tuple[float, float] | None
+    """Range of the noise's standard deviation in grey levels."""
     jpeg_quality: tuple[int, int] | None
+    """Range of the JPEG quality, 1..100, both ends included."""
     probability: float
+    """Chance of the noise, and, independently, of the compression."""
 
     def __call__(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Change (H, W, 3) uint8 RGB; the input stays as it is.
-
-        Args:
-            image: not modified.
-            rng: nothing is drawn for what is None.
-        """
+        """Change (H, W, 3) uint8 RGB; the input stays as it is."""
         if self.noise_sigma is not None and rng.uniform() < self.probability:
             image = add_noise(image, rng.uniform(*self.noise_sigma), rng)
         if self.jpeg_quality is not None and rng.uniform() < self.probability:
@@ -38,16 +27,7 @@ class Degradation:
 
 
 def add_noise(image: np.ndarray, sigma: float, rng: np.random.Generator) -> np.ndarray:
-    """Add Gaussian noise, independent for each pixel and channel.
-
-    Args:
-        image: (H, W, 3) uint8, not modified.
-        sigma: standard deviation in grey levels.
-        rng: as many normal numbers are drawn as there are values.
-
-    Returns:
-        (H, W, 3) uint8, rounded and clipped.
-    """
+    """Add Gaussian noise to (H, W, 3) uint8, independent for each pixel and channel; rounded."""
     noisy = rng.standard_normal(image.shape, dtype=np.float32)
     noisy *= np.float32(sigma)
     noisy += image
@@ -55,12 +35,10 @@ def add_noise(image: np.ndarray, sigma: float, rng: np.random.Generator) -> np.n
 
 
 def compress(image: np.ndarray, quality: int) -> np.ndarray:
-    """Write as JPEG and read again.
+    """Write (H, W, 3) uint8 RGB as JPEG and read it again.
 
-    Args:
-        image: (H, W, 3) uint8 RGB, not modified.
-        quality: 1 (coarse) .. 100, as libjpeg has it; colours at half the resolution, OpenCV's
-            default.
+    ``quality``: 1 (coarse) .. 100, as libjpeg has it; colours at half the resolution, OpenCV's
+    default.
     """
     bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
     _, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])

@@ -1,7 +1,6 @@
-"""Data room: draw a class, then a frame that shows it and a point of it there. Numpy only.
+"""Draw a class, then a frame that shows it and a point of it there, which the crop must contain.
 
-In: a `ClassIndex` and the probability of each class. Out: (frame, (row, column)); the crop of that
-sample must contain the point. Two known ways to choose (`FocusTable` serves both):
+Two known ways to choose (`FocusTable` serves both):
 
 - class-uniform: every class as often as any other, then any of its points (RobustNet,
   ``datasets/uniform.py``, which took it from NVIDIA's segmentation code);
@@ -26,14 +25,10 @@ class FocusTable:
         """Sort the points by class.
 
         Args:
-            index: of the set.
             probabilities: (K,) float64, sum 1; 0 for a class that no frame has enough of.
             by_frame: draw a frame of the class first and then a point in it, so that every frame
                 counts the same; False draws among all points of the class.
             min_pixels: a frame counts for a class from so many of its pixels on.
-
-        Raises:
-            ValueError: a class with a probability has no frame.
         """
         enough = index.pixels[index.frame, index.train_id] >= min_pixels
         chosen = np.flatnonzero(enough)
@@ -48,11 +43,7 @@ class FocusTable:
             raise ValueError("a class that no frame shows cannot be drawn")
 
     def draw(self, rng: np.random.Generator) -> tuple[int, Point]:
-        """Draw a frame and a point (row, column) in it.
-
-        Args:
-            rng: source of randomness; two or three draws.
-        """
+        """Draw a frame and a point (row, column) in it."""
         train_id = int(rng.choice(len(self.probabilities), p=self.probabilities))
         first = int(self._ends[train_id - 1]) if train_id else 0
         stop = int(self._ends[train_id])
@@ -76,9 +67,6 @@ def class_uniform_probabilities(index: ClassIndex) -> np.ndarray:
     """Return (K,) float64: the same for every class that some frame shows, 0 for the others.
 
     RobustNet counts the absent classes in too, and shows the fewer points for it.
-
-    Raises:
-        ValueError: no frame shows any class.
     """
     return _normalised((index.pixels.sum(axis=0) > 0).astype(np.float64))
 
@@ -88,15 +76,7 @@ def rare_class_probabilities(index: ClassIndex, temperature: float, min_pixels: 
 
     The share is of all pixels that have a class, as in DAFormer's script; the formula in the paper
     divides by all pixels, and so counts ignored ones in. The softmax goes over the classes that
-    some frame has enough of; the others get 0.
-
-    Args:
-        index: of the set.
-        temperature: above 0; the lower, the more the rarest classes come.
-        min_pixels: a frame counts for a class from so many of its pixels on.
-
-    Raises:
-        ValueError: no frame has so many pixels of any class.
+    some frame has ``min_pixels`` of; the others get 0.
     """
     pixels = index.pixels.sum(axis=0)
     exponent = (1 - pixels / max(1, pixels.sum())) / temperature

@@ -1,25 +1,33 @@
-"""Data room: what the augmentation asks of a frame, wherever its pixels are.
+"""One training frame and its target, of which only the window of a crop is read.
 
-A frame knows its size before anything is decoded, so the window of a crop is drawn first, and then
-only that window is read: from files (frame_files.py), from memory, or from the disk cache
-(disk_cache.py). All three give the same pixels.
+A frame knows its size before anything is decoded, so that the window can be drawn first. From
+files, from memory or from the disk cache (`cache/tile_file.py`), the pixels are the same.
 """
 
 from typing import Protocol
 
+import cv2
 import numpy as np
 
+from segibn.data.samples import SamplePaths
+from segibn.errors import DatasetError, ImageFileError
+from segibn.files import Picture
 from segibn.files.png import Box
+from segibn.labels.label_set import LabelSet
 
+Size = tuple[int, int]
+"""(H, W) in pixels."""
 Arrays = tuple[np.ndarray, np.ndarray]
 """Image (H, W, 3) uint8 RGB and target (H, W) uint8 train ids, 255 = ignore."""
+
+_UNKNOWN = 254  # in the table, for values that have no train id; no class has this number
 
 
 class Frame(Protocol):
     """One frame and its target."""
 
     @property
-    def size(self) -> tuple[int, int]:
+    def size(self) -> Size:
         """(H, W) in pixels."""
         ...
 
@@ -38,11 +46,7 @@ class ArrayFrame:
         """Keep image (H, W, 3) and target (H, W), uint8."""
         self.image = image
         self.target = target
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """(H, W) in pixels."""
-        return self.target.shape
+        self.size: Size = target.shape
 
     def read(self, box: Box | None = None) -> Arrays:
         """Return the pixels in a window, as views."""
@@ -50,3 +54,73 @@ class ArrayFrame:
             return self.image, self.target
         top, left, bottom, right = box
         return self.image[top:bottom, left:right], self.target[top:bottom, left:right]
+
+
+class FileFrame:
+    """A frame in the data set's own files, at its size on disk."""
+
+    def __init__(self, sample: SamplePaths, label_set: LabelSet) -> None:
+        """Read the headers of both files; see `open_frame`."""
+        if sample.target is None:
+            raise DatasetError(f"{sample.image}: its split has no label maps; take another split")
+        self._image = Picture(sample.image)
+        self._label_map = Picture(sample.target)
+        self._label_set = label_set
+        self.size = self._image.size
+        if self.size != self._label_map.size:
+            raise ImageFileError(
+                f"image {sample.image} is {_text(self._image)}, its label map {sample.target} is "
+                f"{_text(self._label_map)} (height x width); unpack both again, or leave the "
+                "frame out with a file of sample names (`names_file`; for GTA5 also the split "
+                "train-clean)"
+            )
+
+    def read(self, box: Box | None = None) -> Arrays:
+        """Decode a window; ImageFileError, LabelValueError as `open_frame`."""
+        target = self._label_map.label_map(box, self._label_set.storage, self._label_set.colors)
+        return self._image.image(box), self._train_ids(target)
+
+    def _train_ids(self, label_map: np.ndarray) -> np.ndarray:
+        """As `LabelSet.to_train_ids`, by a look-up in one pass over bytes."""
+        lookup = self._label_set.lookup
+        train_ids = cv2.LUT(label_map, np.where(lookup < 0, _UNKNOWN, lookup).astype(np.uint8))
+        if (train_ids == _UNKNOWN).any():
+            return self._label_set.to_train_ids(label_map, self._label_map.path)  # it says which
+        return train_ids
+
+
+def _text(picture: Picture) -> str:
+    turned = f", upright by its EXIF orientation {picture.orientation}"
+    return "{}x{}".format(*picture.size) + (turned if picture.orientation != 1 else "")
+
+
+def open_frame(sample: SamplePaths, label_set: LabelSet, resize: Size | None = None) -> Frame:
+    """Open a labelled sample; with ``resize``, the (H, W) it gets, all of it is decoded at once.
+
+    Raises:
+        ImageFileError: a file is unreadable, or the two differ in size.
+        LabelValueError: a value outside the label table.
+        DatasetError: the sample has no label map.
+    """
+    frame = FileFrame(sample, label_set)
+    if resize is None:
+        return frame
+    image, target = frame.read()
+    return ArrayFrame(resize_image(image, resize), resize_target(target, resize))
+
+
+def resize_image(image: np.ndarray, size: Size) -> np.ndarray:
+    """Resize (H, W, 3) uint8 to ``size``: area when more than halved, else linear."""
+    if image.shape[:2] == tuple(size):
+        return image
+    # Down to one half, linear weights still read every pixel and take a tenth of the time.
+    is_halved = image.shape[0] > 2 * size[0] or image.shape[1] > 2 * size[1]
+    method = cv2.INTER_AREA if is_halved else cv2.INTER_LINEAR
+    return cv2.resize(image, (size[1], size[0]), interpolation=method)
+
+
+def resize_target(target: np.ndarray, size: Size) -> np.ndarray:
+    """Resize (H, W) uint8 to ``size`` by the nearest pixel centre, as the image's grid has it."""
+    if target.shape == tuple(size):
+        return target
+    return cv2.resize(target, (size[1], size[0]), interpolation=cv2.INTER_NEAREST_EXACT)

@@ -1,7 +1,6 @@
-"""Data room: split one set in two, for training and for validation, by the names of its frames.
+"""One set in two, for training and for validation, by the names of its frames.
 
-In: names. Out: those that are held out. Each falls by a hash of its sequence, so that frames that
-are added later move no other one.
+Each falls by a hash of its sequence, so that frames that are added later move no other one.
 """
 
 import hashlib
@@ -19,19 +18,14 @@ By = Literal["auto", "sequence", "frame"]
 def held_out(
     names: Collection[str], fraction: float, by: By = "auto", seed: int = 0
 ) -> frozenset[str]:
-    """Return the names to hold out.
+    """Return the names to hold out; DatasetError: nothing to split.
 
     Args:
-        names: of all frames, at least two.
         fraction: share to hold out, in (0, 1); met about, as whole sequences fall by chance. At
             least one falls on either side.
         by: "sequence" keeps the frames of a sequence together: those in one subfolder, or, without
             subfolders, those whose names differ in the last number alone. "frame" lets each fall
             for itself. "auto" is by sequence where there are several.
-        seed: of the hash.
-
-    Raises:
-        DatasetError: nothing to split.
     """
     units = {name: name for name in names} if by == "frame" else _sequences(names)
     if by == "auto" and len(set(units.values())) < 2:

@@ -21,9 +21,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, get_worker_info
 
-from segibn.data.dataset import SegmentationDataset
-from segibn.data.mixed import MixedDataset
-from segibn.data.sampler import PositionSampler
+from segibn.data.dataset import MixedDataset, SegmentationDataset
+from segibn.data.plan import PositionSampler
 from segibn.errors import SegibnError
 from segibn.provenance import usable_cores
 

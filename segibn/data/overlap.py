@@ -1,10 +1,7 @@
-"""Data room: no frame is both trained on and validated on.
-
-In: samples of either side. Out: an error that names a frame on both.
-"""
+"""No frame is both trained on and validated on."""
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from segibn.data.samples import SamplePaths
@@ -12,8 +9,7 @@ from segibn.errors import DatasetError
 from segibn.files import sha256_of, warn_once
 from segibn.text import counted, printable
 
-_HASHED = 50
-"""Frames that are compared byte by byte, at most."""
+_HASHED = 50  # frames that are compared byte by byte, at most
 
 
 def source_places(count: int) -> list[str]:
@@ -24,18 +20,13 @@ def source_places(count: int) -> list[str]:
 def overlap(train: Mapping[str, Sequence[SamplePaths]], val: Sequence[SamplePaths]) -> str:
     """Say which frames of ``val`` are trained on, or "" if none is.
 
-    A frame is known by its file, whatever links lead to it, so that names need not agree.
-
-    Args:
-        train: where in the config -> the samples of that source.
-        val: samples of ``data.val``.
-
-    Raises:
-        DatasetError: a frame is not there.
+    ``train``: where in the config -> the samples of that source. A frame is known by its file,
+    whatever links lead to it, so that names need not agree. DatasetError: a frame is not there.
     """
     held = {_identity(sample.image): sample for sample in val}
     for place, samples in train.items():
-        shared = [held[key] for key in map(_identity, _images(samples)) if key in held]
+        keys = (_identity(sample.image) for sample in samples)
+        shared = [held[key] for key in keys if key in held]
         if shared:
             first = shared[0]
             return (
@@ -52,8 +43,12 @@ def copies(place: str, train: Sequence[SamplePaths], val: Sequence[SamplePaths])
 
     Only files of one name and size are compared, and not all of them: it is a quick look.
     """
-    by_look = {_look(path): path for path in _images(train)}
-    alike = [(one, by_look[_look(one.image)]) for one in val if _look(one.image) in by_look]
+
+    def key(one: SamplePaths) -> tuple[str, int]:
+        return one.image.name, one.image.stat().st_size
+
+    known = {key(one): one.image for one in train}
+    alike = [(one, known[key(one)]) for one in val if key(one) in known]
     same = [one for one, path in alike[:_HASHED] if sha256_of(one.image) == sha256_of(path)]
     if not same:
         return ""
@@ -65,24 +60,12 @@ def copies(place: str, train: Sequence[SamplePaths], val: Sequence[SamplePaths])
 
 
 def require_apart(train: Mapping[str, Sequence[SamplePaths]], val: Sequence[SamplePaths]) -> None:
-    """Refuse frames that are both trained on and validated on; warn of copies.
-
-    Raises:
-        DatasetError: see `overlap`.
-    """
+    """Refuse frames that are both trained on and validated on (DatasetError); warn of copies."""
     if problem := overlap(train, val):
         raise DatasetError(problem)
     for place, samples in train.items():
         if note := copies(place, samples, val):
             warn_once(note)
-
-
-def _images(samples: Iterable[SamplePaths]) -> Iterable[Path]:
-    return (sample.image for sample in samples)
-
-
-def _look(path: Path) -> tuple[str, int]:
-    return path.name, path.stat().st_size
 
 
 def _identity(path: Path) -> tuple[int, int]:

@@ -1,15 +1,14 @@
-"""Data room: what a run shows at each position. A pure function of the seed and the position.
+"""What a run shows at each position, and which positions make up a batch. No torch.
 
-In: how many samples each source has, its share of the positions, and where its classes are. Out:
-for a position the sample's index and, if its crop must contain a point, that point.
-
-Nothing here remembers what was drawn before. Which source a position shows, and how many positions
-before it showed the same, follows from exact fractions (`place`), so any worker, rank or resumed
-run can start anywhere.
+The run is one endless sequence of positions 0, 1, 2 ...; iteration i of a run with global batch B
+takes the positions i * B to i * B + B - 1, and each rank its share of them in order. What a
+position shows is a function of the seed and the position: which source it shows, and how many
+positions before it showed the same, follows from exact fractions (`place`), so any worker, rank or
+resumed run can start anywhere.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from functools import lru_cache
 from typing import NamedTuple
@@ -40,16 +39,10 @@ class Stream:
     def __init__(
         self, num_samples: int, focus: FocusTable | None = None, focus_share: float = 0.0
     ) -> None:
-        """Describe the source.
+        """Describe a source of at least one sample.
 
-        Args:
-            num_samples: N, at least 1.
-            focus: draws samples by their classes; None for shuffled passes alone.
-            focus_share: share of the draws, 0..1, that come from ``focus``; the others go on with
-                the shuffled passes.
-
-        Raises:
-            ValueError: no samples.
+        A share ``focus_share`` of the draws, 0..1, comes from ``focus``, by classes; the others
+        go on with the shuffled passes.
         """
         if num_samples < 1:
             raise ValueError(f"{num_samples} samples to draw from")
@@ -60,10 +53,7 @@ class Stream:
     def draw(self, count: int, seed: int, number: int) -> tuple[int, Point | None]:
         """Return sample and point of the draw that ``count`` draws came before.
 
-        Args:
-            count: from 0.
-            seed: of the run.
-            number: of the source, so that two sources are not shuffled alike.
+        ``number``: of the source, so that two sources are not shuffled alike.
         """
         focused, before = place(count, (self.focus_share,))
         if focused and self.focus is not None:
@@ -80,14 +70,8 @@ class Plan:
     ) -> None:
         """Describe the run.
 
-        Args:
-            streams: one for each source.
-            shares: of the positions, for each source but the first, which gets what remains;
-                each above 0, their sum below 1.
-            seed: of the run, not negative.
-
-        Raises:
-            ValueError: the shares do not fit.
+        ``shares`` of the positions: for each source but the first, which gets what remains; each
+        above 0, their sum below 1.
         """
         self.streams = tuple(streams)
         self.shares = tuple(exact(share) for share in shares)
@@ -101,13 +85,10 @@ class Plan:
         self._is_uniform = len(self.streams) == 1 and not self.streams[0].focus_share
 
     def draw(self, position: int, batch_size: int) -> Draw:
-        """Return what a position shows.
+        """Return what a position shows, in iterations of ``batch_size`` samples over all ranks.
 
-        Args:
-            position: from 0.
-            batch_size: samples of an iteration over all ranks. Every batch has the shares as
-                nearly as whole samples can; within it the order is random, so that no rank keeps
-                getting one source.
+        Every batch has the shares as nearly as whole samples can; within it the order is random,
+        so that no rank keeps getting one source.
         """
         turn = position
         if not self._is_uniform:
@@ -119,6 +100,42 @@ class Plan:
         return Draw(position, self._first_index[number] + index, focus)
 
 
+class PositionSampler:
+    """Yields one list of `Draw` for each iteration of this rank: a DataLoader's batch sampler."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        batch_size_per_rank: int,
+        *,
+        end_iteration: int,
+        start_iteration: int = 0,
+        rank: int = 0,
+        world_size: int = 1,
+    ) -> None:
+        """Describe the iterations from ``start_iteration`` up to, without, ``end_iteration``."""
+        if batch_size_per_rank < 1:
+            raise ValueError(f"batches of {batch_size_per_rank} samples")
+        self.plan = plan
+        self.batch_size_per_rank = batch_size_per_rank
+        self.start_iteration = start_iteration
+        self.end_iteration = end_iteration
+        self.rank = rank
+        self.world_size = world_size
+
+    def __len__(self) -> int:
+        """Number of batches to come."""
+        return max(0, self.end_iteration - self.start_iteration)
+
+    def __iter__(self) -> Iterator[list[Draw]]:
+        """Yield the batches from ``start_iteration`` on."""
+        batch_size = self.batch_size_per_rank * self.world_size
+        for iteration in range(self.start_iteration, self.end_iteration):
+            first = iteration * batch_size + self.rank * self.batch_size_per_rank
+            positions = range(first, first + self.batch_size_per_rank)
+            yield [self.plan.draw(position, batch_size) for position in positions]
+
+
 def shuffled(num_samples: int, seed: int) -> Plan:
     """Return the plan of one source in shuffled passes."""
     return Plan((Stream(num_samples),), seed=seed)
@@ -127,16 +144,9 @@ def shuffled(num_samples: int, seed: int) -> Plan:
 def place(position: int, shares: Sequence[Fraction]) -> tuple[int, int]:
     """Return who gets a position when positions are shared out evenly, and how many it got before.
 
-    The first share takes every position at which ``position * share`` passes a whole number, so
-    that after any number of positions it is less than one away from its due; the next share does
-    the same with the positions that are left, and so on.
-
-    Args:
-        position: from 0.
-        shares: of the takers 1, 2 ...; taker 0 gets the rest.
-
-    Returns:
-        The taker, and its number of positions below this one.
+    Takers 1, 2 ... have the shares; taker 0 gets the rest. The first share takes every position at
+    which ``position * share`` passes a whole number, so that after any number of positions it is
+    less than one away from its due; the next does the same with the positions that are left.
     """
     rest = Fraction(1)
     for taker, share in enumerate(shares, start=1):
@@ -156,14 +166,7 @@ def exact(share: float) -> Fraction:
 
 @lru_cache(maxsize=16)
 def epoch_order(num_samples: int, seed: int, epoch: int, number: int = 0) -> np.ndarray:
-    """Return the order of a source's samples in one pass, (N,) int64, read-only.
-
-    Args:
-        num_samples: N.
-        seed: of the run.
-        epoch: the pass, from 0.
-        number: of the source.
-    """
+    """Return the order of the samples of source ``number`` in one pass, (N,) int64, read-only."""
     order = _rng(seed, epoch, _ORDER, number).permutation(num_samples)
     order.flags.writeable = False
     return order

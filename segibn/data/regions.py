@@ -1,9 +1,6 @@
-"""Data room: which classes a label map shows, and where.
+"""Which classes a label map shows, and where: pixels of each class, and a few points of it.
 
-In: the target of one frame. Out: the number of pixels of each class, and for each class a few
-points of it over the whole frame, one for each part of the frame that shows enough of it.
-
-The rule. A grid of cells covers the frame from edge to edge; its cells are as nearly square as
+A grid of cells covers the frame from edge to edge; its cells are as nearly square as
 they can be, four on the shorter side (256x256 pixels of a Cityscapes frame, 263x273 of a GTA5
 frame). A class has a point in every cell that holds at least a 1024th of the cell's area of it (64
 pixels at those sizes, 8x8). A class that reaches this nowhere has one point, in the cell that
@@ -27,15 +24,11 @@ Rectangle = tuple[int, int, int, int]
 
 
 def class_regions(target: np.ndarray, num_classes: int) -> tuple[np.ndarray, np.ndarray]:
-    """Count the pixels of each class, and find its points.
+    """Count the pixels of each of K classes, and find its points.
 
-    Args:
-        target: (H, W) uint8 train ids; values from ``num_classes`` on are ignored.
-        num_classes: K.
-
-    Returns:
-        Pixels (K,) int64, and points (M, 3) int32: train id, row, column, in the order of the
-        train ids, then of the cells by rows. Every class with a pixel has at least one point.
+    ``target``: (H, W) uint8 train ids; values from K on are ignored. -> Pixels (K,) int64, and
+    points (M, 3) int32: train id, row, column, in the order of the train ids, then of the cells by
+    rows. Every class with a pixel has at least one point.
     """
     cells = list(grid(*target.shape))
     counts = np.stack([_count(target, cell, num_classes) for cell in cells])

@@ -1,8 +1,8 @@
-"""Data room: augmentation. A pure function of (frame, seed), whoever calls it.
+"""Augmentation: a pure function of (frame, seed), whoever calls it.
 
 The window of the frame that a crop shows is drawn first; only that window is read and resized, so
 the work is proportional to the crop. The colours are changed last (color.py, degrade.py), and the
-padding after them. `benchmarks/data_pipeline.py` measures what each step costs.
+padding after them.
 """
 
 from collections.abc import Callable
@@ -14,26 +14,23 @@ import numpy as np
 
 from segibn.data.color import ColorJitter, blur
 from segibn.data.degrade import Degradation
-from segibn.data.frame import ArrayFrame, Arrays, Frame
+from segibn.data.frame import ArrayFrame, Arrays, Frame, resize_image, resize_target
+from segibn.labels.label_set import IGNORE_INDEX
 
-IGNORE_INDEX = 255
 PAD_COLOR = (124, 116, 104)
 """RGB of padding: ImageNet's mean colour, so about 0 after normalisation."""
 
 
 @dataclass(frozen=True)
 class Window:
-    """Which part of a frame a crop shows, and where in the crop it lands.
-
-    Attributes:
-        source: top, left, bottom, right in frame pixels.
-        size: (H, W) of that part after resizing; the crop size unless the frame was too small.
-        offset: (top, left) of it in the crop.
-    """
+    """Which part of a frame a crop shows, and where in the crop it lands."""
 
     source: tuple[int, int, int, int]
+    """Top, left, bottom, right in frame pixels."""
     size: tuple[int, int]
+    """(H, W) of that part after resizing; the crop size unless the frame was too small."""
     offset: tuple[int, int]
+    """(top, left) of it in the crop."""
 
 
 def draw_window(
@@ -47,17 +44,10 @@ def draw_window(
     """Draw a scale and a place: what scaling the frame and then cropping at random would show.
 
     Args:
-        rng: source of randomness; four draws.
-        frame_size: (H, W) of the frame.
-        crop_size: (H, W) of the crop.
-        scale_range: lowest and highest factor on the frame, drawn uniformly.
-        aspect_range: lowest and highest factor on width over height, its logarithm drawn
-            uniformly; the area stays.
+        scale_range: factor on the frame, uniform.
+        aspect_range: factor on width over height, its logarithm uniform; the area stays.
         focus: row and column of a pixel of the frame that the window must contain; every window
-            of the drawn size that does is as likely. None for any window.
-
-    Raises:
-        ValueError: the focus lies outside the frame.
+            of the drawn size that does is as likely.
     """
     if focus is not None and not all(0 <= f < n for f, n in zip(focus, frame_size, strict=True)):
         raise ValueError(f"focus {focus} lies outside a frame of {frame_size}")
@@ -89,27 +79,8 @@ def _draw_span(
     return 0, frame, size, int(place * (crop - size + 1))
 
 
-def resize_image(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Resize (H, W, 3) uint8 to ``size``: area when more than halved, else linear.
-
-    Down to one half, linear weights still read every pixel and take a tenth of the time.
-    """
-    if image.shape[:2] == tuple(size):
-        return image
-    is_halved = image.shape[0] > 2 * size[0] or image.shape[1] > 2 * size[1]
-    method = cv2.INTER_AREA if is_halved else cv2.INTER_LINEAR
-    return cv2.resize(image, (size[1], size[0]), interpolation=method)
-
-
-def resize_target(target: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Resize (H, W) uint8 to ``size`` by the nearest pixel centre, as the image's grid has it."""
-    if target.shape == tuple(size):
-        return target
-    return cv2.resize(target, (size[1], size[0]), interpolation=cv2.INTER_NEAREST_EXACT)
-
-
 class TrainTransform:
-    """Random scale, crop and flip of image and target, then the look of the image.
+    """Random scale, crop and flip of image and target, then the appearance of the image.
 
     That is colour jitter, blur, noise and compression, in this order.
     """
@@ -127,18 +98,12 @@ class TrainTransform:
         degradation: Degradation | None = None,
         extra: Callable[[np.ndarray, np.ndarray, int], Arrays] | None = None,
     ) -> None:
-        """Keep the settings.
+        """Keep the settings, which are those of ``data`` in a config.
 
         Args:
-            crop_size: (H, W) of what comes out.
-            scale_range: lowest and highest factor on the frame before cropping.
-            flip_probability: chance of a left-right mirror.
-            aspect_range: lowest and highest factor on width over height.
-            color_jitter: strengths of brightness, contrast, saturation and hue; None for none.
-            color_jitter_probability: chance that a sample is jittered.
-            blur_sigma: range of the Gaussian blur's sigma in pixels; None for none.
-            degradation: noise and compression; None for none.
-            extra: comes last, with (image, target, seed) of the finished crop; None for none.
+            color_jitter: strengths of brightness, contrast, saturation and hue.
+            blur_sigma: range of the Gaussian blur's sigma in pixels.
+            extra: comes last, with (image, target, seed) of the finished crop.
         """
         self.crop_size = tuple(crop_size)
         self.scale_range = tuple(scale_range)
@@ -163,14 +128,9 @@ class TrainTransform:
     def crop_from(self, frame: Frame, seed: int, focus: tuple[int, int] | None = None) -> Arrays:
         """Augment one sample; the frame's pixels are not modified.
 
-        Args:
-            frame: where to read the window that is drawn.
-            seed: all randomness comes from it.
-            focus: row and column of a pixel of the frame that the crop must contain.
-
-        Returns:
-            Image (h, w, 3) uint8 and target (h, w) uint8 of the crop size, contiguous. Where the
-            scaled frame is smaller than the crop, the image is mean colour and the target 255.
+        ``focus``: row and column of a pixel of the frame that the crop must contain. -> Image
+        (h, w, 3) uint8 and target (h, w) uint8 of the crop size, contiguous. Where the scaled
+        frame is smaller than the crop, the image is mean colour and the target 255.
         """
         rng = np.random.Generator(np.random.PCG64(seed))
         window = draw_window(
@@ -187,7 +147,6 @@ class TrainTransform:
         return crop if self.extra is None else self.extra(*crop, int(rng.integers(2**32)))
 
     def _change_colors(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Jitter, blur and degrade (H, W, 3) uint8 RGB."""
         if self.color_jitter is not None and rng.uniform() < self.color_jitter_probability:
             image = self.color_jitter(image, rng)
         if self.blur_sigma is not None:

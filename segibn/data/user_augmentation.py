@@ -1,8 +1,6 @@
-"""Data room: a user's own augmentation, any pipeline of albumentations, described in a file.
+"""A user's own augmentation: a pipeline of albumentations in a file that its ``to_dict`` wrote.
 
-In: a YAML or JSON file as ``albumentations.to_dict`` writes it. Out: crops changed by it, a pure
-function of the sample's seed. Only this module imports albumentations (more than a second), when a
-config names a file.
+Only this module imports albumentations (more than a second), when a config names a file.
 """
 
 import os
@@ -14,9 +12,8 @@ import numpy as np
 from segibn.data.frame import Arrays
 from segibn.errors import ConfigError
 from segibn.extras import require
+from segibn.labels.label_set import IGNORE_INDEX
 from segibn.text.plain_data import read_yaml_file
-
-IGNORE_INDEX = 255
 
 
 class UserAugmentation:
@@ -25,32 +22,20 @@ class UserAugmentation:
     def __init__(self, path: Path) -> None:
         """Read the file and build the pipeline once, so that a mistake shows before training.
 
-        Args:
-            path: YAML or JSON of a pipeline.
-
-        Raises:
-            ConfigError: no such file, no YAML, or not a pipeline that albumentations can build.
+        ConfigError: no such file, no YAML, or not a pipeline that albumentations can build.
         """
         self.path = path
         self._pipeline: Any = _build(path)
 
     def __call__(self, image: np.ndarray, target: np.ndarray, seed: int) -> Arrays:
-        """Change one crop; the inputs are not modified.
+        """Change image (H, W, 3) uint8 and target (H, W) uint8; the inputs are not modified.
 
-        Args:
-            image: (H, W, 3) uint8 RGB.
-            target: (H, W) uint8 train ids, 255 = ignore.
-            seed: 0 .. 2**32 - 1; all randomness comes from it. Version 2.0.8 of albumentations
-                gives every loader worker the same random state otherwise.
-
-        Returns:
-            The same shapes and types.
-
-        Raises:
-            ConfigError: the pipeline changes the size or the type.
+        All randomness comes from ``seed``, 0 .. 2**32 - 1. ConfigError: the pipeline changes the
+        size or the type.
         """
         if self._pipeline is None:
             self._pipeline = _build(self.path)
+        # Version 2.0.8 of albumentations gives every worker the same random state otherwise.
         self._pipeline.set_random_seed(seed)
         changed = self._pipeline(image=image, mask=target)
         result = changed["image"], changed["mask"]

@@ -1,7 +1,4 @@
-"""Data room: a data set that lies elsewhere than its name says: one level up or down, renamed.
-
-In: the data sets' root and how a set is found in its own folder. Out: a sentence with the fix.
-"""
+"""A data set that lies elsewhere than its name says, one level up or down or renamed: the fix."""
 
 import itertools
 from collections.abc import Callable, Iterator
@@ -14,8 +11,7 @@ from segibn.text import printable
 if TYPE_CHECKING:
     from segibn.data.samples import Pairing
 
-_MOST_FOLDERS = 200
-"""Subfolders that are looked into: a root has some, a folder of frames may have thousands."""
+_MOST_FOLDERS = 200  # that are looked into: a folder of frames may have thousands
 
 
 class OtherSetError(DatasetError):
@@ -25,13 +21,8 @@ class OtherSetError(DatasetError):
 def where_instead(root: Path, subfolder: str, find: "Callable[[Path], Pairing]") -> str:
     """Say where a data set is that is not in ``root / subfolder``, and what to do; "" if nowhere.
 
-    Args:
-        root: the data sets' root, as it was given.
-        subfolder: the set's folder below it.
-        find: pairs the files of the split that is wanted, given the set's own folder.
-
-    Raises:
-        OtherSetError: a folder holds a set that is easily taken for it.
+    ``find`` pairs the files of the split that is wanted, given the set's own folder.
+    OtherSetError: a folder holds a set that is easily taken for it.
     """
     expected = root / subfolder
     for folder in _candidates(root, subfolder):

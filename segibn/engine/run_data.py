@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from segibn.builders.loader import build_eval_frames, build_train_loader
-from segibn.builders.mix import index_mix
-from segibn.builders.sampling import TrainingSet, require_memory
-from segibn.builders.sets import build_label_set, index_dataset
+from segibn.builders.sampling import require_memory
+from segibn.builders.sets import TrainingSet, build_label_set, index_dataset, index_mix
 from segibn.config.schema import RunConfig
-from segibn.data.frames import Frames, iterate_frames
+from segibn.data.frames import Frames
 from segibn.data.loader import TrainLoader
 from segibn.data.overlap import require_apart, source_places
 from segibn.engine.scoring import in_classes, inference_options, require_upright
@@ -88,6 +87,6 @@ def index_run(config: RunConfig, datasets_root: Path) -> RunData:
         places = source_places(len(sources))
         require_apart(dict(zip(places, sources, strict=True)), val.samples)
         few = val.samples[:: max(1, len(val.samples) // _FEW)]
-        deque(iterate_frames(few, val.label_set), maxlen=0)
+        deque(Frames(tuple(few), val.label_set), maxlen=0)
     cached_gib = require_memory(data, (own, *mixed))
     return RunData((own, *mixed), val, cached_gib)

@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from segibn.builders.cache import tiles_folder
+from segibn.builders.dataset import tiles_folder
 from segibn.builders.sets import build_label_set, index_dataset
 from segibn.config.schema import RunConfig
 from segibn.data.cache.disk_cache_build import CacheJob, build, estimate, verify

@@ -14,7 +14,6 @@ from rich.text import Text
 
 from segibn.builders.sets import (
     build_label_set,
-    distinct_splits,
     find_dataset,
     target_paths,
 )
@@ -48,7 +47,8 @@ def splits_present(name: str, root: Path, encoding: str = "auto") -> list[str]:
     """
     present: list[str] = []
     first_error: DatasetError | None = None
-    for split in distinct_splits(name):
+    source = dataset_source(name)
+    for split in (one for one in source.splits if one not in source.overlapping):
         try:
             pairing = find_dataset(DatasetConfig(name=name, split=split, encoding=encoding), root)
         except SplitAbsentError as error:

@@ -5,11 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from segibn.builders.sets import distinct_splits, index_dataset
+from segibn.builders.sets import index_dataset
 from segibn.config.schema import DatasetConfig
 from segibn.data.datasets.shipped_lists import read_names
 from segibn.errors import DatasetError
 from segibn.files import write_image, write_label_png
+from segibn.runs.dataset_report import splits_present
 
 DAY = "0004a4c0-d4dff0ad"
 
@@ -58,8 +59,10 @@ def test_nothing_there_says_where_to_get_it(root: Path) -> None:
         index_dataset(DatasetConfig(name="bdd100k_semseg", split="night"), root)
 
 
-def test_a_check_of_the_whole_does_not_read_them_twice() -> None:
-    assert distinct_splits("bdd100k_semseg") == ("train", "val", "test")
+def test_a_check_of_the_whole_does_not_read_them_twice(root: Path) -> None:
+    _write(root, "train", DAY)
+    _write(root, "val", sorted(read_names("bdd100k_night.txt"))[0])
+    assert splits_present("bdd100k_semseg", root) == ["train", "val"]
 
 
 def test_an_unknown_split_lists_night_too(root: Path) -> None:

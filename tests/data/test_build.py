@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from segibn.builders.cache import tiles_folder
+from segibn.builders.dataset import tiles_folder
 from segibn.builders.loader import build_eval_frames, build_train_loader
 from segibn.builders.sets import build_label_set, index_dataset
 from segibn.config.schema import DatasetConfig, RunConfig

@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from segibn.data.class_index import ClassIndex, build, index_file, load_or_build
+from segibn.data.class_index import ClassIndex, IndexJob, build
 from segibn.data.datasets import cityscapes
 from segibn.data.datasets.catalog import label_set_for
+from segibn.data.frame import resize_target
 from segibn.data.regions import class_regions
 from segibn.data.samples import SamplePaths
-from segibn.data.transforms import resize_target
 from segibn.errors import DatasetError, LabelValueError
 from segibn.files import read_label_map, write_label_png
 
@@ -31,10 +31,8 @@ def _assert_equal(one: ClassIndex, other: ClassIndex) -> None:
 def _load(samples: list[SamplePaths], root: Path, **options: object) -> tuple[ClassIndex, int]:
     """The index, and how many frames were read for it."""
     read: list[int] = []
-    index = load_or_build(
-        "cityscapes:train", samples, CITYSCAPES, datasets_root=root,
-        progress=lambda done, total: read.append(done), **options,
-    )  # fmt: skip
+    job = IndexJob("cityscapes:train", samples, CITYSCAPES, datasets_root=root, **options)
+    index = job.load_or_build(progress=lambda done, total: read.append(done))
     assert read == list(range(1, len(read) + 1))
     return index, len(read)
 
@@ -91,9 +89,8 @@ def test_a_changed_label_map_or_list_or_table_makes_it_stale(
     assert _load(samples, root)[1] == 5
     assert _load(samples[:4], root)[1] == 4
     street = label_set_for("cityscapes", "street11")
-    assert index_file("a", samples, street, None, root) != index_file(
-        "a", samples, CITYSCAPES, None, root
-    )
+    tables = (street, CITYSCAPES)
+    assert len({IndexJob("a", samples, table, None, root).file for table in tables}) == 2
     assert len(list((root / ".segibn/class_index").iterdir())) == 2  # stale ones are replaced
 
 
@@ -102,7 +99,7 @@ def test_a_damaged_file_is_built_anew(
     samples: list[SamplePaths], root: Path, content: bytes | str, caplog: pytest.LogCaptureFixture
 ) -> None:
     index, _ = _load(samples, root)
-    file = index_file("cityscapes:train", samples, CITYSCAPES, None, root)
+    file = IndexJob("cityscapes:train", samples, CITYSCAPES, None, root).file
     if content == "not ours":
         with file.open("wb") as stream:
             np.savez(stream, something=np.arange(3))
@@ -120,7 +117,7 @@ _SLOW_BUILD = """
 import sys, time
 from pathlib import Path
 from segibn.data.datasets import cityscapes
-from segibn.data.class_index import load_or_build
+from segibn.data.class_index import IndexJob
 from segibn.data.datasets.catalog import label_set_for
 
 def slow(done, total):
@@ -129,8 +126,9 @@ def slow(done, total):
 
 if __name__ == "__main__":
     root = Path(sys.argv[1])
-    load_or_build("cityscapes:train", cityscapes.SOURCE.find(root / "cityscapes", "train").samples,
-                  label_set_for("cityscapes"), datasets_root=root, jobs=2, progress=slow)
+    samples = cityscapes.SOURCE.find(root / "cityscapes", "train").samples
+    job = IndexJob("cityscapes:train", samples, label_set_for("cityscapes"), datasets_root=root)
+    job.load_or_build(jobs=2, progress=slow)
 """
 
 

@@ -21,8 +21,7 @@ from segibn.data.cache.tile_file import TileFile, write_tile_file
 from segibn.data.dataset import SegmentationDataset
 from segibn.data.datasets.catalog import label_set_for
 from segibn.data.loader import collate, make_loader
-from segibn.data.plan import shuffled
-from segibn.data.sampler import PositionSampler
+from segibn.data.plan import PositionSampler, shuffled
 from segibn.data.samples import SamplePaths
 from segibn.data.transforms import TrainTransform
 from segibn.errors import DatasetError, ImageFileError, LabelValueError, SegibnError

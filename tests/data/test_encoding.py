@@ -8,7 +8,7 @@ import pytest
 
 from segibn.builders.sets import build_label_set, index_dataset
 from segibn.config.schema import DatasetConfig
-from segibn.data.dataset import load_arrays
+from segibn.data.frame import open_frame
 from segibn.errors import DatasetError
 from segibn.evaluation.score_folders import score_drivable
 from segibn.files import write_label_png
@@ -48,7 +48,7 @@ def test_both_encodings_give_the_same_train_ids(
         own = make_drivable(encoding)
         dataset = DatasetConfig(name="bdd100k_drivable", encoding=encoding)
         samples = index_dataset(dataset, own.parent)
-        targets.append(load_arrays(samples[0], build_label_set(dataset))[1])
+        targets.append(open_frame(samples[0], build_label_set(dataset)).read()[1])
     np.testing.assert_array_equal(*targets)
 
 

@@ -7,10 +7,9 @@ import torch
 from segibn.data.cache.memory import preload
 from segibn.data.dataset import SegmentationDataset
 from segibn.data.datasets.catalog import label_set_for
-from segibn.data.frames import Frames, iterate_frames
+from segibn.data.frames import Frames
 from segibn.data.loader import TrainLoader, make_loader
-from segibn.data.plan import shuffled
-from segibn.data.sampler import PositionSampler
+from segibn.data.plan import PositionSampler, shuffled
 from segibn.data.samples import SamplePaths
 from segibn.data.transforms import TrainTransform
 from segibn.errors import ImageFileError
@@ -103,7 +102,7 @@ def test_a_broken_file_is_named_without_a_traceback(
 
 
 def test_frames_come_whole_and_in_order(samples: list[SamplePaths]) -> None:
-    frames = list(iterate_frames(samples, CITYSCAPES, threads=3, ahead=2))
+    frames = list(Frames(tuple(samples), CITYSCAPES, threads=3, ahead=2))
     assert [name for name, _, _ in frames] == [sample.name for sample in samples]
     for _, image, target in frames:
         assert image.shape == (24, 40, 3)
@@ -121,7 +120,7 @@ def test_every_frame_goes_to_exactly_one_rank(samples: list[SamplePaths], world_
 
 def test_a_broken_frame_is_named(samples: list[SamplePaths]) -> None:
     samples[4].image.write_bytes(b"")
-    frames = iterate_frames(samples, CITYSCAPES)
+    frames = iter(Frames(tuple(samples), CITYSCAPES))
     for _ in range(4):
         next(frames)
     with pytest.raises(ImageFileError, match=samples[4].image.name):
@@ -129,7 +128,7 @@ def test_a_broken_frame_is_named(samples: list[SamplePaths]) -> None:
 
 
 def test_leaving_early_stops_the_decoding(samples: list[SamplePaths]) -> None:
-    frames = iterate_frames(samples, CITYSCAPES)
+    frames = iter(Frames(tuple(samples), CITYSCAPES))
     next(frames)
     frames.close()
     assert list(frames) == []

@@ -15,8 +15,7 @@ from segibn.builders.loader import loader_workers
 from segibn.config.schema import RunConfig
 from segibn.data import loader
 from segibn.data.loader import TrainLoader, collate, make_loader
-from segibn.data.plan import shuffled
-from segibn.data.sampler import PositionSampler
+from segibn.data.plan import PositionSampler, shuffled
 from segibn.errors import ConfigError, SegibnError
 from segibn.files.pool import map_in_processes
 

@@ -10,8 +10,7 @@ import pytest
 import torch
 
 from segibn.builders.loader import build_train_loader
-from segibn.builders.mix import index_mix
-from segibn.builders.sets import build_label_set, index_dataset
+from segibn.builders.sets import build_label_set, index_dataset, index_mix
 from segibn.config.load import dump_config
 from segibn.config.schema import RunConfig
 from segibn.data.loader import TrainLoader
@@ -218,7 +217,7 @@ from pathlib import Path
 from segibn.config.load import load_config
 from segibn.builders.sets import build_label_set, index_dataset
 from segibn.builders.loader import build_train_loader
-from segibn.builders.mix import index_mix
+from segibn.builders.sets import index_mix
 
 dist.init_process_group("gloo")
 config, root = load_config(sys.argv[1]), Path(sys.argv[2])

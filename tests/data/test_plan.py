@@ -8,8 +8,7 @@ import pytest
 
 from segibn.data.class_index import ClassIndex
 from segibn.data.focus import FocusTable, class_uniform_probabilities
-from segibn.data.plan import Plan, Stream, epoch_order, place, shuffled
-from segibn.data.sampler import PositionSampler
+from segibn.data.plan import Plan, PositionSampler, Stream, epoch_order, place, shuffled
 
 BATCH = 8
 SIZES, SHARES = (13, 7, 5), (0.3, 0.1)

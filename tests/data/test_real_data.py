@@ -12,7 +12,8 @@ from segibn.config.schema import DatasetConfig
 from segibn.data import class_index
 from segibn.data.cache.disk_cache import open_disk_cache
 from segibn.data.cache.disk_cache_build import CacheJob, build
-from segibn.data.dataset import SegmentationDataset, load_arrays
+from segibn.data.dataset import SegmentationDataset
+from segibn.data.frame import open_frame
 from segibn.data.transforms import TrainTransform
 from segibn.labels.drivable_encoding import Decision, decide_drivable_encoding
 
@@ -71,7 +72,7 @@ def test_the_road_lies_below_the_sky_in_every_data_set(real_data: Path) -> None:
         sky = labels.class_names.index("sky")
         heights: dict[int, list[float]] = {road: [], sky: []}
         for index in range(0, len(samples), max(1, len(samples) // 6)):
-            target = load_arrays(samples[index], labels)[1]
+            target = open_frame(samples[index], labels).read()[1]
             for train_id, found in heights.items():
                 found.extend(np.nonzero(target == train_id)[0] / target.shape[0])
         assert np.mean(heights[sky]) + 0.2 < np.mean(heights[road])
@@ -85,7 +86,7 @@ def test_points_lie_on_their_class_and_crops_around_them_show_it(real_data: Path
     transform = TrainTransform((256, 256))
     columns, shown = [], []
     for number in range(len(samples)):
-        image, target = load_arrays(samples[number], labels)
+        image, target = open_frame(samples[number], labels).read()
         own = index.frame == number
         for train_id, place in zip(index.train_id[own], index.place[own].tolist(), strict=True):
             assert target[tuple(place)] == train_id

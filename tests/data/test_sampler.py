@@ -6,8 +6,7 @@ import itertools
 import numpy as np
 import pytest
 
-from segibn.data.plan import epoch_order, shuffled
-from segibn.data.sampler import PositionSampler
+from segibn.data.plan import PositionSampler, epoch_order, shuffled
 
 
 def _sampler(num_samples: int, batch_size_per_rank: int, *, seed: int, **run: int):

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from segibn.builders.loader import build_eval_frames, build_train_loader
-from segibn.builders.mix import index_mix
-from segibn.builders.sets import build_label_set, index_dataset
+from segibn.builders.sets import build_label_set, index_dataset, index_mix
 from segibn.cli.check import main as check
 from segibn.config.schema import DatasetConfig, RunConfig
 from segibn.data.class_index import build as build_class_index
@@ -104,7 +103,7 @@ def test_frames_come_in_19_16_and_13_classes(make_synthia: Callable[..., Path], 
 def test_a_window_of_a_label_file_is_that_of_the_whole(
     make_synthia: Callable[..., Path], root: Path
 ) -> None:
-    from segibn.data.frame_files import open_frame
+    from segibn.data.frame import open_frame
 
     make_synthia()
     dataset = DatasetConfig(name="synthia", split="val")

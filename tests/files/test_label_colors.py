@@ -9,7 +9,7 @@ from PIL import Image
 
 from segibn.data.check import read_facts
 from segibn.data.datasets.gta5 import GTA5
-from segibn.data.frame_files import open_frame
+from segibn.data.frame import open_frame
 from segibn.data.samples import SamplePaths
 from segibn.errors import ImageFileError, PaletteError
 from segibn.files import read_label_map

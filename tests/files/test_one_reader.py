@@ -11,8 +11,8 @@ import pytest
 from PIL import Image, ImageOps
 
 from segibn.data.check import check_split, read_facts
-from segibn.data.frame_files import open_frame
-from segibn.data.frames import iterate_frames
+from segibn.data.frame import open_frame
+from segibn.data.frames import Frames
 from segibn.data.samples import Pairing, SamplePaths
 from segibn.errors import ImageFileError
 from segibn.files import image_size, png, read_image, read_label_map
@@ -60,7 +60,7 @@ def _readers(sample: SamplePaths) -> dict[str, np.ndarray]:
     return {
         "train": frame.read()[0],
         "window": pieces,
-        "evaluate": next(iterate_frames([sample], CITYSCAPES))[1],
+        "evaluate": next(iter(Frames((sample,), CITYSCAPES)))[1],
         "predict": read_upright(sample.image),
     }
 

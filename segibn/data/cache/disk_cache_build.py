@@ -22,7 +22,7 @@ from segibn.data.cache.tile_file import (
     write_tile_file,
 )
 from segibn.data.cache.tiles import require_codecs
-from segibn.data.frame_files import open_frame
+from segibn.data.frame import open_frame
 from segibn.data.samples import SamplePaths
 from segibn.errors import DatasetError
 from segibn.files import sha256_of
