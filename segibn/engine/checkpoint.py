@@ -1,7 +1,6 @@
 """Checkpoints: one file with weights, resolved config, label classes and the training state.
 
-Written to a temporary name and renamed, so that a kill or a full disk leaves the previous one
-whole. Read with ``weights_only=True``: nothing in the file is executed.
+Written under a temporary name and renamed: a kill or a full disk leaves the previous one whole.
 """
 
 import logging
@@ -52,11 +51,7 @@ def save_checkpoint(
     """Write a checkpoint; call it on the main rank only.
 
     Args:
-        path: the file; its folder is made if need be.
-        model: the network to predict with: the bare ``Segmenter`` (not wrapped by
-            DistributedDataParallel), or its moving average.
-        config: resolved config.
-        classes: names and colours of the outputs.
+        model: the network to predict with: the bare ``Segmenter`` or its moving average.
         iteration: updates done so far; the next one has this index.
         training: see ``training_state``; None for weights alone.
         origin: of converted weights: where they are from, and what is needed to go back.
@@ -86,8 +81,7 @@ def save_checkpoint(
 def training_state(updater: Updater) -> dict[str, Any]:
     """Return what a resumed training needs besides the weights it predicts with.
 
-    Position in the run, sample order, augmentation and dropout follow from the iteration; the
-    learning rate does too.
+    Sample order, augmentation, dropout and learning rate follow from the iteration.
     """
     state = {
         "optimizer": updater.optimizer.state_dict(),
@@ -102,7 +96,7 @@ def training_state(updater: Updater) -> dict[str, Any]:
 
 
 def resume_training(path: Path, updater: Updater) -> int:
-    """Load weights and training state in place; return the iteration to go on with.
+    """Load weights and training state in place; return the iteration to resume at.
 
     Raises:
         CheckpointError: unreadable, of another config, weights without training state, or a state
@@ -113,7 +107,7 @@ def resume_training(path: Path, updater: Updater) -> int:
     training = content["training"]
     if training is None:
         raise CheckpointError(
-            f"{path} holds weights only; training cannot go on from it. To start a new training "
+            f"{path} holds weights only; training cannot resume from it. To start a new training "
             "from its weights, set init_from"
         )
     if content["iteration"] > updater.config.optim.iterations:
@@ -135,11 +129,6 @@ def resume_training(path: Path, updater: Updater) -> int:
 
 
 def _load_states(content: dict[str, Any], training: dict[str, Any], updater: Updater) -> None:
-    """Fill network, optimiser, scaler, average and terms.
-
-    Raises:
-        ValueError, RuntimeError, KeyError, TypeError: they do not fit.
-    """
     weights = training.get("model", content["model"])
     for state in (weights, content["model"]):
         if differences := compare_states(updater.model.state_dict(), state):
@@ -147,16 +136,14 @@ def _load_states(content: dict[str, Any], training: dict[str, Any], updater: Upd
     updater.model.load_state_dict(weights)
     # What is set in the groups follows from the config, which may have changed.
     groups = updater.optimizer.state_dict()["param_groups"]
-    if [group["params"] for group in training["optimizer"]["param_groups"]] != [
-        group["params"] for group in groups
-    ]:
+    old, state = training["optimizer"]["param_groups"], training["optimizer"]["state"]
+    if [group["params"] for group in old] != [group["params"] for group in groups]:
         raise ValueError("other parameters are trained")
     parameters = [p for group in updater.optimizer.param_groups for p in group["params"]]
-    for index, state in training["optimizer"]["state"].items():
-        for name, value in state.items():
+    for index, values in state.items():
+        for name, value in values.items():
             if getattr(value, "shape", ()) not in ((), parameters[index].shape):
                 raise ValueError(f"{name} of parameter {index} has shape {tuple(value.shape)}")
-    state = training["optimizer"]["state"]
     updater.optimizer.load_state_dict({"state": state, "param_groups": groups})
     if training["scaler"] and updater.scaler.is_enabled():
         updater.scaler.load_state_dict(training["scaler"])
@@ -168,28 +155,24 @@ def _load_states(content: dict[str, Any], training: dict[str, Any], updater: Upd
 
 
 def keep_copy(checkpoint: Path, name: str) -> Path:
-    """Give a checkpoint a second name in its folder, replacing what had it.
-
-    Costs no space and no time: both names are one file, which the next checkpoint leaves alone
-    since it takes the first name by a rename. Copies where a file system has no such links.
-    """
+    """Give a checkpoint a second name in its folder, replacing what had it."""
     copy = checkpoint.with_name(name)
     with atomic_path(copy) as temporary:
-        try:
+        try:  # one file of two names: the next checkpoint takes the first one by a rename
             os.link(checkpoint, temporary)
-        except OSError:
+        except OSError:  # a file system without links
             temporary.write_bytes(checkpoint.read_bytes())
     return copy
 
 
 def prune_history(folder: Path, keep: int) -> None:
-    """Remove the oldest ``iteration_*.pt`` of a folder, all but the last ``keep``."""
+    """Remove all but the last ``keep`` of a folder's ``iteration_*.pt``."""
     history = sorted(folder.glob("iteration_*.pt"))
     for path in history[: max(0, len(history) - keep)]:
         path.unlink(missing_ok=True)
 
 
-# What may change between two parts of one run: how it is logged, saved, shared out and fed.
+# What may change when a run is resumed: how it is logged, saved, shared out and fed.
 _FREE = {
     "data.cache",
     "data.cache_dir",
@@ -203,8 +186,7 @@ _FREE = {
     "engine.pictures",
 }
 
-
-# What is changed when a training diverged; the run goes on and says so.
+# What one changes after a training diverged; the run says so and resumes.
 _REMEDIES = {
     "engine.precision",
     "optim.clip_grad_norm",
@@ -213,7 +195,7 @@ _REMEDIES = {
     "optim.warmup_iterations",
 }
 _FILES = {"names_file", "augmentation_file", "init_from", "teacher_weights", "weights"}
-"""Keys whose values name files, which may have been moved since."""
+"""Keys of files, which may have been moved since."""
 
 
 def _check_same_run(path: Path, old: dict[str, Any], new: dict[str, Any]) -> None:
@@ -231,7 +213,7 @@ def _check_same_run(path: Path, old: dict[str, Any], new: dict[str, Any]) -> Non
         return
     fresh = f"start a new run from its weights: init_from={path} with another --output"
     if changed.keys() <= _REMEDIES:
-        logger.warning("goes on with %s; or %s", ", ".join(changed.values()), fresh)
+        logger.warning("resumed with %s; or %s", ", ".join(changed.values()), fresh)
         return
     lines = "".join(f"\n  {line}" for line in changed.values())
     raise CheckpointError(

@@ -1,5 +1,6 @@
-"""What can go wrong in the middle of a training, said so that a person can mend it."""
+"""What can go wrong in the middle of a training, turned into messages that name a fix."""
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -17,25 +18,18 @@ from segibn.files import atomic_path
 from segibn.models.weights.tensor_check import largest_magnitude
 from segibn.text import counted
 
-# No weight of a network in its senses reaches what float16 cannot hold, nor a running variance its
-# square; a network that diverges passes both within a few updates.
+# No weight of a sane network reaches what float16 cannot hold, nor a running variance its square;
+# a network that diverges passes both within a few updates.
 _LARGEST_WEIGHT = 65504.0
 _LARGEST_STATISTIC = _LARGEST_WEIGHT**2
 
 
 def stop_at_non_finite(loss: float, pending: Pending, config: RunConfig, run: RunDir) -> None:
-    """Stop when a loss is NaN or infinite; each rank saves its batch first.
+    """Raise SegibnError when a loss is NaN or infinite; each rank saves its batch first.
 
-    Args:
-        loss: of the update, the same on every rank.
-        pending: the update.
-        config: of the run.
-        run: where the batch goes.
-
-    Raises:
-        SegibnError: the loss is not finite; says iteration, learning rate, loss scale, samples.
+    ``loss`` is of the update ``pending``, the same on every rank.
     """
-    if loss - loss == 0:
+    if math.isfinite(loss):
         return
     rank, _ = distributed.rank_and_world()
     path = run.path / f"non_finite_batch_rank{rank}.pt"
@@ -53,18 +47,9 @@ def stop_at_non_finite(loss: float, pending: Pending, config: RunConfig, run: Ru
 
 
 def stop_at_diverged_state(updater: Updater, run: RunDir, done: int) -> None:
-    """Stop before a state that nothing good can come of takes the place of the last checkpoint.
+    """Raise SegibnError before a diverged state replaces the last checkpoint; on every rank.
 
     A loss is that of the weights before its update: only this sees what the last update did.
-
-    Args:
-        updater: the same on every rank, which all stop or none.
-        run: where the last checkpoint is.
-        done: updates so far.
-
-    Raises:
-        SegibnError: a weight, a statistic or the optimiser's state is not finite or out of all
-            proportion; says which and what to do.
     """
     networks = {id(model): model for model in (updater.model, updater.predicting_model)}.values()
     groups = [
@@ -86,7 +71,7 @@ def stop_at_diverged_state(updater: Updater, run: RunDir, done: int) -> None:
 
 
 def _advice(config: RunConfig, run: RunDir) -> str:
-    """What to change after a training diverged, and from where it can go on."""
+    """What to change after a training diverged, and where to resume."""
     changes = ["a lower optim.lr", "a longer optim.warmup_iterations"]
     if config.optim.clip_grad_norm is None:
         changes.append("optim.clip_grad_norm")
@@ -96,7 +81,7 @@ def _advice(config: RunConfig, run: RunDir) -> str:
     if not run.last_checkpoint.exists():
         return f"{text}, and start again with --resume auto (there is no checkpoint yet)"
     return (
-        f"{text}, and go on from the last checkpoint, which is from before, with --resume auto; "
+        f"{text}, and resume from the last checkpoint, which is from before, with --resume auto; "
         f"or start a new run from its weights: init_from={run.last_checkpoint} with another "
         "--output"
     )
@@ -104,7 +89,7 @@ def _advice(config: RunConfig, run: RunDir) -> str:
 
 @contextmanager
 def explained_failures(config: RunConfig, micro_batch: int) -> Iterator[None]:
-    """Turn what may go wrong in an update into messages with a fix.
+    """Raise as SegibnError, with a fix, what torch raises when an update fails.
 
     Raises:
         SegibnError: memory ran out, or a batch norm has one value to take statistics of.
@@ -113,13 +98,13 @@ def explained_failures(config: RunConfig, micro_batch: int) -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        if _is_out_of_memory(error):
+        if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error):
             raise SegibnError(_memory_advice(config, micro_batch, error)) from error
         if dist.is_initialized() and _is_lost_peer(error):
             raise LostPeerError(
-                "another process of this run ended, so this one leaves too, without saving; the "
-                "last checkpoint serves: go on with --resume auto (torchrun --max-restarts does "
-                "so by itself)"
+                "another process of this run ended, so this one ends too, without saving; resume "
+                "from the last checkpoint with --resume auto (torchrun --max-restarts does so by "
+                "itself)"
             ) from error
         raise
     except ValueError as error:  # torch's own check, before it computes
@@ -131,10 +116,6 @@ def explained_failures(config: RunConfig, micro_batch: int) -> Iterator[None]:
             "crop); raise optim.global_batch_size or engine.max_micro_batch to two a process, or "
             "data.crop_size"
         ) from error
-
-
-def _is_out_of_memory(error: RuntimeError) -> bool:
-    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
 def _is_lost_peer(error: RuntimeError) -> bool:

@@ -1,4 +1,4 @@
-"""What a training tells the world: a progress display, ``metrics.jsonl``, TensorBoard, pictures."""
+"""What a training tells: a progress display, ``metrics.jsonl``, TensorBoard, pictures."""
 
 import os
 import time
@@ -7,29 +7,29 @@ from contextlib import contextmanager
 
 import numpy as np
 import torch
+from rich.console import Console, RenderableType
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.text import Text
 
 from segibn import distributed
 from segibn.config.schema import RunConfig
-from segibn.engine.progress import TrainingProgress
 from segibn.engine.run_dir import MetricsLog, RunDir
 from segibn.engine.update import Batch
 from segibn.errors import SegibnError
+from segibn.text import printable_lines
+from segibn.text.progress import LINE_INTERVAL_S, time_left
 
 
 class Journal:
-    """Progress bar, metrics files and pictures; everything but rank 0 stays silent.
-
-    Attributes:
-        trouble: the first of what should end the training, but does not harm its weights: a file
-            that cannot be read or written. None without.
-    """
+    """Progress display, metrics files and pictures; everything but rank 0 stays silent."""
 
     def __init__(self, config: RunConfig, run: RunDir, first: int, device: torch.device) -> None:
         self._config, self._run, self._device = config, run, device
         self.trouble: SegibnError | None = None
+        """The first of what should end the training but does not harm its weights: a file that
+        cannot be read or written."""
         main = distributed.is_main()
-        iterations = config.optim.iterations
-        self._progress = TrainingProgress(config.name, iterations, first, enabled=main)
+        self._progress = TrainingProgress(config.name, config.optim.iterations, first, enabled=main)
         self._log = MetricsLog(run, first) if main else None
         self._counted_from, self._clock, self._waited = first, time.monotonic(), 0.0
 
@@ -54,15 +54,8 @@ class Journal:
         except SegibnError as error:
             self.trouble = self.trouble or error.with_traceback(None)  # whose frames keep workers
 
-    def say(self, text: str) -> None:
-        """Print a line on the main rank."""
-        self._progress.say(f"{self._config.name}: {text}")
-
     def timed(self, loader: Iterable[Batch]) -> Iterator[Batch]:
-        """Yield the loader's batches; the time that the training waits for them is counted.
-
-        What cannot be read ends them, and is in ``trouble``.
-        """
+        """Yield the loader's batches and count the time waited; ``trouble`` ends them."""
         batches = iter(loader)
         while True:
             start, batch = time.monotonic(), None
@@ -79,7 +72,6 @@ class Journal:
         Args:
             done: updates so far.
             loss: of the last of them, mean over the global batch.
-            lr: likewise its learning rate.
             at: when it had been launched, by ``time.monotonic``: it is read later.
         """
         self._progress.advance(done)
@@ -115,10 +107,79 @@ class Journal:
             return
         with self.noting_trouble():
             self._log.write(done, numbers)
-        self.say(f"source mIoU {100 * numbers['val_miou']:.2f} % after {done} iterations")
+        miou = f"source mIoU {100 * numbers['val_miou']:.2f} %"
+        self._progress.say(f"{self._config.name}: {miou} after {done} iterations")
 
     def picture(self, done: int, name: str, picture: np.ndarray) -> None:
         """Keep a picture (H, W, 3) uint8 RGB of a validation frame: TensorBoard, run folder."""
         if self._log is not None:
             with self.noting_trouble():
                 self._log.picture(done, name, picture)
+
+
+class TrainingProgress:
+    """A bar on a terminal, a line now and then in a log file; silent if not ``enabled``."""
+
+    def __init__(
+        self, name: str, iterations: int, first: int, enabled: bool, console: Console | None = None
+    ) -> None:
+        self._console = console or Console()
+        self._bar = _BarAndState(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=None),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[left]}"),
+            console=self._console,
+            disable=not (enabled and self._console.is_terminal),
+        )
+        self._task = self._bar.add_task(name, total=iterations, completed=first, state="", left="")
+        self._enabled, self._lines = enabled, enabled and not self._console.is_terminal
+        self._name, self._iterations, self._first = name, iterations, first
+        self._started = self._last_line = time.monotonic()
+
+    def __enter__(self) -> "TrainingProgress":
+        self._started = self._last_line = time.monotonic()
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def advance(self, done: int) -> None:
+        """Move the bar to ``done`` finished iterations."""
+        self._bar.update(self._task, completed=done, left=self._left(done))
+
+    def show(self, done: int, record: dict[str, float]) -> None:
+        """Show the latest numbers: loss, lr, images_per_s, data_wait (0..1), memory_gib."""
+        state = (
+            f"loss {record['loss']:.3f}  lr {record['lr']:.2e}  "
+            f"{record['images_per_s']:.1f} images/s  {record['data_wait']:.0%} data wait"
+        )
+        if "memory_gib" in record:
+            state += f"  {record['memory_gib']:.1f} GiB"
+        self._bar.update(self._task, state=state)
+        now = time.monotonic()
+        if self._lines and (now - self._last_line > LINE_INTERVAL_S or done == self._iterations):
+            self._last_line = now
+            self.say(f"{self._name}  {done}/{self._iterations}  {state}  {self._left(done)}")
+
+    def say(self, text: str) -> None:
+        """Print a line, above the bar if there is one."""
+        if self._enabled:
+            text = printable_lines(text).rstrip()
+            self._console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+    def _left(self, done: int) -> str:
+        """Time left at the speed so far, scoring and saving included; empty at the end."""
+        elapsed = time.monotonic() - self._started
+        return time_left(done - self._first, elapsed, self._iterations - done).removeprefix(", ")
+
+
+class _BarAndState(Progress):
+    """The numbers stand below the bar: beside it they would not fit 80 columns."""
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        """Yield the lines of the display."""
+        yield self.make_tasks_table(self.tasks)
+        for task in self.tasks:
+            yield Text(task.fields["state"], no_wrap=True, overflow="ellipsis")

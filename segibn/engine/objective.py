@@ -1,12 +1,12 @@
-"""The objective beyond the segmentation loss: terms that see one step of the training.
+"""The objective beyond the segmentation loss: terms that see one `Step` of the training.
 
-In: what a step computed (`Step`). Out: a number to add to its loss. Each term is a module of
-`segibn.engine.terms`; its formula stands in `segibn.losses`.
+Each term is a module of `segibn.engine.terms`; its formula stands in `segibn.losses`.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,23 +17,20 @@ from segibn.models.segmenter import CoarseOutput, Segmenter
 
 @dataclass(frozen=True)
 class Step:
-    """One forward pass of the training: a micro-batch on one rank.
-
-    Attributes:
-        iteration: index of the update, from 0.
-        plain: (N, 3, H, W) normalised, as the loader gave it (after copy-paste, before restyling).
-        image: (V * N, 3, H, W) normalised, as the network saw it: V views, one after the other.
-        target: (V * N, H, W) train ids.
-        output: logits of ``image``.
-        views: V.
-    """
+    """One forward pass of the training: a micro-batch on one rank."""
 
     iteration: int
+    """Index of the update, from 0."""
     plain: Tensor
+    """(N, 3, H, W) normalised, as the loader gave it (after copy-paste, before restyling)."""
     image: Tensor
+    """(V * N, 3, H, W) normalised, as the network saw it: V views, one after the other."""
     target: Tensor
+    """(V * N, H, W) train ids."""
     output: CoarseOutput
+    """Logits of ``image``."""
     views: int = 1
+    """V."""
 
     @property
     def features(self) -> Mapping[str, Tensor]:
@@ -42,64 +39,49 @@ class Step:
         return self.output.features
 
 
-class Term(Protocol):
-    """One term of the objective.
-
-    Attributes:
-        name: its section of ``generalise``.
-        weight: factor in the loss.
-        views: how many restyled views of an image it needs, 1 or 2.
-    """
+class Term(ABC):
+    """One term of the objective."""
 
     name: str
+    """Its section of ``generalise``."""
     weight: float
-    views: int
+    """Factor in the loss."""
+    views: int = 1
+    """How many restyled views of an image it needs, 1 or 2."""
 
+    @abstractmethod
     def __call__(self, step: Step) -> Tensor:
         """Return a 0-dim float32 tensor, a mean over what the step shows."""
-        ...
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what a resumed training needs; empty for most."""
-        ...
+        """Return what a resumed training needs; most terms remember nothing."""
+        return {}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from a state."""
-        ...
+    def load_state_dict(self, state: dict[str, Any]) -> None:  # noqa: B027 (most have none)
+        """Take such a state."""
 
 
 @dataclass(frozen=True)
 class Trainee:
-    """What terms are built for.
-
-    Attributes:
-        model: the bare network in training, on its device.
-        average: its moving average; None without.
-        class_names: in the order of train ids.
-        device: where all of it is.
-        shared: what one term has built and others may use too, by a name of its builder's choice.
-    """
+    """What terms are built for."""
 
     model: Segmenter
+    """The bare network in training, on its device."""
     average: WeightAverage | None
     class_names: Sequence[str]
+    """In the order of train ids."""
     device: torch.device
     shared: dict[Any, Any] = field(default_factory=dict)
+    """What one term has built and others may use too."""
 
 
 class Objective:
-    """The terms that are on.
-
-    Args:
-        terms: each adds ``weight * term(step)`` to the loss.
-
-    Attributes:
-        views: restyled views of every image that a step needs.
-    """
+    """The terms that are on: each adds ``weight * term(step)`` to the loss."""
 
     def __init__(self, terms: Sequence[Term]) -> None:
         self.terms = tuple(terms)
         self.views = max((term.views for term in terms), default=1)
+        """Restyled views of every image that a step needs."""
 
     def __bool__(self) -> bool:
         return bool(self.terms)
@@ -114,7 +96,7 @@ class Objective:
         return {name: state for name, state in states.items() if state}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from a state; what follows equals the run that wrote it."""
+        """Take such states; what follows equals the run that wrote them."""
         for term in self.terms:
             if term.name in state:
                 term.load_state_dict(state[term.name])

@@ -20,16 +20,9 @@ def build_optimizer(
 ) -> torch.optim.Optimizer:
     """Build SGD or AdamW over groups by part of the network (see `_part_of`) and by weight decay.
 
-    Parameters that are not trained (``requires_grad`` False) are in none of them.
-
     The groups come in the order of their first parameter, and so do the parameters within: both
     depend on the network and the config alone, since checkpoints number the optimiser's state.
     Each group keeps ``initial_lr``, from which ``set_learning_rate`` works.
-
-    Args:
-        model: a ``Segmenter``, or any module whose ``backbone`` is told from its heads by name.
-        config: which optimiser, learning rates and decays.
-        device: where the model is.
 
     Raises:
         ConfigError: ``layer_decay`` on a backbone whose parameters belong to no known stage.
@@ -53,8 +46,8 @@ def build_optimizer(
         }
         for (part, decayed), members in groups.items()
     ]
-    # The fused CPU kernels take it that a gradient lies in memory as its parameter does. Autograd
-    # sees to that; who sets ``grad`` by hand must too.
+    # The fused CPU kernels assume that a gradient lies in memory as its parameter does: autograd
+    # sees to that, who sets ``grad`` by hand must too.
     fused = device.type in ("cuda", "cpu")
     if config.name == "sgd":
         return torch.optim.SGD(parameters, lr=config.lr, momentum=config.momentum, fused=fused)

@@ -16,14 +16,12 @@ Precision = Literal["auto", "float32", "tf32", "bfloat16", "float16"]
 def choose_dtype(
     precision: Precision, device: torch.device, option: str = "engine.precision"
 ) -> torch.dtype:
-    """Return the dtype to compute in on this device.
+    """Return the dtype to compute in on this device; ``option`` names it in messages.
 
-    ``auto`` takes bfloat16 where the hardware has instructions for it, else float32: on a CPU
-    without them bfloat16 is emulated and slower. ``option`` says it, for messages.
+    ``auto`` takes bfloat16 where the hardware has instructions for it, else float32.
 
     Raises:
-        ConfigError: float16 or tf32 on a CPU, which has no gradient scaler worth using and no
-            tensor cores; anything but float32 on GPUs that are not CUDA's.
+        ConfigError: float16 or tf32 on a CPU; anything but float32 on GPUs that are not CUDA's.
     """
     if precision in ("float16", "tf32") and device.type != "cuda":
         raise ConfigError(
@@ -44,10 +42,8 @@ def describe_precision(precision: Precision, dtype: torch.dtype) -> str:
 
 
 def apply_tf32(precision: Precision, device: torch.device) -> None:
-    """Let float32 matrix products and convolutions round to TF32 if ``tf32`` asks so, else not.
-
-    torch allows it for convolutions unless told otherwise; "float32" means float32 here.
-    """
+    """Let float32 matrix products and convolutions round to TF32 if ``tf32`` asks so, else not."""
+    # torch allows it for convolutions unless told otherwise.
     if device.type == "cuda":
         allowed = precision == "tf32"
         torch.backends.cuda.matmul.allow_tf32 = allowed

@@ -1,9 +1,7 @@
 """The run folder: what a training leaves behind.
 
 ``config.yaml`` (resolved), ``files/`` (copies of the lists and the augmentation that it names, so
-that the folder can be moved), ``environment.json`` (when, by which command, from which git
-revision, with which versions, on how many processes and which devices, in which precision; once a
-start),
+that the folder can be moved), ``environment.json`` (how and on what it was started; once a start),
 ``metrics.jsonl`` and ``tensorboard/`` (curves), ``pictures/`` (predictions on validation frames),
 ``checkpoints/`` (``last.pt``, ``best.pt`` by mIoU on the source domain, ``iteration_*.pt``) and
 ``scores/``.
@@ -11,6 +9,7 @@ start),
 
 import json
 import logging
+import math
 import os
 import re
 import sys
@@ -72,12 +71,7 @@ class RunDir:
         first_iteration: int,
         datasets_root: Path | None = None,
     ) -> None:
-        """Make the folder and write what is known before training.
-
-        What an earlier start was writing when it was killed is removed. ``environment.json``
-        tells of this start; those of the starts that a resumed run had before stay in it under
-        "earlier".
-        """
+        """Make the folder, remove what a killed start left, write what is known before training."""
         self.path.mkdir(parents=True, exist_ok=True)
         for folder in (self.path, self.last_checkpoint.parent):
             remove_leftovers(folder)
@@ -92,21 +86,17 @@ class RunDir:
 
 
 def open_run(output: Path, resume: str | None) -> tuple[RunDir, Path | None]:
-    """Return the run folder, and the checkpoint to go on from if there is one; writes nothing.
-
-    Args:
-        output: the run folder.
-        resume: see ``train``.
+    """Return the run folder, and the checkpoint to resume from if there is one; writes nothing.
 
     Raises:
-        ConfigError: the folder holds a run, and nobody asked to go on with it.
+        ConfigError: the folder holds a run, and ``resume`` (see ``train``) is None.
     """
     run = RunDir(output)
     if resume is None and int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0:
         resume = "auto"
     if resume is None and run.is_taken():
         raise ConfigError(
-            f"{run.path} already holds a run; go on with it by --resume auto, or choose another "
+            f"{run.path} already holds a run; resume it with --resume auto, or choose another "
             "--output"
         )
     if resume == "auto":
@@ -119,34 +109,25 @@ def describe_start(
 ) -> dict[str, Any]:
     """Return how and on what a training is started, in plain values; no host or user name."""
     _, world = distributed.rank_and_world()
+    versions, gpus = provenance.versions(), []
+    if device.type == "cuda":
+        versions |= {"cuda": str(torch.version.cuda), "cudnn": str(torch.backends.cudnn.version())}
+        here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+        gpus = [torch.cuda.get_device_name(index) for index in range(here)]
     return {
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": provenance.command_line(),
         "git_revision": provenance.git_revision(),
-        "versions": provenance.versions() | _cuda_versions(device),
+        "versions": versions,
         "machine": provenance.machine(),
         "device": device.type,
-        "gpus": _gpu_names(device),
+        "gpus": gpus,
         "processes": world,
         "threads": torch.get_num_threads(),
         "precision": describe_precision(config.engine.precision, dtype),
         "seed": config.seed,
         "first_iteration": first_iteration,
     }
-
-
-def _gpu_names(device: torch.device) -> list[str]:
-    """The GPUs of this machine that the run computes on; empty on a CPU."""
-    if device.type != "cuda":
-        return []
-    count = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-    return [torch.cuda.get_device_name(index) for index in range(count)]
-
-
-def _cuda_versions(device: torch.device) -> dict[str, str]:
-    if device.type != "cuda":
-        return {}
-    return {"cuda": str(torch.version.cuda), "cudnn": str(torch.backends.cudnn.version())}
 
 
 def _starts_in(environment: Path) -> list[dict[str, Any]]:
@@ -164,7 +145,7 @@ class MetricsLog:
     """Appends to ``metrics.jsonl`` and to TensorBoard; one record per logged iteration."""
 
     def __init__(self, run: RunDir, first_iteration: int) -> None:
-        """Open both; records of a previous attempt after ``first_iteration`` go."""
+        """Open both; records of an earlier attempt after ``first_iteration`` go."""
         kept = _records_before(run.metrics_file, first_iteration)
         write_text(run.metrics_file, "".join(json.dumps(record) + "\n" for record in kept))
         self._pictures = run.pictures
@@ -208,13 +189,10 @@ def _open_board(folder: Path, first_iteration: int) -> "SummaryWriter | None":
 
 
 def best_miou(run: RunDir) -> float:
-    """Return the best mIoU on the source domain that the run has written down, -1 without any.
-
-    Scores that are no number, of frames without a labelled pixel, do not count.
-    """
+    """Return the best mIoU on the source domain that the run has written down, -1 without any."""
     records = _records_before(run.metrics_file, sys.maxsize)
     scores = [record["val_miou"] for record in records if "val_miou" in record]
-    return max((score for score in scores if score == score), default=-1.0)
+    return max((score for score in scores if not math.isnan(score)), default=-1.0)
 
 
 def _records_before(path: Path, iteration: int) -> list[dict[str, Any]]:

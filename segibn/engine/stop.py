@@ -11,8 +11,7 @@ _STOPPING = [number for number in (signal.SIGINT, signal.SIGTERM, _HANGUP) if nu
 class StopSignals:
     """Context in which the first SIGINT, SIGTERM or SIGHUP only sets ``received``.
 
-    A second SIGINT interrupts at once. A SIGHUP that is ignored stays so: of ``nohup``. Outside
-    the main thread, where Python allows no handlers, it does nothing.
+    A second SIGINT interrupts at once. Outside the main thread it does nothing.
     """
 
     def __init__(self) -> None:
@@ -22,10 +21,10 @@ class StopSignals:
     def __enter__(self) -> "StopSignals":
         for number in _STOPPING:
             if number == _HANGUP and signal.getsignal(number) == signal.SIG_IGN:
-                continue
+                continue  # of nohup
             try:
                 self._previous[number] = signal.signal(number, self._handle)
-            except ValueError:
+            except ValueError:  # not the main thread: Python allows no handlers
                 break
         return self
 

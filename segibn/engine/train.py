@@ -1,7 +1,6 @@
-"""THE training loop, top to bottom.
+"""THE training loop, top to bottom: a config and the data sets' root in, a run folder out.
 
-Comes in: a validated config, the data sets' root, a run folder. Goes out: the run folder with its
-last checkpoint, curves, pictures and scores on held-out frames of the source domain.
+The run folder has its last checkpoint, curves, pictures and scores on the source domain.
 """
 
 import logging
@@ -18,6 +17,7 @@ from segibn.builders.transfer import init_from_checkpoint
 from segibn.config.referred import with_copies
 from segibn.config.schema import RunConfig
 from segibn.data.datasets.catalog import scheme_of
+from segibn.data.loader import TrainLoader
 from segibn.devices import default_device, image_layout
 from segibn.engine.checkpoint import (
     ClassTable,
@@ -69,17 +69,14 @@ def train(
     """Train one network; runs on every rank of a torchrun launch, or in a single process.
 
     Args:
-        config: resolved config.
-        datasets_root: folder that holds the data sets.
-        output: the run folder.
-        resume: None = a fresh run; ``auto`` = go on from the folder's last checkpoint if there is
-            one; else a checkpoint file. Processes that torchrun started again take ``auto``.
+        resume: None = a fresh run; ``auto`` = from the folder's last checkpoint if there is one;
+            else a checkpoint file. Processes that torchrun started again take ``auto``.
 
     Raises:
         DatasetError, ConfigError, CheckpointError: before any work is done.
-        SegibnError: the loss became NaN or infinite, a sample could not be read, a loader process
-            was killed, memory or the disk is full; what is trained is saved where that is
-            possible. LostPeerError: another rank ended.
+        LostPeerError: another rank ended.
+        SegibnError: the loss became NaN or infinite, a sample could not be read, memory or the
+            disk is full; what is trained is saved where that is possible.
     """
     writable_folder(output)
     device = default_device()
@@ -102,50 +99,110 @@ def train(
             run.prepare(config, device, updater.dtype, first, datasets_root)
         distributed.barrier()
         journal = Journal(config, run, first, device)
-
-        done, pending, stopping = first, None, False
-        is_alone = distributed.rank_and_world()[1] == 1  # then nobody has to be asked
-
-        def leaving() -> bool:
-            return stop.received is not None or journal.trouble is not None
-
+        training = _Training(config, updater, labels, datasets_root, run, journal, stop)
         with journal, explained_failures(config, updater.plan.micro_batch):
-            for batch in journal.timed(loader.until(leaving, 0 if is_alone else _GRACE_S)):
-                launched = updater.update(batch, done, wants_to_stop=leaving())
-                done += 1
-                if pending is not None:  # read while the device computes what was just launched
-                    stopping = _read(pending, journal, config, run)
-                stopping = stopping or (is_alone and leaving())
-                pending = launched
-                last = done == config.optim.iterations
-                scoring = last or _is_due(done, config.engine.evaluate_every)
-                if scoring or stopping or _is_due(done, config.engine.checkpoint_every):
-                    stopping = _read(pending, journal, config, run) or stopping
-                    pending = None
-                    with journal.paused():
-                        _save(run, updater, labels, done)
-                        if last or (scoring and not stopping):
-                            with journal.noting_trouble():
-                                _score(updater, labels, datasets_root, run, journal, done)
-                    stopping = stopping or journal.trouble is not None
-                if stopping:
-                    break
-            else:
-                if done < config.optim.iterations:  # there was no further batch
-                    if pending is not None:
-                        _read(pending, journal, config, run)
-                    _save(run, updater, labels, done)
-        if journal.trouble is not None:
-            raise _saved(journal.trouble, done)
+            done = training.loop(loader, first)
+        if trouble := journal.trouble:
+            if not distributed.is_main():
+                raise trouble
+            saved = f"(saved after {done} iterations; resume with --resume auto)"
+            raise type(trouble)(f"{trouble} {saved}")
         stopped_by = None if done == config.optim.iterations else stop.received or signal.SIGTERM
         return TrainingResult(run.last_checkpoint, done, stopped_by)
 
 
-def _saved(trouble: SegibnError, done: int) -> SegibnError:
-    """The error to end with, which says that what was trained is kept."""
-    if not distributed.is_main():
-        return trouble
-    return type(trouble)(f"{trouble} (saved after {done} iterations; go on with --resume auto)")
+@dataclass(frozen=True)
+class _Training:
+    """The loop, and what it needs for saving and scoring between updates."""
+
+    config: RunConfig
+    updater: Updater
+    labels: LabelSet
+    datasets_root: Path
+    run: RunDir
+    journal: Journal
+    stop: StopSignals
+
+    def loop(self, loader: TrainLoader, done: int) -> int:
+        """Update from iteration ``done`` to the last one or a stop; return the updates done."""
+        config, engine = self.config, self.config.engine
+        pending, stopping = None, False
+        is_alone = distributed.rank_and_world()[1] == 1  # then nobody has to be asked
+        for batch in self.journal.timed(loader.until(self.leaving, 0 if is_alone else _GRACE_S)):
+            launched = self.updater.update(batch, done, wants_to_stop=self.leaving())
+            done += 1
+            if pending is not None:  # read while the device computes what was just launched
+                stopping = self.read(pending)
+            stopping = stopping or (is_alone and self.leaving())
+            pending = launched
+            last = done == config.optim.iterations
+            scoring = last or _is_due(done, engine.evaluate_every)
+            if scoring or stopping or _is_due(done, engine.checkpoint_every):
+                stopping = self.read(pending) or stopping
+                pending = None
+                with self.journal.paused():
+                    self.save(done)
+                    if last or (scoring and not stopping):
+                        with self.journal.noting_trouble():
+                            self.score(done)
+                stopping = stopping or self.journal.trouble is not None
+            if stopping:
+                return done
+        if done < config.optim.iterations:  # there was no further batch
+            if pending is not None:
+                self.read(pending)
+            self.save(done)
+        return done
+
+    def leaving(self) -> bool:
+        """Whether this rank wants to stop."""
+        return self.stop.received is not None or self.journal.trouble is not None
+
+    def read(self, pending: Pending) -> bool:
+        """Check and log an update; return whether any rank asked to stop when it began."""
+        loss, stopping = pending.read()
+        stop_at_non_finite(loss, pending, self.config, self.run)
+        self.journal.record(pending.iteration + 1, loss, pending.lr, pending.launched)
+        return stopping
+
+    def save(self, done: int) -> None:
+        """Write the last checkpoint, and keep it under its iteration's name as well if asked to."""
+        run, config, labels = self.run, self.config, self.labels
+        stop_at_diverged_state(self.updater, run, done)
+        if not distributed.is_main():
+            return
+        scheme = scheme_of(config.data.train.name, config.data.classes)
+        save_checkpoint(
+            run.last_checkpoint,
+            model=self.updater.predicting_model,
+            config=with_copies(config)[0],
+            classes=ClassTable(scheme, labels.class_names, labels.palette.tolist()),
+            iteration=done,
+            training=training_state(self.updater),
+        )
+        if config.engine.keep_checkpoints > 1:
+            keep_copy(run.last_checkpoint, f"iteration_{done:08d}.pt")
+            prune_history(run.last_checkpoint.parent, config.engine.keep_checkpoints)
+
+    def score(self, done: int) -> None:
+        """Score held-out source frames on all ranks; the checkpoint just saved may be the best."""
+        best = best_miou(self.run) if distributed.is_main() else 0.0
+        numbers = score_source(
+            self.config,
+            self.updater.predicting_model,
+            self.labels,
+            datasets_root=self.datasets_root,
+            run=self.run,
+            show=partial(self.journal.picture, done),
+        )
+        self.updater.model.train()
+        self.journal.evaluated(done, numbers)
+        if numbers and numbers["val_miou"] > best and distributed.is_main():
+            keep_copy(self.run.last_checkpoint, self.run.best_checkpoint.name)
+
+
+def _is_due(done: int, every: int) -> bool:
+    return every > 0 and done % every == 0
 
 
 def build_model(
@@ -153,8 +210,7 @@ def build_model(
 ) -> Segmenter:
     """Build the network of a run on its device, from the run's seed; the same on every rank.
 
-    Weights come from ``init_from``, else from ``model.weights``; not at all when ``resuming``,
-    since the run's own follow.
+    Weights come from ``init_from``, else ``model.weights``; neither is read when ``resuming``.
     """
     torch.manual_seed(config.seed)
     model_config = config.model
@@ -183,66 +239,3 @@ def require_same_start(run: RunDir, first: int) -> None:
             f"the processes of this run would begin at different iterations ({starts}): not all of "
             f"them see the same {run.path}. Put --output on a file system that all nodes share"
         )
-
-
-def _read(pending: Pending, journal: Journal, config: RunConfig, run: RunDir) -> bool:
-    """Check and log an update; return whether any rank asked to stop when it began."""
-    loss, stopping = pending.read()
-    stop_at_non_finite(loss, pending, config, run)
-    journal.record(pending.iteration + 1, loss, pending.lr, pending.launched)
-    return stopping
-
-
-def _save(run: RunDir, updater: Updater, labels: LabelSet, done: int) -> None:
-    """Write the last checkpoint, and keep it under its iteration's name as well if asked to.
-
-    Raises:
-        SegibnError: the state is not worth it, on every rank; or the disk is full.
-    """
-    stop_at_diverged_state(updater, run, done)
-    if not distributed.is_main():
-        return
-    config = updater.config
-    save_checkpoint(
-        run.last_checkpoint,
-        model=updater.predicting_model,
-        config=with_copies(config)[0],
-        classes=ClassTable(
-            scheme_of(config.data.train.name, config.data.classes),
-            labels.class_names,
-            labels.palette.tolist(),
-        ),
-        iteration=done,
-        training=training_state(updater),
-    )
-    if config.engine.keep_checkpoints > 1:
-        keep_copy(run.last_checkpoint, f"iteration_{done:08d}.pt")
-        prune_history(run.last_checkpoint.parent, config.engine.keep_checkpoints)
-
-
-def _is_due(done: int, every: int) -> bool:
-    return every > 0 and done % every == 0
-
-
-def _score(
-    updater: Updater,
-    labels: LabelSet,
-    datasets_root: Path,
-    run: RunDir,
-    journal: Journal,
-    done: int,
-) -> None:
-    """Score held-out source frames on all ranks; the checkpoint just saved may be the best."""
-    best = best_miou(run) if distributed.is_main() else 0.0
-    numbers = score_source(
-        updater.config,
-        updater.predicting_model,
-        labels,
-        datasets_root=datasets_root,
-        run=run,
-        show=partial(journal.picture, done),
-    )
-    updater.model.train()
-    journal.evaluated(done, numbers)
-    if numbers and numbers["val_miou"] > best and distributed.is_main():
-        keep_copy(run.last_checkpoint, run.best_checkpoint.name)

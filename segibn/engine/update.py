@@ -1,7 +1,6 @@
-"""One optimiser update: everything between a batch from the loader and new weights.
+"""One optimiser update: a batch (uint8 images, train ids) on each rank -> new weights.
 
-Comes in: a batch (uint8 images, train ids) on each rank. Goes out: changed weights, and a few
-numbers that are still on the device. Nothing here makes the host wait for the device.
+Nothing here makes the host wait for the device: loss and stop requests are read later.
 """
 
 import time
@@ -41,29 +40,22 @@ PARTS = (COPY, AUGMENT, FORWARD, LOSS, BACKWARD, OPTIMISER, AVERAGE)
 
 @dataclass
 class Pending:
-    """What an update left on the device: read it after the next update was launched.
-
-    Attributes:
-        iteration: index of the update, from 0.
-        batch: this rank's samples.
-        lr: learning rate of the update.
-        loss_scale: of float16 training, 0-dim on the device; None otherwise.
-        launched: when the host was done with it, by ``time.monotonic``.
-    """
+    """What an update left on the device: read it after the next update was launched."""
 
     iteration: int
+    """Index of the update, from 0."""
     batch: Batch
+    """This rank's samples."""
     lr: float
     loss_scale: Tensor | None
+    """Of float16 training, 0-dim on the device."""
     launched: float
+    """When the host was done with it, by ``time.monotonic``."""
     _numbers: Tensor
     _event: torch.cuda.Event | None
 
     def read(self) -> tuple[float, bool]:
-        """Return the mean loss over the global batch, and whether any rank asked to stop.
-
-        Waits for this update only; the same on every rank.
-        """
+        """Wait for this update -> the global batch's mean loss, whether any rank wants to stop."""
         if self._event is not None:
             self._event.synchronize()
         loss, stops = self._numbers.tolist()
@@ -73,28 +65,19 @@ class Pending:
 class Updater:
     """The network in training with all that an update needs.
 
+    Optimizer, scaler, average and objective have the state that a checkpoint must hold.
+
     Args:
-        config: of the run.
         model: the bare network on its device and in its layout; batch norms already synchronised
             where there are several ranks. Gets hooks where features are to be perturbed.
-        class_names: in the order of train ids; ingredients that name classes need them.
-
-    Attributes:
-        model: the bare network.
-        optimizer: its state is what a checkpoint must hold,
-        scaler: and this one's,
-        average: and this one's, where the config asks for a moving average,
-        objective: and that of the terms beside the segmentation loss.
-        plan: how the global batch is shared out.
-        dtype: what the network computes in.
-        part: makes the context that one of ``PARTS`` runs in: nothing, unless a profiler puts
-            ``torch.profiler.record_function`` here.
+        class_names: in the order of train ids; copy-paste and the like need them.
     """
 
     def __init__(
         self, config: RunConfig, model: Segmenter, class_names: Sequence[str] = ()
     ) -> None:
         self.config, self.model = config, model
+        # The context that one of ``PARTS`` runs in: a profile puts a clock here.
         self.part: Callable[[str], AbstractContextManager[Any]] = nullcontext
         self.device = model.pixel_mean.device
         self.dtype = choose_dtype(config.engine.precision, self.device)
@@ -128,17 +111,15 @@ class Updater:
     def update(self, batch: Batch, iteration: int, *, wants_to_stop: bool = False) -> Pending:
         """Do one update; runs on every rank, each with its samples of the global batch.
 
-        Args:
-            batch: see ``data.loader``.
-            iteration: index of the update, from 0; learning rate and dropout depend on it.
-            wants_to_stop: a signal came to this rank; the others learn of it from the result.
+        Learning rate and dropout follow from ``iteration``, its index from 0. ``wants_to_stop``:
+        a signal came to this rank; the others learn of it from the result.
         """
         if not self._is_settled:
             self._settle_buckets(batch["image"][: self.plan.micro_batch])
         _seed_iteration(self.config.seed, iteration)
         lr = set_learning_rate(self.optimizer, iteration, self.config.optim)
         with self.part(COPY):
-            overlaps = self.device.type == "cuda"  # where batches are page-locked
+            overlaps = self.device.type == "cuda"  # there batches are page-locked
             images = batch["image"].to(self.device, non_blocking=overlaps)
             target = batch["target"].to(self.device, non_blocking=overlaps)
         with self.part(AUGMENT):
@@ -148,9 +129,14 @@ class Updater:
         loss = torch.zeros((), dtype=accurate_dtype(self.device), device=self.device)
         micro_batches = (part.split(self.plan.micro_batch) for part in (images, target, *views))
         for step, (plain, labels, *seen) in enumerate(zip(*micro_batches, strict=True), start=1):
-            with self._synchronizing_at(step):
+            is_partial = step < self.plan.steps and isinstance(
+                self._stepped, DistributedDataParallel
+            )
+            # Ranks exchange gradients once an update, with the last micro-batch.
+            with self._stepped.no_sync() if is_partial else nullcontext():
                 loss += self._backward(plain, labels, seen, normalizer, iteration)
-        loss_scale = self._loss_scale()
+        scaled = self.scaler.is_enabled()
+        loss_scale = self.scaler.scale(torch.ones_like(loss)) if scaled else None
         self._step()
         return self._pending(iteration, batch, lr, loss_scale, loss, stops)
 
@@ -169,17 +155,11 @@ class Updater:
         return images, target, views
 
     def _settle_buckets(self, images: Tensor) -> None:
-        """Let DistributedDataParallel sort its gradients before the first update, not after it.
-
-        It learns from the first backward pass in which order gradients come, and packs them anew.
-        More than two summands give other last bits in another place of a pack (rings start their
-        sums at different ranks), so the first update after a resume would differ from the same
-        update of a run that was never cut. A pass that leaves no trace makes the packs the same
-        from the first update on.
-
-        Args:
-            images: (N, 3, H, W) uint8, a micro-batch; what it shows does not matter.
-        """
+        """Let DistributedDataParallel sort its gradients before the first update, not after it."""
+        # It learns the order of gradients from the first backward pass, and packs them anew. More
+        # than two summands give other last bits in another place of a pack (rings start their sums
+        # at different ranks), so the first update after a resume would differ from the same update
+        # of an uncut run. A pass that leaves no trace makes the packs the same from the start.
         buffers = [(buffer, buffer.clone()) for buffer in self.model.buffers()]
         with autocast(self.dtype, self.device):
             output = self._stepped(self.prepare(images.to(self.device)), resize=False)
@@ -217,12 +197,6 @@ class Updater:
             self.scaler.scale(loss).backward()
         return loss.detach()
 
-    def _loss_scale(self) -> Tensor | None:
-        """The scaler's factor as it is on the device; None without one."""
-        if not self.scaler.is_enabled():
-            return None
-        return self.scaler.scale(torch.ones((), device=self.device))
-
     def _step(self) -> None:
         with self.part(OPTIMISER):
             limit = self.config.optim.clip_grad_norm
@@ -243,12 +217,6 @@ class Updater:
             dist.all_reduce(numbers)
             numbers[0] /= dist.get_world_size()
         return numbers[0], numbers[1]
-
-    def _synchronizing_at(self, step: int) -> AbstractContextManager[None]:
-        """Ranks exchange gradients once an update, with the last micro-batch."""
-        if step < self.plan.steps and isinstance(self._stepped, DistributedDataParallel):
-            return self._stepped.no_sync()
-        return nullcontext()
 
     def _pending(
         self,

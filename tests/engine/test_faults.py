@@ -74,7 +74,7 @@ def test_a_data_folder_that_vanishes_is_named_what_was_trained_is_saved_and_goes
 ) -> None:
     images, away = tmp_path / "data/blocks/images", tmp_path / "away"
     when(2, lambda: images.rename(away), monkeypatch)
-    with pytest.raises(ImageFileError, match=r"blocks/images/.*saved after \d iterations; go on"):
+    with pytest.raises(ImageFileError, match=r"blocks/images/.*saved after \d iterations; resume"):
         start("engine.checkpoint_every=1000")
     iteration = saved(tmp_path)
     assert 2 <= iteration < 6

@@ -9,7 +9,7 @@ from rich.console import Console
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from segibn.config.load import load_config
-from segibn.engine.progress import TrainingProgress
+from segibn.engine.journal import TrainingProgress
 from segibn.engine.train import train
 
 RECORD = {"loss": 2.3451, "lr": 0.01, "images_per_s": 123.4, "data_wait": 0.07, "memory_gib": 71.2}
@@ -49,7 +49,7 @@ def test_time_left_is_what_the_run_needs_at_its_speed(monkeypatch: pytest.Monkey
     with TrainingProgress("run", 100, 20, True, console) as progress:
         now += 120  # for 30 updates: 50 more take 200 s
         progress.show(50, RECORD)
-    assert console.file.getvalue().rstrip().endswith("0:03:20 left")
+    assert console.file.getvalue().rstrip().endswith("about 3 min left")
 
 
 def test_tensorboard_gets_the_curves_of_the_metrics_file_and_pictures(

@@ -126,7 +126,7 @@ def test_a_run_killed_before_its_first_checkpoint_or_while_it_saved_goes_on(
     config, run = load_config(light_config, ["data.val=null"]), tmp_path / "run"
     run.mkdir()
     (run / "config.yaml").write_text(dump_config(config))  # all that an early kill leaves
-    with pytest.raises(ConfigError, match="already holds a run; go on with it by --resume auto"):
+    with pytest.raises(ConfigError, match="already holds a run; resume it with --resume auto"):
         train(config, datasets_root=blocks, output=run)
     kill_while_writing(run / "checkpoints" / "last.pt")
     assert len(list((run / "checkpoints").iterdir())) == 1
@@ -252,7 +252,7 @@ def test_a_diverged_state_replaces_no_checkpoint_and_remedies_work_with_that(
     last.write_bytes(kept)
     with caplog.at_level(logging.WARNING, logger="segibn"):
         assert go("optim.lr=0.01", "optim.clip_grad_norm=1") == 6
-    assert "goes on with optim.clip_grad_norm: None -> 1.0, optim.lr: 0.02 -> 0.01" in caplog.text
+    assert "resumed with optim.clip_grad_norm: None -> 1.0, optim.lr: 0.02 -> 0.01" in caplog.text
     assert go(f"init_from={last}", output=tmp_path / "new") == 6
 
 

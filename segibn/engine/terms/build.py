@@ -5,20 +5,20 @@ from typing import Any
 
 from segibn.config.schema import RunConfig
 from segibn.engine.objective import Objective, Term, Trainee
-from segibn.engine.terms.consistency import build_consistency
-from segibn.engine.terms.feature_distance import build_feature_distance
-from segibn.engine.terms.mean_teacher import build_mean_teacher
-from segibn.engine.terms.texture import build_texture
-from segibn.engine.terms.whitening import build_whitening
+from segibn.engine.terms.consistency import ConsistencyTerm
+from segibn.engine.terms.feature_distance import FeatureDistanceTerm
+from segibn.engine.terms.mean_teacher import MeanTeacherTerm
+from segibn.engine.terms.texture import TextureTerm
+from segibn.engine.terms.whitening import Whitening
 
 TERMS: dict[str, Callable[[Any, RunConfig, Trainee], Term]] = {
-    "whitening": build_whitening,  # first: it takes what the step's own pass left, no later one's
-    "feature_distance": build_feature_distance,
-    "texture": build_texture,
-    "consistency": build_consistency,
-    "mean_teacher": build_mean_teacher,
+    "whitening": Whitening.build,  # first: it takes what the step's own pass left, no later one's
+    "feature_distance": FeatureDistanceTerm,
+    "texture": TextureTerm,
+    "consistency": ConsistencyTerm,
+    "mean_teacher": MeanTeacherTerm,
 }
-"""Section of ``generalise`` -> builder of (the section, the whole config, the trainee)."""
+"""Section of ``generalise`` -> what makes a term of (section, whole config, trainee)."""
 
 
 def build_objective(config: RunConfig, trainee: Trainee) -> Objective:
@@ -28,10 +28,5 @@ def build_objective(config: RunConfig, trainee: Trainee) -> Objective:
         ConfigError: a term needs what the config does not give.
     """
     sections = {name: getattr(config.generalise, name) for name in TERMS}
-    return Objective(
-        [
-            TERMS[name](section, config, trainee)
-            for name, section in sections.items()
-            if section is not None
-        ]
-    )
+    on = {name: section for name, section in sections.items() if section is not None}
+    return Objective([TERMS[name](section, config, trainee) for name, section in on.items()])

@@ -1,7 +1,7 @@
 """The ImageNet-feature distance as a term: see `segibn.losses.feature_distance`.
 
-The teacher sees the plain image, the trained network what it was shown; restyling the one and not
-the other teaches it that looks do not matter (SHADE, arXiv 2204.02548, compares like this too).
+The teacher sees the plain image, the trained network what it was shown: restyling one of the two
+teaches that style does not matter (SHADE, arXiv 2204.02548, compares like this too).
 """
 
 from collections.abc import Sequence
@@ -10,9 +10,8 @@ from torch import Tensor
 
 from segibn.config.generalise_objective import FeatureDistanceConfig
 from segibn.config.schema import RunConfig
-from segibn.engine.objective import Step, Trainee
-from segibn.engine.terms.imagenet_teacher import ImageNetTeacher, imagenet_teacher
-from segibn.engine.terms.stateless import Stateless
+from segibn.engine.objective import Step, Term, Trainee
+from segibn.engine.terms.imagenet_teacher import imagenet_teacher
 from segibn.errors import ConfigError
 from segibn.losses.feature_distance import feature_distance, pure_cells
 from segibn.text import did_you_mean
@@ -26,32 +25,21 @@ THINGS = (
 classes call the same things."""
 
 
-class FeatureDistanceTerm(Stateless):
+class FeatureDistanceTerm(Term):
     """Mean distance from the teacher's feature over the cells that a thing fills.
 
-    Args:
-        weight: factor in the loss.
-        teacher: the frozen network.
-        layer: which feature.
-        stride: of that feature.
-        classes: train ids of the things.
-        min_ratio: least share of a thing in its cell, 0..1.
+    Raises:
+        ConfigError: no things among the training's classes, or no weights for the teacher.
     """
 
     name = "feature_distance"
 
-    def __init__(
-        self,
-        weight: float,
-        teacher: ImageNetTeacher,
-        *,
-        layer: str,
-        stride: int,
-        classes: Sequence[int],
-        min_ratio: float,
-    ) -> None:
-        self.weight, self.teacher, self.layer = weight, teacher, layer
-        self.stride, self.classes, self.min_ratio = stride, classes, min_ratio
+    def __init__(self, section: FeatureDistanceConfig, config: RunConfig, trainee: Trainee) -> None:
+        self.weight, self.layer, self.min_ratio = section.weight, section.layer, section.min_ratio
+        weights = section.teacher_weights
+        self.teacher = imagenet_teacher(self.name, weights, config, trainee)
+        self.stride = trainee.model.backbone.feature_specs[section.layer].stride
+        self.classes = find_things(section.classes, trainee.class_names)
 
     def __call__(self, step: Step) -> Tensor:
         """Return the mean over this step's cells of things; 0 if it shows none."""
@@ -65,30 +53,8 @@ class FeatureDistanceTerm(Stateless):
         )
 
 
-def build_feature_distance(
-    section: FeatureDistanceConfig, config: RunConfig, trainee: Trainee
-) -> FeatureDistanceTerm:
-    """Build the term.
-
-    Raises:
-        ConfigError: no things among the training's classes, or no weights for the teacher.
-    """
-    return FeatureDistanceTerm(
-        section.weight,
-        imagenet_teacher("feature_distance", section.teacher_weights, config, trainee),
-        layer=section.layer,
-        stride=trainee.model.backbone.feature_specs[section.layer].stride,
-        classes=find_things(section.classes, trainee.class_names),
-        min_ratio=section.min_ratio,
-    )
-
-
 def find_things(wanted: Sequence[str] | None, class_names: Sequence[str]) -> tuple[int, ...]:
-    """Find the train ids of the thing classes.
-
-    Args:
-        wanted: their names; None = those of the training that are in ``THINGS``.
-        class_names: of the training, in the order of train ids.
+    """Return the train ids of the wanted classes; None = those that are in ``THINGS``.
 
     Raises:
         ConfigError: an unknown name, or none wanted and no thing there.

@@ -1,8 +1,6 @@
 """The frozen ImageNet network that some terms compare the trained one with.
 
-In: a run's config. Out: features of plain images, without gradients. It is no part of the trained
-network: neither checkpoints nor the optimiser know it, and it is the same in every part of a run,
-whatever that starts or goes on from.
+Neither checkpoints nor the optimiser know it; a resumed run builds the same one again.
 """
 
 import logging
@@ -25,12 +23,7 @@ logger = logging.getLogger(__name__)
 
 
 class ImageNetTeacher:
-    """A backbone in evaluation mode whose weights never change.
-
-    Args:
-        backbone: on its device, in its layout and with its weights; frozen here.
-        dtype: what it computes in.
-    """
+    """A backbone in evaluation mode whose weights never change, computing in ``dtype``."""
 
     def __init__(self, backbone: nn.Module, dtype: torch.dtype) -> None:
         self.backbone = backbone.eval().requires_grad_(False)
@@ -39,16 +32,10 @@ class ImageNetTeacher:
         self._features: dict[str, Tensor] = {}
 
     def features(self, image: Tensor) -> Mapping[str, Tensor]:
-        """Compute the features of normalised images.
+        """Features "layer1".."layer4", (N, C, h, w) without gradient, of normalised (N, 3, H, W).
 
-        Several terms may ask for those of one image: it is computed once, and forgotten together
-        with the image.
-
-        Args:
-            image: (N, 3, H, W) float; the very tensor is remembered, so it must not be changed.
-
-        Returns:
-            "layer1".."layer4", each (N, C, h, w) without gradient.
+        Several terms may ask for those of one image: they are computed once, and forgotten together
+        with that very tensor, which must not be changed meanwhile.
         """
         if self._image is None or self._image() is not image:
             with torch.no_grad(), autocast(self.dtype, image.device):
@@ -61,16 +48,13 @@ class ImageNetTeacher:
 def imagenet_teacher(
     name: str, weights: str | None, config: RunConfig, trainee: Trainee
 ) -> ImageNetTeacher:
-    """Build the teacher of a term, or return the one that another term has with these weights.
+    """Build the teacher of the term ``name``, or return another term's with the same weights.
 
     Args:
-        name: the term's section of ``generalise``, for messages.
-        weights: its ``teacher_weights``; None = ``model.weights``.
-        config: of the run.
-        trainee: what is trained.
+        weights: the term's ``teacher_weights``; None = ``model.weights``.
 
     Raises:
-        ConfigError: there are no such weights for this backbone; the message says the fix.
+        ConfigError: there are no such weights for this backbone.
     """
     source = weights or config.model.weights
     key = ("imagenet_teacher", source)
@@ -98,18 +82,16 @@ def imagenet_teacher(
 
 
 def _build(source: str, config: BackboneConfig) -> nn.Module:
-    """Build a backbone of the trained one's shape that these weights fit whole.
-
-    That may be the plain network where IBN is trained: the shapes of features are the same, and an
-    IBN network that was filled with a plain one's weights is none that has seen ImageNet.
-    """
+    """Build a backbone of the trained one's shape that these weights fit whole."""
+    # Also the plain network where IBN is trained: the shapes of features are the same, and an IBN
+    # network filled with a plain one's weights has not seen ImageNet.
     variants = {"ibn_net": (config.ibn,), "torchvision": ("none",)}
     shape = ("name", "output_stride", "stem", "dilate_first")
     plain = BackboneConfig(**{name: getattr(config, name) for name in shape})
     first: CheckpointError | None = None
     for ibn in variants.get(source, (config.ibn, "none")):
         options = (plain if ibn == "none" else config).model_dump()
-        with torch.random.fork_rng(devices=[]):  # first weights are drawn, only to be replaced
+        with torch.random.fork_rng(devices=[]):  # drawn only to be replaced
             backbone = build_backbone(**options)
         try:
             report = load_backbone_weights(backbone, source, config.name, ibn)

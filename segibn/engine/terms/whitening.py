@@ -1,14 +1,13 @@
-"""Instance whitening of RobustNet (IW, IRW, ISW) as a term of the objective.
+"""Instance whitening of RobustNet (IW, IRW, ISW; arXiv 2103.15597) as a term of the objective.
 
-In: a step of a network whose instance norms have no weight and bias. Out: the mean over these norms
-of the whitening loss of what they give (`segibn.losses.whitening`). Hooks on the norms take the
-covariances while the network trains; when it predicts they do nothing.
+The mean over the instance norms, which have no weight and bias, of the whitening loss of what they
+give (`segibn.losses.whitening`). Hooks on the norms take the covariances while the network trains.
 
 ISW needs to know which covariances are sensitive. From one iteration on, for a number of
-iterations, the backbone also sees each image and a photometrically changed one, in evaluation
-mode and without gradients, as the authors' code does: running statistics stay as they are, and so
-do dropout and whatever else acts in training alone. The iterations are divided into passes; what is
-sensitive in every one of them is whitened. Until this is done the term is 0.
+iterations, the backbone also sees each image and a photometrically changed one, in evaluation mode
+and without gradients, as in the authors' code: running statistics stay as they are. The iterations
+are divided into passes; what is sensitive in every one of them is whitened. Until this is done the
+term is 0.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -24,7 +23,7 @@ from segibn.builders.augment import RESTYLING
 from segibn.config.generalise_objective import WhiteningConfig
 from segibn.config.schema import RunConfig
 from segibn.devices import accurate_dtype
-from segibn.engine.objective import Step, Trainee
+from segibn.engine.objective import Step, Term, Trainee
 from segibn.errors import ConfigError, SegibnError
 from segibn.losses.whitening import (
     instance_covariance,
@@ -41,12 +40,8 @@ from segibn.models.segmenter import Segmenter
 class CovarianceTaps:
     """Takes the covariances of what a backbone's instance norms give, whenever they are open.
 
-    Args:
-        backbone: gets a hook on each `InstanceNorm2d`; its output is never changed.
-
-    Attributes:
-        norms: the norms by name.
-        open_in_training: take covariances, with gradients, where a norm is in training mode.
+    Each `InstanceNorm2d` gets a hook; its output is never changed. ``open_in_training``: take
+    covariances, with gradients, where a norm is in training mode.
     """
 
     def __init__(self, backbone: nn.Module) -> None:
@@ -82,18 +77,14 @@ class CovarianceTaps:
             self._open_in_evaluation = False
 
 
-class Whitening:
+class Whitening(Term):
     """The term; see the module.
 
-    Args:
-        model: the network in training; gets hooks.
-        settings: kind and weight, and for ISW when and how masks are found.
-        restyled: whether the network is shown restyled images. Then these are the changed ones of
-            ISW's statistics; else images are changed here, in colour and sharpness.
+    ``restyled``: the network is shown restyled images. Then these are the changed ones of ISW's
+    statistics; else images are changed here, in colour and sharpness.
     """
 
     name = "whitening"
-    views = 1
 
     def __init__(self, model: Segmenter, settings: WhiteningConfig, *, restyled: bool) -> None:
         self.weight = settings.weight
@@ -113,6 +104,31 @@ class Whitening:
             }
             self._taps.open_in_training = True
 
+    @classmethod
+    def build(cls, settings: WhiteningConfig, config: RunConfig, trainee: Trainee) -> "Whitening":
+        """Build the term.
+
+        Raises:
+            ConfigError: the network has no instance norms without weight and bias, or the training
+                is over before ISW's masks are found.
+        """
+        backbone, net = config.model.backbone, trainee.model.backbone
+        if not isinstance(net, ResNet) or backbone.ibn != "b" or backbone.ibn_affine:
+            raise ConfigError(
+                "generalise.whitening whitens instance norms without weight and bias; set "
+                "model.backbone.ibn=b model.backbone.ibn_affine=false on a residual network"
+            )
+        first = settings.statistics_after + settings.statistics_iterations
+        total = config.optim.iterations
+        if settings.kind == "isw" and first >= total:
+            raise ConfigError(
+                f"generalise.whitening: ISW would set in at iteration {first} of {total}; lower "
+                "statistics_after or statistics_iterations (the authors take statistics after 12 % "
+                "of the training)"
+            )
+        restyled = any(getattr(config.generalise, name) is not None for name in RESTYLING)
+        return cls(trainee.model, settings, restyled=restyled)
+
     def __call__(self, step: Step) -> Tensor:
         """Return the loss, 0-dim float32; runs on every rank, which agree on ISW's masks."""
         covariances = self._taps.take()
@@ -123,7 +139,8 @@ class Whitening:
                     self._enter_pass(since // self._settings.pass_iterations)
                     self._gather(step)
                 return step.plain.new_zeros(())
-            self._set_in()
+            self._close_pass()
+            self._masks = self._sensitive
         losses = [
             whitening_loss(covariances[name], mask, self._margin)
             for name, mask in self._masks.items()
@@ -143,7 +160,7 @@ class Whitening:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from a state."""
+        """Take such a state."""
         device = self._model.pixel_mean.device
         for name in ("variances", "sensitive", "masks"):
             setattr(self, f"_{name}", {k: v.to(device) for k, v in state.get(name, {}).items()})
@@ -179,7 +196,7 @@ class Whitening:
         return self._taps.take()
 
     def _changed(self, step: Step) -> Tensor:
-        """The images of a step with another look, normalised."""
+        """The images of a step in another appearance, normalised."""
         if self._restyled:
             return step.image[: len(step.plain)]
         model = self._model
@@ -187,7 +204,7 @@ class Whitening:
         return model.normalize(change(step.plain * model.pixel_std + model.pixel_mean))
 
     def _enter_pass(self, number: int) -> None:
-        """Begin the pass of this number, unless it is the one that goes on."""
+        """Begin the pass of this number, unless it has begun."""
         if number != self._pass:
             self._close_pass()
             self._pass, self._variances, self._images = number, {}, None
@@ -205,35 +222,6 @@ class Whitening:
                 total / self._images, settings.clusters, settings.insensitive_clusters
             )
             self._sensitive[name] = mask & self._sensitive.get(name, mask)
-
-    def _set_in(self) -> None:
-        self._close_pass()
-        self._masks = self._sensitive
-
-
-def build_whitening(settings: WhiteningConfig, config: RunConfig, trainee: Trainee) -> Whitening:
-    """Build the term.
-
-    Raises:
-        ConfigError: the network has no instance norms without weight and bias, or the training is
-            over before ISW's masks are found.
-    """
-    backbone = config.model.backbone
-    if not isinstance(trainee.model.backbone, ResNet) or backbone.ibn != "b" or backbone.ibn_affine:
-        raise ConfigError(
-            "generalise.whitening whitens instance norms without weight and bias; set "
-            "model.backbone.ibn=b model.backbone.ibn_affine=false on a residual network"
-        )
-    first = settings.statistics_after + settings.statistics_iterations
-    total = config.optim.iterations
-    if settings.kind == "isw" and first >= total:
-        raise ConfigError(
-            f"generalise.whitening: ISW would set in at iteration {first} of {total}; lower "
-            "statistics_after or statistics_iterations (the authors take statistics after 12 % of "
-            "the training)"
-        )
-    restyled = any(getattr(config.generalise, name) is not None for name in RESTYLING)
-    return Whitening(trainee.model, settings, restyled=restyled)
 
 
 def _stage_of(norm: str) -> int:
