@@ -1,12 +1,10 @@
-"""Data room: look at every file of a data set, with all cores, and say what is wrong.
+"""Every file of a split looked at with all cores: what there is, and all that is wrong with it.
 
-In: the pairing of a split and its label set. Out: a `SplitReport` with counts, missing partners,
-unreadable files, sizes, and the values in the label maps with their share of pixels. Unlike the
-road to training, which stops at the first mistake, this collects all of them.
+The road to training stops at the first mistake; this collects them.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -28,47 +26,22 @@ _CHUNK = 4
 
 @dataclass(frozen=True)
 class SampleFacts:
-    """What one sample's files are like.
-
-    Attributes:
-        name: of the sample.
-        image_size: (H, W) of the image, None if it cannot be read.
-        target_size: (H, W) of the label map, None if there is none or it cannot be read.
-        values: label value -> number of pixels.
-        errors: messages, each naming its file.
-        is_turned: whether the image has an EXIF orientation, which is applied.
-    """
+    """What one sample's files are like."""
 
     name: str
     image_size: Size | None
+    """(H, W) of the image, None if it cannot be read; likewise of the label map."""
     target_size: Size | None
     values: dict[int, int]
+    """Label value -> number of pixels."""
     errors: tuple[str, ...]
     is_turned: bool = False
+    """Whether the image has an EXIF orientation, which is applied."""
 
 
 @dataclass
 class SplitReport:
-    """What a split's files are like, and what is wrong with them.
-
-    Attributes:
-        dataset: name of the data set.
-        split: name of the split.
-        samples: number of complete samples.
-        official_count: frames in the official split, where known.
-        orphans: files without a partner.
-        unreadable: messages about files that cannot be decoded.
-        size_mismatches: image and label map of different sizes, as text.
-        image_sizes: (H, W) -> number of images.
-        values: label value -> number of pixels over all label maps.
-        value_names: label value -> its row's name; values outside the table are not in it.
-        unknown_in: label value outside the table -> the first sample that has it.
-        encoding: verdict on drivable maps, '' elsewhere.
-        problems: mistakes that concern the split as a whole.
-        notes: facts that are no mistake.
-        passed_over: files and folders that are not listed, and why; no mistake.
-        turned: the first image that has an EXIF orientation, and how many there are.
-    """
+    """What a split's files are like, and what is wrong with them."""
 
     dataset: str
     split: str
@@ -78,14 +51,23 @@ class SplitReport:
     unreadable: list[str] = field(default_factory=list)
     size_mismatches: list[str] = field(default_factory=list)
     image_sizes: Counter[Size] = field(default_factory=Counter)
+    """(H, W) -> number of images."""
     values: Counter[int] = field(default_factory=Counter)
+    """Label value -> number of pixels over all label maps."""
     value_names: dict[int, str] = field(default_factory=dict)
+    """Label value -> its row's name; values outside the table are not in it."""
     unknown_in: dict[int, str] = field(default_factory=dict)
+    """Label value outside the table -> the first sample that has it."""
     encoding: str = ""
+    """Verdict on drivable maps."""
     problems: list[str] = field(default_factory=list)
+    """Mistakes that concern the split as a whole."""
     notes: list[str] = field(default_factory=list)
+    """Facts that are no mistake."""
     passed_over: list[str] = field(default_factory=list)
-    turned: tuple[str, int] = ("", 0)
+    """Files and folders that are not listed, and why; no mistake."""
+    turned: list[str] = field(default_factory=list)
+    """Names of the images that have an EXIF orientation."""
 
     @property
     def ok(self) -> bool:
@@ -101,19 +83,17 @@ class SplitReport:
     def add(self, facts: SampleFacts) -> None:
         """Count one sample in."""
         self.unreadable.extend(facts.errors)
-        if facts.image_size is not None:
-            self.image_sizes[facts.image_size] += 1
-        if facts.target_size not in (None, facts.image_size) and facts.image_size is not None:
-            self.size_mismatches.append(
-                f"{facts.name}: image {_size_text(facts.image_size)}, "
-                f"label map {_size_text(facts.target_size)}"
-            )
+        size, target_size = facts.image_size, facts.target_size
+        if size is not None:
+            self.image_sizes[size] += 1
+            if target_size not in (None, size):
+                sizes = f"image {_size_text(size)}, label map {_size_text(target_size)}"
+                self.size_mismatches.append(f"{facts.name}: {sizes}")
         if facts.is_turned:
-            self.turned = (self.turned[0] or facts.name, self.turned[1] + 1)
-        for value, pixels in facts.values.items():
-            self.values[value] += pixels
-            if value not in self.value_names:
-                self.unknown_in.setdefault(value, facts.name)
+            self.turned.append(facts.name)
+        self.values.update(facts.values)
+        for value in facts.values.keys() - self.value_names.keys():
+            self.unknown_in.setdefault(value, facts.name)
 
     def to_dict(self) -> dict[str, Any]:
         """The report as plain values for JSON; shares are fractions of all label pixels."""
@@ -155,35 +135,33 @@ def check_split(
     jobs: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> SplitReport:
-    """Decode every file of a split and report.
+    """Decode every file of a split, in ``jobs`` processes, and report.
 
-    Args:
-        dataset: name, for the report.
-        split: name, for the report.
-        pairing: from the index module's ``find``.
-        label_set: which label values are known; None for a split without label maps.
-        jobs: processes that decode; 1 stays in this one.
-        progress: called with (done, total) after each sample.
+    ``label_set``: which values are known; None for a split without label maps. ``progress`` is
+    called with (done, total).
     """
-    report = SplitReport(dataset, split, len(pairing.samples), pairing.official_count)
+    samples = pairing.samples
+    report = SplitReport(dataset, split, len(samples), pairing.official_count)
     report.orphans = list(pairing.orphans)
     if label_set is not None:
-        report.value_names = {
-            row.label_id: row.name for row in label_set.labels if row.label_id >= 0
-        }
-    if not pairing.samples:
+        rows = (row for row in label_set.labels if row.label_id >= 0)
+        report.value_names = {row.label_id: row.name for row in rows}
+    if not samples:
         report.problems.append("the split is empty")
     if note := pairing.partial_note:
         report.notes.append(note)
-    for done, facts in enumerate(_all_facts(pairing.samples, label_set, jobs), start=1):
+    look = partial(read_facts, label_set=label_set)
+    jobs = jobs if len(samples) >= 2 * _CHUNK else 1
+    found = map_in_processes(look, samples, jobs, _CHUNK, "checking the files")
+    for done, facts in enumerate(found, start=1):
         report.add(facts)
         if progress is not None:
-            progress(done, len(pairing.samples))
-    name, count = report.turned
-    if count:
+            progress(done, len(samples))
+    if report.turned:
+        count = counted(len(report.turned), "image")
         report.notes.append(
-            f"{counted(count, 'image')} (first {name}) turned upright by an EXIF orientation; the "
-            "label maps must be upright too"
+            f"{count} (first {report.turned[0]}) turned upright by an EXIF orientation; the label "
+            "maps must be upright too"
         )
     return report
 
@@ -217,15 +195,6 @@ def _attempt(read: Callable[[Path], T], path: Path, errors: list[str]) -> T | No
     except SegibnError as error:
         errors.append(str(error))
         return None
-
-
-def _all_facts(
-    samples: Sequence[SamplePaths], label_set: LabelSet | None, jobs: int
-) -> Iterator[SampleFacts]:
-    """The facts of every sample in order, from this process or from several."""
-    look = partial(read_facts, label_set=label_set)
-    jobs = jobs if len(samples) >= 2 * _CHUNK else 1
-    return map_in_processes(look, samples, jobs, _CHUNK, "checking the files")
 
 
 def _size_text(size: Size | None) -> str:

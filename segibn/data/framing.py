@@ -1,4 +1,4 @@
-"""Data room: frames of an evaluation, resized and cut together with their label maps.
+"""Frames of an evaluation, resized and cut together with their label maps.
 
 Some protocols change the label map itself before scoring (RobustNet's and Rein's Mapillary
 Vistas); the score is then of other pixels than the official ones, and its signature says so.
@@ -20,25 +20,21 @@ Size = tuple[int, int]
 class Framing:
     """Resize, then cut or pad at the centre; a callable on one frame.
 
-    Attributes:
-        height: to resize to, the width in proportion; None = do not.
-        scale: to resize by instead; None = do not.
-        crop: (H, W) of what comes out; None = whatever size the frame then has. Where the frame is
-            smaller it is padded: the image with black, the target with 255 = ignored.
-        as_robustnet: to the pixel as RobustNet's validation (transforms/joint_transforms.py,
-            ResizeHeight and CenterCropPad): Pillow's bicubic resize, and a cut whose place is
-            computed before the padding. A frame that is d columns too narrow then stands 1.5 d from
-            the left, loses its last d / 2 columns, and all that is black counts as road (train id
-            0). Needs ``height`` and ``crop``.
-
-    Raises:
-        ConfigError: both a height and a scale, or one that is not above 0.
+    ConfigError: both a height and a scale, or one that is not above 0.
     """
 
     height: int | None = None
+    """To resize to, the width in proportion."""
     scale: float | None = None
+    """To resize by instead."""
     crop: Size | None = None
+    """(H, W) of what comes out. Where the frame is smaller it is padded: the image with black, the
+    target with 255 = ignored."""
     as_robustnet: bool = False
+    """To the pixel as RobustNet's validation (transforms/joint_transforms.py, ResizeHeight and
+    CenterCropPad): Pillow's bicubic resize, and a cut whose place is computed before the padding. A
+    frame that is d columns too narrow then stands 1.5 d from the left, loses its last d / 2
+    columns, and all that is black counts as road (train id 0). Needs ``height`` and ``crop``."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot be meant."""
@@ -60,15 +56,12 @@ class Framing:
         return "-".join(parts)
 
     def __call__(self, image: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Change a frame and its label map; the inputs stay as they are.
+        """Change image (H, W, 3) and train ids (H, W), uint8; the inputs stay as they are.
 
-        Args:
-            image: (H, W, 3) uint8 RGB; averaged where it shrinks, else interpolated bilinearly.
-            target: (H, W) uint8 train ids or 255; takes the nearest pixel.
+        The image is averaged where it shrinks, else interpolated bilinearly; the target takes the
+        nearest pixel.
         """
-        if self.as_robustnet:
-            assert self.height is not None
-            assert self.crop is not None
+        if self.as_robustnet and self.height is not None and self.crop is not None:
             return _as_robustnet(image, target, self.height, self.crop)
         height, width = self._size((image.shape[0], image.shape[1]))
         if (height, width) != image.shape[:2]:

@@ -1,4 +1,4 @@
-"""Data room: the DataLoader of a training run. In: a dataset and its sampler. Out: batches.
+"""The DataLoader of a training run. In: a dataset and its sampler. Out: batches.
 
 A batch is a dict: ``image`` (N, 3, H, W) uint8 in channels-last memory order, as pictures are
 decoded; ``target`` (N, H, W) uint8; ``name`` list of N; ``position`` (N,) int64. It stays uint8
@@ -29,7 +29,6 @@ from segibn.provenance import usable_cores
 MAX_WORKERS = 8
 SHARED_MEMORY = Path("/dev/shm")
 """Where loader processes on Linux put their batches."""
-
 LARGER = "a larger one: docker run --shm-size=8g or --ipc=host, or mount -o remount,size=8g"
 _PREFETCH = 4
 _IN_USE = 2  # batches that the training itself holds
@@ -41,9 +40,8 @@ _LEAVE_S = 60
 class TrainLoader(DataLoader[dict[str, Any]]):
     """A DataLoader whose errors are one line, raised where a batch is waited for.
 
-    torch puts the worker's traceback into the message of the error that it raises here, and
-    raises that of a killed worker wherever the training happens to be, also in the middle of a
-    checkpoint; a user who has to mend something should read one line instead.
+    torch puts the worker's traceback into the message, and raises the error of a killed worker
+    wherever the training happens to be, also in the middle of a checkpoint.
     """
 
     def __iter__(self) -> Iterator[dict[str, Any]]:  # type: ignore[override]
@@ -53,10 +51,7 @@ class TrainLoader(DataLoader[dict[str, Any]]):
     def until(self, stopping: Callable[[], bool], grace_s: float = 0) -> Iterator[dict[str, Any]]:
         """Yield the batches of the rest of the run; no wait for one is without end.
 
-        Args:
-            stopping: whether to leave. Batches that are there are still yielded: who takes them
-                decides; it only ends a wait.
-            grace_s: how long a batch may take nevertheless.
+        ``stopping`` ends a wait only, after ``grace_s``: batches that are there are still yielded.
 
         Raises:
             SegibnError: a sample cannot be read, a loader process was killed, shared memory is
@@ -142,13 +137,7 @@ def _explained(error: Exception, workers: int) -> SegibnError | None:
 
 
 def shared_bytes(workers: int, batch_bytes: int, processes: int = 1) -> int:
-    """Return what batches take in shared memory at most.
-
-    Args:
-        workers: loader processes of each training process.
-        batch_bytes: of a batch of one training process.
-        processes: of the training on this machine.
-    """
+    """Return what batches take in shared memory at most, with ``workers`` of each process."""
     return processes * (_PREFETCH * workers + _IN_USE) * batch_bytes if workers else 0
 
 
@@ -167,11 +156,7 @@ def auto_workers(world_size: int = 1) -> int:
 
 
 def collate(samples: list[dict[str, Any]]) -> dict[str, Any]:
-    """Stack samples into a batch without reordering any pixel.
-
-    Raises:
-        SegibnError: in a loader process, where a batch goes into shared memory: it is full.
-    """
+    """Stack samples into a batch without reordering any pixel; SegibnError: no shared memory."""
     images = _shared(torch.stack([sample["image"].permute(1, 2, 0) for sample in samples]))
     return {
         "image": images.permute(0, 3, 1, 2),
@@ -182,10 +167,8 @@ def collate(samples: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _shared(tensor: Tensor) -> Tensor:
-    """Move a tensor of a loader process to shared memory, here where that can fail with a word.
-
-    torch would do it in a thread that sends the batch, and an error there loses the batch.
-    """
+    """Move a tensor of a loader process to shared memory, here where that can fail with a word."""
+    # torch would do it in a thread that sends the batch, and an error there loses the batch.
     if get_worker_info() is None:
         return tensor
     try:
@@ -206,21 +189,17 @@ def make_loader(
     workers: int = 0,
     pin_memory: bool = False,
 ) -> TrainLoader:
-    """Make a loader that yields one batch for each iteration of the sampler.
+    """Make a loader of one batch for each iteration of the sampler: the whole rest of the run.
 
-    Args:
-        dataset: produces samples by `plan.Draw`.
-        sampler: says which, for this rank.
-        workers: loader processes; 0 loads in this process.
-        pin_memory: page-locked batches, for CUDA.
-
-    Returns:
-        The loader; one pass over it is the whole rest of the run.
+    ``workers``: loader processes; 0 loads in this one.
     """
     options: dict[str, Any] = {}
     if workers:
-        options = {"prefetch_factor": _PREFETCH, "worker_init_fn": _start_worker}
-        options["timeout"] = _POLL_S
+        options = {
+            "prefetch_factor": _PREFETCH,
+            "worker_init_fn": _start_worker,
+            "timeout": _POLL_S,
+        }
         if dataset.cache is not None and sys.platform.startswith("linux"):
             # Forked workers share the cache; any other start would copy it into each of them.
             options["multiprocessing_context"] = "fork"
@@ -235,12 +214,9 @@ def make_loader(
 
 
 def _start_worker(worker_id: int) -> None:
-    """Set up a loader process; its randomness needs no seed, see `dataset.sample_seed`.
-
-    It keeps to one thread, and leaves it to the training process to answer signals: Ctrl-C,
-    `timeout`, Slurm and a closed terminal signal the whole group, and the run still needs batches
-    to stop well.
-    """
+    """Set up a loader process; its randomness needs no seed, see `dataset.sample_seed`."""
+    # Ctrl-C, `timeout`, Slurm and a closed terminal signal the whole group. The training process
+    # answers them, and still needs batches to stop well.
     cv2.setNumThreads(0)
     torch.set_num_threads(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)

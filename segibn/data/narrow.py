@@ -1,40 +1,28 @@
-"""Data room: use a part of a split: the samples that a text file names, or a fixed share.
-
-In: a pairing or a list of samples. Out: fewer of them, the same on every machine and run.
-"""
+"""A part of a split: the samples that a text file names, or a fixed share; always the same."""
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence, Set
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from segibn.data.samples import Orphan, Pairing, SamplePaths
+from segibn.data.samples import Pairing, SamplePaths
 from segibn.errors import DatasetError
 from segibn.text import LIST_LIMIT, counted, list_entries, listed, nfc, printable, read_small_text
 
 _ABSOLUTE = re.compile(r"/|[A-Za-z]:/")
 
 
-def narrow(samples: Iterable[SamplePaths], names_file: Path) -> list[SamplePaths]:
-    """Keep the samples that a text file names, in the order of the file.
-
-    Args:
-        samples: the samples of a split.
-        names_file: one sample a line: its name, or the path of its image or label map as other
-            tools' lists have it, with or without suffix, alone or as a pair. ``#`` at the start of
-            a line or after a blank starts a comment; blank lines are skipped.
-
-    Raises:
-        DatasetError: the file is missing or empty, names a sample twice or one that is not there.
-    """
-    return list(narrow_pairing(Pairing(tuple(samples)), names_file).samples)
-
-
 def narrow_pairing(pairing: Pairing, names_file: Path) -> Pairing:
-    """As `narrow`, on a pairing: orphans that the file does not name are no mistake."""
+    """Keep the samples that a text file names, in its order; other orphans are no mistake.
+
+    The file has one sample a line: its name, or the path of its image or label map as other tools'
+    lists have it, with or without suffix, alone or as a pair. ``#`` at the start of a line or
+    after a blank starts a comment; blank lines are skipped. DatasetError: the file is missing or
+    empty, names a sample twice or one that is not there.
+    """
     lines = read_names(names_file)
     by_name = {sample.name: sample for sample in pairing.samples}
     known = by_name.keys() | {orphan.name for orphan in pairing.orphans}
@@ -47,22 +35,18 @@ def narrow_pairing(pairing: Pairing, names_file: Path) -> Pairing:
             f"{listed(unknown)}{example}"
         )
     _refuse_repeats(names_file, [name for name in names if name is not None])
-    wanted = set(names)
+    kept = pairing.keep(set(names).__contains__)
     return replace(
         pairing,
         samples=tuple(by_name[name] for name in names if name in by_name),
-        images_without_target=_only(pairing.images_without_target, wanted),
-        targets_without_image=_only(pairing.targets_without_image, wanted),
+        images_without_target=kept.images_without_target,
+        targets_without_image=kept.targets_without_image,
         official_count=None,
     )
 
 
 def read_names(names_file: Path) -> list[str]:
-    """Return the lines of a list of samples, in its order.
-
-    Raises:
-        DatasetError: no such file, no name in it, or a name twice.
-    """
+    """Return the lines of a list of samples; DatasetError: no file, no name, or one twice."""
     text = read_small_text(Path(names_file), LIST_LIMIT, DatasetError)
     names = [nfc(entry) for entry in list_entries(text)]
     if not names:
@@ -91,10 +75,8 @@ class _Paths:
             self._by_stem.setdefault(last, []).append((name, (*path.parts[:-1], last)))
 
     def sample_of(self, text: str) -> str | None:
-        """Return the one sample of which a file's path ends so, or None.
-
-        Of an absolute path, which may be of another machine, the last folder and the name do.
-        """
+        """The one sample of which a file's path ends so, or None."""
+        # Of an absolute path, which may be of another machine, the last folder and the name do.
         text = text.strip("\"'").replace("\\", "/")
         given = [part for part in text.split("/") if part.strip(".")]
         if not given:
@@ -115,21 +97,16 @@ def _small_suffix(name: str) -> str:
 
 
 def _resolve(lines: list[str], known: Set[str], pairing: Pairing) -> Sequence[str | None]:
-    """Return the sample of each line: its name, or a path as other tools' lists have.
-
-    Those hold paths of images, alone or with the label map's path behind it.
-    """
+    """The sample of each line: its name, or an image's path, maybe with the label map's behind."""
     if known >= set(lines):  # as nearly always: no need to look at paths
         return lines
     paths = _Paths(pairing)
     return [
-        line if line in known else paths.sample_of(line) or paths.sample_of(_first_of_two(line))
+        line
+        if line in known
+        else paths.sample_of(line) or paths.sample_of(re.split(r"[\t ,;]+", line, maxsplit=1)[0])
         for line in lines
     ]
-
-
-def _first_of_two(line: str) -> str:
-    return re.split(r"[\t ,;]+", line, maxsplit=1)[0]
 
 
 def _refuse_repeats(names_file: Path, names: Iterable[str]) -> None:
@@ -138,24 +115,12 @@ def _refuse_repeats(names_file: Path, names: Iterable[str]) -> None:
 
 
 def take_fraction(samples: list[SamplePaths], fraction: float) -> list[SamplePaths]:
-    """Keep a share of the samples, drawn with a fixed seed: the same on every machine and run.
+    """Keep a share of the samples, in (0, 1], in their order: at least one, always the same.
 
-    Shares are nested: all samples are put into one order, of which a share is the beginning, so
-    that a smaller one is part of every larger one.
-
-    Args:
-        samples: in a fixed order.
-        fraction: in (0, 1]; at least one sample is kept.
-
-    Returns:
-        The samples drawn, in their old order.
+    A smaller share is part of every larger one.
     """
     if fraction >= 1:
         return samples
     count = max(1, round(fraction * len(samples)))
     chosen = np.random.Generator(np.random.PCG64(0)).permutation(len(samples))[:count]
     return [samples[i] for i in sorted(chosen)]
-
-
-def _only(orphans: Iterable[Orphan], wanted: Collection[str | None]) -> tuple[Orphan, ...]:
-    return tuple(orphan for orphan in orphans if orphan.name in wanted)

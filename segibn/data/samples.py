@@ -3,8 +3,9 @@
 In: dictionaries name -> path. Out: a `Pairing`, the samples of a split and what did not fit.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from segibn.errors import DatasetError
@@ -22,15 +23,10 @@ SHOWN = 3
 
 @dataclass(frozen=True)
 class SamplePaths:
-    """One frame on disk.
-
-    Attributes:
-        name: unique within its data set, without the suffixes of the layout.
-        image: the RGB frame.
-        target: its label map as the data set stores it, or None where a split has none.
-    """
+    """One frame on disk: the RGB image, and its label map where the split has one."""
 
     name: str
+    """Unique within its data set, without the suffixes of the layout."""
     image: Path
     target: Path | None
 
@@ -46,19 +42,13 @@ class Orphan:
 
 @dataclass(frozen=True)
 class Pairing:
-    """The frames of one split, and what is wrong or missing about them.
-
-    Attributes:
-        samples: complete samples in the order of their names.
-        images_without_target: images that have no label map.
-        targets_without_image: label maps that have no image.
-        official_count: how many frames the official split has, where that is known.
-    """
+    """The complete samples of a split in the order of their names, and the files that lack one."""
 
     samples: tuple[SamplePaths, ...]
     images_without_target: tuple[Orphan, ...] = ()
     targets_without_image: tuple[Orphan, ...] = ()
     official_count: int | None = None
+    """How many frames the official split has, where that is known."""
 
     def keep(self, wanted: Callable[[str], bool]) -> "Pairing":
         """Return the part of it whose names are wanted; the official count stays."""
@@ -91,17 +81,9 @@ def pair_by_name(
     image_of: Callable[[str], str],
     official_count: int | None = None,
 ) -> Pairing:
-    """Pair images with label maps of the same name.
+    """Pair images with label maps of the same name; None for a split without.
 
-    Args:
-        images: name -> image path.
-        targets: name -> label map path, or None for a split without labels.
-        target_of: where the label map of a name belongs, for messages.
-        image_of: where the image of a name belongs, for messages.
-        official_count: frames in the official split, where known.
-
-    Returns:
-        The pairing, samples in the order of their names.
+    ``target_of`` and ``image_of`` say where the file of a name belongs, for messages.
     """
     if targets is None:
         samples = tuple(SamplePaths(name, images[name], None) for name in sorted(images))
@@ -120,8 +102,7 @@ def pair_by_name(
 def join_splits(split: str, find_one: Callable[[str], Pairing]) -> Pairing:
     """Find each split of 'train+val' and put their samples one after the other.
 
-    Raises:
-        DatasetError: a split is named twice, or two splits share a sample name.
+    DatasetError: a split is named twice, or two splits share a sample name.
     """
     parts = [part.strip() for part in split.split("+")]
     if len(set(parts)) != len(parts) or not all(parts):
@@ -131,12 +112,19 @@ def join_splits(split: str, find_one: Callable[[str], Pairing]) -> Pairing:
         return found[0]
     counts = [pairing.official_count for pairing in found]
     joined = Pairing(
-        tuple(sample for pairing in found for sample in pairing.samples),
-        tuple(orphan for pairing in found for orphan in pairing.images_without_target),
-        tuple(orphan for pairing in found for orphan in pairing.targets_without_image),
+        tuple(chain.from_iterable(pairing.samples for pairing in found)),
+        tuple(chain.from_iterable(pairing.images_without_target for pairing in found)),
+        tuple(chain.from_iterable(pairing.targets_without_image for pairing in found)),
         None if None in counts else sum(count or 0 for count in counts),
     )
-    _require_unique(joined.samples, split)
+    seen: dict[str, Path] = {}
+    for sample in joined.samples:
+        if sample.name in seen:
+            raise DatasetError(
+                f"split '{split}': sample '{sample.name}' stands in two of them: "
+                f"{seen[sample.name]} and {sample.image}"
+            )
+        seen[sample.name] = sample.image
     return joined
 
 
@@ -149,14 +137,9 @@ def names_in(
 ) -> dict[str, Path]:
     """Return the files of a folder whose name ends in ``suffix``, by their name without it.
 
-    Args:
-        folder: where to look.
-        suffix: one, or several of which each will do; in any case.
-        recursive: look into subfolders too.
-        keep_folders: whether a name begins with its subfolders, ``119/005506``.
-
-    Raises:
-        DatasetError: two files have the same name, or names that differ in nothing but case.
+    ``suffix``: one, or several of which each will do; in any case. ``keep_folders``: a name begins
+    with its subfolders, ``119/005506``. DatasetError: two files have the same name, or names that
+    differ in nothing but case.
     """
     endings = (suffix,) if isinstance(suffix, str) else suffix
     found: dict[str, Path] = {}
@@ -179,15 +162,3 @@ def refuse_twins(found: Mapping[str, Path]) -> None:
         if twin is not name:
             both = f"{found[twin]} and {path}"
             raise DatasetError(f"{both} differ in nothing but case; rename or remove one")
-
-
-def _require_unique(samples: Iterable[SamplePaths], split: str) -> None:
-    """Raise if two samples of joined splits share a name."""
-    seen: dict[str, Path] = {}
-    for sample in samples:
-        if sample.name in seen:
-            raise DatasetError(
-                f"split '{split}': sample '{sample.name}' stands in two of them: "
-                f"{seen[sample.name]} and {sample.image}"
-            )
-        seen[sample.name] = sample.image

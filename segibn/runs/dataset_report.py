@@ -1,8 +1,4 @@
-"""Data room: check the data set that a config means, and print what was found.
-
-In: a data set's config. Out: a `SplitReport`, and text for a person. Like `build.py` this module
-sees config objects: it checks exactly what training would read.
-"""
+"""Check the data set that a config means, all that training would read, and print the report."""
 
 import contextlib
 from collections.abc import Callable, Sequence
@@ -29,17 +25,11 @@ from segibn.labels.drivable_encoding import Decision, decide_drivable_encoding
 from segibn.labels.label_set import IGNORE_INDEX, LabelSet
 from segibn.text import printable_lines
 
-_SHOWN = 10
-"""How many of each mistake are printed; the JSON report has all of them."""
+_SHOWN = 10  # of each mistake; the JSON report has all of them
 
 
 def splits_present(name: str, root: Path, encoding: str = "auto") -> list[str]:
-    """Return the splits of a data set of which something is there.
-
-    Args:
-        name: of the data set, not ``folder``.
-        root: the folder above the data sets.
-        encoding: of drivable maps, as in the config.
+    """Return the splits of a public data set of which something is there.
 
     Raises:
         SplitAbsentError: none of them is there; the message is that of the first split.
@@ -69,17 +59,9 @@ def check_dataset(
     progress: Callable[[int, int], None],
     trained_on: Sequence[DatasetConfig] = (),
 ) -> SplitReport:
-    """Check one split of a data set.
+    """Check one split of a data set; DatasetError: its folders are not there.
 
-    Args:
-        dataset: which split.
-        root: the folder above the data sets.
-        jobs: processes that decode.
-        progress: called with frames done and frames in all.
-        trained_on: the sources of a training that ``dataset`` validates; no frame may be in both.
-
-    Raises:
-        DatasetError: the split's folders are not there.
+    ``trained_on``: the sources of a training that it validates; no frame may be in both.
     """
     with collect_passed_over() as passed_over:
         pairing = find_dataset(dataset, root)
@@ -109,10 +91,7 @@ def check_dataset(
 
 
 def _judge_classes(report: SplitReport, label_set: LabelSet, dataset: DatasetConfig) -> None:
-    """Say whether nothing is labelled; of a user's own set also which classes have no pixel.
-
-    Of a set with pixels of one class nothing can be learnt, whatever its table lists.
-    """
+    """Say whether nothing is labelled; of a user's own set also which classes have no pixel."""
     seen = {int(label_set.lookup[value]) for value in report.values if label_set.lookup[value] >= 0}
     if report.values and not seen - {IGNORE_INDEX}:
         report.problems.append(
@@ -147,15 +126,17 @@ def print_report(report: SplitReport, console: Console) -> None:
         _line(console, f"note              {note}")
     if report.values:
         console.print(_value_table(report))
-    _mistakes(console, "missing partners", [
-        f"{orphan.path} has no {orphan.partner}" for orphan in report.orphans
-    ])  # fmt: skip
-    _mistakes(console, "unreadable files", report.unreadable)
-    _mistakes(console, "image and label map of different size", report.size_mismatches)
-    _mistakes(console, "values outside the label table", [
-        f"value {value}, first in {name}" for value, name in sorted(report.unknown_in.items())
-    ])  # fmt: skip
-    _mistakes(console, "problems", report.problems)
+    mistakes = {
+        "missing partners": [f"{one.path} has no {one.partner}" for one in report.orphans],
+        "unreadable files": report.unreadable,
+        "image and label map of different size": report.size_mismatches,
+        "values outside the label table": [
+            f"value {value}, first in {name}" for value, name in sorted(report.unknown_in.items())
+        ],
+        "problems": report.problems,
+    }
+    for title, lines in mistakes.items():
+        _listed(console, f"[red]{title}: {len(lines):,}[/red]", lines)
     _listed(console, f"passed over: {len(report.passed_over):,}", report.passed_over)
     verdict = "[green]all good[/green]" if report.ok else "[red]something is wrong[/red]"
     console.print(f"  {verdict}", highlight=False)
@@ -195,11 +176,7 @@ def _value_table(report: SplitReport) -> Table:
     return table
 
 
-def _mistakes(console: Console, title: str, lines: list[str]) -> None:
-    _listed(console, f"[red]{title}: {len(lines):,}[/red]", lines)
-
-
-def _listed(console: Console, heading: str, lines: list[str]) -> None:
+def _listed(console: Console, heading: str, lines: Sequence[str]) -> None:
     if not lines:
         return
     console.print(f"  {heading}", highlight=False)

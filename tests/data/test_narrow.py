@@ -8,9 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from segibn.data.narrow import narrow, narrow_pairing, read_names, take_fraction
+from segibn.data.narrow import narrow_pairing, read_names, take_fraction
 from segibn.data.samples import Orphan, Pairing, SamplePaths
 from segibn.errors import DatasetError, SegibnError
+
+
+def _narrow(samples: list[SamplePaths], names: Path) -> list[SamplePaths]:
+    return list(narrow_pairing(Pairing(tuple(samples)), names).samples)
 
 
 def _samples(count: int) -> list[SamplePaths]:
@@ -20,14 +24,14 @@ def _samples(count: int) -> list[SamplePaths]:
 def test_names_file_keeps_its_own_order_and_skips_comments(tmp_path: Path) -> None:
     names = tmp_path / "names.txt"
     names.write_text("# bright frames\nf3\n\nf1  # a bridge\n")
-    assert [s.name for s in narrow(_samples(5), names)] == ["f3", "f1"]
+    assert [s.name for s in _narrow(_samples(5), names)] == ["f3", "f1"]
 
 
 def test_unknown_names_are_listed_with_the_form_of_a_name(tmp_path: Path) -> None:
     names = tmp_path / "names.txt"
     names.write_text("f1\nf1.tif\nf9\n")
     with pytest.raises(DatasetError, match=r"2 of its 3 names .*f1\.tif, f9; .* looks like 'f0'"):
-        narrow(_samples(3), names)
+        _narrow(_samples(3), names)
 
 
 @pytest.mark.parametrize(
@@ -52,7 +56,7 @@ def test_lists_as_other_tools_write_them_name_the_same_frames(tmp_path: Path, da
     ]
     names = tmp_path / "names.txt"
     names.write_bytes(data)
-    assert narrow(samples, names) == samples[1:]
+    assert _narrow(samples, names) == samples[1:]
 
 
 def test_a_path_that_fits_two_frames_names_none_and_two_names_of_one_frame_are_said(
@@ -62,13 +66,13 @@ def test_a_path_that_fits_two_frames_names_none_and_two_names_of_one_frame_are_s
     names = tmp_path / "names.txt"
     names.write_text("0.jpg\n")
     with pytest.raises(DatasetError, match=r"1 of its 1 name .*0\.jpg; .* looks like 'left/0'"):
-        narrow(samples, names)
+        _narrow(samples, names)
     names.write_text("/disk/rear/0.jpg\n")
     with pytest.raises(DatasetError, match="1 of its 1 name"):
-        narrow(samples, names)
+        _narrow(samples, names)
     names.write_text("left/0\nleft/0.jpg\n")
     with pytest.raises(DatasetError, match="lists left/0 more than once"):
-        narrow(samples, names)
+        _narrow(samples, names)
 
 
 @pytest.mark.parametrize("seed", range(30))
@@ -93,7 +97,7 @@ def test_any_bytes_as_a_list_give_frames_or_an_error_of_ours(tmp_path: Path, see
     names.write_bytes(b"".join(picked) if seed % 2 else random.bytes(3000))
     started = time.monotonic()
     with suppress(SegibnError):
-        assert narrow(_samples(4), names)
+        assert _narrow(_samples(4), names)
     assert time.monotonic() - started < 1
 
 

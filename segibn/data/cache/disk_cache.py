@@ -1,11 +1,9 @@
-"""Data room: a training set's frames as compressed tiles on disk, made once.
+"""A training set's frames as compressed tiles on disk, made once by `disk_cache_build.py`.
 
-In: samples and the folder that `disk_cache_build.py` filled. Out: a sequence of `Frame`, which a
-`SegmentationDataset` takes as its cache. Before the first sample is read every file is held against
-the data set: a cache that does not belong to it any more is refused, never used.
-
-What a file was made of stands in its note: size, time of change and SHA-256 of image and label map,
-and the version of the decoder where another one could give other pixels.
+Before the first sample is read every file is held against the data set: a cache that does not
+belong to it any more is refused, never used. What a file was made of stands in its note: size, time
+of change and SHA-256 of image and label map, and the version of the decoder where another one could
+give other pixels.
 """
 
 from collections.abc import Sequence
@@ -46,11 +44,7 @@ class DiskCache(Sequence[TileFile]):
     @overload
     def __getitem__(self, index: slice) -> "DiskCache": ...
     def __getitem__(self, index: int | slice) -> "TileFile | DiskCache":
-        """Open a frame.
-
-        Raises:
-            TileFileError: its file is missing or damaged.
-        """
+        """Open a frame; TileFileError: its file is missing or damaged."""
         if isinstance(index, slice):
             return DiskCache(self.folder, self.names[index])
         return TileFile(path_of(self.folder, self.names[index]))
@@ -58,19 +52,14 @@ class DiskCache(Sequence[TileFile]):
 
 @dataclass
 class CacheState:
-    """How the files of a cache stand to the samples of a data set, by index of the sample.
-
-    Attributes:
-        good: made of the files as they are.
-        missing: not there.
-        changed: made of files that have changed since, or by another decoder.
-        damaged: of another version, cut short, or with a wrong checksum in the header.
-    """
+    """How the files of a cache stand to the samples of a data set, by index of the sample."""
 
     good: list[int] = field(default_factory=list)
     missing: list[int] = field(default_factory=list)
     changed: list[int] = field(default_factory=list)
+    """Made of files that have changed since, or by another decoder."""
     damaged: list[int] = field(default_factory=list)
+    """Of another version, cut short, or with a wrong checksum in the header."""
 
     @property
     def bad(self) -> list[int]:
@@ -81,15 +70,10 @@ class CacheState:
 def open_disk_cache(
     folder: Path, samples: Sequence[SamplePaths], resize: tuple[int, int] | None = None
 ) -> DiskCache:
-    """Open the cache of labelled samples; it may hold more than these.
+    """Open the cache of labelled samples, built for this label set and this ``resize`` (H, W).
 
-    Args:
-        folder: of the cache, as it was built for this label set and this ``resize``.
-        samples: of the run.
-        resize: (H, W) of the cached frames, None for native size.
-
-    Raises:
-        DatasetError: a frame is missing, damaged, or older than the file that it was made of.
+    DatasetError: a frame is missing, damaged, or older than the file that it was made of; the
+    message says the command that mends it.
     """
     state = inspect_cache(folder, samples, resize)
     if state.bad:
@@ -102,9 +86,7 @@ def inspect_cache(
 ) -> CacheState:
     """Hold the headers of a cache's files against the data set; no pixel is read.
 
-    Raises:
-        DatasetError: a file of the data set is missing.
-        ConfigError: imagecodecs is not installed.
+    DatasetError: a file of the data set is missing. ConfigError: imagecodecs is not installed.
     """
     require_codecs()
     state = CacheState()
@@ -135,8 +117,7 @@ def path_of(folder: Path, name: str) -> Path:
 def facts_of(sample: SamplePaths, resize: tuple[int, int] | None) -> dict[str, Any]:
     """Return what a cached frame depends on, as far as it is told without reading the files.
 
-    Raises:
-        DatasetError: a file is missing, or the sample has no label map.
+    DatasetError: a file is missing, or the sample has no label map.
     """
     if sample.target is None:
         raise DatasetError(f"{sample.image}: its split has no label maps; take another split")

@@ -1,4 +1,4 @@
-"""Data room: fill a disk cache. In: samples, a label set, a folder. Out: one tile file a sample.
+"""Fill a disk cache. In: samples, a label set, a folder. Out: one tile file a sample.
 
 Every frame is written whole or not at all, and a frame that is there and still fits is left alone,
 so a build that was killed goes on where it stopped. Threads do the work: reading, decoding and
@@ -35,24 +35,19 @@ except ImportError:  # Windows: two builds at a time are not told apart there
     fcntl = None  # type: ignore[assignment]
 
 Progress = Callable[[int, int], None]
+"""Called with (done, total) after each frame."""
 _MEASURED = 3
 _LOCK = ".building"
 
 
 @dataclass(frozen=True)
 class CacheJob:
-    """What to cache, and where.
-
-    Attributes:
-        samples: labelled samples.
-        label_set: reads the label maps' values.
-        resize: (H, W) that the frames get before they are cached, None for native size.
-        folder: where to.
-    """
+    """What to cache, and where."""
 
     samples: Sequence[SamplePaths]
     label_set: LabelSet
     resize: tuple[int, int] | None
+    """(H, W) that the frames get before they are cached, None for native size."""
     folder: Path
 
     def inspect(self) -> CacheState:
@@ -62,29 +57,19 @@ class CacheJob:
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a build will take, measured on a few frames.
-
-    Attributes:
-        total_bytes: size on disk.
-        duration_s: time with the threads asked for, were they alone on the machine.
-        measured: how many frames were encoded for it.
-    """
+    """What a build will take, measured on a few frames."""
 
     total_bytes: int
     duration_s: float
+    """With the threads asked for, were they alone on the machine."""
     measured: int
+    """Frames that were encoded for it."""
 
 
 def estimate(job: CacheJob, frames: Sequence[int], threads: int) -> Estimate:
-    """Encode a few of the frames to be cached, evenly chosen; nothing is written.
+    """Encode a few of the frames to be cached (indices of samples, at least one); writes nothing.
 
-    Args:
-        job: what to cache.
-        frames: indices of the samples that are to be cached, at least one.
-        threads: how many will work.
-
-    Raises:
-        ImageFileError, LabelValueError: one of them cannot be read.
+    ImageFileError, LabelValueError: one of them cannot be read.
     """
     chosen = sorted(set(np.linspace(0, len(frames) - 1, _MEASURED).astype(int)))
     sizes, start = [], time.perf_counter()
@@ -100,13 +85,7 @@ def estimate(job: CacheJob, frames: Sequence[int], threads: int) -> Estimate:
 def build(
     job: CacheJob, frames: Sequence[int], threads: int, progress: Progress | None = None
 ) -> None:
-    """Cache frames.
-
-    Args:
-        job: what to cache.
-        frames: indices of the samples, from `CacheState.bad`.
-        threads: how many work at a time.
-        progress: called with (done, total) after each frame.
+    """Cache frames, indices of the samples from `CacheState.bad`.
 
     Raises:
         DatasetError: another process is building this cache.
@@ -127,11 +106,8 @@ def verify(
 ) -> tuple[int, list[DatasetError]]:
     """Read the samples' cached frames and check all checksums, those of the source files too.
 
-    A file that fails is removed, so that the next build makes it again.
-
-    Returns:
-        How many frames are cached, and what was wrong, one error a file; frames that are not
-        cached are no mistake.
+    A file that fails is removed, so that the next build makes it again. -> How many frames are
+    cached, and what was wrong, one error a file; frames that are not cached are no mistake.
     """
     require_codecs()
     present = [s for s in job.samples if path_of(job.folder, s.name).exists()]

@@ -1,8 +1,4 @@
-"""Data room: where derived files are kept, and what tells whether they are still right.
-
-In: the folder above the data sets, the files that something was computed from. Out: a folder to
-keep the result in, and a hash that changes with the files or the settings. No torch.
-"""
+"""Where files derived from the data sets are kept, and what tells whether they are still right."""
 
 import hashlib
 import json
@@ -21,9 +17,6 @@ def cache_folder(datasets_root: Path | None) -> Path:
     ``SEGIBN_CACHE`` if it is set; else ``.segibn`` below the data sets' root, so that every user
     and machine that shares the data shares the work; else, where that cannot be written,
     ``~/.cache/segibn``.
-
-    Args:
-        datasets_root: the folder above the data sets; None where there is none.
     """
     if given := os.environ.get(CACHE_VARIABLE):
         return Path(given).expanduser().absolute()
@@ -44,15 +37,8 @@ def relative_name(file: Path, datasets_root: Path | None) -> str:
 def fingerprint(files: Iterable[Path], datasets_root: Path | None, settings: Any) -> str:
     """Return a hash of files and settings: whatever was made from them is right while it stays.
 
-    A file counts by its name, size and time of last change, so nothing is read. The order counts.
-
-    Args:
-        files: what the result is computed from.
-        datasets_root: names are taken relative to it.
-        settings: plain values (as in JSON) that the result depends on.
-
-    Raises:
-        OSError: a file is not there.
+    A file counts by its name below the data sets' root, size and time of last change, so nothing
+    is read. The order counts. ``settings``: plain values, as in JSON. OSError: a file is not there.
     """
     facts = []
     for file in files:

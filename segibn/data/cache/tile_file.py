@@ -1,4 +1,4 @@
-"""Data room: one frame of the disk cache in a file. In: a path. Out: a `Frame`.
+"""One frame of the disk cache in a file. In: a path. Out: a `Frame`.
 
 A header of fixed size, a note (JSON: which source files it was made of), the index of the tiles,
 and the tiles (tiles.py). A checksum covers header, note and index, and every tile has its own.
@@ -33,16 +33,9 @@ class TileFileError(DatasetError):
 
 
 def write_tile_file(path: Path, image: np.ndarray, target: np.ndarray, note: Any) -> None:
-    """Write a frame, whole or not at all.
+    """Write image (H, W, 3) and target (H, W), uint8, with a note (JSON); whole or not at all.
 
-    Args:
-        path: the file to write or replace.
-        image: (H, W, 3) uint8.
-        target: (H, W) uint8 train ids.
-        note: what `TileFile.note` returns again, JSON.
-
-    Raises:
-        SegibnError: the disk is full, or may not be written.
+    SegibnError: the disk is full, or may not be written.
     """
     index, data = tiles.encode(image, target)
     _write(path, target.shape, note, index, data)
@@ -68,11 +61,7 @@ class TileFile:
     """A frame of the cache; `Frame` says what its methods return."""
 
     def __init__(self, path: Path) -> None:
-        """Read header, note and index.
-
-        Raises:
-            TileFileError: the file is missing, damaged or of another version.
-        """
+        """Read header, note and index; TileFileError: missing, damaged or of another version."""
         self.path = Path(path)
         try:
             with self.path.open("rb") as file:
@@ -99,11 +88,7 @@ class TileFile:
         return self._data_start + int(self._index[..., ::2].sum(dtype=np.int64))
 
     def read(self, box: Box | None = None) -> Arrays:
-        """Decode the tiles under a window and check their checksums.
-
-        Raises:
-            TileFileError: one is wrong.
-        """
+        """Decode the tiles under a window; TileFileError: a checksum is wrong."""
         try:
             with self.path.open("rb", buffering=0) as file:
 

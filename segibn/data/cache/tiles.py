@@ -1,6 +1,4 @@
-"""Data room: frames as compressed tiles, of which only those under a window are decoded.
-
-In: image and target. Out: an index and bytes; and from those the pixels of a window, unchanged.
+"""Frames as compressed tiles, of which only those under a window are decoded.
 
 A tile of the image holds, row by row, the difference to the row above (its first row as it is),
 compressed by Zstandard at level 1; one of the target is compressed as it is. That is little larger
@@ -32,11 +30,7 @@ _LEVEL = 1
 
 
 def require_codecs() -> None:
-    """Check that what compresses the tiles is installed.
-
-    Raises:
-        ConfigError: it is not; says how to get it.
-    """
+    """Check that what compresses the tiles is installed; ConfigError says how to get it."""
     require(
         "train",
         "imagecodecs",
@@ -55,15 +49,7 @@ def grid_of(size: tuple[int, int]) -> tuple[int, int]:
 
 
 def encode(image: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, bytes]:
-    """Compress a frame.
-
-    Args:
-        image: (H, W, 3) uint8.
-        target: (H, W) uint8.
-
-    Returns:
-        The index (R, C, 4) uint32 and the bytes of all tiles.
-    """
+    """Compress image (H, W, 3) and target (H, W), uint8 -> the index and the bytes of all tiles."""
     rows, columns = grid_of(target.shape)
     index = np.empty((rows, columns, 4), np.uint32)
     parts = []
@@ -86,19 +72,10 @@ def decode(
     size: tuple[int, int],
     box: Box | None = None,
 ) -> Arrays:
-    """Decode the pixels of a window.
+    """Decode the pixels of a window of a frame of (H, W), as new arrays.
 
-    Args:
-        read: returns the tiles' bytes from a start to a stop; called once for each row of tiles.
-        index: (R, C, 4) uint32.
-        size: (H, W) of the frame.
-        box: top, left, bottom, right; None for all of it.
-
-    Returns:
-        Image (h, w, 3) and target (h, w), uint8, new arrays.
-
-    Raises:
-        TileError: a checksum or a length is wrong.
+    ``read`` returns the tiles' bytes from a start to a stop; it is called once for each row of
+    tiles. TileError: a checksum or a length is wrong.
     """
     top, left, bottom, right = box or (0, 0, *size)
     image = np.empty((bottom - top, right - left, 3), np.uint8)
