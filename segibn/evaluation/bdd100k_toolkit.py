@@ -6,7 +6,6 @@ the whole set hold. Its "Acc" of a class is precision. In drivable area its back
 ignored target, so that painting background as drivable costs nothing: definition C.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
@@ -16,14 +15,18 @@ from numpy.typing import NDArray
 
 from segibn.data.datasets.bdd100k_semseg import SEMSEG
 from segibn.errors import DatasetError, ImageFileError
-from segibn.evaluation.confusion import count_pairs, fold_pairs
-from segibn.evaluation.encodings import Lookup, doubt_of_reading, readings_of
-from segibn.evaluation.evaluate import SizeTally
-from segibn.evaluation.file_counts import Progress, conditions_of, count_pair, in_threads
-from segibn.evaluation.frame_counts import FrameTally
+from segibn.evaluation.confusion import count_pairs
+from segibn.evaluation.encodings import Reading, readings_of
+from segibn.evaluation.file_scores import (
+    FileTally,
+    Progress,
+    conditions_of,
+    in_threads,
+    score_pairs,
+)
 from segibn.evaluation.frame_pairs import Side, pair_names
-from segibn.evaluation.matching import FilePair, find_label_maps, match_label_maps
-from segibn.evaluation.metrics import averaged_classes, policy_named
+from segibn.evaluation.matching import find_label_maps, match_label_maps
+from segibn.evaluation.metrics import averaged_classes
 from segibn.evaluation.scalabel import RleFrame, read_rle_frames
 from segibn.evaluation.scores import Scores, json_number
 from segibn.files import list_files
@@ -143,74 +146,51 @@ def score_toolkit(
         ImageFileError: a file is unreadable, or the sizes of a frame differ.
         LabelValueError: a target holds a value that is no class.
     """
-    table = TASKS[task]
-    kinds = [_is_rle(Path(path)) for path in (target, pred)]
+    target, pred, table = Path(target), Path(pred), TASKS[task]
+    kinds = [_is_rle(path) for path in (target, pred)]
     if kinds[0] != kinds[1]:
         forms = ["RLE (*.json)" if kind else "masks (*.png)" for kind in kinds]
         raise DatasetError(
             f"{target} holds {forms[0]} but {pred} holds {forms[1]}; give both in one format"
         )
-    raw = np.zeros((256, 256), dtype=np.int64)
-    lookup = np.where(table.lookup < 0, IGNORE_INDEX, table.lookup)
-    tally, by_frame = SizeTally(), FrameTally(table.num_classes)
-    frames = _rle_frames if kinds[0] else _mask_frames
-    names: list[str] = []
-    doubts: list[str] = []
-    for name, (counts, size) in frames(Path(target), Path(pred), table, progress, doubts):
-        names.append(name)
-        raw += counts
-        by_frame.add(name, fold_pairs(counts, table.num_classes, lookup, lookup))
-        tally.add(*size)
-    readings, chosen = _readings(table)
-    doubts.append(doubt_of_reading(raw, readings, readings, (chosen, chosen)))
-    set_name = evaluation_set or Path(target).resolve().name.removesuffix(".json")
-    scores = Scores(
-        fold_pairs(raw, table.num_classes, lookup, lookup),
-        table.class_names,
-        conditions_of(target, set_name, _POLICY, tally),
-        tally.num_images,
-        frames=tuple(names),
-        frame_counts=by_frame.result(),
-        reading_doubt="; ".join(filter(None, doubts)),
-    )
-    return ToolkitScores(scores, task)
+    set_name = evaluation_set or target.resolve().name.removesuffix(".json")
+    score = _score_rle if kinds[0] else _score_masks
+    return ToolkitScores(score(target, pred, table, set_name, progress), task)
 
 
-def _mask_frames(
-    target: Path, pred: Path, table: LabelSet, progress: Progress | None, doubts: list[str]
-) -> Iterator[tuple[str, _Counted]]:
-    rules = policy_named(_POLICY)
-    pairs = match_label_maps(
-        find_label_maps(target, "train_ids"),
-        find_label_maps(pred, "train_ids"),
-        missing_allowed=rules.missing_prediction_is_void,
-    )
-
-    def count(pair: FilePair) -> _Counted:
-        return count_pair(pair, table, rules)
-
-    for pair, counted in zip(pairs, in_threads(count, pairs, progress), strict=True):
-        yield pair.name, counted
+def _score_masks(
+    target: Path, pred: Path, table: LabelSet, set_name: str, progress: Progress | None
+) -> Scores:
+    sides = [find_label_maps(folder, "train_ids") for folder in (target, pred)]
+    pairs = match_label_maps(*sides, missing_allowed=True)
+    doubts = []
     if table is _DRIVABLE:  # the toolkit scores maps of the 2018 encoding without a word
         targets = [pair.target for pair in pairs]
         doubts.append(decide_drivable_encoding(targets, "2021", also_allowed=(255,)).doubt)
+    conditions = conditions_of(target, set_name, _POLICY)
+    return score_pairs(pairs, _reading(table), conditions, doubts=doubts, progress=progress)
 
 
-def _rle_frames(
-    target: Path, pred: Path, table: LabelSet, progress: Progress | None, _: list[str]
-) -> Iterator[tuple[str, _Counted]]:
-    categories = table.class_names
-    targets, preds = read_rle_frames(target, categories), read_rle_frames(pred, categories)
+def _score_rle(
+    target: Path, pred: Path, table: LabelSet, set_name: str, progress: Progress | None
+) -> Scores:
+    targets, preds = (read_rle_frames(path, table.class_names) for path in (target, pred))
     sides = Side(target, list(targets)), Side(pred, list(preds))
     pairs = pair_names(*sides, name_of=lambda path: path.name)
+    names = sorted(targets)
+    tally = FileTally(
+        _reading(table),
+        conditions_of(target, set_name, _POLICY),
+        [name.as_posix() for name in names],
+    )
 
     def count(name: PurePath) -> _Counted:
         found = pairs.get(name)
         return _count_rle(targets[name], None if found is None else preds[found], table)
 
-    names = sorted(targets)
-    for name, counted in zip(names, in_threads(count, names, progress), strict=True):
-        yield name.as_posix(), counted
+    for name, (counts, size) in in_threads(count, names, progress):
+        tally.add(name.as_posix(), counts, size)
+    return tally.result()
 
 
 def _count_rle(target: RleFrame, pred: RleFrame | None, table: LabelSet) -> _Counted:
@@ -218,23 +198,24 @@ def _count_rle(target: RleFrame, pred: RleFrame | None, table: LabelSet) -> _Cou
     truth = target.to_train_ids(table.class_names)
     if truth is None:
         return np.zeros((256, 256), dtype=np.int64), (0, 0)
-    painted = pred.to_train_ids(table.class_names) if pred is not None else None
-    if painted is None:
-        painted = np.full_like(truth, IGNORE_INDEX)
-    if pred is not None and painted.shape != truth.shape:
+    found = pred.to_train_ids(table.class_names) if pred is not None else None
+    if found is None:
+        found = np.full_like(truth, IGNORE_INDEX)
+    if pred is not None and found.shape != truth.shape:
         raise ImageFileError(
-            f"{pred.source}: masks of {painted.shape}, its target has {truth.shape} (H, W)"
+            f"{pred.source}: masks of {found.shape}, its target has {truth.shape} (H, W)"
         )
-    return count_pairs(truth, painted), truth.shape
+    return count_pairs(truth, found), truth.shape
 
 
-def _readings(table: LabelSet) -> tuple[dict[str, Lookup], str]:
-    """Ways in which masks of a task are met, encoding -> lookup, and the toolkit's own."""
-    if table is not _DRIVABLE:
-        return readings_of(table), "train_ids"
-    in_2018 = np.full(256, -1)
-    in_2018[[0, 1, 2, IGNORE_INDEX]] = IGNORE_INDEX, 0, 1, IGNORE_INDEX
-    return {"2021": table.lookup, "2018": in_2018}, "2021"
+def _reading(table: LabelSet) -> Reading:
+    """The toolkit's own reading, among the ways in which masks of a task are met."""
+    known, own = readings_of(table), "train_ids"
+    if table is _DRIVABLE:
+        in_2018 = np.full(256, -1)
+        in_2018[[0, 1, 2, IGNORE_INDEX]] = IGNORE_INDEX, 0, 1, IGNORE_INDEX
+        known, own = {"2021": table.lookup, "2018": in_2018}, "2021"
+    return Reading((table, table), (own, own), known, has_options=False)
 
 
 def _is_rle(path: Path) -> bool:

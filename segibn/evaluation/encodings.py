@@ -6,14 +6,17 @@ reading raises no error by itself.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from segibn.errors import ImageFileError, PaletteError
+from segibn.evaluation.confusion import fold_pairs
 from segibn.files import read_label_map, warn_once
 from segibn.labels.cityscapes import CITYSCAPES
 from segibn.labels.label_set import IGNORE_INDEX, Label, LabelSet
@@ -28,9 +31,6 @@ ENCODINGS = ("train_ids", "label_ids")
 _TOLD_BY_NAME = re.compile(
     r"_(?:label(?:(Ids|csIds)|(TrainIds|csTrainIds)|(ids|level\dIds))|(?:train_id|trainIds))$"
 )
-OPTION = "--{role}-encoding {encoding}"
-"""Says an encoding on the command line."""
-
 _MAX_FILES = 32  # whose values are looked at, evenly chosen; all others are checked as they come
 _MUCH_BETTER = 0.2  # of the pixels
 
@@ -60,14 +60,49 @@ def read_as(table: LabelSet, encoding: str) -> LabelSet:
     return LabelSet(f"{table.name} train ids", tuple(rows))
 
 
-def decide_encodings(
+@dataclass(frozen=True)
+class Reading:
+    """How the values of targets and predictions are read."""
+
+    tables: tuple[LabelSet, LabelSet]
+    encodings: tuple[str, str]
+    """Of the tables, keys of ``known``."""
+    known: Mapping[str, Lookup]
+    """Every way in which such files are met, encoding -> lookup."""
+    has_options: bool = True
+    """Whether the command line says encodings (``--target-encoding``)."""
+
+    def fold(self, raw: NDArray[np.int64]) -> NDArray[np.int64]:
+        """(256, 256) counts of raw values -> (K, K+1) of classes; unknown values are void."""
+        return fold_pairs(raw, self.tables[0].num_classes, *self._lookups)
+
+    def train_ids(self, maps: Iterable[NDArray[np.uint8]]) -> list[NDArray[Any]]:
+        """Turn raw values of targets and predictions into train ids; unknown ones are void."""
+        return [lookup[values] for lookup, values in zip(self._lookups, maps, strict=True)]
+
+    def doubt(self, raw: NDArray[np.int64]) -> str:
+        """See ``doubt_of_reading``."""
+        return doubt_of_reading(raw, self.known, self.encodings, has_options=self.has_options)
+
+    def hint(self, role: str) -> str:
+        """What to try where a side ("target", "pred") holds unknown values."""
+        if not self.has_options or not set(self.encodings) <= set(ENCODINGS):
+            return ""
+        return f"--{role}-encoding says whether they are train ids or the data set's own label ids"
+
+    @cached_property
+    def _lookups(self) -> list[Lookup]:
+        return [np.where(table.lookup < 0, IGNORE_INDEX, table.lookup) for table in self.tables]
+
+
+def decide_reading(
     sides: "Sequence[LabelMaps]",
     pairs: "Sequence[FilePair]",
     table: LabelSet,
     given: tuple[str, str],
     defaults: tuple[str, str] | None = None,
-) -> tuple[str, str]:
-    """Return the encodings of targets and predictions: what was given, what names or values tell.
+) -> Reading:
+    """Decide the encodings of targets and predictions: as given, or by names, or by values.
 
     Args:
         sides: targets and predictions.
@@ -87,7 +122,8 @@ def decide_encodings(
             zip(given, sides, paths, otherwise, strict=True)
         )
     )
-    return target, pred
+    tables = read_as(table, target), read_as(table, pred)
+    return Reading(tables, (target, pred), readings_of(table))
 
 
 def read_prediction(path: Path, table: LabelSet) -> NDArray[np.uint8]:
@@ -160,38 +196,39 @@ def readings_of(table: LabelSet) -> dict[str, Lookup]:
 
 def doubt_of_reading(
     raw: NDArray[np.int64],
-    targets: Mapping[str, Lookup],
-    preds: Mapping[str, Lookup],
+    known: Mapping[str, Lookup],
     chosen: tuple[str, str],
-    option: str = "",
+    *,
+    has_options: bool = False,
 ) -> str:
     """Say which other reading of the same values would match much better; "" if none would.
 
     Args:
         raw: (256, 256) pixels, rows raw target value, columns raw predicted value.
-        targets: encoding -> lookup, the one chosen among them.
-        preds: likewise.
+        known: encoding -> lookup.
         chosen: encodings of targets and predictions that the score rests on.
-        option: that says them, see ``OPTION``; empty where there is none.
+        has_options: whether the command line says them.
     """
     shares = {
-        (one, other): _matching(raw, left, right)
-        for one, left in targets.items()
-        for other, right in preds.items()
+        (one, other): _matching(raw, known[one], known[other]) for one in known for other in known
     }
     best = max(shares, key=lambda pair: (shares[pair], pair[0] == chosen[0], pair[1] == chosen[1]))
     if shares[best] < shares[chosen] + _MUCH_BETTER or shares[best] < 2 * shares[chosen]:
         return ""
-    changes, options = [], []
-    for role, old, new in zip(("target", "pred"), chosen, best, strict=True):
-        if new != old:
-            side = "targets" if role == "target" else "predictions"
-            changes.append(f"the {side} as {new}, not {old}")
-            options += [option.format(role=role, encoding=new)] if " " not in new else []
+    roles = (("target", "targets"), ("pred", "predictions"))
+    changed = [
+        (role, side, old, new)
+        for (role, side), old, new in zip(roles, chosen, best, strict=True)
+        if new != old
+    ]
+    changes = [f"the {side} as {new}, not {old}" for _, side, old, new in changed]
+    options = [
+        f"--{role}-encoding {new}" for role, _, _, new in changed if has_options and " " not in new
+    ]
     return (
         f"{100 * shares[chosen]:.2f} % of the pixels match; {100 * shares[best]:.2f} % would, "
         f"reading {' and '.join(changes)}: are the encodings right?"
-        + (f" Say it with {' '.join(options)}" if any(options) else "")
+        + (f" Say it with {' '.join(options)}" if options else "")
     )
 
 

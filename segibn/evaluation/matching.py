@@ -142,6 +142,28 @@ def match_label_maps(
     return sorted(pairs, key=lambda pair: pair.name)
 
 
+def paired_maps(
+    target_dir: Path,
+    pred_dir: Path,
+    encodings: tuple[str, str] | None = None,
+    *,
+    order: Sequence[str] = ENCODINGS,
+    missing_allowed: bool = False,
+    name_of: NameOf = frame_name,
+) -> tuple[list[LabelMaps], list[FilePair]]:
+    """Find and pair the label maps of two folders; see ``find_label_maps``, ``match_label_maps``.
+
+    Args:
+        encodings: of targets and predictions, as ``--target-encoding`` and ``--pred-encoding`` say
+            them; None = no such options.
+    """
+    given = encodings or ("auto", "auto")
+    options = ("--target-encoding", "--pred-encoding") if encodings else ("", "")
+    folders = (target_dir, pred_dir)
+    sides = [find_label_maps(*side, order) for side in zip(folders, given, options, strict=True)]
+    return sides, match_label_maps(*sides, missing_allowed=missing_allowed, name_of=name_of)
+
+
 def index_label_maps(folder: Path, encoding: str = "auto") -> dict[str, Path]:
     """Find the label maps of a folder whose names alone tell frames apart: frame name -> path.
 

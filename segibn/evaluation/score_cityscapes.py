@@ -6,8 +6,7 @@ has the same bits whatever the number of threads, and memory does not grow with 
 
 import json
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,27 +22,19 @@ from segibn.evaluation.cityscapes_official import (
     ignored_pixels,
     official_results,
 )
-from segibn.evaluation.confusion import fold_pairs
-from segibn.evaluation.encodings import (
-    OPTION,
-    decide_encodings,
-    doubt_of_reading,
-    read_as,
-    read_prediction,
-    readings_of,
-)
-from segibn.evaluation.evaluate import SizeTally
-from segibn.evaluation.file_counts import (
-    VALUES_HINT,
+from segibn.evaluation.encodings import Reading, decide_reading
+from segibn.evaluation.file_scores import (
+    FileTally,
+    Maps,
     Progress,
     conditions_of,
     count_maps,
     in_threads,
+    read_pair,
     require_size,
 )
 from segibn.evaluation.frame_pairs import cityscapes_name
-from segibn.evaluation.matching import FilePair, find_label_maps, match_label_maps
-from segibn.evaluation.metrics import policy_named
+from segibn.evaluation.matching import FilePair, paired_maps
 from segibn.evaluation.scores import LabelConfusion, Scores, format_percent
 from segibn.files import read_instance_map, write_text
 from segibn.labels.cityscapes import CITYSCAPES
@@ -143,57 +134,40 @@ def score_cityscapes(
         LabelValueError: a value that is no label id 0..33, or no instance id.
     """
     given = target_encoding, pred_encoding
-    sides = [
-        find_label_maps(target_dir, target_encoding, "--target-encoding", _AS_THE_SCRIPT),
-        find_label_maps(pred_dir, pred_encoding, "--pred-encoding", _AS_THE_SCRIPT),
-    ]
-    pairs = match_label_maps(*sides, name_of=cityscapes_name)
-    encodings = decide_encodings(sides, pairs, CITYSCAPES, given, ("label_ids", "label_ids"))
-    tables = [read_as(CITYSCAPES, encoding) for encoding in encodings]
+    sides, pairs = paired_maps(
+        target_dir, pred_dir, given, order=_AS_THE_SCRIPT, name_of=cityscapes_name
+    )
+    reading = decide_reading(sides, pairs, CITYSCAPES, given, ("label_ids", "label_ids"))
     if instances:
         _require_instances([pair.target for pair in pairs])
-    raw = np.zeros((256, 256), dtype=np.int64)
-    sums, tally = InstanceSums(), SizeTally()
-    images: dict[str, dict[str, int]] = {}
+    conditions = conditions_of(target_dir, evaluation_set, "cityscapes")
+    tally = FileTally(reading, conditions, [pair.name for pair in pairs])
+    sums, images = InstanceSums(), {}
 
-    def count(pair: FilePair) -> tuple[NDArray[Any], FrameInstances | None, tuple[int, int]]:
-        return _count_frame(pair, tables, instances)
+    def count(
+        pair: FilePair,
+    ) -> tuple[NDArray[np.int64], tuple[int, ...], FrameInstances | None]:
+        maps = read_pair(pair, reading.tables)
+        counts = count_maps(pair, maps, reading, "cityscapes")
+        return counts, maps[0].shape, _instances(pair, maps, reading) if instances else None
 
-    for pair, (frame, objects, size) in zip(pairs, in_threads(count, pairs, progress), strict=True):
-        raw += frame
-        tally.add(*size)
+    for pair, (counts, size, objects) in in_threads(count, pairs, progress):
+        tally.add(pair.name, counts, size)
         if objects is not None:
             sums.add(objects)
         if per_image:
-            images[str(pair.pred)] = ignored_pixels(_by_label_id(frame, tables))
-    readings = readings_of(CITYSCAPES)
-    scores = Scores(
-        fold_pairs(raw, CITYSCAPES.num_classes, *(table.lookup for table in tables)),
-        CITYSCAPES.class_names,
-        conditions_of(target_dir, evaluation_set, "cityscapes", tally),
-        tally.num_images,
-        frames=tuple(pair.name for pair in pairs),
-        label_confusion=LabelConfusion(tuple(range(NUM_LABEL_IDS)), _by_label_id(raw, tables)),
-        reading_doubt=doubt_of_reading(raw, readings, readings, encodings, OPTION),
-    )
+            images[str(pair.pred)] = ignored_pixels(_by_label_id(counts, reading))
+    by_label = LabelConfusion(tuple(range(NUM_LABEL_IDS)), _by_label_id(tally.raw, reading))
+    scores = replace(tally.result(), label_confusion=by_label)
     return CityscapesScores(scores, sums if instances else None, images)
 
 
-def _count_frame(
-    pair: FilePair, tables: Sequence[LabelSet], instances: bool
-) -> tuple[NDArray[np.int64], FrameInstances | None, tuple[int, int]]:
-    """Return (256, 256) raw counts, objects and (H, W) of one frame; its values are checked."""
-    assert pair.pred is not None
-    target, pred = tables[0].read(pair.target), read_prediction(pair.pred, tables[1])
-    require_size(pred, pair.pred, target, pair.target)
-    counts = count_maps(pair, (target, pred), tables, policy_named("cityscapes"), VALUES_HINT)
-    objects = None
-    if instances:
-        path = _instance_file(pair.target)
-        instance_map = read_instance_map(path)
-        require_size(instance_map, path, target, pair.target)
-        objects = count_instances(instance_map, _label_ids(tables[1])[pred], path)
-    return counts, objects, target.shape
+def _instances(pair: FilePair, maps: Maps, reading: Reading) -> FrameInstances:
+    """Count the objects of one frame."""
+    path = _instance_file(pair.target)
+    instance_map = read_instance_map(path)
+    require_size(instance_map, path, maps[0], pair.target)
+    return count_instances(instance_map, _label_ids(reading.tables[1])[maps[1]], path)
 
 
 def _label_ids(table: LabelSet) -> NDArray[np.uint8]:
@@ -202,10 +176,10 @@ def _label_ids(table: LabelSet) -> NDArray[np.uint8]:
     return np.where(table.lookup < 0, 0, values).astype(np.uint8)
 
 
-def _by_label_id(raw: NDArray[np.int64], tables: Sequence[LabelSet]) -> NDArray[np.int64]:
+def _by_label_id(raw: NDArray[np.int64], reading: Reading) -> NDArray[np.int64]:
     """Turn raw counts, (256, 256), into counts over label ids, (34, 34)."""
     counts = np.zeros((256, 256), dtype=np.int64)
-    rows, columns = (_label_ids(table) for table in tables)
+    rows, columns = (_label_ids(table) for table in reading.tables)
     np.add.at(counts, np.ix_(rows, columns), raw)
     return counts[:NUM_LABEL_IDS, :NUM_LABEL_IDS]
 

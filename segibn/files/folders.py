@@ -11,13 +11,14 @@ import re
 from collections.abc import Iterator, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 from segibn.errors import DatasetError
 from segibn.files.contents import UNREAD_SUFFIXES
 from segibn.text import counted, listed, printable
 
+warned: dict[str, object] = {}
+"""What `warn_once` said."""
 logger = logging.getLogger(__name__)
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
@@ -169,7 +170,8 @@ def pass_over(folder: Path, passed_over: Sequence[PassedOver]) -> None:
         warn_once(f"{printable(folder)}: {counted(len(said), 'name')} passed over: {listed(said)}")
 
 
-@lru_cache
 def warn_once(message: str) -> None:
     """Log a warning; a study that reads one set for each network says it only once."""
-    logger.warning("%s", message)
+    mine = object()
+    if warned.setdefault(message, mine) is mine:  # in one step, as threads warn too
+        logger.warning("%s", message)

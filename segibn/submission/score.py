@@ -5,14 +5,15 @@ from pathlib import Path
 
 import numpy as np
 
-from segibn.data.datasets.catalog import label_set_for
+from segibn.data.datasets.bdd100k_drivable import DRIVABLE_2018
 from segibn.errors import DatasetError
 from segibn.evaluation.drivable import DrivableScores
-from segibn.evaluation.file_counts import Maps, conditions_of
+from segibn.evaluation.encodings import Reading, read_as, readings_of
+from segibn.evaluation.file_scores import Maps, conditions_of, score_pairs
 from segibn.evaluation.matching import FilePair, index_label_maps
-from segibn.evaluation.score_folders import score_drivable_pairs, score_semseg_pairs
+from segibn.evaluation.score_folders import drivable_reading
 from segibn.evaluation.scores import Scores
-from segibn.labels.drivable_encoding import Decision, decide_drivable_encoding
+from segibn.labels.drivable_encoding import decide_drivable_encoding
 from segibn.labels.label_set import IGNORE_INDEX, LabelSet
 from segibn.submission.expected import SHOWN, Expected
 from segibn.submission.formats import Format
@@ -88,18 +89,16 @@ class LocalScorer:
             for key, path in self._targets.items()
         ]
         if self._form.is_drivable:
-            own = label_set_for("bdd100k_drivable", encoding="2018")
-            year = "2018" if self._form.labels == own else "2021"
+            own = "2018" if self._form.labels == DRIVABLE_2018 else "2021"
             paths = list(self._targets.values())
-            decided = decide_drivable_encoding(
-                paths, self._encoding, option="--target-encoding", also_allowed=range(256)
-            )
+            decided = decide_drivable_encoding(paths, self._encoding, option="--target-encoding")
+            reading = drivable_reading(decided.encoding, own, has_options=False)
             conditions = conditions_of(self._folder, "", "cityscapes")
-            both = (decided, Decision(year))
-            return score_drivable_pairs(pairs, both, conditions, read=read, option=""), remark
+            scores = score_pairs(pairs, reading, conditions, doubts=[decided.doubt], read=read)
+            return DrivableScores(scores, decided.encoding, own), remark
+        labels, kind = self._form.labels, self._form.targets
+        tables = read_as(labels, kind), read_as(labels, kind)
+        reading = Reading(tables, (kind, kind), readings_of(labels), has_options=False)
         policy = "bdd100k" if self._form.missing_is_void else "cityscapes"
         conditions = conditions_of(self._folder, "", policy)
-        encodings = (self._form.targets, self._form.targets)
-        labels = self._form.labels
-        scores = score_semseg_pairs(pairs, labels, encodings, conditions, read=read, option="")
-        return scores, remark
+        return score_pairs(pairs, reading, conditions, read=read), remark

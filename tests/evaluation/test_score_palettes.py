@@ -10,7 +10,7 @@ from PIL import Image
 from segibn.data.datasets.gta5 import GTA5
 from segibn.errors import PaletteError
 from segibn.evaluation.score_folders import score_semseg
-from segibn.files import warn_once
+from segibn.files.folders import warned
 
 
 def _write(path: Path, renumbered: bool) -> None:
@@ -34,7 +34,7 @@ def test_a_renumbered_target_is_refused_and_a_prediction_is_warned_about(
     for name in ("1.png", "2.png"):
         _write(target / name, renumbered=False)
         _write(pred / name, renumbered=True)
-    warn_once.cache_clear()
+    warned.clear()
     options = {"target_encoding": "label_ids", "pred_encoding": "label_ids"}
     with caplog.at_level(logging.WARNING):
         score_semseg(target, pred, "gta5", **options)

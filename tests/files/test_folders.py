@@ -12,7 +12,7 @@ from segibn.data.datasets import camvid, cityscapes, folder, gta5
 from segibn.data.samples import names_in
 from segibn.errors import DatasetError
 from segibn.files import collect_passed_over, list_files
-from segibn.files.folders import warn_once
+from segibn.files.folders import warned
 from segibn.media.sources import find_sources
 
 
@@ -88,7 +88,7 @@ def test_what_is_passed_over_is_logged_once_and_shown_by_check(
     _touch(linked / ".hidden.png")
     (linked / "frame.heic").touch()
     _touch(*(tmp_path / "masks" / name for name in ("a.png", "z/b.png", "z/deep/c.png")))
-    warn_once.cache_clear()
+    warned.clear()
     with caplog.at_level(logging.WARNING):
         for _ in range(2):
             list_files(linked, (".png",), recursive=True)
