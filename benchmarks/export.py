@@ -21,7 +21,7 @@ import torch
 from benchmarks.timing import Benchmark, Builder, Call, make_parser, run
 from segibn.builders.models import build_segmenter
 from segibn.config.backbones import BackboneConfig
-from segibn.config.schema import DeepLabV3PlusHeadConfig, ModelConfig
+from segibn.config.model import DeepLabV3PlusHeadConfig, ModelConfig
 from segibn.description import LABELS, LOGITS, Description
 from segibn.export import export, export_int8
 from segibn.export.exported import load_onnx

@@ -6,7 +6,7 @@ A new ingredient takes one entry in `INGREDIENTS`: its config overrides, and the
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from segibn.config.schema import DatasetConfig
+from segibn.config.data import DatasetConfig
 from segibn.config.shipped import configs_folder
 from segibn.errors import ConfigError
 from segibn.runs.sets import parse_labelled_set

@@ -24,7 +24,7 @@ from torch.nn import functional as F
 from benchmarks.timing import Benchmark, Builder, Call, make_parser, run
 from segibn.builders.models import build_segmenter
 from segibn.config.backbones import BackboneConfig
-from segibn.config.schema import DeepLabV3PlusHeadConfig, ModelConfig
+from segibn.config.model import DeepLabV3PlusHeadConfig, ModelConfig
 from segibn.inference.views import averaged_argmax
 from segibn.models.kernels.resize import resize_image
 from segibn.models.segmenter import Segmenter

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from segibn.builders.models import build_segmenter, for_inference
-from segibn.config.schema import ModelConfig
+from segibn.config.model import ModelConfig
 from segibn.export.writing import export
 from segibn.models.lora import merged_state
 

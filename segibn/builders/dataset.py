@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from segibn.builders.sets import TrainingSet
-from segibn.config.schema import DataConfig, DatasetConfig, RunConfig
+from segibn.config.data import DataConfig, DatasetConfig
+from segibn.config.schema import RunConfig
 from segibn.data.cache.disk_cache import open_disk_cache
 from segibn.data.cache.fingerprint import cache_folder
 from segibn.data.cache.memory import preload

@@ -9,7 +9,8 @@ from pathlib import Path
 from segibn.builders.dataset import build_dataset
 from segibn.builders.sampling import build_plan, require_memory
 from segibn.builders.sets import TrainingSet, build_label_set, index_dataset, require_targets
-from segibn.config.schema import DataConfig, DatasetConfig, RunConfig
+from segibn.config.data import DataConfig, DatasetConfig
+from segibn.config.schema import RunConfig
 from segibn.data.batch_plan import plan_batch
 from segibn.data.dataset import MixedDataset
 from segibn.data.frames import Frames

@@ -11,7 +11,7 @@ from typing import Any
 from torch import nn
 
 from segibn.config.backbones import TimmBackboneConfig
-from segibn.config.schema import ATROUS_RATES, ModelConfig
+from segibn.config.model import ATROUS_RATES, ModelConfig
 from segibn.models.backbones import build_backbone
 from segibn.models.features import FeatureSpec
 from segibn.models.heads.deeplabv3 import DeepLabV3Head

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from glob import escape
 from pathlib import Path
 
-from segibn.config.schema import DataConfig, DatasetConfig, HoldOutConfig
+from segibn.config.data import DataConfig, DatasetConfig, HoldOutConfig
 from segibn.data.datasets import folder
 from segibn.data.datasets.catalog import dataset_source, label_set_for, scheme_of
 from segibn.data.hold_out import held_out

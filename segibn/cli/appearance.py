@@ -23,7 +23,7 @@ from segibn.errors import ConfigError
 from segibn.text import did_you_mean, printable
 
 if TYPE_CHECKING:
-    from segibn.config.schema import DatasetConfig
+    from segibn.config.data import DatasetConfig
     from segibn.data.frames import Frames
     from segibn.engine.scoring import Preparation
     from segibn.runs.trained import TrainedRun

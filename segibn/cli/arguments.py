@@ -14,7 +14,7 @@ from segibn.runs.find import datasets_of, find_checkpoint, run_of
 from segibn.text import printable
 
 if TYPE_CHECKING:
-    from segibn.config.schema import DatasetConfig
+    from segibn.config.data import DatasetConfig
 
 DATASETS_VARIABLE = "SEGIBN_DATASETS"
 

@@ -16,7 +16,7 @@ from segibn.cli.parser import command_text, print_then, verb_parser
 from segibn.errors import ConfigError
 
 if TYPE_CHECKING:
-    from segibn.config.schema import DatasetConfig
+    from segibn.config.data import DatasetConfig
 
 EXAMPLE = """\
 example, after `make demo`: whole frames against sliding windows

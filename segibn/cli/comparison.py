@@ -15,7 +15,7 @@ from segibn.cli.protocol import deviations, protocol_framing, protocol_options
 from segibn.errors import ConfigError, DatasetError
 
 if TYPE_CHECKING:  # torch takes seconds to import, and a mistyped command needs none of it
-    from segibn.config.schema import DatasetConfig
+    from segibn.config.data import DatasetConfig
     from segibn.inference.options import InferenceOptions
     from segibn.runs.trained import TrainedRun
 

@@ -28,7 +28,7 @@ from segibn.data.datasets.catalog import DATASETS
 from segibn.errors import ConfigError
 
 if TYPE_CHECKING:
-    from segibn.config.schema import DatasetConfig
+    from segibn.config.data import DatasetConfig
 
 EXAMPLE = """\
 examples:

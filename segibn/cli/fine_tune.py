@@ -22,7 +22,8 @@ from segibn.errors import ConfigError
 from segibn.text.streams import outliving_readers
 
 if TYPE_CHECKING:
-    from segibn.config.schema import DatasetConfig, RunConfig
+    from segibn.config.data import DatasetConfig
+    from segibn.config.schema import RunConfig
 
 SHARES = (0.1, 0.2, 0.3, 1.0)
 

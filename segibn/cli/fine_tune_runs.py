@@ -9,7 +9,8 @@ from typing import Any
 
 from segibn.cli.comparison import score_runs
 from segibn.cli.fine_tune_plan import Source, Training
-from segibn.config.schema import DatasetConfig, RunConfig
+from segibn.config.data import DatasetConfig
+from segibn.config.schema import RunConfig
 from segibn.errors import CheckpointError
 from segibn.files import read_json, sha256_of, write_json
 from segibn.runs.study import run_folder, train_once

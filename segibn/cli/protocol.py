@@ -12,7 +12,7 @@ from segibn.errors import ConfigError
 from segibn.evaluation.protocols import PROTOCOLS, Protocol, TestSet, describe_protocols
 
 if TYPE_CHECKING:
-    from segibn.config.schema import DatasetConfig
+    from segibn.config.data import DatasetConfig
     from segibn.data.framing import Framing
     from segibn.evaluation.deviations import Deviation
     from segibn.inference.options import InferenceOptions
@@ -151,7 +151,7 @@ def _dataset(test: TestSet) -> "DatasetConfig":
     Raises:
         ConfigError: this version does not read such a data set.
     """
-    from segibn.config.schema import DatasetConfig
+    from segibn.config.data import DatasetConfig
 
     if test.dataset not in DATASETS:
         raise ConfigError(

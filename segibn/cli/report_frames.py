@@ -14,7 +14,7 @@ import numpy as np
 from segibn.cli.inference import device_of
 from segibn.cli.report_inputs import Source
 from segibn.cli.scoring import circumstances, frames_of, score_run
-from segibn.config.schema import DatasetConfig
+from segibn.config.data import DatasetConfig
 from segibn.config.set_names import set_name
 from segibn.data.datasets.catalog import DATASETS
 from segibn.data.frames import Frames

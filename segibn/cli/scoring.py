@@ -14,7 +14,7 @@ import torch
 
 from segibn import distributed, provenance
 from segibn.cli.inference import ensemble_runs, states_size
-from segibn.config.schema import DatasetConfig
+from segibn.config.data import DatasetConfig
 from segibn.data.frames import Frames
 from segibn.engine.scoring import Preparation, eval_frames, score, set_name
 from segibn.errors import ConfigError

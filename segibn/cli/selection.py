@@ -7,7 +7,7 @@ of it: papers that did so were not reproducible by two points.
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from segibn.config.schema import DatasetConfig
+from segibn.config.data import DatasetConfig
 from segibn.errors import ConfigError
 from segibn.evaluation.deviations import LAST
 from segibn.evaluation.rows import ON_TARGET, is_own_domain

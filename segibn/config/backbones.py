@@ -5,8 +5,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from segibn.config.frozen import Frozen
-from segibn.config.values import Fraction, Label, NewtonSteps, Positive, PositiveFraction, Rank
+from segibn.config.values import (
+    Fraction,
+    Frozen,
+    Label,
+    NewtonSteps,
+    Positive,
+    PositiveFraction,
+    Rank,
+)
 from segibn.models.catalog import BACKBONES, DEFAULTS, changed_options
 from segibn.models.plans import IbnName
 

@@ -4,8 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from segibn.config.frozen import Frozen
-from segibn.config.values import Channels, Fraction, PositiveStrength, Strength
+from segibn.config.values import Channels, Fraction, Frozen, PositiveStrength, Strength
 
 Layer = Literal["stem", "layer1", "layer2", "layer3", "layer4"]
 

@@ -4,10 +4,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from segibn.config.frozen import Frozen
 from segibn.config.values import (
     Count,
     Fraction,
+    Frozen,
     HalfFraction,
     Label,
     PositiveStrength,

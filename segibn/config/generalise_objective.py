@@ -4,11 +4,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from segibn.config.frozen import Frozen
 from segibn.config.values import (
     BelowOne,
     Clusters,
     Count,
+    Frozen,
     Iterations,
     Label,
     NonNegative,

@@ -13,9 +13,11 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from segibn.config.data import divides
 from segibn.config.explain import explain
+from segibn.config.model import ATROUS_RATES
 from segibn.config.referred import anchor
-from segibn.config.schema import ATROUS_RATES, RunConfig, divides
+from segibn.config.schema import RunConfig
 from segibn.config.shipped import find_config
 from segibn.config.upgrade import upgrade_config
 from segibn.errors import ConfigError

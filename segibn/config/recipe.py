@@ -11,10 +11,9 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationError
 
 from segibn.config.explain import explain
-from segibn.config.frozen import Frozen
 from segibn.config.load import read_yaml
 from segibn.config.shipped import find_config
-from segibn.config.values import Height, Samples, Scale, Size, Text
+from segibn.config.values import Frozen, Height, Samples, Scale, Size, Text
 from segibn.errors import ConfigError
 
 

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from segibn.config.schema import DataConfig, RunConfig
+from segibn.config.data import DataConfig
+from segibn.config.schema import RunConfig
 
 FOLDER = "files"
 """Of a run's copies, in its folder."""

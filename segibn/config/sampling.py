@@ -7,8 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from segibn.config.frozen import Frozen
-from segibn.config.values import PixelCount, PositiveFraction, Temperature
+from segibn.config.values import Frozen, PixelCount, PositiveFraction, Temperature
 
 
 class UniformSampling(Frozen):

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from segibn.config.schema import DataConfig, DatasetConfig
+from segibn.config.data import DataConfig, DatasetConfig
 
 
 def set_name(dataset: DatasetConfig) -> str:

@@ -6,9 +6,17 @@ among them, is refused before anything of its size is allocated or looped over.
 
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from segibn.text import printable
+
+
+class Frozen(BaseModel):
+    """A section of a config: unknown keys are errors, docstrings document the fields."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
+    )
 
 
 def _no_truth(value: Any) -> Any:

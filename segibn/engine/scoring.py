@@ -14,7 +14,8 @@ import numpy as np
 
 from segibn import distributed
 from segibn.builders.loader import build_eval_frames
-from segibn.config.schema import DatasetConfig, RunConfig
+from segibn.config.data import DatasetConfig
+from segibn.config.schema import RunConfig
 from segibn.config.set_names import set_name
 from segibn.config.set_names import train_name as train_name  # for those who import it from here
 from segibn.data.frames import Frames

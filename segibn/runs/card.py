@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
-from segibn.config.schema import DataConfig, DatasetConfig, RunConfig
+from segibn.config.data import DataConfig, DatasetConfig
+from segibn.config.schema import RunConfig
 from segibn.config.set_names import split_name
 from segibn.data.datasets.catalog import dataset_source
 from segibn.files import read_json, sha256_of, write_text

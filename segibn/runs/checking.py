@@ -5,8 +5,8 @@ from pathlib import Path
 
 from rich.console import Console
 
+from segibn.config.data import DatasetConfig
 from segibn.config.load import load_config
-from segibn.config.schema import DatasetConfig
 from segibn.config.set_names import set_name
 from segibn.files import write_json
 from segibn.runs.dataset_report import check_dataset, print_report, splits_present

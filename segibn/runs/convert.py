@@ -11,7 +11,8 @@ from segibn.builders.checkpoints import load_segmenter
 from segibn.builders.described import write_safetensors
 from segibn.builders.models import build_segmenter
 from segibn.config.load import validate
-from segibn.config.schema import ModelConfig, RunConfig
+from segibn.config.model import ModelConfig
+from segibn.config.schema import RunConfig
 from segibn.engine.checkpoint import ClassTable, save_checkpoint
 from segibn.errors import CheckpointError
 from segibn.files import atomic_path

@@ -13,7 +13,7 @@ from segibn.builders.sets import (
     find_dataset,
     target_paths,
 )
-from segibn.config.schema import DatasetConfig
+from segibn.config.data import DatasetConfig
 from segibn.config.set_names import split_name
 from segibn.data.check import SplitReport, check_split
 from segibn.data.datasets.catalog import dataset_source

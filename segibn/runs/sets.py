@@ -7,8 +7,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from segibn.builders.sets import build_label_set, index_dataset, splits_of
+from segibn.config.data import DatasetConfig
 from segibn.config.load import load_config
-from segibn.config.schema import DatasetConfig, RunConfig
+from segibn.config.schema import RunConfig
 from segibn.config.set_names import set_name
 from segibn.data.datasets.catalog import DATASETS, dataset_source
 from segibn.errors import ConfigError, DatasetError, SegibnError

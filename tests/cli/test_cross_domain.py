@@ -2,7 +2,7 @@ import pytest
 
 from segibn.cli.comparison import cross_domain, draw_comparison
 from segibn.cli.cross_domain import main
-from segibn.config.schema import DatasetConfig
+from segibn.config.data import DatasetConfig
 from segibn.errors import ConfigError
 from segibn.files import image_size, read_json
 

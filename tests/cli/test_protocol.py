@@ -9,8 +9,8 @@ from segibn.cli.comparison import _default_arguments, cross_domain
 from segibn.cli.cross_domain import build_parser, main
 from segibn.cli.protocol import protocol_framing, protocol_options, protocol_sets
 from segibn.cli.selection import selection_of
+from segibn.config.data import DatasetConfig
 from segibn.config.load import load_config
-from segibn.config.schema import DatasetConfig
 from segibn.data.datasets.catalog import dataset_source
 from segibn.engine.scoring import Preparation, eval_frames, score, train_name
 from segibn.errors import ConfigError

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from segibn.builders.sets import index_dataset
-from segibn.config.schema import DatasetConfig
+from segibn.config.data import DatasetConfig
 from segibn.data.datasets.shipped_lists import read_names
 from segibn.errors import DatasetError
 from segibn.files import write_image, write_label_png

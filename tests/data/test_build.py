@@ -10,7 +10,8 @@ import torch
 from segibn.builders.dataset import tiles_folder
 from segibn.builders.loader import build_eval_frames, build_train_loader
 from segibn.builders.sets import build_label_set, index_dataset
-from segibn.config.schema import DatasetConfig, RunConfig
+from segibn.config.data import DatasetConfig
+from segibn.config.schema import RunConfig
 from segibn.data.cache.disk_cache_build import CacheJob, build
 from segibn.errors import ConfigError, DatasetError
 from segibn.files import write_image, write_label_png

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from scipy.stats import norm
 
 from segibn.builders.dataset import build_transform
-from segibn.config.schema import DataConfig
+from segibn.config.data import DataConfig
 from segibn.data.degrade import Degradation, add_noise, compress
 from segibn.data.frame import Arrays
 from segibn.data.transforms import IGNORE_INDEX, PAD_COLOR, TrainTransform

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from segibn.builders.sets import build_label_set, index_dataset
-from segibn.config.schema import DatasetConfig
+from segibn.config.data import DatasetConfig
 from segibn.data.frame import open_frame
 from segibn.errors import DatasetError
 from segibn.evaluation.score_folders import score_drivable

@@ -8,7 +8,7 @@ import pytest
 
 from segibn.builders.loader import build_eval_frames
 from segibn.cli.check import main as check
-from segibn.config.schema import DatasetConfig
+from segibn.config.data import DatasetConfig
 from segibn.data.datasets import mapillary
 from segibn.data.datasets.mapillary import MAPILLARY65
 from segibn.engine.scoring import set_name

@@ -12,7 +12,7 @@ import pytest
 from segibn.builders.loader import build_eval_frames
 from segibn.builders.sets import find_dataset, index_dataset
 from segibn.cli.check import main as check
-from segibn.config.schema import DatasetConfig
+from segibn.config.data import DatasetConfig
 from segibn.errors import DatasetError
 from segibn.files import write_image, write_label_png
 from segibn.runs.sets import parse_evaluation_set

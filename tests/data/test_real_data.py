@@ -8,7 +8,7 @@ import torch
 
 from segibn.builders.loader import build_eval_frames
 from segibn.builders.sets import build_label_set, index_dataset
-from segibn.config.schema import DatasetConfig
+from segibn.config.data import DatasetConfig
 from segibn.data import class_index
 from segibn.data.cache.disk_cache import open_disk_cache
 from segibn.data.cache.disk_cache_build import CacheJob, build

@@ -10,7 +10,8 @@ import pytest
 from segibn.builders.loader import build_eval_frames, build_train_loader
 from segibn.builders.sets import build_label_set, index_dataset, index_mix
 from segibn.cli.check import main as check
-from segibn.config.schema import DatasetConfig, RunConfig
+from segibn.config.data import DatasetConfig
+from segibn.config.schema import RunConfig
 from segibn.data.class_index import build as build_class_index
 from segibn.data.datasets import synthia
 from segibn.data.datasets.catalog import label_set_for

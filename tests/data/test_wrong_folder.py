@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from segibn.builders.sets import find_dataset
-from segibn.config.schema import DatasetConfig
+from segibn.config.data import DatasetConfig
 from segibn.data.datasets.catalog import DATASETS, dataset_source
 from segibn.errors import DatasetError
 

@@ -8,7 +8,8 @@ from torch import nn
 
 from segibn.builders.models import build_segmenter
 from segibn.config.backbones import BackboneConfig
-from segibn.config.schema import AuxHeadConfig, ModelConfig, OptimConfig
+from segibn.config.model import AuxHeadConfig, ModelConfig
+from segibn.config.schema import OptimConfig
 from segibn.engine.optim import build_optimizer, learning_rate_factor, set_learning_rate
 from segibn.errors import ConfigError
 from segibn.models.catalog import BACKBONES, family_of

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from segibn.builders.models import HEADS, build_segmenter
 from segibn.config.backbones import BackboneConfig
-from segibn.config.schema import ModelConfig
+from segibn.config.model import ModelConfig
 from segibn.models import build_backbone
 from segibn.models.catalog import BACKBONES, family_of
 from segibn.models.ibn import InstanceBatchNorm2d, InstanceNorm2d, ParallelInstanceBatchNorm2d

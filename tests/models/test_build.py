@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from segibn.builders.models import build_segmenter, describe
-from segibn.config.schema import ModelConfig
+from segibn.config.model import ModelConfig
 
 HEADS = {
     "fcn": {"name": "fcn", "channels": 16},

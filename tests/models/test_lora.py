@@ -12,7 +12,8 @@ from torch.nn import functional as F
 from segibn.builders.models import build_segmenter, for_inference
 from segibn.builders.transfer import init_from_checkpoint
 from segibn.config.load import validate
-from segibn.config.schema import ModelConfig, OptimConfig
+from segibn.config.model import ModelConfig
+from segibn.config.schema import OptimConfig
 from segibn.engine.checkpoint import ClassTable, save_checkpoint
 from segibn.engine.ema import WeightAverage
 from segibn.engine.optim import build_optimizer

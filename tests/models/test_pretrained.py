@@ -11,7 +11,7 @@ import torchvision
 from torch import nn
 
 from segibn.builders.models import build_segmenter
-from segibn.config.schema import ModelConfig
+from segibn.config.model import ModelConfig
 from segibn.errors import CheckpointError
 from segibn.models.backbones import build_backbone
 from segibn.models.ibn import InstanceBatchNorm2d

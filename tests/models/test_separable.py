@@ -7,11 +7,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from segibn.builders.models import build_segmenter
 from segibn.config.backbones import BackboneConfig
-from segibn.config.schema import (
-    DeepLabV3HeadConfig,
-    DeepLabV3PlusHeadConfig,
-    ModelConfig,
-)
+from segibn.config.model import DeepLabV3HeadConfig, DeepLabV3PlusHeadConfig, ModelConfig
 from segibn.models.segmenter import Segmenter
 
 K = 19

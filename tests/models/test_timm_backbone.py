@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from segibn.builders.models import build_segmenter, describe
-from segibn.config.schema import ModelConfig
+from segibn.config.model import ModelConfig
 from segibn.errors import ConfigError
 from segibn.inference.options import InferenceOptions
 from segibn.inference.predictor import Predictor

@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 
 from segibn.builders.models import build_segmenter
 from segibn.config.load import validate
-from segibn.config.schema import ModelConfig
+from segibn.config.model import ModelConfig
 from segibn.errors import CheckpointError, ConfigError
 from segibn.models.timm_backbone import TimmBackbone
 from segibn.models.weights.timm_weights import load_timm_weights

@@ -16,7 +16,8 @@ from segibn.builders.checkpoints import read_checkpoint
 from segibn.builders.models import build_segmenter
 from segibn.config.generalise_objective import WhiteningConfig
 from segibn.config.load import load_config
-from segibn.config.schema import ModelConfig, RunConfig
+from segibn.config.model import ModelConfig
+from segibn.config.schema import RunConfig
 from segibn.engine.objective import Step
 from segibn.engine.terms.whitening import CovarianceTaps, Whitening
 from segibn.engine.train import train

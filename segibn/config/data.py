@@ -1,0 +1,271 @@
+"""The section ``data``: data sets, what is done to their frames, and how they are read."""
+
+import fractions
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, TypeGuard
+
+from pydantic import ConfigDict, Field, model_validator
+
+from segibn.config.sampling import SamplingConfig, UniformSampling
+from segibn.config.values import (
+    Between,
+    BlurSigma,
+    Byte,
+    Fraction,
+    Frozen,
+    GiB,
+    JpegQuality,
+    Label,
+    Name,
+    NoiseSigma,
+    PositiveFraction,
+    Scale,
+    Seed,
+    Size,
+    Strength,
+    Text,
+    Workers,
+)
+from segibn.data.datasets.catalog import DATASETS, OWN, dataset_source, dataset_sources
+from segibn.labels import CLASS_SCHEMES
+
+if TYPE_CHECKING:
+    ClassScheme: TypeAlias = str
+    DatasetName: TypeAlias = str
+else:
+    ClassScheme = Literal[CLASS_SCHEMES]
+    DatasetName = Literal[(*DATASETS, OWN)]
+
+
+class LabelRow(Frozen):
+    """One row of a user's own label table (data set ``folder``)."""
+
+    model_config = ConfigDict(serialize_by_alias=True)
+
+    name: Label
+    """What the value stands for."""
+    label_id: Byte
+    """The value in the label files."""
+    train_id: Byte
+    """Class index for training, contiguous from 0; 255 = ignored."""
+    class_name: Label | None = Field(default=None, alias="class")
+    """Name of the class in tables and comparisons, where several rows have one ``train_id``; null =
+    the name of its first row."""
+    color: tuple[Byte, Byte, Byte] | None = None
+    """RGB, for pictures only; null = a colour unlike all others, black for ignored rows."""
+
+
+class FolderConfig(Frozen):
+    """Where the files of a user's own data set are, below the data sets' root.
+
+    ``{split}`` in a folder name is replaced by the split, so that one entry serves all splits.
+    """
+
+    name: Annotated[Name, Field(pattern=r"^\w[\w.-]*$")] | None = None
+    """Name of the set in tables and signatures, to tell several apart; null = ``folder``."""
+    images: Text
+    """Folder of the images, relative to the data sets' root: ``mydata/images/{split}``."""
+    targets: Text
+    """Folder of the label PNGs, relative to the data sets' root."""
+    image_suffix: Text = ""
+    """What follows the sample name in image file names, extension included; empty = any image."""
+    target_suffix: Text = ".png"
+    """What follows the sample name in label file names, extension included."""
+    labels: tuple[LabelRow, ...] = Field(max_length=256)
+    """The label table: every value that may occur in the label files."""
+
+    @model_validator(mode="after")
+    def _check(self) -> "FolderConfig":
+        if self.name in DATASETS:
+            raise ValueError(f"name '{self.name}' is that of a public data set; choose another")
+        classes = {row.train_id: row.class_name or row.name for row in reversed(self.labels)}
+        ignored = classes.pop(255, None)
+        if len(classes) < 2:
+            have = f"one class ('{next(iter(classes.values()))}')" if classes else "no class"
+            fix = f"give {'the background' if ignored else 'each class'} a train_id of its own"
+            raise ValueError(f"labels: {have}, nothing to tell apart; {fix} (255 is ignored)")
+        return self
+
+
+class HoldOutConfig(Frozen):
+    """Which side of a split that is divided for training and validation.
+
+    ``data.val: {fraction: 0.2}`` writes it for both sides.
+    """
+
+    part: Literal["train", "val"]
+    """Which side: val = the frames held out, train = all others."""
+    fraction: Between
+    """Share of the frames to hold out, about. Each falls by a hash of its sequence's name, so that
+    frames added later move no other one."""
+    by: Literal["auto", "sequence", "frame"] = "auto"
+    """What falls as one: sequence = the frames of one subfolder, or, without subfolders, those
+    whose names differ in the last number alone; frame = each for itself; auto = by sequence where
+    there are several."""
+    seed: Seed = 0
+    """Another one holds out others; that of the run changes nothing here."""
+
+
+def divides(val: Any) -> TypeGuard[Mapping[str, Any]]:
+    """Whether a config's ``data.val`` is ``{fraction: 0.2}``, a share of ``data.train``."""
+    known = {"fraction", "by", "seed"}
+    return isinstance(val, Mapping) and "fraction" in val and val.keys() <= known
+
+
+class DatasetConfig(Frozen):
+    """One split of one data set."""
+
+    name: DatasetName
+    """Which data set; its folder under the data sets' root has the same name (BDD100K:
+    ``bdd100k``)."""
+    split: Label = "train"
+    """Split name as in the official layout; ``train+val`` joins two."""
+    names_file: Text | None = None
+    """Text file of sample names to narrow the split to, relative to the config file that says
+    so."""
+    fraction: PositiveFraction = 1.0
+    """Share of the samples to use, drawn once with a fixed seed (the paper uses a quarter of
+    GTA5); a smaller share is part of every larger one."""
+    hold_out: HoldOutConfig | None = None
+    """Side of the split that is used, where it is divided for training and validation; null = all
+    of it."""
+    encoding: Literal["auto", "2018", "2021"] = "auto"
+    """BDD100K drivable area only: which of its two official encodings the files use. Whatever is
+    said here is checked against the files."""
+    label_map: Name | None = None
+    """Which map to the 19 classes, where there are several. Mapillary Vistas needs one of the two
+    public ones; GTA5 has ``robustnet`` beside the official one (null), which reads license plates
+    as car and groups of poles as pole."""
+    folder: FolderConfig | None = None
+    """Data set ``folder`` only: where the files are and what their values mean."""
+
+    @model_validator(mode="after")
+    def _check(self) -> "DatasetConfig":
+        if (self.name == "folder") != (self.folder is not None):
+            raise ValueError(
+                "`folder:` (images, targets, labels) belongs to `name: folder`, and is needed there"
+            )
+        if self.encoding != "auto" and not dataset_source(self.name).encodings:
+            owners = ", ".join(one.name for one in dataset_sources() if one.encodings)
+            raise ValueError(f"`encoding` belongs to {owners}; remove it for {self.name}")
+        maps = () if self.label_map is None else dataset_source(self.name).label_maps
+        if self.label_map is not None and self.label_map not in maps:
+            there_are = f"{self.name} has {' and '.join(maps)}" if maps else f"{self.name} has none"
+            raise ValueError(f"`label_map` {self.label_map}: {there_are}; change or remove it")
+        return self
+
+
+class MixedSource(Frozen):
+    """One more data set to train on, besides ``data.train``."""
+
+    dataset: DatasetConfig
+    """Which split of which data set; read in the classes of ``data.train``."""
+    share: Between
+    """Share of the samples of every batch; what all of these leave comes from ``data.train``."""
+
+
+class DataConfig(Frozen):
+    """What the network is shown in training, and what it is scored on meanwhile."""
+
+    train: DatasetConfig
+    """The source domain."""
+    mix: Annotated[tuple[MixedSource, ...], Field(max_length=64)] = ()
+    """More sources, each with its share of the samples and in shuffled passes of its own."""
+    sampling: SamplingConfig = UniformSampling()
+    """Which samples are drawn and where they are cropped: ``uniform``, ``class_uniform`` or
+    ``rare_class``, with their settings; on several sources, in each of them alike."""
+    val: DatasetConfig | None = None
+    """Held-out frames of the source domain, scored at the end and every
+    ``engine.evaluate_every``; never the target domain, and none that is trained on.
+    ``{fraction: 0.2}``, with ``by`` and ``seed`` if wanted, holds out a share of ``train``."""
+    classes: ClassScheme | None = None
+    """Class scheme to train; null = the data set's own (19 Cityscapes classes, 3 drivable)."""
+    resize: Size | None = None
+    """Training frames are resized to this before cropping; labels by nearest pixel. null = native
+    size."""
+    crop_size: Size = (512, 1024)
+    """Height and width of the training crop; frames that are smaller are padded with ignore."""
+    scale_range: tuple[Scale, Scale] = (0.5, 2.0)
+    """Random scale of the frame before cropping, uniform in this range."""
+    aspect_range: tuple[Scale, Scale] = (1.0, 1.0)
+    """Random factor on width over height before cropping; [0.8, 1.25] stretches by up to a
+    quarter either way."""
+    flip_probability: Fraction = 0.5
+    """Chance of a left-right mirror."""
+    color_jitter: tuple[Strength, Strength, Strength, Strength] | None = None
+    """Strengths of brightness, contrast, saturation, hue jitter; null = none."""
+    color_jitter_probability: Fraction = 0.5
+    """Chance that a sample is jittered at all."""
+    blur_sigma: tuple[BlurSigma, BlurSigma] | None = None
+    """Range of the Gaussian blur's sigma in pixels, applied to every sample; null = none."""
+    noise_sigma: tuple[NoiseSigma, NoiseSigma] | None = None
+    """Range of the Gaussian noise's sigma in grey levels, after the blur; null = none."""
+    jpeg_quality: tuple[JpegQuality, JpegQuality] | None = None
+    """Range of the JPEG quality, 1 to 100, that the crop is compressed with, after the noise; null
+    = none."""
+    degrade_probability: Fraction = 0.5
+    """Chance that a sample gets noise, and, independently, that it is compressed."""
+    augmentation_file: Text | None = None
+    """A pipeline of albumentations as YAML (``yaml.safe_dump(albumentations.to_dict(pipeline))``)
+    that changes finished crops, after all of the above; relative to the config file that says so.
+    What it draws in from outside becomes ignored. null = none."""
+    workers: Workers | Literal["auto"] = "auto"
+    """Loader processes for each training process; auto = cores shared out, at most 8."""
+    cache: Literal["none", "memory", "disk"] = "none"
+    """memory = decode (and resize) every training frame once and keep it: for small sets; disk =
+    read the tiles that ``segibn cache`` has made. Samples are the same, bit by bit."""
+    cache_limit_gib: GiB = 8.0
+    """Refuse ``cache: memory`` above this, before any work is done."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _divide(cls, tree: Any) -> Any:
+        """Write out ``val: {fraction: 0.2}`` as the two sides of ``train``."""
+        if not isinstance(tree, Mapping):
+            return tree
+        val, train = tree.get("val"), tree.get("train")
+        if not divides(val) or not isinstance(train, Mapping) or train.get("hold_out"):
+            return tree
+        sides = {part: {**train, "hold_out": {"part": part, **val}} for part in ("train", "val")}
+        return {**tree, **sides, "val": {**sides["val"], "fraction": 1.0}}
+
+    @model_validator(mode="after")
+    def _check(self) -> "DataConfig":
+        for name in ("scale_range", "aspect_range"):
+            low, high = getattr(self, name)
+            if not 0 < low <= high:
+                raise ValueError(f"{name} {(low, high)}: give [low, high], 0 < low <= high")
+        for name in ("blur_sigma", "noise_sigma", "jpeg_quality"):
+            limits = getattr(self, name)
+            if limits and limits[0] > limits[1]:
+                raise ValueError(f"{name} {limits}: give [low, high], low <= high")
+        mixed = sum(fractions.Fraction(repr(source.share)) for source in self.mix)
+        if mixed >= 1:
+            raise ValueError(
+                f"mix: the shares add up to {float(mixed):g} and leave nothing for data.train; "
+                "keep their sum below 1"
+            )
+        for source in self.sources:
+            _check_classes(source.name, self.classes)
+        wanted = getattr(self.sampling, "min_pixels", 0)
+        if self.resize is not None and wanted > self.resize[0] * self.resize[1]:
+            raise ValueError(
+                f"sampling.min_pixels {wanted} is more than a frame of resize {self.resize} has"
+            )
+        return self
+
+    @property
+    def sources(self) -> tuple[DatasetConfig, ...]:
+        """The data sets that are trained on: ``train``, then those of ``mix``."""
+        return (self.train, *(source.dataset for source in self.mix))
+
+
+def _check_classes(name: str, wanted: str | None) -> None:
+    """Check that a data set may be read in the classes that a config asks for."""
+    known = () if name == OWN else dataset_source(name).schemes
+    if wanted is None or wanted in known:
+        return
+    if len(known) < 2:
+        raise ValueError(f"classes {wanted}: {name} has only its own classes; remove the key")
+    owners = " or ".join(one.name for one in dataset_sources() if wanted in one.schemes)
+    raise ValueError(f"classes {wanted} needs {owners}, not {name}")

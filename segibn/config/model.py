@@ -1,0 +1,146 @@
+"""The section ``model``: backbone, head, and the weights that a network starts from."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from segibn.config.backbones import AnyBackboneConfig, BackboneConfig
+from segibn.config.values import (
+    Channels,
+    Dilation,
+    Fraction,
+    Frozen,
+    Text,
+)
+
+ATROUS_RATES = {8: (12, 24, 36), 16: (6, 12, 18), 32: (3, 6, 9)}
+"""ASPP dilations for each output stride: DeepLabV3 (arXiv 1706.05587, section 4.1), which names
+those at 16 and doubles them at 8; those at 32 halve them again."""
+
+
+class _Head(Frozen):
+    """What all heads have."""
+
+    dropout_unit: Literal["value", "channel"] = "value"
+    """What dropout drops: single values, as in the heads of torchvision, or whole channels of an
+    image, as in those of mmsegmentation and RobustNet."""
+    init: Literal["kaiming_fan_out", "kaiming_fan_in"] = "kaiming_fan_out"
+    """How it starts. kaiming_fan_out = convolutions by He's rule on fan out, the classifier nearly
+    undecided (deviation 0.01); kaiming_fan_in = all by fan in, as RobustNet's heads."""
+
+
+class FCNHeadConfig(_Head):
+    """conv 3x3, batch norm, ReLU, dropout, 1x1 classifier: the paper's head at stride 8."""
+
+    name: Literal["fcn"]
+    """fcn."""
+    channels: Channels = 512
+    """Width between the two convolutions."""
+    dilation: Dilation = 1
+    """Dilation of the 3x3 convolution; 6 at output stride 16 is both faster and better."""
+    dropout: Fraction = 0.1
+    """Share dropped before the classifier."""
+
+
+class LinearHeadConfig(_Head):
+    """Batch norm and a 1x1 classifier on the last feature (arXiv 2304.07193, section 7.4)."""
+
+    name: Literal["linear"]
+    """linear."""
+    dropout: Fraction = 0.0
+    """Share dropped before the classifier."""
+
+
+class DeepLabV3HeadConfig(_Head):
+    """Atrous spatial pyramid pooling (arXiv 1706.05587)."""
+
+    name: Literal["deeplabv3"]
+    """deeplabv3."""
+    channels: Channels = 256
+    """Width of each branch."""
+    atrous_rates: tuple[Dilation, Dilation, Dilation] | None = None
+    """Dilations of the three branches; null = (6,12,18) at stride 16, (12,24,36) at 8."""
+    dropout: Fraction = 0.1
+    """Share dropped before the classifier."""
+    separable: bool = False
+    """Depthwise-separable 3x3 convolutions in the pyramid (arXiv 1802.02611, section 3.1)."""
+
+
+class DeepLabV3PlusHeadConfig(_Head):
+    """DeepLabV3 with a light decoder on layer1 (arXiv 1802.02611)."""
+
+    name: Literal["deeplabv3plus"]
+    """deeplabv3plus."""
+    channels: Channels = 256
+    """Width of each branch and of the decoder."""
+    low_level_channels: Channels = 48
+    """Width that layer1 is reduced to before it joins."""
+    atrous_rates: tuple[Dilation, Dilation, Dilation] | None = None
+    """Dilations of the three branches; null = (6,12,18) at stride 16, (12,24,36) at 8."""
+    dropout: Fraction = 0.1
+    """Share dropped before the classifier, or with ``refine: split`` after the
+    pyramid."""
+    separable: bool = False
+    """Depthwise-separable 3x3 convolutions in pyramid and decoder (section 3.1 of the paper)."""
+    refine: Literal["joined", "split"] = "joined"
+    """Where the decoder's two 3x3 convolutions are: both on the joined features (table 2 of the
+    paper), or, split, the first on the pyramid's small result, as segmentation_models_pytorch."""
+
+
+HeadConfig = Annotated[
+    FCNHeadConfig | LinearHeadConfig | DeepLabV3HeadConfig | DeepLabV3PlusHeadConfig,
+    Field(discriminator="name"),
+]
+
+
+class AuxHeadConfig(_Head):
+    """A second, smaller FCN head that is used in training only."""
+
+    layer: Literal["layer2", "layer3"] = "layer3"
+    """Which feature map it reads."""
+    channels: Channels = 256
+    """Width between its two convolutions."""
+    dropout: Fraction = 0.1
+    """Share dropped before the classifier."""
+
+
+class ModelConfig(Frozen):
+    """The network: backbone, head, and the weights it starts from."""
+
+    backbone: AnyBackboneConfig = BackboneConfig()
+    """The encoder."""
+    head: HeadConfig = FCNHeadConfig(name="fcn")
+    """The decoder."""
+    aux_head: AuxHeadConfig | None = None
+    """Auxiliary head for training; null = none."""
+    align_corners: bool = False
+    """How logits are resized; true for converted RobustNet networks, which were trained so."""
+    weights: Text = "none"
+    """Start of the backbone: ``ibn_net`` (official release), ``torchvision``, for timm's backbones
+    ``timm``, ``none``, or a file (.pth, .pt, .safetensors)."""
+    weights_match: Literal["exact", "plain", "partial"] = "exact"
+    """How well the weights must fit the backbone. exact = every key and shape, else an error; plain
+    = a plain network's file may fill an IBN backbone, halves of a norm taking its channels, norms
+    after an addition starting fresh (``torchvision`` does so by itself); partial = take what has
+    the same name and shape, log what stays fresh and what is left out."""
+
+    @model_validator(mode="after")
+    def _check(self) -> "ModelConfig":
+        rates = getattr(self.head, "atrous_rates", None)
+        stride = self.backbone.output_stride
+        for other, standard in ATROUS_RATES.items():
+            if stride is not None and rates == standard and other != stride:
+                raise ValueError(
+                    f"head.atrous_rates {rates} belong to output_stride {other}; at stride "
+                    f"{stride} use {ATROUS_RATES[stride]} or leave them out"
+                )
+        is_timm = self.backbone.name == "timm"
+        if self.weights in (("ibn_net", "torchvision") if is_timm else ("timm",)):
+            ours = "timm" if is_timm else "ibn_net, torchvision"
+            raise ValueError(
+                f"weights {self.weights} are not of backbone {self.backbone.name}; use {ours}, "
+                "none or a file"
+            )
+        if is_timm and self.weights_match == "plain":
+            raise ValueError("weights_match plain is for IBN; timm's have exact and partial")
+        return self
