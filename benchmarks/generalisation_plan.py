@@ -49,12 +49,12 @@ class Shift:
 
 def _twice_the_updates(iterations: int) -> dict[str, tuple[str, ...]]:
     """As many samples as every other row has, for the rows that halve the batch."""
-    return dict.fromkeys(("small_batch", "recipe"), (f"optim.iterations={iterations}",))
+    return dict.fromkeys(("small_batch", "combined"), (f"optim.iterations={iterations}",))
 
 
 SHIFTS: dict[str, Shift] = {
     "sample": Shift(
-        title="synthetic frames, game appearance to camera appearance",
+        title="synthetic frames, game style to camera style",
         config="base/sample",
         source="game",
         selection=("game=gta5:val", "camera=cityscapes:val"),
@@ -189,7 +189,7 @@ INGREDIENTS: dict[str, Ingredient] = {
         "Tarvainen and Valpola, NIPS 2017",
         on="ema",  # the teacher is that average
     ),
-    # In the recipe.
+    # In the training config.
     "rare_class": Ingredient(
         "rare-class sampling",
         ("data.sampling={name: rare_class, min_pixels: 100}",),
@@ -206,8 +206,8 @@ INGREDIENTS: dict[str, Ingredient] = {
     "small_batch": Ingredient(
         "half the batch, twice the updates", ("optim.global_batch_size=4", "optim.lr=0.07")
     ),
-    "recipe": Ingredient(
-        "the recipe",
+    "combined": Ingredient(
+        "the combination",
         (
             "loss.dice_weight=1",
             "generalise.mixstyle={}",
@@ -219,7 +219,7 @@ INGREDIENTS: dict[str, Ingredient] = {
         on="ibn_b",
     ),
 }
-"""Row -> what it is. The row "recipe", where there is one, is what we recommend."""
+"""Row -> what it is. The row "combined" is the shipped ``*_generalise`` configs."""
 
 
 def row_overrides(shift: Shift, row: str) -> list[str]:

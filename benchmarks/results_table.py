@@ -16,7 +16,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.tables import recipes
+from benchmarks.tables import methods
 from benchmarks.tables.generalisation import KIND, render_generalisation
 from benchmarks.tables.measurements import (
     render_memory,
@@ -62,8 +62,8 @@ def _render(path: Path) -> str:
             return render_generalisation(file)
         kinds = {"precision": render_precision, "memory": render_memory}
         return kinds.get(content.get("kind"), render_models)(content)
-    if path.name == recipes.NAME and not path.is_dir():
-        return recipes.render_recipes(path.parent)
+    if path.name == methods.NAME and not path.is_dir():
+        return methods.render_methods(path.parent)
     return render_folder(path)
 
 

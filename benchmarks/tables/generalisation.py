@@ -1,7 +1,7 @@
 """Tables of methods of domain generalisation, from `benchmarks/generalisation.py`'s results.
 
 In: ``<shift>.json`` (rows with scores over seeds and intervals over frames) and ``step_time.json``
-beside it. Out: the ablation table of a shift. What helps is the subject of `recipes`.
+beside it. Out: the ablation table of a shift. What helps is the subject of `methods`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -177,16 +177,22 @@ def _legend(content: Content, name: str, times: Mapping[str, Content]) -> list[s
 
 def seeds_of(rows: Sequence[Content]) -> str:
     """Say which seeds a table's means are taken over."""
+    listed = listed_seeds(rows)
+    if listed.startswith("one seed"):
+        return f"{listed}, so no spread over seeds is known"
+    return f"mean ± sample standard deviation over {listed}"
+
+
+def listed_seeds(rows: Sequence[Content]) -> str:
+    """Format "seeds 0, 1", with the names of the rows where they differ in their seeds."""
     groups: dict[tuple[int, ...], list[str]] = {}
     for row in rows:
         groups.setdefault(tuple(row["seeds"]), []).append(row["title"])
     if len(groups) == 1:
         (seeds,) = groups
-        if len(seeds) == 1:
-            return f"one seed ({seeds[0]}), so no spread over seeds is known"
-        return f"mean ± sample standard deviation over seeds {_listed(seeds)}"
+        return f"one seed ({seeds[0]})" if len(seeds) == 1 else f"seeds {_listed(seeds)}"
     parts = [f"{_listed(seeds)} ({', '.join(names)})" for seeds, names in groups.items()]
-    return f"mean ± sample standard deviation over seeds {'; '.join(parts)}"
+    return f"seeds {'; '.join(parts)}"
 
 
 def _choosers(rows: Sequence[Content]) -> str:

@@ -81,7 +81,7 @@ def test_rows_and_seeds_become_a_table_and_finished_runs_stay(painted, tmp_path,
     marked = "<!-- results:{} -->\n<!-- /results -->\n"
     table = fill_tables(marked.format("sample"), tmp_path / "results")
     assert "Settings were chosen with seeds 0, 1." in table
-    assert "IBN-b" in fill_tables(marked.format("recipes"), tmp_path / "results")
+    assert "IBN-b" in fill_tables(marked.format("methods"), tmp_path / "results")
     assert [path.stat().st_mtime_ns for path in checkpoints] == before
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.results_table import fill_tables
-from benchmarks.tables.recipes import judge
+from benchmarks.tables.methods import judge
 from segibn.errors import SegibnError
 
 
@@ -54,8 +54,8 @@ ROWS = [
         over_base_=("day", -0.11, -0.10),
     ),
     row(
-        "recipe",
-        "the recipe",
+        "combined",
+        "the combination",
         "ibn_b",
         own=(0.53, 0.51),
         far=(0.41, 0.41),
@@ -96,7 +96,7 @@ def results(tmp_path: Path) -> Path:
             "at_inference": plain,
             "plain_at_inference": plain,
         },
-        {"shift": "another", "row": "recipe", "total_ratio": 9.9, "pairs": 1},
+        {"shift": "another", "row": "combined", "total_ratio": 9.9, "pairs": 1},
     ]
     (folder / "step_time.json").write_text(json.dumps(times))
     return tmp_path
@@ -120,24 +120,26 @@ def test_ablation_table_has_spread_interval_differences_and_cost(results: Path) 
     assert over_base == "+0.9 [-0.1, +1.9]"
     assert (time, later) == ("1.20x", "as plain")
     assert cells["IBN-b (Someone, 2020)"][-2:] == ["1.03x", "+384 parameters"]
-    assert cells["the recipe (Someone, 2020)"][-2:] == ["-", "-"]  # times of another shift
+    assert cells["the combination (Someone, 2020)"][-2:] == ["-", "-"]  # times of another shift
     assert "over seeds 3, 4" in text
     assert "Settings were chosen with seeds 0, 1." in text
     assert "95 % intervals from 10,000 resamples of the frames (3 of day, 2 of night)" in text
 
 
-def test_recipes_say_what_helps_what_is_unclear_and_what_it_costs(results: Path) -> None:
-    text = filled("generalisation/recipes", results)
-    assert "| the recipe | 52.0±1.4 [51.0, 53.0] |" in text
-    assert "Take: the recipe." in text
-    assert "Helps on the target: IBN-b." in text
-    assert "Makes no clear difference: PASTA." in text  # one of its seeds lost
-    assert "Costs on the target" not in text
-    assert "Costs on the source: PASTA." in text
-    # 41 beside 21, and 11 points of the 21.5 between IBN-b's own source and target.
-    assert "The recipe (IBN-b, `generalise.recipe={}`) has 1.95x plain's mIoU" in text
-    assert "+11.0 points beside IBN-b (51 % of the gap" in text
-    assert "+1.0 points beside plain on the source" in text
+def verdicts(results: Path) -> dict[str, list[str]]:
+    lines = filled("generalisation/methods", results).splitlines()
+    cells = (line.strip("| ").split(" | ") for line in lines if line.startswith("| "))
+    return {name: rest for name, *rest in cells}
+
+
+def test_methods_say_what_helps_what_is_unclear_and_what_it_costs(results: Path) -> None:
+    found = verdicts(results)
+    assert "batch norm alone" not in found
+    assert found["IBN-b"][0].endswith("**helps**")
+    assert found["IBN-b"][1] == "-"
+    assert found["PASTA"] == ["+0.9 [-0.1, +1.9]", "day", "1.20x"]  # one of its seeds lost
+    assert found["the combination"][0].startswith("+20.0 [")  # over plain, not over its base
+    assert list(found)[-1] == "the combination"
 
 
 def test_what_was_only_tried_when_choosing_is_told_apart(results: Path) -> None:
@@ -148,9 +150,9 @@ def test_what_was_only_tried_when_choosing_is_told_apart(results: Path) -> None:
     tried["scores"]["night"]["over_base"] = numbers(-0.1, -0.09)
     content["parts"]["selection"] = report | {"rows": [*ROWS, tried]}
     file.write_text(json.dumps(content))
-    text = filled("generalisation/recipes", results)
-    assert "Of what was only tried when choosing: Costs on the target: EFDMix." in text
-    assert text.count("Helps on the target") == 1
+    found = verdicts(results)
+    assert found["EFDMix"][0].endswith("*costs* (tried)")
+    assert sum("(tried)" in cell for cells in found.values() for cell in cells) == 1
 
 
 def test_frames_that_settings_were_chosen_on_are_not_called_new(results: Path) -> None:
@@ -161,21 +163,8 @@ def test_frames_that_settings_were_chosen_on_are_not_called_new(results: Path) -
     for chosen_on, is_new in ((["x", "y"], True), (["e", "x"], False)):
         chosen = report | {"frames": report["frames"] | {"night": chosen_on}}
         file.write_text(json.dumps(content | {"parts": {"report": report, "selection": chosen}}))
-        for name in ("shift", "recipes"):
-            text = filled(f"generalisation/{name}", results)
-            assert (frames in text, seeds in text) == (is_new, not is_new)
-
-
-def test_what_costs_at_home_is_recommended_with_that_said(results: Path) -> None:
-    file = results / "generalisation/shift.json"
-    content = json.loads(file.read_text())
-    for one in content["parts"]["report"]["rows"]:
-        if one["row"] == "recipe":
-            one["scores"]["day"]["over_plain"] = numbers(-0.1, -0.12)
-    file.write_text(json.dumps(content))
-    assert "costs on the source; without that cost: IBN-b." in filled(
-        "generalisation/recipes", results
-    )
+        text = filled("generalisation/shift", results)
+        assert (frames in text, seeds in text) == (is_new, not is_new)
 
 
 def test_a_shift_read_on_its_source_alone_has_a_table_and_no_recommendation(results: Path) -> None:
@@ -190,7 +179,7 @@ def test_a_shift_read_on_its_source_alone_has_a_table_and_no_recommendation(resu
     assert "| IBN-b (Someone, 2020) | batch norm alone | 51.5±0.7 [50.5, 52.5] | +0.5 " in text
     assert "What settings were chosen on." in text
     with pytest.raises(SegibnError, match="no results of a shift with a target"):
-        filled("generalisation/recipes", results)
+        filled("generalisation/methods", results)
 
 
 @pytest.mark.parametrize(
@@ -210,7 +199,7 @@ def test_a_verdict_needs_the_interval_and_every_seed(seeds, half, verdict) -> No
 def test_results_of_another_kind_and_no_results_are_refused(tmp_path: Path) -> None:
     (tmp_path / "generalisation").mkdir()
     with pytest.raises(SegibnError, match="no results of a shift with a target"):
-        filled("generalisation/recipes", tmp_path)
+        filled("generalisation/methods", tmp_path)
     (tmp_path / "generalisation/other.json").write_text("[]")
     with pytest.raises(SegibnError, match=r"other\.json holds no rows"):
-        filled("generalisation/recipes", tmp_path)
+        filled("generalisation/methods", tmp_path)
