@@ -60,6 +60,16 @@ def accurate_dtype(device: torch.device) -> torch.dtype:
     return torch.float32 if device.type == "mps" else torch.float64
 
 
+def computes_bfloat16(device: torch.device) -> bool:
+    """Whether a device has instructions for bfloat16; elsewhere it is emulated and slower."""
+    if device.type not in ("cuda", "cpu"):
+        return False
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(getattr(torch.cpu, check, lambda: False)() for check in checks)
+
+
 def image_layout(device: torch.device, channels_last: bool = True) -> torch.memory_format:
     """Return channels last if asked to, where that is known to be right."""
     known = device.type in ("cpu", "cuda")

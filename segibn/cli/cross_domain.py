@@ -1,18 +1,15 @@
-"""``cross_domain``: several trained networks x several labelled sets -> the paper's table."""
+"""``cross-domain``: several trained networks x several labelled sets -> the paper's table."""
 
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from segibn.cli.arguments import (
-    add_datasets_argument,
-    datasets_root,
-    require_runs,
-)
-from segibn.cli.inference import add_inference_arguments
-from segibn.cli.parser import print_next, verb_parser
-from segibn.cli.protocol import add_protocol_arguments, protocol_sets
-from segibn.evaluation.protocols import PROTOCOLS
+from segibn.cli.arguments import add_datasets_argument, datasets_root, require_runs
+from segibn.cli.inference import add_inference_arguments, inference_config
+from segibn.cli.parser import is_first_rank, print_next, verb_parser
+from segibn.evaluation.cross_domain import format_cross_domain
+from segibn.evaluation.protocols import PROTOCOLS, describe_protocols
 
 EXAMPLE = """\
 examples:
@@ -27,6 +24,14 @@ writes cross_domain.json (a list of rows, scores as fractions), cross_domain.md,
 """
 
 
+class _ListProtocols(argparse.Action):
+    """Prints the table and exits, as --help does."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        print(describe_protocols())
+        parser.exit()
+
+
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this verb."""
     parser = verb_parser("cross-domain", "Score networks on several domains.", EXAMPLE)
@@ -37,7 +42,20 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="[LABEL=]NAME:SPLIT[@NAMES_FILE]",
         help="sets to score on; LABEL names the column (default: all of --protocol)",
     )
-    add_protocol_arguments(parser)
+    parser.add_argument(
+        "--protocol",
+        choices=tuple(PROTOCOLS),
+        help="score as this one says: test sets (all of them unless --on names some), input size, "
+        "label maps, checkpoint; what deviates is printed and signed",
+    )
+    parser.add_argument(
+        "--list-protocols", action=_ListProtocols, nargs=0, help="print all of them and exit"
+    )
+    parser.add_argument(
+        "--allow-target-selection",
+        action="store_true",
+        help="also score a checkpoint that was chosen on a test set; its score is marked",
+    )
     add_datasets_argument(parser)
     parser.add_argument("--output", type=Path, metavar="DIR", help="folder for the files")
     parser.add_argument("--picture", action="store_true", help="draw frames of each set as well")
@@ -49,29 +67,25 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the verb; runs on every rank of a torchrun launch, the first one prints and writes."""
     arguments = build_parser().parse_args(argv)
-    sets = protocol_sets(arguments.protocol, arguments.on)
     require_runs(arguments.runs)
+    inference = inference_config(arguments, alone=True)
+    root, output, protocol = datasets_root(arguments.datasets), arguments.output, arguments.protocol
 
-    from segibn.cli.comparison import MARKDOWN_FILE, PICTURE_FILE, cross_domain, draw_comparison
-    from segibn.evaluation.cross_domain import format_cross_domain
+    from segibn.runs import cross_domain as work
 
-    root = datasets_root(arguments.datasets)
-    note = PROTOCOLS[arguments.protocol].note if arguments.protocol else ""
-    rows = cross_domain(
-        arguments.runs, sets, root, arguments.output, published_note=note, arguments=arguments
-    )
-
-    from segibn import distributed
-
-    if not distributed.is_main():
+    sets = work.protocol_sets(protocol, arguments.on)
+    note = PROTOCOLS[protocol].note if protocol else ""
+    how = work.Scoring(inference, arguments.device, protocol, arguments.allow_target_selection)
+    runs = [work.load_checkpoint(run) for run in arguments.runs]
+    rows = work.cross_domain(runs, sets, root, output, scoring=how, published_note=note)
+    if not is_first_rank():
         return 0
-    if arguments.output is None:
+    if output is None:
         print(format_cross_domain(rows, published_note=note))
         return 0
-    print((arguments.output / MARKDOWN_FILE).read_text(encoding="utf-8"))
+    print((output / work.MARKDOWN_FILE).read_text(encoding="utf-8"))
     if arguments.picture:
-        path = arguments.output / PICTURE_FILE
-        draw_comparison(arguments.runs, sets, root, path, arguments=arguments)
-    print(f"files: {arguments.output}")
-    print_next("report", arguments.output)
+        work.draw_comparison(runs, sets, root, output / work.PICTURE_FILE, scoring=how)
+    print(f"files: {output}")
+    print_next("report", output)
     return 0

@@ -1,34 +1,24 @@
 """``evaluate``: one trained network, one labelled set -> a table, a JSON file, pictures."""
 
 import argparse
-import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from segibn.cli.arguments import (
     add_datasets_argument,
-    changed_set,
     datasets_root,
     datasets_words,
-    named_set,
     parse_positive,
     require_runs,
 )
-from segibn.cli.inference import (
-    add_inference_arguments,
-    device_of,
-    ensemble_runs,
-    inference_options,
-)
-from segibn.cli.measurements import add_measurement_arguments, complete, measures_of, show
-from segibn.cli.parser import print_next, print_then, verb_parser
+from segibn.cli.inference import add_inference_arguments, inference_config
+from segibn.cli.measurements import add_measurement_arguments, show
+from segibn.cli.parser import is_first_rank, print_next, print_then, verb_parser
 from segibn.config.shipped import names_config
 from segibn.data.datasets.catalog import DATASETS
-from segibn.errors import ConfigError
-
-if TYPE_CHECKING:
-    from segibn.config.data import DatasetConfig
+from segibn.evaluation.measures import METRICS, with_intervals
+from segibn.files import write_json
+from segibn.runs.sets import changed_set, held_out_set, named_set
 
 EXAMPLE = """\
 examples:
@@ -79,63 +69,39 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the verb; runs on every rank of a torchrun launch, the first one prints and writes."""
     arguments = build_parser().parse_args(argv)
     require_runs([arguments.run])
-    require_runs(ensemble_runs(arguments))
-    root = datasets_root(arguments.datasets)
-    dataset = None if arguments.dataset is None else _dataset(arguments, None, root)
-
-    from segibn import distributed  # torch only after the arguments are known to be right
-    from segibn.cli.pictures import ScorePictures
-    from segibn.cli.scoring import circumstances, frames_of, load_ensemble, score_run
-    from segibn.files import write_json
-
-    run = load_ensemble(arguments)
-    dataset = dataset or _dataset(arguments, run.config.data.val, root)
-    device, options = device_of(arguments), inference_options(arguments, run.options)
-    measures = measures_of(arguments, run.class_names)
-    if arguments.pictures:
-        names = [sample.name for sample in frames_of(run, dataset, root).samples]
-        pictures = ScorePictures(arguments.pictures, names, run.palette, arguments.picture_count)
-        measures.append(pictures)
-    started = time.monotonic()
-    with distributed.process_group(device):
-        scores = score_run(run, dataset, root, device=device, options=options, measures=measures)
-    if not distributed.is_main():
-        return 0
-    scores = complete(scores, arguments)
-    print(show(scores, arguments))
-    if arguments.output:
-        extra = run.record() | circumstances(device, options)
-        extra["duration_s"] = round(time.monotonic() - started, 3)
-        write_json(arguments.output, scores.to_dict(extra))
-        print(f"scores: {arguments.output}")
-    _say_next(arguments)
-    return 0
-
-
-def _dataset(
-    arguments: argparse.Namespace, own: "DatasetConfig | None", root: Path
-) -> "DatasetConfig":
-    """The set that was asked for; without --dataset the run's own held-out one."""
-    given = {name: getattr(arguments, name) for name in ("split", "names_file", "label_map")}
-    name = arguments.dataset
+    inference = inference_config(arguments)
+    root, name = datasets_root(arguments.datasets), arguments.dataset
+    given = {key: getattr(arguments, key) for key in ("split", "names_file", "label_map")}
+    dataset = None
     if name is not None and name not in DATASETS and names_config(name):
-        from segibn.config.load import load_config
-
-        own = load_config(name).data.val
+        dataset = changed_set(held_out_set(name), root, **given)
     elif name is not None:
-        return named_set(name, **given | {"split": given["split"] or "val"})
-    if own is None:
-        raise ConfigError(
-            f"{name or arguments.run} has no data.val; say what to score the run on, such as "
-            "--dataset cityscapes --split val"
-        )
-    return changed_set(own, root, **given)
+        dataset = named_set(name, **given | {"split": given["split"] or "val"})
 
+    from segibn.runs.evaluate import evaluate  # torch only after the arguments are right
 
-def _say_next(arguments: argparse.Namespace) -> None:
-    """The report of the run and of these scores; a checkpoint alone has none without --output."""
+    scores, record = evaluate(
+        arguments.run,
+        dataset,
+        root,
+        changes=given,
+        inference=inference,
+        device=arguments.device,
+        metrics=[metric.name for metric in METRICS if getattr(arguments, metric.name)],
+        pictures=arguments.pictures,
+        picture_count=arguments.picture_count,
+    )
+    if not is_first_rank():
+        return 0
+    scores = with_intervals(scores) if arguments.intervals else scores
+    print(show(scores, arguments.rates))
+    if arguments.output:
+        write_json(arguments.output, scores.to_dict(record))
+        print(f"scores: {arguments.output}")
+    # A checkpoint alone has no report without --output.
     run = [] if Path(arguments.run).is_file() else [arguments.run]
     if parts := [*run, *([arguments.output] if arguments.output else [])]:
         print_next("report", *parts, *(datasets_words(arguments.datasets) if run else []))
     else:
         print_then("the same command with --output scores.json keeps the scores for a report")
+    return 0

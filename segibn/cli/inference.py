@@ -1,32 +1,32 @@
 """Arguments of every verb that runs a network on frames, and what they mean."""
 
 import argparse
+from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from segibn.cli.arguments import parse_positive
 from segibn.cli.parser import VerbParser
 from segibn.errors import ConfigError
+from segibn.inference.config import NATIVE, InferenceConfig, load_inference_config
+from segibn.inference.options import BLENDINGS, PRECISIONS, InferenceOptions
+from segibn.runs.find import find_checkpoint
 
-if TYPE_CHECKING:  # torch takes seconds to import, and --help needs none of it
-    import torch
-
-    from segibn.config.recipe import InferenceRecipe
-    from segibn.inference.options import InferenceOptions
+if TYPE_CHECKING:
+    from argparse import _ArgumentGroup
 
 DEVICE_HELP = "cpu, cuda, cuda:1, mps or xpu (default: a CUDA GPU if there is one, else cpu)"
-NATIVE = "native"
 Size = tuple[int, int]
-_VIEWS = ("window", "stride", "blending", "scales", "flip", "precision", "batch_size")
+_OPTIONS = tuple(option.name for option in fields(InferenceOptions))
 
 
 def add_inference_arguments(parser: VerbParser, views: bool = True, ensemble: bool = False) -> None:
-    """Add device, precision and how frames reach the network; for ``inference_options``.
+    """Add ``--device`` and how frames reach the network, for ``inference_config``.
 
     Args:
-        parser: to add to.
+        parser: to add to; with ``ensemble`` it has a ``run``.
         views: False leaves out what only makes sense for label maps (precision, windows, scales).
-        ensemble: True for verbs that average several networks, see ``ensemble_runs``.
+        ensemble: True for verbs that average several networks.
     """
     group = parser.add_argument_group("inference (label maps always come at frame size)")
     group.add_argument("--device", help=DEVICE_HELP)
@@ -40,7 +40,7 @@ def add_inference_arguments(parser: VerbParser, views: bool = True, ensemble: bo
         "--input-height", type=int, metavar="H", help="as --input-size, proportions kept"
     )
     parser.excludes("--input-size", "--input-height")
-    parser.set_defaults(recipe=None, ensemble=[], **dict.fromkeys(_VIEWS))
+    parser.set_defaults(recipe=None, ensemble=[], **dict.fromkeys(_OPTIONS))
     if views:
         _add_views(group)
         for option in ("--stride", "--blending"):
@@ -55,8 +55,8 @@ def add_inference_arguments(parser: VerbParser, views: bool = True, ensemble: bo
         )
 
 
-def _add_views(group: "argparse._ArgumentGroup") -> None:
-    """Add what a recipe may say too; None = not on the command line."""
+def _add_views(group: "_ArgumentGroup") -> None:
+    """Add what a file may say too; None = not on the command line."""
     group.add_argument(
         "--recipe",
         type=Path,
@@ -66,7 +66,7 @@ def _add_views(group: "argparse._ArgumentGroup") -> None:
     )
     group.add_argument(
         "--precision",
-        choices=("float32", "bfloat16", "float16", "auto"),
+        choices=(*PRECISIONS, "auto"),
         help="number format of the convolutions; auto = bfloat16 where it is native (default: "
         "float32, so that a score does not depend on the machine)",
     )
@@ -76,7 +76,7 @@ def _add_views(group: "argparse._ArgumentGroup") -> None:
     )
     group.add_argument(
         "--blending",
-        choices=("flat", "gaussian"),
+        choices=BLENDINGS,
         help="of overlapping windows; gaussian = their middle counts most (default: flat)",
     )
     group.add_argument(
@@ -98,74 +98,38 @@ def _add_views(group: "argparse._ArgumentGroup") -> None:
     )
 
 
-def inference_options(
-    arguments: argparse.Namespace, scored: "InferenceOptions"
-) -> "InferenceOptions":
-    """Put the arguments of ``add_inference_arguments``, their recipe and a run's own together.
+def inference_config(
+    arguments: argparse.Namespace, *, recipe: Path | None = None, alone: bool = False
+) -> InferenceConfig:
+    """Put the arguments of ``add_inference_arguments`` and their file together.
+
+    Every run of its ensemble is there.
 
     Args:
-        scored: how frames reached the network when its run was scored.
+        recipe: another file.
+        alone: whether each network is scored by itself.
 
     Raises:
-        ConfigError: the recipe is not valid, or the options do not fit each other or the device.
+        ConfigError: the file is not valid, a network comes twice, or several would be averaged.
+        CheckpointError: a run of the ensemble is not there.
     """
-    from segibn.engine.precision import choose_dtype
-    from segibn.inference.options import InferenceOptions
-
-    recipe = _recipe(arguments)
-    size, height = scored.input_size, scored.input_height
-    for given in (recipe, arguments):
-        if given.input_size is not None or given.input_height is not None:
-            size, height = given.input_size, given.input_height
-    views: dict[str, Any] = {name: getattr(recipe, name) for name in _VIEWS}
-    if arguments.window is not None:  # a recipe's stride belongs to its window
-        views["stride"] = None
-    stated = {name: getattr(arguments, name) for name in _VIEWS}
-    views |= {name: value for name, value in stated.items() if value is not None}
-    dtype = choose_dtype(views.pop("precision"), device_of(arguments), "--precision")
-    return InferenceOptions(
-        input_size=None if size == NATIVE else size,
-        input_height=height,
-        precision=str(dtype).removeprefix("torch."),
-        **views,
-    )
-
-
-def ensemble_runs(arguments: argparse.Namespace) -> list[str]:
-    """Return the runs to average with the first, from the recipe and the command line."""
-    return [*_recipe(arguments).ensemble, *arguments.ensemble]
-
-
-def refuse_ensemble(arguments: argparse.Namespace) -> None:
-    """Raise ConfigError where networks are scored each by itself but a recipe averages several."""
-    if runs := ensemble_runs(arguments):
+    path = recipe or arguments.recipe
+    config = InferenceConfig() if path is None else load_inference_config(path)
+    if alone and config.ensemble:
         raise ConfigError(
-            f"{arguments.recipe} averages {len(runs)} networks with each run, but here each is "
-            "scored by itself; use a recipe without `ensemble`, or segibn evaluate"
+            f"{path} averages {len(config.ensemble)} networks with each run, but here each is "
+            "scored by itself; use a file without `ensemble`, or segibn evaluate"
         )
-
-
-def states_size(arguments: argparse.Namespace) -> bool:
-    """Whether command line or recipe say at which size frames are seen."""
-    parts = (_recipe(arguments), arguments)
-    return any(p.input_size is not None or p.input_height is not None for p in parts)
-
-
-def _recipe(arguments: argparse.Namespace) -> "InferenceRecipe":
-    from segibn.config.recipe import InferenceRecipe, load_recipe
-
-    return InferenceRecipe() if arguments.recipe is None else load_recipe(arguments.recipe)
-
-
-def device_of(arguments: argparse.Namespace) -> "torch.device":
-    """Return the device that was asked for, or this rank's own.
-
-    Raises:
-        ConfigError: the device is unknown or not there.
-    """
-    from segibn.devices import default_device, device_named
-
-    return default_device() if arguments.device is None else device_named(arguments.device)
+    seen = {find_checkpoint(arguments.run).resolve()} if arguments.ensemble else set()
+    for run in arguments.ensemble:
+        if (checkpoint := find_checkpoint(run).resolve()) in seen:
+            raise ConfigError(f"--ensemble {run}: this network is there already; give it once")
+        seen.add(checkpoint)
+    for run in config.ensemble:
+        find_checkpoint(run)
+    ensemble = (*config.ensemble, *arguments.ensemble)
+    given = {name: getattr(arguments, name) for name in _OPTIONS}
+    return config.replaced(ensemble=ensemble, **given)
 
 
 def parse_size(text: str) -> Size:

@@ -6,12 +6,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from segibn.cli.measurements import add_measurement_arguments, complete, show
+from segibn.cli.measurements import add_measurement_arguments, show
 from segibn.cli.parser import verb_parser
 from segibn.errors import SegibnError
 from segibn.evaluation.bdd100k_toolkit import TASKS, score_toolkit
 from segibn.evaluation.encodings import ENCODINGS
-from segibn.evaluation.measures import METRICS
+from segibn.evaluation.measures import METRICS, with_intervals
 from segibn.evaluation.metrics import POLICIES
 from segibn.evaluation.score_cityscapes import score_cityscapes
 from segibn.evaluation.score_folders import score_drivable, score_semseg, semseg_tables
@@ -126,7 +126,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             asked = [one.name for one in METRICS if getattr(arguments, one.name, False)]
             more = {"policy": arguments.policy, "measures": asked}
             scores = score_semseg(target, pred, labels, endings=endings, **more, **common)
-            scores = complete(scores, arguments)
+            scores = with_intervals(scores) if arguments.intervals else scores
         elif task == "cityscapes":
             more = {"instances": not arguments.no_instances, "per_image": arguments.per_image}
             scores = score_cityscapes(target, pred, **more, **common)
@@ -140,7 +140,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.json:
         print(json.dumps(scores.to_dict(), indent=1))
     else:
-        print(show(scores, arguments) if isinstance(scores, Scores) else scores.format_table())
+        print(
+            show(scores, arguments.rates) if isinstance(scores, Scores) else scores.format_table()
+        )
     if doubt:
         print(f"warning: {doubt}", file=sys.stderr)
     return 0

@@ -8,6 +8,7 @@ from typing import Literal
 
 import torch
 
+from segibn.devices import computes_bfloat16
 from segibn.errors import ConfigError
 
 Precision = Literal["auto", "float32", "tf32", "bfloat16", "float16"]
@@ -33,7 +34,7 @@ def choose_dtype(
         return torch.float32
     if precision != "auto":
         return getattr(torch, precision)
-    return torch.bfloat16 if _computes_bfloat16(device) else torch.float32
+    return torch.bfloat16 if computes_bfloat16(device) else torch.float32
 
 
 def describe_precision(precision: Precision, dtype: torch.dtype) -> str:
@@ -55,12 +56,3 @@ def autocast(dtype: torch.dtype, device: torch.device) -> AbstractContextManager
     if dtype == torch.float32:
         return nullcontext()
     return torch.autocast(device.type, dtype=dtype)
-
-
-def _computes_bfloat16(device: torch.device) -> bool:
-    if device.type not in ("cuda", "cpu"):
-        return False
-    if device.type == "cuda":
-        return torch.cuda.get_device_capability(device) >= (8, 0)
-    checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    return any(getattr(torch.cpu, check, lambda: False)() for check in checks)

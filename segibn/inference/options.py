@@ -1,15 +1,18 @@
-"""How frames reach a network in prediction: what is asked for, and how a signature says it."""
+"""How frames reach a network in prediction, and how a signature says it. No torch."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any, Literal, get_args
 
+from pydantic import ConfigDict, Field
+
+from segibn.config.values import Height, Samples, Scale, Size
 from segibn.errors import ConfigError
-from segibn.inference.windows import BLENDINGS
 from segibn.text import printable
 
 PRECISIONS = ("float32", "bfloat16", "float16")
-Size = tuple[int, int]
+Blending = Literal["flat", "gaussian"]
+BLENDINGS: tuple[str, ...] = get_args(Blending)
 _MOST_STRETCH = 1.6  # of proportions; 4:3 seen as 2:1 is 1.5
 
 
@@ -19,28 +22,30 @@ class InferenceOptions:
 
     Logits of overlapping windows are averaged; the softmax of each scale, of the mirrored frame
     and of each network is averaged over all of them (Cityscapes' usual "multi-scale + flip").
+    ``segibn.inference.config`` makes keys of a file of these fields, with their types and texts.
     """
 
+    __pydantic_config__ = ConfigDict(use_attribute_docstrings=True)
+
     input_size: Size | None = None
-    """(H, W) that frames are resized to first; None = their own size."""
-    input_height: int | None = None
-    """Frames are resized to this height first, the width in proportion; instead of the above."""
+    """(H, W) that frames are resized to first; null = their own size."""
+    input_height: Height | None = None
+    """The same by height alone, the width in proportion."""
     window: Size | None = None
-    """(H, W) of a sliding window; None = the whole frame at once."""
+    """(H, W) of a sliding window; null = whole frames."""
     stride: Size | None = None
-    """(H, W) from one window to the next; None = two thirds of the window."""
-    blending: str = "flat"
-    """How overlapping windows are averaged: flat, or gaussian, where a window's middle counts
-    most."""
-    scales: tuple[float, ...] = (1.0,)
-    """The frame is also seen at these sizes, relative to that size."""
+    """(H, W) from one window to the next; null = two thirds of the window."""
+    blending: Blending = "flat"
+    """Whether all pixels of a window count alike, or those in its middle most."""
+    scales: Annotated[tuple[Scale, ...], Field(min_length=1, max_length=16)] = (1.0,)
+    """The frame is seen at these sizes, relative to the above; probabilities are averaged."""
     flip: bool = False
-    """Whether each view is also seen mirrored left-right."""
+    """Whether each view is also seen mirrored."""
     precision: str = "float32"
-    """float32, bfloat16 or float16: the number format of the convolutions."""
-    batch_size: int = 1
-    """How many frames of one size the network sees at once. No score depends on it, but for
-    rounding: a pixel whose two best classes are as good as equal may get the other one."""
+    """Number format of the convolutions."""
+    batch_size: Samples = 1
+    """Frames of one size that the network sees at once. No score depends on it, but for rounding:
+    a pixel whose two best classes are as good as equal may get the other one."""
 
     @classmethod
     def as_scored(cls, scored: Any) -> "InferenceOptions":
@@ -58,15 +63,11 @@ class InferenceOptions:
             raise ConfigError(f"scales {self.scales}: give at least one number above 0")
         if self.input_size is not None and self.input_height is not None:
             raise ConfigError("give input_size or input_height, not both")
-        self._check_window()
-        if self.precision not in PRECISIONS:
-            raise ConfigError(f"precision '{self.precision}'; there are {', '.join(PRECISIONS)}")
+        for name, there in (("blending", BLENDINGS), ("precision", PRECISIONS)):
+            if (given := getattr(self, name)) not in there:
+                raise ConfigError(f"{name} '{given}'; there are {', '.join(there)}")
         if self.batch_size < 1:
             raise ConfigError(f"batch_size {self.batch_size}: give a number above 0")
-
-    def _check_window(self) -> None:
-        if self.blending not in BLENDINGS:
-            raise ConfigError(f"blending '{self.blending}'; there are {', '.join(BLENDINGS)}")
         if self.window is None:
             if self.stride is not None:
                 raise ConfigError("a stride without a window has no meaning; give both or neither")
@@ -81,19 +82,19 @@ class InferenceOptions:
             )
 
     @property
-    def steps(self) -> Size:
+    def steps(self) -> tuple[int, int]:
         """(H, W) from one window to the next; needs a window."""
         assert self.window is not None
         return self.stride or (max(1, self.window[0] * 2 // 3), max(1, self.window[1] * 2 // 3))
 
-    def size_for(self, frame: Size) -> Size:
+    def size_for(self, frame: Sequence[int]) -> tuple[int, int]:
         """(H, W) that a frame of this size is resized to."""
         if self.input_height is not None:
             return self.input_height, max(1, round(frame[1] * self.input_height / frame[0]))
-        return self.input_size or frame
+        return self.input_size or (frame[0], frame[1])
 
     def require_upright(
-        self, frames: Sequence[Size], of: object, key: str = "evaluation.input_size"
+        self, frames: Sequence[tuple[int, int]], of: object, key: str = "evaluation.input_size"
     ) -> None:
         """Refuse an input size that is far from the proportions of all frames and fits turned.
 
@@ -117,7 +118,7 @@ class InferenceOptions:
             f"the frames of {printable(of)} are {high} high and {wide} wide: did you mean {fix}?"
         )
 
-    def describe_size(self, frame: Size) -> str:
+    def describe_size(self, frame: tuple[int, int]) -> str:
         """Say in words at which size a frame of (H, W) is seen."""
         seen = "{}x{}".format(*self.size_for(frame))
         seen += "" if self.window is None else " in windows of {}x{}".format(*self.window)
@@ -152,22 +153,17 @@ class InferenceOptions:
         return words if self.precision == "float32" else f"{words}-{self.precision}"
 
     def to_dict(self) -> dict[str, Any]:
-        """Return every option as plain JSON values, for a results file."""
-        sizes = {"input_size": self.input_size, "window": self.window}
-        sizes["stride"] = None if self.window is None else self.steps
-        own = {name: None if size is None else list(size) for name, size in sizes.items()}
-        own |= {"input_height": self.input_height, "blending": self.blending}
-        own |= {"scales": list(self.scales), "flip": self.flip}
-        return own | {"precision": self.precision, "batch_size": self.batch_size}
+        """Return every option as plain JSON values, for a results file; the stride is as used."""
+        plain = asdict(self) | {"stride": None if self.window is None else self.steps}
+        return {key: list(v) if isinstance(v, tuple) else v for key, v in plain.items()}
 
 
-def _is_turned(size: Size, frame: Size) -> bool:
+WHOLE = InferenceOptions()
+"""Whole frames at their own size."""
+
+
+def _is_turned(size: tuple[int, int], frame: tuple[int, int]) -> bool:
     """Whether a size stretches a frame much, and less with its height and width exchanged."""
-    stretches = [
-        max(ratio, 1 / ratio)
-        for ratio in (
-            size[0] / size[1] * frame[1] / frame[0],
-            size[1] / size[0] * frame[1] / frame[0],
-        )
-    ]
-    return stretches[0] > max(_MOST_STRETCH, stretches[1])
+    ratios = (size[0] / size[1] * frame[1] / frame[0], size[1] / size[0] * frame[1] / frame[0])
+    given, turned = (max(ratio, 1 / ratio) for ratio in ratios)
+    return given > max(_MOST_STRETCH, turned)

@@ -1,19 +1,16 @@
-"""A window that slides over an image: where it stops, and how its looks are blended.
-
-In: an image and a function from a part of it to logits. Out: logits of the whole image.
+"""A window that slides over an image: where it stops, and how overlapping logits are blended.
 
 Legend: N images, K classes, H x W pixels.
 """
 
 from collections.abc import Callable, Iterator
-from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 
+from segibn.inference.options import BLENDINGS
+
 Size = tuple[int, int]
-Blending = Literal["flat", "gaussian"]
-BLENDINGS: tuple[str, ...] = get_args(Blending)
 
 SIGMA = 1 / 8
 """Of the Gaussian, relative to the window's side: as in nnU-Net (Isensee et al., Nature Methods
@@ -27,7 +24,7 @@ def slide(
     stride: Size,
     blending: str = "flat",
 ) -> Tensor:
-    """Average the logits of overlapping windows.
+    """Average the logits of overlapping windows -> (N, K, H, W) float32.
 
     Holds the logits of one image and of one window.
 
@@ -37,9 +34,6 @@ def slide(
         window: (H, W); cut to the image where that is smaller.
         stride: (H, W) from one window to the next.
         blending: "flat" weighs all pixels of a window alike; "gaussian" those in its middle most.
-
-    Returns:
-        (N, K, H, W) float32.
     """
     size = (image.shape[-2], image.shape[-1])
     total = weights = share = None

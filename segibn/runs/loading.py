@@ -22,7 +22,6 @@ from segibn.devices import default_device, device_named
 from segibn.errors import ConfigError, SegibnError
 from segibn.export.exported import load_onnx
 from segibn.inference.options import InferenceOptions
-from segibn.inference.predictor import Predictor
 from segibn.labels.label_set import LabelSet
 from segibn.models.weights.download import local_path
 from segibn.models.weights.pretrained import find_published
@@ -51,28 +50,42 @@ def load(
     """
     path = find_checkpoint(source)
     if path.suffix == ".onnx":
-        return _load_graph(path, device or "cpu", options)
-    return load_checkpoint(path, _device(device), options)
+        run = load_graph(path)
+        run.networks[0].to(device or "cpu")
+        return run.to("cpu", options)
+    return load_checkpoint(path).to(device_of(device, "device "), options)
 
 
-def load_checkpoint(
-    source: str | Path, device: torch.device | str = "cpu", options: InferenceOptions | None = None
-) -> TrainedRun:
-    """Load a run that has a config, on the CPU unless told otherwise: a run or checkpoint.
+def load_checkpoint(source: str | Path) -> TrainedRun:
+    """Load a run folder or checkpoint, on the CPU.
 
     Raises:
         CheckpointError: there is none, or it is not one of ours, as an exported graph.
     """
     path = find_checkpoint(source)
     segmenter, config, meta = load_segmenter(path)
-    options = options or InferenceOptions.as_scored(config.evaluation)
     return TrainedRun(
-        Predictor(segmenter, device, options),
+        (segmenter,),
         tuple(meta["class_names"]),
         np.array(meta["palette"], dtype=np.uint8),
         int(meta["iteration"]),
         config,
         str(path),
+        InferenceOptions.as_scored(config.evaluation),
+    )
+
+
+def load_graph(path: Path) -> TrainedRun:
+    """Load an exported graph (.onnx), which ONNX Runtime computes on the CPU."""
+    network = load_onnx(path)
+    described = network.description
+    return TrainedRun(
+        (network,),
+        described.class_names,
+        described.colors,
+        described.iteration,
+        source=str(path),
+        options=InferenceOptions.as_scored(described),
     )
 
 
@@ -103,8 +116,7 @@ def load_averaged(
                 f"{run.checkpoint} was scored at another size than {first.checkpoint}; say at "
                 "which to average them, such as --input-size 512x1024 or native"
             )
-    networks = [run.module for run in (first, *rest)]
-    return replace(first, predictor=Predictor(networks, "cpu", first.options), others=rest)
+    return replace(first, networks=tuple(run.module for run in (first, *rest)), others=rest)
 
 
 def build(
@@ -133,26 +145,15 @@ def build(
     architecture = run.model.model_copy(update={"weights": weights})
     classes = _classes_of(run)
     segmenter = build_segmenter(architecture, classes.num_classes)
-    options = InferenceOptions.as_scored(run.evaluation)
-    predictor = Predictor(segmenter, _device(device), options)
-    run = run.model_copy(update={"model": architecture})
-    return TrainedRun(predictor, classes.class_names, classes.palette.copy(), 0, run, run.name)
-
-
-def _load_graph(
-    path: Path, device: torch.device | str, options: InferenceOptions | None
-) -> TrainedRun:
-    """Load an exported graph; ONNX Runtime computes it on the CPU."""
-    network = load_onnx(path)
-    network.to(device)
-    described = network.description
     return TrainedRun(
-        Predictor(network, device, options or InferenceOptions.as_scored(described)),
-        described.class_names,
-        described.colors,
-        described.iteration,
-        source=str(path),
-    )
+        (segmenter,),
+        classes.class_names,
+        classes.palette.copy(),
+        0,
+        run.model_copy(update={"model": architecture}),
+        run.name,
+        InferenceOptions.as_scored(run.evaluation),
+    ).to(device_of(device, "device "))
 
 
 def _weights_at_hand(run: RunConfig) -> str:
@@ -184,7 +185,15 @@ def _classes_of(run: RunConfig) -> LabelSet:
         return scheme_label_set(scheme_of(train.name, classes))
 
 
-def _device(device: Device) -> torch.device:
+def device_of(device: Device, said_by: str = "--device ") -> torch.device:
+    """Return a device by name, or this rank's own.
+
+    Args:
+        said_by: what stands before the name in an error.
+
+    Raises:
+        ConfigError: the device is unknown or not there.
+    """
     if isinstance(device, str):
-        return device_named(device, "device ")
+        return device_named(device, said_by)
     return device or default_device()

@@ -14,11 +14,11 @@ from segibn.config.schema import RunConfig
 from segibn.config.set_names import train_name
 from segibn.data.datasets.catalog import scheme_class_names
 from segibn.devices import device_named
-from segibn.errors import SegibnError
+from segibn.errors import CheckpointError, SegibnError
 from segibn.evaluation.batches import predicted
 from segibn.files import sha256_of
 from segibn.inference.network import Network
-from segibn.inference.options import InferenceOptions
+from segibn.inference.options import WHOLE, InferenceOptions
 from segibn.inference.predictor import Predictor, confident_label_maps, label_maps
 from segibn.labels import CLASS_SCHEMES
 from segibn.labels.label_set import LabelSet
@@ -27,6 +27,7 @@ from segibn.runs.frames import Picture, as_frame
 from segibn.runs.prediction import Prediction
 
 Triple = tuple[float, float, float]
+CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True)
@@ -53,8 +54,8 @@ class Preprocessing:
 class TrainedRun:
     """A network, or several that are averaged, with classes; ``load`` and ``build`` make one."""
 
-    predictor: Predictor
-    """The networks on their device, and how frames reach them."""
+    networks: tuple[Network, ...]
+    """This run's, then those that are averaged with it."""
     class_names: tuple[str, ...]
     """K names, in train id order."""
     palette: np.ndarray
@@ -65,8 +66,17 @@ class TrainedRun:
     """The run's resolved config; None where there is none (an exported graph)."""
     source: str = ""
     """File that the weights came from; a config's name for an untrained network."""
+    options: InferenceOptions = WHOLE
+    """How frames reach the networks."""
+    device: torch.device = CPU
+    """Where they compute."""
     others: tuple["TrainedRun", ...] = ()
     """Runs whose probabilities are averaged with those of this one."""
+
+    @cached_property
+    def predictor(self) -> Predictor:
+        """The networks on their device; ``segibn.inference.predictor`` has what it is good for."""
+        return Predictor(self.networks, self.device, self.options)
 
     @property
     def name(self) -> str:
@@ -74,14 +84,28 @@ class TrainedRun:
         return Path(self.source).name if self.config is None else self.config.name
 
     @property
+    def title(self) -> str:
+        """Name, seed and how many networks are averaged with it, for people."""
+        more = f" and {len(self.others)} more" if self.others else ""
+        return f"{self.name} (seed {self.training.seed}){more}"
+
+    @property
+    def training(self) -> RunConfig:
+        """The config, for what only runs that have one can do.
+
+        Raises:
+            CheckpointError: an exported graph, which has none.
+        """
+        if self.config is None:
+            raise CheckpointError(
+                f"{self.source} does not say how it was trained; give the run or checkpoint"
+            )
+        return self.config
+
+    @property
     def checkpoint(self) -> Path:
         """``source`` as a path."""
         return Path(self.source)
-
-    @property
-    def networks(self) -> tuple[Network, ...]:
-        """This run's, then those that are averaged with it."""
-        return self.predictor.networks
 
     @property
     def module(self) -> Segmenter:
@@ -90,16 +114,6 @@ class TrainedRun:
         Of an exported graph it is a shell around ONNX Runtime without parameters.
         """
         return cast(Segmenter, self.networks[0])
-
-    @property
-    def device(self) -> torch.device:
-        """Where it computes."""
-        return self.predictor.device
-
-    @property
-    def options(self) -> InferenceOptions:
-        """How frames reach it."""
-        return self.predictor.options
 
     @property
     def preprocessing(self) -> Preprocessing:
@@ -136,20 +150,20 @@ class TrainedRun:
             ConfigError: no such device; or not one that an exported graph computes on.
         """
         place = device_named(device, "device ") if isinstance(device, str) else device
-        moved = Predictor(self.networks, place, options or self.options)
-        return replace(self, predictor=moved)
+        moved = replace(self, device=place, options=options or self.options)
+        _ = moved.predictor  # now, not at the first frame
+        return moved
 
     def record(self) -> dict[str, Any]:
         """Return what identifies the run in a results file, and those it was averaged with."""
-        assert self.config is not None
-        backbone = self.config.model.backbone
+        config, backbone = self.training, self.training.model.backbone
         own: dict[str, Any] = {
-            "config": self.config.name,
-            "train": train_name(self.config.data),
+            "config": config.name,
+            "train": train_name(config.data),
             "network": backbone.network,
-            "head": self.config.model.head.name,
+            "head": config.model.head.name,
             "ibn": backbone.ibn,
-            "seed": self.config.seed,
+            "seed": config.seed,
             "iteration": self.iteration,
             "checkpoint_sha256": sha256_of(self.checkpoint),
         }

@@ -5,18 +5,16 @@ of it: papers that did so were not reproducible by two points.
 """
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
-from segibn.config.data import DatasetConfig
+from segibn.config.schema import DatasetConfig
+from segibn.config.set_names import set_name, train_name
 from segibn.errors import ConfigError
-from segibn.evaluation.deviations import LAST
-from segibn.evaluation.rows import ON_TARGET, is_own_domain
-
-if TYPE_CHECKING:
-    from segibn.runs.trained import TrainedRun
+from segibn.evaluation.cross_domain import is_own_domain
+from segibn.evaluation.deviations import LAST, ON_TARGET
+from segibn.runs.trained import TrainedRun
 
 
-def selection_of(run: "TrainedRun", sets: Mapping[str, DatasetConfig]) -> str:
+def selection_of(run: TrainedRun, sets: Mapping[str, DatasetConfig]) -> str:
     """Return "last", "chosen-on-target", "best-on-source" or "iteration-N-of-M".
 
     An earlier checkpoint than the last of a run that was scored on a test set while it trained
@@ -24,9 +22,10 @@ def selection_of(run: "TrainedRun", sets: Mapping[str, DatasetConfig]) -> str:
     those scores.
 
     Args:
-        run: what is scored.
         sets: label -> test set.
     """
+    assert run.config is not None
+    assert run.iteration is not None
     total = run.config.optim.iterations
     if run.iteration >= total:
         return LAST
@@ -37,14 +36,13 @@ def selection_of(run: "TrainedRun", sets: Mapping[str, DatasetConfig]) -> str:
     return f"iteration-{run.iteration}-of-{total}"
 
 
-def target_of(run: "TrainedRun", sets: Mapping[str, DatasetConfig]) -> str | None:
+def target_of(run: TrainedRun, sets: Mapping[str, DatasetConfig]) -> str | None:
     """Return the label of a foreign test set that the run was validated on, if there is one.
 
     Two lists of frames of one data set (``@day.txt``, ``@night.txt``) are taken for two domains,
     as everywhere else: only the very same list is of the training domain.
     """
-    from segibn.engine.scoring import set_name, train_name
-
+    assert run.config is not None
     val, train = run.config.data.val, train_name(run.config.data)
     if val is None or is_own_domain(train, set_name(val)):
         return None
@@ -56,19 +54,13 @@ def target_of(run: "TrainedRun", sets: Mapping[str, DatasetConfig]) -> str | Non
     return None
 
 
-def refuse_target_selection(
-    run: "TrainedRun", sets: Mapping[str, DatasetConfig], allowed: bool
-) -> None:
-    """Stop before any work where a checkpoint was chosen on a test set.
-
-    Raises:
-        ConfigError: it was, and that was not asked for.
-    """
-    if allowed or selection_of(run, sets) != ON_TARGET:
-        return
-    raise ConfigError(
-        f"{run.checkpoint} is iteration {run.iteration} of {run.config.optim.iterations}, of a run "
-        f"whose data.val is the test set {target_of(run, sets)}: a checkpoint chosen on the target "
-        "does not measure generalisation. Give the run folder (its last checkpoint), or "
-        "--allow-target-selection, which marks the score"
-    )
+def refuse_target_selection(run: TrainedRun, sets: Mapping[str, DatasetConfig]) -> None:
+    """Raise ConfigError where a checkpoint was chosen on a test set."""
+    if selection_of(run, sets) == ON_TARGET:
+        assert run.config is not None
+        raise ConfigError(
+            f"{run.checkpoint} is iteration {run.iteration} of {run.config.optim.iterations}, of a "
+            f"run whose data.val is the test set {target_of(run, sets)}: a checkpoint chosen on "
+            "the target does not measure generalisation. Give the run folder (its last "
+            "checkpoint), or --allow-target-selection, which marks the score"
+        )

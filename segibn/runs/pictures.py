@@ -1,4 +1,4 @@
-"""Pictures of scored frames: one sheet a frame, or several networks side by side."""
+"""Pictures of frames: one sheet a scored frame, or several side by side."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -48,66 +48,34 @@ def comparison_sheet(
     class_names: Sequence[str],
     palette: np.ndarray,
 ) -> np.ndarray:
-    """Set frame, truth and the predictions of several networks side by side.
+    """Set frame, truth and the predictions of several networks side by side -> (H, W, 3) RGB.
 
     Args:
         rows: (title, image (H, W, 3) RGB, target (H, W), network -> pred (H, W)), the networks
             the same in each row.
         class_names: K names, for the legend.
         palette: (K, 3) uint8 RGB.
-
-    Returns:
-        (H, W, 3) uint8 RGB.
     """
-    networks = list(rows[0][3])
     pictures = [
         [image, *(overlay(image, ids, palette, 0.6) for ids in (target, *preds.values()))]
         for _, image, target, preds in rows
     ]
-    height, width = rows[0][1].shape[:2]
-    cell = (max(1, round(CELL_WIDTH * height / width)), CELL_WIDTH)
-    titles = ["frame", "truth", *networks]
-    sheet = panel(pictures, titles, [title for title, *_ in rows], cell)
+    titles = ["frame", "truth", *rows[0][3]]
+    sheet = panel(pictures, titles, [title for title, *_ in rows], _cell(rows[0][1]))
     return with_legend(sheet, class_names, palette)
 
 
-def appearance_sheet(
-    name: str,
-    image: np.ndarray,
-    changes: Sequence[str],
-    mean: np.ndarray,
-    level: int,
-    seed: int,
-    columns: int = 4,
-) -> np.ndarray:
-    """Set one frame under several changes of appearance side by side.
-
-    Args:
-        name: of the frame.
-        image: (H, W, 3) uint8 RGB.
-        changes: names in ``analysis.appearance.TRANSFORMS``.
-        mean: (3,) normalising mean of the network, 0..255.
-        level: of the corruptions.
-        seed: of the corruptions.
-        columns: pictures in a row.
-
-    Returns:
-        (H, W, 3) uint8 RGB.
-    """
-    from segibn.analysis.appearance import DRIVING, PAPER, corrupt
-
-    pictures: list[np.ndarray | None] = []
-    for change in changes:
-        if change in PAPER:
-            pictures.append(PAPER[change].picture(image, mean))
-        elif change in DRIVING:
-            pictures.append(corrupt(change, name, image, level=level, seed=seed))
-        else:
-            pictures.append(image)
-    gap = -len(pictures) % columns
-    pictures, titles = [*pictures, *[None] * gap], [*changes, *[""] * gap]
-    cell = (max(1, round(CELL_WIDTH * image.shape[0] / image.shape[1])), CELL_WIDTH)
-    rows = range(0, len(pictures), columns)
+def grid_sheet(pictures: Mapping[str, np.ndarray], columns: int = 4) -> np.ndarray:
+    """Set pictures (H, W, 3) of one size in rows, each under its title -> (H, W, 3) uint8 RGB."""
+    titles = [*pictures, *[""] * (-len(pictures) % columns)]
+    cells = [pictures.get(title) for title in titles]
+    cell = _cell(next(iter(pictures.values())))
+    rows = range(0, len(cells), columns)
     return np.vstack(
-        [panel([pictures[i : i + columns]], titles[i : i + columns], None, cell) for i in rows]
+        [panel([cells[i : i + columns]], titles[i : i + columns], None, cell) for i in rows]
     )
+
+
+def _cell(image: np.ndarray) -> tuple[int, int]:
+    """(H, W) of a picture that is as wide as a column."""
+    return max(1, round(CELL_WIDTH * image.shape[0] / image.shape[1])), CELL_WIDTH

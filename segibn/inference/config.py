@@ -1,0 +1,110 @@
+"""What was asked for of inference: a YAML file, or options of a command. No torch.
+
+``evaluate``, ``predict``, ``submit`` and the subcommands that compare networks take a file with
+``--recipe``; options beside it replace its values.
+"""
+
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
+
+from pydantic import Field, TypeAdapter, ValidationError, create_model
+
+from segibn.config.explain import explain
+from segibn.config.frozen import Frozen
+from segibn.config.load import read_yaml
+from segibn.config.shipped import find_config
+from segibn.config.values import Size, Text
+from segibn.errors import ConfigError
+from segibn.inference.options import PRECISIONS, InferenceOptions
+
+if TYPE_CHECKING:
+    import torch
+
+NATIVE = "native"
+_DOCS = TypeAdapter(InferenceOptions).json_schema()["properties"]
+_TYPES = get_type_hints(InferenceOptions, include_extras=True)
+# Every option is a key with its type, default and description.
+_Keys: Any = create_model(
+    "_Keys",
+    __base__=Frozen,
+    **{  # type: ignore[arg-type]
+        option.name: (
+            _TYPES[option.name],
+            Field(option.default, description=_DOCS[option.name]["description"]),
+        )
+        for option in fields(InferenceOptions)
+    },
+)
+
+
+class InferenceConfig(_Keys):
+    """How frames reach a trained network; null = as the run was scored, or the default."""
+
+    input_size: Size | Literal["native"] | None = None
+    """(H, W) that frames are resized to first; native = their own size; null = what the run was
+    scored at."""
+    precision: Literal[*PRECISIONS, "auto"] = "float32"  # type: ignore[valid-type]
+    """Number format of the convolutions; auto = bfloat16 where the device computes it natively."""
+    ensemble: Annotated[tuple[Text, ...], Field(max_length=16)] = ()
+    """Run folders or checkpoints, relative to this file, whose probabilities are averaged with
+    those of the run on the command line; one that is that run counts once."""
+
+    def replaced(self, **given: Any) -> "InferenceConfig":
+        """Return it with other values; one that is None stays as it is here."""
+        said = {name: value for name, value in given.items() if value is not None}
+        if said.keys() & {"input_size", "input_height"}:
+            said = {"input_size": None, "input_height": None} | said
+        if "window" in said:  # the stride belongs to the window
+            said = {"stride": None} | said
+        return self.model_copy(update=said)
+
+    @property
+    def states_size(self) -> bool:
+        """Whether it says at which size frames are seen."""
+        return self.input_size is not None or self.input_height is not None
+
+    def options_for(
+        self, scored: InferenceOptions, device: "torch.device | str"
+    ) -> InferenceOptions:
+        """Return the options of a run.
+
+        Args:
+            scored: how frames reached its network when it was scored.
+            device: where it will compute; for ``precision: auto``.
+
+        Raises:
+            ConfigError: values that do not fit each other.
+        """
+        values = {option.name: getattr(self, option.name) for option in fields(InferenceOptions)}
+        if not self.states_size:
+            values |= {"input_size": scored.input_size, "input_height": scored.input_height}
+        elif self.input_size == NATIVE:
+            values["input_size"] = None
+        if self.precision == "auto":
+            from segibn.devices import computes_bfloat16
+
+            values["precision"] = "bfloat16" if computes_bfloat16(device) else "float32"
+        return InferenceOptions(**values)
+
+
+AS_SCORED = InferenceConfig()
+"""Nothing is asked for."""
+
+
+def load_inference_config(path: str | Path) -> InferenceConfig:
+    """Read a file, or a shipped one by its name; paths in it become absolute.
+
+    Raises:
+        ConfigError: no such file, no YAML, or not valid; lists every mistake.
+    """
+    path = find_config(path)
+    tree = read_yaml(path)
+    try:
+        config = InferenceConfig.model_validate(tree)
+    except ValidationError as error:
+        raise ConfigError(
+            f"{path} is not a valid inference config:\n{explain(error, InferenceConfig)}"
+        ) from None
+    runs = tuple(str((path.parent / run).resolve()) for run in config.ensemble)
+    return config.model_copy(update={"ensemble": runs})

@@ -1,0 +1,154 @@
+"""Trained networks on one labelled set that looks otherwise each time (IBN-Net, table 1)."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from segibn import distributed
+from segibn.analysis.appearance import DRIVING, ORIGINAL, PAPER, TRANSFORMS, corrupt
+from segibn.charts.bars import bar_chart
+from segibn.charts.style import pixels
+from segibn.config.schema import DatasetConfig
+from segibn.config.set_names import set_name
+from segibn.engine.scoring import Preparation
+from segibn.errors import ConfigError
+from segibn.evaluation.appearance import format_appearance, group_appearance, network_titles
+from segibn.files import read_image, write_image, write_json, write_text
+from segibn.inference.config import AS_SCORED, InferenceConfig
+from segibn.runs.cross_domain import refuse_equal
+from segibn.runs.evaluate import circumstances, frames_of, own_set, score_run
+from segibn.runs.loading import device_of, load_checkpoint
+from segibn.runs.pictures import grid_sheet
+from segibn.runs.trained import CPU, TrainedRun
+from segibn.text import did_you_mean, printable
+
+JSON_FILE, MARKDOWN_FILE = "appearance.json", "appearance.md"
+PLOT_FILE, PICTURE_FILE, CONDITIONS_FILE = "appearance.png", "appearance.jpg", "conditions.json"
+_KEPT = (
+    "miou",
+    "pixel_accuracy",
+    "signature",
+    "num_images",
+    "version",
+    "iou",
+    "class_names",
+    "confusion",
+)
+
+
+def score_appearance(
+    sources: Sequence[str | Path],
+    on: tuple[str, DatasetConfig] | None,
+    datasets_root: Path,
+    output: Path | None = None,
+    *,
+    transforms: Sequence[str] = (),
+    level: int | None = None,
+    seed: int | None = None,
+    inference: InferenceConfig = AS_SCORED,
+    device: str | None = None,
+) -> str:
+    """Score runs under changes of appearance; on every rank, the first writes -> the table.
+
+    Args:
+        on: label and labelled set; None = the first run's own held-out one.
+        output: folder for rows, table, chart and picture; None writes none.
+        transforms: names of ``analysis.appearance.TRANSFORMS``; none = all.
+        level: strength of corruptions, 1 to 5; None = 3.
+        seed: of the corruptions; None = 0.
+
+    Raises:
+        ConfigError: a change is unknown, level or seed would have no effect, or a run cannot be
+            scored on the set.
+    """
+    changes = _changes(transforms, level, seed)
+    level, seed = 3 if level is None else level, seed or 0
+    place = device_of(device)
+    runs = [load_checkpoint(source) for source in sources]
+    if on is None:
+        own = own_set(runs[0], sources[0])
+        on = set_name(own), own
+    label, dataset = on
+    refuse_equal(runs, [run.record() for run in runs])
+    frames, *_ = [frames_of(run, dataset, datasets_root) for run in runs]
+    rows: list[dict[str, Any]] = []
+    with distributed.process_group(place):
+        for run in runs:
+            placed = run.to(place, inference.options_for(run.options, place))
+            for change in changes:
+                prepare = _preparation(change, level, seed)
+                shift = PAPER[change].on(placed.module) if change in PAPER else nullcontext()
+                with shift:
+                    found = score_run(placed, dataset, datasets_root, prepare=prepare).to_dict()
+                row = {"transform": change, "level": level if change in DRIVING else None}
+                row |= run.record() | {"test": label}
+                rows.append(row | {key: found[key] for key in _KEPT})
+            conditions = circumstances(place, placed.options) | {"seed": seed}
+            run.to(CPU)
+    table = format_appearance(rows)
+    if output is not None and distributed.is_main():
+        conditions["frames"] = {label: [sample.name for sample in frames.samples]}
+        write_json(output / JSON_FILE, rows)
+        write_json(output / CONDITIONS_FILE, conditions)
+        write_text(output / MARKDOWN_FILE, table)
+        write_image(output / PLOT_FILE, _plot(rows, label))
+        sample = frames.samples[len(frames.samples) // 2]
+        image = read_image(sample.image)
+        shown = _pictures(runs[-1], sample.name, image, changes, level, seed)
+        write_image(output / PICTURE_FILE, grid_sheet(shown))
+    return table
+
+
+def _changes(given: Sequence[str], level: int | None, seed: int | None) -> list[str]:
+    """The changes that were asked for, frames as they are first."""
+    for name in given:
+        if name not in TRANSFORMS:
+            hint = did_you_mean(name, TRANSFORMS) or f": there are {', '.join(TRANSFORMS[1:])}"
+            raise ConfigError(f"--transforms {printable(name)}{hint}")
+    for option, value in (("level", level), ("seed", seed)):
+        if value is not None and given and not set(DRIVING).intersection(given):
+            raise ConfigError(f"--{option} has no effect on {', '.join(given)}")
+    return [name for name in TRANSFORMS if name == ORIGINAL or not given or name in given]
+
+
+def _preparation(change: str, level: int, seed: int) -> Preparation | None:
+    """What happens to frames before they are scored, and what the signature says of it."""
+    if change in PAPER:  # the network's input is changed, not the frame
+        return Preparation(change, lambda _, image, target: (image, target))
+    if change not in DRIVING:
+        return None
+    return Preparation(
+        f"{change}{level}",
+        lambda name, image, target: (corrupt(change, name, image, level=level, seed=seed), target),
+    )
+
+
+def _pictures(
+    run: TrainedRun, name: str, image: np.ndarray, changes: Sequence[str], level: int, seed: int
+) -> dict[str, np.ndarray]:
+    """One frame under every change."""
+    mean = run.module.pixel_mean.flatten().cpu().numpy()
+    return {
+        change: PAPER[change].picture(image, mean)
+        if change in PAPER
+        else corrupt(change, name, image, level=level, seed=seed)
+        if change in DRIVING
+        else image
+        for change in changes
+    }
+
+
+def _plot(rows: Sequence[Mapping[str, Any]], label: str) -> np.ndarray:
+    cells = group_appearance(rows)
+    titles = network_titles(list(cells))
+    names = [name for name in dict.fromkeys(row["transform"] for row in rows) if name != ORIGINAL]
+    bars = {
+        titles[network]: [
+            (100 * found[name].mean_drop, 100 * found[name].drop_spread) for name in names
+        ]
+        for network, found in cells.items()
+    }
+    return pixels(bar_chart(bars, names, f"points of mIoU lost on {label}"))

@@ -1,0 +1,66 @@
+"""Trained networks x ways in which frames reach them: a table of scores."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from segibn import distributed
+from segibn.config.schema import DatasetConfig
+from segibn.evaluation.inference_table import format_inference
+from segibn.files import write_json, write_text
+from segibn.inference.config import InferenceConfig
+from segibn.runs.evaluate import circumstances, score_run
+from segibn.runs.loading import device_of, load_checkpoint
+
+ROWS_FILE, MARKDOWN_FILE, CONDITIONS_FILE = "inference.json", "inference.md", "conditions.json"
+_KEPT = ("signature", "num_images", "version", "iou", "class_names", "confusion")
+
+
+def compare_inference(
+    sources: Sequence[str | Path],
+    sets: Mapping[str, DatasetConfig],
+    ways: Mapping[str, InferenceConfig],
+    datasets_root: Path,
+    output: Path | None = None,
+    device: str | None = None,
+) -> tuple[str, str]:
+    """Score every run on every set in every way; on every rank, the first writes.
+
+    Args:
+        sets: label -> data set.
+        ways: name -> how frames reach the networks, each of which is scored by itself.
+        output: folder for rows, table and conditions; None writes none.
+
+    Returns:
+        The table, and the name of the way of the highest score.
+    """
+    place = device_of(device)
+    rows: list[dict[str, Any]] = []
+    conditions: dict[str, Any] = {}
+    frames: dict[str, list[str]] = {}
+    with distributed.process_group(place):
+        for run in map(load_checkpoint, sources):
+            record = run.record()
+            options = {name: way.options_for(run.options, place) for name, way in ways.items()}
+            for label, dataset in sets.items():
+                for way, chosen in options.items():
+                    scores = score_run(run.to(place, chosen), dataset, datasets_root)
+                    rows.append(_row(record, label, way, scores.to_dict()))
+                    conditions = circumstances(place, chosen)
+                    frames[label] = list(scores.frames)
+    table = format_inference(rows)
+    if output is not None and distributed.is_main():
+        conditions.pop("inference")
+        seen = {name: chosen.to_dict() for name, chosen in options.items()}
+        write_json(output / ROWS_FILE, rows)
+        write_json(output / CONDITIONS_FILE, conditions | {"frames": frames, "ways": seen})
+        write_text(output / MARKDOWN_FILE, table)
+    return table, max(rows, key=lambda row: row["miou"])["way"]
+
+
+def _row(record: dict[str, Any], label: str, way: str, scores: dict[str, Any]) -> dict[str, Any]:
+    """The headline numbers first, then what they rest on."""
+    row = {"train": record["train"], "test": label, "ibn": record["ibn"], "seed": record["seed"]}
+    row |= {"way": way, "inference": scores["conditions"]["inference"]}
+    row |= {key: scores[key] for key in ("miou", "pixel_accuracy")} | record
+    return row | {key: scores[key] for key in _KEPT}

@@ -1,0 +1,255 @@
+"""Several trained networks on several labelled sets: the table and the picture that compare them.
+
+The form of IBN-Net's tables. In: runs and sets. Out: rows, their files, one picture.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from segibn import distributed
+from segibn.builders.sets import index_dataset
+from segibn.config.schema import DatasetConfig
+from segibn.engine.scoring import Preparation
+from segibn.errors import ConfigError, DatasetError
+from segibn.evaluation.deviations import sign
+from segibn.files import writable_folder, write_image, write_json, write_text
+from segibn.inference.config import AS_SCORED, InferenceConfig
+from segibn.report.tables import CONDITIONS_FILE, ROWS_FILE, render_cross_domain
+from segibn.runs.evaluate import circumstances, frames_of, score_run
+from segibn.runs.loading import device_of
+from segibn.runs.pictures import comparison_sheet, spread
+from segibn.runs.protocol import deviations, protocol_framing, protocol_options
+from segibn.runs.selection import refuse_target_selection, selection_of
+from segibn.runs.trained import CPU, TrainedRun
+
+Sets = Mapping[str, DatasetConfig]
+"""Label (the ``test`` of a row) -> data set."""
+MARKDOWN_FILE = "cross_domain.md"
+PICTURE_FILE = "comparison.jpg"
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """How runs are scored."""
+
+    inference: InferenceConfig = AS_SCORED
+    """How frames reach the networks, each of which is scored by itself."""
+    device: str | None = None
+    """Name of the device; None = a GPU if there is one."""
+    protocol: str | None = None
+    """Name in ``PROTOCOLS``; None = each run as it was scored in training."""
+    allow_target_selection: bool = False
+    """Whether a checkpoint that was chosen on a test set is scored too."""
+
+    def placed(self, run: TrainedRun, dataset: DatasetConfig) -> TrainedRun:
+        """Return a run on the device, with its options for a set."""
+        device = device_of(self.device)
+        options = protocol_options(self.protocol, dataset, self.inference, run.options, device)
+        return run.to(device, options)
+
+
+AS_TRAINED = Scoring()
+
+
+def cross_domain(
+    runs: Sequence[TrainedRun],
+    sets: Sets,
+    datasets_root: Path,
+    output: Path | None = None,
+    *,
+    scoring: Scoring = AS_TRAINED,
+    train_label: str | None = None,
+    dataset_of: Mapping[str, str] | None = None,
+    published_note: str = "",
+) -> list[dict[str, Any]]:
+    """Score every run on every set; under torchrun on every rank, the first one writes.
+
+    Args:
+        output: folder for the files; None writes none.
+        train_label: the ``train`` of all rows; None = the run's own, such as ``gta5:train``.
+        dataset_of: label -> data set, to find published numbers for labels that are not names of
+            data sets.
+        published_note: a sentence in place of published numbers.
+
+    Returns:
+        One row for each run and set, see ``_row``; scores are fractions.
+    """
+    if output is not None:
+        writable_folder(output)
+    rows, conditions = score_runs(
+        runs, sets, datasets_root, scoring=scoring, train_label=train_label
+    )
+    if output is not None and distributed.is_main():
+        conditions |= {"published_note": published_note, "dataset_of": dict(dataset_of or {})}
+        write_json(output / ROWS_FILE, rows)
+        write_json(output / CONDITIONS_FILE, conditions)
+        write_text(output / MARKDOWN_FILE, render_cross_domain(output))
+    return rows
+
+
+def score_runs(
+    runs: Sequence[TrainedRun],
+    sets: Sets,
+    datasets_root: Path,
+    *,
+    scoring: Scoring = AS_TRAINED,
+    train_label: str | None = None,
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Score every run on every set, and say under which conditions.
+
+    Returns:
+        The rows, run by run and within each in the order of ``sets``; and the command, versions,
+        machine and the names of all frames.
+
+    Raises:
+        ConfigError: a run is given twice, cannot be read in a set's classes, or its checkpoint was
+            chosen on a test set and that is not allowed.
+    """
+    device = device_of(scoring.device)
+    rows: list[dict[str, Any]] = []
+    conditions: dict[str, Any] = {}
+    records = [run.record() | ({"train": train_label} if train_label else {}) for run in runs]
+    frame_names = _check_all(runs, records, sets, datasets_root, scoring)
+    with distributed.process_group(device):
+        for run, record in zip(runs, records, strict=True):
+            record["selection"] = selection_of(run, sets)
+            for label, dataset in sets.items():
+                placed = scoring.placed(run, dataset)
+                conditions = circumstances(device, placed.options)
+                rows.append(_score(placed, record, label, dataset, datasets_root, scoring.protocol))
+            run.to(CPU)  # a GPU holds one network at a time
+    return rows, conditions | {"frames": frame_names}
+
+
+def _score(
+    run: TrainedRun,
+    record: dict[str, Any],
+    label: str,
+    dataset: DatasetConfig,
+    datasets_root: Path,
+    protocol: str | None,
+) -> dict[str, Any]:
+    """Score one run on one set; under a protocol its row and signature say what deviates."""
+    framing, selection = protocol_framing(protocol, dataset), record["selection"]
+    prepare = None
+    if framing is not None:
+        prepare = Preparation(framing.name, lambda _, *arrays: framing(*arrays))
+    scores = score_run(run, dataset, datasets_root, prepare=prepare)
+    row = _row(record, label, scores.to_dict())
+    if protocol is None:
+        return row | {"signature": sign(row["signature"], selection=selection)}
+    found = deviations(protocol, run, selection, label, dataset, scores.num_images)
+    more = {"protocol": protocol, "deviations": [deviation.text for deviation in found]}
+    return row | more | {"signature": sign(row["signature"], protocol, found, selection)}
+
+
+def _row(record: dict[str, Any], label: str, scores: dict[str, Any]) -> dict[str, Any]:
+    """The headline numbers first, then what they rest on."""
+    row = {"train": record["train"], "test": label, "ibn": record["ibn"], "seed": record["seed"]}
+    row |= {key: scores[key] for key in ("miou", "pixel_accuracy")} | record
+    kept = ("signature", "num_images", "version", "iou", "class_names", "confusion")
+    more = {"doubt": scores["doubt"]} if "doubt" in scores else {}
+    return row | {key: scores[key] for key in kept} | more
+
+
+def _check_all(
+    runs: Sequence[TrainedRun],
+    records: Sequence[dict[str, Any]],
+    sets: Sets,
+    datasets_root: Path,
+    scoring: Scoring,
+) -> dict[str, list[str] | None]:
+    """Refuse before hours of work what cannot be compared; index every set.
+
+    Returns:
+        Label of each training and evaluation set -> names of its frames (None = not here).
+    """
+    refuse_equal(runs, records)
+    frame_names: dict[str, list[str] | None] = {}
+    for run, record in zip(runs, records, strict=True):
+        if not scoring.allow_target_selection:
+            refuse_target_selection(run, sets)
+        if record["train"] not in frame_names:
+            frame_names[record["train"]] = _names_of(run, datasets_root)
+        for label, dataset in sets.items():
+            samples = frames_of(run, dataset, datasets_root).samples
+            frame_names[label] = [sample.name for sample in samples]
+    return frame_names
+
+
+def refuse_equal(runs: Sequence[TrainedRun], records: Sequence[Mapping[str, Any]]) -> None:
+    """Raise ConfigError where a run is given twice."""
+    seen: dict[tuple[Any, ...], Path] = {}
+    for run, record in zip(runs, records, strict=True):
+        identity = tuple(record[key] for key in ("train", "network", "ibn", "seed"))
+        if identity in seen:
+            raise ConfigError(
+                f"{seen[identity]} and {run.checkpoint} are the same kind of run (trained on "
+                f"{record['train']}, {record['network']}, ibn {record['ibn']}, seed "
+                f"{record['seed']}); give one"
+            )
+        seen[identity] = run.checkpoint
+
+
+def _names_of(run: TrainedRun, datasets_root: Path) -> list[str] | None:
+    """Names of the frames a run was trained on; None where they are not on this machine."""
+    try:
+        sets = [index_dataset(dataset, datasets_root) for dataset in run.training.data.sources]
+    except DatasetError:
+        return None
+    return [sample.name for samples in sets for sample in samples]
+
+
+def draw_comparison(
+    runs: Sequence[TrainedRun],
+    sets: Sets,
+    datasets_root: Path,
+    path: Path,
+    *,
+    scoring: Scoring = AS_TRAINED,
+    frames_per_set: int = 2,
+    frame_names: Mapping[str, Sequence[str]] | None = None,
+) -> None:
+    """Draw frame, truth and the prediction of each network side by side; one process.
+
+    Args:
+        runs: of several seeds of one network the first counts.
+        path: picture to write.
+        frames_per_set: how many frames of each set, evenly spread.
+        frame_names: label -> the frames to draw instead.
+    """
+    networks = _one_of_each(runs)
+    first = next(iter(networks.values()))
+    rows = []
+    for label, dataset in sets.items():
+        frames = frames_of(first, dataset, datasets_root)
+        names = [sample.name for sample in frames.samples]
+        wanted = (frame_names or {}).get(label) or spread(names, frames_per_set)
+        chosen = tuple(sample for sample in frames.samples if sample.name in set(wanted))
+        framing = protocol_framing(scoring.protocol, dataset)
+        for _, image, target in replace(frames, samples=chosen, rank=0, world_size=1):
+            shown = (image, target) if framing is None else framing(image, target)
+            rows.append((label, *shown, {}))
+    for title, run in networks.items():
+        for label, image, _, preds in rows:
+            preds[title] = scoring.placed(run, sets[label]).predictor(image)
+        run.to(CPU)
+    write_image(path, comparison_sheet(rows, first.class_names, first.palette))
+
+
+def _one_of_each(runs: Sequence[TrainedRun]) -> dict[str, TrainedRun]:
+    """Title -> the first run of each kind of network; all must know the same classes."""
+    found: dict[str, TrainedRun] = {}
+    several = len({run.training.model.backbone.network for run in runs}) > 1
+    for run in runs:
+        if run.class_names != runs[0].class_names:
+            raise ConfigError(
+                f"{run.checkpoint} and {runs[0].checkpoint} know different classes; one picture "
+                "can only compare networks of the same"
+            )
+        backbone = run.training.model.backbone
+        title = "no IBN" if backbone.ibn == "none" else f"IBN-{backbone.ibn}"
+        found.setdefault(f"{backbone.network} {title}" if several else title, run)
+    return found

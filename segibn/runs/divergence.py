@@ -1,0 +1,132 @@
+"""How far apart two domains lie in the features of trained networks (IBN-Net, figures 2 and 5)."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from segibn import distributed
+from segibn.analysis.divergence import Moments, collect_moments, compute_divergence
+from segibn.builders.sets import index_dataset
+from segibn.charts.lines import Line, line_chart
+from segibn.charts.style import pixels
+from segibn.config.schema import DatasetConfig
+from segibn.data.samples import SamplePaths
+from segibn.engine.scoring import require_upright
+from segibn.errors import ConfigError
+from segibn.evaluation.cross_domain import mean_and_deviation
+from segibn.evaluation.feature_divergence import curve_titles, format_divergence, group_divergence
+from segibn.files import read_image, write_image, write_json, write_text
+from segibn.files.pool import map_in_threads
+from segibn.inference.config import AS_SCORED, InferenceConfig
+from segibn.inference.options import WHOLE, InferenceOptions
+from segibn.runs.evaluate import circumstances
+from segibn.runs.loading import device_of, load_checkpoint
+from segibn.runs.pictures import spread
+from segibn.runs.trained import TrainedRun
+from segibn.text import counted
+from segibn.text.progress import Advance, FrameProgress
+
+JSON_FILE = "feature_divergence.json"
+MARKDOWN_FILE = "feature_divergence.md"
+PLOT_FILE = "feature_divergence.png"
+Samples = Sequence[SamplePaths]
+
+
+def measure_divergence(
+    sources: Sequence[str | Path],
+    domains: Sequence[tuple[str, DatasetConfig]],
+    datasets_root: Path,
+    output: Path | None = None,
+    *,
+    most_frames: int = 500,
+    inference: InferenceConfig = AS_SCORED,
+    device: str | None = None,
+) -> str:
+    """Measure every run; on every rank, the first writes -> the table.
+
+    Args:
+        domains: two of label and data set; labels of pixels are not needed.
+        output: folder for rows, table and chart; None writes none.
+        most_frames: of each domain, evenly spread.
+
+    Raises:
+        ConfigError: a domain has too few frames for a variance, or for the processes.
+    """
+    samples = [
+        (label, spread(index_dataset(dataset, datasets_root), most_frames))
+        for label, dataset in domains
+    ]
+    wanted = max(2, distributed.rank_and_world()[1])
+    for label, part in samples:
+        if len(part) < wanted:
+            raise ConfigError(
+                f"--domains: {label} has {counted(len(part), 'frame')}; a variance needs two, and "
+                f"every process one: {wanted}"
+            )
+    place = device_of(device)
+    with distributed.process_group(place):
+        rows = [_row(load_checkpoint(s), samples, inference, place) for s in sources]
+    table = format_divergence(rows)
+    if output is not None and distributed.is_main():
+        names = {label: [sample.name for sample in part] for label, part in samples}
+        conditions = circumstances(place, WHOLE) | {"frames": names}
+        write_json(output / JSON_FILE, {"rows": rows, "conditions": conditions})
+        write_text(output / MARKDOWN_FILE, table)
+        write_image(output / PLOT_FILE, _plot(rows))
+    return table
+
+
+def _row(
+    run: TrainedRun,
+    samples: Sequence[tuple[str, Samples]],
+    inference: InferenceConfig,
+    place: torch.device,
+) -> dict[str, Any]:
+    """Measure one run; on every rank."""
+    options = inference.options_for(run.options, place)
+    run.module.to(place)
+    a, b = (_moments(run, label, part, options) for label, part in samples)
+    found = compute_divergence(a, b)
+    return run.record() | {
+        "domains": [label for label, _ in samples],
+        "num_images": [len(part) for _, part in samples],
+        "input_size": options.input_size and list(options.input_size),
+        "input_height": options.input_height,
+        "divergence": dict(zip(found.names, found.values, strict=True)),
+    }
+
+
+def _moments(
+    run: TrainedRun, label: str, samples: Samples, options: InferenceOptions
+) -> dict[str, Moments]:
+    """Moments of one domain's frames over all ranks, with progress."""
+    rank, world = distributed.rank_and_world()
+    mine = [sample.image for sample in samples[rank::world]]
+    require_upright(options, samples, label)
+    title = f"{run.title} on {label}"
+    with FrameProgress(title, len(mine), enabled=distributed.is_main()) as progress:
+        images = (image for _, image in map_in_threads(read_image, mine, 4, 4))
+        images = _counted(images, progress)
+        return collect_moments(run.module, images, options, gather=distributed.gather_floats)
+
+
+def _counted(images: Iterable[np.ndarray], progress: Advance) -> Iterator[np.ndarray]:
+    for done, image in enumerate(images, start=1):
+        yield image
+        progress(done)
+
+
+def _plot(rows: Sequence[Mapping[str, Any]]) -> np.ndarray:
+    curves = group_divergence(rows)
+    titles = curve_titles(curves)
+    lines = []
+    for network, features in curves.items():
+        points = [mean_and_deviation(values) for values in features.values()]
+        means, deviations = zip(*points, strict=True)
+        lines.append(Line(titles[network], means, spread=deviations))
+    names = [name.removeprefix("layer") for name in max(curves.values(), key=len)]
+    title = "feature divergence, {} against {}".format(*rows[0]["domains"])
+    return pixels(line_chart(lines, title, dict(enumerate(names))))

@@ -1,0 +1,153 @@
+"""Trained runs are scored: a run and a labelled set in, ``Scores`` and what they rest on out.
+
+Under torchrun every rank scores its share of the frames; counts are summed exactly.
+"""
+
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from segibn import distributed, provenance
+from segibn.config.schema import DatasetConfig
+from segibn.config.set_names import set_name
+from segibn.data.frames import Frames
+from segibn.engine.scoring import Preparation, eval_frames, score
+from segibn.errors import ConfigError
+from segibn.evaluation.measure import Measure
+from segibn.evaluation.measures import measured
+from segibn.evaluation.scores import Scores
+from segibn.inference.config import AS_SCORED, InferenceConfig
+from segibn.inference.options import InferenceOptions
+from segibn.runs.loading import device_of, load_averaged
+from segibn.runs.pictures import ScorePictures
+from segibn.runs.sets import changed_set
+from segibn.runs.trained import TrainedRun
+from segibn.text.progress import FrameProgress
+
+
+def evaluate(
+    source: str | Path,
+    dataset: DatasetConfig | None,
+    datasets_root: Path,
+    *,
+    changes: Mapping[str, Any] | None = None,
+    inference: InferenceConfig = AS_SCORED,
+    device: str | None = None,
+    metrics: Sequence[str] = (),
+    pictures: Path | None = None,
+    picture_count: int = 20,
+) -> tuple[Scores, dict[str, Any]]:
+    """Score a run, or several that are averaged; on every rank -> scores, and what made them.
+
+    Args:
+        source: see ``load``.
+        dataset: which split of which data set; None = the run's own held-out one.
+        changes: values of the run's own set to replace; None = as it is there.
+        metrics: names of ``evaluation.measures.METRICS``.
+        pictures: folder for frame, truth, prediction and errors of ``picture_count`` frames.
+
+    Raises:
+        ConfigError: the run has no held-out set; or the set has other classes.
+    """
+    started = time.monotonic()
+    run = load_averaged(source, inference.ensemble, states_size=inference.states_size)
+    if dataset is None:
+        dataset = own_set(run, source)
+        dataset = changed_set(dataset, datasets_root, **changes or {})
+    place = device_of(device)
+    run = run.to(place, inference.options_for(run.options, place))
+    measures: list[Measure] = [*measured(metrics, run.class_names)]
+    if pictures is not None:
+        names = [sample.name for sample in frames_of(run, dataset, datasets_root).samples]
+        measures.append(ScorePictures(pictures, names, run.palette, picture_count))
+    with distributed.process_group(place):
+        scores = score_run(run, dataset, datasets_root, measures=measures)
+    record = run.record() | circumstances(place, run.options)
+    return scores, record | {"duration_s": round(time.monotonic() - started, 3)}
+
+
+def own_set(run: TrainedRun, said: object) -> DatasetConfig:
+    """Return the held-out set of a run's config.
+
+    Raises:
+        ConfigError: it was trained without.
+    """
+    if run.config is None or run.config.data.val is None:
+        raise ConfigError(
+            f"{said} has no data.val; say what to score the run on, such as "
+            "--dataset cityscapes --split val (with several runs: --on cityscapes:val)"
+        )
+    return run.config.data.val
+
+
+def frames_of(run: TrainedRun, dataset: DatasetConfig, datasets_root: Path) -> Frames:
+    """Index a labelled set in the classes of a run.
+
+    Raises:
+        ConfigError: the set cannot be read in these classes.
+        DatasetError: the set is not there.
+    """
+    try:
+        return eval_frames(dataset, datasets_root, run.scheme, run.class_names)
+    except ConfigError as error:
+        raise _not_on(run, dataset, error) from None
+
+
+def score_run(
+    run: TrainedRun,
+    dataset: DatasetConfig,
+    datasets_root: Path,
+    *,
+    measures: Sequence[Measure] = (),
+    prepare: Preparation | None = None,
+) -> Scores:
+    """Score a run on its device, with progress; runs on every rank, all get the same scores.
+
+    Args:
+        measures: what else to find out; see ``engine.scoring.score``.
+        prepare: changes the frames first; None = they are scored as they are.
+
+    Raises:
+        ConfigError: the set cannot be read in the classes of the run.
+        DatasetError: the set is not there.
+    """
+    title = f"{run.title} on {set_name(dataset)}"
+    frames = frames_of(run, dataset, datasets_root)
+    with FrameProgress(title, enabled=distributed.is_main()) as progress:
+        try:
+            scores = score(
+                run.predictor,
+                frames,
+                set_name(dataset),
+                measures,
+                prepare=prepare,
+                progress=progress,
+            )
+        except ConfigError as error:
+            raise _not_on(run, dataset, error) from None
+    if scores.doubt and distributed.is_main():
+        print(f"warning: {title}: {scores.doubt}", file=sys.stderr)
+    return scores
+
+
+def circumstances(device: torch.device, options: InferenceOptions) -> dict[str, Any]:
+    """Return what a results file says about how it came to be."""
+    on_gpu = device.type == "cuda"
+    return {
+        "command": provenance.command_line(),
+        "git_revision": provenance.git_revision(),
+        "versions": provenance.versions(),
+        "machine": provenance.machine(),
+        "device": torch.cuda.get_device_name(device) if on_gpu else device.type,
+        "precision": options.precision,
+        "inference": options.to_dict(),
+        "processes": distributed.rank_and_world()[1],
+    }
+
+
+def _not_on(run: TrainedRun, dataset: DatasetConfig, error: ConfigError) -> ConfigError:
+    return ConfigError(f"{run.checkpoint} cannot be scored on {set_name(dataset)}: {error}")

@@ -1,0 +1,246 @@
+"""Users' pictures and videos are predicted: a trained run and sources in, files and report out."""
+
+import time
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from segibn import distributed, provenance
+from segibn.errors import ConfigError, SegibnError
+from segibn.files import image_size, sha256_of, write_image, write_json, write_text
+from segibn.inference.config import AS_SCORED, InferenceConfig
+from segibn.inference.options import InferenceOptions
+from segibn.inference.predictor import is_out_of_memory, label_maps
+from segibn.labels.drawing import legend
+from segibn.media.faults import Faults, MediaError, format_faults, shown
+from segibn.media.journal import Journal
+from segibn.media.outputs import FOLDERS, LEGEND, Outputs
+from segibn.media.predicting import Tally, Work
+from segibn.media.sources import Source
+from segibn.media.video import VideoReader
+from segibn.runs.find import find_checkpoint
+from segibn.runs.loading import device_of, load_averaged, load_graph
+from segibn.runs.trained import TrainedRun
+from segibn.runs.wanted import Wanted
+from segibn.text import counted
+from segibn.text.progress import FrameProgress
+
+_LEAST_SHARE = 0.001  # of the pixels, for a class to be named
+_FEW = 8  # images whose size is looked at
+
+
+@dataclass(frozen=True)
+class Report:
+    """What came of it."""
+
+    tally: Tally
+    seconds: float
+    outputs: Outputs
+    class_names: tuple[str, ...]
+    faults: list[MediaError]
+    """Files that failed."""
+    is_interrupted: bool = False
+
+    @property
+    def speed(self) -> float:
+        """Frames a second."""
+        return self.tally.frames / self.seconds if self.seconds > 0 else 0.0
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """Class -> its share of all pixels, the largest first."""
+        pixels = self.tally.pixels
+        pairs = zip(self.class_names, pixels.tolist(), strict=True)
+        total = max(1, int(pixels.sum()))
+        return {name: n / total for name, n in sorted(pairs, key=lambda pair: -pair[1])}
+
+    @property
+    def exit_code(self) -> int:
+        """0 all done, 1 some files failed, 130 interrupted."""
+        return 130 if self.is_interrupted else 1 if self.faults else 0
+
+    def complaint(self) -> str:
+        """Say what went wrong, in lines; "" if nothing did."""
+        folder = self.outputs.folder
+        if self.is_interrupted:
+            return (
+                f"interrupted: {counted(self.tally.files, 'file')} done and whole in "
+                f"{shown(folder)}; the same command with --resume resumes it\n"
+            )
+        if not self.faults:
+            return ""
+        many = counted(len(self.faults), "file")
+        return f"{many} failed (also in {folder / 'failed.txt'}):\n{format_faults(self.faults)}\n"
+
+    def advice(self) -> str:
+        """Say what a person does next."""
+        folder = self.outputs.folder
+        if self.faults:
+            return "mend or remove these files, then the same command with --resume"
+        colors = f"; {LEGEND} has the colours" if (folder / LEGEND).is_file() else ""
+        return f"look into {shown(folder)}{colors}"
+
+    def text(self) -> str:
+        """Say what was done, in lines; of work that was interrupted nothing."""
+        tally, folder = self.tally, self.outputs.folder
+        if self.is_interrupted:
+            return ""
+        if not (tally.frames or tally.earlier):
+            return "no frame could be predicted\n"
+        before = f", {tally.earlier} more were done before" if tally.earlier else ""
+        frames = counted(tally.frames, "frame")
+        named = [f"{name} {n:.1%}" for name, n in self.shares.items() if n >= _LEAST_SHARE]
+        lines = [f"{frames} in {self.seconds:.1f} s ({self.speed:.1f} frames/s){before}"]
+        lines.append(f"share of pixels: {', '.join(named)}")
+        for kind, name in FOLDERS.items():
+            codec = self.outputs.codec
+            made = f" ({codec.title}; {codec.plays})" if kind == "video" else ""
+            lines += [f"  {shown(folder / name)}{made}"] if (folder / name).is_dir() else []
+        return "\n".join([*lines, ""])
+
+    def write(self) -> None:
+        """Write summary.json and, if files failed, failed.txt."""
+        folder, failed = self.outputs.folder, self.outputs.folder / "failed.txt"
+        summary = {
+            "command": provenance.command_line(),
+            "versions": provenance.versions(),
+            "frames": self.tally.frames,
+            "frames_done_before": self.tally.earlier,
+            "seconds": round(self.seconds, 3),
+            "frames_per_s": round(self.speed, 3),
+            "class_shares": self.shares,
+            "failed": [
+                {"file": shown(f.path), "reason": f.reason, "fix": f.fix} for f in self.faults
+            ],
+        }
+        write_json(folder / "summary.json", summary)
+        failed.unlink(missing_ok=True)
+        if self.faults:
+            write_text(failed, format_faults(self.faults) + "\n")
+
+
+def predict_all(
+    source: str | Path,
+    sources: Sequence[Source],
+    wanted: Wanted,
+    *,
+    inference: InferenceConfig = AS_SCORED,
+    device: str | None = None,
+) -> Report:
+    """Predict sources; prints at which size they are seen. Ctrl-C ends it with whole files.
+
+    Args:
+        source: of the network, see ``load``.
+        sources: of ``segibn.media.sources``.
+        wanted: see ``Wanted.checked``.
+
+    Raises:
+        SegibnError: nothing can be begun, an output cannot be written, or in strict mode the first
+            bad file.
+    """
+    if distributed.rank_and_world()[1] > 1:
+        raise ConfigError(
+            "predict is one process: start it once for each GPU, with --device cuda:0, cuda:1 ... "
+            "and inputs and an --output of its own"
+        )
+    codec = wanted.codec(sources)
+    run = _load(source, inference, device)
+    _look_at_sizes(sources, run.options)
+    outputs = wanted.outputs(run.class_names, run.palette, codec)
+    faults = Faults(wanted.strict)
+    started, is_interrupted = time.monotonic(), False
+    with (
+        Journal(outputs.folder, _settings(run, wanted), wanted.mode) as journal,
+        FrameProgress("predict", len(sources)) as progress,
+    ):
+        work = Work(
+            partial(label_maps, run.predictor),
+            run.options.batch_size,
+            outputs,
+            journal,
+            faults,
+            is_out_of_memory,
+            progress,
+        )
+        _write_legend(run, outputs, sources)
+        try:
+            work.run(sources)
+        except KeyboardInterrupt:
+            is_interrupted = True
+    seconds = time.monotonic() - started
+    report = Report(work.tally, seconds, outputs, run.class_names, faults.found, is_interrupted)
+    if not is_interrupted:
+        report.write()
+    return report
+
+
+def _load(source: str | Path, inference: InferenceConfig, device: str | None) -> TrainedRun:
+    """Load the network, or those that are averaged, ready to predict."""
+    path = find_checkpoint(source)
+    if path.suffix != ".onnx":
+        run = load_averaged(path, inference.ensemble, states_size=inference.states_size)
+    elif device not in (None, "cpu"):
+        raise ConfigError(f"--device {device}: an .onnx file runs on the cpu here")
+    elif inference.ensemble or inference.precision not in ("auto", "float32"):
+        raise ConfigError(
+            f"{source}: an exported graph has its precision inside and is not averaged with "
+            "others; give a run or checkpoint for --precision and --ensemble"
+        )
+    else:
+        run, device = load_graph(path), "cpu"
+        inference = inference.replaced(precision="float32")
+    place = device_of(device)
+    return run.to(place, inference.options_for(run.options, place))
+
+
+def _look_at_sizes(sources: Sequence[Source], options: InferenceOptions) -> None:
+    """Refuse an input size that is turned, and say at which size frames are seen."""
+    sizes = _some_sizes(sources)
+    options.require_upright(sizes, shown(sources[0].root))
+    if sizes:
+        others = "; there are other sizes" if len(set(sizes)) > 1 else ""
+        print(options.describe_size(sizes[0]) + others)
+
+
+def _some_sizes(sources: Sequence[Source]) -> list[tuple[int, int]]:
+    """(H, W) of a few images, or of the first video; what cannot be read is left to prediction."""
+    images = [source for source in sources if not source.is_video]
+    sizes: list[tuple[int, int]] = []
+    for source in (images or sources)[:: max(1, len(images) // _FEW)]:
+        try:
+            if images:
+                sizes.append(image_size(source.path))
+                continue
+            with VideoReader(source.path) as video, closing(iter(video)) as frames:
+                return [(frame.shape[0], frame.shape[1]) for frame in islice(frames, 1)]
+        except SegibnError:
+            continue
+    return sizes
+
+
+def _settings(run: TrainedRun, wanted: Wanted) -> dict[str, Any]:
+    """Return what every file in the output depends on; a batch's size is not part of it."""
+    inference = run.options.to_dict()
+    inference.pop("batch_size")
+    return {
+        "model_sha256": [sha256_of(one.checkpoint) for one in (run, *run.others)],
+        "inference": inference,
+        "save": wanted.save,
+        "alpha": wanted.alpha,
+        "classes": wanted.classes,
+        "video_shows": wanted.video_shows,
+        "video_codec": wanted.video_codec,
+    }
+
+
+def _write_legend(run: TrainedRun, outputs: Outputs, sources: Sequence[Source]) -> None:
+    if {kind for source in sources for kind in outputs.kinds(source.is_video)} == {"labels"}:
+        return
+    names = [
+        name for name, is_drawn in zip(run.class_names, outputs.drawn, strict=True) if is_drawn
+    ]
+    write_image(outputs.folder / LEGEND, legend(names, run.palette[outputs.drawn]))

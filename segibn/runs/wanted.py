@@ -1,0 +1,118 @@
+"""What is to be predicted, what is to be written, and what would have no effect. No torch."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from segibn.errors import ConfigError
+from segibn.media.codecs import CODECS, Codec, choose_codec
+from segibn.media.journal import Mode
+from segibn.media.outputs import (
+    SHOWN_IN_VIDEOS,
+    Outputs,
+    chosen_classes,
+    kinds_of,
+    places_of,
+)
+from segibn.media.sources import Source, find_sources
+from segibn.text import counted, printable
+
+SAVED = ("labels", "color", "overlay", "side-by-side", "video")
+
+_NAMED = 3  # of the files that are passed over
+
+
+def find_inputs(inputs: Sequence[str | Path], output: Path) -> tuple[list[Source], list[str]]:
+    """Find pictures and videos; also lines that say what else lies among them.
+
+    Raises:
+        DatasetError: see ``find_sources``.
+    """
+    found = find_sources(inputs, places_of(output))
+    lines = [
+        f"passed over the earlier predictions in {printable(folder)}"
+        for folder in found.outputs
+        if folder.absolute() != output.absolute()
+    ]
+    if found.others:
+        names = ", ".join(printable(path.name) for path in found.others[:_NAMED])
+        names += ", ..." if len(found.others) > _NAMED else ""
+        many = counted(len(found.others), "file")
+        lines.append(f"passed over {many}, neither picture nor video: {names}")
+    return found.sources, lines
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which files, and how they are made; None = the default, see ``checked``."""
+
+    output: Path
+    """Folder for all of them."""
+    save: tuple[str, ...] | None = None
+    """Of ``SAVED``; None = labels and overlay of images, the video of a video."""
+    alpha: float | None = None
+    """Share of the class colour; 0.5."""
+    classes: list[str] | None = None
+    """What pictures show; all."""
+    video_shows: str | None = None
+    """What a video is made of; overlay."""
+    video_codec: str | None = None
+    """Of videos; auto, the first that OpenCV can write."""
+    mode: Mode = "new"
+    """What to do where predictions are."""
+    strict: bool = False
+    """Whether the first bad file ends it."""
+
+    def checked(self, sources: Sequence[Source]) -> "Wanted":
+        """Return it with the defaults filled in.
+
+        Raises:
+            ConfigError: an option changes none of the files that are written of these sources.
+        """
+        found = {source.is_video for source in sources}
+        if self.save is not None and "video" in self.save and True not in found:
+            raise ConfigError("--save video: there is no video among the inputs; leave it out")
+        if self.save == ("video",) and False in found:
+            raise ConfigError(
+                "--save video writes nothing for the images among the inputs; add labels or overlay"
+            )
+        if self.alpha is not None and not 0 <= self.alpha <= 1:
+            raise ConfigError(f"--alpha {self.alpha}: write a number from 0 to 1, such as 0.5")
+        written = {kind for is_video in found for kind in kinds_of(self.save, is_video)}
+        shown = {self.video_shows or "overlay"} if "video" in written else set()
+        drawn = shown | (written & set(SHOWN_IN_VIDEOS))
+        no_picture = "label maps keep all classes, and nothing else is written"
+        filled: dict[str, object] = {}
+        for name, default, is_idle, reason in (
+            ("video_shows", "overlay", not shown, "no video is written"),
+            ("video_codec", "auto", not shown, "no video is written"),
+            ("alpha", 0.5, not drawn - {"color"}, "nothing is laid over a frame"),
+            ("classes", None, not drawn, no_picture),
+        ):
+            if getattr(self, name) is None:
+                filled[name] = default
+            elif is_idle:
+                raise ConfigError(f"--{name.replace('_', '-')} has no effect: {reason}")
+        return replace(self, **filled)  # type: ignore[arg-type]
+
+    def codec(self, sources: Sequence[Source]) -> Codec | None:
+        """Return what videos are encoded in, tried before anything is predicted; None: no video.
+
+        Raises:
+            ConfigError: OpenCV has no such encoder here.
+        """
+        if any(source.is_video and "video" in kinds_of(self.save, True) for source in sources):
+            return choose_codec(self.video_codec or "auto")
+        return None
+
+    def outputs(self, class_names: Sequence[str], palette: object, codec: Codec | None) -> Outputs:
+        """Return what writes the files of a network's classes."""
+        return Outputs(
+            self.output,
+            palette,  # type: ignore[arg-type]
+            chosen_classes(class_names, self.classes),
+            self.save,
+            0.5 if self.alpha is None else self.alpha,
+            self.video_shows or "overlay",
+            codec or CODECS["mpeg4"],
+        )
