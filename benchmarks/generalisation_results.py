@@ -16,8 +16,7 @@ import numpy as np
 from benchmarks.generalisation_plan import INGREDIENTS, PLAIN, SHIFTS, Shift
 from segibn import provenance
 from segibn.builders.sets import index_dataset
-from segibn.cli.scoring import score_run
-from segibn.config.data import DatasetConfig
+from segibn.config.schema import DatasetConfig
 from segibn.devices import default_device
 from segibn.engine.scoring import set_name
 from segibn.errors import ConfigError, SegibnError
@@ -25,6 +24,7 @@ from segibn.evaluation.resampling import Resampling
 from segibn.evaluation.scores import Scores
 from segibn.evaluation.seed_intervals import SeedScores, mean_of_sets, seed_scores
 from segibn.files import read_json, write_json
+from segibn.runs.evaluate import score_run
 from segibn.runs.loading import load_checkpoint
 from segibn.runs.trained import TrainedRun
 
@@ -85,8 +85,7 @@ class Reading:
             content = read_json(file)
             if made_of.items() <= content.items():
                 return Scores.from_dict(content, str(file))
-        device, options = default_device(), run.options
-        scores = score_run(run, dataset, self.root, device=device, options=options)
+        scores = score_run(run.to(default_device()), dataset, self.root)
         write_json(file, scores.to_dict(made_of))
         return scores
 

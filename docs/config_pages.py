@@ -11,14 +11,14 @@ from typing import Any
 from pydantic import BaseModel
 
 from segibn.config.explain import describe, field_type
-from segibn.config.recipe import InferenceRecipe
 from segibn.config.schema import RunConfig
+from segibn.inference.config import InferenceConfig
 
 
 def config_reference() -> str:
-    """Return the sections of the reference: a run's config, then a recipe for test time."""
+    """Return the sections of the reference: a run's config, then an inference config."""
     sections = [_section(path, model) for path, model in _parts("", RunConfig)]
-    recipe = _section("A recipe for test time", InferenceRecipe)
+    recipe = _section("An inference config", InferenceConfig)
     return "\n".join([*sections, recipe])
 
 

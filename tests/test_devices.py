@@ -8,7 +8,6 @@ import torch
 from torch.overrides import TorchFunctionMode
 
 from segibn import devices
-from segibn.cli.inference import device_of
 from segibn.devices import default_device, device_named, image_layout
 from segibn.engine.precision import choose_dtype
 from segibn.errors import ConfigError
@@ -16,6 +15,7 @@ from segibn.inference.views import upsampled_rows
 from segibn.losses.criterion import SegmentationLoss
 from segibn.losses.dice import dice_loss
 from segibn.models.kernels.resize import resize_image
+from segibn.runs.loading import device_of
 
 MPS = torch.device("mps")
 
@@ -43,7 +43,7 @@ def machine(monkeypatch: pytest.MonkeyPatch):
 )  # fmt: skip
 def test_a_device_that_is_there_is_taken(machine, name: str, device: str) -> None:
     machine(cuda=2, mps=True, xpu=1)
-    assert device_of(argparse.Namespace(device=name)) == torch.device(device)
+    assert device_of(name) == torch.device(device)
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_a_device_that_is_there_is_taken(machine, name: str, device: str) -> Non
 def test_another_is_answered_by_those_that_are_there(machine, name: str) -> None:
     machine()
     with pytest.raises(ConfigError) as caught:
-        device_of(argparse.Namespace(device=name))
+        device_of(name)
     assert "this machine has cpu" in str(caught.value)
     assert str(caught.value).isprintable()
     machine(cuda=4, mps=True)

@@ -13,8 +13,8 @@ import pytest
 
 from segibn.cli.verbs import VERBS
 from segibn.config.backbones import BackboneConfig
-from segibn.config.recipe import InferenceRecipe
 from segibn.config.schema import RunConfig
+from segibn.inference.config import InferenceConfig
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
@@ -91,7 +91,7 @@ def test_the_reference_of_configs_has_every_key_with_its_meaning(
     site: Path, pages: ModuleType
 ) -> None:
     text = pages.config_reference()
-    for model in (RunConfig, BackboneConfig, InferenceRecipe):
+    for model in (RunConfig, BackboneConfig, InferenceConfig):
         for name, field in model.model_fields.items():
             meanings = re.findall(rf"^`{name}` \(.*\)\n: (.*)$", text, re.MULTILINE)
             assert any(meaning.startswith(first_words(field.description)) for meaning in meanings)

@@ -10,6 +10,7 @@ from segibn.cli.inference import add_inference_arguments, inference_config
 from segibn.cli.parser import is_first_rank, print_next, verb_parser
 from segibn.evaluation.cross_domain import format_cross_domain
 from segibn.evaluation.protocols import PROTOCOLS, describe_protocols
+from segibn.runs.sets import protocol_sets
 
 EXAMPLE = """\
 examples:
@@ -69,14 +70,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = build_parser().parse_args(argv)
     require_runs(arguments.runs)
     inference = inference_config(arguments, alone=True)
+    sets = protocol_sets(arguments.protocol, arguments.on)
     root, output, protocol = datasets_root(arguments.datasets), arguments.output, arguments.protocol
 
     from segibn.runs import cross_domain as work
 
-    sets = work.protocol_sets(protocol, arguments.on)
     note = PROTOCOLS[protocol].note if protocol else ""
     how = work.Scoring(inference, arguments.device, protocol, arguments.allow_target_selection)
-    runs = [work.load_checkpoint(run) for run in arguments.runs]
+    runs = work.load_all(arguments.runs)
     rows = work.cross_domain(runs, sets, root, output, scoring=how, published_note=note)
     if not is_first_rank():
         return 0

@@ -53,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = build_parser().parse_args(argv)
     refuse_set(arguments.set, "seed", "--seed")
 
-    from segibn.cli.comparison import MARKDOWN_FILE, PICTURE_FILE, cross_domain, draw_comparison
+    from segibn.runs import cross_domain as comparison
     from segibn.runs.sets import frames_folder, parse_evaluation_set
     from segibn.runs.study import load_configs, train_once
 
@@ -66,12 +66,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     print("2/3  training three networks in the game style")
     sets = {text: parse_evaluation_set(text) for text in SETS}
     runs = [train_once(config, datasets, output / "runs") for config in configs]
-    cross_domain(runs, sets, datasets, output, published_note=PROTOCOLS["sample"].note)
+    trained = comparison.load_all(runs)
+    note = PROTOCOLS["sample"].note
+    comparison.cross_domain(trained, sets, datasets, output, published_note=note)
     print("3/3  drawing frames, truth and predictions side by side")
-    draw_comparison(runs, sets, datasets, output / PICTURE_FILE)
-    print((output / MARKDOWN_FILE).read_text(encoding="utf-8"))
-    for name in ("cross_domain.json", MARKDOWN_FILE, PICTURE_FILE):
-        print(f"  {output / name}")
+    picture, table = output / comparison.PICTURE_FILE, output / comparison.MARKDOWN_FILE
+    comparison.draw_comparison(trained, sets, datasets, picture)
+    print(table.read_text(encoding="utf-8"))
+    for path in (output / "cross_domain.json", table, picture):
+        print(f"  {path}")
     print_predict(runs[-1], frames_words(frames_folder(configs[-1], datasets)))
     print_next("report", output, "--datasets", datasets)
     return 0

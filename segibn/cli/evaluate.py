@@ -68,8 +68,8 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the verb; runs on every rank of a torchrun launch, the first one prints and writes."""
     arguments = build_parser().parse_args(argv)
-    require_runs([arguments.run])
     inference = inference_config(arguments)
+    require_runs([arguments.run, *inference.ensemble])
     root, name = datasets_root(arguments.datasets), arguments.dataset
     given = {key: getattr(arguments, key) for key in ("split", "names_file", "label_map")}
     dataset = None

@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from segibn.cli.comparison import score_runs
 from segibn.cli.fine_tune_plan import Source, Training
 from segibn.config.data import DatasetConfig
 from segibn.config.schema import RunConfig
 from segibn.errors import CheckpointError
 from segibn.files import read_json, sha256_of, write_json
+from segibn.runs.cross_domain import load_all, score_runs
 from segibn.runs.study import run_folder, train_once
 from segibn.text import counted
 
@@ -78,14 +78,11 @@ def score_trainings(
         group = [t for t in trainings if (t.source is not None) == fine_tuned]
         if not group:
             continue
-        runs = [run_folder(training.config, output) for training in group]
-        scored, conditions = score_runs(runs, sets, datasets_root)
-        frames |= conditions["frames"]
-        of_row = [(t, run) for t, run in zip(group, runs, strict=True) for _ in sets]
-        rows += [
-            row | _beginning(training, run)
-            for row, (training, run) in zip(scored, of_row, strict=True)
-        ]
+        for training in group:
+            run = run_folder(training.config, output)
+            scored, conditions = score_runs(load_all([run]), sets, datasets_root)
+            frames |= conditions["frames"]
+            rows += [row | _beginning(training, run) for row in scored]
     return rows, conditions | {"frames": frames}
 
 

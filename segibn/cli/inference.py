@@ -103,15 +103,13 @@ def inference_config(
 ) -> InferenceConfig:
     """Put the arguments of ``add_inference_arguments`` and their file together.
 
-    Every run of its ensemble is there.
-
     Args:
         recipe: another file.
         alone: whether each network is scored by itself.
 
     Raises:
         ConfigError: the file is not valid, a network comes twice, or several would be averaged.
-        CheckpointError: a run of the ensemble is not there.
+        CheckpointError: a run of ``--ensemble`` is not there.
     """
     path = recipe or arguments.recipe
     config = InferenceConfig() if path is None else load_inference_config(path)
@@ -125,8 +123,6 @@ def inference_config(
         if (checkpoint := find_checkpoint(run).resolve()) in seen:
             raise ConfigError(f"--ensemble {run}: this network is there already; give it once")
         seen.add(checkpoint)
-    for run in config.ensemble:
-        find_checkpoint(run)
     ensemble = (*config.ensemble, *arguments.ensemble)
     given = {name: getattr(arguments, name) for name in _OPTIONS}
     return config.replaced(ensemble=ensemble, **given)

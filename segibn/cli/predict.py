@@ -122,6 +122,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments.strict,
     ).checked(sources)
     inference = inference_config(arguments)
+    require_runs(inference.ensemble)
     if wanted.mode == "new":
         require_empty(output)
 

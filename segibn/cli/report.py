@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segibn.cli.arguments import add_datasets_argument, datasets_root
-from segibn.cli.inference import DEVICE_HELP, device_of
+from segibn.cli.inference import DEVICE_HELP
 from segibn.cli.parser import print_then, verb_parser
 from segibn.errors import SegibnError
 
@@ -75,7 +75,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         if getattr(arguments, option) is not None and not any(run.folder for run in inputs.runs):
             raise SegibnError(f"--{option} has no effect: no input is the folder of a run")
     if arguments.device is not None:
-        device_of(arguments)  # refused here, also where no frame turns out to need it
+        from segibn.devices import device_named
+
+        device_named(arguments.device)  # refused here, also where no frame turns out to need it
     wanted = _FRAMES if arguments.frames is None else arguments.frames
     wanted = 0 if arguments.no_frames else wanted
     page = build_page(

@@ -11,23 +11,20 @@ from typing import Any
 
 import numpy as np
 
-from segibn.cli.inference import device_of
 from segibn.cli.report_inputs import Source
-from segibn.cli.scoring import circumstances, frames_of, score_run
-from segibn.config.data import DatasetConfig
+from segibn.config.schema import DatasetConfig
 from segibn.config.set_names import set_name
 from segibn.data.datasets.catalog import DATASETS
 from segibn.data.frames import Frames
-from segibn.engine.scoring import inference_options
 from segibn.errors import SegibnError
 from segibn.evaluation.confusion import count_classes
 from segibn.evaluation.frame_counts import class_counts
 from segibn.files import sha256_of
 from segibn.inference.options import InferenceOptions
-from segibn.inference.predictor import Predictor
 from segibn.report.content import FrameView
 from segibn.report.frames import Choice, choose_frames, view_frame
-from segibn.runs.loading import load_checkpoint
+from segibn.runs.evaluate import circumstances, frames_of, score_run
+from segibn.runs.loading import device_of, load_checkpoint
 from segibn.runs.trained import TrainedRun
 
 _TOLERANCE = 1e-2
@@ -54,20 +51,18 @@ def add_frames(source: Source, root: Path, count: int, arguments: argparse.Names
         raise SegibnError("its scores are those of several networks; frames are shown for one")
     dataset = _dataset_of(source, run)
     options = _options_of(source.record, run)
-    device = device_of(arguments)
+    device = device_of(arguments.device)
     frames = replace(frames_of(run, dataset, root), rank=0, world_size=1)
-    predictor = Predictor(run.module, device, options)
-    views = _views(source, run, frames, predictor, count)
+    run = run.to(device, options)
+    views = _views(source, run, frames, count)
     if views is None:
-        source.scores = score_run(run, dataset, root, device=device, options=options)
+        source.scores = score_run(run, dataset, root)
         source.record = run.record() | circumstances(device, options)
-        views = _views(source, run, frames, predictor, count)
+        views = _views(source, run, frames, count)
     return run, views or []
 
 
-def _views(
-    source: Source, run: TrainedRun, frames: Frames, predictor: Predictor, count: int
-) -> list[FrameView] | None:
+def _views(source: Source, run: TrainedRun, frames: Frames, count: int) -> list[FrameView] | None:
     """Predict the chosen frames; None where scores are missing or not those of this network."""
     scores = source.scores
     if scores is None or scores.frame_counts is None or scores.class_names != run.class_names:
@@ -81,7 +76,7 @@ def _views(
     expected = dict(zip(chosen, known, strict=True))
     trusted = source.record.get("checkpoint_sha256") == sha256_of(run.checkpoint)
     views: dict[str, FrameView] = {}
-    for (name, image, target), pred in predictor.over(replace(frames, samples=samples)):
+    for (name, image, target), pred in run.predictor.over(replace(frames, samples=samples)):
         own = class_counts(count_classes(target, pred, len(run.class_names)))
         differing = int(np.abs(own - expected[name]).sum())
         if not trusted and differing > _TOLERANCE * target.size:
@@ -115,7 +110,7 @@ def _options_of(record: Mapping[str, Any], run: TrainedRun) -> InferenceOptions:
     """How frames met the network when it was scored."""
     given = record.get("inference")
     if not isinstance(given, dict):
-        return inference_options(run.config)
+        return run.options
     try:
         values = {key: tuple(v) if isinstance(v, list) else v for key, v in given.items()}
         return InferenceOptions(**values)

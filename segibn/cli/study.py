@@ -70,10 +70,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         print_then(f"{command} --on SET [SET ...], with sets such as cityscapes:val")
         return 0
 
-    from segibn.cli.comparison import MARKDOWN_FILE, cross_domain
+    from segibn.runs.cross_domain import MARKDOWN_FILE, cross_domain, load_all
 
     results = arguments.results or output
-    cross_domain(runs, sets, root, results, train_label=arguments.train_label)
+    cross_domain(load_all(runs), sets, root, results, train_label=arguments.train_label)
     print((results / MARKDOWN_FILE).read_text(encoding="utf-8"))
     print_next("report", *dict.fromkeys((results, output)), *datasets_words(arguments.datasets))
     return 0

@@ -56,8 +56,8 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the verb; returns 0."""
     arguments = build_parser().parse_args(argv)
-    require_runs([arguments.run])
     inference, output = inference_config(arguments), arguments.output
+    require_runs([arguments.run, *inference.ensemble])
     form, ids, is_whole = FORMATS[arguments.benchmark], arguments.ids, arguments.expect_test_set
     frames = index_frames(form, arguments.images)
     if ids is not None or is_whole:  # complete, before anything is computed

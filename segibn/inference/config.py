@@ -6,7 +6,7 @@
 
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
+from typing import Annotated, Any, Literal, get_type_hints
 
 from pydantic import Field, TypeAdapter, ValidationError, create_model
 
@@ -17,9 +17,6 @@ from segibn.config.shipped import find_config
 from segibn.config.values import Size, Text
 from segibn.errors import ConfigError
 from segibn.inference.options import PRECISIONS, InferenceOptions
-
-if TYPE_CHECKING:
-    import torch
 
 NATIVE = "native"
 _DOCS = TypeAdapter(InferenceOptions).json_schema()["properties"]
@@ -64,14 +61,12 @@ class InferenceConfig(_Keys):
         """Whether it says at which size frames are seen."""
         return self.input_size is not None or self.input_height is not None
 
-    def options_for(
-        self, scored: InferenceOptions, device: "torch.device | str"
-    ) -> InferenceOptions:
+    def options_for(self, scored: InferenceOptions, *, bfloat16: bool) -> InferenceOptions:
         """Return the options of a run.
 
         Args:
             scored: how frames reached its network when it was scored.
-            device: where it will compute; for ``precision: auto``.
+            bfloat16: whether its device has instructions for it, see ``computes_bfloat16``.
 
         Raises:
             ConfigError: values that do not fit each other.
@@ -82,9 +77,7 @@ class InferenceConfig(_Keys):
         elif self.input_size == NATIVE:
             values["input_size"] = None
         if self.precision == "auto":
-            from segibn.devices import computes_bfloat16
-
-            values["precision"] = "bfloat16" if computes_bfloat16(device) else "float32"
+            values["precision"] = "bfloat16" if bfloat16 else "float32"
         return InferenceOptions(**values)
 
 

@@ -15,7 +15,8 @@ from segibn.config.schema import DatasetConfig
 from segibn.config.set_names import set_name
 from segibn.engine.scoring import Preparation
 from segibn.errors import ConfigError
-from segibn.evaluation.appearance import format_appearance, group_appearance, network_titles
+from segibn.evaluation.appearance import format_appearance, group_appearance
+from segibn.evaluation.rows import network_titles
 from segibn.files import read_image, write_image, write_json, write_text
 from segibn.inference.config import AS_SCORED, InferenceConfig
 from segibn.runs.cross_domain import refuse_equal
@@ -77,7 +78,7 @@ def score_appearance(
     rows: list[dict[str, Any]] = []
     with distributed.process_group(place):
         for run in runs:
-            placed = run.to(place, inference.options_for(run.options, place))
+            placed = run.asked(inference, place)
             for change in changes:
                 prepare = _preparation(change, level, seed)
                 shift = PAPER[change].on(placed.module) if change in PAPER else nullcontext()
@@ -143,7 +144,7 @@ def _pictures(
 
 def _plot(rows: Sequence[Mapping[str, Any]], label: str) -> np.ndarray:
     cells = group_appearance(rows)
-    titles = network_titles(list(cells))
+    titles = network_titles(cells)
     names = [name for name in dict.fromkeys(row["transform"] for row in rows) if name != ORIGINAL]
     bars = {
         titles[network]: [

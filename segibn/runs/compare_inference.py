@@ -38,20 +38,21 @@ def compare_inference(
     rows: list[dict[str, Any]] = []
     conditions: dict[str, Any] = {}
     frames: dict[str, list[str]] = {}
+    seen: dict[str, dict[str, Any]] = {}
     with distributed.process_group(place):
         for run in map(load_checkpoint, sources):
             record = run.record()
-            options = {name: way.options_for(run.options, place) for name, way in ways.items()}
             for label, dataset in sets.items():
-                for way, chosen in options.items():
-                    scores = score_run(run.to(place, chosen), dataset, datasets_root)
-                    rows.append(_row(record, label, way, scores.to_dict()))
-                    conditions = circumstances(place, chosen)
+                for name, way in ways.items():
+                    placed = run.asked(way, place)
+                    scores = score_run(placed, dataset, datasets_root)
+                    rows.append(_row(record, label, name, scores.to_dict()))
+                    conditions = circumstances(place, placed.options)
+                    seen[name] = placed.options.to_dict()
                     frames[label] = list(scores.frames)
     table = format_inference(rows)
     if output is not None and distributed.is_main():
         conditions.pop("inference")
-        seen = {name: chosen.to_dict() for name, chosen in options.items()}
         write_json(output / ROWS_FILE, rows)
         write_json(output / CONDITIONS_FILE, conditions | {"frames": frames, "ways": seen})
         write_text(output / MARKDOWN_FILE, table)

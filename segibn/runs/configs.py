@@ -5,11 +5,11 @@ from pathlib import Path
 import yaml
 
 from segibn.config.load import dump_config, load_config, read_yaml
-from segibn.config.recipe import load_recipe
 from segibn.config.referred import referred
 from segibn.config.shipped import RECIPES, configs_folder, find_config
 from segibn.errors import ConfigError
 from segibn.files import write_bytes
+from segibn.inference.config import load_inference_config
 
 
 def resolved(name: str) -> str:
@@ -20,7 +20,7 @@ def resolved(name: str) -> str:
     """
     path = find_config(name)
     if path.is_relative_to(configs_folder() / RECIPES):
-        return yaml.safe_dump(load_recipe(path).model_dump(mode="json"), sort_keys=False)
+        return yaml.safe_dump(load_inference_config(path).model_dump(mode="json"), sort_keys=False)
     return dump_config(load_config(path))
 
 

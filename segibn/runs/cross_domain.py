@@ -14,13 +14,13 @@ from segibn.config.schema import DatasetConfig
 from segibn.engine.scoring import Preparation
 from segibn.errors import ConfigError, DatasetError
 from segibn.evaluation.deviations import sign
+from segibn.evaluation.results import CONDITIONS_FILE, ROWS_FILE, render_folder
 from segibn.files import writable_folder, write_image, write_json, write_text
 from segibn.inference.config import AS_SCORED, InferenceConfig
-from segibn.report.tables import CONDITIONS_FILE, ROWS_FILE, render_cross_domain
 from segibn.runs.evaluate import circumstances, frames_of, score_run
-from segibn.runs.loading import device_of
+from segibn.runs.loading import device_of, load_checkpoint
 from segibn.runs.pictures import comparison_sheet, spread
-from segibn.runs.protocol import deviations, protocol_framing, protocol_options
+from segibn.runs.protocol import deviations, protocol_framing, under_protocol
 from segibn.runs.selection import refuse_target_selection, selection_of
 from segibn.runs.trained import CPU, TrainedRun
 
@@ -46,11 +46,15 @@ class Scoring:
     def placed(self, run: TrainedRun, dataset: DatasetConfig) -> TrainedRun:
         """Return a run on the device, with its options for a set."""
         device = device_of(self.device)
-        options = protocol_options(self.protocol, dataset, self.inference, run.options, device)
-        return run.to(device, options)
+        return under_protocol(self.protocol, run, dataset, self.inference, device)
 
 
 AS_TRAINED = Scoring()
+
+
+def load_all(sources: Sequence[str | Path]) -> list[TrainedRun]:
+    """Load runs for the functions below, each once; on the CPU."""
+    return [load_checkpoint(source) for source in sources]
 
 
 def cross_domain(
@@ -85,7 +89,7 @@ def cross_domain(
         conditions |= {"published_note": published_note, "dataset_of": dict(dataset_of or {})}
         write_json(output / ROWS_FILE, rows)
         write_json(output / CONDITIONS_FILE, conditions)
-        write_text(output / MARKDOWN_FILE, render_cross_domain(output))
+        write_text(output / MARKDOWN_FILE, render_folder(output))
     return rows
 
 

@@ -16,8 +16,8 @@ from segibn.config.schema import DatasetConfig
 from segibn.data.samples import SamplePaths
 from segibn.engine.scoring import require_upright
 from segibn.errors import ConfigError
-from segibn.evaluation.cross_domain import mean_and_deviation
-from segibn.evaluation.feature_divergence import curve_titles, format_divergence, group_divergence
+from segibn.evaluation.feature_divergence import format_divergence, group_divergence
+from segibn.evaluation.rows import mean_and_deviation, network_titles
 from segibn.files import read_image, write_image, write_json, write_text
 from segibn.files.pool import map_in_threads
 from segibn.inference.config import AS_SCORED, InferenceConfig
@@ -86,7 +86,7 @@ def _row(
     place: torch.device,
 ) -> dict[str, Any]:
     """Measure one run; on every rank."""
-    options = inference.options_for(run.options, place)
+    options = inference.options_for(run.options, bfloat16=False)
     run.module.to(place)
     a, b = (_moments(run, label, part, options) for label, part in samples)
     found = compute_divergence(a, b)
@@ -121,7 +121,7 @@ def _counted(images: Iterable[np.ndarray], progress: Advance) -> Iterator[np.nda
 
 def _plot(rows: Sequence[Mapping[str, Any]]) -> np.ndarray:
     curves = group_divergence(rows)
-    titles = curve_titles(curves)
+    titles = network_titles(curves)
     lines = []
     for network, features in curves.items():
         points = [mean_and_deviation(values) for values in features.values()]

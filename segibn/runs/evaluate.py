@@ -59,7 +59,7 @@ def evaluate(
         dataset = own_set(run, source)
         dataset = changed_set(dataset, datasets_root, **changes or {})
     place = device_of(device)
-    run = run.to(place, inference.options_for(run.options, place))
+    run = run.asked(inference, place)
     measures: list[Measure] = [*measured(metrics, run.class_names)]
     if pictures is not None:
         names = [sample.name for sample in frames_of(run, dataset, datasets_root).samples]

@@ -193,8 +193,7 @@ def _load(source: str | Path, inference: InferenceConfig, device: str | None) ->
     else:
         run, device = load_graph(path), "cpu"
         inference = inference.replaced(precision="float32")
-    place = device_of(device)
-    return run.to(place, inference.options_for(run.options, place))
+    return run.asked(inference, device_of(device))
 
 
 def _look_at_sizes(sources: Sequence[Source], options: InferenceOptions) -> None:

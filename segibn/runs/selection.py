@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from segibn.config.schema import DatasetConfig
 from segibn.config.set_names import set_name, train_name
 from segibn.errors import ConfigError
-from segibn.evaluation.cross_domain import is_own_domain
-from segibn.evaluation.deviations import LAST, ON_TARGET
+from segibn.evaluation.deviations import LAST
+from segibn.evaluation.rows import ON_TARGET, is_own_domain
 from segibn.runs.trained import TrainedRun
 
 

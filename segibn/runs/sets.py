@@ -1,6 +1,6 @@
 """Labelled sets named in words, such as ``camvid:val@names.txt`` -> their configs. No torch."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from segibn.config.schema import RunConfig
 from segibn.config.set_names import set_name
 from segibn.data.datasets.catalog import DATASETS, dataset_source
 from segibn.errors import ConfigError, DatasetError, SegibnError
+from segibn.evaluation.protocols import PROTOCOLS, TestSet
 from segibn.labels.label_set import LabelSet
 from segibn.text import did_you_mean, printable
 
@@ -148,6 +149,53 @@ def parse_labelled_sets(texts: Iterable[str]) -> dict[str, DatasetConfig]:
             )
         found[label] = dataset
     return found
+
+
+def protocol_sets(name: str | None, on: Sequence[str] | None) -> dict[str, DatasetConfig]:
+    """Return label -> test set: those of words such as ``cityscapes:val``, or all of a protocol's.
+
+    Under a protocol, ``NAME:SPLIT`` without a label of its own gets the protocol's label, and the
+    protocol's label map.
+
+    Raises:
+        ConfigError: neither is given; or a set that this version cannot read.
+    """
+    if not on:
+        if name is None:
+            raise ConfigError("say what to score on: --on SET [SET ...], or --protocol NAME")
+        return {test.label: _dataset_of(test) for test in PROTOCOLS[name].tests}
+    sets = parse_labelled_sets(on)
+    if name is None:
+        return sets
+    found = {}
+    for text, (label, dataset) in ((text, parse_labelled_set(text)) for text in on):
+        test = protocol_test(name, dataset)
+        if test is not None:
+            is_theirs = "=" not in text and dataset.label_map in (None, test.label_map)
+            if is_theirs and dataset.names_file is None:
+                label = test.label
+            if dataset.label_map is None:
+                dataset = dataset.model_copy(update={"label_map": test.label_map})
+        found[label] = dataset
+    return found
+
+
+def protocol_test(name: str | None, dataset: DatasetConfig) -> TestSet | None:
+    """Return a protocol's line for a data set, None where it has none."""
+    tests = PROTOCOLS[name].tests if name is not None else ()
+    return next((test for test in tests if test.dataset == dataset.name), None)
+
+
+def _dataset_of(test: TestSet) -> DatasetConfig:
+    """A protocol's set as a config has it."""
+    if test.dataset not in DATASETS:
+        raise ConfigError(
+            f"{test.label}: this version does not read {test.dataset}; name the others with --on"
+        )
+    content: dict[str, Any] = {"name": test.dataset, "split": test.split}
+    if test.label_map is not None:
+        content["label_map"] = test.label_map
+    return DatasetConfig.model_validate(content)
 
 
 def why_untrainable(config: str | Path, datasets_root: Path) -> str:

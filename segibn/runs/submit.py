@@ -54,14 +54,13 @@ def submit(
             f"network trained on {_TRAINED_ON[form.labels.num_classes]}"
         )
     sizes = {key: image_size(path) for key, path in frames.items()}
-    place = device_of(device)
-    options = inference.options_for(run.options, place)
-    options.require_upright(list(sizes.values()), next(iter(frames.values())).parent)
-    run = run.to(place, options)
+    run = run.asked(inference, device_of(device))
+    folder = next(iter(frames.values())).parent
+    run.options.require_upright(list(sizes.values()), folder)
 
     def maps_of(keys: Sequence[str]) -> Iterator[tuple[str, np.ndarray]]:
         if there := len(frames) - len(keys):
-            print(f"going on: {counted(there, 'map')} there already", file=sys.stderr)
+            print(f"resuming: {counted(there, 'map')} there already", file=sys.stderr)
         images = map_in_threads(read_image, (frames[key] for key in keys), 4, 4)
         for key, (_, train_ids) in zip(keys, run.predictor.over(images), strict=True):
             yield key, train_ids
@@ -73,7 +72,7 @@ def submit(
             sizes,
             maps_of,
             work=_work(run, frames),
-            batch_size=options.batch_size,
+            batch_size=run.options.batch_size,
             progress=progress.phase("submission"),
             check_progress=progress.phase("checking"),
         )

@@ -13,10 +13,11 @@ from segibn.builders.sets import build_label_set
 from segibn.config.schema import RunConfig
 from segibn.config.set_names import train_name
 from segibn.data.datasets.catalog import scheme_class_names
-from segibn.devices import device_named
+from segibn.devices import computes_bfloat16, device_named
 from segibn.errors import CheckpointError, SegibnError
 from segibn.evaluation.batches import predicted
 from segibn.files import sha256_of
+from segibn.inference.config import InferenceConfig
 from segibn.inference.network import Network
 from segibn.inference.options import WHOLE, InferenceOptions
 from segibn.inference.predictor import Predictor, confident_label_maps, label_maps
@@ -153,6 +154,11 @@ class TrainedRun:
         moved = replace(self, device=place, options=options or self.options)
         _ = moved.predictor  # now, not at the first frame
         return moved
+
+    def asked(self, inference: InferenceConfig, device: torch.device) -> "TrainedRun":
+        """Return the run on a device, where frames reach it as was asked."""
+        can = computes_bfloat16(device)
+        return self.to(device, inference.options_for(self.options, bfloat16=can))
 
     def record(self) -> dict[str, Any]:
         """Return what identifies the run in a results file, and those it was averaged with."""

@@ -97,11 +97,12 @@ def test_mistakes_are_told_before_anything_is_computed(call, datasets, tmp_path)
         ([frames, "--video-codec", "vp8"], ConfigError, "no video is written"),
         ([frames, "--classes", "road,lorry"], ConfigError, "no 'lorry'; there are"),
         ([frames, "--save", "color", "--no-overlays"], ConfigError, "not both"),
+        ([frames, "--alpha", "2"], ConfigError, "from 0 to 1"),
     ):
         with pytest.raises(error, match=message):
             call(*words)
     assert not (tmp_path / "out" / "labels").exists()
-    for words in (["--save", "masks"], ["--alpha", "2"], ["--resume", "--overwrite"]):
+    for words in (["--save", "masks"], ["--resume", "--overwrite"]):
         with pytest.raises(SystemExit):
             call(frames, *words)
 
@@ -176,7 +177,7 @@ def test_ctrl_c_leaves_whole_files_and_says_how_many(call, repository, tmp_path)
     for number in range(1, 150):
         shutil.copy(frames / "000.jpg", frames / f"{number:03d}.jpg")
     out = tmp_path / "out"
-    command = [sys.executable, str(repository / "tools" / "predict.py"), str(call.run)]
+    command = [sys.executable, "-m", "segibn", "predict", str(call.run)]
     command += [str(frames), "--output", str(out), "--device", "cpu"]
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:  # children inherit what is ignored, and a shell's background jobs ignore SIGINT

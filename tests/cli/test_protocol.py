@@ -5,20 +5,22 @@ import pytest
 import torch
 
 from segibn.builders.checkpoints import load_segmenter
-from segibn.cli.comparison import _default_arguments, cross_domain
 from segibn.cli.cross_domain import build_parser, main
-from segibn.cli.protocol import protocol_framing, protocol_options, protocol_sets
-from segibn.cli.selection import selection_of
-from segibn.config.data import DatasetConfig
 from segibn.config.load import load_config
+from segibn.config.schema import DatasetConfig
 from segibn.data.datasets.catalog import dataset_source
 from segibn.engine.scoring import Preparation, eval_frames, score, train_name
 from segibn.errors import ConfigError
 from segibn.evaluation.deviations import run_deviations
 from segibn.evaluation.protocols import PROTOCOLS
 from segibn.files import read_json, write_image, write_label_png
+from segibn.inference.config import InferenceConfig
 from segibn.inference.predictor import Predictor
+from segibn.runs.cross_domain import cross_domain
 from segibn.runs.loading import load_checkpoint
+from segibn.runs.protocol import protocol_framing, under_protocol
+from segibn.runs.selection import selection_of
+from segibn.runs.sets import protocol_sets
 
 
 @pytest.fixture
@@ -74,14 +76,17 @@ def test_deviations_are_printed_and_signed_in_every_row(make_run, datasets, tmp_
 
 
 def test_the_protocols_size_is_used_and_another_one_is_a_deviation(make_run, tmp_path, datasets):
-    run, arguments = load_checkpoint(make_run("camvid", "camvid11")), _default_arguments()
+    run = load_checkpoint(make_run("camvid", "camvid11"))
     cityscapes = DatasetConfig(name="cityscapes", split="val")
-    options = protocol_options(arguments, run.options, "rein", cityscapes)
-    assert options.input_size == (512, 1024)
-    arguments.input_size = (64, 64)
-    assert protocol_options(arguments, run.options, "rein", cityscapes).input_size == (64, 64)
-    arguments.input_size = "native"
-    assert protocol_options(arguments, run.options, "rein", cityscapes).input_size is None
+
+    def seen(**given):
+        asked = InferenceConfig().replaced(**given)
+        placed = under_protocol("rein", run, cityscapes, asked, torch.device("cpu"))
+        return placed.options.input_size
+
+    assert seen() == (512, 1024)
+    assert seen(input_size=(64, 64)) == (64, 64)
+    assert seen(input_size="native") is None
 
 
 def test_every_protocols_sets_are_ones_that_can_be_read():
@@ -203,7 +208,7 @@ def test_an_allowed_choice_is_marked_in_row_signature_and_table(
 )
 def test_other_choices_are_said_too(early, datasets, val, name, selection):
     sets = {"camvid:val": DatasetConfig(name="camvid", split="val")}
-    (row,) = cross_domain([early(val, name)], sets, datasets)
+    (row,) = cross_domain([load_checkpoint(early(val, name))], sets, datasets)
     assert row["selection"] == selection
     assert row["signature"].endswith(f"|checkpoint:{selection}")
 

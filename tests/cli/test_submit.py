@@ -93,30 +93,30 @@ def test_an_interrupted_command_goes_on_unless_the_options_changed(
     from segibn.inference import predictor as predict
 
     main(_argv(run, images, tmp_path / "whole.zip"))
-    call, made = predict.Predictor.__call__, []
+    call, made = predict.label_maps, []
 
-    def interrupted(self, image):
+    def interrupted(predictor, images):
         if len(made) == 2:
             raise KeyboardInterrupt
-        made.append(image)
-        return call(self, image)
+        made.extend(images)
+        return call(predictor, images)
 
-    monkeypatch.setattr(predict.Predictor, "__call__", interrupted)
+    monkeypatch.setattr(predict, "label_maps", interrupted)
     with pytest.raises(KeyboardInterrupt):
         main(_argv(run, images, tmp_path / "wad.zip"))
-    monkeypatch.setattr(predict.Predictor, "__call__", call)
+    monkeypatch.setattr(predict, "label_maps", call)
     capsys.readouterr()
     main(_argv(run, images, tmp_path / "wad.zip"))
-    assert "going on: 2 maps there already" in capsys.readouterr().err
+    assert "resuming: 2 maps there already" in capsys.readouterr().err
     assert (tmp_path / "wad.zip").read_bytes() == (tmp_path / "whole.zip").read_bytes()
     made.clear()
-    monkeypatch.setattr(predict.Predictor, "__call__", interrupted)
+    monkeypatch.setattr(predict, "label_maps", interrupted)
     with pytest.raises(KeyboardInterrupt):
         main(_argv(run, images, tmp_path / "wad.zip"))
-    monkeypatch.setattr(predict.Predictor, "__call__", call)
+    monkeypatch.setattr(predict, "label_maps", call)
     capsys.readouterr()
     main(_argv(run, images, tmp_path / "wad.zip", "--flip"))
-    assert "going on" not in capsys.readouterr().err
+    assert "resuming" not in capsys.readouterr().err
 
 
 def test_missing_test_frames_are_counted_before_anything_is_computed(run, images, tmp_path):

@@ -14,10 +14,10 @@ from pydantic import TypeAdapter, ValidationError
 
 from segibn.config.explain import field_type, models_in
 from segibn.config.load import load_config, validate
-from segibn.config.recipe import InferenceRecipe
 from segibn.config.schema import RunConfig
 from segibn.config.shipped import shipped_configs
 from segibn.errors import ConfigError, SegibnError
+from segibn.inference.config import InferenceConfig
 from segibn.text.plain_data import parse_json, parse_yaml
 
 RUN = {"name": "x", "data": {"train": {"name": "gta5"}}}
@@ -166,7 +166,7 @@ def fields_of(model: type, path: tuple[str, ...] = ()) -> dict[tuple[str, ...], 
     return found
 
 
-@pytest.mark.parametrize("model", [RunConfig, InferenceRecipe])
+@pytest.mark.parametrize("model", [RunConfig, InferenceConfig])
 def test_no_field_takes_a_number_or_a_list_without_end(model: type) -> None:
     numbers = [10**40, 1e39, -(10**40), -1e39, float("nan"), float("inf"), 10**5000, "9" * 5000]
     lists = [[number] * length for number in numbers for length in (1, 2, 3, 4)]

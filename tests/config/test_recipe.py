@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from segibn.cli.inference import add_inference_arguments, inference_options
+from segibn.cli.inference import add_inference_arguments, inference_config
 from segibn.cli.parser import VerbParser
 from segibn.config.load import load_config, validate
-from segibn.config.recipe import InferenceRecipe, load_recipe
 from segibn.errors import ConfigError
+from segibn.inference.config import InferenceConfig, load_inference_config
+from segibn.inference.options import InferenceOptions
 
 ROOT = Path(__file__).resolve().parents[2]
 RECIPES = sorted((ROOT / "configs" / "inference").glob("*.yaml"))
@@ -21,7 +22,8 @@ CONFIG = validate(
 def options_of(*argv):
     parser = VerbParser()
     add_inference_arguments(parser, ensemble=True)
-    return inference_options(parser.parse_args(["--device", "cpu", *argv]), CONFIG)
+    asked = inference_config(parser.parse_args(argv))
+    return asked.options_for(InferenceOptions.as_scored(CONFIG.evaluation), bfloat16=False)
 
 
 @pytest.fixture
@@ -40,7 +42,7 @@ def test_every_shipped_recipe_can_be_meant(path):
 
 
 def test_the_ensemble_of_the_challenge_are_networks_that_shipped_configs_train():
-    recipe = load_recipe(ROOT / "configs/inference/wad_ensemble.yaml")
+    recipe = load_inference_config(ROOT / "configs/inference/wad_ensemble.yaml")
     assert len(recipe.ensemble) >= 3
     for run in map(Path, recipe.ensemble):
         assert run.parent == ROOT / "runs"
@@ -68,7 +70,7 @@ def test_the_command_line_replaces_single_values_of_a_recipe(recipe):
 
 
 def test_paths_are_relative_to_the_recipe(recipe):
-    assert load_recipe(recipe).ensemble == (
+    assert load_inference_config(recipe).ensemble == (
         str(recipe.parent / "runs" / "b"),
         str(recipe.parent.parent / "c.pt"),
     )
@@ -78,7 +80,7 @@ def test_every_mistake_is_listed_with_its_likely_meaning(tmp_path):
     path = tmp_path / "bad.yaml"
     path.write_text("scale: [1.0]\nblending: linear\nscales: []\nwindow: [0, 4]\n")
     with pytest.raises(ConfigError) as caught:
-        load_recipe(path)
+        load_inference_config(path)
     message = str(caught.value)
     assert "scale: unknown key; did you mean 'scales'?" in message
     for part in ("bad.yaml", "blending: ", "scales: ", "window.0: "):
@@ -87,8 +89,8 @@ def test_every_mistake_is_listed_with_its_likely_meaning(tmp_path):
 
 def test_a_missing_recipe_names_those_that_are_there(recipe):
     with pytest.raises(ConfigError, match=r"no config file .*; did you mean .*recipe\.yaml"):
-        load_recipe(recipe.with_name("recipes.yaml"))
+        load_inference_config(recipe.with_name("recipes.yaml"))
 
 
 def test_every_key_of_a_recipe_is_documented():
-    assert all(field.description for field in InferenceRecipe.model_fields.values())
+    assert all(field.description for field in InferenceConfig.model_fields.values())

@@ -8,9 +8,9 @@ import yaml
 
 from segibn.cli.configs import main
 from segibn.config.load import load_config
-from segibn.config.recipe import load_recipe
 from segibn.config.shipped import configs_folder, find_config, shipped_configs
 from segibn.errors import ConfigError
+from segibn.inference.config import load_inference_config
 from segibn.runs.configs import copy_config
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -49,8 +49,8 @@ def test_a_file_of_that_name_goes_first(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_recipes_are_found_by_name_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    expected = load_recipe(ROOT / "configs/inference/multi_scale_flip.yaml")
-    assert load_recipe("inference/multi_scale_flip") == expected
+    expected = load_inference_config(ROOT / "configs/inference/multi_scale_flip.yaml")
+    assert load_inference_config("inference/multi_scale_flip") == expected
     assert expected.flip
 
 
@@ -93,7 +93,7 @@ def test_a_printed_config_reads_back_as_the_same(
     assert main([name]) == 0
     printed = tmp_path / "printed.yaml"
     printed.write_text(capsys.readouterr().out)
-    load = load_recipe if name.startswith("inference/") else load_config
+    load = load_inference_config if name.startswith("inference/") else load_config
     assert load(printed) == load(name)
     assert "base" not in yaml.safe_load(printed.read_text())
 
@@ -103,7 +103,7 @@ def test_a_copied_config_runs_without_the_shipped_ones(name: str, tmp_path: Path
     first, *_ = copied = copy_config(name, tmp_path)
     assert first == tmp_path / f"{name}.yaml"
     if name.startswith("inference/"):
-        assert load_recipe(first) == load_recipe(name)
+        assert load_inference_config(first) == load_inference_config(name)
         return
     ours, theirs = load_config(first), load_config(name)
     assert ours.model_dump(exclude={"data"}) == theirs.model_dump(exclude={"data"})
