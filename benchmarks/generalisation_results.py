@@ -16,7 +16,7 @@ import numpy as np
 from benchmarks.generalisation_plan import INGREDIENTS, PLAIN, SHIFTS, Shift
 from segibn import provenance
 from segibn.builders.sets import index_dataset
-from segibn.config.schema import DatasetConfig
+from segibn.config.data import DatasetConfig
 from segibn.devices import default_device
 from segibn.engine.scoring import set_name
 from segibn.errors import ConfigError, SegibnError

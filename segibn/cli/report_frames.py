@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from segibn.cli.report_inputs import Source
-from segibn.config.schema import DatasetConfig
+from segibn.config.data import DatasetConfig
 from segibn.config.set_names import set_name
 from segibn.data.datasets.catalog import DATASETS
 from segibn.data.frames import Frames

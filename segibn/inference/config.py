@@ -11,10 +11,9 @@ from typing import Annotated, Any, Literal, get_type_hints
 from pydantic import Field, TypeAdapter, ValidationError, create_model
 
 from segibn.config.explain import explain
-from segibn.config.frozen import Frozen
 from segibn.config.load import read_yaml
 from segibn.config.shipped import find_config
-from segibn.config.values import Size, Text
+from segibn.config.values import Frozen, Size, Text
 from segibn.errors import ConfigError
 from segibn.inference.options import PRECISIONS, InferenceOptions
 

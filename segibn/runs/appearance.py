@@ -11,7 +11,7 @@ from segibn import distributed
 from segibn.analysis.appearance import DRIVING, ORIGINAL, PAPER, TRANSFORMS, corrupt
 from segibn.charts.bars import bar_chart
 from segibn.charts.style import pixels
-from segibn.config.schema import DatasetConfig
+from segibn.config.data import DatasetConfig
 from segibn.config.set_names import set_name
 from segibn.engine.scoring import Preparation
 from segibn.errors import ConfigError

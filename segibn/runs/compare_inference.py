@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from segibn import distributed
-from segibn.config.schema import DatasetConfig
+from segibn.config.data import DatasetConfig
 from segibn.evaluation.inference_table import format_inference
 from segibn.files import write_json, write_text
 from segibn.inference.config import InferenceConfig

@@ -10,7 +10,7 @@ from typing import Any
 
 from segibn import distributed
 from segibn.builders.sets import index_dataset
-from segibn.config.schema import DatasetConfig
+from segibn.config.data import DatasetConfig
 from segibn.engine.scoring import Preparation
 from segibn.errors import ConfigError, DatasetError
 from segibn.evaluation.deviations import sign

@@ -12,7 +12,7 @@ from segibn.analysis.divergence import Moments, collect_moments, compute_diverge
 from segibn.builders.sets import index_dataset
 from segibn.charts.lines import Line, line_chart
 from segibn.charts.style import pixels
-from segibn.config.schema import DatasetConfig
+from segibn.config.data import DatasetConfig
 from segibn.data.samples import SamplePaths
 from segibn.engine.scoring import require_upright
 from segibn.errors import ConfigError

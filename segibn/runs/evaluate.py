@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from segibn import distributed, provenance
-from segibn.config.schema import DatasetConfig
+from segibn.config.data import DatasetConfig
 from segibn.config.set_names import set_name
 from segibn.data.frames import Frames
 from segibn.engine.scoring import Preparation, eval_frames, score

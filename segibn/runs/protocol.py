@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from segibn.config.schema import DatasetConfig
+from segibn.config.data import DatasetConfig
 from segibn.config.set_names import set_name, train_name
 from segibn.data.framing import Framing
 from segibn.evaluation.deviations import Deviation, evaluation_deviations, run_deviations

@@ -6,7 +6,7 @@ of it: papers that did so were not reproducible by two points.
 
 from collections.abc import Mapping
 
-from segibn.config.schema import DatasetConfig
+from segibn.config.data import DatasetConfig
 from segibn.config.set_names import set_name, train_name
 from segibn.errors import ConfigError
 from segibn.evaluation.deviations import LAST

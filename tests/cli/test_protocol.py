@@ -6,8 +6,8 @@ import torch
 
 from segibn.builders.checkpoints import load_segmenter
 from segibn.cli.cross_domain import build_parser, main
+from segibn.config.data import DatasetConfig
 from segibn.config.load import load_config
-from segibn.config.schema import DatasetConfig
 from segibn.data.datasets.catalog import dataset_source
 from segibn.engine.scoring import Preparation, eval_frames, score, train_name
 from segibn.errors import ConfigError
