@@ -1,7 +1,4 @@
-"""From the ``generalise`` section to the augmentation of batches: names become functions here.
-
-In: the config and the names of the classes. Out: a `BatchAugmentation`, or None if nothing is on.
-"""
+"""From the `generalise` section of a config to the augmentation of batches."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -68,12 +65,7 @@ MIXING: dict[str, Callable[..., Mix]] = {"copy_paste": _build_copy_paste}
 
 @dataclass(frozen=True)
 class BatchAugmentation:
-    """The ingredients that are on, each in its place.
-
-    Attributes:
-        mixing: change images and targets.
-        restyling: change images alone, one after the other.
-    """
+    """The methods that are on, each in its place."""
 
     mixing: tuple[Mix, ...]
     restyling: tuple[Restyle, ...]
@@ -85,7 +77,7 @@ class BatchAugmentation:
         return image, target
 
     def restyle(self, image: Tensor) -> Tensor:
-        """Change the look of (N, 3, H, W) float RGB 0..255; returns a new tensor."""
+        """Change the style of (N, 3, H, W) float RGB 0..255; returns a new tensor."""
         for ingredient in self.restyling:
             image = ingredient(image)
         return image
@@ -94,11 +86,7 @@ class BatchAugmentation:
 def build_augmentation(
     config: GeneraliseConfig, class_names: Sequence[str]
 ) -> BatchAugmentation | None:
-    """Build the augmentation of batches.
-
-    Args:
-        config: which ingredients are on, and their settings.
-        class_names: of the training, in the order of train ids.
+    """Build what is on for classes in the order of train ids; None if nothing is.
 
     Raises:
         ConfigError: a class that the training does not have.

@@ -1,8 +1,4 @@
-"""Read the package's own checkpoints: a file in, a network ready for inference out.
-
-The training engine writes them; this room only reads, so that every tool that needs a network
-gets one without the training code.
-"""
+"""Read the package's own checkpoints: a file in, a network ready for inference out."""
 
 from pathlib import Path
 from typing import Any
@@ -42,7 +38,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     """Read a checkpoint onto the CPU and check that it is one; nothing in it is executed.
 
     Args:
-        path: a checkpoint file, .pt or what ``segibn export`` made of it, .safetensors.
+        path: a checkpoint file, .pt or what `segibn export` made of it, .safetensors.
 
     Returns:
         The dict that was saved: "config", "class_names", "palette", "classes", "iteration",
@@ -50,8 +46,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 
     Raises:
         CheckpointError: no such file, not readable safely, not a checkpoint of this package,
-            written by a newer version of it, or with a part that is not what this package writes:
-            a weight that is not finite, an iteration that is no number, ...
+            written by a newer version of it, or with a part that is not what this package writes.
     """
     if Path(path).suffix in _GRAPHS:
         raise CheckpointError(f"{path} is {_GRAPHS[Path(path).suffix]}; give the run or checkpoint")

@@ -1,4 +1,4 @@
-"""A network with its description: what exported files say of it, and its safetensors file."""
+"""What exported files say of a network, and its safetensors file."""
 
 import json
 from pathlib import Path
@@ -19,12 +19,9 @@ _NOTES = ("config", "classes", "class_names", "palette", "iteration", "versions"
 def describe_network(
     config: RunConfig, meta: dict[str, Any], *, labels: bool = False
 ) -> Description:
-    """Say what an exported file says of itself.
+    """Say what an exported file of label maps, or of logits, says of itself.
 
-    Args:
-        config: the run's.
-        meta: of its checkpoint, see ``load_segmenter``.
-        labels: the file gives label maps, not logits.
+    `meta` is what `load_segmenter` returns of the checkpoint.
     """
     port, output = LABELS if labels else LOGITS
     backbone = config.model.backbone
@@ -51,12 +48,10 @@ def describe_network(
 def write_safetensors(
     path: Path, segmenter: Segmenter, config: RunConfig, meta: dict[str, Any]
 ) -> int:
-    """Write a network as safetensors, which ``load_segmenter`` rebuilds from this file alone.
+    """Write a network as safetensors, which `load_segmenter` rebuilds from this file alone.
 
-    The metadata holds what a checkpoint holds besides tensors, each a JSON value.
-
-    Returns:
-        The number of tensors.
+    The metadata holds what a checkpoint holds besides tensors, each a JSON value. Returns the
+    number of tensors.
 
     Raises:
         CheckpointError: the package is not installed.

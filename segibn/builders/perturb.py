@@ -1,7 +1,6 @@
-"""From the ``generalise`` section to perturbed features: names become hooks on the backbone here.
+"""From the `generalise` section of a config to perturbed features: hooks on the backbone.
 
-In: a backbone and the config. Out: the same backbone, whose named features are perturbed in
-training mode. No parameters, buffers or module names are added.
+No parameters, buffers or module names are added.
 """
 
 from collections.abc import Callable
@@ -63,10 +62,7 @@ PERTURBATIONS: dict[str, Callable[[Any], dict[str, Perturbation]]] = {
 def attach_perturbations(backbone: nn.Module, config: GeneraliseConfig) -> None:
     """Perturb a backbone's features in training mode from now on.
 
-    Args:
-        backbone: a residual network; hooks are registered on it.
-        config: which ingredients are on; each names its ``layers``: "stem" (after the pooling),
-            "layer1" .. "layer4".
+    Each method names its `layers`: "stem" (after the pooling), "layer1" .. "layer4".
 
     Raises:
         ConfigError: the backbone has no such places.

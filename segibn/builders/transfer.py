@@ -1,7 +1,6 @@
 """Start a training from another one's weights: the same network, maybe with other classes.
 
-In: a network and a checkpoint of this package. Out: the network filled in place, and a report of
-what was taken. Only the classifiers may differ: with other classes they start fresh.
+Only the classifiers may differ: with other classes they start fresh.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,17 +19,10 @@ _CLASSIFIERS = ("head.classifier.", "aux_head.classifier.")
 
 
 def init_from_checkpoint(model: Segmenter, path: Path, class_names: Sequence[str]) -> WeightsReport:
-    """Fill a network with the weights of a checkpoint.
+    """Fill a network, of outputs `class_names`, in place with the weights of a checkpoint.
 
-    Args:
-        model: changed in place.
-        path: a checkpoint of this package, with or without training state; of a run with a moving
-            average these are the averaged weights.
-        class_names: of the network's outputs.
-
-    Returns:
-        What was taken, what is fresh and what of the checkpoint was not used; see
-        ``plan_transfer``.
+    Of a run with a moving average these are the averaged weights. See `plan_transfer` for the
+    report.
 
     Raises:
         CheckpointError: not a checkpoint, or of another architecture.
@@ -56,14 +48,14 @@ def plan_transfer(
     """Say what a network would take from another one's weights; only shapes are looked at.
 
     Args:
-        own: state dict of the network to fill; not changed, may be on the meta device.
+        own: state dict of the network to fill; may be on the meta device.
         state: likewise of the network to start from. Updates of LoRA that only one of the two has
             are merged into the weights, or start fresh.
         class_names: of the outputs of the network to fill. Where the other's are the same, in the
             same order, its classifiers are taken too; else they stay fresh. So does an auxiliary
             head that the other one does not have.
         source_class_names: of the outputs of the network to start from.
-        source: where ``state`` comes from, for the report and for messages.
+        source: where `state` comes from, for the report and for messages.
 
     Raises:
         CheckpointError: the two are of different architectures.

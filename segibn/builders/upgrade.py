@@ -19,11 +19,7 @@ Content = dict[str, Any]
 
 
 def upgrade_checkpoint(content: Mapping[str, Any], path: Path) -> Content:
-    """Bring a checkpoint's dict and its config to the present version.
-
-    Args:
-        content: of a file; not changed.
-        path: of it, for messages.
+    """Return a checkpoint's dict and its config in the present version.
 
     Raises:
         CheckpointError: it is of a newer version than this program knows, or of none.

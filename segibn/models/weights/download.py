@@ -1,8 +1,4 @@
-"""Published files: found in torch.hub's folder, or fetched there, and known by their hash.
-
-In: a `WeightSource`. Out: the path of a file whose hash is right, or an error that says which file
-to put where by hand.
-"""
+"""Published files: found in torch.hub's folder, or fetched there, and known by their hash."""
 
 import logging
 import socket

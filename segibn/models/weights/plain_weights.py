@@ -1,7 +1,6 @@
 """The weights of a plain network in an IBN one: what goes where.
 
-In: a plain network's state dict and the IBN backbone of the same name. Out: a state dict for the
-backbone. The rule, tensor by tensor:
+The rule, tensor by tensor:
 
     split norm (a, ad, a2)      each half takes its channels of the batch norm: weight and bias
                                 both, running mean and variance the batch half
@@ -21,10 +20,10 @@ from torch import Tensor, nn
 
 from segibn.models.ibn import InstanceBatchNorm2d, InstanceNorm2d, ParallelInstanceBatchNorm2d
 from segibn.models.switchable_whitening import SwitchableWhitening2d
+from segibn.models.weights.state import COUNTER
 
 _AFFINE = ("weight", "bias")
 _STATISTICS = ("running_mean", "running_var")
-_COUNTER = "num_batches_tracked"
 
 
 def adapt_plain_weights(
@@ -35,13 +34,8 @@ def adapt_plain_weights(
     Norms that the state dict lacks, or has with another number of channels, stay as they are:
     whoever loads the result finds the difference.
 
-    Args:
-        state: state dict of the plain network; not changed.
-        backbone: the network to fit; not changed.
-
     Returns:
-        The state dict with the plain norms' values where the IBN network has a place for them, and
-        the keys that have none: of what is an instance norm now.
+        The new state dict, and the keys that have no place: of what is an instance norm now.
     """
     adapted, unused = dict(state), []
     for name, module in backbone.named_modules():
@@ -49,7 +43,7 @@ def adapt_plain_weights(
             unused += _split_norm(adapted, name, module)
         elif isinstance(module, InstanceNorm2d | SwitchableWhitening2d):
             affine = () if module.weight is not None else _AFFINE
-            keys = [f"{name}.{part}" for part in (*affine, *_STATISTICS, _COUNTER)]
+            keys = [f"{name}.{part}" for part in (*affine, *_STATISTICS, COUNTER)]
             unused += [key for key in keys if adapted.pop(key, None) is not None]
     return adapted, unused
 
@@ -61,14 +55,14 @@ def _split_norm(state: dict[str, Tensor], name: str, norm: InstanceBatchNorm2d) 
     if any(key in state and state[key].shape != whole for key in per_channel):
         return []
     unused = []
-    for part in (*_AFFINE, *_STATISTICS, _COUNTER):
+    for part in (*_AFFINE, *_STATISTICS, COUNTER):
         values = state.pop(f"{name}.{part}", None)
         if values is None:
             continue
         if norm.IN is not None and part in _AFFINE:
             state[f"{name}.IN.{part}"] = values[norm.instance_channels]
         if norm.BN is not None:
-            own = values if part == _COUNTER else values[norm.batch_channels]
+            own = values if part == COUNTER else values[norm.batch_channels]
             state[f"{name}.BN.{part}"] = own
         elif part not in _AFFINE:
             unused.append(f"{name}.{part}")

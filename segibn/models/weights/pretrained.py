@@ -1,11 +1,11 @@
-"""Where a backbone's first weights come from: published files, or a file of the user's own.
+"""Pretrained weights of a backbone: published files, or a file of the user's own.
 
 In: a backbone and the name of a source. Out: the backbone filled in place, and a report of what
 was loaded. Files often hold more than a backbone (a classifier, heads), which has no place here.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -13,10 +13,11 @@ from torch import Tensor, nn
 
 from segibn.errors import CheckpointError
 from segibn.models.weights.download import published_file
-from segibn.models.weights.identify import identify, network_prefix
+from segibn.models.weights.identify import identify
 from segibn.models.weights.plain_weights import adapt_plain_weights, norms_without_counterpart
 from segibn.models.weights.sources import PUBLISHED, RELEASES, WeightSource
 from segibn.models.weights.state import (
+    COUNTER,
     compare_states,
     read_safetensors,
     read_torch_file,
@@ -24,7 +25,7 @@ from segibn.models.weights.state import (
     shortened,
 )
 from segibn.models.weights.tensor_check import check_tensors
-from segibn.models.weights.wrapping import COUNTER, Found, find_network
+from segibn.models.weights.wrapping import Found, find_network, place_of
 from segibn.text import did_you_mean, printable
 
 Match = Literal["exact", "plain", "partial"]
@@ -34,23 +35,20 @@ _OTHER_PARTS = ("fc", "classifier", "head", "aux_head")
 
 @dataclass(frozen=True)
 class WeightsReport:
-    """What happened to each parameter and buffer.
-
-    Attributes:
-        source: file that was read.
-        loaded: keys of the network that now hold the file's values.
-        fresh: keys of the network that keep their first values.
-        unused: keys of the file that went nowhere: classifier and heads, running statistics of
-            what is an instance norm here, and, where the config allows it, unknown ones.
-        other_shape: keys that both have, but in different shapes or as another kind of numbers;
-            also among fresh and unused.
-    """
+    """What happened to each parameter and buffer."""
 
     source: str
+    """File that was read."""
     loaded: tuple[str, ...]
+    """Keys of the network that now hold the file's values."""
     fresh: tuple[str, ...]
+    """Keys of the network that keep the values they were drawn with."""
     unused: tuple[str, ...]
+    """Keys of the file that went nowhere: classifier and heads, running statistics of what is an
+    instance norm here, and, where the config allows it, unknown ones."""
     other_shape: tuple[str, ...] = ()
+    """Keys that both have, but in different shapes or as another kind of numbers; also among
+    fresh and unused."""
     place: str = ""
     """Where in the file it was, in words."""
 
@@ -87,7 +85,7 @@ def load_backbone_weights(
     """Fill a backbone in place.
 
     Args:
-        backbone: the network `name` with the variant `ibn`; changed in place.
+        backbone: the network `name` with the variant `ibn`.
         source: "ibn_net" or "torchvision" (downloaded once into torch.hub's folder), "none"
             (nothing happens), or the path of a file: a state dict (.pth, .safetensors), whatever
             it is wrapped in (see `find_network`), or a checkpoint of this package.
@@ -103,39 +101,39 @@ def load_backbone_weights(
         CheckpointError: no such file, not readable safely, not downloadable, or its keys or
             shapes belong to another network than `match` allows; the message says the fix.
     """
+    own = backbone.state_dict()
     if source == "none":
-        return WeightsReport("none", (), tuple(backbone.state_dict()), ())
+        return WeightsReport("none", (), tuple(own), ())
     path = published_file(find_published(source, name, ibn)) if source in RELEASES else Path(source)
-    content = read_own_file(path, (*RELEASES, "none"))
-    found = find_network(content, backbone.state_dict().keys(), path)
+    found = find_network(read_own_file(path, (*RELEASES, "none")), own.keys(), path)
     refuse_robustnet(found.state, path)
     if source == "torchvision" and match == "exact":
         match = "plain"
-    return _fill(backbone, _File(path, found, f"{name} with ibn {ibn}"), match)
+    state = {k: v for k, v in found.state.items() if k.split(".", 1)[0] not in _OTHER_PARTS}
+    unused = [*(key for key in found.state if key not in state), *found.others]
+    check_tensors(state, str(path))
+    may_be_fresh = {key for key in own if key.endswith(COUNTER)}
+    if match != "exact":
+        state, without_place = adapt_plain_weights(state, backbone)
+        unused = without_place + unused
+        may_be_fresh |= norms_without_counterpart(backbone)
+    file = File(str(path), f"{name} with ibn {ibn}", found.place, unused)
+    advise = _Advice(found, file.network, match)
+    return fill(backbone, state, file, may_be_fresh, advise, partial=match == "partial")
 
 
 def load_classifier_weights(classifier: nn.Module, release: str, name: str, ibn: str) -> None:
-    """Fill a whole classifier in place with published weights, its last layer too.
-
-    Args:
-        classifier: the network `name` with the variant `ibn` and 1000 classes.
-        release: "ibn_net" or "torchvision".
-        name: "resnet50" and so on.
-        ibn: variant.
+    """Fill a whole classifier of 1000 classes in place with published weights.
 
     Raises:
         CheckpointError: there are none, they cannot be had, or they do not fit.
     """
     path = published_file(find_published(release, name, ibn))
     state = find_network(read_torch_file(path), classifier.state_dict().keys(), path).state
-    # torchvision's files have no counters of batches; they count for nothing in inference.
-    own = classifier.state_dict()
-    expected = {k: v for k, v in own.items() if k in state or not k.endswith(COUNTER)}
     check_tensors(state, str(path))
-    differences = compare_states(expected, state)
-    if differences:
-        raise CheckpointError(f"{path} does not fit {name}, ibn {ibn}:\n{shortened(differences)}")
-    classifier.load_state_dict(state, strict=False)
+    # torchvision's files have no counters of batches; they count for nothing in inference.
+    counters = {key for key in classifier.state_dict() if key.endswith(COUNTER)}
+    fill(classifier, state, File(str(path), f"{name}, ibn {ibn}"), counters)
 
 
 def find_published(source: str, name: str, ibn: str) -> WeightSource:
@@ -160,12 +158,8 @@ def find_published(source: str, name: str, ibn: str) -> WeightSource:
 def read_own_file(path: Path, words: Sequence[str]) -> Mapping[str, object]:
     """Read a file of the user's own, .safetensors or what torch saves.
 
-    Args:
-        path: of the file.
-        words: what might have been meant instead of a file, for the message.
-
     Raises:
-        CheckpointError: no such file, or not readable safely.
+        CheckpointError: no such file (maybe one of `words` was meant), or not readable safely.
     """
     if not path.exists():
         known = tuple(words) if path.parent == Path() else ()
@@ -189,89 +183,86 @@ def refuse_robustnet(state: Mapping[str, Tensor], path: Path) -> None:
 
 
 @dataclass(frozen=True)
-class _File:
-    """A network from a file, and the name of the one that it is for."""
+class File:
+    """What weights come from, for reports and messages."""
 
-    path: Path
-    found: Found
+    source: str
     network: str
-
-    @property
-    def state(self) -> Mapping[str, Tensor]:
-        """By the network's keys."""
-        return self.found.state
-
-
-def _fill(backbone: nn.Module, file: _File, match: Match) -> WeightsReport:
-    """Load what `match` lets through; see `load_backbone_weights`."""
-    own = backbone.state_dict()
-    state = {k: v for k, v in file.state.items() if k.split(".", 1)[0] not in _OTHER_PARTS}
-    unused = [*(key for key in file.state if key not in state), *file.found.others]
-    check_tensors(state, str(file.path))
-    may_be_fresh = {key for key in own if key.endswith(COUNTER)}
-    if match != "exact":
-        state, without_place = adapt_plain_weights(state, backbone)
-        unused = without_place + unused
-        may_be_fresh |= norms_without_counterpart(backbone)
-    other_shape = misfits(own, state)
-    fits = {key: state[key] for key in own if key in state and key not in other_shape}
-    if all(key.endswith(COUNTER) for key in fits):
-        fits = {}
-    if match == "partial":
-        if not fits:
-            raise CheckpointError(
-                f"{file.path} has nothing of {file.network}: no tensor has a name and shape of "
-                f"its backbone. The file {_content(file)}"
-            )
-        unused = [*(key for key in state if key not in fits), *unused]
-    else:
-        expected = {key: v for key, v in own.items() if key in state or key not in may_be_fresh}
-        differences = compare_states(expected, state)
-        if differences:
-            raise CheckpointError(
-                f"{file.path} does not fit {file.network}:\n{shortened(differences)}\n"
-                f"The file {_content(file)}. {_advice(file, match, bool(fits))}"
-            )
-    backbone.load_state_dict(fits, strict=False)
-    fresh = tuple(key for key in own if key not in fits)
-    return WeightsReport(
-        str(file.path), tuple(fits), fresh, tuple(unused), tuple(other_shape), file.found.place
-    )
+    """The one that they are for."""
+    place: str = ""
+    unused: Sequence[str] = ()
+    """Keys that were left out before."""
 
 
-def misfits(own: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> list[str]:
-    """Keys that both have, of another shape or another kind of numbers."""
+def fill(
+    network: nn.Module,
+    state: Mapping[str, Tensor],
+    file: File,
+    may_be_fresh: Collection[str],
+    advise: Callable[[bool], str] = lambda fits: "",
+    *,
+    partial: bool = False,
+) -> WeightsReport:
+    """Load what fits; all of both must, but for `may_be_fresh`, unless `partial`.
+
+    `advise` tells what follows the differences in an error, by whether anything fits.
+    """
+    own = network.state_dict()
     both = [(key, value, state[key]) for key, value in own.items() if key in state]
-    return [
+    other_shape = tuple(
         key
         for key, value, other in both
         if value.shape != other.shape or not same_kind(key, value, other)
-    ]
-
-
-def _content(file: _File) -> str:
-    found = identify(file.state)
-    if found is None:
-        keys = [printable(f"{file.found.prefix}{key}")[:200] for key in list(file.state)[:2]]
-        where = f" under {printable('.'.join(file.found.nest))}" if file.found.nest else ""
-        return f"begins with {', '.join(keys)}{where} and is no network known here"
-    behind = replace(file.found, prefix=file.found.prefix + network_prefix(file.state))
-    return f"holds the weights of {found[0]} with ibn {found[1]}{behind.place}"
-
-
-def _advice(file: _File, match: Match, fits: bool) -> str:
-    """How to make a file and a network fit each other; `fits`: whether anything of them does."""
-    partial = "; model.weights_match=partial takes what fits" if fits else ""
-    found = identify(file.state)
-    if found is None:
-        return f"Name another file{partial}"
-    name, ibn = found
-    if file.network == f"{name} with ibn {ibn}":
-        own = "ibn_stages, ibn_ratio and stem of model.backbone, its ibn_affine and whitening"
-        return f"Check {own if ibn != 'none' else 'stem of model.backbone'}{partial}"
-    if ibn == "none" and file.network.startswith(f"{name} with") and match == "exact":
-        return (
-            "model.weights_match=plain fits them into the IBN network (each half of a norm takes "
-            f"its channels, norms after an addition start fresh){partial}"
+    )
+    fits = {key: value for key, _, value in both if key not in other_shape}
+    if all(key.endswith(COUNTER) for key in fits):
+        fits = {}
+    if partial and not fits:
+        raise CheckpointError(
+            f"{file.source} has nothing of {file.network}: no tensor has a name and shape of "
+            f"its backbone.\n{advise(False)}"
         )
-    return f"Set model.backbone.name={name} model.backbone.ibn={ibn}, or name another file{partial}"
+    expected = {key: v for key, v in own.items() if key in state or key not in may_be_fresh}
+    differences = compare_states(expected, state)
+    if differences and not partial:
+        advice = "\n".join(filter(None, (shortened(differences), advise(bool(fits)))))
+        raise CheckpointError(f"{file.source} does not fit {file.network}:\n{advice}")
+    network.load_state_dict(fits, strict=False)
+    fresh = tuple(key for key in own if key not in fits)
+    unused = (*(key for key in state if key not in fits), *file.unused)
+    return WeightsReport(file.source, tuple(fits), fresh, unused, other_shape, file.place)
+
+
+@dataclass(frozen=True)
+class _Advice:
+    """How to make a file and a network fit each other."""
+
+    found: Found
+    network: str
+    match: Match
+
+    def __call__(self, fits: bool) -> str:
+        """What the file holds, and the config that would take it."""
+        partial = "; model.weights_match=partial takes what fits" if fits else ""
+        found, known = self.found, identify(self.found.state)
+        if known is None:
+            keys = [printable(f"{found.prefix}{key}")[:200] for key in list(found.state)[:2]]
+            where = f" under {printable('.'.join(found.nest))}" if found.nest else ""
+            content = f"begins with {', '.join(keys)}{where} and is no network known here"
+            return f"The file {content}. Name another file{partial}"
+        name, ibn, prefix = known
+        place = place_of(found.nest, found.prefix + prefix)
+        return f"The file holds the weights of {name} with ibn {ibn}{place}. " + (
+            self._fix(name, ibn) + partial
+        )
+
+    def _fix(self, name: str, ibn: str) -> str:
+        if self.network == f"{name} with ibn {ibn}":
+            own = "ibn_stages, ibn_ratio and stem of model.backbone, its ibn_affine and whitening"
+            return f"Check {own if ibn != 'none' else 'stem of model.backbone'}"
+        if ibn == "none" and self.network.startswith(f"{name} with") and self.match == "exact":
+            return (
+                "model.weights_match=plain fits them into the IBN network (each half of a norm "
+                "takes its channels, norms after an addition start fresh)"
+            )
+        return f"Set model.backbone.name={name} model.backbone.ibn={ibn}, or name another file"

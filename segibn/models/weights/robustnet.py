@@ -1,8 +1,7 @@
 """RobustNet's checkpoints (Choi et al., CVPR 2021) as networks of this package, and back.
 
-In: the state dict of a RobustNet DeepLabV3+ with a ResNet (baseline, IBN or ISW). Out: the state
-dict of the equal `Segmenter`, and the model config that builds it. What RobustNet calls IBN is
-variant b; ISW is the same with instance norms that have no weight and no bias.
+Of its DeepLabV3+ with a ResNet: baseline, IBN, which is variant b, or ISW, the same with instance
+norms that have no weight and no bias.
 """
 
 from collections.abc import Mapping
@@ -53,15 +52,7 @@ _NEEDED = ("aspp.img_conv.0.weight", "bot_fine.0.weight", "bot_aspp.0.weight", "
 
 @dataclass(frozen=True)
 class RobustNetKind:
-    """What the keys of a checkpoint tell.
-
-    Attributes:
-        backbone: "resnet50" or "resnet101".
-        variant: baseline, IBN or ISW.
-        deep_stem: three 3x3 convolutions instead of one 7x7.
-        output_stride: as in RobustNet's scripts, 16 for ResNet-50 and 8 for ResNet-101.
-        num_classes: K.
-    """
+    """What the keys of a checkpoint tell."""
 
     backbone: str
     variant: Variant
@@ -131,9 +122,7 @@ def inspect(state: Mapping[str, Tensor]) -> RobustNetKind:
 
 
 def from_robustnet(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename and rearrange RobustNet's tensors into this package's.
-
-    The network computes the same. `folded` holds what is not stored as it was.
+    """Rename and rearrange RobustNet's tensors into those of the equal `Segmenter`.
 
     Raises:
         CheckpointError: a part of the network is missing, or a key has no place in it.
@@ -175,13 +164,10 @@ def _folded_mean(parts: Mapping[str, Tensor]) -> Tensor:
 def to_robustnet(
     ours: Mapping[str, Tensor], kind: RobustNetKind, parts: Mapping[str, Tensor] | None = None
 ) -> dict[str, Tensor]:
-    """The inverse of `from_robustnet`.
+    """The inverse of `from_robustnet`, of a `Segmenter`'s state dict.
 
-    Args:
-        ours: state dict of a `Segmenter`; not changed.
-        kind: what to make of it.
-        parts: what `folded` kept when the network was converted; with it, and if the network was
-            not trained since, every bit is as it was. Else the auxiliary head's bias is zero.
+    With the `parts` that `folded` kept when the network was converted, and if it was not trained
+    since, every bit is as it was. Else the auxiliary head's bias is zero.
 
     Raises:
         CheckpointError: ISW is asked for, but the instance norms have weights.
@@ -228,7 +214,7 @@ def _renamed(key: str, modules: Mapping[str, str]) -> str:
 
 
 def _swap_inputs(state: dict[str, Tensor], key: str, count: int) -> None:
-    """Move the first ``count`` input channels behind the others; negative moves the last ahead."""
+    """Move the first `count` input channels behind the others; negative moves the last ahead."""
     state[key] = torch.roll(state[key], -count, dims=1)
 
 

@@ -1,7 +1,4 @@
-"""Published weights: where each file is, how to know it, under which terms, how good it is.
-
-In: the name of a release, a network, a variant. Out: a `WeightSource`.
-"""
+"""Published weights: where each file is, how to know it, under which terms, how good it is."""
 
 from dataclasses import dataclass
 
@@ -15,14 +12,7 @@ _LICENCES = {
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """What a network was shown: `(image - mean) / std` of each channel.
-
-    Attributes:
-        channels: their order.
-        value_range: what the darkest and the brightest pixel are scaled to before.
-        mean: one for each channel, on that scale.
-        std: likewise.
-    """
+    """What a network was shown: `(image - mean) / std` of each channel."""
 
     channels: str
     value_range: tuple[float, float]
@@ -36,17 +26,7 @@ IMAGENET = Preprocessing("RGB", (0.0, 1.0), (0.485, 0.456, 0.406), (0.229, 0.224
 
 @dataclass(frozen=True)
 class WeightSource:
-    """One published file.
-
-    Attributes:
-        url: address; its name ends in the beginning of the file's SHA-256, by torch.hub's
-            convention.
-        licence: terms of use.
-        top1_error: per cent on ImageNet's validation set as its publisher states it; None where
-            none is stated.
-        top5_error: likewise.
-        preprocessing: what the network expects of images.
-    """
+    """One published file."""
 
     url: str
     licence: str

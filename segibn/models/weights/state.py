@@ -3,6 +3,7 @@
 import argparse
 import json
 import re
+import struct
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,17 +15,59 @@ from torch import Tensor
 
 from segibn.errors import CheckpointError
 from segibn.extras import require
-from segibn.models.weights.numpy_scalars import NUMPY_SCALARS, OtherTypeError
 from segibn.text import printable
 
 FORMAT = "segibn-checkpoint"
 """What a checkpoint of this package says it is."""
 
+COUNTER = "num_batches_tracked"
+"""How keys of batch norms' counters end; they count for nothing in inference."""
+
 _MAX_HEADER = 16 << 20  # bytes; a ResNet-152 takes a hundredth
-# Names with values: many scripts save their arguments beside the weights.
-_SAFE = [*NUMPY_SCALARS, argparse.Namespace]
 _CUT_SHORT = ("unexpected eof", "truncated", "ran out of input")
 _GLOBAL = re.compile(r"GLOBAL (\S+) w|unrecognized function <[^>]*?(\S+?)>|but got <class '(\S+?)'")
+
+
+# NumPy's names of types -> those of the struct module. RobustNet saves its score, a NumPy float,
+# beside the weights; torch's safe reader refuses such files. NumPy's own constructors take a state
+# that describes memory, so they are not handed to a file; ours take letters, of which they know
+# eleven.
+_LETTERS = {"f2": "e", "f4": "f", "f8": "d", "b1": "?"} | {
+    f"{kind}{size}": letter
+    for kind, letters in {"i": "bhiq", "u": "BHIQ"}.items()
+    for size, letter in zip((1, 2, 4, 8), letters, strict=True)
+}
+
+
+class _OtherTypeError(ValueError):
+    """A NumPy value that is no plain number; the message is its type."""
+
+
+class _Type:
+    """Stands for `numpy.dtype`: the name of a type and its byte order."""
+
+    def __init__(self, name: str, align: bool = False, copy: bool = False) -> None:
+        if name not in _LETTERS:
+            raise _OtherTypeError(f"numpy {name}")
+        self.name, self.order = name, "<"
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        self.order = ">" if state[1] == ">" else "<"
+
+
+def _number(kind: _Type, data: bytes) -> float | int | bool:
+    """Stands for `numpy.core.multiarray.scalar`: one number from its bytes."""
+    return struct.unpack(kind.order + _LETTERS[kind.name], data)[0]
+
+
+# What a file may name beside tensors: numbers of NumPy, which moved its inner modules in version 2,
+# and named values, since many scripts save their arguments beside the weights.
+_SAFE = [
+    (_Type, "numpy.dtype"),
+    (_number, "numpy.core.multiarray.scalar"),
+    (_number, "numpy._core.multiarray.scalar"),
+    argparse.Namespace,
+]
 
 
 def read_torch_file(path: Path) -> dict[str, Any]:
@@ -99,10 +142,9 @@ def read_safetensors(path: Path) -> dict[str, Tensor]:
 
 
 def read_safetensors_checkpoint(path: Path) -> dict[str, Any]:
-    """Read what ``segibn export`` and ``segibn convert`` write: weights, and a config as metadata.
+    """Read what `segibn export` and `segibn convert` write: weights, and a config as metadata.
 
-    Returns:
-        As the torch file that it was made of, but for "training", which is None.
+    As the torch file that it was made of, but for "training", which is None.
 
     Raises:
         CheckpointError: as `read_safetensors`; or it holds weights alone.
@@ -192,7 +234,7 @@ def _fault(path: Path, error: Exception) -> str:
 
 def _other_content(error: Exception) -> str | None:
     """The class or function that a file asks for, if that is why torch refuses it."""
-    if isinstance(error, OtherTypeError):
+    if isinstance(error, _OtherTypeError):
         return str(error)
     found = _GLOBAL.search(str(error))
     return next(filter(None, found.groups())) if found else None
@@ -208,9 +250,8 @@ def _reason(error: Exception) -> str:
 def compare_states(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> list[str]:
     """List where two state dicts differ; empty when the one can be loaded as the other.
 
-    Returns:
-        Lines such as "conv1.weight has shape (64, 3, 3, 3), expected (64, 3, 7, 7)",
-        "missing KEY" and "unknown KEY", in this order; keys are escaped for printing.
+    Lines such as "conv1.weight has shape (64, 3, 3, 3), expected (64, 3, 7, 7)", "missing KEY"
+    and "unknown KEY", in this order; keys are escaped for printing.
     """
     both = [(key, value, found[key]) for key, value in expected.items() if key in found]
     shapes = [
@@ -230,7 +271,7 @@ def compare_states(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) 
 
 def same_kind(key: str, first: Tensor, second: Tensor) -> bool:
     """Whether both are floating-point numbers, or neither; of a counter of batches any will do."""
-    is_counter = key.endswith("num_batches_tracked")
+    is_counter = key.endswith(COUNTER)
     return is_counter or first.is_floating_point() == second.is_floating_point()
 
 

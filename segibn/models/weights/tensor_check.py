@@ -1,4 +1,4 @@
-"""Tensors from files: told from what cannot be computed with, before memory is taken for them.
+"""What files hold, told from what cannot be computed with, before memory is taken for it.
 
 A file states shapes and strides that its bytes need not back: one number can be spread over
 gigabytes. Nothing here copies a tensor or believes a size.
@@ -62,15 +62,11 @@ def check_tree(tree: Any, source: str) -> None:
 
 
 def check_tensors(state: Mapping[str, Tensor], source: str) -> None:
-    """Check that tensors are dense, of usual types and finite.
-
-    Args:
-        state: by name, which is told of the first that is not.
-        source: the file, for messages.
+    """Check that tensors by name are dense, of usual types and finite.
 
     Raises:
         CheckpointError: one is sparse, quantised, complex, claims memory that the file does not
-            have, or holds a NaN or an infinity (in float32).
+            have, or holds a NaN or an infinity (in float32); names the first.
     """
     _check_shapes(state.items(), source)
     check_finite(state, source)

@@ -1,8 +1,7 @@
-"""First weights of a timm backbone: timm's own, or a file of the user's.
+"""Pretrained weights of a timm backbone: timm's own, or a file of the user's.
 
-In: a fresh ``TimmBackbone`` and the name of a source. Out: the backbone filled in place, and a
-report. Files are timm's, the original authors' where timm knows how to read them (DINOv2, DINOv3,
-Swin, ...), or checkpoints of this package. They are read as tensors only, nothing in them is run.
+Files are timm's, the original authors' where timm knows how to read them (DINOv2, DINOv3, Swin,
+...), or checkpoints of this package. They are read as tensors only, nothing in them is run.
 """
 
 import sys
@@ -14,17 +13,23 @@ from torch import Tensor
 
 from segibn.errors import CheckpointError
 from segibn.models.timm_backbone import TimmBackbone, create_network
-from segibn.models.weights.pretrained import WeightsReport, misfits, read_own_file, refuse_robustnet
-from segibn.models.weights.state import compare_states, shortened
+from segibn.models.weights.pretrained import (
+    File,
+    WeightsReport,
+    fill,
+    read_own_file,
+    refuse_robustnet,
+)
+from segibn.models.weights.state import COUNTER
 from segibn.models.weights.tensor_check import check_tensors
-from segibn.models.weights.wrapping import COUNTER, find_network
+from segibn.models.weights.wrapping import find_network
 from segibn.text import printable
 
 
 def load_timm_weights(
     backbone: TimmBackbone, source: str, match: Literal["exact", "partial"] = "exact"
 ) -> WeightsReport:
-    """Fill a backbone in place; before ``set_tuning``.
+    """Fill a backbone in place; before `set_tuning`.
 
     Args:
         backbone: changed in place.
@@ -50,23 +55,18 @@ def load_timm_weights(
         place = found.place
         state = _adapted(found.state, backbone, source)
     state, unused = _without_classifier(state, backbone)
-    shapes = misfits(own, state)
-    fits = {key: state[key] for key in own if key in state and key not in shapes}
-    expected = {k: v for k, v in own.items() if k in state or not k.endswith(COUNTER)}
     check_tensors(state, source)
-    differences = compare_states(expected, state)
-    if differences and (match == "exact" or not fits):
-        begins = ", ".join(printable(key)[:200] for key in list(state)[:2])
+
+    def advise(fits: bool) -> str:
         partial = "; model.weights_match=partial takes what fits" if fits else ""
-        raise CheckpointError(
-            f"{source} does not fit {backbone.name}:\n{shortened(differences)}\n"
-            f"The file begins with {begins}{place}. Name another file, or the network it is of "
-            f"(model.backbone.model){partial}"
+        return (
+            f"The file begins with {_first_keys(state)}{place}. Name another file, or the network "
+            f"it is of (model.backbone.model){partial}"
         )
-    backbone.network.load_state_dict(fits, strict=False)
-    fresh = tuple(key for key in own if key not in fits)
-    unused += [key for key in state if key not in fits]
-    return WeightsReport(source, tuple(fits), fresh, tuple(unused), tuple(shapes), place)
+
+    counters = {key for key in own if key.endswith(COUNTER)}
+    file = File(source, backbone.name, place, unused)
+    return fill(backbone.network, state, file, counters, advise, partial=match == "partial")
 
 
 def _published(backbone: TimmBackbone) -> dict[str, Tensor]:
@@ -94,12 +94,15 @@ def _adapted(state: dict[str, Tensor], backbone: TimmBackbone, source: str) -> d
     try:
         return dict(reader(dict(state), backbone.network))
     except Exception as error:  # it takes for granted what another network's file lacks
-        begins = ", ".join(list(state)[:2])
         raise CheckpointError(
             f"{source} does not fit {backbone.name}: timm's reader of such files fails on it "
-            f"({type(error).__name__}: {error}). The file begins with {begins}. Name another file, "
-            "or the network it is of (model.backbone.model)"
+            f"({type(error).__name__}: {error}). The file begins with {_first_keys(state)}. Name "
+            "another file, or the network it is of (model.backbone.model)"
         ) from error
+
+
+def _first_keys(state: Mapping[str, Tensor]) -> str:
+    return ", ".join(printable(key)[:200] for key in list(state)[:2])
 
 
 def _without_classifier(

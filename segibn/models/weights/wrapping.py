@@ -1,7 +1,6 @@
 """The network in a file of weights, whatever the file wraps it in.
 
-In: the dict of a file, and the keys of the network that it should be. Out: the tensors by these
-keys. Programs put a state dict under keys of their own ("state_dict", "model", ...) and names
+Programs put a state dict under keys of their own ("state_dict", "model", ...) and names
 before its keys ("module.", "backbone.", ...). Neither is known here by name: the place is where
 keys end like the network's.
 """
@@ -18,11 +17,10 @@ from torch import Tensor
 
 from segibn.errors import CheckpointError
 from segibn.models.lora import has_lora, merged_state
-from segibn.models.weights.state import FORMAT, naming
+from segibn.models.weights.state import COUNTER, FORMAT, naming
 from segibn.models.weights.tensor_check import LONGEST_KEY, check_tensors
 from segibn.text import printable
 
-COUNTER = "num_batches_tracked"
 _MOST_DEPTH = 3
 _AVERAGE = re.compile(r"(?:^|[._])ema(?:$|[._])", re.IGNORECASE)
 # What torch itself puts before the keys of a parallel and of a compiled network.
@@ -46,10 +44,15 @@ class Found:
 
     @property
     def place(self) -> str:
-        """In words, for the log and for messages; empty for a bare state dict."""
-        parts = [f"under {printable('.'.join(self.nest))}"] if self.nest else []
-        parts += [f"behind the prefix {printable(self.prefix)}"] if self.prefix else []
-        return f" ({', '.join(parts)})" if parts else ""
+        """See `place_of`."""
+        return place_of(self.nest, self.prefix)
+
+
+def place_of(nest: tuple[str, ...], prefix: str) -> str:
+    """A place in a file in words, for the log and for messages; empty for a bare state dict."""
+    parts = [f"under {printable('.'.join(nest))}"] if nest else []
+    parts += [f"behind the prefix {printable(prefix)}"] if prefix else []
+    return f" ({', '.join(parts)})" if parts else ""
 
 
 def find_network(content: Mapping[str, Any], known: Collection[str], path: Path) -> Found:
@@ -57,11 +60,6 @@ def find_network(content: Mapping[str, Any], known: Collection[str], path: Path)
 
     Where there is none, the largest state dict is returned as it is: whoever loads it says what
     differs. A moving average gives way to the weights that it is of.
-
-    Args:
-        content: of the file.
-        known: keys of the network.
-        path: the file, for messages.
 
     Raises:
         CheckpointError: no tensors, or several such networks.
