@@ -105,11 +105,8 @@ class OnnxLabels(OnnxNetwork):
 def load_onnx(path: str | Path) -> OnnxNetwork:
     """Open an ONNX file for prediction on the CPU.
 
-    It has to pass `read_onnx`, and to carry a `Description` that its graph fits.
-
-    Raises:
-        CheckpointError: missing, damaged, or no graph of ours.
-        ConfigError: ONNX Runtime is not installed.
+    It has to pass `read_onnx`, and to carry a `Description` that its graph fits; CheckpointError
+    otherwise.
     """
     path = Path(path)
     content, metadata = read_onnx(path)

@@ -111,7 +111,7 @@ def _quantize(source: Path, target: Path, images: Sequence[np.ndarray]) -> None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the quantiser's advice on the root logger, which is none for the user."""
+    """Without the quantiser's advice on the root logger."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
