@@ -1,4 +1,7 @@
-"""The sky, and far trees or houses where the street ends: painted before the ground."""
+"""Backdrop: the sky, and far trees or houses where the street ends.
+
+In: a stage whose ground is not painted yet. Out: the canvas above the horizon.
+"""
 
 import cv2
 import numpy as np

@@ -1,4 +1,7 @@
-"""Buildings, walls, fences and hedges: long things beside the road, painted in perspective."""
+"""Buildings, walls, fences and hedges: long things beside the road, painted in perspective.
+
+In: a stage and a thing. Out: the thing on the canvas.
+"""
 
 import numpy as np
 

@@ -1,4 +1,7 @@
-"""The picture on a building's wall, and the light in its windows: RGB arrays, unlit."""
+"""Facade: the picture on a building's wall, and the light in its windows.
+
+In: a random generator, a size in metres and pixels per metre. Out: RGB arrays, unlit.
+"""
 
 from dataclasses import dataclass
 
@@ -28,7 +31,7 @@ class Facade:
     """A wall's pictures.
 
     Attributes:
-        image: (h, w, 3) uint8 RGB; the top row is the eaves.
+        image: (h, w, 3) uint8 RGB.
         lit: (h, w, 3) uint8 RGB, light from windows at night.
         color: (3,) the wall's own colour.
     """
@@ -40,7 +43,7 @@ class Facade:
 
 @dataclass(frozen=True)
 class Style:
-    """The appearance of a building; its walls share it."""
+    """What a building looks like; its walls share it."""
 
     color: np.ndarray
     brick: bool
@@ -81,7 +84,17 @@ def sample_style(rng: np.random.Generator, variant: str) -> Style:
 def paint_facade(
     rng: np.random.Generator, style: Style, size: tuple[float, float], scale: float
 ) -> Facade:
-    """Paint a wall of (height, length) in metres at ``scale`` pixels per metre."""
+    """Paint a wall.
+
+    Args:
+        rng: source of details.
+        style: the building's.
+        size: (height, length) in metres.
+        scale: pixels per metre.
+
+    Returns:
+        A facade whose top row is the eaves.
+    """
     rows, columns = (max(round(part * scale), 4) for part in size)
     image = _wall(style, (rows, columns), scale)
     lit = np.zeros((rows, columns, 3), np.uint8)

@@ -1,4 +1,7 @@
-"""Poles, street lamps, traffic lights, signs, bins."""
+"""Furniture: poles, street lamps, traffic lights, signs, bins.
+
+In: a stage and a thing. Out: the thing on the canvas.
+"""
 
 import numpy as np
 

@@ -1,6 +1,7 @@
-"""Road, markings, kerbs, pavement and grass, each pixel from its place on the plane.
+"""Ground: road, markings, kerbs, pavement and grass, each pixel from its place on the plane.
 
-Shadows included, and the place of each ground pixel for light and for drivable maps.
+In: a stage with sky on it, and the scene. Out: the ground on the canvas, shadows included, and
+the place of each ground pixel for light and for drivable maps.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,7 @@
-"""The road, its lanes, and the bands of ground beside it, by a random generator."""
+"""Layout: the road, its lanes, and the bands of ground beside it.
+
+In: a random generator and a street style. Out: a ``Road`` and a ``View``.
+"""
 
 from itertools import pairwise
 
@@ -33,7 +36,9 @@ def sample_road(rng: np.random.Generator, style: str, tram: bool) -> Road:
     """Draw a carriageway of one to six lanes and the bands beside it.
 
     Args:
+        rng: source of all choices.
         style: "city", "residential", "park" or "suburb".
+        tram: whether a tram track runs along the road.
     """
     width = rng.uniform(2.8, 3.5)
     lanes, left, right = _lanes(rng, width, tram)

@@ -1,4 +1,7 @@
-"""A canvas with a road on it, so that painters can work in road coordinates."""
+"""Stage: a canvas with a road on it, so that painters can work in road coordinates.
+
+In: canvas and road. Out: world places and object numbers for the things of a scene.
+"""
 
 import numpy as np
 
@@ -13,7 +16,12 @@ CAR, TRUCK, BUS, TRAIN, MOTORCYCLE, BICYCLE = 26, 27, 28, 31, 32, 33
 
 
 class Stage:
-    """Canvas and road together."""
+    """Canvas and road together.
+
+    Attributes:
+        canvas: what is painted on.
+        road: gives world places to lateral positions.
+    """
 
     def __init__(self, canvas: Canvas, road: Road) -> None:
         self.canvas = canvas

@@ -1,4 +1,7 @@
-"""Trucks, buses and trams as solids with windows, lamps and wheels; metres from the middle."""
+"""Vehicles: trucks, buses and trams as solids with windows, lamps and wheels.
+
+In: a stage and a thing. Out: the thing on the canvas. Sizes in metres, forward from the middle.
+"""
 
 import numpy as np
 

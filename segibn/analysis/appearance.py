@@ -1,9 +1,8 @@
-"""Appearance changes: the same scene, looking otherwise; what IBN-Net's table 1 measures.
+"""Appearance changes: the same scene in another style, as in IBN-Net's table 1.
 
-Two kinds. The paper's own act on the network's input, where nothing is cut off at 255: they are a
-shift of the mean and a factor on the spread that the input is normalised with. Corruptions of
-driving act on the frame's 8-bit pixels, as weather and cameras do. All are functions of the frame's
-name and a seed alone: not of the order of frames, nor of how many processes share them.
+The paper's own change the network's input, where nothing is cut off at 255; corruptions of driving
+change the frame's 8-bit pixels. All depend on the frame's name and a seed alone: not on the order
+of frames, nor on how many processes share them.
 """
 
 import hashlib
@@ -49,7 +48,7 @@ class InputShift:
 
     @contextmanager
     def on(self, segmenter: Segmenter) -> Iterator[None]:
-        """Let the network see its input so, for the length of the block."""
+        """Change a network's input for the length of the block."""
         mean, std = segmenter.pixel_mean.clone(), segmenter.pixel_std.clone()
         offset = torch.tensor(self.offset, dtype=mean.dtype, device=mean.device)
         try:
@@ -61,10 +60,9 @@ class InputShift:
             segmenter.pixel_std.copy_(std)
 
     def picture(self, image: Image, mean: NDArray[np.floating]) -> Image:
-        """Show the change on a frame, which unlike the network's input is clipped to 0..255.
+        """Show the change on (H, W, 3) uint8 RGB, which unlike the network's input is clipped.
 
         Args:
-            image: (H, W, 3) uint8 RGB.
             mean: (3,) normalising mean on the scale 0..255.
         """
         changed = (image + np.array(self.offset) - mean) * self.factor + mean
@@ -122,20 +120,13 @@ TRANSFORMS = (ORIGINAL, *PAPER, *DRIVING)
 
 
 def corrupt(name: str, frame: str, image: Image, *, level: int = 3, seed: int = 0) -> Image:
-    """Change a frame; the same frame, name and seed give the same pixels everywhere.
+    """Change (H, W, 3) uint8 RGB; the same frame, name and seed give the same pixels everywhere.
 
     Args:
         name: key of ``DRIVING``.
-        frame: name of the frame.
-        image: (H, W, 3) uint8 RGB. Not modified.
+        frame: its name.
         level: 1 (light) to 5 (heavy).
         seed: another one moves the drops.
-
-    Returns:
-        (H, W, 3) uint8 RGB.
-
-    Raises:
-        ValueError: the level is not one of these.
     """
     if level not in LEVELS:
         raise ValueError(f"level {level}: there are {LEVELS[0]} to {LEVELS[-1]}")

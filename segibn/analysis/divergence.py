@@ -1,16 +1,9 @@
-"""Feature divergence: how differently a network's features respond to two domains.
+"""Feature divergence: how differently a network's features respond to frames of two domains.
 
-In: a network and frames of two domains. Out: one number per feature, as in IBN-Net
-(arXiv 1807.09441, section 4.3). For each image and channel take the spatial mean; over a domain
-model it as a Gaussian per channel; the divergence of two domains is the symmetric
-Kullback-Leibler divergence of their Gaussians, averaged over channels. The 17 features of the
-paper's ResNet-50 are the stem's output and the output of each residual block, after the ReLU.
-
-Moments are streamed: memory does not grow with the number of frames, and no sum of squares is
-ever subtracted from another (Chan, Golub, LeVeque: Algorithms for computing the sample variance,
-1983). Processes that saw different frames merge theirs by the same formula.
-
-Legend: C channels, h x w feature pixels, F features.
+IBN-Net (arXiv 1807.09441), section 4.3: over a domain, the spatial mean of a channel is modelled as
+a Gaussian; a feature's divergence is the symmetric Kullback-Leibler divergence of two domains'
+Gaussians, averaged over its C channels. Features are the stem's output and that of each residual
+block, after the ReLU: 17 of the paper's ResNet-50.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -36,7 +29,11 @@ Hook = Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]
 
 
 class Moments:
-    """Streamed mean and variance per channel, in float64."""
+    """Streamed mean and variance per channel, in float64.
+
+    No sum of squares is subtracted from another (Chan, Golub, LeVeque: Algorithms for computing the
+    sample variance, 1983); processes that saw different frames merge theirs by the same formula.
+    """
 
     def __init__(self, channels: int) -> None:
         self.count = 0
@@ -135,7 +132,7 @@ def collect_moments(
     *,
     gather: Callable[[NDArray[np.float64]], NDArray[np.float64]] | None = None,
 ) -> dict[str, Moments]:
-    """Run a domain's images through the backbone and gather the moments of every feature.
+    """Run a domain's images through the backbone -> moments of the spatial means of each feature.
 
     Runs on every rank, each with images of its own (at least one); all get the moments of all.
 
@@ -144,9 +141,6 @@ def collect_moments(
         images: (H, W, 3) uint8 RGB each, at least two over all ranks.
         options: the size that images are resized to; None = their own.
         gather: array -> (ranks, *shape), every rank's array; None for one process.
-
-    Returns:
-        Feature name -> moments of the spatial means, in the order of the network.
 
     Raises:
         ValueError: fewer images than that.

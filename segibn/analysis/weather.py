@@ -1,9 +1,7 @@
-"""Weather on a frame: fog, rain and night, painted from the pixels alone.
+"""Synthetic weather: (H, W, 3) uint8 RGB, a level of 1 to 5, a generator -> a frame alike.
 
-In: (H, W, 3) uint8 RGB, a level from 1 (light) to 5 (heavy), a random generator. Out: a new frame
-of the same kind. Nothing knows the true distances: they are guessed from where a pixel is, as if
-the camera drove along a flat road between two rows of houses. That is enough to compare networks
-under the same change, and no model of a real place.
+No true distances: they are guessed from where a pixel is, as if the camera drove along a flat road
+between houses. That is enough to compare networks under one change, and no model of a real place.
 """
 
 import cv2

@@ -2,18 +2,13 @@
 
 import argparse
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from segibn.cli.arguments import add_datasets_argument, datasets_root
 from segibn.cli.inference import DEVICE_HELP
 from segibn.cli.parser import print_then, verb_parser
 from segibn.errors import SegibnError
-
-if TYPE_CHECKING:  # NumPy and pydantic take time to import, and --help needs neither
-    from segibn.cli.report_inputs import Source
-    from segibn.report.content import RunEntry
 
 EXAMPLE = """\
 examples:
@@ -62,79 +57,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     if (arguments.frames or 0) < 0:
         raise SegibnError(f"--frames {arguments.frames}: give a number of frames from 0 on")
 
-    import segibn
-    from segibn import provenance
-    from segibn.cli.report_entries import table_colors
-    from segibn.cli.report_inputs import read_inputs
-    from segibn.files import write_text
-    from segibn.report.content import Report
-    from segibn.report.page import build_page
+    from segibn.runs.report import write_report
+    from segibn.runs.report_inputs import read_inputs
 
-    inputs = read_inputs([_found(path) for path in arguments.inputs])
+    inputs = read_inputs(arguments.inputs)
     for option in ("frames", "datasets", "device"):
         if getattr(arguments, option) is not None and not any(run.folder for run in inputs.runs):
             raise SegibnError(f"--{option} has no effect: no input is the folder of a run")
     if arguments.device is not None:
-        from segibn.devices import device_named
+        from segibn.devices import device_named  # torch
 
         device_named(arguments.device)  # refused here, also where no frame turns out to need it
-    wanted = _FRAMES if arguments.frames is None else arguments.frames
-    wanted = 0 if arguments.no_frames else wanted
-    page = build_page(
-        Report(
-            title=arguments.title or _title_of(arguments.inputs[0]),
-            command=provenance.command_line(),
-            created=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-            version=segibn.__version__,
-            runs=[_entry(source, wanted, arguments) for source in inputs.runs],
-            tables=inputs.tables,
-            comparisons=inputs.comparisons,
-            colors=table_colors(inputs.tables),
-        )
+    first, frames = arguments.inputs[0], arguments.frames
+    notes = write_report(
+        inputs,
+        arguments.output,
+        arguments.title or (first.resolve().name if first.is_dir() else first.stem),
+        frames=0 if arguments.no_frames else _FRAMES if frames is None else frames,
+        find_datasets=partial(datasets_root, arguments.datasets),
+        device=arguments.device,
     )
-    write_text(arguments.output, page)
-    for note in [note for source in inputs.runs for note in (*source.notes, source.no_frames)]:
-        if note:
-            print(f"note: {note}")
+    for note in notes:
+        print(f"note: {note}")
     print(f"report: {arguments.output} ({arguments.output.stat().st_size / 1e6:.1f} MB)")
     print_then(f"open {arguments.output} in a browser")
     return 0
-
-
-def _found(path: Path) -> Path:
-    """Return a path as it is, or the run folder that a name or a checkpoint means."""
-    from segibn.runs.find import find_checkpoint, run_of
-
-    if path.is_dir() or path.suffix == ".json":
-        return path
-    return run_of(find_checkpoint(path)) or path
-
-
-def _title_of(path: Path) -> str:
-    """Name a page after its first input."""
-    return path.resolve().name if path.is_dir() else path.stem
-
-
-def _entry(source: "Source", wanted: int, arguments: argparse.Namespace) -> "RunEntry":
-    """Add frames where they are wanted and possible; a note says why not."""
-    from segibn.cli.report_entries import entry_of
-
-    if not wanted:
-        return entry_of(source)
-    if source.checkpoint is None:
-        source.no_frames = (
-            f"{source.title}: no frames, since there is no checkpoint beside the scores. Give the "
-            "run that they are of too: segibn report RUN SCORES.json --datasets DIR"
-        )
-        return entry_of(source)
-
-    from segibn.cli.report_frames import add_frames  # torch, only where frames are predicted
-    from segibn.runs.find import datasets_of
-
-    try:
-        root = datasets_root(arguments.datasets, datasets_of(source.folder))
-        run, views = add_frames(source, root, wanted, arguments)
-    except SegibnError as error:
-        source.no_frames = f"{source.title}: no frames. {error}"
-        return entry_of(source)
-    return entry_of(source, views, run.iteration, run.palette)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from markupsafe import Markup
 
+from segibn.evaluation.metrics import averaged_classes
 from segibn.evaluation.resampling import Resampling, bootstrap_intervals
 from segibn.evaluation.scores import Scores
 from segibn.report.content import Color
@@ -94,7 +95,7 @@ def class_results(
             f"{how.resamples:,} resamples"
         )
     pixels = scores.confusion.sum(axis=1)
-    averaged = scores.averaged
+    averaged = averaged_classes(scores.confusion, scores.conditions.policy)
     rows = tuple(
         ClassRow(
             name=name,

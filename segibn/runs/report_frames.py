@@ -3,7 +3,6 @@
 In: a ``Source`` with a checkpoint, and the data sets. Out: its ``FrameView``s. Needs torch.
 """
 
-import argparse
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -11,20 +10,20 @@ from typing import Any
 
 import numpy as np
 
-from segibn.cli.report_inputs import Source
 from segibn.config.data import DatasetConfig
 from segibn.config.set_names import set_name
 from segibn.data.datasets.catalog import DATASETS
 from segibn.data.frames import Frames
 from segibn.errors import SegibnError
 from segibn.evaluation.confusion import count_classes
-from segibn.evaluation.metrics import class_counts
+from segibn.evaluation.frame_counts import class_counts
 from segibn.files import sha256_of
 from segibn.inference.options import InferenceOptions
 from segibn.report.content import FrameView
 from segibn.report.frames import Choice, choose_frames, view_frame
 from segibn.runs.evaluate import circumstances, frames_of, score_run
 from segibn.runs.loading import device_of, load_checkpoint
+from segibn.runs.report_inputs import Source
 from segibn.runs.trained import TrainedRun
 
 _TOLERANCE = 1e-2
@@ -33,14 +32,14 @@ _TOLERANCE = 1e-2
 Loaded = tuple[TrainedRun, list[FrameView]]
 
 
-def add_frames(source: Source, root: Path, count: int, arguments: argparse.Namespace) -> Loaded:
+def add_frames(source: Source, root: Path, count: int, device: str | None) -> Loaded:
     """Predict the worst and best frames; scores that are missing or of other weights are made.
 
     Args:
         source: with a checkpoint; ``scores`` and ``record`` are replaced where they were made.
         root: folder above the data sets.
         count: how many of either kind.
-        arguments: ``device``.
+        device: see ``segibn.devices.device_named``; None = the GPU if there is one.
 
     Raises:
         SegibnError: the checkpoint or the data cannot be used.
@@ -51,13 +50,12 @@ def add_frames(source: Source, root: Path, count: int, arguments: argparse.Names
         raise SegibnError("its scores are those of several networks; frames are shown for one")
     dataset = _dataset_of(source, run)
     options = _options_of(source.record, run)
-    device = device_of(arguments.device)
     frames = replace(frames_of(run, dataset, root), rank=0, world_size=1)
-    run = run.to(device, options)
+    run = run.to(device_of(device), options)
     views = _views(source, run, frames, count)
     if views is None:
         source.scores = score_run(run, dataset, root)
-        source.record = run.record() | circumstances(device, options)
+        source.record = run.record() | circumstances(run.device, options)
         views = _views(source, run, frames, count)
     return run, views or []
 

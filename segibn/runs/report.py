@@ -1,21 +1,92 @@
-"""A run as the page shows it: plain facts out of configs, records and environments. No torch."""
+"""Writes a report: runs, scores and studies in, one HTML file out. No torch without frames."""
 
 import colorsys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from segibn.cli.report_inputs import Source
+import segibn
+from segibn import provenance
 from segibn.config.schema import RunConfig
 from segibn.config.set_names import train_name
 from segibn.data.datasets.catalog import scheme_class_names, scheme_label_set
+from segibn.errors import SegibnError
 from segibn.evaluation.rows import IBN_NAMES
+from segibn.files import write_text
 from segibn.labels import CLASS_SCHEMES
-from segibn.report.content import CrossDomain, FrameView, RunEntry
+from segibn.report.content import Color, CrossDomain, FrameView, Report, RunEntry
+from segibn.report.page import build_page
+from segibn.runs.find import datasets_of
+from segibn.runs.report_inputs import Inputs, Source
+from segibn.text import counted
 
 Palette = NDArray[np.uint8]
 Pairs = list[tuple[str, str]]
+
+
+def write_report(
+    inputs: Inputs,
+    output: Path,
+    title: str,
+    *,
+    frames: int,
+    find_datasets: Callable[[Path | None], Path],
+    device: str | None = None,
+) -> list[str]:
+    """Write the page -> what is missing on it, as sentences.
+
+    Args:
+        inputs: see ``read_inputs``.
+        output: HTML file.
+        title: of the page.
+        frames: how many of the worst and of the best a run shows; 0 = none, no network is loaded.
+        find_datasets: folder that a run was trained with -> folder above the data sets.
+        device: see ``segibn.devices.device_named``; None = the GPU if there is one.
+    """
+    page = build_page(
+        Report(
+            title=title,
+            command=provenance.command_line(),
+            created=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+            version=segibn.__version__,
+            runs=[_entry(source, frames, find_datasets, device) for source in inputs.runs],
+            tables=inputs.tables,
+            comparisons=inputs.comparisons,
+            colors=table_colors(inputs.tables),
+        )
+    )
+    write_text(output, page)
+    notes = [note for source in inputs.runs for note in (*source.notes, source.no_frames)]
+    return [note for note in notes if note]
+
+
+def _entry(
+    source: Source,
+    frames: int,
+    find_datasets: Callable[[Path | None], Path],
+    device: str | None,
+) -> RunEntry:
+    """Add frames where they are wanted and possible; a note says why not."""
+    if not frames:
+        return entry_of(source)
+    if source.checkpoint is None:
+        source.no_frames = (
+            f"{source.title}: no frames, since there is no checkpoint beside the scores. Give the "
+            "run that they are of too: segibn report RUN SCORES.json --datasets DIR"
+        )
+        return entry_of(source)
+    from segibn.runs.report_frames import add_frames  # torch, only where frames are predicted
+
+    try:
+        root = find_datasets(datasets_of(source.folder))
+        run, views = add_frames(source, root, frames, device)
+    except SegibnError as error:
+        source.no_frames = f"{source.title}: no frames. {error}"
+        return entry_of(source)
+    return entry_of(source, views, run.iteration, run.palette)
 
 
 def entry_of(
@@ -34,14 +105,12 @@ def entry_of(
     """
     scores = source.scores
     names = () if scores is None else scores.class_names
-    if palette is None and names:
-        palette = _palette_of(names, source.config)
     return RunEntry(
         title=source.title,
         facts=_facts(source, iteration),
         provenance=_provenance(source),
         class_names=names,
-        palette=palette,
+        palette=_palette_of(names, source.config) if palette is None and names else palette,
         scores=scores,
         curve=source.curve,
         profile=source.profile,
@@ -52,9 +121,9 @@ def entry_of(
     )
 
 
-def table_colors(tables: Sequence[CrossDomain]) -> dict[str, tuple[int, int, int]]:
+def table_colors(tables: Sequence[CrossDomain]) -> dict[str, Color]:
     """Return the colours of the classes that the rows of tables name."""
-    found: dict[str, tuple[int, int, int]] = {}
+    found: dict[str, Color] = {}
     for names in [row.get("class_names") for table in tables for row in table.rows]:
         if isinstance(names, list):
             palette = _palette_of(tuple(map(str, names)), None)
@@ -77,7 +146,7 @@ def _facts(source: Source, iteration: int | None) -> Pairs:
         trained = str(record.get("train", ""))
     facts = [("network", network), ("trained on", trained)]
     if scores is not None:
-        frames = f"{scores.num_images:,} frame{'' if scores.num_images == 1 else 's'}"
+        frames = counted(scores.num_images, "frame")
         facts.append(("scored on", f"{scores.conditions.evaluation_set}, {frames}"))
     done = iteration if iteration is not None else record.get("iteration")
     if done is None and source.curve is not None and source.curve.iterations.size:

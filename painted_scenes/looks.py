@@ -1,16 +1,17 @@
-"""The light over a scene and the device that records it, drawn at random per frame.
+"""Looks: the light over a scene and the device that records it, drawn at random per frame.
 
-Two styles exist. ``game`` is a renderer: full daylight, clean pictures, graded from pale to
-contrasty. ``camera`` is a dashcam over a year: overcast, glaring, hazy, dusk, night; wrong
-exposure, colour casts, noise, blur. Both see the same kinds of scenes, so what differs is
-appearance. FROZEN: changing a number here changes every result measured on the sample data.
+In: the name of a look and a random generator. Out: a ``Look``. Two looks exist. ``game`` is a
+renderer: full daylight, clean pictures, graded from pale to contrasty. ``camera`` is a dashcam
+over a year: overcast, glaring, hazy, dusk, night; wrong exposure, colour casts, noise, blur. Both
+see the same kinds of scenes, so what differs is appearance. FROZEN: changing a number here changes
+every result measured on the sample data.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-STYLES = ("game", "camera")
+LOOKS = ("game", "camera")
 
 _CAMERA_WEATHERS = {"overcast": 0.30, "sunny": 0.28, "hazy": 0.18, "dusk": 0.16, "night": 0.08}
 
@@ -44,7 +45,14 @@ class Light:
     wet: float = 0.0
 
     def shade(self, normals: np.ndarray) -> np.ndarray:
-        """RGB brightness (..., 3) of surfaces by outward unit normals, about 1 in full light."""
+        """Brightness of surfaces.
+
+        Args:
+            normals: (..., 3) outward unit normals, world axes.
+
+        Returns:
+            (..., 3) RGB factors, about 1 in full light.
+        """
         facing = np.maximum(normals @ self.sun_direction, 0)[..., None]
         # Surfaces that look up see the sky, those that look down see the darker road.
         sky_share = (0.82 + 0.18 * normals[..., 1])[..., None]
@@ -89,7 +97,7 @@ class Lens:
 
 
 @dataclass(frozen=True)
-class Style:
+class Look:
     """Light and lens of one frame; ``weather`` names the draw."""
 
     weather: str
@@ -97,13 +105,13 @@ class Style:
     lens: Lens
 
 
-def sample_style(name: str, rng: np.random.Generator) -> Style:
-    """Draw light and lens for one frame of a style."""
+def sample_look(name: str, rng: np.random.Generator) -> Look:
+    """Draw light and lens for one frame of the look ``name`` ("game" or "camera")."""
     if name == "game":
         return _game(rng)
     if name == "camera":
         return _camera(rng)
-    raise ValueError(f"unknown style '{name}'; choose one of {', '.join(STYLES)}")
+    raise ValueError(f"unknown look '{name}'; choose one of {', '.join(LOOKS)}")
 
 
 def _sun_direction(rng: np.random.Generator, low: float, high: float) -> np.ndarray:
@@ -123,7 +131,7 @@ def _tint(rng: np.random.Generator, spread: float, limit: float) -> np.ndarray:
     return np.clip(rng.normal(0, spread, 3), -limit, limit)
 
 
-def _game(rng: np.random.Generator) -> Style:
+def _game(rng: np.random.Generator) -> Look:
     """Sun nearly always; morning to late afternoon in warm colours, thin clouds now and then."""
     warmth = rng.uniform(-0.35, 1.0)
     soft = rng.uniform(0.0, 0.6) ** 2
@@ -157,10 +165,10 @@ def _game(rng: np.random.Generator) -> Style:
         lift=0.0,
         jpeg=None,
     )
-    return Style("clear", light, lens)
+    return Look("clear", light, lens)
 
 
-def _camera(rng: np.random.Generator) -> Style:
+def _camera(rng: np.random.Generator) -> Look:
     names = list(_CAMERA_WEATHERS)
     weather = str(rng.choice(names, p=list(_CAMERA_WEATHERS.values())))
     light = _WEATHER_LIGHTS[weather](rng)
@@ -184,7 +192,7 @@ def _camera(rng: np.random.Generator) -> Style:
         lift=rng.uniform(0, 60),
         jpeg=int(rng.integers(55, 92)),
     )
-    return Style(weather, light, lens)
+    return Look(weather, light, lens)
 
 
 # Per weather: typical haze (1/metre), lowest and highest exposure.

@@ -19,6 +19,7 @@ from segibn.evaluation.scores import Scores
 from segibn.files import read_json, sha256_of
 from segibn.report.content import CrossDomain
 from segibn.report.curve import Curve, read_curve
+from segibn.runs.find import find_checkpoint, run_of
 from segibn.text import printable
 
 _RUN_FILES = ("config.yaml", "metrics.jsonl", "checkpoints/last.pt")
@@ -26,33 +27,26 @@ _RUN_FILES = ("config.yaml", "metrics.jsonl", "checkpoints/last.pt")
 
 @dataclass(eq=False)
 class Source:
-    """One evaluation of one run, as far as it was found.
-
-    Attributes:
-        title: of its own.
-        folder: of the run; None for a scores file alone.
-        config: of the run.
-        environment: how its training was started.
-        record: what the scores file says beside the scores (command, revision, checkpoint).
-        scores: of the evaluation.
-        scores_file: where they were read.
-        curve: of the training.
-        profile: of the run's ``profile.json``.
-        notes: what is missing.
-        no_frames: why there are no frames and which command shows them; empty while nobody asked.
-    """
+    """One evaluation of one run, as far as it was found."""
 
     title: str
+    """Of its own."""
     folder: Path | None = None
+    """Of the run; None for a scores file alone."""
     config: RunConfig | None = None
     environment: Mapping[str, Any] = field(default_factory=dict)
+    """How its training was started."""
     record: Mapping[str, Any] = field(default_factory=dict)
+    """What the scores file says beside the scores (command, revision, checkpoint)."""
     scores: Scores | None = None
     scores_file: Path | None = None
     curve: Curve | None = None
     profile: Mapping[str, Any] | None = None
+    """Of the run's ``profile.json``."""
     notes: list[str] = field(default_factory=list)
+    """What is missing."""
     no_frames: str = ""
+    """Why there are no frames and which command shows them; empty while nobody asked."""
 
     @property
     def checkpoint(self) -> Path | None:
@@ -80,8 +74,8 @@ def read_inputs(paths: Sequence[Path]) -> Inputs:
     """
     found, loose = Inputs(), []
     for path in paths:
-        if path.is_dir():
-            _add_folder(found, path)
+        if path.is_dir() or path.suffix != ".json":
+            _add_folder(found, path if path.is_dir() else run_of(find_checkpoint(path)) or path)
         else:
             loose += _add_file(found, path)
     for source in loose:
@@ -92,16 +86,11 @@ def read_inputs(paths: Sequence[Path]) -> Inputs:
 
 def _add_folder(found: Inputs, folder: Path) -> None:
     """A run folder, or a study: a table and the run folders below it."""
-    if is_run(folder):
+    if _is_run(folder):
         found.runs.append(read_run(folder))
         return
-    inside = [
-        path
-        for parent in (folder, folder / "runs")
-        if parent.is_dir()
-        for path in sorted(parent.iterdir())
-        if is_run(path)
-    ]
+    parents = [parent for parent in (folder, folder / "runs") if parent.is_dir()]
+    inside = [path for parent in parents for path in sorted(parent.iterdir()) if _is_run(path)]
     table = folder / ROWS_FILE
     if not inside and not table.is_file():
         raise SegibnError(
@@ -110,19 +99,18 @@ def _add_folder(found: Inputs, folder: Path) -> None:
         )
     if table.is_file():
         _add_file(found, table)
-    runs = [read_run(path) for path in inside]
-    found.runs += sorted(runs, key=lambda run: _place_in_tables(run, found.tables))
+    # in the order of the study's rows; behind all of them those that are in none
+    rows = [row for table in found.tables for row in table.rows]
+    order = [(row.get("config"), row.get("seed")) for row in rows]
+
+    def place(run: Source) -> int:
+        own = None if run.config is None else (run.config.name, run.config.seed)
+        return order.index(own) if own in order else len(order)
+
+    found.runs += sorted(map(read_run, inside), key=place)
 
 
-def _place_in_tables(run: Source, tables: Sequence[CrossDomain]) -> int:
-    """Where a run stands in the rows of a study; behind all of them if nowhere."""
-    rows = [row for table in tables for row in table.rows]
-    own = None if run.config is None else (run.config.name, run.config.seed)
-    places = (i for i, row in enumerate(rows) if (row.get("config"), row.get("seed")) == own)
-    return next(places, len(rows))
-
-
-def is_run(folder: Path) -> bool:
+def _is_run(folder: Path) -> bool:
     """Whether a folder holds anything of a run."""
     return any((folder / name).is_file() for name in _RUN_FILES)
 
@@ -148,10 +136,8 @@ def _add_file(found: Inputs, path: Path) -> list[Source]:
 
 def _table(path: Path, rows: list[Mapping[str, Any]]) -> CrossDomain:
     check_rows(rows, printable(path))
-    conditions: Any = {}
     beside = path.with_name(CONDITIONS_FILE)
-    if beside.is_file():
-        conditions = read_json(beside)
+    conditions = read_json(beside) if beside.is_file() else {}
     conditions = conditions if isinstance(conditions, dict) else {}
     note = str(conditions.get("published_note") or "")
     return CrossDomain(rows, conditions.get("dataset_of") or {}, note)
@@ -160,7 +146,10 @@ def _table(path: Path, rows: list[Mapping[str, Any]]) -> CrossDomain:
 def read_run(folder: Path) -> Source:
     """Read what a run folder holds; nothing of it has to be there."""
     source = Source(folder.resolve().name, folder)
-    source.config = _config(folder, source.notes)
+    try:
+        source.config = load_config(folder / "config.yaml")
+    except SegibnError as error:
+        source.notes.append(f"The config of the run cannot be used: {error}")
     source.environment = _optional_json(folder / "environment.json", source.notes)
     source.profile = _optional_json(folder / "profile.json", source.notes) or None
     try:
@@ -169,14 +158,6 @@ def read_run(folder: Path) -> Source:
         source.notes.append(f"No learning curve: {error}.")
     _read_scores(source)
     return source
-
-
-def _config(folder: Path, notes: list[str]) -> RunConfig | None:
-    try:
-        return load_config(folder / "config.yaml")
-    except SegibnError as error:
-        notes.append(f"The config of the run cannot be used: {error}")
-    return None
 
 
 def _optional_json(path: Path, notes: list[str]) -> Mapping[str, Any]:
@@ -232,7 +213,6 @@ def _distinguish(runs: Sequence[Source]) -> None:
     titles = [run.title for run in runs]
     for run in runs:
         if titles.count(run.title) > 1:
-            where = run.folder or run.scores_file
-            run.title = str(where)
+            run.title = str(run.folder or run.scores_file)
             if run.curve is not None:
                 run.curve = replace(run.curve, title=run.title)
