@@ -1,18 +1,57 @@
-"""What a training would need, in words, and the command that starts it."""
+"""All that a training does before its first update, and one update tried: what it would need.
+
+Nothing is written but what a training also keeps beside the data sets and in torch's folder of
+downloaded weights.
+"""
 
 import os
 import shlex
 import textwrap
+import time
+from dataclasses import dataclass
 from pathlib import Path
 
-from segibn import provenance
+import torch
+
+from segibn import distributed, provenance
+from segibn.builders.loader import loader_workers
+from segibn.builders.models import describe
+from segibn.builders.sampling import index_cost
+from segibn.config.sampling import UniformSampling
 from segibn.config.schema import RunConfig
-from segibn.engine.dry_run import DryRun, dry_run
-from segibn.engine.trial import Trial
+from segibn.config.set_names import set_name
+from segibn.data.batch_plan import BatchPlan, plan_batch
+from segibn.devices import default_device
+from segibn.engine.checkpoint import resume_training
+from segibn.engine.disk import Disk, require_disk
+from segibn.engine.failures import explained_failures
+from segibn.engine.precision import describe_precision
+from segibn.engine.run_data import RunData, index_run
+from segibn.engine.run_dir import open_run
+from segibn.engine.train import build_model, require_same_start
+from segibn.engine.trial import Trial, try_update
+from segibn.engine.update import Batch, Updater
+from segibn.errors import ConfigError
+from segibn.files import writable_folder
+from segibn.labels.label_set import IGNORE_INDEX
 from segibn.text import counted
 
 _INDENT = 10
 _MANY_CLASSES = 12
+_DECODED = 4  # training samples that a dry run on a CPU reads, at most
+_SHORT_S = 20.0
+"""An index of classes that takes less is built at once; of a longer one the cost is told."""
+
+
+@dataclass(frozen=True)
+class DryRun:
+    """What a training would take."""
+
+    lines: tuple[tuple[str, str], ...]
+    """(name, text) of the report."""
+    trial: Trial
+    disk: Disk
+    processes: int
 
 
 def try_out(
@@ -32,10 +71,61 @@ def try_out(
             break_long_words=False,
             break_on_hyphens=False,
         )
-        for name, text in _lines(found)
+        for name, text in found.lines
     ]
     start = f"dry run passed: {_command(found.processes)}"
     return "\n".join([f"{config.name}: dry run", *lines, start])
+
+
+def dry_run(
+    config: RunConfig, *, datasets_root: Path, output: Path, resume: str | None = None
+) -> DryRun:
+    """Check a training; takes what `train` does, and runs on all ranks like it.
+
+    Raises:
+        SegibnError: whatever `train` would raise; or the disk has no room for the checkpoints.
+    """
+    device = default_device()
+    data = index_run(config, datasets_root)
+    run, checkpoint = open_run(output, resume)
+    _, world = distributed.rank_and_world()
+    writable_folder(output)
+    workers, note = loader_workers(config, world)
+    plan = plan_batch(config.optim.global_batch_size, world, config.engine.max_micro_batch)
+    with distributed.process_group(device), explained_failures(config, plan.micro_batch):
+        cost = index_cost(config.data, data.sets, datasets_root)
+        cost = cost if distributed.any_rank(sum(cost.values()) > _SHORT_S) else {}
+        model = build_model(config, data.labels, device, checkpoint is not None)
+        updater = Updater(config, model, data.labels.class_names)
+        first = 0 if checkpoint is None else resume_training(checkpoint, updater)
+        require_same_start(run, first)
+        if first == config.optim.iterations:
+            raise ConfigError(f"{checkpoint} is the end of its run: nothing is left to train")
+        count = plan.per_process if device.type == "cuda" else min(_DECODED, plan.per_process)
+        batch, sample_s = _read_batch(config, data, datasets_root, count, bool(cost))
+        if data.val is not None:
+            next(iter(data.val), None)
+        trial = try_update(updater, batch, first)
+        disk = require_disk(updater, run)
+    precision = describe_precision(config.engine.precision, updater.dtype)
+    loading_s = 0.0 if data.cached_gib else plan.per_process * sample_s / max(1, workers)
+    lines = [
+        *_data_lines(config, data, cost),
+        ("network", describe(model)),
+        ("weights", _start(config, checkpoint, first)),
+        ("batch", _batch(config, plan, world)),
+        *_device_lines(device, precision, trial),
+        ("duration", _duration(config, first, trial.seconds, loading_s, workers)),
+        ("data", _reading(data, plan, trial.seconds, sample_s, loading_s, workers)),
+        ("disk", _disk(disk)),
+        ("note", _basis(trial)),
+        *([("warning", note)] if note else []),
+    ]
+    if bool((batch["target"] == IGNORE_INDEX).all()):
+        names = ", ".join(batch["name"])
+        text = f"every pixel of the samples read is ignored ({names}); see the label table"
+        lines.append(("warning", text))
+    return DryRun(tuple(lines), trial, disk, world)
 
 
 def _command(processes: int) -> str:
@@ -49,68 +139,90 @@ def _command(processes: int) -> str:
     return shlex.join(words)
 
 
-def _lines(found: DryRun) -> list[tuple[str, str]]:
-    sets = [(role, f"{name}, {counted(count, 'sample')}") for role, name, count in found.sets]
+def _read_batch(
+    config: RunConfig, data: RunData, datasets_root: Path, count: int, is_unindexed: bool
+) -> tuple[Batch, float]:
+    """The first ``count`` samples of this rank as its loader reads them, and the seconds of one."""
+    _, world = distributed.rank_and_world()
+    changed = {"workers": 0, "cache": config.data.cache.replace("memory", "none")}
+    if is_unindexed:
+        changed["sampling"] = UniformSampling()
+    optim = {"global_batch_size": count * world, "iterations": 2, "warmup_iterations": 0}
+    sections = {
+        "data": config.data.model_copy(update=changed),
+        "optim": config.optim.model_copy(update=optim),
+    }
+    batches = iter(data.build_loader(config.model_copy(update=sections), datasets_root))
+    next(batches)  # may import
+    start = time.perf_counter()
+    batch = next(batches)
+    return batch, (time.perf_counter() - start) / count
+
+
+def _data_lines(config: RunConfig, found: RunData, cost: dict[str, float]) -> list[tuple[str, str]]:
+    data, names = config.data, found.labels.class_names
+    roles = ["train", *(f"mix {source.share:.0%}" for source in data.mix)]
+    sets = [
+        (role, dataset, len(one.samples))
+        for role, dataset, one in zip(roles, data.sources, found.sets, strict=True)
+    ]
+    if data.val is not None and found.val is not None:
+        sets.append(("val", data.val, len(found.val.samples)))
+    shown = names if len(names) <= _MANY_CLASSES else (*names[:_MANY_CLASSES], "...")
+    sampling = data.sampling.name
+    if cost:
+        each = ", ".join(f"{title} about {_clock(seconds)}" for title, seconds in cost.items())
+        sampling = f"{sampling}; where the classes are will be found at the start: {each}"
     return [
-        *sets,
-        ("classes", _classes(found.class_names)),
-        ("sampling", _sampling(found)),
-        ("network", found.network),
-        ("weights", found.start),
-        ("batch", _batch(found)),
-        ("device", f"{found.device}, {found.precision}"),
-        ("memory", _memory(found)),
-        ("duration", _duration(found)),
-        ("data", _data(found)),
-        ("disk", _disk(found)),
-        ("note", _basis(found.trial)),
-        *(("warning", text) for text in found.warnings),
+        *((role, f"{set_name(one)}, {counted(count, 'sample')}") for role, one, count in sets),
+        ("classes", f"{len(names)}: {', '.join(shown)}"),
+        ("sampling", sampling),
     ]
 
 
-def _classes(names: tuple[str, ...]) -> str:
-    shown = names if len(names) <= _MANY_CLASSES else (*names[:_MANY_CLASSES], "...")
-    return f"{len(names)}: {', '.join(shown)}"
+def _start(config: RunConfig, checkpoint: Path | None, first: int) -> str:
+    if checkpoint is not None:
+        return f"{checkpoint}, iteration {first}"
+    if config.init_from is not None:
+        return f"{config.init_from} (init_from)"
+    weights = config.model.weights
+    pretrained = "" if weights == "none" else f"; the backbone's from {weights}"
+    return f"random, seed {config.seed}{pretrained}"
 
 
-def _sampling(found: DryRun) -> str:
-    name = found.config.data.sampling.name
-    cost = [f"{title} about {clock(seconds)}" for title, seconds in found.unindexed.items()]
-    if not cost:
-        return name
-    return f"{name}; where the classes are will be found at the start: {', '.join(cost)}"
+def _batch(config: RunConfig, plan: BatchPlan, processes: int) -> str:
+    shares = f"{counted(processes, 'process', 'processes')} x {counted(plan.steps, 'step')}"
+    crop = "{}x{}".format(*config.data.crop_size)
+    return f"{config.optim.global_batch_size} = {shares} of {plan.micro_batch}, crops of {crop}"
 
 
-def _batch(found: DryRun) -> str:
-    plan = found.plan
-    shares = f"{counted(found.processes, 'process', 'processes')} x {counted(plan.steps, 'step')}"
-    crop = "{}x{}".format(*found.config.data.crop_size)
-    total = found.config.optim.global_batch_size
-    return f"{total} = {shares} of {plan.micro_batch}, crops of {crop}"
+def _device_lines(device: torch.device, precision: str, trial: Trial) -> list[tuple[str, str]]:
+    if device.type == "cuda":
+        name, there = torch.cuda.get_device_name(device), torch.cuda.mem_get_info(device)[1]
+    else:
+        name, there = f"CPU, {counted(torch.get_num_threads(), 'thread')}", 0
+        if hasattr(os, "sysconf"):
+            there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    total, reserved = _size(trial.memory.total), trial.reserved
+    much = f"about {total}" if reserved is None else f"{total} ({_size(reserved)} reserved)"
+    of = f", of {_size(there)} on the device" if there else ""
+    names = {"average": "moving average"}
+    sizes = [(names.get(part, part), size) for part, size in vars(trial.memory).items() if size]
+    parts = " + ".join(f"{part} {_size(size)}" for part, size in sizes)
+    lines = [("device", f"{name}, {precision}"), ("memory", f"{much} in each process{of}: {parts}")]
+    if trial.is_estimate and 0 < there < trial.memory.total:
+        text = "this machine has less memory than that; lower engine.max_micro_batch"
+        lines.append(("warning", text))
+    return lines
 
 
-def _memory(found: DryRun) -> str:
-    memory, trial = found.trial.memory, found.trial
-    parts = {
-        "weights": memory.weights,
-        "gradients": memory.gradients,
-        "optimiser": memory.optimiser,
-        "moving average": memory.average,
-        "activations": memory.activations,
-    }
-    about = "about " if trial.is_estimate else ""
-    reserved = "" if trial.reserved is None else f" ({size(trial.reserved)} reserved)"
-    there = f", of {size(found.device_memory)} on the device" if found.device_memory else ""
-    text = " + ".join(f"{name} {size(value)}" for name, value in parts.items() if value)
-    return f"{about}{size(memory.total)}{reserved} in each process{there}: {text}"
-
-
-def _duration(found: DryRun) -> str:
-    config = found.config
-    left = config.optim.iterations - found.first_iteration
-    text = (
-        f"about {clock(found.duration_s)}: {counted(left, 'update')} of {seconds(found.update_s)}"
-    )
+def _duration(
+    config: RunConfig, first: int, update_s: float, loading_s: float, workers: int
+) -> str:
+    # Loader processes work ahead meanwhile.
+    seconds = max(update_s, loading_s) if workers else update_s + loading_s
+    left = config.optim.iterations - first
+    text = f"about {_clock(left * seconds)}: {counted(left, 'update')} of {_seconds(seconds)}"
     if config.data.val is None:
         return text
     every = config.engine.evaluate_every
@@ -118,52 +230,45 @@ def _duration(found: DryRun) -> str:
     return f"{text}; not counted: scoring {counted(times, 'time')}"
 
 
-def _data(found: DryRun) -> str:
-    reading = f"{seconds(found.sample_s)} a sample on one core"
-    if found.cached_gib:
-        return f"{reading}, once; then in memory, {size(round(found.cached_gib * 2**30))}"
-    if found.workers == 0:
-        return f"{reading}, in the training process"
-    text = f"{reading}, {counted(found.workers, 'loader process', 'loader processes')}"
-    if found.loading_s > found.trial.seconds:
-        limit = f"{found.plan.per_process / found.trial.seconds:.1f}"
-        return (
-            f"{text}: slower than the updates, which could take {limit} samples/s; see data.cache"
-        )
+def _reading(
+    data: RunData, plan: BatchPlan, update_s: float, sample_s: float, loading_s: float, workers: int
+) -> str:
+    text = f"{_seconds(sample_s)} a sample on one core"
+    if data.cached_gib:
+        return f"{text}, once; then in memory, {_size(round(data.cached_gib * 2**30))}"
+    if workers == 0:
+        return f"{text}, in the training process"
+    text += f", {counted(workers, 'loader process', 'loader processes')}"
+    if loading_s > update_s:
+        limit = f"{plan.per_process / update_s:.1f} samples/s"
+        text += f": slower than the updates, which could take {limit}; see data.cache"
     return text
 
 
-def _disk(found: DryRun) -> str:
-    disk = found.disk
-    return (
-        f"a checkpoint {size(disk.checkpoint)}, up to {size(disk.need)} for the run; "
-        f"{size(disk.free)} free in {disk.folder}"
-    )
+def _disk(disk: Disk) -> str:
+    each, need, free = map(_size, (disk.checkpoint, disk.need, disk.free))
+    return f"a checkpoint {each}, up to {need} for the run; {free} free in {disk.folder}"
 
 
 def _basis(trial: Trial) -> str:
-    crop = "{}x{}".format(*trial.crop)
+    crops = f"{counted(trial.crops, 'crop')} of {'{}x{}'.format(*trial.crop)}"
     if not trial.is_estimate:
-        return (
-            f"Memory and time of an update are measured: {counted(trial.crops, 'crop')} of {crop}."
-        )
+        return f"Memory and time of an update are measured: {crops}."
     return (
-        "Memory and time are an estimate, scaled up by pixels from an update with "
-        f"{counted(trial.crops, 'crop')} of {crop} on this CPU (weights, gradients, optimiser and "
-        "moving average are exact). For a GPU's own numbers repeat the dry run there."
+        f"Memory and time are an estimate, scaled up by pixels from an update with {crops} on this "
+        "CPU (weights, gradients, optimiser and moving average are exact). For a GPU's own numbers "
+        "repeat the dry run there."
     )
 
 
-def size(value: int) -> str:
-    """Return bytes in MiB, from a GiB on in GiB: "230 MiB", "1.6 GiB"."""
+def _size(value: int) -> str:
     return f"{value / 2**20:.0f} MiB" if value < 2**30 else f"{value / 2**30:.1f} GiB"
 
 
-def clock(duration: float) -> str:
-    """Return seconds in the two largest units that fit: "3 d 4 h", "2 h 5 min", "40 s"."""
-    units = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
+def _clock(duration: float) -> str:
+    """Seconds in the two largest units that fit: "3 d 4 h", "2 h 5 min", "40 s"."""
     left, parts = max(1, round(duration)), []
-    for name, size in units:
+    for name, size in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)):
         count, left = divmod(left, size)
         if count or parts:
             parts.append(f"{count} {name}" if count else "")
@@ -172,6 +277,5 @@ def clock(duration: float) -> str:
     return " ".join(part for part in parts if part)
 
 
-def seconds(value: float) -> str:
-    """Return a short time: "35 ms", "2.4 s"."""
+def _seconds(value: float) -> str:
     return f"{1000 * value:.0f} ms" if value < 1 else f"{value:.1f} s"

@@ -7,8 +7,7 @@ import pytest
 import yaml
 
 from segibn.cli import profile
-from segibn.engine.step_profile import Row, StepProfile
-from segibn.runs.profile import format_profile
+from segibn.runs.profile import Row, StepProfile, format_profile
 
 PARTS = [
     *("waiting for data", "copy to device", "augmentation"),

@@ -16,11 +16,11 @@ from segibn.cli import run_main
 from segibn.cli.train import main
 from segibn.config.load import load_config
 from segibn.data.batch_plan import BatchPlan
-from segibn.engine.dry_run import dry_run
 from segibn.engine.run_dir import RunDir
 from segibn.engine.train import build_model, train
 from segibn.engine.trial import Trial, try_update
 from segibn.engine.update import Updater
+from segibn.runs.dry_run import dry_run
 
 ROOT = Path(__file__).resolve().parents[2]
 CPU = torch.device("cpu")
@@ -210,7 +210,7 @@ def test_index_of_classes_is_built_if_that_is_short_and_else_its_cost_is_told(
 ) -> None:
     monkeypatch.setenv("SEGIBN_CACHE", str(tmp_path / "cache"))
     with monkeypatch.context() as patience:
-        patience.setattr("segibn.engine.dry_run._SHORT_S", 0.0)
+        patience.setattr("segibn.runs.dry_run._SHORT_S", 0.0)
         assert command("data.sampling=class_uniform") == 0
     assert "found at the start: folder:train about 1 s" in " ".join(capsys.readouterr().out.split())
     assert not (tmp_path / "cache").exists()
@@ -380,5 +380,5 @@ def test_every_config_for_painted_data_passes(path: Path, painted: Path, tmp_pat
     config = load_config(path, ["model.weights=none"])
     found = dry_run(config, datasets_root=painted, output=tmp_path / "run")
     assert found.trial.crop == tuple(min(256, side) for side in config.data.crop_size)
-    assert found.sets[0][2] >= 1
+    assert found.lines[0][0] == "train"
     assert not RunDir(tmp_path / "run").path.exists()
