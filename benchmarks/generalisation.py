@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""What helps on domains that a training never saw: ingredient x seed over three shifts.
+"""What helps on domains that a training never saw: method x seed over three shifts.
 
 Trains every row of `generalisation_plan.py` with every seed, scores it on the shift's source and
 targets, and compares it with the plain network on the same seeds and frames. A finished run is
@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import cv2
 
-from benchmarks.generalisation_plan import INGREDIENTS, PLAIN, SHIFTS, ingredient, row_overrides
+from benchmarks.generalisation_plan import METHODS, PLAIN, SHIFTS, method, row_overrides
 from segibn.cli.arguments import add_datasets_argument, datasets_root
 from segibn.config.load import load_config
 from segibn.config.schema import RunConfig
@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        description="Train and score ingredients of domain generalisation over a shift."
+        description="Train and score methods of domain generalisation over a shift."
     )
     parser.add_argument("--shift", choices=tuple(SHIFTS), required=True)
     parser.add_argument(
@@ -88,18 +88,18 @@ def chosen_rows(options: argparse.Namespace) -> list[str]:
         ConfigError: a row is not in the plan, or needs weights.
     """
     given = options.rows or [
-        row for row, found in INGREDIENTS.items() if options.weights or not found.needs_weights
+        row for row, found in METHODS.items() if options.weights or not found.needs_weights
     ]
     wanted = {PLAIN}
     for row in given:
-        found = ingredient(row)
+        found = method(row)
         if found.needs_weights and not options.weights:
             raise ConfigError(
                 f"row '{row}' compares with the features of pretrained weights; a training from "
                 "scratch has none. Give --weights FILE, or leave the row out"
             )
         wanted |= {row} | ({found.on} if found.on else set())
-    return [row for row in INGREDIENTS if row in wanted]
+    return [row for row in METHODS if row in wanted]
 
 
 def row_config(options: argparse.Namespace, row: str, seed: int) -> RunConfig:

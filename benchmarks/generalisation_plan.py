@@ -1,6 +1,6 @@
-"""What `generalisation.py` runs: three shifts and the ingredients to try on each, as two tables.
+"""What `generalisation.py` runs: three shifts and the methods to try on each, as two tables.
 
-A new ingredient takes one entry in `INGREDIENTS`: its config overrides, and the paper it is from.
+A new method takes one entry in `METHODS`: its config overrides, and the paper it is from.
 """
 
 from collections.abc import Mapping
@@ -95,7 +95,7 @@ SHIFTS: dict[str, Shift] = {
 
 
 @dataclass(frozen=True)
-class Ingredient:
+class Method:
     """One row of the table.
 
     Attributes:
@@ -116,19 +116,19 @@ class Ingredient:
 
 IBN_NET = "Pan et al., ECCV 2018"
 
-INGREDIENTS: dict[str, Ingredient] = {
+METHODS: dict[str, Method] = {
     # Networks.
-    PLAIN: Ingredient("batch norm alone", on=None),
-    "ibn_a": Ingredient("IBN-a", ("model.backbone.ibn=a",), IBN_NET, on=PLAIN),
-    "ibn_b": Ingredient("IBN-b", ("model.backbone.ibn=b",), IBN_NET, on=PLAIN),
-    "switchable_whitening": Ingredient(
+    PLAIN: Method("batch norm alone", on=None),
+    "ibn_a": Method("IBN-a", ("model.backbone.ibn=a",), IBN_NET, on=PLAIN),
+    "ibn_b": Method("IBN-b", ("model.backbone.ibn=b",), IBN_NET, on=PLAIN),
+    "switchable_whitening": Method(
         "switchable whitening",
         ("model.backbone.whitening=switchable",),
         "Pan et al., ICCV 2019",
         on="ibn_b",
     ),
     # In the image.
-    "strong_photometric": Ingredient(
+    "strong_photometric": Method(
         "strong jitter, blur, noise, JPEG",
         (
             "data.color_jitter=[0.8,0.8,0.8,0.3]",
@@ -138,22 +138,22 @@ INGREDIENTS: dict[str, Ingredient] = {
             "data.jpeg_quality=[30,95]",
         ),
     ),
-    "pasta": Ingredient("PASTA", ("generalise.pasta={}",), "Chattopadhyay et al., ICCV 2023"),
-    "random_convolution": Ingredient(
+    "pasta": Method("PASTA", ("generalise.pasta={}",), "Chattopadhyay et al., ICCV 2023"),
+    "random_convolution": Method(
         "random convolutions", ("generalise.random_convolution={}",), "Choi et al., CVPR 2023"
     ),
-    "amplitude_mix": Ingredient(
+    "amplitude_mix": Method(
         "amplitude mix", ("generalise.amplitude_mix={}",), "Xu et al., CVPR 2021"
     ),
-    "copy_paste": Ingredient(
+    "copy_paste": Method(
         "copy-paste of rare classes", ("generalise.copy_paste={}",), "Ghiasi et al., CVPR 2021"
     ),
     # In the features.
-    "mixstyle": Ingredient("MixStyle", ("generalise.mixstyle={}",), "Zhou et al., ICLR 2021"),
-    "efdm": Ingredient("EFDMix", ("generalise.efdm={}",), "Zhang et al., CVPR 2022"),
-    "np_plus": Ingredient("NP+", ("generalise.np_plus={}",), "Fan et al., ICLR 2023"),
-    "mrfp": Ingredient("MRFP", ("generalise.mrfp={}",), "Udupa et al., CVPR 2024"),
-    "isw": Ingredient(
+    "mixstyle": Method("MixStyle", ("generalise.mixstyle={}",), "Zhou et al., ICLR 2021"),
+    "efdm": Method("EFDMix", ("generalise.efdm={}",), "Zhang et al., CVPR 2022"),
+    "np_plus": Method("NP+", ("generalise.np_plus={}",), "Fan et al., ICLR 2023"),
+    "mrfp": Method("MRFP", ("generalise.mrfp={}",), "Udupa et al., CVPR 2024"),
+    "isw": Method(
         "ISW",
         (
             "model.backbone.ibn_affine=false",
@@ -164,49 +164,49 @@ INGREDIENTS: dict[str, Ingredient] = {
         on="ibn_b",
     ),
     # In the objective.
-    "consistency": Ingredient(
+    "consistency": Method(
         "consistency of two views",
         ("generalise.consistency={}",),
         "Hendrycks et al., ICLR 2020",
         on="pasta",  # two views of one look would agree already
     ),
-    "feature_distance": Ingredient(
+    "feature_distance": Method(
         "ImageNet-feature distance",
         ("generalise.feature_distance={}",),
         "Hoyer et al., CVPR 2022",
         needs_weights=True,
     ),
-    "texture": Ingredient(
+    "texture": Method(
         "texture regularisation",
         ("generalise.texture={}",),
         "Kim et al., ICCV 2023",
         needs_weights=True,
     ),
-    "ema": Ingredient("EMA of the weights", ("ema={decay: 0.99}",)),
-    "mean_teacher": Ingredient(
+    "ema": Method("EMA of the weights", ("ema={decay: 0.99}",)),
+    "mean_teacher": Method(
         "mean teacher",
         ("generalise.mean_teacher={}",),
         "Tarvainen and Valpola, NIPS 2017",
         on="ema",  # the teacher is that average
     ),
     # In the training config.
-    "rare_class": Ingredient(
+    "rare_class": Method(
         "rare-class sampling",
         ("data.sampling={name: rare_class, min_pixels: 100}",),
         "Hoyer et al., CVPR 2022",
     ),
-    "adamw": Ingredient(
+    "adamw": Method(
         "AdamW",
         ("optim.name=adamw", "optim.lr=6e-4", "optim.weight_decay=0.01"),
         "Loshchilov and Hutter, ICLR 2019",
     ),
-    "dice": Ingredient(
+    "dice": Method(
         "Dice loss beside cross-entropy", ("loss.dice_weight=1",), "Milletari et al., 3DV 2016"
     ),
-    "small_batch": Ingredient(
+    "small_batch": Method(
         "half the batch, twice the updates", ("optim.global_batch_size=4", "optim.lr=0.07")
     ),
-    "combined": Ingredient(
+    "combined": Method(
         "the combination",
         (
             "loss.dice_weight=1",
@@ -228,20 +228,20 @@ def row_overrides(shift: Shift, row: str) -> list[str]:
     Raises:
         ConfigError: there is no such row.
     """
-    found = ingredient(row)
+    found = method(row)
     before = [] if found.on is None else row_overrides(shift, found.on)
     return [*before, *found.overrides, *shift.adjusted.get(row, ())]
 
 
-def ingredient(row: str) -> Ingredient:
+def method(row: str) -> Method:
     """Return the entry of a row.
 
     Raises:
         ConfigError: there is none.
     """
-    if row not in INGREDIENTS:
-        raise ConfigError(f"no row '{row}'; there are {', '.join(INGREDIENTS)}")
-    return INGREDIENTS[row]
+    if row not in METHODS:
+        raise ConfigError(f"no row '{row}'; there are {', '.join(METHODS)}")
+    return METHODS[row]
 
 
 def _with_lists(text: str) -> str:

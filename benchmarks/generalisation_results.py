@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.generalisation_plan import INGREDIENTS, PLAIN, SHIFTS, Shift
+from benchmarks.generalisation_plan import METHODS, PLAIN, SHIFTS, Shift
 from segibn import provenance
 from segibn.builders.sets import index_dataset
 from segibn.config.data import DatasetConfig
@@ -119,11 +119,11 @@ class Reading:
         return [
             {
                 "row": row,
-                "title": INGREDIENTS[row].title,
-                "paper": INGREDIENTS[row].paper,
-                "on": INGREDIENTS[row].on,
+                "title": METHODS[row].title,
+                "paper": METHODS[row].paper,
+                "on": METHODS[row].on,
                 "overrides": [
-                    *INGREDIENTS[row].overrides,
+                    *METHODS[row].overrides,
                     *self.shift.adjusted.get(row, ()),
                 ],
                 "settings": list(self.settings),
@@ -158,7 +158,7 @@ def _summary(
     row: str, label: str, scores: Mapping[str, Mapping[str, SeedScores]]
 ) -> dict[str, Any]:
     """Mean, spread and interval of a row on a set; what it adds to plain, and to its own base."""
-    own, base = scores[row][label], INGREDIENTS[row].on
+    own, base = scores[row][label], METHODS[row].on
     found = _numbers(own) | {"std": own.std}
     if row != PLAIN:
         found["over_plain"] = _numbers(own - scores[PLAIN][label])
@@ -218,7 +218,7 @@ def write_results(reading: Reading, options: argparse.Namespace) -> Path:
         chosen = {row["row"]: row["seeds"] for row in parts.get("selection", {}).get("rows", [])}
         for name, row in rows.items():
             row["selection_seeds"] = chosen.get(name, [])
-    order = {name: place for place, name in enumerate(INGREDIENTS)}
+    order = {name: place for place, name in enumerate(METHODS)}
     parts[reading.part] = {
         "targets": list(reading.shift.targets(reading.part)),
         "policy": reading.shift.policy,

@@ -17,7 +17,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.generalisation_plan import INGREDIENTS, PLAIN
+from benchmarks.generalisation_plan import METHODS, PLAIN
 from benchmarks.timing import Row, describe_device, print_table, summarize
 from segibn import provenance
 from segibn.config.schema import RunConfig
@@ -147,7 +147,7 @@ def _record(
     times = summarize(whole)
     size = config.data.crop_size
     timing = Row(
-        subject=f"{options.shift}, {INGREDIENTS[row].title}",
+        subject=f"{options.shift}, {METHODS[row].title}",
         against="plain",
         ratio=times.ratio,
         seconds=times.seconds,

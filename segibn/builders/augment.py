@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from torch import Tensor
 
@@ -18,19 +17,8 @@ Mix = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
 THINGS = frozenset(
     {
-        "pole",
-        "traffic light",
-        "traffic sign",
-        "sign",
-        "person",
-        "pedestrian",
-        "rider",
-        "bicyclist",
-        "truck",
-        "bus",
-        "train",
-        "motorcycle",
-        "bicycle",
+        *("pole", "traffic light", "traffic sign", "sign", "person", "pedestrian", "rider"),
+        *("bicyclist", "truck", "bus", "train", "motorcycle", "bicycle"),
     }
 )
 """Names, in any of the class schemes, of countable things; without cars, which are not rare."""
@@ -57,7 +45,7 @@ RESTYLING: dict[str, Callable[..., Restyle]] = {
     "pasta": Pasta,
     "random_convolution": RandomConvolution,
 }
-"""Section of the config -> what changes the look of images; applied in this order."""
+"""Section of the config -> what changes the style of images; applied in this order."""
 
 MIXING: dict[str, Callable[..., Mix]] = {"copy_paste": _build_copy_paste}
 """Section of the config -> what changes images and targets together; applied before."""
@@ -72,14 +60,14 @@ class BatchAugmentation:
 
     def mix(self, image: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         """Change (N, 3, H, W) float RGB 0..255 and (N, H, W) train ids; returns new tensors."""
-        for ingredient in self.mixing:
-            image, target = ingredient(image, target)
+        for change in self.mixing:
+            image, target = change(image, target)
         return image, target
 
     def restyle(self, image: Tensor) -> Tensor:
         """Change the style of (N, 3, H, W) float RGB 0..255; returns a new tensor."""
-        for ingredient in self.restyling:
-            image = ingredient(image)
+        for change in self.restyling:
+            image = change(image)
         return image
 
 
@@ -91,18 +79,7 @@ def build_augmentation(
     Raises:
         ConfigError: a class that the training does not have.
     """
-    mixing = tuple(
-        build(class_names=class_names, **_settings(config, name))
-        for name, build in MIXING.items()
-        if getattr(config, name) is not None
-    )
-    restyling = tuple(
-        build(**_settings(config, name))
-        for name, build in RESTYLING.items()
-        if getattr(config, name) is not None
-    )
+    on = {name: getattr(config, name).model_dump() for name in config.active}
+    mixing = tuple(MIXING[name](class_names, **on[name]) for name in MIXING if name in on)
+    restyling = tuple(RESTYLING[name](**on[name]) for name in RESTYLING if name in on)
     return BatchAugmentation(mixing, restyling) if mixing or restyling else None
-
-
-def _settings(config: GeneraliseConfig, name: str) -> dict[str, Any]:
-    return getattr(config, name).model_dump()

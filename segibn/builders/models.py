@@ -1,8 +1,4 @@
-"""From a model config to a network: the one place where names become classes.
-
-In: `ModelConfig` and the number of classes. Out: a `Segmenter`. Layers below take plain arguments.
-Backbones of timm are imported where one is asked for.
-"""
+"""From a model config to a network: layers below take plain arguments."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -20,7 +16,7 @@ from segibn.models.heads.fcn import FCNHead
 from segibn.models.heads.linear import LinearHead
 from segibn.models.layers import start_by_fan_in
 from segibn.models.segmenter import Segmenter
-from segibn.models.weights.pretrained import load_backbone_weights
+from segibn.models.weights.pretrained import WeightsReport, load_backbone_weights
 
 logger = logging.getLogger(__name__)
 
@@ -38,30 +34,28 @@ def build_segmenter(config: ModelConfig, num_classes: int) -> Segmenter:
     New parameters are drawn from torch's global random state; with one seed, networks that differ
     in `ibn` alone start from the same convolutions.
 
-    Args:
-        config: backbone, heads and the source of the weights.
-        num_classes: K.
-
     Raises:
         CheckpointError: the weights cannot be had or belong to another network.
     """
-    is_timm = isinstance(config.backbone, TimmBackboneConfig)
-    build = _build_timm_backbone if is_timm else _build_own_backbone
-    backbone, load_weights = build(config)
+    backbone = _build_backbone(config)
     specs = backbone.feature_specs
     head = _build_head(config, specs, num_classes)
     aux_head = None
     if config.aux_head is not None:
         options = config.aux_head.model_dump(exclude={"init"})
         aux_head = _started(FCNHead(specs, num_classes, **options), config.aux_head.init)
-    load_weights()
+    if config.weights != "none":
+        logger.info("%s", _load_weights(backbone, config).summary())
+    if isinstance(config.backbone, TimmBackboneConfig):
+        given = config.backbone
+        backbone.set_tuning(given.tuning, given.lora_rank, given.lora_alpha)
     return Segmenter(backbone, head, aux_head, align_corners=config.align_corners)
 
 
 def for_inference(config: ModelConfig) -> ModelConfig:
     """Return the config of a network whose weights are all at hand, its updates merged into them.
 
-    It names no first weights, and nothing of it is trained by LoRA or frozen.
+    It names no pretrained weights, and nothing of it is trained by LoRA or frozen.
     """
     update: dict[str, Any] = {"weights": "none"}
     if isinstance(config.backbone, TimmBackboneConfig):
@@ -69,35 +63,21 @@ def for_inference(config: ModelConfig) -> ModelConfig:
     return config.model_copy(update=update)
 
 
-def _build_own_backbone(config: ModelConfig) -> tuple[nn.Module, Callable[[], None]]:
-    """A backbone of this package, and what gives it its first weights."""
-    backbone = build_backbone(**config.backbone.model_dump())
+def _build_backbone(config: ModelConfig) -> nn.Module:
+    if isinstance(config.backbone, TimmBackboneConfig):
+        from segibn.models.timm_backbone import TimmBackbone
 
-    def load_weights() -> None:
-        if config.weights != "none":
-            names = (config.backbone.name, config.backbone.ibn)
-            report = load_backbone_weights(backbone, config.weights, *names, config.weights_match)
-            logger.info("%s", report.summary())
-
-    return backbone, load_weights
+        return TimmBackbone(config.backbone.model, config.backbone.output_stride)
+    return build_backbone(**config.backbone.model_dump())
 
 
-def _build_timm_backbone(config: ModelConfig) -> tuple[nn.Module, Callable[[], None]]:
-    """A backbone of timm, and what gives it its first weights and then says what is trained."""
-    from segibn.models.timm_backbone import TimmBackbone
-    from segibn.models.weights.timm_weights import load_timm_weights
+def _load_weights(backbone: nn.Module, config: ModelConfig) -> WeightsReport:
+    if isinstance(config.backbone, TimmBackboneConfig):
+        from segibn.models.weights.timm_weights import load_timm_weights
 
-    given = config.backbone
-    assert isinstance(given, TimmBackboneConfig)
-    backbone = TimmBackbone(given.model, given.output_stride)
-
-    def load_weights() -> None:
-        if config.weights != "none":
-            report = load_timm_weights(backbone, config.weights, config.weights_match)
-            logger.info("%s", report.summary())
-        backbone.set_tuning(given.tuning, given.lora_rank, given.lora_alpha)
-
-    return backbone, load_weights
+        return load_timm_weights(backbone, config.weights, config.weights_match)
+    names = (config.backbone.name, config.backbone.ibn)
+    return load_backbone_weights(backbone, config.weights, *names, config.weights_match)
 
 
 def _build_head(
@@ -105,7 +85,9 @@ def _build_head(
 ) -> nn.Module:
     options = config.head.model_dump(exclude={"name", "init"})
     if "atrous_rates" in options and options["atrous_rates"] is None:
-        options["atrous_rates"] = _atrous_rates(specs["layer4"].stride)
+        # The dilations of the nearest stride that has some, as a patch of 14 is near 16.
+        stride = specs["layer4"].stride
+        options["atrous_rates"] = ATROUS_RATES[min(ATROUS_RATES, key=lambda s: abs(s - stride))]
     if config.head.name == "deeplabv3plus":  # the one head that resizes a feature
         options["align_corners"] = config.align_corners
     head = HEADS[config.head.name](specs, num_classes, **options)
@@ -116,11 +98,6 @@ def _started(head: nn.Module, init: str) -> nn.Module:
     if init == "kaiming_fan_in":
         start_by_fan_in(head)
     return head
-
-
-def _atrous_rates(stride: int) -> tuple[int, int, int]:
-    """The dilations of the nearest stride that has some, as a patch of 14 is near 16."""
-    return ATROUS_RATES[min(ATROUS_RATES, key=lambda known: abs(known - stride))]
 
 
 def describe(model: Segmenter) -> str:

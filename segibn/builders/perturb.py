@@ -80,12 +80,12 @@ def _perturb(perturb: Perturbation, module: nn.Module, inputs: Any, feature: Ten
     return perturb(feature) if module.training else feature
 
 
-def _module_of(backbone: nn.Module, layer: str, ingredient: str) -> nn.Module:
+def _module_of(backbone: nn.Module, layer: str, method: str) -> nn.Module:
     """The module whose output is the feature."""
     found = dict(backbone.named_children()).get(_MODULES.get(layer, layer))
     if found is None or "maxpool" not in dict(backbone.named_children()):
         raise ConfigError(
-            f"generalise.{ingredient}.layers: {type(backbone).__name__} has no module for {layer}; "
+            f"generalise.{method}.layers: {type(backbone).__name__} has no module for {layer}; "
             "features are perturbed in residual networks (resnet, resnext, se_resnet) only"
         )
     return found

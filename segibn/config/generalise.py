@@ -1,6 +1,6 @@
 """``generalise``: what a training does for domains it never sees, beyond IBN.
 
-Each ingredient is one optional section, off until it is given; ``{}`` takes the paper's values.
+Each method is one optional section, off until it is given; ``{}`` takes the paper's values.
 None of them is there when a trained network predicts.
 """
 
@@ -12,11 +12,11 @@ from segibn.config.generalise_objective import ObjectiveSections
 
 
 class GeneraliseConfig(ImageSections, FeatureSections, ObjectiveSections):
-    """Ingredients for unseen domains, in images, features and objective."""
+    """Methods for unseen domains, in images, features and objective."""
 
     @property
     def active(self) -> tuple[str, ...]:
-        """Names of the ingredients that are switched on, in the order of their fields."""
+        """Names of the methods that are switched on, in the order of their fields."""
         return tuple(name for name in type(self).model_fields if getattr(self, name) is not None)
 
     @model_validator(mode="after")
@@ -25,7 +25,7 @@ class GeneraliseConfig(ImageSections, FeatureSections, ObjectiveSections):
         looks += FeatureSections.model_fields
         if self.consistency is not None and not set(looks) & set(self.active):
             raise ValueError(
-                "consistency: nothing tells the two views of an image apart; add an ingredient "
+                "consistency: nothing tells the two views of an image apart; add a method "
                 f"that changes images or features ({', '.join(looks)}) or leave consistency out"
             )
         return self

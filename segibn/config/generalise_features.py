@@ -1,4 +1,4 @@
-"""``generalise``: ingredients that change features while training."""
+"""``generalise``: methods that change features while training."""
 
 from typing import Annotated, Literal
 

@@ -1,4 +1,4 @@
-"""``generalise``: ingredients that change the look of training images, on the device, batched."""
+"""``generalise``: methods that change the look of training images, on the device, batched."""
 
 from typing import Annotated
 

@@ -201,7 +201,7 @@ class RunConfig(Frozen):
     loss: LossConfig = LossConfig()
     """What is minimised."""
     generalise: GeneraliseConfig = GeneraliseConfig()
-    """Ingredients for domains that the training does not see; all are off by default."""
+    """Methods for domains that the training does not see; all are off by default."""
     optim: OptimConfig = OptimConfig()
     """Optimiser, schedule, length."""
     ema: EmaConfig | None = None

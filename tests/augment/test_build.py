@@ -1,4 +1,4 @@
-"""One entry of the config switches an ingredient on; names of classes become train ids."""
+"""One entry of the config switches a method on; names of classes become train ids."""
 
 import pytest
 import torch
@@ -39,7 +39,7 @@ def test_an_empty_section_switches_on_what_changes_images(name: str) -> None:
     assert all(a is b for a, b in zip(built.mix(image, target), (image, target), strict=True))
 
 
-def test_ingredients_come_in_one_order_whatever_the_files() -> None:
+def test_methods_come_in_one_order_whatever_the_files() -> None:
     names = ("random_convolution", "pasta", "copy_paste", "amplitude_mix")
     built = build_augmentation(GeneraliseConfig.model_validate({n: {} for n in names}), NAMES)
     assert built is not None

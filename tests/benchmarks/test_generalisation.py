@@ -130,7 +130,7 @@ def test_every_row_is_a_valid_config_on_every_shift():
     for shift in plan.SHIFTS:
         options = script.build_parser().parse_args(["--shift", shift, "--weights", "torchvision"])
         rows = script.chosen_rows(options)
-        assert rows == list(plan.INGREDIENTS)
+        assert rows == list(plan.METHODS)
         configs = [script.row_config(options, row, seed=0) for row in rows]
         assert [config.name for config in configs] == [f"{shift}_{row}" for row in rows]
         dumped = [config.model_dump_json(exclude={"name"}) for config in configs]
@@ -140,7 +140,7 @@ def test_every_row_is_a_valid_config_on_every_shift():
 @pytest.mark.slow
 def test_every_row_takes_a_step(painted, tmp_path):
     plan = importlib.import_module("benchmarks.generalisation_plan")
-    rows = [row for row, found in plan.INGREDIENTS.items() if not found.needs_weights]
+    rows = [row for row, found in plan.METHODS.items() if not found.needs_weights]
     settings = ["optim.iterations=100", "optim.warmup_iterations=0", "optim.global_batch_size=4"]
     more = ("--time", "--pairs", "1", "--rows", *rows)
     assert run(painted, tmp_path, *more, settings=settings) == 0

@@ -62,7 +62,7 @@ def test_there_are_no_others() -> None:
     assert {f"{name}.yaml" for name in BASES} == found
 
 
-def test_every_ingredient_of_a_recipe_is_at_work(config: RunConfig) -> None:
+def test_every_method_of_a_recipe_is_at_work(config: RunConfig) -> None:
     updater, active = make_updater(config), set(config.generalise.active)
     assert active
     whole = updater.augmentation

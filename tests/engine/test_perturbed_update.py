@@ -36,11 +36,11 @@ def _batch() -> dict:
     }
 
 
-@pytest.mark.parametrize("ingredient", SECTIONS)
+@pytest.mark.parametrize("method", SECTIONS)
 def test_updates_are_perturbed_repeat_to_the_bit_and_leave_a_plain_network(
-    ingredient: str, blocks: Path, blocks_config: Path
+    method: str, blocks: Path, blocks_config: Path
 ) -> None:
-    on = [f"generalise.{ingredient}={SECTIONS[ingredient]}"]
+    on = [f"generalise.{method}={SECTIONS[method]}"]
     plain, first, second = (_updater(blocks, blocks_config, o) for o in ([], on, on))
     losses = [[u.update(_batch(), i).read()[0] for i in range(2)] for u in (plain, first, second)]
     assert losses[1] == losses[2]

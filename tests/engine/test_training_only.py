@@ -1,4 +1,4 @@
-"""What ingredients of generalisation cost when the trained network predicts: nothing."""
+"""What methods of generalisation cost when the trained network predicts: nothing."""
 
 from collections.abc import Mapping
 
@@ -50,7 +50,7 @@ def operations(model: Segmenter, image: torch.Tensor) -> int:
 
 
 @pytest.mark.parametrize("average", [True, False])
-def test_all_ingredients_at_once_leave_the_network_that_predicts(average: bool) -> None:
+def test_all_methods_at_once_leave_the_network_that_predicts(average: bool) -> None:
     sections = {k: v for k, v in SECTIONS.items() if average or k != "mean_teacher"}
     config = config_with(sections, average)
     updater = Updater(config, build_segmenter(config.model, len(CLASSES)).train(), CLASSES)

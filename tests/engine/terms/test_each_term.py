@@ -142,5 +142,5 @@ def test_mean_teacher_without_a_moving_average_is_refused_with_the_fix(blocks_co
 
 
 def test_consistency_of_two_equal_views_is_refused_with_the_fix(blocks_config: Path) -> None:
-    with pytest.raises(ConfigError, match=r"generalise: consistency: .*add an ingredient"):
+    with pytest.raises(ConfigError, match=r"generalise: consistency: .*add a method"):
         load_config(blocks_config, ["generalise.consistency={}"])

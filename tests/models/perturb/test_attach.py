@@ -37,26 +37,26 @@ def _image(count: int) -> Tensor:
     return torch.rand(count, 3, 64, 96, generator=torch.Generator().manual_seed(1)) * 4 - 2
 
 
-@pytest.mark.parametrize("ingredient", ALWAYS)
+@pytest.mark.parametrize("method", ALWAYS)
 def test_evaluation_and_state_dict_are_those_of_the_network_without(
-    backbone: nn.Module, ingredient: str
+    backbone: nn.Module, method: str
 ) -> None:
-    perturbed = _perturbed(backbone, **{ingredient: ALWAYS[ingredient]})
+    perturbed = _perturbed(backbone, **{method: ALWAYS[method]})
     assert list(perturbed.state_dict()) == list(backbone.state_dict())
     assert len(list(perturbed.modules())) == len(list(backbone.modules()))
     plain, same = backbone.eval()(_image(5)), perturbed.eval()(_image(5))
     assert all(torch.equal(plain[name], same[name]) for name in plain)
 
 
-@pytest.mark.parametrize("ingredient", ALWAYS)
+@pytest.mark.parametrize("method", ALWAYS)
 @pytest.mark.parametrize("layer", LAYERS)
 def test_in_training_the_named_feature_changes_and_none_before_it(
-    backbone: nn.Module, ingredient: str, layer: str
+    backbone: nn.Module, method: str, layer: str
 ) -> None:
-    section = {**ALWAYS[ingredient], "layers": [layer]}
-    if ingredient == "mrfp":
+    section = {**ALWAYS[method], "layers": [layer]}
+    if method == "mrfp":
         section["style_layers"] = []
-    perturbed = _perturbed(backbone, **{ingredient: section})
+    perturbed = _perturbed(backbone, **{method: section})
     with torch.no_grad():
         plain, changed = (net.train().forward_features(_image(3)) for net in (backbone, perturbed))
     number = LAYERS.index(layer)
@@ -69,7 +69,7 @@ def test_in_training_the_named_feature_changes_and_none_before_it(
 
 @dataclass(frozen=True)
 class _Counter:
-    """An ingredient that leaves features alone and remembers how many channels they had."""
+    """A method that leaves features alone and remembers how many channels they had."""
 
     calls: list[int] = field(default_factory=list)
 
@@ -78,7 +78,7 @@ class _Counter:
         return feature
 
 
-def test_an_ingredient_runs_once_in_each_training_pass_at_each_of_its_layers(
+def test_a_method_runs_once_in_each_training_pass_at_each_of_its_layers(
     backbone: nn.Module, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     counters = {layer: _Counter() for layer in LAYERS}

@@ -1,4 +1,4 @@
-"""What CONTRIBUTING says of an ingredient is true of its example and of all others."""
+"""What CONTRIBUTING says of a method is true of its example and of all others."""
 
 import re
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from typing import get_args
 
 import pytest
 
-from benchmarks.generalisation_plan import INGREDIENTS, SHIFTS
+from benchmarks.generalisation_plan import METHODS, SHIFTS
 from segibn.builders.augment import MIXING, RESTYLING
 from segibn.builders.perturb import PERTURBATIONS
 from segibn.config.generalise import GeneraliseConfig
@@ -47,7 +47,7 @@ def test_the_example_is_quoted_to_the_letter() -> None:
 
 
 def test_the_example_is_a_row_that_is_the_section_alone() -> None:
-    row = INGREDIENTS["mixstyle"]
+    row = METHODS["mixstyle"]
     config = load_config(SHIFTS["sample"].config, list(row.overrides))
     assert config.generalise.active == ("mixstyle",)
     assert config.generalise.mixstyle == section_class("mixstyle")()
@@ -91,7 +91,7 @@ def test_a_section_has_a_test_of_its_name(name: str) -> None:
 def test_a_section_is_a_row_of_the_experiment(name: str) -> None:
     settings = {
         override.partition("=")[0].split(".")[1]
-        for found in INGREDIENTS.values()
+        for found in METHODS.values()
         for override in found.overrides
         if override.startswith("generalise.")
     }
