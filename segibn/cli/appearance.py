@@ -7,7 +7,6 @@ from pathlib import Path
 from segibn.cli.arguments import add_datasets_argument, datasets_root, require_runs
 from segibn.cli.inference import add_inference_arguments, inference_config
 from segibn.cli.parser import is_first_rank, print_then, verb_parser
-from segibn.runs.sets import parse_labelled_set
 
 EXAMPLE = """\
 examples:
@@ -52,6 +51,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the verb; runs on every rank of a torchrun launch, the first one prints and writes."""
     arguments = build_parser().parse_args(argv)
     require_runs(arguments.runs)
+
+    from segibn.runs.sets import parse_labelled_set
+
     on = None if arguments.on is None else parse_labelled_set(arguments.on)
     inference = inference_config(arguments, alone=True)
     root = datasets_root(arguments.datasets)

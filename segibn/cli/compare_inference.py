@@ -8,7 +8,6 @@ from segibn.cli.arguments import add_datasets_argument, datasets_root, require_r
 from segibn.cli.inference import add_inference_arguments, inference_config
 from segibn.cli.parser import command_text, is_first_rank, print_then, verb_parser
 from segibn.errors import ConfigError
-from segibn.runs.sets import parse_labelled_sets
 
 EXAMPLE = """\
 example, after `make demo`: whole frames against sliding windows
@@ -52,6 +51,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the verb; runs on every rank of a torchrun launch, the first one prints and writes."""
     arguments = build_parser().parse_args(argv)
     require_runs(arguments.runs)
+
+    from segibn.runs.sets import parse_labelled_sets
+
     sets = parse_labelled_sets(arguments.on)
     ways = {
         path.stem: inference_config(arguments, recipe=path, alone=True)

@@ -10,7 +10,6 @@ from segibn.cli.inference import add_inference_arguments, inference_config
 from segibn.cli.parser import is_first_rank, print_next, verb_parser
 from segibn.evaluation.cross_domain import format_cross_domain
 from segibn.evaluation.protocols import PROTOCOLS, describe_protocols
-from segibn.runs.sets import protocol_sets
 
 EXAMPLE = """\
 examples:
@@ -69,6 +68,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the verb; runs on every rank of a torchrun launch, the first one prints and writes."""
     arguments = build_parser().parse_args(argv)
     require_runs(arguments.runs)
+
+    from segibn.runs.sets import protocol_sets
+
     inference = inference_config(arguments, alone=True)
     sets = protocol_sets(arguments.protocol, arguments.on)
     root, output, protocol = datasets_root(arguments.datasets), arguments.output, arguments.protocol

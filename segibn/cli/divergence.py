@@ -8,7 +8,6 @@ from segibn.cli.arguments import add_datasets_argument, datasets_root, require_r
 from segibn.cli.inference import add_inference_arguments, inference_config
 from segibn.cli.parser import is_first_rank, print_then, verb_parser
 from segibn.errors import ConfigError
-from segibn.runs.sets import parse_labelled_set
 
 EXAMPLE = """\
 examples:
@@ -49,6 +48,9 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the verb; runs on every rank of a torchrun launch, the first one prints and writes."""
     arguments = build_parser().parse_args(argv)
+
+    from segibn.runs.sets import parse_labelled_set
+
     pair = [parse_labelled_set(text) for text in arguments.domains]
     if arguments.frames < 2:
         raise ConfigError("--frames: a domain needs at least two frames to have a variance")

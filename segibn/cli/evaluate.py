@@ -18,7 +18,6 @@ from segibn.config.shipped import names_config
 from segibn.data.datasets.catalog import DATASETS
 from segibn.evaluation.measures import METRICS, with_intervals
 from segibn.files import write_json
-from segibn.runs.sets import changed_set, held_out_set, named_set
 
 EXAMPLE = """\
 examples:
@@ -68,6 +67,9 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the verb; runs on every rank of a torchrun launch, the first one prints and writes."""
     arguments = build_parser().parse_args(argv)
+
+    from segibn.runs.sets import changed_set, held_out_set, named_set
+
     inference = inference_config(arguments)
     require_runs([arguments.run, *inference.ensemble])
     root, name = datasets_root(arguments.datasets), arguments.dataset

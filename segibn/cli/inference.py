@@ -1,23 +1,22 @@
 """Arguments of every verb that runs a network on frames, and what they mean."""
 
 import argparse
-from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segibn.cli.arguments import parse_positive
 from segibn.cli.parser import VerbParser
 from segibn.errors import ConfigError
-from segibn.inference.config import NATIVE, InferenceConfig, load_inference_config
-from segibn.inference.options import BLENDINGS, PRECISIONS, InferenceOptions
+from segibn.inference import BLENDINGS, NATIVE, PRECISIONS
 from segibn.runs.find import find_checkpoint
 
 if TYPE_CHECKING:
     from argparse import _ArgumentGroup
 
+    from segibn.inference.config import InferenceConfig
+
 DEVICE_HELP = "cpu, cuda, cuda:1, mps or xpu (default: a CUDA GPU if there is one, else cpu)"
 Size = tuple[int, int]
-_OPTIONS = tuple(option.name for option in fields(InferenceOptions))
 
 
 def add_inference_arguments(parser: VerbParser, views: bool = True, ensemble: bool = False) -> None:
@@ -40,7 +39,7 @@ def add_inference_arguments(parser: VerbParser, views: bool = True, ensemble: bo
         "--input-height", type=int, metavar="H", help="as --input-size, proportions kept"
     )
     parser.excludes("--input-size", "--input-height")
-    parser.set_defaults(recipe=None, ensemble=[], **dict.fromkeys(_OPTIONS))
+    parser.set_defaults(recipe=None, ensemble=[])
     if views:
         _add_views(group)
         for option in ("--stride", "--blending"):
@@ -100,7 +99,7 @@ def _add_views(group: "_ArgumentGroup") -> None:
 
 def inference_config(
     arguments: argparse.Namespace, *, recipe: Path | None = None, alone: bool = False
-) -> InferenceConfig:
+) -> "InferenceConfig":
     """Put the arguments of ``add_inference_arguments`` and their file together.
 
     Args:
@@ -111,6 +110,8 @@ def inference_config(
         ConfigError: the file is not valid, a network comes twice, or several would be averaged.
         CheckpointError: a run of ``--ensemble`` is not there.
     """
+    from segibn.inference.config import InferenceConfig, load_inference_config
+
     path = recipe or arguments.recipe
     config = InferenceConfig() if path is None else load_inference_config(path)
     if alone and config.ensemble:
@@ -124,7 +125,8 @@ def inference_config(
             raise ConfigError(f"--ensemble {run}: this network is there already; give it once")
         seen.add(checkpoint)
     ensemble = (*config.ensemble, *arguments.ensemble)
-    given = {name: getattr(arguments, name) for name in _OPTIONS}
+    keys = InferenceConfig.model_fields.keys() - {"ensemble"}
+    given = {key: getattr(arguments, key, None) for key in keys}
     return config.replaced(ensemble=ensemble, **given)
 
 

@@ -9,9 +9,7 @@ from segibn.cli.arguments import report_words, require_runs
 from segibn.cli.inference import add_inference_arguments, inference_config
 from segibn.cli.parser import print_next, print_then, verb_parser
 from segibn.errors import ConfigError
-from segibn.media.journal import require_empty
-from segibn.media.outputs import SHOWN_IN_VIDEOS
-from segibn.runs.wanted import SAVED, Wanted, find_inputs
+from segibn.media import SAVED, SHOWN_IN_VIDEOS
 
 EXAMPLE = """\
 examples:
@@ -108,6 +106,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             "say what to predict: segibn predict RUN IMAGE_OR_FOLDER_OR_VIDEO ... --output DIR"
         )
     require_runs([arguments.run])
+
+    from segibn.media.journal import require_empty
+    from segibn.runs.wanted import Wanted, find_inputs
+
     sources, passed_over = find_inputs(inputs, output)
     for line in passed_over:
         print(line, file=sys.stderr)

@@ -15,9 +15,9 @@ from segibn.config.load import read_yaml
 from segibn.config.shipped import find_config
 from segibn.config.values import Frozen, Size, Text
 from segibn.errors import ConfigError
-from segibn.inference.options import PRECISIONS, InferenceOptions
+from segibn.inference import NATIVE, PRECISIONS
+from segibn.inference.options import InferenceOptions
 
-NATIVE = "native"
 _DOCS = TypeAdapter(InferenceOptions).json_schema()["properties"]
 _TYPES = get_type_hints(InferenceOptions, include_extras=True)
 # Every option is a key with its type, default and description.

@@ -2,17 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field
 
 from segibn.config.values import Height, Samples, Scale, Size
 from segibn.errors import ConfigError
+from segibn.inference import BLENDINGS, PRECISIONS, Blending
 from segibn.text import printable
 
-PRECISIONS = ("float32", "bfloat16", "float16")
-Blending = Literal["flat", "gaussian"]
-BLENDINGS: tuple[str, ...] = get_args(Blending)
 _MOST_STRETCH = 1.6  # of proportions; 4:3 seen as 2:1 is 1.5
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-from segibn.inference.options import BLENDINGS
+from segibn.inference import BLENDINGS
 
 Size = tuple[int, int]
 

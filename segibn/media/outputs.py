@@ -34,7 +34,6 @@ LEGEND = "legend.png"
 JOURNAL = "predictions.jsonl"
 """What is done, see ``media/journal.py``."""
 _RECORDS = (JOURNAL, "summary.json", "failed.txt")
-SHOWN_IN_VIDEOS = ("overlay", "side-by-side", "color")
 _FOR_IMAGES, _FOR_VIDEOS = ("labels", "overlay"), ("video",)
 _LARGEST_JPEG = 65500  # pixels a side that JPEG encoders take
 _GAP = 8  # pixels between two pictures

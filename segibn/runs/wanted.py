@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from segibn.errors import ConfigError
+from segibn.media import SHOWN_IN_VIDEOS
 from segibn.media.codecs import CODECS, Codec, choose_codec
 from segibn.media.journal import Mode
 from segibn.media.outputs import (
-    SHOWN_IN_VIDEOS,
     Outputs,
     chosen_classes,
     kinds_of,
@@ -16,8 +16,6 @@ from segibn.media.outputs import (
 )
 from segibn.media.sources import Source, find_sources
 from segibn.text import counted, printable
-
-SAVED = ("labels", "color", "overlay", "side-by-side", "video")
 
 _NAMED = 3  # of the files that are passed over
 
