@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 from pydantic import ValidationError
+from torch.overrides import TorchFunctionMode
 
 from segibn.builders.models import build_segmenter, for_inference
 from segibn.builders.upgrade import upgrade_checkpoint
@@ -71,6 +72,22 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     return content
 
 
+class _NoRandomValues(TorchFunctionMode):
+    """Leaves the weights of new modules as they are allocated: all are loaded right after.
+
+    Random values take a second, on "meta" even several (the first time in a process).
+    """
+
+    names = ("normal_", "uniform_", "trunc_normal_", "kaiming_normal_", "kaiming_uniform_")
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        if getattr(func, "__name__", "") in self.names:
+            return args[0] if args else kwargs["tensor"]
+        return func(*args, **(kwargs or {}))
+
+
 def load_segmenter(path: Path) -> tuple[Segmenter, RunConfig, dict[str, Any]]:
     """Rebuild the network of a checkpoint as its config says and fill it.
 
@@ -99,7 +116,8 @@ def load_segmenter(path: Path) -> tuple[Segmenter, RunConfig, dict[str, Any]]:
     with naming(path):
         architecture, state = for_inference(config.model), merged_state(content["model"])
     num_classes = len(content["class_names"])
-    with torch.device("meta"):  # takes no memory, whatever widths the config of a file states
+    # "meta" takes no memory, whatever widths the config of a file states.
+    with torch.device("meta"), _NoRandomValues():
         outline = build_segmenter(architecture, num_classes)
     differences = compare_states(outline.state_dict(), state)
     if differences:
@@ -108,7 +126,8 @@ def load_segmenter(path: Path) -> tuple[Segmenter, RunConfig, dict[str, Any]]:
             f"({config.model.backbone.network}, ibn {config.model.backbone.ibn}, "
             f"{config.model.head.name}):\n{shortened(differences)}"
         )
-    model = build_segmenter(architecture, num_classes)
+    with _NoRandomValues():
+        model = build_segmenter(architecture, num_classes)
     model.load_state_dict(state)
     meta = {key: value for key, value in content.items() if key not in ("model", "training")}
     return model.eval(), config, meta

@@ -54,7 +54,7 @@ def evaluate(
         ConfigError: the run has no held-out set; or the set has other classes.
     """
     started = time.monotonic()
-    run = load_averaged(source, inference.ensemble, states_size=inference.states_size)
+    run = load_averaged(source, inference)
     if dataset is None:
         dataset = own_set(run, source)
         dataset = changed_set(dataset, datasets_root, **changes or {})

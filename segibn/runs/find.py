@@ -1,7 +1,6 @@
 """Trained runs: names, folders and files -> the checkpoint that is meant. No torch.
 
-A run has a name below ``./runs`` or a folder of SEGIBN_RUNS (several are separated as in PATH):
-"gta5_ibn", or "demo/runs/sample_ibn_seed0" for a run inside a study's folder.
+A name is that of a folder below ``./runs`` or one of SEGIBN_RUNS (several as in PATH).
 """
 
 import json
@@ -34,10 +33,7 @@ def find_runs() -> dict[str, Path]:
 
 
 def list_models() -> list[str]:
-    """Return the names that ``load`` knows: trained runs below ./runs and SEGIBN_RUNS.
-
-    What ``build`` knows are the shipped configs: ``list_configs``.
-    """
+    """Return the names that ``load`` knows: trained runs below ./runs and SEGIBN_RUNS."""
     return list(find_runs())
 
 
@@ -48,11 +44,10 @@ def list_configs() -> list[str]:
 
 
 def find_checkpoint(source: str | Path) -> Path:
-    """Return the checkpoint that a file, a run folder or the name of a run means.
+    """Return the checkpoint that a file, a run folder (its last) or the name of a run means.
 
-    Args:
-        source: a file; a run folder, whose last checkpoint it is; a name of ``find_runs``, or the
-            end of one, such as "sample_ibn_seed0". What is there under that path comes first.
+    The end of a name is enough, such as "sample_ibn_seed0"; what is there under that path comes
+    first.
 
     Raises:
         CheckpointError: there is none; the message says what there is.

@@ -1,7 +1,6 @@
 """A picture as a user has it -> the frame as the network takes it.
 
-In: a path, a PIL image, an array or a tensor. Out: (H, W, 3) uint8 RGB, upright. Anything that
-would have to be guessed (floats, grey or transparent arrays) is refused with the fix.
+Anything that would have to be guessed (floats, grey or transparent arrays) is refused with the fix.
 """
 
 from pathlib import Path
@@ -19,14 +18,11 @@ _WANTED = "an image is (H, W, 3) uint8 RGB"
 
 
 def as_frame(picture: Picture) -> np.ndarray:
-    """Make a frame of whatever a user has; an EXIF orientation is applied.
+    """Make a frame (H, W, 3) uint8 RGB of whatever a user has; an EXIF orientation is applied.
 
     Args:
         picture: path of a picture; PIL image of any mode; array (H, W, 3) uint8 RGB; or tensor
             (3, H, W) uint8 RGB on any device, as torchvision reads pictures. Not modified.
-
-    Returns:
-        (H, W, 3) uint8 RGB.
 
     Raises:
         ImageFileError: the file is missing, damaged or no picture.
@@ -34,7 +30,7 @@ def as_frame(picture: Picture) -> np.ndarray:
         TypeError: none of these.
     """
     if isinstance(picture, str | Path):
-        return _upright(Path(picture))
+        return _read(Path(picture))
     if isinstance(picture, Image.Image):
         if picture.mode.startswith(("I", "F")):
             raise ValueError(
@@ -52,8 +48,7 @@ def as_frame(picture: Picture) -> np.ndarray:
     )
 
 
-def _upright(path: Path) -> np.ndarray:
-    """Read a picture's file and turn it as its EXIF orientation says."""
+def _read(path: Path) -> np.ndarray:
     if path.is_dir():
         raise ImageFileError(
             f"{path} is a folder; give its pictures as a list, such as "
@@ -78,19 +73,20 @@ def _from_tensor(picture: torch.Tensor) -> np.ndarray:
 
 
 def _checked(picture: np.ndarray) -> np.ndarray:
-    shape, fix = picture.shape, ""
+    if picture.dtype == np.uint8 and picture.ndim == 3 and picture.shape[2] == 3 and picture.size:
+        return picture
+    channels = picture.shape[2] if picture.ndim == 3 else None
+    fix = ""
     if picture.dtype != np.uint8:
         fix = "; make its values 0..255 and then image.astype(np.uint8)"
     elif picture.ndim == 2:
         fix = "; of a grey one make np.stack([image] * 3, axis=2)"
     elif picture.ndim == 4:
         fix = "; give a batch as list(batch)"
-    elif picture.ndim == 3 and shape[2] == 4:
+    elif channels == 4:
         fix = "; of an RGBA one make image[:, :, :3]"
-    elif picture.ndim == 3 and shape[2] == 1:
+    elif channels == 1:
         fix = "; of a grey one make image.repeat(3, axis=2)"
-    elif picture.ndim == 3 and shape[0] == 3 and shape[2] != 3:
+    elif picture.ndim == 3 and picture.shape[0] == 3:
         fix = "; this one looks like (3, H, W): give image.transpose(1, 2, 0)"
-    elif picture.ndim == 3 and shape[2] == 3 and picture.size:
-        return picture
-    raise ValueError(f"{_WANTED}, got {shape} {picture.dtype}{fix}")
+    raise ValueError(f"{_WANTED}, got {picture.shape} {picture.dtype}{fix}")

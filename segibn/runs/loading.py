@@ -21,6 +21,7 @@ from segibn.data.datasets.catalog import scheme_label_set, scheme_of
 from segibn.devices import default_device, device_named
 from segibn.errors import ConfigError, SegibnError
 from segibn.export.exported import load_onnx
+from segibn.inference.config import InferenceConfig
 from segibn.inference.options import InferenceOptions
 from segibn.labels.label_set import LabelSet
 from segibn.models.weights.download import local_path
@@ -60,7 +61,7 @@ def load_checkpoint(source: str | Path) -> TrainedRun:
     """Load a run folder or checkpoint, on the CPU.
 
     Raises:
-        CheckpointError: there is none, or it is not one of ours, as an exported graph.
+        CheckpointError: there is none, or it is an exported graph or not one of ours.
     """
     path = find_checkpoint(source)
     segmenter, config, meta = load_segmenter(path)
@@ -89,21 +90,15 @@ def load_graph(path: Path) -> TrainedRun:
     )
 
 
-def load_averaged(
-    source: str | Path, others: Sequence[str | Path], *, states_size: bool = False
-) -> TrainedRun:
-    """Load a run and those whose probabilities are averaged with it, on the CPU.
-
-    Args:
-        others: the first itself, or one that comes twice, counts once.
-        states_size: whether it will be said at which size to average them.
+def load_averaged(source: str | Path, inference: InferenceConfig) -> TrainedRun:
+    """Load a run and those that are averaged with it, each once, on the CPU.
 
     Raises:
         CheckpointError: one is missing, or not one of ours.
         ConfigError: they know different classes, or were scored at different sizes.
     """
     first = load_checkpoint(source)
-    paths = dict.fromkeys(find_checkpoint(path).resolve() for path in others)
+    paths = dict.fromkeys(find_checkpoint(path).resolve() for path in inference.ensemble)
     rest = tuple(load_checkpoint(p) for p in paths if p != first.checkpoint.resolve())
     for run in rest:
         if run.class_names != first.class_names:
@@ -111,7 +106,7 @@ def load_averaged(
                 f"{run.checkpoint} and {first.checkpoint} know different classes; only networks "
                 "of the same can be averaged"
             )
-        if run.options != first.options and not states_size:
+        if run.options != first.options and not inference.states_size:
             raise ConfigError(
                 f"{run.checkpoint} was scored at another size than {first.checkpoint}; say at "
                 "which to average them, such as --input-size 512x1024 or native"

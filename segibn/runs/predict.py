@@ -182,7 +182,7 @@ def _load(source: str | Path, inference: InferenceConfig, device: str | None) ->
     """Load the network, or those that are averaged, ready to predict."""
     path = find_checkpoint(source)
     if path.suffix != ".onnx":
-        run = load_averaged(path, inference.ensemble, states_size=inference.states_size)
+        run = load_averaged(path, inference)
     elif device not in (None, "cpu"):
         raise ConfigError(f"--device {device}: an .onnx file runs on the cpu here")
     elif inference.ensemble or inference.precision not in ("auto", "float32"):

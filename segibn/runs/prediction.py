@@ -12,7 +12,7 @@ from PIL import Image
 from segibn.data.datasets.catalog import label_set_for
 from segibn.errors import ConfigError
 from segibn.files import write_image, write_label_png
-from segibn.labels import drawing as visualize
+from segibn.labels import drawing
 from segibn.labels.label_set import LabelSet
 
 Kind = Literal["overlay", "colors", "labels", "label_ids", "side_by_side"]
@@ -41,24 +41,20 @@ class Prediction:
 
     def colors(self) -> np.ndarray:
         """Return the label map in colours: (H, W, 3) uint8 RGB."""
-        return visualize.colorize(self.train_ids, self.palette)
+        return drawing.colorize(self.train_ids, self.palette)
 
     def overlay(self, alpha: float = 0.5) -> np.ndarray:
         """Return the frame with the label map laid over it: (H, W, 3) uint8 RGB."""
-        return visualize.overlay(self.image, self.train_ids, self.palette, alpha)
+        return drawing.overlay(self.image, self.train_ids, self.palette, alpha)
 
     def mask(self, class_name: str) -> np.ndarray:
-        """Return where one class is: (H, W) bool.
-
-        Raises:
-            KeyError: the network has no such class; the message lists those it has.
-        """
+        """Return where one class is: (H, W) bool; a KeyError lists the classes that there are."""
         if class_name not in self.class_names:
             raise KeyError(f"no class '{class_name}'; there are {', '.join(self.class_names)}")
         return self.train_ids == self.class_names.index(class_name)
 
     def shares(self) -> dict[str, float]:
-        """Return the share of the frame's pixels that each class covers, fractions."""
+        """Return the fraction of the frame's pixels that each class covers."""
         counts = np.bincount(self.train_ids.ravel(), minlength=len(self.class_names))
         pairs = zip(self.class_names, counts, strict=True)
         return {name: float(count) / self.train_ids.size for name, count in pairs}
@@ -66,15 +62,12 @@ class Prediction:
     def label_ids(
         self, dataset: str | None = None, encoding: str | None = None, label_map: str | None = None
     ) -> np.ndarray:
-        """Return the label map in the values of a data set's files, as its benchmark expects them.
+        """Return the label map in the values of a data set's files: (H, W) uint8.
 
         Args:
             dataset: such as "cityscapes"; None for the one that was trained on.
             encoding: "2018" or "2021" where ``dataset`` is bdd100k_drivable.
             label_map: which map to the 19 classes where ``dataset`` is mapillary.
-
-        Returns:
-            (H, W) uint8.
 
         Raises:
             ConfigError: the data set is not known, or not read in these classes.
@@ -101,23 +94,19 @@ class Prediction:
             return self.colors()
         if kind == "side_by_side":
             row = [self.image, self.overlay(), self.colors()]
-            return visualize.panel([row], ["frame", "overlay", "classes"])
+            return drawing.panel([row], ["frame", "overlay", "classes"])
         return self.overlay()
 
     def save(self, path: str | Path, kind: Kind = "overlay") -> Path:
-        """Write a picture or a label map.
+        """Write a picture or a label map, and return its path.
 
         Args:
             path: the suffix chooses the format; label maps are PNGs. Folders are made.
             kind: "overlay" (classes over the frame), "colors", "side_by_side"; "labels" (a PNG of
                 train ids that shows colours when looked at) or "label_ids" (the data set's values).
 
-        Returns:
-            The path.
-
         Raises:
             ValueError: another kind, or a label map in a format that changes values.
-            SegibnError: it cannot be written.
         """
         path = Path(path)
         if kind not in get_args(Kind):
@@ -145,7 +134,7 @@ class Prediction:
         shown = cv2.resize(self.overlay(), size, interpolation=how)
         present = [i for i in range(len(self.class_names)) if (self.train_ids == i).any()]
         names = [self.class_names[index] for index in present]
-        sheet = visualize.with_legend(shown, names, self.palette[present])
+        sheet = drawing.with_legend(shown, names, self.palette[present])
         buffer = io.BytesIO()
         Image.fromarray(sheet).save(buffer, "PNG")
         return buffer.getvalue()

@@ -46,7 +46,7 @@ def submit(
     Raises:
         SubmissionError: the network tells other classes, or the file failed its check.
     """
-    run = load_averaged(source, inference.ensemble, states_size=inference.states_size)
+    run = load_averaged(source, inference)
     if run.class_names != form.labels.class_names:
         raise SubmissionError(
             f"{run.checkpoint} knows {len(run.class_names)} classes "

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, cast, overload
 
@@ -86,7 +86,7 @@ class TrainedRun:
 
     @property
     def title(self) -> str:
-        """Name, seed and how many networks are averaged with it, for people."""
+        """Name and seed, for people."""
         more = f" and {len(self.others)} more" if self.others else ""
         return f"{self.name} (seed {self.training.seed}){more}"
 
@@ -110,10 +110,7 @@ class TrainedRun:
 
     @property
     def module(self) -> Segmenter:
-        """The network itself, a ``torch.nn.Module`` in evaluation mode.
-
-        Of an exported graph it is a shell around ONNX Runtime without parameters.
-        """
+        """The network itself; of an exported graph a shell around ONNX Runtime."""
         return cast(Segmenter, self.networks[0])
 
     @property
@@ -142,10 +139,7 @@ class TrainedRun:
     def to(
         self, device: torch.device | str, options: InferenceOptions | None = None
     ) -> "TrainedRun":
-        """Return the run on another device; the network's weights move, in place.
-
-        Args:
-            options: how frames reach it from now on; None = as before.
+        """Return the run on another device, or with other options; weights move in place.
 
         Raises:
             ConfigError: no such device; or not one that an exported graph computes on.
@@ -203,8 +197,7 @@ class TrainedRun:
             batch_size: of a list, how many pictures of one size the network sees at once.
 
         Raises:
-            ImageFileError: a file is missing, damaged or no picture.
-            ValueError: an array is no RGB image; the message says the fix.
+            ImageFileError, ValueError: a file or array is no picture; the message says the fix.
         """
         if isinstance(images, list | tuple):
             if any(isinstance(image, int | float) for image in images):
@@ -215,26 +208,23 @@ class TrainedRun:
     def _predict_all(
         self, pictures: Sequence[Picture], confidence: bool, batch_size: int
     ) -> list[Prediction]:
-        def maps_of(images: Sequence[np.ndarray]) -> Sequence[Any]:
-            if confidence:
-                return confident_label_maps(self.predictor, images)
-            return [(found, None) for found in label_maps(self.predictor, images)]
-
-        frames = (
+        named = (
             (picture if isinstance(picture, str) else f"number {index}", as_frame(picture))
             for index, picture in enumerate(pictures)
         )
+        predict = partial(confident_label_maps if confidence else label_maps, self.predictor)
+        found = predicted(named, predict, batch_size)
         return [
             Prediction(
                 frame,
-                train_ids,
+                maps[0] if confidence else maps,
                 self.class_names,
                 self.palette,
-                sure,
+                maps[1] if confidence else None,
                 self.label_set,
                 self.scheme,
             )
-            for (_, frame), (train_ids, sure) in predicted(frames, maps_of, batch_size)
+            for (_, frame), maps in found
         ]
 
     def __repr__(self) -> str:
