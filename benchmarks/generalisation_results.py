@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.generalisation_plan import METHODS, PLAIN, SHIFTS, Shift
+from benchmarks.seed_intervals import SeedScores, mean_of_sets, seed_scores
 from segibn import provenance
 from segibn.builders.sets import index_dataset
 from segibn.config.data import DatasetConfig
@@ -22,7 +23,6 @@ from segibn.engine.scoring import set_name
 from segibn.errors import ConfigError, SegibnError
 from segibn.evaluation.resampling import Resampling
 from segibn.evaluation.scores import Scores
-from segibn.evaluation.seed_intervals import SeedScores, mean_of_sets, seed_scores
 from segibn.files import read_json, write_json
 from segibn.runs.evaluate import score_run
 from segibn.runs.loading import load_checkpoint

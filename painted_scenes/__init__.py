@@ -1,5 +1,5 @@
-"""Sample data: driving scenes painted by procedure, in two looks, in official dataset layouts.
+"""Sample data: synthetic driving scenes in two styles of appearance, in official dataset layouts.
 
-Order of the rooms: ``scene`` (what stands where) -> ``render`` (geometry to pixels and labels)
--> ``looks`` (weather, exposure, sensor) -> ``write`` (files as GTA5, Cityscapes and BDD100K).
+``scene`` (what stands where) -> ``render`` (geometry to pixels and labels) -> ``styles`` (weather,
+exposure, sensor) -> ``write`` (files as GTA5, Cityscapes and BDD100K).
 """

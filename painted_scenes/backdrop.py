@@ -1,7 +1,4 @@
-"""Backdrop: the sky, and far trees or houses where the street ends.
-
-In: a stage whose ground is not painted yet. Out: the canvas above the horizon.
-"""
+"""The sky, and far trees or houses where the street ends: painted before the ground."""
 
 import cv2
 import numpy as np

@@ -1,7 +1,4 @@
-"""Buildings, walls, fences and hedges: long things beside the road, painted in perspective.
-
-In: a stage and a thing. Out: the thing on the canvas.
-"""
+"""Buildings, walls, fences and hedges: long things beside the road, painted in perspective."""
 
 import numpy as np
 

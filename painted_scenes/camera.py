@@ -1,6 +1,5 @@
-"""Camera: from world metres to canvas pixels.
+"""From world metres to canvas pixels.
 
-In: a frame size and the scene's camera settings. Out: projections and the ground's coordinates.
 World axes: x to the right, y up from the ground, z forward from the camera; metres.
 Canvas axes: u to the right, v down; pixels.
 """
@@ -32,14 +31,7 @@ class Camera:
     roll: float = 0.0
 
     def project(self, points: np.ndarray) -> np.ndarray:
-        """Project world points.
-
-        Args:
-            points: (..., 3) world x, y, z in metres; z below ``NEAR`` is treated as ``NEAR``.
-
-        Returns:
-            (..., 2) float64 canvas u, v in pixels.
-        """
+        """World points (..., 3) in metres, z from ``NEAR`` on -> (..., 2) float64 canvas u, v."""
         scale = self.focal / np.maximum(points[..., 2], NEAR)
         u = points[..., 0] * scale
         screen = np.empty((*points.shape[:-1], 2))
@@ -71,14 +63,7 @@ class Camera:
 
 
 def clip_near(polygon: np.ndarray) -> np.ndarray:
-    """Cut a polygon at the near plane.
-
-    Args:
-        polygon: (n, 3) world corners in order.
-
-    Returns:
-        (m, 3) float64 corners with z >= ``NEAR``; m is 0 when nothing is left.
-    """
+    """Cut a polygon (n, 3) at the near plane -> (m, 3) float64 corners with z >= ``NEAR``."""
     if polygon[:, 2].min() >= NEAR:
         return polygon
     kept: list[np.ndarray] = []

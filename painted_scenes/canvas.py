@@ -1,9 +1,9 @@
-"""Canvas: where painters put colours, and where each pixel remembers whose it is.
+"""Where painters put colours, and where each pixel remembers whose it is.
 
-In: polygons, strokes, textures and sprites, painted far to near. Out: one array of red, green,
-blue and the number of the object on top; objects carry label id, place and instance flag, so
-labels follow the painted shapes to the pixel. Lamps are painted a second time into ``glow``,
-with the number of their owner: a lamp that something nearer hides does not shine.
+Polygons, strokes, textures and sprites, painted far to near -> red, green, blue and the number of
+the object on top; objects carry label id, place and instance flag, so labels follow the painted
+shapes to the pixel. Lamps are painted a second time into ``glow``, with the number of their owner:
+a lamp that something nearer hides does not shine.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from painted_scenes.camera import Camera, clip_near
-from painted_scenes.looks import Light
+from painted_scenes.styles import Light
 
 _SHIFT = 4  # fractional bits of polygon corners handed to OpenCV
 _UNIT = 1 << _SHIFT
@@ -28,7 +28,6 @@ class PaintedObject:
     """One owner of pixels.
 
     Attributes:
-        label_id: Cityscapes label id.
         x: world place in metres, for light from street lamps.
         z: distance in metres, for haze.
         countable: whether it is an instance of its class.
@@ -44,8 +43,7 @@ class Canvas:
     """A picture in the making.
 
     Attributes:
-        camera: projection of this canvas.
-        light: the light of the look; painters shade their colours with it.
+        light: painters shade their colours with it.
         paint: (H, W, 4) uint8, RGB and object number.
         glow: (H, W, 4) uint8, light given off in RGB and its owner's number.
         objects: by number.
@@ -100,7 +98,6 @@ class Canvas:
                 bottom left.
             image: (h, w, 3) uint8 RGB; or (h, w, 4), the fourth being opacity: what shows
                 through stays, but belongs to the owner as annotators label fences.
-            owner: object number.
         """
         box = _box(corners, self.camera.size)
         if box is None:
@@ -147,7 +144,6 @@ class Canvas:
             shape: (h, w, 3) uint8: brightness (128 keeps the colour), opacity, and coverage
                 (above 127: the pixel belongs to the owner).
             color: RGB 0..255 that brightness multiplies.
-            owner: object number.
             soft: mix by opacity; otherwise all that is covered is opaque.
         """
         left, top, right, bottom = (round(edge) for edge in box)

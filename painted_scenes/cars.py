@@ -1,7 +1,4 @@
-"""Cars: six shapes as solids with windows, lamps and wheels.
-
-In: a stage and a thing. Out: the thing on the canvas. Sizes in metres, forward from the middle.
-"""
+"""Cars: six shapes as solids with windows, lamps and wheels; metres, forward from the middle."""
 
 from dataclasses import dataclass
 from functools import lru_cache

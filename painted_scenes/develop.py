@@ -1,7 +1,6 @@
-"""Develop: from painted colours to what a device records.
+"""From painted colours to what a device records.
 
-In: a finished canvas, its ground map, a look. Out: the frame's RGB picture. First what depends on
-distance and light, then what the lens, the sensor and the file do.
+First what depends on distance and light, then what the lens, the sensor and the file do.
 """
 
 import cv2
@@ -9,9 +8,9 @@ import numpy as np
 
 from painted_scenes.canvas import Canvas
 from painted_scenes.ground import GroundMap
-from painted_scenes.looks import Lens, Look
 from painted_scenes.noise import noise_patch
 from painted_scenes.scene import Scene
+from painted_scenes.styles import Lens, Style
 
 _LAMP_COLOR = np.array([1.0, 0.80, 0.52], np.float32)
 _BEAM_COLOR = np.array([1.0, 0.96, 0.86], np.float32)
@@ -20,15 +19,12 @@ _NEAREST_LAMPS = 8
 
 
 def expose(
-    canvas: Canvas, scene: Scene, ground: GroundMap, look: Look, owners: np.ndarray
+    canvas: Canvas, scene: Scene, ground: GroundMap, style: Style, owners: np.ndarray
 ) -> np.ndarray:
     """Apply lamps and night, then haze.
 
     Args:
         canvas: finished, at a multiple of the frame's size.
-        scene: for its lamps.
-        ground: of the canvas.
-        look: light and haze.
         owners: (H, W) uint8, whose each pixel of the frame is.
 
     Returns:
@@ -43,32 +39,26 @@ def expose(
     x, z = np.zeros(owners.shape, np.float32), np.zeros(owners.shape, np.float32)
     x[ground.first // step :] = ground.x[::step, ::step]
     z[ground.first // step :] = ground.z[::step, ::step]
-    night = look.light.night
+    night = style.light.night
     if night > 0:
         color *= _illumination(canvas, scene, (x, z, flat, owners), night)
     table = np.zeros(256, np.float32)
     table[: len(canvas.objects)] = [thing.z for thing in canvas.objects]
     depth = np.where(flat, z, table[owners])
-    clear = np.exp(-look.lens.haze * np.minimum(depth, 300))
+    clear = np.exp(-style.lens.haze * np.minimum(depth, 300))
     clear[owners == 0] = 1.0  # the sky has its own colours
     # No surface is as even as paint: dirt, wear and reflections, a little of each.
     offset = (scene.seed & 255, scene.seed >> 8 & 255)
     grain = 1 + 0.04 * noise_patch((rows, columns), 0.9, offset)
     grain[owners == 0] = 1.0  # but not of the sky
     color *= grain[..., None]
-    haze = look.lens.haze_color.astype(np.float32)
+    haze = style.lens.haze_color.astype(np.float32)
     color = haze + (color - haze) * clear[..., None]
     return color + _glare(canvas, (rows, columns), night)
 
 
 def _light_at(x: np.ndarray, z: np.ndarray, lamps: np.ndarray) -> np.ndarray:
-    """Light of lamps and of our own beams at places: (..., 3) float32 factors.
-
-    Args:
-        x: world metres, any shape.
-        z: the same shape.
-        lamps: (n, 3) world x, height, z.
-    """
+    """Light of ``lamps`` (n, 3) and of our own beams at world x, z: (..., 3) float32 factors."""
     pools = np.zeros(x.shape, np.float32)
     for lamp_x, height, lamp_z in lamps.astype(np.float32):
         square = (x - lamp_x) ** 2 + (z - lamp_z) ** 2
@@ -123,16 +113,7 @@ def _glare(canvas: Canvas, size: tuple[int, int], night: float) -> np.ndarray | 
 
 
 def record(color: np.ndarray, lens: Lens, rng: np.random.Generator) -> np.ndarray:
-    """What lens, sensor and file make of a picture.
-
-    Args:
-        color: (H, W, 3) float32 RGB at the frame's size.
-        lens: the device.
-        rng: source of noise.
-
-    Returns:
-        (H, W, 3) uint8 RGB.
-    """
+    """What lens, sensor and file make of (H, W, 3) float32 RGB -> (H, W, 3) uint8."""
     color = _optics(color, lens)
     color = color * (lens.cast * lens.exposure).astype(np.float32)
     grey = color.mean(axis=2, keepdims=True)

@@ -1,7 +1,4 @@
-"""Facade: the picture on a building's wall, and the light in its windows.
-
-In: a random generator, a size in metres and pixels per metre. Out: RGB arrays, unlit.
-"""
+"""The picture on a building's wall, and the light in its windows: RGB arrays, unlit."""
 
 from dataclasses import dataclass
 
@@ -31,7 +28,7 @@ class Facade:
     """A wall's pictures.
 
     Attributes:
-        image: (h, w, 3) uint8 RGB.
+        image: (h, w, 3) uint8 RGB; the top row is the eaves.
         lit: (h, w, 3) uint8 RGB, light from windows at night.
         color: (3,) the wall's own colour.
     """
@@ -43,7 +40,7 @@ class Facade:
 
 @dataclass(frozen=True)
 class Style:
-    """What a building looks like; its walls share it."""
+    """The appearance of a building; its walls share it."""
 
     color: np.ndarray
     brick: bool
@@ -84,17 +81,7 @@ def sample_style(rng: np.random.Generator, variant: str) -> Style:
 def paint_facade(
     rng: np.random.Generator, style: Style, size: tuple[float, float], scale: float
 ) -> Facade:
-    """Paint a wall.
-
-    Args:
-        rng: source of details.
-        style: the building's.
-        size: (height, length) in metres.
-        scale: pixels per metre.
-
-    Returns:
-        A facade whose top row is the eaves.
-    """
+    """Paint a wall of (height, length) in metres at ``scale`` pixels per metre."""
     rows, columns = (max(round(part * scale), 4) for part in size)
     image = _wall(style, (rows, columns), scale)
     lit = np.zeros((rows, columns, 3), np.uint8)

@@ -1,7 +1,4 @@
-"""Figures: people on foot, riders, bicycles and motorcycles, made of limbs.
-
-In: a stage and a thing. Out: the thing on the canvas. Points are (forward, up, right) in metres.
-"""
+"""People, riders, bicycles and motorcycles, made of limbs; (forward, up, right) in metres."""
 
 import numpy as np
 

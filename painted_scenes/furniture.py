@@ -1,7 +1,4 @@
-"""Furniture: poles, street lamps, traffic lights, signs, bins.
-
-In: a stage and a thing. Out: the thing on the canvas.
-"""
+"""Poles, street lamps, traffic lights, signs, bins."""
 
 import numpy as np
 

@@ -1,7 +1,6 @@
-"""Ground: road, markings, kerbs, pavement and grass, each pixel from its place on the plane.
+"""Road, markings, kerbs, pavement and grass, each pixel from its place on the plane.
 
-In: a stage with sky on it, and the scene. Out: the ground on the canvas, shadows included, and
-the place of each ground pixel for light and for drivable maps.
+Shadows included, and the place of each ground pixel for light and for drivable maps.
 """
 
 from dataclasses import dataclass

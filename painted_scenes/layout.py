@@ -1,7 +1,4 @@
-"""Layout: the road, its lanes, and the bands of ground beside it.
-
-In: a random generator and a street style. Out: a ``Road`` and a ``View``.
-"""
+"""The road, its lanes, and the bands of ground beside it, by a random generator."""
 
 from itertools import pairwise
 
@@ -36,9 +33,7 @@ def sample_road(rng: np.random.Generator, style: str, tram: bool) -> Road:
     """Draw a carriageway of one to six lanes and the bands beside it.
 
     Args:
-        rng: source of all choices.
         style: "city", "residential", "park" or "suburb".
-        tram: whether a tram track runs along the road.
     """
     width = rng.uniform(2.8, 3.5)
     lanes, left, right = _lanes(rng, width, tram)

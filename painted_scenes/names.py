@@ -1,7 +1,4 @@
-"""Names: the file names that official data sets would give to frame ``index`` of a split.
-
-In: split and index. Out: names that the official lists and patterns accept.
-"""
+"""The file names that official data sets would give to frame ``index`` of a split."""
 
 import hashlib
 
@@ -26,11 +23,7 @@ _CITIES = {
 
 
 def gta5_name(split: str, index: int) -> str:
-    """Five digits of a frame that the official split holds, e.g. "12894".
-
-    Raises:
-        SegibnError: the table of stretches has no more frames.
-    """
+    """Five digits of a frame that the official split holds, e.g. "12894"; SegibnError beyond it."""
     left = index
     for first, last in _GTA5_STRETCHES[split]:
         if left <= last - first:

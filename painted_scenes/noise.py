@@ -1,7 +1,6 @@
-"""Noise: repeatable tiles of natural-looking irregularity, the base of every texture.
+"""Repeatable tiles of natural-looking irregularity, the base of every texture.
 
-In: nothing but constants (tiles do not depend on the seed; painters read them at random offsets).
-Out: float32 tiles that repeat without seams.
+They do not depend on the seed (painters read them at random offsets) and repeat without seams.
 """
 
 from functools import lru_cache
@@ -36,16 +35,7 @@ def noise_tile(roughness: float) -> np.ndarray:
 
 
 def noise_patch(size: tuple[int, int], roughness: float, offset: tuple[int, int]) -> np.ndarray:
-    """Cut a patch of any size out of the endlessly repeated tile.
-
-    Args:
-        size: (H, W) of the patch in pixels.
-        roughness: as in ``noise_tile``.
-        offset: (row, column) where the patch starts.
-
-    Returns:
-        (H, W) float32.
-    """
+    """Cut (H, W) float32 out of the endlessly repeated tile, from ``offset`` (row, column)."""
     tile = noise_tile(roughness)
     rows = (np.arange(size[0]) + offset[0]) & (TILE - 1)
     columns = (np.arange(size[1]) + offset[1]) & (TILE - 1)
@@ -53,15 +43,6 @@ def noise_patch(size: tuple[int, int], roughness: float, offset: tuple[int, int]
 
 
 def sample_noise(down: np.ndarray, across: np.ndarray, roughness: float) -> np.ndarray:
-    """Read the tile at given positions (nearest pixel, wrapped).
-
-    Args:
-        down: float positions in tile pixels, any shape.
-        across: the same shape.
-        roughness: as in ``noise_tile``.
-
-    Returns:
-        float32 of the same shape.
-    """
+    """Read the tile at float positions in tile pixels (nearest one, wrapped) -> float32."""
     index = (down.astype(np.int32) & (TILE - 1)) * TILE + (across.astype(np.int32) & (TILE - 1))
     return noise_tile(roughness).ravel()[index]

@@ -1,7 +1,7 @@
-"""Placement: what stands beside and on the road.
+"""What stands beside and on the road.
 
-In: seed, split and index of a frame. Out: a ``Scene``. Rare classes are placed far more often
-than streets have them, so that a short training meets all of them.
+Rare classes are placed far more often than streets have them, so that a short training meets all
+of them.
 """
 
 import numpy as np
@@ -23,7 +23,6 @@ class Traffic:
     """Vehicles placed so far, and where there is room for one more.
 
     Attributes:
-        things: placed so far.
         taken: (lateral middle, start, end) of the stretches in use, metres.
     """
 

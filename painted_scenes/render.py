@@ -1,8 +1,7 @@
-"""Render: one scene, one look, one size -> picture and label maps.
+"""One scene, one style, one size -> picture and label maps.
 
-In: a ``Scene`` and the name of a look. Out: a ``Frame``. Everything is painted at twice the size;
-the picture is averaged down, labels take the majority of each 2 x 2 block. Labels do not depend
-on the look.
+Everything is painted at twice the size; the picture is averaged down, labels take the majority of
+each 2 x 2 block. Labels do not depend on the style.
 """
 
 from collections.abc import Callable
@@ -19,10 +18,10 @@ from painted_scenes.develop import expose, record
 from painted_scenes.figures import paint_bicycle, paint_motorcycle, paint_person, paint_rider
 from painted_scenes.furniture import paint_bin, paint_lamp, paint_light, paint_pole, paint_sign
 from painted_scenes.ground import GroundMap, paint_details, paint_ground, paint_shadows
-from painted_scenes.looks import LOOKS, sample_look
 from painted_scenes.placement import sample_scene
 from painted_scenes.scene import SPLITS, Scene, Thing
 from painted_scenes.stage import EGO, ROAD, Stage
+from painted_scenes.styles import STYLES, sample_style
 from painted_scenes.vegetation import paint_hedge, paint_tree
 from painted_scenes.vehicles import paint_bus, paint_train, paint_truck
 
@@ -62,7 +61,7 @@ class Frame:
         instance_ids: uint16, label id * 1000 + number for things that can be counted, else the
             label id, as in Cityscapes' instanceIds files.
         drivable: uint8, 0 background, 1 own lane, 2 other lanes of this direction.
-        weather: of the look.
+        weather: of the style.
     """
 
     image: np.ndarray
@@ -72,19 +71,16 @@ class Frame:
     weather: str
 
 
-def render_frame(seed: int, look: str, split: str, index: int, size: tuple[int, int]) -> Frame:
-    """Render a frame: a pure function of its arguments.
+def render_frame(seed: int, style: str, split: str, index: int, size: tuple[int, int]) -> Frame:
+    """Render frame ``index`` of a split at (H, W), by a data set's seed: a pure function.
 
     Args:
-        seed: of the data set.
-        look: "game" or "camera".
+        style: "game" or "camera".
         split: "train", "val", "test", or those with "bdd-" before them.
-        index: of the frame in its split, from 0.
-        size: (H, W) in pixels.
     """
     scene = sample_scene(seed, split, index)
-    rng = np.random.default_rng([seed, SPLITS[split], index, 1 + LOOKS.index(look)])
-    chosen = sample_look(look, rng)
+    rng = np.random.default_rng([seed, SPLITS[split], index, 1 + STYLES.index(style)])
+    chosen = sample_style(style, rng)
     view = scene.view
     rows, columns = (SUPERSAMPLING * side for side in size)
     camera = Camera(

@@ -1,7 +1,4 @@
-"""Roadside: buildings, walls, fences, green, poles, lights, signs and people beside the road.
-
-In: a road and a style. Out: things, and the places of the lamps that shine at night.
-"""
+"""Buildings, walls, fences, green, poles, lights, signs and people beside the road."""
 
 import numpy as np
 
@@ -58,11 +55,7 @@ class Side:
 def place_roadside(
     rng: np.random.Generator, road: Road, style: str
 ) -> tuple[list[Thing], tuple[tuple[float, float, float], ...]]:
-    """Fill both sides of the road.
-
-    Returns:
-        things in no order; lamps as (lateral, height, distance) in metres.
-    """
+    """Fill both sides of the road -> things in no order; lamps as (lateral, height, distance)."""
     things: list[Thing] = []
     lamps: list[tuple[float, float, float]] = []
     for sign in (-1, 1):

@@ -1,8 +1,8 @@
-"""Scene: what stands where, in metres; nothing about colours, light or pixels.
+"""What stands where, in metres; nothing about colours, light or pixels.
 
-In: a random generator's seed. Out: a ``Scene``, the same for every look and every frame size.
-Lateral positions are measured from the middle of the camera's own lane, to the right; distances
-run along the road from the camera. Traffic keeps right; a mirrored scene is flipped when painted.
+The same for every style and every frame size. Lateral positions are measured from the middle of the
+camera's own lane, to the right; distances run along the road from the camera. Traffic keeps right;
+a mirrored scene is flipped when painted.
 """
 
 from dataclasses import dataclass, field

@@ -1,6 +1,6 @@
-"""Solid: bodies made of flat faces, turned, lit and painted with hidden faces left out.
+"""Bodies made of flat faces, turned, lit and painted with hidden faces left out.
 
-In: faces in a body's own axes (forward, up, right; metres). Out: polygons on the canvas.
+Faces are in a body's own axes: forward, up, right; metres.
 """
 
 import cv2
@@ -60,7 +60,6 @@ class Solid:
         Args:
             corners: (forward, up), counter-clockwise when forward points right.
             widths: half width of the body at the patch's lowest and highest corner.
-            color: RGB.
         """
         heights = [y for _, y in corners]
         low, span = min(heights), max(max(heights) - min(heights), 1e-6)
@@ -108,13 +107,11 @@ class Solid:
         owner: int,
         coat: np.ndarray | None = None,
     ) -> None:
-        """Paint all faces that look towards the camera.
+        """Paint all faces that are turned towards the camera.
 
         Args:
-            stage: where to.
             place: (3,) world place of the body's origin, metres.
             heading: radians clockwise from straight ahead.
-            owner: object number.
             coat: (3,) RGB colour that faces share in.
         """
         canvas = stage.canvas
@@ -152,11 +149,9 @@ def limbs(
     """Paint round limbs.
 
     Args:
-        stage: where to.
         frame: world place (3,) of the origin and heading in radians.
         strokes: each a line of (forward, up, right) points, its thickness in metres, its colour
             before light.
-        owner: object number.
     """
     place, heading = frame
     canvas = stage.canvas
@@ -184,11 +179,9 @@ def spokes(
     """Paint the wheels of a two-wheeler: half-clear spokes inside a dark tyre.
 
     Args:
-        stage: where to.
-        frame: as in ``limbs``.
+        frame: as in `limbs`.
         hubs: (forward, radius) of each wheel, metres.
         tyre: thickness in metres and opacity 0..1 of the inside.
-        owner: object number, also of what shows between the spokes.
     """
     place, heading = frame
     canvas = stage.canvas

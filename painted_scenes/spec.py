@@ -10,7 +10,7 @@ class SampleSpec:
     """What to write.
 
     Attributes:
-        seed: of all scenes and looks.
+        seed: of all scenes and styles.
         frames: per data set, (train, val).
         size: (H, W) of the frames in pixels.
         sets: which of ``SETS``.

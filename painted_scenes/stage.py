@@ -1,7 +1,4 @@
-"""Stage: a canvas with a road on it, so that painters can work in road coordinates.
-
-In: canvas and road. Out: world places and object numbers for the things of a scene.
-"""
+"""A canvas with a road on it, so that painters can work in road coordinates."""
 
 import numpy as np
 
@@ -16,12 +13,7 @@ CAR, TRUCK, BUS, TRAIN, MOTORCYCLE, BICYCLE = 26, 27, 28, 31, 32, 33
 
 
 class Stage:
-    """Canvas and road together.
-
-    Attributes:
-        canvas: what is painted on.
-        road: gives world places to lateral positions.
-    """
+    """Canvas and road together."""
 
     def __init__(self, canvas: Canvas, road: Road) -> None:
         self.canvas = canvas

@@ -1,8 +1,7 @@
-"""Vegetation: trees and hedges from a small bank of grown shapes.
+"""Trees and hedges from a small bank of grown shapes.
 
-In: a stage and a thing. Out: the thing on the canvas. Crowns are heaps of lit leaf clusters with
-ragged edges, bare trees are branching lines; the bank is the same for every seed, painters
-choose, flip, scale and tint.
+Crowns are heaps of lit leaf clusters with ragged edges, bare trees are branching lines; the bank is
+the same for every seed, painters choose, flip, scale and tint.
 """
 
 from functools import lru_cache
@@ -25,16 +24,7 @@ _BARKS = ((78, 66, 54), (96, 84, 70), (64, 58, 52), (110, 102, 92))
 
 @lru_cache(maxsize=128)
 def _crown(number: int, kind: str, turned: bool) -> np.ndarray:
-    """A heap of leaf clusters.
-
-    Args:
-        number: which of the bank.
-        kind: "round", "tall" or "bush".
-        turned: left and right exchanged.
-
-    Returns:
-        (_SIDE, _SIDE, 3) uint8 brightness, opacity, coverage.
-    """
+    """A heap of leaf clusters, "round", "tall" or "bush": brightness, opacity, coverage."""
     rng = np.random.default_rng([417, number, len(kind)])
     light = np.full((_SIDE, _SIDE), 74, np.float32)  # of leaves that stick out at the edges
     solid = np.zeros((_SIDE, _SIDE), np.uint8)
@@ -123,7 +113,7 @@ def paint_tree(stage: Stage, thing: Thing) -> None:
     thick = max(rng.uniform(0.12, 0.3) * scale, 1.0)
     top = foot - (lean, bole + 0.25 * height)
     _trunk(stage, (foot, top), thick, (bark, owner))
-    # Turned by chance, not by the sun: looks have other suns, and share their labels.
+    # Turned by chance, not by the sun: styles have other suns, and share their labels.
     number, turned = int(rng.integers(_BANK)), bool(rng.random() < 0.5)
     shape = _bare(number) if kind == "bare" else _crown(number, kind, turned)
     color = bark if kind == "bare" else _green(rng) * lit

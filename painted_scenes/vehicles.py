@@ -1,7 +1,4 @@
-"""Vehicles: trucks, buses and trams as solids with windows, lamps and wheels.
-
-In: a stage and a thing. Out: the thing on the canvas. Sizes in metres, forward from the middle.
-"""
+"""Trucks, buses and trams as solids with windows, lamps and wheels; metres from the middle."""
 
 import numpy as np
 

@@ -1,9 +1,8 @@
-"""Write: sample data as files, in the official layouts of GTA5, Cityscapes and BDD100K.
+"""Sample data as files, in the official layouts of GTA5, Cityscapes and BDD100K.
 
-In: a folder, a seed, how many frames of which size. Out: ``gta5/`` in the game look,
-``cityscapes/`` and ``bdd100k/`` in the camera look. The folder appears when everything in it is
-written; an interrupted run leaves nothing. The same arguments give the same bytes, whatever the
-number of processes.
+``gta5/`` is in the game style, ``cityscapes/`` and ``bdd100k/`` in the camera style. The folder
+appears when everything in it is written; an interrupted run leaves nothing. The same arguments give
+the same bytes, whatever the number of processes.
 """
 
 import os
@@ -50,19 +49,13 @@ def write_sample_data(
     workers: int | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> bool:
-    """Write sample data into ``output``, or keep what is there if it is the same.
+    """Write sample data into ``output``; False if that holds exactly this already.
 
     Args:
-        output: a folder that does not exist, is empty, or was made by this function.
-        spec: what to write.
+        output: a folder that does not exist, is empty, or was made by this function; SegibnError
+            where it holds anything else.
         workers: processes; None = one for each core.
         progress: called with the number of frames done.
-
-    Returns:
-        False if ``output`` already held exactly this, else True.
-
-    Raises:
-        SegibnError: ``output`` holds anything else.
     """
     _check(spec)
     output = Path(output).absolute()
@@ -97,9 +90,9 @@ def frame_jobs(root: Path, spec: SampleSpec) -> list[FrameJob]:
 
 def write_frame(job: FrameJob) -> None:
     """Render one frame and write its files."""
-    look = "game" if job.dataset == "gta5" else "camera"
+    style = "game" if job.dataset == "gta5" else "camera"
     split = f"bdd-{job.split}" if job.dataset == "bdd100k" else job.split
-    frame = render_frame(job.seed, look, split, job.index, job.size)
+    frame = render_frame(job.seed, style, split, job.index, job.size)
     _WRITERS[job.dataset](job, frame)
 
 

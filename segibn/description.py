@@ -1,8 +1,8 @@
 """What an exported file says of itself: classes, colours, the input it expects, where it is from.
 
 One JSON value, kept under the key `segibn` in the metadata of ONNX and safetensors files and as
-`extra/segibn.json` inside a .pt2 archive. Files come from anywhere: what is read is checked before
-anything is done with it, and nothing of it is executed.
+`extra/segibn.json` inside a .pt2 archive. Files come from anywhere: what is read is checked
+before anything is done with it, and nothing of it is executed.
 """
 
 import json
@@ -144,11 +144,7 @@ def check_classes(class_names: Any, palette: Any, source: str) -> None:
 
 
 def parse_description(text: str | bytes, source: str) -> Description:
-    """Check what a file says of itself.
-
-    Args:
-        text: JSON, from anybody.
-        source: the file, for messages.
+    """Check what a file says of itself, JSON from anybody; ``source`` is the file, for messages.
 
     Raises:
         CheckpointError: not JSON, not a description, of a newer version, or not consistent.

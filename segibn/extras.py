@@ -1,8 +1,4 @@
-"""Packages that only some features need, and the message where one is missing.
-
-The base installation predicts, trains, evaluates and draws its report. What stands in an extra of
-pyproject.toml is imported where it is used, and asked for here first.
-"""
+"""Packages of pyproject.toml's extras: imported where they are used, and asked for here first."""
 
 import importlib.util
 
@@ -28,10 +24,6 @@ def require(
         packages: names as in an import.
         purpose: what needs them; begins the message.
         instead: what does without them, as in "write a .pt2 file, which needs nothing".
-        error: class of the error.
-
-    Raises:
-        SegibnError: of the class ``error``; names what is missing and the line that installs it.
     """
     missing = [name for name in packages if not is_there(name)]
     if missing:

@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from segibn.description import KEY, LABELS, LOGITS, Description, parse_description
 from segibn.errors import ConfigError, SegibnError
 from segibn.export import TOLERANCE, export, export_int8
-from segibn.export.checks import check_logits
+from segibn.export.checks import check
 from segibn.export.exported import load_onnx
-from segibn.export.graphs import LogitsGraph, capture
+from segibn.export.graphs import ExportGraph
 from segibn.export.writing import OPSET
 from segibn.inference.options import InferenceOptions
 from segibn.inference.predictor import Predictor, label_maps
@@ -98,7 +98,7 @@ EVERY = [p if p in QUICK else pytest.param(*p, marks=pytest.mark.slow) for p in 
 @pytest.mark.parametrize(("ibn", "head"), EVERY)
 def test_a_captured_graph_repeats_every_variant_with_every_head(ibn: str, head: str) -> None:
     network = _network(ibn, head)
-    _assert_repeats(network, capture(LogitsGraph(network)).module())
+    _assert_repeats(network, ExportGraph(network).capture().module())
 
 
 def test_a_pt2_file_repeats_the_network_keeps_its_names_and_describes_itself(
@@ -346,4 +346,4 @@ def test_a_comparison_with_logits_that_are_not_finite_has_failed(which: str) -> 
 
     pair = (bad, bad) if which == "the network" else (good, bad)
     with pytest.raises(SegibnError, match=f"file: {which} gives logits that are NaN"):
-        check_logits(*pair, "file")
+        check(*pair, "file")

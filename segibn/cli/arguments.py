@@ -5,16 +5,13 @@ import os
 from collections.abc import Iterable, Sequence
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import get_args
 
 from segibn.cli.parser import PLACEHOLDER
 from segibn.errors import ConfigError, DatasetError
 from segibn.models.plans import IbnName
 from segibn.runs.find import datasets_of, find_checkpoint, run_of
 from segibn.text import printable
-
-if TYPE_CHECKING:
-    from segibn.config.data import DatasetConfig
 
 DATASETS_VARIABLE = "SEGIBN_DATASETS"
 
@@ -128,31 +125,3 @@ def refuse_set(overrides: Sequence[str], key: str, option: str) -> None:
     for text in overrides:
         if text.partition("=")[0].strip() == key:
             raise ConfigError(f"--set {printable(text)} has no effect here: say it with {option}")
-
-
-def named_set(name: str, **values: Any) -> "DatasetConfig":
-    """See ``segibn.runs.sets``."""
-    from segibn.runs import sets
-
-    return sets.named_set(name, **values)
-
-
-def changed_set(own: "DatasetConfig", root: Path, **values: Any) -> "DatasetConfig":
-    """See ``segibn.runs.sets``."""
-    from segibn.runs import sets
-
-    return sets.changed_set(own, root, **values)
-
-
-def parse_labelled_sets(texts: Iterable[str]) -> "dict[str, DatasetConfig]":
-    """See ``segibn.runs.sets``."""
-    from segibn.runs import sets
-
-    return sets.parse_labelled_sets(texts)
-
-
-def parse_labelled_set(text: str) -> "tuple[str, DatasetConfig]":
-    """See ``segibn.runs.sets``."""
-    from segibn.runs import sets
-
-    return sets.parse_labelled_set(text)

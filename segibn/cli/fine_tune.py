@@ -1,29 +1,13 @@
-"""``fine_tune``: trained networks go on with shares of a target, beside networks without them.
-
-The experiment of IBN-Net's section 4.2 (arXiv 1807.09441), where networks trained on GTA5 go on
-with 10, 20, 30 and 100 % of Cityscapes.
-"""
+"""``fine-tune``: trained networks on shares of a target, beside networks trained without them."""
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from segibn.cli.arguments import (
-    add_study_arguments,
-    datasets_root,
-    parse_labelled_sets,
-    refuse_set,
-    require_runs,
-)
-from segibn.cli.parser import print_then, verb_parser
+from segibn.cli.arguments import add_study_arguments, datasets_root, refuse_set, require_runs
+from segibn.cli.parser import is_first_rank, print_then, verb_parser
 from segibn.config.shipped import names_config
-from segibn.errors import ConfigError
 from segibn.text.streams import outliving_readers
-
-if TYPE_CHECKING:
-    from segibn.config.data import DatasetConfig
-    from segibn.config.schema import RunConfig
 
 SHARES = (0.1, 0.2, 0.3, 1.0)
 
@@ -41,8 +25,8 @@ is taken is printed and kept in each run folder's init_from.json. The shares are
 one is part of every larger one. Each is trained for optim.iterations, or with --same-epochs for
 its share of them: the small ones then see a frame no oftener than the large ones.
 
---set also acts on sources that are trained first. A finished run is not trained again and a
-broken-off one goes on, so that the command may be repeated.
+--set and --ibn also act on sources that are trained first. A finished run is not trained again and
+an interrupted one is resumed, so that the command may be repeated.
 
 writes fine_tune.json (a list of rows, scores as fractions), conditions.json, fine_tune.md and
 fine_tune.png
@@ -100,21 +84,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the verb; runs on every rank of a torchrun launch, the first one prints and writes."""
     arguments = build_parser().parse_args(argv)
     refuse_set(arguments.set, "seed", "--seeds")
+    refuse_set(arguments.set if arguments.ibn else (), "model.backbone.ibn", "--ibn")
     require_runs(text for text in arguments.sources if not names_config(text))
+    root, output = datasets_root(arguments.datasets), arguments.output
+    results = arguments.results or output
 
-    from segibn.cli.fine_tune_plan import open_sources, plan_trainings
-    from segibn.cli.fine_tune_report import MARKDOWN_FILE, PICTURE_FILE, write_fine_tune
-    from segibn.cli.fine_tune_runs import check_sets, score_trainings, train_all
+    from segibn.runs.sets import parse_labelled_sets
     from segibn.runs.study import load_configs
 
+    changes = (arguments.set, arguments.seeds, arguments.ibn)
     sets = parse_labelled_sets(arguments.on)
-    seeds = list(dict.fromkeys(arguments.seeds))
-    configs = list(load_configs(arguments.configs, arguments.set, seeds, arguments.ibn))
-    sets = _with_target(configs[0], sets)
-    root, output = datasets_root(arguments.datasets), arguments.output
-    sources = open_sources(
-        arguments.sources, seeds=seeds, overrides=arguments.set, datasets_root=root, output=output
-    )
+    configs = list(load_configs(arguments.configs, *changes))
+
+    from segibn.runs import fine_tune as runs  # torch only after the configs are known to be right
+    from segibn.runs.fine_tune_plan import open_sources, plan_trainings
+
+    sources = open_sources(arguments.sources, *changes, datasets_root=root, output=output)
     trainings = plan_trainings(
         configs,
         sources,
@@ -123,18 +108,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         same_epochs=arguments.same_epochs,
         datasets_root=root,
     )
-    check_sets(configs[0], sets, root)
-    train_all(trainings, root, output)
-    rows, conditions = score_trainings(trainings, sets, root, output)
-
-    from segibn import distributed
-
-    if distributed.is_main():
-        results = arguments.results or output
-        write_fine_tune(results, rows, conditions)
-        print((results / MARKDOWN_FILE).read_text(encoding="utf-8"))
-        print(f"files: {results}, with the chart {PICTURE_FILE}")
-        print_then(f"look at {results / PICTURE_FILE}")
+    sets = runs.target_sets(configs[0], sets, root)
+    runs.train_all(trainings, root, output)
+    runs.score_trainings(trainings, sets, root, output, results)
+    if is_first_rank():
+        print((results / runs.MARKDOWN_FILE).read_text(encoding="utf-8"))
+        print(f"files: {results}, with the chart {runs.PICTURE_FILE}")
+        print_then(f"look at {results / runs.PICTURE_FILE}")
     return 0
 
 
@@ -147,15 +127,3 @@ def parse_share(text: str) -> float:
     if not 0 < share <= 1:
         raise argparse.ArgumentTypeError(f"'{text}': write a share above 0 and up to 1, as 0.1")
     return share
-
-
-def _with_target(
-    config: "RunConfig", sets: "Mapping[str, DatasetConfig]"
-) -> "Mapping[str, DatasetConfig]":
-    """The target's validation frames first, then what ``--on`` names."""
-    from segibn.engine.scoring import set_name
-
-    target = config.data.val
-    if target is None and not sets:
-        raise ConfigError(f"{config.name} has no data.val to score on; name a set with --on")
-    return ({set_name(target): target} if target else {}) | dict(sets)

@@ -1,15 +1,10 @@
-"""What is wrong with a config, in words: pydantic's errors, told by the config path and the schema.
-
-In: a ``ValidationError`` and the model that was validated. Out: a line for each mistake, with what
-may stand there, an example, and what was probably meant.
-"""
+"""What is wrong with a config: a line for each of pydantic's errors, with its path and a fix."""
 
 import types
 import typing
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any
 
-from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
@@ -19,39 +14,30 @@ _MOST = 20  # lines: a hostile file can have thousands of mistakes
 _SHOWN = 60
 _SHORT = 3
 _NONE = type(None)
+_UNIONS = (typing.Union, types.UnionType)
 _LENGTHS = {"min_length": "least", "max_length": "most"}
 _WORDS = {int: "an integer", float: "a number", str: "text", bool: "true or false"}
 
 
 def explain(error: ValidationError, root: type[BaseModel]) -> str:
-    """Return all mistakes, each on a line with its path.
-
-    Args:
-        error: of validating ``root``.
-        root: what was validated.
-    """
+    """Return all mistakes of validating ``root``, each on a line with its path."""
     lines = list(dict.fromkeys(_line(dict(item), root) for item in error.errors()))
     more = [f"and {len(lines) - _MOST:,} more"] if len(lines) > _MOST else []
     return "\n".join(f"  {line}" for line in lines[:_MOST] + more)
 
 
 def describe(annotation: Any, mark: str = "") -> str:
-    """Say in words what may stand somewhere, with its bounds.
-
-    Args:
-        annotation: of a field, with its bounds in ``Annotated``; see ``field_type``.
-        mark: put around literal values, such as a backtick.
-    """
-    parts = typing.get_args(annotation)
-    if typing.get_origin(annotation) is Annotated:
+    """Say in words what may stand where a ``field_type`` is; ``mark`` goes around literals."""
+    parts, origin = typing.get_args(annotation), typing.get_origin(annotation)
+    if origin is Annotated:
         return describe(parts[0], mark) + _bounds(parts[1:])
-    if typing.get_origin(annotation) is typing.Literal:
+    if origin is typing.Literal:
         return _either([f"{mark}{value}{mark}" for value in parts])
-    if _is_union(annotation):
+    if origin in _UNIONS:
         plain = [part for part in parts if part is not _NONE and not models_in(part)]
         mapping = ["a mapping"] if models_in(annotation) else []
         return " or ".join([*mapping, *(describe(part, mark) for part in plain)])
-    if typing.get_origin(annotation) is tuple:
+    if origin is tuple:
         each = _either(list(dict.fromkeys(describe(p, mark) for p in parts if p is not Ellipsis)))
         return f"a list{'' if Ellipsis in parts else f' of {len(parts)}'}, each {each}"
     return _WORDS.get(annotation, "a mapping")
@@ -72,19 +58,13 @@ def _either(words: list[str]) -> str:
 
 
 def _bounds(metadata: Any) -> str:
-    signs: dict[Any, str] = {Ge: ">=", Gt: ">", Le: "<=", Lt: "<"}
     flat = [part for item in metadata for part in getattr(item, "metadata", [item])]
-    found = [
-        f"{sign} {getattr(item, kind.__name__.lower()):.12g}"
+    return "".join(
+        f", {sign} {getattr(item, kind):.12g}"
         for item in flat
-        for kind, sign in signs.items()
-        if isinstance(item, kind)
-    ]
-    return f", {', '.join(found)}" if found else ""
-
-
-def _is_union(annotation: Any) -> bool:
-    return typing.get_origin(annotation) in (typing.Union, types.UnionType)
+        for kind, sign in {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}.items()
+        if hasattr(item, kind)
+    )
 
 
 def _members(annotation: Any) -> list[Any]:
@@ -92,7 +72,7 @@ def _members(annotation: Any) -> list[Any]:
     parts = typing.get_args(annotation)
     if typing.get_origin(annotation) is Annotated:
         return _members(parts[0])
-    if _is_union(annotation):
+    if typing.get_origin(annotation) in _UNIONS:
         return [member for part in parts for member in _members(part)]
     return [annotation]
 
@@ -110,10 +90,7 @@ def _tag(model: type[BaseModel]) -> str:
 
 
 class _Place:
-    """Where an error is: its path in the file, and what the schema has there.
-
-    Pydantic's location also names members of unions, which no file shows.
-    """
+    """Where an error is: its path in the file, and what the schema has there."""
 
     def __init__(self, location: Sequence[Any], root: type[BaseModel]) -> None:
         self.path: list[str] = []
@@ -122,23 +99,21 @@ class _Place:
         self.default: Any = None
         for part in location:
             models = models_in(self.type)
+            # Pydantic's location also names members of unions, which no file shows.
             chosen = [model for model in models if len(models) > 1 and _tag(model) == part]
             if chosen:
                 self.type = chosen[0]
-            elif isinstance(part, int):
-                self._enter(str(part), _element(self.type, part))
+                continue
+            if isinstance(part, int):
+                self.type = _element(self.type, part)
             elif models:
                 fields = [keys[part] for m in models if part in (keys := _keys(m))]
-                self.parents = models
-                self._enter(part, field_type(fields[0]) if fields else None)
+                self.parents, self.type = models, field_type(fields[0]) if fields else None
                 default = fields[0].get_default() if fields else None
                 self.default = default if isinstance(default, int | float | str | tuple) else None
             else:
                 break
-
-    def _enter(self, part: str, annotation: Any) -> None:
-        self.path.append(part)
-        self.type = annotation
+            self.path.append(str(part))
 
     @property
     def example(self) -> str:
@@ -207,7 +182,7 @@ def _what(item: dict[str, Any], got: Any, place: _Place) -> str:
         keys = ", ".join(_keys(models[0]))
         return f"must be a mapping, `key: value` lines; known keys: {keys}"
     members = _members(place.type)
-    literals = [m for m in members if typing.get_origin(m) is typing.Literal]
+    literals = [member for member in members if typing.get_origin(member) is typing.Literal]
     choices = [str(value) for member in literals for value in typing.get_args(member)]
     if isinstance(got, int | float) and (str in members or _shown(got) in choices):
         hint = "; write it in quotes"
@@ -231,14 +206,13 @@ def _likely_key(place: _Place, root: type[BaseModel]) -> str:
     hint = did_you_mean(key, known, 1)
     if not hint:
         elsewhere = [path for path in _paths(root) if path.split(".")[:-1] != parents]
-        elsewhere.sort(key=lambda path: path.count("."))  # sections of few parts are met most
         ends = {path.rpartition(".")[2] for path in elsewhere}
         if len(key) <= _SHORT:  # nearly every word is near to it
             ends &= {key}
         close = did_you_mean(key, ends, 1).partition("'")[2].partition("'")[0]
-        meant = [f"'{path}'" for path in elsewhere if path.rpartition(".")[2] == close]
-        meant.sort(key=lambda path: path.count("."))
-        hint = f"; did you mean {_either(meant[:3])}?" if meant else ""
+        meant = [path for path in elsewhere if path.rpartition(".")[2] == close]
+        meant.sort(key=lambda path: path.count("."))  # sections of few parts are met most
+        hint = f"; did you mean {_either(list(map(repr, meant[:3])))}?" if meant else ""
     return hint.removeprefix("; ") or f"known keys: {', '.join(sorted(known))}"
 
 

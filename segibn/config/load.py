@@ -1,8 +1,4 @@
-"""YAML file -> at most one parent -> overrides -> a validated, frozen ``RunConfig``.
-
-Comes in: a path and ``key.path=value`` strings. Goes out: a config in which every derived value
-is filled in, or one ``ConfigError`` that lists every mistake with its path and a suggestion.
-"""
+"""YAML file -> at most one parent -> overrides -> a validated, frozen ``RunConfig``."""
 
 import logging
 import os
@@ -32,9 +28,8 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
 
     Args:
         path: YAML file, or the name of a shipped one (``gta5_ibn``). Its optional ``base:`` names
-            one parent, relative to the file; the parent may have none. Mappings merge, lists and
-            scalars replace; a mapping whose ``name`` changes (another head, another data set)
-            replaces its parent's whole.
+            one parent, relative to the file. Mappings merge, lists and scalars replace; a mapping
+            whose ``name`` changes (another head, another data set) replaces its parent's whole.
         overrides: ``key.path=value`` each, the value read as YAML.
 
     Raises:
@@ -50,11 +45,7 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
 
 
 def validate(tree: Mapping[str, Any], source: str) -> RunConfig:
-    """Turn a plain mapping into a ``RunConfig`` with derived values filled in.
-
-    Raises:
-        ConfigError: lists every mistake; ``source`` says where the mapping came from.
-    """
+    """Turn a mapping from ``source`` into a ``RunConfig``; a ConfigError lists every mistake."""
     try:
         return _derive(RunConfig.model_validate(tree))
     except ValidationError as error:
@@ -107,11 +98,7 @@ def _read_any_version(path: Path) -> dict[str, Any]:
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """Read a mapping; keys that stand twice are refused, paths below ``data`` become absolute.
-
-    Raises:
-        ConfigError: no such file, not YAML, or no mapping.
-    """
+    """Read a mapping; keys that stand twice are refused, paths below ``data`` become absolute."""
     if not os.path.exists(path):  # Path's own raises for a name that is too long
         raise ConfigError(f"no config file {path}{_nearby(path)}")
     tree = read_yaml_file(path)

@@ -1,7 +1,6 @@
-"""The files that a config refers to: lists of frames and a user's augmentation.
+"""The files that a config refers to (lists of frames, a user's augmentation), and a run's copies.
 
-In: the mapping of a config. Out: where the files are told, and copies of them that belong to a run,
-so that a run folder can be moved.
+With copies of its own a run folder can be moved.
 """
 
 from collections.abc import Iterator
@@ -33,7 +32,7 @@ def referred(tree: Any) -> Iterator[tuple[str, dict[str, Any], str]]:
 
 
 def anchor(tree: Any, folder: Path) -> None:
-    """Make the paths absolute that a config tells relative to a folder."""
+    """Make a config's paths absolute that are relative to a folder."""
     for _, mapping, key in referred(tree):
         mapping[key] = str((folder / mapping[key]).resolve())
 

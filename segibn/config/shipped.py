@@ -1,7 +1,7 @@
 """The configs that come with the package, by name: ``gta5_ibn``, ``real/camera_ibn``.
 
-They lie in ``segibn/configs`` after an install from a wheel, and in ``configs`` beside ``segibn``
-in a checkout. Importing this needs nothing but the standard library.
+They are in ``segibn/configs`` after an install from a wheel, in ``configs`` beside ``segibn`` in a
+checkout.
 """
 
 import os
@@ -12,19 +12,12 @@ from segibn.text import did_you_mean, printable
 
 PACKAGE = Path(__file__).resolve().parents[1]
 RECIPES = "inference/"
-"""How the names of recipes for test time begin."""
+"""How the names of inference configs begin."""
 _SUFFIXES = (".yaml", ".yml")
 
 
 def configs_folder(package: Path = PACKAGE) -> Path:
-    """Return the folder of the shipped configs.
-
-    Args:
-        package: folder of the package ``segibn``.
-
-    Raises:
-        ConfigError: this installation has none.
-    """
+    """Return the folder of the shipped configs; ConfigError if this installation has none."""
     for folder in (package / "configs", package.parent / "configs"):
         if (folder / "base").is_dir() and (folder / "sample_ibn.yaml").is_file():
             return folder
@@ -35,7 +28,7 @@ def configs_folder(package: Path = PACKAGE) -> Path:
 
 
 def shipped_configs() -> dict[str, Path]:
-    """Return name -> file of all shipped configs, recipes for test time among them."""
+    """Return name -> file of all shipped configs, inference configs among them."""
     folder = configs_folder()
     files = sorted(folder.rglob("*.yaml"))
     return {path.relative_to(folder).with_suffix("").as_posix(): path for path in files}
@@ -54,12 +47,8 @@ def names_config(text: str) -> bool:
 def find_config(given: str | Path) -> Path:
     """Return the file that is meant: a file that is there, else the shipped config of that name.
 
-    Args:
-        given: a path, or a name such as ``gta5_ibn``; the way a checkout writes it,
-            ``configs/gta5_ibn.yaml``, means the same anywhere.
-
-    Returns:
-        The file; ``given`` itself where it is the path of a YAML file that is not there.
+    ``configs/gta5_ibn.yaml``, as a checkout writes it, means ``gta5_ibn`` anywhere. The path of a
+    YAML file that is not there is returned as it is.
 
     Raises:
         ConfigError: it is a name, and no config has it.

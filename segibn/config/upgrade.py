@@ -1,12 +1,9 @@
-"""Config files of earlier versions: what they said then, said as it is said now.
+"""Config files of earlier versions, brought to the present schema; a line for every change.
 
-In: the mapping of a YAML file or of a checkpoint's config. Out: one that the present schema reads,
-and a line for every change. ``config_version`` tells which version a file is of; files from before
-the key was there are of version 1.
-
-A change that makes a file of yesterday invalid, or mean something else, adds one to CONFIG_VERSION
-and a step here: a pure function from a mapping of the version before to one of the next, which also
-accepts files that state only a part (a parent, a child). New keys with a default need no step.
+``config_version`` tells which version a file is of; without the key it is 1. A change that makes a
+file of yesterday invalid, or mean something else, adds one to CONFIG_VERSION and a step here: a
+pure function from a mapping of the version before to one of the next, which also accepts files that
+state only a part (a parent, a child). New keys with a default need no step.
 """
 
 import copy
@@ -24,14 +21,7 @@ _WITH_RATIO = ("a", "ad", "a2")
 
 
 def upgrade_config(tree: Mapping[str, Any], source: str) -> tuple[Tree, list[str]]:
-    """Bring a config to the present version; one of it is returned as it is.
-
-    Args:
-        tree: of any version; not changed.
-        source: where it is from, for messages.
-
-    Returns:
-        A mapping that states the present ``config_version``; and what was changed, a line each.
+    """Bring a config of any version to the present one -> mapping, what was changed in lines.
 
     Raises:
         ConfigError: it is of a newer version than this program knows, or of none.

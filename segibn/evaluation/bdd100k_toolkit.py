@@ -26,7 +26,7 @@ from segibn.evaluation.file_scores import (
 )
 from segibn.evaluation.frame_pairs import Side, pair_names
 from segibn.evaluation.matching import find_label_maps, match_label_maps
-from segibn.evaluation.metrics import averaged_classes
+from segibn.evaluation.metrics import class_counts, precision_of
 from segibn.evaluation.scalabel import RleFrame, read_rle_frames
 from segibn.evaluation.scores import Scores, json_number
 from segibn.files import list_files
@@ -61,28 +61,18 @@ class ToolkitScores:
         """One line of conditions."""
         return f"bdd100k-{self.task}-{self.scores.signature}"
 
-    @property
-    def precision(self) -> NDArray[np.float64]:
-        """Share of each class's predictions that are right, (K,); 0 without predictions."""
-        counts = self.scores.confusion[:, :-1]
-        per_pred = counts.sum(axis=0)
-        share: NDArray[np.float64] = np.zeros(len(counts))
-        np.divide(np.diagonal(counts), per_pred, out=share, where=per_pred > 0)
-        return share
-
     def results(self) -> dict[str, Any]:
         """Return the toolkit's report under its own keys, in per cent; undefined is None.
 
-        "Acc" is precision; "fIoU" weighs IoU by the targets' pixels.
+        "Acc" is precision, 0 without predictions; "fIoU" weighs IoU by the targets' pixels.
         """
-        iou, precision = self.scores.iou, self.precision
-        averaged = averaged_classes(self.scores.confusion, _POLICY)
-        pixels = self.scores.confusion.sum(axis=1)
+        iou, pixels = self.scores.iou, self.scores.confusion.sum(axis=1)
+        precision = np.nan_to_num(precision_of(class_counts(self.scores.confusion)))
         total = int(pixels.sum())
         weighted = float((iou * (pixels / total)).sum()) if total else float("nan")
         return {
-            "IoU": self._per_class(iou, averaged),
-            "Acc": self._per_class(precision, averaged),
+            "IoU": self._per_class(iou),
+            "Acc": self._per_class(precision),
             "fIoU": _percent(weighted),
             "pAcc": _percent(self.scores.pixel_accuracy),
         }
@@ -114,10 +104,9 @@ class ToolkitScores:
         lines.append("Acc is precision; means over the classes that the targets hold")
         return "\n".join([*lines, self.signature])
 
-    def _per_class(
-        self, values: NDArray[np.float64], averaged: NDArray[np.bool_]
-    ) -> list[dict[str, float | None]]:
-        mean = float(np.mean(values[averaged])) if averaged.any() else float("nan")
+    def _per_class(self, values: NDArray[np.float64]) -> list[dict[str, float | None]]:
+        entering = values[self.scores.averaged]
+        mean = float(np.mean(entering)) if entering.size else float("nan")
         names = self.scores.class_names
         each = {name: _percent(value) for name, value in zip(names, values, strict=True)}
         return [each, {"AVERAGE": _percent(mean)}]

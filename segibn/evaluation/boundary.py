@@ -15,9 +15,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from segibn.evaluation.class_scores import mean_defined, ratio_of
 from segibn.evaluation.confusion import count_pairs
 from segibn.evaluation.measure import Frame, FramePrediction, Metric
+from segibn.evaluation.metrics import mean_defined, ratio_of
 from segibn.evaluation.scores import by_name, format_percent, json_number
 from segibn.labels.label_set import IGNORE_INDEX
 

@@ -1,37 +1,25 @@
-"""Evaluation, between step 1 and 3: what each frame adds to the scores of its set (NumPy only).
+"""What each frame adds to the scores of its set (NumPy only).
 
 IoU, precision and recall of any choice of frames follow from four integers for each frame and
 class, so these are kept: for confidence intervals, for comparing two runs, for scores of single
 frames. In: the confusion of each frame. Out: ``FrameCounts``, in the JSON one line a frame.
 
-Legend: n frames, K classes; fields true positive, target, pred, void (see ``FIELDS``).
+Legend: n frames, K classes; four fields, see ``metrics.FIELDS``.
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-FIELDS = ("true_positive", "target", "pred", "void")
-"""Pixels of a class that were found; that the target holds; that were predicted (where the target
-is any class); and that the target holds but whose prediction is void (part of ``target``)."""
+from segibn.evaluation.measure import Reduce
+from segibn.evaluation.metrics import FIELDS, class_counts
+
 _FORM = f"class index:{','.join(FIELDS)}"
-
-
-def class_counts(confusion: ArrayLike) -> NDArray[np.int64]:
-    """Return the four pixel counts of each class, (4, K) int64 in the order of ``FIELDS``.
-
-    Args:
-        confusion: (K, K+1) counts, rows target, last column void.
-    """
-    counts = np.asarray(confusion)
-    k = counts.shape[0]
-    return np.stack(
-        [np.diagonal(counts), counts.sum(axis=1), counts[:, :k].sum(axis=0), counts[:, k]]
-    ).astype(np.int64)
+_SHOWN = 8
 
 
 def counts_from(value: object) -> NDArray[np.int64]:
@@ -50,36 +38,30 @@ class FrameCounts:
     names: tuple[str, ...]
     """n names, each once."""
     counts: NDArray[np.int64]
-    """(n, 4, K) pixel counts, fields as in ``FIELDS``."""
+    """(n, 4, K) pixels."""
 
     def __post_init__(self) -> None:
         """Check that names and counts belong together."""
         shape = np.shape(self.counts)
         if len(shape) != 3 or shape[:2] != (len(self.names), len(FIELDS)):
             raise ValueError(f"{len(self.names)} frames need counts (n, 4, K); got {shape}")
-        require_distinct(self.names)
+        _require_distinct(self.names)
 
     def total(self) -> NDArray[np.int64]:
-        """Return the counts of the whole set, (4, K) int64."""
+        """Return the counts of the whole set, (4, K)."""
         total: NDArray[np.int64] = self.counts.sum(axis=0)
         return total
 
     def of(self, names: Sequence[str]) -> "FrameCounts":
-        """Return the counts of some of the frames, in the order of ``names``.
-
-        Raises:
-            KeyError: a frame is not there.
-        """
+        """Return the counts of some of the frames, in the order of ``names``."""
         places = {name: place for place, name in enumerate(self.names)}
         return FrameCounts(tuple(names), self.counts[[places[name] for name in names]])
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON values: one line of text a frame, classes without pixels left out.
-
-        Text rather than numbers, since each of up to 76 numbers a frame would get a line of its
-        own; and in the file of the scores rather than beside it, where it could be lost or
-        belong to another evaluation. 500 frames of 19 classes take about 200 KB.
-        """
+        """Return plain JSON values: one line of text a frame, classes without pixels left out."""
+        # Text rather than numbers, as each of up to 76 numbers a frame would get a line of its own;
+        # and in the file of the scores rather than beside it, where it could be lost or belong to
+        # another evaluation. 500 frames of 19 classes take about 200 KB.
         lines = {
             name: " ".join(
                 f"{index}:{','.join(map(str, column))}"
@@ -113,7 +95,6 @@ class FrameTally:
     """Collects the counts of frames as they are scored, one rank's share at a time.
 
     Args:
-        num_classes: K.
         names: of all frames over all ranks in their order, the same on every rank; None keeps the
             frames as they come, in one process.
     """
@@ -121,8 +102,7 @@ class FrameTally:
     def __init__(self, num_classes: int, names: Sequence[str] | None = None) -> None:
         self._num_classes = num_classes
         self._names = None if names is None else tuple(names)
-        if self._names is not None:
-            require_distinct(self._names)
+        _require_distinct(self._names or ())
         self._known = None if names is None else set(names)
         self._found: dict[str, NDArray[np.int64]] = {}
         self._sums: NDArray[np.int64] | None = None
@@ -139,7 +119,7 @@ class FrameTally:
             raise ValueError(f"none of the {len(self._known)} frames that were named beforehand")
         self._found[name] = class_counts(confusion)
 
-    def reduce(self, sum_over_ranks: Callable[[NDArray[Any]], NDArray[Any]]) -> None:
+    def reduce(self, sum_over_ranks: Reduce) -> None:
         """Add up over ranks; every rank must call it, and have been given the names."""
         if self._names is None:
             raise ValueError("frames of several processes must be named beforehand")
@@ -153,28 +133,21 @@ class FrameTally:
         """
         names = tuple(self._found) if self._names is None else self._names
         sums = self._table(names) if self._sums is None else self._sums
-        wrong = [
-            f"{name} ({times} times)"
-            for name, times in zip(names, sums[:, -1].tolist(), strict=True)
-            if times != 1
-        ]
-        if wrong:
-            raise ValueError(f"every frame must be scored once; not so: {', '.join(wrong[:8])}")
-        shape = (len(names), len(FIELDS), self._num_classes)
-        return FrameCounts(names, sums[:, :-1].reshape(shape))
+        times = zip(names, sums[:, -1].tolist(), strict=True)
+        if wrong := [f"{name} ({count} times)" for name, count in times if count != 1]:
+            shown = ", ".join(wrong[:_SHOWN])
+            raise ValueError(f"every frame must be scored once; not so: {shown}")
+        return FrameCounts(names, sums[:, :-1].reshape(len(names), len(FIELDS), self._num_classes))
 
     def _table(self, names: Sequence[str]) -> NDArray[np.int64]:
         """The counts of this rank, and in one more column how often each frame was scored."""
         sums = np.zeros((len(names), len(FIELDS) * self._num_classes + 1), dtype=np.int64)
         for place, name in enumerate(names):
             if name in self._found:
-                sums[place, :-1] = self._found[name].ravel()
-                sums[place, -1] = 1
+                sums[place] = [*self._found[name].ravel(), 1]
         return sums
 
 
-def require_distinct(names: Sequence[str]) -> None:
-    """Raise a ValueError that lists the names that occur more than once."""
-    repeated = [name for name, times in Counter(names).items() if times > 1]
-    if repeated:
-        raise ValueError(f"frames must have names of their own; repeated: {repeated[:8]}")
+def _require_distinct(names: Sequence[str]) -> None:
+    if repeated := [name for name, times in Counter(names).items() if times > 1]:
+        raise ValueError(f"frames must have names of their own; repeated: {repeated[:_SHOWN]}")

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from segibn.errors import SegibnError
 from segibn.evaluation.boundary import BoundaryIoU
 from segibn.evaluation.calibration import Calibration
-from segibn.evaluation.class_scores import miou_of
 from segibn.evaluation.measure import Metric
+from segibn.evaluation.metrics import miou_of
 from segibn.evaluation.resampling import Intervals, Resampling, bootstrap_intervals
 from segibn.evaluation.scores import Scores, format_percent, json_number
 

@@ -1,15 +1,25 @@
-"""Evaluation, step 2: a confusion matrix in, IoU and accuracies out (NumPy only).
+"""Evaluation, step 2: pixel counts in, IoU and accuracies out, as fractions (NumPy only).
 
 mIoU is not one thing. Respected implementations disagree on classes that the targets do not hold
-and on predictions that are missing; a ``Policy`` names those choices. All results are fractions.
+and on predictions that are missing; a ``Policy`` names those choices. Functions named ``..._of``
+take the four counts of each class (``class_counts``), of one set, every frame or every resample.
+
+Legend: K classes; "..." any leading axes. Counts may be integers or whole float64 numbers.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from segibn.errors import SegibnError
+
+Floats = NDArray[np.float64]
+
+FIELDS = ("true_positive", "target", "pred", "void")
+"""Pixels of a class that were found; that the target holds; that were predicted (where the target
+is any class); and that the target holds but whose prediction is void (part of ``target``)."""
 
 
 @dataclass(frozen=True)
@@ -70,50 +80,123 @@ def policy_named(policy: str) -> Policy:
     return POLICIES[policy]
 
 
-def compute_iou(confusion: ArrayLike, policy: str = "cityscapes") -> NDArray[np.float64]:
-    """Intersection over union of each class.
+def class_counts(confusion: ArrayLike) -> NDArray[np.int64]:
+    """(K, K+1) or (K, K) counts, rows target, last column void -> (4, K), rows ``FIELDS``."""
+    counts = np.asarray(confusion)
+    if counts.ndim != 2 or counts.shape[1] - counts.shape[0] not in (0, 1):
+        raise ValueError(f"a confusion is (K, K) or (K, K+1); got shape {counts.shape}")
+    k = len(counts)
+    square, void = counts[:, :k], counts[:, k:].sum(axis=1)
+    fields = (np.diagonal(square), counts.sum(axis=1), square.sum(axis=0), void)
+    return np.stack(fields).astype(np.int64)
+
+
+def iou_of(counts: ArrayLike, policy: str = "cityscapes") -> Floats:
+    """Intersection over union of each class, (..., K); undefined: ``Policy.undefined_iou``.
 
     A pixel predicted void counts in the union (false negative), unless the policy says otherwise.
-    Pixels with an ignored target are not in the matrix, so they never hurt.
-
-    Args:
-        confusion: (K, K+1) or (K, K) counts, rows target; a ``Confusion`` works too.
-        policy: key in ``POLICIES``.
-
-    Returns:
-        (K,) float64; where intersection and union are empty: ``Policy.undefined_iou``.
+    Pixels with an ignored target are not counted, so they never hurt.
 
     Raises:
         SegibnError: void predictions under a policy that knows none.
     """
-    counts, true_positive, per_target, per_pred = _parts(confusion, policy)
-    union = per_target + per_pred - true_positive
-    iou = np.full(counts.shape[0], policy_named(policy).undefined_iou)
-    np.divide(true_positive, union, out=iou, where=union > 0)
-    return iou
+    true_positive, target, pred = _parts(counts, policy)
+    return ratio_of(
+        true_positive, target + pred - true_positive, policy_named(policy).undefined_iou
+    )
 
 
-def averaged_classes(confusion: ArrayLike, policy: str = "cityscapes") -> NDArray[np.bool_]:
-    """Say which classes enter the mean IoU: (K,) bool."""
-    _, true_positive, per_target, per_pred = _parts(confusion, policy)
-    enters = {
-        "defined": per_target + per_pred - true_positive > 0,
-        "targets": per_target > 0,
-        "all": np.ones(per_target.shape, dtype=bool),
+def averaged_of(counts: ArrayLike, policy: str = "cityscapes") -> NDArray[np.bool_]:
+    """Which classes enter the mean IoU, (..., K)."""
+    true_positive, target, pred = _parts(counts, policy)
+    enters: dict[str, NDArray[np.bool_]] = {
+        "defined": target + pred - true_positive > 0,
+        "targets": target > 0,
+        "all": np.ones(target.shape, bool),
     }
     return enters[policy_named(policy).averages]
 
 
+def miou_of(counts: ArrayLike, policy: str = "cityscapes") -> Floats:
+    """Mean IoU over the classes that the policy averages, (...); NaN where there is none."""
+    averaged = averaged_of(counts, policy)
+    iou = np.where(averaged, iou_of(counts, policy), 0.0)
+    return ratio_of(iou.sum(axis=-1), averaged.sum(axis=-1))
+
+
+def recall_of(counts: ArrayLike, policy: str = "cityscapes") -> Floats:
+    """Share of a class's target pixels that are found, (..., K); NaN without target pixels."""
+    true_positive, target, _ = _parts(counts, policy)
+    return ratio_of(true_positive, target)
+
+
+def precision_of(counts: ArrayLike, policy: str = "cityscapes") -> Floats:
+    """Share of a class's predictions that are right, (..., K); NaN without predictions."""
+    true_positive, _, pred = _parts(counts, policy)
+    return ratio_of(true_positive, pred)
+
+
+def f1_of(counts: ArrayLike, policy: str = "cityscapes") -> Floats:
+    """Harmonic mean of precision and recall (Dice), (..., K); NaN where neither map has it."""
+    true_positive, target, pred = _parts(counts, policy)
+    return ratio_of(2 * true_positive, target + pred)
+
+
+def frequency_weighted_iou_of(counts: ArrayLike, policy: str = "cityscapes") -> Floats:
+    """IoU weighted by each class's share of the target pixels, (...); NaN without pixels.
+
+    As in Long et al. (FCN, CVPR 2015). Classes without target pixels have no weight.
+    """
+    true_positive, target, pred = _parts(counts, policy)
+    iou = ratio_of(true_positive, target + pred - true_positive, 0.0)
+    return ratio_of((target * iou).sum(axis=-1), target.sum(axis=-1))
+
+
+def accuracy_of(counts: ArrayLike, policy: str = "cityscapes") -> Floats:
+    """Share of the valid pixels that were predicted right, (...); NaN without pixels.
+
+    Void predictions are wrong where the policy counts them at all.
+    """
+    true_positive, target, _ = _parts(counts, policy)
+    return ratio_of(true_positive.sum(axis=-1), target.sum(axis=-1))
+
+
+def compute_iou(confusion: ArrayLike, policy: str = "cityscapes") -> Floats:
+    """(K, K+1) or (K, K) counts, rows target -> (K,); see ``iou_of``."""
+    return iou_of(class_counts(confusion), policy)
+
+
 def compute_miou(confusion: ArrayLike, policy: str = "cityscapes") -> float:
     """Mean IoU over the classes that the policy averages; NaN when there is none."""
-    iou = compute_iou(confusion, policy)[averaged_classes(confusion, policy)]
+    counts = class_counts(confusion)
+    iou = iou_of(counts, policy)[averaged_of(counts, policy)]
+    # The mean of what enters, not of zeros too as in ``miou_of``: that has another last digit.
     return float(np.mean(iou)) if iou.size else float("nan")
+
+
+def rates(counts: ArrayLike, policy: str, frames: ArrayLike | None = None) -> dict[str, Any]:
+    """Return what goes beside the IoU of a set: means as floats, classes as (K,) arrays.
+
+    Args:
+        counts: (4, K) of the set.
+        policy: key in ``POLICIES``.
+        frames: (n, 4, K) of each frame, for ``image_miou``: the mean over the frames of their own
+            mIoU, in which small objects and odd frames weigh more.
+    """
+    precision, f1 = precision_of(counts, policy), f1_of(counts, policy)
+    by_image = {} if frames is None else {"image_miou": mean_defined(miou_of(frames, policy))}
+    return by_image | {
+        "frequency_weighted_iou": float(frequency_weighted_iou_of(counts, policy)),
+        "mean_precision": mean_defined(precision),
+        "mean_f1": mean_defined(f1),
+        "class_precision": precision,
+        "class_f1": f1,
+    }
 
 
 def one_class_alone(confusion: ArrayLike) -> str:
     """Say that the targets hold pixels of one class only; "" if they hold several or none."""
-    _, _, per_target, _ = _parts(confusion, "cityscapes")
-    if np.count_nonzero(per_target) != 1:
+    if np.count_nonzero(class_counts(confusion)[1]) != 1:
         return ""
     return (
         "the targets hold one class alone, so a prediction of nothing else scores 100 %: are the "
@@ -128,15 +211,15 @@ def doubt_of_counts(confusion: ArrayLike) -> str:
     of these classes would share, or than a quarter of an even guess. Wrong encodings and wrong
     pairs look like that.
     """
-    counts, true_positive, per_target, per_pred = _parts(confusion, "cityscapes")
-    total = int(counts.sum())
+    true_positive, target, pred, _ = class_counts(confusion)
+    total = int(target.sum())
     if not total:
         return "no target pixel is of a class: all of them are ignored, and nothing was scored"
     if alone := one_class_alone(confusion):
         return alone
     share = int(true_positive.sum()) / total
-    chance = float((per_target / total) @ (per_pred / total))
-    if share >= max(chance / 2, 0.25 / len(counts)):
+    chance = float((target / total) @ (pred / total))
+    if share >= max(chance / 2, 0.25 / len(target)):
         return ""
     return (
         f"nearly nothing matches: {100 * share:.2f} % of the pixels. Do targets and predictions "
@@ -144,45 +227,26 @@ def doubt_of_counts(confusion: ArrayLike) -> str:
     )
 
 
-def pixel_accuracy(confusion: ArrayLike, policy: str = "cityscapes") -> float:
-    """Share of the valid pixels that were predicted right.
-
-    Void predictions are wrong where the policy counts them at all.
-    """
-    counts, true_positive, _, _ = _parts(confusion, policy)
-    total = int(counts.sum())
-    return int(true_positive.sum()) / total if total else float("nan")
+def mean_defined(values: Floats) -> float:
+    """Mean of the values that are not NaN, NaN when there is none."""
+    defined = values[~np.isnan(values)]
+    return float(defined.mean()) if defined.size else float("nan")
 
 
-def class_accuracy(confusion: ArrayLike, policy: str = "cityscapes") -> NDArray[np.float64]:
-    """Recall of each class, (K,) float64, NaN where no target pixel has the class."""
-    counts, true_positive, per_target, _ = _parts(confusion, policy)
-    recall = np.full(counts.shape[0], np.nan)
-    np.divide(true_positive, per_target, out=recall, where=per_target > 0)
-    return recall
+def ratio_of(above: NDArray[Any], below: NDArray[Any], undefined: float = float("nan")) -> Floats:
+    """Divide; ``undefined`` where the divisor is 0."""
+    result = np.full(np.shape(below), undefined)
+    np.divide(above, below, out=result, where=below > 0)
+    return result
 
 
-def mean_class_accuracy(confusion: ArrayLike, policy: str = "cityscapes") -> float:
-    """Mean recall over the classes that the targets hold; NaN when there is none."""
-    recall = class_accuracy(confusion, policy)
-    present = recall[~np.isnan(recall)]
-    return float(np.mean(present)) if present.size else float("nan")
-
-
-def _parts(
-    confusion: ArrayLike, policy: str
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Return counts, diagonal, pixels per target class and pixels per predicted class."""
-    counts = np.asarray(confusion)
-    if counts.ndim != 2 or counts.shape[1] - counts.shape[0] not in (0, 1):
-        raise ValueError(f"a confusion is (K, K) or (K, K+1); got shape {counts.shape}")
-    k = counts.shape[0]
-    void = policy_named(policy).void_prediction
-    if void == "none" and counts[:, k:].any():
+def _parts(counts: ArrayLike, policy: str) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """Return true positives, target and predicted pixels, (..., K) each, under the policy."""
+    true_positive, target, pred, void = np.moveaxis(np.asarray(counts), -2, 0)
+    rule = policy_named(policy).void_prediction
+    if rule == "none" and void.any():
         raise SegibnError(
-            f"policy {policy!r} knows no void predictions, but {int(counts[:, k:].sum())} valid "
-            "pixels are predicted void; use another policy"
+            f"policy {policy!r} knows no void predictions, but {int(void.sum())} valid pixels are "
+            "predicted void; use another policy"
         )
-    if void != "fn":
-        counts = counts[:, :k]
-    return counts, np.diagonal(counts), counts.sum(axis=1), counts[:, :k].sum(axis=0)
+    return true_positive, target if rule == "fn" else target - void, pred

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segibn.errors import SegibnError
-from segibn.evaluation.class_scores import iou_of, miou_of
+from segibn.evaluation.metrics import iou_of, miou_of
 
 _CHUNK = 1 << 22  # numbers drawn at a time: 32 MiB
 _TIE = 1e-12  # differences closer than this are equal, up to the rounding of their division

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from segibn.errors import SegibnError
-from segibn.evaluation.class_scores import iou_of, miou_of
-from segibn.evaluation.frame_counts import FIELDS, FrameCounts
+from segibn.evaluation.frame_counts import FrameCounts
+from segibn.evaluation.metrics import FIELDS, iou_of, miou_of
 from segibn.evaluation.resampling import (
     Resampling,
     difference_intervals,

@@ -14,17 +14,19 @@ from numpy.typing import NDArray
 
 import segibn
 from segibn.errors import SegibnError
-from segibn.evaluation.class_scores import rates
-from segibn.evaluation.frame_counts import FrameCounts, class_counts, counts_from
+from segibn.evaluation.frame_counts import FrameCounts, counts_from
 from segibn.evaluation.metrics import (
-    averaged_classes,
-    class_accuracy,
+    Floats,
+    accuracy_of,
+    averaged_of,
+    class_counts,
     compute_iou,
     compute_miou,
     doubt_of_counts,
-    mean_class_accuracy,
-    pixel_accuracy,
+    mean_defined,
     policy_named,
+    rates,
+    recall_of,
 )
 from segibn.text import printable
 
@@ -76,8 +78,8 @@ class Scores:
     frame_counts: FrameCounts | None = None
     """What each frame added, where that was kept; the sum is that of ``confusion``."""
     details: Mapping[str, Any] = field(default_factory=dict)
-    """Further measurements that were asked for, as plain JSON values: "boundary" (see
-    ``boundary.BoundaryCounts``), "calibration" (see ``calibration.Calibration``)."""
+    """What else was measured, as plain JSON values: the results of ``measures.METRICS`` by name,
+    "intervals"."""
     version: str = field(default=segibn.__version__)
     """Version of segibn that counted."""
     reading_doubt: str = ""
@@ -96,8 +98,8 @@ class Scores:
             raise ValueError("the counts of the frames do not add up to those of the set")
 
     @property
-    def iou(self) -> NDArray[np.float64]:
-        """IoU of each class, (K,) fractions; see ``metrics.compute_iou`` for undefined ones."""
+    def iou(self) -> Floats:
+        """IoU of each class, (K,) fractions; see ``metrics.iou_of`` for undefined ones."""
         return compute_iou(self.confusion, self.conditions.policy)
 
     @property
@@ -108,21 +110,26 @@ class Scores:
     @property
     def pixel_accuracy(self) -> float:
         """Share of valid pixels predicted right, a fraction."""
-        return pixel_accuracy(self.confusion, self.conditions.policy)
+        return float(accuracy_of(class_counts(self.confusion), self.conditions.policy))
 
     @property
-    def class_accuracy(self) -> NDArray[np.float64]:
+    def class_accuracy(self) -> Floats:
         """Recall of each class, (K,) fractions, NaN without target pixels."""
-        return class_accuracy(self.confusion, self.conditions.policy)
+        return recall_of(class_counts(self.confusion), self.conditions.policy)
 
     @property
     def mean_class_accuracy(self) -> float:
         """Mean recall over the classes that the targets hold, a fraction."""
-        return mean_class_accuracy(self.confusion, self.conditions.policy)
+        return mean_defined(self.class_accuracy)
+
+    @property
+    def averaged(self) -> NDArray[np.bool_]:
+        """Which classes enter the mean IoU, (K,)."""
+        return averaged_of(class_counts(self.confusion), self.conditions.policy)
 
     @property
     def rates(self) -> dict[str, Any]:
-        """Precision, F1, frequency-weighted and per-image mIoU; see ``class_scores.rates``."""
+        """Precision, F1, frequency-weighted and per-image mIoU; see ``metrics.rates``."""
         by_frame = None if self.frame_counts is None else self.frame_counts.counts
         return rates(class_counts(self.confusion), self.conditions.policy, by_frame)
 
@@ -153,11 +160,11 @@ class Scores:
         """Return plain JSON values at full precision; undefined numbers become None.
 
         Args:
-            extra: what only the caller knows (command, git revision, seed, ...), put beside.
-
-        Raises:
-            ValueError: ``extra`` would overwrite a field.
+            extra: what only the caller knows (command, git revision, seed, ...), put beside; a
+                ValueError if it would overwrite a field.
         """
+        names = self.class_names
+        averaged = [name for name, enters in zip(names, self.averaged, strict=True) if enters]
         own: dict[str, Any] = {
             "signature": self.signature,
             "miou": json_number(self.miou),
@@ -166,17 +173,13 @@ class Scores:
             "num_images": self.num_images,
             "conditions": asdict(self.conditions) | {"scales": list(self.conditions.scales)},
             "version": self.version,
-            "iou": by_name(self.class_names, self.iou),
-            "class_accuracy": by_name(self.class_names, self.class_accuracy),
-            "averaged_classes": [
-                name
-                for name, averaged in zip(self.class_names, self._averaged(), strict=True)
-                if averaged
-            ],
-            **self._rates_to_dict(),
-            "class_names": list(self.class_names),
-            "confusion": self.confusion.tolist(),
+            "iou": by_name(names, self.iou),
+            "class_accuracy": by_name(names, self.class_accuracy),
+            "averaged_classes": averaged,
         }
+        for key, value in self.rates.items():
+            own[key] = json_number(value) if isinstance(value, float) else by_name(names, value)
+        own |= {"class_names": list(names), "confusion": self.confusion.tolist()}
         if self.doubt:
             own["doubt"] = self.doubt
         if self.frames:
@@ -195,14 +198,10 @@ class Scores:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], source: str = "scores") -> "Scores":
-        """Rebuild from ``to_dict``; numbers are derived again from the counts.
-
-        Args:
-            data: what ``to_dict`` returned, or its JSON read back.
-            source: file name for the error message.
+        """Rebuild from ``to_dict`` or its JSON; numbers are derived again from the counts.
 
         Raises:
-            SegibnError: a field is missing or of the wrong kind.
+            SegibnError: a field of ``source`` is missing or of the wrong kind.
         """
         try:
             given = dict(data["conditions"])
@@ -241,7 +240,7 @@ class Scores:
         width = max(14, *(len(name) for name in self.class_names))
         lines = [f"{'class':<{width}} {'IoU %':>7} {'recall %':>9} {'pixels %':>9}"]
         columns = zip(
-            self.class_names, self.iou, self.class_accuracy, pixels, self._averaged(), strict=True
+            self.class_names, self.iou, self.class_accuracy, pixels, self.averaged, strict=True
         )
         for name, iou, recall, count, averaged in columns:
             mark = "" if averaged else "  not averaged"
@@ -252,17 +251,6 @@ class Scores:
         lines.append(f"{'pixel accuracy':<{width}} {format_percent(self.pixel_accuracy):>7}")
         lines.append(self.signature)
         return "\n".join(lines)
-
-    def _rates_to_dict(self) -> dict[str, Any]:
-        return {
-            key: json_number(value)
-            if isinstance(value, float)
-            else by_name(self.class_names, value)
-            for key, value in self.rates.items()
-        }
-
-    def _averaged(self) -> NDArray[np.bool_]:
-        return averaged_classes(self.confusion, self.conditions.policy)
 
 
 def _texts(values: Iterable[object]) -> tuple[str, ...]:

@@ -7,7 +7,6 @@ import torch
 from torch import Tensor
 
 from segibn.errors import SegibnError
-from segibn.export.graphs import LabelsGraph, LogitsGraph
 
 TOLERANCE = 1e-4
 """Largest allowed difference of a logit, relative to the largest logit (at least 1)."""
@@ -20,29 +19,38 @@ Run = Callable[[Tensor], Tensor]
 
 
 @torch.inference_mode()
-def check_logits(graph: LogitsGraph, exported: Run, name: str) -> float:
-    """Return the largest difference of a logit, relative to the largest logit or 1.
+def check(network: Run, exported: Run, name: str, labels: bool = False) -> float:
+    """Return the largest difference of a logit, relative to the largest one or 1.
+
+    Args:
+        network: gives logits.
+        labels: the exported graph gives label maps: the share of pixels with another class, which
+            has to be a near tie, is returned.
 
     Raises:
-        SegibnError: it is larger than `TOLERANCE`, a logit is not finite, or the file refuses a
-            size.
+        SegibnError: more than `TOLERANCE`, a logit is not finite, or the file refuses a size.
     """
-    worst = 0.0
+    worst, differing, pixels = 0.0, 0, 0
     for size in _SIZES:
-        image = _frames(size).permute(0, 3, 1, 2).float().contiguous()
-        expected = graph(image)
-        expected = expected[0] if isinstance(expected, tuple) else expected
-        found = _run(exported, image, name)
+        frames = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8))
+        image = frames.permute(0, 3, 1, 2).float().contiguous()
+        expected, found = network(image), _run(exported, frames if labels else image, name)
         require_finite(expected, f"{name}: the network")
-        require_finite(found, f"{name}: the exported graph")
-        scale = max(1.0, float(expected.abs().max()))
-        worst = max(worst, float((found - expected).abs().max()) / scale)
+        if labels:
+            best, classes = expected.amax(1), found.long()[:, None].clamp(max=expected.shape[1] - 1)
+            apart = best - expected.gather(1, classes)[:, 0]
+            differing, pixels = differing + int((apart > 0).sum()), pixels + apart.numel()
+        else:
+            require_finite(found, f"{name}: the exported graph")
+            apart = (found - expected).abs()
+        worst = max(worst, float(apart.max()) / max(1.0, float(expected.abs().max())))
     if not worst <= TOLERANCE:
+        what = "gives other classes than the network" if labels else "differs from the network"
         raise SegibnError(
-            f"{name}: the exported graph differs from the network by {worst:.2e}, more than "
-            f"{TOLERANCE:.0e}; not written"
+            f"{name}: the exported graph {what} (logits by {worst:.2e}, more than "
+            f"{TOLERANCE:.0e}); not written"
         )
-    return worst
+    return differing / pixels if labels else worst
 
 
 def require_finite(logits: Tensor, what: str) -> None:
@@ -51,36 +59,6 @@ def require_finite(logits: Tensor, what: str) -> None:
         raise SegibnError(
             f"{what} gives logits that are NaN or infinite; not written. Export another checkpoint"
         )
-
-
-@torch.inference_mode()
-def check_labels(graph: LabelsGraph, exported: Run, name: str) -> float:
-    """Return the share of pixels with another class than the network's.
-
-    Raises:
-        SegibnError: one of them is not a near tie, or the file refuses a size.
-    """
-    segmenter, differing, pixels = graph.segmenter, 0, 0
-    for size in _SIZES:
-        image = _frames(size)
-        found = _run(exported, image, name).long()
-        logits = segmenter(segmenter.normalize(image.permute(0, 3, 1, 2))).logits
-        require_finite(logits, f"{name}: the network")
-        best = logits.amax(1)
-        chosen = logits.gather(1, found[:, None].clamp(max=logits.shape[1] - 1))[:, 0]
-        scale = max(1.0, float(logits.abs().max()))
-        if not float((best - chosen).max()) / scale <= TOLERANCE:
-            raise SegibnError(
-                f"{name}: the exported graph gives other classes than the network; not written"
-            )
-        differing += int((chosen < best).sum())
-        pixels += best.numel()
-    return differing / pixels
-
-
-def _frames(size: tuple[int, int, int]) -> Tensor:
-    """(N, H, W, 3) uint8 of random values, always the same."""
-    return torch.from_numpy(np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8))
 
 
 def _run(exported: Run, image: Tensor, name: str) -> Tensor:

@@ -1,7 +1,4 @@
-"""Exported graphs predict: an ONNX file takes the place of a network in a ``Predictor``.
-
-In: a file of ``segibn export``. Out: a network for a ``Predictor``, so that sizes, scales,
-mirroring, windows and batches are those of every network; and its `Description`.
+"""A file of ``segibn export`` as a network for a ``Predictor``; and its `Description`.
 
 Legend: N images, K classes, H x W pixels, h x w of the network's own logits.
 """
@@ -20,7 +17,8 @@ from segibn.extras import require
 from segibn.models.kernels.resize import resize_image
 from segibn.text import read_small_file
 
-_MAX_BYTES = 2**31 - 1  # a protocol buffer holds no more
+MAX_BYTES = 2**31 - 1
+"""Of an ONNX file: a protocol buffer holds no more."""
 
 
 class OnnxNetwork(nn.Module):
@@ -107,11 +105,8 @@ class OnnxLabels(OnnxNetwork):
 def load_onnx(path: str | Path) -> OnnxNetwork:
     """Open an ONNX file for prediction on the CPU.
 
-    It has to pass `read_onnx`, and to carry a `Description` that its graph fits.
-
-    Raises:
-        CheckpointError: missing, damaged, or no graph of ours.
-        ConfigError: ONNX Runtime is not installed.
+    It has to pass `read_onnx`, and to carry a `Description` that its graph fits; CheckpointError
+    otherwise.
     """
     path = Path(path)
     content, metadata = read_onnx(path)
@@ -122,7 +117,7 @@ def load_onnx(path: str | Path) -> OnnxNetwork:
             "input; export it again from its run or checkpoint"
         )
     description = parse_description(metadata[KEY], str(path))
-    session = _session(content, path)
+    session = open_session(content, path)
     _check_graph(session, description, path)
     kind = OnnxLabels if description.output.name == "labels" else OnnxNetwork
     return kind(session, description, path)
@@ -137,7 +132,7 @@ def read_onnx(path: Path) -> tuple[bytes, dict[str, str]]:
         CheckpointError: missing, cut short, no ONNX file, too large, or tensors in other files.
         ConfigError: the packages of the extra ``export`` are not installed.
     """
-    content = read_small_file(path, _MAX_BYTES, CheckpointError)
+    content = read_small_file(path, MAX_BYTES, CheckpointError)
     require("export", "onnx", "onnxruntime", purpose=f"{path}: an ONNX file")
     import onnx
     from google.protobuf.message import DecodeError
@@ -168,7 +163,8 @@ def _parts(message: Any, kind: type) -> Iterator[Any]:
                 yield from _parts(part, kind)
 
 
-def _session(content: bytes, path: Path) -> Any:
+def open_session(content: bytes, path: Path) -> Any:
+    """Let ONNX Runtime open a file's content, on the CPU; CheckpointError where it cannot."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

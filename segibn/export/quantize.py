@@ -1,6 +1,5 @@
 """Networks in eight bits: an ONNX graph whose convolutions compute with whole numbers.
 
-In: a network and frames like those it will see. Out: an .onnx file of the same inputs and outputs.
 Static quantisation by ONNX Runtime (nodes QuantizeLinear and DequantizeLinear): weights int8 with a
 scale for each output channel, activations uint8 with a scale for each tensor, whose range is that
 on the frames. Instance norms, resizes and sums of shapes stay float32.
@@ -12,7 +11,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -21,7 +19,7 @@ from torch import Tensor
 from segibn.description import Description
 from segibn.errors import ConfigError, DatasetError, SegibnError
 from segibn.export.checks import Run, require_finite
-from segibn.export.writing import describe_onnx, export, load_graph, require_onnx, save_onnx
+from segibn.export.writing import export, load_graph, require_onnx, save_onnx
 from segibn.files import atomic_path
 from segibn.inference.options import InferenceOptions
 from segibn.models.kernels.resize import resize_image
@@ -44,27 +42,22 @@ def export_int8(
     *,
     labels: bool = False,
 ) -> float:
-    """Write a network as an ONNX graph in eight bits.
+    """Write a network as an ONNX graph in eight bits, as `export` does in float32.
 
     Args:
-        segmenter: moved to the CPU, in evaluation mode, in place.
-        path: ends in ``.onnx``.
         description: put into the file, with its precision set; frames are resized to its input
             size first.
-        frames: (H, W, 3) uint8 RGB each; the first `CALIBRATION_FRAMES` are used.
-        labels: label maps come out instead of logits.
+        frames: (H, W, 3) uint8 RGB each, like those it will see; the first `CALIBRATION_FRAMES`
+            are used. DatasetError if there are none.
 
     Returns:
         The share of pixels of the first frames that have the class of the float32 graph.
-
-    Raises:
-        ConfigError: another suffix, or a package is missing.
-        DatasetError: there are no frames.
-        SegibnError: as `export`.
     """
     if path.suffix != ".onnx":
         raise ConfigError(f"{path}: int8 graphs are .onnx files")
     require_onnx()
+    import onnx
+
     images = [_seen(frame, description, labels) for frame in islice(frames, CALIBRATION_FRAMES)]
     if not images:
         raise DatasetError("no frames to calibrate with: int8 needs to see some")
@@ -74,7 +67,7 @@ def export_int8(
         exact = Path(folder) / "float32.onnx"
         export(segmenter, exact, labels=labels)
         _quantize(exact, temporary, images)
-        _describe(temporary, described)
+        save_onnx(onnx.load(temporary), described, temporary)
         return _agreement(load_graph(exact), load_graph(temporary), images[:_CHECKED_FRAMES], path)
 
 
@@ -118,21 +111,13 @@ def _quantize(source: Path, target: Path, images: Sequence[np.ndarray]) -> None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the quantiser's advice on the root logger, which is none for the user."""
+    """Without the quantiser's advice on the root logger."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
         yield
     finally:
         logging.disable(before)
-
-
-def _describe(path: Path, description: Description) -> None:
-    import onnx
-
-    model: Any = onnx.load(path)
-    describe_onnx(model, description)
-    save_onnx(model, path)
 
 
 def _agreement(exact: Run, found: Run, images: Sequence[np.ndarray], path: Path) -> float:

@@ -1,8 +1,7 @@
 """The time of one frame in PyTorch and in an exported graph, side by side."""
 
 import statistics
-import time
-from collections.abc import Callable
+import timeit
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,22 +36,12 @@ def time_frames(segmenter: Segmenter, path: Path, pairs: int = 5) -> FrameTimes:
     Args:
         segmenter: what the file was made of; laid out channels-last, in place.
         path: of the .onnx file; its description says how large frames are.
-        pairs: how often each.
     """
     graph = load_onnx(path)
     size = InferenceOptions.as_scored(graph.description).size_for(_FRAME)
     frame = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
-    ours, theirs = Predictor(segmenter, "cpu"), Predictor(graph, "cpu")
-    times: dict[Predictor, list[float]] = {ours: [], theirs: []}
-    for turn in range(pairs + 1):  # the first is not counted
-        for predict in times:
-            seconds = _seconds(lambda predict=predict: predict(frame))
-            times[predict] += [seconds] if turn else []
-    medians = [statistics.median(seconds) for seconds in times.values()]
+    times: dict[Predictor, list[float]] = {Predictor(n, "cpu"): [] for n in (segmenter, graph)}
+    for predict in (pairs + 1) * list(times):
+        times[predict].append(timeit.timeit(lambda predict=predict: predict(frame), number=1))
+    medians = [statistics.median(seconds[1:]) for seconds in times.values()]  # the first warms up
     return FrameTimes(size, torch.get_num_threads(), *medians)
-
-
-def _seconds(call: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    call()
-    return time.perf_counter() - start

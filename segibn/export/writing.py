@@ -1,17 +1,16 @@
 """Networks become files: .pt2 by torch.export, .onnx by way of it."""
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from segibn.description import KEY, Description
 from segibn.errors import ConfigError, SegibnError
-from segibn.export.checks import Run, check_labels, check_logits
-from segibn.export.graphs import LabelsGraph, LogitsGraph, capture
+from segibn.export.checks import Run, check
+from segibn.export.exported import MAX_BYTES, open_session
+from segibn.export.graphs import ExportGraph
 from segibn.extras import require
 from segibn.files import atomic_path
 from segibn.models.segmenter import Segmenter
@@ -20,7 +19,6 @@ FORMATS = {".pt2": "torch.export", ".onnx": "ONNX"}
 OPSET = 20
 """Of the ONNX operators: ONNX Runtime from 1.17 on has them."""
 
-_MOST_BYTES = 2**31 - 1  # of a protocol buffer
 _FREE = ("batch", "height", "width")
 
 
@@ -37,7 +35,7 @@ def export(
         segmenter: moved to the CPU, in evaluation mode and contiguous layout, in place.
         path: the suffix chooses the format: ``.pt2`` or ``.onnx``.
         description: put into the file; None = a graph alone, which ``segibn predict`` refuses.
-        labels: label maps come out instead of logits; see ``LabelsGraph``.
+        labels: label maps come out instead of logits.
 
     Returns:
         The largest relative difference of a logit on frames of three sizes; with ``labels`` the
@@ -56,14 +54,10 @@ def export(
     write, load = (_write_onnx, load_graph) if is_onnx else (_write_pt2, _load_pt2)
     segmenter = segmenter.to("cpu", memory_format=torch.contiguous_format).eval()
     with atomic_path(path) as temporary:
-        _check_is_writable(temporary)  # before a minute of work
-        if labels:
-            graph = LabelsGraph(segmenter)
-            write(graph, temporary, description)
-            return check_labels(graph, load(temporary), str(path))
-        logits = LogitsGraph(segmenter, with_coarse=is_onnx)
-        write(logits, temporary, description)
-        return check_logits(logits, load(temporary), str(path))
+        temporary.touch()  # an error before a minute of work
+        graph = ExportGraph(segmenter, labels=labels, with_coarse=is_onnx)
+        write(graph, temporary, description)
+        return check(lambda image: graph.logits(image)[0], load(temporary), str(path), labels)
 
 
 def require_onnx() -> None:
@@ -75,22 +69,17 @@ def require_onnx() -> None:
 
 def load_graph(path: Path) -> Run:
     """Return an ONNX file as a function of tensors, its first output that of ONNX Runtime."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    options.intra_op_num_threads = torch.get_num_threads()
-    session: Any = onnxruntime.InferenceSession(str(path), options, ["CPUExecutionProvider"])
+    session = open_session(path.read_bytes(), path)
     name = session.get_outputs()[0].name
-
-    def run(image: Tensor) -> Tensor:
-        return torch.from_numpy(session.run([name], {"image": image.numpy()})[0])
-
-    return run
+    return lambda image: torch.from_numpy(session.run([name], {"image": image.numpy()})[0])
 
 
-def describe_onnx(model: Any, description: Description | None) -> None:
-    """Put a description into a ``ModelProto``, in place; what it said before is gone."""
+def save_onnx(model: Any, description: Description | None, path: Path) -> None:
+    """Write a ``ModelProto`` as one file that describes itself, after ONNX's own check.
+
+    Raises:
+        SegibnError: it does not fit into one file.
+    """
     import onnx
 
     entries = {}
@@ -99,17 +88,7 @@ def describe_onnx(model: Any, description: Description | None) -> None:
         entries = {KEY: description.to_json(), "class_names": names}
     del model.metadata_props[:]
     onnx.helper.set_model_props(model, entries)
-
-
-def save_onnx(model: Any, path: Path) -> None:
-    """Write a ``ModelProto`` as one file, after ONNX's own check.
-
-    Raises:
-        SegibnError: it does not fit into one file.
-    """
-    import onnx
-
-    if model.ByteSize() > _MOST_BYTES:
+    if model.ByteSize() > MAX_BYTES:
         raise SegibnError(
             f"the network takes {model.ByteSize() / 2**30:.1f} GiB, an .onnx file holds 2; write "
             "a .pt2 or .safetensors file"
@@ -118,23 +97,19 @@ def save_onnx(model: Any, path: Path) -> None:
     path.write_bytes(model.SerializeToString())
 
 
-def _write_pt2(
-    graph: LogitsGraph | LabelsGraph, path: Path, description: Description | None
-) -> None:
+def _write_pt2(graph: ExportGraph, path: Path, description: Description | None) -> None:
     notes = {} if description is None else {f"{KEY}.json": description.to_json()}
-    torch.export.save(capture(graph), path, extra_files=notes)
+    torch.export.save(graph.capture(), path, extra_files=notes)
 
 
-def _load_pt2(path: Path) -> Callable[[Tensor], Tensor]:
+def _load_pt2(path: Path) -> Run:
     return torch.export.load(path).module()
 
 
-def _write_onnx(
-    graph: LogitsGraph | LabelsGraph, path: Path, description: Description | None
-) -> None:
-    names = ["labels"] if isinstance(graph, LabelsGraph) else ["logits", "coarse_logits"]
+def _write_onnx(graph: ExportGraph, path: Path, description: Description | None) -> None:
+    names = ["labels"] if graph.labels else ["logits", "coarse_logits"]
     program = torch.onnx.export(
-        capture(graph),
+        graph.capture(),
         input_names=["image"],
         output_names=names,
         opset_version=OPSET,
@@ -144,8 +119,7 @@ def _write_onnx(
     assert program is not None
     model = program.model_proto
     _name_sizes(model)
-    describe_onnx(model, description)
-    save_onnx(model, path)
+    save_onnx(model, description, path)
 
 
 def _name_sizes(model: Any) -> None:
@@ -159,8 +133,3 @@ def _name_sizes(model: Any) -> None:
         for dim in value.type.tensor_type.shape.dim:
             if dim.dim_param:
                 dim.dim_param = symbol.sub(lambda match: names[match[0]], dim.dim_param)
-
-
-def _check_is_writable(path: Path) -> None:
-    """Raise OSError at once where nothing can be written."""
-    path.touch()

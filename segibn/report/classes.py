@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 from markupsafe import Markup
 
-from segibn.evaluation.metrics import averaged_classes
 from segibn.evaluation.resampling import Resampling, bootstrap_intervals
 from segibn.evaluation.scores import Scores
 from segibn.report.content import Color
@@ -95,7 +94,7 @@ def class_results(
             f"{how.resamples:,} resamples"
         )
     pixels = scores.confusion.sum(axis=1)
-    averaged = averaged_classes(scores.confusion, scores.conditions.policy)
+    averaged = scores.averaged
     rows = tuple(
         ClassRow(
             name=name,

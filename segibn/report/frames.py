@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from segibn.evaluation.class_scores import iou_of, miou_of
 from segibn.evaluation.confusion import count_classes
-from segibn.evaluation.frame_counts import FrameCounts, class_counts
+from segibn.evaluation.frame_counts import FrameCounts
+from segibn.evaluation.metrics import class_counts, iou_of, miou_of
 from segibn.labels.drawing import IGNORED_COLOR, RIGHT_COLOR, WRONG_COLOR
 from segibn.labels.label_set import IGNORE_INDEX
 from segibn.report.content import FrameView

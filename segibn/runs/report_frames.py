@@ -16,7 +16,7 @@ from segibn.data.datasets.catalog import DATASETS
 from segibn.data.frames import Frames
 from segibn.errors import SegibnError
 from segibn.evaluation.confusion import count_classes
-from segibn.evaluation.frame_counts import class_counts
+from segibn.evaluation.metrics import class_counts
 from segibn.files import sha256_of
 from segibn.inference.options import InferenceOptions
 from segibn.report.content import FrameView

@@ -13,8 +13,7 @@ from painted_scenes.write import write_sample_data
 from segibn.config.load import load_config
 from segibn.data.narrow import read_names
 from segibn.errors import ConfigError
-from segibn.evaluation.class_scores import miou_of
-from segibn.evaluation.frame_counts import class_counts
+from segibn.evaluation.metrics import class_counts, miou_of
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = ["optim.iterations=2", "optim.warmup_iterations=0", "optim.global_batch_size=2"]

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from segibn.errors import SegibnError
-from segibn.evaluation.frame_counts import FrameCounts, class_counts
-from segibn.evaluation.metrics import compute_iou
+from segibn.evaluation.frame_counts import FrameCounts
+from segibn.evaluation.metrics import class_counts, compute_iou
 from segibn.evaluation.scores import Conditions, Scores
 from segibn.files import write_json
 

@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 
 from segibn.errors import SegibnError
-from segibn.evaluation.frame_counts import FrameCounts, class_counts
+from segibn.evaluation.frame_counts import FrameCounts
 from segibn.evaluation.measures import format_details, format_rates, with_intervals
+from segibn.evaluation.metrics import class_counts
 from segibn.evaluation.resampling import Resampling, bootstrap_intervals
 from segibn.evaluation.scores import Conditions, Scores
 

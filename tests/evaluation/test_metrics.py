@@ -5,12 +5,13 @@ from segibn.errors import SegibnError
 from segibn.evaluation.confusion import count_classes
 from segibn.evaluation.metrics import (
     POLICIES,
-    averaged_classes,
-    class_accuracy,
+    accuracy_of,
+    averaged_of,
+    class_counts,
     compute_iou,
     compute_miou,
-    mean_class_accuracy,
-    pixel_accuracy,
+    mean_defined,
+    recall_of,
 )
 
 # Class 2 is predicted once but occurs in no target; class 3 occurs nowhere.
@@ -39,9 +40,9 @@ def test_one_toy_confusion_has_the_miou_of_each_implementation(
 
 
 def test_policies_say_which_classes_they_average():
-    assert averaged_classes(TOY, "cityscapes").tolist() == [True, True, True, False]
-    assert averaged_classes(TOY, "detectron2").tolist() == [True, True, False, False]
-    assert averaged_classes(TOY, "torchvision").all()
+    assert averaged_of(class_counts(TOY), "cityscapes").tolist() == [True, True, True, False]
+    assert averaged_of(class_counts(TOY), "detectron2").tolist() == [True, True, False, False]
+    assert averaged_of(class_counts(TOY), "torchvision").all()
 
 
 def test_detectron2_leaves_a_void_prediction_out_of_everything():
@@ -50,8 +51,8 @@ def test_detectron2_leaves_a_void_prediction_out_of_everything():
     np.testing.assert_array_equal(
         compute_iou(with_void, "detectron2"), compute_iou(TOY, "detectron2")
     )
-    assert pixel_accuracy(with_void, "detectron2") == 0.75
-    assert class_accuracy(with_void, "detectron2")[0] == 0.75
+    assert accuracy_of(class_counts(with_void), "detectron2") == 0.75
+    assert recall_of(class_counts(with_void), "detectron2")[0] == 0.75
     assert compute_iou(with_void, "bdd100k")[0] == pytest.approx(3 / 6)
 
 
@@ -76,28 +77,28 @@ def test_a_void_prediction_on_a_valid_pixel_lowers_iou():
     with_void[0, 0] -= 1
     with_void[0, 4] += 1
     assert compute_iou(with_void)[0] == pytest.approx(0.5)
-    assert pixel_accuracy(with_void) == pytest.approx(5 / 8)
+    assert accuracy_of(class_counts(with_void)) == pytest.approx(5 / 8)
 
 
 def test_ignored_targets_never_hurt():
     target = np.array([[0, 1, 255, 255]], np.uint8)
     confusion = count_classes(target, np.array([[0, 1, 0, 255]], np.uint8), 2)
     assert compute_miou(confusion) == 1.0
-    assert pixel_accuracy(confusion) == 1.0
+    assert accuracy_of(class_counts(confusion)) == 1.0
 
 
 def test_accuracies_are_recall():
-    np.testing.assert_allclose(class_accuracy(TOY), [0.75, 0.75, np.nan, np.nan])
-    assert mean_class_accuracy(TOY) == 0.75
-    assert pixel_accuracy(TOY) == 0.75
+    np.testing.assert_allclose(recall_of(class_counts(TOY)), [0.75, 0.75, np.nan, np.nan])
+    assert mean_defined(recall_of(class_counts(TOY))) == 0.75
+    assert accuracy_of(class_counts(TOY)) == 0.75
 
 
 def test_no_pixels_give_nan_and_no_warning():
     empty = np.zeros((3, 4), dtype=np.int64)
     with np.errstate(all="raise"):
         assert np.isnan(compute_miou(empty))
-        assert np.isnan(pixel_accuracy(empty))
-        assert np.isnan(mean_class_accuracy(empty))
+        assert np.isnan(accuracy_of(class_counts(empty)))
+        assert np.isnan(mean_defined(recall_of(class_counts(empty))))
         assert np.isnan(compute_miou(empty, "bdd100k"))
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from segibn.evaluation.confusion import count_classes
-from segibn.evaluation.metrics import compute_iou, pixel_accuracy
+from segibn.evaluation.metrics import accuracy_of, class_counts, compute_iou
 from segibn.evaluation.score_folders import score_semseg
 from segibn.files import list_files, read_label_map, write_label_png
 
@@ -71,4 +71,4 @@ def test_counts_and_iou_equal_torchmetrics_where_every_class_occurs():
     iou = functional.multiclass_jaccard_index(*pair, average="none", **options)
     np.testing.assert_allclose(compute_iou(confusion), iou.numpy(), rtol=1e-6)
     accuracy = functional.multiclass_accuracy(*pair, average="micro", **options)
-    assert pixel_accuracy(confusion) == pytest.approx(accuracy.item(), rel=1e-6)
+    assert accuracy_of(class_counts(confusion)) == pytest.approx(accuracy.item(), rel=1e-6)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from segibn.errors import SegibnError
-from segibn.evaluation.class_scores import miou_of
+from segibn.evaluation.metrics import miou_of
 from segibn.evaluation.resampling import (
     Resampling,
     bootstrap_intervals,

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from segibn.errors import SegibnError
-from segibn.evaluation.frame_counts import FrameCounts, class_counts
-from segibn.evaluation.metrics import compute_iou, compute_miou
+from segibn.evaluation.frame_counts import FrameCounts
+from segibn.evaluation.metrics import class_counts, compute_iou, compute_miou
 from segibn.evaluation.resampling import Resampling, difference_intervals, permutation_test
 from segibn.evaluation.run_comparison import NamedScores, compare_runs, format_comparison
 from segibn.evaluation.scores import Conditions, Scores

@@ -1,12 +1,12 @@
-"""Sample scenes: deterministic, all classes, labels that both looks share."""
+"""Sample scenes: deterministic, all classes, labels that both styles share."""
 
 import numpy as np
 import pytest
 
 from painted_scenes.camera import NEAR, Camera, clip_near
-from painted_scenes.looks import sample_look
 from painted_scenes.placement import THING_LIMIT, sample_scene
 from painted_scenes.render import Frame, render_frame
+from painted_scenes.styles import sample_style
 from segibn.labels.cityscapes import CITYSCAPES
 
 SIZE = (64, 128)
@@ -99,7 +99,7 @@ def test_looks_differ_in_brightness_and_colour_spread():
 
 def test_an_unknown_look_is_named():
     with pytest.raises(ValueError, match=r"'cartoon'.*game, camera"):
-        sample_look("cartoon", np.random.default_rng(0))
+        sample_style("cartoon", np.random.default_rng(0))
 
 
 def test_vehicles_on_the_road_do_not_stand_in_each_other():

@@ -7,7 +7,8 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from segibn.evaluation.frame_counts import FrameCounts, class_counts
+from segibn.evaluation.frame_counts import FrameCounts
+from segibn.evaluation.metrics import class_counts
 from segibn.evaluation.resampling import Resampling, bootstrap_intervals
 from segibn.evaluation.scores import Conditions, Scores
 from segibn.report.classes import class_results, iou_bars

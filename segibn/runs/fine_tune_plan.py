@@ -1,4 +1,4 @@
-"""What ``fine_tune`` trains: which network starts from which source, on which share of the target.
+"""What a fine-tuning trains: which network starts from which source, on which share of the target.
 
 In: target configs and sources (runs that are there, configs to train first). Out: trainings, each
 checked against its source before anything is trained.
@@ -7,65 +7,58 @@ checked against its source before anything is trained.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from segibn.config.load import load_config, validate
+import torch
+from torch import Tensor
+
+from segibn.builders.models import build_segmenter
+from segibn.builders.sets import build_label_set, index_dataset
+from segibn.builders.transfer import plan_transfer
+from segibn.config.load import validate
 from segibn.config.schema import RunConfig
+from segibn.config.set_names import train_name
 from segibn.config.shipped import names_config
+from segibn.engine.run_dir import RunDir
 from segibn.errors import CheckpointError, ConfigError
-from segibn.runs.study import run_folder
-
-if TYPE_CHECKING:  # torch takes seconds to import, and a mistyped command needs none of it
-    from torch import Tensor
-
-    from segibn.models.weights.pretrained import WeightsReport
+from segibn.models.weights.pretrained import WeightsReport
+from segibn.runs.loading import load_checkpoint
+from segibn.runs.study import load_configs, run_folder
 
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """A training that others start from.
-
-    Attributes:
-        config: of the training.
-        checkpoint: its last one; not there yet if ``trains``.
-        class_names: of its outputs.
-        state: shapes of its weights, tensors on the meta device.
-        iteration: how many updates its weights have had.
-        trains: whether it has to be trained first.
-    """
+    """A training that others start from."""
 
     config: RunConfig
     checkpoint: Path
+    """Its last one; not there yet if ``trains``."""
     class_names: tuple[str, ...]
-    state: "Mapping[str, Tensor]"
+    state: Mapping[str, Tensor]
+    """Shapes of its weights, tensors on the meta device."""
     iteration: int
+    """How many updates its weights have had."""
     trains: bool
+    """Whether it has to be trained first."""
 
     @property
     def train(self) -> str:
         """What it was trained on, such as ``gta5:train``."""
-        from segibn.engine.scoring import train_name
-
         return train_name(self.config.data)
 
 
 @dataclass(frozen=True, eq=False)
 class Training:
-    """One training on a share of the target.
-
-    Attributes:
-        config: of this training: its share, name and ``init_from`` are filled in.
-        share: of the target's training set, in (0, 1].
-        train_images: how many frames that is.
-        source: what it starts from; None = ``model.weights``, the baseline.
-        report: what it takes from there.
-    """
+    """One training on a share of the target."""
 
     config: RunConfig
+    """Its share, name and ``init_from`` are filled in."""
     share: float
+    """Of the target's training set, in (0, 1]."""
     train_images: int
     source: Source | None
-    report: "WeightsReport | None"
+    """What it starts from; None = ``model.weights``, the baseline."""
+    report: WeightsReport | None
+    """What it takes from there."""
 
     @property
     def start(self) -> str:
@@ -78,31 +71,26 @@ class Training:
 
 def open_sources(
     given: Sequence[str],
-    *,
-    seeds: Sequence[int],
     overrides: Sequence[str],
+    seeds: Sequence[int],
+    variants: Sequence[str],
+    *,
     datasets_root: Path,
     output: Path,
 ) -> list[Source]:
     """Load the sources that are there and plan those that are configs; nothing is trained.
 
     Args:
-        given: run folders, checkpoint files and YAML files.
-        seeds: a config is trained with each of them.
-        overrides: of the configs, ``key=value``.
-        datasets_root: the folder above the data sets.
+        given: run folders, checkpoint files and configs; a config is trained as `load_configs`
+            says, with the overrides, seeds and variants.
         output: folder for the run folders of configs.
-
-    Raises:
-        CheckpointError, ConfigError, DatasetError: one of them cannot be used.
     """
     sources = []
     for text in given:
         if not names_config(text):
             sources.append(_trained_source(text))
             continue
-        for seed in seeds:
-            config = load_config(text, [*overrides, f"seed={seed}"])
+        for config in load_configs([text], overrides, seeds, variants):
             sources.append(_planned_source(config, datasets_root, output))
     return sources
 
@@ -120,12 +108,11 @@ def plan_trainings(
 
     Args:
         configs: of the target, one for each network and seed.
-        sources: see ``open_sources``.
+        sources: see `open_sources`.
         shares: of the training set, each in (0, 1].
         baseline: whether each is also trained without its source.
         same_epochs: whether a share is trained for that share of ``optim.iterations`` (and of the
             warm-up), each frame being seen equally often, instead of for all of them.
-        datasets_root: the folder above the data sets.
 
     Returns:
         For each config and share, the baseline and then the fine-tuning.
@@ -133,10 +120,7 @@ def plan_trainings(
     Raises:
         ConfigError: the configs differ in their target, or one has no source.
         CheckpointError: a source's weights do not fit.
-        DatasetError: the target's training set is not there.
     """
-    from segibn.builders.sets import build_label_set, index_dataset
-
     _check_targets(configs)
     trainings = []
     for config in configs:
@@ -154,11 +138,7 @@ def plan_trainings(
 
 
 def choose_source(config: RunConfig, sources: Sequence[Source]) -> Source:
-    """Find the source of a config: the same kind of network; of several, that with its seed.
-
-    Raises:
-        ConfigError: there is none, or more than one.
-    """
+    """Find the source of a config: the same kind of network; of several, that with its seed."""
     fitting = [source for source in sources if _network(source.config) == _network(config)]
     of_seed = [source for source in fitting if source.config.seed == config.seed]
     chosen = of_seed or fitting
@@ -181,17 +161,12 @@ def _network(config: RunConfig) -> tuple[str, str]:
 
 
 def _trained_source(path: str) -> Source:
-    from segibn.runs.loading import load_checkpoint
-
     run = load_checkpoint(path)
     state = {key: value.to("meta") for key, value in run.module.state_dict().items()}
     return Source(run.config, run.checkpoint, run.class_names, state, run.iteration, trains=False)
 
 
 def _planned_source(config: RunConfig, datasets_root: Path, output: Path) -> Source:
-    from segibn.builders.sets import build_label_set, index_dataset
-    from segibn.engine.run_dir import RunDir
-
     samples = index_dataset(config.data.train, datasets_root)
     names = build_label_set(config.data.train, config.data.classes, samples).class_names
     checkpoint = RunDir(run_folder(config, output)).last_checkpoint
@@ -201,9 +176,7 @@ def _planned_source(config: RunConfig, datasets_root: Path, output: Path) -> Sou
 
 def _plan_transfer(
     config: RunConfig, source: Source, class_names: tuple[str, ...]
-) -> "WeightsReport":
-    from segibn.builders.transfer import plan_transfer
-
+) -> WeightsReport:
     try:
         return plan_transfer(
             _shapes(config, len(class_names)),
@@ -216,11 +189,7 @@ def _plan_transfer(
         raise CheckpointError(f"{config.name} cannot start from its source. {error}") from None
 
 
-def _shapes(config: RunConfig, num_classes: int) -> "Mapping[str, Tensor]":
-    import torch
-
-    from segibn.builders.models import build_segmenter
-
+def _shapes(config: RunConfig, num_classes: int) -> Mapping[str, Tensor]:
     with torch.device("meta"):
         model = build_segmenter(config.model.model_copy(update={"weights": "none"}), num_classes)
     return model.state_dict()

@@ -1,54 +1,68 @@
-"""The trainings of ``fine_tune``: run them, remember what each started from, score them.
+"""Trained networks are fine-tuned on shares of a target, beside networks trained without them.
 
-In: a plan (``fine_tune_plan.py``). Out: run folders, rows, the conditions of the rows.
+The experiment of IBN-Net's section 4.2 (arXiv 1807.09441). In: a plan (``fine_tune_plan.py``). Out:
+run folders, and the files ``fine_tune.json``, ``conditions.json``, ``fine_tune.md`` and
+``fine_tune.png``.
 """
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from segibn.cli.fine_tune_plan import Source, Training
+from segibn import distributed
+from segibn.builders.loader import build_eval_frames
+from segibn.charts.lines import Line, line_chart
+from segibn.charts.style import pixels
 from segibn.config.data import DatasetConfig
 from segibn.config.schema import RunConfig
-from segibn.errors import CheckpointError
-from segibn.files import read_json, sha256_of, write_json
+from segibn.config.set_names import set_name
+from segibn.errors import CheckpointError, ConfigError
+from segibn.evaluation.fine_tune import group_rows, share_titles
+from segibn.evaluation.results import CONDITIONS_FILE, FINE_TUNE_FILE, render_folder
+from segibn.files import read_json, sha256_of, write_image, write_json, write_text
 from segibn.runs.cross_domain import load_all, score_runs
+from segibn.runs.fine_tune_plan import Training
 from segibn.runs.study import run_folder, train_once
 from segibn.text import counted
 
+MARKDOWN_FILE = "fine_tune.md"
+PICTURE_FILE = "fine_tune.png"
 SOURCE_FILE = "init_from.json"
 
 
-def check_sets(config: RunConfig, sets: Mapping[str, DatasetConfig], datasets_root: Path) -> None:
-    """Index every evaluation set in the target's classes, before hours of work.
+def target_sets(
+    config: RunConfig, sets: Mapping[str, DatasetConfig], datasets_root: Path
+) -> dict[str, DatasetConfig]:
+    """Return the target's validation frames and other sets, all indexed in the target's classes.
 
     Raises:
-        ConfigError, DatasetError: a set is not there or has other classes.
+        ConfigError, DatasetError: a set is not there or has other classes, or there is none.
     """
-    from segibn.builders.loader import build_eval_frames
-
-    for dataset in sets.values():
+    target = config.data.val
+    if target is None and not sets:
+        raise ConfigError(f"{config.name} has no data.val to score on; name a set with --on")
+    found = ({set_name(target): target} if target else {}) | dict(sets)
+    for dataset in found.values():
         build_eval_frames(dataset, datasets_root, config.data.classes)
+    return found
 
 
 def train_all(trainings: Sequence[Training], datasets_root: Path, output: Path) -> None:
     """Train the sources that are configs, then every training that is not finished.
 
-    Args:
-        trainings: see ``plan_trainings``.
-        datasets_root: the folder above the data sets.
-        output: folder for the run folders.
-
     Raises:
         CheckpointError: a run folder began from another checkpoint than the source has now.
         SegibnError: a training failed or was stopped.
     """
-    from segibn import distributed
-
     sources = {id(t.source): t.source for t in trainings if t.source is not None}
     if distributed.is_main():
         for source in sources.values():
-            _say_what_is_taken(source, trainings)
+            report = next(t.report for t in trainings if t.source is source)
+            assert report is not None
+            print(
+                f"{source.train}, seed {source.config.seed}, "
+                f"{counted(source.iteration, 'iteration')}: {report.summary()}"
+            )
     for source in sources.values():
         if source.trains:
             train_once(source.config, datasets_root, output)
@@ -64,12 +78,11 @@ def score_trainings(
     sets: Mapping[str, DatasetConfig],
     datasets_root: Path,
     output: Path,
-) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """Score every run on every set.
+    results: Path,
+) -> None:
+    """Score every run of ``output`` on every set; the first rank writes the files to ``results``.
 
-    Returns:
-        A row for each run and set: what ``cross_domain`` writes, and how the run began; and the
-        conditions of all rows.
+    A row is what ``cross-domain`` writes, and how the run began.
     """
     rows: list[dict[str, Any]] = []
     conditions: dict[str, Any] = {}
@@ -83,7 +96,35 @@ def score_trainings(
             scored, conditions = score_runs(load_all([run]), sets, datasets_root)
             frames |= conditions["frames"]
             rows += [row | _beginning(training, run) for row in scored]
-    return rows, conditions | {"frames": frames}
+    if distributed.is_main():
+        write_json(results / FINE_TUNE_FILE, rows)
+        write_json(results / CONDITIONS_FILE, conditions | {"frames": frames})
+        write_text(results / MARKDOWN_FILE, render_folder(results))
+        _draw(rows, results / PICTURE_FILE)
+
+
+def _draw(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Draw mIoU on the target against its share, which has a logarithmic axis.
+
+    A colour for each network; broken lines are those without a source; bars are one sample
+    standard deviation over seeds to either side.
+    """
+    test = rows[0]["test"]
+    found = group_rows(rows, test)
+    networks = list(dict.fromkeys(line.network for line in found))
+    lines = [
+        Line(
+            line.title,
+            [100 * point.mean_miou for point in points.values()],
+            list(points),
+            [100 * point.miou_spread for point in points.values()],
+            series=networks.index(line.network),
+            dashed=not line.fine_tuned,
+        )
+        for line, points in found.items()
+    ]
+    title = f"mIoU in % on {test} by share of the target's training frames"
+    write_image(path, pixels(line_chart(lines, title, share_titles(rows), is_log=True)))
 
 
 def _beginning(training: Training, run: Path) -> dict[str, Any]:
@@ -94,15 +135,6 @@ def _beginning(training: Training, run: Path) -> dict[str, Any]:
         "fine_tuned": training.source is not None,
         "source": read_json(run / SOURCE_FILE) if training.source is not None else None,
     }
-
-
-def _say_what_is_taken(source: Source, trainings: Sequence[Training]) -> None:
-    report = next(t.report for t in trainings if t.source is source)
-    assert report is not None
-    print(
-        f"{source.train}, seed {source.config.seed}, {counted(source.iteration, 'iteration')}: "
-        f"{report.summary()}"
-    )
 
 
 def _keep_source(training: Training, sha256: str, run: Path) -> None:

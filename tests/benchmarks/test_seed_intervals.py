@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
+from benchmarks.seed_intervals import mean_of_sets, seed_scores
 from segibn.errors import SegibnError
 from segibn.evaluation.drivable import drivable_miou
-from segibn.evaluation.frame_counts import class_counts
+from segibn.evaluation.metrics import class_counts
 from segibn.evaluation.resampling import Resampling
-from segibn.evaluation.seed_intervals import mean_of_sets, seed_scores
 
 HOW = Resampling(resamples=150, seed=3)
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segibn.errors import SegibnError
-from segibn.evaluation.class_scores import Floats, miou_of
+from segibn.evaluation.metrics import Floats, miou_of
 from segibn.evaluation.resampling import Resampling, quantile_bounds, resampled_sums
 
 

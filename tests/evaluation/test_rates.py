@@ -8,10 +8,9 @@ from torchmetrics.functional.classification import (
 )
 
 from segibn.errors import SegibnError
-from segibn.evaluation import class_scores
+from segibn.evaluation import metrics
 from segibn.evaluation.confusion import count_classes
-from segibn.evaluation.frame_counts import class_counts
-from segibn.evaluation.metrics import POLICIES, compute_iou, compute_miou
+from segibn.evaluation.metrics import POLICIES, class_counts, compute_iou, compute_miou
 
 K = 6
 
@@ -30,8 +29,8 @@ def test_every_policy_scores_counts_as_it_scores_the_confusion(policy: str):
     confusions = [random_confusion(seed, void) for seed in range(4)]
     stacked = np.stack([class_counts(confusion) for confusion in confusions])
     for found, expected in (
-        (class_scores.iou_of, compute_iou),
-        (class_scores.miou_of, compute_miou),
+        (metrics.iou_of, compute_iou),
+        (metrics.miou_of, compute_miou),
     ):
         np.testing.assert_allclose(
             found(stacked, policy), [expected(c, policy) for c in confusions], rtol=1e-14
@@ -40,7 +39,7 @@ def test_every_policy_scores_counts_as_it_scores_the_confusion(policy: str):
 
 def test_a_policy_without_void_refuses_void_predictions():
     with pytest.raises(SegibnError, match="torchvision"):
-        class_scores.miou_of(class_counts(random_confusion(0, True)), "torchvision")
+        metrics.miou_of(class_counts(random_confusion(0, True)), "torchvision")
 
 
 def label_maps(seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -57,9 +56,9 @@ def label_maps(seed: int) -> tuple[np.ndarray, np.ndarray]:
 @pytest.mark.parametrize(
     ("ours", "theirs", "average"),
     [
-        (class_scores.precision_of, multiclass_precision, "none"),
-        (class_scores.f1_of, multiclass_f1_score, "none"),
-        (class_scores.frequency_weighted_iou_of, multiclass_jaccard_index, "weighted"),
+        (metrics.precision_of, multiclass_precision, "none"),
+        (metrics.f1_of, multiclass_f1_score, "none"),
+        (metrics.frequency_weighted_iou_of, multiclass_jaccard_index, "weighted"),
     ],
 )
 def test_rates_are_those_of_torchmetrics(ours, theirs, average):
@@ -77,12 +76,14 @@ def test_image_miou_is_the_mean_of_the_frames_scored_alone():
         frames.append(class_counts(confusion))
         alone.append(compute_miou(confusion))
     frames.append(np.zeros((4, 4), np.int64))  # a frame without valid pixels
-    assert class_scores.image_miou_of(np.stack(frames)) == pytest.approx(np.mean(alone), rel=1e-14)
+    total = np.sum(frames, axis=0)
+    found = metrics.rates(total, "cityscapes", np.stack(frames))["image_miou"]
+    assert found == pytest.approx(np.mean(alone), rel=1e-14)
 
 
 def test_nothing_to_divide_by_gives_nan_without_a_warning():
     with np.errstate(all="raise"):
-        found = class_scores.rates(np.zeros((4, 3), np.int64), "cityscapes")
+        found = metrics.rates(np.zeros((4, 3), np.int64), "cityscapes")
     assert np.isnan(
         [found["frequency_weighted_iou"], found["mean_f1"], *found["class_precision"]]
     ).all()

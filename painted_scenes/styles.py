@@ -1,17 +1,16 @@
-"""Looks: the light over a scene and the device that records it, drawn at random per frame.
+"""The light over a scene and the device that records it, drawn at random per frame.
 
-In: the name of a look and a random generator. Out: a ``Look``. Two looks exist. ``game`` is a
-renderer: full daylight, clean pictures, graded from pale to contrasty. ``camera`` is a dashcam
-over a year: overcast, glaring, hazy, dusk, night; wrong exposure, colour casts, noise, blur. Both
-see the same kinds of scenes, so what differs is appearance. FROZEN: changing a number here changes
-every result measured on the sample data.
+Two styles exist. ``game`` is a renderer: full daylight, clean pictures, graded from pale to
+contrasty. ``camera`` is a dashcam over a year: overcast, glaring, hazy, dusk, night; wrong
+exposure, colour casts, noise, blur. Both see the same kinds of scenes, so what differs is
+appearance. FROZEN: changing a number here changes every result measured on the sample data.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-LOOKS = ("game", "camera")
+STYLES = ("game", "camera")
 
 _CAMERA_WEATHERS = {"overcast": 0.30, "sunny": 0.28, "hazy": 0.18, "dusk": 0.16, "night": 0.08}
 
@@ -45,14 +44,7 @@ class Light:
     wet: float = 0.0
 
     def shade(self, normals: np.ndarray) -> np.ndarray:
-        """Brightness of surfaces.
-
-        Args:
-            normals: (..., 3) outward unit normals, world axes.
-
-        Returns:
-            (..., 3) RGB factors, about 1 in full light.
-        """
+        """RGB brightness (..., 3) of surfaces by outward unit normals, about 1 in full light."""
         facing = np.maximum(normals @ self.sun_direction, 0)[..., None]
         # Surfaces that look up see the sky, those that look down see the darker road.
         sky_share = (0.82 + 0.18 * normals[..., 1])[..., None]
@@ -97,7 +89,7 @@ class Lens:
 
 
 @dataclass(frozen=True)
-class Look:
+class Style:
     """Light and lens of one frame; ``weather`` names the draw."""
 
     weather: str
@@ -105,13 +97,13 @@ class Look:
     lens: Lens
 
 
-def sample_look(name: str, rng: np.random.Generator) -> Look:
-    """Draw light and lens for one frame of the look ``name`` ("game" or "camera")."""
+def sample_style(name: str, rng: np.random.Generator) -> Style:
+    """Draw light and lens for one frame of a style."""
     if name == "game":
         return _game(rng)
     if name == "camera":
         return _camera(rng)
-    raise ValueError(f"unknown look '{name}'; choose one of {', '.join(LOOKS)}")
+    raise ValueError(f"unknown style '{name}'; choose one of {', '.join(STYLES)}")
 
 
 def _sun_direction(rng: np.random.Generator, low: float, high: float) -> np.ndarray:
@@ -131,7 +123,7 @@ def _tint(rng: np.random.Generator, spread: float, limit: float) -> np.ndarray:
     return np.clip(rng.normal(0, spread, 3), -limit, limit)
 
 
-def _game(rng: np.random.Generator) -> Look:
+def _game(rng: np.random.Generator) -> Style:
     """Sun nearly always; morning to late afternoon in warm colours, thin clouds now and then."""
     warmth = rng.uniform(-0.35, 1.0)
     soft = rng.uniform(0.0, 0.6) ** 2
@@ -165,10 +157,10 @@ def _game(rng: np.random.Generator) -> Look:
         lift=0.0,
         jpeg=None,
     )
-    return Look("clear", light, lens)
+    return Style("clear", light, lens)
 
 
-def _camera(rng: np.random.Generator) -> Look:
+def _camera(rng: np.random.Generator) -> Style:
     names = list(_CAMERA_WEATHERS)
     weather = str(rng.choice(names, p=list(_CAMERA_WEATHERS.values())))
     light = _WEATHER_LIGHTS[weather](rng)
@@ -192,7 +184,7 @@ def _camera(rng: np.random.Generator) -> Look:
         lift=rng.uniform(0, 60),
         jpeg=int(rng.integers(55, 92)),
     )
-    return Look(weather, light, lens)
+    return Style(weather, light, lens)
 
 
 # Per weather: typical haze (1/metre), lowest and highest exposure.
