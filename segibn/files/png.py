@@ -47,6 +47,9 @@ _STORED_MAX = 65_535  # bytes in one uncompressed block of a zlib stream (RFC 19
 _KEPT_MAX = 1 << 25  # a larger buffer is not kept for the next picture
 _DEFLATE_MOST = 1_040  # no deflate stream grows by more than 1,032 (258 bytes for two bits)
 
+_crc32 = zlib.crc32 if imagecodecs is None else imagecodecs.deflate_crc32
+_adler32 = zlib.adler32 if imagecodecs is None else imagecodecs.deflate_adler32
+
 TRUNCATED = "the file is cut short"
 DAMAGED = "its data is damaged"
 
@@ -247,13 +250,3 @@ def _wrap(rows: np.ndarray, layout: PngLayout) -> np.ndarray:
 def _chunk(kind: bytes, content: bytes) -> bytes:
     checksum = _crc32(kind + content)
     return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", checksum)
-
-
-def _crc32(data: bytes | memoryview) -> int:
-    return zlib.crc32(data) if imagecodecs is None else imagecodecs.deflate_crc32(data)
-
-
-def _adler32(data: np.ndarray, value: int) -> int:
-    if imagecodecs is None:
-        return zlib.adler32(data, value)
-    return imagecodecs.deflate_adler32(data, value)

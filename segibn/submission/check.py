@@ -67,7 +67,9 @@ def check_submission(
             scores, remark = scorer.score({entry.key: entry for entry in known}, faulty)
     doubts = [remark, "" if scores is None else scores.doubt]
     notes = doubts_about(form, pixels) + [doubt for doubt in doubts if doubt]
-    return Report(shown_as or str(path), form, expected, good, findings.faults, notes, scores)
+    return Report(
+        shown_as or str(path), form, expected, good, list(findings.values()), notes, scores
+    )
 
 
 def _known_entries(

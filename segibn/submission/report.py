@@ -35,23 +35,15 @@ class Fault:
     names: list[str] = field(default_factory=list)
 
 
-class Findings:
-    """Collects faults by kind; memory does not grow with the number of names."""
-
-    def __init__(self) -> None:
-        self._faults: dict[str, Fault] = {}
+class Findings(dict[str, Fault]):
+    """Faults by kind, in the order in which these were met; few names of each are kept."""
 
     def add(self, what: str, name: str, count: int = 1) -> None:
         """Note a file or frame; ``what`` is a plural, such as "frames without a map"."""
-        fault = self._faults.setdefault(what, Fault(what))
+        fault = self.setdefault(what, Fault(what))
         fault.count += count
         if len(fault.names) < _KEPT:
             fault.names.append(name)
-
-    @property
-    def faults(self) -> list[Fault]:
-        """In the order in which their kinds were met."""
-        return list(self._faults.values())
 
 
 @dataclass(frozen=True)
