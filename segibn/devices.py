@@ -1,7 +1,4 @@
-"""Which device computes, by the name that a user gives, and what devices cannot do.
-
-In: a name, or nothing. Out: a device that is there, or an error that lists those that are.
-"""
+"""Which device computes, by the name that a user gives, and what devices cannot do."""
 
 import os
 
@@ -32,16 +29,10 @@ def default_device() -> torch.device:
 
 
 def device_named(name: str, said_by: str = "--device ") -> torch.device:
-    """Return a device by name: cpu, cuda, cuda:1, gpu (= cuda), mps, xpu.
-
-    Without a number ``cuda`` is this rank's own.
-
-    Args:
-        name: of the device, in any case.
-        said_by: what stands before the name in an error.
+    """Return a device by name: cpu, cuda (this rank's own), cuda:1, gpu (= cuda), mps, xpu.
 
     Raises:
-        ConfigError: there is no such device; lists those that are there.
+        ConfigError: there is no such device; ``said_by`` stands before its name.
     """
     kind, colon, number = name.strip().lower().partition(":")
     kind = "cuda" if kind == "gpu" else kind

@@ -1,7 +1,6 @@
 """Processes of one run: torchrun's environment, who writes files, exact sums over ranks.
 
-Comes in: the variables torchrun sets. Nothing here starts processes. With no torchrun every
-function behaves as rank 0 of 1, so callers need no special case.
+Without torchrun every function behaves as rank 0 of 1, so callers need no special case.
 """
 
 import json
@@ -33,10 +32,7 @@ def is_main() -> bool:
 
 @contextmanager
 def process_group(device: torch.device) -> Iterator[None]:
-    """Join the process group of a torchrun launch for the length of the block.
-
-    NCCL on CUDA, gloo on CPU. Does nothing in a single process or inside another group.
-    """
+    """Join the process group of a torchrun launch (NCCL on CUDA, else gloo) for the block."""
     _, world = rank_and_world()
     if world == 1 or dist.is_initialized():
         yield
@@ -59,20 +55,13 @@ def process_group(device: torch.device) -> Iterator[None]:
 def fresh_store(store: dist.Store, rank: int, world: int, patience_s: float = 600) -> dist.Store:
     """Return a part of a store that holds nothing from processes that are gone; on every rank.
 
-    When torchrun starts killed processes again it may give them the store of their predecessors
-    (torch 2.14 does), where the addresses of these still stand: who reads one waits for the dead.
-    So rank 0 calls the roll until all ranks that it names have answered. A rank answers only to a
-    roll that has its own new name, which no predecessor can know.
-
-    Args:
-        store: shared by all ranks.
-        rank: of this process.
-        world: number of processes.
-        patience_s: how long to wait for the others.
-
     Raises:
-        SegibnError: some of them did not come in time.
+        SegibnError: some ranks did not come within ``patience_s``.
     """
+    # When torchrun starts killed processes again it may give them the store of their predecessors
+    # (torch 2.14 does), where the addresses of these still stand: who reads one waits for the dead.
+    # So rank 0 calls the roll until all ranks that it names have answered. A rank answers only to a
+    # roll that has its own new name, which no predecessor can know.
     name, others = secrets.token_hex(8), [str(n) for n in range(1, world)]
     deadline = time.monotonic() + patience_s
     while time.monotonic() < deadline:
@@ -100,11 +89,7 @@ def _read(store: dist.Store, key: str) -> str:
 
 
 def sum_over_ranks(counts: np.ndarray) -> np.ndarray:
-    """Add integer counts over all ranks, exactly; runs on every rank, all get the sum.
-
-    Args:
-        counts: any shape, int64. Not modified.
-    """
+    """Add int64 counts of any shape over all ranks, exactly; on every rank, all get the sum."""
     if not dist.is_initialized():
         return counts
     device = "cuda" if dist.get_backend() == "nccl" else "cpu"
@@ -127,14 +112,7 @@ def gather_int(number: int) -> tuple[int, ...]:
 
 
 def gather_floats(values: np.ndarray) -> np.ndarray:
-    """Return every rank's array, bit by bit; runs on every rank, all get the same.
-
-    Args:
-        values: float64, of one shape on all ranks. Not modified.
-
-    Returns:
-        (ranks, *shape) float64, in the order of ranks.
-    """
+    """Gather float64 arrays of one shape, bit by bit, on every rank -> (ranks, *shape)."""
     rank, world = rank_and_world()
     bits = np.zeros((world, *values.shape), dtype=np.int64)
     bits[rank] = np.ascontiguousarray(values, dtype=np.float64).view(np.int64)

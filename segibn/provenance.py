@@ -1,7 +1,4 @@
-"""Where a number comes from: command, git revision, versions, machine. No torch.
-
-Every run folder, checkpoint and results file carries what these functions return.
-"""
+"""Where a number comes from: command, git revision, versions, machine."""
 
 import os
 import platform
@@ -17,11 +14,7 @@ PACKAGES = ("torch", "torchvision", "numpy", "opencv-python-headless", "pillow",
 
 
 def command_line() -> str:
-    """Return the command that started this process, as one would type it.
-
-    The script's path is given relative to the current folder where it lies below it; the command
-    ``segibn`` is called by its name alone, and also where ``python -m segibn`` was typed.
-    """
+    """Return the command that started this process, as one would type it: ``segibn train ...``."""
     program = Path(sys.argv[0])
     package = Path(segibn.__file__).parent
     if program.stem == "segibn" or program == package / "__main__.py":

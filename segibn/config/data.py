@@ -49,17 +49,13 @@ class LabelRow(Frozen):
     train_id: Byte
     """Class index for training, contiguous from 0; 255 = ignored."""
     class_name: Label | None = Field(default=None, alias="class")
-    """Name of the class in tables and comparisons, where several rows have one ``train_id``; null =
-    the name of its first row."""
+    """Name of the class, where several rows have one ``train_id``; null = that of its first row."""
     color: tuple[Byte, Byte, Byte] | None = None
     """RGB, for pictures only; null = a colour unlike all others, black for ignored rows."""
 
 
 class FolderConfig(Frozen):
-    """Where the files of a user's own data set are, below the data sets' root.
-
-    ``{split}`` in a folder name is replaced by the split, so that one entry serves all splits.
-    """
+    """Where the files of a user's own data set are; ``{split}`` in a folder becomes the split."""
 
     name: Annotated[Name, Field(pattern=r"^\w[\w.-]*$")] | None = None
     """Name of the set in tables and signatures, to tell several apart; null = ``folder``."""
@@ -88,20 +84,15 @@ class FolderConfig(Frozen):
 
 
 class HoldOutConfig(Frozen):
-    """Which side of a split that is divided for training and validation.
-
-    ``data.val: {fraction: 0.2}`` writes it for both sides.
-    """
+    """One side of a split that is divided, as by ``data.val: {fraction: 0.2}``."""
 
     part: Literal["train", "val"]
     """Which side: val = the frames held out, train = all others."""
     fraction: Between
-    """Share of the frames to hold out, about. Each falls by a hash of its sequence's name, so that
-    frames added later move no other one."""
+    """Share of the frames to hold out, about: each falls by a hash of its sequence's name."""
     by: Literal["auto", "sequence", "frame"] = "auto"
-    """What falls as one: sequence = the frames of one subfolder, or, without subfolders, those
-    whose names differ in the last number alone; frame = each for itself; auto = by sequence where
-    there are several."""
+    """What falls as one: sequence = a subfolder's frames, or without subfolders those whose names
+    differ in the last number; frame = each alone; auto = by sequence where there are several."""
     seed: Seed = 0
     """Another one holds out others; that of the run changes nothing here."""
 
@@ -116,26 +107,20 @@ class DatasetConfig(Frozen):
     """One split of one data set."""
 
     name: DatasetName
-    """Which data set; its folder under the data sets' root has the same name (BDD100K:
-    ``bdd100k``)."""
+    """Which data set; its folder has the same name (BDD100K: ``bdd100k``)."""
     split: Label = "train"
     """Split name as in the official layout; ``train+val`` joins two."""
     names_file: Text | None = None
-    """Text file of sample names to narrow the split to, relative to the config file that says
-    so."""
+    """Text file of sample names to narrow the split to, relative to the config file."""
     fraction: PositiveFraction = 1.0
-    """Share of the samples to use, drawn once with a fixed seed (the paper uses a quarter of
-    GTA5); a smaller share is part of every larger one."""
+    """Share of the samples, drawn with a fixed seed; a smaller share is part of a larger one."""
     hold_out: HoldOutConfig | None = None
-    """Side of the split that is used, where it is divided for training and validation; null = all
-    of it."""
+    """Side of the split that is used, where it is divided; null = all of it."""
     encoding: Literal["auto", "2018", "2021"] = "auto"
-    """BDD100K drivable area only: which of its two official encodings the files use. Whatever is
-    said here is checked against the files."""
+    """BDD100K drivable area only: which official encoding the files have, checked against them."""
     label_map: Name | None = None
-    """Which map to the 19 classes, where there are several. Mapillary Vistas needs one of the two
-    public ones; GTA5 has ``robustnet`` beside the official one (null), which reads license plates
-    as car and groups of poles as pole."""
+    """Which map to the 19 classes, where there are several: Mapillary Vistas needs one; GTA5 has
+    ``robustnet`` beside the official one (null): license plates are car, groups of poles pole."""
     folder: FolderConfig | None = None
     """Data set ``folder`` only: where the files are and what their values mean."""
 
@@ -173,23 +158,20 @@ class DataConfig(Frozen):
     """More sources, each with its share of the samples and in shuffled passes of its own."""
     sampling: SamplingConfig = UniformSampling()
     """Which samples are drawn and where they are cropped: ``uniform``, ``class_uniform`` or
-    ``rare_class``, with their settings; on several sources, in each of them alike."""
+    ``rare_class``, with their settings; in each of several sources alike."""
     val: DatasetConfig | None = None
-    """Held-out frames of the source domain, scored at the end and every
-    ``engine.evaluate_every``; never the target domain, and none that is trained on.
+    """Held-out frames of the source domain, scored every ``engine.evaluate_every`` and at the end;
     ``{fraction: 0.2}``, with ``by`` and ``seed`` if wanted, holds out a share of ``train``."""
     classes: ClassScheme | None = None
     """Class scheme to train; null = the data set's own (19 Cityscapes classes, 3 drivable)."""
     resize: Size | None = None
-    """Training frames are resized to this before cropping; labels by nearest pixel. null = native
-    size."""
+    """Training frames are resized to this before cropping; null = native size."""
     crop_size: Size = (512, 1024)
     """Height and width of the training crop; frames that are smaller are padded with ignore."""
     scale_range: tuple[Scale, Scale] = (0.5, 2.0)
     """Random scale of the frame before cropping, uniform in this range."""
     aspect_range: tuple[Scale, Scale] = (1.0, 1.0)
-    """Random factor on width over height before cropping; [0.8, 1.25] stretches by up to a
-    quarter either way."""
+    """Random factor on width over height before cropping."""
     flip_probability: Fraction = 0.5
     """Chance of a left-right mirror."""
     color_jitter: tuple[Strength, Strength, Strength, Strength] | None = None
@@ -201,19 +183,17 @@ class DataConfig(Frozen):
     noise_sigma: tuple[NoiseSigma, NoiseSigma] | None = None
     """Range of the Gaussian noise's sigma in grey levels, after the blur; null = none."""
     jpeg_quality: tuple[JpegQuality, JpegQuality] | None = None
-    """Range of the JPEG quality, 1 to 100, that the crop is compressed with, after the noise; null
-    = none."""
+    """Range of the JPEG quality that the crop is compressed with, after the noise; null = none."""
     degrade_probability: Fraction = 0.5
     """Chance that a sample gets noise, and, independently, that it is compressed."""
     augmentation_file: Text | None = None
     """A pipeline of albumentations as YAML (``yaml.safe_dump(albumentations.to_dict(pipeline))``)
-    that changes finished crops, after all of the above; relative to the config file that says so.
-    What it draws in from outside becomes ignored. null = none."""
+    for finished crops, after all of the above; relative to the config file. null = none."""
     workers: Workers | Literal["auto"] = "auto"
     """Loader processes for each training process; auto = cores shared out, at most 8."""
     cache: Literal["none", "memory", "disk"] = "none"
-    """memory = decode (and resize) every training frame once and keep it: for small sets; disk =
-    read the tiles that ``segibn cache`` has made. Samples are the same, bit by bit."""
+    """memory = decode (and resize) every training frame once and keep it; disk = read the tiles of
+    ``segibn cache``. Samples are the same, bit by bit."""
     cache_limit_gib: GiB = 8.0
     """Refuse ``cache: memory`` above this, before any work is done."""
 
@@ -221,9 +201,7 @@ class DataConfig(Frozen):
     @classmethod
     def _divide(cls, tree: Any) -> Any:
         """Write out ``val: {fraction: 0.2}`` as the two sides of ``train``."""
-        if not isinstance(tree, Mapping):
-            return tree
-        val, train = tree.get("val"), tree.get("train")
+        val, train = (tree.get("val"), tree.get("train")) if isinstance(tree, Mapping) else (0, 0)
         if not divides(val) or not isinstance(train, Mapping) or train.get("hold_out"):
             return tree
         sides = {part: {**train, "hold_out": {"part": part, **val}} for part in ("train", "val")}

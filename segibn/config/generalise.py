@@ -21,11 +21,11 @@ class GeneraliseConfig(ImageSections, FeatureSections, ObjectiveSections):
 
     @model_validator(mode="after")
     def _check(self) -> "GeneraliseConfig":
-        looks = [name for name in ImageSections.model_fields if name != "copy_paste"]
-        looks += FeatureSections.model_fields
-        if self.consistency is not None and not set(looks) & set(self.active):
+        styles = [name for name in ImageSections.model_fields if name != "copy_paste"]
+        styles += FeatureSections.model_fields
+        if self.consistency is not None and not set(styles) & set(self.active):
             raise ValueError(
                 "consistency: nothing tells the two views of an image apart; add a method "
-                f"that changes images or features ({', '.join(looks)}) or leave consistency out"
+                f"that changes images or features ({', '.join(styles)}) or leave consistency out"
             )
         return self

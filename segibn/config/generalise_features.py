@@ -74,8 +74,7 @@ class MRFPConfig(Frozen):
     probability: Fraction = 0.5
     """Chance that it is added to a batch; its weights are drawn anew each time."""
     channels: Channels | None = None
-    """Width of the random network; null = the feature's own channels, as in the paper. 8 to 16
-    make it affordable."""
+    """Width of the random network; null = the feature's own, as in the paper; 8 to 16 are cheap."""
     gain_std: Strength = 0.5
     """Standard deviation of the random gains of its batch norms."""
     style_layers: Annotated[tuple[Layer, ...], AfterValidator(_once_each)] = ("stem", "layer1")

@@ -40,7 +40,7 @@ class PastaConfig(Frozen):
     beta: Strength = 0.25
     """Jitter at frequency 0, the mean colour."""
     k: PositiveStrength = 2.0
-    """PositiveStrength of the growth."""
+    """Power of the growth."""
     probability: Fraction = 1.0
     """Chance that a sample is changed."""
 
@@ -63,8 +63,8 @@ class CopyPasteConfig(Frozen):
     """Pixels and labels of whole classes from another sample of the batch (arXiv 2012.07177)."""
 
     classes: Annotated[tuple[Label, ...], Field(min_length=1, max_length=255)] | None = None
-    """Names of the classes that may be pasted; null = the training's things other than cars:
-    poles, signs, lights, people, two-wheelers, large vehicles."""
+    """Classes that may be pasted; null = things other than cars: poles, signs, lights, people,
+    two-wheelers, large vehicles."""
     count: Count = 1
     """How many of the classes that the other sample shows are pasted."""
     probability: Fraction = 0.5

@@ -24,9 +24,9 @@ _OfLayers = tuple[NonNegative, NonNegative, NonNegative, NonNegative]
 class FeatureDistanceConfig(Frozen):
     """ImageNet-feature distance on things (DAFormer, arXiv 2111.14887, section 3.2).
 
-    A frozen ImageNet network of the same kind as the backbone sees the plain image; the trained
-    network's feature, of the restyled image where there is restyling (as in SHADE, arXiv
-    2204.02548), is held near its own. Costs one more forward pass of the backbone.
+    A frozen ImageNet network like the backbone sees the plain image; the trained network's feature,
+    of the restyled image if any (as in SHADE, arXiv 2204.02548), is held near its own. Costs one
+    more forward pass of the backbone.
     """
 
     weight: Positive = 0.005
@@ -34,11 +34,10 @@ class FeatureDistanceConfig(Frozen):
     layer: Literal["layer1", "layer2", "layer3", "layer4"] = "layer4"
     """Which feature; the paper's is the last."""
     classes: Annotated[tuple[Label, ...], Field(min_length=1, max_length=255)] | None = None
-    """Names of the thing classes; null = those of the training's classes that are things in
-    Cityscapes' sense: traffic lights and signs, people, vehicles."""
+    """The things; null = those of the training in Cityscapes' sense: traffic lights and signs,
+    people, vehicles."""
     min_ratio: PositiveFraction = 0.75
-    """A feature pixel counts where one of these classes has at least this share of the input pixels
-    that it stands for."""
+    """A feature pixel counts where one of these classes has this share of its input pixels."""
     teacher_weights: Text | None = None
     """Weights of the frozen network: ``ibn_net``, ``torchvision`` (the plain network) or a file;
     null = ``model.weights``."""
@@ -47,14 +46,14 @@ class FeatureDistanceConfig(Frozen):
 class TextureConfig(Frozen):
     """Texture regularisation (TLDR, arXiv 2303.11546): Gram matrices as an ImageNet network's.
 
-    Of the plain image in both networks. Costs one more forward pass of the backbone, and where
-    images are restyled a pass forward and back of the trained backbone on the plain ones besides;
-    both terms with a frozen network share its pass if they have the same weights.
+    Of the plain image in both networks. Costs one more forward pass of the backbone (shared with
+    ``feature_distance`` if the weights are the same), and where images are restyled a pass forward
+    and back of the trained backbone on the plain ones.
     """
 
     weight: Positive = 1.0
     """Factor in the loss. The term is a mean over images, the official one a norm of the whole
-    batch: the square root of the batch's size, 2.0 at a batch of 4, is the official strength."""
+    batch: the square root of the batch's size is the official strength."""
     layer_weights: _OfLayers = (5e-3, 5e-4, 5e-5, 5e-6)
     """Factors of layer1..layer4, as in the official script; 0 = not compared."""
     fade_out: bool = True
@@ -66,8 +65,8 @@ class TextureConfig(Frozen):
 class ConsistencyConfig(Frozen):
     """Consistency of two views (AugMix, arXiv 1912.02781; SHADE, arXiv 2204.02548).
 
-    The network sees every image in two looks, each drawn anew, and pays for the Jensen-Shannon
-    divergence between its two predictions. Costs a step of twice the batch.
+    The network sees every image in two styles, each drawn anew; the Jensen-Shannon divergence of
+    its predictions is added to the loss. Costs a step of twice the batch.
     """
 
     weight: Positive = 10.0
@@ -85,8 +84,7 @@ class MeanTeacherConfig(Frozen):
     threshold: PositiveFraction | None = None
     """Pixels where the teacher's largest probability is below this do not count; null = all do."""
     ramp_up_iterations: Iterations | None = None
-    """Iterations over which the factor rises from 0.7 per cent to its full value; null = a quarter
-    of ``optim.iterations``."""
+    """Iterations in which the factor rises from 0.7 per cent to all; null = a quarter of all."""
 
 
 class WhiteningConfig(Frozen):
@@ -107,14 +105,14 @@ class WhiteningConfig(Frozen):
     insensitive_clusters: Count = 1
     """isw: how many of them, those that move least, are left alone."""
     statistics_after: Iterations = 4644
-    """isw: iteration from which on the moves are measured; before, the term is 0. 4644 = six
-    passes over GTA5 in batches of 16, as in the authors' script."""
+    """isw: iteration from which the moves are measured; before, the term is 0. The authors' six
+    passes over GTA5 in batches of 16."""
     statistics_iterations: PositiveIterations = 310
-    """isw: over how many iterations, each with its whole batch; then the term sets in. 310 batches
-    of 16 = 10 times 496 frames; the authors take 10 times 500."""
+    """isw: over how many iterations; then the term sets in. 310 batches of 16 are 10 times 496
+    frames, the authors take 10 times 500."""
     statistics_passes: Count = 10
-    """isw: into how many parts of the same length these are divided. Each finds the covariances
-    that move; those that all have found are whitened, as in the authors' code."""
+    """isw: into how many equal parts these are divided; covariances that move in all of them are
+    whitened, as in the authors' code."""
 
     @property
     def pass_iterations(self) -> int:
@@ -146,22 +144,14 @@ class ObjectiveSections(Frozen):
     texture: TextureConfig | None = None
     """Hold Gram matrices near a frozen ImageNet network's; null = not."""
     consistency: ConsistencyConfig | None = None
-    """Let two looks of an image be predicted alike; null = not."""
+    """Let two styles of an image be predicted alike; null = not."""
     mean_teacher: MeanTeacherConfig | None = None
     """Agree with the moving average of the network; null = not."""
     whitening: WhiteningConfig | None = None
     """Instance whitening: IW, IRW or ISW; null = not."""
 
     def check_surroundings(self, *, weights: str, has_average: bool) -> None:
-        """Check what the terms need of the rest of a config.
-
-        Args:
-            weights: ``model.weights``.
-            has_average: whether there is an ``ema`` section.
-
-        Raises:
-            ValueError: something is missing; the message says how to give it.
-        """
+        """Raise ValueError if the rest of a config lacks what the terms need."""
         if self.mean_teacher is not None and not has_average:
             raise ValueError(
                 "generalise.mean_teacher: the teacher is the moving average of the weights, and "

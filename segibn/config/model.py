@@ -22,8 +22,8 @@ class _Head(Frozen):
     """What all heads have."""
 
     dropout_unit: Literal["value", "channel"] = "value"
-    """What dropout drops: single values, as in the heads of torchvision, or whole channels of an
-    image, as in those of mmsegmentation and RobustNet."""
+    """What dropout drops: single values (torchvision's heads), or whole channels of an image
+    (mmsegmentation's and RobustNet's)."""
     init: Literal["kaiming_fan_out", "kaiming_fan_in"] = "kaiming_fan_out"
     """How it starts. kaiming_fan_out = convolutions by He's rule on fan out, the classifier nearly
     undecided (deviation 0.01); kaiming_fan_in = all by fan in, as RobustNet's heads."""
@@ -78,13 +78,12 @@ class DeepLabV3PlusHeadConfig(_Head):
     atrous_rates: tuple[Dilation, Dilation, Dilation] | None = None
     """Dilations of the three branches; null = (6,12,18) at stride 16, (12,24,36) at 8."""
     dropout: Fraction = 0.1
-    """Share dropped before the classifier, or with ``refine: split`` after the
-    pyramid."""
+    """Share dropped before the classifier, or with ``refine: split`` after the pyramid."""
     separable: bool = False
     """Depthwise-separable 3x3 convolutions in pyramid and decoder (section 3.1 of the paper)."""
     refine: Literal["joined", "split"] = "joined"
     """Where the decoder's two 3x3 convolutions are: both on the joined features (table 2 of the
-    paper), or, split, the first on the pyramid's small result, as segmentation_models_pytorch."""
+    paper), or, split, one on the pyramid's small result, as in segmentation_models_pytorch."""
 
 
 HeadConfig = Annotated[
@@ -119,10 +118,9 @@ class ModelConfig(Frozen):
     """Start of the backbone: ``ibn_net`` (official release), ``torchvision``, for timm's backbones
     ``timm``, ``none``, or a file (.pth, .pt, .safetensors)."""
     weights_match: Literal["exact", "plain", "partial"] = "exact"
-    """How well the weights must fit the backbone. exact = every key and shape, else an error; plain
-    = a plain network's file may fill an IBN backbone, halves of a norm taking its channels, norms
-    after an addition starting fresh (``torchvision`` does so by itself); partial = take what has
-    the same name and shape, log what stays fresh and what is left out."""
+    """How well the weights must fit. exact = in every key and shape; plain = an IBN backbone takes
+    a plain network's: halves of a norm take its channels, norms after an addition start fresh
+    (``torchvision`` does so by itself); partial = what has the same name and shape is taken."""
 
     @model_validator(mode="after")
     def _check(self) -> "ModelConfig":

@@ -47,13 +47,12 @@ class OhemConfig(Frozen):
 class LossConfig(Frozen):
     """What is minimised: a pixel loss and, if asked for, region losses; target 255 is ignored.
 
-    The pixel loss is cross-entropy, its mean exact over processes and accumulated steps. OHEM, Dice
-    and Lovasz are computed by each process for each step, and averaged.
+    Cross-entropy's mean is exact over processes and accumulated steps; OHEM, Dice and Lovasz are
+    computed by each process for each step, and averaged.
     """
 
     class_weights: Annotated[tuple[Positive, ...], Field(max_length=255)] | None = None
-    """Weight of each class in the pixel loss, in the order of train ids; null = all 1. Only their
-    ratios matter."""
+    """Weight of each class in the pixel loss, by train id; null = all 1. Only ratios matter."""
     label_smoothing: BelowOne = 0.0
     """Share of the pixel loss's target that is spread over all classes."""
     ohem: OhemConfig | None = None
@@ -83,9 +82,8 @@ class OptimConfig(Frozen):
     head_lr_factor: Positive = 1.0
     """Learning rate of the heads relative to ``lr``."""
     layer_decay: PositiveFraction = 1.0
-    """Factor on the learning rate for each stage from the heads downwards: layer4 has
-    ``lr * layer_decay``, layer3 ``lr * layer_decay ** 2``, ... and the stem
-    ``lr * layer_decay ** 5``; 1 = one rate for the whole backbone."""
+    """Factor on the learning rate for each stage below the heads: layer4 has ``lr * layer_decay``,
+    layer3 ``lr * layer_decay ** 2``, ..., the stem ``lr * layer_decay ** 5``; 1 = one rate."""
     momentum: Fraction = 0.9
     """SGD momentum; ignored by adamw."""
     weight_decay: NonNegative = 1e-4
@@ -95,17 +93,16 @@ class OptimConfig(Frozen):
     clip_grad_norm: Positive | None = None
     """Gradients are scaled down to this norm, taken over all parameters; null = never."""
     schedule: Literal["poly", "cosine"] = "poly"
-    """How the learning rate falls from iteration 0 to ``iterations``: as
-    ``(1 - t) ** poly_power`` or as ``(1 + cos(pi * t)) / 2``, t the part that is done."""
+    """How the learning rate falls: ``(1 - t) ** poly_power`` or ``(1 + cos(pi * t)) / 2``, t the
+    share of ``iterations`` that is done."""
     poly_power: PositiveStrength = 0.9
-    """PositiveStrength of the poly schedule."""
+    """Power of the poly schedule."""
     min_lr_factor: BelowOne = 0.0
     """Where either schedule ends, relative to the peak learning rate."""
     warmup_iterations: Iterations = 0
     """The learning rate rises linearly over this many first iterations."""
     warmup_factor: BelowOne = 0.0
-    """Share of the scheduled learning rate that it rises from, one iteration before the first:
-    0 wastes no update."""
+    """Share of the scheduled learning rate that it rises from, one iteration before the first."""
     iterations: PositiveIterations = 40_000
     """Optimiser updates in all."""
     global_batch_size: Samples = 16
@@ -130,8 +127,7 @@ class EmaConfig(Frozen):
     """Exponential moving average of the weights, kept beside those that are trained."""
 
     decay: Between = 0.999
-    """Share of the old average that an update keeps; less at first: (1 + n) / (10 + n) after n
-    updates, where that is smaller."""
+    """Share of the old average that update n keeps; (1 + n) / (10 + n) where that is less."""
 
 
 class EngineConfig(Frozen):
@@ -148,29 +144,26 @@ class EngineConfig(Frozen):
     """What computes instance and instance-batch norms; triton = kernels for CUDA that have not been
     measured on a GPU."""
     max_micro_batch: Samples | None = None
-    """Most samples on a device at a time; a process with a larger share of the global batch takes
-    it in equal steps and accumulates gradients. Batch norm's statistics are then those of a step.
-    null = no limit."""
+    """Most samples on a device at a time: a larger share of a batch is taken in equal steps of
+    accumulated gradients; batch norm's statistics are those of a step. null = no limit."""
     log_every: PositiveIterations = 20
     """Iterations between two lines of metrics.jsonl."""
     checkpoint_every: PositiveIterations = 1000
     """Iterations between two checkpoints; an evaluation and the last iteration write one too."""
     keep_checkpoints: PositiveIterations = 1
-    """How many of the latest checkpoints stay: 1 = ``last.pt`` alone, above that also
-    ``iteration_*.pt``. ``best.pt``, the best on ``data.val``, is kept beside them."""
+    """How many of the latest checkpoints stay: ``last.pt``, then ``iteration_*.pt``; ``best.pt``,
+    the best on ``data.val``, is kept besides."""
     evaluate_every: Iterations = 0
     """Iterations between two evaluations on ``data.val``; 0 = only after the last."""
     pictures: Pictures = 2
-    """Validation frames of which each evaluation draws the prediction, for TensorBoard and the run
-    folder."""
+    """Validation frames whose prediction each evaluation draws."""
 
 
 class EvaluationConfig(Frozen):
     """How frames reach the network when it is scored; scores are always at label size."""
 
     input_size: Size | None = None
-    """Frames are resized to this for the network, its logits back to the label's size; null =
-    native."""
+    """Frames are resized to this for the network, logits back to the label's; null = native."""
     input_height: Height | None = None
     """The same by height alone, the width in proportion: for sets with frames of several shapes."""
 
@@ -185,8 +178,7 @@ class RunConfig(Frozen):
     """One training run."""
 
     config_version: Literal[2] = CONFIG_VERSION
-    """Version of this file's keys and their meaning, written into run folders and checkpoints; a
-    file that does not say is taken for one of the first version and read as it was meant then."""
+    """Version of this file's keys; without it, a file is read as the first version meant it."""
     name: Name
     """Name of the run, of its folder and of its results; the config file's stem if not given."""
     seed: Seed = 0

@@ -1,7 +1,4 @@
-"""Which number format the network computes in, chosen for the device.
-
-Losses and statistics stay in float32 whatever is chosen here.
-"""
+"""Which number format the network computes in; losses and statistics stay in float32."""
 
 from contextlib import AbstractContextManager, nullcontext
 from typing import Literal

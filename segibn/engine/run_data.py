@@ -1,7 +1,4 @@
-"""What a run is trained and scored on: found and checked before any work is done.
-
-Comes in: a config and the folder above the data sets. Goes out: samples, classes, frames to score.
-"""
+"""What a run is trained and scored on: found and checked before any work is done."""
 
 import logging
 from collections import deque
@@ -25,17 +22,13 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class RunData:
-    """What a run is trained and scored on, found on disk but not read yet.
-
-    Attributes:
-        sets: all that is trained on: ``data.train``, then those of ``data.mix``.
-        val: the frames of ``data.val``; None without.
-        cached_gib: what the frames that are to be kept in memory will take; 0 without such.
-    """
+    """What a run is trained and scored on, found on disk but not read yet."""
 
     sets: tuple[TrainingSet, ...]
+    """All that is trained on: ``data.train``, then those of ``data.mix``."""
     val: Frames | None
     cached_gib: float
+    """What the frames that are to be kept in memory will take; 0 without such."""
 
     @property
     def labels(self) -> LabelSet:
@@ -45,7 +38,7 @@ class RunData:
     def build_loader(
         self, config: RunConfig, datasets_root: Path, *, first_iteration: int = 0
     ) -> TrainLoader:
-        """Build this rank's loader; see ``data.build.build_train_loader``."""
+        """Build this rank's loader."""
         if config.data.cache == "memory":
             count = sum(len(one.samples) for one in self.sets)
             logger.info("reading %d frames into memory", count)
