@@ -20,8 +20,6 @@ Size = tuple[int, int]
 Arrays = tuple[np.ndarray, np.ndarray]
 """Image (H, W, 3) uint8 RGB and target (H, W) uint8 train ids, 255 = ignore."""
 
-_UNKNOWN = 254  # in the table, for values that have no train id; no class has this number
-
 
 class Frame(Protocol):
     """One frame and its target."""
@@ -77,16 +75,9 @@ class FileFrame:
 
     def read(self, box: Box | None = None) -> Arrays:
         """Decode a window; ImageFileError, LabelValueError as `open_frame`."""
-        target = self._label_map.label_map(box, self._label_set.storage, self._label_set.colors)
-        return self._image.image(box), self._train_ids(target)
-
-    def _train_ids(self, label_map: np.ndarray) -> np.ndarray:
-        """As `LabelSet.to_train_ids`, by a look-up in one pass over bytes."""
-        lookup = self._label_set.lookup
-        train_ids = cv2.LUT(label_map, np.where(lookup < 0, _UNKNOWN, lookup).astype(np.uint8))
-        if (train_ids == _UNKNOWN).any():
-            return self._label_set.to_train_ids(label_map, self._label_map.path)  # it says which
-        return train_ids
+        table = self._label_set
+        target = self._label_map.label_map(box, table.storage, table.colors)
+        return self._image.image(box), table.to_train_ids(target, self._label_map.path)
 
 
 def _text(picture: Picture) -> str:

@@ -1,9 +1,7 @@
 """Pictures of label maps: colours, overlays, errors, captioned panels and legends.
 
-In: frames (RGB), train ids and a palette. Out: (H, W, 3) uint8 RGB pictures; whoever calls writes
-them to disk. OpenCV blends, Pillow letters; no plotting package is needed.
-
-Legend: H x W pixels, K classes.
+In: images (H, W, 3) uint8 RGB, train ids (H, W) uint8 in [0, K) or 255, palettes (K, 3) uint8 RGB.
+Out: (H, W, 3) uint8 RGB. OpenCV blends, Pillow letters; no plotting package is needed.
 """
 
 from collections.abc import Sequence
@@ -29,15 +27,7 @@ _CELL_WIDTHS = (320, 640)  # smallest and largest width of a panel's cells unles
 
 
 def colorize(train_ids: np.ndarray, palette: np.ndarray) -> np.ndarray:
-    """Paint each class in its colour.
-
-    Args:
-        train_ids: (H, W) uint8; values outside [0, K), such as 255, become black.
-        palette: (K, 3) uint8 RGB.
-
-    Returns:
-        (H, W, 3) uint8 RGB.
-    """
+    """Draw each class in its colour; values outside [0, K), such as 255, become black."""
     table = np.zeros((1, 256, 3), np.uint8)
     table[0, : len(palette)] = palette
     return cv2.LUT(cv2.cvtColor(train_ids, cv2.COLOR_GRAY2RGB), table)
@@ -46,20 +36,9 @@ def colorize(train_ids: np.ndarray, palette: np.ndarray) -> np.ndarray:
 def overlay(
     image: np.ndarray, train_ids: np.ndarray, palette: np.ndarray, alpha: float = 0.5
 ) -> np.ndarray:
-    """Lay class colours over a frame; ignored pixels and black classes show the frame alone.
+    """Lay class colours over a frame, ``alpha`` of them, on a copy.
 
-    Args:
-        image: (H, W, 3) uint8 RGB. Not modified.
-        train_ids: (H, W) uint8 in [0, K) or 255.
-        palette: (K, 3) uint8 RGB. A class painted black, as the drivable maps' background, is
-            left unpainted.
-        alpha: share of the class colour, 0..1.
-
-    Returns:
-        (H, W, 3) uint8 RGB.
-
-    Raises:
-        ValueError: the two sizes differ.
+    Ignored pixels and black classes, as the drivable maps' background, show the frame alone.
     """
     if image.shape[:2] != train_ids.shape:
         raise ValueError(f"frame {image.shape[:2]} and label map {train_ids.shape} differ in size")
@@ -72,18 +51,7 @@ def overlay(
 
 
 def error_map(target: np.ndarray, pred: np.ndarray) -> np.ndarray:
-    """Show where a prediction is right (light grey), wrong (red) and not scored (dark grey).
-
-    Args:
-        target: (H, W) uint8 train ids or 255 = not scored.
-        pred: (H, W) uint8 train ids.
-
-    Returns:
-        (H, W, 3) uint8 RGB.
-
-    Raises:
-        ValueError: the two sizes differ.
-    """
+    """Show where a prediction is right (light grey), wrong (red) and not scored (dark grey)."""
     if target.shape != pred.shape:
         raise ValueError(f"target {target.shape} and prediction {pred.shape} differ in size")
     outcome = np.where(target == pred, 0, 1).astype(np.uint8)
@@ -100,17 +68,10 @@ def panel(
     """Set pictures side by side on white, with titles above and to the left.
 
     Args:
-        rows: pictures (h, w, 3) uint8 RGB of any sizes; None leaves a cell empty. Each picture
-            is fitted into its cell with its proportions kept.
+        rows: pictures of any sizes, each fitted into its cell; None leaves a cell empty.
         column_titles: one for each column; text too wide for its column is set smaller.
         row_titles: one for each row; may have line breaks.
         cell_size: (H, W) of a cell; None takes the first picture's, at a width of 320 to 640.
-
-    Returns:
-        (H, W, 3) uint8 RGB.
-
-    Raises:
-        ValueError: rows, columns and titles do not match in number.
     """
     if any(len(row) != len(column_titles) for row in rows) or not rows:
         raise ValueError("a panel needs rows with as many pictures as there are column titles")
@@ -143,37 +104,14 @@ def panel(
 def frame_sheet(
     image: np.ndarray, target: np.ndarray, pred: np.ndarray, palette: np.ndarray
 ) -> np.ndarray:
-    """Set a scored frame, its truth, its prediction and the errors side by side.
-
-    Args:
-        image: (H, W, 3) uint8 RGB.
-        target: (H, W) uint8 train ids or 255 = not scored.
-        pred: (H, W) uint8 train ids.
-        palette: (K, 3) uint8 RGB.
-
-    Returns:
-        (h, w, 3) uint8 RGB.
-    """
-    row = [
-        image,
-        overlay(image, target, palette),
-        overlay(image, pred, palette),
-        error_map(target, pred),
-    ]
+    """Set a scored frame, its truth, its prediction and the errors side by side."""
+    truth, prediction = (overlay(image, one, palette) for one in (target, pred))
+    row = [image, truth, prediction, error_map(target, pred)]
     return panel([row], ["frame", "truth", "prediction", "errors"])
 
 
 def legend(class_names: Sequence[str], palette: np.ndarray, width: int = 960) -> np.ndarray:
-    """Draw a colour swatch and a name for each class, in columns as wide as the longest name.
-
-    Args:
-        class_names: K names.
-        palette: (K, 3) uint8 RGB.
-        width: of the picture in pixels.
-
-    Returns:
-        (H, width, 3) uint8 RGB.
-    """
+    """Draw a colour swatch and a name for each class, in columns as wide as the longest name."""
     swatch = max(_PLAIN_FONT, width // 100)
     line = round(1.5 * swatch)
     entry = swatch + 6 + _widest(class_names, swatch) + 2 * _GAP
@@ -192,7 +130,7 @@ def legend(class_names: Sequence[str], palette: np.ndarray, width: int = 960) ->
 
 
 def with_legend(picture: np.ndarray, class_names: Sequence[str], palette: np.ndarray) -> np.ndarray:
-    """Set a legend under a picture, at the picture's width. Returns (H, W, 3) uint8 RGB."""
+    """Set a legend under a picture, at the picture's width."""
     return np.vstack([picture, legend(class_names, palette, picture.shape[1])])
 
 
@@ -218,12 +156,12 @@ def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
 
 
 def _fitting_font(text: str, size: int, width: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    """Return the largest font up to ``size`` in which ``text`` fits, or the smallest legible."""
+    """The largest font up to ``size`` in which ``text`` fits, or the smallest legible."""
     fonts = (_font(smaller) for smaller in range(size, _SMALLEST_FONT, -1))
     return next((font for font in fonts if font.getlength(text) <= width), _font(_SMALLEST_FONT))
 
 
 def _widest(texts: Sequence[str], size: int) -> int:
-    """Return the width in pixels of the widest line of ``texts``."""
+    """The width in pixels of the widest line."""
     font = _font(size)
     return int(max(font.getlength(line) for text in texts for line in text.split("\n"))) + 1

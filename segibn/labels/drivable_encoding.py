@@ -1,9 +1,8 @@
 """Which of its two official encodings a set of BDD100K drivable maps uses: paths in, the year out.
 
-2018: 0 background, 1 direct, 2 alternative. 2021: 0 direct, 1 alternative, 2 background. The files
-look alike, and read the wrong way they train and score without a complaint. Two things tell them
-apart: the suffix ``_drivable_id.png`` of the 2018 release, and the upper third of a frame, where
-sky and buildings are background. Data sets, checks and scores all decide here.
+The files look alike, and read the wrong way they train and score without a complaint. Two things
+tell them apart: the suffix ``_drivable_id.png`` of the 2018 release, and the upper third of a
+frame, where sky and buildings are background. Data sets, checks and scores all decide here.
 """
 
 from collections.abc import Collection, Sequence
@@ -139,15 +138,13 @@ def _is_certain(upper: NDArray[np.int64], lower: NDArray[np.int64], value: int) 
 
 
 def _told_by_values(upper: NDArray[np.int64], lower: NDArray[np.int64]) -> tuple[str | None, str]:
-    """Year whose background fills the upper thirds, and the shares there in words.
-
-    Background does not become rarer towards the sky: a road that fills a frame cut below the
-    horizon does, and is not taken for it.
-    """
+    """Year whose background fills the upper thirds, and the shares there in words."""
     shares = upper / max(1, upper.sum())
     below = lower / max(1, lower.sum())
     text = ", ".join(f"{100 * share:.1f} % value {value}" for value, share in enumerate(shares))
     for year, value in _BACKGROUND.items():
+        # Background does not become rarer towards the sky: a road that fills a frame cut below the
+        # horizon does, and is not taken for it.
         if shares[value] > _TOLD and shares[value] >= below[value] - _SLACK:
             return year, text
     return None, text

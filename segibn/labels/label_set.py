@@ -1,15 +1,15 @@
 """LabelSet: one table of label rows; lookup, inverse, palette and names are derived from it.
 
-In: a data set's table (``Label`` rows). Out: train ids from raw label maps and back. Numpy only.
-
 Legend: H x W pixels, K classes (never counting ignore).
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from segibn.errors import ConfigError, LabelValueError
@@ -63,23 +63,19 @@ class ClassSpec:
 class LabelSet:
     """A data set's label table together with the classes it is trained and scored on.
 
-    Attributes:
-        name: for messages and signatures.
-        labels: the rows. Several rows may share one train id; the first of them is the one
-            ``to_label_ids`` writes.
-        classes: the K classes, in train id order. Left empty, the first row of each train id
-            names its class. Given, the table may lack rows for some classes: CamVid has no
-            trains, and is still scored on the 19 classes of Cityscapes.
-        storage: how the data set's files hold the raw values.
-
-    Raises:
-        ConfigError: the table contradicts itself.
+    ConfigError: the table contradicts itself.
     """
 
     name: str
+    """For messages and signatures."""
     labels: tuple[Label, ...]
+    """The rows. Several may share one train id; the first of them is what `to_label_ids` writes."""
     classes: tuple[ClassInfo, ...] = ()
+    """The K classes, in train id order. Left empty, the first row of each train id names its class.
+    Given, the table may lack rows for some: CamVid has no trains, and is still scored on the 19
+    classes of Cityscapes."""
     storage: LabelStorage = "index"
+    """How the data set's files hold the raw values."""
 
     def __post_init__(self) -> None:
         """Derive the classes if they were not given, and check the table."""
@@ -134,35 +130,20 @@ class LabelSet:
         return read_label_map(path, self.storage, self.colors)
 
     def to_train_ids(self, label_map: np.ndarray, source: str | Path = "label map") -> np.ndarray:
-        """Map raw values to train ids.
+        """Map raw values, (H, W) uint8 -> (H, W) uint8 in [0, K) or 255.
 
-        Args:
-            label_map: (H, W) uint8, raw values. Not modified.
-            source: the file it came from, for the message.
-
-        Returns:
-            (H, W) uint8 in [0, K) or 255.
-
-        Raises:
-            LabelValueError: values outside the table, each listed with its pixel count.
+        LabelValueError: values outside the table, each listed with its pixel count and ``source``.
         """
-        train_ids = np.take(self._fast_lookup, label_map, mode="clip")
+        train_ids = cv2.LUT(label_map, self._fast_lookup)
         if (train_ids == _UNKNOWN).any():
             raise LabelValueError(self._describe_unknown(label_map, source))
         return train_ids
 
     def to_label_ids(self, train_ids: np.ndarray) -> np.ndarray:
-        """Map train ids back to the raw values that the data set's benchmark expects.
+        """Map train ids, (H, W) uint8, back to the raw values that the benchmark expects.
 
-        Args:
-            train_ids: (H, W) uint8 in [0, K) or 255. Ignored pixels get the value of the first
-                ignored row. Not modified.
-
-        Returns:
-            (H, W) uint8 raw values.
-
-        Raises:
-            LabelValueError: a train id that this table cannot write.
+        Ignored pixels get the value of the first ignored row. LabelValueError: a train id that
+        this table cannot write.
         """
         label_ids = np.take(self.inverse, train_ids)
         if (label_ids < 0).any():
@@ -174,30 +155,21 @@ class LabelSet:
     def remap(self, name: str, specs: Sequence[ClassSpec]) -> "LabelSet":
         """Derive the table of a coarser scheme; rows of classes it leaves out are ignored.
 
-        Args:
-            name: of the new table.
-            specs: the new classes. The first member that this table has is the one that
-                ``to_label_ids`` writes.
-
-        Raises:
-            ConfigError: a class is a member of two.
+        The first member of a class that this table has is what `to_label_ids` writes.
+        ConfigError: a class is a member of two.
         """
         groups = {member: index for index, spec in enumerate(specs) for member in spec.members}
         if len(groups) != sum(len(spec.members) for spec in specs):
             raise ConfigError(f"class scheme '{name}': a class is a member of two classes")
-        order: dict[str | None, int] = {member: i for i, member in enumerate(groups)}
-        to_class: dict[str | None, int] = dict(groups.items())
-
-        def own_class(label: Label) -> str | None:
-            is_ignored = label.train_id == IGNORE_INDEX
-            return None if is_ignored else self.classes[label.train_id].name
-
-        rows = sorted(self.labels, key=lambda row: order.get(own_class(row), len(order)))
+        order = {member: place for place, member in enumerate(groups)}
+        rows = []
+        for row in self.labels:
+            own = "" if row.train_id == IGNORE_INDEX else self.classes[row.train_id].name
+            place = order.get(own, len(order))
+            rows.append((place, replace(row, train_id=groups.get(own, IGNORE_INDEX))))
         return LabelSet(
             name,
-            tuple(
-                replace(row, train_id=to_class.get(own_class(row), IGNORE_INDEX)) for row in rows
-            ),
+            tuple(row for _, row in sorted(rows, key=lambda placed: placed[0])),
             tuple(ClassInfo(spec.name, spec.color) for spec in specs),
             self.storage,
         )
@@ -205,8 +177,7 @@ class LabelSet:
     def in_order(self, class_names: Sequence[str]) -> "LabelSet":
         """Return this table with its classes in another order, which gives them other train ids.
 
-        Raises:
-            ConfigError: these are other classes.
+        ConfigError: these are other classes.
         """
         if self.class_names == tuple(class_names):
             return self
@@ -238,31 +209,32 @@ class LabelSet:
         return "ignored pixels (255)" if train_id == IGNORE_INDEX else f"train id {train_id}"
 
 
+def _ranges(values: np.ndarray) -> str:
+    """Sorted integers as ranges: 0-33, 255."""
+    runs = np.split(values, np.flatnonzero(np.diff(values) > 1) + 1)
+    return ", ".join(f"{run[0]}" if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs)
+
+
 def _classes_of(labels: Sequence[Label]) -> tuple[ClassInfo, ...]:
     """Name each train id's class after its first row, in train id order."""
-    first: dict[int, Label] = {}
-    for label in labels:
-        if label.train_id != IGNORE_INDEX:
-            first.setdefault(label.train_id, label)
-    return tuple(ClassInfo(first[key].name, first[key].color) for key in sorted(first))
+    first = {label.train_id: ClassInfo(label.name, label.color) for label in reversed(labels)}
+    first.pop(IGNORE_INDEX, None)
+    return tuple(first[key] for key in sorted(first))
 
 
 def _problems(label_set: LabelSet) -> list[str]:
     """List every contradiction in a table, each with the rows it concerns."""
     problems = []
-    label_ids = [label.label_id for label in label_set.labels]
-    names = [info.name for info in label_set.classes]
+    names = label_set.class_names
     if not names:
         problems.append("no class: every row is ignored")
     if len(names) > _UNKNOWN:
         problems.append(f"{len(names)} classes; at most {_UNKNOWN} fit")
-    for value in sorted({value for value in label_ids if label_ids.count(value) > 1}):
-        if value >= 0:
-            rows = [f"'{row.name}'" for row in label_set.labels if row.label_id == value]
-            problems.append(
-                f"label_id {value} is in {len(rows)} rows ({', '.join(rows)}); keep one"
-            )
-    for name in sorted({name for name in names if names.count(name) > 1}):
+    values = Counter(label.label_id for label in label_set.labels)
+    for value in sorted(value for value, count in values.items() if count > 1 and value >= 0):
+        rows = [f"'{row.name}'" for row in label_set.labels if row.label_id == value]
+        problems.append(f"label_id {value} is in {len(rows)} rows ({', '.join(rows)}); keep one")
+    for name in sorted(name for name, count in Counter(names).items() if count > 1):
         problems.append(
             f"two classes are named '{name}'; name them apart, or give their rows one train_id"
         )
@@ -275,12 +247,6 @@ def _problems(label_set: LabelSet) -> list[str]:
         if len(label.color) != 3 or not all(0 <= value <= 255 for value in label.color):
             problems.append(f"'{label.name}': color {label.color} is not three values 0..255")
     return problems
-
-
-def _ranges(values: np.ndarray) -> str:
-    """Write sorted integers as ranges: 0-33, 255."""
-    runs = np.split(values, np.flatnonzero(np.diff(values) > 1) + 1)
-    return ", ".join(f"{run[0]}" if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs)
 
 
 def _frozen(array: np.ndarray) -> np.ndarray:

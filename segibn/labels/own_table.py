@@ -1,7 +1,4 @@
-"""A user's own label table: rows of a config become a LabelSet; colours that nobody chose.
-
-In: rows with names, label ids, train ids. Out: a ``LabelSet`` whose classes have names and colours.
-"""
+"""A user's own label table: rows of a config become a LabelSet; colours that nobody chose."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -21,14 +18,10 @@ _OPTIONAL = {"class", "color", "category"}
 def label_set_from_table(name: str, rows: Sequence[Mapping[str, Any]]) -> LabelSet:
     """Build a LabelSet from a user's own table.
 
-    Args:
-        name: for messages.
-        rows: mappings with ``name``, ``label_id``, ``train_id`` (255 = ignored) and, if wanted,
-            ``class`` (the class of a train id, by default the name of its first row), ``color``
-            (RGB, by default from `spread_colors`; ignored rows are black) and ``category``.
-
-    Raises:
-        ConfigError: a key is missing or unknown, or the table contradicts itself.
+    Its rows have ``name``, ``label_id``, ``train_id`` (255 = ignored) and, if wanted, ``class``
+    (of a train id, by default the name of its first row), ``color`` (RGB, by default from
+    `spread_colors`; ignored rows are black) and ``category``. ConfigError: a key is missing or
+    unknown, or the table contradicts itself.
     """
     for position, row in enumerate(rows):
         if not _NEEDED <= set(row) <= _NEEDED | _OPTIONAL:
@@ -52,12 +45,7 @@ def label_set_from_table(name: str, rows: Sequence[Mapping[str, Any]]) -> LabelS
 
 
 def spread_colors(count: int, taken: Sequence[Color]) -> list[Color]:
-    """Return colours as unlike each other, those taken and black as can be; always the same.
-
-    Args:
-        count: how many, at most 254.
-        taken: RGB colours that are in use.
-    """
+    """Return colours as unlike each other, those taken and black as can be; always the same."""
     axis = np.array(_LEVELS)
     grid = np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), -1).reshape(-1, 3)
     nearest = np.full(len(grid), np.inf)
@@ -84,11 +72,8 @@ def _class_names(table: str, rows: Sequence[Mapping[str, Any]]) -> dict[int, str
         key, given = row["train_id"], row.get("class")
         if key == IGNORE_INDEX:
             if given:
-                raise _error(
-                    table,
-                    row,
-                    f"has a class ('{given}') and is ignored (train_id 255); leave one out",
-                )
+                said = f"has a class ('{given}') and is ignored (train_id 255)"
+                raise _error(table, row, f"{said}; leave one out")
         elif given and names.setdefault(key, given) != given:
             said = f"is of class '{given}', but train_id {key} is '{names[key]}'"
             raise _error(table, row, f"{said}; a train_id is one class")
