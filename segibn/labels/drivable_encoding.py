@@ -49,17 +49,12 @@ def decide_drivable_encoding(
     option: str = "`encoding:`",
     also_allowed: Collection[int] = (),
 ) -> Decision:
-    """Decide from names and values; a given encoding is believed, and doubted where they differ.
+    """Decide from names and values of label maps, at most `MAX_FILES` of which are read.
 
-    Args:
-        paths: label maps; at most `MAX_FILES` of them are read.
-        given: '2018', '2021', or 'auto' for what the files tell.
-        option: that says it, for messages.
-        also_allowed: values beside 0, 1 and 2.
-
-    Raises:
-        DatasetError: no paths, values of neither encoding, or with 'auto' files that do not tell
-            or whose names and values differ.
+    ``given``: '2018' or '2021', which is believed, and doubted where the files differ; 'auto' for
+    what they tell. ``option`` says it, for messages; values beside 0, 1 and 2 are allowed by
+    ``also_allowed``. DatasetError: no paths, values of neither encoding, or with 'auto' files that
+    do not tell or whose names and values differ.
     """
     if not paths:
         raise DatasetError("drivable encoding: no label maps to tell it from")
@@ -78,19 +73,15 @@ def decide_drivable_encoding(
     seen = f"the upper thirds of {such} are {shares}"
     named = "2018" if all(path.name.endswith(_SUFFIX_2018) for path in paths) else None
     year = _told(named, found, seen, option) if given == "auto" else given
-    if found not in (None, year):
-        return Decision(
-            year,
-            f"read in the {year} encoding ({_MEANING[year]}) as said, but {seen}, which is that of "
-            f"{found} ({_MEANING[found]})",
-            is_contradicted=_is_certain(upper, lower, _BACKGROUND[found]),
-        )
+    read = f"read in the {year} encoding ({_MEANING[year]})"
     if found is None:
         told = "the names say" if given == "auto" else "was said"
+        return Decision(year, f"{read} as {told}; the values do not confirm it: {seen}")
+    if found != year:
         return Decision(
             year,
-            f"read in the {year} encoding ({_MEANING[year]}) as {told}; the values do not confirm "
-            f"it: {seen}",
+            f"{read} as said, but {seen}, which is that of {found} ({_MEANING[found]})",
+            is_contradicted=_is_certain(upper, lower, _BACKGROUND[found]),
         )
     other = "2021" if year == "2018" else "2018"
     odd = [path for path, of in counts.items() if _is_certain(of[0], of[1], _BACKGROUND[other])]
@@ -98,14 +89,12 @@ def decide_drivable_encoding(
         return Decision(year)
     return Decision(
         year,
-        f"read in the {year} encoding ({_MEANING[year]}), but {counted(len(odd), 'map')} of the "
-        f"{len(counts)} looked at would be of {other} by the same sign ({printable(odd[0])}): are "
-        "these files of two releases?",
+        f"{read}, but {counted(len(odd), 'map')} of the {len(counts)} looked at would be of "
+        f"{other} by the same sign ({printable(odd[0])}): are these files of two releases?",
     )
 
 
 def _told(named: str | None, found: str | None, seen: str, option: str) -> str:
-    """Return what names and values tell, if anything and the same."""
     year = named or found
     if year is None:
         raise DatasetError(

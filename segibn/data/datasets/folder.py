@@ -1,7 +1,6 @@
-"""A user's own data set: any folder of images and one of label PNGs.
+"""A user's own data set: any folder of images and one of label PNGs, as a config names them.
 
-In: two folders as the config names them. Out: samples named by their path below the image folder
-without the suffix, so that subfolders are kept apart: ``monday/000012``.
+Samples are named by their path below the image folder without the suffix: ``monday/000012``.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -37,17 +36,10 @@ def find(
     the other, its files are of its kind alone. Further maps of a frame, ``a_instance_label.png``
     beside ``a_label.png``, are passed over, and that is logged.
 
-    Args:
-        root: the data sets' root.
-        split: fills in ``{split}`` in the folder names; 'a+b' joins two.
-        images: folder of the images below ``root``.
-        targets: folder of the label maps below ``root``.
-        image_suffix: ending of the image files, extension included; '' is any PNG or JPEG.
-        target_suffix: ending of the label files, extension included.
-
-    Raises:
-        DatasetError: a folder is missing, or none of its files is of its kind; two files have one
-            name; both kinds have one folder and one ending.
+    ``images`` and ``targets``: folders below the data sets' ``root``, in which ``split`` fills in
+    ``{split}``; 'a+b' joins two. Endings include the extension; '' is any picture. DatasetError: a
+    folder is missing, or none of its files is of its kind; two files have one name; both kinds have
+    one folder and one ending.
     """
     root = Path(root)
 
@@ -84,11 +76,7 @@ class _Side:
     """Of their names, in lower case; '' = any picture."""
 
     def by_name(self, other: "_Side") -> dict[str, Path]:
-        """Its files by their path below the folder without ending; those of ``other`` left out.
-
-        Raises:
-            DatasetError: no files, or two of one name; nothing tells the two kinds apart.
-        """
+        """Its files by their path below the folder without ending; those of ``other`` left out."""
         kind = Path(f"x{self.ending}").suffix
         suffixes = (*IMAGE_SUFFIXES, kind) if kind else IMAGE_SUFFIXES
         listed = list_files(self.folder, suffixes, recursive=True)

@@ -1,21 +1,11 @@
-"""What a data set is: where its files lie, what their labels mean, what messages say of it.
-
-In: the data set's own folder and a split. Out: a `Pairing`, and the `LabelSet` that reads it.
-"""
+"""What a data set is: where its files lie, what their labels mean, what messages say of it."""
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from segibn.data.samples import (
-    SHOWN,
-    Pairing,
-    SamplePaths,
-    SplitAbsentError,
-    join_splits,
-    names_in,
-    pair_by_name,
-)
+from segibn.data import samples
+from segibn.data.samples import Pairing, SplitAbsentError, names_in, pair_by_name
 from segibn.data.wrong_folder import one_deeper
 from segibn.errors import ConfigError, DatasetError
 from segibn.files import warn_once
@@ -95,8 +85,7 @@ class DatasetSource:
     def find(self, root: Path, split: str, encoding: str = "auto") -> Pairing:
         """Pair the files of a split, or of several joined by '+'; ``root``: the set's own folder.
 
-        Raises:
-            DatasetError: unknown split, or a folder of the layout is missing.
+        DatasetError: unknown split, or a folder of the layout is missing.
         """
         options = {"encoding": encoding} if self.encodings else {}
         find_one = self.find_one or self.pair
@@ -106,7 +95,7 @@ class DatasetSource:
                 raise self.unknown_split(part, self.splits)
             return find_one(Path(root), part, **options)
 
-        return join_splits(split, one)
+        return samples.join_splits(split, one)
 
     def pair(
         self,
@@ -119,16 +108,9 @@ class DatasetSource:
     ) -> Pairing:
         """Pair by name: the label map of ``images/a/b_rgb.png`` is ``labels/a/b_gt.png``.
 
-        Args:
-            root: the data set's own folder.
-            split: one of ``splits``.
-            images: other than the data set's.
-            targets: the same; not looked at for an unlabelled split.
-            keep_folders: whether names begin with their subfolders, for data sets that number the
-                frames of each folder anew.
-
-        Raises:
-            DatasetError: a folder is missing, or two files of one place have the same name.
+        ``images`` and ``targets``: other places than the data set's own. ``keep_folders``: names
+        begin with their subfolders, for data sets that number the frames of each folder anew.
+        DatasetError: a folder is missing, or two files of one place have the same name.
         """
         is_labelled = split not in self.unlabelled
         places = [images or self.images, *([targets or self.targets] if is_labelled else [])]
@@ -157,8 +139,7 @@ class DatasetSource:
     ) -> LabelSet:
         """Return the table that reads the files in a class scheme; None for the data set's own.
 
-        Raises:
-            ConfigError: a combination that does not exist, or a choice that has to be named.
+        ConfigError: a combination that does not exist, or a choice that has to be named.
         """
         scheme = classes or self.schemes[0]
         if scheme not in self.schemes:
@@ -195,11 +176,9 @@ class DatasetSource:
         return self.encodings[encoding]
 
     def require(self, *folders: Path) -> None:
-        """Check that the folders of a split are there.
+        """Check that the folders of a split are there: SplitAbsentError if none, else DatasetError.
 
-        Raises:
-            SplitAbsentError: none of them is.
-            DatasetError: some are missing; both say the layout and where to get the data.
+        Both say the layout and where to get the data.
         """
         gone = [folder for folder in folders if not folder.is_dir()]
         if gone:
@@ -237,13 +216,11 @@ class DatasetSource:
         lines = "\n".join("  " + line for line in self.layout.strip("\n").splitlines())
         return f"The layout expected there:\n{lines}\nWhere to get it: {self.where}"
 
-    def complete(self, pairing: Pairing, split: str, folder: Path) -> list[SamplePaths]:
+    def complete(self, pairing: Pairing, split: str, folder: Path) -> list[samples.SamplePaths]:
         """Return the samples of a pairing in which nothing is wrong.
 
         A copy that holds only a part of an official split is allowed, and logged as a warning.
-
-        Raises:
-            DatasetError: no samples at all, or an image or label map without its partner.
+        DatasetError: no samples at all, or an image or label map without its partner.
         """
         if pairing.orphans:
             raise DatasetError(self._orphan_message(pairing, split))
@@ -259,9 +236,9 @@ class DatasetSource:
         """Name both paths of the first missing partners and how many there are."""
         count = counted(len(pairing.orphans), "file")
         lines = [f"{self.title}: {count} of split '{split}' without a partner:"]
-        for orphan in pairing.images_without_target[:SHOWN]:
+        for orphan in pairing.images_without_target[: samples.SHOWN]:
             lines.append(f"  image {orphan.path} has no label map {orphan.partner}")
-        for orphan in pairing.targets_without_image[:SHOWN]:
+        for orphan in pairing.targets_without_image[: samples.SHOWN]:
             lines.append(f"  label map {orphan.path} has no image {orphan.partner}")
         lines.append(
             "Unpack the missing archive again, or name the frames to use in a text file "
