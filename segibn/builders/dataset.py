@@ -1,10 +1,9 @@
 """One training set of a config: files, cache, augmentation -> a `SegmentationDataset`."""
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from segibn.builders.sets import TrainingSet
+from segibn.builders.sets import TrainingSet, tiles_folder
 from segibn.config.data import DataConfig, DatasetConfig
 from segibn.config.schema import RunConfig
 from segibn.data.cache.disk_cache import open_disk_cache
@@ -17,7 +16,6 @@ from segibn.data.loader import auto_workers
 from segibn.data.transforms import TrainTransform
 from segibn.data.user_augmentation import UserAugmentation
 from segibn.distributed import rank_and_world
-from segibn.labels.label_set import LabelSet
 
 
 def build_dataset(
@@ -42,22 +40,6 @@ def build_dataset(
     return SegmentationDataset(
         samples, label_set, build_transform(data), seed=config.seed, resize=data.resize, cache=cache
     )
-
-
-def tiles_folder(
-    dataset: DatasetConfig, label_set: LabelSet, resize: tuple[int, int] | None, root: Path
-) -> Path:
-    """Return the folder of one data set's disk cache below ``root``, that of all caches.
-
-    Its name ends in a hash of all that a frame depends on besides its own files: the label table,
-    the resize, and for ``name: folder`` where the files are. A part of a split (``names_file``,
-    ``fraction``) shares the folder of the whole.
-    """
-    size = "native" if resize is None else f"{resize[0]}x{resize[1]}"
-    where = "" if dataset.folder is None else f"{dataset.folder.images} {dataset.folder.targets}"
-    content = label_set.lookup.tobytes() + f"{size} {where} {label_set.colors}".encode()
-    digest = hashlib.sha256(content).hexdigest()[:8]
-    return root / "tiles" / f"{dataset.name}_{dataset.split}_{size}_{digest}"
 
 
 def build_transform(data: DataConfig) -> TrainTransform:

@@ -1,5 +1,6 @@
 """Data sets of a config: a data set's part of it and the folder above -> samples and label sets."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from glob import escape
@@ -152,6 +153,22 @@ def index_mix(
             ) from None
         sets.append(TrainingSet(f"{dataset.name}:{dataset.split}", samples, table))
     return tuple(sets)
+
+
+def tiles_folder(
+    dataset: DatasetConfig, label_set: LabelSet, resize: tuple[int, int] | None, root: Path
+) -> Path:
+    """Return the folder of one data set's disk cache below ``root``, that of all caches.
+
+    Its name ends in a hash of all that a frame depends on besides its own files: the label table,
+    the resize, and for ``name: folder`` where the files are. A part of a split (``names_file``,
+    ``fraction``) shares the folder of the whole.
+    """
+    size = "native" if resize is None else f"{resize[0]}x{resize[1]}"
+    where = "" if dataset.folder is None else f"{dataset.folder.images} {dataset.folder.targets}"
+    content = label_set.lookup.tobytes() + f"{size} {where} {label_set.colors}".encode()
+    digest = hashlib.sha256(content).hexdigest()[:8]
+    return root / "tiles" / f"{dataset.name}_{dataset.split}_{size}_{digest}"
 
 
 def splits_of(dataset: DatasetConfig, datasets_root: Path) -> tuple[str, ...]:

@@ -4,8 +4,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from segibn.builders.dataset import tiles_folder
-from segibn.builders.sets import build_label_set, index_dataset
+from segibn.builders.sets import build_label_set, index_dataset, tiles_folder
 from segibn.config.schema import RunConfig
 from segibn.data.cache.disk_cache_build import CacheJob, build, estimate, verify
 from segibn.data.cache.fingerprint import cache_folder

@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from segibn.builders.dataset import tiles_folder
 from segibn.builders.loader import build_eval_frames, build_train_loader
-from segibn.builders.sets import build_label_set, index_dataset
+from segibn.builders.sets import build_label_set, index_dataset, tiles_folder
 from segibn.config.data import DatasetConfig
 from segibn.config.schema import RunConfig
 from segibn.data.cache.disk_cache_build import CacheJob, build

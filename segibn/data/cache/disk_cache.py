@@ -14,7 +14,7 @@ from typing import Any, overload
 import cv2
 import PIL
 
-from segibn.data.cache.tile_file import SUFFIX, TileFile, TileFileError
+from segibn.data.cache.tile_file import SUFFIX, TileFile
 from segibn.data.cache.tiles import require_codecs
 from segibn.data.samples import SHOWN, SamplePaths
 from segibn.errors import DatasetError
@@ -95,12 +95,8 @@ def inspect_cache(
         if not path.exists():
             state.missing.append(index)
             continue
-        try:
-            cached = TileFile(path)
-            complete = path.stat().st_size == cached.expected_bytes
-        except TileFileError:
-            complete = False
-        if not complete:
+        cached = TileFile.if_whole(path)
+        if cached is None:
             state.damaged.append(index)
         elif _without_hashes(cached.note) != facts_of(sample, resize):
             state.changed.append(index)
@@ -140,10 +136,10 @@ def add_hashes(facts: dict[str, Any], sample: SamplePaths) -> dict[str, Any]:
 
 
 def _without_hashes(note: dict[str, Any]) -> dict[str, Any]:
-    plain = dict(note)
-    for key in ("image", "target"):
-        plain[key] = {name: value for name, value in note[key].items() if name != "sha256"}
-    return plain
+    files = {key: dict(note[key]) for key in ("image", "target")}
+    for facts in files.values():
+        facts.pop("sha256", None)
+    return note | files
 
 
 def _stat(path: Path) -> dict[str, int]:

@@ -13,14 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
+from segibn.data.cache import tile_file
 from segibn.data.cache.disk_cache import CacheState, add_hashes, facts_of, inspect_cache, path_of
-from segibn.data.cache.tile_file import (
-    SUFFIX,
-    TileFile,
-    TileFileError,
-    frame_bytes,
-    write_tile_file,
-)
+from segibn.data.cache.tile_file import TileFile, TileFileError
 from segibn.data.cache.tiles import require_codecs
 from segibn.data.frame import open_frame
 from segibn.data.samples import SamplePaths
@@ -76,7 +71,7 @@ def estimate(job: CacheJob, frames: Sequence[int], threads: int) -> Estimate:
     for place in chosen:
         sample = job.samples[frames[place]]
         add_hashes(facts_of(sample, job.resize), sample)
-        sizes.append(frame_bytes(*open_frame(sample, job.label_set, job.resize).read()))
+        sizes.append(tile_file.frame_bytes(*open_frame(sample, job.label_set, job.resize).read()))
     each_s = (time.perf_counter() - start) / len(chosen)
     threads = min(threads, len(frames))
     return Estimate(int(np.mean(sizes) * len(frames)), each_s * len(frames) / threads, len(chosen))
@@ -93,7 +88,7 @@ def build(
             no file is left half written.
     """
     with _only_builder(job.folder):
-        for leftover in job.folder.rglob(f".*.part{SUFFIX}"):
+        for leftover in job.folder.rglob(f".*.part{tile_file.SUFFIX}"):
             leftover.unlink()
         cached = map_in_threads(lambda index: _cache_one(job, job.samples[index]), frames, threads)
         for done, _ in enumerate(cached, start=1):
@@ -128,21 +123,12 @@ def _cache_one(job: CacheJob, sample: SamplePaths) -> None:
     facts = facts_of(sample, job.resize)  # before the pixels: a later change must show
     note = add_hashes(facts, sample)
     path = path_of(job.folder, sample.name)
-    old = _intact(path)
+    old = TileFile.if_whole(path)
     if old is not None and _same_content(old.note, note):
         old.renote(note)
         return
     image, target = open_frame(sample, job.label_set, job.resize).read()
-    write_tile_file(path, image, target, note)
-
-
-def _intact(path: Path) -> TileFile | None:
-    """The file of a frame, if its header is good and it is all there."""
-    try:
-        found = TileFile(path)
-        return found if path.stat().st_size == found.expected_bytes else None
-    except TileFileError:
-        return None
+    tile_file.write_tile_file(path, image, target, note)
 
 
 def _same_content(old: dict, new: dict) -> bool:

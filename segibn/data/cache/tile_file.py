@@ -82,6 +82,15 @@ class TileFile:
         self._index = entries.reshape(rows, columns, 4)
         self._data_start = _HEADER.size + len(tail)
 
+    @classmethod
+    def if_whole(cls, path: Path) -> "TileFile | None":
+        """Open a frame; None where its header is damaged or the file is cut short."""
+        try:
+            found = cls(path)
+            return found if path.stat().st_size == found.expected_bytes else None
+        except TileFileError:
+            return None
+
     @property
     def expected_bytes(self) -> int:
         """Size of the whole file."""
