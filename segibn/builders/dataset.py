@@ -19,10 +19,7 @@ from segibn.distributed import rank_and_world
 
 
 def build_dataset(
-    config: RunConfig,
-    dataset: DatasetConfig,
-    training_set: TrainingSet,
-    datasets_root: Path | None,
+    config: RunConfig, dataset: DatasetConfig, training_set: TrainingSet, datasets_root: Path | None
 ) -> SegmentationDataset:
     """Build the samples of one training set, augmented, cached as the config says.
 

@@ -45,10 +45,8 @@ def build_train_loader(
 ) -> TrainLoader:
     """Build this rank's loader for the iterations from ``first_iteration`` to the last.
 
-    Args:
-        samples: of ``data.train``, from `index_dataset`, the same on every rank.
-        mixed: the sets of ``data.mix``, from `index_mix`.
-        datasets_root: the folder above the data sets, where an index of classes is kept.
+    ``samples`` of ``data.train``, from `index_dataset`; ``mixed``: the sets of ``data.mix``, from
+    `index_mix`; both the same on every rank.
 
     Raises:
         ConfigError: the batch cannot be shared out evenly over the processes.

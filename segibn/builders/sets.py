@@ -73,9 +73,8 @@ def _side_of(pairing: Pairing, side: HoldOutConfig) -> Pairing:
 def index_dataset(dataset: DatasetConfig, datasets_root: Path) -> list[SamplePaths]:
     """List the samples that a config means, in an order that is the same on every machine.
 
-    Raises:
-        DatasetError: folder missing, split unknown or empty, a partner missing, or drivable maps
-            whose encoding is neither given nor to be told.
+    DatasetError: folder missing, split unknown or empty, a partner missing, or drivable maps whose
+    encoding is neither given nor to be told.
     """
     source = dataset_source(dataset.name)
     pairing = find_dataset(dataset, datasets_root)
@@ -87,18 +86,12 @@ def index_dataset(dataset: DatasetConfig, datasets_root: Path) -> list[SamplePat
 
 
 def build_label_set(
-    dataset: DatasetConfig,
-    classes: str | None = None,
-    samples: Sequence[SamplePaths] | None = None,
+    dataset: DatasetConfig, classes: str | None = None, samples: Sequence[SamplePaths] | None = None
 ) -> LabelSet:
     """Build the table that reads a data set's label files in a class scheme; None = its own.
 
-    ``samples`` are needed for ``encoding: auto``, where only files say what their values mean.
-
-    Raises:
-        ConfigError: the data set cannot be read in these classes, or has several label maps and
-            none is named.
-        DatasetError: ``encoding: auto`` without samples, or samples in neither encoding.
+    ``encoding: auto`` needs samples, which say what their values mean (DatasetError: none, or they
+    do not). ConfigError: it cannot be read in these classes, or has several maps and none is named.
     """
     if dataset.folder is not None:
         rows = [row.model_dump() for row in dataset.folder.labels]

@@ -73,9 +73,7 @@ class IndexJob:
     ) -> ClassIndex:
         """Read the index; build and keep it if it is not right there.
 
-        Raises:
-            ImageFileError, LabelValueError: a label map cannot be read.
-            DatasetError: a sample has no label map, or a label map is not there.
+        ImageFileError, LabelValueError, DatasetError: a label map cannot be read or is not there.
         """
         mark = self._mark()  # before the pixels: a later change must show
         index = self._read(mark)
@@ -145,11 +143,7 @@ def build(
     jobs: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> ClassIndex:
-    """Decode every label map and index it; the result does not depend on ``jobs``.
-
-    ``progress`` is called with (done, total). ImageFileError, LabelValueError: a label map cannot
-    be read.
-    """
+    """Decode every label map and index it; ImageFileError, LabelValueError: one cannot be read."""
     pixels, points = [], []
     find = partial(_index_frame, label_set=label_set, resize=resize)
     jobs = jobs if len(samples) >= _WORTH_PROCESSES else 1

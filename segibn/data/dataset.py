@@ -7,7 +7,7 @@ processes, ranks and resumes change nothing, and no worker state has to be saved
 from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import accumulate
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,15 +16,8 @@ from torch.utils.data import Dataset
 from segibn.data.frame import ArrayFrame, Arrays, Frame, open_frame
 from segibn.data.plan import Draw
 from segibn.data.samples import SamplePaths
+from segibn.data.transforms import TrainTransform
 from segibn.labels.label_set import LabelSet
-
-
-class Transform(Protocol):
-    """An augmentation that reads the window it needs from a frame; see `TrainTransform`."""
-
-    def crop_from(self, frame: Frame, seed: int, focus: tuple[int, int] | None = None) -> Arrays:
-        """Return image and target of the crop size."""
-        ...
 
 
 def sample_seed(seed: int, position: int) -> int:
@@ -40,22 +33,18 @@ class SegmentationDataset(Dataset[dict[str, Any]]):
         self,
         samples: Sequence[SamplePaths],
         label_set: LabelSet,
-        transform: Transform | None = None,
+        transform: TrainTransform | None = None,
         *,
         seed: int = 0,
         resize: tuple[int, int] | None = None,
         cache: Sequence[Arrays | Frame] | None = None,
     ) -> None:
-        """Keep what is needed to produce samples.
+        """Keep what is needed to produce labelled samples.
 
         Args:
-            samples: labelled samples.
-            label_set: reads the label maps' values.
             transform: None shows the frames as they are.
-            seed: the run's seed.
             resize: (H, W) of the frames before the transform; None for native size.
-            cache: every sample already resized, decoded in memory (`cache.memory.preload`) or on
-                disk (`cache.disk_cache.DiskCache`); not modified.
+            cache: every sample already resized, from `cache.memory` or `cache.disk_cache`.
         """
         self.samples = list(samples)
         self.label_set = label_set

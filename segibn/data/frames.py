@@ -37,10 +37,7 @@ class Frames:
         """Yield the frames; ImageFileError, LabelValueError, DatasetError as `open_frame`."""
         mine = self.samples[self.rank :: self.world_size]
         loaded = map_in_threads(
-            lambda sample: open_frame(sample, self.label_set).read(),
-            mine,
-            self.threads,
-            self.ahead,
+            lambda sample: open_frame(sample, self.label_set).read(), mine, self.threads, self.ahead
         )
         for sample, (image, target) in loaded:
             yield sample.name, image, target

@@ -116,11 +116,7 @@ class TrainTransform:
         self.extra = extra
 
     def __call__(
-        self,
-        image: np.ndarray,
-        target: np.ndarray,
-        seed: int,
-        focus: tuple[int, int] | None = None,
+        self, image: np.ndarray, target: np.ndarray, seed: int, focus: tuple[int, int] | None = None
     ) -> Arrays:
         """Augment a sample in memory, image (H, W, 3) and target (H, W); see `crop_from`."""
         return self.crop_from(ArrayFrame(image, target), seed, focus)

@@ -65,14 +65,8 @@ def on_schemes(table: LabelSet) -> dict[str, LabelSet]:
 def on_nineteen(name: str, table: LabelSet, groups: Mapping[str, Sequence[str]]) -> LabelSet:
     """Read a table in the 19 classes.
 
-    Args:
-        name: of the new table.
-        table: of the data set, in its own classes.
-        groups: class of the 19 -> the classes of ``table`` that count as it. Classes in none of
-            them are ignored; of the 19, those that are not in it have no pixels.
-
-    Raises:
-        ConfigError: an unknown class, or one in two groups.
+    ``groups``: class of the 19 -> the classes of ``table`` that count as it. Classes in none of
+    them are ignored. ConfigError: an unknown class, or one in two groups.
     """
     unknown = [key for key in groups if key not in CITYSCAPES.class_names]
     unknown += [own for group in groups.values() for own in group if own not in table.class_names]

@@ -8,11 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from segibn.builders.sets import (
-    build_label_set,
-    find_dataset,
-    target_paths,
-)
+from segibn.builders.sets import build_label_set, find_dataset, target_paths
 from segibn.config.data import DatasetConfig
 from segibn.config.set_names import split_name
 from segibn.data.check import SplitReport, check_split
@@ -31,9 +27,7 @@ _SHOWN = 10  # of each mistake; the JSON report has all of them
 def splits_present(name: str, root: Path, encoding: str = "auto") -> list[str]:
     """Return the splits of a public data set of which something is there.
 
-    Raises:
-        SplitAbsentError: none of them is there; the message is that of the first split.
-        DatasetError: only the images or only the labels of a split are there.
+    SplitAbsentError: none of them is. DatasetError: only images or only labels of a split are.
     """
     present: list[str] = []
     first_error: DatasetError | None = None

@@ -9,7 +9,7 @@ give other pixels.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
 import cv2
 import PIL
@@ -39,14 +39,8 @@ class DiskCache(Sequence[TileFile]):
         """Number of samples."""
         return len(self.names)
 
-    @overload
-    def __getitem__(self, index: int) -> TileFile: ...
-    @overload
-    def __getitem__(self, index: slice) -> "DiskCache": ...
-    def __getitem__(self, index: int | slice) -> "TileFile | DiskCache":
+    def __getitem__(self, index: int) -> TileFile:  # type: ignore[override]
         """Open a frame; TileFileError: its file is missing or damaged."""
-        if isinstance(index, slice):
-            return DiskCache(self.folder, self.names[index])
         return TileFile(path_of(self.folder, self.names[index]))
 
 

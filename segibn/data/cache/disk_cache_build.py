@@ -82,10 +82,8 @@ def build(
 ) -> None:
     """Cache frames, indices of the samples from `CacheState.bad`.
 
-    Raises:
-        DatasetError: another process is building this cache.
-        SegibnError: a frame cannot be read, or the disk is full; what is done by then stays, and
-            no file is left half written.
+    DatasetError: another process is building this cache. SegibnError: a frame cannot be read, or
+    the disk is full; what is done by then stays, and no file is left half written.
     """
     with _only_builder(job.folder):
         for leftover in job.folder.rglob(f".*.part{tile_file.SUFFIX}"):

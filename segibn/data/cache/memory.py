@@ -21,11 +21,7 @@ def preload(
     *,
     threads: int = 2,
 ) -> list[Arrays]:
-    """Decode and resize every sample, in the order given; ``resize``: (H, W), None = native size.
-
-    Raises:
-        DatasetError, ImageFileError, LabelValueError: as `open_frame`.
-    """
+    """Decode every sample, in the order given, and resize it to (H, W); errors as `open_frame`."""
     loaded = map_in_threads(lambda one: open_frame(one, label_set, resize).read(), samples, threads)
     return [arrays for _, arrays in loaded]
 

@@ -1,7 +1,6 @@
 """Which data sets there are, and which label table reads each in which classes.
 
-In: the names that configs and the command line use. Out: a `DatasetSource`, a `LabelSet`. A data
-set's module is imported when it is asked for: names and commands' help cost nothing.
+A data set's module is imported when it is asked for: names and commands' help cost nothing.
 """
 
 from collections.abc import Iterator
@@ -10,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from segibn.errors import ConfigError
+from segibn.labels import CLASS_SCHEMES
 
 if TYPE_CHECKING:
     from segibn.data.datasets.source import DatasetSource
@@ -40,11 +40,7 @@ OWN = "folder"
 
 @lru_cache
 def dataset_source(name: str) -> "DatasetSource":
-    """Return one of ``DATASETS``, or the messages of a user's own.
-
-    Raises:
-        ConfigError: no such data set.
-    """
+    """Return one of ``DATASETS``, or the messages of a user's own; ConfigError: there is none."""
     if name not in (*DATASETS, OWN):
         raise ConfigError(f"no label table for '{name}'; there are {', '.join(DATASETS)}")
     source: DatasetSource = import_module(f"segibn.data.datasets.{name}").SOURCE
@@ -62,17 +58,11 @@ def label_set_for(
     encoding: str | None = None,
     label_map: str | None = None,
 ) -> "LabelSet":
-    """Return the table that reads ``dataset`` in the classes of a scheme.
+    """Return the table that reads ``dataset`` in the classes of a scheme; None = its own.
 
-    Args:
-        dataset: one of ``DATASETS``.
-        classes: one of ``CLASS_SCHEMES``; None for the data set's own.
-        encoding: 2018 or 2021, for drivable area only, where it is required.
-        label_map: which map to the 19 classes, for a data set that has several; None for the
-            official one, which Mapillary Vistas lacks.
-
-    Raises:
-        ConfigError: an unknown name, or a combination that does not exist.
+    ``encoding``: 2018 or 2021, for drivable area only, where it is required. ``label_map``: which
+    map to the 19 classes, for a data set that has several; None = the official one, which Mapillary
+    Vistas lacks. ConfigError: an unknown name, or a combination that does not exist.
     """
     return dataset_source(dataset).label_set(classes, encoding, label_map)
 
@@ -86,13 +76,7 @@ def scheme_of(dataset: str, classes: str | None = None) -> str:
 
 
 def scheme_label_set(classes: str) -> "LabelSet":
-    """Return a table with the classes and colours of a scheme: that of the first data set with it.
-
-    Raises:
-        ConfigError: no such scheme.
-    """
-    from segibn.labels import CLASS_SCHEMES
-
+    """Return a table with the classes and colours of a scheme; ConfigError: no such scheme."""
     if classes not in CLASS_SCHEMES:
         raise ConfigError(f"no class scheme '{classes}'; there are {', '.join(CLASS_SCHEMES)}")
     source = next(source for source in dataset_sources() if classes in source.schemes)

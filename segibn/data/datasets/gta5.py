@@ -45,15 +45,7 @@ _MAT_KEYS = {"train": "trainIds", "val": "valIds", "test": "testIds"}
 
 
 def split_ids(split: str, root: Path | None = None) -> frozenset[int]:
-    """Return the frame numbers of a split.
-
-    Args:
-        split: one of the data set's.
-        root: the data set's folder, whose ``split.mat`` counts if there is one.
-
-    Raises:
-        DatasetError: a ``split.mat`` that is not the authors' file.
-    """
+    """Return the frame numbers of a split; a ``split.mat`` in ``root`` counts if there is one."""
     if split == "all":
         return frozenset(range(1, (SOURCE.splits["all"] or 0) + 1))
     whole = split.removesuffix("-clean")

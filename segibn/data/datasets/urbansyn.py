@@ -15,8 +15,7 @@ from segibn.labels.schemes import on_schemes, train_id_table
 
 _NINETEEN = train_id_table("urbansyn")
 _TABLE = replace(
-    _NINETEEN,
-    labels=(*_NINETEEN.labels, Label("no class", 19, IGNORE_INDEX, (0, 0, 0), "void")),
+    _NINETEEN, labels=(*_NINETEEN.labels, Label("no class", 19, IGNORE_INDEX, (0, 0, 0), "void"))
 )
 
 
