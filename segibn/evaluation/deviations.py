@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from segibn.evaluation.protocols import Protocol, Size, TestSet
-from segibn.evaluation.rows import ON_TARGET
+from segibn.evaluation.protocols import Protocol, TestSet
+from segibn.evaluation.rows import ON_TARGET, Row
 
 LAST = "last"
 """How a checkpoint came to be the one that is scored, as rows say it (``selection``)."""
@@ -29,7 +29,6 @@ def run_deviations(
     """Compare a training with a protocol.
 
     Args:
-        protocol: of ``PROTOCOLS``.
         train: what the run was trained on, as in the ``train`` of a row.
         config: the run's config as plain mappings and tuples.
         selection: of the checkpoint: "last", or how else it was chosen.
@@ -49,49 +48,33 @@ def run_deviations(
 
 
 def evaluation_deviations(
-    protocol: Protocol,
-    test: TestSet | None,
-    label: str,
-    *,
-    dataset: str,
-    num_images: int,
-    input_size: Size | None,
-    window: Size | None,
-    scales: Sequence[float],
-    flip: bool,
-    precision: str,
+    protocol: Protocol, test: TestSet | None, label: str, actual: Mapping[str, Any]
 ) -> list[Deviation]:
-    """Compare one evaluation with a protocol; None = the protocol has no such set.
+    """Compare one evaluation with a protocol.
 
     Args:
-        protocol: of ``PROTOCOLS``.
-        test: the line of its table.
+        test: the line of its table; None = the protocol has no such set.
         label: heading of the column.
-        dataset: what was scored, "name:split" with what narrows it.
-        num_images: frames that were scored.
-        input_size: (H, W) that frames were resized to, None = their own.
-        window: (H, W) of a sliding window, None = whole frames.
-        scales: of the frame.
-        flip: whether the mirrored frame was seen too.
-        precision: number format of the convolutions.
+        actual: "test", the set with what narrows it; "frames", how many; "input-size" (H, W) and
+            "window", None = native and whole; "scales", "flip", "precision".
     """
     if test is None:
-        return [Deviation("test", f"{label} ({dataset}) is not a test set of the protocol")]
+        text = f"{label} ({actual['test']}) is not a test set of the protocol"
+        return [Deviation("test", text)]
     label_map = "" if test.label_map is None else f"/{test.label_map}"
-    wanted = f"{test.dataset}{label_map}:{test.split}"
-    pairs: list[tuple[str, Any, Any]] = [
-        ("test", dataset, wanted),
-        ("frames", num_images, num_images if test.frames is None else test.frames),
-        ("input-size", input_size, test.input_size),
-        ("window", window, protocol.window),
-        ("scales", tuple(scales), protocol.scales),
-        ("flip", flip, protocol.flip),
-        ("precision", precision, "float32"),
-    ]
+    wanted = {
+        "test": f"{test.dataset}{label_map}:{test.split}",
+        "frames": actual["frames"] if test.frames is None else test.frames,
+        "input-size": test.input_size,
+        "window": protocol.window,
+        "scales": protocol.scales,
+        "flip": protocol.flip,
+        "precision": "float32",
+    }
     return [
-        Deviation(key, f"{label}: {key.replace('-', ' ')} {_text(have)}, not {_text(want)}")
-        for key, have, want in pairs
-        if have != want
+        Deviation(key, f"{label}: {key.replace('-', ' ')} {_text(actual[key])}, not {_text(want)}")
+        for key, want in wanted.items()
+        if actual[key] != want
     ]
 
 
@@ -101,14 +84,7 @@ def sign(
     deviations: Sequence[Deviation] = (),
     selection: str = LAST,
 ) -> str:
-    """Append protocol, deviations and an unusual choice of the checkpoint to a signature.
-
-    Args:
-        signature: of the score.
-        protocol: name; None = under none.
-        deviations: from it.
-        selection: of the checkpoint.
-    """
+    """Append protocol, deviations and an unusual choice of the checkpoint to a signature."""
     parts = [signature]
     if protocol is not None:
         parts.append(f"protocol:{protocol}")
@@ -119,15 +95,10 @@ def sign(
     return "|".join(parts)
 
 
-def protocol_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Say under a table which protocol its rows follow, and every deviation once.
+def protocol_lines(rows: Sequence[Row]) -> list[str]:
+    """Say under a table which protocol its rows follow, and every deviation once; Markdown lines.
 
-    Args:
-        rows: of a cross-domain table; those measured under a protocol have ``protocol`` and
-            ``deviations`` (sentences).
-
-    Returns:
-        Markdown lines, none without a protocol.
+    Rows that were measured under a protocol have ``protocol`` and ``deviations`` (sentences).
     """
     lines: list[str] = []
     for name in dict.fromkeys(row.get("protocol") for row in rows):
@@ -145,14 +116,14 @@ def protocol_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     return lines
 
 
-def _whose(text: str, rows: Sequence[Mapping[str, Any]]) -> str:
+def _whose(text: str, rows: Sequence[Row]) -> str:
     """Name the trainings that a deviation is of, if it is not of all."""
     every = dict.fromkeys(_training(row) for row in rows)
     these = dict.fromkeys(_training(row) for row in rows if text in row["deviations"])
     return f" ({'; '.join(these)})" if len(these) < len(every) else ""
 
 
-def _training(row: Mapping[str, Any]) -> str:
+def _training(row: Row) -> str:
     return f"{row.get('network', '')} ibn {row['ibn']} seed {row['seed']} on {row['train']}"
 
 

@@ -99,6 +99,19 @@ _UNLIKE_ROBUSTNET = (
 )
 
 # fmt: off
+_ROBUSTNET_TESTS = (
+    #       column        data set          split         frames sure
+    TestSet("cityscapes", "cityscapes",     "val",           500, "seen"),
+    TestSet("bdd100k",    "bdd100k_semseg", "val",          1000, "seen"),
+    TestSet("mapillary",  "mapillary",      "validation",   2000, "seen",
+            height=1536, crop=(1536, 1536), as_robustnet=True, label_map="robustnet",
+            remark="as there, what a narrow frame leaves black counts as road, and some "
+            "of its right side is cut off"),
+    TestSet("synthia",    "synthia",        "val",          2820, "seen"),
+    TestSet("gta5",       "gta5",           "val",          6382, "seen",
+            label_map="robustnet"),
+)
+
 PROTOCOLS: dict[str, Protocol] = {
     "ibn_net_2018": Protocol(
         title="IBN-Net (Pan et al., ECCV 2018), section 4.2",
@@ -127,18 +140,7 @@ PROTOCOLS: dict[str, Protocol] = {
         train=("gta5/robustnet:train-clean", "gta5/robustnet:train-clean+synthia:train",
                "cityscapes:train"),
         train_sure="seen",
-        tests=(
-            #       column        data set          split         frames sure
-            TestSet("cityscapes", "cityscapes",     "val",           500, "seen"),
-            TestSet("bdd100k",    "bdd100k_semseg", "val",          1000, "seen"),
-            TestSet("mapillary",  "mapillary",      "validation",   2000, "seen",
-                    height=1536, crop=(1536, 1536), as_robustnet=True, label_map="robustnet",
-                    remark="as there, what a narrow frame leaves black counts as road, and some "
-                    "of its right side is cut off"),
-            TestSet("synthia",    "synthia",        "val",          2820, "seen"),
-            TestSet("gta5",       "gta5",           "val",          6382, "seen",
-                    label_map="robustnet"),
-        ),
+        tests=_ROBUSTNET_TESTS,
         checkpoint="last", checkpoint_sure="seen",
         recipe=(
             Setting("model.backbone.name",          ("resnet50",),       "seen"),
@@ -159,17 +161,7 @@ PROTOCOLS: dict[str, Protocol] = {
         title="RobustNet, ResNet-101 with a stem of three 3x3 convolutions",
         train=("gta5/robustnet:train-clean",),
         train_sure="seen",
-        tests=(
-            TestSet("cityscapes", "cityscapes",     "val",           500, "seen"),
-            TestSet("bdd100k",    "bdd100k_semseg", "val",          1000, "seen"),
-            TestSet("mapillary",  "mapillary",      "validation",   2000, "seen",
-                    height=1536, crop=(1536, 1536), as_robustnet=True, label_map="robustnet",
-                    remark="as there, what a narrow frame leaves black counts as road, and some "
-                    "of its right side is cut off"),
-            TestSet("synthia",    "synthia",        "val",          2820, "seen"),
-            TestSet("gta5",       "gta5",           "val",          6382, "seen",
-                    label_map="robustnet"),
-        ),
+        tests=_ROBUSTNET_TESTS,
         checkpoint="last", checkpoint_sure="seen",
         recipe=(
             Setting("model.backbone.name",          ("resnet101",),      "seen"),

@@ -52,110 +52,67 @@ NAMED_PROTOCOLS: dict[str, str] = {
 }
 """Key in ``PROTOCOLS`` -> name in ``protocols.PROTOCOLS``, where the table has it."""
 
-_SPC = "RobustNet (CVPR 2021), as quoted in the SPC paper"
-_SPC_MRFP = "RobustNet (CVPR 2021), as quoted in the SPC and MRFP papers"
-_README = "README of the RobustNet repository"
-_MRFP = "MRFP, table 1"
-_MRFP_MOBILE = "the MRFP paper"
-_REIN = "the Rein repository"
+_SOURCES = {
+    "spc": "RobustNet (CVPR 2021), as quoted in the SPC paper",
+    "spc, mrfp": "RobustNet (CVPR 2021), as quoted in the SPC and MRFP papers",
+    "readme": "README of the RobustNet repository",
+    "mrfp 1": "MRFP, table 1",
+    "mrfp 5": "MRFP, table 5",
+    "mrfp": "the MRFP paper",
+    "rein": "the Rein repository",
+    "shade": "SHADE, as quoted in the DAFormer and HRDA READMEs",
+    "issue": "issue 15 of the RobustNet repository",
+    "later": "RobustNet (CVPR 2021), as quoted in later papers",
+}
+_TESTS = ("cityscapes", "bdd100k", "mapillary", "synthia", "gta5")
+__ = None  # no number was seen
+_R50, _R101, _MOBILE = "ResNet-50", "ResNet-101", "MobileNetV2"
+_REINS = "frozen, with Rein's tokens"
 
-PUBLISHED_ROWS: tuple[PublishedRow, ...] = (
+_ROWS = (
+    # train, network, method, mIoU on _TESTS, source, protocol
+    ("gta5", _R50, "no IBN", (28.95, 25.14, 28.18, __, __), "spc", "robustnet-r50"),
+    ("gta5", _R50, "IBN-b", (33.85, 32.30, 37.75, 27.90, __), "spc, mrfp", "robustnet-r50"),
+    ("gta5", _R50, "ISW", (36.58, 35.20, 40.33, 28.30, __), "spc, mrfp", "robustnet-r50"),
+    ("gta5", _R50, "no IBN", (34.66, 31.44, 32.93, 25.84, __), "mrfp 1", "mrfp-r50"),
+    ("gta5", _R50, "NP+", (40.33, 34.50, 38.85, __, __), "mrfp 5", "mrfp-r50"),
+    ("gta5", _R50, _REINS, (49.1, 41.2, 49.3, __, __), "rein", "rein"),
+    ("gta5", _R101, "no IBN", (30.06, 24.85, 31.50, 28.78, 74.71), "readme", "robustnet-r101"),
+    ("gta5", _R101, "IBN-b", (33.63, 33.30, 36.50, 31.32, 74.46), "readme", "robustnet-r101"),
+    ("gta5", _R101, "ISW", (37.09, 35.37, 38.50, 30.49, 74.49), "readme", "robustnet-r101"),
+    ("gta5", _R101, _REINS, (45.9, 41.6, 51.4, __, __), "rein", "rein"),
+    ("gta5", _R101, "IBN-b", (37.37, 34.21, 36.81, __, __), "shade", "shade-r101"),
+    ("gta5", _MOBILE, "no IBN", (26.95, 26.76, 27.34, 22.72, __), "mrfp", "mrfp-mobile"),
+    ("gta5", _MOBILE, "IBN-b", (30.14, 27.66, 27.07, 24.98, __), "mrfp", "mrfp-mobile"),
+    ("cityscapes", _R50, "no IBN", (__, 44.96, __, __, __), "issue", "robustnet-r50"),
+    ("cityscapes", _R50, "IBN-b", (__, 48.56, 57.04, __, 45.06), "later", "robustnet-r50"),
+)
+
+PUBLISHED_ROWS = tuple(
     PublishedRow(
-        "gta5", "ResNet-50", "no IBN",
-        {"cityscapes": 28.95, "bdd100k": 25.14, "mapillary": 28.18},
-        _SPC, "robustnet-r50",
-    ),
-    PublishedRow(
-        "gta5", "ResNet-50", "IBN-b",
-        {"cityscapes": 33.85, "bdd100k": 32.30, "mapillary": 37.75, "synthia": 27.90},
-        _SPC_MRFP, "robustnet-r50",
-    ),
-    PublishedRow(
-        "gta5", "ResNet-50", "ISW",
-        {"cityscapes": 36.58, "bdd100k": 35.20, "mapillary": 40.33, "synthia": 28.30},
-        _SPC_MRFP, "robustnet-r50",
-    ),
-    PublishedRow(
-        "gta5", "ResNet-50", "no IBN",
-        {"cityscapes": 34.66, "bdd100k": 31.44, "mapillary": 32.93, "synthia": 25.84},
-        _MRFP, "mrfp-r50",
-    ),
-    PublishedRow(
-        "gta5", "ResNet-50", "NP+",
-        {"cityscapes": 40.33, "bdd100k": 34.50, "mapillary": 38.85},
-        "MRFP, table 5", "mrfp-r50",
-    ),
-    PublishedRow(
-        "gta5", "ResNet-50", "frozen, with Rein's tokens",
-        {"cityscapes": 49.1, "bdd100k": 41.2, "mapillary": 49.3},
-        _REIN, "rein",
-    ),
-    PublishedRow(
-        "gta5", "ResNet-101", "no IBN",
-        {"cityscapes": 30.06, "bdd100k": 24.85, "mapillary": 31.50, "synthia": 28.78,
-         "gta5": 74.71},
-        _README, "robustnet-r101",
-    ),
-    PublishedRow(
-        "gta5", "ResNet-101", "IBN-b",
-        {"cityscapes": 33.63, "bdd100k": 33.30, "mapillary": 36.50, "synthia": 31.32,
-         "gta5": 74.46},
-        _README, "robustnet-r101",
-    ),
-    PublishedRow(
-        "gta5", "ResNet-101", "ISW",
-        {"cityscapes": 37.09, "bdd100k": 35.37, "mapillary": 38.50, "synthia": 30.49,
-         "gta5": 74.49},
-        _README, "robustnet-r101",
-    ),
-    PublishedRow(
-        "gta5", "ResNet-101", "frozen, with Rein's tokens",
-        {"cityscapes": 45.9, "bdd100k": 41.6, "mapillary": 51.4},
-        _REIN, "rein",
-    ),
-    PublishedRow(
-        "gta5", "ResNet-101", "IBN-b",
-        {"cityscapes": 37.37, "bdd100k": 34.21, "mapillary": 36.81},
-        "SHADE, as quoted in the DAFormer and HRDA READMEs", "shade-r101",
-    ),
-    PublishedRow(
-        "gta5", "MobileNetV2", "no IBN",
-        {"cityscapes": 26.95, "bdd100k": 26.76, "mapillary": 27.34, "synthia": 22.72},
-        _MRFP_MOBILE, "mrfp-mobile",
-    ),
-    PublishedRow(
-        "gta5", "MobileNetV2", "IBN-b",
-        {"cityscapes": 30.14, "bdd100k": 27.66, "mapillary": 27.07, "synthia": 24.98},
-        _MRFP_MOBILE, "mrfp-mobile",
-    ),
-    PublishedRow(
-        "cityscapes", "ResNet-50", "no IBN",
-        {"bdd100k": 44.96},
-        "issue 15 of the RobustNet repository", "robustnet-r50",
-    ),
-    PublishedRow(
-        "cityscapes", "ResNet-50", "IBN-b",
-        {"bdd100k": 48.56, "mapillary": 57.04, "gta5": 45.06},
-        "RobustNet (CVPR 2021), as quoted in later papers", "robustnet-r50",
-    ),
-)  # fmt: skip
+        train,
+        network,
+        method,
+        {test: value for test, value in zip(_TESTS, scores, strict=True) if value is not None},
+        _SOURCES[source],
+        protocol,
+    )
+    for train, network, method, scores, source, protocol in _ROWS
+)
 
 
 def published_rows(
     trains: Collection[str], tests: Collection[str]
 ) -> list[tuple[PublishedRow, dict[str, float]]]:
-    """Select what stands beside a table of ours.
+    """Select what stands beside ours -> (row, its mIoU per cent on the tests), rows that have any.
 
     Args:
         trains: data set names that our networks were trained on.
         tests: data set names that they were tested on.
-
-    Returns:
-        (row, its mIoU per cent on those test sets); rows without any are left out.
     """
-    selected = []
-    for row in PUBLISHED_ROWS:
-        shared = {test: value for test, value in row.miou_percent.items() if test in tests}
-        if row.train in trains and shared:
-            selected.append((row, shared))
-    return selected
+    found = [
+        (row, {test: value for test, value in row.miou_percent.items() if test in tests})
+        for row in PUBLISHED_ROWS
+        if row.train in trains
+    ]
+    return [(row, shared) for row, shared in found if shared]

@@ -31,9 +31,9 @@ CONFIG = {
     },
 }
 EVALUATION: dict[str, Any] = {
-    "dataset": "cityscapes:val",
-    "num_images": 500,
-    "input_size": None,
+    "test": "cityscapes:val",
+    "frames": 500,
+    "input-size": None,
     "window": None,
     "scales": (1.0,),
     "flip": False,
@@ -80,22 +80,22 @@ def test_a_setting_that_a_config_lacks_deviates():
     ("change", "key"),
     [
         ({}, None),
-        ({"input_size": (512, 1024)}, "input-size"),
+        ({"input-size": (512, 1024)}, "input-size"),
         ({"window": (768, 768)}, "window"),
         ({"scales": (0.5, 1.0)}, "scales"),
         ({"flip": True}, "flip"),
         ({"precision": "bfloat16"}, "precision"),
-        ({"num_images": 100}, "frames"),
-        ({"dataset": "cityscapes:train"}, "test"),
+        ({"frames": 100}, "frames"),
+        ({"test": "cityscapes:train"}, "test"),
     ],
 )
 def test_each_way_to_test_otherwise_deviates(change: dict[str, Any], key: str | None):
-    found = evaluation_deviations(ROBUSTNET, CITYSCAPES, "cityscapes", **EVALUATION | change)
+    found = evaluation_deviations(ROBUSTNET, CITYSCAPES, "cityscapes", EVALUATION | change)
     assert keys(found) == ([key] if key else [])
 
 
 def test_a_set_that_the_protocol_does_not_have_deviates():
-    assert keys(evaluation_deviations(ROBUSTNET, None, "camvid", **EVALUATION)) == ["test"]
+    assert keys(evaluation_deviations(ROBUSTNET, None, "camvid", EVALUATION)) == ["test"]
 
 
 def test_the_signature_names_protocol_deviations_and_an_unusual_checkpoint():
