@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segibn.errors import SegibnError
-from segibn.evaluation.metrics import iou_of, miou_of
+from segibn.evaluation.metrics import Floats, iou_of, miou_of
+from segibn.text import counted
 
 _CHUNK = 1 << 22  # numbers drawn at a time: 32 MiB
 _TIE = 1e-12  # differences closer than this are equal, up to the rounding of their division
@@ -45,59 +46,45 @@ class Resampling:
 class Intervals:
     """Bounds of the mean IoU and of each class, as fractions; NaN where there are none."""
 
-    miou: NDArray[np.float64]
+    miou: Floats
     """(2,) lower and upper bound."""
-    iou: NDArray[np.float64]
+    iou: Floats
     """(2, K) likewise."""
+
+
+@dataclass(frozen=True, eq=False)
+class PValues:
+    """Of the null hypothesis that two runs are alike."""
+
+    miou: float
+    iou: Floats
+    """(K,); NaN where the difference is undefined."""
 
 
 def bootstrap_intervals(
     counts: NDArray[np.int64], policy: str, how: Resampling | None = None
 ) -> Intervals:
-    """Percentile intervals of mIoU and IoU: frames drawn with replacement, B times.
+    """Percentile intervals of mIoU and IoU: n frames, at least 2, drawn with replacement, B times.
 
     A resample in which a class is undefined does not count for that class.
-
-    Args:
-        counts: (n, 4, K), n at least 2.
-        policy: key in ``metrics.POLICIES``.
-        how: None = the defaults.
     """
     how = how or Resampling()
     sums = resampled_sums(counts, how)
-    return Intervals(
-        quantile_bounds(miou_of(sums, policy), how.level),
-        quantile_bounds(iou_of(sums, policy), how.level),
-    )
+    bounds = (quantile_bounds(score(sums, policy), how.level) for score in (miou_of, iou_of))
+    return Intervals(*bounds)
 
 
 def difference_intervals(
     a: NDArray[np.int64], b: NDArray[np.int64], policy: str, how: Resampling | None = None
 ) -> Intervals:
-    """Percentile intervals of "b minus a"; every resample draws the same frames of both.
-
-    Args:
-        a: (n, 4, K) of one run.
-        b: the same of another, frame by frame.
-        policy: key in ``metrics.POLICIES``.
-        how: None = the defaults.
-    """
+    """Percentile intervals of "b minus a"; every resample draws the same frames of both."""
     how = how or Resampling()
     sums = resampled_sums(np.stack([a, b], axis=1), how)
-    bounds = [
+    bounds = (
         quantile_bounds(score(sums[:, 1], policy) - score(sums[:, 0], policy), how.level)
         for score in (miou_of, iou_of)
-    ]
+    )
     return Intervals(*bounds)
-
-
-@dataclass(frozen=True, eq=False)
-class PValues:
-    """Of the null hypothesis that the two runs are alike."""
-
-    miou: float
-    iou: NDArray[np.float64]
-    """(K,); NaN where the difference is undefined."""
 
 
 def permutation_test(
@@ -108,21 +95,14 @@ def permutation_test(
     If the runs were alike, each frame's two results could be exchanged. So they are, each with
     probability 1/2, B times (Noreen 1989, approximate randomisation): p is the share of exchanges
     with a difference as large as the real one, (1 + count) / (1 + B). It is never 0.
-
-    Args:
-        a: (n, 4, K) of one run.
-        b: the same of another, frame by frame.
-        policy: key in ``metrics.POLICIES``.
-        how: None = the defaults; the level is not used.
     """
     how = how or Resampling()
     n = len(a)
-    shape = a.shape[1:]
     moved = (b - a).reshape(n, -1).astype(np.float64)
     draw = partial(np.random.default_rng(how.seed).integers, 2)
     exchanged = np.concatenate(
         [draw(size=(size, n)).astype(np.float64) @ moved for size in _chunks(how.resamples, n)]
-    ).reshape(how.resamples, *shape)
+    ).reshape(how.resamples, *a.shape[1:])
     totals = a.sum(axis=0), b.sum(axis=0)
     found = []
     for score in (miou_of, iou_of):
@@ -135,7 +115,7 @@ def permutation_test(
     return PValues(float(found[0]), found[1])
 
 
-def holm_adjusted(p_values: NDArray[np.float64]) -> NDArray[np.float64]:
+def holm_adjusted(p_values: Floats) -> Floats:
     """Adjust the p-values of several questions asked at once (Holm 1979); NaN stays NaN.
 
     With 19 classes one of them has p < 0.05 by chance more often than not; of the adjusted values
@@ -149,15 +129,13 @@ def holm_adjusted(p_values: NDArray[np.float64]) -> NDArray[np.float64]:
     return adjusted
 
 
-def resampled_sums(counts: NDArray[np.int64], how: Resampling) -> NDArray[np.float64]:
-    """Sum the counts of n frames drawn with replacement: (n, ...) -> (B, ...), whole numbers.
-
-    How often each frame was drawn, times the counts: one matrix product, in chunks. Whole numbers
-    below 2^53 are exact in float64.
-    """
+def resampled_sums(counts: NDArray[np.int64], how: Resampling) -> Floats:
+    """Sum the counts of n frames drawn with replacement: (n, ...) -> (B, ...), whole numbers."""
     n = len(counts)
     if n < 2:
-        raise SegibnError(f"{n} frame{'' if n else 's'}: an interval over frames needs at least 2")
+        raise SegibnError(f"{counted(n, 'frame')}: an interval over frames needs at least 2")
+    # How often each frame was drawn, times the counts: one matrix product, in chunks. Whole numbers
+    # below 2^53 are exact in float64.
     columns = counts.reshape(n, -1).astype(np.float64)
     rng = np.random.default_rng(how.seed)
     parts = []
@@ -174,7 +152,7 @@ def _chunks(resamples: int, n: int) -> Iterator[int]:
     return (min(size, resamples - start) for start in range(0, resamples, size))
 
 
-def quantile_bounds(samples: NDArray[np.float64], level: float) -> NDArray[np.float64]:
+def quantile_bounds(samples: Floats, level: float) -> Floats:
     """(B, ...) -> (2, ...): what leaves the same share of the defined samples on either side."""
     tail = (1 - level) / 2
     bounds = np.full((2, *samples.shape[1:]), np.nan)

@@ -19,6 +19,7 @@ from segibn.evaluation.resampling import (
     permutation_test,
 )
 from segibn.evaluation.scores import Scores, format_percent, json_number
+from segibn.evaluation.signatures import differing_fields, parse_signature
 from segibn.text import counted, listed
 
 _SHOWN = 8
@@ -106,12 +107,9 @@ def compare_runs(
     common_frames: bool = False,
     any_conditions: bool = False,
 ) -> Comparison:
-    """Compare two runs class by class.
+    """Compare run ``b`` with the reference ``a``, class by class.
 
     Args:
-        a: the reference.
-        b: the run whose gain or loss is looked for.
-        how: intervals and tests; None = the defaults.
         common_frames: compare the frames that both have instead of refusing other sets.
         any_conditions: compare under different signatures instead of refusing; both are then
             averaged under the policy of ``a``, and the comparison says what differs.
@@ -161,23 +159,21 @@ def format_comparison(comparison: Comparison) -> str:
         "bootstrap intervals, permutation test (classes adjusted by Holm). Both say what the "
         "choice of frames can do, not what another training would give."
     )
-    lines += [comparison.a.scores.signature]
-    if comparison.b.scores.signature != comparison.a.scores.signature:
-        lines.append(comparison.b.scores.signature)
-    return "\n".join([*lines, comparison.verdict])
+    signatures = dict.fromkeys(run.scores.signature for run in (comparison.a, comparison.b))
+    return "\n".join([*lines, *signatures, comparison.verdict])
 
 
 def _differing_conditions(
     a: NamedScores, b: NamedScores, allowed: bool, other_frames_allowed: bool
 ) -> list[str]:
     """Name the parts of the signatures that differ; refuse them unless they are allowed."""
-    ours, theirs = (_parts(named.scores.signature) for named in (a, b))
+    signatures = a.scores.signature, b.scores.signature
+    ours, theirs = map(parse_signature, signatures)
     # The number of frames is looked at with the frames; another version alone is only said.
-    ignored = {"n", "v"} | ({"res"} if other_frames_allowed else set())
+    ignored = ["n", "v", *(["res"] if other_frames_allowed else [])]
     differing = [
         f"{key} {ours.get(key, '-')} against {theirs.get(key, '-')}"
-        for key in dict.fromkeys([*ours, *theirs])
-        if key not in ignored and ours.get(key) != theirs.get(key)
+        for key in differing_fields(signatures, ignored)
     ]
     text = f"{a.title} and {b.title} were scored under different conditions: "
     if differing and not allowed:
@@ -189,10 +185,6 @@ def _differing_conditions(
         versions = f"{ours.get('v')} and {theirs.get('v')}"
         warnings.append(f"scored by versions {versions}; CHANGELOG.md says what moved numbers")
     return warnings
-
-
-def _parts(signature: str) -> dict[str, str]:
-    return dict(part.partition(":")[::2] for part in signature.split("|"))
 
 
 def _same_frames(
