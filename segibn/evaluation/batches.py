@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 from numpy.typing import NDArray
 
 Frame = TypeVar("Frame", bound=tuple[Any, ...])
+"""A name or path, an image (H, W, 3), and whatever else belongs to it."""
 Predict = Callable[[Sequence[NDArray[Any]]], Sequence[Any]]
 """Images (H, W, 3) uint8 RGB of one size -> what is predicted for each."""
 
@@ -15,16 +16,11 @@ def predicted(
 ) -> Iterator[tuple[Frame, Any]]:
     """Yield every frame with its prediction, in the order of the frames.
 
-    Holds ``batch_size`` frames. Those that follow each other and have one size are predicted
-    together; a set of mixed sizes is not sorted, so that its order stays. An exception of the
-    predictor passes unchanged, with a note that names the frames.
-
-    Args:
-        frames: tuples of a name or path, an image (H, W, 3), and whatever else belongs to it.
-        predict: see ``Predict``.
-        batch_size: how many frames at most are predicted together.
+    At most ``batch_size`` frames that follow each other and have one size are predicted together;
+    a set of mixed sizes is not sorted, so that its order stays. An exception of the predictor
+    passes unchanged, with a note that names the frames.
     """
-    for group in of_one_size(frames, batch_size):
+    for group in _of_one_size(frames, batch_size):
         try:
             found = predict([frame[1] for frame in group])
         except Exception as error:
@@ -34,8 +30,7 @@ def predicted(
         yield from zip(group, found, strict=True)
 
 
-def of_one_size(frames: Iterable[Frame], most: int) -> Iterator[list[Frame]]:
-    """Yield lists of at most ``most`` frames that follow each other and have images of one size."""
+def _of_one_size(frames: Iterable[Frame], most: int) -> Iterator[list[Frame]]:
     group: list[Frame] = []
     for frame in frames:
         if group and frame[1].shape != group[0][1].shape:

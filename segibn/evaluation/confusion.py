@@ -1,11 +1,9 @@
-"""Evaluation, step 1: two label maps in, exact pixel counts out (NumPy only).
+"""Evaluation, step 1: two label maps in, exact pixel counts out (NumPy and OpenCV only).
 
-Everything the other modules report comes from one matrix of int64 counts,
-``confusion[target, pred]``, summed over the whole set. Legend of this package: K classes,
-H x W pixels of a frame.
+All scores follow from int64 counts ``confusion[target, pred]``, summed over the set. Legend of this
+package: K classes, H x W pixels of a frame.
 """
 
-from collections.abc import Iterator
 from typing import Any
 
 import cv2
@@ -21,37 +19,31 @@ _EXACT_PIXELS = 1 << 24  # a histogram of float32 counts no further one by one
 def count_pairs(target: ArrayLike, pred: ArrayLike) -> NDArray[np.int64]:
     """Count how often each pair of pixel values occurs at the same place.
 
-    OpenCV's two-dimensional histogram, about 2 ms for 1024 x 2048 pixels on one core. It returns
-    float32, which is exact up to 2^24 pixels, so larger maps are counted in bands.
-
     Args:
         target: (H, W), integers in 0..255.
-        pred: (H, W), integers in 0..255. Not modified.
+        pred: (H, W), integers in 0..255.
 
     Returns:
-        (256, 256) int64, rows target value, columns predicted value.
+        (256, 256), rows target value, columns predicted value.
 
     Raises:
         ValueError: shapes differ, or an array holds something else than 8-bit integers.
     """
-    target = _as_uint8(target, "target")
-    pred = _as_uint8(pred, "pred")
-    if target.shape != pred.shape:
+    maps = [_as_uint8(target, "target"), _as_uint8(pred, "pred")]
+    if maps[0].shape != maps[1].shape:
         raise ValueError(
-            f"target is {_size(target)} but pred is {_size(pred)}; resize the prediction to the "
-            "target's size (nearest) or the logits before the argmax"
+            f"target is {_size(maps[0])} but pred is {_size(maps[1])}; resize the prediction to "
+            "the target's size (nearest) or the logits before the argmax"
         )
     counts = np.zeros((_CODES, _CODES), dtype=np.int64)
-    for band in _bands(target.size):
+    # OpenCV's two-dimensional histogram takes about 2 ms for 1024 x 2048 pixels on one core. It
+    # returns float32, so larger maps are counted in bands.
+    for start in range(0, maps[0].size, _EXACT_PIXELS):
         # One row each: OpenCV takes no array of more than two dimensions for a picture.
-        maps = [label_map.reshape(1, -1)[:, band] for label_map in (target, pred)]
-        histogram = cv2.calcHist(maps, [0, 1], None, [_CODES, _CODES], [0, _CODES, 0, _CODES])
+        bands = [label_map.reshape(1, -1)[:, start : start + _EXACT_PIXELS] for label_map in maps]
+        histogram = cv2.calcHist(bands, [0, 1], None, [_CODES, _CODES], [0, _CODES, 0, _CODES])
         counts += histogram.astype(np.int64)
     return counts
-
-
-def _bands(pixels: int) -> Iterator[slice]:
-    return (slice(start, start + _EXACT_PIXELS) for start in range(0, pixels, _EXACT_PIXELS))
 
 
 def fold_pairs(
@@ -60,16 +52,13 @@ def fold_pairs(
     target_lookup: NDArray[np.integer],
     pred_lookup: NDArray[np.integer],
 ) -> NDArray[np.int64]:
-    """Rename the raw values of ``count_pairs`` and keep what enters a score.
+    """Rename the raw values of ``count_pairs`` -> (K, K+1), ignored targets left out.
 
     Args:
-        pairs: (256, 256) int64, rows target value, columns predicted value.
+        pairs: (256, 256), rows target value, columns predicted value.
         num_classes: K.
         target_lookup: (256,) train id of each raw target value, ``IGNORE_INDEX`` where ignored.
-        pred_lookup: (256,) the same for predictions.
-
-    Returns:
-        (K, K+1) int64; ignored targets are left out, the last column counts void predictions.
+        pred_lookup: (256,) the same for predictions; what is ignored there is the last column.
     """
     target_values, pred_values = np.nonzero(pairs)
     rows = np.asarray(target_lookup)[target_values].astype(np.int64)
@@ -77,48 +66,38 @@ def fold_pairs(
     columns[columns == IGNORE_INDEX] = num_classes
     valid = rows != IGNORE_INDEX
     counts = np.zeros((num_classes, num_classes + 1), dtype=np.int64)
-    np.add.at(
-        counts,
-        (rows[valid], columns[valid]),
-        pairs[target_values[valid], pred_values[valid]],
-    )
+    places = (rows[valid], columns[valid])
+    np.add.at(counts, places, pairs[target_values[valid], pred_values[valid]])
     return counts
 
 
 def count_classes(target: ArrayLike, pred: ArrayLike, num_classes: int) -> NDArray[np.int64]:
-    """Count the pixels of one frame by target and predicted class -> (K, K+1) int64, rows target.
+    """Count the pixels of one frame by target and predicted class -> (K, K+1), rows target.
 
     The last column counts pixels whose target is a class but whose prediction is ``IGNORE_INDEX``:
     false negatives, as in the Cityscapes script. Pixels with an ignored target are skipped.
 
     Args:
         target: (H, W) train ids in [0, K) or ``IGNORE_INDEX``.
-        pred: (H, W) the same. Neither is modified.
+        pred: (H, W) the same.
         num_classes: K in 1..255, never counting ignore.
 
     Raises:
         ValueError: shapes differ, or a value lies outside the ranges above.
     """
-    if not 1 <= num_classes <= IGNORE_INDEX:
-        raise ValueError(f"num_classes must lie in 1..{IGNORE_INDEX}; got {num_classes}")
+    k = num_classes
+    if not 1 <= k <= IGNORE_INDEX:
+        raise ValueError(f"num_classes must lie in 1..{IGNORE_INDEX}; got {k}")
     pairs = count_pairs(target, pred)
-    _require_known("target", pairs.sum(axis=1), num_classes)
-    _require_known("pred", pairs.sum(axis=0), num_classes)
-    return np.concatenate(
-        [pairs[:num_classes, :num_classes], pairs[:num_classes, IGNORE_INDEX:]], axis=1
-    )
-
-
-def _require_known(what: str, pixels_per_value: NDArray[np.int64], num_classes: int) -> None:
-    unknown = np.flatnonzero(pixels_per_value[num_classes:IGNORE_INDEX]) + num_classes
-    if unknown.size:
-        shown = ", ".join(
-            f"{value} ({pixels_per_value[value]} px)" for value in unknown[:8].tolist()
-        )
-        raise ValueError(
-            f"{what} holds values outside 0..{num_classes - 1} and {IGNORE_INDEX}: {shown}; map "
-            "label ids to train ids first"
-        )
+    for what, pixels in (("target", pairs.sum(axis=1)), ("pred", pairs.sum(axis=0))):
+        unknown = np.flatnonzero(pixels[k:IGNORE_INDEX]) + k
+        if unknown.size:
+            shown = ", ".join(f"{value} ({pixels[value]} px)" for value in unknown[:8].tolist())
+            raise ValueError(
+                f"{what} holds values outside 0..{k - 1} and {IGNORE_INDEX}: {shown}; map label "
+                "ids to train ids first"
+            )
+    return np.concatenate([pairs[:k, :k], pairs[:k, IGNORE_INDEX:]], axis=1)
 
 
 def _as_uint8(array: ArrayLike, what: str) -> NDArray[np.uint8]:

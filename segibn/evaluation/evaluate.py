@@ -6,7 +6,7 @@ of each (``frame_counts``; 600 bytes a frame for 19 classes).
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -19,38 +19,29 @@ from segibn.evaluation.measure import Frame, FramePrediction, Measure, Needs, Re
 from segibn.evaluation.scores import Conditions, Scores
 
 
-@dataclass
 class SizeTally:
-    """Frame count and sizes as sums, so that ranks can be added up like pixel counts."""
+    """Sizes of frames as sums that can be added up over ranks: n, and H, W, H^2, W^2 of all."""
 
-    num_images: int = 0
-    height: int = 0
-    width: int = 0
-    height_squared: int = 0
-    width_squared: int = 0
+    def __init__(self) -> None:
+        self.sums = np.zeros(5, np.int64)
 
     def add(self, height: int, width: int) -> None:
         """Count one frame of H x W pixels."""
-        self.num_images += 1
-        self.height += height
-        self.width += width
-        self.height_squared += height * height
-        self.width_squared += width * width
+        self.sums += (1, height, width, height**2, width**2)
 
-    def as_array(self) -> NDArray[np.int64]:
-        """Return the five sums, (5,) int64; their inverse is ``SizeTally(*map(int, array))``."""
-        sums = (self.num_images, self.height, self.width, self.height_squared, self.width_squared)
-        return np.array(sums, dtype=np.int64)
+    @property
+    def num_images(self) -> int:
+        """Frames that were counted."""
+        return int(self.sums[0])
 
     def resolution(self) -> str:
         """Return "HxW" when all frames share one size, else "mixed" ("none" without frames)."""
-        n = self.num_images
+        n, height, width, height_squared, width_squared = self.sums.tolist()
         if n == 0:
             return "none"
         # Equality in Cauchy-Schwarz: n * sum(h^2) == sum(h)^2 holds exactly for equal heights.
-        same_height = n * self.height_squared == self.height**2
-        same_width = n * self.width_squared == self.width**2
-        return f"{self.height // n}x{self.width // n}" if same_height and same_width else "mixed"
+        same = n * height_squared == height**2 and n * width_squared == width**2
+        return f"{height // n}x{width // n}" if same else "mixed"
 
 
 class ScoreTally:
@@ -92,18 +83,18 @@ class ScoreTally:
 
     def reduce(self, sum_over_ranks: Reduce) -> None:
         """Add up over ranks."""
-        self._sizes = SizeTally(*map(int, sum_over_ranks(self._sizes.as_array())))
+        self._sizes.sums = np.asarray(sum_over_ranks(self._sizes.sums))
         self._confusion = np.asarray(sum_over_ranks(self._confusion))
         self._frames.reduce(sum_over_ranks)
 
     def result(self) -> Scores:
         """Return the scores."""
-        given, sizes = self._conditions, self._sizes
+        given = self._conditions
         return Scores(
             self._confusion,
             self._class_names,
-            given if given.resolution else replace(given, resolution=sizes.resolution()),
-            sizes.num_images,
+            replace(given, resolution=given.resolution or self._sizes.resolution()),
+            self._sizes.num_images,
             frames=self._frame_names,
             frame_counts=self._frames.result(),
         )
@@ -118,16 +109,16 @@ def evaluate(
     reduce: Reduce | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> list[Any]:
-    """Measure a predictor over frames; returns the result of each measure.
+    """Measure a predictor over frames -> the result of each measure, the same on all ranks.
 
-    Runs on every rank, each with its own share of the frames (none twice); shares may differ in
-    length, also be empty. The results are the same on all ranks.
+    Every rank has its own share of the frames (none twice); shares may differ in length, also be
+    empty.
 
     Args:
         predict: images (H, W, 3) uint8 RGB of one size -> train ids (H, W) of each, in [0, K) or
             255; or pairs of these and the confidence (H, W), where a measure needs it.
-        frames: (name, image, target) per frame, target (H, W) uint8 train ids or 255.
-        measures: at least a ``ScoreTally``, for scores.
+        frames: (name, image, target), target (H, W) uint8 train ids or 255.
+        measures: a ``ScoreTally`` for scores, and what else is wanted.
         batch_size: how many frames that follow each other and have one size are predicted
             together, at most.
         reduce: None for one process.
@@ -135,8 +126,7 @@ def evaluate(
 
     Raises:
         ValueError: a prediction or target has a wrong size or value, or a frame is scored twice;
-            the message names the frame. An exception of ``predict`` passes unchanged, with a note
-            that names the frame.
+            the message names the frame. An exception of ``predict`` passes unchanged, with a note.
     """
     for done, (given, found) in enumerate(predicted(frames, predict, batch_size), start=1):
         frame = Frame(*given)

@@ -1,8 +1,7 @@
 """What each frame adds to the scores of its set (NumPy only).
 
-IoU, precision and recall of any choice of frames follow from four integers for each frame and
-class, so these are kept: for confidence intervals, for comparing two runs, for scores of single
-frames. In: the confusion of each frame. Out: ``FrameCounts``, in the JSON one line a frame.
+Scores of any choice of frames follow from four integers for each frame and class, so these are
+kept: for confidence intervals, for comparing two runs, for scores of single frames.
 
 Legend: n frames, K classes; four fields, see ``metrics.FIELDS``.
 """
