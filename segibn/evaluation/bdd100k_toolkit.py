@@ -128,7 +128,6 @@ def score_toolkit(
         pred: of the same kind; matched by the name of the frame without its ending.
         task: key in ``TASKS``.
         evaluation_set: for the signature; the target's name when empty.
-        progress: called after each frame with (frames done, frames in all).
 
     Raises:
         DatasetError: the two are of different kinds, hold something else, or nothing matches.

@@ -2,9 +2,7 @@
 
 IoU of large objects hardly notices their outlines. Boundary IoU (Cheng et al., CVPR 2021) compares
 only the pixels of a class that lie within d pixels of its outline, d being 2 % of the diagonal.
-In: label maps of one frame after the other. Out: three counts a class, and their ratio.
-
-Legend: K classes, H x W pixels of a frame.
+The ratio is taken once, over the set.
 """
 
 import math
@@ -31,20 +29,11 @@ def boundary_width(size: tuple[int, int], ratio: float = DILATION_RATIO) -> int:
 
 
 def boundary_mask(label_map: NDArray[np.uint8], width: int) -> NDArray[np.bool_]:
-    """Mark every pixel that lies within ``width`` of the outline of its own class.
-
-    The paper removes from each class's mask what is left after eroding it ``width`` times by 3 x 3
-    pixels, with nothing beyond the frame. What is left are the pixels around which a square of
-    2 * width + 1 is inside the frame and of one class: where the square's lowest and highest value
-    agree. So two filters serve all classes at once.
-
-    Args:
-        label_map: (H, W) uint8.
-        width: in pixels, at least 1.
-
-    Returns:
-        (H, W) bool.
-    """
+    """Mark every pixel within ``width`` pixels of the outline of its own class -> (H, W) bool."""
+    # The paper removes from each class's mask what is left after eroding it ``width`` times by
+    # 3 x 3 pixels, with nothing beyond the frame: the pixels around which a square of 2 * width + 1
+    # is inside the frame and of one class. There the square's lowest and highest value agree, so
+    # that two filters serve all classes at once.
     square = np.ones((2 * width + 1, 2 * width + 1), np.uint8)
     mask: NDArray[np.bool_] = cv2.erode(label_map, square) != cv2.dilate(label_map, square)
     mask[:width] = mask[-width:] = True
@@ -53,12 +42,10 @@ def boundary_mask(label_map: NDArray[np.uint8], width: int) -> NDArray[np.bool_]
 
 
 class BoundaryIoU(Metric):
-    """Boundary pixels of a set of frames, class by class; the ratio is taken once, over the set.
+    """Boundary IoU of each class; ``sums`` are (3, K) pixels: in both, target's, prediction's.
 
     Pixels with an ignored target count as ignored in the prediction too: outlines towards them are
     the same in both maps, and a prediction that is right wherever there is a truth gets 1.
-
-    ``sums`` are (3, K) pixels: in both boundaries, in the target's, in the prediction's.
     """
 
     name = "boundary"
@@ -72,7 +59,7 @@ class BoundaryIoU(Metric):
         self.ratio = ratio
 
     def of(self, frame: Frame, prediction: FramePrediction) -> NDArray[np.int64]:
-        """Return the (3, K) pixels of one frame."""
+        """Count one frame, (3, K)."""
         target = np.ascontiguousarray(frame.target, dtype=np.uint8)
         ignored = target == IGNORE_INDEX
         pred = np.where(ignored, np.uint8(IGNORE_INDEX), prediction.labels).astype(np.uint8)

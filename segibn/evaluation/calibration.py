@@ -1,8 +1,7 @@
 """Calibration: whether a network that is 80 % sure errs in one case out of five (NumPy only).
 
-In: label maps and the confidence of each pixel, frame after frame. Out: the expected calibration
-error (Guo et al., ICML 2017) and the bins behind it. Confidence is the softmax probability of the
-class that was predicted.
+The expected calibration error (Guo et al., ICML 2017) and the bins behind it. Confidence is the
+softmax probability of the class that was predicted.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,11 +22,9 @@ _UNIT = 1 << 24
 
 
 class Calibration(Metric):
-    """Pixels, right ones and confidence by bin of confidence.
+    """Calibration; ``sums`` are (3, bins): pixels, right ones, confidence in units of 2^-24.
 
     Pixels with an ignored target are left out; a void prediction is a wrong one.
-
-    ``sums`` are (3, bins): pixels, right ones, and confidence in units of 2^-24.
     """
 
     name = "calibration"
@@ -40,11 +37,7 @@ class Calibration(Metric):
         self.sums = np.zeros((3, bins), np.int64)
 
     def of(self, frame: Frame, prediction: FramePrediction) -> NDArray[np.int64]:
-        """Return the (3, bins) sums of one frame.
-
-        Raises:
-            ValueError: shapes differ, or a confidence is not in 0..1.
-        """
+        """Count one frame, (3, bins); a ValueError for a confidence that is not in 0..1."""
         target, confidence = frame.target, np.asarray(prediction.confidence)
         if confidence.shape != target.shape:
             raise ValueError(f"confidence is {confidence.shape}, but target is {target.shape}")

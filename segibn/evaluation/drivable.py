@@ -37,7 +37,7 @@ D_YOLOP_NOTE = (
 
 
 def drivable_miou(confusion: ArrayLike) -> dict[str, float]:
-    """Compute the four definitions from one matrix pooled over the set.
+    """Compute the four definitions from one matrix pooled over the set: letter -> fraction.
 
     A, B and C average over the ids that the targets hold, as the scripts do; a definition with
     nothing to average is NaN.
@@ -45,9 +45,6 @@ def drivable_miou(confusion: ArrayLike) -> dict[str, float]:
     Args:
         confusion: (3, 3) or (3, 4) counts in the 2018 order, rows target; a fourth column counts
             void predictions, which are false negatives.
-
-    Returns:
-        ``{"A": .., "B": .., "C": .., "D": ..}``, fractions.
     """
     counts = _with_void(confusion)
     without_background = counts.copy()
@@ -86,7 +83,7 @@ class DrivableScores:
     """Scores of drivable area under the four definitions."""
 
     scores: Scores
-    """Counts in the 2018 class order; its own ``miou`` is not shown, since it has no letter."""
+    """In the 2018 class order; its own ``miou`` is not shown, since it has no letter."""
     target_encoding: str
     pred_encoding: str
 

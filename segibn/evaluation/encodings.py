@@ -1,8 +1,8 @@
 """What the values of label maps are, train ids or label ids, told for each side of a score.
 
-In: names and values of files, and a label table. Out: the encoding, and a doubt where another
-reading of the same files would match much better. Train ids 0..18 are legal label ids, so a wrong
-reading raises no error by itself.
+In: names and values of files, and a label table. Out: a ``Reading``. Train ids 0..18 are legal
+label ids, so a wrong reading raises no error by itself; it is doubted where another would match
+much better.
 """
 
 import re
@@ -33,6 +33,7 @@ _TOLD_BY_NAME = re.compile(
 )
 _MAX_FILES = 32  # whose values are looked at, evenly chosen; all others are checked as they come
 _MUCH_BETTER = 0.2  # of the pixels
+_SIDES = {"target": "targets", "pred": "predictions"}
 
 Lookup = NDArray[np.integer]
 """(256,) train id of each value, ``IGNORE_INDEX`` where ignored, -1 where unknown."""
@@ -81,8 +82,24 @@ class Reading:
         return [lookup[values] for lookup, values in zip(self._lookups, maps, strict=True)]
 
     def doubt(self, raw: NDArray[np.int64]) -> str:
-        """See ``doubt_of_reading``."""
-        return doubt_of_reading(raw, self.known, self.encodings, has_options=self.has_options)
+        """Say which other reading of (256, 256) counts would match much better; "" if none would."""
+        known = self.known
+        shares = {(a, b): _matching(raw, known[a], known[b]) for a in known for b in known}
+        own, chosen = self.encodings, shares[self.encodings]
+        best = max(shares, key=lambda pair: (shares[pair], pair[0] == own[0], pair[1] == own[1]))
+        if shares[best] < chosen + _MUCH_BETTER or shares[best] < 2 * chosen:
+            return ""
+        changes, options = [], []
+        for (role, side), old, new in zip(_SIDES.items(), own, best, strict=True):
+            if new != old:
+                changes.append(f"the {side} as {new}, not {old}")
+                if self.has_options and " " not in new:
+                    options.append(f"--{role}-encoding {new}")
+        return (
+            f"{100 * chosen:.2f} % of the pixels match; {100 * shares[best]:.2f} % would, reading "
+            f"{' and '.join(changes)}: are the encodings right?"
+            + (f" Say it with {' '.join(options)}" if options else "")
+        )
 
     def hint(self, role: str) -> str:
         """What to try where a side ("target", "pred") holds unknown values."""
@@ -106,14 +123,13 @@ def decide_reading(
 
     Args:
         sides: targets and predictions.
-        pairs: the files that are scored.
-        table: of the data set.
         given: one of ``ENCODINGS`` or "auto", of each side.
-        defaults: where both encodings know all values; None = ``default_encoding`` of the targets
-            and train ids of the predictions, which is what ``segibn predict`` writes.
+        defaults: where both encodings know all values; None = what the ground truth holds as it is
+            published or commonly converted, and train ids, which ``segibn predict`` writes.
     """
     paths = [pair.target for pair in pairs], [pair.pred for pair in pairs if pair.pred]
-    otherwise = defaults or (default_encoding(table), "train_ids")
+    truth = "train_ids" if table is CITYSCAPES else "label_ids"
+    otherwise = defaults or (truth, "train_ids")
     target, pred = (
         said
         if said != "auto"
@@ -142,11 +158,6 @@ def read_prediction(path: Path, table: LabelSet) -> NDArray[np.uint8]:
         return read_label_map(path)
     except ImageFileError as error:
         raise ImageFileError(f"{error}. segibn predict writes label maps to `labels`") from None
-
-
-def default_encoding(table: LabelSet) -> str:
-    """Return what the ground truth of a data set holds as it is published or commonly converted."""
-    return "train_ids" if table is CITYSCAPES else "label_ids"
 
 
 def told_by_values(paths: Sequence[Path], table: LabelSet, *, is_prediction: bool) -> str | None:
@@ -192,44 +203,6 @@ def readings_of(table: LabelSet) -> dict[str, Lookup]:
     if table is not CITYSCAPES and table.class_names == CITYSCAPES.class_names:
         readings["Cityscapes label ids"] = CITYSCAPES.lookup
     return readings
-
-
-def doubt_of_reading(
-    raw: NDArray[np.int64],
-    known: Mapping[str, Lookup],
-    chosen: tuple[str, str],
-    *,
-    has_options: bool = False,
-) -> str:
-    """Say which other reading of the same values would match much better; "" if none would.
-
-    Args:
-        raw: (256, 256) pixels, rows raw target value, columns raw predicted value.
-        known: encoding -> lookup.
-        chosen: encodings of targets and predictions that the score rests on.
-        has_options: whether the command line says them.
-    """
-    shares = {
-        (one, other): _matching(raw, known[one], known[other]) for one in known for other in known
-    }
-    best = max(shares, key=lambda pair: (shares[pair], pair[0] == chosen[0], pair[1] == chosen[1]))
-    if shares[best] < shares[chosen] + _MUCH_BETTER or shares[best] < 2 * shares[chosen]:
-        return ""
-    roles = (("target", "targets"), ("pred", "predictions"))
-    changed = [
-        (role, side, old, new)
-        for (role, side), old, new in zip(roles, chosen, best, strict=True)
-        if new != old
-    ]
-    changes = [f"the {side} as {new}, not {old}" for _, side, old, new in changed]
-    options = [
-        f"--{role}-encoding {new}" for role, _, _, new in changed if has_options and " " not in new
-    ]
-    return (
-        f"{100 * shares[chosen]:.2f} % of the pixels match; {100 * shares[best]:.2f} % would, "
-        f"reading {' and '.join(changes)}: are the encodings right?"
-        + (f" Say it with {' '.join(options)}" if options else "")
-    )
 
 
 def _matching(raw: NDArray[np.int64], target: Lookup, pred: Lookup) -> float:

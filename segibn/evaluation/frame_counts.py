@@ -46,11 +46,6 @@ class FrameCounts:
             raise ValueError(f"{len(self.names)} frames need counts (n, 4, K); got {shape}")
         _require_distinct(self.names)
 
-    def total(self) -> NDArray[np.int64]:
-        """Return the counts of the whole set, (4, K)."""
-        total: NDArray[np.int64] = self.counts.sum(axis=0)
-        return total
-
     def of(self, names: Sequence[str]) -> "FrameCounts":
         """Return the counts of some of the frames, in the order of ``names``."""
         places = {name: place for place, name in enumerate(self.names)}
@@ -73,11 +68,7 @@ class FrameCounts:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], num_classes: int) -> "FrameCounts":
-        """Read ``to_dict`` back.
-
-        Raises:
-            ValueError, KeyError, IndexError, AttributeError: ``data`` has another form.
-        """
+        """Read ``to_dict`` back; any of ValueError, LookupError, AttributeError if it is not one."""
         if data["form"] != _FORM:
             raise ValueError(f"frame counts have the form {data['form']!r}; expected {_FORM!r}")
         lines: Mapping[str, str] = data["frames"]
@@ -107,11 +98,7 @@ class FrameTally:
         self._sums: NDArray[np.int64] | None = None
 
     def add(self, name: str, confusion: ArrayLike) -> None:
-        """Keep what one frame adds: its (K, K+1) counts.
-
-        Raises:
-            ValueError: the frame was added before, or is none of those that were named.
-        """
+        """Keep what one frame adds, (K, K+1); a ValueError for one that is doubled or unknown."""
         if name in self._found:
             raise ValueError("scored twice; frames must have names of their own")
         if self._known is not None and name not in self._known:
@@ -125,11 +112,7 @@ class FrameTally:
         self._sums = np.asarray(sum_over_ranks(self._table(self._names)))
 
     def result(self) -> FrameCounts:
-        """Return the counts of all frames in order.
-
-        Raises:
-            ValueError: a frame was scored by no rank, or by more than one.
-        """
+        """Return the counts of all frames in order; a ValueError unless each was scored once."""
         names = tuple(self._found) if self._names is None else self._names
         sums = self._table(names) if self._sums is None else self._sums
         times = zip(names, sums[:, -1].tolist(), strict=True)

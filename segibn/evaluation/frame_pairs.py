@@ -31,12 +31,7 @@ _OPPOSITES = ({"left", "right"}, {"front", "rear", "back"}, {"train", "val", "te
 
 
 def frame_name(path: PurePath, endings: Sequence[str] = ()) -> str:
-    """Return a file's name without the suffixes that label maps and frames are known to have.
-
-    Args:
-        path: of the file.
-        endings: further ones, of a user's own set.
-    """
+    """A file's name without the suffixes of label maps and frames, and a user's own endings."""
     stem = nfc(path.stem)
     for ending in endings:
         stem = stem.removesuffix(ending) or stem
@@ -46,14 +41,14 @@ def frame_name(path: PurePath, endings: Sequence[str] = ()) -> str:
 
 
 def cityscapes_name(path: PurePath) -> str:
-    """Return a frame's name as the official Cityscapes script does: whatever follows is cut."""
+    """A frame's name as the official Cityscapes script takes it: whatever follows is cut."""
     name = frame_name(path)
     cityscapes = _CITYSCAPES_NAME.match(name)
     return cityscapes.group(1) if cityscapes else name
 
 
 def trimmed(path: PurePath, name_of: NameOf = frame_name) -> str:
-    """Return a path whose last part is the name of the frame alone."""
+    """A path whose last part is the name of the frame alone."""
     return nfc(path.with_name(name_of(path)).as_posix())
 
 
@@ -111,10 +106,8 @@ def pair_names(
     below the folders that all files of a side share; name alone.
 
     Returns:
-        Target -> prediction, of those that have one.
-
-    Raises:
-        DatasetError: two files of a side belong to one frame, or nothing belongs together.
+        Target -> prediction, of those that have one; a DatasetError if two files of a side belong
+        to one frame, or nothing belongs together.
     """
     sides = targets, preds
 

@@ -60,7 +60,6 @@ def find_label_maps(
     """Find the label maps of a folder and its subfolders.
 
     Args:
-        folder: where to look.
         encoding: one of ``ENCODINGS`` or "auto"; chooses where a frame has files of several.
         option: that says the encoding, for messages; empty where there is none.
         order: which encoding to take first where every frame has files of both.
@@ -113,18 +112,11 @@ def match_label_maps(
     """Pair the label maps of two folders; predictions without a target are left alone.
 
     Args:
-        targets: ground truth.
-        preds: predictions.
-        missing_allowed: give pairs without prediction instead of an error.
-        name_of: a frame's name.
+        missing_allowed: give pairs without prediction instead of a DatasetError that lists them.
 
     Returns:
         Pairs sorted by name: the file's name without its suffixes, with the folders where that
         name occurs twice.
-
-    Raises:
-        DatasetError: frames cannot be told apart, or a prediction is missing; the message lists
-            the names.
     """
     side = targets.side()
     found = pair_names(side, preds.side(), name_of)
@@ -165,11 +157,7 @@ def paired_maps(
 
 
 def index_label_maps(folder: Path, encoding: str = "auto") -> dict[str, Path]:
-    """Find the label maps of a folder whose names alone tell frames apart: frame name -> path.
-
-    Raises:
-        DatasetError: the folder is missing or empty, or a frame has two files.
-    """
+    """Find the label maps of a folder whose names alone tell frames apart: frame name -> path."""
     found: dict[str, Path] = {}
     for path in find_label_maps(folder, encoding).paths:
         other = found.setdefault(frame_name(path), path)

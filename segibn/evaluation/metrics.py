@@ -143,20 +143,14 @@ def f1_of(counts: ArrayLike, policy: str = "cityscapes") -> Floats:
 
 
 def frequency_weighted_iou_of(counts: ArrayLike, policy: str = "cityscapes") -> Floats:
-    """IoU weighted by each class's share of the target pixels, (...); NaN without pixels.
-
-    As in Long et al. (FCN, CVPR 2015). Classes without target pixels have no weight.
-    """
+    """IoU weighted by each class's share of the target pixels, (...) (FCN, CVPR 2015)."""
     true_positive, target, pred = _parts(counts, policy)
     iou = ratio_of(true_positive, target + pred - true_positive, 0.0)
     return ratio_of((target * iou).sum(axis=-1), target.sum(axis=-1))
 
 
 def accuracy_of(counts: ArrayLike, policy: str = "cityscapes") -> Floats:
-    """Share of the valid pixels that were predicted right, (...); NaN without pixels.
-
-    Void predictions are wrong where the policy counts them at all.
-    """
+    """Share of the valid pixels that are predicted right, (...); void is wrong, if it counts."""
     true_positive, target, _ = _parts(counts, policy)
     return ratio_of(true_positive.sum(axis=-1), target.sum(axis=-1))
 
@@ -178,8 +172,6 @@ def rates(counts: ArrayLike, policy: str, frames: ArrayLike | None = None) -> di
     """Return what goes beside the IoU of a set: means as floats, classes as (K,) arrays.
 
     Args:
-        counts: (4, K) of the set.
-        policy: key in ``POLICIES``.
         frames: (n, 4, K) of each frame, for ``image_miou``: the mean over the frames of their own
             mIoU, in which small objects and odd frames weigh more.
     """
@@ -205,18 +197,15 @@ def one_class_alone(confusion: ArrayLike) -> str:
 
 
 def doubt_of_counts(confusion: ArrayLike) -> str:
-    """Say why counts are probably not what was meant; "" where nothing speaks against them.
-
-    The targets hold one class, or nearly nothing matches: less than half of what two unrelated maps
-    of these classes would share, or than a quarter of an even guess. Wrong encodings and wrong
-    pairs look like that.
-    """
+    """Say why counts are probably not what was meant; "" where nothing speaks against them."""
     true_positive, target, pred, _ = class_counts(confusion)
     total = int(target.sum())
     if not total:
         return "no target pixel is of a class: all of them are ignored, and nothing was scored"
     if alone := one_class_alone(confusion):
         return alone
+    # Less than half of what two unrelated maps of these classes would share, or than a quarter of
+    # an even guess: wrong encodings and wrong pairs look like that.
     share = int(true_positive.sum()) / total
     chance = float((target / total) @ (pred / total))
     if share >= max(chance / 2, 0.25 / len(target)):

@@ -1,7 +1,7 @@
 """Scalabel JSON with masks as run lengths (BDD100K's RLE format): files in, train ids out.
 
 A file is a list of frames or ``{"frames": [...]}``. A frame has a name and labels, a label a
-category and an ``rle``; see ``segibn.files.rle``. NumPy and pycocotools only.
+category and an ``rle``; see ``segibn.files.rle``.
 """
 
 from collections.abc import Mapping, Sequence
@@ -34,42 +34,35 @@ class RleFrame:
     """(category, RLE) of each label that has a mask."""
 
     def to_train_ids(self, categories: Sequence[str]) -> NDArray[np.uint8] | None:
-        """Paint the masks one over the other, as the toolkit does.
+        """Lay the masks one over the other, as the toolkit does -> (H, W) uint8 train ids or 255.
 
-        Args:
-            categories: K names in train-id order; labels of others are left out.
-
-        Returns:
-            (H, W) uint8 train ids, 255 where no mask is; None if no label has a known category.
-
-        Raises:
-            ImageFileError: a damaged RLE, or masks of different sizes.
+        None if no label is of the categories, K names in train-id order. An ImageFileError for a
+        damaged RLE, or masks of different sizes.
         """
         index_of = {name: index for index, name in enumerate(categories)}
-        painted = None
+        found = None
         for category, rle in self.labels:
             if category not in index_of:
                 continue
             mask = _decode(rle, f"{self.source}, {category}")
-            if painted is None:
-                painted = np.full(mask.shape, IGNORE_INDEX, np.uint8)
-            if painted.shape != mask.shape:
+            if found is None:
+                found = np.full(mask.shape, IGNORE_INDEX, np.uint8)
+            if found.shape != mask.shape:
                 raise ImageFileError(
-                    f"{self.source}: masks of {painted.shape} and {mask.shape} (H, W) in one frame"
+                    f"{self.source}: masks of {found.shape} and {mask.shape} (H, W) in one frame"
                 )
-            painted[mask] = index_of[category]
-        return painted
+            found[mask] = index_of[category]
+        return found
 
 
 def read_rle_frames(path: Path, categories: Sequence[str]) -> dict[PurePath, RleFrame]:
-    """Read the frames of a JSON file, or of all JSON files of a folder.
+    """Read the frames of a JSON file, or of all JSON files of a folder (not of its subfolders).
 
     Args:
-        path: a file, or a folder that is searched without its subfolders.
         categories: names that the labels should have; at least one label must have one of them.
 
     Returns:
-        Frame name without its ending -> frame; the folders in a name are kept.
+        Frame name without its ending, but with its folders -> frame.
 
     Raises:
         DatasetError: no such file, not this format, a frame twice, labels without masks, or no
@@ -109,12 +102,7 @@ def _decode(rle: Any, source: str) -> NDArray[np.bool_]:
 
 
 def frame_list(file: Path, error: type[SegibnError] = DatasetError) -> list[Any]:
-    """Read the list of frames of a JSON file; what they hold is not looked at.
-
-    Raises:
-        SegibnError: of the kind ``error``: no regular file of at most 512 MiB, not JSON, or no
-            list of frames.
-    """
+    """Read the list of frames of a JSON file of at most 512 MiB; raises ``error`` for another."""
     data = parse_json(read_small_file(file, _MAX_BYTES, error), str(file), error)
     frames = data.get("frames") if isinstance(data, Mapping) else data
     if not isinstance(frames, list):

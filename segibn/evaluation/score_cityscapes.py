@@ -1,8 +1,4 @@
-"""The official Cityscapes evaluation of two folders: label maps in, the script's report out.
-
-Frames are decoded and counted by a few threads and added in the order of their names, so a result
-has the same bits whatever the number of threads, and memory does not grow with the set.
-"""
+"""The official Cityscapes evaluation of two folders: label maps in, the script's report out."""
 
 import json
 import math
@@ -126,7 +122,6 @@ def score_cityscapes(
         instances: False leaves instance scores out and needs no instanceIds.
         per_image: add the script's numbers of each image.
         evaluation_set: for the signature; the target folder's name when empty.
-        progress: called after each frame with (frames done, frames in all).
 
     Raises:
         DatasetError: folders, names or pairing are wrong, or instanceIds are missing.

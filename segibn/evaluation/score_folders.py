@@ -52,13 +52,12 @@ def score_semseg(
         pred_dir: the same.
         labels: key in `semseg_tables`, or a table.
         target_encoding: "train_ids" (class indices and 255), "label_ids" (the data set's own
-            values), or "auto": what names or values tell, else as in ``default_encoding``.
+            values), or "auto": see ``encodings.decide_reading``.
         pred_encoding: the same. Where both sides hold label ids, the counts over those are kept.
         policy: key in ``metrics.POLICIES``. "bdd100k" counts a missing prediction and unknown
             predicted values as void; with "cityscapes" they are errors.
         evaluation_set: for the signature; the target folder's name when empty.
         measures: names of what to measure too, see ``measures.METRICS``.
-        progress: see ``Progress``.
         endings: of names without the file's suffix, that are no part of a frame's name either.
 
     Raises:
@@ -86,11 +85,7 @@ def score_semseg(
 
 
 def semseg_table(labels: str) -> LabelSet:
-    """Return the table of a key in `semseg_tables`.
-
-    Raises:
-        ConfigError: no such key.
-    """
+    """Return the table of a key in `semseg_tables`; a ConfigError for another."""
     tables = semseg_tables()
     if labels not in tables:
         hint = did_you_mean(labels, tables) or f"; there are {', '.join(tables)}"
@@ -111,18 +106,8 @@ def score_drivable(
 ) -> DrivableScores:
     """Score a folder of predicted drivable maps under the four definitions.
 
-    Args:
-        target_dir: searched with its subfolders; for what is one frame see ``matching``.
-        pred_dir: the same; every target needs its prediction.
-        target_encoding: "auto", "2018" or "2021"; see ``labels.drivable_encoding``.
-        pred_encoding: the same.
-        evaluation_set: for the signature; the target folder's name when empty.
-        progress: see ``Progress``.
-
-    Raises:
-        DatasetError: folders, names or pairing are wrong, or an encoding cannot be told.
-        ImageFileError: a file is unreadable, or the sizes of a pair differ.
-        LabelValueError: a file holds a value other than 0, 1, 2.
+    Every target needs its prediction; encodings are "auto", "2018" or "2021", see
+    ``labels.drivable_encoding``. Otherwise as ``score_semseg``.
     """
     _, pairs = paired_maps(target_dir, pred_dir)
     decided = [

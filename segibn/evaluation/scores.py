@@ -40,8 +40,7 @@ class Conditions:
     policy: str = "cityscapes"
     """Key in ``metrics.POLICIES``."""
     resolution: str = ""
-    """Size (H x W) of the maps that were compared, "mixed" when frames differ; filled by
-    ``evaluate`` and the folder scorer when empty."""
+    """Size (H x W) of the maps that were compared, "mixed" when frames differ; found if empty."""
     inference: str = "whole"
     """How a frame met the network: "whole", "whole@512x1024", "slide769", or "files"."""
     scales: tuple[float, ...] = (1.0,)
@@ -94,7 +93,8 @@ class Scores:
                 f"{k} class names need a confusion of {(k, k + 1)}; got {np.shape(self.confusion)}"
             )
         by_frame = self.frame_counts
-        if by_frame and not np.array_equal(by_frame.total(), class_counts(self.confusion)):
+        counts = class_counts(self.confusion)
+        if by_frame and not np.array_equal(by_frame.counts.sum(axis=0), counts):
             raise ValueError("the counts of the frames do not add up to those of the set")
 
     @property
@@ -229,9 +229,8 @@ class Scores:
                 reading_doubt=_texts([data.get("doubt", "")])[0],
             )
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-            raise SegibnError(
-                f"{source} is not a segibn scores file: {printable(error)}"
-            ) from error
+            reason = printable(error)
+            raise SegibnError(f"{source} is not a segibn scores file: {reason}") from error
 
     def format_table(self) -> str:
         """Return a text table in per cent: one row a class, then means and the signature."""

@@ -35,7 +35,7 @@ def only(run: NamedScores, places: list[int]) -> NamedScores:
     """Return the scores of some frames alone, in another order."""
     counts = run.scores.frame_counts
     part = counts.of([counts.names[place] for place in places])
-    both, target, pred, _ = part.total()
+    both, target, pred, _ = part.counts.sum(axis=0)
     confusion = np.zeros((3, 4), int)
     for c in range(2):
         confusion[c, c], confusion[c, 1 - c] = both[c], target[c] - both[c]
