@@ -82,7 +82,7 @@ class Reading:
         return [lookup[values] for lookup, values in zip(self._lookups, maps, strict=True)]
 
     def doubt(self, raw: NDArray[np.int64]) -> str:
-        """Say which other reading of (256, 256) counts would match much better; "" if none would."""
+        """Say which other reading of the (256, 256) counts matches much better; "" if none does."""
         known = self.known
         shares = {(a, b): _matching(raw, known[a], known[b]) for a in known for b in known}
         own, chosen = self.encodings, shares[self.encodings]

@@ -68,7 +68,7 @@ class FrameCounts:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], num_classes: int) -> "FrameCounts":
-        """Read ``to_dict`` back; any of ValueError, LookupError, AttributeError if it is not one."""
+        """Read ``to_dict`` back; a ValueError, LookupError or AttributeError if it is not one."""
         if data["form"] != _FORM:
             raise ValueError(f"frame counts have the form {data['form']!r}; expected {_FORM!r}")
         lines: Mapping[str, str] = data["frames"]
