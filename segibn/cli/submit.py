@@ -25,7 +25,7 @@ examples:
   segibn submit cityscapes runs/cityscapes_ibn \\
       --images cityscapes/leftImg8bit/test --output cityscapes.zip --expect-test-set
 
-The file appears when it is whole and checked. After a kill the same command goes on with the
+The file appears when it is whole and checked. After a kill the same command resumes with the
 frames that were not finished.
 """
 

@@ -20,7 +20,7 @@ from segibn.media.sources import Source
 from segibn.text import counted
 
 Mode = Literal["new", "resume", "overwrite"]
-"""What to do where the folder holds predictions: refuse, go on with them, or begin anew."""
+"""What to do where the folder holds predictions: refuse, resume, or begin anew."""
 
 
 class Journal:
@@ -91,7 +91,7 @@ def require_empty(folder: Path) -> None:
     if entries or any(any((folder / kind).glob("*")) for kind in FOLDERS.values()):
         many = f" ({counted(len(entries), 'file')} done)" if entries else ""
         raise ConfigError(
-            f"{shown(folder)}: holds predictions already{many}; --resume goes on with them, "
+            f"{shown(folder)}: holds predictions already{many}; --resume adds the rest, "
             "--overwrite replaces them, another --output leaves them alone"
         )
 
