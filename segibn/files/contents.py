@@ -1,34 +1,8 @@
-"""What bytes are that should have been a picture, in words that lead to the fix."""
+"""What a file is, told by its first bytes, by the signatures of the formats' own specifications."""
 
 import re
-
-_READ = re.compile(rb"BM|II\*\x00|MM\x00\*|RIFF....WEBP|\x89PNG|\xff\xd8", re.DOTALL)
-_LFS = re.compile(rb"version https://git-lfs\.github\.com/spec/")
-_HTML = re.compile(rb"\s*<(!doctype\s+html|html|head|body)\b", re.IGNORECASE)
-_XML = re.compile(rb"\s*<(\?xml|error)\b", re.IGNORECASE)
-_NOT_READ = {
-    name: re.compile(signature, re.DOTALL)
-    for name, signature in {
-        "GIF": rb"GIF8",
-        "HEIC": rb"....ftyp(hei[cxms]|hevc|mif1|msf1)",
-        "AVIF": rb"....ftypavi[fs]",
-        "camera raw": rb"....ftypcrx |FUJIFILMCCD-RAW|IIU\0|IIRO|FOVb",
-        "JPEG 2000": rb"\0\0\0\x0cjP  |\xff\x4f\xff\x51",
-        "JPEG XL": rb"\0\0\0\x0cJXL |\xff\x0a",
-        "PNM": rb"P[1-7F]\s+(#|[A-Z]|-?\d)",
-        "Photoshop": rb"8BPS",
-        "OpenEXR": rb"v/1\x01",
-        "Radiance HDR": rb"#\?RADIANCE",
-        "PDF": rb"%PDF",
-        "PostScript": rb"%!PS",
-        "GIMP": rb"gimp xcf",
-        "DDS": rb"DDS ",
-        "QOI": rb"qoif",
-        "icon": rb"\0\0\x01\0\x01\0",
-        "DICOM": rb".{128}DICM",
-    }.items()
-}
-"""The signatures of the formats' own specifications."""
+from dataclasses import dataclass
+from typing import Literal
 
 UNREAD_SUFFIXES = {
     **dict.fromkeys((".dng", ".cr2", ".cr3", ".nef", ".nrw", ".arw", ".srw", ".pef"), "camera raw"),
@@ -41,42 +15,93 @@ UNREAD_SUFFIXES = {
 }
 """Endings of pictures of kinds that are not read, and these kinds."""
 
-_OTHERS = (
-    (re.compile(rb"PK\x03\x04"), "a zip archive"),
-    (re.compile(rb"\x1f\x8b"), "a gzip archive"),
-    (re.compile(rb"\x93NUMPY"), "a NumPy array"),
-    (re.compile(rb"....ftyp|\x1aE\xdf\xa3|RIFF....AVI ", re.DOTALL), "a video"),
+
+@dataclass(frozen=True)
+class Kind:
+    """What a file is."""
+
+    role: Literal["picture", "video", "unread"]
+    """``unread``: a picture of a kind that is not read."""
+    name: str = ""
+    """Of the format."""
+    counts_frames: bool = True
+    """Of a video: its container counts them; others only say how long it is."""
+
+
+VIDEO, MEASURED_VIDEO = Kind("video"), Kind("video", counts_frames=False)
+_KINDS = (
+    (Kind("picture", "JPEG"), rb"\xff\xd8\xff"),
+    (Kind("picture", "PNG"), rb"\x89PNG\r\n\x1a\n"),
+    (Kind("picture", "BMP"), rb"BM.{12}[\x0c\x10\x28\x34\x38\x40\x6c\x7c]\0\0\0"),
+    (Kind("picture", "TIFF"), rb"II[*+]\0|MM\0[*+]"),
+    (Kind("picture", "WebP"), rb"RIFF....WEBP"),
+    (VIDEO, rb"RIFF....AVI "),
+    # Matroska and WebM, Flash, ASF and WMV, Ogg, MXF, YUV4MPEG2, IVF, RealMedia.
+    (MEASURED_VIDEO, rb"\x1aE\xdf\xa3|FLV\x01|\x30\x26\xb2\x75\x8e\x66\xcf\x11|OggS"),
+    (MEASURED_VIDEO, rb"\x06\x0e\x2b\x34\x02\x05\x01\x01|YUV4MPEG2 |DKIF|\.RMF"),
+    # MPEG program and bare streams, bare H.264 and H.265.
+    (MEASURED_VIDEO, rb"\0\0\x01[\xba\xb3\xb0]|\0\0\0\x01([\x67\x27\x09]|\x40\x01)"),
+    # A transport stream: packets of 188 bytes after 0x47, in .m2ts with a time of 4 bytes before.
+    (MEASURED_VIDEO, rb"G(.{187}G){4}|....G(.{191}G){4}"),
+    (Kind("unread", "GIF"), rb"GIF8"),
+    (Kind("unread", "HEIC"), rb"....ftyp(hei[cxms]|hevc|mif1|msf1)"),
+    (Kind("unread", "AVIF"), rb"....ftypavi[fs]"),
+    (Kind("unread", "camera raw"), rb"....ftypcrx |FUJIFILMCCD-RAW|IIU\0|IIRO|FOVb"),
+    (Kind("unread", "JPEG 2000"), rb"\0\0\0\x0cjP  |\xff\x4f\xff\x51"),
+    (Kind("unread", "JPEG XL"), rb"\0\0\0\x0cJXL |\xff\x0a"),
+    (Kind("unread", "PNM"), rb"P[1-7F]\s+(#|[A-Z]|-?\d)"),
+    (Kind("unread", "Photoshop"), rb"8BPS"),
+    (Kind("unread", "OpenEXR"), rb"v/1\x01"),
+    (Kind("unread", "Radiance HDR"), rb"#\?RADIANCE"),
+    (Kind("unread", "PDF"), rb"%PDF"),
+    (Kind("unread", "PostScript"), rb"%!PS"),
+    (Kind("unread", "GIMP"), rb"gimp xcf"),
+    (Kind("unread", "DDS"), rb"DDS "),
+    (Kind("unread", "QOI"), rb"qoif"),
+    (Kind("unread", "icon"), rb"\0\0\x01\0\x01\0"),
+    (Kind("unread", "DICOM"), rb".{128}DICM"),
+    # MP4 and QuickTime: a length, then one of their boxes.
+    (VIDEO, rb"....(ftyp|moov|mdat|moof|wide|free|skip|pnot)"),
 )
+_TOLD = [(kind, re.compile(signature, re.DOTALL)) for kind, signature in _KINDS]
+_SVG = Kind("unread", "SVG")
+_OTHERS = (
+    (rb"version https://git-lfs\.github\.com/spec/", "a Git LFS pointer in place of the file; run "
+     "`git lfs pull`"),
+    (rb"(?i)\s*<(!doctype\s+html|html|head|body)\b", "a web page saved as a picture; download the "
+     "file again, logged in if need be"),
+    (rb"(?i)\s*<(\?xml|error)\b(?!.*<svg)", "an XML text, as servers answer with errors; download "
+     "the file again"),
+    (rb"PK\x03\x04", "not a picture (a zip archive inside); give a picture, or leave it out"),
+    (rb"\x1f\x8b", "not a picture (a gzip archive inside); give a picture, or leave it out"),
+    (rb"\x93NUMPY", "not a picture (a NumPy array inside); give a picture, or leave it out"),
+    (rb"\0*\Z", "nothing but zero bytes; copy or download it again"),
+)  # fmt: skip
+
+
+def kind_of_bytes(start: bytes) -> Kind | None:
+    """Tell a picture or video by its first bytes, a thousand; None if it is neither."""
+    text = start.lower()
+    if b"<svg" in text and b"<html" not in text:
+        return _SVG
+    return next((kind for kind, signature in _TOLD if signature.match(start)), None)
 
 
 def describe(data: bytes) -> str:
-    """Say of a file's first bytes, that hold no picture of a kind that is read, what they are."""
+    """Say of a file's first bytes, that no decoder of pictures took, what they are and the fix."""
     start = data[:512]
-    if _READ.match(start):
-        return "it is damaged or cut short; copy or download it again"
-    if _LFS.match(start):
-        return "a Git LFS pointer in place of the file; run `git lfs pull`"
-    if _HTML.match(start):
-        return "a web page saved as a picture; download the file again, logged in if need be"
-    if name := unread_kind(start):
-        return f"a picture of a kind that is not read ({name}); convert it to PNG"
-    if _XML.match(start):
-        return "an XML text, as servers answer with errors; download the file again"
-    for pattern, name in _OTHERS:
-        if pattern.match(start):
-            return f"not a picture ({name} inside); give a picture, or leave it out"
-    if not any(start):
-        return "nothing but zero bytes; copy or download it again"
-    kind = "text" if is_text(start) else "no JPEG, PNG, BMP, WebP or TIFF"
-    return f"not a readable picture ({kind} inside); give a picture, or leave it out"
-
-
-def unread_kind(start: bytes) -> str | None:
-    """Name the format of a picture of a kind that is not read, by its first bytes."""
-    text = start.lower()
-    if b"<svg" in text and b"<html" not in text:
-        return "SVG"
-    return next((name for name, found in _NOT_READ.items() if found.match(start)), None)
+    for signature, what in _OTHERS:
+        if re.match(signature, start, re.DOTALL):
+            return what
+    kind = kind_of_bytes(start)
+    if kind is None:
+        inside = "text" if is_text(start) else "no JPEG, PNG, BMP, WebP or TIFF"
+        return f"not a readable picture ({inside} inside); give a picture, or leave it out"
+    if kind.role == "unread":
+        return f"a picture of a kind that is not read ({kind.name}); convert it to PNG"
+    if kind.role == "video":
+        return "not a picture (a video inside); give a picture, or leave it out"
+    return "it is damaged or cut short; copy or download it again"
 
 
 def is_text(start: bytes) -> bool:
