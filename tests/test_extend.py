@@ -284,3 +284,81 @@ def test_a_data_set_takes_two_files(copy: Copy) -> None:
     assert said.count("all good") == 2
     assert said.endswith("['road', 'sky']\n")
     assert len(copy.touched) <= 2
+
+
+TOY_METRIC = '''
+"""Accuracy near the camera: of the lower half of each frame."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segibn.evaluation.measure import Frame, FramePrediction, Metric
+from segibn.evaluation.scores import format_percent
+
+
+class NearAccuracy(Metric):
+    """Pixels of the lower half of each frame: right ones, and all."""
+
+    name = "near"
+    about = "pixel accuracy of the lower half of each frame"
+
+    def __init__(self, class_names: Sequence[str]) -> None:
+        super().__init__(class_names)
+        self.sums = np.zeros(2, np.int64)
+
+    def of(self, frame: Frame, prediction: FramePrediction) -> NDArray[np.int64]:
+        """Count one frame."""
+        lower = slice(len(frame.target) // 2, None)
+        target, labels = frame.target[lower], prediction.labels[lower]
+        valid = target != 255
+        return np.array([(target == labels)[valid].sum(), valid.sum()])
+
+    def result(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        right, valid = self.sums.tolist()
+        return {"accuracy": right / valid if valid else None}
+
+    @staticmethod
+    def table(found: Mapping[str, Any]) -> str:
+        """Return one line."""
+        return f"near accuracy {format_percent(found['accuracy'])} %"
+'''
+
+MEASURE_IT = """
+from pathlib import Path
+import numpy as np
+from segibn.cli import evaluate, score
+from segibn.evaluation.evaluate import ScoreTally, evaluate as measure
+from segibn.evaluation.measures import measured
+from segibn.evaluation.scores import Conditions
+from segibn.files import write_label_png
+
+target = np.zeros((4, 8), np.uint8)
+pred = target.copy()
+pred[:3] = 1
+for folder, values in (("gt", target), ("pred", pred)):
+    write_label_png(Path(folder) / "a.png", values)
+score.main(["semseg", "--target", "gt", "--pred", "pred", "--near"])
+assert "pixel accuracy of the lower half" in " ".join(evaluate.build_parser().format_help().split())
+names = ("road", "sidewalk")
+tally, near = ScoreTally(names, Conditions("toy")), measured(["near"], names)
+frames = [("a", np.zeros((4, 8, 3), np.uint8), target)]
+print(measure(lambda images: [pred], frames, [tally, *near]))
+"""
+
+
+def test_a_metric_takes_two_files(copy: Copy) -> None:
+    copy.add("evaluation/near.py", TOY_METRIC.lstrip())
+    copy.insert(
+        "evaluation/measures.py",
+        "\n\nMETRICS: ",
+        "\nfrom segibn.evaluation.near import NearAccuracy",
+    )
+    copy.insert("evaluation/measures.py", "BoundaryIoU, Calibration)", "NearAccuracy, ")
+    said = copy.run(MEASURE_IT)
+    assert "near accuracy 50.00 %" in said
+    assert "{'accuracy': 0.5}" in said
+    assert len(copy.touched) <= 2

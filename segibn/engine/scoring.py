@@ -65,17 +65,11 @@ class Preparation:
 def eval_frames(
     dataset: DatasetConfig, root: Path, classes: str | None, class_names: Sequence[str]
 ) -> Frames:
-    """Index a labelled set, read in the classes of a network, in their order.
+    """Index a labelled set below ``root``, read in the classes of a network, in their order.
 
     Args:
-        dataset: which split of which data set.
-        root: the folder above the data sets.
         classes: scheme that the network was trained in; None = the data set's own.
-        class_names: of the network's K outputs.
-
-    Raises:
-        ConfigError: the data set has other classes.
-        DatasetError: the set is not there.
+        class_names: of the network's K outputs; a ConfigError if the set has others.
     """
     frames = build_eval_frames(dataset, root, classes)
     return replace(frames, label_set=in_classes(frames.label_set, dataset, class_names))
@@ -95,15 +89,11 @@ def score(
     Runs on every rank, each with its share of the frames.
 
     Args:
-        predictor: its networks stay in evaluation mode.
         frames: see ``eval_frames``.
         name: of the set, see ``set_name``.
         measures: what else to find out; metrics go into the details.
-        prepare: changes the frames first; None = they are scored as they are.
+        prepare: changes the frames first.
         progress: called with (done, total) on this rank.
-
-    Raises:
-        ConfigError, ImageFileError, LabelValueError: from the frames.
     """
     options, names = predictor.options, frames.label_set.class_names
     if prepare is None:
@@ -156,28 +146,14 @@ def require_upright(
     of: str,
     key: str = "evaluation.input_size",
 ) -> None:
-    """Refuse an input size with height and width exchanged, by the headers of a few frames.
-
-    Raises:
-        ConfigError: see ``InferenceOptions.require_upright``.
-        ImageFileError: a frame cannot be read.
-    """
+    """Refuse an input size with height and width exchanged, by the headers of a few frames."""
     if options.input_size is not None:
         few = samples[:: max(1, len(samples) // _FEW)]
         options.require_upright([image_size(sample.image) for sample in few], of, key)
 
 
 def in_classes(labels: LabelSet, dataset: DatasetConfig, class_names: Sequence[str]) -> LabelSet:
-    """Return the table of a data set with its classes in the order of a network's.
-
-    Args:
-        labels: read the data set.
-        dataset: whose table it is.
-        class_names: of the network's K outputs.
-
-    Raises:
-        ConfigError: it has other classes.
-    """
+    """The table of a data set with its classes in the order of a network's; else a ConfigError."""
     try:
         return labels.in_order(class_names)
     except ConfigError:
@@ -206,19 +182,17 @@ def score_source(
     run: RunDir,
     show: Callable[[str, np.ndarray], None],
 ) -> dict[str, float]:
-    """Score held-out frames of the source domain; runs on every rank.
+    """Score held-out frames of the source domain on every rank -> headline numbers.
 
     Args:
-        config: of the run.
         model: left in evaluation mode.
         labels: of the training data.
-        datasets_root: the folder above the data sets.
         run: gets the scores.
         show: called with the name and the picture (H, W, 3) of the first ``engine.pictures``
             frames of this rank.
 
     Returns:
-        The headline numbers, empty without ``data.val``.
+        Empty without ``data.val``.
     """
     if config.data.val is None:
         return {}
