@@ -5,9 +5,8 @@ from collections.abc import Mapping, Sequence
 
 from torch import Tensor, nn
 
-from segibn.adapters.feature_list import LEVELS, leave_out_after, level_specs, walk
+from segibn.adapters.feature_list import LEVELS
 from segibn.models.backbones import backbone
-from segibn.models.features import FeatureSpec
 
 SEGMENTATION = {"layer4": "out", "layer3": "aux"}
 """The names that torchvision's segmentation networks look for."""
@@ -40,18 +39,16 @@ class FeatureDict(nn.Module):
         if unknown or not return_layers:
             raise ValueError(f"return_layers {unknown}: the features are {', '.join(LEVELS)}")
         network = backbone(name, pretrained=pretrained, output_stride=output_stride)
-        specs = level_specs(network)
+        specs = network.level_specs
         self.return_layers = dict(return_layers)
-        self.feature_specs: dict[str, FeatureSpec] = {
-            renamed: specs[layer] for layer, renamed in self.return_layers.items()
-        }
+        self.feature_specs = {new: specs[layer] for layer, new in self.return_layers.items()}
         self.last = max(LEVELS.index(layer) for layer in self.return_layers)
-        leave_out_after(network, self.last)
+        network.leave_out_after(self.last)
         self.backbone = network
 
     def forward(self, x: Tensor) -> "OrderedDict[str, Tensor]":
         """(N, 3, H, W) normalised images -> name -> (N, C, h, w), in the order of the layers."""
-        levels = dict(zip(LEVELS, walk(self.backbone, x, self.last), strict=False))
+        levels = self.backbone.walk(x, self.last)
         return OrderedDict((new, levels[layer]) for layer, new in self.return_layers.items())
 
 

@@ -4,34 +4,25 @@ Level 0 is the feature at stride 2, levels 1 to 4 are layer1 to layer4. timm its
 """
 
 from collections.abc import Sequence
+from functools import partialmethod
 from typing import Any
 
 from torch import Tensor, nn
 
 from segibn.models.backbones import backbone
-from segibn.models.features import FeatureSpec
 
 LEVELS = ("half", "layer1", "layer2", "layer3", "layer4")
 
 
 class FeatureInfo:
-    """Channels and strides of the features that a `FeatureList` returns, asked as in timm."""
+    """Channels and strides of the features that a `FeatureList` returns, asked as in timm.
+
+    `channels`, `reduction` (the stride) and `module_name` are of each, or of the level(s) given.
+    """
 
     def __init__(self, levels: Sequence[dict[str, Any]], out_indices: Sequence[int]) -> None:
         self.info = [dict(level) for level in levels]
         self.out_indices = tuple(out_indices)
-
-    def channels(self, idx: int | Sequence[int] | None = None) -> Any:
-        """Channels of each returned feature, or of level ``idx``."""
-        return self._get("num_chs", idx)
-
-    def reduction(self, idx: int | Sequence[int] | None = None) -> Any:
-        """Stride of each returned feature, or of level ``idx``."""
-        return self._get("reduction", idx)
-
-    def module_name(self, idx: int | Sequence[int] | None = None) -> Any:
-        """Name of each returned feature, or of level ``idx``."""
-        return self._get("module", idx)
 
     def get_dicts(self) -> list[dict[str, Any]]:
         """Return what is known of each returned feature."""
@@ -43,10 +34,14 @@ class FeatureInfo:
     def __len__(self) -> int:
         return len(self.info)
 
-    def _get(self, key: str, idx: int | Sequence[int] | None) -> Any:
+    def _get(self, key: str, idx: int | Sequence[int] | None = None) -> Any:
         if isinstance(idx, int):
             return self.info[idx][key]
         return [self.info[index][key] for index in (self.out_indices if idx is None else idx)]
+
+    channels = partialmethod(_get, "num_chs")
+    reduction = partialmethod(_get, "reduction")
+    module_name = partialmethod(_get, "module")
 
 
 class FeatureList(nn.Module):
@@ -85,43 +80,18 @@ class FeatureList(nn.Module):
         self.feature_info = FeatureInfo(
             [
                 {"num_chs": spec.channels, "reduction": spec.stride, "module": level, "index": i}
-                for i, (level, spec) in enumerate(level_specs(network).items())
+                for i, (level, spec) in enumerate(network.level_specs.items())
             ],
             indices,
         )
         self.last = max(indices)
-        leave_out_after(network, self.last)
+        network.leave_out_after(self.last)
         self.backbone = network
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """(N, 3, H, W) normalised RGB -> (N, C, h, w) each, as `feature_info` says."""
-        features = walk(self.backbone, x, self.last)
+        features = list(self.backbone.walk(x, self.last).values())
         return [features[index] for index in self.feature_info.out_indices]
-
-
-def level_specs(network: Any) -> dict[str, FeatureSpec]:
-    """Channels and stride of every level of a backbone, from fine to coarse."""
-    return {"half": network.half_spec, **network.feature_specs}
-
-
-def walk(network: Any, image: Tensor, last: int) -> list[Tensor]:
-    """The features of levels 0 to ``last``, each computed from the one before."""
-    features = []
-    x = image
-    for level in LEVELS[: last + 1]:
-        x = network.step(level, x)
-        features.append(x)
-    return features
-
-
-def leave_out_after(network: nn.Module, last: int) -> None:
-    """Remove the stages behind level `last` in place: parameters without an output stop DDP.
-
-    Residual networks have a module for each stage; in the other families they stay.
-    """
-    for level in LEVELS[last + 1 :]:
-        if level in dict(network.named_children()):
-            delattr(network, level)
 
 
 def _indices(out_indices: Sequence[int]) -> tuple[int, ...]:

@@ -5,7 +5,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from segibn.adapters.feature_list import LEVELS, leave_out_after, level_specs, walk
+from segibn.adapters.feature_list import LEVELS
 from segibn.errors import ConfigError
 from segibn.models.backbones import build_backbone
 from segibn.models.catalog import BACKBONES, ibn_names, split_name
@@ -54,13 +54,13 @@ class _Encoder:
         self._network, self._ibn = split_name(name)
         network = build_backbone(self._network, self._ibn, output_stride)
         self._depth, self._in_channels, self._output_stride = depth, 3, output_stride
-        self._out_channels = [3, *(spec.channels for spec in level_specs(network).values())]
-        leave_out_after(network, depth - 1)
+        self._out_channels = [3, *(spec.channels for spec in network.level_specs.values())]
+        network.leave_out_after(depth - 1)
         self.backbone = network
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """(N, C, H, W) images -> the images, then a feature at each of strides 2, 4, 8, 16, 32."""
-        return [x, *walk(self.backbone, x, self._depth - 1)]
+        return [x, *self.backbone.walk(x, self._depth - 1).values()]
 
     def make_dilated(self, output_stride: int) -> None:
         """Do nothing: the backbone was built at this stride."""

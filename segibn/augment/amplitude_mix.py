@@ -1,13 +1,9 @@
-"""The Fourier amplitudes of one image take on those of another.
+"""Amplitude mix: the Fourier amplitudes of one image take on those of another, the phase stays.
 
-Xu, Zhang, Zhang, Wang, Tian, "A Fourier-based Framework for Domain Generalization" (FACT), CVPR
-2021, arXiv 2105.11120, section 3.2, "amplitude mix": of an image x and another x' of the batch,
-
-    A = (1 - lambda) A(x) + lambda A(x'),  lambda ~ U(0, eta),
-
-with the phase of x. Where things are is mostly in the phase, their style in the amplitude. With
-`window` only low frequencies change, as in Yang & Soatto, "FDA: Fourier Domain Adaptation for
-Semantic Segmentation", CVPR 2020, arXiv 2004.05498, section 3.1, which leaves fine edges alone.
+FACT (Xu et al., CVPR 2021, arXiv 2105.11120, section 3.2): of an image x and another x' of the
+batch A = (1 - lambda) A(x) + lambda A(x') with lambda ~ U(0, eta). With `window` only low
+frequencies change, as in FDA (Yang & Soatto, CVPR 2020, arXiv 2004.05498, section 3.1): fine edges
+stay.
 """
 
 import math

@@ -1,10 +1,8 @@
-"""Rare classes are cut out of one sample and pasted into another.
+"""Rare classes are cut out of one sample and pasted into another, labels too, in their places.
 
-The pixels of whole classes, with their labels and in their places, as in Olsson, Tranheden, Pinto,
-Svensson, "ClassMix", WACV 2021, arXiv 2007.07936; of labelled things and without any blending of
-the edges, as in Ghiasi et al., "Simple Copy-Paste is a Strong Data Augmentation Method for Instance
-Segmentation", CVPR 2021, arXiv 2012.07177, section 3, which found blending to be of no use. The
-scale jitter that the latter rests on is in the crops: partners were scaled independently.
+Pixels of whole classes as in ClassMix (Olsson et al., WACV 2021, arXiv 2007.07936); of labelled
+things and without blending as in Ghiasi et al., CVPR 2021, arXiv 2012.07177, section 3. The scale
+jitter that the latter rests on is in the crops: partners were scaled independently.
 """
 
 from dataclasses import dataclass

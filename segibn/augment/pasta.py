@@ -1,13 +1,9 @@
 """PASTA: Fourier amplitudes jittered the more the higher the frequency.
 
-Chattopadhyay, Sarangmath, Vijaykumar, Hoffman, "PASTA: Proportional Amplitude Spectrum Training
-Augmentation for Syn-to-Real Domain Generalization", ICCV 2023, arXiv 2212.00979, section 3.2: the
-amplitude A(m, n) becomes eps * A(m, n), the phase stays, with
+Chattopadhyay et al., ICCV 2023, arXiv 2212.00979, section 3.2: the amplitude A(m, n) becomes
+eps * A(m, n), the phase stays, with m and n the frequencies in whole waves, drawn for each channel,
 
-    eps ~ N(1, sigma^2(m, n)),  sigma(m, n) = (2 alpha sqrt((m^2 + n^2) / (H^2 + W^2)))^k + beta,
-
-m and n the frequencies in whole waves over the height and width, 0 in the middle, drawn for every
-frequency and channel. As there, nothing stops eps from being negative: such a wave is turned over.
+    eps ~ N(1, sigma^2(m, n)),  sigma(m, n) = (2 alpha sqrt((m^2 + n^2) / (H^2 + W^2)))^k + beta.
 
 A real image has a Hermitian spectrum, and independent eps at (m, n) and (-m, -n) would break that.
 The paper's script transforms back and keeps the real part, which is the same as giving both the

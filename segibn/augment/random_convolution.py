@@ -1,8 +1,7 @@
-"""Progressive random convolutions (Pro-RandConv).
+"""Progressive random convolutions: Pro-RandConv (Choi et al., CVPR 2023, arXiv 2304.00424).
 
-Choi, Das, Choi, Yang, Park, Yun, "Progressive Random Convolutions for Single Domain
-Generalization", CVPR 2023, arXiv 2304.00424, section 3: one random block, drawn anew for each
-batch, is applied L times over, L uniform in 1 .. `max_repeats`. The block is
+Section 3: one random block, drawn anew for each batch, is applied L times over, L uniform in 1 ..
+`max_repeats`. The block, whose images lie in -1 .. 1, is
 
 1. a 3x3 convolution from RGB to RGB, its weights from N(0, 1 / 27), each times a Gaussian of its
    distance to the middle with sigma_g ~ U(eps, 1);
@@ -12,12 +11,10 @@ batch, is applied L times over, L uniform in 1 .. `max_repeats`. The block is
    beta ~ N(0, s^2), s = `contrast`;
 4. tanh.
 
-Weights, offsets, gamma and beta are the same in all L rounds and for all samples, as in the paper.
-Its images lie in -1 .. 1, and so they do here in between. What is our own: offsets of different
-pixels are independent; beyond its edges the image goes on with their colours, because the edge of a
-frame of zeros is the strongest there is, grows with every round and leaves the rest no contrast;
-each sample is changed with a probability, while the paper trains on every image and its changed
-copy in the same update.
+Ours: offsets of different pixels are independent; beyond its edges the image goes on with their
+colours, because the edge of a frame of zeros is the strongest there is, grows with every round and
+leaves the rest no contrast; each sample is changed with a probability, while the paper trains on
+every image and its changed copy in the same update.
 """
 
 from dataclasses import dataclass

@@ -31,7 +31,6 @@ def build_criterion(config: LossConfig, num_classes: int, device: torch.device) 
 
 
 def _regions(config: LossConfig) -> dict[str, tuple[float, RegionLoss]]:
-    """The region losses that a config asks for, with their weights and further arguments."""
     found = {}
     for name, weight in config.region_weights.items():
         keys = [key for key in LossConfig.model_fields if key.startswith(f"{name}_")]

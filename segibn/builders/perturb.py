@@ -81,7 +81,6 @@ def _perturb(perturb: Perturbation, module: nn.Module, inputs: Any, feature: Ten
 
 
 def _module_of(backbone: nn.Module, layer: str, method: str) -> nn.Module:
-    """The module whose output is the feature."""
     found = dict(backbone.named_children()).get(_MODULES.get(layer, layer))
     if found is None or "maxpool" not in dict(backbone.named_children()):
         raise ConfigError(

@@ -1,7 +1,6 @@
 """Agreement of the predictions for two views of the same images: Jensen-Shannon divergence.
 
-As a loss it is AugMix's (Hendrycks et al., ICLR 2020, arXiv 1912.02781, section 3); for
-segmentation, between two appearances of a frame, it is SHADE's style consistency (Zhao et al., ECCV
+AugMix (ICLR 2020, arXiv 1912.02781, section 3); for segmentation SHADE's style consistency (ECCV
 2022, arXiv 2204.02548). Ours compares the coarse logits, before they are resized.
 """
 

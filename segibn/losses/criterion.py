@@ -104,7 +104,6 @@ class SegmentationLoss:
     def _pixel_losses(
         self, output: _Output, target: Tensor, normalizer: Tensor | None, share: float
     ) -> tuple[Tensor, Tensor | None]:
-        """Pixel loss of the main and of the auxiliary logits."""
         summed = getattr(output, "summed_cross_entropy", None)
         if summed is not None and self.ohem is None and self.label_smoothing == 0:
             sums = summed(target, self.ignore_index, self.class_weights)

@@ -1,7 +1,6 @@
 """Soft Dice: the overlap of predicted and true regions, class by class, made differentiable.
 
-Milletari et al., arXiv 1606.04797, section 3, in the form without squares (Drozdzal et al., arXiv
-1608.04117) and for several classes.
+Milletari et al., arXiv 1606.04797, section 3, without squares (Drozdzal et al., arXiv 1608.04117).
 """
 
 import torch

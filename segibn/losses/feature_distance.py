@@ -1,8 +1,7 @@
 """Distance of features from those of a frozen ImageNet network, where things are.
 
-Networks that are fine-tuned on synthetic frames unlearn what ImageNet's photographs taught them
-about cars, people and signs. Hoyer et al. (DAFormer, CVPR 2022, arXiv 2111.14887, section 3.2) hold
-the last feature near the ImageNet network's own, at places that belong to a thing; stuff such as
+DAFormer (Hoyer et al., CVPR 2022, arXiv 2111.14887, section 3.2): fine-tuned on synthetic frames, a
+network unlearns what ImageNet's photographs taught it about cars, people and signs. Stuff such as
 road and sky, which ImageNet has no classes for, is left free.
 """
 

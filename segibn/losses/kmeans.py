@@ -1,8 +1,7 @@
 """k-means in one dimension, exactly: on a line the best clusters are runs of the sorted values.
 
 Dynamic programming over the number of clusters; the best last start never moves left as more values
-are added, so each round takes O(n log n) (as in Wang and Song, "Ckmeans.1d.dp", The R Journal 3/2,
-2011, and its successors). No random numbers: the same values always give the same clusters.
+are added, so each round takes O(n log n) (Wang and Song, "Ckmeans.1d.dp", The R Journal 3/2, 2011).
 """
 
 import numpy as np

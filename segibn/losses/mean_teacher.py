@@ -1,9 +1,8 @@
 """Agreement with a teacher that is the moving average of the network itself.
 
-Tarvainen and Valpola (NeurIPS 2017, arXiv 1703.01780). They compare probabilities by their squared
+Tarvainen and Valpola (NeurIPS 2017, arXiv 1703.01780), who compare probabilities by their squared
 difference; ours is the Kullback-Leibler divergence, whose gradient is that of cross-entropy with
-the teacher's soft prediction, and which is 0 where the two agree. Pixels that the teacher is unsure
-of may be left out, as in FixMatch (Sohn et al., NeurIPS 2020, arXiv 2001.07685, section 2.1).
+the teacher's soft prediction. The threshold is FixMatch's (NeurIPS 2020, arXiv 2001.07685).
 """
 
 import math

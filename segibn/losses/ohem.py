@@ -1,8 +1,6 @@
 """Online hard example mining: cross-entropy over the pixels that the network still gets wrong.
 
-Shrivastava et al., arXiv 1604.03540, for regions; for pixels in the form that driving scenes use:
-a pixel is hard while its class has a probability below a threshold, and a share of the pixels is
-kept however good the network has become.
+Shrivastava et al., arXiv 1604.03540, for regions; for pixels in the form that driving scenes use.
 """
 
 import math

@@ -1,11 +1,9 @@
 """Texture regularisation: Gram matrices of features held near those of a frozen ImageNet network.
 
-Which channels of a feature are active together, whatever the place, describes the textures of an
-image. Kim et al. (TLDR, ICCV 2023, arXiv 2303.11546) keep this description, on original images, as
-an ImageNet network has it, lest the network learns the textures of the source domain by heart. As
-in their official script, a Gram matrix is a mean over pixels, none of them masked, and the
-Frobenius norm of a difference is divided by the number of channels. Theirs is one norm of a whole
-batch; ours is the mean of one for each image, so that it does not grow with the batch: with N
+Kim et al. (TLDR, ICCV 2023, arXiv 2303.11546) keep them on original images, lest the network learns
+the textures of the source domain by heart. As in their script, a Gram matrix is a mean over pixels,
+and the Frobenius norm of a difference is divided by the number of channels. Theirs is one norm of a
+whole batch; ours is the mean of one for each image, so that it does not grow with the batch: with N
 images that differ alike it is 1/sqrt(N) of theirs, half at a batch of 4.
 """
 

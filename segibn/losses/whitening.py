@@ -1,8 +1,7 @@
 """Instance whitening of RobustNet: channels of a normalised feature shall not vary together.
 
-Choi et al., "RobustNet: Improving Domain Generalization in Urban-Scene Segmentation via Instance
-Selective Whitening" (CVPR 2021, arXiv 2103.15597). Style sits in how channels vary together; the
-losses push the covariances (N, C, C) of instance-normalised features towards 0:
+Choi et al., CVPR 2021, arXiv 2103.15597. Style sits in how channels vary together; the losses push
+the covariances (N, C, C) of instance-normalised features towards 0:
 
     IW   all of them (strictly above the diagonal)
     IRW  all, down to a mean absolute covariance that is let pass

@@ -50,7 +50,6 @@ class _DenseLayer(nn.Module):
         self.conv2 = nn.Conv2d(inner, growth, 3, padding=dilation, dilation=dilation, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C, h, w) -> (N, growth, h, w)."""
         out = self.conv1(F.relu(self.norm1(x), inplace=True))
         return self.conv2(F.relu(self.norm2(out), inplace=True))
 
@@ -59,7 +58,6 @@ class _DenseBlock(nn.ModuleDict):
     """Layers that each read all earlier ones' outputs."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C, h, w) -> (N, C + layers * growth, h, w)."""
         for layer in self.values():
             x = torch.cat([x, layer(x)], dim=1)
         return x

@@ -38,12 +38,32 @@ class Backbone(nn.Module):
         """0 for a parameter of the stem, 1 .. 4 for one that layer1 .. layer4 are computed with."""
         raise NotImplementedError
 
+    @property
+    def level_specs(self) -> dict[str, FeatureSpec]:
+        """Of "half", which is level 0, and of layer1 .. layer4."""
+        return {"half": self.half_spec, **self.feature_specs}
+
+    def walk(self, image: Tensor, last: int = 4) -> dict[str, Tensor]:
+        """(N, 3, H, W) normalised RGB -> the features of levels 0 to `last` by name."""
+        features = {}
+        x = image
+        for name in list(self.level_specs)[: last + 1]:
+            x = features[name] = self.step(name, x)
+        return features
+
+    def leave_out_after(self, last: int) -> None:
+        """Remove the stages behind level `last` in place: parameters without an output stop DDP.
+
+        Residual networks have a module for each stage; in the other families they stay.
+        """
+        for name in list(self.level_specs)[last + 1 :]:
+            if name in dict(self.named_children()):
+                delattr(self, name)
+
     def forward(self, image: Tensor) -> dict[str, Tensor]:
         """(N, 3, H, W) normalised RGB -> the features by name, as `feature_specs` says."""
-        features = {}
-        x = self.step("half", image)
-        for name in self.feature_specs:
-            x = features[name] = self.step(name, x)
+        features = self.walk(image)
+        del features["half"]
         return features
 
     def forward_features(self, image: Tensor) -> dict[str, Tensor]:

@@ -23,10 +23,8 @@ class InstanceNorm2d(nn.InstanceNorm2d):
     """Instance normalisation that keeps the memory layout of its input.
 
     The same parameters and result as `nn.InstanceNorm2d(channels, affine)`, which copies a
-    channels-last input to channels-first and back: on a CPU that costs more than the normalisation
-    itself. It also accepts a feature map of a single pixel, where it returns the bias. Without
-    weight and bias the result has mean 0 and variance 1, as RobustNet's whitening needs it (Choi
-    et al., CVPR 2021).
+    channels-last input to channels-first and back. It also accepts a feature map of a single pixel,
+    where it returns the bias. RobustNet's whitening needs it without weight and bias.
     """
 
     use_triton = False

@@ -1,21 +1,16 @@
-"""Light backbones: MobileNetV2 and ShuffleNetV2 x1.0, plain and with RobustNet's IBN-b.
+"""MobileNetV2 and ShuffleNetV2 x1.0, torchvision's, plain and with RobustNet's IBN-b.
 
-Blocks, module names and pretrained weights are torchvision's (Sandler et al., CVPR 2018; Ma et al.,
-ECCV 2018). RobustNet's (Choi et al., CVPR 2021; network/Mobilenet.py, Shufflenet.py and deepv3.py
-of its repository, `wt_layer 0 0 4 4 4 0 0` of its scripts) is the placement of three full affine
-instance norms, none of them in the deepest part, and that the last 1x1 convolution counts to
-layer4:
+RobustNet (Choi et al., CVPR 2021; `wt_layer 0 0 4 4 4 0 0`) places three full affine instance
+norms:
 
     MobileNetV2    after blocks 1, 6 and 10: 16, 32 and 64 channels at stride 2, 8 and 16
     ShuffleNetV2   in the stem instead of its batch norm, and after the last block (its shuffle) of
                    stages 2 and 3: 24, 116 and 232 channels at stride 2, 8 and 16
 
-Our reading is the rest. RobustNet's decoder reads features at stride 8; here layer1 is the last
-one at stride 4, as in every backbone. RobustNet dilates only the convolution that loses its stride;
-here those after it, so that the dilated network computes the same numbers as the strided one, only
-at more places (an instance norm at a dilated place, the third one at output stride 8, takes its
-statistics from more of them). Of plain weights the stem's instance norm takes the batch norm's
-weight and bias as in our residual networks; in RobustNet's ShuffleNetV2 it starts fresh.
+Ours: layer1 is the last feature at stride 4, as in every backbone (RobustNet's decoder reads stride
+8); dilation goes on behind the lost stride, so that the dilated network computes the same numbers
+as the strided one, only at more places; of plain weights the stem's instance norm takes the batch
+norm's weight and bias.
 """
 
 import bisect
@@ -53,7 +48,6 @@ class _MobileBlock(mobilenetv2.InvertedResidual):
         self.IN: nn.Module = nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C_in, h, w) -> (N, C_out, ceil(h / stride), ceil(w / stride)), of either sign."""
         return self.IN(super().forward(x))
 
 
@@ -69,7 +63,6 @@ class _ShuffleBlock(shufflenetv2.InvertedResidual):
         self.IN: nn.Module = nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C_in, h, w) -> (N, C_out, ceil(h / stride), ceil(w / stride))."""
         if self.stride == 1:
             first, second = x.chunk(2, dim=1)
         else:

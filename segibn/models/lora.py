@@ -20,8 +20,7 @@ class LoRA(nn.Module):
     """A linear layer or 1x1 convolution whose weight stays, with an update that is trained.
 
     The two thin products are computed beside the layer, so that no gradient of the whole weight is
-    made. `weight` and `bias` are there too for networks that read them instead of calling the
-    layer (timm's attention with separate biases).
+    made. `weight` and `bias` are there for networks that read them instead of calling the layer.
     """
 
     def __init__(self, base: nn.Linear | nn.Conv2d, rank: int, alpha: float) -> None:

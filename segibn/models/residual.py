@@ -1,7 +1,6 @@
 """Residual blocks: plain, grouped (ResNeXt) and squeezed (SE-ResNet), each with any IBN variant.
 
-In and out: (N, C, h, w). Module names are those of torchvision and of IBN-Net's published weights:
-they are API, since they end up in checkpoints.
+Module names are those of torchvision and of IBN-Net's published weights.
 """
 
 from dataclasses import asdict, dataclass

@@ -131,7 +131,6 @@ class ResNetClassifier(ResNet):
 
 
 def _build_stem(stem: Stem, plan: IbnPlan) -> tuple[nn.Module, nn.Module, int]:
-    """The stem's convolutions, the norm after the last of them, and its channels."""
     norm = partial(full_norm, kind=plan.full) if plan.stem else nn.BatchNorm2d
     if stem == "conv7x7":
         return nn.Conv2d(3, 64, 7, stride=2, padding=3, bias=False), norm(64), 64

@@ -1,8 +1,7 @@
 """Switchable whitening: a norm that learns which statistics it whitens or standardises by.
 
-Pan et al., "Switchable Whitening for Deep Representation Learning" (ICCV 2019, arXiv 1904.09739),
-section 3. Mean and covariance of every group of 16 channels are mixed from those of five norms,
-each mix with its own softmaxed weights:
+Pan et al., ICCV 2019, arXiv 1904.09739, section 3. Mean and covariance of every group of 16
+channels are mixed from those of five norms, each mix with its own softmaxed weights:
 
     bw  batch whitening        covariance over the batch
     iw  instance whitening     covariance over the pixels of the image
@@ -10,13 +9,10 @@ each mix with its own softmaxed weights:
     in  instance norm          its diagonal
     ln  layer norm             one variance over all channels of the image
 
-The inverse square root of the mixed covariance is found by Newton's iteration (Huang et al.,
-"Iterative Normalization", CVPR 2019), five steps, so directions of little variance are whitened in
-part; it needs matrix products only, and its gradient stays finite where eigenvalues meet.
-
-Cost: not only in training. Since the image's own covariance takes part, nothing can be folded into
-a convolution: a layer costs about two 1x1 convolutions of 16 channels a group in inference, and 15
-products of 16x16 matrices for each group and image.
+The inverse square root of the mixture is found by five steps of Newton's iteration (Huang et al.,
+"Iterative Normalization", CVPR 2019): matrix products only, and a gradient that stays finite where
+eigenvalues meet. Since the image's own covariance takes part, nothing can be folded into a
+convolution for inference.
 """
 
 import torch

@@ -1,8 +1,7 @@
-"""Batch norm over the images of all ranks, in elementary operations.
+"""Batch norm over the images of all ranks, (N, C, h, w) on each, in elementary operations.
 
-In and out: (N, C, h, w) on each rank. torch's `SyncBatchNorm` takes CUDA tensors only; this one
-runs wherever a process group does, and is what torch's is compared with. Ranks may hold different
-numbers of images.
+torch's `SyncBatchNorm` takes CUDA tensors only; this one runs wherever a process group does, and is
+what torch's is compared with. Ranks may hold different numbers of images.
 """
 
 import torch

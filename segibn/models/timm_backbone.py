@@ -1,20 +1,15 @@
-"""Any backbone of timm behind the contract of `features.py`: one adapter for all of them.
-
-Features are those that timm's own `forward_intermediates` gives.
+"""Any backbone of timm behind the contract of `features.py`, by its own `forward_intermediates`.
 
 *Hierarchical* networks (ConvNeXt, Swin, ResNet) have their last four stages as layer1 .. layer4.
 Their stems cut frames into whole pixels of the feature, so a frame is first padded with zeros (the
-mean colour, what their convolutions pad with too) below and at the right to a multiple of the
-largest stride, and every feature cropped back to `ceil(H / stride)`: features lie where they lie
-for any other backbone.
+mean colour) below and at the right to a multiple of the largest stride, and every feature cropped
+back: features lie where they lie for any other backbone.
 
 *Plain* vision transformers (DINOv2, DINOv3, EVA-02) give the tokens of four blocks, evenly spaced
 and ending with the last, after the final norm, as DINOv2's `get_intermediate_layers` does; all at
-the stride of the patch, p. A frame is stretched to the next multiple of the patch, not padded:
-logits are later resized to the frame, so that what is padded would shift them by up to p - 1
-pixels, and every token would attend to a border that no picture has. The stretch is below p / H (1
-% of a frame of 1024 pixels); crops that are multiples of the patch are not touched. The position
-embedding is resampled to the frame's grid by timm.
+the stride of the patch. A frame is stretched to the next multiple of the patch, not padded: what is
+padded would shift the resized logits by up to a patch, and every token would attend to a border
+that no picture has. Crops that are multiples of the patch are not touched.
 """
 
 from typing import Any, Literal
@@ -202,13 +197,12 @@ def _create_for_any_size(name: str, options: dict[str, Any]) -> nn.Module:
 
 
 def _stages(network: nn.Module) -> list[dict[str, Any]]:
-    """What timm says of a network's features: num_chs, reduction and module of each."""
+    """num_chs, reduction and module of each feature."""
     info = network.feature_info
     return list(info if isinstance(info, list) else info.info)
 
 
 def _indices(name: str, count: int, is_plain: bool) -> list[int]:
-    """Which of a network's features are layer1 .. layer4."""
     if count < _NUM_FEATURES:
         raise ConfigError(
             f"model.backbone.model: {name} has {count} features, heads need {_NUM_FEATURES}; "
@@ -239,7 +233,6 @@ def _padded(image: Tensor, multiple: int) -> Tensor:
 
 
 def _cropped(feature: Tensor, height: int, width: int) -> Tensor:
-    """The upper left part."""
     h, w = feature.shape[-2:]
     if torch.compiler.is_compiling():  # a graph must hold for all sizes, and views tie them
         return F.pad(feature, (0, width - w, 0, height - h))

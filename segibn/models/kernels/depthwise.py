@@ -1,9 +1,9 @@
-"""Depthwise and depthwise-separable convolutions, exact and fast for large dilations on a CPU.
+"""Depthwise convolutions, exact and fast for large dilations on a CPU.
 
-In and out: (N, C, h, w). A channels-last dilated depthwise convolution is slow in oneDNN, and the
-gradient of its weights in bfloat16 is wrong (seen in 3.12, which torch 2.14 contains). But the
-pixels that a dilated kernel joins lie on a grid of their own: sorted by grid, the same numbers come
-from a plain 3x3 convolution, for which oneDNN has a fast kernel.
+A channels-last dilated depthwise convolution is slow in oneDNN, and the gradient of its weights in
+bfloat16 is wrong (seen in 3.12, which torch 2.14 contains). But the pixels that a dilated kernel
+joins lie on a grid of their own: sorted by grid, the same numbers come from a plain 3x3
+convolution.
 """
 
 from collections.abc import Iterator
@@ -74,7 +74,6 @@ class _SortedConvolution(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: FunctionCtx, x: Tensor, weight: Tensor, dilation: int) -> Tensor:
-        """See above."""
         ctx.save_for_backward(x, weight)  # type: ignore[attr-defined]
         ctx.dilation = dilation  # type: ignore[attr-defined]
         kernel, out = _kernel(weight, x.shape, dilation), torch.empty_like(x)
@@ -88,7 +87,6 @@ class _SortedConvolution(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx, grad: Tensor):  # type: ignore[no-untyped-def]
-        """Return the gradients of x and weight."""
         x, weight = ctx.saved_tensors
         grad = grad.contiguous(memory_format=torch.channels_last)
         grad_x = torch.empty_like(x)

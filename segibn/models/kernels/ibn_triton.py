@@ -73,7 +73,6 @@ class _Plan(NamedTuple):
 
     @staticmethod
     def of(x: Tensor) -> "_Plan":
-        """The plan of every pass over `x`."""
         images, channels, height, width = x.shape
         pixels = height * width
         double = x.dtype == torch.float64

@@ -155,7 +155,6 @@ class _NormalizeByMoments(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx, grad: Tensor):  # type: ignore[no-untyped-def]
-        """Return the gradients of x, weight and bias."""
         x, weight, mean, variance = ctx.saved_tensors
         layout = torch.contiguous_format if x.is_contiguous() else torch.channels_last
         grad = grad.contiguous(memory_format=layout)

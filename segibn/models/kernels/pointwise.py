@@ -1,7 +1,6 @@
 """1x1 convolutions whose weights get their bfloat16 gradient from one matrix product on a CPU.
 
-In channels-last memory a 1x1 convolution is a product of two matrices,
-and so is the gradient of its weights: pixels by channels, transposed, times pixels by channels.
+In channels-last memory the gradient is pixels by channels, transposed, times pixels by channels.
 oneDNN's product takes three quarters of the time of its convolution's gradient for the sizes of a
 ResNet-50's last stages, and sums in float32 likewise.
 """
@@ -47,18 +46,14 @@ class PointwiseConv2d(nn.Conv2d):
 
 
 class _Pointwise(torch.autograd.Function):
-    """The convolution, and its gradient in two ways."""
-
     @staticmethod
     def forward(ctx: FunctionCtx, x: Tensor, weight: Tensor) -> Tensor:
-        """See `PointwiseConv2d`."""
         ctx.save_for_backward(x, weight)  # type: ignore[attr-defined]
         return F.conv2d(x, weight)
 
     @staticmethod
     @once_differentiable
     def backward(ctx, grad: Tensor):  # type: ignore[no-untyped-def]
-        """Return the gradients of x and weight."""
         x, weight = ctx.saved_tensors
         grad = grad.contiguous(memory_format=torch.channels_last)
         grad_x = grad_weight = None

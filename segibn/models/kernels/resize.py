@@ -1,8 +1,7 @@
-"""Resizing images for the network on its device, as the training data was resized on the host.
+"""Resizing images (N, 3, H, W) for the network on its device, as the training data was on the host.
 
-In and out: float images (N, 3, H, W). A network sees finer or softer frames than it was trained on
-where the two differ, so the rule is the same: each output pixel is the mean of the area it covers
-when a side is more than halved, and linear otherwise (down to one half that reads every pixel too).
+Each output pixel is the mean of the area it covers when a side is more than halved, and linear
+otherwise (down to one half that reads every pixel too).
 """
 
 import torch

@@ -1,8 +1,8 @@
-"""Bilinear resize of features between convolutions, with a gradient that is fast on a CPU.
+"""Bilinear resize of features, in the same memory layout, with a gradient that is fast on a CPU.
 
-In and out: (N, C, h, w) -> (N, C, H, W) in the same memory layout. Resizing is linear in rows and
-in columns, so its gradient is two small matrix products; torch's own gradient adds pixel by pixel
-and gives channels-first memory for a slice of a joined tensor, which all layers below then pay for.
+Resizing is linear in rows and in columns, so its gradient is two small matrix products; torch's own
+adds pixel by pixel and gives channels-first memory for a slice of a joined tensor, which all layers
+below then pay for.
 """
 
 import torch
@@ -33,14 +33,12 @@ class _Resize(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: FunctionCtx, x: Tensor, size: tuple[int, int], align_corners: bool) -> Tensor:
-        """See `resize_feature`."""
         ctx.size, ctx.align_corners = x.shape[2:], align_corners  # type: ignore[attr-defined]
         return F.interpolate(x, size=size, mode="bilinear", align_corners=align_corners)
 
     @staticmethod
     @once_differentiable
     def backward(ctx, grad: Tensor):  # type: ignore[no-untyped-def]
-        """Return the gradient of x, channels-last."""
         images, channels, _, _ = grad.shape
         accurate = torch.float64 if grad.dtype == torch.float64 else torch.float32
         rows, columns = (

@@ -1,10 +1,9 @@
 """Cross-entropy at full resolution from coarse logits, which never become full-size tensors.
 
-In: logits at a head's stride, targets at input resolution. Out: the loss of the resized logits. The
-plain way holds four full-size float tensors at its peak (for 19 classes at 512 x 1024: 40 MB each
-and image) and passes over them a dozen times. Resizing by a whole factor s is s * s interpolations
-between neighbours, one for each place inside a coarse pixel: here each is made, scored and turned
-into its share of the gradient while it is in the cache, and forgotten.
+The plain way holds four full-size float tensors at its peak (for 19 classes at 512 x 1024: 40 MB
+each and image) and passes over them a dozen times. Resizing by a whole factor s is s * s
+interpolations between neighbours, one for each place inside a coarse pixel: here each is made,
+scored and turned into its share of the gradient while it is in the cache, and forgotten.
 """
 
 from collections.abc import Iterator
@@ -71,7 +70,6 @@ class _PiecewiseLoss(torch.autograd.Function):
         ignore_index: int,
         class_weights: Tensor | None,
     ) -> Tensor:
-        """See `upsampled_cross_entropy`."""
         height, width = coarse.shape[2:]
         # (N, places down, places across, h, w): the pixels of one place are a coarse map.
         places = target.unflatten(1, (height, -1)).unflatten(3, (width, -1))
@@ -93,7 +91,6 @@ class _PiecewiseLoss(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx, upstream: Tensor):  # type: ignore[no-untyped-def]
-        """Return the gradient of the coarse logits."""
         (grad,) = ctx.saved_tensors
         return grad * upstream, None, None, None
 

@@ -1,7 +1,6 @@
 """EFDMix: each sample gets value distributions between its own and another sample's.
 
-Zhang et al., "Exact Feature Distribution Matching for Arbitrary Style Transfer and Domain
-Generalization", CVPR 2022 (arXiv 2203.07740). Where MixStyle mixes two moments of a channel, this
+Zhang et al., CVPR 2022 (arXiv 2203.07740). Where MixStyle mixes two moments of a channel, this
 mixes its whole distribution.
 """
 

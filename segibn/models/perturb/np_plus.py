@@ -1,7 +1,6 @@
 """Normalization Perturbation: noise on the mean and spread of each channel of each sample.
 
-Fan et al., "Towards Robust Object Detection Invariant to Real-World Domain Shifts", ICLR 2023
-(arXiv 2211.04393), which names its two forms NP and NP+.
+Fan et al., ICLR 2023 (arXiv 2211.04393), which names its two forms NP and NP+.
 """
 
 from dataclasses import dataclass
@@ -18,9 +17,8 @@ _SMALLEST = torch.finfo(torch.float32).tiny
 class NormalizationPerturbation:
     """Multiply every channel's mean by beta and what varies about it by alpha.
 
-    NP draws alpha and beta from N(1, sigma^2) for each sample and channel. NP+ leaves alpha so and
-    gives beta less noise where style matters less: sigma times `adaptive_scale` times the
-    channel's spread over the batch (`batch_spread`).
+    NP draws both from N(1, sigma^2) for each sample and channel. NP+ gives beta less noise where
+    style matters less: sigma times `adaptive_scale` times the channel's `batch_spread`.
     """
 
     probability: float

@@ -1,7 +1,6 @@
 """Pretrained weights of a backbone: published files, or a file of the user's own.
 
-In: a backbone and the name of a source. Out: the backbone filled in place, and a report of what
-was loaded. Files often hold more than a backbone (a classifier, heads), which has no place here.
+Files often hold more than a backbone (a classifier, heads), which has no place here.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -242,7 +241,6 @@ class _Advice:
     match: Match
 
     def __call__(self, fits: bool) -> str:
-        """What the file holds, and the config that would take it."""
         partial = "; model.weights_match=partial takes what fits" if fits else ""
         found, known = self.found, identify(self.found.state)
         if known is None:

@@ -198,7 +198,6 @@ def to_robustnet(
 
 
 def _is_one_and_zero(weight: Tensor | None, bias: Tensor | None) -> bool:
-    """Whether a norm with these computes what one without them does."""
     return weight is None or bias is None or bool((weight == 1).all() and (bias == 0).all())
 
 

@@ -99,8 +99,7 @@ def read_torch_file(path: Path) -> dict[str, Any]:
 def _check_sizes(path: Path) -> None:
     """Refuse an archive that unpacks to more than it is, or has other bytes than were written.
 
-    torch would unpack it unasked, and looks at no checksum. torch.save stores tensors as they are:
-    none of its files claims more bytes than it has.
+    torch would unpack it unasked, and looks at no checksum; torch.save never compresses.
     """
     with path.open("rb") as file:
         if file.read(4) != b"PK\3\4":  # how torch tells its archives from the older format
@@ -170,10 +169,7 @@ def read_safetensors_checkpoint(path: Path) -> dict[str, Any]:
 
 
 def _safetensors_notes(path: Path) -> dict[str, Any]:
-    """The metadata of a .safetensors file, whose header is no longer than a network's can be.
-
-    The format: eight bytes, the length of a header; the header, JSON; the tensors.
-    """
+    """The metadata: eight bytes, the length of a header; the header, JSON; the tensors."""
     check_is_file(path)
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
@@ -233,7 +229,6 @@ def _fault(path: Path, error: Exception) -> str:
 
 
 def _other_content(error: Exception) -> str | None:
-    """The class or function that a file asks for, if that is why torch refuses it."""
     if isinstance(error, _OtherTypeError):
         return str(error)
     found = _GLOBAL.search(str(error))

@@ -33,8 +33,8 @@ def load_timm_weights(
 
     Args:
         backbone: changed in place.
-        source: "timm" (downloaded once by timm through its hub, of the tag in the name, else of
-            timm's first choice), "none", or a file: .safetensors, .pth or .pt.
+        source: "timm" (downloaded once by timm, of the tag in the name, else of its first choice),
+            "none", or a file: .safetensors, .pth or .pt.
         match: "exact": every tensor of the network must be there in its shape, and nothing else
             but what belongs to the classifier; "partial": what fits is taken.
 
@@ -70,7 +70,6 @@ def load_timm_weights(
 
 
 def _published(backbone: TimmBackbone) -> dict[str, Tensor]:
-    """The tensors of the network that timm builds with its published weights."""
     name = backbone.name
     try:
         network = create_network(name, backbone.output_stride, pretrained=True)
@@ -108,11 +107,7 @@ def _first_keys(state: Mapping[str, Tensor]) -> str:
 def _without_classifier(
     state: Mapping[str, Tensor], backbone: TimmBackbone
 ) -> tuple[dict[str, Tensor], list[str]]:
-    """The tensors that may belong to the features; the names of those that only classify.
-
-    The latter are what was pruned from the network, its classifiers and the mask token of
-    self-supervised training.
-    """
+    """What may belong to the features, and the names of what only classifies or was pruned."""
     given = backbone.network.pretrained_cfg.get("classifier") or ()
     classifiers = (given,) if isinstance(given, str) else tuple(given)
     spare = (*classifiers, "head", "fc_norm", "norm_pre", "mask_token", *backbone.pruned)

@@ -1,8 +1,8 @@
 """The network in a file of weights, whatever the file wraps it in.
 
-Programs put a state dict under keys of their own ("state_dict", "model", ...) and names
-before its keys ("module.", "backbone.", ...). Neither is known here by name: the place is where
-keys end like the network's.
+Programs put a state dict under keys of their own ("state_dict", "model", ...) and names before its
+keys ("module.", "backbone.", ...). Neither is known here by name: the place is where keys end like
+the network's.
 """
 
 import re
@@ -135,7 +135,6 @@ def _count(
 
 
 def _inserted(state: Mapping[str, Tensor], prefix: str, root: str) -> dict[str, Tensor]:
-    """The state dict with a name put in after a prefix."""
     return {
         f"{prefix}{root}{key.removeprefix(prefix)}" if key.startswith(prefix) else key: value
         for key, value in state.items()
@@ -145,8 +144,8 @@ def _inserted(state: Mapping[str, Tensor], prefix: str, root: str) -> dict[str, 
 def _prefixes(state: Mapping[str, Tensor], known: Collection[str]) -> dict[str, int]:
     """Prefixes behind which the keys are the network's, and how many.
 
-    More than half of the keys behind one, or of the network's, must be: the parts of a network
-    resemble each other, and one of its blocks is not the whole.
+    More than half of the keys behind one, or of the network's, must be: its parts resemble each
+    other.
     """
     keys = [key for key in state if not key.endswith(COUNTER)]
     found: Counter[str] = Counter()
