@@ -87,20 +87,24 @@ def write_submission(
             temporary, form, expected, shown_as=str(output), progress=check_progress
         )
         if not report.is_valid:
-            shutil.rmtree(folder)
+            shutil.rmtree(folder, ignore_errors=True)
             raise SubmissionError(report.format_text())
-    shutil.rmtree(folder)
+    shutil.rmtree(folder, ignore_errors=True)
     return report
 
 
 def _folder_of(output: Path, key: str) -> Path:
-    """Make the folder of the finished maps; what earlier attempts at other work left goes."""
+    """Make the folder of the finished maps; what earlier attempts at other work left goes.
+
+    Two processes that write one submission at a time write the same; the later one may have to be
+    started again.
+    """
     folder = output.with_name(f".{output.name}.{key}.partial")
     with _writing(output):
         folder.mkdir(parents=True, exist_ok=True)
         for other in output.parent.glob(glob.escape(f".{output.name}.") + "*.partial"):
             if other != folder:
-                shutil.rmtree(other)
+                shutil.rmtree(other, ignore_errors=True)
     return folder
 
 
