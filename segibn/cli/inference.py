@@ -11,8 +11,6 @@ from segibn.inference import BLENDINGS, NATIVE, PRECISIONS
 from segibn.runs.find import find_checkpoint
 
 if TYPE_CHECKING:
-    from argparse import _ArgumentGroup
-
     from segibn.inference.config import InferenceConfig
 
 DEVICE_HELP = "cpu, cuda, cuda:1, mps or xpu (default: a CUDA GPU if there is one, else cpu)"
@@ -54,7 +52,7 @@ def add_inference_arguments(parser: VerbParser, views: bool = True, ensemble: bo
         )
 
 
-def _add_views(group: "_ArgumentGroup") -> None:
+def _add_views(group: "argparse._ArgumentGroup") -> None:
     """Add what a file may say too; None = not on the command line."""
     group.add_argument(
         "--recipe",

@@ -48,41 +48,11 @@ def build_parser() -> argparse.ArgumentParser:
         task.add_argument("--target", type=Path, required=True, metavar="DIR", help="ground truth")
         task.add_argument("--pred", type=Path, required=True, metavar="DIR", help="predictions")
         task.add_argument(
-            "--set-name",
-            default="",
-            metavar="NAME",
-            help="for the signature (target folder)",
+            "--set-name", default="", metavar="NAME", help="for the signature (target folder)"
         )
         task.add_argument("--json", action="store_true", help="print JSON at full precision")
-    semseg.add_argument(
-        "--labels",
-        default="cityscapes",
-        metavar="TABLE",
-        help=f"{', '.join(semseg_tables())}, or a config: the table of its data (cityscapes)",
-    )
-    kinds = "train_ids, what segibn predict writes, or the data set's label_ids"
-    _add_encodings(semseg, ENCODINGS, f"of its values: {kinds} (auto: by file names and values)")
-    for task in (semseg, cityscapes):
-        task.add_argument("--encoding", choices=ENCODINGS, help="of both sides")
-    semseg.add_argument(
-        "--policy",
-        choices=POLICIES,
-        default="cityscapes",
-        help="whose choices to follow for absent classes and void predictions (cityscapes); only "
-        "bdd100k counts missing predictions and unknown values as void, elsewhere they are errors",
-    )
-    add_measurement_arguments(semseg)
-    kinds = "label_ids, as the script takes them, or train_ids"
-    _add_encodings(cityscapes, ENCODINGS, f"of its values: {kinds} (auto: by names and values)")
-    cityscapes.add_argument(
-        "--output", type=Path, metavar="FILE", help="write the official script's JSON"
-    )
-    cityscapes.add_argument(
-        "--no-instances", action="store_true", help="without iIoU, which needs *_instanceIds.png"
-    )
-    cityscapes.add_argument(
-        "--per-image", action="store_true", help="add the script's perImageScores to the JSON"
-    )
+    _add_semseg_options(semseg)
+    _add_cityscapes_options(cityscapes)
     toolkit.add_argument(
         "--toolkit-task",
         choices=TASKS,
@@ -93,6 +63,41 @@ def build_parser() -> argparse.ArgumentParser:
     meaning += "2 background (auto: by file names and the upper third of the frames)"
     _add_encodings(drivable, DRIVABLE_ENCODINGS, meaning)
     return parser
+
+
+def _add_semseg_options(semseg: argparse.ArgumentParser) -> None:
+    semseg.add_argument(
+        "--labels",
+        default="cityscapes",
+        metavar="TABLE",
+        help=f"{', '.join(semseg_tables())}, or a config: the table of its data (cityscapes)",
+    )
+    kinds = "train_ids, what segibn predict writes, or the data set's label_ids"
+    _add_encodings(semseg, ENCODINGS, f"of its values: {kinds} (auto: by file names and values)")
+    semseg.add_argument("--encoding", choices=ENCODINGS, help="of both sides")
+    semseg.add_argument(
+        "--policy",
+        choices=POLICIES,
+        default="cityscapes",
+        help="whose choices to follow for absent classes and void predictions (cityscapes); only "
+        "bdd100k counts missing predictions and unknown values as void, elsewhere they are errors",
+    )
+    add_measurement_arguments(semseg)
+
+
+def _add_cityscapes_options(cityscapes: argparse.ArgumentParser) -> None:
+    kinds = "label_ids, as the script takes them, or train_ids"
+    _add_encodings(cityscapes, ENCODINGS, f"of its values: {kinds} (auto: by names and values)")
+    cityscapes.add_argument("--encoding", choices=ENCODINGS, help="of both sides")
+    cityscapes.add_argument(
+        "--output", type=Path, metavar="FILE", help="write the official script's JSON"
+    )
+    cityscapes.add_argument(
+        "--no-instances", action="store_true", help="without iIoU, which needs *_instanceIds.png"
+    )
+    cityscapes.add_argument(
+        "--per-image", action="store_true", help="add the script's perImageScores to the JSON"
+    )
 
 
 def _add_encodings(parser: argparse.ArgumentParser, known: Sequence[str], meaning: str) -> None:
@@ -139,10 +144,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     doubt = scores.scores.doubt if hasattr(scores, "scores") else scores.doubt
     if arguments.json:
         print(json.dumps(scores.to_dict(), indent=1))
+    elif isinstance(scores, Scores):
+        print(show(scores, arguments.rates))
     else:
-        print(
-            show(scores, arguments.rates) if isinstance(scores, Scores) else scores.format_table()
-        )
+        print(scores.format_table())
     if doubt:
         print(f"warning: {doubt}", file=sys.stderr)
     return 0

@@ -36,7 +36,8 @@ def test_the_tools_call_their_verbs(repository):
 
 def test_a_tool_prints_a_users_mistake_without_a_traceback(repository, tmp_path):
     tool = repository / "tools" / "cross_domain.py"
-    command = [sys.executable, str(tool), "runs/none", "--on", "waymo:val"]
+    (tmp_path / "none.pt").touch()
+    command = [sys.executable, str(tool), "none.pt", "--on", "waymo:val"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
     assert done.returncode == 2
     assert "unknown data set 'waymo'" in done.stderr
