@@ -234,6 +234,7 @@ def test_checkpoints_are_as_large_as_was_said(
     assert sum(different.values()) <= 1.02 * disk.need
 
 
+@pytest.mark.slow
 def test_two_processes_share_one_report(
     run_two_ranks: Callable[..., str], blocks: Path, light_config: Path, tmp_path: Path
 ) -> None:

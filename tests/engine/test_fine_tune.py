@@ -23,21 +23,21 @@ def source_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def trained(source_folder: Path, blocks: Path, blocks_config: Path) -> Path:
+def trained(source_folder: Path, blocks: Path, light_config: Path) -> Path:
     """Return the run folder of a training on ``blocks``, the same for all tests."""
     if not source_folder.exists():
-        train(load_config(blocks_config, ["seed=4"]), datasets_root=blocks, output=source_folder)
+        train(load_config(light_config, ["seed=4"]), datasets_root=blocks, output=source_folder)
     return source_folder
 
 
 @pytest.fixture
-def target(blocks_config: Path) -> Path:
+def target(light_config: Path) -> Path:
     """Return a config of the same network for other classes, without an auxiliary head."""
-    tree = yaml.safe_load(blocks_config.read_text())
+    tree = yaml.safe_load(light_config.read_text())
     for part in ("train", "val"):
         tree["data"][part]["folder"]["labels"][0]["name"] = "renamed"
     tree["model"].pop("aux_head")
-    path = blocks_config.with_name("target.yaml")
+    path = light_config.with_name("target.yaml")
     path.write_text(yaml.safe_dump(tree))
     return path
 
@@ -93,7 +93,7 @@ def test_each_share_is_trained_with_and_without_the_source(
     assert len(trained_keys) > 60
     for key in trained_keys:
         assert torch.allclose(before[key], after[key], atol=1e-7) != ("classifier" in key), key
-    key = "backbone.layer4.1.conv2.weight"
+    key = next(key for key in after if "backbone" in key and after[key].ndim == 4)
     assert not torch.allclose(before[key], alone[key], atol=1e-3)
 
     files = sorted(output.glob("*/checkpoints/last.pt"))
@@ -139,7 +139,7 @@ def test_a_source_that_was_replaced_is_noticed(
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ("model.backbone.ibn=b", r"no source for target \(resnet18, ibn b, seed 0\); .*ibn a\)"),
+        ("model.backbone.ibn=none", r"no source .* \(mobilenet_v2, ibn none, seed 0\); .*ibn b\)"),
         ("model.head.channels=8", r"target cannot start .*another architecture.*head\.conv"),
         ("init_from=x.pt", "leave init_from to --from"),
         ("data.train.split=nowhere", "nowhere"),
