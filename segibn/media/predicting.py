@@ -5,7 +5,9 @@ noted and passed over; an output that cannot be written ends the work at once.
 """
 
 import os
+from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from typing import Any
@@ -136,16 +138,28 @@ class Work:
         self, work: Callable[[Any], Any], frames: Iterable[Any]
     ) -> Generator[tuple[Any, Any], None, None]:
         """Yield (frame, ``work(frame)``) in order; at Ctrl-C, those under way come first."""
+        waiting: deque[tuple[Any, Future[Any]]] = deque()
         interrupt = None
 
-        def until_interrupted() -> Iterator[Any]:
-            nonlocal interrupt
+        def oldest() -> tuple[Any, Any]:
+            frame, future = waiting[0]
+            done = frame, future.result()  # Ctrl-C may come while it waits
+            waiting.popleft()
+            return done
+
+        pool = ThreadPoolExecutor(self.threads)
+        try:
             try:
-                yield from frames
+                for frame in frames:
+                    waiting.append((frame, pool.submit(work, frame)))
+                    if len(waiting) > 2 * self.threads:
+                        yield oldest()
             except KeyboardInterrupt as error:
                 interrupt = error
-
-        yield from map_in_threads(work, until_interrupted(), self.threads)
+            while waiting:
+                yield oldest()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
         if interrupt is not None:
             raise interrupt
 
