@@ -61,14 +61,10 @@ class InferenceConfig(_Keys):
         return self.input_size is not None or self.input_height is not None
 
     def options_for(self, scored: InferenceOptions, *, bfloat16: bool) -> InferenceOptions:
-        """Return the options of a run.
+        """Return the options of a run that was ``scored`` with others.
 
         Args:
-            scored: how frames reached its network when it was scored.
             bfloat16: whether its device has instructions for it, see ``computes_bfloat16``.
-
-        Raises:
-            ConfigError: values that do not fit each other.
         """
         values = {option.name: getattr(self, option.name) for option in fields(InferenceOptions)}
         if not self.states_size:

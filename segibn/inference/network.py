@@ -8,8 +8,7 @@ from torch import Tensor
 class Network(Protocol):
     """A network that ``Predictor`` can run: ours, an exported graph, or one of another library.
 
-    A module of another library takes part by a wrapper with these members; how it is built,
-    trained or saved does not matter here.
+    A module of another library takes part by a wrapper with these members.
     """
 
     num_classes: int
@@ -20,7 +19,7 @@ class Network(Protocol):
     """Number formats it can be run in; an exported graph has its own inside: ("float32",)."""
 
     def normalize(self, images: Tensor) -> Tensor:
-        """(N, 3, H, W) uint8 RGB -> float32, as ``coarse_logits`` takes it."""
+        """(N, 3, H, W) uint8 RGB -> float32; of networks that are averaged the first's is taken."""
         ...
 
     def coarse_logits(self, image: Tensor) -> Tensor:

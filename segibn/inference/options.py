@@ -18,9 +18,9 @@ _MOST_STRETCH = 1.6  # of proportions; 4:3 seen as 2:1 is 1.5
 class InferenceOptions:
     """How a frame reaches the network. Whatever is chosen, label maps come at frame size.
 
-    Logits of overlapping windows are averaged; the softmax of each scale, of the mirrored frame
-    and of each network is averaged over all of them (Cityscapes' usual "multi-scale + flip").
-    ``segibn.inference.config`` makes keys of a file of these fields, with their types and texts.
+    Logits of overlapping windows are averaged; so is the softmax over scales, the mirrored frame
+    and networks (Cityscapes' usual "multi-scale + flip"). The keys of an inference config are these
+    fields, with their types and texts.
     """
 
     __pydantic_config__ = ConfigDict(use_attribute_docstrings=True)
@@ -47,12 +47,7 @@ class InferenceOptions:
 
     @classmethod
     def as_scored(cls, scored: Any) -> "InferenceOptions":
-        """Return those that a network was scored at.
-
-        Args:
-            scored: with ``input_size`` and ``input_height``: a run's ``evaluation``, or the
-                `Description` of an exported graph.
-        """
+        """Return those of a run's ``evaluation``, or of an exported graph's `Description`."""
         return cls(input_size=scored.input_size, input_height=scored.input_height)
 
     def __post_init__(self) -> None:
@@ -98,8 +93,7 @@ class InferenceOptions:
 
         Args:
             frames: (H, W) of some of them.
-            of: where they are from, for the message.
-            key: of the config, for the message.
+            of: where they are from; with ``key`` of the config for the message.
 
         Raises:
             ConfigError: height and width were probably given in the other order.

@@ -3,7 +3,7 @@
 Legend: N images, K classes, H x W pixels of the frame, h x w of the logits.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from itertools import chain
@@ -71,38 +71,27 @@ class Predictor:
         """(H, W, 3) uint8 RGB -> (H, W) uint8 train ids."""
         return label_maps(self, [image])[0]
 
-    def over(
-        self,
-        frames: Iterable[Frame],
-        predict: "Callable[[Predictor, Sequence[Image]], Sequence[Any]] | None" = None,
-    ) -> Iterator[tuple[Frame, Any]]:
-        """Yield (frame, what ``predict`` says of it) in order; ``frame[1]`` is the image.
+    def over(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, np.ndarray]]:
+        """Yield (frame, (H, W) uint8 train ids) in order; ``frame[1]`` is the image.
 
         Frames that follow each other and have one size are predicted ``options.batch_size`` at a
         time.
-
-        Args:
-            predict: a function of this module; None = ``label_maps``.
         """
-        found = predict or label_maps
-        return predicted(frames, partial(found, self), self.options.batch_size)
+        return predicted(frames, partial(label_maps, self), self.options.batch_size)
 
     def logits(self, images: Sequence[Image]) -> Iterator[Tensor]:
-        """Return the float32 logits (N, K, h, w) of every scale, mirror image and network.
+        """Yield the float32 logits (N, K, h, w) of every scale, mirror image and network.
 
-        Those of windows are at the size of their scale, those of a whole frame coarse; mirrored
-        ones are mirrored back. The largest scale comes first: the network needs most memory for it,
-        and there is nothing yet that has to be kept.
-
-        Args:
-            images: of one size, at least one.
+        Those of windows are at the size of their scale, those of whole frames coarse; mirrored ones
+        are mirrored back. The images have one size.
         """
         return self._views(self.stack(images))
 
     @torch.inference_mode()
     def _views(self, pixels: Tensor) -> Iterator[Tensor]:
         """While a network runs there are no images but its own input and the frames as bytes."""
-        base = self.options.size_for((pixels.shape[-2], pixels.shape[-1]))
+        base = self.options.size_for(pixels.shape[-2:])
+        # The largest first: it needs most memory, and there is nothing yet that has to be kept.
         for scale in sorted(self.options.scales, reverse=True):
             size = (max(1, round(base[0] * scale)), max(1, round(base[1] * scale)))
             image = resize_image(self.networks[0].normalize(pixels), size)
@@ -116,7 +105,7 @@ class Predictor:
             del image
 
     def check_finite(self, pixels: int) -> None:
-        """Raise a `SegibnError` unless it was no pixel for which there is no best class."""
+        """Raise a `SegibnError` where pixels have no best class."""
         if not pixels:
             return
         advice = "the weights are of a training that diverged; take an earlier checkpoint"
@@ -142,15 +131,14 @@ class Predictor:
 
     def _view(self, network: Network, image: Tensor) -> Tensor:
         """Coarse logits of the whole image, or full-size ones averaged over windows."""
-        if self.options.window is None:
+        options = self.options
+        if options.window is None:
             return network.coarse_logits(image).float()
 
         def full_size(part: Tensor) -> Tensor:
-            size = (part.shape[-2], part.shape[-1])
             logits = network.coarse_logits(part).float()
-            return upsample(logits, size, align_corners=self.align_corners)
+            return upsample(logits, part.shape[-2:], align_corners=self.align_corners)
 
-        options = self.options
         return slide(full_size, image, options.window, options.steps, options.blending)
 
     def _autocast(self) -> AbstractContextManager[object]:
@@ -186,11 +174,8 @@ def label_maps(predictor: Predictor, images: Sequence[Image]) -> list[np.ndarray
 def confident_label_maps(predictor: Predictor, images: Sequence[Image]) -> list[Pair]:
     """Predict frames of one size -> (H, W) uint8 train ids and (H, W) float32 confidence of each.
 
-    The confidence is the softmax probability of that class, averaged over views and networks. All
-    views' logits are kept for it, which takes more time and memory than ``label_maps``.
-
-    Raises:
-        SegibnError: logits are NaN or infinite.
+    That is the softmax probability of the class, averaged over views and networks. All logits are
+    kept for it, which takes more time and memory than ``label_maps``; errors as there.
     """
     views = list(predictor.logits(images))
     pred = _best_classes(predictor, views, images[0].shape[:2])

@@ -1,10 +1,7 @@
-"""Several looks at one frame: how their probabilities become one label map in little memory.
+"""Several views of one frame: how their probabilities become one label map in little memory.
 
-In: the logits of each look. Out: label maps. Works in bands of rows: a band of every look is
-resized, turned into probabilities and added up, so that logits at full size exist for a few rows
-only.
-
-Legend: N images, K classes, h x w of the logits, H x W pixels of the frame.
+Works in bands of rows: a band of every view is resized, turned into probabilities and added up, so
+that logits at full size exist for a few rows only. Legend as in ``predictor``.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -24,17 +21,10 @@ _DEVICE_BAND_BYTES = 8 << 20
 
 
 def averaged_argmax(views: Sequence[Tensor], size: Size, *, align_corners: bool = False) -> Tensor:
-    """Average the softmax of several views at full size and take the best class.
+    """Average the softmax of views at full size and take the best class -> (N, H, W) uint8.
 
-    Beside the views and the result it holds three bands, whatever their number.
-
-    Args:
-        views: logits (N, K, h, w) each, of any resolution, K <= 255.
-        size: (H, W) of the result.
-        align_corners: see `layers.upsample`.
-
-    Returns:
-        (N, H, W) uint8 class indices; of equal probabilities the first class wins.
+    Beside the views, logits (N, K, h, w) of any resolution, and the result it holds three bands. Of
+    equal probabilities the first class wins.
     """
     first = views[0]
     pred = torch.empty((first.shape[0], *size), dtype=torch.uint8, device=first.device)
@@ -64,17 +54,7 @@ def summed_argmax(views: Iterable[Tensor], size: Size, *, align_corners: bool = 
 
 
 def upsampled_rows(logits: Tensor, rows: slice, size: Size, *, align_corners: bool) -> Tensor:
-    """Rows of `layers.upsample(logits, size)`, equal up to rounding.
-
-    Args:
-        logits: (N, K, h, w) float.
-        rows: which of the H rows; start and stop within 0..H.
-        size: (H, W) of the whole.
-        align_corners: see `layers.upsample`.
-
-    Returns:
-        (N, K, rows, W).
-    """
+    """Rows of `layers.upsample(logits, size)`, equal up to rounding -> (N, K, rows, W)."""
     height, count = logits.shape[-2], rows.stop - rows.start
     if height == size[0]:
         return upsample(logits[:, :, rows], (count, size[1]), align_corners=align_corners)

@@ -19,7 +19,7 @@ from segibn.evaluation.appearance import format_appearance, group_appearance
 from segibn.evaluation.rows import network_titles
 from segibn.files import read_image, write_image, write_json, write_text
 from segibn.inference.config import AS_SCORED, InferenceConfig
-from segibn.runs.cross_domain import refuse_equal
+from segibn.runs.cross_domain import headline, refuse_equal
 from segibn.runs.evaluate import circumstances, frames_of, own_set, score_run
 from segibn.runs.loading import device_of, load_checkpoint
 from segibn.runs.pictures import grid_sheet
@@ -28,7 +28,7 @@ from segibn.text import did_you_mean, printable
 
 JSON_FILE, MARKDOWN_FILE = "appearance.json", "appearance.md"
 PLOT_FILE, PICTURE_FILE, CONDITIONS_FILE = "appearance.png", "appearance.jpg", "conditions.json"
-_KEPT = (
+_KEPT = [
     "miou",
     "pixel_accuracy",
     "signature",
@@ -37,7 +37,7 @@ _KEPT = (
     "iou",
     "class_names",
     "confusion",
-)
+]
 
 
 def score_appearance(
@@ -62,8 +62,7 @@ def score_appearance(
         seed: of the corruptions; None = 0.
 
     Raises:
-        ConfigError: a change is unknown, level or seed would have no effect, or a run cannot be
-            scored on the set.
+        ConfigError: a change is unknown, or level or seed would have no effect.
     """
     changes = _changes(transforms, level, seed)
     level, seed = 3 if level is None else level, seed or 0
@@ -85,8 +84,7 @@ def score_appearance(
                 with shift:
                     found = score_run(placed, dataset, datasets_root, prepare=prepare).to_dict()
                 row = {"transform": change, "level": level if change in DRIVING else None}
-                row |= run.record() | {"test": label}
-                rows.append(row | {key: found[key] for key in _KEPT})
+                rows.append(row | headline(run.record(), label, found))
             conditions = circumstances(place, placed.options) | {"seed": seed}
             run.to(CPU)
     table = format_appearance(rows)

@@ -9,11 +9,11 @@ from segibn.config.data import DatasetConfig
 from segibn.evaluation.inference_table import format_inference
 from segibn.files import write_json, write_text
 from segibn.inference.config import InferenceConfig
+from segibn.runs.cross_domain import headline
 from segibn.runs.evaluate import circumstances, score_run
 from segibn.runs.loading import device_of, load_checkpoint
 
 ROWS_FILE, MARKDOWN_FILE, CONDITIONS_FILE = "inference.json", "inference.md", "conditions.json"
-_KEPT = ("signature", "num_images", "version", "iou", "class_names", "confusion")
 
 
 def compare_inference(
@@ -46,7 +46,9 @@ def compare_inference(
                 for name, way in ways.items():
                     placed = run.asked(way, place)
                     scores = score_run(placed, dataset, datasets_root)
-                    rows.append(_row(record, label, name, scores.to_dict()))
+                    found = scores.to_dict()
+                    seen_as = found["conditions"]["inference"]
+                    rows.append(headline(record, label, found, way=name, inference=seen_as))
                     conditions = circumstances(place, placed.options)
                     seen[name] = placed.options.to_dict()
                     frames[label] = list(scores.frames)
@@ -57,11 +59,3 @@ def compare_inference(
         write_json(output / CONDITIONS_FILE, conditions | {"frames": frames, "ways": seen})
         write_text(output / MARKDOWN_FILE, table)
     return table, max(rows, key=lambda row: row["miou"])["way"]
-
-
-def _row(record: dict[str, Any], label: str, way: str, scores: dict[str, Any]) -> dict[str, Any]:
-    """The headline numbers first, then what they rest on."""
-    row = {"train": record["train"], "test": label, "ibn": record["ibn"], "seed": record["seed"]}
-    row |= {"way": way, "inference": scores["conditions"]["inference"]}
-    row |= {key: scores[key] for key in ("miou", "pixel_accuracy")} | record
-    return row | {key: scores[key] for key in _KEPT}

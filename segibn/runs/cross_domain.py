@@ -1,7 +1,4 @@
-"""Several trained networks on several labelled sets: the table and the picture that compare them.
-
-The form of IBN-Net's tables. In: runs and sets. Out: rows, their files, one picture.
-"""
+"""Several trained networks on several labelled sets: rows, their table, one picture."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -65,7 +62,6 @@ def cross_domain(
     *,
     scoring: Scoring = AS_TRAINED,
     train_label: str | None = None,
-    dataset_of: Mapping[str, str] | None = None,
     published_note: str = "",
 ) -> list[dict[str, Any]]:
     """Score every run on every set; under torchrun on every rank, the first one writes.
@@ -73,12 +69,10 @@ def cross_domain(
     Args:
         output: folder for the files; None writes none.
         train_label: the ``train`` of all rows; None = the run's own, such as ``gta5:train``.
-        dataset_of: label -> data set, to find published numbers for labels that are not names of
-            data sets.
         published_note: a sentence in place of published numbers.
 
     Returns:
-        One row for each run and set, see ``_row``; scores are fractions.
+        One row for each run and set, see ``headline``; scores are fractions.
     """
     if output is not None:
         writable_folder(output)
@@ -86,8 +80,8 @@ def cross_domain(
         runs, sets, datasets_root, scoring=scoring, train_label=train_label
     )
     if output is not None and distributed.is_main():
-        conditions |= {"published_note": published_note, "dataset_of": dict(dataset_of or {})}
         write_json(output / ROWS_FILE, rows)
+        conditions |= {"published_note": published_note}
         write_json(output / CONDITIONS_FILE, conditions)
         write_text(output / MARKDOWN_FILE, render_folder(output))
     return rows
@@ -101,11 +95,7 @@ def score_runs(
     scoring: Scoring = AS_TRAINED,
     train_label: str | None = None,
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """Score every run on every set, and say under which conditions.
-
-    Returns:
-        The rows, run by run and within each in the order of ``sets``; and the command, versions,
-        machine and the names of all frames.
+    """Score every run on every set -> rows, run by run, and their conditions with all frames.
 
     Raises:
         ConfigError: a run is given twice, cannot be read in a set's classes, or its checkpoint was
@@ -141,7 +131,7 @@ def _score(
     if framing is not None:
         prepare = Preparation(framing.name, lambda _, *arrays: framing(*arrays))
     scores = score_run(run, dataset, datasets_root, prepare=prepare)
-    row = _row(record, label, scores.to_dict())
+    row = headline(record, label, scores.to_dict())
     if protocol is None:
         return row | {"signature": sign(row["signature"], selection=selection)}
     found = deviations(protocol, run, selection, label, dataset, scores.num_images)
@@ -149,13 +139,14 @@ def _score(
     return row | more | {"signature": sign(row["signature"], protocol, found, selection)}
 
 
-def _row(record: dict[str, Any], label: str, scores: dict[str, Any]) -> dict[str, Any]:
-    """The headline numbers first, then what they rest on."""
+def headline(
+    record: Mapping[str, Any], label: str, scores: Mapping[str, Any], **more: Any
+) -> dict[str, Any]:
+    """Make a row: the headline numbers first, then what they rest on."""
     row = {"train": record["train"], "test": label, "ibn": record["ibn"], "seed": record["seed"]}
-    row |= {key: scores[key] for key in ("miou", "pixel_accuracy")} | record
-    kept = ("signature", "num_images", "version", "iou", "class_names", "confusion")
-    more = {"doubt": scores["doubt"]} if "doubt" in scores else {}
-    return row | {key: scores[key] for key in kept} | more
+    row |= more | {key: scores[key] for key in ("miou", "pixel_accuracy")} | record
+    kept = ("signature", "num_images", "version", "iou", "class_names", "confusion", "doubt")
+    return row | {key: scores[key] for key in kept if key in scores}
 
 
 def _check_all(
@@ -165,7 +156,7 @@ def _check_all(
     datasets_root: Path,
     scoring: Scoring,
 ) -> dict[str, list[str] | None]:
-    """Refuse before hours of work what cannot be compared; index every set.
+    """Refuse before hours of work what cannot be compared.
 
     Returns:
         Label of each training and evaluation set -> names of its frames (None = not here).
@@ -214,24 +205,20 @@ def draw_comparison(
     *,
     scoring: Scoring = AS_TRAINED,
     frames_per_set: int = 2,
-    frame_names: Mapping[str, Sequence[str]] | None = None,
 ) -> None:
     """Draw frame, truth and the prediction of each network side by side; one process.
 
+    Of several seeds of one network the first counts.
+
     Args:
-        runs: of several seeds of one network the first counts.
-        path: picture to write.
-        frames_per_set: how many frames of each set, evenly spread.
-        frame_names: label -> the frames to draw instead.
+        frames_per_set: evenly spread.
     """
     networks = _one_of_each(runs)
     first = next(iter(networks.values()))
     rows = []
     for label, dataset in sets.items():
         frames = frames_of(first, dataset, datasets_root)
-        names = [sample.name for sample in frames.samples]
-        wanted = (frame_names or {}).get(label) or spread(names, frames_per_set)
-        chosen = tuple(sample for sample in frames.samples if sample.name in set(wanted))
+        chosen = tuple(spread(frames.samples, frames_per_set))
         framing = protocol_framing(scoring.protocol, dataset)
         for _, image, target in replace(frames, samples=chosen, rank=0, world_size=1):
             shown = (image, target) if framing is None else framing(image, target)

@@ -1,6 +1,6 @@
 """Trained runs are scored: a run and a labelled set in, ``Scores`` and what they rest on out.
 
-Under torchrun every rank scores its share of the frames; counts are summed exactly.
+Under torchrun every rank scores its share of the frames; all get the same scores.
 """
 
 import sys
@@ -41,12 +41,10 @@ def evaluate(
     pictures: Path | None = None,
     picture_count: int = 20,
 ) -> tuple[Scores, dict[str, Any]]:
-    """Score a run, or several that are averaged; on every rank -> scores, and what made them.
+    """Score a run, or several that are averaged -> scores, and what made them.
 
     Args:
-        source: see ``load``.
-        dataset: which split of which data set; None = the run's own held-out one.
-        changes: values of the run's own set to replace; None = as it is there.
+        dataset: None = the run's own held-out set, with ``changes`` to its values.
         metrics: names of ``evaluation.measures.METRICS``.
         pictures: folder for frame, truth, prediction and errors of ``picture_count`` frames.
 
@@ -71,11 +69,7 @@ def evaluate(
 
 
 def own_set(run: TrainedRun, said: object) -> DatasetConfig:
-    """Return the held-out set of a run's config.
-
-    Raises:
-        ConfigError: it was trained without.
-    """
+    """Return the held-out set of a run's config; a ConfigError if it was trained without."""
     if run.config is None or run.config.data.val is None:
         raise ConfigError(
             f"{said} has no data.val; say what to score the run on, such as "
@@ -88,8 +82,7 @@ def frames_of(run: TrainedRun, dataset: DatasetConfig, datasets_root: Path) -> F
     """Index a labelled set in the classes of a run.
 
     Raises:
-        ConfigError: the set cannot be read in these classes.
-        DatasetError: the set is not there.
+        ConfigError, DatasetError: the set cannot be read in these classes, or is not there.
     """
     try:
         return eval_frames(dataset, datasets_root, run.scheme, run.class_names)
@@ -105,15 +98,14 @@ def score_run(
     measures: Sequence[Measure] = (),
     prepare: Preparation | None = None,
 ) -> Scores:
-    """Score a run on its device, with progress; runs on every rank, all get the same scores.
+    """Score a run on its device, with progress.
 
     Args:
         measures: what else to find out; see ``engine.scoring.score``.
-        prepare: changes the frames first; None = they are scored as they are.
+        prepare: changes the frames first.
 
     Raises:
-        ConfigError: the set cannot be read in the classes of the run.
-        DatasetError: the set is not there.
+        ConfigError, DatasetError: as ``frames_of``.
     """
     title = f"{run.title} on {set_name(dataset)}"
     frames = frames_of(run, dataset, datasets_root)

@@ -16,9 +16,10 @@ from segibn.inference.config import AS_SCORED, InferenceConfig
 from segibn.inference.options import InferenceOptions
 from segibn.inference.predictor import is_out_of_memory, label_maps
 from segibn.labels.drawing import legend
+from segibn.media.codecs import CODECS
 from segibn.media.faults import Faults, MediaError, format_faults, shown
 from segibn.media.journal import Journal
-from segibn.media.outputs import FOLDERS, LEGEND, Outputs
+from segibn.media.outputs import FOLDERS, LEGEND, Outputs, chosen_classes
 from segibn.media.predicting import Tally, Work
 from segibn.media.sources import Source
 from segibn.media.video import VideoReader
@@ -67,10 +68,8 @@ class Report:
         """Say what went wrong, in lines; "" if nothing did."""
         folder = self.outputs.folder
         if self.is_interrupted:
-            return (
-                f"interrupted: {counted(self.tally.files, 'file')} done and whole in "
-                f"{shown(folder)}; the same command with --resume resumes it\n"
-            )
+            files = f"{counted(self.tally.files, 'file')} done and whole in {shown(folder)}"
+            return f"interrupted: {files}; the same command with --resume resumes it\n"
         if not self.faults:
             return ""
         many = counted(len(self.faults), "file")
@@ -135,7 +134,6 @@ def predict_all(
 
     Args:
         source: of the network, see ``load``.
-        sources: of ``segibn.media.sources``.
         wanted: see ``Wanted.checked``.
 
     Raises:
@@ -150,7 +148,15 @@ def predict_all(
     codec = wanted.codec(sources)
     run = _load(source, inference, device)
     _look_at_sizes(sources, run.options)
-    outputs = wanted.outputs(run.class_names, run.palette, codec)
+    outputs = Outputs(
+        wanted.output,
+        run.palette,
+        chosen_classes(run.class_names, wanted.classes),
+        wanted.save,
+        0.5 if wanted.alpha is None else wanted.alpha,
+        wanted.video_shows or "overlay",
+        codec or CODECS["mpeg4"],
+    )
     faults = Faults(wanted.strict)
     started, is_interrupted = time.monotonic(), False
     with (

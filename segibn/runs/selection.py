@@ -20,18 +20,14 @@ def selection_of(run: TrainedRun, sets: Mapping[str, DatasetConfig]) -> str:
     An earlier checkpoint than the last of a run that was scored on a test set while it trained
     (``data.val``) counts as chosen on it, whatever its file is called: whoever picked it had seen
     those scores.
-
-    Args:
-        sets: label -> test set.
     """
-    assert run.config is not None
+    data, total = run.training.data, run.training.optim.iterations
     assert run.iteration is not None
-    total = run.config.optim.iterations
     if run.iteration >= total:
         return LAST
     if target_of(run, sets) is not None:
         return ON_TARGET
-    if run.checkpoint.name == "best.pt" and run.config.data.val is not None:
+    if run.checkpoint.name == "best.pt" and data.val is not None:
         return "best-on-source"
     return f"iteration-{run.iteration}-of-{total}"
 
@@ -42,8 +38,7 @@ def target_of(run: TrainedRun, sets: Mapping[str, DatasetConfig]) -> str | None:
     Two lists of frames of one data set (``@day.txt``, ``@night.txt``) are taken for two domains,
     as everywhere else: only the very same list is of the training domain.
     """
-    assert run.config is not None
-    val, train = run.config.data.val, train_name(run.config.data)
+    val, train = run.training.data.val, train_name(run.training.data)
     if val is None or is_own_domain(train, set_name(val)):
         return None
     for label, dataset in sets.items():
@@ -57,10 +52,10 @@ def target_of(run: TrainedRun, sets: Mapping[str, DatasetConfig]) -> str | None:
 def refuse_target_selection(run: TrainedRun, sets: Mapping[str, DatasetConfig]) -> None:
     """Raise ConfigError where a checkpoint was chosen on a test set."""
     if selection_of(run, sets) == ON_TARGET:
-        assert run.config is not None
+        total = run.training.optim.iterations
         raise ConfigError(
-            f"{run.checkpoint} is iteration {run.iteration} of {run.config.optim.iterations}, of a "
-            f"run whose data.val is the test set {target_of(run, sets)}: a checkpoint chosen on "
+            f"{run.checkpoint} is iteration {run.iteration} of {total}, of a run "
+            f"whose data.val is the test set {target_of(run, sets)}: a checkpoint chosen on "
             "the target does not measure generalisation. Give the run folder (its last "
             "checkpoint), or --allow-target-selection, which marks the score"
         )

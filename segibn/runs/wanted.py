@@ -6,11 +6,9 @@ from pathlib import Path
 
 from segibn.errors import ConfigError
 from segibn.media import SHOWN_IN_VIDEOS
-from segibn.media.codecs import CODECS, Codec, choose_codec
+from segibn.media.codecs import Codec, choose_codec
 from segibn.media.journal import Mode
 from segibn.media.outputs import (
-    Outputs,
-    chosen_classes,
     kinds_of,
     places_of,
 )
@@ -21,11 +19,7 @@ _NAMED = 3  # of the files that are passed over
 
 
 def find_inputs(inputs: Sequence[str | Path], output: Path) -> tuple[list[Source], list[str]]:
-    """Find pictures and videos; also lines that say what else lies among them.
-
-    Raises:
-        DatasetError: see ``find_sources``.
-    """
+    """Find pictures and videos, see ``find_sources``; also say what else lies among them."""
     found = find_sources(inputs, places_of(output))
     lines = [
         f"passed over the earlier predictions in {printable(folder)}"
@@ -94,23 +88,7 @@ class Wanted:
         return replace(self, **filled)  # type: ignore[arg-type]
 
     def codec(self, sources: Sequence[Source]) -> Codec | None:
-        """Return what videos are encoded in, tried before anything is predicted; None: no video.
-
-        Raises:
-            ConfigError: OpenCV has no such encoder here.
-        """
+        """Return what videos are encoded in, tried now; None = there is none to write."""
         if any(source.is_video and "video" in kinds_of(self.save, True) for source in sources):
             return choose_codec(self.video_codec or "auto")
         return None
-
-    def outputs(self, class_names: Sequence[str], palette: object, codec: Codec | None) -> Outputs:
-        """Return what writes the files of a network's classes."""
-        return Outputs(
-            self.output,
-            palette,  # type: ignore[arg-type]
-            chosen_classes(class_names, self.classes),
-            self.save,
-            0.5 if self.alpha is None else self.alpha,
-            self.video_shows or "overlay",
-            codec or CODECS["mpeg4"],
-        )
