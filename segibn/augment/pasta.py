@@ -59,10 +59,10 @@ def deviations(
 
 
 def draw_factors(shape: tuple[int, ...], deviation: Tensor, width: int) -> Tensor:
-    """Draw what the half spectrum of real images is multiplied by: `shape` and (H, V).
+    """Draw `shape` factors on a half spectrum, with `deviation` (H, V) of the paper's eps.
 
-    Distributed as the mean of two independent eps, of standard `deviation` (H, V), at (m, n) and
-    (-m, -n). In the columns where both are there, they have the same value.
+    They are the mean of two independent eps at (m, n) and (-m, -n). In the columns where both are
+    there, they have the same value.
     """
     eps = torch.randn(*shape, *deviation.shape, device=deviation.device)
     factor = 1.0 + eps * (deviation * 0.5**0.5)

@@ -92,11 +92,7 @@ class RandomConvolution:
 
 
 def draw_repeats(highest: int) -> int:
-    """Draw L, uniform in 1 .. `highest`.
-
-    From the CPU's global generator whatever the device of the images: the host needs the number,
-    and would have to wait for it otherwise. `torch.manual_seed` seeds both.
-    """
+    """Draw L, uniform in 1 .. `highest`, on the CPU: else the host would have to wait for it."""
     return int(torch.randint(1, highest + 1, ()))
 
 

@@ -74,7 +74,7 @@ class BatchAugmentation:
 def build_augmentation(
     config: GeneraliseConfig, class_names: Sequence[str]
 ) -> BatchAugmentation | None:
-    """Build what is on for classes in the order of train ids; None if nothing is.
+    """Build what is on; None if nothing is.
 
     Raises:
         ConfigError: a class that the training does not have.

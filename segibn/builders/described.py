@@ -19,10 +19,7 @@ _NOTES = ("config", "classes", "class_names", "palette", "iteration", "versions"
 def describe_network(
     config: RunConfig, meta: dict[str, Any], *, labels: bool = False
 ) -> Description:
-    """Say what an exported file of label maps, or of logits, says of itself.
-
-    `meta` is what `load_segmenter` returns of the checkpoint.
-    """
+    """Say what an exported file of label maps, or of logits, says of itself."""
     port, output = LABELS if labels else LOGITS
     backbone = config.model.backbone
     return Description(
@@ -48,10 +45,7 @@ def describe_network(
 def write_safetensors(
     path: Path, segmenter: Segmenter, config: RunConfig, meta: dict[str, Any]
 ) -> int:
-    """Write a network as safetensors, which `load_segmenter` rebuilds from this file alone.
-
-    The metadata holds what a checkpoint holds besides tensors, each a JSON value. Returns the
-    number of tensors.
+    """Write a network that `load_segmenter` rebuilds from this file alone; return how many tensors.
 
     Raises:
         CheckpointError: the package is not installed.

@@ -62,10 +62,8 @@ PERTURBATIONS: dict[str, Callable[[Any], dict[str, Perturbation]]] = {
 def attach_perturbations(backbone: nn.Module, config: GeneraliseConfig) -> None:
     """Perturb a backbone's features in training mode from now on.
 
-    Each method names its `layers`: "stem" (after the pooling), "layer1" .. "layer4".
-
     Raises:
-        ConfigError: the backbone has no such places.
+        ConfigError: it has no such places.
     """
     for name, build in PERTURBATIONS.items():
         section = getattr(config, name)

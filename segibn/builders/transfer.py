@@ -19,10 +19,7 @@ _CLASSIFIERS = ("head.classifier.", "aux_head.classifier.")
 
 
 def init_from_checkpoint(model: Segmenter, path: Path, class_names: Sequence[str]) -> WeightsReport:
-    """Fill a network, of outputs `class_names`, in place with the weights of a checkpoint.
-
-    Of a run with a moving average these are the averaged weights. See `plan_transfer` for the
-    report.
+    """Fill a network, of outputs `class_names`, in place; see `plan_transfer`.
 
     Raises:
         CheckpointError: not a checkpoint, or of another architecture.

@@ -16,11 +16,7 @@ from segibn.losses.precision import in_float32
 def valid_weight(
     target: Tensor, ignore_index: int = IGNORE_INDEX, *, class_weights: Tensor | None = None
 ) -> Tensor:
-    """Sum the class weights (K,) of the valid pixels; without weights, count them.
-
-    0-dim on the target's device, float64 where that has it: exact for a count, and additive over
-    parts of a batch.
-    """
+    """Sum the class weights (K,) of the valid pixels, or count them: 0-dim, exact, additive."""
     valid = target != ignore_index
     accurate = accurate_dtype(target.device)
     if class_weights is None:

@@ -35,11 +35,7 @@ def pure_cells(target: Tensor, classes: Sequence[int], stride: int, min_ratio: f
 
 @in_float32
 def feature_distance(feature: Tensor, reference: Tensor, cells: Tensor) -> Tensor:
-    """Mean Euclidean distance of two features (N, C, h, w) over the pixels `cells` (N, h, w) bool.
-
-    `reference`, of the frozen network, gets no gradient. 0 with zero gradient where no pixel
-    counts.
-    """
+    """Mean distance of two (N, C, h, w) over `cells` (N, h, w); no gradient to `reference`."""
     difference = feature - reference.detach().to(feature.dtype)
     distance = torch.linalg.vector_norm(difference, dim=1)
     return torch.where(cells, distance, 0).sum() / cells.sum().clamp(min=1)

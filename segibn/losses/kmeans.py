@@ -51,10 +51,7 @@ class _RunCosts:
 
 
 def _add_cluster(best: np.ndarray, costs: _RunCosts, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Least costs of the first j values in `count` (2 or more) clusters, and the last one's start.
-
-    `best` and both results are (n + 1,); entries of fewer values than clusters mean nothing.
-    """
+    """Least costs of the first j values in `count` clusters, and the last one's start: (n + 1,)."""
     size = len(best) - 1
     new, starts = np.full(size + 1, np.inf), np.zeros(size + 1, dtype=np.int64)
     # Intervals of j whose last start lies between two known ones; all halved at once.

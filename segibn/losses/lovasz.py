@@ -14,10 +14,7 @@ from segibn.losses.precision import in_float32
 
 @in_float32
 def lovasz_softmax(logits: Tensor, target: Tensor, ignore_index: int = IGNORE_INDEX) -> Tensor:
-    """Lovasz-softmax over all valid pixels of the batch, 0..1, mean over the classes present in it.
-
-    Sorts the pixels once for each class, which is most of the time it takes.
-    """
+    """Lovasz-softmax over all valid pixels, 0..1, mean over the classes that are present."""
     valid = target != ignore_index
     losses, num_present = [], torch.zeros((), dtype=torch.long, device=logits.device)
     for train_id, probability in enumerate(logits.softmax(dim=1).unbind(1)):

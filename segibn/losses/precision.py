@@ -1,7 +1,4 @@
-"""Number format of the losses: float32, whatever format the network computed in.
-
-Sums over a million pixels in bfloat16 or float16 lose small terms or overflow.
-"""
+"""Losses compute in float32: sums over a million pixels in bfloat16 lose small terms."""
 
 from collections.abc import Callable
 from functools import wraps

@@ -24,8 +24,7 @@ def gram_matrix(feature: Tensor) -> Tensor:
 def gram_distance(feature: Tensor, reference: Tensor) -> Tensor:
     """Frobenius norm of the Gram matrices' difference over C, mean over images.
 
-    `feature` is (N, C, h, w), `reference`, which gets no gradient, the same on h' x w' pixels. At 0
-    the gradient is 0.
+    `reference`, on as many or other pixels, gets no gradient. At 0 the gradient is 0.
     """
     difference = gram_matrix(feature) - gram_matrix(reference.detach())
     return torch.linalg.vector_norm(difference, dim=(1, 2)).mean() / feature.shape[1]

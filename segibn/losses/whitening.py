@@ -16,9 +16,8 @@ from segibn.losses.kmeans import cluster_starts
 
 
 def instance_covariance(normalized: Tensor) -> Tensor:
-    """Covariance of the channels over the pixels of each image: (N, C, h, w) -> (N, C, C), float32.
+    """Covariance of channels of mean 0 over pixels: (N, C, h, w) -> (N, C, C), float32.
 
-    The channels have mean 0 in each image, as an instance norm without weight and bias gives it.
     The input is not kept for the backward pass: what follows may overwrite it.
     """
     dtype = torch.float64 if normalized.dtype == torch.float64 else torch.float32
@@ -45,11 +44,7 @@ def whitening_loss(covariance: Tensor, mask: Tensor, margin: float = 0.0) -> Ten
 
 
 def pair_variance(covariance: Tensor, changed: Tensor) -> Tensor:
-    """Variance of each element between an image and its changed form, summed over images: (C, C).
-
-    That is the variance of two numbers around their mean, as in the paper. Divided by the number of
-    images it is what `sensitive_mask` takes.
-    """
+    """Variance of two numbers, of an image and its changed form, summed over images: (C, C)."""
     return ((covariance - changed) / 2).square().sum(0)
 
 

@@ -1,7 +1,4 @@
-"""Backbones and classifiers by name, with published weights if wanted.
-
-In: a name of `catalog.py` such as "resnet50", with its variant of IBN. Out: a module.
-"""
+"""Backbones and classifiers by name, with published weights if wanted."""
 
 from importlib import import_module
 from types import ModuleType

@@ -79,11 +79,7 @@ def ibn_names() -> list[str]:
 
 
 def changed_options(name: str, ibn: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options that are not at their default.
-
-    Raises:
-        ValueError: the backbone does not have one of them, or not this variant.
-    """
+    """Return options off their default; `ValueError` for one that the backbone does not have."""
     family = family_of(name)
     if ibn not in family.ibn:
         raise ValueError(f"{name} has ibn {' and '.join(family.ibn)}, not {ibn}")

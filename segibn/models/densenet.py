@@ -64,10 +64,7 @@ class _DenseBlock(nn.ModuleDict):
 
 
 class _Transition(nn.Module):
-    """Norm, ReLU, 1x1 convolution that halves the channels, 2x2 average of places `dilation` apart.
-
-    The stride is 2, or 1 where a smaller output stride keeps the places.
-    """
+    """Norm, ReLU, 1x1 convolution, 2x2 average; of stride 1, the places are `dilation` apart."""
 
     def __init__(self, channels: int, stride: int, dilation: int) -> None:
         super().__init__()
@@ -93,10 +90,7 @@ class _Transition(nn.Module):
 
 
 class DenseNet(Backbone):
-    """A DenseNet without its classifier; `stages` (1..4) are the dense blocks with IBN.
-
-    layer1 .. layer4 are the dense blocks' outputs after the norm and ReLU that follow them.
-    """
+    """A DenseNet without its classifier: layer1 .. layer4 are after the norm behind each block."""
 
     def __init__(
         self,

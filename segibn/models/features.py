@@ -20,10 +20,7 @@ class FeatureSpec:
 
 
 class Backbone(nn.Module):
-    """A backbone whose features are a chain, each computed from the one before by `step`.
-
-    So a toolkit gets stride 2 too, or only the first features. timm's backbones are none of these.
-    """
+    """A backbone whose features are a chain, each computed from the one before by `step`."""
 
     feature_specs: dict[str, FeatureSpec]
     """layer1 .. layer4."""
@@ -52,10 +49,7 @@ class Backbone(nn.Module):
         return features
 
     def leave_out_after(self, last: int) -> None:
-        """Remove the stages behind level `last` in place: parameters without an output stop DDP.
-
-        Residual networks have a module for each stage; in the other families they stay.
-        """
+        """Remove later stages that are modules: DDP stops at parameters without an output."""
         for name in list(self.level_specs)[last + 1 :]:
             if name in dict(self.named_children()):
                 delattr(self, name)

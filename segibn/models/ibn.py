@@ -172,11 +172,7 @@ class ParallelInstanceBatchNorm2d(nn.Module):
 
 
 def use_triton_kernels(model: nn.Module, device: torch.device) -> None:
-    """Let the instance norms of a model on CUDA use kernels that nobody has measured there.
-
-    Raises:
-        ConfigError: the device has no CUDA, or Triton is not installed.
-    """
+    """Let a model's instance norms use unmeasured kernels; `ConfigError` where there is no CUDA."""
     if device.type != "cuda" or importlib.util.find_spec("triton") is None:
         raise ConfigError(
             f"engine.ibn_kernels: triton needs CUDA and Triton, and this runs on {device}; use "

@@ -27,10 +27,10 @@ def conv_norm_relu(
 def separable_conv_norm_relu(
     in_channels: int, out_channels: int, dilation: int = 1
 ) -> nn.Sequential:
-    """A 3x3 convolution in two: each channel by itself (dilated), then 1x1; batch norm, ReLU.
+    """A 3x3 convolution as DeepLabV3+ has it (section 3.1): each channel by itself, then 1x1.
 
-    DeepLabV3+ (Chen et al., 2018, section 3.1). As in segmentation_models_pytorch nothing stands
-    between the two; the authors' own code has a batch norm and a ReLU there.
+    As in segmentation_models_pytorch nothing stands between the two; the authors' own code has a
+    batch norm and a ReLU there.
     """
     depthwise = DepthwiseConv2d(in_channels, dilation)
     # Each of its outputs sees nine weights: fan in, where fan out would count all channels.

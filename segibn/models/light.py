@@ -52,11 +52,7 @@ class _MobileBlock(mobilenetv2.InvertedResidual):
 
 
 class _ShuffleBlock(shufflenetv2.InvertedResidual):
-    """torchvision's block, its output passed through `IN`; keeps the memory layout.
-
-    torchvision's shuffle returns channels-first whatever it is given, so that in a channels-last
-    network every block converts its input back and forth.
-    """
+    """torchvision's block, its output passed through `IN`, in its memory layout (theirs is not)."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -167,10 +163,9 @@ def _feature_specs(channels: Iterable[int], output_stride: int) -> dict[str, Fea
 
 
 def _replace_strides(blocks: Iterable[nn.Module], stride: int, output_stride: int) -> None:
-    """Let dilation take the place of the strides that lead beyond `output_stride`, in place.
+    """Let dilation take the place of strides beyond `output_stride` in torchvision's blocks.
 
-    The blocks are torchvision's, in order, the first at `stride`. Their own `stride` stays, since
-    it says what a ShuffleNet block is made of.
+    Their own attribute `stride` stays, since it says what a ShuffleNet block is made of.
     """
     dilation = 1
     for block in blocks:

@@ -1,8 +1,7 @@
 """LoRA: a frozen layer plus a trained update of low rank (Hu et al., arXiv 2106.09685).
 
-Linear layers, and 1x1 convolutions, which are the same for each pixel, compute
-`W x + (alpha / r) B A x`; B starts at zero, so that the network starts as it was. For inference the
-updates are added into the weights.
+Linear layers and 1x1 convolutions compute `W x + (alpha / r) B A x`; B starts at zero, so that the
+network starts as it was. For inference the updates are added into the weights.
 """
 
 from collections.abc import Mapping
@@ -56,11 +55,7 @@ class LoRA(nn.Module):
 
 
 def add_lora(network: nn.Module, rank: int, alpha: float) -> int:
-    """Freeze a network and wrap its layers in place; return how many are wrapped.
-
-    Layers with fewer than `rank` inputs or outputs stay frozen: no update of theirs would be of
-    lower rank than the layer.
-    """
+    """Freeze a network, wrap its layers of at least `rank` inputs and outputs; return how many."""
     network.requires_grad_(False)
     found = [name for name, module in network.named_modules() if _is_wrapped(module, rank)]
     for name in found:
@@ -93,11 +88,7 @@ def has_lora(state: Mapping[str, Tensor]) -> bool:
 
 @torch.no_grad()
 def merged_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return a state dict for the network without LoRA that computes the same.
-
-    Raises:
-        CheckpointError: an update is not whole, or its shapes are not those of its weight.
-    """
+    """The state dict of the same network without LoRA; `CheckpointError` for half an update."""
     wrapped = {key.removesuffix(".lora_a") for key in state if key.endswith(".lora_a")}
     merged: dict[str, Tensor] = {}
     for key, value in state.items():

@@ -1,8 +1,7 @@
 """The network that the rest of the package sees: backbone, head, resize to the input.
 
-Two ways through it. `forward` takes normalised images and returns logits at input resolution
-(training, export). `predict` takes uint8 images as they come from disk and returns label maps; it
-keeps the logits coarse and takes the argmax piece by piece, so full frames cost little memory.
+`forward` takes normalised images and returns logits (training, export). `predict` takes uint8
+images as they come from disk and returns label maps, without logits at full size.
 """
 
 from collections.abc import Mapping
@@ -23,10 +22,7 @@ PIXEL_STD = (58.395, 57.12, 57.375)
 
 
 class SegmenterOutput(NamedTuple):
-    """Class scores before the softmax, (N, K, H, W) at input resolution.
-
-    `aux_logits` is None without an auxiliary head and outside training.
-    """
+    """Logits (N, K, H, W); the auxiliary ones are None without such a head and outside training."""
 
     logits: Tensor
     aux_logits: Tensor | None

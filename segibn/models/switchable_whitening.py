@@ -28,9 +28,8 @@ _OF_BATCH = {"bw", "bn"}
 class SwitchableWhitening2d(nn.Module):
     """Whitens groups of channels by a learnt mix of batch, instance and layer statistics.
 
-    In training under a process group the batch is that of all ranks, so that running statistics
-    are the same everywhere. `momentum` is the share of a batch in them; the authors' 0.99 is what
-    they keep of the old ones. The paper's other form has the statistics bw and iw alone.
+    In training the batch is that of all ranks. `momentum` is its share in the running statistics;
+    the authors' 0.99 is what they keep of the old ones.
     """
 
     running_mean: Tensor
@@ -105,11 +104,7 @@ class SwitchableWhitening2d(nn.Module):
         return mixed_mean, mixed_covariance
 
     def _batch_moments(self, mean: Tensor, covariance: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean (G, g, 1) and covariance (G, g, g) of the batch, or in evaluation the running ones.
-
-        From those of every image, (N, G, g, 1) and (N, G, g, g); all images of a step have one
-        size.
-        """
+        """(G, g, 1) and (G, g, g) of the batch from each image's, or the running ones."""
         if not self.training:
             running_mean = self.running_mean.view(self.groups, -1, 1)
             return running_mean.to(mean.dtype), self.running_covariance.to(mean.dtype)
@@ -126,10 +121,7 @@ class SwitchableWhitening2d(nn.Module):
 
 
 def inverse_square_root(matrices: Tensor, iterations: int) -> Tensor:
-    """Newton's iteration for `matrices ** -0.5` (..., g, g), from matrices divided by their trace.
-
-    The smaller the least eigenvalue's share of the trace, the more iterations it takes.
-    """
+    """Newton's iteration for `matrices ** -0.5` (..., g, g), from matrices over their trace."""
     trace = matrices.diagonal(dim1=-2, dim2=-1).sum(-1)[..., None, None]
     identity = torch.eye(matrices.shape[-1], dtype=matrices.dtype, device=matrices.device)
     product, root = matrices / trace, identity.expand_as(matrices)

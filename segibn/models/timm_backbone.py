@@ -31,11 +31,7 @@ _NUM_FEATURES = 4
 
 
 class TimmBackbone(nn.Module):
-    """A network of timm as a backbone: `network`, without what only its classifier needs.
-
-    `name` is with or without a weights' tag; an `output_stride` is for networks that timm can
-    dilate.
-    """
+    """A network of timm as a backbone: `network`, without what only its classifier needs."""
 
     def __init__(self, name: str, output_stride: int | None = None) -> None:
         super().__init__()
@@ -99,10 +95,7 @@ class TimmBackbone(nn.Module):
         return self._features(image)
 
     def stages_of_parameters(self) -> dict[str, int]:
-        """Name of each parameter -> 0 for what precedes the stages, else the stage 1..4.
-
-        Blocks between two features belong to the later one, what follows the last to stage 4.
-        """
+        """0 for what precedes the stages, else 1..4, the stage that a block leads to."""
         first = self._modules_of_stages[0]
         body = f"network.{first.rpartition('.')[0] or first}."
         ends = [f"network.{module}." for module in self._modules_of_stages]
@@ -144,12 +137,7 @@ class TimmBackbone(nn.Module):
 
 
 def create_network(name: str, output_stride: int | None, *, pretrained: bool = False) -> nn.Module:
-    """Build timm's network without a classifier, for frames of any size.
-
-    Raises:
-        ConfigError: timm is not installed, does not know the name, or its network takes frames of
-            one size only or cannot be dilated.
-    """
+    """Build timm's network without a classifier, for frames of any size; else a `ConfigError`."""
     require("timm", "timm", purpose=f"model.backbone.model {name}")
     import timm
 

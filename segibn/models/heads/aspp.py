@@ -7,11 +7,10 @@ from segibn.models.layers import conv3x3_norm_relu, conv_norm_relu
 
 
 class ASPP(nn.Module):
-    """A 1x1 branch, three dilated 3x3 branches and one of the whole image's mean, then merged.
+    """Five branches: 1x1, three dilated 3x3, the whole image's mean; concatenated so, then merged.
 
-    Chen et al., "Rethinking Atrous Convolution" (2017), section 3.3. Branches are concatenated in
-    that order. The image branch normalises one value per channel and image, so training needs at
-    least two images in a batch. `separable` is DeepLabV3+, section 3.1.
+    Chen et al., "Rethinking Atrous Convolution" (2017), section 3.3. The image branch normalises
+    one value per channel and image, so training needs at least two images in a batch.
     """
 
     def __init__(

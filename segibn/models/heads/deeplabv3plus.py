@@ -16,10 +16,9 @@ from segibn.models.layers import conv3x3_norm_relu, conv_norm_relu, dropout_of, 
 class DeepLabV3PlusHead(nn.Module):
     """ASPP resized to the first stage, joined with its reduced feature, refined, classified.
 
-    Arguments are those of `model.head` in a config; `align_corners` is how the ASPP's result is
-    resized. `refine` says where the decoder's two 3x3 convolutions are. "joined": both where the
-    features have been joined (table 2 of the paper). "split": the first on the ASPP's result, at a
-    sixteenth of the cost, as in segmentation_models_pytorch, and so is the dropout.
+    `refine` says where the decoder's two 3x3 convolutions are. "joined": both where the features
+    have been joined (table 2 of the paper). "split": the first on the ASPP's result, at a sixteenth
+    of the cost, as in segmentation_models_pytorch, and so is the dropout.
     """
 
     def __init__(

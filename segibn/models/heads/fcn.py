@@ -1,8 +1,7 @@
 """The fully convolutional head: one 3x3 convolution and a classifier on one feature.
 
-On the last feature of a backbone at output stride 8 this is the head of IBN-Net's segmentation
-experiments (PSPNet without its pyramid, the logits then resized by eight); with dilation 6 at
-stride 16 it is the dilated variant; on `layer3` it is the auxiliary head.
+At output stride 8 this is the head of IBN-Net's segmentation experiments; with dilation 6 at stride
+16 it is the dilated variant; on `layer3` it is the auxiliary head.
 """
 
 from collections.abc import Mapping

@@ -1,8 +1,4 @@
-"""The linear head: batch norm and a classifier for each pixel of one feature.
-
-What DINOv2 is scored with on segmentation (Oquab et al., arXiv 2304.07193, section 7.4): it asks
-how much a backbone's features say by themselves.
-"""
+"""The linear head: what DINOv2 is scored with on segmentation (arXiv 2304.07193, section 7.4)."""
 
 from collections.abc import Mapping
 from typing import Literal

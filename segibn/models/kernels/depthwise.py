@@ -22,10 +22,7 @@ _MIN_CHANNELS = 64
 
 
 class DepthwiseConv2d(nn.Conv2d):
-    """A 3x3 convolution of every channel with a kernel of its own; the spatial size stays.
-
-    Parameters and result are those of `nn.Conv2d(channels, channels, 3, groups=channels)`.
-    """
+    """Equals `nn.Conv2d(channels, channels, 3, groups=channels)`, the spatial size stays."""
 
     def __init__(self, channels: int, dilation: int = 1) -> None:
         options = {"padding": dilation, "dilation": dilation, "groups": channels, "bias": False}
@@ -58,11 +55,7 @@ def _is_for_sorting(x: Tensor, dilation: int) -> bool:
 
 
 def sorted_convolution(x: Tensor, weight: Tensor, dilation: int) -> Tensor:
-    """Dilated 3x3 depthwise convolution as a plain one of the grids that its kernel sees.
-
-    `x` and the result are (N, C, h, w), channels-last, `weight` is (C, 1, 3, 3) of the same dtype;
-    the padding is the dilation.
-    """
+    """Dilated 3x3 convolution of each channel of `x`, channels-last, by `weight` (C, 1, 3, 3)."""
     kernel = _kernel(weight, x.shape, dilation)
     grids = _to_grids(x, dilation)
     out = F.conv2d(grids, kernel, padding=_padding(kernel), groups=x.shape[1])
@@ -131,10 +124,7 @@ def _reach(size: torch.Size, dilation: int) -> tuple[slice, slice]:
 
 
 def _kernel(weight: Tensor, size: torch.Size, dilation: int) -> Tensor:
-    """What is left of a 3x3 kernel (C, 1, 3, 3): one row or three, its idle columns zero.
-
-    They stay, since oneDNN is slow for kernels of a single pixel.
-    """
+    """What is left of a 3x3 kernel: one row or three; oneDNN is slow for single pixels."""
     rows, columns = _reach(size, dilation)
     return F.pad(weight[:, :, rows, columns], (columns.start, 3 - columns.stop))
 

@@ -1,9 +1,8 @@
 """The passes of instance and instance-batch normalisation on CUDA, in Triton (see `ibn_unsplit`).
 
-Nobody has run or timed them on a GPU: tests run them in Triton's interpreter and compile them.
-NCHW and channels-last differ in nothing but strides and shapes of tiles. A part is a range of an
-image's pixels and holds whole tiles, so that one comparison with `pixels` masks what is not there
-and loads stay wide.
+Nobody has run or timed them on a GPU: tests run them in Triton's interpreter and compile them. A
+part is a range of an image's pixels and holds whole tiles, so that one comparison with `pixels`
+masks what is not there and loads stay wide.
 """
 
 from typing import Any, NamedTuple
@@ -132,11 +131,7 @@ def moments_kernel(
     BLOCK_C: tl.constexpr,
     BLOCK_P: tl.constexpr,
 ):
-    """Mean and sum of squared deviations of one part of the pixels.
-
-    Every lane keeps its own running mean (Welford), so that nothing is lost to a large mean; the
-    lanes are joined at the end.
-    """
+    """Mean and sum of squared deviations of one part of the pixels, by Welford in every lane."""
     c = tl.program_id(0) * BLOCK_C + tl.arange(0, BLOCK_C)
     start = tl.program_id(1) * part
     stop = tl.minimum(start + part, pixels)

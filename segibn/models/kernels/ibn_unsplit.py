@@ -34,10 +34,7 @@ _CPU_DTYPES = (torch.float32, torch.float64, torch.bfloat16)
 
 
 def passes_for(x: Tensor, *, use_triton: bool = False) -> ModuleType | None:
-    """The passes that take this tensor and are faster than splitting it; None = there are none.
-
-    So it is while a graph is captured: compilers and exporters know the plain form.
-    """
+    """The passes that take this tensor faster than splitting does; None = split it."""
     # First, since sizes asked for while a graph is captured become conditions of the graph.
     if not is_eager() or x.dim() != 4 or x.shape[0] == 0 or x.shape[2] * x.shape[3] < 2:
         return None
@@ -68,10 +65,7 @@ class BatchHalf:
 
 
 class BatchMoments(NamedTuple):
-    """Mean and biased variance (channels,) of the batch half, and of how many values.
-
-    The count is a 0-dim tensor where it was added over ranks.
-    """
+    """Of the batch half, (channels,), and of how many values: a tensor if added over ranks."""
 
     mean: Tensor
     variance: Tensor
@@ -117,10 +111,6 @@ def _batch_moments(mean: Tensor, variance: Tensor, count: int) -> BatchMoments:
 
 
 def _moments_over_ranks(local: BatchMoments, group: dist.ProcessGroup | None) -> BatchMoments:
-    """Join the ranks' moments by one sum; ranks may hold different numbers of images.
-
-    In float64, where a mean square less a squared mean loses nothing that float32 has.
-    """
     mean, variance = local.mean.double(), local.variance.double()
     sums = torch.stack([torch.ones_like(mean), mean, variance + mean.square()]) * local.count
     dist.all_reduce(sums, group=group)

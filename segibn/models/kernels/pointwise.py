@@ -17,10 +17,7 @@ _WORTHWHILE = 256 * 1024
 
 
 class PointwiseConv2d(nn.Conv2d):
-    """A 1x1 convolution without stride and bias.
-
-    Parameters and result are those of `nn.Conv2d(in_channels, out_channels, 1, bias=False)`.
-    """
+    """Equals `nn.Conv2d(in_channels, out_channels, 1, bias=False)`."""
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__(in_channels, out_channels, 1, bias=False)

@@ -12,10 +12,7 @@ from segibn.devices import accurate_dtype
 
 
 def resize_image(image: Tensor, size: tuple[int, int]) -> Tensor:
-    """Resize float images (N, 3, h, w) to (N, 3, H, W); equals OpenCV's area and linear modes.
-
-    Computes in the precision of `image`, also under autocast.
-    """
+    """(N, 3, h, w) -> (N, 3, H, W) in its precision; equals OpenCV's area and linear modes."""
     height, width = image.shape[-2:]
     if (height, width) == tuple(size):
         return image

@@ -32,11 +32,7 @@ def upsampled_cross_entropy(
     ignore_index: int = 255,
     class_weights: Tensor | None = None,
 ) -> Tensor:
-    """Sum of the cross-entropy of `upsample(coarse, target.shape[1:])` over the valid pixels.
-
-    `coarse` is (N, K, h, w) float32 or float64, `target` (N, H, W) of any integer type,
-    `class_weights` (K,).
-    """
+    """Sum over the valid pixels of `upsample(coarse, target.shape[1:])`'s cross-entropy."""
     if class_weights is not None:
         class_weights = class_weights.to(coarse.dtype)
     if not align_corners and _is_for_pieces(coarse, target):
@@ -123,10 +119,7 @@ class _Labels(NamedTuple):
 
 
 def _score_piece(source: Tensor, labels: _Labels, grad: Tensor | None) -> Tensor:
-    """Add up the loss of a piece, and add to the gradient of its logits, if that is needed.
-
-    `source` (n, K, rows + 2, w + 2) holds coarse logits with their neighbours, `grad` likewise.
-    """
+    """Add up the loss of (n, K, rows + 2, w + 2) logits with their neighbours, and its gradient."""
     total = source.new_zeros((), dtype=torch.float64)
     rows, width = source.shape[2] - 2, source.shape[3] - 2
     for down, (i, below) in enumerate(_neighbours(labels.places.shape[1])):
@@ -153,11 +146,7 @@ def _score_piece(source: Tensor, labels: _Labels, grad: Tensor | None) -> Tensor
 
 
 def _neighbours(factor: int) -> list[tuple[int, float]]:
-    """Where each of the places in a coarse pixel lies between the centres of padded coarse pixels.
-
-    Offset of the pixel before it and share of the one after it, as in `interpolate` without
-    `align_corners`.
-    """
+    """For each place in a coarse pixel the offset of the pixel before it, the share of the next."""
     centres = [(place + 0.5) / factor + 0.5 for place in range(factor)]
     return [(int(centre), centre - int(centre)) for centre in centres]
 

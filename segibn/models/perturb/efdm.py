@@ -16,9 +16,8 @@ from segibn.models.perturb.statistics import happens, mixing_shares, partners
 class EFDMix:
     """Mix the sorted values of every channel between random pairs of samples.
 
-    The k-th smallest value of a channel becomes lambda times itself plus 1 - lambda times the k-th
-    smallest of the partner's channel, at the pixel where it is. Equal values are ranked in raster
-    order.
+    The k-th smallest becomes lambda times itself plus 1 - lambda times the partner's k-th smallest.
+    Equal values are ranked in raster order.
     """
 
     probability: float

@@ -92,10 +92,7 @@ class MultiResolutionPerturbation:
 
 
 def overcomplete(feature: Tensor, weights: Sequence[StageWeights]) -> Tensor:
-    """Run the random network: (N, C, h, w) -> the same shape, 0 or above.
-
-    Its batch norms take their statistics from the batch.
-    """
+    """Run the random network, with norms of the batch: (N, C, h, w) -> the same, 0 or above."""
     height, width = feature.shape[-2:]
     x = feature
     for stage, (kernel, gain) in zip(STAGES, weights, strict=True):

@@ -66,15 +66,7 @@ class _Content(_Part):
 
 
 def check_content(content: Mapping[str, Any], path: Path) -> None:
-    """Check all of a checkpoint but its config and classes; its "model" is finite afterwards.
-
-    Args:
-        content: has passed `check_tree`.
-        path: the file, for messages.
-
-    Raises:
-        CheckpointError: something is not what this package writes; names the file and the key.
-    """
+    """Check what has passed `check_tree`, but for config and classes; the weights are finite."""
     try:
         _Content.model_validate(dict(content))
     except ValidationError as error:

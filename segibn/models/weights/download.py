@@ -29,11 +29,8 @@ def local_path(published: WeightSource) -> Path:
 def published_file(published: WeightSource) -> Path:
     """Find a published file in torch.hub's folder (TORCH_HOME moves it), or download it there.
 
-    Runs on every rank; one process of each machine downloads, the others wait for it.
-
-    Raises:
-        CheckpointError: no network, a folder that cannot be written, or a file that is not the
-            published one; the message says the fix.
+    Runs on every rank; one process of each machine downloads, the others wait for it. A
+    `CheckpointError` says the fix.
     """
     path = local_path(published)
     failure: CheckpointError | None = None

@@ -122,11 +122,7 @@ def load_backbone_weights(
 
 
 def load_classifier_weights(classifier: nn.Module, release: str, name: str, ibn: str) -> None:
-    """Fill a whole classifier of 1000 classes in place with published weights.
-
-    Raises:
-        CheckpointError: there are none, they cannot be had, or they do not fit.
-    """
+    """Fill a whole classifier of 1000 classes in place with published weights."""
     path = published_file(find_published(release, name, ibn))
     state = find_network(read_torch_file(path), classifier.state_dict().keys(), path).state
     check_tensors(state, str(path))
@@ -136,11 +132,7 @@ def load_classifier_weights(classifier: nn.Module, release: str, name: str, ibn:
 
 
 def find_published(source: str, name: str, ibn: str) -> WeightSource:
-    """Look up what a release has for a network.
-
-    Raises:
-        CheckpointError: nothing; the message says what there is.
-    """
+    """Look up what a release has for a network, or say what there is."""
     key = (source, name, "none" if source == "torchvision" else ibn)
     if key not in PUBLISHED:
         there = [release for release, *rest in PUBLISHED if rest in ([name, ibn], [name, "none"])]
@@ -155,11 +147,7 @@ def find_published(source: str, name: str, ibn: str) -> WeightSource:
 
 
 def read_own_file(path: Path, words: Sequence[str]) -> Mapping[str, object]:
-    """Read a file of the user's own, .safetensors or what torch saves.
-
-    Raises:
-        CheckpointError: no such file (maybe one of `words` was meant), or not readable safely.
-    """
+    """Read a file of the user's own, or say why not; maybe one of `words` was meant."""
     if not path.exists():
         known = tuple(words) if path.parent == Path() else ()
         siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []

@@ -79,11 +79,7 @@ class RobustNetKind:
 
 
 def plain_state(content: Mapping[str, Any], path: Path) -> dict[str, Tensor] | None:
-    """The network's tensors in a RobustNet checkpoint; None if it is something else.
-
-    Raises:
-        CheckpointError: it is one, with tensors that are not finite or not dense.
-    """
+    """The network's tensors in a RobustNet checkpoint, checked; None if it is something else."""
     if content.get("format") == FORMAT:
         return None
     plain = find_network(content, _KNOWN, path).state
@@ -94,11 +90,7 @@ def plain_state(content: Mapping[str, Any], path: Path) -> dict[str, Tensor] | N
 
 
 def inspect(state: Mapping[str, Tensor]) -> RobustNetKind:
-    """Tell which of RobustNet's networks a state dict belongs to.
-
-    Raises:
-        CheckpointError: none with a ResNet-50 or -101.
-    """
+    """Tell which of RobustNet's networks a state dict belongs to; `CheckpointError` for others."""
     if not state["final2.0.weight"].dim():
         raise CheckpointError("final2.0.weight is a single number, no classifier of RobustNet")
     blocks = len({key.split(".")[1] for key in state if key.startswith("layer3.")})

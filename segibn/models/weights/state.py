@@ -71,11 +71,7 @@ _SAFE = [
 
 
 def read_torch_file(path: Path) -> dict[str, Any]:
-    """Read a file that holds a dict, onto the CPU; nothing in the file is executed.
-
-    Raises:
-        CheckpointError: missing, not a file that torch reads safely, or without a dict.
-    """
+    """Read a file's dict onto the CPU, or say why not; nothing in the file is executed."""
     check_is_file(path)
     if path.suffix == ".safetensors":
         raise CheckpointError(
@@ -123,11 +119,7 @@ def _check_sizes(path: Path) -> None:
 
 
 def read_safetensors(path: Path) -> dict[str, Tensor]:
-    """Read a .safetensors file onto the CPU.
-
-    Raises:
-        CheckpointError: missing, or damaged; or the package is not installed.
-    """
+    """Read a .safetensors file onto the CPU, or say why not."""
     check_is_file(path)
     require("export", "safetensors", purpose=f"reading {path}", error=CheckpointError)
     from safetensors.torch import load_file

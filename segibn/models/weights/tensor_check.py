@@ -79,10 +79,7 @@ def check_finite(state: Mapping[str, Tensor], source: str) -> None:
 
 
 def largest_magnitude(tensors: Iterable[Tensor]) -> Tensor | None:
-    """The largest absolute value of float tensors, 0-dim, NaN if one is NaN; None of none.
-
-    The host does not wait for the device.
-    """
+    """The largest absolute value of float tensors, 0-dim, NaN if one is NaN; None of none."""
     bounds = [
         torch.linalg.vector_norm(value.detach(), torch.inf).float()
         for value in tensors
