@@ -19,9 +19,11 @@ from segibn.evaluation.confusion import count_pairs
 from segibn.evaluation.encodings import Reading, readings_of
 from segibn.evaluation.file_scores import (
     FileTally,
+    Packed,
     Progress,
     conditions_of,
     in_threads,
+    packed,
     score_pairs,
 )
 from segibn.evaluation.frame_pairs import Side, pair_names
@@ -46,7 +48,7 @@ TASKS: dict[str, LabelSet] = {"sem_seg": SEMSEG, "drivable": _DRIVABLE}
 """The toolkit's ``-t`` -> the table of its masks."""
 
 _POLICY = "bdd100k"
-_Counted = tuple[NDArray[np.int64], tuple[int, int]]
+_Counted = tuple[Packed, tuple[int, ...]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,10 +184,10 @@ def _score_rle(
 
 
 def _count_rle(target: RleFrame, pred: RleFrame | None, table: LabelSet) -> _Counted:
-    """Count one frame: (256, 256) and (H, W), which is 0 x 0 of a target without masks."""
+    """Count one frame, (H, W), which is 0 x 0 of a target without masks."""
     truth = target.to_train_ids(table.class_names)
     if truth is None:
-        return np.zeros((256, 256), dtype=np.int64), (0, 0)
+        return packed(np.zeros((256, 256), np.int64)), (0, 0)
     found = pred.to_train_ids(table.class_names) if pred is not None else None
     if found is None:
         found = np.full_like(truth, IGNORE_INDEX)
@@ -193,7 +195,7 @@ def _count_rle(target: RleFrame, pred: RleFrame | None, table: LabelSet) -> _Cou
         raise ImageFileError(
             f"{pred.source}: masks of {found.shape}, its target has {truth.shape} (H, W)"
         )
-    return count_pairs(truth, found), truth.shape
+    return packed(count_pairs(truth, found)), truth.shape
 
 
 def _reading(table: LabelSet) -> Reading:

@@ -3,14 +3,14 @@
 cityscapesScripts' evalPixelLevelSemanticLabeling reports four averages: IoU over the 19 classes,
 IoU over their 7 categories, and iIoU of both, in which a pixel of an object weighs as much as the
 class's average object is larger than this one. Same formulas, same order of additions, hence the
-same floats. NumPy only.
+same floats.
 
-Legend: L = 34 label ids, M instances of a frame, H x W pixels.
+Legend: M instances of a frame, H x W pixels; 34 label ids, the license plate (-1) being none.
 """
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -39,11 +39,13 @@ AVERAGE_INSTANCE_SIZE = {
 _DRAWN: tuple[Label, ...] = tuple(row for row in CITYSCAPES.labels if row.label_id >= 0)
 NUM_LABEL_IDS = len(_DRAWN)
 _BY_ID = {row.label_id: row for row in _DRAWN}
-_CATEGORIES = tuple(dict.fromkeys(row.category for row in _DRAWN))
 _EVALUATED = tuple(row.label_id for row in _DRAWN if row.train_id != IGNORE_INDEX)
-_CATEGORY_OF = np.full(256, -1, np.int8)
+_MEMBERS: dict[str, list[int]] = {}
 for _row in _DRAWN:
-    _CATEGORY_OF[_row.label_id] = _CATEGORIES.index(_row.category)
+    _MEMBERS.setdefault(_row.category, []).append(_row.label_id)
+_CATEGORY_OF = np.full(256, -1, np.int8)
+for _place, _ids in enumerate(_MEMBERS.values()):
+    _CATEGORY_OF[_ids] = _place
 
 # Above this, a value of an instanceIds map is label_id * 1000 + number; up to it, a label id.
 _FIRST_INSTANCE = 1001
@@ -54,17 +56,10 @@ INSTANCE_CLASSES = tuple(
     if _BY_ID[label_id].name in AVERAGE_INSTANCE_SIZE
 )
 """Evaluated classes that have instances."""
-
-
-def _members(category: str, evaluated_only: bool) -> list[int]:
-    rows = [row for row in _DRAWN if row.category == category]
-    return [row.label_id for row in rows if not evaluated_only or row.label_id in _EVALUATED]
-
-
 INSTANCE_CATEGORIES = tuple(
     category
-    for category in _CATEGORIES
-    if all(_BY_ID[label_id].name in AVERAGE_INSTANCE_SIZE for label_id in _members(category, False))
+    for category, members in _MEMBERS.items()
+    if all(_BY_ID[label_id].name in AVERAGE_INSTANCE_SIZE for label_id in members)
 )
 """Categories of which every class has instances: human and vehicle."""
 
@@ -91,21 +86,20 @@ def count_instances(
     Args:
         instance_map: (H, W), the official instanceIds; groups and areas have their plain label id.
         pred: (H, W) label ids 0..33.
-        source: file of the instance map, for messages.
 
     Raises:
-        LabelValueError: an instance of a class that has none, or of no class.
+        LabelValueError: an instance in ``source`` of a class that has none, or of no class.
     """
     values = instance_map.ravel()
     inside = np.flatnonzero(values >= _FIRST_INSTANCE)
     values, predicted = values[inside], pred.ravel()[inside]
     owner = values // 1000
     sizes = np.bincount(values)
+    found = np.flatnonzero(sizes)
+    _require_known(found, source)
     hits = np.bincount(values[predicted == owner], minlength=len(sizes))
-    _require_known(np.flatnonzero(sizes), source)
     same_category = _CATEGORY_OF[predicted] == _CATEGORY_OF[owner]
     category_hits = np.bincount(values[same_category], minlength=len(sizes))
-    found = np.flatnonzero(sizes)
     kept = found[np.isin(found // 1000, _EVALUATED)]
     return FrameInstances(kept // 1000, sizes[kept], hits[kept], category_hits[kept])
 
@@ -121,16 +115,12 @@ def _require_known(instance_ids: NDArray[np.int64], source: str | Path) -> None:
             )
 
 
-@dataclass
 class InstanceSums:
-    """Weighted true positives and false negatives over a set, as [tp, fn]."""
+    """Weighted true positives and false negatives over a set: class or category -> [tp, fn]."""
 
-    classes: dict[str, list[float]] = field(
-        default_factory=lambda: {name: [0.0, 0.0] for name in INSTANCE_CLASSES}
-    )
-    categories: dict[str, list[float]] = field(
-        default_factory=lambda: {name: [0.0, 0.0] for name in INSTANCE_CATEGORIES}
-    )
+    def __init__(self) -> None:
+        self.classes = {name: [0.0, 0.0] for name in INSTANCE_CLASSES}
+        self.categories = {name: [0.0, 0.0] for name in INSTANCE_CATEGORIES}
 
     def add(self, frame: FrameInstances) -> None:
         """Add a frame, object by object: sums of floats depend on their order."""
@@ -153,7 +143,7 @@ def official_results(
     instances: InstanceSums | None,
     per_image: dict[str, dict[str, int]] | None = None,
 ) -> dict[str, Any]:
-    """Compute everything that the script writes, under its own keys.
+    """Compute everything that the script writes, under its own keys: fractions, NaN if undefined.
 
     A class that neither targets nor predictions hold scores NaN and leaves the averages, as do
     ignored classes and, in the instance scores, classes without instances.
@@ -163,21 +153,16 @@ def official_results(
         instances: None gives NaN instance scores. (The script, told to leave instances out, writes
             0 there, as if everything had been missed.)
         per_image: see ``ignored_pixels``; left out where empty, as in the script.
-
-    Returns:
-        confMatrix, priors, labels, classScores, classInstScores, categoryScores,
-        categoryInstScores, averageScore{Classes,InstClasses,Categories,InstCategories} and, if
-        given, perImageScores. Plain JSON values, fractions, NaN where undefined.
     """
     total = int(counts.sum())
-    per_target = {row.name: int(counts[row.label_id].sum()) for row in _DRAWN}
-    class_scores, class_inst = _class_scores(counts, instances)
-    category_scores, category_inst = _category_scores(counts, instances)
+    pixels = {row.name: int(counts[row.label_id].sum()) for row in _DRAWN}
+    classes = {row.name: [row.label_id] for row in _DRAWN}
+    class_sums, category_sums = (instances.classes, instances.categories) if instances else ({}, {})
+    class_scores, class_inst = _scores(counts, classes, class_sums)
+    category_scores, category_inst = _scores(counts, _MEMBERS, category_sums)
     results = {
         "confMatrix": counts.tolist(),
-        "priors": {
-            name: pixels / total if total else math.nan for name, pixels in per_target.items()
-        },
+        "priors": {name: count / total if total else math.nan for name, count in pixels.items()},
         "labels": {row.name: row.label_id for row in _DRAWN},
         "classScores": class_scores,
         "classInstScores": class_inst,
@@ -203,45 +188,25 @@ def ignored_pixels(counts: NDArray[np.int64]) -> dict[str, int]:
     return {"nbNotIgnoredPixels": pixels, "nbCorrectPixels": pixels - equal}
 
 
-def _class_scores(
-    counts: NDArray[np.int64], instances: InstanceSums | None
+def _scores(
+    counts: NDArray[np.int64], groups: dict[str, list[int]], sums: dict[str, list[float]]
 ) -> tuple[dict[str, float], dict[str, float]]:
-    """Return IoU and iIoU of each label, NaN of the ignored ones."""
+    """Return IoU and iIoU of each group of label ids, NaN where none of them is evaluated."""
     scores, weighted = {}, {}
-    for row in _DRAWN:
-        label_id = row.label_id
-        others = [other for other in _EVALUATED if other != label_id]
-        hits, wrong = int(counts[label_id, label_id]), int(counts[others, label_id].sum())
-        missed = int(counts[label_id].sum()) - hits
-        scores[row.name] = _ratio(hits, wrong, missed) if label_id in _EVALUATED else math.nan
-        weighted[row.name] = _weighted(instances.classes if instances else {}, row.name, wrong)
-    return scores, weighted
-
-
-def _category_scores(
-    counts: NDArray[np.int64], instances: InstanceSums | None
-) -> tuple[dict[str, float], dict[str, float]]:
-    """Return IoU and iIoU of each category, NaN of void."""
-    scores, weighted = {}, {}
-    for category in _CATEGORIES:
-        members = _members(category, evaluated_only=True)
-        others = [other for other in _EVALUATED if other not in members]
+    for name, ids in groups.items():
+        members = [label_id for label_id in ids if label_id in _EVALUATED]
+        others = [label_id for label_id in _EVALUATED if label_id not in ids]
         hits = int(counts[np.ix_(members, members)].sum())
         missed = int(counts[members].sum()) - hits
-        wrong = int(counts[np.ix_(others, members)].sum())
-        scores[category] = _ratio(hits, wrong, missed) if members else math.nan
-        # Only here does the script count caravans and trailers as predictions of a vehicle.
-        wrong = int(counts[np.ix_(others, _members(category, evaluated_only=False))].sum())
-        weighted[category] = _weighted(instances.categories if instances else {}, category, wrong)
+        scores[name] = _ratio(hits, int(counts[np.ix_(others, members)].sum()), missed)
+        weighted[name] = math.nan
+        if name in sums:
+            # False positives belong to no object and weigh 1. Only here does the script count
+            # caravans and trailers as predictions of a vehicle.
+            true_positive, false_negative = sums[name]
+            wrong = int(counts[np.ix_(others, ids)].sum())
+            weighted[name] = _ratio(true_positive, wrong, false_negative)
     return scores, weighted
-
-
-def _weighted(sums: dict[str, list[float]], name: str, false_positive: int) -> float:
-    """Return an instance-weighted IoU; false positives belong to no object and weigh 1."""
-    if name not in sums:
-        return math.nan
-    true_positive, false_negative = sums[name]
-    return _ratio(true_positive, false_positive, false_negative)
 
 
 def _ratio(true_positive: float, false_positive: float, false_negative: float) -> float:

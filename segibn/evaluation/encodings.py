@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,9 +21,6 @@ from segibn.files import read_label_map, warn_once
 from segibn.labels.cityscapes import CITYSCAPES
 from segibn.labels.label_set import IGNORE_INDEX, Label, LabelSet
 from segibn.text import printable
-
-if TYPE_CHECKING:
-    from segibn.evaluation.matching import FilePair, LabelMaps
 
 ENCODINGS = ("train_ids", "label_ids")
 """What the values in the files are: class indices, or the data set's own values."""
@@ -110,36 +107,6 @@ class Reading:
     @cached_property
     def _lookups(self) -> list[Lookup]:
         return [np.where(table.lookup < 0, IGNORE_INDEX, table.lookup) for table in self.tables]
-
-
-def decide_reading(
-    sides: "Sequence[LabelMaps]",
-    pairs: "Sequence[FilePair]",
-    table: LabelSet,
-    given: tuple[str, str],
-    defaults: tuple[str, str] | None = None,
-) -> Reading:
-    """Decide the encodings of targets and predictions: as given, or by names, or by values.
-
-    Args:
-        sides: targets and predictions.
-        given: one of ``ENCODINGS`` or "auto", of each side.
-        defaults: where both encodings know all values; None = what the ground truth holds as it is
-            published or commonly converted, and train ids, which ``segibn predict`` writes.
-    """
-    paths = [pair.target for pair in pairs], [pair.pred for pair in pairs if pair.pred]
-    truth = "train_ids" if table is CITYSCAPES else "label_ids"
-    otherwise = defaults or (truth, "train_ids")
-    target, pred = (
-        said
-        if said != "auto"
-        else maps.encoding or told_by_values(files, table, is_prediction=side == 1) or default
-        for side, (said, maps, files, default) in enumerate(
-            zip(given, sides, paths, otherwise, strict=True)
-        )
-    )
-    tables = read_as(table, target), read_as(table, pred)
-    return Reading(tables, (target, pred), readings_of(table))
 
 
 def read_prediction(path: Path, table: LabelSet) -> NDArray[np.uint8]:

@@ -30,10 +30,18 @@ Maps = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 """Raw values of target and prediction, (H, W) each."""
 ReadPair = Callable[["FilePair", Sequence[LabelSet]], Maps]
 """Reads a pair of files as the tables of its sides do."""
+Packed = tuple[NDArray[np.intp], NDArray[np.int64]]
+"""See ``packed``."""
 Progress = Callable[[int, int], None]
 """Called after each file with (files done, files in all)."""
 
 _MAX_THREADS = 8
+
+
+def packed(counts: NDArray[np.int64]) -> Packed:
+    """Return where a frame's (256, 256) counts are not 0, and these: few of many that may wait."""
+    places = np.flatnonzero(counts)
+    return places, counts.ravel()[places]
 
 
 class FileTally:
@@ -48,10 +56,12 @@ class FileTally:
         self._reading = reading
         self._scores = ScoreTally(reading.tables[0].class_names, conditions, names)
 
-    def add(self, name: str, counts: NDArray[np.int64], size: tuple[int, ...]) -> None:
-        """Add a frame of (H, W) pixels: its (256, 256) counts."""
-        self.raw += counts
-        self._scores.add(name, self._reading.fold(counts), size)
+    def add(self, name: str, counts: Packed, size: tuple[int, ...]) -> None:
+        """Add a frame of (H, W) pixels."""
+        frame = np.zeros((256, 256), np.int64)
+        frame.ravel()[counts[0]] = counts[1]
+        self.raw += frame
+        self._scores.add(name, self._reading.fold(frame), size)
 
     def result(self, *doubts: str) -> Scores:
         """Return the scores, doubted for these reasons and where another reading matches better."""
@@ -134,12 +144,13 @@ def score_pairs(
     """
     tally = FileTally(reading, conditions, [pair.name for pair in pairs])
 
-    def count(pair: FilePair) -> tuple[NDArray[np.int64], list[NDArray[Any]], tuple[int, ...]]:
+    def count(pair: FilePair) -> tuple[Packed, list[NDArray[Any]], tuple[int, ...]]:
         maps = read(pair, reading.tables)
         counts = count_maps(pair, maps, reading, conditions.policy)
         target, pred = reading.train_ids(maps)
         frame = Frame(pair.name, None, target)
-        return counts, [one.of(frame, FramePrediction(pred)) for one in metrics], target.shape
+        found = [one.of(frame, FramePrediction(pred)) for one in metrics]
+        return packed(counts), found, target.shape
 
     for pair, (counts, measured, size) in in_threads(count, pairs, progress):
         tally.add(pair.name, counts, size)

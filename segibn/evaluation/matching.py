@@ -5,12 +5,19 @@ For what is one frame see ``frame_pairs``.
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from segibn.errors import DatasetError
-from segibn.evaluation.encodings import ENCODINGS, told_by_name
+from segibn.evaluation.encodings import (
+    ENCODINGS,
+    Reading,
+    read_as,
+    readings_of,
+    told_by_name,
+    told_by_values,
+)
 from segibn.evaluation.frame_pairs import (
     NameOf,
     Side,
@@ -21,6 +28,8 @@ from segibn.evaluation.frame_pairs import (
     trimmed,
 )
 from segibn.files import list_files
+from segibn.labels.cityscapes import CITYSCAPES
+from segibn.labels.label_set import LabelSet
 from segibn.text import listed, printable
 
 # Files that lie beside label maps in official folders but hold something else.
@@ -52,17 +61,14 @@ class LabelMaps:
 
 
 def find_label_maps(
-    folder: Path,
-    encoding: str = "auto",
-    option: str = "",
-    order: Sequence[str] = ENCODINGS,
+    folder: Path, encoding: str = "auto", option: str = "", first: str = "train_ids"
 ) -> LabelMaps:
     """Find the label maps of a folder and its subfolders.
 
     Args:
         encoding: one of ``ENCODINGS`` or "auto"; chooses where a frame has files of several.
         option: that says the encoding, for messages; empty where there is none.
-        order: which encoding to take first where every frame has files of both.
+        first: the encoding to take where every frame has files of both.
 
     Raises:
         DatasetError: the folder is missing or empty, or its names contradict the encoding.
@@ -80,26 +86,23 @@ def find_label_maps(
             f"no label maps (*.png) in {printable(folder)} or its subfolders"
             + "".join(f"; {printable(path)} is none by its name" for path in pictures[:1])
         )
-    groups = list(by_frame.values())
-    told = {path: told_by_name(path) for group in groups for path in group}
+    told = {path: told_by_name(path) for group in by_frame.values() for path in group}
     if encoding != "auto":  # which is then believed of kinds that have no table here
         told = {path: said if said in ENCODINGS else None for path, said in told.items()}
-    elif any(told.values()):
-        encoding = _encoding_of_all(groups, told, option, order)
-    else:
+    elif not any(told.values()):
         return LabelMaps(folder, tuple(told), None)
-    fitting = [path for path, said in told.items() if said in (None, encoding)]
+    groups = [{path: told[path] for path in group} for group in by_frame.values()]
+    if encoding == "auto":
+        encoding = _encoding_of_all(groups, option, first)
     for group in groups:
-        if not any(told[path] in (None, encoding) for path in group):
+        if not {None, encoding} & set(group.values()):
+            path, said = next(iter(group.items()))
+            fix = f"expected; use {option} {said}" if option else "all that is read here"
             raise DatasetError(
-                f"{printable(group[0])} holds {told[group[0]]} by its name, but {encoding} are "
-                + (
-                    f"expected; use {option} {told[group[0]]}"
-                    if option
-                    else "all that is read here"
-                )
+                f"{printable(path)} holds {said} by its name, but {encoding} are {fix}"
             )
-    return LabelMaps(folder, tuple(fitting), encoding if any(map(told.get, fitting)) else None)
+    fitting = tuple(path for path, said in told.items() if said in (None, encoding))
+    return LabelMaps(folder, fitting, encoding if any(map(told.get, fitting)) else None)
 
 
 def match_label_maps(
@@ -134,26 +137,46 @@ def match_label_maps(
     return sorted(pairs, key=lambda pair: pair.name)
 
 
-def paired_maps(
+def read_folders(
     target_dir: Path,
     pred_dir: Path,
-    encodings: tuple[str, str] | None = None,
+    table: LabelSet,
+    given: tuple[str, str],
     *,
-    order: Sequence[str] = ENCODINGS,
+    as_label_ids: bool = False,
     missing_allowed: bool = False,
     name_of: NameOf = frame_name,
-) -> tuple[list[LabelMaps], list[FilePair]]:
-    """Find and pair the label maps of two folders; see ``find_label_maps``, ``match_label_maps``.
+) -> tuple[list[FilePair], Reading]:
+    """Pair two folders and decide how they are read: as given, or by names, or by values.
 
     Args:
-        encodings: of targets and predictions, as ``--target-encoding`` and ``--pred-encoding`` say
-            them; None = no such options.
+        table: of the data set.
+        given: one of ``ENCODINGS`` or "auto", of targets and predictions.
+        as_label_ids: where files of both encodings are there, or values that both know, they are
+            label ids. Else predictions are train ids, which ``segibn predict`` writes, and targets
+            what is published or commonly converted.
     """
-    given = encodings or ("auto", "auto")
-    options = ("--target-encoding", "--pred-encoding") if encodings else ("", "")
-    folders = (target_dir, pred_dir)
-    sides = [find_label_maps(*side, order) for side in zip(folders, given, options, strict=True)]
-    return sides, match_label_maps(*sides, missing_allowed=missing_allowed, name_of=name_of)
+    first = "label_ids" if as_label_ids else "train_ids"
+    sides = [
+        find_label_maps(folder, said, option, first)
+        for folder, said, option in (
+            (target_dir, given[0], "--target-encoding"),
+            (pred_dir, given[1], "--pred-encoding"),
+        )
+    ]
+    pairs = match_label_maps(*sides, missing_allowed=missing_allowed, name_of=name_of)
+    files = [pair.target for pair in pairs], [pair.pred for pair in pairs if pair.pred]
+    defaults = first if table is CITYSCAPES else "label_ids", first
+    target, pred = (
+        said
+        if said != "auto"
+        else side.encoding or told_by_values(paths, table, is_prediction=place == 1) or default
+        for place, (said, side, paths, default) in enumerate(
+            zip(given, sides, files, defaults, strict=True)
+        )
+    )
+    tables = read_as(table, target), read_as(table, pred)
+    return pairs, Reading(tables, (target, pred), readings_of(table))
 
 
 def index_label_maps(folder: Path, encoding: str = "auto") -> dict[str, Path]:
@@ -166,17 +189,12 @@ def index_label_maps(folder: Path, encoding: str = "auto") -> dict[str, Path]:
     return found
 
 
-def _encoding_of_all(
-    groups: Sequence[Sequence[Path]],
-    told: Mapping[Path, str | None],
-    option: str,
-    order: Sequence[str],
-) -> str:
+def _encoding_of_all(groups: Sequence[dict[Path, str | None]], option: str, first: str) -> str:
     """The first encoding that every frame has a file of by its name."""
-    for encoding in order:
-        if all(any(told[path] in (None, encoding) for path in group) for group in groups):
+    for encoding in sorted(ENCODINGS, key=lambda one: one != first):
+        if all({None, encoding} & set(group.values()) for group in groups):
             return encoding
-    examples = {said: path for path, said in told.items() if said}
+    examples = {said: path for group in groups for path, said in group.items() if said}
     if other := sorted(set(examples) - set(ENCODINGS)):
         raise DatasetError(
             f"{printable(examples[other[0]])} holds {other[0]} by its name, which no table here "

@@ -18,26 +18,27 @@ from segibn.evaluation.cityscapes_official import (
     ignored_pixels,
     official_results,
 )
-from segibn.evaluation.encodings import Reading, decide_reading
+from segibn.evaluation.encodings import Reading
 from segibn.evaluation.file_scores import (
     FileTally,
     Maps,
+    Packed,
     Progress,
     conditions_of,
     count_maps,
     in_threads,
+    packed,
     read_pair,
     require_size,
 )
 from segibn.evaluation.frame_pairs import cityscapes_name
-from segibn.evaluation.matching import FilePair, paired_maps
+from segibn.evaluation.matching import FilePair, read_folders
 from segibn.evaluation.scores import LabelConfusion, Scores, format_percent
 from segibn.files import read_instance_map, write_text
 from segibn.labels.cityscapes import CITYSCAPES
 from segibn.labels.label_set import LabelSet
 
 _LABEL_IDS = "_labelIds"
-_AS_THE_SCRIPT = ("label_ids", "train_ids")
 _AVERAGES = {
     "classes": ("averageScoreClasses", "averageScoreInstClasses"),
     "categories": ("averageScoreCategories", "averageScoreInstCategories"),
@@ -128,11 +129,14 @@ def score_cityscapes(
         ImageFileError: a file is unreadable, or the sizes of a frame's files differ.
         LabelValueError: a value that is no label id 0..33, or no instance id.
     """
-    given = target_encoding, pred_encoding
-    sides, pairs = paired_maps(
-        target_dir, pred_dir, given, order=_AS_THE_SCRIPT, name_of=cityscapes_name
+    pairs, reading = read_folders(
+        target_dir,
+        pred_dir,
+        CITYSCAPES,
+        (target_encoding, pred_encoding),
+        as_label_ids=True,
+        name_of=cityscapes_name,
     )
-    reading = decide_reading(sides, pairs, CITYSCAPES, given, ("label_ids", "label_ids"))
     if instances:
         _require_instances([pair.target for pair in pairs])
     conditions = conditions_of(target_dir, evaluation_set, "cityscapes")
@@ -141,17 +145,19 @@ def score_cityscapes(
 
     def count(
         pair: FilePair,
-    ) -> tuple[NDArray[np.int64], tuple[int, ...], FrameInstances | None]:
+    ) -> tuple[Packed, tuple[int, ...], FrameInstances | None, dict[str, int]]:
         maps = read_pair(pair, reading.tables)
         counts = count_maps(pair, maps, reading, "cityscapes")
-        return counts, maps[0].shape, _instances(pair, maps, reading) if instances else None
+        objects = _instances(pair, maps, reading) if instances else None
+        ignored = ignored_pixels(_by_label_id(counts, reading)) if per_image else {}
+        return packed(counts), maps[0].shape, objects, ignored
 
-    for pair, (counts, size, objects) in in_threads(count, pairs, progress):
+    for pair, (counts, size, objects, ignored) in in_threads(count, pairs, progress):
         tally.add(pair.name, counts, size)
         if objects is not None:
             sums.add(objects)
         if per_image:
-            images[str(pair.pred)] = ignored_pixels(_by_label_id(counts, reading))
+            images[str(pair.pred)] = ignored
     by_label = LabelConfusion(tuple(range(NUM_LABEL_IDS)), _by_label_id(tally.raw, reading))
     scores = replace(tally.result(), label_confusion=by_label)
     return CityscapesScores(scores, sums if instances else None, images)

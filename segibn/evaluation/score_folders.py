@@ -7,10 +7,10 @@ from pathlib import Path
 from segibn.data.datasets.catalog import dataset_sources, label_set_for
 from segibn.errors import ConfigError
 from segibn.evaluation.drivable import DrivableScores
-from segibn.evaluation.encodings import Reading, decide_reading
+from segibn.evaluation.encodings import Reading
 from segibn.evaluation.file_scores import Progress, conditions_of, score_pairs
 from segibn.evaluation.frame_pairs import frame_name
-from segibn.evaluation.matching import paired_maps
+from segibn.evaluation.matching import find_label_maps, match_label_maps, read_folders
 from segibn.evaluation.measures import measured
 from segibn.evaluation.metrics import policy_named
 from segibn.evaluation.scores import Scores
@@ -52,7 +52,7 @@ def score_semseg(
         pred_dir: the same.
         labels: key in `semseg_tables`, or a table.
         target_encoding: "train_ids" (class indices and 255), "label_ids" (the data set's own
-            values), or "auto": see ``encodings.decide_reading``.
+            values), or "auto": see ``matching.read_folders``.
         pred_encoding: the same. Where both sides hold label ids, the counts over those are kept.
         policy: key in ``metrics.POLICIES``. "bdd100k" counts a missing prediction and unknown
             predicted values as void; with "cityscapes" they are errors.
@@ -66,15 +66,14 @@ def score_semseg(
         LabelValueError: a file holds a value outside the table.
     """
     own_table = labels if isinstance(labels, LabelSet) else semseg_table(labels)
-    given = target_encoding, pred_encoding
-    sides, pairs = paired_maps(
+    pairs, reading = read_folders(
         target_dir,
         pred_dir,
-        given,
+        own_table,
+        (target_encoding, pred_encoding),
         missing_allowed=policy_named(policy).missing_prediction_is_void,
         name_of=partial(frame_name, endings=tuple(endings)),
     )
-    reading = decide_reading(sides, pairs, own_table, given)
     return score_pairs(
         pairs,
         reading,
@@ -109,7 +108,7 @@ def score_drivable(
     Every target needs its prediction; encodings are "auto", "2018" or "2021", see
     ``labels.drivable_encoding``. Otherwise as ``score_semseg``.
     """
-    _, pairs = paired_maps(target_dir, pred_dir)
+    pairs = match_label_maps(find_label_maps(target_dir), find_label_maps(pred_dir))
     decided = [
         decide_drivable_encoding(paths, given, option=f"--{role}-encoding", also_allowed=range(256))
         for paths, given, role in (

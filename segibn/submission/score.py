@@ -91,7 +91,9 @@ class LocalScorer:
         if self._form.is_drivable:
             own = "2018" if self._form.labels == DRIVABLE_2018 else "2021"
             paths = list(self._targets.values())
-            decided = decide_drivable_encoding(paths, self._encoding, option="--target-encoding")
+            decided = decide_drivable_encoding(
+                paths, self._encoding, option="--target-encoding", also_allowed=range(256)
+            )
             reading = drivable_reading(decided.encoding, own, has_options=False)
             conditions = conditions_of(self._folder, "", "cityscapes")
             scores = score_pairs(pairs, reading, conditions, doubts=[decided.doubt], read=read)
