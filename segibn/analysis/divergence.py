@@ -8,7 +8,6 @@ block, after the ReLU: 17 of the paper's ResNet-50.
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -48,7 +47,7 @@ class Moments:
         self._squares += delta * (values - self.mean)
 
     def merge(self, other: "Moments") -> None:
-        """Add what another saw of the same channels (Chan's formula); it stays as it is."""
+        """Add what another saw of the same channels; it stays as it is."""
         total = self.count + other.count
         if other.count == 0:
             return
@@ -76,14 +75,6 @@ class Moments:
         return self._squares / max(1, self.count)
 
 
-@dataclass(frozen=True)
-class Divergence:
-    """Feature divergence between two domains: feature names and one value each, in order."""
-
-    names: tuple[str, ...]
-    values: tuple[float, ...]
-
-
 def symmetric_kl(a: Moments, b: Moments) -> NDArray[np.float64]:
     """KL(A||B) + KL(B||A) of two Gaussians, for each channel: (C,), not negative.
 
@@ -95,12 +86,11 @@ def symmetric_kl(a: Moments, b: Moments) -> NDArray[np.float64]:
     return (va + squared) / (2 * vb) + (vb + squared) / (2 * va) - 1
 
 
-def compute_divergence(a: Mapping[str, Moments], b: Mapping[str, Moments]) -> Divergence:
-    """Compare two domains seen by one network; both mappings hold the same features."""
+def compute_divergence(a: Mapping[str, Moments], b: Mapping[str, Moments]) -> dict[str, float]:
+    """Compare two domains seen by one network -> feature -> its divergence, in order."""
     if list(a) != list(b):
         raise ValueError("the two domains were collected from different features")
-    values = tuple(float(symmetric_kl(a[name], b[name]).mean()) for name in a)
-    return Divergence(tuple(a), values)
+    return {name: float(symmetric_kl(a[name], b[name]).mean()) for name in a}
 
 
 def feature_modules(backbone: nn.Module) -> dict[str, nn.Module]:

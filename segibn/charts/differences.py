@@ -35,8 +35,7 @@ class Difference:
     value: float
     low: float
     high: float
-    is_shown: bool
-    """Whether the difference is shown to be one: its dot is filled."""
+    is_shown: bool  # whether the difference is shown to be one: its dot is filled
 
 
 @styled
@@ -63,22 +62,17 @@ def difference_chart(
         width: in points; the height grows with names, runs and warnings.
         tips: what a page tells of each row.
     """
-    from matplotlib.lines import Line2D
-
-    labels = [printable(label) for label in runs] + [f"WARNING: {text}" for text in warnings]
-    labels = [fill(label, int(width / 6.2)) for label in labels] if has_legend else []
+    labels = [*runs, *(f"WARNING: {text}" for text in warnings)] if has_legend else []
+    labels = [fill(printable(label), int(width / 6.2)) for label in labels]
     below = 17 * sum(label.count("\n") + 1 for label in labels)
     figure, axes = new_figure((width, (_LINE * len(runs) + 6) * len(names) + 75 + below))
     handles = []
     for number, differences in enumerate(runs.values()):
-        color = SERIES[number % len(SERIES)] if len(runs) > 1 else INK
-        handles.append(Line2D([], [], color=color, marker="o"))
         up = 0.8 * ((number + 0.5) / len(runs) - 0.5)
+        color = SERIES[number % len(SERIES)] if len(runs) > 1 else None
         for line, difference in enumerate(differences):
-            if len(runs) == 1:
-                is_gain = difference.value > 0
-                color = MUTED if not difference.is_shown else GOOD if is_gain else BAD
             _draw(axes, difference, line + up, color)
+        handles += axes.plot([], [], color=color or INK, marker="o")
     axes.axvline(0, color=INK, linewidth=1.2, zorder=1)
     axes.set_yticks(range(len(names)), [printable(name) for name in names])
     axes.set_ylim(len(names) - 0.5, -0.5)
@@ -90,16 +84,19 @@ def difference_chart(
     for line, tip in enumerate(tips):
         tell(axes.axhspan(line - 0.5, line + 0.5, alpha=0, linewidth=0), tip)
     if labels:
-        handles += [Line2D([], [], linestyle="none")] * len(warnings)
+        handles += [line for _ in warnings for line in axes.plot([], [], linestyle="none")]
         colors = [INK] * len(runs) + [BAD] * len(warnings)
         add_legend(figure, handles, labels, labelcolor=colors)
     return figure
 
 
-def _draw(axes: "Axes", difference: Difference, y: float, color: str) -> None:
+def _draw(axes: "Axes", difference: Difference, y: float, color: str | None) -> None:
+    """Draw a row; without a colour its own says whether it is a gain, a loss or neither."""
     if isnan(difference.value + difference.low + difference.high):
         return
+    if color is None:
+        color = MUTED if not difference.is_shown else GOOD if difference.value > 0 else BAD
+    filling = color if difference.is_shown else PAPER
+    look = {"color": color, "markerfacecolor": filling, "markeredgewidth": 2}
     axes.plot([difference.low, difference.high], [y, y], color=color, solid_capstyle="round")
-    fill_color = color if difference.is_shown else PAPER
-    look = {"color": color, "markerfacecolor": fill_color, "markeredgewidth": 2}
     axes.plot([difference.value], [y], "o", **look)

@@ -29,14 +29,11 @@ class Line:
 
     label: str
     y: ArrayLike
-    x: ArrayLike | None = None
-    """Ascending, one for each value; None = 0, 1, 2 and so on."""
-    spread: Sequence[float] = ()
-    """Half the length of the bar at each value; empty = no bars."""
+    x: ArrayLike | None = None  # ascending, one for each value; None = 0, 1, 2 and so on
+    spread: Sequence[float] = ()  # half the length of the bar at each value; empty = no bars
     faint: ArrayLike | None = None
     """Values drawn pale below the line, such as those that it smooths."""
-    series: int | None = None
-    """Its colour, mark and dashes; None = its place among the lines."""
+    series: int | None = None  # its colour, mark and dashes; None = its place among the lines
     dashed: bool = False
     has_marks: bool = True
 
@@ -57,13 +54,10 @@ def line_chart(
     """Draw lines.
 
     Args:
-        lines: at least one.
-        title: above the chart.
         names: place on the horizontal axis -> what is there; None = a scale of iterations.
         last: iteration at which that scale ends; None = where the lines do.
-        is_log: whether that axis is logarithmic.
-        from_zero: whether the vertical axis begins at zero.
-        has_legend: whether the chart names its lines.
+        is_log: whether the horizontal axis is logarithmic.
+        from_zero: whether the vertical one begins at zero.
         size: width and height in points.
         tips: ascending place -> what a page tells there.
     """
@@ -80,8 +74,7 @@ def line_chart(
     axes.ticklabel_format(axis="y", style="plain", useOffset=False)
     axes.locator_params(axis="y", nbins=6)
     axes.grid(axis="y")
-    if from_zero:
-        axes.set_ylim(bottom=0)
+    axes.set_ylim(bottom=0 if from_zero else None)
     axes.set_title(printable(title))
     if has_legend:
         add_legend(figure, handles, [line.label for line in lines])

@@ -105,11 +105,8 @@ def pixels(figure: "Figure") -> NDArray[np.uint8]:
 def svg(figure: "Figure", key: str, title: str, description: str = "") -> Markup:
     """Draw for a page -> ``<svg>`` whose colours are variables and whose font is the page's.
 
-    Args:
-        figure: to draw.
-        key: of its own on the page, for the ids inside. The same chart gives the same text.
-        title: what screen readers call it.
-        description: what they say of it.
+    The same chart gives the same text. ``key``, of its own on the page, makes the ids in it differ
+    from those of others; screen readers tell the title and the description.
     """
     drawn = io.StringIO()
     nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))

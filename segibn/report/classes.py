@@ -1,17 +1,17 @@
 """IoU of each class with its interval: scores in, rows and a table of bars out."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from markupsafe import Markup
+from numpy.typing import NDArray
 
 from segibn.evaluation.resampling import Resampling, bootstrap_intervals
 from segibn.evaluation.scores import Scores
-from segibn.report.content import Color
+from segibn.report.content import GREY, Color
 from segibn.report.templates import percent, render
 
-GREY: Color = (128, 128, 128)
 _INTERVALS = Resampling(resamples=2_000)
 
 
@@ -23,13 +23,11 @@ class ClassRow:
     train_id: int
     color: Color
     iou: float | None
-    low: float | None = None
-    """Lower bound of the interval, None without one."""
+    low: float | None = None  # lower bound of the interval, None without one
     high: float | None = None
     pixel_share: float = 0.0
     """Of the truth's pixels that are of the class; 0 = absent from the truth."""
-    averaged: bool = True
-    """Whether it enters the mean."""
+    averaged: bool = True  # whether it enters the mean
 
     @property
     def remark(self) -> str:
@@ -53,14 +51,11 @@ class ClassResults:
     """The classes of one evaluation."""
 
     title: str
-    rows: tuple[ClassRow, ...]
-    """In train id order."""
+    rows: tuple[ClassRow, ...]  # in train id order
     miou: float | None
-    low: float | None = None
-    """Bound of its interval, None without one."""
+    low: float | None = None  # bound of its interval, None without one
     high: float | None = None
-    interval: str = ""
-    """What the intervals are, for the note; empty without."""
+    interval: str = ""  # what the intervals are, for the note; empty without
 
     @property
     def lowest(self) -> ClassRow | None:
@@ -75,14 +70,7 @@ def class_results(
     palette: Sequence[Color] = (),
     how: Resampling = _INTERVALS,
 ) -> ClassResults:
-    """Derive the rows, with bootstrap intervals where the counts of single frames were kept.
-
-    Args:
-        title: of the run.
-        scores: of the evaluation.
-        palette: K colours in train id order; grey where there are too few.
-        how: intervals are made.
-    """
+    """Derive the rows, with bootstrap intervals where the counts of single frames were kept."""
     k = len(scores.class_names)
     bounds, miou_bounds, said = np.full((2, k), np.nan), np.full(2, np.nan), ""
     frames = scores.frame_counts
@@ -93,22 +81,9 @@ def class_results(
             f"{100 * how.level:g} % intervals: bootstrap over {len(frames.names):,} frames, "
             f"{how.resamples:,} resamples"
         )
-    pixels = scores.confusion.sum(axis=1)
-    averaged = scores.averaged
-    rows = tuple(
-        ClassRow(
-            name=name,
-            train_id=index,
-            color=palette[index] if index < len(palette) else GREY,
-            iou=_defined(scores.iou[index]),
-            low=_defined(bounds[0, index]),
-            high=_defined(bounds[1, index]),
-            pixel_share=int(pixels[index]) / max(int(pixels.sum()), 1),
-            averaged=bool(averaged[index]),
-        )
-        for index, name in enumerate(scores.class_names)
-    )
+    names, pixels = scores.class_names, scores.confusion.sum(axis=1)
     low, high = map(_defined, miou_bounds)
+    rows = class_rows(names, scores.iou, pixels, palette, scores.averaged, bounds)
     return ClassResults(title, rows, _defined(scores.miou), low, high, said)
 
 
@@ -119,13 +94,44 @@ def boundary_results(
     measured = scores.details.get("boundary")
     if measured is None:
         return None
-    whole = class_results(title, replace(scores, frame_counts=None), palette)
-    found = measured["boundary_iou"]
-    rows = tuple(
-        replace(row, iou=found.get(row.name), averaged=found.get(row.name) is not None)
-        for row in whole.rows
+    names, pixels = scores.class_names, scores.confusion.sum(axis=1)
+    iou = [measured["boundary_iou"].get(name) for name in names]
+    return ClassResults(title, class_rows(names, iou, pixels, palette), measured["boundary_miou"])
+
+
+def class_rows(
+    names: Sequence[str],
+    iou: Sequence[float | None] | NDArray[np.float64],
+    pixels: NDArray[np.int64],
+    palette: Sequence[Color],
+    averaged: Sequence[bool] | NDArray[np.bool_] | None = None,
+    bounds: NDArray[np.float64] | None = None,
+) -> tuple[ClassRow, ...]:
+    """Arrange what is known of K classes.
+
+    Args:
+        iou: fractions; None or NaN where undefined.
+        pixels: (K,) of the truth.
+        palette: grey where there are too few.
+        averaged: which enter the mean; None = those with an IoU.
+        bounds: (2, K) of the intervals, NaN without.
+    """
+    total = max(int(pixels.sum()), 1)
+    bounds = np.full((2, len(names)), np.nan) if bounds is None else bounds
+    values = list(map(_defined, iou))
+    return tuple(
+        ClassRow(
+            name=name,
+            train_id=index,
+            color=palette[index] if index < len(palette) else GREY,
+            iou=values[index],
+            low=_defined(bounds[0, index]),
+            high=_defined(bounds[1, index]),
+            pixel_share=int(pixels[index]) / total,
+            averaged=values[index] is not None if averaged is None else bool(averaged[index]),
+        )
+        for index, name in enumerate(names)
     )
-    return ClassResults(title, rows, measured["boundary_miou"])
 
 
 def iou_bars(
@@ -139,7 +145,7 @@ def iou_bars(
 
     Args:
         runs: evaluations of the same classes; the first one gives colours, shares and the order.
-        key: name of the choice of the order, one of its own for each such table of a page.
+        key: of its own on the page.
         has_anchors: whether rows have the id that ``anchor`` gives; once a page.
         has_links: whether names lead to ``#frames-NAME``, where the page lists frames by class.
 
@@ -165,5 +171,5 @@ def iou_bars(
     )
 
 
-def _defined(value: float) -> float | None:
-    return None if np.isnan(value) else float(value)
+def _defined(value: float | None) -> float | None:
+    return None if value is None or np.isnan(value) else float(value)

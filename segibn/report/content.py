@@ -15,6 +15,7 @@ from segibn.report.curve import Curve
 
 Color = tuple[int, int, int]
 """RGB, 0 to 255."""
+GREY: Color = (128, 128, 128)
 
 
 @dataclass(frozen=True)
@@ -22,28 +23,18 @@ class FrameView:
     """One frame with its truth and prediction, encoded for the page."""
 
     name: str
-    kind: str
-    """"worst" or "best"."""
-    place: int
-    """1 for the worst or the best one of all."""
-    miou: float
-    """Of this frame over the classes in its truth or prediction, a fraction."""
-    wrong: float
-    """Share of its valid pixels that are predicted wrong, a fraction."""
-    size: tuple[int, int]
-    """(H, W) of the embedded pictures."""
-    image: bytes
-    """JPEG."""
-    truth: bytes
-    """Palette PNG, index = train id, K = not scored; colours as in ``distinct_colors``."""
-    prediction: bytes
-    """Likewise."""
-    errors: bytes
-    """Palette PNG; 0 right, 1 wrong, 2 not scored."""
+    kind: str  # "worst" or "best"
+    place: int  # 1 for the worst or the best one of all
+    miou: float  # of this frame over the classes in its truth or prediction, a fraction
+    wrong: float  # share of its valid pixels that are predicted wrong, a fraction
+    size: tuple[int, int]  # (H, W) of the embedded pictures
+    image: bytes  # JPEG
+    truth: bytes  # palette PNG, index = train id, K = not scored; colours as in ``distinct_colors``
+    prediction: bytes  # likewise
+    errors: bytes  # palette PNG; 0 right, 1 wrong, 2 not scored
     iou: Mapping[int, float]
     """Train id -> IoU in this frame of each class that its truth or prediction holds."""
-    truth_share: Mapping[int, float]
-    """Train id -> share of the valid pixels of this frame."""
+    truth_share: Mapping[int, float]  # train id -> share of the valid pixels of this frame
     confusions: Mapping[tuple[int, int], int]
     """(target, pred) -> pixels of the whole frame, the wrong ones."""
 
@@ -53,31 +44,28 @@ class FrameView:
         return f"{self.kind} {self.place}"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class RunEntry:
     """One run, or one evaluation of it; whatever is missing is left out of the page."""
 
-    title: str
-    """Of its own on the page."""
+    title: str  # of its own on the page
+    scores: Scores | None = None
+    curve: Curve | None = None
+    profile: Mapping[str, Any] | None = None  # what ``profile.json`` of the run holds
+    palette: NDArray[np.uint8] | None = None  # (K, 3) RGB
     facts: Sequence[tuple[str, str]] = ()
     """Short (what, value) pairs under the title, such as ("network", "resnet18, IBN-a")."""
     provenance: Sequence[tuple[str, str]] = ()
     """(what, value) pairs that say how it came to be: command, revision, date."""
-    class_names: tuple[str, ...] = ()
-    palette: NDArray[np.uint8] | None = None
-    """(K, 3) RGB."""
-    scores: Scores | None = None
-    curve: Curve | None = None
-    profile: Mapping[str, Any] | None = None
-    """What ``profile.json`` of the run holds."""
-    frames: Sequence[FrameView] = ()
-    """The worst, then the best."""
-    ranked_of: int = 0
-    """Number of frames that these were chosen from."""
-    notes: Sequence[str] = ()
-    """Sentences about what is not there."""
+    frames: Sequence[FrameView] = ()  # the worst, then the best
+    notes: list[str] = field(default_factory=list)  # sentences about what is not there
     no_frames: str = ""
-    """Why there are no frames, and which command shows them."""
+    """Why there are no frames, and which command shows them; empty while nobody asked."""
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """K names; none without scores."""
+        return () if self.scores is None else self.scores.class_names
 
     @property
     def colors(self) -> list[Color]:
@@ -93,8 +81,7 @@ class CrossDomain:
     rows: Sequence[Mapping[str, Any]]
     dataset_of: Mapping[str, str] = field(default_factory=dict)
     """Domain -> data set that published numbers are looked for under, as in conditions.json."""
-    published_note: str = ""
-    """A sentence in place of published numbers, likewise."""
+    published_note: str = ""  # a sentence in place of published numbers, likewise
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,15 +89,11 @@ class Report:
     """All of a page."""
 
     title: str
-    command: str
-    """That wrote it."""
-    created: str
-    """When, as text."""
-    version: str
-    """Of segibn."""
+    command: str  # that wrote it
+    created: str  # when, as text
+    version: str  # of segibn
     runs: Sequence[RunEntry]
     tables: Sequence[CrossDomain] = ()
-    comparisons: Sequence[Mapping[str, Any]] = ()
-    """As ``segibn compare --output`` writes them."""
+    comparisons: Sequence[Mapping[str, Any]] = ()  # as ``segibn compare --output`` writes them
     colors: Mapping[str, Color] = field(default_factory=dict)
     """Name of a class -> its colour, for tables without runs."""

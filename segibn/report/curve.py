@@ -24,29 +24,26 @@ class Curve:
     """What one run wrote down while it trained; NaN where a record lacks a number."""
 
     title: str
-    iterations: NDArray[np.int64]
-    """(n,) updates done, ascending."""
-    loss: Floats
-    """(n,)."""
-    lr: Floats
-    """(n,) learning rate."""
-    images_per_s: Floats
-    """(n,)."""
+    iterations: NDArray[np.int64]  # (n,) updates done, ascending
+    loss: Floats  # (n,)
+    lr: Floats  # (n,) learning rate
+    images_per_s: Floats  # (n,)
     scored: NDArray[np.int64]
     """(m,) iterations at which held-out frames of the source domain were scored."""
-    miou: Floats
-    """(m,) their mIoU, fractions."""
-
-    def __post_init__(self) -> None:
-        """Check that the arrays belong together."""
-        sizes = {array.shape for array in (self.iterations, self.loss, self.lr, self.images_per_s)}
-        if len(sizes) != 1 or self.scored.shape != self.miou.shape:
-            raise ValueError(f"{self.title}: iterations and values differ in length")
+    miou: Floats  # (m,) their mIoU, fractions
 
     @property
     def last_iteration(self) -> int:
         """0 without any record."""
         return int(max(self.iterations.max(initial=0), self.scored.max(initial=0)))
+
+    @property
+    def best(self) -> tuple[int, float] | None:
+        """Iteration with the highest mIoU, and that; None without a score."""
+        if not np.isfinite(self.miou).any():
+            return None
+        place = int(np.nanargmax(self.miou))
+        return int(self.scored[place]), float(self.miou[place])
 
 
 def read_curve(path: Path, title: str | None = None) -> Curve:
@@ -76,19 +73,15 @@ def read_curve(path: Path, title: str | None = None) -> Curve:
         raise SegibnError(
             f"{file}: no line is a record of a training; give the {METRICS_FILE} of a run folder"
         )
-    return curve_of(title or file.resolve().parent.name, list(records.values()))
-
-
-def curve_of(title: str, records: list[dict[str, Any]]) -> Curve:
-    """Arrange records, ascending in their ``iteration``, by what they hold."""
-    trained = [record for record in records if "loss" in record]
-    scored = [record for record in records if 0 <= _number_or_nan(record.get("val_miou")) <= 1]
+    found = list(records.values())
+    trained = [record for record in found if "loss" in record]
+    scored = [record for record in found if 0 <= _number_or_nan(record.get("val_miou")) <= 1]
     loss, lr, speed = (
         np.array([_number_or_nan(record.get(key)) for record in trained], dtype=np.float64)
         for key in ("loss", "lr", "images_per_s")
     )
     return Curve(
-        title=title,
+        title=title or file.resolve().parent.name,
         iterations=np.array([record["iteration"] for record in trained], dtype=np.int64),
         loss=loss,
         lr=lr,

@@ -5,7 +5,6 @@ In: rows as ``segibn.evaluation.cross_domain`` has them. Out: HTML.
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
@@ -24,6 +23,7 @@ from segibn.evaluation.cross_domain import (
 from segibn.evaluation.deviations import protocol_lines
 from segibn.evaluation.rows import (
     IBN_NAMES,
+    Network,
     check_rows,
     describe_seeds,
     is_own_domain,
@@ -31,28 +31,12 @@ from segibn.evaluation.rows import (
     mean_and_spread,
 )
 from segibn.evaluation.signatures import signature_lines
-from segibn.report.classes import GREY, ClassResults, ClassRow, iou_bars
-from segibn.report.content import Color, CrossDomain
+from segibn.report.classes import ClassResults, class_rows, iou_bars
+from segibn.report.content import GREY, Color, CrossDomain
 from segibn.report.templates import render
 
 Blocks = list[tuple[bool, list[str]]]
 """Lines of Markdown below a table, by whether they are items of a list."""
-
-
-@dataclass(frozen=True)
-class _Cell:
-    """One network on one set, over its seeds; fractions."""
-
-    text: str
-    mean: float
-    low: float | None
-    """Mean minus one standard deviation, of 0 to 1; None of a single seed."""
-    high: float | None
-    accuracy: str
-    is_best: bool
-    is_own: bool
-    change: float | None
-    """Of mIoU, relative to the network's score on its own domain."""
 
 
 def cross_domain_table(table: CrossDomain) -> Markup:
@@ -109,7 +93,10 @@ def _best(scores: Iterable[Sequence[tuple[float, float]] | None]) -> float:
     return max(means) if len(means) > 1 else math.nan
 
 
-def _cell(network: Any, scores: Mapping[str, Any], test: str, best: float) -> _Cell | None:
+def _cell(
+    network: Network, scores: Mapping[str, Any], test: str, best: float
+) -> dict[str, Any] | None:
+    """One network on one set, over its seeds; fractions."""
     found = scores.get(test)
     if not found:
         return None
@@ -117,16 +104,16 @@ def _cell(network: Any, scores: Mapping[str, Any], test: str, best: float) -> _C
     mean, deviation = mean_and_deviation(miou)
     is_own, reference = is_own_domain(network.train, test), own_miou(network, scores)
     has_change = not is_own and not math.isnan(reference) and reference != 0
-    return _Cell(
-        text=mean_and_spread(miou).replace("±", " ± "),
-        mean=mean,
-        low=max(0.0, mean - deviation) if deviation else None,
-        high=min(1.0, mean + deviation) if deviation else None,
-        accuracy=mean_and_spread([score[1] for score in found]),
-        is_best=mean == best,
-        is_own=is_own,
-        change=(mean - reference) / reference if has_change else None,
-    )
+    return {
+        "text": mean_and_spread(miou).replace("±", " ± "),
+        "mean": mean,
+        "low": max(0.0, mean - deviation) if deviation else None,
+        "high": min(1.0, mean + deviation) if deviation else None,
+        "accuracy": mean_and_spread([score[1] for score in found]),
+        "is_best": mean == best,
+        "is_own": is_own,
+        "change": (mean - reference) / reference if has_change else None,
+    }
 
 
 def _blocks(lines: Iterable[str]) -> Blocks:
@@ -147,18 +134,8 @@ def _results(row: Mapping[str, Any], colors: Mapping[str, Color]) -> ClassResult
         return None
     if pixels.shape != (len(names),):
         return None
-    total = max(int(pixels.sum()), 1)
-    rows = tuple(
-        ClassRow(
-            name=name,
-            train_id=index,
-            color=colors.get(name, GREY),
-            iou=_fraction(iou.get(name)),
-            pixel_share=int(pixels[index]) / total,
-            averaged=iou.get(name) is not None,
-        )
-        for index, name in enumerate(names)
-    )
+    palette = [colors.get(name, GREY) for name in names]
+    rows = class_rows(names, [_fraction(iou.get(name)) for name in names], pixels, palette)
     ibn = str(row["ibn"])
     parts = [row["train"], row.get("network"), IBN_NAMES.get(ibn, f"IBN-{ibn}")]
     title = ", ".join([str(part) for part in parts if part] + [f"seed {row['seed']}"])

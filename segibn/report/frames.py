@@ -1,14 +1,17 @@
-"""Which frames a report shows, and how they are packed into it.
+"""The worst and best frames of a report: chosen by their counts, packed, written as HTML.
 
-In: counts of all frames; image, truth and prediction of the chosen ones. Out: ``FrameView``.
+Label maps are in the page once, as the pictures of the cards; ``viewer.js`` takes its pixels there.
 
-Legend: n frames, K classes, H x W pixels of the frame, h x w of its embedded pictures.
+Legend: K classes, H x W pixels of the frame, h x w of its embedded pictures.
 """
 
 import io
+from collections.abc import Sequence
+from typing import Any
 
 import cv2
 import numpy as np
+from markupsafe import Markup
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -17,12 +20,15 @@ from segibn.evaluation.frame_counts import FrameCounts
 from segibn.evaluation.metrics import class_counts, iou_of, miou_of
 from segibn.labels.drawing import IGNORED_COLOR, RIGHT_COLOR, WRONG_COLOR
 from segibn.labels.label_set import IGNORE_INDEX
-from segibn.report.content import FrameView
+from segibn.report.content import GREY, Color, FrameView, RunEntry
+from segibn.report.templates import anchor, percent, render
 
 MAX_WIDTH = 768
 """Of embedded pictures, in pixels."""
 _JPEG_QUALITY = 84
 
+Links = list[tuple[float, str, str]]
+"""(IoU in a frame, its id, its name)."""
 Choice = tuple[str, str, int]
 """(name of a frame, "worst" or "best", its place from 1)."""
 
@@ -60,12 +66,10 @@ def view_frame(
     Args:
         choice: see ``choose_frames``.
         image: (H, W, 3) uint8 RGB.
-        target: (H, W) uint8 train ids or 255.
-        pred: (H, W) uint8 train ids.
+        target: (H, W) uint8 train ids or 255; ``pred`` likewise, without 255.
         palette: (K, 3) uint8 RGB.
-        policy: key in ``metrics.POLICIES``.
+        policy: of averaging.
     """
-    name, kind, place = choice
     k = len(palette)
     matrix = count_classes(target, pred, k)
     counts = class_counts(matrix)
@@ -81,13 +85,11 @@ def view_frame(
         (int(t), int(p)): int(matrix[t, p]) for t, p in np.argwhere(matrix[:, :k]) if int(t) != p
     }
     return FrameView(
-        name=name,
-        kind=kind,
-        place=place,
+        *choice,
         miou=float(miou_of(counts, policy)),
         wrong=1 - int(np.diagonal(matrix).sum()) / valid,
         size=(small.shape[0], small.shape[1]),
-        image=_jpeg(small),
+        image=_encoded(Image.fromarray(small), format="JPEG", quality=_JPEG_QUALITY),
         truth=_palette_png(np.minimum(truth, k), colors),
         prediction=_palette_png(np.minimum(shown, k), colors),
         errors=_palette_png(outcome, np.array([RIGHT_COLOR, WRONG_COLOR, IGNORED_COLOR])),
@@ -103,17 +105,10 @@ def distinct_colors(palette: NDArray[np.uint8]) -> NDArray[np.uint8]:
     The page reads train ids back from colours. Of equal colours all but the first are moved by as
     little as it takes, which no eye sees.
     """
-    seen: set[tuple[int, ...]] = set()
-    found = []
-    for color in [*np.asarray(palette, dtype=np.int64), np.array(IGNORED_COLOR)]:
-        step = 0
-        moved = tuple(int(value) for value in color)
-        while moved in seen:
-            step += 1
-            blue = int(color[2])
-            moved = (*moved[:2], blue + step if blue + step < 256 else blue - (blue + step - 255))
-        seen.add(moved)
-        found.append(moved)
+    found: list[Color] = []
+    for red, green, blue in [*np.asarray(palette).tolist(), IGNORED_COLOR]:
+        near = ((red, green, other) for other in (*range(blue, 256), *range(blue)[::-1]))
+        found.append(next(color for color in near if color not in found))
     return np.array(found, np.uint8)
 
 
@@ -121,23 +116,92 @@ def _shrunk(pixels: NDArray[np.uint8], method: int) -> NDArray[np.uint8]:
     """Scale down to ``MAX_WIDTH``, never up."""
     height, width = pixels.shape[:2]
     if width <= MAX_WIDTH:
-        return pixels
+        return np.ascontiguousarray(pixels)
     size = (MAX_WIDTH, max(1, round(height * MAX_WIDTH / width)))
     return np.asarray(cv2.resize(pixels, size, interpolation=method), np.uint8)
-
-
-def _jpeg(image: NDArray[np.uint8]) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(image)).save(
-        buffer, format="JPEG", quality=_JPEG_QUALITY, optimize=True
-    )
-    return buffer.getvalue()
 
 
 def _palette_png(indices: NDArray[np.uint8], colors: NDArray[np.generic]) -> bytes:
     """Encode (h, w) indices with their colours; no gamma or profile, so that browsers keep both."""
     picture = Image.fromarray(np.ascontiguousarray(indices, dtype=np.uint8))
     picture.putpalette(np.asarray(colors, np.uint8).tobytes())
+    return _encoded(picture, format="PNG")
+
+
+def _encoded(picture: Image.Image, **options: Any) -> bytes:
     buffer = io.BytesIO()
-    picture.save(buffer, format="PNG", optimize=True)
+    picture.save(buffer, optimize=True, **options)
     return buffer.getvalue()
+
+
+def frame_id(run: int, view: FrameView) -> str:
+    """Return the id of a frame on the page, which is its deep link too."""
+    return anchor(view.name, f"frame-{run}")
+
+
+def frames_part(runs: Sequence[RunEntry]) -> Markup:
+    """Write what the section of frames holds; of runs without frames the reason only."""
+    shown = [(index, run) for index, run in enumerate(runs) if run.frames]
+    return render(
+        "frames.html",
+        shown=shown,
+        said=[run.no_frames for run in runs if run.no_frames],
+        ranked_of=max((run.scores.num_images for _, run in shown if run.scores), default=0),
+        run_options=[(index, run.title) for index, run in shown],
+        by_class=_by_class(shown),
+        frame_id=frame_id,
+        told=told,
+    )
+
+
+def viewer_data(runs: Sequence[RunEntry]) -> dict[str, Any]:
+    """Return what the viewer knows, to be written as JSON."""
+    return {
+        "runs": [
+            {
+                "title": run.title,
+                "classes": [
+                    {"name": name, "anchor": anchor(name, "frames")} for name in run.class_names
+                ],
+                "colors": [] if run.palette is None else distinct_colors(run.palette).tolist(),
+            }
+            for run in runs
+        ],
+        "frames": [
+            _frame_data(index, view) for index, run in enumerate(runs) for view in run.frames
+        ],
+    }
+
+
+def told(view: FrameView) -> str:
+    """Say how well a frame was predicted."""
+    return f"mIoU {percent(view.miou)} %, {percent(view.wrong)} % of pixels wrong"
+
+
+def _frame_data(run: int, view: FrameView) -> dict[str, Any]:
+    return {
+        "id": frame_id(run, view),
+        "run": run,
+        "name": view.name,
+        "label": view.label,
+        "told": told(view),
+        "size": list(view.size),
+        "iou": {str(index): round(value, 4) for index, value in view.iou.items()},
+        "share": {str(index): round(value, 5) for index, value in view.truth_share.items()},
+        "pairs": {f"{t}-{p}": count for (t, p), count in view.confusions.items()},
+    }
+
+
+def _by_class(
+    shown: Sequence[tuple[int, RunEntry]],
+) -> list[tuple[str, Color, list[tuple[float, str, str]]]]:
+    """Each class with its colour and links to the frames that hold it, lowest IoU first."""
+    found: dict[str, tuple[Color, Links]] = {}
+    for index, run in shown:
+        for place, name in enumerate(run.class_names):
+            color = run.colors[place] if run.colors else GREY
+            _, links = found.setdefault(name, (color, []))
+            for view in run.frames:
+                if place in view.iou:
+                    links.append((view.iou[place], frame_id(index, view), view.name))
+    return [(name, color, sorted(links)) for name, (color, links) in found.items()]

@@ -27,11 +27,8 @@ def confusion_matrix(counts: ArrayLike, names: Sequence[str], key: str = "confus
 
     Args:
         counts: (K, K+1) int64, rows target, the last column void predictions.
-        names: K class names.
-        key: name of that choice, one of its own for each matrix of a page.
-
-    Raises:
-        ValueError: names and counts do not belong together.
+        names: of the K classes.
+        key: of its own on the page.
     """
     matrix = np.asarray(counts, dtype=np.int64)
     k = len(names)
@@ -74,64 +71,46 @@ def _largest(matrix: NDArray[np.int64]) -> list[tuple[int, int, int, float, floa
 def differences(comparison: Mapping[str, Any], key: str = "differences") -> Markup:
     """Draw B minus A in points of IoU, coloured where interval and test agree that runs differ.
 
-    Args:
-        comparison: what ``Comparison.to_dict`` returns, or one of the "comparisons" of a
-            ``compared.json``.
-        key: of its own on the page.
+    ``comparison`` is one of the "comparisons" that ``segibn compare --output`` writes.
     """
     level = float(comparison["level"])
     lines = {"mean (mIoU)": dict(comparison["miou"]), **comparison["classes"]}
-    shown, rows, tips = [], [], []
+    shown, tips = [], []
     for place, (name, line) in enumerate(lines.items()):
-        p = line.get("p") if place == 0 else line.get("p_holm")
+        p = line.get("p_holm" if place else "p")
         value, low, high = (_points(line[end]) for end in ("difference", "low", "high"))
         is_shown = p is not None and p <= 1 - level and (low > 0 or high < 0)
         shown.append(Difference(value, low, high, is_shown))
-        interval = f"{signed(line['low'])} to {signed(line['high'])}" if low == low else ""
-        change = signed(line["difference"])
-        both = (percent(line["a"]), percent(line["b"]))
-        rows.append((name, *both, change, interval, _p_text(p)))
-        tips.append("{}: A {} %, B {} %, difference {} points".format(name, *both, change))
-    runs = {str(comparison["b"]): shown}
-    figure = difference_chart(
-        runs,
-        list(lines),
-        unit="points of IoU, B minus A",
-        has_legend=False,
-        width=_CHART_WIDTH,
-        tips=tips,
+        both = (percent(line["a"]), percent(line["b"]), signed(line["difference"]))
+        tips.append("{}: A {} %, B {} %, difference {} points".format(name, *both))
+    drawing = svg(
+        difference_chart(
+            {str(comparison["b"]): shown},
+            list(lines),
+            unit="points of IoU, B minus A",
+            has_legend=False,
+            width=_CHART_WIDTH,
+            tips=tips,
+        ),
+        key,
+        f"IoU of {comparison['b']} minus {comparison['a']}",
     )
-    drawing = svg(figure, key, f"IoU of {comparison['b']} minus {comparison['a']}")
-    return render("differences.html", c=comparison, level=level, drawing=drawing, rows=rows)
+    return render("differences.html", c=comparison, level=level, drawing=drawing, lines=lines)
 
 
 def _points(fraction: float | None) -> float:
     return math.nan if fraction is None else 100 * fraction
 
 
-def _p_text(p: float | None) -> str:
-    if p is None or math.isnan(p):
-        return ""
-    return "<0.001" if p < 0.001 else f"{p:.3f}"
-
-
 def reliability(calibration: Mapping[str, Any], title: str, key: str = "reliability") -> Markup:
     """Draw accuracy over confidence; ``calibration`` is what ``Calibration.result`` returns."""
     bins = calibration["bins"]
     total = max(sum(one["pixels"] for one in bins), 1)
-    rows, tips = [], []
+    tips = []
     for one in bins:
-        part = share(one["pixels"] / total)
         up_to, sure, right = (percent(one[name]) for name in ("up_to", "confidence", "accuracy"))
-        rows.append((up_to, sure, right, f"{one['pixels']:,}", part))
-        tip = f"up to {up_to} % sure: {part} of the pixels"
-        if one["pixels"]:
-            tip += f", on average {sure} % sure and {right} % right"
-        tips.append(tip)
-    drawing = svg(
-        reliability_chart(bins, tips),
-        key,
-        title,
-        f"Accuracy over confidence in {len(bins)} bins; the table of the bins follows.",
-    )
-    return render("reliability.html", title=title, c=calibration, drawing=drawing, rows=rows)
+        tip = f"up to {up_to} % sure: {share(one['pixels'] / total)} of the pixels"
+        tips.append(tip + (f", {sure} % sure and {right} % right" if one["pixels"] else ""))
+    told = f"Accuracy over confidence in {len(bins)} bins; the table of the bins follows."
+    drawing = svg(reliability_chart(bins, tips), key, title, told)
+    return render("reliability.html", title=title, c=calibration, drawing=drawing, total=total)

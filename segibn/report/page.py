@@ -7,7 +7,6 @@ predicted frames.
 import base64
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from jinja2 import TemplateError
@@ -17,29 +16,14 @@ from segibn.report.classes import ClassResults, boundary_results, class_results,
 from segibn.report.content import Report, RunEntry
 from segibn.report.curve import Curve
 from segibn.report.domains import class_bars, cross_domain_table
+from segibn.report.frames import frame_id, frames_part, viewer_data
 from segibn.report.measured import confusion_matrix, differences, reliability
 from segibn.report.templates import render, source
 from segibn.report.training import learning_curves, step_time_bars
-from segibn.report.viewer import frame_id, frames_section, viewer_data
 from segibn.text import counted, printable, printable_lines
 
 _ODD = (ArithmeticError, AttributeError, LookupError, TemplateError, TypeError, ValueError)
 """What drawing raises on values of another form than segibn writes."""
-
-
-@dataclass(frozen=True)
-class _Section:
-    """A part of the page, which the navigation leads to."""
-
-    key: str
-    """Its id."""
-    name: str
-    """In the navigation."""
-    title: str
-    parts: Sequence[Markup]
-    """None of them: the page has no such section."""
-    is_whole: bool = False
-    """Whether its one part brings its own ``<section>``."""
 
 
 def build_page(report: Report) -> str:
@@ -55,27 +39,26 @@ def build_page(report: Report) -> str:
     ]
     summary = render("summary.html", runs=runs, results=results, frame_id=frame_id)
     has_frames = any(run.frames or run.no_frames for run in runs)
-    frames = [frames_section(runs)] if has_frames else []
     compared = [
         _drawn("a comparison", differences, comparison, f"difference-{place}")
         for place, comparison in enumerate(report.comparisons)
     ]
-    sections = (
-        _Section("summary", "Summary", "", [summary], is_whole=True),
-        _Section("domains", "Domains", "Across domains", _tables(report)),
-        _Section("curves", "Curves", "Learning curves", _curves(runs)),
-        _Section("classes", "Classes", "IoU of each class", _classes(runs, results)),
-        _Section("frames", "Frames", "", frames, is_whole=True),
-        _Section("confusion", "Confusions", "What is taken for what", _confusions(runs)),
-        _Section("comparisons", "Comparisons", "Run against run", compared),
-        _Section("more", "More", "More measurements", _more(runs)),
-    )
+    sections: dict[str, tuple[str, str, list[Markup]]] = {  # id -> name, title, parts
+        "summary": ("Summary", "Summary", [summary]),
+        "domains": ("Domains", "Across domains", _tables(report)),
+        "curves": ("Curves", "Learning curves", _curves(runs)),
+        "classes": ("Classes", "IoU of each class", _classes(runs, results)),
+        "frames": ("Frames", "Worst and best frames", [frames_part(runs)] if has_frames else []),
+        "confusion": ("Confusions", "What is taken for what", _confusions(runs)),
+        "comparisons": ("Comparisons", "Run against run", compared),
+        "more": ("More", "More measurements", _more(runs)),
+    }
     head = source("theme.js")
     body = "\n".join(map(source, ("pixels.js", "viewer.js")))
     return render(
         "page.html",
         report=report,
-        sections=[section for section in sections if section.parts],
+        sections={key: section for key, section in sections.items() if section[2]},
         subtitle=_subtitle(report),
         policy=_policy(head, body),
         style=Markup("\n".join(map(source, ("page.css", "viewer.css", "charts.css")))),

@@ -12,8 +12,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
+from numpy.typing import NDArray
 
 from segibn.text import counted, markdown, printable_lines
 
@@ -51,6 +53,10 @@ def _environment(text_of: Callable[[object], object]) -> Environment:
         "anchor": anchor,
         "counted": counted,
         "data_uri": data_uri,
+        "loss": loss_text,
+        "median": median,
+        "number": number,
+        "p_value": p_text,
         "percent": percent,
         "share": share,
         "signed": signed,
@@ -103,6 +109,31 @@ def share(fraction: float) -> str:
     if 0 < fraction < 0.0005:
         return "less than 0.1 %"
     return f"{100 * fraction:.1f} %"
+
+
+def number(value: float | None) -> str:
+    """Format with one digit; a dash where undefined."""
+    return DASH if value is None or not math.isfinite(value) else f"{value:.1f}"
+
+
+def loss_text(value: float | None) -> str:
+    """Format a loss: "0.123", large ones with four digits; a dash where undefined."""
+    if value is None or math.isnan(value):
+        return DASH
+    return f"{value:.4g}" if abs(value) >= 1e4 else f"{value:.3f}"
+
+
+def p_text(p: float | None) -> str:
+    """Format the p of a test; nothing where undefined."""
+    if p is None or math.isnan(p):
+        return ""
+    return "<0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def median(values: NDArray[np.float64]) -> float | None:
+    """Of the finite ones; None if there are none."""
+    finite = values[np.isfinite(values)]
+    return float(np.median(finite)) if finite.size else None
 
 
 def spans(text: str) -> Markup:

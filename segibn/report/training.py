@@ -1,6 +1,6 @@
 """How a run was trained: learning curves, and where the time of an update goes, as HTML."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,8 +9,8 @@ from markupsafe import Markup
 
 from segibn.charts.lines import Line, line_chart
 from segibn.charts.style import svg
-from segibn.report.curve import Curve, Floats, smooth, smoothing_width
-from segibn.report.templates import DASH, percent, render
+from segibn.report.curve import Curve, smooth, smoothing_width
+from segibn.report.templates import loss_text, render
 
 PANEL_SIZE = (330.0, 200.0)
 _MOST_VALUES = 60  # lines of a run in the table of values
@@ -42,11 +42,11 @@ def learning_curves(runs: Sequence[Curve], key: str = "curves") -> Markup:
     widths = sorted({smoothing_width(run.loss.size) for run in runs} - {0})
     return render(
         "curves.html",
-        runs=[_summary(run) for run in runs],
+        runs=runs,
         panels=panels,
         smoothed=" or ".join(str(2 * width + 1) for width in widths),
         broken=[(run.title, int((~np.isfinite(run.loss)).sum())) for run in runs],
-        values=[row for run in runs for row in _values(run)],
+        values=[(run, *places) for run in runs for places in _listed(run)],
     )
 
 
@@ -56,15 +56,9 @@ def step_time_bars(profile: Mapping[str, Any]) -> Markup:
     On a GPU each part has a second, paler bar for the time that its work takes there.
     """
     times = [float(row[key] or 0.0) for row in profile["parts"] for key in ("host_s", "device_s")]
-    on_gpu = any(row["device_s"] is not None for row in profile["operators"])
-    operators = [
-        [row["name"], f"{row['calls']:.0f}", f"{1000 * row['host_s']:.2f}"]
-        + [percent(row["host_s"] / profile["seconds"])]
-        + ([f"{1000 * (row['device_s'] or 0):.2f}"] if on_gpu else [])
-        for row in profile["operators"]
-    ]
     longest = max(times, default=0.0) or 1.0
-    return render("steps.html", p=profile, longest=longest, operators=operators, on_gpu=on_gpu)
+    on_gpu = any(row["device_s"] is not None for row in profile["operators"])
+    return render("steps.html", p=profile, longest=longest, on_gpu=on_gpu)
 
 
 def _panels(runs: Sequence[Curve]) -> list[_Panel]:
@@ -128,41 +122,16 @@ def _told(panel: _Panel, iteration: int) -> str:
     return "\n".join(lines)
 
 
-def _summary(run: Curve) -> dict[str, str]:
-    """What the table of runs says of one."""
-    best = ("", "")
-    if np.isfinite(run.miou).any():
-        place = int(np.nanargmax(run.miou))
-        best = (percent(float(run.miou[place])), f"at {run.scored[place]:,}")
-    return {
-        "title": run.title,
-        "iterations": f"{run.last_iteration:,}" if run.last_iteration else DASH,
-        "loss": loss_text(_last(run.loss)),
-        "miou": percent(_last(run.miou)),
-        "best": best[0],
-        "best_at": best[1],
-        "speed": _speed(run.images_per_s),
-    }
+def _listed(run: Curve) -> Iterator[tuple[int, int | None, int | None]]:
+    """Yield an iteration, its place among the records and that among the scores.
 
-
-def _values(run: Curve) -> list[tuple[str, ...]]:
-    """Rows of a run: records at equal distances, and scored iterations likewise."""
-    trained = {int(x): place for place, x in enumerate(run.iterations)}
-    scored = {int(x): place for place, x in enumerate(run.scored)}
-    rows = []
+    Records at equal distances, and scored iterations likewise.
+    """
+    trained, scored = (
+        {int(x): place for place, x in enumerate(found)} for found in (run.iterations, run.scored)
+    )
     for iteration in sorted({*_spread(list(trained)), *_spread(list(scored))}):
-        at, score = trained.get(iteration), scored.get(iteration)
-        rows.append(
-            (
-                run.title,
-                f"{iteration:,}",
-                DASH if at is None else loss_text(float(run.loss[at])),
-                DASH if at is None else f"{run.lr[at]:.3g}",
-                DASH if score is None else percent(float(run.miou[score])),
-                DASH if at is None else _speed(run.images_per_s[at : at + 1]),
-            )
-        )
-    return rows
+        yield iteration, trained.get(iteration), scored.get(iteration)
 
 
 def _spread(iterations: list[int]) -> list[int]:
@@ -171,18 +140,3 @@ def _spread(iterations: list[int]) -> list[int]:
         return iterations
     places = np.linspace(0, len(iterations) - 1, _MOST_VALUES).round().astype(int)
     return [iterations[place] for place in places]
-
-
-def _last(values: Floats) -> float:
-    return float(values[-1]) if values.size else float("nan")
-
-
-def loss_text(value: float) -> str:
-    """Write a loss: "0.123", large ones with four digits, a dash for NaN."""
-    return f"{value:.4g}" if abs(value) >= 1e4 else DASH if np.isnan(value) else f"{value:.3f}"
-
-
-def _speed(values: Floats) -> str:
-    """Median over the records."""
-    finite = values[np.isfinite(values)]
-    return f"{np.median(finite):.1f}" if finite.size else DASH

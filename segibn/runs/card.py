@@ -14,8 +14,7 @@ from segibn.data.datasets.catalog import dataset_source
 from segibn.files import read_json, sha256_of, write_text
 from segibn.models.segmenter import PIXEL_MEAN, PIXEL_STD
 from segibn.models.weights.sources import PUBLISHED
-from segibn.report.card import fill, header
-from segibn.report.card_scores import CardScore, read_scores, score_fields
+from segibn.report.card import CardScore, fill, header, read_scores, score_fields
 from segibn.runs.find import run_of
 from segibn.runs.trained import TrainedRun
 from segibn.text import counted, markdown_code, markdown_table

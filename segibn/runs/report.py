@@ -17,7 +17,7 @@ from segibn.errors import SegibnError
 from segibn.evaluation.rows import IBN_NAMES
 from segibn.files import write_text
 from segibn.labels import CLASS_SCHEMES
-from segibn.report.content import Color, CrossDomain, FrameView, Report, RunEntry
+from segibn.report.content import Color, CrossDomain, Report
 from segibn.report.page import build_page
 from segibn.runs.find import datasets_of
 from segibn.runs.report_inputs import Inputs, Source
@@ -46,79 +46,45 @@ def write_report(
         find_datasets: folder that a run was trained with -> folder above the data sets.
         device: see ``segibn.devices.device_named``; None = the GPU if there is one.
     """
-    page = build_page(
-        Report(
-            title=title,
-            command=provenance.command_line(),
-            created=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-            version=segibn.__version__,
-            runs=[_entry(source, frames, find_datasets, device) for source in inputs.runs],
-            tables=inputs.tables,
-            comparisons=inputs.comparisons,
-            colors=table_colors(inputs.tables),
-        )
+    for source in inputs.runs:
+        _complete(source, frames, find_datasets, device)
+    report = Report(
+        title=title,
+        command=provenance.command_line(),
+        created=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        version=segibn.__version__,
+        runs=inputs.runs,
+        tables=inputs.tables,
+        comparisons=inputs.comparisons,
+        colors=table_colors(inputs.tables),
     )
-    write_text(output, page)
+    write_text(output, build_page(report))
     notes = [note for source in inputs.runs for note in (*source.notes, source.no_frames)]
     return [note for note in notes if note]
 
 
-def _entry(
-    source: Source,
-    frames: int,
-    find_datasets: Callable[[Path | None], Path],
-    device: str | None,
-) -> RunEntry:
-    """Add frames where they are wanted and possible; a note says why not."""
-    if not frames:
-        return entry_of(source)
-    if source.checkpoint is None:
+def _complete(
+    source: Source, frames: int, find_datasets: Callable[[Path | None], Path], device: str | None
+) -> None:
+    """Add frames where they are wanted and possible, or why not; then what the page says."""
+    iteration = source.record.get("iteration")
+    if frames and source.checkpoint is None:
         source.no_frames = (
             f"{source.title}: no frames, since there is no checkpoint beside the scores. Give the "
             "run that they are of too: segibn report RUN SCORES.json --datasets DIR"
         )
-        return entry_of(source)
-    from segibn.runs.report_frames import add_frames  # torch, only where frames are predicted
+    elif frames:
+        from segibn.runs.report_frames import add_frames  # torch, only where frames are predicted
 
-    try:
-        root = find_datasets(datasets_of(source.folder))
-        run, views = add_frames(source, root, frames, device)
-    except SegibnError as error:
-        source.no_frames = f"{source.title}: no frames. {error}"
-        return entry_of(source)
-    return entry_of(source, views, run.iteration, run.palette)
-
-
-def entry_of(
-    source: Source,
-    frames: Sequence[FrameView] = (),
-    iteration: int | None = None,
-    palette: Palette | None = None,
-) -> RunEntry:
-    """Put together what the page says about a run.
-
-    Args:
-        source: what was found of it.
-        frames: the worst, then the best.
-        iteration: of the checkpoint, where it was loaded.
-        palette: of the checkpoint, (K, 3) uint8 RGB; None = from the names of the classes.
-    """
-    scores = source.scores
-    names = () if scores is None else scores.class_names
-    return RunEntry(
-        title=source.title,
-        facts=_facts(source, iteration),
-        provenance=_provenance(source),
-        class_names=names,
-        palette=_palette_of(names, source.config) if palette is None and names else palette,
-        scores=scores,
-        curve=source.curve,
-        profile=source.profile,
-        frames=frames,
-        ranked_of=0 if scores is None else scores.num_images,
-        notes=tuple(source.notes),
-        no_frames=source.no_frames,
-    )
+        try:
+            root = find_datasets(datasets_of(source.folder))
+            iteration = add_frames(source, root, frames, device)
+        except SegibnError as error:
+            source.no_frames = f"{source.title}: no frames. {error}"
+    if source.palette is None and source.class_names:
+        source.palette = _palette_of(source.class_names, source.config)
+    source.facts = _facts(source, iteration)
+    source.provenance = _provenance(source)
 
 
 def table_colors(tables: Sequence[CrossDomain]) -> dict[str, Color]:
@@ -132,7 +98,7 @@ def table_colors(tables: Sequence[CrossDomain]) -> dict[str, Color]:
     return found
 
 
-def _facts(source: Source, iteration: int | None) -> Pairs:
+def _facts(source: Source, done: object) -> Pairs:
     """Network, data and iteration, from whichever file says so."""
     record, config, scores = source.record, source.config, source.scores
     network, trained = "", ""
@@ -148,7 +114,6 @@ def _facts(source: Source, iteration: int | None) -> Pairs:
     if scores is not None:
         frames = counted(scores.num_images, "frame")
         facts.append(("scored on", f"{scores.conditions.evaluation_set}, {frames}"))
-    done = iteration if iteration is not None else record.get("iteration")
     if done is None and source.curve is not None and source.curve.iterations.size:
         done = int(source.curve.iterations[-1])
     if done is not None:

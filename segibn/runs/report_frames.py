@@ -29,14 +29,14 @@ from segibn.runs.trained import TrainedRun
 _TOLERANCE = 1e-2
 """Share of a frame's pixels by which counts of another machine or number format may differ."""
 
-Loaded = tuple[TrainedRun, list[FrameView]]
 
+def add_frames(source: Source, root: Path, count: int, device: str | None) -> int | None:
+    """Predict the worst and best frames of a source with a checkpoint -> its iteration.
 
-def add_frames(source: Source, root: Path, count: int, device: str | None) -> Loaded:
-    """Predict the worst and best frames; scores that are missing or of other weights are made.
+    Scores that are missing or of other weights are made.
 
     Args:
-        source: with a checkpoint; ``scores`` and ``record`` are replaced where they were made.
+        source: gets ``frames`` and ``palette``, and ``scores`` and ``record`` where they were made.
         root: folder above the data sets.
         count: how many of either kind.
         device: see ``segibn.devices.device_named``; None = the GPU if there is one.
@@ -57,7 +57,8 @@ def add_frames(source: Source, root: Path, count: int, device: str | None) -> Lo
         source.scores = score_run(run, dataset, root)
         source.record = run.record() | circumstances(run.device, options)
         views = _views(source, run, frames, count)
-    return run, views or []
+    source.frames, source.palette = views or (), run.palette
+    return run.iteration
 
 
 def _views(source: Source, run: TrainedRun, frames: Frames, count: int) -> list[FrameView] | None:

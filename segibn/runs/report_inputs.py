@@ -17,8 +17,8 @@ from segibn.evaluation.results import CONDITIONS_FILE, ROWS_FILE
 from segibn.evaluation.rows import check_rows
 from segibn.evaluation.scores import Scores
 from segibn.files import read_json, sha256_of
-from segibn.report.content import CrossDomain
-from segibn.report.curve import Curve, read_curve
+from segibn.report.content import CrossDomain, RunEntry
+from segibn.report.curve import read_curve
 from segibn.runs.find import find_checkpoint, run_of
 from segibn.text import printable
 
@@ -26,27 +26,15 @@ _RUN_FILES = ("config.yaml", "metrics.jsonl", "checkpoints/last.pt")
 
 
 @dataclass(eq=False)
-class Source:
+class Source(RunEntry):
     """One evaluation of one run, as far as it was found."""
 
-    title: str
-    """Of its own."""
-    folder: Path | None = None
-    """Of the run; None for a scores file alone."""
+    folder: Path | None = None  # of the run; None for a scores file alone
     config: RunConfig | None = None
-    environment: Mapping[str, Any] = field(default_factory=dict)
-    """How its training was started."""
+    environment: Mapping[str, Any] = field(default_factory=dict)  # how its training was started
     record: Mapping[str, Any] = field(default_factory=dict)
     """What the scores file says beside the scores (command, revision, checkpoint)."""
-    scores: Scores | None = None
     scores_file: Path | None = None
-    curve: Curve | None = None
-    profile: Mapping[str, Any] | None = None
-    """Of the run's ``profile.json``."""
-    notes: list[str] = field(default_factory=list)
-    """What is missing."""
-    no_frames: str = ""
-    """Why there are no frames and which command shows them; empty while nobody asked."""
 
     @property
     def checkpoint(self) -> Path | None:
@@ -145,7 +133,7 @@ def _table(path: Path, rows: list[Mapping[str, Any]]) -> CrossDomain:
 
 def read_run(folder: Path) -> Source:
     """Read what a run folder holds; nothing of it has to be there."""
-    source = Source(folder.resolve().name, folder)
+    source = Source(folder.resolve().name, folder=folder)
     try:
         source.config = load_config(folder / "config.yaml")
     except SegibnError as error:

@@ -17,8 +17,7 @@ from segibn.config.load import validate
 from segibn.errors import SegibnError
 from segibn.evaluation.scores import Conditions, Scores
 from segibn.files import write_json
-from segibn.report.card import fill
-from segibn.report.card_scores import CardScore, score_fields
+from segibn.report.card import CardScore, fill, score_fields
 from segibn.runs.card import environment_fields, network_fields, training_fields
 from segibn.text import markdown_table
 
