@@ -12,7 +12,7 @@ from typing import Any
 
 from segibn.cli.parser import verb_parser
 from segibn.cli.verbs import VERBS
-from segibn.config.shipped import RECIPES, shipped_configs
+from segibn.config.shipped import INFERENCE, shipped_configs
 from segibn.data.datasets.catalog import DATASETS
 
 SHELLS = ("bash", "zsh", "fish")
@@ -59,8 +59,8 @@ def parser_of_all() -> argparse.ArgumentParser:
 
 
 def _add_completers(parser: argparse.ArgumentParser) -> None:
-    configs = [name for name in shipped_configs() if not name.startswith(RECIPES)]
-    recipes = [name for name in shipped_configs() if name.startswith(RECIPES)]
+    configs = [name for name in shipped_configs() if not name.startswith(INFERENCE)]
+    recipes = [name for name in shipped_configs() if name.startswith(INFERENCE)]
     named = {
         **dict.fromkeys(("config", "configs", "sources"), _names_or_files("configs", configs)),
         **dict.fromkeys(("recipe", "recipes"), _names_or_files("recipes", recipes)),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from segibn.cli.arguments import datasets_root
 from segibn.cli.parser import command_text, print_next, print_then, verb_parser
-from segibn.config.shipped import RECIPES, find_config, shipped_configs
+from segibn.config.shipped import INFERENCE, find_config, shipped_configs
 
 EXAMPLE = """\
 examples:
@@ -52,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     copied = copy_config(name, folder)
     print("\n".join(map(str, copied)))
-    if name.startswith(RECIPES):
+    if name.startswith(INFERENCE):
         return 0
     if why_untrainable(copied[0], datasets_root(None)):
         print_then(f"edit it; {command_text('train', copied[0], '--datasets', 'DIR')}")

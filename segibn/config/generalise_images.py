@@ -1,4 +1,4 @@
-"""``generalise``: methods that change the look of training images, on the device, batched."""
+"""``generalise``: methods that change the appearance of training images, on the device."""
 
 from typing import Annotated
 

@@ -11,7 +11,7 @@ from segibn.errors import ConfigError
 from segibn.text import did_you_mean, printable
 
 PACKAGE = Path(__file__).resolve().parents[1]
-RECIPES = "inference/"
+INFERENCE = "inference/"
 """How the names of inference configs begin."""
 _SUFFIXES = (".yaml", ".yml")
 

@@ -60,12 +60,9 @@ def _check_name(name: str) -> str:
     return name
 
 
-Side = Annotated[_Whole, Field(ge=1, le=1 << 14)]
-"""Pixels of one side; the widest panoramas have 16,384."""
-Size = Annotated[tuple[Side, Side], AfterValidator(_check_area)]
-"""(H, W) in pixels."""
-Height = Annotated[_Whole, Field(ge=1, le=1 << 12)]
-"""Of frames whose width is in proportion: that of the largest `Size` that is square."""
+Side = Annotated[_Whole, Field(ge=1, le=1 << 14)]  # pixels; the widest panoramas have 16,384
+Size = Annotated[tuple[Side, Side], AfterValidator(_check_area)]  # (H, W) in pixels
+Height = Annotated[_Whole, Field(ge=1, le=1 << 12)]  # the side of the largest square `Size`
 
 Byte = Annotated[_Whole, Field(ge=0, le=255)]
 Fraction = Annotated[_Real, Field(ge=0.0, le=1.0)]
@@ -73,52 +70,36 @@ PositiveFraction = Annotated[_Real, Field(gt=0.0, le=1.0)]
 HalfFraction = Annotated[_Real, Field(gt=0.0, le=0.5)]
 BelowOne = Annotated[_Real, Field(ge=0.0, lt=1.0)]
 Between = Annotated[_Real, Field(gt=0.0, lt=1.0)]
-NonNegative = Annotated[_Real, Field(ge=0.0, le=1e38)]
-"""A factor; training computes in float32, which ends at 3.4e38."""
+NonNegative = Annotated[_Real, Field(ge=0.0, le=1e38)]  # a factor; float32 ends at 3.4e38
 Positive = Annotated[_Real, Field(gt=0.0, le=1e38)]
-Strength = Annotated[_Real, Field(ge=0.0, le=100.0)]
-"""Of a random change; a hundredfold one leaves nothing of what it changes."""
+Strength = Annotated[_Real, Field(ge=0.0, le=100.0)]  # of a random change; 100-fold leaves nothing
 PositiveStrength = Annotated[_Real, Field(gt=0.0, le=100.0)]
-Scale = Annotated[_Real, Field(gt=0.0, le=16.0)]
-"""Factor on the size of a frame; sixteenfold, one pixel of it is as large as a crop's detail."""
-BlurSigma = Annotated[_Real, Field(ge=0.0, le=32.0)]
-"""Pixels; at 32 the kernel has 257, and nothing is left to recognise."""
-NoiseSigma = Annotated[_Real, Field(ge=0.0, le=255.0)]
-"""Grey levels, of which there are 255."""
+Scale = Annotated[
+    _Real, Field(gt=0.0, le=16.0)
+]  # factor on a frame's size; at 16 a pixel is as large as a detail
+BlurSigma = Annotated[_Real, Field(ge=0.0, le=32.0)]  # pixels; at 32 the kernel has 257
+NoiseSigma = Annotated[_Real, Field(ge=0.0, le=255.0)]  # grey levels, of which there are 255
 JpegQuality = Annotated[_Whole, Field(ge=1, le=100)]
 
-Channels = Annotated[_Whole, Field(ge=1, le=2048)]
-"""Width of a layer; the widest backbone ends with 2048."""
-Dilation = Annotated[_Whole, Field(ge=1, le=256)]
-"""Above 256, a 3x3 kernel at stride 8 spans more than a frame of 4096."""
-Iterations = Annotated[_Whole, Field(ge=0, le=10_000_000)]
-"""A hundred times the longest schedules in print."""
+Channels = Annotated[_Whole, Field(ge=1, le=2048)]  # width; the widest backbone ends with 2048
+Dilation = Annotated[_Whole, Field(ge=1, le=256)]  # beyond, 3x3 at stride 8 spans a frame of 4096
+Iterations = Annotated[_Whole, Field(ge=0, le=10_000_000)]  # 100 times the longest in print
 PositiveIterations = Annotated[_Whole, Field(ge=1, le=10_000_000)]
-Samples = Annotated[_Whole, Field(ge=1, le=4096)]
-"""At once; each of them is a crop in memory."""
-Count = Annotated[_Whole, Field(ge=1, le=255)]
-"""Of classes and the like: as many as 8-bit label maps can hold."""
+Samples = Annotated[_Whole, Field(ge=1, le=4096)]  # at once; each of them is a crop in memory
+Count = Annotated[_Whole, Field(ge=1, le=255)]  # as many as 8-bit label maps can hold
 PixelCount = Annotated[_Whole, Field(ge=1, le=MAX_PIXELS)]
-Rank = Annotated[_Whole, Field(ge=1, le=1024)]
-"""Of a low-rank update; above half a layer's width it saves nothing."""
-Temperature = Annotated[_Real, Field(ge=1e-6, le=100.0)]
-"""Of a softmax over shares: from the rarest class alone to all alike."""
+Rank = Annotated[_Whole, Field(ge=1, le=1024)]  # above half a layer's width it saves nothing
+Temperature = Annotated[_Real, Field(ge=1e-6, le=100.0)]  # of a softmax over shares
 GiB = Annotated[_Real, Field(gt=0.0, le=1e6)]
-Repeats = Annotated[_Whole, Field(ge=1, le=100)]
-"""Of a change to a batch, ten times those of the paper at most."""
-Clusters = Annotated[_Whole, Field(ge=2, le=50)]
-"""Of sorted numbers; finding them takes time for each."""
-NewtonSteps = Annotated[_Whole, Field(ge=1, le=30)]
-"""Of an iteration that doubles its digits with each."""
+Repeats = Annotated[_Whole, Field(ge=1, le=100)]  # ten times the paper's
+Clusters = Annotated[_Whole, Field(ge=2, le=50)]  # of sorted numbers
+NewtonSteps = Annotated[_Whole, Field(ge=1, le=30)]  # each doubles the digits
 Pictures = Annotated[_Whole, Field(ge=0, le=1000)]
-Workers = Annotated[_Whole, Field(ge=0, le=256)]
-"""Processes; more than a machine has cores only wait for each other."""
-Seed = Annotated[_Whole, Field(ge=0, lt=1 << 63)]
-"""What random generators take."""
+Workers = Annotated[_Whole, Field(ge=0, le=256)]  # processes
+Seed = Annotated[_Whole, Field(ge=0, lt=1 << 63)]  # what random generators take
 
-Text = Annotated[str, Field(max_length=4096), AfterValidator(_check_printable)]
-"""A path, or a name of something elsewhere."""
-Label = Annotated[str, Field(min_length=1, max_length=120), AfterValidator(_check_printable)]
-"""Name of a class, in tables and in files."""
-Name = Annotated[str, AfterValidator(_check_name)]
-"""Names a folder."""
+Text = Annotated[str, Field(max_length=4096), AfterValidator(_check_printable)]  # a path, or a name
+Label = Annotated[
+    str, Field(min_length=1, max_length=120), AfterValidator(_check_printable)
+]  # a class
+Name = Annotated[str, AfterValidator(_check_name)]  # names a folder

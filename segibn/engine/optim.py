@@ -10,8 +10,6 @@ from segibn.config.schema import OptimConfig
 from segibn.errors import ConfigError
 
 NORMS = (nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.LayerNorm)
-
-HEADS = "heads"
 _NUM_STAGES = 4
 
 
@@ -27,24 +25,26 @@ def build_optimizer(
     Raises:
         ConfigError: ``layer_decay`` on a backbone whose parameters belong to no known stage.
     """
-    groups: dict[tuple[str | int, bool], list[nn.Parameter]] = {}
-    stages = _known_stages(model) if config.layer_decay < 1 else {}
+    groups: dict[tuple[str | int, float, bool], list[nn.Parameter]] = {}
+    backbone = getattr(model, "backbone", None)
+    told = hasattr(backbone, "stages_of_parameters") and config.layer_decay < 1
+    stages = backbone.stages_of_parameters() if told else {}
     for module_name, module in model.named_modules():
         for name, parameter in module.named_parameters(recurse=False):
             if not parameter.requires_grad:
                 continue
-            part = _part_of(f"{module_name}.{name}", stages, by_stage=config.layer_decay < 1)
+            part, factor = _part_of(f"{module_name}.{name}", stages, config)
             # Vectors besides are scales of whole layers and biases under other names.
             free = isinstance(module, NORMS) or name == "bias" or parameter.ndim == 1
             decayed = config.decay_norms_and_biases or not free
-            groups.setdefault((part, decayed), []).append(parameter)
+            groups.setdefault((part, factor, decayed), []).append(parameter)
     parameters = [
         {
             "params": members,
-            "initial_lr": config.lr * _lr_factor(part, config),
+            "initial_lr": config.lr * factor,
             "weight_decay": config.weight_decay if decayed else 0.0,
         }
-        for (part, decayed), members in groups.items()
+        for (_, factor, decayed), members in groups.items()
     ]
     # The fused CPU kernels assume that a gradient lies in memory as its parameter does: autograd
     # sees to that, who sets ``grad`` by hand must too.
@@ -54,35 +54,22 @@ def build_optimizer(
     return torch.optim.AdamW(parameters, lr=config.lr, fused=fused)
 
 
-def _known_stages(model: nn.Module) -> Mapping[str, int]:
-    """Name -> stage of the parameters, 0 the stem and 1..4 as layer1..layer4."""
-    backbone = getattr(model, "backbone", None)
-    if not hasattr(backbone, "stages_of_parameters"):
-        return {}
-    return {f"backbone.{key}": stage for key, stage in backbone.stages_of_parameters().items()}
+def _part_of(name: str, stages: Mapping[str, int], config: OptimConfig) -> tuple[str | int, float]:
+    """Which part a parameter is in, and that part's learning rate relative to ``config.lr``.
 
-
-def _part_of(name: str, stages: Mapping[str, int], *, by_stage: bool) -> str | int:
-    """Which part a parameter belongs to: ``HEADS``, or "backbone", or one of its stages."""
+    ``stages``: 0 the stem, 1..4 as layer1..layer4, by name within the backbone.
+    """
     if not name.startswith("backbone."):
-        return HEADS
-    if not by_stage:
-        return "backbone"
-    if name in stages:
-        return stages[name]
-    raise ConfigError(
-        f"optim.layer_decay: {name} is in no stage that is known (stem, layer1 .. layer4); set "
-        "optim.layer_decay=1 for this backbone"
-    )
-
-
-def _lr_factor(part: str | int, config: OptimConfig) -> float:
-    """Learning rate of a part of the network relative to ``config.lr``."""
-    if part == HEADS:
-        return config.head_lr_factor
-    if part == "backbone":
-        return 1.0
-    return config.layer_decay ** (_NUM_STAGES + 1 - part)
+        return "heads", config.head_lr_factor
+    if config.layer_decay == 1:
+        return "backbone", 1.0
+    stage = stages.get(name.removeprefix("backbone."))
+    if stage is None:
+        raise ConfigError(
+            f"optim.layer_decay: {name} is in no stage that is known (stem, layer1 .. layer4); set "
+            "optim.layer_decay=1 for this backbone"
+        )
+    return stage, config.layer_decay ** (_NUM_STAGES + 1 - stage)
 
 
 def learning_rate_factor(iteration: int, config: OptimConfig) -> float:

@@ -6,7 +6,7 @@ import yaml
 
 from segibn.config.load import dump_config, load_config, read_yaml
 from segibn.config.referred import referred
-from segibn.config.shipped import RECIPES, configs_folder, find_config
+from segibn.config.shipped import INFERENCE, configs_folder, find_config
 from segibn.errors import ConfigError
 from segibn.files import write_bytes
 from segibn.inference.config import load_inference_config
@@ -19,7 +19,7 @@ def resolved(name: str) -> str:
         ConfigError: there is none, or it is not valid.
     """
     path = find_config(name)
-    if path.is_relative_to(configs_folder() / RECIPES):
+    if path.is_relative_to(configs_folder() / INFERENCE):
         return yaml.safe_dump(load_inference_config(path).model_dump(mode="json"), sort_keys=False)
     return dump_config(load_config(path))
 

@@ -16,7 +16,7 @@ from segibn.errors import ConfigError
 CONFIGS = [
     path
     for path in sorted((Path(__file__).resolve().parents[2] / "configs").rglob("*.yaml"))
-    if path.parent.name != "inference"  # recipes for test time: test_recipe.py
+    if path.parent.name != "inference"  # inference configs
 ]
 MINIMAL = "data: {train: {name: gta5}}\n"
 

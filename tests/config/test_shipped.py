@@ -47,7 +47,9 @@ def test_a_file_of_that_name_goes_first(tmp_path: Path, monkeypatch: pytest.Monk
     assert find_config("gta5_ibn") == ROOT / "configs/gta5_ibn.yaml"
 
 
-def test_recipes_are_found_by_name_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_inference_configs_are_found_by_name_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     expected = load_inference_config(ROOT / "configs/inference/multi_scale_flip.yaml")
     assert load_inference_config("inference/multi_scale_flip") == expected

@@ -357,12 +357,12 @@ def test_estimate_of_memory_is_within_a_factor_of_two_of_what_a_process_grows(
 
 
 @pytest.fixture(scope="session")
-def painted(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a data sets' root with a few painted frames in every look and layout."""
+def sample_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a data sets' root with a few synthetic frames of every appearance and layout."""
     from painted_scenes.spec import SampleSpec
     from painted_scenes.write import write_sample_data
 
-    root = tmp_path_factory.mktemp("painted")
+    root = tmp_path_factory.mktemp("sample")
     write_sample_data(root, SampleSpec(frames=(6, 2), size=(128, 256)), workers=1)
     return root
 
@@ -377,9 +377,9 @@ SERVED = sorted(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("path", SERVED, ids=lambda path: f"{path.parent.name}/{path.stem}")
-def test_every_config_for_painted_data_passes(path: Path, painted: Path, tmp_path: Path) -> None:
+def test_every_config_for_sample_data_passes(path: Path, sample_root: Path, tmp_path: Path) -> None:
     config = load_config(path, ["model.weights=none"])
-    found = dry_run(config, datasets_root=painted, output=tmp_path / "run")
+    found = dry_run(config, datasets_root=sample_root, output=tmp_path / "run")
     assert found.trial.crop == tuple(min(256, side) for side in config.data.crop_size)
     assert found.lines[0][0] == "train"
     assert not RunDir(tmp_path / "run").path.exists()

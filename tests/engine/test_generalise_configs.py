@@ -1,4 +1,4 @@
-"""The shipped recipes for unseen domains: they train, and predict like a network without them."""
+"""The shipped configs for unseen domains: they train, and predict like a network without them."""
 
 from pathlib import Path
 
@@ -62,7 +62,7 @@ def test_there_are_no_others() -> None:
     assert {f"{name}.yaml" for name in BASES} == found
 
 
-def test_every_method_of_a_recipe_is_at_work(config: RunConfig) -> None:
+def test_every_method_of_a_config_is_at_work(config: RunConfig) -> None:
     updater, active = make_updater(config), set(config.generalise.active)
     assert active
     whole = updater.augmentation
@@ -73,7 +73,7 @@ def test_every_method_of_a_recipe_is_at_work(config: RunConfig) -> None:
     assert (hooks_of(updater.model) > plain) == bool(active & PERTURBATIONS.keys())
 
 
-def test_a_recipe_takes_updates_and_leaves_no_trace_in_the_network(config: RunConfig) -> None:
+def test_a_config_takes_updates_and_leaves_no_trace_in_the_network(config: RunConfig) -> None:
     updater = make_updater(config)
     rng = np.random.default_rng(0)
     batch = {
@@ -93,21 +93,21 @@ def test_a_recipe_takes_updates_and_leaves_no_trace_in_the_network(config: RunCo
 
 
 @pytest.mark.parametrize(("name", "base"), BASES.items())
-def test_a_recipe_is_scored_like_the_base_it_is_compared_with(name: str, base: str) -> None:
-    recipe, plain = load_config(name), load_config(base)
-    assert recipe.evaluation == plain.evaluation
-    assert (recipe.data.train.name, recipe.data.val) == (plain.data.train.name, plain.data.val)
+def test_a_config_is_scored_like_the_base_it_is_compared_with(name: str, base: str) -> None:
+    shipped, plain = load_config(name), load_config(base)
+    assert shipped.evaluation == plain.evaluation
+    assert (shipped.data.train.name, shipped.data.val) == (plain.data.train.name, plain.data.val)
     assert plain.generalise.active == ()
     if name in OF_SHIFT.values():  # and has seen as much
-        seen = [run.optim.global_batch_size * run.optim.iterations for run in (recipe, plain)]
+        seen = [run.optim.global_batch_size * run.optim.iterations for run in (shipped, plain)]
         assert seen[0] == seen[1]
 
 
 @pytest.mark.parametrize(("shift", "name"), OF_SHIFT.items())
-def test_a_recipe_is_that_of_the_experiment(shift: str, name: str) -> None:
-    recipe = load_config(name)  # the experiment trains on smaller frames, and for a shorter time
-    same = (f"name={recipe.name}", f"optim.iterations={recipe.optim.iterations}")
-    assert load_config(BASES[name], [*row_overrides(SHIFTS[shift], "recipe"), *same]) == recipe
+def test_a_config_is_that_of_the_experiment(shift: str, name: str) -> None:
+    shipped = load_config(name)  # the experiment trains on smaller frames, and for a shorter time
+    same = (f"name={shipped.name}", f"optim.iterations={shipped.optim.iterations}")
+    assert load_config(BASES[name], [*row_overrides(SHIFTS[shift], "combined"), *same]) == shipped
 
 
 @pytest.mark.parametrize(

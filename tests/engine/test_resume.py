@@ -150,7 +150,7 @@ def kill_while_writing(path: Path) -> None:
 
 
 def kill_one_rank(launcher: subprocess.Popen, checkpoint: Path) -> None:
-    """Kill the launcher's last child without warning once there is something to go on from."""
+    """Kill the launcher's last child without warning once there is something to resume."""
     deadline = time.monotonic() + 200
     while not checkpoint.exists():
         assert launcher.poll() is None
@@ -227,7 +227,7 @@ def test_a_diverged_state_replaces_no_checkpoint_and_remedies_work_with_that(
         return train(config, datasets_root=blocks, output=output, resume="auto").iteration
 
     with pytest.raises(SegibnError, match=r"after 1 updates the largest weight.*checkpoint yet"):
-        go("optim.lr=1e30", "optim.iterations=1")  # whose loss is that of the first weights
+        go("optim.lr=1e30", "optim.iterations=1")  # whose loss is that of the initial weights
     assert not (run / "checkpoints/last.pt").exists()
     assert go() == 6
 

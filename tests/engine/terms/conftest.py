@@ -53,7 +53,7 @@ def configure(blocks_config: Path, teacher_file: Path):
         if "mean_teacher" in trees:
             trees["mean_teacher"]["ramp_up_iterations"] = 0
         sections = ObjectiveSections.model_validate(trees)
-        # Past the check that views differ in looks: here dropout tells them apart.
+        # Past the check that views differ in style: here dropout tells them apart.
         update = {name: getattr(sections, name) for name in names}
         return config.model_copy(update={"generalise": config.generalise.model_copy(update=update)})
 
@@ -99,8 +99,8 @@ def step_of():
     def step_of(updater: Updater, batch: dict, iteration: int = 2) -> Step:
         views = updater.objective.views
         plain, target = updater.prepare(batch["image"]), batch["target"]
-        looks = [plain * (1 + 0.5 * view) for view in range(views)]
-        image = torch.cat(looks).contiguous(memory_format=torch.channels_last)
+        styles = [plain * (1 + 0.5 * view) for view in range(views)]
+        image = torch.cat(styles).contiguous(memory_format=torch.channels_last)
         with autocast(updater.dtype, updater.device):
             output = updater.model(image, resize=False)
         return Step(iteration, plain, image, target.repeat(views, 1, 1), output, views)

@@ -1,4 +1,4 @@
-"""The shipped recipes for real data sets: one config each for 1, 4 and 8 GPUs."""
+"""The shipped training configs for real data sets: one config each for 1, 4 and 8 GPUs."""
 
 import re
 from pathlib import Path
@@ -14,22 +14,22 @@ from segibn.evaluation.published import PUBLISHED_ROWS
 from segibn.models.weights.robustnet import RobustNetKind, Variant
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
-RECIPES = sorted(
+FILES = sorted(
     path
     for pattern in ("gta5*", "cityscapes*", "bdd*")
     for path in [*CONFIGS.glob(f"{pattern}.yaml"), *CONFIGS.glob(f"base/{pattern}.yaml")]
 )
-recipes = pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+files = pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 CLASSES = {"gta5": 19, "cityscapes": 19, "bdd100k_drivable": 3}
 
 
-def test_there_are_recipes_for_all_three_data_sets() -> None:
-    trains = {load_config(path).data.train.name for path in RECIPES}
+def test_there_are_configs_for_all_three_data_sets() -> None:
+    trains = {load_config(path).data.train.name for path in FILES}
     assert trains == CLASSES.keys()
-    assert len(RECIPES) == 20
+    assert len(FILES) == 20
 
 
-@recipes
+@files
 def test_one_config_serves_1_4_and_8_gpus_as_its_header_says(path: Path) -> None:
     config, header = load_config(path), path.read_text().partition("\ndata:")[0]
     given = re.findall(
@@ -43,8 +43,8 @@ def test_one_config_serves_1_4_and_8_gpus_as_its_header_says(path: Path) -> None
     assert "# cost: not yet measured on 1, 4 or 8 GPUs    expected: not yet measured" in header
 
 
-@recipes
-def test_every_recipe_builds_and_takes_its_own_crop(path: Path) -> None:
+@files
+def test_every_config_builds_and_takes_its_own_crop(path: Path) -> None:
     config = load_config(path)
     with torch.device("meta"):
         model = build_segmenter(
@@ -59,8 +59,8 @@ def test_every_recipe_builds_and_takes_its_own_crop(path: Path) -> None:
 
 
 @pytest.mark.slow
-@recipes
-def test_every_recipe_computes_gradients(path: Path) -> None:
+@files
+def test_every_config_computes_gradients(path: Path) -> None:
     config = load_config(path)
     model = build_segmenter(config.model.model_copy(update={"weights": "none"}), 3).train()
     output = model(torch.randn(2, 3, 64, 64))
@@ -70,12 +70,12 @@ def test_every_recipe_computes_gradients(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("recipe", "variant"), [("gta5_robustnet.yaml", "ibn"), ("gta5_isw.yaml", "isw")]
+    ("file", "variant"), [("gta5_robustnet.yaml", "ibn"), ("gta5_isw.yaml", "isw")]
 )
-def test_robustnets_recipes_train_the_networks_of_its_checkpoints(
-    recipe: str, variant: Variant
+def test_robustnets_configs_train_the_networks_of_its_checkpoints(
+    file: str, variant: Variant
 ) -> None:
-    config = load_config(CONFIGS / recipe)
+    config = load_config(CONFIGS / file)
     kind = RobustNetKind("resnet50", variant, deep_stem=False, output_stride=16, num_classes=19)
     theirs = ModelConfig.model_validate(kind.model_config())
     assert config.model.backbone == theirs.backbone
@@ -90,7 +90,7 @@ def test_robustnets_recipes_train_the_networks_of_its_checkpoints(
 
 
 def test_published_numbers_in_a_header_are_those_of_the_table_of_published_ones() -> None:
-    recipes = {
+    files = {
         CONFIGS / "gta5_robustnet.yaml": ("IBN-b", "no IBN"),
         CONFIGS / "gta5_isw.yaml": ("ISW",),
     }
@@ -99,8 +99,8 @@ def test_published_numbers_in_a_header_are_those_of_the_table_of_published_ones(
         for row in PUBLISHED_ROWS
         if (row.train, row.network, row.protocol) == ("gta5", "ResNet-50", "robustnet-r50")
     }
-    for path, methods in recipes.items():
+    for path, methods in files.items():
         header = re.split(r"\n\w+:", path.read_text())[0]
         assert re.findall(r"\b\d\d\.\d\d\b", header) == [n for m in methods for n in rows[m]]
-    for path in set(RECIPES) - recipes.keys():
+    for path in set(FILES) - files.keys():
         assert not re.search(r"\b\d\d\.\d\d\b", path.read_text()), path
