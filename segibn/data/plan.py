@@ -42,7 +42,7 @@ class Stream:
         """Describe a source of at least one sample.
 
         A share ``focus_share`` of the draws, 0..1, comes from ``focus``, by classes; the others
-        go on with the shuffled passes.
+        continue the shuffled passes.
         """
         if num_samples < 1:
             raise ValueError(f"{num_samples} samples to draw from")

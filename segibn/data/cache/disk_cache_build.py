@@ -1,7 +1,7 @@
 """Fill a disk cache. In: samples, a label set, a folder. Out: one tile file a sample.
 
 Every frame is written whole or not at all, and a frame that is there and still fits is left alone,
-so a build that was killed goes on where it stopped. Threads do the work: reading, decoding and
+so a build that was killed resumes where it stopped. Threads do the work: reading, decoding and
 compressing release the interpreter's lock.
 """
 

@@ -22,7 +22,7 @@ def _find_one(root: Path, split: str) -> Pairing:
     if not pairing.samples:
         _refuse_lite(root, root / "leftImg8bit" / split)
         if split not in SOURCE.unlabelled:
-            _require_painted(root / "gtFine" / split)
+            _require_label_maps(root / "gtFine" / split)
     return pairing
 
 
@@ -39,12 +39,12 @@ def _refuse_lite(root: Path, folder: Path) -> None:
         )
 
 
-def _require_painted(folder: Path) -> None:
+def _require_label_maps(folder: Path) -> None:
     """Raise if a folder holds polygons, or label maps of another kind, but not the ones read."""
     there = [path.name for path in list_files(folder, (".json", ".png"), recursive=True)]
     if there and not any(name.lower().endswith(_TARGET.lower()) for name in there):
         raise DatasetError(
-            f"{SOURCE.title}: {folder} has {there[0]} but no *{_TARGET}; paint them with the data "
+            f"{SOURCE.title}: {folder} has {there[0]} but no *{_TARGET}; make them with the data "
             "set's own script, https://github.com/AutoNUE/public-code: python "
             "preperation/createLabels.py --datadir idd --id-type csTrainId"
         )
@@ -55,7 +55,7 @@ SOURCE = DatasetSource(
     title="IDD",
     layout="""
 idd/leftImg8bit/{train,val,test}/<drive>/<frame>_leftImg8bit.png    (or .jpg)
-idd/gtFine/{train,val}/<drive>/<frame>_gtFine_labelcsTrainIds.png   (painted by createLabels.py)
+idd/gtFine/{train,val}/<drive>/<frame>_gtFine_labelcsTrainIds.png   (made by createLabels.py)
 """,
     where="https://idd.insaan.iiit.ac.in (registration; its own terms): IDD Segmentation, unpacked "
     "into idd/; then createLabels.py --id-type csTrainId of "

@@ -12,7 +12,7 @@ from segibn.files import warn_once
 from segibn.labels.label_set import LabelSet
 from segibn.text import counted, did_you_mean, listed, printable
 
-_TRY_OUT = "\nTo try things out: segibn sample-data --output DIR paints frames in this layout."
+_TRY_OUT = "\nTo try things out: segibn sample-data --output DIR makes frames in this layout."
 
 Tables = Mapping[str, LabelSet]
 """Class scheme -> the table that reads the files in it; the data set's own scheme first."""
