@@ -7,6 +7,7 @@ uint8, adds up to an error of several grey levels.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -18,16 +19,18 @@ _BAND = 64  # rows that are changed at a time: in hue, what they take fits into 
 _TRUNCATE = 4.0
 
 
+@dataclass(frozen=True)
 class ColorJitter:
-    """Brightness, contrast, saturation and hue, each by a random amount, in random order."""
+    """Brightness, contrast, saturation and hue, each by a random amount, in random order.
 
-    def __init__(self, brightness: float, contrast: float, saturation: float, hue: float) -> None:
-        """Keep the strengths; 0 = none.
+    Of strengths, 0 = none: factors are uniform in [max(0, 1 - strength), 1 + strength], shifts of
+    the hue in [-hue, hue], in turns of the colour circle.
+    """
 
-        Factors are uniform in [max(0, 1 - strength), 1 + strength], shifts of the hue in
-        [-hue, hue], in turns of the colour circle.
-        """
-        self.strengths = (brightness, contrast, saturation, hue)
+    brightness: float
+    contrast: float
+    saturation: float
+    hue: float
 
     def __call__(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Change (H, W, 3) uint8 RGB by what `draw` returns; the input stays as it is."""
@@ -37,11 +40,12 @@ class ColorJitter:
         """Draw the steps that `adjust` takes: always eight numbers, whatever the strengths."""
         order = np.argsort(rng.uniform(size=4))
         places = rng.uniform(-1.0, 1.0, size=4)
-        amounts = [float(s * place) for s, place in zip(self.strengths, places, strict=True)]
-        for number, strength in enumerate(self.strengths[:3]):
+        strengths = (self.brightness, self.contrast, self.saturation, self.hue)
+        amounts = [float(s * place) for s, place in zip(strengths, places, strict=True)]
+        for number, strength in enumerate(strengths[:3]):
             low = max(0.0, 1.0 - strength)
             amounts[number] = float(low + (1.0 + strength - low) * (places[number] + 1.0) / 2.0)
-        return [(int(n), amounts[n]) for n in order if self.strengths[n] > 0]
+        return [(int(n), amounts[n]) for n in order if strengths[n] > 0]
 
 
 def adjust(image: np.ndarray, steps: list[tuple[int, float]]) -> np.ndarray:

@@ -6,6 +6,7 @@ processes, ranks and resumes change nothing, and no worker state has to be saved
 
 from bisect import bisect_right
 from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
 from itertools import accumulate
 from typing import Any
 
@@ -26,32 +27,21 @@ def sample_seed(seed: int, position: int) -> int:
     return int(state[0])
 
 
+@dataclass(frozen=True, eq=False)
 class SegmentationDataset(Dataset[dict[str, Any]]):
     """Samples of one data set by `plan.Draw`."""
 
-    def __init__(
-        self,
-        samples: Sequence[SamplePaths],
-        label_set: LabelSet,
-        transform: TrainTransform | None = None,
-        *,
-        seed: int = 0,
-        resize: tuple[int, int] | None = None,
-        cache: Sequence[Arrays | Frame] | None = None,
-    ) -> None:
-        """Keep what is needed to produce labelled samples.
-
-        Args:
-            transform: None shows the frames as they are.
-            resize: (H, W) of the frames before the transform; None for native size.
-            cache: every sample already resized, from `cache.memory` or `cache.disk_cache`.
-        """
-        self.samples = list(samples)
-        self.label_set = label_set
-        self.transform = transform
-        self.seed = seed
-        self.resize = resize
-        self.cache = cache
+    samples: Sequence[SamplePaths]
+    """Labelled samples."""
+    label_set: LabelSet
+    transform: TrainTransform | None = None
+    """None shows the frames as they are."""
+    _: KW_ONLY
+    seed: int = 0
+    resize: tuple[int, int] | None = None
+    """(H, W) of the frames before the transform; None for native size."""
+    cache: Sequence[Arrays | Frame] | None = None
+    """Every sample already resized, from `cache.memory` or `cache.disk_cache`."""
 
     def __len__(self) -> int:
         """Number of different samples."""

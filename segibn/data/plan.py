@@ -9,6 +9,7 @@ resumed run can start anywhere.
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import KW_ONLY, dataclass
 from fractions import Fraction
 from functools import lru_cache
 from typing import NamedTuple
@@ -100,28 +101,23 @@ class Plan:
         return Draw(position, self._first_index[number] + index, focus)
 
 
+@dataclass(frozen=True)
 class PositionSampler:
     """Yields one list of `Draw` for each iteration of this rank: a DataLoader's batch sampler."""
 
-    def __init__(
-        self,
-        plan: Plan,
-        batch_size_per_rank: int,
-        *,
-        end_iteration: int,
-        start_iteration: int = 0,
-        rank: int = 0,
-        world_size: int = 1,
-    ) -> None:
-        """Describe the iterations from ``start_iteration`` up to, without, ``end_iteration``."""
-        if batch_size_per_rank < 1:
-            raise ValueError(f"batches of {batch_size_per_rank} samples")
-        self.plan = plan
-        self.batch_size_per_rank = batch_size_per_rank
-        self.start_iteration = start_iteration
-        self.end_iteration = end_iteration
-        self.rank = rank
-        self.world_size = world_size
+    plan: Plan
+    batch_size_per_rank: int
+    _: KW_ONLY
+    end_iteration: int
+    """The first that is not yielded."""
+    start_iteration: int = 0
+    rank: int = 0
+    world_size: int = 1
+
+    def __post_init__(self) -> None:
+        """Refuse empty batches."""
+        if self.batch_size_per_rank < 1:
+            raise ValueError(f"batches of {self.batch_size_per_rank} samples")
 
     def __len__(self) -> int:
         """Number of batches to come."""

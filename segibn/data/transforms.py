@@ -6,7 +6,7 @@ padding after them.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 import cv2
@@ -79,41 +79,27 @@ def _draw_span(
     return 0, frame, size, int(place * (crop - size + 1))
 
 
+@dataclass(frozen=True)
 class TrainTransform:
     """Random scale, crop and flip of image and target, then the appearance of the image.
 
-    That is colour jitter, blur, noise and compression, in this order.
+    That is colour jitter, blur, noise and compression, in this order. The settings are those of
+    ``data`` in a config.
     """
 
-    def __init__(
-        self,
-        crop_size: tuple[int, int],
-        scale_range: tuple[float, float] = (0.5, 2.0),
-        flip_probability: float = 0.5,
-        *,
-        aspect_range: tuple[float, float] = (1.0, 1.0),
-        color_jitter: tuple[float, float, float, float] | None = None,
-        color_jitter_probability: float = 0.5,
-        blur_sigma: tuple[float, float] | None = None,
-        degradation: Degradation | None = None,
-        extra: Callable[[np.ndarray, np.ndarray, int], Arrays] | None = None,
-    ) -> None:
-        """Keep the settings, which are those of ``data`` in a config.
-
-        Args:
-            color_jitter: strengths of brightness, contrast, saturation and hue.
-            blur_sigma: range of the Gaussian blur's sigma in pixels.
-            extra: comes last, with (image, target, seed) of the finished crop.
-        """
-        self.crop_size = tuple(crop_size)
-        self.scale_range = tuple(scale_range)
-        self.flip_probability = flip_probability
-        self.aspect_range = tuple(aspect_range)
-        self.color_jitter = ColorJitter(*color_jitter) if color_jitter else None
-        self.color_jitter_probability = color_jitter_probability
-        self.blur_sigma = blur_sigma
-        self.degradation = degradation
-        self.extra = extra
+    crop_size: tuple[int, int]
+    scale_range: tuple[float, float] = (0.5, 2.0)
+    flip_probability: float = 0.5
+    _: KW_ONLY
+    aspect_range: tuple[float, float] = (1.0, 1.0)
+    color_jitter: tuple[float, float, float, float] | None = None
+    """Strengths of brightness, contrast, saturation and hue."""
+    color_jitter_probability: float = 0.5
+    blur_sigma: tuple[float, float] | None = None
+    """Range of the Gaussian blur's sigma in pixels."""
+    degradation: Degradation | None = None
+    extra: Callable[[np.ndarray, np.ndarray, int], Arrays] | None = None
+    """Comes last, with (image, target, seed) of the finished crop."""
 
     def __call__(
         self, image: np.ndarray, target: np.ndarray, seed: int, focus: tuple[int, int] | None = None
@@ -144,7 +130,7 @@ class TrainTransform:
 
     def _change_colors(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         if self.color_jitter is not None and rng.uniform() < self.color_jitter_probability:
-            image = self.color_jitter(image, rng)
+            image = ColorJitter(*self.color_jitter)(image, rng)
         if self.blur_sigma is not None:
             image = blur(image, rng.uniform(*self.blur_sigma))
         if self.degradation is not None:

@@ -11,8 +11,6 @@ from segibn.text import printable
 
 _BLACK = (0, 0, 0)
 _LEVELS = (0, 36, 73, 109, 146, 182, 219, 255)
-_NEEDED = {"name", "label_id", "train_id"}
-_OPTIONAL = {"class", "color", "category"}
 
 
 def label_set_from_table(name: str, rows: Sequence[Mapping[str, Any]]) -> LabelSet:
@@ -20,13 +18,9 @@ def label_set_from_table(name: str, rows: Sequence[Mapping[str, Any]]) -> LabelS
 
     Its rows have ``name``, ``label_id``, ``train_id`` (255 = ignored) and, if wanted, ``class``
     (of a train id, by default the name of its first row), ``color`` (RGB, by default from
-    `spread_colors`; ignored rows are black) and ``category``. ConfigError: a key is missing or
-    unknown, or the table contradicts itself.
+    `spread_colors`; ignored rows are black) and ``category``. ConfigError: the table contradicts
+    itself.
     """
-    for position, row in enumerate(rows):
-        if not _NEEDED <= set(row) <= _NEEDED | _OPTIONAL:
-            keys = f"has the keys {sorted(row)}; needed are {sorted(_NEEDED)}"
-            raise ConfigError(f"label table '{name}': row {position} {keys}")
     names = _class_names(name, rows)
     colors = _class_colors(rows)
     labels = tuple(
@@ -40,8 +34,9 @@ def label_set_from_table(name: str, rows: Sequence[Mapping[str, Any]]) -> LabelS
         )
         for row in rows
     )
-    classes = tuple(ClassInfo(names[key], colors[key]) for key in sorted(names))
-    return LabelSet(name, labels, classes)
+    return LabelSet(
+        name, labels, tuple(ClassInfo(names[key], colors[key]) for key in sorted(names))
+    )
 
 
 def spread_colors(count: int, taken: Sequence[Color]) -> list[Color]:
@@ -70,21 +65,22 @@ def _class_names(table: str, rows: Sequence[Mapping[str, Any]]) -> dict[int, str
     names: dict[int, str] = {}
     for row in rows:
         key, given = row["train_id"], row.get("class")
+        if not given:
+            continue
+        problem = ""
         if key == IGNORE_INDEX:
-            if given:
-                said = f"has a class ('{given}') and is ignored (train_id 255)"
-                raise _error(table, row, f"{said}; leave one out")
-        elif given and names.setdefault(key, given) != given:
-            said = f"is of class '{given}', but train_id {key} is '{names[key]}'"
-            raise _error(table, row, f"{said}; a train_id is one class")
+            problem = f"has a class ('{given}') and is ignored (train_id 255); leave one out"
+        elif names.setdefault(key, given) != given:
+            problem = (
+                f"is of class '{given}', but train_id {key} is '{names[key]}'; a train_id is one "
+                "class"
+            )
+        if problem:
+            raise ConfigError(printable(f"label table '{table}': '{row['name']}' {problem}"))
     for row in rows:
         if row["train_id"] != IGNORE_INDEX:
             names.setdefault(row["train_id"], row["name"])
     return names
-
-
-def _error(table: str, row: Mapping[str, Any], problem: str) -> ConfigError:
-    return ConfigError(printable(f"label table '{table}': '{row['name']}' {problem}"))
 
 
 def _class_colors(rows: Sequence[Mapping[str, Any]]) -> dict[int, Color]:

@@ -148,11 +148,6 @@ def test_a_users_table_becomes_a_label_set() -> None:
     assert label_set.to_train_ids(np.array([[0, 10]], np.uint8)).tolist() == [[255, 0]]
 
 
-def test_a_users_table_without_a_train_id_names_row_and_keys() -> None:
-    with pytest.raises(ConfigError, match=r"'mine': row 0 has the keys .*needed are .*train_id"):
-        label_set_from_table("mine", [{"name": "a", "label_id": 1}])
-
-
 def test_a_class_of_several_rows_has_a_name_and_a_colour_of_its_own() -> None:
     rows = [
         {"name": "void", "label_id": 0, "train_id": 255},
