@@ -3,7 +3,6 @@
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence, Set
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -36,13 +35,7 @@ def narrow_pairing(pairing: Pairing, names_file: Path) -> Pairing:
         )
     _refuse_repeats(names_file, [name for name in names if name is not None])
     kept = pairing.keep(set(names).__contains__)
-    return replace(
-        pairing,
-        samples=tuple(by_name[name] for name in names if name in by_name),
-        images_without_target=kept.images_without_target,
-        targets_without_image=kept.targets_without_image,
-        official_count=None,
-    )
+    return Pairing(tuple(by_name[name] for name in names if name in by_name), kept.orphans)
 
 
 def read_names(names_file: Path) -> list[str]:

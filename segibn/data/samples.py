@@ -38,6 +38,7 @@ class Orphan:
     name: str
     path: Path
     partner: str
+    is_image: bool
 
 
 @dataclass(frozen=True)
@@ -45,8 +46,8 @@ class Pairing:
     """The complete samples of a split in the order of their names, and the files that lack one."""
 
     samples: tuple[SamplePaths, ...]
-    images_without_target: tuple[Orphan, ...] = ()
-    targets_without_image: tuple[Orphan, ...] = ()
+    orphans: tuple[Orphan, ...] = ()
+    """Images first."""
     official_count: int | None = None
     """How many frames the official split has, where that is known."""
 
@@ -54,15 +55,9 @@ class Pairing:
         """Return the part of it whose names are wanted; the official count stays."""
         return Pairing(
             tuple(sample for sample in self.samples if wanted(sample.name)),
-            tuple(orphan for orphan in self.images_without_target if wanted(orphan.name)),
-            tuple(orphan for orphan in self.targets_without_image if wanted(orphan.name)),
+            tuple(orphan for orphan in self.orphans if wanted(orphan.name)),
             self.official_count,
         )
-
-    @property
-    def orphans(self) -> tuple[Orphan, ...]:
-        """All files that stand alone, images first."""
-        return self.images_without_target + self.targets_without_image
 
     @property
     def partial_note(self) -> str:
@@ -91,12 +86,10 @@ def pair_by_name(
     both = sorted(images.keys() & targets.keys())
     alone = sorted(images.keys() - targets.keys())
     lost = sorted(targets.keys() - images.keys())
-    return Pairing(
-        samples=tuple(SamplePaths(name, images[name], targets[name]) for name in both),
-        images_without_target=tuple(Orphan(n, images[n], target_of(n)) for n in alone),
-        targets_without_image=tuple(Orphan(n, targets[n], image_of(n)) for n in lost),
-        official_count=official_count,
-    )
+    orphans = [Orphan(name, images[name], target_of(name), True) for name in alone]
+    orphans += [Orphan(name, targets[name], image_of(name), False) for name in lost]
+    samples = tuple(SamplePaths(name, images[name], targets[name]) for name in both)
+    return Pairing(samples, tuple(orphans), official_count)
 
 
 def join_splits(split: str, find_one: Callable[[str], Pairing]) -> Pairing:
@@ -111,21 +104,21 @@ def join_splits(split: str, find_one: Callable[[str], Pairing]) -> Pairing:
     if len(found) == 1:
         return found[0]
     counts = [pairing.official_count for pairing in found]
-    joined = Pairing(
-        tuple(chain.from_iterable(pairing.samples for pairing in found)),
-        tuple(chain.from_iterable(pairing.images_without_target for pairing in found)),
-        tuple(chain.from_iterable(pairing.targets_without_image for pairing in found)),
-        None if None in counts else sum(count or 0 for count in counts),
-    )
+    samples = tuple(chain.from_iterable(pairing.samples for pairing in found))
+    orphans = chain.from_iterable(pairing.orphans for pairing in found)
     seen: dict[str, Path] = {}
-    for sample in joined.samples:
+    for sample in samples:
         if sample.name in seen:
             raise DatasetError(
                 f"split '{split}': sample '{sample.name}' stands in two of them: "
                 f"{seen[sample.name]} and {sample.image}"
             )
         seen[sample.name] = sample.image
-    return joined
+    return Pairing(
+        samples,
+        tuple(sorted(orphans, key=lambda orphan: not orphan.is_image)),
+        None if None in counts else sum(count or 0 for count in counts),
+    )
 
 
 def names_in(

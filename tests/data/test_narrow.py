@@ -117,8 +117,8 @@ def test_a_missing_list_is_named(tmp_path: Path) -> None:
 
 
 def test_frames_that_the_list_leaves_out_may_lack_a_partner(tmp_path: Path) -> None:
-    orphans = tuple(Orphan(f"o{i}", Path(f"o{i}.jpg"), f"o{i}.png") for i in range(2))
-    pairing = Pairing(tuple(_samples(2)), images_without_target=orphans, official_count=9)
+    orphans = tuple(Orphan(f"o{i}", Path(f"o{i}.jpg"), f"o{i}.png", True) for i in range(2))
+    pairing = Pairing(tuple(_samples(2)), orphans=orphans, official_count=9)
     names = tmp_path / "names.txt"
     names.write_text("f1\n")
     assert narrow_pairing(pairing, names).orphans == ()

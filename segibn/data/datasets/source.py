@@ -236,10 +236,10 @@ class DatasetSource:
         """Name both paths of the first missing partners and how many there are."""
         count = counted(len(pairing.orphans), "file")
         lines = [f"{self.title}: {count} of split '{split}' without a partner:"]
-        for orphan in pairing.images_without_target[: samples.SHOWN]:
-            lines.append(f"  image {orphan.path} has no label map {orphan.partner}")
-        for orphan in pairing.targets_without_image[: samples.SHOWN]:
-            lines.append(f"  label map {orphan.path} has no image {orphan.partner}")
+        for is_image, one, other in ((True, "image", "label map"), (False, "label map", "image")):
+            alone = [orphan for orphan in pairing.orphans if orphan.is_image == is_image]
+            for orphan in alone[: samples.SHOWN]:
+                lines.append(f"  {one} {orphan.path} has no {other} {orphan.partner}")
         lines.append(
             "Unpack the missing archive again, or name the frames to use in a text file "
             "(`names_file` in a config, NAME:SPLIT@FILE on the command line)."
