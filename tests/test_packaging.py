@@ -79,7 +79,7 @@ def test_the_wheel_states_the_command_the_licence_and_small_requirements(built):
     needed = [line for line in lines if line.startswith("Requires-Dist") and "extra ==" not in line]
     assert {line.split()[1].split(">")[0].lower() for line in needed} == {
         "torch", "torchvision", "opencv-python-headless", "numpy", "pillow", "pydantic", "pyyaml",
-        "rich", "shtab",
+        "rich", "shtab", "jinja2", "matplotlib",
     }  # fmt: skip
 
 
