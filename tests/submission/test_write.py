@@ -217,7 +217,7 @@ def test_only_known_kinds_of_files_are_written(tmp_path, name):
 
 
 def test_memory_grows_by_names_not_by_maps_and_there_is_one_folder(tmp_path):
-    sizes = {f"0004a4c0-{number:08x}": (100, 100) for number in range(1500)}
+    sizes = {f"0004a4c0-{number:08x}": (100, 100) for number in range(500)}
     files = set()
 
     def maps(keys):
