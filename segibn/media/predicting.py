@@ -108,14 +108,15 @@ class Work:
             self.outputs.write_frame(source.name, image, train_ids, kinds)
             return self._pixels(train_ids)
 
+        def finish(predicted: tuple[Still, np.ndarray], pixels: np.ndarray) -> None:
+            self.journal.record(predicted[0][0], 1, pixels)
+            self._count(pixels)
+            self.tally.files += 1
+
         with closing(self._readable(sources)) as stills:
             groups = of_equal_size(stills, self.batch_size)
             frames = (frame for group in groups for frame in self._predicted(group))
-            with closing(self._in_threads(write, frames)) as written:
-                for ((source, _), _), pixels in written:
-                    self.journal.record(source, 1, pixels)
-                    self._count(pixels)
-                    self.tally.files += 1
+            self._in_threads(write, frames, finish)
 
     def _readable(self, sources: Iterable[Source]) -> Generator[Still, None, None]:
         """Yield source and image, decoded ahead; what cannot be read is noted instead."""
@@ -135,29 +136,30 @@ class Work:
                 yield source, image
 
     def _in_threads(
-        self, work: Callable[[Any], Any], frames: Iterable[Any]
-    ) -> Generator[tuple[Any, Any], None, None]:
-        """Yield (frame, ``work(frame)``) in order; at Ctrl-C, those under way come first."""
+        self,
+        work: Callable[[Any], Any],
+        frames: Iterable[Any],
+        finish: Callable[[Any, Any], None],
+    ) -> None:
+        """Call ``finish(frame, work(frame))`` in order; at Ctrl-C, those under way come first."""
         waiting: deque[tuple[Any, Future[Any]]] = deque()
         interrupt = None
 
-        def oldest() -> tuple[Any, Any]:
-            frame, future = waiting[0]
-            done = frame, future.result()  # Ctrl-C may come while it waits
-            waiting.popleft()
-            return done
+        def settle(most: int) -> None:
+            while len(waiting) > most:
+                frame, future = waiting[0]
+                finish(frame, future.result())
+                waiting.popleft()  # not before: Ctrl-C may come at any time
 
         pool = ThreadPoolExecutor(self.threads)
         try:
             try:
                 for frame in frames:
                     waiting.append((frame, pool.submit(work, frame)))
-                    if len(waiting) > 2 * self.threads:
-                        yield oldest()
+                    settle(2 * self.threads)
             except KeyboardInterrupt as error:
                 interrupt = error
-            while waiting:
-                yield oldest()
+            settle(0)
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
         if interrupt is not None:
@@ -217,23 +219,25 @@ class Work:
             picture = self.outputs.draw(shown, image, train_ids) if "video" in kinds else None
             return picture, self._pixels(train_ids)
 
+        def finish(_: Any, drawn: tuple[Any, np.ndarray]) -> None:
+            nonlocal writer
+            picture, pixels = drawn
+            if picture is not None:
+                if writer is None:
+                    path = self.outputs.video_path(source.name)
+                    codec, size = self.outputs.codec, picture.shape[:2]
+                    temporary = stack.enter_context(atomic_path(path))
+                    writer = VideoWriter(temporary, video.fps, size, codec, source.path)
+                    stack.enter_context(writer)
+                writer.write(picture)
+            np.add(total, pixels, out=total)
+            self._count(pixels)
+
+        writer: VideoWriter | None = None
         with ExitStack() as stack:
-            writer: VideoWriter | None = None
             images = stack.enter_context(closing(iter(video)))
             frames = predicted(enumerate(images), self.predict, self.batch_size)
-            for _, (picture, pixels) in stack.enter_context(
-                closing(self._in_threads(draw, frames))
-            ):
-                if picture is not None:
-                    if writer is None:
-                        path = self.outputs.video_path(source.name)
-                        codec, size = self.outputs.codec, picture.shape[:2]
-                        temporary = stack.enter_context(atomic_path(path))
-                        writer = VideoWriter(temporary, video.fps, size, codec, source.path)
-                        stack.enter_context(writer)
-                    writer.write(picture)
-                total += pixels
-                self._count(pixels)
+            self._in_threads(draw, frames, finish)
         return total
 
     def _pixels(self, train_ids: np.ndarray) -> np.ndarray:
