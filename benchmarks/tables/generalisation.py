@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from segibn.errors import SegibnError
-from segibn.evaluation.rows import mean_and_spread
+from segibn.evaluation.rows import Seeds
 from segibn.files import read_json
 from segibn.text import markdown_table
 
@@ -90,7 +90,7 @@ def target_label(part: Content) -> str | None:
 def percent_with_interval(score: Content) -> str:
     """Format "45.2±1.0 [43.1, 47.0]"."""
     low, high = (100 * bound for bound in score["interval"])
-    return f"{mean_and_spread(score['miou'])} [{low:.1f}, {high:.1f}]"
+    return f"{Seeds(score['miou']).text()} [{low:.1f}, {high:.1f}]"
 
 
 def points_with_interval(difference: Content | None) -> str:

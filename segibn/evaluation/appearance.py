@@ -12,11 +12,10 @@ from segibn.errors import SegibnError
 from segibn.evaluation.rows import (
     Network,
     Row,
+    Seeds,
     check_rows,
     describe_seeds,
     in_order,
-    mean_and_deviation,
-    mean_and_spread,
     network_titles,
 )
 from segibn.text import markdown_table
@@ -29,21 +28,11 @@ no levels)."""
 
 @dataclass(frozen=True)
 class Cell:
-    """One network under one change, a value for each seed; fractions."""
+    """One network under one change."""
 
-    miou: tuple[float, ...]
-    drop: tuple[float, ...]
+    miou: Seeds
+    drop: Seeds
     """What the same runs scored more on frames as they are."""
-
-    @property
-    def mean_drop(self) -> float:
-        """Mean over seeds, a fraction."""
-        return mean_and_deviation(self.drop)[0]
-
-    @property
-    def drop_spread(self) -> float:
-        """Sample standard deviation over seeds, 0 of one seed."""
-        return mean_and_deviation(self.drop)[1]
 
 
 Cells = dict[Network, dict[str, Cell]]
@@ -75,8 +64,8 @@ def group_appearance(rows: Sequence[Row]) -> Cells:
                 )
         cells[network] = {
             change: Cell(
-                tuple(scores.values()),
-                tuple(original[seed] - miou for seed, miou in scores.items()),
+                Seeds(scores.values()),
+                Seeds(original[seed] - miou for seed, miou in scores.items()),
             )
             for change, scores in found[network].items()
         }
@@ -107,6 +96,5 @@ def format_appearance(rows: Sequence[Row]) -> str:
 def _text(change: str, cell: Cell | None) -> str:
     if cell is None:
         return "-"
-    text = mean_and_spread(cell.miou)
-    gains = [-drop for drop in cell.drop]
-    return text if change == ORIGINAL else f"{text} ({mean_and_spread(gains, sign='+')})"
+    gain = Seeds(-drop for drop in cell.drop)
+    return cell.miou.text() + ("" if change == ORIGINAL else f" ({gain.text(sign='+')})")

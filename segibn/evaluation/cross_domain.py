@@ -8,25 +8,25 @@ names are free; ``gta5:val`` belongs to the domain ``gta5``, a name with a list 
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from statistics import fmean
 
 from segibn.evaluation.deviations import protocol_lines
 from segibn.evaluation.published import NAMED_PROTOCOLS, PROTOCOLS, PublishedRow, published_rows
 from segibn.evaluation.rows import (
     Network,
     Row,
+    Seeds,
     check_rows,
     describe_seeds,
     in_order,
     is_own_domain,
-    mean_and_spread,
 )
 from segibn.evaluation.signatures import signature_lines
 from segibn.text import markdown_table
 
-Cells = dict[Network, dict[str, list[tuple[float, float]]]]
-"""Network -> test set -> (miou, pixel accuracy) of each seed, fractions."""
+Cells = dict[Network, dict[str, tuple[Seeds, Seeds]]]
+"""Network -> test set -> mIoU, pixel accuracy."""
 
+_SCORES = ("miou", "pixel_accuracy")
 PUBLISHED_INTRO = (
     "Published by others on the real data sets: other networks, recipes and data; not ours."
 )
@@ -62,25 +62,29 @@ def format_cross_domain(
 
 def collect_cells(rows: Iterable[Row]) -> Cells:
     """Gather the seeds of each network on each test set, networks in the order of a table."""
-    cells: Cells = defaultdict(lambda: defaultdict(list))
+    found: dict[Network, dict[str, list[Row]]] = defaultdict(lambda: defaultdict(list))
     for row in rows:
-        cells[Network.of(row)][row["test"]].append((row["miou"], row["pixel_accuracy"]))
-    return {network: cells[network] for network in in_order(cells)}
+        found[Network.of(row)][row["test"]].append(row)
+    return {
+        network: {
+            test: (
+                Seeds(row["miou"] for row in seeds),
+                Seeds(row["pixel_accuracy"] for row in seeds),
+            )
+            for test, seeds in found[network].items()
+        }
+        for network in in_order(found)
+    }
 
 
-def own_miou(network: Network, tests: Mapping[str, list[tuple[float, float]]]) -> float:
+def own_miou(network: Network, tests: Mapping[str, tuple[Seeds, Seeds]]) -> float:
     """Mean mIoU on the one test set of the network's own domain; NaN if there is not just one."""
-    own = [test for test in tests if is_own_domain(network.train, test)]
-    return mean_miou(tests[own[0]]) if len(own) == 1 else math.nan
-
-
-def mean_miou(scores: Sequence[tuple[float, float]]) -> float:
-    """Mean over the seeds of a cell."""
-    return fmean(score[0] for score in scores)
+    own = [scores[0] for test, scores in tests.items() if is_own_domain(network.train, test)]
+    return own[0].mean if len(own) == 1 else math.nan
 
 
 def _line(
-    network: Network, scores: Mapping[str, list[tuple[float, float]]], tests: Sequence[str]
+    network: Network, scores: Mapping[str, tuple[Seeds, Seeds]], tests: Sequence[str]
 ) -> list[str]:
     """Cells "mIoU / pixel acc (change against the own domain)"; a dash where nothing was scored."""
     reference, line = own_miou(network, scores), [network.train, network.title]
@@ -88,15 +92,15 @@ def _line(
         if not (found := scores.get(test)):
             line.append("-")
             continue
-        text = " / ".join(mean_and_spread(values) for values in zip(*found, strict=True))
+        text = " / ".join(values.text() for values in found)
         if not is_own_domain(network.train, test) and reference > 0:
-            text += f" ({100 * (mean_miou(found) - reference) / reference:+.1f} %)"
+            text += f" ({100 * (found[0].mean - reference) / reference:+.1f} %)"
         line.append(text)
     return line
 
 
 def _legend(rows: Sequence[Row], cells: Cells) -> list[str]:
-    counts = {len(scores) for tests in cells.values() for scores in tests.values()}
+    counts = {len(miou) for tests in cells.values() for miou, _ in tests.values()}
     single = " (one seed where no ± stands)" if 1 in counts and len(counts) > 1 else ""
     legend = (
         f"mIoU / pixel accuracy in %; {describe_seeds(rows)}{single}. In brackets: change of mIoU "

@@ -6,16 +6,15 @@ that a results file becomes a table without torch.
 
 from collections import defaultdict
 from collections.abc import Sequence
-from functools import partial
 from statistics import fmean
 
 from segibn.errors import SegibnError
 from segibn.evaluation.rows import (
     Network,
     Row,
+    Seeds,
     describe_seeds,
     in_order,
-    mean_and_spread,
     network_titles,
 )
 from segibn.text import markdown_table
@@ -23,8 +22,8 @@ from segibn.text import markdown_table
 DIVERGENCE_KEYS = ("train", "network", "ibn", "seed", "domains", "divergence")
 """Keys every row has: ``domains`` are the two names, ``divergence`` maps features to values."""
 
-Curves = dict[Network, dict[str, list[float]]]
-"""Network -> feature -> a value for each seed."""
+Curves = dict[Network, dict[str, Seeds]]
+"""Network -> feature -> its divergences."""
 
 
 def group_divergence(rows: Sequence[Row]) -> Curves:
@@ -33,7 +32,7 @@ def group_divergence(rows: Sequence[Row]) -> Curves:
     Raises:
         SegibnError: a row is incomplete, given twice, or of other domains than the first.
     """
-    found: Curves = defaultdict(lambda: defaultdict(list))
+    found: dict[Network, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     seen: set[tuple[Network, int]] = set()
     for number, row in enumerate(rows, start=1):
         missing = [key for key in DIVERGENCE_KEYS if key not in row]
@@ -50,7 +49,10 @@ def group_divergence(rows: Sequence[Row]) -> Curves:
         seen.add((network, row["seed"]))
         for name, value in row["divergence"].items():
             found[network][name].append(value)
-    return {network: dict(found[network]) for network in in_order(found)}
+    return {
+        network: {name: Seeds(values) for name, values in found[network].items()}
+        for network in in_order(found)
+    }
 
 
 def format_divergence(rows: Sequence[Row]) -> str:
@@ -60,11 +62,14 @@ def format_divergence(rows: Sequence[Row]) -> str:
         SegibnError: as ``group_divergence``.
     """
     curves = group_divergence(rows)
-    cell = partial(mean_and_spread, scale=1, digits=3)
-    deepest = max(curves.values(), key=len)
-    body = [[name, *(cell(found.get(name, [])) for found in curves.values())] for name in deepest]
-    by_seed = [zip(*found.values(), strict=True) for found in curves.values()]
-    body.append(["mean", *(cell([fmean(values) for values in seeds]) for seeds in by_seed)])
+    columns = [
+        found | {"mean": Seeds(map(fmean, zip(*found.values(), strict=True)))}
+        for found in curves.values()
+    ]
+    body = [
+        [name, *(found.get(name, Seeds()).text(1, 3) for found in columns)]
+        for name in max(columns, key=len)
+    ]
     lines = markdown_table(["feature", *network_titles(curves).values()], body)
     a, b = rows[0]["domains"]
     legend = (

@@ -11,10 +11,9 @@ from dataclasses import dataclass, replace
 from segibn.evaluation.rows import (
     Network,
     Row,
+    Seeds,
     check_rows,
     describe_seeds,
-    mean_and_deviation,
-    mean_and_spread,
 )
 from segibn.evaluation.signatures import signature_lines
 from segibn.text import counted, markdown_table
@@ -41,20 +40,10 @@ class Line:
 
 @dataclass(frozen=True)
 class Point:
-    """Scores of one share: a value for each seed, fractions."""
+    """Scores of one share."""
 
-    miou: tuple[float, ...]
-    pixel_accuracy: tuple[float, ...]
-
-    @property
-    def mean_miou(self) -> float:
-        """Mean mIoU over seeds, a fraction."""
-        return mean_and_deviation(self.miou)[0]
-
-    @property
-    def miou_spread(self) -> float:
-        """Sample standard deviation of mIoU over seeds, a fraction; 0 of one seed."""
-        return mean_and_deviation(self.miou)[1]
+    miou: Seeds
+    pixel_accuracy: Seeds
 
 
 Curves = dict[Line, dict[float, Point]]
@@ -73,7 +62,8 @@ def group_rows(rows: Iterable[Row], test: str) -> Curves:
     ordered = sorted(found, key=lambda line: (line.network.rank, line.fine_tuned))
     return {
         line: {
-            share: Point(*zip(*seeds, strict=True)) for share, seeds in sorted(found[line].items())
+            share: Point(*map(Seeds, zip(*scores, strict=True)))
+            for share, scores in sorted(found[line].items())
         }
         for line in ordered
     }
@@ -116,10 +106,10 @@ def _cell(point: Point | None, reference: Point | None) -> str:
     """Format "mIoU / pixel accuracy (gain)"; nothing gives a dash."""
     if point is None:
         return "-"
-    text = f"{mean_and_spread(point.miou)} / {mean_and_spread(point.pixel_accuracy)}"
+    text = f"{point.miou.text()} / {point.pixel_accuracy.text()}"
     if reference is None:
         return text
-    return f"{text} ({100 * (point.mean_miou - reference.mean_miou):+.1f})"
+    return f"{text} ({100 * (point.miou.mean - reference.miou.mean):+.1f})"
 
 
 def _legend(rows: Sequence[Row], test: str) -> list[str]:

@@ -6,7 +6,7 @@ one with instance norm more so, since a window has other statistics than the fra
 
 from collections.abc import Mapping, Sequence
 
-from segibn.evaluation.rows import Network, Row, check_rows, mean_and_spread
+from segibn.evaluation.rows import Network, Row, Seeds, check_rows
 from segibn.text import markdown_table
 
 WAY_KEYS = ("network", "way", "inference")
@@ -36,11 +36,11 @@ def format_inference(rows: Sequence[Row]) -> str:
 def _cell(cells: Mapping[str, Mapping[int, float]], way: str, first: str) -> str:
     """Mean over seeds, and the difference to the first way, paired by seed."""
     found, base = cells.get(way, {}), cells.get(first, {})
-    text = mean_and_spread(list(found.values()))
+    text = Seeds(found.values()).text()
     if way == first or base.keys() != found.keys():
         return text
-    differences = [value - base[seed] for seed, value in found.items()]
-    return f"{text} ({mean_and_spread(differences, sign='+')})"
+    differences = Seeds(value - base[seed] for seed, value in found.items())
+    return f"{text} ({differences.text(sign='+')})"
 
 
 def _legend(rows: Sequence[Row]) -> list[str]:

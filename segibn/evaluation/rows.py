@@ -109,20 +109,25 @@ def is_own_domain(train: str, test: str) -> bool:
     return "@" not in train + test and test.partition(":")[0] in sources
 
 
-def mean_and_deviation(values: Sequence[float]) -> tuple[float, float]:
-    """Return the mean and the sample standard deviation, 0 of one value."""
-    return fmean(values), stdev(values) if len(values) > 1 else 0.0
+class Seeds(tuple[float, ...]):
+    """What each seed of a network scored, fractions."""
 
+    @property
+    def mean(self) -> float:
+        """Mean over the seeds."""
+        return fmean(self)
 
-def mean_and_spread(
-    values: Sequence[float], scale: float = 100, digits: int = 1, sign: str = ""
-) -> str:
-    """Format fractions in per cent: "47.5±2.0", or "47.5" for one value; a dash for none."""
-    if not values:
-        return "-"
-    mean, deviation = (scale * number for number in mean_and_deviation(values))
-    spread = f"±{deviation:.{digits}f}" if len(values) > 1 else ""
-    return f"{mean + 0.0:{sign}.{digits}f}{spread}"  # + 0.0: no change is +0.0
+    @property
+    def deviation(self) -> float:
+        """Sample standard deviation over the seeds, 0 of one."""
+        return stdev(self) if len(self) > 1 else 0.0
+
+    def text(self, scale: float = 100, digits: int = 1, sign: str = "") -> str:
+        """Format in per cent: "47.5±2.0", or "47.5" for one seed; a dash for none."""
+        if not self:
+            return "-"
+        spread = f"±{scale * self.deviation:.{digits}f}" if len(self) > 1 else ""
+        return f"{scale * self.mean + 0.0:{sign}.{digits}f}{spread}"  # + 0.0: no change is +0.0
 
 
 def describe_seeds(rows: Iterable[Row]) -> str:

@@ -4,7 +4,7 @@ In: rows as ``segibn.evaluation.cross_domain`` has them. Out: HTML.
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from itertools import groupby
 from typing import Any
 
@@ -14,7 +14,6 @@ from markupsafe import Markup
 from segibn.evaluation.cross_domain import (
     PUBLISHED_INTRO,
     collect_cells,
-    mean_miou,
     own_miou,
     protocol_of,
     published_beside,
@@ -24,11 +23,10 @@ from segibn.evaluation.deviations import protocol_lines
 from segibn.evaluation.rows import (
     IBN_NAMES,
     Network,
+    Seeds,
     check_rows,
     describe_seeds,
     is_own_domain,
-    mean_and_deviation,
-    mean_and_spread,
 )
 from segibn.evaluation.signatures import signature_lines
 from segibn.report.classes import ClassResults, class_rows, iou_bars
@@ -87,9 +85,9 @@ def class_bars(
     ]
 
 
-def _best(scores: Iterable[Sequence[tuple[float, float]] | None]) -> float:
+def _best(scores: Iterable[tuple[Seeds, Seeds] | None]) -> float:
     """The highest mean of a column; NaN where there is nothing to compare."""
-    means = [mean_miou(score) for score in scores if score]
+    means = [score[0].mean for score in scores if score]
     return max(means) if len(means) > 1 else math.nan
 
 
@@ -100,16 +98,16 @@ def _cell(
     found = scores.get(test)
     if not found:
         return None
-    miou = [score[0] for score in found]
-    mean, deviation = mean_and_deviation(miou)
+    miou, accuracy = found
+    mean, deviation = miou.mean, miou.deviation
     is_own, reference = is_own_domain(network.train, test), own_miou(network, scores)
     has_change = not is_own and not math.isnan(reference) and reference != 0
     return {
-        "text": mean_and_spread(miou).replace("±", " ± "),
+        "text": miou.text().replace("±", " ± "),
         "mean": mean,
         "low": max(0.0, mean - deviation) if deviation else None,
         "high": min(1.0, mean + deviation) if deviation else None,
-        "accuracy": mean_and_spread([score[1] for score in found]),
+        "accuracy": accuracy.text(),
         "is_best": mean == best,
         "is_own": is_own,
         "change": (mean - reference) / reference if has_change else None,

@@ -146,7 +146,7 @@ def _plot(rows: Sequence[Mapping[str, Any]], label: str) -> np.ndarray:
     names = [name for name in dict.fromkeys(row["transform"] for row in rows) if name != ORIGINAL]
     bars = {
         titles[network]: [
-            (100 * found[name].mean_drop, 100 * found[name].drop_spread) for name in names
+            (100 * found[name].drop.mean, 100 * found[name].drop.deviation) for name in names
         ]
         for network, found in cells.items()
     }

@@ -17,7 +17,7 @@ from segibn.data.samples import SamplePaths
 from segibn.engine.scoring import require_upright
 from segibn.errors import ConfigError
 from segibn.evaluation.feature_divergence import format_divergence, group_divergence
-from segibn.evaluation.rows import mean_and_deviation, network_titles
+from segibn.evaluation.rows import network_titles
 from segibn.files import read_image, write_image, write_json, write_text
 from segibn.files.pool import map_in_threads
 from segibn.inference.config import AS_SCORED, InferenceConfig
@@ -123,8 +123,8 @@ def _plot(rows: Sequence[Mapping[str, Any]]) -> np.ndarray:
     titles = network_titles(curves)
     lines = []
     for network, features in curves.items():
-        points = [mean_and_deviation(values) for values in features.values()]
-        means, deviations = zip(*points, strict=True)
+        means = [seeds.mean for seeds in features.values()]
+        deviations = [seeds.deviation for seeds in features.values()]
         lines.append(Line(titles[network], means, spread=deviations))
     names = [name.removeprefix("layer") for name in max(curves.values(), key=len)]
     title = "feature divergence, {} against {}".format(*rows[0]["domains"])

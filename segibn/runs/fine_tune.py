@@ -115,9 +115,9 @@ def _draw(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
     lines = [
         Line(
             line.title,
-            [100 * point.mean_miou for point in points.values()],
+            [100 * point.miou.mean for point in points.values()],
             list(points),
-            [100 * point.miou_spread for point in points.values()],
+            [100 * point.miou.deviation for point in points.values()],
             series=networks.index(line.network),
             dashed=not line.fine_tuned,
         )

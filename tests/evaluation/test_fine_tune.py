@@ -67,9 +67,9 @@ def test_each_test_set_has_a_table_of_its_own() -> None:
 def test_points_hold_mean_and_sample_deviation_of_the_seeds() -> None:
     curves = group_rows(make_rows(), "camvid:val")
     points = {(line.network.ibn, line.fine_tuned): p for line, p in curves.items()}
-    assert points["none", True][0.1].mean_miou == pytest.approx(0.32)
-    assert points["none", True][0.1].miou_spread == pytest.approx(0.02 * 2**0.5)
-    assert points["a", True][1.0].miou_spread == 0  # one seed
+    assert points["none", True][0.1].miou.mean == pytest.approx(0.32)
+    assert points["none", True][0.1].miou.deviation == pytest.approx(0.02 * 2**0.5)
+    assert points["a", True][1.0].miou.deviation == 0  # one seed
     assert [list(p) for p in points.values()] == [[0.1, 1.0]] * 3
 
 
