@@ -97,6 +97,5 @@ def _draw(axes: "Axes", difference: Difference, y: float, color: str | None) -> 
     if color is None:
         color = MUTED if not difference.is_shown else GOOD if difference.value > 0 else BAD
     filling = color if difference.is_shown else PAPER
-    look = {"color": color, "markerfacecolor": filling, "markeredgewidth": 2}
     axes.plot([difference.low, difference.high], [y, y], color=color, solid_capstyle="round")
-    axes.plot([difference.value], [y], "o", **look)
+    axes.plot(difference.value, y, "o", color=color, markerfacecolor=filling, markeredgewidth=2)

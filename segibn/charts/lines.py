@@ -49,7 +49,7 @@ def line_chart(
     from_zero: bool = True,
     has_legend: bool = True,
     size: tuple[float, float] = FILE_SIZE,
-    tips: Mapping[float, str] | None = None,
+    tips: Mapping[int, str] | None = None,
 ) -> "Figure":
     """Draw lines.
 

@@ -51,7 +51,9 @@ def shares_of(counts: ArrayLike, axis: int) -> NDArray[np.float64]:
     """Divide by the sums along an axis, 1 = of the row or 0 = of the column; NaN if that is 0."""
     matrix = np.asarray(counts)
     sums = np.broadcast_to(matrix.sum(axis=axis, keepdims=True), matrix.shape)
-    return np.divide(matrix, sums, out=np.full(matrix.shape, np.nan), where=sums > 0)
+    shares = np.full(matrix.shape, np.nan)
+    np.divide(matrix, sums, out=shares, where=sums > 0)
+    return shares
 
 
 def _largest(matrix: NDArray[np.int64]) -> list[tuple[int, int, int, float, float]]:

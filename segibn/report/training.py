@@ -70,12 +70,10 @@ def _panels(runs: Sequence[Curve]) -> list[_Panel]:
         loss.append(Line(run.title, drawn, run.iterations, (), faint, place, has_marks=False))
         rate.append(Line(run.title, run.lr, run.iterations, series=place, has_marks=False))
         miou.append(Line(run.title, 100 * run.miou, run.scored, series=place))
-    first = runs[0] if runs else None
     is_shared = len(runs) > 1 and all(
-        np.array_equal(run.iterations, first.iterations)
-        and np.array_equal(run.lr, first.lr, equal_nan=True)
-        for run in runs
-        if first is not None
+        np.array_equal(run.iterations, runs[0].iterations)
+        and np.array_equal(run.lr, runs[0].lr, equal_nan=True)
+        for run in runs[1:]
     )
     unit = "the same in all runs" if is_shared else ""
     rate = _finite(rate)[:1] if is_shared else _finite(rate)
@@ -91,7 +89,7 @@ def _finite(lines: Sequence[Line]) -> list[Line]:
 
 
 def _drawing(panel: _Panel, last: int, key: str) -> Markup:
-    longest = np.asarray(max((line.x for line in panel.lines), key=len))
+    longest = max((np.asarray(line.x) for line in panel.lines), key=len)
     chosen = np.linspace(0, longest.size - 1, min(_COLUMNS, longest.size)).round().astype(int)
     tips = {int(x): _told(panel, int(x)) for x in longest[np.unique(chosen)]}
     figure = line_chart(
