@@ -22,7 +22,7 @@ from segibn.errors import ConfigError
 from segibn.extras import require
 from segibn.models.features import FeatureSpec
 from segibn.models.lora import add_lora
-from segibn.models.weights.sources import IMAGENET
+from segibn.models.weights.sources import IMAGENET_MEAN, IMAGENET_STD
 from segibn.text import did_you_mean
 
 Tuning = Literal["full", "frozen", "lora"]
@@ -127,8 +127,8 @@ class TimmBackbone(nn.Module):
         """Images come with ImageNet's mean and spread; a network that wants others gets them."""
         mean, std = tuple(pretrained["mean"]), tuple(pretrained["std"])
         scale = shift = None
-        if (mean, std) != (IMAGENET.mean, IMAGENET.std):
-            ours = zip(IMAGENET.mean, IMAGENET.std, mean, std, strict=True)
+        if (mean, std) != (IMAGENET_MEAN, IMAGENET_STD):
+            ours = zip(IMAGENET_MEAN, IMAGENET_STD, mean, std, strict=True)
             pairs = [(s / t, (m - n) / t) for m, s, n, t in ours]
             scale, shift = torch.tensor(pairs, dtype=torch.float32).T.reshape(2, 1, 3, 1, 1)
         # Constants of the preprocessing: checkpoints need not hold them.

@@ -10,29 +10,19 @@ _LICENCES = {
 }
 
 
-@dataclass(frozen=True)
-class Preprocessing:
-    """What a network was shown: `(image - mean) / std` of each channel."""
-
-    channels: str
-    value_range: tuple[float, float]
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
-
-
-# `Segmenter.normalize` does this; a test holds the two together.
-IMAGENET = Preprocessing("RGB", (0.0, 1.0), (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+"""Of RGB in 0..1, what all of these networks were shown; `Segmenter.normalize` does this."""
 
 
 @dataclass(frozen=True)
 class WeightSource:
-    """One published file."""
+    """One published file, with its error rates in per cent on ImageNet's validation set."""
 
     url: str
+    """Its name ends in the beginning of the file's SHA-256, by torch.hub's convention."""
     licence: str
     top1_error: float | None = None
     top5_error: float | None = None
-    preprocessing: Preprocessing = IMAGENET
 
     @property
     def file_name(self) -> str:
@@ -88,10 +78,7 @@ PUBLISHED: dict[tuple[str, str, str], WeightSource] = {
     },
     **{
         ("torchvision", network, "none"): WeightSource(
-            f"{_TORCHVISION}{stem}.pth",
-            _LICENCES["torchvision"],
-            top1,
-            top5,
+            f"{_TORCHVISION}{stem}.pth", _LICENCES["torchvision"], top1, top5
         )
         for network, (stem, top1, top5) in _TORCHVISION_FILES.items()
     },

@@ -3,13 +3,14 @@
 import argparse
 import json
 import re
-import struct
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -23,20 +24,14 @@ FORMAT = "segibn-checkpoint"
 COUNTER = "num_batches_tracked"
 """How keys of batch norms' counters end; they count for nothing in inference."""
 
-_MAX_HEADER = 16 << 20  # bytes; a ResNet-152 takes a hundredth
 _CUT_SHORT = ("unexpected eof", "truncated", "ran out of input")
 _GLOBAL = re.compile(r"GLOBAL (\S+) w|unrecognized function <[^>]*?(\S+?)>|but got <class '(\S+?)'")
 
 
-# NumPy's names of types -> those of the struct module. RobustNet saves its score, a NumPy float,
-# beside the weights; torch's safe reader refuses such files. NumPy's own constructors take a state
-# that describes memory, so they are not handed to a file; ours take letters, of which they know
-# eleven.
-_LETTERS = {"f2": "e", "f4": "f", "f8": "d", "b1": "?"} | {
-    f"{kind}{size}": letter
-    for kind, letters in {"i": "bhiq", "u": "BHIQ"}.items()
-    for size, letter in zip((1, 2, 4, 8), letters, strict=True)
-}
+# RobustNet saves its score, a NumPy float, beside the weights; torch's safe reader refuses such
+# files. NumPy's own constructors take a state that describes memory, so they are not handed to a
+# file; ours take names of plain numbers.
+_NUMBER = re.compile(r"[iu][1248]|f[248]|b1")
 
 
 class _OtherTypeError(ValueError):
@@ -47,7 +42,7 @@ class _Type:
     """Stands for `numpy.dtype`: the name of a type and its byte order."""
 
     def __init__(self, name: str, align: bool = False, copy: bool = False) -> None:
-        if name not in _LETTERS:
+        if not _NUMBER.fullmatch(name):
             raise _OtherTypeError(f"numpy {name}")
         self.name, self.order = name, "<"
 
@@ -57,7 +52,7 @@ class _Type:
 
 def _number(kind: _Type, data: bytes) -> float | int | bool:
     """Stands for `numpy.core.multiarray.scalar`: one number from its bytes."""
-    return struct.unpack(kind.order + _LETTERS[kind.name], data)[0]
+    return np.frombuffer(data, kind.order + kind.name, 1)[0].item()
 
 
 # What a file may name beside tensors: numbers of NumPy, which moved its inner modules in version 2,
@@ -118,63 +113,45 @@ def _check_sizes(path: Path) -> None:
         )
 
 
-def read_safetensors(path: Path) -> dict[str, Tensor]:
-    """Read a .safetensors file onto the CPU, or say why not."""
+@contextmanager
+def _safetensors(path: Path) -> Iterator[ModuleType]:
+    """The package that reads a file, whose errors differ from version to version."""
     check_is_file(path)
     require("export", "safetensors", purpose=f"reading {path}", error=CheckpointError)
-    from safetensors.torch import load_file
+    import safetensors.torch
 
     try:
-        return load_file(path)
-    except Exception as error:  # its exceptions differ from version to version
+        yield safetensors
+    except Exception as error:
         raise CheckpointError(
             f"{path} is cut short or no safetensors file ({_reason(error)}); get it again"
         ) from error
+
+
+def read_safetensors(path: Path) -> dict[str, Tensor]:
+    """Read a .safetensors file onto the CPU, or say why not."""
+    with _safetensors(path) as package:
+        return package.torch.load_file(path)
 
 
 def read_safetensors_checkpoint(path: Path) -> dict[str, Any]:
     """Read what `segibn export` and `segibn convert` write: weights, and a config as metadata.
 
     As the torch file that it was made of, but for "training", which is None.
-
-    Raises:
-        CheckpointError: as `read_safetensors`; or it holds weights alone.
     """
-    notes = _safetensors_notes(path)
+    with _safetensors(path) as package, package.safe_open(path, "pt") as file:
+        notes = file.metadata() or {}
     keys = ("config", "classes", "class_names", "palette", "iteration")
     try:
         content = {key: json.loads(notes[key]) for key in keys}
-        versions = json.loads(notes.get("versions", "{}"))
-        version = int(notes.get("format_version", "1"))
+        content["versions"] = json.loads(notes.get("versions", "{}"))
+        content["format_version"] = int(notes.get("format_version", "1"))
     except (KeyError, ValueError, TypeError, RecursionError):
         raise CheckpointError(
             f"{path} holds tensors without a checkpoint's config: it can be model.weights of a "
             "config; here give the .pt file, or one that segibn export made of it"
         ) from None
-    return content | {
-        "format": FORMAT,
-        "format_version": version,
-        "model": read_safetensors(path),
-        "training": None,
-        "versions": versions,
-    }
-
-
-def _safetensors_notes(path: Path) -> dict[str, Any]:
-    """The metadata: eight bytes, the length of a header; the header, JSON; the tensors."""
-    check_is_file(path)
-    with path.open("rb") as file:
-        length = int.from_bytes(file.read(8), "little")
-        if length > _MAX_HEADER:
-            raise CheckpointError(f"{path} is cut short or no safetensors file; get it again")
-        header = file.read(length)
-    try:
-        notes = json.loads(header).get("__metadata__", {})
-        return dict(notes)
-    except (ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise CheckpointError(
-            f"{path} is cut short or no safetensors file; get it again"
-        ) from error
+    return content | {"format": FORMAT, "model": read_safetensors(path), "training": None}
 
 
 def check_is_file(path: Path) -> None:

@@ -23,8 +23,6 @@ from segibn.text import printable
 
 _MOST_DEPTH = 3
 _AVERAGE = re.compile(r"(?:^|[._])ema(?:$|[._])", re.IGNORECASE)
-# What torch itself puts before the keys of a parallel and of a compiled network.
-_WRAPPERS = ("module.", "_orig_mod.")
 # torchvision's DenseNet files are older than its code: "norm.1" is "norm1" there now.
 _OLD_DENSE = re.compile(r"(\bdenselayer\d+\.(?:norm|conv))\.([12])\.")
 
@@ -85,7 +83,10 @@ def find_network(content: Mapping[str, Any], known: Collection[str], path: Path)
         # All of DenseNet and MobileNetV2 is `features`, which people save alone.
         counted = _count(nests, {key.removeprefix(root) for key in known})
         for nest, prefix in counted:
-            nests[nest] = _inserted(nests[nest], prefix, root)
+            nests[nest] = {
+                f"{prefix}{root}{key.removeprefix(prefix)}" if key.startswith(prefix) else key: v
+                for key, v in nests[nest].items()
+            }
     if not counted:
         nest = max(nests, key=lambda name: (not _AVERAGE.search(".".join(name)), len(nests[name])))
         return _found(nests, nest, _wrapper(nests[nest]))
@@ -126,47 +127,29 @@ def _nests(
 def _count(
     nests: Mapping[tuple[str, ...], Mapping[str, Tensor]], known: Collection[str]
 ) -> dict[tuple[tuple[str, ...], str], int]:
-    """How many keys are the network's at each place where most are: by state dict and prefix."""
-    return {
-        (nest, prefix): count
-        for nest, state in nests.items()
-        for prefix, count in _prefixes(state, known).items()
-    }
+    """Places, a state dict and a prefix, where keys are the network's, and how many.
 
-
-def _inserted(state: Mapping[str, Tensor], prefix: str, root: str) -> dict[str, Tensor]:
-    return {
-        f"{prefix}{root}{key.removeprefix(prefix)}" if key.startswith(prefix) else key: value
-        for key, value in state.items()
-    }
-
-
-def _prefixes(state: Mapping[str, Tensor], known: Collection[str]) -> dict[str, int]:
-    """Prefixes behind which the keys are the network's, and how many.
-
-    More than half of the keys behind one, or of the network's, must be: its parts resemble each
-    other.
+    More than half of the keys there, or of the network's, must be: its parts resemble each other.
     """
-    keys = [key for key in state if not key.endswith(COUNTER)]
-    found: Counter[str] = Counter()
-    for key in keys:
-        starts = [0, *(index + 1 for index, char in enumerate(key) if char == ".")]
-        found.update(key[:start] for start in starts if key[start:] in known)
-    return {
-        prefix: count
-        for prefix, count in found.items()
-        if 2 * count > min(len(known), sum(key.startswith(prefix) for key in keys))
-    }
+    counted = {}
+    for nest, state in nests.items():
+        keys = [key for key in state if not key.endswith(COUNTER)]
+        found: Counter[str] = Counter()
+        for key in keys:
+            starts = [0, *(index + 1 for index, char in enumerate(key) if char == ".")]
+            found.update(key[:start] for start in starts if key[start:] in known)
+        for prefix, count in found.items():
+            if 2 * count > min(len(known), sum(key.startswith(prefix) for key in keys)):
+                counted[nest, prefix] = count
+    return counted
 
 
 def _wrapper(state: Mapping[str, Tensor]) -> str:
-    """What torch's own wrappers put before every key."""
-    prefix = ""
-    while wrapper := next(
-        (name for name in _WRAPPERS if all(key.startswith(prefix + name) for key in state)), None
-    ):
-        prefix += wrapper
-    return prefix
+    """What torch puts before every key of a parallel and of a compiled network."""
+    for name in ("module.", "_orig_mod."):
+        if all(key.startswith(name) for key in state):
+            return name + _wrapper({key.removeprefix(name): v for key, v in state.items()})
+    return ""
 
 
 def _found(
