@@ -64,13 +64,14 @@ TOY_LOSS = '''
 import torch
 from torch import Tensor
 
+from segibn.labels.label_set import IGNORE_INDEX
 from segibn.losses.precision import in_float32
 
 
 @in_float32
-def doubt(logits: Tensor, target: Tensor, ignore_index: int = 255, *, power: float = 1.0) -> Tensor:
+def doubt(logits: Tensor, target: Tensor, *, power: float = 1.0) -> Tensor:
     """(N, K, H, W) logits and (N, H, W) train ids -> a scalar in 0..1."""
-    valid = target != ignore_index
+    valid = target != IGNORE_INDEX
     true = logits.softmax(1).gather(1, torch.where(valid, target, 0)[:, None])[:, 0]
     return ((1 - true) ** power * valid).sum() / valid.sum().clamp(min=1)
 '''

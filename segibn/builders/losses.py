@@ -6,7 +6,7 @@ import torch
 
 from segibn.config.schema import LossConfig
 from segibn.errors import ConfigError
-from segibn.losses.criterion import REGION_LOSSES, OhemRule, RegionLoss, SegmentationLoss
+from segibn.losses.criterion import REGION_LOSSES, RegionLoss, SegmentationLoss
 
 
 def build_criterion(config: LossConfig, num_classes: int, device: torch.device) -> SegmentationLoss:
@@ -25,7 +25,7 @@ def build_criterion(config: LossConfig, num_classes: int, device: torch.device) 
         aux_weight=config.aux_weight,
         class_weights=None if weights is None else torch.tensor(weights, device=device),
         label_smoothing=config.label_smoothing,
-        ohem=None if config.ohem is None else OhemRule(**config.ohem.model_dump()),
+        ohem=None if config.ohem is None else config.ohem.model_dump(),
         regions=_regions(config),
     )
 

@@ -20,15 +20,14 @@ from typing import Protocol
 
 from torch import Tensor
 
-from segibn.labels.label_set import IGNORE_INDEX
 from segibn.losses.cross_entropy import cross_entropy, divide_by_weight, valid_weight
 from segibn.losses.dice import dice_loss
 from segibn.losses.lovasz import lovasz_softmax
 from segibn.losses.ohem import ohem_cross_entropy
 
-RegionLoss = Callable[[Tensor, Tensor, int], Tensor]
+RegionLoss = Callable[[Tensor, Tensor], Tensor]
 REGION_LOSSES: Mapping[str, RegionLoss] = {"dice": dice_loss, "lovasz": lovasz_softmax}
-"""(logits, target, ignore_index) -> scalar. The key `<name>_weight` of a loss config is the weight
+"""(logits, target) -> scalar. The key `<name>_weight` of a loss config is the weight
 in the sum, and keys `<name>_<argument>`, if there are any, are further arguments."""
 
 
@@ -36,7 +35,7 @@ class _Output(Protocol):
     """What a segmenter returns in training.
 
     One that can sum plain cross-entropy without full-size logits has a method
-    `summed_cross_entropy(target, ignore_index, class_weights)` that returns the sums of both.
+    `summed_cross_entropy(target, class_weights)` that returns the sums of both.
     """
 
     logits: Tensor
@@ -44,27 +43,18 @@ class _Output(Protocol):
 
 
 @dataclass(frozen=True)
-class OhemRule:
-    """Which pixels are hard: see `ohem_cross_entropy`."""
-
-    threshold: float = 0.7
-    min_kept: float = 1 / 16
-
-
-@dataclass(frozen=True)
 class SegmentationLoss:
     """Pixel loss of the main logits, plus region losses of them, plus the auxiliary pixel loss."""
 
     aux_weight: float = 0.4  # PSPNet's
-    ignore_index: int = IGNORE_INDEX
     class_weights: Tensor | None = None  # (K,), positive, on the device of the targets
     label_smoothing: float = 0.0
-    ohem: OhemRule | None = None
+    ohem: Mapping[str, float] | None = None  # `threshold` and `min_kept`
     regions: Mapping[str, tuple[float, RegionLoss]] = field(default_factory=dict)  # with factors
 
     def normalizer(self, target: Tensor) -> Tensor:
         """What a target contributes to the divisor of cross-entropy, 0-dim: see `valid_weight`."""
-        return valid_weight(target, self.ignore_index, class_weights=self.class_weights)
+        return valid_weight(target, class_weights=self.class_weights)
 
     def __call__(
         self,
@@ -93,7 +83,7 @@ class SegmentationLoss:
         loss, aux = self._pixel_losses(output, target, normalizer, share)
         parts = {"main": loss.detach()}
         for name, (weight, region_loss) in self.regions.items():
-            region = share * region_loss(output.logits, target.long(), self.ignore_index)
+            region = share * region_loss(output.logits, target.long())
             parts[name] = region.detach()
             loss = loss + weight * region
         if aux is not None:
@@ -106,7 +96,7 @@ class SegmentationLoss:
     ) -> tuple[Tensor, Tensor | None]:
         summed = getattr(output, "summed_cross_entropy", None)
         if summed is not None and self.ohem is None and self.label_smoothing == 0:
-            sums = summed(target, self.ignore_index, self.class_weights)
+            sums = summed(target, self.class_weights)
             main, aux = (None if s is None else divide_by_weight(s, normalizer) for s in sums)
             return main, aux
         target = target.long()  # once for both
@@ -121,14 +111,5 @@ class SegmentationLoss:
     ) -> Tensor:
         options = {"class_weights": self.class_weights, "label_smoothing": self.label_smoothing}
         if self.ohem is None:
-            return cross_entropy(
-                logits, target, self.ignore_index, normalizer=normalizer, **options
-            )
-        return share * ohem_cross_entropy(
-            logits,
-            target,
-            self.ignore_index,
-            threshold=self.ohem.threshold,
-            min_kept=self.ohem.min_kept,
-            **options,
-        )
+            return cross_entropy(logits, target, normalizer=normalizer, **options)
+        return share * ohem_cross_entropy(logits, target, **self.ohem, **options)

@@ -13,11 +13,9 @@ from segibn.labels.label_set import IGNORE_INDEX
 from segibn.losses.precision import in_float32
 
 
-def valid_weight(
-    target: Tensor, ignore_index: int = IGNORE_INDEX, *, class_weights: Tensor | None = None
-) -> Tensor:
+def valid_weight(target: Tensor, *, class_weights: Tensor | None = None) -> Tensor:
     """Sum the class weights (K,) of the valid pixels, or count them: 0-dim, exact, additive."""
-    valid = target != ignore_index
+    valid = target != IGNORE_INDEX
     accurate = accurate_dtype(target.device)
     if class_weights is None:
         return valid.sum().to(accurate)
@@ -34,7 +32,6 @@ def divide_by_weight(total: Tensor, weight: Tensor) -> Tensor:
 def cross_entropy(
     logits: Tensor,
     target: Tensor,
-    ignore_index: int = IGNORE_INDEX,
     *,
     class_weights: Tensor | None = None,
     label_smoothing: float = 0.0,
@@ -51,12 +48,12 @@ def cross_entropy(
     if class_weights is not None:
         class_weights = class_weights.to(logits.dtype)
     if normalizer is None:
-        normalizer = valid_weight(target, ignore_index, class_weights=class_weights)
+        normalizer = valid_weight(target, class_weights=class_weights)
     total = F.cross_entropy(
         logits,
         target,
         weight=class_weights,
-        ignore_index=ignore_index,
+        ignore_index=IGNORE_INDEX,
         reduction="sum",
         label_smoothing=label_smoothing,
     )

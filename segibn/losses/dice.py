@@ -12,9 +12,7 @@ from segibn.losses.precision import in_float32
 
 
 @in_float32
-def dice_loss(
-    logits: Tensor, target: Tensor, ignore_index: int = IGNORE_INDEX, *, smooth: float = 1.0
-) -> Tensor:
+def dice_loss(logits: Tensor, target: Tensor, *, smooth: float = 1.0) -> Tensor:
     """One minus soft Dice, 0..1, mean over the classes that are present in the batch.
 
     Dice of class k is `(2 sum p_k [y = k] + smooth) / (sum p_k + sum [y = k] + smooth)` with the
@@ -22,7 +20,7 @@ def dice_loss(
     """
     num_classes = logits.shape[1]
     probability = logits.softmax(dim=1)
-    valid = target != ignore_index
+    valid = target != IGNORE_INDEX
     # Sums by true class, with a bin more for ignored pixels. In float64: one after the other, a
     # million values would be lost in a float32 sum.
     accurate = accurate_dtype(logits.device)

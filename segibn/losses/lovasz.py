@@ -13,9 +13,9 @@ from segibn.losses.precision import in_float32
 
 
 @in_float32
-def lovasz_softmax(logits: Tensor, target: Tensor, ignore_index: int = IGNORE_INDEX) -> Tensor:
+def lovasz_softmax(logits: Tensor, target: Tensor) -> Tensor:
     """Lovasz-softmax over all valid pixels, 0..1, mean over the classes that are present."""
-    valid = target != ignore_index
+    valid = target != IGNORE_INDEX
     losses, num_present = [], torch.zeros((), dtype=torch.long, device=logits.device)
     for train_id, probability in enumerate(logits.softmax(dim=1).unbind(1)):
         truth = target == train_id

@@ -19,7 +19,6 @@ from segibn.losses.precision import in_float32
 def ohem_cross_entropy(
     logits: Tensor,
     target: Tensor,
-    ignore_index: int = IGNORE_INDEX,
     *,
     threshold: float = 0.7,
     min_kept: float = 1 / 16,
@@ -36,11 +35,11 @@ def ohem_cross_entropy(
     the target alone, would let the loss and with it the learning rate fade as pixels become easy.
     """
     target = target.long()
-    valid = target != ignore_index
+    valid = target != IGNORE_INDEX
     if class_weights is not None:
         class_weights = class_weights.to(logits.dtype)
     log_probability = F.log_softmax(logits, dim=1)
-    true_class = F.nll_loss(log_probability, target, reduction="none", ignore_index=ignore_index)
+    true_class = F.nll_loss(log_probability, target, reduction="none", ignore_index=IGNORE_INDEX)
     hard = _hard_pixels(true_class.detach(), valid, threshold, min_kept)
     if class_weights is None:
         weight = hard.to(logits.dtype)
@@ -61,12 +60,8 @@ def _hard_pixels(cost: Tensor, valid: Tensor, threshold: float, min_kept: float)
         # As many as could be asked for if all pixels were valid, so that the shape is fixed; how
         # many are asked for is known on the device alone.
         worst = torch.where(valid, cost, -1).flatten().topk(most).values
-        asked = (
-            (min_kept * valid.sum().to(accurate_dtype(valid.device)))
-            .ceil()
-            .long()
-            .clamp(min=1, max=most)
-        )
+        share = min_kept * valid.sum().to(accurate_dtype(valid.device))
+        asked = share.ceil().long().clamp(min=1, max=most)
         hard = hard | (cost >= worst.gather(0, asked[None] - 1))
     return hard & valid
 

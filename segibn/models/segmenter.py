@@ -50,14 +50,13 @@ class CoarseOutput(NamedTuple):
         return upsample(self.coarse_aux_logits, self.size, align_corners=self.align_corners)
 
     def summed_cross_entropy(
-        self, target: Tensor, ignore_index: int, class_weights: Tensor | None
+        self, target: Tensor, class_weights: Tensor | None
     ) -> tuple[Tensor, Tensor | None]:
         """Sums over the valid pixels of the main and the auxiliary logits' cross-entropy."""
         summed = partial(
             upsampled_cross_entropy,
             target=target,
             align_corners=self.align_corners,
-            ignore_index=ignore_index,
             class_weights=class_weights,
         )
         aux = self.coarse_aux_logits

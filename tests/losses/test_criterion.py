@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from segibn.builders.losses import build_criterion
 from segibn.config.schema import LossConfig, OhemConfig
 from segibn.errors import ConfigError
-from segibn.losses.criterion import REGION_LOSSES, OhemRule, SegmentationLoss
+from segibn.losses.criterion import REGION_LOSSES, SegmentationLoss
 from segibn.losses.cross_entropy import cross_entropy
 from segibn.losses.dice import dice_loss
 from segibn.losses.lovasz import lovasz_softmax
@@ -158,7 +158,8 @@ def test_region_losses_and_ohem_are_averages_over_ranks_and_micro_batches(
     ranks: int, micro_batches: int
 ) -> None:
     criterion = SegmentationLoss(
-        ohem=OhemRule(0.3, 0.1), regions={name: (1.0, loss) for name, loss in REGION_LOSSES.items()}
+        ohem={"threshold": 0.3, "min_kept": 0.1},
+        regions={name: (1.0, loss) for name, loss in REGION_LOSSES.items()},
     )
     images, target = images_and_targets()
     outputs = TwoHeads()(images)

@@ -3,7 +3,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from segibn.models.kernels.resize_feature import resize_feature
+from segibn.models.kernels.resize import resize_feature
 
 # Factors 4, 3 x 5/2, 16/9 x 1, smaller, and from a single pixel.
 SIZES = [

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from segibn.models.features import FeatureSpec
 from segibn.models.heads.aspp import ASPP
-from segibn.models.kernels.resize_feature import resize_feature
+from segibn.models.kernels.resize import resize_feature
 from segibn.models.layers import conv3x3_norm_relu, conv_norm_relu, dropout_of, pixel_classifier
 
 

@@ -1,8 +1,4 @@
-"""Resizing images (N, 3, H, W) for the network on its device, as the training data was on the host.
-
-Each output pixel is the mean of the area it covers when a side is more than halved, and linear
-otherwise (down to one half that reads every pixel too).
-"""
+"""Resizing images as the training data was on the host, and features with a fast gradient on a CPU."""
 
 import torch
 from torch import Tensor
@@ -12,7 +8,11 @@ from segibn.devices import accurate_dtype
 
 
 def resize_image(image: Tensor, size: tuple[int, int]) -> Tensor:
-    """(N, 3, h, w) -> (N, 3, H, W) in its precision; equals OpenCV's area and linear modes."""
+    """(N, 3, h, w) -> (N, 3, H, W) in its precision; equals OpenCV's area and linear modes.
+
+    Each output pixel is the mean of the area it covers when a side is more than halved, and linear
+    otherwise (down to one half that reads every pixel too).
+    """
     height, width = image.shape[-2:]
     if (height, width) == tuple(size):
         return image

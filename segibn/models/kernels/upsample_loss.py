@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.autograd.function import FunctionCtx, once_differentiable
 from torch.nn import functional as F
 
+from segibn.labels.label_set import IGNORE_INDEX
 from segibn.models.kernels import is_eager
 from segibn.models.layers import upsample
 
@@ -29,19 +30,17 @@ def upsampled_cross_entropy(
     target: Tensor,
     *,
     align_corners: bool = False,
-    ignore_index: int = 255,
     class_weights: Tensor | None = None,
 ) -> Tensor:
     """Sum over the valid pixels of `upsample(coarse, target.shape[1:])`'s cross-entropy."""
     if class_weights is not None:
         class_weights = class_weights.to(coarse.dtype)
     if not align_corners and _is_for_pieces(coarse, target):
-        return _PiecewiseLoss.apply(coarse, target, ignore_index, class_weights)
+        return _PiecewiseLoss.apply(coarse, target, class_weights)
     size = (target.shape[1], target.shape[2])
     logits = upsample(coarse, size, align_corners=align_corners)
-    return F.cross_entropy(
-        logits, target.long(), class_weights, ignore_index=ignore_index, reduction="sum"
-    )
+    options = {"ignore_index": IGNORE_INDEX, "reduction": "sum"}
+    return F.cross_entropy(logits, target.long(), class_weights, **options)
 
 
 def _is_for_pieces(coarse: Tensor, target: Tensor) -> bool:
@@ -60,11 +59,7 @@ class _PiecewiseLoss(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: FunctionCtx,
-        coarse: Tensor,
-        target: Tensor,
-        ignore_index: int,
-        class_weights: Tensor | None,
+        ctx: FunctionCtx, coarse: Tensor, target: Tensor, class_weights: Tensor | None
     ) -> Tensor:
         height, width = coarse.shape[2:]
         # (N, places down, places across, h, w): the pixels of one place are a coarse map.
@@ -77,7 +72,7 @@ class _PiecewiseLoss(torch.autograd.Function):
             around = slice(rows.start, rows.stop + 2)
             total += _score_piece(
                 padded[images, :, around],
-                _Labels(places[images, :, :, rows], ignore_index, class_weights),
+                _Labels(places[images, :, :, rows], class_weights),
                 None if grad is None else grad[images, :, around],
             )
         if grad is not None:
@@ -88,7 +83,7 @@ class _PiecewiseLoss(torch.autograd.Function):
     @once_differentiable
     def backward(ctx, upstream: Tensor):  # type: ignore[no-untyped-def]
         (grad,) = ctx.saved_tensors
-        return grad * upstream, None, None, None
+        return grad * upstream, None, None
 
 
 def _pieces(coarse: Tensor) -> Iterator[tuple[slice, slice]]:
@@ -105,13 +100,12 @@ class _Labels(NamedTuple):
     """What the pixels of a piece are, (n, places down, places across, rows, w), and count."""
 
     places: Tensor
-    ignore_index: int
     class_weights: Tensor | None
 
     def at(self, down: int, across: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
         """Class (0 where ignored) and weight of one place's pixels, (n, 1, rows, w) each."""
         label = self.places[:, None, down, across].long()
-        valid = label != self.ignore_index
+        valid = label != IGNORE_INDEX
         label = torch.where(valid, label, 0)
         if self.class_weights is None:
             return label, valid.to(dtype)
