@@ -1,10 +1,12 @@
-"""Resizing images as the training data was on the host, and features with a fast gradient on a CPU."""
+"""Resizing images as the training data was, and features with a gradient that is fast on a CPU."""
 
 import torch
 from torch import Tensor
+from torch.autograd.function import FunctionCtx, once_differentiable
 from torch.nn import functional as F
 
 from segibn.devices import accurate_dtype
+from segibn.models.kernels import is_eager
 
 
 def resize_image(image: Tensor, size: tuple[int, int]) -> Tensor:
@@ -32,3 +34,56 @@ def _area_shares(source: int, target: int, like: Tensor) -> Tensor:
     start = torch.arange(target, **exact)[:, None] * scale
     overlap = torch.minimum(start + scale, pixel + 1) - torch.maximum(start, pixel)
     return (overlap.clamp(min=0) / scale).to(like.dtype)
+
+
+def resize_feature(x: Tensor, size: tuple[int, int], *, align_corners: bool = False) -> Tensor:
+    """Bilinear resize like `layers.upsample`, but in the input's memory layout.
+
+    Resizing is linear in rows and in columns, so its gradient is two small matrix products; torch's
+    own adds pixel by pixel and gives channels-first memory for a slice of a joined tensor, which
+    all layers below then pay for.
+    """
+    if x.shape[-2:] == tuple(size):
+        return x
+    if x.requires_grad and _is_for_products(x):
+        return _Resize.apply(x, size, align_corners)
+    return F.interpolate(x, size=size, mode="bilinear", align_corners=align_corners)
+
+
+def _is_for_products(x: Tensor) -> bool:
+    return (
+        x.device.type == "cpu" and x.is_contiguous(memory_format=torch.channels_last) and is_eager()
+    )
+
+
+class _Resize(torch.autograd.Function):
+    """`interpolate`, and the products that are its transpose."""
+
+    @staticmethod
+    def forward(ctx: FunctionCtx, x: Tensor, size: tuple[int, int], align_corners: bool) -> Tensor:
+        ctx.size, ctx.align_corners = x.shape[2:], align_corners  # type: ignore[attr-defined]
+        return F.interpolate(x, size=size, mode="bilinear", align_corners=align_corners)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad: Tensor):  # type: ignore[no-untyped-def]
+        images, channels, _, _ = grad.shape
+        accurate = torch.float64 if grad.dtype == torch.float64 else torch.float32
+        rows, columns = (
+            _shares(small, large, ctx.align_corners, accurate)
+            for small, large in zip(ctx.size, grad.shape[2:], strict=True)
+        )
+        # Halves, quarters and eighths are exact in bfloat16; other shares are not.
+        exact = all(torch.equal(part.to(grad.dtype).to(accurate), part) for part in (rows, columns))
+        dtype = grad.dtype if exact else accurate
+        pixels = grad.permute(0, 2, 3, 1).to(dtype)
+        narrow = columns.to(dtype) @ pixels  # (N, H, w, C)
+        small = rows.to(dtype) @ narrow.flatten(2)  # (N, h, w * C)
+        small = small.view(images, *ctx.size, channels).permute(0, 3, 1, 2)
+        return small.to(grad.dtype), None, None
+
+
+def _shares(small: int, large: int, align_corners: bool, dtype: torch.dtype) -> Tensor:
+    """(small, large): which share each small pixel has in a large one."""
+    impulses = torch.eye(small, dtype=dtype)[None]
+    return F.interpolate(impulses, size=large, mode="linear", align_corners=align_corners)[0]
