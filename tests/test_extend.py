@@ -245,7 +245,7 @@ READ_IT = """
 from pathlib import Path
 import numpy as np
 from segibn.builders.loader import build_train_loader
-from segibn.builders.sets import build_label_set, index_dataset
+from segibn.builders.sets import training_sets
 from segibn.cli import check, score
 from segibn.config.load import load_config
 from segibn.files import write_image, write_label_png
@@ -268,11 +268,10 @@ config = load_config("sample_ibn", [
     "data.workers=0", "optim.global_batch_size=2",
     "optim.iterations=1", "optim.warmup_iterations=0",
 ])
-samples = index_dataset(config.data.train, root)
-table = build_label_set(config.data.train, config.data.classes)
-(batch,) = build_train_loader(config, samples, table)
+sets = training_sets(config.data, root)
+(batch,) = build_train_loader(config, sets)
 assert batch["image"].shape == (2, 3, 8, 12)
-print(sorted({table.class_names[i] for i in batch["target"].unique()}))
+print(sorted({sets[0].label_set.class_names[i] for i in batch["target"].unique()}))
 """
 
 

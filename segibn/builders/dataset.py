@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from segibn.builders.sets import TrainingSet, tiles_folder
-from segibn.config.data import DataConfig, DatasetConfig
+from segibn.config.data import DataConfig
 from segibn.config.schema import RunConfig
 from segibn.data.cache.disk_cache import open_disk_cache
 from segibn.data.cache.fingerprint import cache_folder
@@ -19,17 +19,17 @@ from segibn.distributed import rank_and_world
 
 
 def build_dataset(
-    config: RunConfig, dataset: DatasetConfig, training_set: TrainingSet, datasets_root: Path | None
+    config: RunConfig, one: TrainingSet, datasets_root: Path | None
 ) -> SegmentationDataset:
     """Build the samples of one training set, augmented, cached as the config says.
 
     DatasetError: the cache is missing or stale on disk.
     """
     data = config.data
-    samples, label_set = training_set.samples, training_set.label_set
+    samples, label_set = one.samples, one.label_set
     cache: Sequence[Arrays | Frame] | None = None
     if data.cache == "disk":
-        tiles = tiles_folder(dataset, label_set, data.resize, cache_folder(datasets_root))
+        tiles = tiles_folder(one.dataset, label_set, data.resize, cache_folder(datasets_root))
         cache = open_disk_cache(tiles, samples, data.resize)
     elif data.cache == "memory":
         threads = auto_workers(rank_and_world()[1])

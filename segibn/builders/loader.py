@@ -24,11 +24,9 @@ from segibn.data.loader import (
     shared_bytes,
 )
 from segibn.data.plan import PositionSampler
-from segibn.data.samples import SamplePaths
 from segibn.devices import default_device
 from segibn.distributed import rank_and_world
 from segibn.errors import ConfigError
-from segibn.labels.label_set import LabelSet
 from segibn.text import counted
 
 logger = logging.getLogger(__name__)
@@ -36,36 +34,24 @@ logger = logging.getLogger(__name__)
 
 def build_train_loader(
     config: RunConfig,
-    samples: Sequence[SamplePaths],
-    label_set: LabelSet,
-    mixed: Sequence[TrainingSet] = (),
+    sets: Sequence[TrainingSet],
     *,
     datasets_root: Path | None = None,
     first_iteration: int = 0,
 ) -> TrainLoader:
     """Build this rank's loader for the iterations from ``first_iteration`` to the last.
 
-    ``samples`` of ``data.train``, from `index_dataset`; ``mixed``: the sets of ``data.mix``, from
-    `index_mix`; both the same on every rank.
+    ``sets``: from `training_sets`, the same on every rank.
 
     Raises:
         ConfigError: the batch cannot be shared out evenly over the processes.
-        DatasetError: ``cache: memory`` would not fit, ``cache: disk`` is not there or does not
-            belong to these files, or the split has no labels.
+        DatasetError: ``cache: memory`` would not fit, or ``cache: disk`` is not there or does not
+            belong to these files.
     """
-    data = config.data
     rank, world_size = rank_and_world()
     shares = plan_batch(config.optim.global_batch_size, world_size)
-    if len(mixed) != len(data.mix):
-        raise ValueError(f"{len(mixed)} sets for the {len(data.mix)} of data.mix")
-    require_targets(samples)
-    sets = (TrainingSet(f"{data.train.name}:{data.train.split}", samples, label_set), *mixed)
-    require_memory(data, sets)
-    configs = (data.train, *(source.dataset for source in data.mix))
-    parts = [
-        build_dataset(config, dataset, one, datasets_root)
-        for dataset, one in zip(configs, sets, strict=True)
-    ]
+    require_memory(config.data, sets)
+    parts = [build_dataset(config, one, datasets_root) for one in sets]
     sampler = PositionSampler(
         build_plan(config, sets, datasets_root),
         shares.per_process,
@@ -74,7 +60,7 @@ def build_train_loader(
         rank=rank,
         world_size=world_size,
     )
-    dataset = MixedDataset(parts) if mixed else parts[0]
+    dataset = MixedDataset(parts) if len(parts) > 1 else parts[0]
     workers, note = loader_workers(config, world_size)
     if note:
         logger.warning("%s", note)

@@ -24,11 +24,15 @@ from segibn.labels.own_table import label_set_from_table
 class TrainingSet:
     """One source of training samples."""
 
-    title: str
-    """In messages and file names, ``gta5:train``."""
+    dataset: DatasetConfig
     samples: Sequence[SamplePaths]
     """Labelled samples, the same on every rank."""
     label_set: LabelSet
+
+    @property
+    def title(self) -> str:
+        """In messages and file names, ``gta5:train``."""
+        return f"{self.dataset.name}:{self.dataset.split}"
 
 
 def find_dataset(dataset: DatasetConfig, datasets_root: Path) -> Pairing:
@@ -120,31 +124,27 @@ def _encoding(targets: Sequence[Path], given: str) -> str:
     return decided.encoding
 
 
-def index_mix(
-    data: DataConfig, label_set: LabelSet, datasets_root: Path
-) -> tuple[TrainingSet, ...]:
-    """List the samples of every set in ``data.mix``, to be read in the classes of ``data.train``.
+def training_sets(data: DataConfig, datasets_root: Path) -> tuple[TrainingSet, ...]:
+    """Find ``data.train`` and the sets of ``data.mix``, which are read in its classes.
 
-    ``label_set``: of ``data.train``. ConfigError: a set cannot be read in its classes.
-    DatasetError: as `index_dataset`, or a split has no labels.
+    ConfigError: a set cannot be. DatasetError: as `index_dataset`, or a split has no labels.
     """
     scheme = scheme_of(data.train.name, data.classes)
-    sets = []
-    for source in data.mix:
-        dataset = source.dataset
+    sets: list[TrainingSet] = []
+    for dataset in data.sources:
         samples = index_dataset(dataset, datasets_root)
         require_targets(samples)
         table = build_label_set(dataset, None if scheme == "folder" else scheme, samples)
+        names = sets[0].label_set.class_names if sets else table.class_names
         try:
-            table = table.in_order(label_set.class_names)
+            table = table.in_order(names)
         except ConfigError:
             raise ConfigError(
                 f"data.mix: {dataset.name} is read in the classes {', '.join(table.class_names)}, "
-                f"but data.train ({data.train.name}) in {', '.join(label_set.class_names)}; set "
-                "data.classes to a scheme that both have, name the `class` of own rows alike, or "
-                "leave the set out"
+                f"but data.train ({data.train.name}) in {', '.join(names)}; set data.classes to a "
+                "scheme that both have, name the `class` of own rows alike, or leave the set out"
             ) from None
-        sets.append(TrainingSet(f"{dataset.name}:{dataset.split}", samples, table))
+        sets.append(TrainingSet(dataset, samples, table))
     return tuple(sets)
 
 

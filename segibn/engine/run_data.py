@@ -7,7 +7,7 @@ from pathlib import Path
 
 from segibn.builders.loader import build_eval_frames, build_train_loader
 from segibn.builders.sampling import require_memory
-from segibn.builders.sets import TrainingSet, build_label_set, index_dataset, index_mix
+from segibn.builders.sets import TrainingSet, training_sets
 from segibn.config.schema import RunConfig
 from segibn.data.frames import Frames
 from segibn.data.loader import TrainLoader
@@ -42,14 +42,8 @@ class RunData:
         if config.data.cache == "memory":
             count = sum(len(one.samples) for one in self.sets)
             logger.info("reading %d frames into memory", count)
-        own, *mixed = self.sets
         return build_train_loader(
-            config,
-            own.samples,
-            own.label_set,
-            mixed,
-            datasets_root=datasets_root,
-            first_iteration=first_iteration,
+            config, self.sets, datasets_root=datasets_root, first_iteration=first_iteration
         )
 
 
@@ -63,23 +57,19 @@ def index_run(config: RunConfig, datasets_root: Path) -> RunData:
         ConfigError: a set cannot be read in the classes of the run.
     """
     data = config.data
-    samples = index_dataset(data.train, datasets_root)
-    labels = build_label_set(data.train, data.classes, samples)
+    sets = training_sets(data, datasets_root)
     val = None
     if data.val is not None:
         val = build_eval_frames(data.val, datasets_root, data.classes)
-        in_classes(val.label_set, data.val, labels.class_names)
+        in_classes(val.label_set, data.val, sets[0].label_set.class_names)
         require_upright(inference_options(config), val.samples, data.val.name)
-    mixed = index_mix(data, labels, datasets_root)
-    own = TrainingSet(f"{data.train.name}:{data.train.split}", samples, labels)
-    for one in (own, *mixed):
+    for one in sets:
         as_resized = InferenceOptions(input_size=data.resize)
         require_upright(as_resized, one.samples, one.title, "data.resize")
     if val is not None:
-        sources = [one.samples for one in (own, *mixed)]
+        sources = [one.samples for one in sets]
         places = source_places(len(sources))
         require_apart(dict(zip(places, sources, strict=True)), val.samples)
         few = val.samples[:: max(1, len(val.samples) // _FEW)]
         deque(Frames(tuple(few), val.label_set), maxlen=0)
-    cached_gib = require_memory(data, (own, *mixed))
-    return RunData((own, *mixed), val, cached_gib)
+    return RunData(sets, val, require_memory(data, sets))

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from segibn.builders.loader import build_eval_frames, build_train_loader
-from segibn.builders.sets import build_label_set, index_dataset, tiles_folder
+from segibn.builders.sets import index_dataset, tiles_folder, training_sets
 from segibn.config.data import DatasetConfig
 from segibn.config.schema import RunConfig
 from segibn.data.cache.disk_cache_build import CacheJob, build
@@ -34,11 +34,10 @@ def test_a_config_becomes_batches(
 ) -> None:
     make_cityscapes()
     config = _run({"name": "cityscapes"}, cache=cache, **data)
-    samples = index_dataset(config.data.train, root)
-    labels = build_label_set(config.data.train, config.data.classes, samples)
-    batches = list(build_train_loader(config, samples, labels))
+    sets = training_sets(config.data, root)
+    batches = list(build_train_loader(config, sets))
     assert [tuple(b["image"].shape) for b in batches] == [(2, 3, 16, 32)] * 3
-    later = list(build_train_loader(config, samples, labels, first_iteration=2))
+    later = list(build_train_loader(config, sets, first_iteration=2))
     assert later[0]["position"].tolist() == [4, 5]
 
 
@@ -51,22 +50,21 @@ def test_a_disk_cache_is_found_by_its_variable_and_belongs_to_classes_and_resize
     make_cityscapes()
     monkeypatch.setenv("SEGIBN_CACHE", str(tmp_path / "caches"))
     config = _run({"name": "cityscapes"}, cache="disk")
-    samples = index_dataset(config.data.train, root)
-    labels = build_label_set(config.data.train)
+    sets = training_sets(config.data, root)
+    samples, labels = sets[0].samples, sets[0].label_set
     with pytest.raises(DatasetError, match="no cache for this data set yet"):
-        build_train_loader(config, samples, labels)
+        build_train_loader(config, sets)
     folder = tiles_folder(config.data.train, labels, None, tmp_path / "caches")
     assert folder.parent == tmp_path / "caches" / "tiles"
     build(CacheJob(samples, labels, None, folder), range(3), threads=1)
-    plain = build_train_loader(_run({"name": "cityscapes"}), samples, labels)
-    for one, other in zip(build_train_loader(config, samples, labels), plain, strict=True):
+    plain = build_train_loader(_run({"name": "cityscapes"}), sets)
+    for one, other in zip(build_train_loader(config, sets), plain, strict=True):
         assert torch.equal(one["image"], other["image"])
         assert torch.equal(one["target"], other["target"])
     for changes in ({"resize": [12, 20]}, {"classes": "street11"}):
         other = _run({"name": "cityscapes"}, cache="disk", **changes)
-        table = build_label_set(other.data.train, other.data.classes)
         with pytest.raises(DatasetError, match="no cache for this data set yet"):
-            build_train_loader(other, samples, table)
+            build_train_loader(other, training_sets(other.data, root))
 
 
 def test_a_batch_that_does_not_divide_over_the_processes_is_refused(
@@ -74,10 +72,10 @@ def test_a_batch_that_does_not_divide_over_the_processes_is_refused(
 ) -> None:
     make_cityscapes()
     config = _run({"name": "cityscapes"})
-    samples = index_dataset(config.data.train, root)
+    sets = training_sets(config.data, root)
     monkeypatch.setenv("WORLD_SIZE", "3")
     with pytest.raises(ConfigError, match="multiple of 3"):
-        build_train_loader(config, samples, build_label_set(config.data.train))
+        build_train_loader(config, sets)
 
 
 def test_names_file_and_fraction_narrow_a_split(

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from segibn.builders.loader import build_train_loader
-from segibn.builders.sets import build_label_set, index_dataset, index_mix
+from segibn.builders.sets import training_sets
 from segibn.config.load import dump_config
 from segibn.config.schema import RunConfig
 from segibn.data.loader import TrainLoader
@@ -31,10 +31,8 @@ def _config(**data: Any) -> RunConfig:
 
 
 def _loader(config: RunConfig, root: Path, **options: Any) -> TrainLoader:
-    samples = index_dataset(config.data.train, root)
-    labels = build_label_set(config.data.train, config.data.classes, samples)
-    mixed = index_mix(config.data, labels, root)
-    return build_train_loader(config, samples, labels, mixed, datasets_root=root, **options)
+    sets = training_sets(config.data, root)
+    return build_train_loader(config, sets, datasets_root=root, **options)
 
 
 def _assert_equal(batches: list[dict], others: list[dict]) -> None:
@@ -215,16 +213,12 @@ import torch
 import torch.distributed as dist
 from pathlib import Path
 from segibn.config.load import load_config
-from segibn.builders.sets import build_label_set, index_dataset
 from segibn.builders.loader import build_train_loader
-from segibn.builders.sets import index_mix
+from segibn.builders.sets import training_sets
 
 dist.init_process_group("gloo")
 config, root = load_config(sys.argv[1]), Path(sys.argv[2])
-samples = index_dataset(config.data.train, root)
-labels = build_label_set(config.data.train, None, samples)
-mixed = index_mix(config.data, labels, root)
-loader = build_train_loader(config, samples, labels, mixed, datasets_root=root)
+loader = build_train_loader(config, training_sets(config.data, root), datasets_root=root)
 batches = [{key: batch[key] for key in ("image", "target", "position", "name")} for batch in loader]
 torch.save(batches, f"{sys.argv[3]}/{dist.get_rank()}.pt")
 dist.destroy_process_group()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from segibn.builders.loader import build_eval_frames, build_train_loader
-from segibn.builders.sets import build_label_set, index_dataset, index_mix
+from segibn.builders.sets import build_label_set, index_dataset, training_sets
 from segibn.cli.check import main as check
 from segibn.config.data import DatasetConfig
 from segibn.config.schema import RunConfig
@@ -133,10 +133,7 @@ def test_gta5_and_synthia_train_together(
             "optim": {"iterations": 2, "global_batch_size": 4},
         }
     )
-    samples = index_dataset(config.data.train, root)
-    labels = build_label_set(config.data.train)
-    mixed = index_mix(config.data, labels, root)
-    loader = build_train_loader(config, samples, labels, mixed, datasets_root=root)
+    loader = build_train_loader(config, training_sets(config.data, root), datasets_root=root)
     plain = [sum(len(image[0].unique()) < 3 for image in batch["image"]) for batch in loader]
     assert plain == [2, 2]  # SYNTHIA's frames here are black but for padding, GTA5's are noise
 
