@@ -23,7 +23,7 @@ appearance.jpg (one frame under every change) and conditions.json
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this verb."""
     parser = verb_parser(
-        "appearance", "Score networks on frames that look otherwise (IBN-Net, table 1).", EXAMPLE
+        "appearance", "Score networks on frames of another appearance (IBN-Net, table 1).", EXAMPLE
     )
     parser.add_argument("runs", nargs="+", metavar="RUN", help="run folders or .pt files")
     parser.add_argument(

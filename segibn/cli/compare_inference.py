@@ -23,7 +23,7 @@ writes inference.json (a list of rows, scores as fractions), inference.md and co
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this verb."""
     parser = verb_parser(
-        "compare-inference", "Score networks under several recipes for test time.", EXAMPLE
+        "compare-inference", "Score networks under several inference configs.", EXAMPLE
     )
     parser.add_argument("runs", nargs="+", metavar="RUN", help="run folders or .pt files")
     parser.add_argument(

@@ -69,7 +69,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--classes",
         type=lambda text: [name.strip() for name in text.split(",")],
         metavar="NAME,...",
-        help="paint these classes only; label maps keep all",
+        help="draw these classes only; label maps keep all",
     )
     group.add_argument(
         "--video-shows",
