@@ -40,12 +40,7 @@ Cells = dict[Network, dict[str, Cell]]
 
 
 def group_appearance(rows: Sequence[Row]) -> Cells:
-    """Gather seeds and take the drops.
-
-    Raises:
-        SegibnError: a row is incomplete or doubled, rows are of several test sets, or a run was not
-            scored on frames as they are.
-    """
+    """Gather seeds and take the drops; every run must be scored on frames as they are too."""
     check_rows(rows, "appearance rows", APPEARANCE_KEYS)
     tests = list(dict.fromkeys(row["test"] for row in rows))
     if len(tests) > 1:
@@ -73,11 +68,7 @@ def group_appearance(rows: Sequence[Row]) -> Cells:
 
 
 def format_appearance(rows: Sequence[Row]) -> str:
-    """Format the table as Markdown.
-
-    Raises:
-        SegibnError: as ``group_appearance``.
-    """
+    """Format the table as Markdown."""
     cells = group_appearance(rows)
     body = [
         [change, *(_text(change, found.get(change)) for found in cells.values())]

@@ -1,9 +1,8 @@
 """The BDD100K toolkit's segmentation metric (``bdd100k.eval.run``): masks or RLE in, numbers out.
 
-Its choices: ignored targets never count; a missing prediction, and every predicted value that is
-no class, are void and cost the target its pixels; means run over the classes that the targets of
-the whole set hold. Its "Acc" of a class is precision. In drivable area its background is an
-ignored target, so that painting background as drivable costs nothing: definition C.
+Ignored targets never count; a missing prediction, and predicted values that are no class, are void
+and cost the target its pixels; means run over the classes that the targets of the whole set hold.
+In drivable area its background is an ignored target: painting it costs nothing (definition C).
 """
 
 from dataclasses import dataclass
@@ -64,10 +63,7 @@ class ToolkitScores:
         return f"bdd100k-{self.task}-{self.scores.signature}"
 
     def results(self) -> dict[str, Any]:
-        """Return the toolkit's report under its own keys, in per cent; undefined is None.
-
-        "Acc" is precision, 0 without predictions; "fIoU" weighs IoU by the targets' pixels.
-        """
+        """The toolkit's report under its own keys, in per cent; its "Acc" is precision."""
         iou, pixels = self.scores.iou, self.scores.confusion.sum(axis=1)
         precision = np.nan_to_num(precision_of(class_counts(self.scores.confusion)))
         total = int(pixels.sum())
@@ -130,11 +126,6 @@ def score_toolkit(
         pred: of the same kind; matched by the name of the frame without its ending.
         task: key in ``TASKS``.
         evaluation_set: for the signature; the target's name when empty.
-
-    Raises:
-        DatasetError: the two are of different kinds, hold something else, or nothing matches.
-        ImageFileError: a file is unreadable, or the sizes of a frame differ.
-        LabelValueError: a target holds a value that is no class.
     """
     target, pred, table = Path(target), Path(pred), TASKS[task]
     kinds = [_is_rle(path) for path in (target, pred)]

@@ -2,7 +2,6 @@
 
 IoU of large objects hardly notices their outlines. Boundary IoU (Cheng et al., CVPR 2021) compares
 only the pixels of a class that lie within d pixels of its outline, d being 2 % of the diagonal.
-The ratio is taken once, over the set.
 """
 
 import math

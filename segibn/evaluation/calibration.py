@@ -1,7 +1,7 @@
 """Calibration: whether a network that is 80 % sure errs in one case out of five (NumPy only).
 
-The expected calibration error (Guo et al., ICML 2017) and the bins behind it. Confidence is the
-softmax probability of the class that was predicted.
+Expected calibration error (Guo et al., ICML 2017); confidence is the softmax probability of the
+class that was predicted.
 """
 
 from collections.abc import Mapping, Sequence

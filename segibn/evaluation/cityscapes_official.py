@@ -1,11 +1,8 @@
 """The official Cityscapes evaluation: counts over label ids and instances in, its numbers out.
 
-cityscapesScripts' evalPixelLevelSemanticLabeling reports four averages: IoU over the 19 classes,
-IoU over their 7 categories, and iIoU of both, in which a pixel of an object weighs as much as the
-class's average object is larger than this one. Same formulas, same order of additions, hence the
-same floats.
-
-Legend: M instances of a frame, H x W pixels; 34 label ids, the license plate (-1) being none.
+cityscapesScripts' evalPixelLevelSemanticLabeling reports IoU over 19 classes and 7 categories, and
+iIoU of both, in which a pixel of an object weighs as much as the class's average object is larger
+than this one. Same formulas, same order of additions, hence the same floats.
 """
 
 import math
@@ -86,9 +83,6 @@ def count_instances(
     Args:
         instance_map: (H, W), the official instanceIds; groups and areas have their plain label id.
         pred: (H, W) label ids 0..33.
-
-    Raises:
-        LabelValueError: an instance in ``source`` of a class that has none, or of no class.
     """
     values = instance_map.ravel()
     inside = np.flatnonzero(values >= _FIRST_INSTANCE)

@@ -1,7 +1,6 @@
 """Evaluation, step 1: two label maps in, exact pixel counts out (NumPy and OpenCV only).
 
-All scores follow from int64 counts ``confusion[target, pred]``, summed over the set. Legend of this
-package: K classes, H x W pixels of a frame.
+Legend of this package: K classes, H x W pixels of a frame.
 """
 
 from typing import Any

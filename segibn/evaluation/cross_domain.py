@@ -43,9 +43,6 @@ def format_cross_domain(
             are not those of data sets. Names not in it stand for themselves.
         published_note: a sentence in place of published numbers, such as that ours come from
             synthetic frames, beside which they say nothing.
-
-    Raises:
-        SegibnError: a row is incomplete, doubled or not in fractions.
     """
     check_rows(rows)
     tests = list(dict.fromkeys(row["test"] for row in rows))
@@ -118,12 +115,7 @@ def protocol_of(rows: Sequence[Row]) -> str | None:
 def published_beside(
     cells: Cells, tests: Sequence[str], dataset_of: Mapping[str, str]
 ) -> tuple[list[str], list[tuple[PublishedRow, dict[str, float]]]]:
-    """Find the published numbers that stand beside a table of ours.
-
-    Args:
-        cells: of ours.
-        tests: its columns.
-        dataset_of: see ``format_cross_domain``.
+    """Find the published numbers that stand beside a table of ours with the columns ``tests``.
 
     Returns:
         Data sets that have a number, and (row, mIoU per cent on those of the sets that it has).

@@ -1,8 +1,4 @@
-"""Where a score departs from a named protocol, and how its row and signature say so.
-
-In: a protocol of the table in ``protocols.py`` and what a run and an evaluation were. Out:
-deviations, each with a key (for the signature) and a sentence (for the reader).
-"""
+"""Where a score departs from a named protocol, and how its row and signature say so."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,9 +1,8 @@
 """Evaluation of drivable area: one 3-class confusion in, four mIoUs out (NumPy only).
 
-Papers, toolkits and challenges call four different numbers "drivable mIoU". Trivial predictors show
-how far apart they are: painting everything as direct on BDD100K's validation maps gives A 4.0,
-B 6.0, C 35.7 and D 8.5 %. Never print one without its letter. Class order is the 2018 encoding:
-0 background, 1 direct, 2 alternative.
+Papers, toolkits and challenges call four different numbers "drivable mIoU": painting everything as
+direct on BDD100K's validation maps gives A 4.0, B 6.0, C 35.7 and D 8.5 %. Never print one without
+its letter. Class order is the 2018 encoding: 0 background, 1 direct, 2 alternative.
 """
 
 from dataclasses import dataclass

@@ -1,8 +1,7 @@
 """What the values of label maps are, train ids or label ids, told for each side of a score.
 
-In: names and values of files, and a label table. Out: a ``Reading``. Train ids 0..18 are legal
-label ids, so a wrong reading raises no error by itself; it is doubted where another would match
-much better.
+Train ids 0..18 are legal label ids, so a wrong reading raises no error by itself; it is doubted
+where another would match much better.
 """
 
 import re

@@ -1,7 +1,6 @@
 """Feature divergence table: one row a run in, features x networks out (Markdown, or curves).
 
-The numbers are ``segibn.analysis.divergence``'s; this module only averages seeds and prints, so
-that a results file becomes a table without torch.
+The numbers are ``segibn.analysis.divergence``'s; here seeds are averaged, without torch.
 """
 
 from collections import defaultdict
@@ -27,11 +26,7 @@ Curves = dict[Network, dict[str, Seeds]]
 
 
 def group_divergence(rows: Sequence[Row]) -> Curves:
-    """Gather the seeds of each kind of network, in the paper's order.
-
-    Raises:
-        SegibnError: a row is incomplete, given twice, or of other domains than the first.
-    """
+    """Gather the seeds of each kind of network, in the paper's order; of one pair of domains."""
     found: dict[Network, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     seen: set[tuple[Network, int]] = set()
     for number, row in enumerate(rows, start=1):
@@ -56,11 +51,7 @@ def group_divergence(rows: Sequence[Row]) -> Curves:
 
 
 def format_divergence(rows: Sequence[Row]) -> str:
-    """Format features x networks as Markdown.
-
-    Raises:
-        SegibnError: as ``group_divergence``.
-    """
+    """Format features x networks as Markdown."""
     curves = group_divergence(rows)
     columns = [
         found | {"mean": Seeds(map(fmean, zip(*found.values(), strict=True)))}

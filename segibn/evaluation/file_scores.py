@@ -1,7 +1,7 @@
-"""Label maps on disk, frame by frame: pairs of files in, scores and the counts behind them out.
+"""Label maps on disk, frame by frame: pairs of files in, scores out. No torch.
 
 Files are read by a few threads (decoding releases the interpreter lock) and added in order, so that
-a result has the same bits whatever their number, and memory does not grow with the set. No torch.
+a result has the same bits whatever their number, and memory does not grow with the set.
 """
 
 import os
@@ -100,16 +100,12 @@ def require_size(pred: NDArray[Any], path: Path, target: NDArray[Any], target_pa
 
 
 def count_maps(pair: FilePair, maps: Maps, reading: Reading, policy: str) -> NDArray[np.int64]:
-    """Count raw value pairs of one frame, (256, 256), and check each side's values.
-
-    Raises:
-        LabelValueError: a value that the table of its side does not know.
-    """
+    """Count raw value pairs of one frame, (256, 256), and check each side's values."""
     counts = count_pairs(*maps)
     known = [table.lookup >= 0 for table in reading.tables]
     if counts[~known[0]].any():
         _raise_for_values(maps[0], pair.target, reading, "target")
-    is_checked = pair.pred is not None and not policy_named(policy).folds_unknown_predictions
+    is_checked = pair.pred is not None and not policy_named(policy).lacking_is_void
     if is_checked and counts[:, ~known[1]].any():
         _raise_for_values(maps[1], pair.pred, reading, "pred")
     return counts

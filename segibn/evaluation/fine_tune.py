@@ -81,11 +81,7 @@ def share_titles(rows: Iterable[Row]) -> dict[float, str]:
 
 
 def format_fine_tune(rows: Sequence[Row]) -> str:
-    """Format one table for each test set as Markdown.
-
-    Raises:
-        SegibnError: a row is incomplete, doubled or not in fractions.
-    """
+    """Format one table for each test set as Markdown."""
     check_rows(rows, "fine-tuning rows", FINE_TUNE_KEYS)
     titles = share_titles(rows)
     text: list[str] = []

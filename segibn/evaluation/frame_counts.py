@@ -1,9 +1,7 @@
-"""What each frame adds to the scores of its set (NumPy only).
+"""What each frame adds to the scores of its set: four integers a class, see ``metrics.FIELDS``.
 
-Scores of any choice of frames follow from four integers for each frame and class, so these are
-kept: for confidence intervals, for comparing two runs, for scores of single frames.
-
-Legend: n frames, K classes; four fields, see ``metrics.FIELDS``.
+They are kept for confidence intervals, for comparing two runs, for scores of single frames.
+Legend: n frames, K classes.
 """
 
 from collections import Counter

@@ -1,8 +1,4 @@
-"""Ways to show a network a frame, side by side: rows of single scores in, a Markdown table out.
-
-Whole frames, sliding windows, several scales: the same network scores otherwise under each, and
-one with instance norm more so, since a window has other statistics than the frame it is cut from.
-"""
+"""Ways to show a network a frame, side by side: rows of single scores in, a Markdown table out."""
 
 from collections.abc import Mapping, Sequence
 
@@ -14,11 +10,7 @@ WAY_KEYS = ("network", "way", "inference")
 
 
 def format_inference(rows: Sequence[Row]) -> str:
-    """Format networks and test sets x ways; the first way is what the others are compared with.
-
-    Raises:
-        SegibnError: a row is incomplete or doubled.
-    """
+    """Format networks and test sets x ways; the first way is what the others are compared with."""
     check_rows(rows, "rows of ways to predict", WAY_KEYS)
     ways = list(dict.fromkeys(row["way"] for row in rows))
     lines: dict[tuple[Network, str], dict[str, dict[int, float]]] = {}

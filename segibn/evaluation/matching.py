@@ -1,7 +1,4 @@
-"""Which prediction file belongs to which target file: two folders in, pairs of paths out.
-
-For what is one frame see ``frame_pairs``.
-"""
+"""Which prediction file belongs to which target file, and how both are read: two folders in."""
 
 import re
 from collections import defaultdict
@@ -69,9 +66,6 @@ def find_label_maps(
         encoding: one of ``ENCODINGS`` or "auto"; chooses where a frame has files of several.
         option: that says the encoding, for messages; empty where there is none.
         first: the encoding to take where every frame has files of both.
-
-    Raises:
-        DatasetError: the folder is missing or empty, or its names contradict the encoding.
     """
     folder = Path(folder)
     by_frame: dict[str, list[Path]] = defaultdict(list)

@@ -97,7 +97,7 @@ class Observer:
         self.update = see
 
     def reduce(self, sum_over_ranks: Reduce) -> None:
-        """Do nothing."""
+        """There is nothing to add."""
 
     def result(self) -> None:
-        """Return nothing."""
+        """There is nothing to return."""

@@ -1,7 +1,4 @@
-"""What can be measured beside IoU, and how it is printed (NumPy only).
-
-In: ``Scores`` with frame counts and details. Out: intervals for the details, and text tables.
-"""
+"""What can be measured beside IoU, and how it is printed (NumPy only)."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
@@ -31,9 +28,6 @@ def with_intervals(scores: Scores, how: Resampling | None = None) -> Scores:
     """Return scores whose details hold bootstrap intervals over frames, as "intervals".
 
     A single frame has no interval: its bounds are None, so that no score is lost over it.
-
-    Raises:
-        SegibnError: the scores hold no counts of single frames.
     """
     if scores.frame_counts is None:
         raise SegibnError("intervals need the counts of every frame; score the set again")

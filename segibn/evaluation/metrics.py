@@ -1,10 +1,8 @@
 """Evaluation, step 2: pixel counts in, IoU and accuracies out, as fractions (NumPy only).
 
-mIoU is not one thing. Respected implementations disagree on classes that the targets do not hold
-and on predictions that are missing; a ``Policy`` names those choices. Functions named ``..._of``
-take the four counts of each class (``class_counts``), of one set, every frame or every resample.
-
-Legend: K classes; "..." any leading axes. Counts may be integers or whole float64 numbers.
+mIoU is not one thing: implementations disagree on classes that the targets do not hold and on
+missing predictions; a ``Policy`` names those choices. ``..._of`` take counts (..., 4, K), integers
+or whole floats, of a set, every frame or every resample; see ``class_counts``.
 """
 
 from dataclasses import dataclass
@@ -26,8 +24,6 @@ is any class); and that the target holds but whose prediction is void (part of `
 class Policy:
     """What a scorer does where implementations disagree."""
 
-    name: str
-    """Key in ``POLICIES``."""
     absent: str
     """Signature text: which classes leave the mean, or what they count there."""
     averages: str
@@ -38,10 +34,9 @@ class Policy:
     void_prediction: str = "fn"
     """A void prediction on a valid pixel: "fn" (a false negative), "skip" (the pixel is left out
     of everything) or "none" (it cannot occur: an error)."""
-    missing_prediction_is_void: bool = False
-    """True: a target without a prediction file counts as all void; False: it is an error."""
-    folds_unknown_predictions: bool = False
-    """True: predicted values outside the classes count as void; False: they are an error."""
+    lacking_is_void: bool = False
+    """A target without a prediction file is all void, as are predicted values that are no class;
+    else both are errors."""
 
 
 _NAN = float("nan")
@@ -49,26 +44,17 @@ _NAN = float("nan")
 POLICIES: dict[str, Policy] = {
     # cityscapesScripts evalPixelLevelSemanticLabeling (also mmsegmentation): mean over all classes
     # with a defined IoU.
-    "cityscapes": Policy("cityscapes", "skip", "defined", _NAN),
+    "cityscapes": Policy("skip", "defined", _NAN),
     # bdd100k.eval.run (scalabel): mean over the classes present in the targets of the whole set.
-    "bdd100k": Policy(
-        "bdd100k",
-        "skip-not-in-target",
-        "targets",
-        0.0,
-        missing_prediction_is_void=True,
-        folds_unknown_predictions=True,
-    ),
+    "bdd100k": Policy("skip-not-in-target", "targets", 0.0, lacking_is_void=True),
     # detectron2 SemSegEvaluator: the same mean; row and column of the void class are cut off, so a
     # pixel predicted void is in neither intersection nor union.
-    "detectron2": Policy(
-        "detectron2", "skip-not-in-target", "targets", _NAN, void_prediction="skip"
-    ),
+    "detectron2": Policy("skip-not-in-target", "targets", _NAN, "skip"),
     # torchvision references/segmentation: mean over all classes, NaN as soon as one is nowhere;
     # its K x K matrix has no place for void predictions.
-    "torchvision": Policy("torchvision", "nan", "all", _NAN, void_prediction="none"),
+    "torchvision": Policy("nan", "all", _NAN, "none"),
     # hszhao/semseg: mean over all classes, one that is nowhere counts 0.
-    "semseg": Policy("semseg", "zero", "all", 0.0),
+    "semseg": Policy("zero", "all", 0.0),
 }
 """Name -> the choices of the implementation that it is named after."""
 
@@ -95,10 +81,6 @@ def iou_of(counts: ArrayLike, policy: str = "cityscapes") -> Floats:
     """Intersection over union of each class, (..., K); undefined: ``Policy.undefined_iou``.
 
     A pixel predicted void counts in the union (false negative), unless the policy says otherwise.
-    Pixels with an ignored target are not counted, so they never hurt.
-
-    Raises:
-        SegibnError: void predictions under a policy that knows none.
     """
     true_positive, target, pred = _parts(counts, policy)
     return ratio_of(

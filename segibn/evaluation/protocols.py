@@ -2,10 +2,7 @@
 
 Numbers of two protocols are not comparable, even where both say "GTA5 to Cityscapes": the size at
 which frames are seen, the label map of Mapillary Vistas and the choice of the checkpoint each move
-mIoU by points. ``segibn cross-domain RUN ... --protocol NAME`` applies one of these, prints what
-deviates from it, and writes both into every row's signature.
-
-``SURE`` says what the words in the last column of each line mean.
+mIoU by points. ``segibn cross-domain RUN ... --protocol NAME`` applies one of these.
 """
 
 from dataclasses import dataclass

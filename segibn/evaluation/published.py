@@ -104,12 +104,7 @@ PUBLISHED_ROWS = tuple(
 def published_rows(
     trains: Collection[str], tests: Collection[str]
 ) -> list[tuple[PublishedRow, dict[str, float]]]:
-    """Select what stands beside ours -> (row, its mIoU per cent on the tests), rows that have any.
-
-    Args:
-        trains: data set names that our networks were trained on.
-        tests: data set names that they were tested on.
-    """
+    """Select what stands beside ours -> (row, its mIoU per cent on ``tests``), rows that have any."""
     found = [
         (row, {test: value for test, value in row.miou_percent.items() if test in tests})
         for row in PUBLISHED_ROWS

@@ -1,10 +1,7 @@
 """How far scores depend on which frames a set happens to hold (NumPy only).
 
-In: the counts of each frame. Out: percentile bootstrap intervals (Efron 1979), and for two runs on
-the same frames those of the difference and the p-value of a permutation test. Frames are drawn, not
-pixels: pixels of one frame are no independent witnesses. What another training would give is a
-different question, which seeds answer.
-
+Frames are drawn, not pixels: pixels of one frame are no independent witnesses. What another
+training would give is a different question, which seeds answer.
 Legend: n frames, K classes, B resamples; counts (n, 4, K) as in ``frame_counts``.
 """
 
@@ -64,7 +61,7 @@ class PValues:
 def bootstrap_intervals(
     counts: NDArray[np.int64], policy: str, how: Resampling | None = None
 ) -> Intervals:
-    """Percentile intervals of mIoU and IoU: n frames, at least 2, drawn with replacement, B times.
+    """Percentile bootstrap intervals (Efron 1979) of mIoU and IoU over n frames, at least 2.
 
     A resample in which a class is undefined does not count for that class.
     """

@@ -27,11 +27,7 @@ _TABLES: dict[str, Callable[[Any], str]] = {
 
 
 def render_folder(folder: Path) -> str:
-    """Render the table of a results folder, of whichever kind its rows are, as Markdown.
-
-    Raises:
-        SegibnError: the rows are missing or malformed.
-    """
+    """Render the table of a results folder, of whichever kind its rows are, as Markdown."""
     for name, table in _TABLES.items():
         if (folder / name).is_file():
             return table(read_json(folder / name))

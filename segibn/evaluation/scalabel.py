@@ -63,10 +63,6 @@ def read_rle_frames(path: Path, categories: Sequence[str]) -> dict[PurePath, Rle
 
     Returns:
         Frame name without its ending, but with its folders -> frame.
-
-    Raises:
-        DatasetError: no such file, not this format, a frame twice, labels without masks, or no
-            label of the categories.
     """
     files = list_files(path, (".json",)) if Path(path).is_dir() else [Path(path)]
     frames: dict[PurePath, RleFrame] = {}

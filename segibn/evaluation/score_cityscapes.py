@@ -123,11 +123,6 @@ def score_cityscapes(
         instances: False leaves instance scores out and needs no instanceIds.
         per_image: add the script's numbers of each image.
         evaluation_set: for the signature; the target folder's name when empty.
-
-    Raises:
-        DatasetError: folders, names or pairing are wrong, or instanceIds are missing.
-        ImageFileError: a file is unreadable, or the sizes of a frame's files differ.
-        LabelValueError: a value that is no label id 0..33, or no instance id.
     """
     pairs, reading = read_folders(
         target_dir,

@@ -48,7 +48,7 @@ def score_semseg(
     """Score a folder of predicted label maps against a folder of ground truth.
 
     Args:
-        target_dir: searched with its subfolders; for what is one frame see ``matching``.
+        target_dir: searched with its subfolders; for what is one frame see ``frame_pairs``.
         pred_dir: the same.
         labels: key in `semseg_tables`, or a table.
         target_encoding: "train_ids" (class indices and 255), "label_ids" (the data set's own
@@ -61,9 +61,7 @@ def score_semseg(
         endings: of names without the file's suffix, that are no part of a frame's name either.
 
     Raises:
-        DatasetError: folders, names or pairing are wrong.
-        ImageFileError: a file is unreadable, or the sizes of a pair differ.
-        LabelValueError: a file holds a value outside the table.
+        DatasetError, ImageFileError, LabelValueError: of folders, files and their values.
     """
     own_table = labels if isinstance(labels, LabelSet) else semseg_table(labels)
     pairs, reading = read_folders(
@@ -71,7 +69,7 @@ def score_semseg(
         pred_dir,
         own_table,
         (target_encoding, pred_encoding),
-        missing_allowed=policy_named(policy).missing_prediction_is_void,
+        missing_allowed=policy_named(policy).lacking_is_void,
         name_of=partial(frame_name, endings=tuple(endings)),
     )
     return score_pairs(

@@ -1,8 +1,7 @@
 """Signatures side by side: rows of one table in, a warning out where they are not comparable.
 
-A table's columns may be different sets, of different sizes and numbers of frames. Everything else
-in a signature has to agree over a table, and within one column all of it; where it does not, the
-table says so below.
+Columns may be different sets, sizes and numbers of frames. All else in a signature has to agree
+over a table, and within one column all of it.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -43,12 +42,7 @@ def parse_signature(signature: str) -> dict[str, str]:
 
 
 def differing_fields(signatures: Iterable[str], apart_from: Sequence[str] = ()) -> list[str]:
-    """Name the fields in which signatures differ, in the order they stand in.
-
-    Args:
-        signatures: of reports that shall be compared.
-        apart_from: fields that may differ.
-    """
+    """Name the fields in which signatures differ, in the order they stand in."""
     parsed = [parse_signature(signature) for signature in signatures]
     keys = dict.fromkeys(key for fields in parsed for key in fields)
     return [
@@ -59,14 +53,12 @@ def differing_fields(signatures: Iterable[str], apart_from: Sequence[str] = ()) 
 
 
 def signature_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Say below a table in which conditions its cells differ.
+    """Say below a table in which conditions its cells differ: Markdown lines, the first one empty.
+
+    There are none where all cells are comparable, or were not measured with this package.
 
     Args:
         rows: each with ``test`` (its column), ``ibn`` and, where it has one, ``signature``.
-
-    Returns:
-        Markdown lines, the first one empty; none where all cells are comparable. Rows without
-        signatures, which nobody measured with this package, say nothing.
     """
     signed = [row for row in rows if row.get("signature")]
     if not signed:
