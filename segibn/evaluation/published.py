@@ -104,7 +104,7 @@ PUBLISHED_ROWS = tuple(
 def published_rows(
     trains: Collection[str], tests: Collection[str]
 ) -> list[tuple[PublishedRow, dict[str, float]]]:
-    """Select what stands beside ours -> (row, its mIoU per cent on ``tests``), rows that have any."""
+    """Select what stands beside ours -> (row, its mIoU per cent on those ``tests`` that it has)."""
     found = [
         (row, {test: value for test, value in row.miou_percent.items() if test in tests})
         for row in PUBLISHED_ROWS
