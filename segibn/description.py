@@ -132,11 +132,7 @@ class Description(Classes):
 
 
 def check_classes(class_names: Any, palette: Any, source: str) -> None:
-    """Check the class names and colours of a file.
-
-    Raises:
-        CheckpointError: they are not names and RGB bytes, as many of the one as of the other.
-    """
+    """Check the class names and colours of a file; CheckpointError if they do not fit."""
     try:
         Classes(class_names=class_names, palette=palette)
     except ValidationError as error:
@@ -144,11 +140,7 @@ def check_classes(class_names: Any, palette: Any, source: str) -> None:
 
 
 def parse_description(text: str | bytes, source: str) -> Description:
-    """Check what a file says of itself, JSON from anybody; ``source`` is the file, for messages.
-
-    Raises:
-        CheckpointError: not JSON, not a description, of a newer version, or not consistent.
-    """
+    """Check what a file (``source``) says of itself, JSON from anybody; CheckpointError if bad."""
     if len(text) > MAX_BYTES:
         raise CheckpointError(f"{source}: what it says of itself is too long ({len(text)} bytes)")
     try:

@@ -20,8 +20,6 @@ def require(
     """Check that packages are there before work begins that needs them.
 
     Args:
-        extra: of pyproject.toml, which brings all of them.
-        packages: names as in an import.
         purpose: what needs them; begins the message.
         instead: what does without them, as in "write a .pt2 file, which needs nothing".
     """

@@ -22,13 +22,8 @@ Run = Callable[[Tensor], Tensor]
 def check(network: Run, exported: Run, name: str, labels: bool = False) -> float:
     """Return the largest difference of a logit, relative to the largest one or 1.
 
-    Args:
-        network: gives logits.
-        labels: the exported graph gives label maps: the share of pixels with another class, which
-            has to be a near tie, is returned.
-
-    Raises:
-        SegibnError: more than `TOLERANCE`, a logit is not finite, or the file refuses a size.
+    With ``labels`` the exported graph gives label maps, and the share of pixels with another class
+    is returned, all of them near ties. SegibnError for more than `TOLERANCE`.
     """
     worst, differing, pixels = 0.0, 0, 0
     for size in _SIZES:

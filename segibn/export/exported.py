@@ -22,12 +22,7 @@ MAX_BYTES = 2**31 - 1
 
 
 class OnnxNetwork(nn.Module):
-    """Runs the graph of an ONNX file on the CPU; a ``Network`` of ``segibn.inference``.
-
-    Args:
-        session: of ONNX Runtime.
-        path: of the file, for messages.
-    """
+    """Runs the graph of an ONNX file on the CPU; a ``Network`` of ``segibn.inference``."""
 
     precisions = ("float32",)
 
@@ -45,11 +40,7 @@ class OnnxNetwork(nn.Module):
         self.align_corners = description.align_corners
 
     def to(self, device: torch.device | str = "cpu", **_: Any) -> "OnnxNetwork":
-        """Stay where it is.
-
-        Raises:
-            ConfigError: the device is not the CPU.
-        """
+        """Stay where it is; ConfigError where the device is not the CPU."""
         if torch.device(device).type != "cpu":
             raise ConfigError(
                 f"{self._path} runs on the cpu; load the run or checkpoint to use {device}"
@@ -61,11 +52,7 @@ class OnnxNetwork(nn.Module):
         return images.to(torch.float32)
 
     def coarse_logits(self, image: Tensor) -> Tensor:
-        """(N, 3, H, W) float32 in 0..255 -> (N, K, h, w) logits.
-
-        Raises:
-            SegibnError: the runtime refuses images of this size.
-        """
+        """(N, 3, H, W) float32 in 0..255 -> (N, K, h, w) logits."""
         return self._run(image)
 
     def _run(self, image: Tensor) -> Tensor:
@@ -103,11 +90,7 @@ class OnnxLabels(OnnxNetwork):
 
 
 def load_onnx(path: str | Path) -> OnnxNetwork:
-    """Open an ONNX file for prediction on the CPU.
-
-    It has to pass `read_onnx`, and to carry a `Description` that its graph fits; CheckpointError
-    otherwise.
-    """
+    """Open an ONNX file for prediction on the CPU; CheckpointError unless it is one of ours."""
     path = Path(path)
     content, metadata = read_onnx(path)
     if KEY not in metadata:
@@ -124,13 +107,9 @@ def load_onnx(path: str | Path) -> OnnxNetwork:
 
 
 def read_onnx(path: Path) -> tuple[bytes, dict[str, str]]:
-    """Read the content and the metadata of an ONNX file that is whole and refers to no other file.
+    """Read the content and the metadata of an ONNX file; CheckpointError where it is not whole.
 
-    A runtime would open such files wherever the content says.
-
-    Raises:
-        CheckpointError: missing, cut short, no ONNX file, too large, or tensors in other files.
-        ConfigError: the packages of the extra ``export`` are not installed.
+    Nor may it refer to other files, which a runtime would open wherever the content says.
     """
     content = read_small_file(path, MAX_BYTES, CheckpointError)
     require("export", "onnx", "onnxruntime", purpose=f"{path}: an ONNX file")

@@ -48,7 +48,7 @@ def export_int8(
         description: put into the file, with its precision set; frames are resized to its input
             size first.
         frames: (H, W, 3) uint8 RGB each, like those it will see; the first `CALIBRATION_FRAMES`
-            are used. DatasetError if there are none.
+            are used.
 
     Returns:
         The share of pixels of the first frames that have the class of the float32 graph.

@@ -33,9 +33,7 @@ class FrameTimes:
 def time_frames(segmenter: Segmenter, path: Path, pairs: int = 5) -> FrameTimes:
     """Predict one random frame by turns in PyTorch and with an ONNX file, on the CPU.
 
-    Args:
-        segmenter: what the file was made of; laid out channels-last, in place.
-        path: of the .onnx file; its description says how large frames are.
+    The network is laid out channels-last, in place; the file says how large frames are.
     """
     graph = load_onnx(path)
     size = InferenceOptions.as_scored(graph.description).size_for(_FRAME)

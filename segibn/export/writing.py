@@ -38,13 +38,7 @@ def export(
         labels: label maps come out instead of logits.
 
     Returns:
-        The largest relative difference of a logit on frames of three sizes; with ``labels`` the
-        share of pixels with another class, all of them near ties.
-
-    Raises:
-        ConfigError: another suffix, or ONNX without its packages.
-        SegibnError: the file cannot be written, is too large for its format, refuses frames or
-            does not reproduce the network; nothing is left then.
+        What `check` returns; where that fails, nothing is left.
     """
     if path.suffix not in FORMATS:
         raise ConfigError(f"{path}: a graph is a {' or '.join(FORMATS)} file")
@@ -75,11 +69,7 @@ def load_graph(path: Path) -> Run:
 
 
 def save_onnx(model: Any, description: Description | None, path: Path) -> None:
-    """Write a ``ModelProto`` as one file that describes itself, after ONNX's own check.
-
-    Raises:
-        SegibnError: it does not fit into one file.
-    """
+    """Write a ``ModelProto`` as one file that describes itself, after ONNX's own check."""
     import onnx
 
     entries = {}

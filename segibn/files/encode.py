@@ -12,12 +12,7 @@ from segibn.files.writing import write_bytes
 
 
 def write_label_png(path: Path, label_map: np.ndarray, palette: np.ndarray | None = None) -> None:
-    """Write (H, W) uint8 as a single-channel 8-bit PNG, atomically.
-
-    Args:
-        palette: (K, 3) uint8 RGB colours shown for the values 0..K-1 (the rest black). None writes
-            a plain grey PNG, which is what benchmarks ask for.
-    """
+    """Write (H, W) uint8 as an 8-bit PNG, atomically: grey, or shown in a palette (K, 3) RGB."""
     if label_map.ndim != 2 or label_map.dtype != np.uint8:
         raise ValueError(f"a label map is (H, W) uint8, got {label_map.shape} {label_map.dtype}")
     if palette is None:

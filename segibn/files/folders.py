@@ -56,12 +56,9 @@ def collect_passed_over() -> Iterator[list[PassedOver]]:
 def list_files(folder: Path, suffixes: Sequence[str], recursive: bool = False) -> list[Path]:
     """List a folder's files whose names end with one of ``suffixes`` (any case), sorted.
 
-    Links are followed, as data sets are often linked into place. A folder or file that several
-    names lead to is listed once, by its own name if that is below the folder. Hidden files, such
-    as the leftovers of a killed writer, are left out.
-
-    Raises:
-        DatasetError: the folder does not exist, or one below it cannot be read.
+    Links are followed, as data sets are often linked into place. What several names lead to is
+    listed once, by its own name if that is below the folder. Hidden files are left out, such as the
+    leftovers of a killed writer. DatasetError where a folder is missing or cannot be read.
     """
     if not Path(folder).is_dir():
         raise DatasetError(f"{printable(folder)}: no such folder")

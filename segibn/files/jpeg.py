@@ -30,11 +30,7 @@ class JpegLayout:
 
 
 def read_layout(data: bytes) -> JpegLayout:
-    """Walk over the markers.
-
-    Raises:
-        ValueError: cut short, or damaged, or its size and scans would keep a decoder busy for ever.
-    """
+    """Walk over the markers; ValueError for what is damaged or would keep a decoder busy."""
     frame, has_metadata, position = None, False, 2
     while (segment := _segment(data, position))[0] != _SCAN:
         marker, _, position = segment

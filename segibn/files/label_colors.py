@@ -18,12 +18,7 @@ _BLACK = (0, 0, 0)  # what palettes hold where nobody chose a colour
 
 @dataclass(frozen=True)
 class LabelColors:
-    """What a label table says about colours, row by row.
-
-    Attributes:
-        values: raw values, 0..255.
-        classes: train ids; two rows of one class may share a colour.
-    """
+    """What a label table says about colours, row by row."""
 
     table: str
     names: tuple[str, ...]
@@ -32,15 +27,12 @@ class LabelColors:
     classes: tuple[int, ...]
 
     def contradiction(self, palette: np.ndarray, used: Sequence[int]) -> str:
-        """Say where a palette (n, 3) shows that its indices are no values of the table; "" if not.
+        """Say where a palette (n, 3) shows that ``used`` indices are no values of the table, or "".
 
         An index speaks against the table if its colour is that of rows of other classes. A palette
         that has nothing to do with the table, such as that of PASCAL VOC, meets one of its colours
         by chance: so the file is wrong if such indices are more than those of foreign colours.
         Black says nothing, as it fills every palette.
-
-        Args:
-            used: the indices that occur in the file.
         """
         moved, foreign = [], 0
         for value in used:
@@ -72,17 +64,11 @@ class LabelColors:
         )
 
     def values_of(self, image: np.ndarray) -> np.ndarray:
-        """Read a colour-coded label map, or a grey one saved with three channels -> (H, W) uint8.
+        """Read an RGB label map (H, W, 3), coloured or grey -> (H, W) uint8 values.
 
         A grey picture holds values if all its levels are values of the table, colours if all are
-        colours of it. Where both are so and mean other classes, nothing tells which it is.
-
-        Args:
-            image: (H, W, 3) uint8 RGB.
-
-        Raises:
-            ValueError: a colour that no row has, or rows of two classes; or a grey picture that
-                could be meant either way.
+        colours of it. ValueError where both are so and mean other classes, and for a colour that no
+        row has, or rows of two classes.
         """
         if (image == image[..., :1]).all() and self._holds_values(image[..., 0]):
             return np.ascontiguousarray(image[..., 0])

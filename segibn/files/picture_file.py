@@ -29,7 +29,7 @@ _LOSSY_TIFF = {6, 7, 34887, 34892, 50001}  # JPEG, old and new, LERC, lossy DNG,
 
 
 class PictureFile:
-    """A picture's or label map's file, read whole.
+    """A picture's or label map's file, read whole; ImageFileError if it cannot be decoded safely.
 
     Pictures are upright: an EXIF orientation is applied, to label maps too. Of several pages or an
     animation the first picture is taken.
@@ -37,10 +37,6 @@ class PictureFile:
     Attributes:
         size: (H, W), upright, from the header.
         orientation: the EXIF tag, 1..8; 1 is upright as stored.
-
-    Raises:
-        ImageFileError: missing, no regular file, not a picture of the kinds that are read,
-            truncated, or larger than `MAX_PIXELS`.
     """
 
     def __init__(self, path: Path) -> None:

@@ -1,9 +1,7 @@
 """Decode pictures and label maps: the one reader of training, checks, scores and predictions.
 
-JPEG, PNG, BMP, WebP and TIFF are read, told by their content, upright. What a header declares is
-held against limits before a decoder makes room for it, and decoders are lenient (OpenCV returns
-the part it could read), so completeness is checked on the bytes. 8-bit PNGs, which most data sets
-are made of, take the faster road of png.py.
+Decoders are lenient (OpenCV returns the part it could read), so completeness is checked on the
+bytes. 8-bit PNGs, which most data sets are made of, take the faster road of png.py.
 """
 
 from pathlib import Path
@@ -35,10 +33,7 @@ _TO_8_BITS = (
 
 
 class Picture(PictureFile):
-    """A picture or a label map; decodes the window that is asked for, of a PNG only what it needs.
-
-    For what is told without decoding see `PictureFile`.
-    """
+    """A picture or a label map; decodes the window that is asked for (of a PNG only that)."""
 
     def image(self, box: png.Box | None = None) -> np.ndarray:
         """Decode a window of an image -> (h, w, 3) uint8, a view; see `read_image`."""
@@ -135,14 +130,12 @@ class Picture(PictureFile):
 
 
 def read_image(path: Path) -> np.ndarray:
-    """Decode a picture as viewers show it -> (H, W, 3) uint8 RGB.
+    """Decode a JPEG, PNG, BMP, WebP or TIFF as viewers show it -> (H, W, 3) uint8 RGB.
 
-    An EXIF orientation is applied. Grey and palette pictures become RGB, CMYK is converted without
-    a colour profile, an alpha channel is dropped. More than 8 bits a channel are refused, as only
-    the camera's maker knows what the range means.
-
-    Raises:
-        ImageFileError: the file is missing, truncated, damaged or not a picture of these kinds.
+    Content tells the kind. An EXIF orientation is applied. Grey and palette pictures become RGB,
+    CMYK is converted without a colour profile, an alpha channel is dropped. More than 8 bits a
+    channel are refused, as only the camera's maker knows what the range means. What is truncated or
+    damaged is an ImageFileError.
     """
     return Picture(path).image()
 
@@ -158,17 +151,13 @@ def read_label_map(
     """Read a label map's raw values -> (H, W) uint8 as stored, not yet train ids.
 
     Grey files of 1 to 16 bits give the stored numbers (decoders stretch 2 and 4 bits to 0..255),
-    palette files their indices, whose colours must not contradict ``colors``; an alpha channel is
-    dropped. With ``colors`` an RGB file is read by them; see `LabelColors`. Lossy files (JPEG, most
-    WebP) are refused. `LabelSet.read` passes what belongs to a label table.
+    palette files their indices, whose colours must not contradict ``colors`` (PaletteError); an
+    alpha channel is dropped. With ``colors`` an RGB file is read by them; see `LabelColors`. Lossy
+    files (JPEG, most WebP) are refused. `LabelSet.read` passes what belongs to a label table.
 
     Args:
         storage: "index" for one value per pixel; "red16" for an RGB PNG of 16 bits whose first
             channel holds the class (SYNTHIA, which keeps the instance in the second).
-
-    Raises:
-        ImageFileError: the file is missing, truncated, or not stored in this way.
-        PaletteError: its palette contradicts the table.
     """
     return Picture(path).label_map(storage=storage, colors=colors)
 

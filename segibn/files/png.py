@@ -76,11 +76,7 @@ class PngLayout:
 
 
 def read_layout(data: bytes) -> PngLayout:
-    """Walk over the chunks of a PNG; their content is not looked at.
-
-    Raises:
-        ValueError: cut short, damaged, or it declares more pixels than its data can hold.
-    """
+    """Walk over the chunks of a PNG, without their content; ValueError where it is damaged."""
     parts, others = [], []
     position, kind = len(SIGNATURE), b""
     while kind != b"IEND":
@@ -133,7 +129,7 @@ def verify(data: bytes, layout: PngLayout) -> None:
 
 
 def decode_window(data: bytes, layout: PngLayout, box: Box | None = None) -> np.ndarray:
-    """Decode the pixels in ``box`` of a plain PNG; raises ValueError where it is damaged.
+    """Decode the pixels in ``box`` of a plain PNG; ValueError where it is damaged.
 
     Returns:
         (h, w) for grey and for a palette's indices, (h, w, 3) for RGB, (h, w, 4) with alpha; uint8

@@ -21,13 +21,10 @@ R = TypeVar("R")
 def map_in_threads(
     function: Callable[[T], R], items: Iterable[T], threads: int, ahead: int | None = None
 ) -> Generator[tuple[T, R], None, None]:
-    """Yield (item, result) in order; items may be endless or slow, they are taken as they are due.
+    """Yield (item, result) in order; items may be endless, they are taken as they are due.
 
     An error is raised when its item's turn comes. What has not begun by then, or when the iterator
-    is closed, never does.
-
-    Args:
-        ahead: how many results may wait; twice the threads by default.
+    is closed, never does. ``ahead`` results may wait, twice the threads by default.
     """
     threads = max(1, threads)
     most = 2 * threads if ahead is None else ahead
@@ -52,15 +49,13 @@ def _oldest(waiting: "deque[tuple[T, Future[R]]]") -> tuple[T, R]:
 def map_in_processes(
     function: Callable[[T], R], items: Sequence[T], processes: int, chunk: int, work: str
 ) -> Iterator[R]:
-    """Yield the result of each item, in order; other processes must be able to import the function.
+    """Yield the result of each item, in order; SegibnError where a process was killed.
 
     Args:
+        function: one that other processes can import.
         processes: 1 works in this one, as any number does where the system has no shared memory.
         chunk: items that a process takes at a time.
         work: for an error: "checking the files".
-
-    Raises:
-        SegibnError: a process was killed; or whatever ``function`` raises.
     """
     pool = _open_pool(processes) if processes > 1 else None
     if pool is None:

@@ -26,14 +26,10 @@ def encode_rle(mask: np.ndarray) -> dict[str, Any]:
 
 
 def decode_rle(rle: object, size: tuple[int, int]) -> np.ndarray:
-    """Decode what a JSON file holds under the key ``rle``, of any kind -> (H, W) bool.
+    """Decode the value of a key ``rle``, of any kind -> (H, W) bool.
 
-    Not by pycocotools, which believes what it is given and reads memory that is not its own where
-    runs are too short.
-
-    Raises:
-        ImageFileError: not a run-length mask, of another size, or damaged; a plural without the
-            file's name.
+    Not by pycocotools, which reads memory that is not its own where runs are too short. What is no
+    mask of this size is an ImageFileError, a plural without the file's name.
     """
     if not isinstance(rle, dict) or not isinstance(rle.get("counts"), str):
         raise ImageFileError("labels without rle.counts (a string) and rle.size")

@@ -31,10 +31,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
     Yields a temporary name in the same folder (created if missing), with the same suffix. When
     the body ends, the file is flushed to the device and takes the place of ``path``; when the
-    body raises, the temporary file is removed and the previous ``path`` stays as it was.
-
-    Raises:
-        SegibnError: the operating system refused (no space left, no permission).
+    body raises, the temporary file is removed and the previous ``path`` stays as it was. Where the
+    operating system refuses (no space left, no permission), that is a SegibnError.
     """
     path = Path(path)
     temporary = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.part{path.suffix}")
@@ -113,8 +111,7 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Write ``value`` as strict JSON, atomically; key order is kept.
 
-    Numpy scalars and arrays become numbers and lists, paths become strings, and NaN and
-    infinities become null, which other readers of JSON require.
+    Numpy values and paths are taken too; NaN and infinities become null, which other readers need.
     """
     write_text(path, json.dumps(_plain(value), indent=1, ensure_ascii=False) + "\n")
 

@@ -43,11 +43,7 @@ _FRAMES = 3
 
 
 def choose_codec(name: str = "auto") -> Codec:
-    """Return a codec that OpenCV can write here; "auto": the first of ``CODECS`` that works.
-
-    Raises:
-        ConfigError: it cannot, naming those that it can.
-    """
+    """Return a codec that OpenCV can write here; "auto": the first of `CODECS` that works."""
     names = list(CODECS) if name == "auto" else [name]
     for each in names:
         if works(CODECS[each]):

@@ -26,13 +26,8 @@ Mode = Literal["new", "resume", "overwrite"]
 class Journal:
     """The record of one output folder (created if missing); a context manager.
 
-    Args:
-        settings: JSON values that every prediction of the folder depends on.
-
-    Raises:
-        ConfigError: there are predictions and ``mode`` is new, or they were made with other
-            settings and it is resume.
-        OutputError: the folder cannot be written to.
+    Every prediction of the folder depends on the ``settings``, JSON values. ConfigError where there
+    are predictions and ``mode`` is new, or they were made with other settings and it is resume.
     """
 
     def __init__(self, folder: Path, settings: Mapping[str, Any], mode: Mode = "new") -> None:

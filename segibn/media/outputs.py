@@ -63,13 +63,7 @@ class Outputs:
     def write_frame(
         self, name: str, image: np.ndarray, train_ids: np.ndarray, kinds: Sequence[str]
     ) -> None:
-        """Write files of one frame; ``video`` among the kinds (keys of `FOLDERS`) is passed over.
-
-        Args:
-            name: without suffix.
-            image: (H, W, 3) uint8 RGB.
-            train_ids: (H, W) uint8.
-        """
+        """Write files of one frame (H, W, 3) RGB; ``video`` among the `FOLDERS` is passed over."""
         for kind in kinds:
             stem = self.folder / FOLDERS[kind] / name
             if kind == "labels":

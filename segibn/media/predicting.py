@@ -1,7 +1,6 @@
 """From sources to outputs: read ahead, predict in batches, draw and write in threads.
 
-In: a predictor, sources and outputs. Out: the files, and a `Tally`. A file that cannot be read is
-noted and passed over; an output that cannot be written ends the work at once.
+A file that cannot be read is noted and passed over; an output that cannot be written ends the work.
 """
 
 import os
@@ -75,12 +74,7 @@ class Work:
         self._settled = 0
 
     def run(self, sources: Sequence[Source]) -> Tally:
-        """Predict images, then videos.
-
-        Raises:
-            MediaError: the first fault, if ``faults`` is strict.
-            SegibnError: an output cannot be written.
-        """
+        """Predict images, then videos; the first fault is raised if ``faults`` is strict."""
         for source in sources:
             if source.kind.role == "unread":
                 self.faults.note(MediaError(source.path, source.kind.name, _CONVERT))

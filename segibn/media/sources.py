@@ -62,9 +62,6 @@ def find_sources(inputs: Sequence[str | Path], left_out: Sequence[Path] = ()) ->
             literal name is never taken for a pattern.
         left_out: files and folders that are no input though they lie inside one, such as this
             prediction's outputs. Those of an earlier one, beside its journal, are none either.
-
-    Raises:
-        DatasetError: an input is not there, is a device, or holds neither pictures nor videos.
     """
     found: dict[Path, Source | None] = {}
     files = [file for text in inputs for file in _expand(text)]

@@ -38,10 +38,6 @@ class VideoReader:
         fps: frames a second; ``PLAIN_FPS`` where the file does not say.
         expected: frames as the file announces them, 0 where it does not. Some containers only
             let it be estimated from their length.
-
-    Raises:
-        MediaError: it cannot be opened: missing, empty, no video, or cut short where its index
-            comes last.
     """
 
     def __init__(self, path: Path) -> None:

@@ -23,20 +23,11 @@ _WRITTEN_BEHIND = 4  # frames
 
 
 class VideoWriter:
-    """Writes pictures of one size in the order in which they come, in a thread; a context manager.
+    """Writes pictures of one size (H, W) in their order, in a thread; a context manager.
 
     Encoders take even sides of at least 2 pixels only: others get their last row or column
-    repeated once. The rate is rounded to what they take.
-
-    Args:
-        path: the file, new; whoever calls renames it when it is whole.
-        size: (H, W) of the pictures.
-        codec: one that works here, with the suffix of the path.
-        source: what the pictures were made of, for errors.
-
-    Raises:
-        MediaError: the codec does not take this size.
-        OutputError: the folder cannot be written to.
+    repeated once. The rate is rounded to what they take. MediaError, naming the ``source``, where
+    the codec takes no such video, OutputError where the folder cannot be written to.
     """
 
     def __init__(

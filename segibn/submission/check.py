@@ -1,6 +1,5 @@
 """Read a submission back as the benchmark would, and list everything that is wrong with it.
 
-In: a zip of label maps or a run-length JSON, a `Format`, the frames it must hold. Out: a `Report`.
 The file is treated as one that a stranger made. Maps are decoded by a few threads, one at a time
 each, so memory does not grow with their number. No torch.
 """
@@ -39,17 +38,7 @@ def check_submission(
     shown_as: str = "",
     progress: Progress | None = None,
 ) -> Report:
-    """Check a submission.
-
-    Args:
-        path: ``.json`` is run-length JSON, anything else a zip.
-        scorer: of local labels; None scores nothing.
-        shown_as: name of the file in messages; ``path`` when empty.
-
-    Raises:
-        SubmissionError: the file is no archive or JSON at all, or so large that it is not read.
-        SegibnError: a local label map cannot be read.
-    """
+    """Check a zip, or run-length JSON (``.json``); SubmissionError where it is neither, or huge."""
     path, findings = Path(path), Findings()
     with ExitStack() as stack:
         if path.suffix.lower() == ".json":

@@ -41,11 +41,7 @@ def expect_test_set(form: Format) -> Expected:
 
 
 def expect_list(form: Format, path: Path) -> Expected:
-    """Expect the frames of a list: one a line, a key or an image's name; ``#`` begins a comment.
-
-    Raises:
-        SubmissionError: no such file, no frame in it, one twice, or a line that names none.
-    """
+    """Expect the frames of a list: one a line, a key or an image's name; ``#`` begins a comment."""
     keys, bad = [], []
     for name in list_entries(read_small_text(path, LIST_LIMIT, SubmissionError)):
         base = PurePosixPath(name).name
@@ -70,13 +66,7 @@ def expect_images(form: Format, folder: Path) -> Expected:
 
 
 def index_frames(form: Format, folder: Path) -> dict[str, Path]:
-    """Find a folder's frames, subfolders included: key -> path, sorted by key.
-
-    Raises:
-        DatasetError: no such folder.
-        SubmissionError: no image, one that is not named as the benchmark's frames, or two with
-            one key.
-    """
+    """Find a folder's frames, subfolders included: key -> path, sorted by key."""
     found: dict[str, Path] = {}
     bad = []
     for path in list_files(folder, _IMAGE_SUFFIXES, recursive=True):

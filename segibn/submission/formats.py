@@ -27,8 +27,6 @@ class Format:
     """A benchmark's format and what its public evaluator makes of a file.
 
     Attributes:
-        name: on the command line.
-        title: for messages.
         labels: the table that writes train ids as the values in the files.
         size: of every official test frame.
         num_frames: in the official test set.

@@ -101,11 +101,7 @@ class Report:
 
 
 def doubts_about(form: Format, pixels: np.ndarray) -> list[str]:
-    """List values that a benchmark accepts and that were perhaps not meant.
-
-    Args:
-        pixels: (256,) int64, pixels of each value in all maps.
-    """
+    """List values that a benchmark accepts and that were perhaps not meant."""
     total, notes = int(pixels.sum()), []
     if not total:
         return []

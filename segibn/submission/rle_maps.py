@@ -51,11 +51,7 @@ def pack_json(path: Path, maps: Iterable[tuple[str, bytes]]) -> None:
 def rle_entries(
     path: Path, form: Format, expected: Expected, findings: Findings
 ) -> Iterator[Entry]:
-    """Yield the frames of a JSON file; what is none becomes a finding.
-
-    Raises:
-        SubmissionError: not JSON, not a list of frames, or larger than 512 MiB.
-    """
+    """Yield the frames of a JSON file; what is none becomes a finding."""
     for position, frame in enumerate(frame_list(path, SubmissionError)):
         name = frame.get("name") if isinstance(frame, dict) else None
         if not isinstance(name, str):
@@ -68,11 +64,7 @@ def rle_entries(
 
 
 def examine_frame(labels: object, form: Format, size: Size) -> tuple[list[str], np.ndarray]:
-    """Turn the labels of a frame into values as a mask PNG would have.
-
-    Returns:
-        The faults, each a plural that names no frame, and the (H, W) uint8 values.
-    """
+    """Turn the labels of a frame into faults (plurals) and values as a mask PNG would have."""
     rest = int(form.labels.inverse[0]) if form.is_drivable else IGNORE_INDEX
     values = np.full(size, rest, np.uint8)
     covered = np.zeros(size, bool)

@@ -1,6 +1,7 @@
 """Scores of a submission against local label maps: what ``segibn score`` says of the same maps."""
 
 from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,15 +23,11 @@ from segibn.text import counted, listed
 
 
 class LocalScorer:
-    """Scores the maps of labelled frames.
+    """Scores the maps of labelled frames; labels of frames that are not expected are left alone.
 
     Args:
-        folder: label maps, searched with its subfolders.
-        expected: frames of the submission; labels of others are left alone.
+        folder: label maps, searched with its subfolders; DatasetError if it holds none of them.
         target_encoding: of drivable label maps: "auto", "2018" or "2021".
-
-    Raises:
-        DatasetError: the folder is missing or holds no label of an expected frame.
     """
 
     def __init__(
@@ -55,10 +52,6 @@ class LocalScorer:
         Args:
             maps: by key, those that count.
             faulty: keys of maps that cannot be read.
-
-        Raises:
-            SegibnError: a label map cannot be read or has another size than the map, or the
-                encoding of drivable label maps cannot be told.
         """
         remark = ""
         if bad := [key for key in self._targets if key in faulty]:
@@ -70,19 +63,6 @@ class LocalScorer:
             if not self._form.missing_is_void or len(missing) == len(self._targets):
                 return None, f"not scored, as the benchmark's script would stop: {named}"
             remark = f"scored as all void, as the benchmark's script does: {named}"
-
-        def read(pair: FilePair, tables: Sequence[LabelSet]) -> Maps:
-            target = tables[0].read(pair.target)
-            if pair.pred is None:
-                return target, np.full_like(target, IGNORE_INDEX)
-            values = maps[pair.name].load()[1]
-            assert values is not None  # else it is faulty
-            if target.shape != values.shape:
-                raise DatasetError(
-                    f"{pair.target} is {target.shape[0]}x{target.shape[1]}, but the map of "
-                    f"{pair.name} is {values.shape[0]}x{values.shape[1]} (H x W)"
-                )
-            return target, values
 
         pairs = [
             FilePair(key, path, Path(maps[key].name) if key in maps else None)
@@ -96,11 +76,27 @@ class LocalScorer:
             )
             reading = drivable_reading(decided.encoding, own, has_options=False)
             conditions = conditions_of(self._folder, "", "cityscapes")
-            scores = score_pairs(pairs, reading, conditions, doubts=[decided.doubt], read=read)
+            scores = score_pairs(
+                pairs, reading, conditions, doubts=[decided.doubt], read=partial(_read, maps)
+            )
             return DrivableScores(scores, decided.encoding, own), remark
         labels, kind = self._form.labels, self._form.targets
         tables = read_as(labels, kind), read_as(labels, kind)
         reading = Reading(tables, (kind, kind), readings_of(labels), has_options=False)
         policy = "bdd100k" if self._form.missing_is_void else "cityscapes"
         conditions = conditions_of(self._folder, "", policy)
-        return score_pairs(pairs, reading, conditions, read=read), remark
+        return score_pairs(pairs, reading, conditions, read=partial(_read, maps)), remark
+
+
+def _read(maps: Mapping[str, Entry], pair: FilePair, tables: Sequence[LabelSet]) -> Maps:
+    target = tables[0].read(pair.target)
+    if pair.pred is None:
+        return target, np.full_like(target, IGNORE_INDEX)
+    values = maps[pair.name].load()[1]
+    assert values is not None  # else it is faulty
+    if target.shape != values.shape:
+        raise DatasetError(
+            f"{pair.target} is {target.shape[0]}x{target.shape[1]}, but the map of "
+            f"{pair.name} is {values.shape[0]}x{values.shape[1]} (H x W)"
+        )
+    return target, values

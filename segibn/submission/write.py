@@ -1,8 +1,7 @@
 """Write a submission, resume one that was interrupted, and check it before it appears.
 
-In: label maps one at a time, in an order that this module says. Out: a zip of PNGs or a run-length
-JSON whose bytes depend on the maps alone. Finished maps lie in a hidden folder beside the output
-until then; a later call with the same frames and the same ``work`` resumes from them.
+The bytes depend on the maps alone. Finished maps lie in a hidden folder beside the output; a later
+call with the same frames and the same ``work`` resumes from them.
 """
 
 import contextlib
@@ -55,11 +54,6 @@ def write_submission(
             interrupted batch is done again as a whole, as another composition may round otherwise.
         progress: called with (maps written, maps in all), once before the first one.
         check_progress: the same, while the file is read back.
-
-    Raises:
-        SubmissionError: a map has another size than its frame, or the file failed its check.
-        LabelValueError: a map holds a train id that the format has no value for.
-        SegibnError: the disk is full.
     """
     output, keys = Path(output), sorted(sizes)
     is_rle = output.suffix.lower() == ".json"
@@ -79,8 +73,8 @@ def write_submission(
             temporary.write_bytes(content)
             os.replace(temporary, folder / key)
         show(number, len(keys))
+    contents = ((key, (folder / key).read_bytes()) for key in keys)
     with atomic_path(output) as temporary:
-        contents = ((key, (folder / key).read_bytes()) for key in keys)
         pack_json(temporary, contents) if is_rle else pack_zip(temporary, form, contents)
         expected = Expected("this submission", len(keys), sizes, form.size)
         report = check_submission(
@@ -94,11 +88,7 @@ def write_submission(
 
 
 def _folder_of(output: Path, key: str) -> Path:
-    """Make the folder of the finished maps; what earlier attempts at other work left goes.
-
-    Two processes that write one submission at a time write the same; the later one may have to be
-    started again.
-    """
+    """Make the folder of the finished maps; what earlier attempts at other work left goes."""
     folder = output.with_name(f".{output.name}.{key}.partial")
     with _writing(output):
         folder.mkdir(parents=True, exist_ok=True)

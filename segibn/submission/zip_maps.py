@@ -45,11 +45,7 @@ def pack_zip(path: Path, form: Format, maps: Iterable[tuple[str, bytes]]) -> Non
 
 
 def open_zip(path: Path, expected: Expected) -> zipfile.ZipFile:
-    """Open an archive that declares no more than a submission of these frames can need.
-
-    Raises:
-        SubmissionError: it cannot be read, is no zip, or declares more.
-    """
+    """Open an archive that declares no more than a submission of these frames can need."""
     if path.exists() and not path.is_file():
         raise SubmissionError(f"{path} is no regular file; give a zip")
     try:
@@ -135,11 +131,10 @@ def _load(
 
 
 def examine_png(data: bytes, size: Size) -> tuple[list[str], np.ndarray | None]:
-    """Examine what should be an 8-bit grey PNG of a given size (H, W).
+    """Examine what should be an 8-bit grey PNG of a size (H, W) -> faults (plurals), values.
 
-    Returns:
-        The faults, each a plural that names no file, and the (h, w) uint8 values as stored; None
-        where they cannot be read, are of another kind, or are many more than the size has.
+    Values (h, w) are None where they cannot be read, are of another kind, or are many more than the
+    size has.
     """
     if not data.startswith(png.SIGNATURE):
         return ["files that are no PNGs"], None

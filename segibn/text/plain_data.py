@@ -56,13 +56,9 @@ def read_yaml_file(path: Path) -> Any:
 
 
 def parse_yaml(text: str, source: str) -> Any:
-    """Return the value of one YAML document; keys are texts and stand once, a date is a text.
+    """Return the value of one YAML document; ConfigError names the ``source`` and the line.
 
-    Args:
-        source: the file or the option, for messages.
-
-    Raises:
-        ConfigError: not such YAML; names the source, and the line where it can.
+    Keys are texts and stand once; a date is a text.
     """
     try:
         loader = _PlainLoader(text)
@@ -81,10 +77,7 @@ def parse_yaml(text: str, source: str) -> Any:
 
 
 def parse_json(text: str | bytes, source: str, error: type[SegibnError] = SegibnError) -> Any:
-    """Return the value of a JSON text; raises ``error`` with the source and the line.
-
-    Integers have at most 64 bits.
-    """
+    """Return the value of a JSON text, integers of at most 64 bits; ``error`` names the line."""
     try:
         return json.loads(text, parse_int=_integer)
     except RecursionError:

@@ -27,13 +27,8 @@ Advance = Callable[..., None]
 class FrameProgress:
     """Shows ``done / total`` on stderr, so that stdout keeps tables only; a context manager.
 
-    Called with (done, total) it shows a single piece of work; `phase` adds others, that come after
-    each other.
-
-    Args:
-        title: what is being done; "" where all work is in phases.
-        total: frames in all, if known.
-        enabled: False = silent, for all ranks but the first.
+    Called with (done, total) it shows the work of its title; `phase` adds work that comes after it.
+    Not ``enabled``, it is silent, for all ranks but the first.
     """
 
     def __init__(self, title: str = "", total: int = 0, enabled: bool = True) -> None:

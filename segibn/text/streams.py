@@ -1,8 +1,4 @@
-"""Standard output and error that outlive their readers: a closed terminal, a full disk, no UTF-8.
-
-In: whatever the process was started with. Out: streams that never stop work that is worth more
-than a line.
-"""
+"""Standard output and error that outlive their readers: a closed terminal, a full disk."""
 
 import os
 import sys
@@ -12,14 +8,10 @@ from typing import Any, TextIO
 
 
 class LastingStream:
-    """A text stream that goes on into nothing once it cannot be written.
+    """A text stream that writes into nothing once it cannot be written; ``failure`` says why.
 
-    Args:
-        ends_work: a reader that went away raises BrokenPipeError, as ``segibn configs | head``
-            should; False = never. `outliving_readers` asks for that too.
-
-    Attributes:
-        failure: why it cannot be written any more; None as long as it can.
+    With ``ends_work`` a reader that went away raises BrokenPipeError, as ``segibn configs | head``
+    should.
     """
 
     def __init__(self, stream: TextIO, ends_work: bool = False) -> None:
