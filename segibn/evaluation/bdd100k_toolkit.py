@@ -5,8 +5,9 @@ and cost the target its pixels; means run over the classes that the targets of t
 In drivable area its background is an ignored target: painting it costs nothing (definition C).
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -14,21 +15,12 @@ from numpy.typing import NDArray
 
 from segibn.data.datasets.bdd100k_semseg import SEMSEG
 from segibn.errors import DatasetError, ImageFileError
-from segibn.evaluation.confusion import count_pairs
 from segibn.evaluation.encodings import Reading, readings_of
-from segibn.evaluation.file_scores import (
-    FileTally,
-    Packed,
-    Progress,
-    conditions_of,
-    in_threads,
-    packed,
-    score_pairs,
-)
+from segibn.evaluation.file_scores import Maps, ReadPair, conditions_of, read_pair, score_pairs
 from segibn.evaluation.frame_pairs import Side, pair_names
-from segibn.evaluation.matching import find_label_maps, match_label_maps
+from segibn.evaluation.matching import FilePair, find_label_maps, match_label_maps
 from segibn.evaluation.metrics import class_counts, precision_of
-from segibn.evaluation.scalabel import RleFrame, read_rle_frames
+from segibn.evaluation.scalabel import read_rle_frames
 from segibn.evaluation.scores import Scores, json_number
 from segibn.files import list_files
 from segibn.labels.drivable_encoding import decide_drivable_encoding
@@ -45,9 +37,6 @@ _DRIVABLE = LabelSet(
 )
 TASKS: dict[str, LabelSet] = {"sem_seg": SEMSEG, "drivable": _DRIVABLE}
 """The toolkit's ``-t`` -> the table of its masks."""
-
-_POLICY = "bdd100k"
-_Counted = tuple[Packed, tuple[int, ...]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,10 +72,8 @@ class ToolkitScores:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the scores (fractions) and, under "toolkit", its own report (per cent)."""
-        plain = self.scores.to_dict()
-        return {"signature": self.signature, "toolkit": self.results()} | {
-            key: value for key, value in plain.items() if key != "signature"
-        }
+        head = {"signature": self.signature, "toolkit": self.results()}
+        return head | self.scores.to_dict() | head
 
     def format_table(self) -> str:
         """Return IoU and precision of each class, the four numbers and the signature; per cent."""
@@ -116,7 +103,7 @@ def score_toolkit(
     task: str = "sem_seg",
     *,
     evaluation_set: str = "",
-    progress: Progress | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> ToolkitScores:
     """Score predictions as the toolkit does.
 
@@ -134,59 +121,49 @@ def score_toolkit(
         raise DatasetError(
             f"{target} holds {forms[0]} but {pred} holds {forms[1]}; give both in one format"
         )
-    set_name = evaluation_set or target.resolve().name.removesuffix(".json")
-    score = _score_rle if kinds[0] else _score_masks
-    return ToolkitScores(score(target, pred, table, set_name, progress), task)
-
-
-def _score_masks(
-    target: Path, pred: Path, table: LabelSet, set_name: str, progress: Progress | None
-) -> Scores:
-    sides = [find_label_maps(folder, "train_ids") for folder in (target, pred)]
-    pairs = match_label_maps(*sides, missing_allowed=True)
     doubts = []
-    if table is _DRIVABLE:  # the toolkit scores maps of the 2018 encoding without a word
-        targets = [pair.target for pair in pairs]
-        doubts.append(decide_drivable_encoding(targets, "2021", also_allowed=(255,)).doubt)
-    conditions = conditions_of(target, set_name, _POLICY)
-    return score_pairs(pairs, _reading(table), conditions, doubts=doubts, progress=progress)
-
-
-def _score_rle(
-    target: Path, pred: Path, table: LabelSet, set_name: str, progress: Progress | None
-) -> Scores:
-    targets, preds = (read_rle_frames(path, table.class_names) for path in (target, pred))
-    sides = Side(target, list(targets)), Side(pred, list(preds))
-    pairs = pair_names(*sides, name_of=lambda path: path.name)
-    names = sorted(targets)
-    tally = FileTally(
-        _reading(table),
-        conditions_of(target, set_name, _POLICY),
-        [name.as_posix() for name in names],
+    if kinds[0]:
+        pairs, read = _rle_pairs(target, pred, table.class_names)
+    else:
+        sides = [find_label_maps(folder, "train_ids") for folder in (target, pred)]
+        pairs, read = match_label_maps(*sides, missing_allowed=True), read_pair
+        if table is _DRIVABLE:  # the toolkit scores maps of the 2018 encoding without a word
+            paths = [pair.target for pair in pairs]
+            doubts.append(decide_drivable_encoding(paths, "2021", also_allowed=(255,)).doubt)
+    name = evaluation_set or target.resolve().name.removesuffix(".json")
+    conditions = conditions_of(target, name, "bdd100k")
+    scores = score_pairs(
+        pairs, _reading(table), conditions, doubts=doubts, progress=progress, read=read
     )
-
-    def count(name: PurePath) -> _Counted:
-        found = pairs.get(name)
-        return _count_rle(targets[name], None if found is None else preds[found], table)
-
-    for name, (counts, size) in in_threads(count, names, progress):
-        tally.add(name.as_posix(), counts, size)
-    return tally.result()
+    return ToolkitScores(scores, task)
 
 
-def _count_rle(target: RleFrame, pred: RleFrame | None, table: LabelSet) -> _Counted:
-    """Count one frame, (H, W), which is 0 x 0 of a target without masks."""
-    truth = target.to_train_ids(table.class_names)
-    if truth is None:
-        return packed(np.zeros((256, 256), np.int64)), (0, 0)
-    found = pred.to_train_ids(table.class_names) if pred is not None else None
-    if found is None:
-        found = np.full_like(truth, IGNORE_INDEX)
-    if pred is not None and found.shape != truth.shape:
-        raise ImageFileError(
-            f"{pred.source}: masks of {found.shape}, its target has {truth.shape} (H, W)"
-        )
-    return packed(count_pairs(truth, found)), truth.shape
+def _rle_pairs(
+    target: Path, pred: Path, categories: Sequence[str]
+) -> tuple[list[FilePair], ReadPair]:
+    """Pair the frames of two sides of RLE, and say how to read them."""
+    targets, preds = (read_rle_frames(path, categories) for path in (target, pred))
+    sides = Side(target, list(targets)), Side(pred, list(preds))
+    found = pair_names(*sides, name_of=lambda path: path.name)
+    pairs = [
+        FilePair(key.as_posix(), Path(key), Path(found[key]) if key in found else None)
+        for key in sorted(targets)
+    ]
+
+    def read(pair: FilePair, _: Sequence[LabelSet]) -> Maps:
+        truth = targets[PurePosixPath(pair.target)].to_train_ids(categories)
+        if truth is None:  # a target without masks has no size
+            empty = np.zeros((0, 0), np.uint8)
+            return empty, empty
+        frame = preds[PurePosixPath(pair.pred)] if pair.pred else None
+        values = frame.to_train_ids(categories) if frame else None
+        if frame and values is not None and values.shape != truth.shape:
+            raise ImageFileError(
+                f"{frame.source}: masks of {values.shape}, its target has {truth.shape} (H, W)"
+            )
+        return truth, np.full_like(truth, IGNORE_INDEX) if values is None else values
+
+    return pairs, read
 
 
 def _reading(table: LabelSet) -> Reading:
