@@ -80,7 +80,6 @@ def require_memory(data: DataConfig, sets: Sequence[TrainingSet]) -> float:
 
 
 def _focus_table(index: ClassIndex, sampling: SamplingConfig, one: TrainingSet) -> FocusTable:
-    """Draw classes as the config says; name those that no frame has enough of."""
     is_rare = isinstance(sampling, RareClassSampling)
     min_pixels = sampling.min_pixels if is_rare else 1
     names = one.label_set.class_names

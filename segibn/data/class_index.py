@@ -110,7 +110,6 @@ class IndexJob:
         return [VERSION, table.num_classes, table.lookup.tolist(), str(table.colors), size]
 
     def _mark(self) -> str:
-        """The fingerprint that a stored index must carry to be used."""
         try:
             return fingerprint(_label_maps(self.samples), self.datasets_root, self._settings())
         except OSError as error:

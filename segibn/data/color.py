@@ -68,7 +68,6 @@ def _brightness(pixels: np.ndarray, factor: float) -> np.ndarray:
 
 
 def _contrast(pixels: np.ndarray, factor: float) -> np.ndarray:
-    """Blend with the mean grey level of the whole picture."""
     mean = float(_GREY @ cv2.mean(pixels)[:3])
     pixels *= np.float32(factor)
     pixels += np.float32((1.0 - factor) * mean)
@@ -76,7 +75,6 @@ def _contrast(pixels: np.ndarray, factor: float) -> np.ndarray:
 
 
 def _saturation(pixels: np.ndarray, factor: float) -> np.ndarray:
-    """Blend each pixel with its grey level."""
     matrix = factor * np.eye(3) + (1.0 - factor) * _GREY
     return _clip(cv2.transform(pixels, matrix.astype(np.float32)), factor)
 

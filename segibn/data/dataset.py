@@ -44,7 +44,6 @@ class SegmentationDataset(Dataset[dict[str, Any]]):
     """Every sample already resized, from `cache.memory` or `cache.disk_cache`."""
 
     def __len__(self) -> int:
-        """Number of different samples."""
         return len(self.samples)
 
     def __getitem__(self, key: Draw | tuple[int, int]) -> dict[str, Any]:
@@ -80,12 +79,10 @@ class MixedDataset(Dataset[dict[str, Any]]):
     """
 
     def __init__(self, parts: Sequence[SegmentationDataset]) -> None:
-        """Keep the parts."""
         self.parts = tuple(parts)
         self._ends = list(accumulate(len(part) for part in self.parts))
 
     def __len__(self) -> int:
-        """Number of different samples."""
         return self._ends[-1]
 
     @property
@@ -94,7 +91,6 @@ class MixedDataset(Dataset[dict[str, Any]]):
         return next((part.cache for part in self.parts if part.cache is not None), None)
 
     def __getitem__(self, key: Draw | tuple[int, int]) -> dict[str, Any]:
-        """Return a sample as its own dataset does."""
         draw = Draw(*key)
         number = bisect_right(self._ends, draw.index)
         first = self._ends[number - 1] if number else 0

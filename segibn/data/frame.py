@@ -41,7 +41,6 @@ class ArrayFrame:
     """A frame that is in memory already."""
 
     def __init__(self, image: np.ndarray, target: np.ndarray) -> None:
-        """Keep image (H, W, 3) and target (H, W), uint8."""
         self.image = image
         self.target = target
         self.size: Size = target.shape
@@ -58,7 +57,6 @@ class FileFrame:
     """A frame in the data set's own files, at its size on disk."""
 
     def __init__(self, sample: SamplePaths, label_set: LabelSet) -> None:
-        """Read the headers of both files; see `open_frame`."""
         if sample.target is None:
             raise DatasetError(f"{sample.image}: its split has no label maps; take another split")
         self._image = Picture(sample.image)

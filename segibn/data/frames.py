@@ -30,7 +30,6 @@ class Frames:
     """How many decoded frames may wait."""
 
     def __len__(self) -> int:
-        """Number of frames that this rank gets."""
         return len(range(self.rank, len(self.samples), self.world_size))
 
     def __iter__(self) -> Iterator[Frame]:

@@ -37,7 +37,6 @@ class Framing:
     columns, and all that is black counts as road (train id 0). Needs ``height`` and ``crop``."""
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be meant."""
         if self.as_robustnet and (self.height is None or self.crop is None):
             raise ConfigError("framing: RobustNet's has a height and a crop")
         if self.height is not None and self.scale is not None:
@@ -104,7 +103,6 @@ def _cut_before_padding(array: np.ndarray, size: Size) -> np.ndarray:
 
 
 def _centred(array: np.ndarray, size: Size, fill: int) -> np.ndarray:
-    """Cut or pad the first two axes to ``size`` about the centre."""
     for axis, wanted in enumerate(size):
         have = array.shape[axis]
         if have > wanted:

@@ -45,7 +45,6 @@ class TrainLoader(DataLoader[dict[str, Any]]):
     """
 
     def __iter__(self) -> Iterator[dict[str, Any]]:  # type: ignore[override]
-        """Yield the batches of the rest of the run."""
         return self.until(lambda: False)
 
     def until(self, stopping: Callable[[], bool], grace_s: float = 0) -> Iterator[dict[str, Any]]:

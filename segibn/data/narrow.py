@@ -85,7 +85,6 @@ class _Paths:
 
 
 def _small_suffix(name: str) -> str:
-    """A file's name with its suffix in small letters."""
     return f"{Path(name).stem}{Path(name).suffix.lower()}"
 
 

@@ -115,16 +115,13 @@ class PositionSampler:
     world_size: int = 1
 
     def __post_init__(self) -> None:
-        """Refuse empty batches."""
         if self.batch_size_per_rank < 1:
             raise ValueError(f"batches of {self.batch_size_per_rank} samples")
 
     def __len__(self) -> int:
-        """Number of batches to come."""
         return max(0, self.end_iteration - self.start_iteration)
 
     def __iter__(self) -> Iterator[list[Draw]]:
-        """Yield the batches from ``start_iteration`` on."""
         batch_size = self.batch_size_per_rank * self.world_size
         for iteration in range(self.start_iteration, self.end_iteration):
             first = iteration * batch_size + self.rank * self.batch_size_per_rank

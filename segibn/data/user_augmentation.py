@@ -49,7 +49,6 @@ class UserAugmentation:
         return result
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave the pipeline behind: a worker builds its own."""
         return {"path": self.path, "_pipeline": None}
 
 

@@ -52,7 +52,6 @@ def one_deeper(missing: Path) -> str:
 
 
 def _candidates(root: Path, subfolder: str) -> Iterator[Path]:
-    """Folders that may be the set's own, the likely ones first."""
     here = root.absolute()
     yield from (here, here.parent, here.parent.parent)
     below = list(subfolders(here))

@@ -162,6 +162,5 @@ def _fitting_font(text: str, size: int, width: int) -> ImageFont.FreeTypeFont | 
 
 
 def _widest(texts: Sequence[str], size: int) -> int:
-    """The width in pixels of the widest line."""
     font = _font(size)
     return int(max(font.getlength(line) for text in texts for line in text.split("\n"))) + 1

@@ -78,7 +78,6 @@ class LabelSet:
     """How the data set's files hold the raw values."""
 
     def __post_init__(self) -> None:
-        """Derive the classes if they were not given, and check the table."""
         if not self.classes:
             object.__setattr__(self, "classes", _classes_of(self.labels))
         problems = _problems(self)
@@ -216,14 +215,12 @@ def _ranges(values: np.ndarray) -> str:
 
 
 def _classes_of(labels: Sequence[Label]) -> tuple[ClassInfo, ...]:
-    """Name each train id's class after its first row, in train id order."""
     first = {label.train_id: ClassInfo(label.name, label.color) for label in reversed(labels)}
     first.pop(IGNORE_INDEX, None)
     return tuple(first[key] for key in sorted(first))
 
 
 def _problems(label_set: LabelSet) -> list[str]:
-    """List every contradiction in a table, each with the rows it concerns."""
     problems = []
     names = label_set.class_names
     if not names:

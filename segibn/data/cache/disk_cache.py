@@ -31,12 +31,10 @@ class DiskCache(Sequence[TileFile]):
     """The cached frames of some samples, in their order; small, and safe to send to workers."""
 
     def __init__(self, folder: Path, names: Sequence[str]) -> None:
-        """Keep the paths' parts; see `open_disk_cache`, which also checks the files."""
         self.folder = Path(folder)
         self.names = list(names)
 
     def __len__(self) -> int:
-        """Number of samples."""
         return len(self.names)
 
     def __getitem__(self, index: int) -> TileFile:  # type: ignore[override]

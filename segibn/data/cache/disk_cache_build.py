@@ -137,7 +137,6 @@ def _same_content(old: dict, new: dict) -> bool:
 
 
 def _damage(path: Path, sample: SamplePaths) -> DatasetError | None:
-    """What is wrong with the file of a frame, None if nothing is."""
     try:
         cached = TileFile(path)
         if path.stat().st_size != cached.expected_bytes:

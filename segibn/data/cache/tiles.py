@@ -114,7 +114,6 @@ def _starts(index: np.ndarray) -> np.ndarray:
 
 
 def _parts(data: memoryview, starts: np.ndarray, entry: np.ndarray) -> list[memoryview]:
-    """The two parts of a tile, checked."""
     parts = []
     for start, (length, checksum) in zip(
         starts.tolist(), entry.reshape(2, 2).tolist(), strict=True

@@ -119,7 +119,6 @@ class _Side:
         return lambda relative: False
 
     def _none_left(self, listed: Sequence[Path], other: "_Side") -> DatasetError:
-        """The error for a folder that has files, but none of this kind."""
         files = counted(len(listed), "file")
         if self.folder.resolve() == other.folder.resolve():
             said = f"all of its {files} end as those of the other kind do, *{other.ending}"
@@ -153,7 +152,6 @@ def _without_further_maps(
 
 
 def _require(root: Path, images: Path, targets: Path) -> None:
-    """As `Source.require`; the message says what is there instead."""
     try:
         SOURCE.require(images, targets)
     except DatasetError as error:
@@ -164,7 +162,6 @@ def _require(root: Path, images: Path, targets: Path) -> None:
 
 
 def _other_root(root: Path, gone: Path) -> str:
-    """Say which other root a folder is below: one or two levels up, or one down."""
     if not gone.is_relative_to(root):  # an absolute path in the config
         return ""
     below, here = gone.relative_to(root), root.absolute()
@@ -175,7 +172,6 @@ def _other_root(root: Path, gone: Path) -> str:
 
 
 def _siblings(gone: Path) -> str:
-    """Say what lies in the nearest folder above that is there."""
     above = next(path for path in (*gone.parents, Path()) if path.is_dir())
     there = [path.name for path in subfolders(above)]
     missing = gone.relative_to(above).parts[0]

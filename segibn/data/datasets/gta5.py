@@ -72,7 +72,6 @@ def _find_one(root: Path, split: str) -> Pairing:
 
 
 def _frames(folder: Path) -> dict[str, Path]:
-    """Frames below a folder at any depth, by their five digits."""
     found: dict[str, Path] = {}
     for path in list_files(folder, (".png", ".jpg"), recursive=True):
         if not path.stem.isdecimal():
@@ -85,7 +84,6 @@ def _frames(folder: Path) -> dict[str, Path]:
 
 
 def _read_mat(path: Path, split: str) -> frozenset[int]:
-    """Read one id vector of the authors' split.mat."""
     require(
         "gta5",
         "scipy",

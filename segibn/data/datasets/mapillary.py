@@ -136,7 +136,6 @@ def _find_one(root: Path, split: str) -> Pairing:
 
 
 def _target_folder(split_folder: Path) -> str:
-    """The folder of the label maps of v1.2, in whichever release is there."""
     has = {name: (split_folder / name).is_dir() for name in ("labels", "v1.2/labels")}
     own = next((name for name, is_there in has.items() if is_there), "labels")
     if not has[own] and (split_folder / "v2.0/labels").is_dir():

@@ -233,7 +233,6 @@ class DatasetSource:
         return list(pairing.samples)
 
     def _orphan_message(self, pairing: Pairing, split: str) -> str:
-        """Name both paths of the first missing partners and how many there are."""
         count = counted(len(pairing.orphans), "file")
         lines = [f"{self.title}: {count} of split '{split}' without a partner:"]
         for is_image, one, other in ((True, "image", "label map"), (False, "label map", "image")):
