@@ -60,9 +60,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     from segibn.runs.report import write_report
     from segibn.runs.report_inputs import read_inputs
 
-    inputs = read_inputs(arguments.inputs)
+    report = read_inputs(arguments.inputs)
     for option in ("frames", "datasets", "device"):
-        if getattr(arguments, option) is not None and not any(run.folder for run in inputs.runs):
+        if getattr(arguments, option) is not None and not any(run.folder for run in report.runs):
             raise SegibnError(f"--{option} has no effect: no input is the folder of a run")
     if arguments.device is not None:
         from segibn.devices import device_named  # torch
@@ -70,7 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         device_named(arguments.device)  # refused here, also where no frame turns out to need it
     first, frames = arguments.inputs[0], arguments.frames
     notes = write_report(
-        inputs,
+        report,
         arguments.output,
         arguments.title or (first.resolve().name if first.is_dir() else first.stem),
         frames=0 if arguments.no_frames else _FRAMES if frames is None else frames,

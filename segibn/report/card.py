@@ -134,20 +134,47 @@ def read_scores(path: Path, checkpoint_sha256: str) -> list[CardScore]:
     Raises:
         SegibnError: no scores file, or none of this checkpoint.
     """
-    content = read_json(path)
+    content, short = read_json(path), checkpoint_sha256[:12]
     if isinstance(content, list):
         rows = [row for row in content if _sha256(row) == checkpoint_sha256]
         if not rows:
-            raise SegibnError(f"{path} has no row of this checkpoint ({checkpoint_sha256[:12]}...)")
-        return [_from_row(row, path) for row in rows]
+            raise SegibnError(f"{path} has no row of this checkpoint ({short}...)")
+        return [_card_score(row, row.get("test"), path) for row in rows]
     scores = Scores.from_dict(content, str(path))
     other = _sha256(content)
     if other not in (None, checkpoint_sha256):
         raise SegibnError(
             f"{path} holds the scores of another checkpoint ({other[:12]}..., the card's is "
-            f"{checkpoint_sha256[:12]}...); score this one: segibn evaluate RUN --output FILE.json"
+            f"{short}...); score this one: segibn evaluate RUN --output FILE.json"
         )
-    return [_from_scores(scores, content)]
+    interval, frames = None, scores.frame_counts
+    if frames is not None and len(frames.counts) >= 2:
+        bounds = bootstrap_intervals(frames.counts, scores.conditions.policy, Resampling()).miou
+        interval = (float(bounds[0]), float(bounds[1]))
+    plain = scores.to_dict()
+    plain["signature"] = content.get("signature", scores.signature)
+    return [_card_score(plain, scores.conditions.evaluation_set, path, interval)]
+
+
+def _card_score(
+    row: Mapping[str, Any], name: object, path: Path, interval: tuple[float, float] | None = None
+) -> CardScore:
+    try:
+        return CardScore(
+            str(name),
+            int(row["num_images"]),
+            row["miou"],
+            interval,
+            row["pixel_accuracy"],
+            str(row["signature"]),
+            dict(row["iou"]),
+        )
+    except (LookupError, TypeError, ValueError) as error:
+        raise SegibnError(f"{path}: a row lacks what a score needs ({error!r})") from error
+
+
+def _sha256(content: Any) -> str | None:
+    return content.get("checkpoint_sha256") if isinstance(content, Mapping) else None
 
 
 def score_fields(scores: Sequence[CardScore]) -> dict[str, str]:
@@ -190,40 +217,3 @@ def _limits(scores: Sequence[CardScore]) -> list[str]:
         if poor:
             lines.append(f"On {score.name} the IoU is below 10 % for: {', '.join(poor)}.")
     return lines
-
-
-def _from_scores(scores: Scores, content: Mapping[str, Any]) -> CardScore:
-    interval = None
-    kept = scores.frame_counts
-    if kept is not None and len(kept.counts) >= 2:
-        bounds = bootstrap_intervals(kept.counts, scores.conditions.policy, Resampling()).miou
-        interval = (float(bounds[0]), float(bounds[1]))
-    plain = scores.to_dict()
-    return CardScore(
-        scores.conditions.evaluation_set,
-        scores.num_images,
-        plain["miou"],
-        interval,
-        plain["pixel_accuracy"],
-        str(content.get("signature", scores.signature)),
-        plain["iou"],
-    )
-
-
-def _from_row(row: Mapping[str, Any], path: Path) -> CardScore:
-    try:
-        return CardScore(
-            str(row["test"]),
-            int(row["num_images"]),
-            row["miou"],
-            None,
-            row["pixel_accuracy"],
-            str(row["signature"]),
-            dict(row["iou"]),
-        )
-    except (LookupError, TypeError, ValueError) as error:
-        raise SegibnError(f"{path}: a row lacks what a score needs ({error!r})") from error
-
-
-def _sha256(content: Any) -> str | None:
-    return content.get("checkpoint_sha256") if isinstance(content, Mapping) else None

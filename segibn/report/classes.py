@@ -1,15 +1,18 @@
 """IoU of each class with its interval: scores in, rows and a table of bars out."""
 
-from collections.abc import Sequence
+import colorsys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
+from segibn.data.datasets.catalog import scheme_class_names, scheme_label_set
 from segibn.evaluation.resampling import Resampling, bootstrap_intervals
 from segibn.evaluation.scores import Scores
-from segibn.report.content import GREY, Color
+from segibn.labels import CLASS_SCHEMES
+from segibn.report.content import GREY, Color, CrossDomain
 from segibn.report.templates import percent, render
 
 _INTERVALS = Resampling(resamples=2_000)
@@ -87,16 +90,13 @@ def class_results(
     return ClassResults(title, rows, _defined(scores.miou), low, high, said)
 
 
-def boundary_results(
-    title: str, scores: Scores, palette: Sequence[Color] = ()
-) -> ClassResults | None:
-    """Return the boundary IoU of each class, without intervals; None where it was not measured."""
-    measured = scores.details.get("boundary")
-    if measured is None:
-        return None
+def boundary_bars(title: str, scores: Scores, palette: Sequence[Color], key: str) -> Markup:
+    """Write the boundary IoU of each class of scores that have it, see ``iou_bars``."""
+    measured = scores.details["boundary"]
     names, pixels = scores.class_names, scores.confusion.sum(axis=1)
     iou = [measured["boundary_iou"].get(name) for name in names]
-    return ClassResults(title, class_rows(names, iou, pixels, palette), measured["boundary_miou"])
+    rows = class_rows(names, iou, pixels, palette)
+    return iou_bars([ClassResults(title, rows, measured["boundary_miou"])], key, has_anchors=False)
 
 
 def class_rows(
@@ -173,3 +173,25 @@ def iou_bars(
 
 def _defined(value: float | None) -> float | None:
     return None if value is None or np.isnan(value) else float(value)
+
+
+def palette_of(names: Sequence[str], own: Mapping[int, Color] | None = None) -> NDArray[np.uint8]:
+    """Return (K, 3) RGB: of the scheme with these classes, by train id of a table, or hues."""
+    scheme = next((s for s in CLASS_SCHEMES if scheme_class_names(s) == tuple(names)), None)
+    if scheme is not None:
+        return scheme_label_set(scheme).palette
+    if own and set(range(len(names))) <= set(own):
+        return np.array([own[index] for index in range(len(names))], np.uint8)
+    hues = (colorsys.hsv_to_rgb(0.618 * index % 1, 0.6, 0.85) for index in range(len(names)))
+    return np.array([[round(255 * part) for part in color] for color in hues], np.uint8)
+
+
+def table_colors(tables: Sequence[CrossDomain]) -> dict[str, Color]:
+    """Return the colours of the classes that the rows of tables name."""
+    found: dict[str, Color] = {}
+    for names in [row.get("class_names") for table in tables for row in table.rows]:
+        if isinstance(names, list):
+            shown = list(map(str, names))
+            for name, (red, green, blue) in zip(shown, palette_of(shown).tolist(), strict=True):
+                found.setdefault(name, (red, green, blue))
+    return found

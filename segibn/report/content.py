@@ -84,16 +84,12 @@ class CrossDomain:
     published_note: str = ""  # a sentence in place of published numbers, likewise
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Report:
-    """All of a page."""
+    """All that a page shows."""
 
-    title: str
-    command: str  # that wrote it
-    created: str  # when, as text
-    version: str  # of segibn
-    runs: Sequence[RunEntry]
-    tables: Sequence[CrossDomain] = ()
-    comparisons: Sequence[Mapping[str, Any]] = ()  # as ``segibn compare --output`` writes them
-    colors: Mapping[str, Color] = field(default_factory=dict)
-    """Name of a class -> its colour, for tables without runs."""
+    runs: list[Any] = field(default_factory=list)
+    """``RunEntry``, in the order that they were given."""
+    tables: list[CrossDomain] = field(default_factory=list)
+    comparisons: list[Mapping[str, Any]] = field(default_factory=list)
+    """As ``segibn compare --output`` writes them."""

@@ -21,7 +21,6 @@ from segibn.evaluation.cross_domain import (
 )
 from segibn.evaluation.deviations import protocol_lines
 from segibn.evaluation.rows import (
-    IBN_NAMES,
     Network,
     Seeds,
     check_rows,
@@ -134,9 +133,8 @@ def _results(row: Mapping[str, Any], colors: Mapping[str, Color]) -> ClassResult
         return None
     palette = [colors.get(name, GREY) for name in names]
     rows = class_rows(names, [_fraction(iou.get(name)) for name in names], pixels, palette)
-    ibn = str(row["ibn"])
-    parts = [row["train"], row.get("network"), IBN_NAMES.get(ibn, f"IBN-{ibn}")]
-    title = ", ".join([str(part) for part in parts if part] + [f"seed {row['seed']}"])
+    network = Network.of(row)
+    title = f"{network.train}, {network.title}, seed {row['seed']}"
     return ClassResults(title, rows, _fraction(row["miou"]))
 
 

@@ -11,6 +11,7 @@ from segibn.config.data import DataConfig, DatasetConfig
 from segibn.config.schema import RunConfig
 from segibn.config.set_names import split_name
 from segibn.data.datasets.catalog import dataset_source
+from segibn.evaluation.rows import Network
 from segibn.files import read_json, sha256_of, write_text
 from segibn.models.segmenter import PIXEL_MEAN, PIXEL_STD
 from segibn.models.weights.sources import PUBLISHED
@@ -69,7 +70,7 @@ def network_fields(
 ) -> dict[str, str]:
     """Fields about the network itself; ``palette`` is (K, 3) uint8 RGB."""
     model = config.model
-    backbone = _backbone(config)
+    backbone = Network("", model.backbone.network, model.backbone.ibn).title
     aux = "" if model.aux_head is None else f"; auxiliary FCN on {model.aux_head.layer} in training"
     rows = [
         [str(index), name, " ".join(map(str, color))]
@@ -133,11 +134,6 @@ def data_terms(config: RunConfig) -> str:
     )
     published = _published(config)
     return f"{text} The weights it starts from: {published.licence}." if published else text
-
-
-def _backbone(config: RunConfig) -> str:
-    backbone = config.model.backbone
-    return backbone.network + (", no IBN" if backbone.ibn == "none" else f", IBN-{backbone.ibn}")
 
 
 def _published(config: RunConfig) -> Any:

@@ -1,6 +1,6 @@
 """What a report is given, sorted out: run folders, scores files, studies, comparisons. No torch.
 
-In: paths. Out: ``Inputs``: runs with their evaluations, tables, comparisons. Whatever a run lacks
+In: paths. Out: ``Report``: runs with their evaluations, tables, comparisons. Whatever a run lacks
 becomes a note; only a path that is nothing of this kind is an error.
 """
 
@@ -17,7 +17,7 @@ from segibn.evaluation.results import CONDITIONS_FILE, ROWS_FILE
 from segibn.evaluation.rows import check_rows
 from segibn.evaluation.scores import Scores
 from segibn.files import read_json, sha256_of
-from segibn.report.content import CrossDomain, RunEntry
+from segibn.report.content import CrossDomain, Report, RunEntry
 from segibn.report.curve import read_curve
 from segibn.runs.find import find_checkpoint, run_of
 from segibn.text import printable
@@ -45,22 +45,13 @@ class Source(RunEntry):
         return path if path.is_file() else None
 
 
-@dataclass(eq=False)
-class Inputs:
-    """Everything that a report is made from."""
-
-    runs: list[Source] = field(default_factory=list)
-    tables: list[CrossDomain] = field(default_factory=list)
-    comparisons: list[Mapping[str, Any]] = field(default_factory=list)
-
-
-def read_inputs(paths: Sequence[Path]) -> Inputs:
+def read_inputs(paths: Sequence[Path]) -> Report:
     """Read all paths; scores files join the runs whose checkpoint they are of.
 
     Raises:
         SegibnError: a path is nothing that a report can be made from.
     """
-    found, loose = Inputs(), []
+    found, loose = Report(), []
     for path in paths:
         if path.is_dir() or path.suffix != ".json":
             _add_folder(found, path if path.is_dir() else run_of(find_checkpoint(path)) or path)
@@ -72,7 +63,7 @@ def read_inputs(paths: Sequence[Path]) -> Inputs:
     return found
 
 
-def _add_folder(found: Inputs, folder: Path) -> None:
+def _add_folder(found: Report, folder: Path) -> None:
     """A run folder, or a study: a table and the run folders below it."""
     if _is_run(folder):
         found.runs.append(read_run(folder))
@@ -103,7 +94,7 @@ def _is_run(folder: Path) -> bool:
     return any((folder / name).is_file() for name in _RUN_FILES)
 
 
-def _add_file(found: Inputs, path: Path) -> list[Source]:
+def _add_file(found: Report, path: Path) -> list[Source]:
     """Add the table or the comparisons of a JSON file; scores are returned."""
     content = read_json(path)
     if isinstance(content, list) and all(isinstance(row, dict) for row in content):

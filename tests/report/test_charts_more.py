@@ -10,7 +10,7 @@ from segibn.evaluation.boundary import BoundaryIoU
 from segibn.evaluation.calibration import Calibration
 from segibn.evaluation.measure import Frame, FramePrediction
 from segibn.evaluation.scores import Conditions, Scores
-from segibn.report.classes import boundary_results, iou_bars
+from segibn.report.classes import boundary_bars
 from segibn.report.measured import differences, reliability
 from segibn.report.templates import source
 from segibn.report.training import step_time_bars
@@ -134,13 +134,9 @@ def test_boundary_iou_stands_beside_iou_where_it_was_measured():
     counts.update(Frame("frame", None, target), FramePrediction(pred))
     confusion = np.zeros((3, 4), dtype=np.int64)
     np.add.at(confusion, (target.ravel(), pred.ravel()), 1)
-    bare = Scores(confusion, names, conditions, 1)
-    assert boundary_results("boundary IoU", bare) is None
     details = {"boundary": counts.result()}
-    measured = boundary_results(
-        "boundary", Scores(confusion, names, conditions, 1, details=details)
-    )
-    html = iou_bars([measured])
+    scores = Scores(confusion, names, conditions, 1, details=details)
+    html = boundary_bars("boundary", scores, [], "key")
     shown = [
         part(row, "chart-number").text
         for row in ElementTree.fromstring(html).iter("tr")
