@@ -22,8 +22,7 @@ from segibn.inference.options import InferenceOptions
 from segibn.inference.predictor import Predictor, label_maps
 from segibn.models.backbones import build_backbone
 from segibn.models.densenet import DenseNet, DenseNetLayout
-from segibn.models.heads.deeplabv3 import DeepLabV3Head
-from segibn.models.heads.deeplabv3plus import DeepLabV3PlusHead
+from segibn.models.heads.deeplab import DeepLabV3Head, DeepLabV3PlusHead
 from segibn.models.heads.fcn import FCNHead
 from segibn.models.plans import IbnPlan
 from segibn.models.residual import BasicBlock, Bottleneck

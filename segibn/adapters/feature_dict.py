@@ -20,10 +20,6 @@ class FeatureDict(nn.Module):
         pretrained: as for `segibn.backbone`.
         output_stride: as there; torchvision's segmentation networks have 8.
         return_layers: feature ("half", "layer1" .. "layer4") -> name in the result.
-
-    Raises:
-        ValueError: no such network or feature.
-        CheckpointError: the weights cannot be had.
     """
 
     def __init__(

@@ -54,10 +54,6 @@ class FeatureList(nn.Module):
             last of them are left out of the module.
         output_stride: 8, 16 or 32 input pixels per pixel of level 4.
         in_chans: 3; the published networks see RGB.
-
-    Raises:
-        ValueError: other channels, or no such level or network.
-        CheckpointError: the weights cannot be had.
     """
 
     def __init__(

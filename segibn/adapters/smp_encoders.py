@@ -71,15 +71,9 @@ class _Encoder:
             )
 
     def load_weights(self, source: str | None = None) -> WeightsReport:
-        """Fill the encoder; parts that `depth` leaves out are counted as unused.
+        """Fill the encoder from a `model.weights`, by default this network's published ones.
 
-        Args:
-            source: "ibn_net", "torchvision" or a file, as `model.weights` of a config; None = the
-                published ones of this network.
-
-        Raises:
-            CheckpointError: they cannot be had, or do not fit.
-            ValueError: the encoder was built for other than three channels.
+        Parts that `depth` leaves out are counted as unused.
         """
         if self._in_channels != 3:
             raise ValueError(

@@ -1,9 +1,8 @@
 """Amplitude mix: the Fourier amplitudes of one image take on those of another, the phase stays.
 
-FACT (Xu et al., CVPR 2021, arXiv 2105.11120, section 3.2): of an image x and another x' of the
-batch A = (1 - lambda) A(x) + lambda A(x') with lambda ~ U(0, eta). With `window` only low
-frequencies change, as in FDA (Yang & Soatto, CVPR 2020, arXiv 2004.05498, section 3.1): fine edges
-stay.
+FACT (Xu et al., CVPR 2021, arXiv 2105.11120, section 3.2): of images x and x' of the batch
+A = (1 - lambda) A(x) + lambda A(x') with lambda ~ U(0, eta). With `window` only low frequencies
+change, as in FDA (Yang & Soatto, CVPR 2020, arXiv 2004.05498, section 3.1).
 """
 
 import math

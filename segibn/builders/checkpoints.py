@@ -36,10 +36,7 @@ _KEYS = ("format_version", "config", "class_names", "palette", "classes", "itera
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """Read a checkpoint onto the CPU and check that it is one; nothing in it is executed.
-
-    Args:
-        path: a checkpoint file, .pt or what `segibn export` made of it, .safetensors.
+    """Read a checkpoint, or what `segibn export` made of it, onto the CPU; nothing is executed.
 
     Returns:
         The dict that was saved: "config", "class_names", "palette", "classes", "iteration",
@@ -91,13 +88,9 @@ class _NoRandomValues(TorchFunctionMode):
 def load_segmenter(path: Path) -> tuple[Segmenter, RunConfig, dict[str, Any]]:
     """Rebuild the network of a checkpoint as its config says and fill it.
 
-    Args:
-        path: a checkpoint file.
-
     Returns:
-        The network in evaluation mode on the CPU;
-        the run's resolved config; and the rest of the checkpoint ("class_names", "palette",
-        "classes", "iteration", "versions", ...) without the tensors.
+        The network in evaluation mode on the CPU, the run's config, and the rest of the checkpoint
+        without the tensors.
 
     Raises:
         CheckpointError: as `read_checkpoint`; or its config is not one that this version knows;

@@ -10,8 +10,7 @@ from segibn.config.backbones import TimmBackboneConfig
 from segibn.config.model import ATROUS_RATES, ModelConfig
 from segibn.models.backbones import build_backbone
 from segibn.models.features import FeatureSpec
-from segibn.models.heads.deeplabv3 import DeepLabV3Head
-from segibn.models.heads.deeplabv3plus import DeepLabV3PlusHead
+from segibn.models.heads.deeplab import DeepLabV3Head, DeepLabV3PlusHead
 from segibn.models.heads.fcn import FCNHead
 from segibn.models.heads.linear import LinearHead
 from segibn.models.layers import start_by_fan_in
@@ -33,9 +32,6 @@ def build_segmenter(config: ModelConfig, num_classes: int) -> Segmenter:
 
     New parameters are drawn from torch's global random state; with one seed, networks that differ
     in `ibn` alone start from the same convolutions.
-
-    Raises:
-        CheckpointError: the weights cannot be had or belong to another network.
     """
     backbone = _build_backbone(config)
     specs = backbone.feature_specs

@@ -44,15 +44,10 @@ def plan_transfer(
 ) -> WeightsReport:
     """Say what a network would take from another one's weights; only shapes are looked at.
 
-    Args:
-        own: state dict of the network to fill; may be on the meta device.
-        state: likewise of the network to start from. Updates of LoRA that only one of the two has
-            are merged into the weights, or start fresh.
-        class_names: of the outputs of the network to fill. Where the other's are the same, in the
-            same order, its classifiers are taken too; else they stay fresh. So does an auxiliary
-            head that the other one does not have.
-        source_class_names: of the outputs of the network to start from.
-        source: where `state` comes from, for the report and for messages.
+    Updates of LoRA that only one of the two has are merged into the weights, or start fresh. Where
+    the class names are not the same in the same order, classifiers start fresh; so does an
+    auxiliary head that the other one does not have. `source` is where `state` comes from, for
+    messages.
 
     Raises:
         CheckpointError: the two are of different architectures.

@@ -64,19 +64,17 @@ class SegmentationLoss:
         normalizer: Tensor | None = None,
         share: float = 1.0,
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Compute the loss of one batch, or of one part of an update.
+        """Compute the loss of one batch, or of one part of an update: its `share`, 0..1.
 
         Args:
             output: has `logits` and `aux_logits` (or None), each (N, K, H, W).
             target: (N, H, W) train ids.
-            normalizer: 0-dim; divisor of the cross-entropy terms; None = this batch's own, and
-                the terms are then multiplied by `share`.
-            share: this batch's part of the update, 0..1; factor of OHEM and region losses.
+            normalizer: 0-dim; divisor of cross-entropy; None = this batch's own over the share.
+            share: factor of OHEM and region losses.
 
         Returns:
             The scalar to minimise, and its unweighted parts, detached: "main", those of `regions`
-            and, if there is one, "aux". An update's are the sum over micro-batches, averaged over
-            ranks.
+            and maybe "aux". An update's are sums over micro-batches, means over ranks.
         """
         if normalizer is None and self.ohem is None:
             normalizer = self.normalizer(target) / share

@@ -10,12 +10,8 @@ import numpy as np
 def cluster_starts(values: np.ndarray, clusters: int) -> np.ndarray:
     """Split sorted values into the clusters with the least sum of squared distances to their means.
 
-    Returns:
-        (clusters,) int64: index of the first value of each cluster, ascending, the first one 0.
-        Among equally good splits the one found with the leftmost starts.
-
-    Raises:
-        ValueError: not ascending, or fewer values than clusters.
+    Returns the index of each cluster's first value, (clusters,) int64; of equally good splits the
+    leftmost.
     """
     values = np.asarray(values, dtype=np.float64)
     if not 1 <= clusters <= len(values):

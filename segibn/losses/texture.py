@@ -1,9 +1,7 @@
 """Texture regularisation: Gram matrices of features held near those of a frozen ImageNet network.
 
-Kim et al. (TLDR, ICCV 2023, arXiv 2303.11546) keep them on original images, lest the network learns
-the textures of the source domain by heart. As in their script, a Gram matrix is a mean over pixels,
-and the Frobenius norm of a difference is divided by the number of channels. Theirs is one norm of a
-whole batch; ours is the mean of one for each image, so that it does not grow with the batch: with N
+Kim et al. (TLDR, ICCV 2023, arXiv 2303.11546), on original images. Theirs is one norm of a whole
+batch; ours is the mean of one for each image, so that it does not grow with the batch: with N
 images that differ alike it is 1/sqrt(N) of theirs, half at a batch of 4.
 """
 

@@ -51,10 +51,8 @@ def pair_variance(covariance: Tensor, changed: Tensor) -> Tensor:
 def sensitive_mask(variance: Tensor, clusters: int = 3, insensitive: int = 1) -> Tensor:
     """The elements (C, C) above the diagonal whose variance is not in the lowest clusters, as bool.
 
-    k-means as in the authors' code (network/cov_settings.py; 3 clusters, the lowest is content):
-    over the whole matrix with zeros on and below its diagonal. They pull the lowest cluster down,
-    so that more is whitened than by clusters of the elements above the diagonal alone. Exact, on
-    the host.
+    k-means over the whole matrix with zeros on and below its diagonal, as in the authors' code
+    (network/cov_settings.py): these pull the lowest cluster down, so that more is whitened.
     """
     values = variance.detach().cpu().double().triu(diagonal=1)
     ordered = np.sort(values.numpy(), axis=None)

@@ -14,16 +14,13 @@ from segibn.models.weights.sources import release_of
 def build_backbone(
     name: str, ibn: str = "none", output_stride: int = 32, **options: Any
 ) -> nn.Module:
-    """Build a backbone: a module with `feature_specs` whose output is a dict of features.
+    """Build a backbone of `catalog.BACKBONES`: its output is a dict of features.
 
     Args:
-        name: one of `catalog.BACKBONES`.
+        name: "resnet50" and so on.
         ibn: variant, see `plans.py`.
         output_stride: 8, 16 or 32 input pixels per pixel of the last feature.
-        **options: those of `model.backbone` in a config that the family has.
-
-    Raises:
-        ValueError: unknown name, or a variant or option that the family does not have.
+        **options: those of `model.backbone` in a config; `ValueError` where the family lacks one.
     """
     changed = changed_options(name, ibn, options)
     return _module_of(name).build(name, ibn, output_stride, **changed)
@@ -32,11 +29,7 @@ def build_backbone(
 def build_classifier(name: str, num_classes: int = 1000) -> nn.Module:
     """Build a classifier, such as "resnet50_ibn_a", with the published keys and shapes.
 
-    Its `forward(image)` gives logits (N, num_classes), `forward_features(image)` a dict of the
-    inner features.
-
-    Raises:
-        ValueError: unknown name.
+    `forward(image)` gives logits (N, num_classes), `forward_features(image)` a dict.
     """
     network, ibn = split_name(name)
     changed_options(network, ibn, {})
@@ -51,7 +44,7 @@ def _module_of(name: str) -> ModuleType:
 def backbone(
     name: str, *, pretrained: bool | str = False, output_stride: int = 32, **options: object
 ) -> nn.Module:
-    """Build a backbone that maps normalised images to a dict of features.
+    """Build a backbone that maps normalised images to a dict of features, see its `feature_specs`.
 
     Args:
         name: such as "resnet50_ibn_a", "resnet101", "densenet121_ibn_a", "mobilenet_v2_ibn_b".
@@ -59,9 +52,6 @@ def backbone(
             hash; or the path of a file; False = random.
         output_stride: 8, 16 or 32 input pixels per pixel of the last feature.
         **options: further arguments of `build_backbone`.
-
-    Returns:
-        `feature_specs` says channels and stride of each feature.
 
     Raises:
         ValueError: no such network, or no such option.
@@ -78,15 +68,7 @@ def backbone(
 def classifier(name: str, *, pretrained: bool = False, num_classes: int = 1000) -> nn.Module:
     """Build an ImageNet classifier: normalised images (N, 3, H, W) -> logits (N, num_classes).
 
-    Args:
-        name: as for `backbone`.
-        pretrained: True = the published weights, of 1000 classes, downloaded once and checked by
-            their hash.
-        num_classes: number of logits.
-
-    Raises:
-        ValueError: no such network, or `pretrained` with another number of classes.
-        CheckpointError: there are no such weights, or they cannot be had.
+    The published weights have 1000 classes; else as `backbone`.
     """
     if pretrained and num_classes != 1000:
         raise ValueError(

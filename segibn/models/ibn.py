@@ -64,14 +64,9 @@ class InstanceBatchNorm2d(nn.Module):
     """Instance-normalises a share of the channels and batch-normalises the rest.
 
     The sub-modules are called `IN` and `BN` as in the published weights. A half without channels
-    does not exist: ratio 0 is plain batch, ratio 1 plain instance normalisation.
-
-    Args:
-        channels: C.
-        ratio: share of instance-normalised channels, 0..1.
-        batch_first: the batch half comes first in the order of channels and has
-            floor(C * (1 - ratio)) of them, as in DenseNet-IBN; else the instance half comes first
-            and has floor(C * ratio), as in residual networks.
+    does not exist. With `batch_first`, as in DenseNet-IBN, the batch half comes first in the order
+    of channels and has floor(C * (1 - ratio)) of them; else the instance half does, with floor(C *
+    ratio).
     """
 
     use_triton = False
@@ -190,11 +185,7 @@ def use_triton_kernels(model: nn.Module, device: torch.device) -> None:
 def update_running(bn: nn.BatchNorm2d, mean: Tensor, variance: Tensor, count: int | Tensor) -> None:
     """What `nn.BatchNorm2d` does in training: a moving average, with the unbiased variance.
 
-    Args:
-        bn: its buffers are changed in place.
-        mean: (C,).
-        variance: (C,), biased.
-        count: how many values each channel has.
+    `mean` and the biased `variance` are (C,), each of `count` values; the buffers change in place.
     """
     mean, variance = mean.detach(), variance.detach()
     with torch.no_grad():

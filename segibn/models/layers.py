@@ -17,34 +17,27 @@ def conv_norm_relu(
     if kernel_size == 1:
         conv: nn.Conv2d = PointwiseConv2d(in_channels, out_channels)
     else:
-        conv = nn.Conv2d(
-            in_channels, out_channels, kernel_size, padding=padding, dilation=dilation, bias=False
-        )
+        options = {"padding": padding, "dilation": dilation, "bias": False}
+        conv = nn.Conv2d(in_channels, out_channels, kernel_size, **options)
     nn.init.kaiming_normal_(conv.weight, mode="fan_out", nonlinearity="relu")
     return nn.Sequential(conv, nn.BatchNorm2d(out_channels), nn.ReLU(inplace=True))
-
-
-def separable_conv_norm_relu(
-    in_channels: int, out_channels: int, dilation: int = 1
-) -> nn.Sequential:
-    """A 3x3 convolution as DeepLabV3+ has it (section 3.1): each channel by itself, then 1x1.
-
-    As in segmentation_models_pytorch nothing stands between the two; the authors' own code has a
-    batch norm and a ReLU there.
-    """
-    depthwise = DepthwiseConv2d(in_channels, dilation)
-    # Each of its outputs sees nine weights: fan in, where fan out would count all channels.
-    nn.init.kaiming_normal_(depthwise.weight, mode="fan_in", nonlinearity="linear")
-    return nn.Sequential(depthwise, *conv_norm_relu(in_channels, out_channels, 1))
 
 
 def conv3x3_norm_relu(
     in_channels: int, out_channels: int, dilation: int = 1, *, separable: bool = False
 ) -> nn.Sequential:
-    """A 3x3 convolution, whole or separable, batch norm, ReLU; the spatial size stays."""
-    if separable:
-        return separable_conv_norm_relu(in_channels, out_channels, dilation)
-    return conv_norm_relu(in_channels, out_channels, 3, dilation)
+    """A 3x3 convolution, batch norm, ReLU; the spatial size stays.
+
+    Separable as in DeepLabV3+ (section 3.1): each channel by itself, then 1x1. As in
+    segmentation_models_pytorch nothing stands between the two; the authors' own code has a batch
+    norm and a ReLU there.
+    """
+    if not separable:
+        return conv_norm_relu(in_channels, out_channels, 3, dilation)
+    depthwise = DepthwiseConv2d(in_channels, dilation)
+    # Each of its outputs sees nine weights: fan in, where fan out would count all channels.
+    nn.init.kaiming_normal_(depthwise.weight, mode="fan_in", nonlinearity="linear")
+    return nn.Sequential(depthwise, *conv_norm_relu(in_channels, out_channels, 1))
 
 
 def pixel_classifier(in_channels: int, num_classes: int) -> nn.Conv2d:

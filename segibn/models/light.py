@@ -1,16 +1,13 @@
 """MobileNetV2 and ShuffleNetV2 x1.0, torchvision's, plain and with RobustNet's IBN-b.
 
-RobustNet (Choi et al., CVPR 2021; `wt_layer 0 0 4 4 4 0 0`) places three full affine instance
-norms:
+RobustNet (Choi et al., CVPR 2021; `wt_layer 0 0 4 4 4 0 0`) has three full affine instance norms:
 
     MobileNetV2    after blocks 1, 6 and 10: 16, 32 and 64 channels at stride 2, 8 and 16
     ShuffleNetV2   in the stem instead of its batch norm, and after the last block (its shuffle) of
                    stages 2 and 3: 24, 116 and 232 channels at stride 2, 8 and 16
 
 Ours: layer1 is the last feature at stride 4, as in every backbone (RobustNet's decoder reads stride
-8); dilation goes on behind the lost stride, so that the dilated network computes the same numbers
-as the strided one, only at more places; of plain weights the stem's instance norm takes the batch
-norm's weight and bias.
+8), and dilation goes on behind the lost stride: the same numbers at more places.
 """
 
 import bisect

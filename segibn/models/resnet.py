@@ -52,14 +52,9 @@ LAYOUTS: dict[str, ResNetLayout] = {
 class ResNet(Backbone):
     """A residual network without its classifier.
 
-    Args:
-        layout: kind and number of blocks.
-        plan: which norms are instance norms.
-        output_stride: input pixels per pixel of the last feature: 8, 16 or 32.
-        stem: "conv7x7" as in the paper, or "conv3x3": three 3x3 convolutions, as in RobustNet's
-            ResNet-101; its modules are `conv1.0, conv1.1, conv1.3, conv1.4, conv1.6, bn1`.
-        dilate_first: where dilation replaces a stride, dilate that stage's first block too, as
-            RobustNet does. Without it the network equals the strided one.
+    `stem` is "conv7x7" as in the paper, or "conv3x3": three convolutions, as in RobustNet's
+    ResNet-101; modules `conv1.0, conv1.1, conv1.3, conv1.4, conv1.6, bn1`. `dilate_first` dilates a
+    stage's first block too where dilation replaces a stride, as RobustNet does.
     """
 
     def __init__(

@@ -66,11 +66,8 @@ class CoarseOutput(NamedTuple):
 class Segmenter(nn.Module):
     """Backbone, head and optional auxiliary head as one semantic segmentation network.
 
-    Args:
-        backbone: maps normalised images to features (`features.py`).
-        head: maps features to coarse logits; `logits_spec` says their channels and stride.
-        aux_head: a second head whose loss helps the backbone; runs in training mode only.
-        align_corners: how logits are resized; False except for networks that were trained so.
+    The auxiliary head's loss helps the backbone; it runs in training mode only. `align_corners` is
+    how logits are resized: False except for networks that were trained so.
     """
 
     # Number formats that prediction may run its convolutions in.

@@ -56,9 +56,6 @@ def synchronize_batch_norms(model: nn.Module, device: torch.device) -> nn.Module
     """Let every batch norm of a model, also those inside IBN, use all ranks' statistics, in place.
 
     On CUDA, where the model will be, that is torch's `SyncBatchNorm`, on anything else ours.
-
-    Raises:
-        ConfigError: norms of timm that hold their activation too and are trained, not on CUDA.
     """
     fused = [m for m in model.modules() if isinstance(m, nn.BatchNorm2d) and _holds_more(m)]
     if fused and device.type == "cuda":

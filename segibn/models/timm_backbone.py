@@ -62,9 +62,6 @@ class TimmBackbone(nn.Module):
 
         "frozen": nothing, computed without gradients and as in evaluation also in training mode;
         "lora": updates of low rank (`lora.py`), batch norms as in evaluation.
-
-        Raises:
-            ConfigError: LoRA, but no layer that it applies to.
         """
         self.tuning = tuning
         if tuning == "frozen":

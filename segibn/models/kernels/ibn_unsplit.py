@@ -77,16 +77,8 @@ def normalize(
 ) -> tuple[Tensor, BatchMoments]:
     """Normalise every channel of every image, but those of `batch` over the batch.
 
-    Args:
-        x: what `passes` takes.
-        weight: (C,).
-        bias: (C,).
-        eps: added to variances.
-        passes: see above.
-        batch: its slice is empty for pure instance normalisation.
-
-    Returns:
-        The result in the dtype and layout of `x`, and the statistics of the batch half.
+    Its slice is empty for pure instance normalisation. Returns the result, in the dtype and layout
+    of `x`, and the statistics of the batch half.
     """
     count: int | Tensor = x.numel() // x.shape[1]
     with torch.no_grad():

@@ -1,15 +1,10 @@
 """The weights of a plain network in an IBN one: what goes where.
 
-The rule, tensor by tensor:
-
     split norm (a, ad, a2)      each half takes its channels of the batch norm: weight and bias
                                 both, running mean and variance the batch half
-    stem's instance norm (b)    weight and bias of the batch norm, if it has any; running statistics
-                                are unused
+    stem's instance norm (b)    weight and bias of the batch norm, if it has any
     switchable whitening        likewise; its own statistics and shares start fresh
     norm after an addition      nothing is its counterpart: it starts at weight 1, bias 0
-    (b, d, ad)
-    all else                    the tensor of the same name
 
 Variant c reads twice as many channels in every second convolution, which no plain network has.
 """
@@ -29,13 +24,10 @@ _STATISTICS = ("running_mean", "running_var")
 def adapt_plain_weights(
     state: Mapping[str, Tensor], backbone: nn.Module
 ) -> tuple[dict[str, Tensor], list[str]]:
-    """Rename and cut the weights of a plain network to fit an IBN one.
+    """Cut the weights of a plain network to fit an IBN one; return also the keys without a place.
 
     Norms that the state dict lacks, or has with another number of channels, stay as they are:
     whoever loads the result finds the difference.
-
-    Returns:
-        The new state dict, and the keys that have no place: of what is an instance norm now.
     """
     adapted, unused = dict(state), []
     for name, module in backbone.named_modules():

@@ -81,15 +81,12 @@ def _grouped(keys: Iterable[str], in_one_word: Collection[str]) -> str:
 def load_backbone_weights(
     backbone: nn.Module, source: str, name: str, ibn: str, match: Match = "exact"
 ) -> WeightsReport:
-    """Fill a backbone in place.
+    """Fill the backbone `name` with the variant `ibn` in place.
 
     Args:
-        backbone: the network `name` with the variant `ibn`.
         source: "ibn_net" or "torchvision" (downloaded once into torch.hub's folder), "none"
             (nothing happens), or the path of a file: a state dict (.pth, .safetensors), whatever
             it is wrapped in (see `find_network`), or a checkpoint of this package.
-        name: "resnet50" and so on.
-        ibn: variant, see `plans.py`.
         match: how well the file must fit. "exact": all keys and shapes are this network's;
             only batch counters and what is no part of a backbone may differ. "plain": the same
             after the rule of `plain_weights.py`, so that a plain network's file fits an IBN

@@ -156,13 +156,10 @@ def _folded_mean(parts: Mapping[str, Tensor]) -> Tensor:
 def to_robustnet(
     ours: Mapping[str, Tensor], kind: RobustNetKind, parts: Mapping[str, Tensor] | None = None
 ) -> dict[str, Tensor]:
-    """The inverse of `from_robustnet`, of a `Segmenter`'s state dict.
+    """The inverse of `from_robustnet`; ISW with weights in its instance norms is an error.
 
     With the `parts` that `folded` kept when the network was converted, and if it was not trained
     since, every bit is as it was. Else the auxiliary head's bias is zero.
-
-    Raises:
-        CheckpointError: ISW is asked for, but the instance norms have weights.
     """
     modules = {new: old for old, new in _modules(kind).items()}
     state = dict(ours)

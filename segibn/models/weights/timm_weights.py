@@ -32,15 +32,13 @@ def load_timm_weights(
     """Fill a backbone in place; before `set_tuning`.
 
     Args:
-        backbone: changed in place.
         source: "timm" (downloaded once by timm, of the tag in the name, else of its first choice),
             "none", or a file: .safetensors, .pth or .pt.
         match: "exact": every tensor of the network must be there in its shape, and nothing else
             but what belongs to the classifier; "partial": what fits is taken.
 
     Raises:
-        CheckpointError: no such file, not readable safely, not to be had from the hub, or of
-            another network; the message says the fix.
+        CheckpointError: as for `load_backbone_weights`.
     """
     own = backbone.network.state_dict()
     if source == "none":

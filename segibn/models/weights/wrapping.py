@@ -57,10 +57,7 @@ def find_network(content: Mapping[str, Any], known: Collection[str], path: Path)
     """Find the one place in a file where the keys are those of a network.
 
     Where there is none, the largest state dict is returned as it is: whoever loads it says what
-    differs. A moving average gives way to the weights that it is of.
-
-    Raises:
-        CheckpointError: no tensors, or several such networks.
+    differs. A moving average gives way to the weights that it is of. Several networks are an error.
     """
     if content.get("format") == FORMAT and isinstance(content.get("model"), Mapping):
         content = {"model": content["model"]}  # beside it may be the weights that it averages

@@ -8,8 +8,7 @@ from torch.nn import functional as F
 from torchvision.models.segmentation import deeplabv3, fcn
 
 from segibn.models.features import FeatureSpec
-from segibn.models.heads.deeplabv3 import DeepLabV3Head
-from segibn.models.heads.deeplabv3plus import DeepLabV3PlusHead
+from segibn.models.heads.deeplab import DeepLabV3Head, DeepLabV3PlusHead
 from segibn.models.heads.fcn import FCNHead
 from segibn.models.heads.linear import LinearHead
 

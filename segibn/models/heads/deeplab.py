@@ -1,4 +1,4 @@
-"""DeepLabV3+'s head (Chen et al., 2018): ASPP, then a light decoder with edges from "layer1"."""
+"""DeepLabV3 and DeepLabV3+ (Chen et al., 2017 and 2018): atrous spatial pyramid pooling."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -8,9 +8,68 @@ import torch
 from torch import Tensor, nn
 
 from segibn.models.features import FeatureSpec
-from segibn.models.heads.aspp import ASPP
 from segibn.models.kernels.resize import resize_feature
 from segibn.models.layers import conv3x3_norm_relu, conv_norm_relu, dropout_of, pixel_classifier
+
+
+class ASPP(nn.Module):
+    """Five branches: 1x1, three dilated 3x3, the whole image's mean; concatenated so, then merged.
+
+    Chen et al., "Rethinking Atrous Convolution" (2017), section 3.3. The image branch normalises
+    one value per channel and image, so training needs at least two images in a batch.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        channels: int,
+        atrous_rates: tuple[int, ...],
+        *,
+        separable: bool = False,
+    ) -> None:
+        super().__init__()
+        self.branches = nn.ModuleList([conv_norm_relu(in_channels, channels, 1)])
+        self.branches.extend(
+            conv3x3_norm_relu(in_channels, channels, rate, separable=separable)
+            for rate in atrous_rates
+        )
+        self.image_pool = conv_norm_relu(in_channels, channels, 1)
+        self.merge = conv_norm_relu(channels * (len(atrous_rates) + 2), channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, h, w) -> (N, channels, h, w)."""
+        pooled = self.image_pool(x.mean(dim=(2, 3), keepdim=True)).expand(-1, -1, *x.shape[-2:])
+        if x.is_contiguous(memory_format=torch.channels_last):
+            # Joined as it is, it would make channels-first memory of all.
+            pooled = pooled.contiguous(memory_format=torch.channels_last)
+        return self.merge(torch.cat([*(branch(x) for branch in self.branches), pooled], dim=1))
+
+
+class DeepLabV3Head(nn.Module):
+    """ASPP on the last feature, 3x3 convolution (never separable), dropout, 1x1 classifier."""
+
+    def __init__(
+        self,
+        feature_specs: Mapping[str, FeatureSpec],
+        num_classes: int,
+        *,
+        channels: int = 256,
+        atrous_rates: tuple[int, ...] = (6, 12, 18),
+        dropout: float = 0.1,
+        dropout_unit: Literal["value", "channel"] = "value",
+        separable: bool = False,
+    ) -> None:
+        super().__init__()
+        spec = feature_specs["layer4"]
+        self.logits_spec = FeatureSpec(num_classes, spec.stride)
+        self.aspp = ASPP(spec.channels, channels, atrous_rates, separable=separable)
+        self.conv = conv_norm_relu(channels, channels, 3)
+        self.dropout = dropout_of(dropout_unit, dropout)
+        self.classifier = pixel_classifier(channels, num_classes)
+
+    def forward(self, features: Mapping[str, Tensor]) -> Tensor:
+        """Features by name -> coarse logits (N, K, h, w) at the stride of "layer4"."""
+        return self.classifier(self.dropout(self.conv(self.aspp(features["layer4"]))))
 
 
 class DeepLabV3PlusHead(nn.Module):
