@@ -25,7 +25,8 @@ from segibn import provenance
 from segibn.builders.checkpoints import load_segmenter
 from segibn.builders.described import describe_network
 from segibn.builders.loader import build_eval_frames
-from segibn.engine.scoring import eval_frames, score, set_name
+from segibn.config.set_names import set_name
+from segibn.engine.scoring import eval_frames, score
 from segibn.export import CALIBRATION_FRAMES, export, export_int8
 from segibn.export.exported import load_onnx
 from segibn.files import write_json

@@ -18,8 +18,8 @@ from benchmarks.seed_intervals import SeedScores, mean_of_sets, seed_scores
 from segibn import provenance
 from segibn.builders.sets import index_dataset
 from segibn.config.data import DatasetConfig
+from segibn.config.set_names import set_name
 from segibn.devices import default_device
-from segibn.engine.scoring import set_name
 from segibn.errors import ConfigError, SegibnError
 from segibn.evaluation.resampling import Resampling
 from segibn.evaluation.scores import Scores

@@ -37,10 +37,10 @@ from segibn.cli import run_main
 from segibn.cli.arguments import add_datasets_argument, datasets_root, parse_positive, refuse_set
 from segibn.cli.parser import VerbParser
 from segibn.config.load import load_config
+from segibn.config.set_names import set_name
 from segibn.config.shipped import find_config
 from segibn.devices import default_device
 from segibn.engine.precision import choose_dtype
-from segibn.engine.scoring import set_name
 from segibn.errors import SegibnError
 from segibn.files import write_json
 from segibn.models.weights.state import shortened

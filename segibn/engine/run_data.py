@@ -5,14 +5,14 @@ from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 
-from segibn.builders.loader import build_eval_frames, build_train_loader
+from segibn.builders.loader import build_train_loader
 from segibn.builders.sampling import require_memory
 from segibn.builders.sets import TrainingSet, training_sets
 from segibn.config.schema import RunConfig
 from segibn.data.frames import Frames
 from segibn.data.loader import TrainLoader
 from segibn.data.overlap import require_apart, source_places
-from segibn.engine.scoring import in_classes, inference_options, require_upright
+from segibn.engine.scoring import eval_frames, require_upright
 from segibn.inference.options import InferenceOptions
 from segibn.labels.label_set import LabelSet
 
@@ -60,9 +60,10 @@ def index_run(config: RunConfig, datasets_root: Path) -> RunData:
     sets = training_sets(data, datasets_root)
     val = None
     if data.val is not None:
-        val = build_eval_frames(data.val, datasets_root, data.classes)
-        in_classes(val.label_set, data.val, sets[0].label_set.class_names)
-        require_upright(inference_options(config), val.samples, data.val.name)
+        names = sets[0].label_set.class_names
+        val = eval_frames(data.val, datasets_root, data.classes, names)
+        options = InferenceOptions.as_scored(config.evaluation)
+        require_upright(options, val.samples, data.val.name)
     for one in sets:
         as_resized = InferenceOptions(input_size=data.resize)
         require_upright(as_resized, one.samples, one.title, "data.resize")

@@ -17,7 +17,6 @@ from segibn.builders.loader import build_eval_frames
 from segibn.config.data import DatasetConfig
 from segibn.config.schema import RunConfig
 from segibn.config.set_names import set_name
-from segibn.config.set_names import train_name as train_name  # for those who import it from here
 from segibn.data.frames import Frames
 from segibn.data.samples import SamplePaths
 from segibn.distributed import sum_over_ranks
@@ -72,7 +71,18 @@ def eval_frames(
         class_names: of the network's K outputs; a ConfigError if the set has others.
     """
     frames = build_eval_frames(dataset, root, classes)
-    return replace(frames, label_set=in_classes(frames.label_set, dataset, class_names))
+    labels = frames.label_set
+    try:
+        return replace(frames, label_set=labels.in_order(class_names))
+    except ConfigError:
+        fix = "train with data.classes set to a scheme that both have"
+        if dataset.folder is not None:
+            fix = "give the rows of its table `class` names that are those of the network"
+        raise ConfigError(
+            f"the network tells {len(class_names)} classes ({', '.join(class_names)}), but "
+            f"{dataset.name} is read in {labels.num_classes} ({', '.join(labels.class_names)}); "
+            f"{fix}"
+        ) from None
 
 
 def score(
@@ -152,27 +162,6 @@ def require_upright(
         options.require_upright([image_size(sample.image) for sample in few], of, key)
 
 
-def in_classes(labels: LabelSet, dataset: DatasetConfig, class_names: Sequence[str]) -> LabelSet:
-    """The table of a data set with its classes in the order of a network's; else a ConfigError."""
-    try:
-        return labels.in_order(class_names)
-    except ConfigError:
-        fix = "train with data.classes set to a scheme that both have"
-        if dataset.folder is not None:
-            fix = "give the rows of its table `class` names that are those of the network"
-        raise ConfigError(
-            f"the network tells {len(class_names)} classes ({', '.join(class_names)}), but "
-            f"{dataset.name} is read in {labels.num_classes} ({', '.join(labels.class_names)}); "
-            f"{fix}"
-        ) from None
-
-
-def inference_options(config: RunConfig) -> InferenceOptions:
-    """Return how a run's frames are to be scored, from its config."""
-    given = config.evaluation
-    return InferenceOptions(input_size=given.input_size, input_height=given.input_height)
-
-
 def score_source(
     config: RunConfig,
     model: Segmenter,
@@ -207,7 +196,7 @@ def score_source(
 
     data, name = config.data, set_name(config.data.val)
     frames = eval_frames(data.val, datasets_root, data.classes, labels.class_names)
-    predictor = Predictor(model, options=inference_options(config))
+    predictor = Predictor(model, options=InferenceOptions.as_scored(config.evaluation))
     scores = score(predictor, frames, name, [Observer(observe)] if left else [])
     if distributed.is_main():
         write_json(run.scores_file(name), scores.to_dict())

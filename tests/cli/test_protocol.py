@@ -8,8 +8,9 @@ from segibn.builders.checkpoints import load_segmenter
 from segibn.cli.cross_domain import build_parser, main
 from segibn.config.data import DatasetConfig
 from segibn.config.load import load_config
+from segibn.config.set_names import train_name
 from segibn.data.datasets.catalog import dataset_source
-from segibn.engine.scoring import Preparation, eval_frames, score, train_name
+from segibn.engine.scoring import Preparation, eval_frames, score
 from segibn.errors import ConfigError
 from segibn.evaluation.deviations import run_deviations
 from segibn.evaluation.protocols import PROTOCOLS

@@ -9,9 +9,9 @@ import pytest
 from segibn.builders.loader import build_eval_frames
 from segibn.cli.check import main as check
 from segibn.config.data import DatasetConfig
+from segibn.config.set_names import set_name
 from segibn.data.datasets import mapillary
 from segibn.data.datasets.mapillary import MAPILLARY65
-from segibn.engine.scoring import set_name
 from segibn.errors import ConfigError, DatasetError
 from segibn.files import write_image, write_label_png
 from segibn.runs.sets import parse_labelled_set

@@ -14,7 +14,7 @@ import yaml
 
 from segibn.builders.checkpoints import load_segmenter, read_checkpoint
 from segibn.config.load import load_config
-from segibn.engine.scoring import train_name
+from segibn.config.set_names import train_name
 from segibn.engine.train import train
 from segibn.errors import CheckpointError, ConfigError, DatasetError
 
