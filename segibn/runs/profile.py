@@ -5,10 +5,10 @@ itself, and a trace. No run folder is touched.
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch.autograd import DeviceType
@@ -27,56 +27,16 @@ from segibn.engine.update import PARTS, Batch, Updater
 from segibn.files import atomic_path, writable_folder, write_json, write_text
 from segibn.text import counted
 
+# What else the loop does: wait for a batch; for the update before the last launched one; the rest.
 WAITING, READING, REST = "waiting for data", "waiting for the device", "rest"
-"""What else the training loop does: wait for a batch; wait for the update before the last launched
-one; set the learning rate, count pixels and the like."""
-
 TRACE_FILE = "trace.json.gz"
 _OPERATORS = 15
 _AFTERWARDS = 1000
 """Batches that a run must still have when the profile is over: for the loader by itself."""
 
-
-@dataclass(frozen=True)
-class Row:
-    """Seconds of an update that went into one thing."""
-
-    name: str
-    """A part of the loop, or an operator without those that it calls."""
-    calls: float
-    """In an update."""
-    host_s: float
-    device_s: float | None
-    """Of the GPU: a part's time in its stream, an operator's kernels; None on a CPU."""
-
-
-@dataclass(frozen=True)
-class StepProfile:
-    """What an update of this process takes, and where."""
-
-    steps: int
-    """Updates under the profiler."""
-    samples: int
-    """Of an update of this process."""
-    processes: int
-    device: str
-    """"cpu" or the GPU's name."""
-    precision: str
-    seconds: float
-    """Of an update, the profiler's own time included."""
-    data_wait: float
-    """Share of it that the training waited for the loader."""
-    gpu_busy: float | None
-    """Share of it that the GPU computed; None on a CPU."""
-    loader_workers: int
-    loader_samples_per_s: float
-    """How fast the loader is when nothing else is done, its store of batches used up before."""
-    memory_bytes: int
-    """At the highest point on a GPU; on a CPU what a micro-batch keeps for its backward pass."""
-    parts: tuple[Row, ...]
-    """In the order of an update, `REST` last; they add up to ``seconds``."""
-    operators: tuple[Row, ...]
-    """Those that took longest by themselves."""
+Row = dict[str, Any]
+"""What went into one part of the loop, or one operator without those that it calls, per update:
+name, calls, host_s, and device_s (a part's time in the GPU's stream, an operator's kernels)."""
 
 
 def profile_run(
@@ -84,47 +44,16 @@ def profile_run(
 ) -> str:
     """Train for a few updates on every rank; the first writes the files. -> the tables as text."""
     writable_folder(folder)
-    found = profile_steps(
-        config, datasets_root=datasets_root, trace=folder / TRACE_FILE, steps=steps, warmup=warmup
-    )
-    text = format_profile(config.name, found)
-    if distributed.is_main():
-        write_text(folder / "profile.txt", text)
-        origin = {
-            "command": provenance.command_line(),
-            "git_revision": provenance.git_revision(),
-            "versions": provenance.versions(),
-            "machine": provenance.machine(),
-        }
-        write_json(folder / "profile.json", {"config": config.name, **asdict(found), **origin})
-    return text
-
-
-def profile_steps(
-    config: RunConfig, *, datasets_root: Path, trace: Path, steps: int, warmup: int
-) -> StepProfile:
-    """Train for a few updates; runs on every rank of a torchrun launch, or in a single process.
-
-    Args:
-        trace: ``*.json`` or ``*.json.gz``, written by the main rank: for chrome://tracing or
-            Perfetto.
-        steps: updates under the profiler.
-        warmup: updates before.
-
-    Raises:
-        SegibnError: as `train`.
-    """
     device = default_device()
     is_cuda = device.type == "cuda"
-    found = index_run(config, datasets_root)
+    data = index_run(config, datasets_root)
     longest = max(config.optim.iterations, warmup + steps + _AFTERWARDS)
     optim = config.optim.model_copy(update={"iterations": longest})
     config = config.model_copy(update={"optim": optim})
     with distributed.process_group(device):
-        updater = Updater(
-            config, build_model(config, found.labels, device), found.labels.class_names
-        )
-        loader = found.build_loader(config, datasets_root)
+        model = build_model(config, data.labels, device)
+        updater = Updater(config, model, data.labels.class_names)
+        loader = data.build_loader(config, datasets_root)
         batches = iter(loader)
         with explained_failures(config, updater.plan.micro_batch):
             memory = 0 if is_cuda else kept_bytes(updater, next(batches), 0)
@@ -134,24 +63,37 @@ def profile_steps(
         memory = torch.cuda.max_memory_allocated(device) if is_cuda else memory
         speed = _samples_per_s(loader, batches, updater.plan.per_process)
         distributed.barrier()
+    events = [event for event in recorded.key_averages() if not event.is_user_annotation]
+    kernels = [event for event in events if event.device_type == DeviceType.CUDA]
+    kernels_s = sum(event.self_device_time_total for event in kernels) / 1e6
+    found = {
+        "steps": steps,
+        "samples": updater.plan.per_process,
+        "processes": distributed.rank_and_world()[1],
+        "device": torch.cuda.get_device_name(device) if is_cuda else "cpu",
+        "precision": describe_precision(config.engine.precision, updater.dtype),
+        "seconds": seconds / steps,
+        "data_wait": clock.host_s[WAITING] / seconds,
+        "gpu_busy": kernels_s / seconds if is_cuda else None,
+        "loader_workers": loader.num_workers,
+        "loader_samples_per_s": speed,
+        "memory_bytes": memory,
+        "parts": _parts(clock, seconds, steps),
+        "operators": _operators(events, steps, is_cuda),
+    }
+    text = format_profile(config.name, found)
     if distributed.is_main():
-        with atomic_path(trace) as temporary:
+        with atomic_path(folder / TRACE_FILE) as temporary:
             recorded.export_chrome_trace(str(temporary))
-    return StepProfile(
-        steps=steps,
-        samples=updater.plan.per_process,
-        processes=distributed.rank_and_world()[1],
-        device=torch.cuda.get_device_name(device) if is_cuda else "cpu",
-        precision=describe_precision(config.engine.precision, updater.dtype),
-        seconds=seconds / steps,
-        data_wait=clock.host_s[WAITING] / seconds,
-        gpu_busy=_kernel_seconds(recorded) / seconds if is_cuda else None,
-        loader_workers=loader.num_workers,
-        loader_samples_per_s=speed,
-        memory_bytes=memory,
-        parts=_parts(clock, seconds, steps),
-        operators=_operators(recorded, steps, is_cuda),
-    )
+        write_text(folder / "profile.txt", text)
+        origin = {
+            "command": provenance.command_line(),
+            "git_revision": provenance.git_revision(),
+            "versions": provenance.versions(),
+            "machine": provenance.machine(),
+        }
+        write_json(folder / "profile.json", {"config": config.name, **found, **origin})
+    return text
 
 
 def _profile(
@@ -193,73 +135,61 @@ def _samples_per_s(loader: TrainLoader, batches: Iterator[Batch], samples: int) 
     return count * samples / (time.perf_counter() - start)
 
 
-def _parts(clock: PartClock, seconds: float, steps: int) -> tuple[Row, ...]:
+def _parts(clock: PartClock, seconds: float, steps: int) -> list[Row]:
+    """In the order of an update, `REST` last; on the host they add up to its seconds."""
     rows = []
     for name in (WAITING, *PARTS, READING):
         if calls := clock.calls[name]:  # a run without a moving average has no such part
             on_gpu = clock.device_s(name)
             on_gpu = None if on_gpu is None else on_gpu / steps
-            rows.append(Row(name, calls / steps, clock.host_s[name] / steps, on_gpu))
-    rest = max(0.0, seconds / steps - sum(row.host_s for row in rows))
-    return (*rows, Row(REST, 1.0, rest, None if rows[0].device_s is None else 0.0))
+            rows.append(_row(name, calls / steps, clock.host_s[name] / steps, on_gpu))
+    rest = max(0.0, seconds / steps - sum(row["host_s"] for row in rows))
+    return [*rows, _row(REST, 1.0, rest, None if rows[0]["device_s"] is None else 0.0)]
 
 
-def _operators(recorded: profile, steps: int, is_cuda: bool) -> tuple[Row, ...]:
+def _row(name: str, calls: float, host_s: float, device_s: float | None) -> Row:
+    return {"name": name, "calls": calls, "host_s": host_s, "device_s": device_s}
+
+
+def _operators(events: Sequence[Any], steps: int, is_cuda: bool) -> list[Row]:
     """The operators that took longest by themselves: on the GPU where there is one."""
     rows = [
-        Row(
+        _row(
             event.key,
             event.count / steps,
             event.self_cpu_time_total / 1e6 / steps,
             event.self_device_time_total / 1e6 / steps if is_cuda else None,
         )
-        for event in recorded.key_averages()
-        if event.device_type == DeviceType.CPU and not event.is_user_annotation
+        for event in events
+        if event.device_type == DeviceType.CPU
     ]
-    rows.sort(key=lambda row: row.device_s if is_cuda else row.host_s, reverse=True)
-    return tuple(rows[:_OPERATORS])
+    rows.sort(key=lambda row: row["device_s" if is_cuda else "host_s"], reverse=True)
+    return rows[:_OPERATORS]
 
 
-def _kernel_seconds(recorded: profile) -> float:
-    return (
-        sum(
-            event.self_device_time_total
-            for event in recorded.key_averages()
-            if event.device_type == DeviceType.CUDA and not event.is_user_annotation
-        )
-        / 1e6
-    )
-
-
-def format_profile(name: str, found: StepProfile) -> str:
-    """Return the tables of a profile, 80 columns wide."""
-    processes = f"{found.processes} processes, " if found.processes > 1 else ""
-    workers = found.loader_workers or "no"
-    busy = "" if found.gpu_busy is None else f"GPU busy: {found.gpu_busy:.1%} of the time\n"
+def format_profile(name: str, found: Mapping[str, Any]) -> str:
+    """Return the tables of a profile, as profile.json has it, 80 columns wide."""
+    processes = f"{found['processes']} processes, " if found["processes"] > 1 else ""
+    workers = counted(found["loader_workers"], "loader process", "loader processes")
+    busy = "" if found["gpu_busy"] is None else f"GPU busy: {found['gpu_busy']:.1%} of the time\n"
+    held = "kept for a backward pass" if found["device"] == "cpu" else "at the highest point"
     head = (
-        f"{name}: {counted(found.steps, 'update')} of {counted(found.samples, 'sample')}, "
-        f"{processes}{found.device}, {found.precision}\n"
-        f"{1000 * found.seconds:.1f} ms an update, {found.samples / found.seconds:.1f} samples/s; "
-        f"{found.data_wait:.1%} of the time waiting for data\n"
-        f"loader by itself: {found.loader_samples_per_s:.1f} samples/s, {workers} loader "
-        f"{'process' if found.loader_workers == 1 else 'processes'}\n"
-        f"{busy}memory: {found.memory_bytes / 2**20:.0f} MiB "
-        f"{'kept for a backward pass' if found.device == 'cpu' else 'at the highest point'}\n"
+        f"{name}: {counted(found['steps'], 'update')} of {counted(found['samples'], 'sample')}, "
+        f"{processes}{found['device']}, {found['precision']}\n"
+        f"{1000 * found['seconds']:.1f} ms an update, {found['samples'] / found['seconds']:.1f} "
+        f"samples/s; {found['data_wait']:.1%} of the time waiting for data\n"
+        f"loader by itself: {found['loader_samples_per_s']:.1f} samples/s, {workers}\n"
+        f"{busy}memory: {found['memory_bytes'] / 2**20:.0f} MiB {held}\n"
     )
-    tables = (_table("part of an update", found.parts, found.seconds),)
-    tables += (_table("operator, by itself", found.operators, found.seconds),)
-    return "\n".join([head, *tables])
+    tables = {"part of an update": "parts", "operator, by itself": "operators"}
+    return "\n".join([head, *(_table(k, found[v], found["seconds"]) for k, v in tables.items())])
 
 
 def _table(title: str, rows: Sequence[Row], whole: float) -> str:
-    on_gpu = any(row.device_s is not None for row in rows)
-    lines = [
-        f"{title:<44}{'calls':>7}{'ms':>10}{'share':>8}" + (f"{'GPU ms':>11}" if on_gpu else "")
-    ]
+    on_gpu = any(row["device_s"] is not None for row in rows)
+    lines = [f"{title:<44}{'calls':>7}{'ms':>10}{'share':>8}" + f"{'GPU ms':>11}" * on_gpu]
     for row in rows:
-        line = (
-            f"{row.name[:43]:<44}{row.calls:>7.0f}{1000 * row.host_s:>10.2f}"
-            f"{row.host_s / whole:>8.1%}"
-        )
-        lines.append(line + (f"{1000 * (row.device_s or 0):>11.2f}" if on_gpu else ""))
+        name, calls, host_s, device_s = row.values()
+        line = f"{name[:43]:<44}{calls:>7.0f}{1000 * host_s:>10.2f}{host_s / whole:>8.1%}"
+        lines.append(line + f"{1000 * (device_s or 0):>11.2f}" * on_gpu)
     return "\n".join(lines) + "\n"

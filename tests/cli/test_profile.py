@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from segibn.cli import profile
-from segibn.runs.profile import Row, StepProfile, format_profile
+from segibn.runs.profile import format_profile
 
 PARTS = [
     *("waiting for data", "copy to device", "augmentation"),
@@ -69,22 +69,25 @@ def test_parts_add_up_to_the_time_of_an_update(config, datasets, tmp_path, capsy
 
 
 def test_a_gpu_gets_a_column_and_a_share_of_time_that_it_was_busy():
-    rows = (Row("forward", 1, 0.010, 0.030), Row("backward", 1, 0.020, 0.060))
-    found = StepProfile(
-        steps=5,
-        samples=4,
-        processes=2,
-        device="NVIDIA H100",
-        precision="bfloat16",
-        seconds=0.1,
-        data_wait=0.03,
-        gpu_busy=0.9,
-        loader_workers=8,
-        loader_samples_per_s=400.0,
-        memory_bytes=12 * 2**30,
-        parts=rows,
-        operators=rows[:1],
-    )
+    rows = [
+        {"name": "forward", "calls": 1, "host_s": 0.010, "device_s": 0.030},
+        {"name": "backward", "calls": 1, "host_s": 0.020, "device_s": 0.060},
+    ]
+    found = {
+        "steps": 5,
+        "samples": 4,
+        "processes": 2,
+        "device": "NVIDIA H100",
+        "precision": "bfloat16",
+        "seconds": 0.1,
+        "data_wait": 0.03,
+        "gpu_busy": 0.9,
+        "loader_workers": 8,
+        "loader_samples_per_s": 400.0,
+        "memory_bytes": 12 * 2**30,
+        "parts": rows,
+        "operators": rows[:1],
+    }
     text = format_profile("gta5_ibn", found)
     assert "5 updates of 4 samples, 2 processes, NVIDIA H100, bfloat16" in text
     assert "100.0 ms an update, 40.0 samples/s; 3.0% of the time waiting for data" in text
