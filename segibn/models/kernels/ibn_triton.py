@@ -159,6 +159,17 @@ def moments_kernel(
 
 
 @triton.jit
+def _tile(channels, pixels, strides, BLOCK_C: tl.constexpr, BLOCK_P: tl.constexpr):
+    """Channels of the program's tile, which of them and of its values exist, and where they are."""
+    c = tl.program_id(0) * BLOCK_C + tl.arange(0, BLOCK_C)
+    p = tl.program_id(1) * BLOCK_P + tl.arange(0, BLOCK_P)
+    is_channel = c < channels
+    inside = is_channel[:, None] & (p < pixels)[None, :]
+    offset = c[:, None] * strides[1] + p[None, :] * strides[2]
+    return c, is_channel, inside, tl.program_id(2).to(tl.int64) * strides[0] + offset
+
+
+@triton.jit
 def normalize_kernel(
     x,
     mean,
@@ -176,14 +187,9 @@ def normalize_kernel(
     BLOCK_P: tl.constexpr,
 ):
     """One tile of `(x - mean) * inverse * weight + bias`."""
-    c = tl.program_id(0) * BLOCK_C + tl.arange(0, BLOCK_C)
-    p = tl.program_id(1) * BLOCK_P + tl.arange(0, BLOCK_P)
-    image = tl.program_id(2)
-    is_channel = c < channels
-    inside = is_channel[:, None] & (p < pixels)[None, :]
-    offset = c[:, None] * channel_stride + p[None, :] * pixel_stride
-    offset = image.to(tl.int64) * image_stride + offset
-    place = image * channels + c
+    strides = (image_stride, channel_stride, pixel_stride)
+    c, is_channel, inside, offset = _tile(channels, pixels, strides, BLOCK_C, BLOCK_P)
+    place = tl.program_id(2) * channels + c
     shift = tl.load(mean + place, mask=is_channel, other=0.0)
     scale = tl.load(inverse + place, mask=is_channel, other=0.0)
     scale *= tl.load(weight + c, mask=is_channel, other=0.0)
@@ -255,14 +261,9 @@ def input_gradient_kernel(
     BLOCK_P: tl.constexpr,
 ):
     """One tile of `weight * inverse * (grad - over_bias - x_hat * over_weight)`."""
-    c = tl.program_id(0) * BLOCK_C + tl.arange(0, BLOCK_C)
-    p = tl.program_id(1) * BLOCK_P + tl.arange(0, BLOCK_P)
-    image = tl.program_id(2)
-    is_channel = c < channels
-    inside = is_channel[:, None] & (p < pixels)[None, :]
-    offset = c[:, None] * channel_stride + p[None, :] * pixel_stride
-    offset = image.to(tl.int64) * image_stride + offset
-    place = image * channels + c
+    strides = (image_stride, channel_stride, pixel_stride)
+    c, is_channel, inside, offset = _tile(channels, pixels, strides, BLOCK_C, BLOCK_P)
+    place = tl.program_id(2) * channels + c
     shift = tl.load(mean + place, mask=is_channel, other=0.0)
     scale = tl.load(inverse + place, mask=is_channel, other=0.0)
     slope = tl.load(over_weight + place, mask=is_channel, other=0.0) * scale
