@@ -12,7 +12,7 @@ from segibn.evaluation.boundary import BoundaryIoU
 from segibn.evaluation.calibration import Calibration
 from segibn.evaluation.measure import Metric
 from segibn.evaluation.metrics import miou_of
-from segibn.evaluation.resampling import Intervals, Resampling, bootstrap_intervals
+from segibn.evaluation.resampling import ByScore, Resampling, bootstrap_intervals
 from segibn.evaluation.scores import Scores, format_percent, json_number
 
 METRICS: tuple[type[Metric], ...] = (BoundaryIoU, Calibration)
@@ -34,7 +34,7 @@ def with_intervals(scores: Scores, how: Resampling | None = None) -> Scores:
     how = how or Resampling()
     counts, k = scores.frame_counts.counts, len(scores.class_names)
     if len(counts) < 2:
-        found = Intervals(np.full(2, np.nan), np.full((2, k), np.nan))
+        found = ByScore(np.full(2, np.nan), np.full((2, k), np.nan))
     else:
         found = bootstrap_intervals(counts, scores.conditions.policy, how)
     intervals = asdict(how) | {

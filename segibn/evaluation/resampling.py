@@ -8,6 +8,7 @@ Legend: n frames, K classes, B resamples; counts (n, 4, K) as in ``frame_counts`
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,54 +40,44 @@ class Resampling:
             raise SegibnError(f"{self.resamples} resamples are too few; give at least 100")
 
 
-@dataclass(frozen=True, eq=False)
-class Intervals:
-    """Bounds of the mean IoU and of each class, as fractions; NaN where there are none."""
+class ByScore(NamedTuple):
+    """Something of the mean IoU and of the IoU of each class; NaN where it is undefined.
+
+    Lower and upper bounds, (2,) and (2, K) fractions, or p-values, () and (K,).
+    """
 
     miou: Floats
-    """(2,) lower and upper bound."""
     iou: Floats
-    """(2, K) likewise."""
-
-
-@dataclass(frozen=True, eq=False)
-class PValues:
-    """Of the null hypothesis that two runs are alike."""
-
-    miou: float
-    iou: Floats
-    """(K,); NaN where the difference is undefined."""
 
 
 def bootstrap_intervals(
     counts: NDArray[np.int64], policy: str, how: Resampling | None = None
-) -> Intervals:
+) -> ByScore:
     """Percentile bootstrap intervals (Efron 1979) of mIoU and IoU over n frames, at least 2.
 
     A resample in which a class is undefined does not count for that class.
     """
     how = how or Resampling()
     sums = resampled_sums(counts, how)
-    bounds = (quantile_bounds(score(sums, policy), how.level) for score in (miou_of, iou_of))
-    return Intervals(*bounds)
+    return ByScore(*(quantile_bounds(of(sums, policy), how.level) for of in (miou_of, iou_of)))
 
 
 def difference_intervals(
     a: NDArray[np.int64], b: NDArray[np.int64], policy: str, how: Resampling | None = None
-) -> Intervals:
+) -> ByScore:
     """Percentile intervals of "b minus a"; every resample draws the same frames of both."""
     how = how or Resampling()
     sums = resampled_sums(np.stack([a, b], axis=1), how)
     bounds = (
-        quantile_bounds(score(sums[:, 1], policy) - score(sums[:, 0], policy), how.level)
-        for score in (miou_of, iou_of)
+        quantile_bounds(of(sums[:, 1], policy) - of(sums[:, 0], policy), how.level)
+        for of in (miou_of, iou_of)
     )
-    return Intervals(*bounds)
+    return ByScore(*bounds)
 
 
 def permutation_test(
     a: NDArray[np.int64], b: NDArray[np.int64], policy: str, how: Resampling | None = None
-) -> PValues:
+) -> ByScore:
     """Two-sided paired permutation test of the difference in mIoU and in each IoU.
 
     If the runs were alike, each frame's two results could be exchanged. So they are, each with
@@ -109,7 +100,7 @@ def permutation_test(
         as_large = ~(np.abs(swapped) < actual - _TIE)
         p = (1 + as_large.sum(axis=0)) / (1 + how.resamples)
         found.append(np.where(np.isnan(actual), np.nan, p))
-    return PValues(float(found[0]), found[1])
+    return ByScore(*found)
 
 
 def holm_adjusted(p_values: Floats) -> Floats:

@@ -52,6 +52,13 @@ class Difference:
         """B minus a."""
         return self.b - self.a
 
+    def to_dict(self, p_name: str) -> dict[str, float | None]:
+        """Return plain JSON values; undefined numbers become None."""
+        keys = ("a", "b", "difference", "low", "high")
+        return {key: json_number(getattr(self, key)) for key in keys} | {
+            p_name: json_number(self.p)
+        }
+
     def is_shown(self, level: float) -> bool:
         """Whether interval and test agree that the runs differ."""
         return self.p <= 1 - level and (self.low > 0 or self.high < 0)
@@ -94,8 +101,8 @@ class Comparison:
             "frames": self.num_frames,
             "policy": self.policy,
             **asdict(self.how),
-            "miou": _plain(self.mean, "p"),
-            "classes": {row.name: _plain(row, "p_holm") for row in self.classes},
+            "miou": self.mean.to_dict("p"),
+            "classes": {row.name: row.to_dict("p_holm") for row in self.classes},
         }
 
 
@@ -113,9 +120,6 @@ def compare_runs(
         common_frames: compare the frames that both have instead of refusing other sets.
         any_conditions: compare under different signatures instead of refusing; both are then
             averaged under the policy of ``a``, and the comparison says what differs.
-
-    Raises:
-        SegibnError: classes, frames, truth or conditions differ, or a file has no frame counts.
     """
     how = how or Resampling()
     if a.scores.class_names != b.scores.class_names:
@@ -136,7 +140,7 @@ def compare_runs(
     )
     mean_a, mean_b = (float(miou_of(total, policy)) for total in totals)
     low, high = map(float, bounds.miou)
-    mean = Difference("mIoU", mean_a, mean_b, low, high, p.miou)
+    mean = Difference("mIoU", mean_a, mean_b, low, high, float(p.miou))
     return Comparison(a, b, classes, mean, len(left), policy, how, (*warnings, *more))
 
 
@@ -150,10 +154,9 @@ def format_comparison(comparison: Comparison) -> str:
     for row in (*comparison.classes, comparison.mean):
         bounds = f"{_points(row.low)} .. {_points(row.high)}"
         mark = "  *" if row.is_shown(how.level) else ""
-        numbers = (
-            f"{format_percent(row.a):>7} {format_percent(row.b):>7} {_points(row.difference):>7}"
-        )
-        lines.append(f"{row.name:<16} {numbers} {bounds:>18} {_p(row.p):>8}{mark}")
+        scores = f"{format_percent(row.a):>7} {format_percent(row.b):>7}"
+        numbers = f"{scores} {_points(row.difference):>7} {bounds:>18} {_p(row.p):>8}"
+        lines.append(f"{row.name:<16} {numbers}{mark}")
     lines.append(
         f"{counted(comparison.num_frames, 'frame')}, {how.resamples} resamples, seed {how.seed}: "
         "bootstrap intervals, permutation test (classes adjusted by Holm). Both say what the "
@@ -220,11 +223,6 @@ def _same_frames(
         )
     said = f"only {counted(len(names), 'frame')} that both have are compared: {'; '.join(alone)}"
     return frames, [said] if alone else []
-
-
-def _plain(row: Difference, p_name: str) -> dict[str, Any]:
-    keys = ("a", "b", "difference", "low", "high")
-    return {key: json_number(getattr(row, key)) for key in keys} | {p_name: json_number(row.p)}
 
 
 def _points(value: float) -> str:
