@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 
 from segibn.analysis.weather import fog, night, rain
 from segibn.data.degrade import compress
+from segibn.evaluation.appearance import ORIGINAL
 from segibn.models.segmenter import Segmenter
 
 Image = NDArray[np.uint8]
 Corruption = Callable[[Image, int, np.random.Generator], Image]
 
-ORIGINAL = "original"
 LEVELS = (1, 2, 3, 4, 5)
 
 BLUR_LENGTHS = (0.006, 0.01, 0.016, 0.024, 0.034)

@@ -6,7 +6,7 @@ Gaussians, averaged over its C channels. Features are the stem's output and that
 block, after the ReLU: 17 of the paper's ResNet-50.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 
 import numpy as np
@@ -22,7 +22,6 @@ from segibn.models.segmenter import Segmenter
 VARIANCE_FLOOR = 1e-5
 """Added to every variance (batch norm's epsilon): right after an instance norm the spatial mean
 hardly varies, and a channel that is dead in both domains must give 0, not 0 / 0."""
-
 
 Hook = Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]
 
@@ -46,28 +45,20 @@ class Moments:
         self.mean += delta / self.count
         self._squares += delta * (values - self.mean)
 
-    def merge(self, other: "Moments") -> None:
-        """Add what another saw of the same channels; it stays as it is."""
-        total = self.count + other.count
-        if other.count == 0:
+    def merge(self, other: NDArray[np.float64]) -> None:
+        """Add the ``as_array`` of what another saw of the same channels."""
+        count, mean, squares = int(other[0, 0]), other[1], other[2]
+        total = self.count + count
+        if count == 0:
             return
-        delta = other.mean - self.mean
-        self.mean += delta * (other.count / total)
-        self._squares += other._squares + delta**2 * (self.count * other.count / total)
+        delta = mean - self.mean
+        self.mean += delta * (count / total)
+        self._squares += squares + delta**2 * (self.count * count / total)
         self.count = total
 
     def as_array(self) -> NDArray[np.float64]:
-        """Return (3, C) float64: count, mean, summed squares; for ``from_array``."""
-        count = np.full_like(self.mean, self.count)
-        return np.stack([count, self.mean, self._squares])
-
-    @classmethod
-    def from_array(cls, array: NDArray[np.float64]) -> "Moments":
-        """Rebuild from ``as_array``."""
-        moments = cls(array.shape[1])
-        moments.count = int(array[0, 0])
-        moments.mean, moments._squares = array[1].copy(), array[2].copy()
-        return moments
+        """Return (3, C) float64: count, mean, summed squares."""
+        return np.stack([np.full_like(self.mean, self.count), self.mean, self._squares])
 
     @property
     def variance(self) -> NDArray[np.float64]:
@@ -152,12 +143,12 @@ def collect_moments(
     return moments
 
 
-def merged(arrays: Iterable[NDArray[np.float64]]) -> Moments:
+def merged(arrays: Sequence[NDArray[np.float64]] | NDArray[np.float64]) -> Moments:
     """Merge ``Moments.as_array`` of several processes, in their order: the same on each of them."""
-    first, *others = map(Moments.from_array, arrays)
-    for other in others:
-        first.merge(other)
-    return first
+    moments = Moments(arrays[0].shape[1])
+    for array in arrays:
+        moments.merge(array)
+    return moments
 
 
 def _spatial_mean_into(moments: dict[str, Moments], name: str) -> Hook:

@@ -43,6 +43,11 @@ class FrameView:
         """For example "worst 1"."""
         return f"{self.kind} {self.place}"
 
+    @property
+    def told(self) -> str:
+        """How well it was predicted."""
+        return f"mIoU {100 * self.miou:.1f} %, {100 * self.wrong:.1f} % of pixels wrong"
+
 
 @dataclass(eq=False)
 class RunEntry:

@@ -21,7 +21,7 @@ from segibn.evaluation.metrics import class_counts, iou_of, miou_of
 from segibn.labels.drawing import IGNORED_COLOR, RIGHT_COLOR, WRONG_COLOR
 from segibn.labels.label_set import IGNORE_INDEX
 from segibn.report.content import GREY, Color, FrameView, RunEntry
-from segibn.report.templates import anchor, percent, render
+from segibn.report.templates import anchor, render
 
 MAX_WIDTH = 768
 """Of embedded pictures, in pixels."""
@@ -147,10 +147,8 @@ def frames_part(runs: Sequence[RunEntry]) -> Markup:
         shown=shown,
         said=[run.no_frames for run in runs if run.no_frames],
         ranked_of=max((run.scores.num_images for _, run in shown if run.scores), default=0),
-        run_options=[(index, run.title) for index, run in shown],
         by_class=_by_class(shown),
         frame_id=frame_id,
-        told=told,
     )
 
 
@@ -173,18 +171,13 @@ def viewer_data(runs: Sequence[RunEntry]) -> dict[str, Any]:
     }
 
 
-def told(view: FrameView) -> str:
-    """Say how well a frame was predicted."""
-    return f"mIoU {percent(view.miou)} %, {percent(view.wrong)} % of pixels wrong"
-
-
 def _frame_data(run: int, view: FrameView) -> dict[str, Any]:
     return {
         "id": frame_id(run, view),
         "run": run,
         "name": view.name,
         "label": view.label,
-        "told": told(view),
+        "told": view.told,
         "size": list(view.size),
         "iou": {str(index): round(value, 4) for index, value in view.iou.items()},
         "share": {str(index): round(value, 5) for index, value in view.truth_share.items()},
@@ -192,9 +185,7 @@ def _frame_data(run: int, view: FrameView) -> dict[str, Any]:
     }
 
 
-def _by_class(
-    shown: Sequence[tuple[int, RunEntry]],
-) -> list[tuple[str, Color, list[tuple[float, str, str]]]]:
+def _by_class(shown: Sequence[tuple[int, RunEntry]]) -> list[tuple[str, Color, Links]]:
     """Each class with its colour and links to the frames that hold it, lowest IoU first."""
     found: dict[str, tuple[Color, Links]] = {}
     for index, run in shown:

@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 
 from segibn import distributed
-from segibn.analysis.appearance import DRIVING, ORIGINAL, PAPER, TRANSFORMS, corrupt
+from segibn.analysis.appearance import DRIVING, PAPER, TRANSFORMS, corrupt
 from segibn.charts.bars import bar_chart
 from segibn.charts.style import pixels
 from segibn.config.data import DatasetConfig
 from segibn.config.set_names import set_name
 from segibn.engine.scoring import Preparation
 from segibn.errors import ConfigError
-from segibn.evaluation.appearance import format_appearance, group_appearance
+from segibn.evaluation.appearance import ORIGINAL, format_appearance, group_appearance
 from segibn.evaluation.rows import network_titles
 from segibn.files import read_image, write_image, write_json, write_text
 from segibn.inference.config import AS_SCORED, InferenceConfig

@@ -64,7 +64,7 @@ def _complete(
     if source.palette is None and source.class_names:
         folder = None if source.config is None else source.config.data.train.folder
         table = () if folder is None else folder.labels
-        own = {row.train_id: row.color for row in reversed(table)}
+        own = {row.train_id: row.color for row in reversed(table) if row.color}
         source.palette = palette_of(source.class_names, own)
     source.facts = _facts(source, iteration)
     source.provenance = _provenance(source)
