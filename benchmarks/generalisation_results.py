@@ -248,8 +248,5 @@ def _read_results(path: Path) -> dict[str, Any]:
 
 def _conditions() -> dict[str, Any]:
     return {
-        "command": provenance.command_line(),
-        "git_revision": provenance.git_revision(),
-        "versions": provenance.versions(),
-        "machine": provenance.machine(),
+        **provenance.origin(),
     }

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 import segibn
 
@@ -51,6 +52,16 @@ def versions() -> dict[str, str]:
 def machine() -> dict[str, str | int | None]:
     """Return what kind of machine this is (no host name, no user name)."""
     return {"system": platform.system(), "processor": platform.machine(), "cores": os.cpu_count()}
+
+
+def origin() -> dict[str, Any]:
+    """Return all of the above, as records keep it."""
+    return {
+        "command": command_line(),
+        "git_revision": git_revision(),
+        "versions": versions(),
+        "machine": machine(),
+    }
 
 
 def usable_cores() -> int:

@@ -109,17 +109,15 @@ def describe_start(
 ) -> dict[str, Any]:
     """Return how and on what a training is started, in plain values; no host or user name."""
     _, world = distributed.rank_and_world()
-    versions, gpus = provenance.versions(), []
+    origin, gpus = provenance.origin(), []
     if device.type == "cuda":
-        versions |= {"cuda": str(torch.version.cuda), "cudnn": str(torch.backends.cudnn.version())}
+        cudnn = torch.backends.cudnn.version()
+        origin["versions"] |= {"cuda": str(torch.version.cuda), "cudnn": str(cudnn)}
         here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
         gpus = [torch.cuda.get_device_name(index) for index in range(here)]
     return {
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": provenance.command_line(),
-        "git_revision": provenance.git_revision(),
-        "versions": versions,
-        "machine": provenance.machine(),
+        **origin,
         "device": device.type,
         "gpus": gpus,
         "processes": world,

@@ -130,10 +130,7 @@ def circumstances(device: torch.device, options: InferenceOptions) -> dict[str, 
     """Return what a results file says about how it came to be."""
     on_gpu = device.type == "cuda"
     return {
-        "command": provenance.command_line(),
-        "git_revision": provenance.git_revision(),
-        "versions": provenance.versions(),
-        "machine": provenance.machine(),
+        **provenance.origin(),
         "device": torch.cuda.get_device_name(device) if on_gpu else device.type,
         "precision": options.precision,
         "inference": options.to_dict(),

@@ -86,13 +86,8 @@ def profile_run(
         with atomic_path(folder / TRACE_FILE) as temporary:
             recorded.export_chrome_trace(str(temporary))
         write_text(folder / "profile.txt", text)
-        origin = {
-            "command": provenance.command_line(),
-            "git_revision": provenance.git_revision(),
-            "versions": provenance.versions(),
-            "machine": provenance.machine(),
-        }
-        write_json(folder / "profile.json", {"config": config.name, **found, **origin})
+        content = {"config": config.name, **found, **provenance.origin()}
+        write_json(folder / "profile.json", content)
     return text
 
 
