@@ -24,60 +24,15 @@ from segibn.evaluation.scores import Conditions, LabelConfusion, Scores
 from segibn.files.pool import map_in_threads
 from segibn.labels.label_set import IGNORE_INDEX, LabelSet
 
-Item = TypeVar("Item")
-Result = TypeVar("Result")
+Found = TypeVar("Found")
 Maps = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 """Raw values of target and prediction, (H, W) each."""
-ReadPair = Callable[["FilePair", Sequence[LabelSet]], Maps]
+ReadPair = Callable[[FilePair, Sequence[LabelSet]], Maps]
 """Reads a pair of files as the tables of its sides do."""
-Packed = tuple[NDArray[np.intp], NDArray[np.int64]]
-"""See ``packed``."""
 Progress = Callable[[int, int], None]
 """Called after each file with (files done, files in all)."""
 
 _MAX_THREADS = 8
-
-
-def packed(counts: NDArray[np.int64]) -> Packed:
-    """Return where a frame's (256, 256) counts are not 0, and these: few of many that may wait."""
-    places = np.flatnonzero(counts)
-    return places, counts.ravel()[places]
-
-
-class FileTally:
-    """Scores of raw values that are counted frame by frame; of one thread.
-
-    Attributes:
-        raw: (256, 256) pixels of all frames, rows raw target value, columns raw predicted value.
-    """
-
-    def __init__(self, reading: Reading, conditions: Conditions, names: Sequence[str]) -> None:
-        self.raw = np.zeros((256, 256), np.int64)
-        self._reading = reading
-        self._scores = ScoreTally(reading.tables[0].class_names, conditions, names)
-
-    def add(self, name: str, counts: Packed, size: tuple[int, ...]) -> None:
-        """Add a frame of (H, W) pixels."""
-        frame = np.zeros((256, 256), np.int64)
-        frame.ravel()[counts[0]] = counts[1]
-        self.raw += frame
-        self._scores.add(name, self._reading.fold(frame), size)
-
-    def result(self, *doubts: str) -> Scores:
-        """Return the scores, doubted for these reasons and where another reading matches better."""
-        found = dict.fromkeys(filter(None, [*doubts, self._reading.doubt(self.raw)]))
-        return replace(self._scores.result(), reading_doubt="; ".join(found))
-
-
-def in_threads(
-    count: Callable[[Item], Result], items: Sequence[Item], progress: Progress | None
-) -> Iterator[tuple[Item, Result]]:
-    """Yield (item, ``count(item)``) in order; an error cancels what has not started."""
-    counted = map_in_threads(count, items, min(_MAX_THREADS, os.cpu_count() or 1, len(items)))
-    for done, found in enumerate(counted, start=1):
-        yield found
-        if progress is not None:
-            progress(done, len(items))
 
 
 def read_pair(pair: FilePair, tables: Sequence[LabelSet]) -> Maps:
@@ -99,7 +54,7 @@ def require_size(pred: NDArray[Any], path: Path, target: NDArray[Any], target_pa
         )
 
 
-def count_maps(pair: FilePair, maps: Maps, reading: Reading, policy: str) -> NDArray[np.int64]:
+def _count(pair: FilePair, maps: Maps, reading: Reading, policy: str) -> NDArray[np.int64]:
     """Count raw value pairs of one frame, (256, 256), and check each side's values."""
     counts = count_pairs(*maps)
     known = [table.lookup >= 0 for table in reading.tables]
@@ -122,6 +77,53 @@ def _raise_for_values(
         raise LabelValueError(f"{error} ({hint})" if hint else str(error)) from None
 
 
+class FileTally:
+    """Scores of pairs of files under the policy of the conditions.
+
+    Attributes:
+        raw: (256, 256) pixels of all frames, rows raw target value, columns raw predicted value.
+    """
+
+    def __init__(self, pairs: Sequence[FilePair], reading: Reading, conditions: Conditions) -> None:
+        self._pairs, self._reading, self._policy = pairs, reading, conditions.policy
+        names = [pair.name for pair in pairs]
+        self._scores = ScoreTally(reading.tables[0].class_names, conditions, names)
+        self.raw = np.zeros((256, 256), np.int64)
+
+    def count(
+        self,
+        examine: Callable[[FilePair, Maps, NDArray[np.int64]], Found],
+        read: ReadPair = read_pair,
+        progress: Progress | None = None,
+    ) -> Iterator[tuple[FilePair, Found]]:
+        """Read, check and count all pairs; yield each with what ``examine`` found, in order.
+
+        ``examine`` gets the pair, its maps and their (256, 256) counts, in several threads.
+        """
+
+        def work(pair: FilePair) -> tuple[NDArray[np.intp], NDArray[np.int64], Any, Found]:
+            maps = read(pair, self._reading.tables)
+            counts = _count(pair, maps, self._reading, self._policy)
+            places = np.flatnonzero(counts)  # what little of the counts may wait for its turn
+            return places, counts.ravel()[places], maps[0].shape, examine(pair, maps, counts)
+
+        threads = min(_MAX_THREADS, os.cpu_count() or 1, len(self._pairs))
+        done = map_in_threads(work, self._pairs, threads)
+        for number, (pair, (places, pixels, size, found)) in enumerate(done, start=1):
+            counts = np.zeros((256, 256), np.int64)
+            counts.ravel()[places] = pixels
+            self.raw += counts
+            self._scores.add(pair.name, self._reading.fold(counts), size)
+            yield pair, found
+            if progress is not None:
+                progress(number, len(self._pairs))
+
+    def result(self, *doubts: str) -> Scores:
+        """Return the scores, doubted for these reasons and where another reading matches better."""
+        found = dict.fromkeys(filter(None, [*doubts, self._reading.doubt(self.raw)]))
+        return replace(self._scores.result(), reading_doubt="; ".join(found))
+
+
 def score_pairs(
     pairs: Sequence[FilePair],
     reading: Reading,
@@ -138,18 +140,14 @@ def score_pairs(
         metrics: what to measure too; goes into the details.
         doubts: why the reading may be wrong.
     """
-    tally = FileTally(reading, conditions, [pair.name for pair in pairs])
+    tally = FileTally(pairs, reading, conditions)
 
-    def count(pair: FilePair) -> tuple[Packed, list[NDArray[Any]], tuple[int, ...]]:
-        maps = read(pair, reading.tables)
-        counts = count_maps(pair, maps, reading, conditions.policy)
+    def measure(pair: FilePair, maps: Maps, _: NDArray[np.int64]) -> list[NDArray[Any]]:
         target, pred = reading.train_ids(maps)
         frame = Frame(pair.name, None, target)
-        found = [one.of(frame, FramePrediction(pred)) for one in metrics]
-        return packed(counts), found, target.shape
+        return [metric.of(frame, FramePrediction(pred)) for metric in metrics]
 
-    for pair, (counts, measured, size) in in_threads(count, pairs, progress):
-        tally.add(pair.name, counts, size)
+    for _, measured in tally.count(measure, read, progress):
         for metric, found in zip(metrics, measured, strict=True):
             metric.sums += found
     by_label = None

@@ -19,18 +19,7 @@ from segibn.evaluation.cityscapes_official import (
     official_results,
 )
 from segibn.evaluation.encodings import Reading
-from segibn.evaluation.file_scores import (
-    FileTally,
-    Maps,
-    Packed,
-    Progress,
-    conditions_of,
-    count_maps,
-    in_threads,
-    packed,
-    read_pair,
-    require_size,
-)
+from segibn.evaluation.file_scores import FileTally, Maps, Progress, conditions_of, require_size
 from segibn.evaluation.frame_pairs import cityscapes_name
 from segibn.evaluation.matching import FilePair, read_folders
 from segibn.evaluation.scores import LabelConfusion, Scores, format_percent
@@ -38,6 +27,7 @@ from segibn.files import read_instance_map, write_text
 from segibn.labels.cityscapes import CITYSCAPES
 from segibn.labels.label_set import LabelSet
 
+_Examined = tuple[FrameInstances | None, dict[str, int]]
 _LABEL_IDS = "_labelIds"
 _AVERAGES = {
     "classes": ("averageScoreClasses", "averageScoreInstClasses"),
@@ -134,21 +124,14 @@ def score_cityscapes(
     )
     if instances:
         _require_instances([pair.target for pair in pairs])
-    conditions = conditions_of(target_dir, evaluation_set, "cityscapes")
-    tally = FileTally(reading, conditions, [pair.name for pair in pairs])
+    tally = FileTally(pairs, reading, conditions_of(target_dir, evaluation_set, "cityscapes"))
     sums, images = InstanceSums(), {}
 
-    def count(
-        pair: FilePair,
-    ) -> tuple[Packed, tuple[int, ...], FrameInstances | None, dict[str, int]]:
-        maps = read_pair(pair, reading.tables)
-        counts = count_maps(pair, maps, reading, "cityscapes")
+    def examine(pair: FilePair, maps: Maps, counts: NDArray[np.int64]) -> _Examined:
         objects = _instances(pair, maps, reading) if instances else None
-        ignored = ignored_pixels(_by_label_id(counts, reading)) if per_image else {}
-        return packed(counts), maps[0].shape, objects, ignored
+        return objects, ignored_pixels(_by_label_id(counts, reading)) if per_image else {}
 
-    for pair, (counts, size, objects, ignored) in in_threads(count, pairs, progress):
-        tally.add(pair.name, counts, size)
+    for pair, (objects, ignored) in tally.count(examine, progress=progress):
         if objects is not None:
             sums.add(objects)
         if per_image:
