@@ -105,32 +105,28 @@ def score(
         prepare: changes the frames first.
         progress: called with (done, total) on this rank.
     """
-    options, names = predictor.options, frames.label_set.class_names
+    options, label = predictor.options, name.replace(":", "-")
     if prepare is None:
         require_upright(options, frames.samples, name)
     conditions = Conditions(
-        evaluation_set=name.replace(":", "-") + (f"~{prepare.name}" if prepare else ""),
+        evaluation_set=f"{label}~{prepare.name}" if prepare else label,
         inference=options.describe(len(predictor.networks)),
         scales=options.scales,
         flip=options.flip,
     )
     samples = [sample.name for sample in frames.samples]
     predict, count = _as_needed(predictor, measures)
-    tally = ScoreTally(names, conditions, samples, count)
     scores, *found = evaluate(
         predict,
         prepare.over(frames) if prepare else frames,
-        [tally, *measures],
+        [ScoreTally(frames.label_set.class_names, conditions, samples, count), *measures],
         batch_size=options.batch_size,
         reduce=sum_over_ranks,
         progress=progress and (lambda done: progress(done, len(frames))),
     )
     if math.isnan(scores.miou):
-        logger.warning(
-            "%s: no pixel of its %d frames is labelled, so that there is nothing to score",
-            name,
-            len(samples),
-        )
+        text = "%s: no pixel of its %d frames is labelled, so that there is nothing to score"
+        logger.warning(text, name, len(samples))
     metrics = zip(measures, found, strict=True)
     details = {metric.name: result for metric, result in metrics if isinstance(metric, Metric)}
     return replace(scores, details=details)

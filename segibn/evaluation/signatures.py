@@ -4,7 +4,7 @@ Columns may be different sets, sizes and numbers of frames. All else in a signat
 over a table, and within one column all of it.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from segibn.text import listed
@@ -63,10 +63,10 @@ def signature_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     signed = [row for row in rows if row.get("signature")]
     if not signed:
         return []
-    lines = _differences(signed, (*_OF_A_COLUMN, *_SAID_ELSEWHERE))
+    lines = [text for key, text in _differences(signed) if key not in _OF_A_COLUMN]
     for test in dict.fromkeys(row["test"] for row in signed):
-        column = [row for row in signed if row["test"] == test]
-        lines += [f"{line}, on {test}" for line in _differences(column, None)]
+        found = _differences([row for row in signed if row["test"] == test])
+        lines += [f"{text}, on {test}" for key, text in found if key in _OF_A_COLUMN]
     unsigned = [row for row in rows if not row.get("signature")]
     if unsigned:
         lines.append(f"- no signature: {_named(unsigned)}")
@@ -75,29 +75,22 @@ def signature_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     return ["", "**Not all of these numbers can be compared.** They differ in", "", *lines]
 
 
-def _differences(rows: Sequence[Mapping[str, Any]], apart_from: Sequence[str] | None) -> list[str]:
-    """Describe each differing field; ``apart_from`` None looks at a column's own fields only."""
+def _differences(rows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
+    """Yield each differing field and its description."""
     signatures = [row["signature"] for row in rows]
-    if apart_from is None:
-        fields = [key for key in differing_fields(signatures) if key in _OF_A_COLUMN]
-    else:
-        fields = differing_fields(signatures, apart_from)
-    lines = []
-    for field in fields:
+    for field in differing_fields(signatures, _SAID_ELSEWHERE):
         groups: dict[str, list[Mapping[str, Any]]] = {}
         for row in rows:
             value = parse_signature(row["signature"]).get(field, _NOT_GIVEN)
             groups.setdefault(value, []).append(row)
         title = f"{field} ({MEANING[field]})" if field in MEANING else field
         told = [f"`{value}` for {_named(group)}" for value, group in groups.items()]
-        lines.append(f"- {title}: {'; '.join(told)}")
-    return lines
+        yield field, f"- {title}: {'; '.join(told)}"
 
 
 def _named(rows: Sequence[Mapping[str, Any]]) -> str:
     """Name some rows by what tells them apart in a table."""
-    names = list(dict.fromkeys(_name(row) for row in rows))
-    return listed(names, _MOST_NAMED)
+    return listed(dict.fromkeys(map(_name, rows)), _MOST_NAMED)
 
 
 def _name(row: Mapping[str, Any]) -> str:
