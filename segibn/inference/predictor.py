@@ -16,10 +16,9 @@ from torch import Tensor
 from segibn.devices import image_layout
 from segibn.errors import ConfigError, SegibnError
 from segibn.evaluation.batches import predicted
-from segibn.inference.confidence import predicted_probability
 from segibn.inference.network import LabelNetwork, Network
 from segibn.inference.options import InferenceOptions
-from segibn.inference.views import averaged_argmax, summed_argmax
+from segibn.inference.views import averaged_argmax, predicted_probability, summed_argmax
 from segibn.inference.windows import slide
 from segibn.models.kernels.resize import resize_image
 from segibn.models.layers import upsample

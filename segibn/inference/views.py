@@ -1,7 +1,7 @@
-"""Several views of one frame: how their probabilities become one label map in little memory.
+"""Several views of one frame: their logits become one label map, and its confidence.
 
-Works in bands of rows: a band of every view is resized, turned into probabilities and added up, so
-that logits at full size exist for a few rows only. Legend as in ``predictor``.
+Averages work in bands of rows: a band of every view is resized, turned into probabilities and added
+up, so that logits at full size exist for a few rows only. Legend as in ``predictor``.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -51,6 +51,27 @@ def summed_argmax(views: Iterable[Tensor], size: Size, *, align_corners: bool = 
     if total is None:
         raise ValueError("no views to average")
     return banded_argmax(total, size)
+
+
+def predicted_probability(
+    views: Sequence[Tensor], pred: Tensor, *, align_corners: bool = False
+) -> Tensor:
+    """Softmax probability of the class of ``pred`` (N, H, W), averaged over views -> float32.
+
+    Works class by class, so full-size memory is five maps, not K.
+    """
+    size = (pred.shape[-2], pred.shape[-1])
+    total = torch.zeros(pred.shape, dtype=torch.float32, device=pred.device)
+    for view in views:
+        chosen = torch.zeros_like(total)
+        normalizer = torch.full_like(total, -torch.inf)
+        for index in range(view.shape[1]):
+            plane = view[:, index : index + 1].float()
+            logit = upsample(plane, size, align_corners=align_corners)[:, 0]
+            torch.logaddexp(normalizer, logit, out=normalizer)
+            torch.where(pred == index, logit, chosen, out=chosen)
+        total += chosen.sub_(normalizer).exp_()
+    return total.div_(len(views)).clamp_(max=1.0)
 
 
 def upsampled_rows(logits: Tensor, rows: slice, size: Size, *, align_corners: bool) -> Tensor:

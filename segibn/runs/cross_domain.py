@@ -17,8 +17,13 @@ from segibn.inference.config import AS_SCORED, InferenceConfig
 from segibn.runs.evaluate import circumstances, frames_of, score_run
 from segibn.runs.loading import device_of, load_checkpoint
 from segibn.runs.pictures import comparison_sheet, spread
-from segibn.runs.protocol import deviations, protocol_framing, under_protocol
-from segibn.runs.selection import refuse_target_selection, selection_of
+from segibn.runs.protocol import (
+    deviations,
+    protocol_framing,
+    refuse_target_selection,
+    selection_of,
+    under_protocol,
+)
 from segibn.runs.trained import CPU, TrainedRun
 
 Sets = Mapping[str, DatasetConfig]
@@ -208,10 +213,7 @@ def draw_comparison(
 ) -> None:
     """Draw frame, truth and the prediction of each network side by side; one process.
 
-    Of several seeds of one network the first counts.
-
-    Args:
-        frames_per_set: evenly spread.
+    Of several seeds of one network the first counts; frames are spread evenly over a set.
     """
     networks = _one_of_each(runs)
     first = next(iter(networks.values()))

@@ -51,9 +51,6 @@ def measure_divergence(
         domains: two of label and data set; labels of pixels are not needed.
         output: folder for rows, table and chart; None writes none.
         most_frames: of each domain, evenly spread.
-
-    Raises:
-        ConfigError: a domain has too few frames for a variance, or for the processes.
     """
     samples = [
         (label, spread(index_dataset(dataset, datasets_root), most_frames))

@@ -46,8 +46,7 @@ def load(
         options: how frames reach the network; None = whole, at the size the run was scored at.
 
     Raises:
-        CheckpointError: no such run or file, or not a segibn checkpoint; the message says what
-            there is.
+        CheckpointError: no such run, or no checkpoint of segibn; the message says what there is.
     """
     path = find_checkpoint(source)
     if path.suffix == ".onnx":
@@ -58,11 +57,7 @@ def load(
 
 
 def load_checkpoint(source: str | Path) -> TrainedRun:
-    """Load a run folder or checkpoint, on the CPU.
-
-    Raises:
-        CheckpointError: there is none, or it is an exported graph or not one of ours.
-    """
+    """Load a run or checkpoint as ``load``, but no exported graph, on the CPU."""
     path = find_checkpoint(source)
     segmenter, config, meta = load_segmenter(path)
     return TrainedRun(
@@ -94,7 +89,6 @@ def load_averaged(source: str | Path, inference: InferenceConfig) -> TrainedRun:
     """Load a run and those that are averaged with it, each once, on the CPU.
 
     Raises:
-        CheckpointError: one is missing, or not one of ours.
         ConfigError: they know different classes, or were scored at different sizes.
     """
     first = load_checkpoint(source)
@@ -181,14 +175,7 @@ def _classes_of(run: RunConfig) -> LabelSet:
 
 
 def device_of(device: Device, said_by: str = "--device ") -> torch.device:
-    """Return a device by name, or this rank's own.
-
-    Args:
-        said_by: what stands before the name in an error.
-
-    Raises:
-        ConfigError: the device is unknown or not there.
-    """
+    """Return a device by name, or this rank's own; an error begins with ``said_by``."""
     if isinstance(device, str):
         return device_named(device, said_by)
     return device or default_device()

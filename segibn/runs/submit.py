@@ -35,11 +35,9 @@ def submit(
     inference: InferenceConfig = AS_SCORED,
     device: str | None = None,
 ) -> Report:
-    """Predict frames into a submission; an interrupted call resumes.
+    """Predict frames into a submission; an interrupted one is resumed.
 
     Args:
-        source: a run or checkpoint.
-        form: of the benchmark.
         frames: key of the benchmark -> frame, complete and in order.
         output: .zip, or .json for run lengths.
 

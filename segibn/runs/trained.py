@@ -38,17 +38,13 @@ class Preprocessing:
     size: tuple[int, int] | None = None
     """(H, W) that frames are resized to (bilinear); None = their own size."""
     height: int | None = None
-    """Frames are resized to this height, the width in proportion; None = not."""
+    """The same by height alone, the width in proportion."""
     channels: str = "RGB"
-    """Their order."""
     value_range: tuple[int, int] = (0, 255)
-    """The darkest and the brightest pixel, before mean and std."""
+    """Of pixels, before mean and std."""
     mean: Triple = PIXEL_MEAN
-    """One for each channel, on that range."""
     std: Triple = PIXEL_STD
-    """Likewise."""
     layout: str = "NCHW"
-    """Order of the dimensions of what the network is given."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -76,7 +72,7 @@ class TrainedRun:
 
     @cached_property
     def predictor(self) -> Predictor:
-        """The networks on their device; ``segibn.inference.predictor`` has what it is good for."""
+        """What predicts frames; see ``segibn.inference.predictor``."""
         return Predictor(self.networks, self.device, self.options)
 
     @property
@@ -92,11 +88,7 @@ class TrainedRun:
 
     @property
     def training(self) -> RunConfig:
-        """The config, for what only runs that have one can do.
-
-        Raises:
-            CheckpointError: an exported graph, which has none.
-        """
+        """The config; a CheckpointError for an exported graph, which has none."""
         if self.config is None:
             raise CheckpointError(
                 f"{self.source} does not say how it was trained; give the run or checkpoint"
@@ -139,11 +131,7 @@ class TrainedRun:
     def to(
         self, device: torch.device | str, options: InferenceOptions | None = None
     ) -> "TrainedRun":
-        """Return the run on another device, or with other options; weights move in place.
-
-        Raises:
-            ConfigError: no such device; or not one that an exported graph computes on.
-        """
+        """Return the run on another device, or with other options; weights move in place."""
         place = device_named(device, "device ") if isinstance(device, str) else device
         moved = replace(self, device=place, options=options or self.options)
         _ = moved.predictor  # now, not at the first frame

@@ -19,8 +19,7 @@ from segibn.inference.config import InferenceConfig
 from segibn.inference.predictor import Predictor
 from segibn.runs.cross_domain import cross_domain
 from segibn.runs.loading import load_checkpoint
-from segibn.runs.protocol import protocol_framing, under_protocol
-from segibn.runs.selection import selection_of
+from segibn.runs.protocol import protocol_framing, selection_of, under_protocol
 from segibn.runs.sets import protocol_sets
 
 
