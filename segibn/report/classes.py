@@ -13,7 +13,7 @@ from segibn.evaluation.resampling import Resampling, bootstrap_intervals
 from segibn.evaluation.scores import Scores
 from segibn.labels import CLASS_SCHEMES
 from segibn.report.content import GREY, Color, CrossDomain
-from segibn.report.templates import percent, render
+from segibn.report.templates import render
 
 _INTERVALS = Resampling(resamples=2_000)
 
@@ -31,22 +31,6 @@ class ClassRow:
     pixel_share: float = 0.0
     """Of the truth's pixels that are of the class; 0 = absent from the truth."""
     averaged: bool = True  # whether it enters the mean
-
-    @property
-    def remark(self) -> str:
-        """What a reader has to know to read the number."""
-        if self.iou is None:
-            return "absent"
-        if self.pixel_share == 0:
-            return "absent, yet predicted" if self.averaged else "absent, not averaged"
-        return "" if self.averaged else "not averaged"
-
-    @property
-    def share_text(self) -> str:
-        """Its share of the pixels in per cent."""
-        if self.pixel_share == 0:
-            return "0"
-        return "<0.01" if self.pixel_share < 0.0001 else percent(self.pixel_share, 2)
 
 
 @dataclass(frozen=True)

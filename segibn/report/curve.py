@@ -3,6 +3,7 @@
 Legend: n records, m scored iterations.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,21 +74,16 @@ def read_curve(path: Path, title: str | None = None) -> Curve:
         raise SegibnError(
             f"{file}: no line is a record of a training; give the {METRICS_FILE} of a run folder"
         )
-    found = list(records.values())
-    trained = [record for record in found if "loss" in record]
-    scored = [record for record in found if 0 <= _number_or_nan(record.get("val_miou")) <= 1]
-    loss, lr, speed = (
-        np.array([_number_or_nan(record.get(key)) for record in trained], dtype=np.float64)
-        for key in ("loss", "lr", "images_per_s")
-    )
+    trained = [record for record in records.values() if "loss" in record]
+    scored = [one for one in records.values() if 0 <= _number_or_nan(one.get("val_miou")) <= 1]
     return Curve(
-        title=title or file.resolve().parent.name,
-        iterations=np.array([record["iteration"] for record in trained], dtype=np.int64),
-        loss=loss,
-        lr=lr,
-        images_per_s=speed,
-        scored=np.array([record["iteration"] for record in scored], dtype=np.int64),
-        miou=np.array([record["val_miou"] for record in scored], dtype=np.float64),
+        title or file.resolve().parent.name,
+        _column(trained, "iteration").astype(np.int64),
+        _column(trained, "loss"),
+        _column(trained, "lr"),
+        _column(trained, "images_per_s"),
+        _column(scored, "iteration").astype(np.int64),
+        _column(scored, "val_miou"),
     )
 
 
@@ -131,6 +127,10 @@ def _add(records: dict[int, dict[str, Any]], record: dict[str, Any]) -> None:
         for later in [known for known in records if known >= iteration]:
             del records[later]
     records[iteration] = records.get(iteration, {}) | record
+
+
+def _column(records: Sequence[Mapping[str, Any]], key: str) -> Floats:
+    return np.array([_number_or_nan(record.get(key)) for record in records], dtype=np.float64)
 
 
 def _number_or_nan(value: object) -> float:

@@ -56,7 +56,6 @@ def _environment(text_of: Callable[[object], object]) -> Environment:
         "loss": loss_text,
         "median": median,
         "number": number,
-        "p_value": p_text,
         "percent": percent,
         "share": share,
         "signed": signed,
@@ -90,18 +89,21 @@ def anchor(name: str, kind: str = "class") -> str:
     return f"{kind}-{plain}"
 
 
-def percent(fraction: float | None, digits: int = 1) -> str:
-    """Format a fraction in per cent without the sign: 0.4567 -> "45.7"; a dash where undefined."""
-    if fraction is None or not math.isfinite(fraction):
-        return DASH
-    return f"{100 * fraction:.{digits}f}"
+def number(value: float | None, digits: int = 1, sign: str = "", none: str = DASH) -> str:
+    """Format a number with a true minus sign; ``none`` where it is undefined or infinite."""
+    if value is None or not math.isfinite(value):
+        return none
+    return f"{value:{sign}.{digits}f}".replace("-", MINUS)
+
+
+def percent(fraction: float | None, digits: int = 1, sign: str = "") -> str:
+    """Format a fraction in per cent without the "%": 0.4567 -> "45.7"; see ``number``."""
+    return number(None if fraction is None else 100 * fraction, digits, sign)
 
 
 def signed(fraction: float | None) -> str:
-    """Format a change in per cent or points with a plus or a true minus sign; see ``percent``."""
-    if fraction is None or not math.isfinite(fraction):
-        return DASH
-    return f"{100 * fraction:+.1f}".replace("-", MINUS)
+    """Format a change in per cent or points with its sign; see ``percent``."""
+    return percent(fraction, sign="+")
 
 
 def share(fraction: float) -> str:
@@ -111,23 +113,9 @@ def share(fraction: float) -> str:
     return f"{100 * fraction:.1f} %"
 
 
-def number(value: float | None) -> str:
-    """Format with one digit; a dash where undefined."""
-    return DASH if value is None or not math.isfinite(value) else f"{value:.1f}"
-
-
 def loss_text(value: float | None) -> str:
-    """Format a loss: "0.123", large ones with four digits; a dash where undefined."""
-    if value is None or math.isnan(value):
-        return DASH
-    return f"{value:.4g}" if abs(value) >= 1e4 else f"{value:.3f}"
-
-
-def p_text(p: float | None) -> str:
-    """Format the p of a test; nothing where undefined."""
-    if p is None or math.isnan(p):
-        return ""
-    return "<0.001" if p < 0.001 else f"{p:.3f}"
+    """Format a loss: "0.123", large ones with four digits; see ``number``."""
+    return f"{value:.4g}" if value is not None and abs(value) >= 1e4 else number(value, 3)
 
 
 def median(values: NDArray[np.float64]) -> float | None:
