@@ -1,11 +1,10 @@
 """Encoders for segmentation_models_pytorch: ``smp.Unet("segibn-resnet50_ibn_a", ...)``."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor, nn
 
-from segibn.adapters.feature_list import LEVELS
+from segibn.adapters.features import LEVELS
 from segibn.errors import ConfigError
 from segibn.models.backbones import build_backbone
 from segibn.models.catalog import BACKBONES, ibn_names, split_name
@@ -18,9 +17,8 @@ PREFIX = "segibn-"
 def register_smp() -> list[str]:
     """Make segmentation_models_pytorch know every backbone; again, it changes nothing.
 
-    Returns:
-        The names, such as "segibn-resnet50_ibn_a", for any of its networks with
-        `encoder_weights=None`; published weights: `model.encoder.load_weights("ibn_net")`.
+    -> the names, such as "segibn-resnet50_ibn_a", for any of its networks with
+    `encoder_weights=None`; published weights: `model.encoder.load_weights("ibn_net")`.
     """
     try:
         from segmentation_models_pytorch.encoders import encoders
@@ -85,20 +83,11 @@ class _Encoder:
         return load_backbone_weights(self.backbone, source, self._network, self._ibn, match)
 
 
-class _NoHubWeights(Mapping[str, Any]):
+class _NoHubWeights(dict[str, Any]):
     """smp's table of weights: it would fetch them from a hub that ours are not in."""
-
-    def __getitem__(self, key: str) -> Any:
-        raise KeyError(key)
 
     def __contains__(self, key: object) -> bool:
         raise ConfigError(
             f"encoder_weights={key!r}: give encoder_weights=None and then "
             "model.encoder.load_weights('ibn_net'), 'torchvision' or a file"
         )
-
-    def __iter__(self) -> Any:
-        return iter(())
-
-    def __len__(self) -> int:
-        return 0

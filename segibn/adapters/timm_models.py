@@ -5,7 +5,7 @@ from typing import Any
 
 from torch import nn
 
-from segibn.adapters.feature_list import FeatureList
+from segibn.adapters.features import FeatureList
 from segibn.errors import ConfigError
 from segibn.models.backbones import classifier
 from segibn.models.catalog import ibn_names

@@ -20,8 +20,9 @@ from segibn.errors import CheckpointError, ConfigError
 from segibn.evaluation.fine_tune import group_rows, share_titles
 from segibn.evaluation.results import CONDITIONS_FILE, FINE_TUNE_FILE, render_folder
 from segibn.files import read_json, sha256_of, write_image, write_json, write_text
+from segibn.models.weights.pretrained import WeightsReport
 from segibn.runs.cross_domain import load_all, score_runs
-from segibn.runs.fine_tune_plan import Training
+from segibn.runs.fine_tune_plan import Source, Training
 from segibn.runs.study import run_folder, train_once
 from segibn.text import counted
 
@@ -35,8 +36,7 @@ def target_sets(
 ) -> dict[str, DatasetConfig]:
     """Return the target's validation frames and other sets, all indexed in the target's classes.
 
-    Raises:
-        ConfigError, DatasetError: a set is not there or has other classes, or there is none.
+    ConfigError, DatasetError: a set is not there or has other classes, or there is none.
     """
     target = config.data.val
     if target is None and not sets:
@@ -50,27 +50,49 @@ def target_sets(
 def train_all(trainings: Sequence[Training], datasets_root: Path, output: Path) -> None:
     """Train the sources that are configs, then every training that is not finished.
 
-    Raises:
-        CheckpointError: a run folder began from another checkpoint than the source has now.
-        SegibnError: a training failed or was stopped.
+    CheckpointError: a run folder began from another checkpoint than the source has now.
     """
-    sources = {id(t.source): t.source for t in trainings if t.source is not None}
-    if distributed.is_main():
-        for source in sources.values():
-            report = next(t.report for t in trainings if t.source is source)
-            assert report is not None
-            print(
-                f"{source.train}, seed {source.config.seed}, "
-                f"{counted(source.iteration, 'iteration')}: {report.summary()}"
-            )
-    for source in sources.values():
+    sources = {t.source: t.report for t in trainings if t.source and t.report}
+    for source, report in sources.items():
+        if distributed.is_main():
+            count = counted(source.iteration, "iteration")
+            print(f"{source.train}, seed {source.config.seed}, {count}: {report.summary()}")
+    for source in sources:
         if source.trains:
             train_once(source.config, datasets_root, output)
-    hashes = {key: sha256_of(source.checkpoint) for key, source in sources.items()}
+    hashes = {source: sha256_of(source.checkpoint) for source in sources}
     for training in trainings:
-        if training.source is not None and distributed.is_main():
-            _keep_source(training, hashes[id(training.source)], run_folder(training.config, output))
+        if (source := training.source) is not None and distributed.is_main():
+            _keep_source(
+                source, sources[source], hashes[source], run_folder(training.config, output)
+            )
         train_once(training.config, datasets_root, output)
+
+
+def _keep_source(source: Source, report: WeightsReport, sha256: str, run: Path) -> None:
+    """Write down what a run starts from, before it starts; refuse another source later."""
+    path, backbone = run / SOURCE_FILE, source.config.model.backbone
+    if path.exists():
+        before = read_json(path)["checkpoint_sha256"]
+        if before != sha256:
+            raise CheckpointError(
+                f"{run} began from another {source.checkpoint} (SHA-256 {before[:12]}, now "
+                f"{sha256[:12]}): remove that folder, or choose another --output"
+            )
+        return
+    content = {
+        "config": source.config.name,
+        "train": source.train,
+        "network": backbone.network,
+        "ibn": backbone.ibn,
+        "seed": source.config.seed,
+        "iteration": source.iteration,
+        "checkpoint_sha256": sha256,
+        "loaded": len(report.loaded),
+        "fresh": report.fresh,
+        "unused": report.unused,
+    }
+    write_json(path, content)
 
 
 def score_trainings(
@@ -87,15 +109,19 @@ def score_trainings(
     rows: list[dict[str, Any]] = []
     conditions: dict[str, Any] = {}
     frames: dict[str, Any] = {}
-    for fine_tuned in (False, True):  # apart: at one share both are trained on the same frames
-        group = [t for t in trainings if (t.source is not None) == fine_tuned]
-        if not group:
-            continue
-        for training in group:
-            run = run_folder(training.config, output)
-            scored, conditions = score_runs(load_all([run]), sets, datasets_root)
-            frames |= conditions["frames"]
-            rows += [row | _beginning(training, run) for row in scored]
+    # Apart, those without a source first: at one share both are trained on the same frames.
+    for training in sorted(trainings, key=lambda one: one.source is not None):
+        run = run_folder(training.config, output)
+        beginning = {
+            "share": training.share,
+            "train_images": training.train_images,
+            "start": training.start,
+            "fine_tuned": training.source is not None,
+            "source": read_json(run / SOURCE_FILE) if training.source is not None else None,
+        }
+        scored, conditions = score_runs(load_all([run]), sets, datasets_root)
+        frames |= conditions["frames"]
+        rows += [row | beginning for row in scored]
     if distributed.is_main():
         write_json(results / FINE_TUNE_FILE, rows)
         write_json(results / CONDITIONS_FILE, conditions | {"frames": frames})
@@ -125,44 +151,3 @@ def _draw(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
     ]
     title = f"mIoU in % on {test} by share of the target's training frames"
     write_image(path, pixels(line_chart(lines, title, share_titles(rows), is_log=True)))
-
-
-def _beginning(training: Training, run: Path) -> dict[str, Any]:
-    return {
-        "share": training.share,
-        "train_images": training.train_images,
-        "start": training.start,
-        "fine_tuned": training.source is not None,
-        "source": read_json(run / SOURCE_FILE) if training.source is not None else None,
-    }
-
-
-def _keep_source(training: Training, sha256: str, run: Path) -> None:
-    """Write down what a run starts from, before it starts; refuse another source later."""
-    source, report, path = training.source, training.report, run / SOURCE_FILE
-    assert source is not None
-    assert report is not None
-    if path.exists():
-        before = read_json(path)["checkpoint_sha256"]
-        if before != sha256:
-            raise CheckpointError(
-                f"{run} began from another {source.checkpoint} (SHA-256 {before[:12]}, now "
-                f"{sha256[:12]}): remove that folder, or choose another --output"
-            )
-        return
-    backbone = source.config.model.backbone
-    write_json(
-        path,
-        {
-            "config": source.config.name,
-            "train": source.train,
-            "network": backbone.network,
-            "ibn": backbone.ibn,
-            "seed": source.config.seed,
-            "iteration": source.iteration,
-            "checkpoint_sha256": sha256,
-            "loaded": len(report.loaded),
-            "fresh": report.fresh,
-            "unused": report.unused,
-        },
-    )

@@ -30,15 +30,11 @@ class Source:
     """A training that others start from."""
 
     config: RunConfig
-    checkpoint: Path
-    """Its last one; not there yet if ``trains``."""
+    checkpoint: Path  # its last one; not there yet if it has to be trained first
     class_names: tuple[str, ...]
-    state: Mapping[str, Tensor]
-    """Shapes of its weights, tensors on the meta device."""
-    iteration: int
-    """How many updates its weights have had."""
-    trains: bool
-    """Whether it has to be trained first."""
+    state: Mapping[str, Tensor]  # of its weights, on the meta device
+    iteration: int  # how many updates its weights have had
+    trains: bool  # whether it has to be trained first
 
     @property
     def train(self) -> str:
@@ -50,15 +46,12 @@ class Source:
 class Training:
     """One training on a share of the target."""
 
-    config: RunConfig
-    """Its share, name and ``init_from`` are filled in."""
-    share: float
-    """Of the target's training set, in (0, 1]."""
+    config: RunConfig  # share, name and ``init_from`` are filled in
+    share: float  # of the target's training set, in (0, 1]
     train_images: int
-    source: Source | None
-    """What it starts from; None = ``model.weights``, the baseline."""
+    source: Source | None  # None = ``model.weights``, the baseline
     report: WeightsReport | None
-    """What it takes from there."""
+    """What it takes from its source."""
 
     @property
     def start(self) -> str:
@@ -80,18 +73,22 @@ def open_sources(
 ) -> list[Source]:
     """Load the sources that are there and plan those that are configs; nothing is trained.
 
-    Args:
-        given: run folders, checkpoint files and configs; a config is trained as `load_configs`
-            says, with the overrides, seeds and variants.
-        output: folder for the run folders of configs.
+    ``given``: run folders, checkpoint files and configs; of a config with the overrides, seeds and
+    variants, as `load_configs` says, come runs in ``output``.
     """
     sources = []
     for text in given:
         if not names_config(text):
-            sources.append(_trained_source(text))
+            run = load_checkpoint(text)
+            state = {key: value.to("meta") for key, value in run.module.state_dict().items()}
+            names, iteration = run.class_names, run.iteration
+            sources.append(Source(run.config, run.checkpoint, names, state, iteration, False))
             continue
         for config in load_configs([text], overrides, seeds, variants):
-            sources.append(_planned_source(config, datasets_root, output))
+            names, state = _outline(config, datasets_root)
+            checkpoint = RunDir(run_folder(config, output)).last_checkpoint
+            iterations = config.optim.iterations
+            sources.append(Source(config, checkpoint, names, state, iterations, True))
     return sources
 
 
@@ -104,18 +101,14 @@ def plan_trainings(
     same_epochs: bool,
     datasets_root: Path,
 ) -> list[Training]:
-    """Give each config its source and each share its training.
+    """Give each config its source, and each share its training, behind its baseline.
 
     Args:
         configs: of the target, one for each network and seed.
-        sources: see `open_sources`.
         shares: of the training set, each in (0, 1].
         baseline: whether each is also trained without its source.
         same_epochs: whether a share is trained for that share of ``optim.iterations`` (and of the
             warm-up), each frame being seen equally often, instead of for all of them.
-
-    Returns:
-        For each config and share, the baseline and then the fine-tuning.
 
     Raises:
         ConfigError: the configs differ in their target, or one has no source.
@@ -124,75 +117,47 @@ def plan_trainings(
     _check_targets(configs)
     trainings = []
     for config in configs:
-        source = choose_source(config, sources)
-        samples = index_dataset(config.data.train, datasets_root)
-        labels = build_label_set(config.data.train, config.data.classes, samples)
-        report = _plan_transfer(config, source, labels.class_names)
+        source = _choose_source(config, sources)
+        names, state = _outline(config, datasets_root)
+        given, path = source.class_names, str(source.checkpoint)
+        try:
+            report = plan_transfer(state, source.state, names, given, source=path)
+        except CheckpointError as error:
+            message = f"{config.name} cannot start from its source. {error}"
+            raise CheckpointError(message) from None
         for share in shares:
             for start in (None, source) if baseline else (source,):
                 part = _at_share(config, share, start, same_epochs)
                 count = len(index_dataset(part.data.train, datasets_root))
-                taken = report if start else None
-                trainings.append(Training(part, share, count, start, taken))
+                trainings.append(Training(part, share, count, start, report if start else None))
     return trainings
 
 
-def choose_source(config: RunConfig, sources: Sequence[Source]) -> Source:
-    """Find the source of a config: the same kind of network; of several, that with its seed."""
+def _choose_source(config: RunConfig, sources: Sequence[Source]) -> Source:
+    """The source with the same kind of network; of several, that with the same seed."""
     fitting = [source for source in sources if _network(source.config) == _network(config)]
-    of_seed = [source for source in fitting if source.config.seed == config.seed]
-    chosen = of_seed or fitting
+    chosen = [source for source in fitting if source.config.seed == config.seed] or fitting
     if len(chosen) == 1:
         return chosen[0]
-    name, ibn = _network(config)
-    wanted = f"{config.name} ({name}, ibn {ibn}, seed {config.seed})"
+    wanted = f"{config.name} ({_network(config)}, seed {config.seed})"
     if not chosen:
-        there = ", ".join(
-            "{} ({}, ibn {})".format(source.checkpoint, *_network(source.config))
-            for source in sources
-        )
+        there = ", ".join(f"{one.checkpoint} ({_network(one.config)})" for one in sources)
         raise ConfigError(f"--from has no source for {wanted}; it has {there}")
     listed = ", ".join(str(source.checkpoint) for source in chosen)
     raise ConfigError(f"--from has several sources for {wanted}: {listed}; give one of them")
 
 
-def _network(config: RunConfig) -> tuple[str, str]:
-    return config.model.backbone.network, config.model.backbone.ibn
+def _network(config: RunConfig) -> str:
+    return f"{config.model.backbone.network}, ibn {config.model.backbone.ibn}"
 
 
-def _trained_source(path: str) -> Source:
-    run = load_checkpoint(path)
-    state = {key: value.to("meta") for key, value in run.module.state_dict().items()}
-    return Source(run.config, run.checkpoint, run.class_names, state, run.iteration, trains=False)
-
-
-def _planned_source(config: RunConfig, datasets_root: Path, output: Path) -> Source:
+def _outline(config: RunConfig, datasets_root: Path) -> tuple[tuple[str, ...], dict[str, Tensor]]:
+    """The classes of a training, and its network's state on the meta device."""
     samples = index_dataset(config.data.train, datasets_root)
     names = build_label_set(config.data.train, config.data.classes, samples).class_names
-    checkpoint = RunDir(run_folder(config, output)).last_checkpoint
-    state, iterations = _shapes(config, len(names)), config.optim.iterations
-    return Source(config, checkpoint, names, state, iterations, trains=True)
-
-
-def _plan_transfer(
-    config: RunConfig, source: Source, class_names: tuple[str, ...]
-) -> WeightsReport:
-    try:
-        return plan_transfer(
-            _shapes(config, len(class_names)),
-            source.state,
-            class_names,
-            source.class_names,
-            source=str(source.checkpoint),
-        )
-    except CheckpointError as error:
-        raise CheckpointError(f"{config.name} cannot start from its source. {error}") from None
-
-
-def _shapes(config: RunConfig, num_classes: int) -> Mapping[str, Tensor]:
     with torch.device("meta"):
-        model = build_segmenter(config.model.model_copy(update={"weights": "none"}), num_classes)
-    return model.state_dict()
+        model = build_segmenter(config.model.model_copy(update={"weights": "none"}), len(names))
+    return names, model.state_dict()
 
 
 def _at_share(
@@ -212,7 +177,7 @@ def _at_share(
 def _check_targets(configs: Sequence[RunConfig]) -> None:
     """All must be of one target, and no two the same kind of run."""
     first = configs[0]
-    seen: dict[tuple[str, str, int], str] = {}
+    seen: dict[str, str] = {}
     for config in configs:
         if config.init_from is not None:
             raise ConfigError(f"{config.name}: leave init_from to --from")
@@ -222,11 +187,8 @@ def _check_targets(configs: Sequence[RunConfig]) -> None:
                 f"{first.name} and {config.name} have different targets (data.train, data.mix, "
                 "data.val, data.classes); one table compares networks on one target"
             )
-        identity = (*_network(config), config.seed)
-        if identity in seen:
-            raise ConfigError(
-                "{} and {} are the same kind of run ({}, ibn {}, seed {}); give one".format(
-                    seen[identity], config.name, *identity
-                )
-            )
-        seen[identity] = config.name
+        kind = f"{_network(config)}, seed {config.seed}"
+        if kind in seen:
+            names = f"{seen[kind]} and {config.name}"
+            raise ConfigError(f"{names} are the same kind of run ({kind}); give one")
+        seen[kind] = config.name
