@@ -23,7 +23,6 @@ import numpy as np
 from benchmarks.tables.measurements import render_precision
 from segibn import provenance
 from segibn.builders.checkpoints import load_segmenter
-from segibn.builders.described import describe_network
 from segibn.builders.loader import build_eval_frames
 from segibn.config.set_names import set_name
 from segibn.engine.scoring import eval_frames, score
@@ -31,6 +30,7 @@ from segibn.export import CALIBRATION_FRAMES, export, export_int8
 from segibn.export.exported import load_onnx
 from segibn.files import write_json
 from segibn.inference.predictor import Predictor
+from segibn.runs.export import describe_network
 from segibn.runs.loading import load_checkpoint
 from segibn.runs.sets import parse_evaluation_set
 from segibn.runs.trained import TrainedRun

@@ -1,5 +1,11 @@
-"""Read the package's own checkpoints: a file in, a network ready for inference out."""
+"""Read the package's own checkpoints: a file in, a network ready for inference out.
 
+Files of earlier versions are brought up to date, their configs too (`segibn.config.upgrade`).
+A change that old files do not fit adds one to FORMAT_VERSION and a function to STEPS. Format 1:
+until configs said their version.
+"""
+
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,12 +14,12 @@ from pydantic import ValidationError
 from torch.overrides import TorchFunctionMode
 
 from segibn.builders.models import build_segmenter, for_inference
-from segibn.builders.upgrade import upgrade_checkpoint
 from segibn.config.explain import explain
 from segibn.config.referred import anchor_copies
 from segibn.config.schema import RunConfig
+from segibn.config.upgrade import upgrade_config
 from segibn.description import check_classes
-from segibn.errors import CheckpointError
+from segibn.errors import CheckpointError, ConfigError
 from segibn.models.lora import merged_state
 from segibn.models.segmenter import Segmenter
 from segibn.models.weights.checkpoint_schema import check_content
@@ -28,6 +34,10 @@ from segibn.models.weights.state import (
 from segibn.models.weights.tensor_check import check_tree
 from segibn.text import printable
 
+FORMAT_VERSION = 2
+
+Content = dict[str, Any]
+
 _GRAPHS = {
     ".onnx": "an exported graph, which segibn predict runs but nothing else here",
     ".pt2": "a torch.export graph, which is not read here, since torch's loader may run code in it",
@@ -35,12 +45,11 @@ _GRAPHS = {
 _KEYS = ("format_version", "config", "class_names", "palette", "classes", "iteration", "model")
 
 
-def read_checkpoint(path: Path) -> dict[str, Any]:
-    """Read a checkpoint, or what `segibn export` made of it, onto the CPU; nothing is executed.
+def read_checkpoint(path: Path) -> Content:
+    """Read a .pt file, or a .safetensors of `segibn export`, onto the CPU; nothing is executed.
 
-    Returns:
-        The dict that was saved: "config", "class_names", "palette", "classes", "iteration",
-        "model" (a state dict), "training" (or None) and "versions".
+    -> "config", "class_names", "palette", "classes", "iteration", "model" (a state dict),
+    "training" (or None) and "versions".
 
     Raises:
         CheckpointError: no such file, not readable safely, not a checkpoint of this package,
@@ -69,6 +78,50 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     return content
 
 
+def upgrade_checkpoint(content: Mapping[str, Any], path: Path) -> Content:
+    """Return a checkpoint's dict and its config in the present version.
+
+    CheckpointError: it is of a newer version than this program knows, or of none.
+    """
+    version = content.get("format_version")
+    if type(version) is not int or version not in range(1, FORMAT_VERSION + 1):
+        raise CheckpointError(
+            f"{path} has checkpoint format {printable(version)[:40]}, this version of segibn reads "
+            f"up to {FORMAT_VERSION}; update segibn"
+        )
+    upgraded = dict(content)
+    for earlier in range(version, FORMAT_VERSION):
+        upgraded = STEPS[earlier](upgraded)
+    config = upgraded.get("config")
+    if isinstance(config, Mapping):
+        try:
+            upgraded["config"], _ = upgrade_config(config, f"the config in {path}")
+        except ConfigError as error:
+            raise CheckpointError(str(error)) from error
+    return {**upgraded, "format_version": FORMAT_VERSION}
+
+
+def _stages_as_built(content: Content) -> Content:
+    """1 -> 2: an empty ``ibn_stages`` of a DenseNet meant the paper's stages once, now none.
+
+    The weights tell which it was: those with instance norms are a network of the first kind.
+    """
+    try:
+        backbone = content["config"]["model"]["backbone"]
+        is_meant = backbone["name"].startswith("densenet") and backbone["ibn_stages"] == []
+        has_norms = any(".IN." in key for key in {**content["model"]})
+    except (KeyError, TypeError, AttributeError):
+        return content  # incomplete: whoever reads it says so
+    if not (is_meant and has_norms):
+        return content
+    model = {**content["config"]["model"], "backbone": {**backbone, "ibn_stages": None}}
+    return {**content, "config": {**content["config"], "model": model}}
+
+
+STEPS: Mapping[int, Callable[[Content], Content]] = {1: _stages_as_built}
+"""From each version to the next."""
+
+
 class _NoRandomValues(TorchFunctionMode):
     """Leaves the weights of new modules as they are allocated: all are loaded right after.
 
@@ -88,9 +141,8 @@ class _NoRandomValues(TorchFunctionMode):
 def load_segmenter(path: Path) -> tuple[Segmenter, RunConfig, dict[str, Any]]:
     """Rebuild the network of a checkpoint as its config says and fill it.
 
-    Returns:
-        The network in evaluation mode on the CPU, the run's config, and the rest of the checkpoint
-        without the tensors.
+    -> the network in evaluation mode on the CPU; the run's resolved config; and the rest of the
+    checkpoint ("class_names", "palette", "classes", "iteration", "versions", ...).
 
     Raises:
         CheckpointError: as `read_checkpoint`; or its config is not one that this version knows;

@@ -6,13 +6,23 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from segibn.builders.dataset import build_dataset
 from segibn.builders.sampling import build_plan, require_memory
-from segibn.builders.sets import TrainingSet, build_label_set, index_dataset, require_targets
+from segibn.builders.sets import (
+    TrainingSet,
+    build_label_set,
+    index_dataset,
+    require_targets,
+    tiles_folder,
+)
 from segibn.config.data import DataConfig, DatasetConfig
 from segibn.config.schema import RunConfig
 from segibn.data.batch_plan import plan_batch
-from segibn.data.dataset import MixedDataset
+from segibn.data.cache.disk_cache import open_disk_cache
+from segibn.data.cache.fingerprint import cache_folder
+from segibn.data.cache.memory import preload
+from segibn.data.dataset import MixedDataset, SegmentationDataset
+from segibn.data.degrade import Degradation
+from segibn.data.frame import Arrays, Frame
 from segibn.data.frames import Frames
 from segibn.data.loader import (
     LARGER,
@@ -24,6 +34,8 @@ from segibn.data.loader import (
     shared_bytes,
 )
 from segibn.data.plan import PositionSampler
+from segibn.data.transforms import TrainTransform
+from segibn.data.user_augmentation import UserAugmentation
 from segibn.devices import default_device
 from segibn.distributed import rank_and_world
 from segibn.errors import ConfigError
@@ -41,17 +53,14 @@ def build_train_loader(
 ) -> TrainLoader:
     """Build this rank's loader for the iterations from ``first_iteration`` to the last.
 
-    ``sets``: from `training_sets`, the same on every rank.
-
-    Raises:
-        ConfigError: the batch cannot be shared out evenly over the processes.
-        DatasetError: ``cache: memory`` would not fit, or ``cache: disk`` is not there or does not
-            belong to these files.
+    ``sets``: from `training_sets`, the same on every rank. ConfigError: the batch cannot be shared
+    out evenly over the processes. DatasetError: ``cache: memory`` would not fit, or ``cache: disk``
+    is not there or does not belong to these files.
     """
     rank, world_size = rank_and_world()
     shares = plan_batch(config.optim.global_batch_size, world_size)
     require_memory(config.data, sets)
-    parts = [build_dataset(config, one, datasets_root) for one in sets]
+    parts = [_build_dataset(config, one, datasets_root) for one in sets]
     sampler = PositionSampler(
         build_plan(config, sets, datasets_root),
         shares.per_process,
@@ -68,6 +77,40 @@ def build_train_loader(
     return make_loader(dataset, sampler, workers=workers, pin_memory=pin_memory)
 
 
+def _build_dataset(
+    config: RunConfig, one: TrainingSet, datasets_root: Path | None
+) -> SegmentationDataset:
+    """The samples of one training set, augmented, cached as the config says."""
+    data, samples, label_set = config.data, one.samples, one.label_set
+    cache: Sequence[Arrays | Frame] | None = None
+    if data.cache == "disk":
+        tiles = tiles_folder(one.dataset, label_set, data.resize, cache_folder(datasets_root))
+        cache = open_disk_cache(tiles, samples, data.resize)
+    elif data.cache == "memory":
+        threads = auto_workers(rank_and_world()[1])
+        cache = preload(samples, label_set, data.resize, threads=threads)
+    transform = build_transform(data)
+    return SegmentationDataset(
+        samples, label_set, transform, seed=config.seed, resize=data.resize, cache=cache
+    )
+
+
+def build_transform(data: DataConfig) -> TrainTransform:
+    """Build the augmentation; ConfigError: ``augmentation_file`` cannot be used."""
+    path = data.augmentation_file
+    return TrainTransform(
+        data.crop_size,
+        data.scale_range,
+        data.flip_probability,
+        aspect_range=data.aspect_range,
+        color_jitter=data.color_jitter,
+        color_jitter_probability=data.color_jitter_probability,
+        blur_sigma=data.blur_sigma,
+        degradation=Degradation(data.noise_sigma, data.jpeg_quality, data.degrade_probability),
+        extra=None if path is None else UserAugmentation(Path(path)),
+    )
+
+
 def loader_workers(config: RunConfig, world_size: int) -> tuple[int, str]:
     """Return the number of loader processes of each training process, 0 = none, and a note.
 
@@ -75,7 +118,11 @@ def loader_workers(config: RunConfig, world_size: int) -> tuple[int, str]:
     holds their batches. ConfigError: it is too small for the number that the config asks for.
     """
     data = config.data
-    wanted = _wanted_workers(data, world_size)
+    if data.workers != "auto":
+        wanted = data.workers
+    else:  # frames in memory cost a CPU run less to augment than to send between processes
+        stays = data.cache == "memory" and default_device().type == "cpu"
+        wanted = 0 if stays else auto_workers(world_size)
     free = free_shared_memory()
     height, width = data.crop_size
     batch_bytes = config.optim.global_batch_size // world_size * height * width * 4
@@ -95,14 +142,6 @@ def loader_workers(config: RunConfig, world_size: int) -> tuple[int, str]:
             f"take {LARGER}"
         )
     return fitting, f"{why}: data.workers is {fitting}; faster with {LARGER}"
-
-
-def _wanted_workers(data: DataConfig, world_size: int) -> int:
-    if data.workers != "auto":
-        return data.workers
-    # Frames in memory cost a CPU run less to augment than to send between processes.
-    stays = data.cache == "memory" and default_device().type == "cpu"
-    return 0 if stays else auto_workers(world_size)
 
 
 def build_eval_frames(

@@ -10,31 +10,23 @@ from segibn.losses.criterion import REGION_LOSSES, RegionLoss, SegmentationLoss
 
 
 def build_criterion(config: LossConfig, num_classes: int, device: torch.device) -> SegmentationLoss:
-    """Build the criterion for targets and logits on a device.
-
-    Raises:
-        ConfigError: as many class weights as classes are needed.
-    """
+    """Build the criterion; ConfigError: as many class weights as classes are needed."""
     weights = config.class_weights
     if weights is not None and len(weights) != num_classes:
         raise ConfigError(
             f"loss.class_weights has {len(weights)} numbers, but the training has {num_classes} "
             "classes; give one for each, in the order of train ids"
         )
+    regions: dict[str, tuple[float, RegionLoss]] = {}
+    for name, weight in config.region_weights.items():
+        keys = [key for key in LossConfig.model_fields if key.startswith(f"{name}_")]
+        options = {key.removeprefix(f"{name}_"): getattr(config, key) for key in keys}
+        del options["weight"]
+        regions[name] = (weight, partial(REGION_LOSSES[name], **options))
     return SegmentationLoss(
         aux_weight=config.aux_weight,
         class_weights=None if weights is None else torch.tensor(weights, device=device),
         label_smoothing=config.label_smoothing,
         ohem=None if config.ohem is None else config.ohem.model_dump(),
-        regions=_regions(config),
+        regions=regions,
     )
-
-
-def _regions(config: LossConfig) -> dict[str, tuple[float, RegionLoss]]:
-    found = {}
-    for name, weight in config.region_weights.items():
-        keys = [key for key in LossConfig.model_fields if key.startswith(f"{name}_")]
-        options = {key.removeprefix(f"{name}_"): getattr(config, key) for key in keys}
-        del options["weight"]
-        found[name] = (weight, partial(REGION_LOSSES[name], **options))
-    return found

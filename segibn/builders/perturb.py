@@ -60,29 +60,21 @@ PERTURBATIONS: dict[str, Callable[[Any], dict[str, Perturbation]]] = {
 
 
 def attach_perturbations(backbone: nn.Module, config: GeneraliseConfig) -> None:
-    """Perturb a backbone's features in training mode from now on.
-
-    Raises:
-        ConfigError: it has no such places.
-    """
+    """Perturb a backbone's features in training mode; ConfigError: it has no such places."""
     for name, build in PERTURBATIONS.items():
         section = getattr(config, name)
         if section is None:
             continue
         for layer, perturb in build(section).items():
-            module = _module_of(backbone, layer, name)
+            module = dict(backbone.named_children()).get(_MODULES.get(layer, layer))
+            if module is None or not hasattr(backbone, "maxpool"):
+                raise ConfigError(
+                    f"generalise.{name}.layers: {type(backbone).__name__} has no module for "
+                    f"{layer}; features are perturbed in residual networks (resnet, resnext, "
+                    "se_resnet) only"
+                )
             module.register_forward_hook(partial(_perturb, perturb))
 
 
 def _perturb(perturb: Perturbation, module: nn.Module, inputs: Any, feature: Tensor) -> Tensor:
     return perturb(feature) if module.training else feature
-
-
-def _module_of(backbone: nn.Module, layer: str, method: str) -> nn.Module:
-    found = dict(backbone.named_children()).get(_MODULES.get(layer, layer))
-    if found is None or "maxpool" not in dict(backbone.named_children()):
-        raise ConfigError(
-            f"generalise.{method}.layers: {type(backbone).__name__} has no module for {layer}; "
-            "features are perturbed in residual networks (resnet, resnext, se_resnet) only"
-        )
-    return found

@@ -29,11 +29,8 @@ logger = logging.getLogger(__name__)
 def build_plan(config: RunConfig, sets: Sequence[TrainingSet], datasets_root: Path | None) -> Plan:
     """Build the plan of a run; runs on every rank, which all get the same.
 
-    ``sets``: ``data.train`` first, then ``data.mix`` in its order.
-
-    Raises:
-        ConfigError: no class of a set has as many pixels in any frame as the sampling asks for.
-        ImageFileError, LabelValueError: a label map cannot be read.
+    ``sets``: ``data.train`` first, then ``data.mix`` in its order. ConfigError: no class of a set
+    has as many pixels in any frame as the sampling asks for.
     """
     sampling = config.data.sampling
     streams = []
@@ -50,10 +47,7 @@ def build_plan(config: RunConfig, sets: Sequence[TrainingSet], datasets_root: Pa
 def index_cost(
     data: DataConfig, sets: Sequence[TrainingSet], datasets_root: Path | None
 ) -> dict[str, float]:
-    """Return what `build_plan` still has to index: title of a set -> estimated seconds.
-
-    ImageFileError, LabelValueError: a label map cannot be read.
-    """
+    """Return what `build_plan` still has to index: title of a set -> estimated seconds."""
     if isinstance(data.sampling, UniformSampling):
         return {}
     jobs = [_job(one, data.resize, datasets_root) for one in sets]
@@ -61,10 +55,7 @@ def index_cost(
 
 
 def require_memory(data: DataConfig, sets: Sequence[TrainingSet]) -> float:
-    """Return the GiB that ``cache: memory`` will take for all sets, 0 without it.
-
-    DatasetError: more than its limit.
-    """
+    """Return the GiB that ``cache: memory`` will take; DatasetError: more than its limit."""
     if data.cache != "memory":
         return 0.0
     need = sum(estimate_gib(one.samples, data.resize) for one in sets)

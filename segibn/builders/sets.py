@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from glob import escape
 from pathlib import Path
 
-from segibn.config.data import DataConfig, DatasetConfig, HoldOutConfig
+from segibn.config.data import DataConfig, DatasetConfig
 from segibn.data.datasets import folder
 from segibn.data.datasets.catalog import dataset_source, label_set_for, scheme_of
 from segibn.data.hold_out import held_out
@@ -43,7 +43,12 @@ def find_dataset(dataset: DatasetConfig, datasets_root: Path) -> Pairing:
     pairing = _find(dataset, Path(datasets_root))
     if dataset.names_file is not None:
         pairing = narrow_pairing(pairing, Path(dataset.names_file))
-    return pairing if dataset.hold_out is None else _side_of(pairing, dataset.hold_out)
+    if (side := dataset.hold_out) is not None:
+        names = [one.name for one in (*pairing.samples, *pairing.orphans)]
+        chosen = held_out(names, side.fraction, side.by, side.seed)
+        kept = pairing.keep(lambda name: (name in chosen) == (side.part == "val"))
+        pairing = replace(kept, official_count=None)
+    return pairing
 
 
 def _find(dataset: DatasetConfig, root: Path) -> Pairing:
@@ -65,13 +70,6 @@ def _find(dataset: DatasetConfig, root: Path) -> Pairing:
             raise
         what, _, _ = str(error).partition("\n")
         raise SplitAbsentError(f"{what}\n{here}") from None
-
-
-def _side_of(pairing: Pairing, side: HoldOutConfig) -> Pairing:
-    names = [one.name for one in (*pairing.samples, *pairing.orphans)]
-    chosen = held_out(names, side.fraction, side.by, side.seed)
-    kept = pairing.keep(lambda name: (name in chosen) == (side.part == "val"))
-    return replace(kept, official_count=None)
 
 
 def index_dataset(dataset: DatasetConfig, datasets_root: Path) -> list[SamplePaths]:
@@ -188,9 +186,9 @@ def target_paths(samples: Sequence[SamplePaths]) -> list[Path]:
 
 def require_targets(samples: Sequence[SamplePaths]) -> None:
     """Raise DatasetError if a split has no labels."""
-    for sample in samples:
-        if sample.target is None:
-            raise DatasetError(
-                f"{sample.image}: its split has no public label maps; it serves for predictions "
-                "and submissions only"
-            )
+    bare = next((sample for sample in samples if sample.target is None), None)
+    if bare is not None:
+        raise DatasetError(
+            f"{bare.image}: its split has no public label maps; it serves for predictions and "
+            "submissions only"
+        )

@@ -19,11 +19,7 @@ _CLASSIFIERS = ("head.classifier.", "aux_head.classifier.")
 
 
 def init_from_checkpoint(model: Segmenter, path: Path, class_names: Sequence[str]) -> WeightsReport:
-    """Fill a network, of outputs `class_names`, in place; see `plan_transfer`.
-
-    Raises:
-        CheckpointError: not a checkpoint, or of another architecture.
-    """
+    """Fill a network, of outputs `class_names`, in place; see `plan_transfer`."""
     with naming("init_from"):
         content = read_checkpoint(path)
     own = model.state_dict()

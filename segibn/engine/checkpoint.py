@@ -16,8 +16,7 @@ from pydantic import ValidationError
 from torch import Tensor, nn
 
 from segibn import provenance
-from segibn.builders.checkpoints import read_checkpoint
-from segibn.builders.upgrade import FORMAT_VERSION
+from segibn.builders.checkpoints import FORMAT_VERSION, read_checkpoint
 from segibn.config.schema import RunConfig
 from segibn.engine.update import Updater
 from segibn.errors import CheckpointError

@@ -8,7 +8,6 @@ from typing import Any
 import torch
 
 from segibn.builders.checkpoints import load_segmenter
-from segibn.builders.described import write_safetensors
 from segibn.builders.models import build_segmenter
 from segibn.config.load import validate
 from segibn.config.model import ModelConfig
@@ -19,6 +18,7 @@ from segibn.files import atomic_path
 from segibn.labels.cityscapes import CITYSCAPES
 from segibn.models.weights import robustnet
 from segibn.models.weights.state import compare_states, naming, read_torch_file, shortened
+from segibn.runs.export import write_safetensors
 
 _ORIGIN = "robustnet"
 

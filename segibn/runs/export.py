@@ -1,20 +1,26 @@
 """A trained network as one file for other programs, checked against the network."""
 
 import itertools
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from segibn.builders.checkpoints import load_segmenter
-from segibn.builders.described import describe_network, write_safetensors
+from segibn import __version__
+from segibn.builders.checkpoints import FORMAT_VERSION, load_segmenter
 from segibn.config.schema import RunConfig
-from segibn.errors import DatasetError, ImageFileError
+from segibn.description import KEY, LABELS, LOGITS, Description
+from segibn.errors import CheckpointError, DatasetError, ImageFileError
 from segibn.export import CALIBRATION_FRAMES, export, export_int8, time_frames
-from segibn.files import list_files, read_image
-from segibn.models.segmenter import Segmenter
+from segibn.extras import require
+from segibn.files import list_files, read_image, write_bytes
+from segibn.models.segmenter import PIXEL_MEAN, PIXEL_STD, Segmenter
+from segibn.text import counted
 
+_NOTES = ("config", "classes", "class_names", "palette", "iteration", "versions")
 _IMAGES = (".jpg", ".jpeg", ".png")
 
 
@@ -26,7 +32,7 @@ def export_checkpoint(
     calibrate: Path | None = None,
     time: bool = False,
 ) -> RunConfig:
-    """Write a network as the suffix of ``output`` says, and print how it compares.
+    """Write a network as the suffix of ``output`` says, print how it compares; -> its config.
 
     Args:
         checkpoint: of this package.
@@ -34,9 +40,6 @@ def export_checkpoint(
         labels: the graph takes (N, H, W, 3) uint8 and returns train ids (N, H, W) uint8.
         calibrate: folder of frames to take the ranges of eight bits from; None = float32.
         time: whether to print the time of a frame too (.onnx).
-
-    Returns:
-        The config of the network.
     """
     segmenter, config, meta = load_segmenter(checkpoint)
     if output.suffix == ".safetensors":
@@ -55,17 +58,20 @@ def export_checkpoint(
             report = f"{difference:.2%} of pixels differ from the network, all near ties"
     print(f"{output}: {report}")
     if time:
-        _print_times(segmenter, output)
+        times = time_frames(segmenter, output)
+        print(
+            f"a frame of {times.size[0]}x{times.size[1]} on {counted(times.threads, 'thread')}: "
+            f"PyTorch {1000 * times.torch_s:.0f} ms, ONNX Runtime {1000 * times.onnx_s:.0f} ms "
+            f"({times.onnx_s / times.torch_s:.2f} of the time)"
+        )
     return config
 
 
 def calibration_frames(folder: Path) -> Iterator[np.ndarray]:
     """Yield 32 frames of a folder and its subfolders, spread evenly over their sorted names.
 
-    One that cannot be read is skipped and said; the next one stands for it.
-
-    Raises:
-        DatasetError: no such folder, or no JPEG or PNG in it.
+    One that cannot be read is skipped and said; the next one stands for it. DatasetError: no such
+    folder, or no JPEG or PNG in it.
     """
     paths = list_files(folder, _IMAGES, recursive=True)
     if not paths:
@@ -82,11 +88,43 @@ def calibration_frames(folder: Path) -> Iterator[np.ndarray]:
                 break
 
 
-def _print_times(segmenter: Segmenter, output: Path) -> None:
-    times = time_frames(segmenter, output)
-    size, plural = "{}x{}".format(*times.size), "s" if times.threads > 1 else ""
-    print(
-        f"a frame of {size} on {times.threads} thread{plural}: PyTorch {1000 * times.torch_s:.0f} "
-        f"ms, ONNX Runtime {1000 * times.onnx_s:.0f} ms "
-        f"({times.onnx_s / times.torch_s:.2f} of the time)"
+def describe_network(
+    config: RunConfig, meta: dict[str, Any], *, labels: bool = False
+) -> Description:
+    """Say what an exported file of label maps, or of logits, says of itself."""
+    port, output = LABELS if labels else LOGITS
+    backbone = config.model.backbone
+    return Description(
+        config=config.name,
+        iteration=meta["iteration"],
+        label_set=meta["classes"],
+        class_names=tuple(meta["class_names"]),
+        palette=tuple(tuple(color) for color in meta["palette"]),
+        input=port,
+        output=output,
+        input_size=config.evaluation.input_size,
+        input_height=config.evaluation.input_height,
+        pixel_mean=PIXEL_MEAN,
+        pixel_std=PIXEL_STD,
+        align_corners=config.model.align_corners,
+        backbone=backbone.network,
+        ibn=backbone.ibn,
+        head=config.model.head.name,
+        segibn_version=__version__,
     )
+
+
+def write_safetensors(
+    path: Path, segmenter: Segmenter, config: RunConfig, meta: dict[str, Any]
+) -> int:
+    """Write a network that `load_segmenter` rebuilds from this file alone -> how many tensors."""
+    require("export", "safetensors", purpose=f"writing {path}", error=CheckpointError)
+    from safetensors.torch import save
+
+    state = {key: value.contiguous() for key, value in segmenter.state_dict().items()}
+    values = {**meta, "config": config.model_dump(mode="json")}
+    notes = {key: json.dumps(values[key]) for key in _NOTES if key in values}
+    notes |= {"format": "pt", "format_version": str(FORMAT_VERSION)}
+    notes[KEY] = describe_network(config, meta).to_json()
+    write_bytes(path, save(state, metadata=notes))
+    return len(state)

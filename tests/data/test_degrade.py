@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 from scipy.stats import norm
 
-from segibn.builders.dataset import build_transform
+from segibn.builders.loader import build_transform
 from segibn.config.data import DataConfig
 from segibn.data.degrade import Degradation, add_noise, compress
 from segibn.data.frame import Arrays

@@ -12,11 +12,11 @@ import torch
 import yaml
 
 from segibn.builders.checkpoints import load_segmenter, read_checkpoint
-from segibn.builders.described import write_safetensors
 from segibn.config.load import load_config
 from segibn.engine.train import train
 from segibn.inference.predictor import Predictor
 from segibn.models.lora import has_lora
+from segibn.runs.export import write_safetensors
 
 ROOT = Path(__file__).resolve().parents[2]
 KINDS = {

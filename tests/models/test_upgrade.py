@@ -19,9 +19,14 @@ import torch
 import yaml
 
 import segibn
-from segibn.builders.checkpoints import load_segmenter, read_checkpoint
+from segibn.builders.checkpoints import (
+    FORMAT_VERSION,
+    STEPS,
+    load_segmenter,
+    read_checkpoint,
+    upgrade_checkpoint,
+)
 from segibn.builders.models import build_segmenter
-from segibn.builders.upgrade import FORMAT_VERSION, STEPS, upgrade_checkpoint
 from segibn.config.load import dump_config, load_config
 from segibn.config.schema import CONFIG_VERSION, RunConfig
 from segibn.config.upgrade import STEPS as CONFIG_STEPS
