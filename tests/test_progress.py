@@ -17,7 +17,7 @@ def test_without_a_terminal_a_line_comes_early_and_then_every_15_seconds(capsys,
             progress(done)
     lines = capsys.readouterr().err.splitlines()
     assert [line.split()[1].rstrip(",") for line in lines] == ["3/60", "18/60", "33/60", "48/60"]
-    assert lines[0] == "predict  3/60, 1.0 frames/s, about 1 min left"
+    assert lines[0] == "predict  3/60, 1.0 frames/s, about 57 s left"
     with FrameProgress("silent", 9, enabled=False) as progress:
         now[0] += 99
         progress(3)

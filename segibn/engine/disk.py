@@ -14,6 +14,7 @@ from segibn.engine.run_dir import RunDir
 from segibn.engine.update import Updater
 from segibn.errors import SegibnError
 from segibn.files import writable_folder
+from segibn.text import byte_count
 
 
 @dataclass(frozen=True)
@@ -50,9 +51,9 @@ def require_disk(updater: Updater, run: RunDir) -> Disk:
     free = shutil.disk_usage(folder).free
     if free < need:
         raise SegibnError(
-            f"the checkpoints need {need / 2**30:.1f} GiB ({size / 2**30:.2f} GiB each), but "
-            f"{folder} has {free / 2**30:.1f} GiB free; make room, choose another --output, or "
-            "lower engine.keep_checkpoints"
+            f"the checkpoints need {byte_count(need)} ({byte_count(size)} each), but {folder} has "
+            f"{byte_count(free)} free; make room, choose another --output, or lower "
+            "engine.keep_checkpoints"
         )
     return Disk(folder, size, need, free)
 

@@ -9,7 +9,7 @@ from segibn.config.schema import RunConfig
 from segibn.data.cache.disk_cache_build import CacheJob, build, estimate, verify
 from segibn.data.cache.fingerprint import cache_folder
 from segibn.errors import DatasetError
-from segibn.text import counted
+from segibn.text import byte_count, counted, duration
 from segibn.text.progress import FrameProgress
 
 
@@ -68,9 +68,9 @@ def estimate_cache(job: CacheJob, threads: int) -> list[int]:
     space_above = next(p for p in (job.folder, *job.folder.absolute().parents) if p.exists())
     free = shutil.disk_usage(space_above).free
     print(
-        f"{counts}, {len(frames):,} to do: about {_size_text(need.total_bytes)} and "
-        f"{_time_text(need.duration_s)} with {threads} threads (measured on {need.measured} of "
-        f"them); {_size_text(free)} are free there"
+        f"{counts}, {len(frames):,} to do: about {byte_count(need.total_bytes)} and "
+        f"{duration(need.duration_s)} with {threads} threads (measured on {need.measured} of "
+        f"them); {byte_count(free)} are free there"
     )
     if need.total_bytes > free:
         raise DatasetError(
@@ -78,11 +78,3 @@ def estimate_cache(job: CacheJob, threads: int) -> list[int]:
             "a smaller set with `names_file` or `fraction`"
         )
     return frames
-
-
-def _size_text(size: int) -> str:
-    return f"{size / 2**30:.1f} GiB" if size >= 2**30 else f"{size / 2**20:.1f} MiB"
-
-
-def _time_text(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"

@@ -34,7 +34,7 @@ from segibn.engine.update import Batch, Updater
 from segibn.errors import ConfigError
 from segibn.files import writable_folder
 from segibn.labels.label_set import IGNORE_INDEX
-from segibn.text import counted
+from segibn.text import byte_count, counted, duration
 
 _INDENT = 10
 _MANY_CLASSES = 12
@@ -171,7 +171,7 @@ def _data_lines(config: RunConfig, found: RunData, cost: dict[str, float]) -> li
     shown = names if len(names) <= _MANY_CLASSES else (*names[:_MANY_CLASSES], "...")
     sampling = data.sampling.name
     if cost:
-        each = ", ".join(f"{title} about {_clock(seconds)}" for title, seconds in cost.items())
+        each = ", ".join(f"{title} about {duration(seconds)}" for title, seconds in cost.items())
         sampling = f"{sampling}; where the classes are will be found at the start: {each}"
     return [
         *((role, f"{set_name(one)}, {counted(count, 'sample')}") for role, one, count in sets),
@@ -203,12 +203,12 @@ def _device_lines(device: torch.device, precision: str, trial: Trial) -> list[tu
         name, there = f"CPU, {counted(torch.get_num_threads(), 'thread')}", 0
         if hasattr(os, "sysconf"):
             there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    total, reserved = _size(trial.memory.total), trial.reserved
-    much = f"about {total}" if reserved is None else f"{total} ({_size(reserved)} reserved)"
-    of = f", of {_size(there)} on the device" if there else ""
+    total, reserved = byte_count(trial.memory.total), trial.reserved
+    much = f"about {total}" if reserved is None else f"{total} ({byte_count(reserved)} reserved)"
+    of = f", of {byte_count(there)} on the device" if there else ""
     names = {"average": "moving average"}
     sizes = [(names.get(part, part), size) for part, size in vars(trial.memory).items() if size]
-    parts = " + ".join(f"{part} {_size(size)}" for part, size in sizes)
+    parts = " + ".join(f"{part} {byte_count(size)}" for part, size in sizes)
     lines = [("device", f"{name}, {precision}"), ("memory", f"{much} in each process{of}: {parts}")]
     if trial.is_estimate and 0 < there < trial.memory.total:
         text = "this machine has less memory than that; lower engine.max_micro_batch"
@@ -222,7 +222,7 @@ def _duration(
     # Loader processes work ahead meanwhile.
     seconds = max(update_s, loading_s) if workers else update_s + loading_s
     left = config.optim.iterations - first
-    text = f"about {_clock(left * seconds)}: {counted(left, 'update')} of {_seconds(seconds)}"
+    text = f"about {duration(left * seconds)}: {counted(left, 'update')} of {_seconds(seconds)}"
     if config.data.val is None:
         return text
     every = config.engine.evaluate_every
@@ -235,7 +235,7 @@ def _reading(
 ) -> str:
     text = f"{_seconds(sample_s)} a sample on one core"
     if data.cached_gib:
-        return f"{text}, once; then in memory, {_size(round(data.cached_gib * 2**30))}"
+        return f"{text}, once; then in memory, {byte_count(round(data.cached_gib * 2**30))}"
     if workers == 0:
         return f"{text}, in the training process"
     text += f", {counted(workers, 'loader process', 'loader processes')}"
@@ -246,7 +246,7 @@ def _reading(
 
 
 def _disk(disk: Disk) -> str:
-    each, need, free = map(_size, (disk.checkpoint, disk.need, disk.free))
+    each, need, free = map(byte_count, (disk.checkpoint, disk.need, disk.free))
     return f"a checkpoint {each}, up to {need} for the run; {free} free in {disk.folder}"
 
 
@@ -259,22 +259,6 @@ def _basis(trial: Trial) -> str:
         "CPU (weights, gradients, optimiser and moving average are exact). For a GPU's own numbers "
         "repeat the dry run there."
     )
-
-
-def _size(value: int) -> str:
-    return f"{value / 2**20:.0f} MiB" if value < 2**30 else f"{value / 2**30:.1f} GiB"
-
-
-def _clock(duration: float) -> str:
-    """Seconds in the two largest units that fit: "3 d 4 h", "2 h 5 min", "40 s"."""
-    left, parts = max(1, round(duration)), []
-    for name, size in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)):
-        count, left = divmod(left, size)
-        if count or parts:
-            parts.append(f"{count} {name}" if count else "")
-        if len(parts) == 2:
-            break
-    return " ".join(part for part in parts if part)
 
 
 def _seconds(value: float) -> str:

@@ -91,6 +91,21 @@ def counted(count: int, noun: str, plural: str | None = None) -> str:
     return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
 
 
+def byte_count(size: float) -> str:
+    """Return "230 MiB", from a GiB on "1.6 GiB"."""
+    return f"{size / 2**20:.0f} MiB" if size < 2**30 else f"{size / 2**30:.1f} GiB"
+
+
+def duration(seconds: float) -> str:
+    """Return seconds in the two largest units that fit: "3 d 4 h", "2 h 5 min", "40 s"."""
+    left, parts = max(1, round(seconds)), []
+    for name, size in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)):
+        count, left = divmod(left, size)
+        if count or parts:
+            parts.append(f"{count} {name}" if count else "")
+    return " ".join(part for part in parts[:2] if part)
+
+
 def listed(names: Iterable[object], most: int = 3, count: int | None = None) -> str:
     """Return the first few names, made harmless, and how many more of ``count`` there are."""
     shown = [printable(name) for name in names]

@@ -16,6 +16,8 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from segibn.text import duration
+
 LINE_INTERVAL_S = 15.0
 FIRST_LINE_S = 3.0
 """Work that ends before says nothing; else the first line tells early how long it will take."""
@@ -89,8 +91,4 @@ def time_left(done: int, seconds: float, remaining: int) -> str:
     """Say how long ``remaining`` frames take at the speed of those done; empty if unknown."""
     if done < 1 or remaining < 1:
         return ""
-    left = seconds / done * remaining
-    hours, minutes = divmod(round(left / 60), 60)
-    if hours:
-        return f", about {hours} h {minutes:02d} min left"
-    return f", about {minutes} min left" if minutes else f", about {max(1, round(left))} s left"
+    return f", about {duration(seconds / done * remaining)} left"

@@ -38,7 +38,7 @@ def _cached(tmp_path):
 def test_an_estimate_states_size_and_time_and_writes_nothing(command, tmp_path, capsys):
     assert cache.main([*command, "--estimate"]) == 0
     printed = capsys.readouterr().out
-    assert "2 frames, 0 cached, 2 to do: about 0.0 MiB and 0 s with" in printed
+    assert "2 frames, 0 cached, 2 to do: about 0 MiB and 1 s with" in printed
     assert "are free there" in printed
     assert not (tmp_path / "caches").exists()
 

@@ -140,7 +140,7 @@ def test_frames_without_an_id_are_refused(run, tmp_path):
 def test_time_left_is_in_the_unit_one_wants_to_read():
     assert time_left(10, 20.0, 30) == ", about 1 min left"
     assert time_left(10, 1.0, 30) == ", about 3 s left"
-    assert time_left(1, 2.0, 19_999) == ", about 11 h 07 min left"
+    assert time_left(1, 2.0, 19_999) == ", about 11 h 6 min left"
     assert time_left(0, 2.0, 5) == ""
 
 

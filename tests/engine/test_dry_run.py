@@ -199,7 +199,7 @@ def test_disk_that_is_too_small_is_refused(
     usage = type("Usage", (), {"free": 200 * 2**20})
     monkeypatch.setattr("shutil.disk_usage", lambda _: usage)
     assert command("engine.keep_checkpoints=4") == 2
-    assert "has 0.2 GiB free" in capsys.readouterr().err
+    assert "has 200 MiB free" in capsys.readouterr().err
 
 
 def test_index_of_classes_is_built_if_that_is_short_and_else_its_cost_is_told(

@@ -49,7 +49,7 @@ def test_time_left_is_what_the_run_needs_at_its_speed(monkeypatch: pytest.Monkey
     with TrainingProgress("run", 100, 20, True, console) as progress:
         now += 120  # for 30 updates: 50 more take 200 s
         progress.show(50, RECORD)
-    assert console.file.getvalue().rstrip().endswith("about 3 min left")
+    assert console.file.getvalue().rstrip().endswith("about 3 min 20 s left")
 
 
 def test_tensorboard_gets_the_curves_of_the_metrics_file_and_pictures(
