@@ -68,7 +68,7 @@ def test_scores_counted_on_the_device_are_those_counted_on_the_host(device: str)
     found = []
     predictor = Predictor(model)
     for maps_of, count in ((label_maps, count_classes), (device_label_maps, count_on_device)):
-        tally = ScoreTally(names, Conditions("toy"), count=count)
+        tally = ScoreTally(names, Conditions("toy"), ["f0", "f1", "f2"], count)
         predict = functools.partial(maps_of, predictor)
         found.append(evaluate(predict, frames, [tally])[0].to_dict())
     assert found[0] == found[1]

@@ -344,7 +344,7 @@ for folder, values in (("gt", target), ("pred", pred)):
 score.main(["semseg", "--target", "gt", "--pred", "pred", "--near"])
 assert "pixel accuracy of the lower half" in " ".join(evaluate.build_parser().format_help().split())
 names = ("road", "sidewalk")
-tally, near = ScoreTally(names, Conditions("toy")), measured(["near"], names)
+tally, near = ScoreTally(names, Conditions("toy"), ["a"]), measured(["near"], names)
 frames = [("a", np.zeros((4, 8, 3), np.uint8), target)]
 print(measure(lambda images: [pred], frames, [tally, *near]))
 """

@@ -37,8 +37,8 @@ def run_deviations(
         if value not in setting.accepted:
             text = f"{setting.path} is {value}, not {_any(setting.accepted)}"
             found.append(Deviation(setting.path, text))
-    if selection != protocol.checkpoint:
-        text = f"checkpoint: {selection}, not the {protocol.checkpoint} iteration's"
+    if selection != LAST:
+        text = f"checkpoint: {selection}, not the last iteration's"
         found.append(Deviation("checkpoint", text))
     return found
 

@@ -50,8 +50,7 @@ class ScoreTally:
     Args:
         class_names: K names in train-id order.
         conditions: what the signature says; an empty ``resolution`` is filled in.
-        frame_names: of all ranks' frames in the order of the set, the same on every rank; may be
-            left out in one process.
+        frame_names: of all ranks' frames in the order of the set, the same on every rank.
         count: target, labels, K -> (K, K+1) counts of a frame, for labels that are not in NumPy.
     """
 
@@ -61,12 +60,12 @@ class ScoreTally:
         self,
         class_names: Sequence[str],
         conditions: Conditions,
-        frame_names: Sequence[str] | None = None,
+        frame_names: Sequence[str],
         count: Callable[[NDArray[np.uint8], Any, int], NDArray[np.int64]] = count_classes,
     ) -> None:
         k = len(class_names)
         self._class_names, self._conditions = tuple(class_names), conditions
-        self._frame_names, self._count = tuple(frame_names or ()), count
+        self._frame_names, self._count = tuple(frame_names), count
         self._confusion = np.zeros((k, k + 1), np.int64)
         self._frames, self._sizes = FrameTally(k, frame_names), SizeTally()
 

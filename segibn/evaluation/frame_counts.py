@@ -83,49 +83,37 @@ class FrameTally:
     """Collects the counts of frames as they are scored, one rank's share at a time.
 
     Args:
-        names: of all frames over all ranks in their order, the same on every rank; None keeps the
-            frames as they come, in one process.
+        names: of all frames over all ranks in their order, the same on every rank.
     """
 
-    def __init__(self, num_classes: int, names: Sequence[str] | None = None) -> None:
+    def __init__(self, num_classes: int, names: Sequence[str]) -> None:
+        _require_distinct(names)
         self._num_classes = num_classes
-        self._names = None if names is None else tuple(names)
-        _require_distinct(self._names or ())
-        self._known = None if names is None else set(names)
-        self._found: dict[str, NDArray[np.int64]] = {}
-        self._sums: NDArray[np.int64] | None = None
+        self._places = {name: place for place, name in enumerate(names)}
+        # One column more than the counts: how often each frame was scored.
+        self._sums = np.zeros((len(names), len(FIELDS) * num_classes + 1), np.int64)
 
     def add(self, name: str, confusion: ArrayLike) -> None:
         """Keep what one frame adds, (K, K+1); a ValueError for one that is doubled or unknown."""
-        if name in self._found:
+        if name not in self._places:
+            raise ValueError(f"none of the {len(self._places)} frames that were named beforehand")
+        row = self._sums[self._places[name]]
+        if row[-1]:
             raise ValueError("scored twice; frames must have names of their own")
-        if self._known is not None and name not in self._known:
-            raise ValueError(f"none of the {len(self._known)} frames that were named beforehand")
-        self._found[name] = class_counts(confusion)
+        row[:] = [*class_counts(confusion).ravel(), 1]
 
     def reduce(self, sum_over_ranks: Reduce) -> None:
-        """Add up over ranks; every rank must call it, and have been given the names."""
-        if self._names is None:
-            raise ValueError("frames of several processes must be named beforehand")
-        self._sums = np.asarray(sum_over_ranks(self._table(self._names)))
+        """Add up over ranks; every rank must call it."""
+        self._sums = np.asarray(sum_over_ranks(self._sums))
 
     def result(self) -> FrameCounts:
         """Return the counts of all frames in order; a ValueError unless each was scored once."""
-        names = tuple(self._found) if self._names is None else self._names
-        sums = self._table(names) if self._sums is None else self._sums
-        times = zip(names, sums[:, -1].tolist(), strict=True)
+        times = zip(self._places, self._sums[:, -1].tolist(), strict=True)
         if wrong := [f"{name} ({count} times)" for name, count in times if count != 1]:
             shown = ", ".join(wrong[:_SHOWN])
             raise ValueError(f"every frame must be scored once; not so: {shown}")
-        return FrameCounts(names, sums[:, :-1].reshape(len(names), len(FIELDS), self._num_classes))
-
-    def _table(self, names: Sequence[str]) -> NDArray[np.int64]:
-        """The counts of this rank, and in one more column how often each frame was scored."""
-        sums = np.zeros((len(names), len(FIELDS) * self._num_classes + 1), dtype=np.int64)
-        for place, name in enumerate(names):
-            if name in self._found:
-                sums[place] = [*self._found[name].ravel(), 1]
-        return sums
+        counts = self._sums[:, :-1].reshape(len(self._places), len(FIELDS), self._num_classes)
+        return FrameCounts(tuple(self._places), counts)
 
 
 def _require_distinct(names: Sequence[str]) -> None:

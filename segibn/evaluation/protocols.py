@@ -72,9 +72,8 @@ class Protocol:
     """Sets that a network is trained on: any of these."""
     train_sure: Sure
     tests: tuple[TestSet, ...]
-    checkpoint: Literal["last"]
-    """Which checkpoint is scored: the last iteration's."""
     checkpoint_sure: Sure
+    """That the last iteration's checkpoint is scored, as in all of them."""
     recipe: tuple[Setting, ...]
     scales: tuple[float, ...] = (1.0,)
     flip: bool = False
@@ -119,7 +118,7 @@ PROTOCOLS: dict[str, Protocol] = {
             TestSet("cityscapes", "cityscapes", "val",    500, "recalled"),
             TestSet("gta5",       "gta5",       "val",   6382, "recalled"),
         ),
-        checkpoint="last", checkpoint_sure="ours",
+        checkpoint_sure="ours",
         recipe=(
             Setting("model.backbone.name",          ("resnet50",),    "recalled"),
             Setting("model.backbone.output_stride", (8,),             "seen"),
@@ -138,7 +137,7 @@ PROTOCOLS: dict[str, Protocol] = {
                "cityscapes:train"),
         train_sure="seen",
         tests=_ROBUSTNET_TESTS,
-        checkpoint="last", checkpoint_sure="seen",
+        checkpoint_sure="seen",
         recipe=(
             Setting("model.backbone.name",          ("resnet50",),       "seen"),
             Setting("model.backbone.output_stride", (16,),               "seen"),
@@ -159,7 +158,7 @@ PROTOCOLS: dict[str, Protocol] = {
         train=("gta5/robustnet:train-clean",),
         train_sure="seen",
         tests=_ROBUSTNET_TESTS,
-        checkpoint="last", checkpoint_sure="seen",
+        checkpoint_sure="seen",
         recipe=(
             Setting("model.backbone.name",          ("resnet101",),      "seen"),
             Setting("model.backbone.stem",          ("conv3x3",),        "seen"),
@@ -189,7 +188,7 @@ PROTOCOLS: dict[str, Protocol] = {
                     remark="frames and labels are halved before; whether proportions are kept "
                     "at 1024x512 was not seen"),
         ),
-        checkpoint="last", checkpoint_sure="seen",
+        checkpoint_sure="seen",
         recipe=(
             Setting("data.resize",                  ((720, 1280),),  "seen"),
             Setting("data.crop_size",               ((512, 512),),   "seen"),
@@ -210,7 +209,7 @@ PROTOCOLS: dict[str, Protocol] = {
             TestSet("gta5",       "gta5",       "val", 100, "ours", input_size=(64, 128)),
             TestSet("cityscapes", "cityscapes", "val", 100, "ours", input_size=(64, 128)),
         ),
-        checkpoint="last", checkpoint_sure="ours",
+        checkpoint_sure="ours",
         recipe=(
             Setting("model.backbone.name",     ("resnet18",),  "ours"),
             Setting("optim.iterations",        (400,),         "ours"),
@@ -238,7 +237,7 @@ def describe_protocol(name: str) -> str:
     lines += [f"  test on     {_test_text(test)} [{test.sure}]" for test in given.tests]
     lines += [
         f"  inference   {inference} [{given.inference_sure}]",
-        f"  checkpoint  {given.checkpoint} iteration [{given.checkpoint_sure}]",
+        f"  checkpoint  last iteration [{given.checkpoint_sure}]",
     ]
     for setting in given.recipe:
         values = " or ".join(map(str, setting.accepted))

@@ -40,7 +40,11 @@ def measured(frames: list[tuple], **options: object) -> Scores:
 
 
 def scored(frames, predict, measures=(), frame_names=None, **options: object) -> list:
-    tally = ScoreTally(NAMES, Conditions("toy"), frame_names)
+    frames = list(frames)
+    names = (
+        list(dict.fromkeys(frame[0] for frame in frames)) if frame_names is None else frame_names
+    )
+    tally = ScoreTally(NAMES, Conditions("toy"), names)
     return evaluate(lambda images: [*map(predict, images)], frames, [tally, *measures], **options)
 
 

@@ -49,7 +49,7 @@ def test_peak_memory_does_not_grow_with_the_number_of_frames(everything: bool):
         evaluate(
             lambda images: [predictor(image) for image in images],
             frames(count),
-            [ScoreTally(NAMES, Conditions("toy")), *more],
+            [ScoreTally(NAMES, Conditions("toy"), [f"frame{n}" for n in range(count)]), *more],
         )
 
     score(2)  # what is imported and cached once

@@ -46,7 +46,6 @@ def keys(found: list[Any]) -> list[str]:
 
 
 def test_robustnets_protocol_is_what_its_scripts_do():
-    assert ROBUSTNET.checkpoint == "last"
     assert ROBUSTNET.window is None
     mapillary = next(test for test in ROBUSTNET.tests if test.label == "mapillary")
     assert (mapillary.height, mapillary.crop) == (1536, (1536, 1536))
