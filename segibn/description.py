@@ -6,11 +6,17 @@ before anything is done with it, and nothing of it is executed.
 """
 
 import json
-from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from segibn.errors import CheckpointError
 from segibn.text import printable
@@ -24,7 +30,16 @@ MAX_BYTES = 1 << 20
 _Byte = Annotated[int, Field(ge=0, le=255, strict=True)]
 _Side = Annotated[int, Field(ge=1, le=1 << 15, strict=True)]
 _Triple = tuple[float, float, float]
-_Text = Annotated[str, Field(max_length=200)]
+
+
+def _printable(text: str) -> str:
+    """Texts are printed: no control characters."""
+    if not text.isprintable():
+        raise ValueError(f"{text!r} has characters that cannot be printed")
+    return text
+
+
+_Text = Annotated[str, Field(max_length=200), AfterValidator(_printable)]
 
 
 class _Part(BaseModel):
@@ -72,7 +87,6 @@ class Classes(_Part):
             raise ValueError(f"{len(self.class_names)} class names and {len(self.palette)} colours")
         if len(set(self.class_names)) != len(self.class_names):
             raise ValueError("two classes have one name")
-        _check_printable(self.class_names)
         return self
 
     @property
@@ -117,8 +131,6 @@ class Description(Classes):
 
     @model_validator(mode="after")
     def _check(self) -> "Description":
-        texts = (self.config, self.label_set or "", self.backbone, self.ibn, self.head)
-        _check_printable((*texts, self.segibn_version))
         if self.input_size is not None and self.input_height is not None:
             raise ValueError("input_size and input_height are both set")
         if (self.input.layout, self.output.name) not in (("NCHW", "logits"), ("NHWC", "labels")):
@@ -178,10 +190,3 @@ def _fault(item: dict[str, Any]) -> str:
     found = repr(value)[:80] if plain else f"a {type(value).__name__}"
     shown = f", it is {found}" if item["loc"] and item["type"] != "missing" else ""
     return f"{where}: {item['msg']}{shown}"
-
-
-def _check_printable(texts: Sequence[str]) -> None:
-    """They are printed: no control characters."""
-    for text in texts:
-        if not text.isprintable():
-            raise ValueError(f"{text!r} has characters that cannot be printed")

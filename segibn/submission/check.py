@@ -21,6 +21,7 @@ from segibn.submission.report import Entry, Findings, Report, doubts_about
 from segibn.submission.rle_maps import rle_entries
 from segibn.submission.score import LocalScorer
 from segibn.submission.zip_maps import open_zip, zip_entries
+from segibn.text import listed
 
 Progress = Callable[[int, int], None]
 """Called after each map with (maps done, maps in all)."""
@@ -114,8 +115,8 @@ def _examine(entry: Entry, form: Format) -> tuple[list[tuple[str, str]], NDArray
         pixels = _pixels_per_value(values)
         unknown = np.flatnonzero((pixels > 0) & ~form.knows)
         if unknown.size:
-            listed = ", ".join(map(str, unknown[:8])) + (", ..." if unknown.size > 8 else "")
-            faults.append((f"maps with values outside {_ranges(form.knows)}", f" ({listed})"))
+            what = f"maps with values outside {_ranges(form.knows)}"
+            faults.append((what, f" ({listed(unknown, 8)})"))
     return faults, pixels
 
 
