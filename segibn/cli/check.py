@@ -74,7 +74,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 f"--{option.replace('_', '-')} has no effect on a config: write {option} into it"
             )
 
-    from segibn.runs.checking import check_sets, official_sets, sets_of_config
+    from segibn.runs.check import check_sets, official_sets, sets_of_config
     from segibn.runs.sets import why_untrainable
 
     if is_config:

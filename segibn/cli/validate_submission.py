@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from segibn.cli.parser import print_then, verb_parser
+from segibn.errors import ConfigError
+from segibn.files import write_json
 from segibn.submission.formats import FORMATS
 
 EXAMPLE = """\
@@ -55,18 +57,28 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the verb; returns 0 for a valid submission, 1 for one with faults."""
     arguments = build_parser().parse_args(argv)
+    file, form, encoding = arguments.file, FORMATS[arguments.format], arguments.target_encoding
+    if encoding and not form.is_drivable:
+        raise ConfigError(f"--target-encoding has no effect on {form.title}; leave it out")
 
-    from segibn.runs.validate_submission import validate
+    from segibn.submission.check import check_submission
+    from segibn.submission.expected import expect_images, expect_list, expect_test_set
+    from segibn.submission.score import LocalScorer
+    from segibn.text.progress import FrameProgress
 
-    is_valid = validate(
-        arguments.file,
-        arguments.format,
-        ids=arguments.ids,
-        images=arguments.images,
-        labels=arguments.labels,
-        target_encoding=arguments.target_encoding,
-        report=arguments.json,
-    )
-    if is_valid:
-        print_then(f"upload {arguments.file} to the server of {FORMATS[arguments.format].title}")
-    return 0 if is_valid else 1
+    if arguments.ids is not None:
+        expected = expect_list(form, arguments.ids)
+    elif arguments.images is not None:
+        expected = expect_images(form, arguments.images)
+    else:
+        expected = expect_test_set(form)
+    labels = arguments.labels
+    scorer = labels and LocalScorer(form, labels, expected, encoding or "auto")
+    with FrameProgress("checking", expected.num_frames) as progress:
+        found = check_submission(file, form, expected, scorer=scorer, progress=progress)
+    print(found.format_text())
+    if arguments.json is not None:
+        write_json(arguments.json, found.to_dict())
+    if found.is_valid:
+        print_then(f"upload {file} to the server of {form.title}")
+    return 0 if found.is_valid else 1

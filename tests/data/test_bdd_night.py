@@ -10,7 +10,7 @@ from segibn.config.data import DatasetConfig
 from segibn.data.datasets.shipped_lists import read_names
 from segibn.errors import DatasetError
 from segibn.files import write_image, write_label_png
-from segibn.runs.dataset_report import splits_present
+from segibn.runs.check import splits_present
 
 DAY = "0004a4c0-d4dff0ad"
 

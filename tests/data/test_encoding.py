@@ -13,7 +13,7 @@ from segibn.errors import DatasetError
 from segibn.evaluation.score_folders import score_drivable
 from segibn.files import write_label_png
 from segibn.labels.drivable_encoding import Decision, decide_drivable_encoding
-from segibn.runs.dataset_report import check_dataset
+from segibn.runs.check import check_dataset
 
 
 @pytest.mark.parametrize("encoding", ["2018", "2021"])

@@ -1,4 +1,4 @@
-"""Check the data set that a config means, all that training would read, and print the report."""
+"""Checks of data sets: all that training would read; printed, and written as JSON. No torch."""
 
 import contextlib
 from collections.abc import Callable, Sequence
@@ -10,18 +10,64 @@ from rich.text import Text
 
 from segibn.builders.sets import build_label_set, find_dataset, target_paths
 from segibn.config.data import DatasetConfig
-from segibn.config.set_names import split_name
+from segibn.config.load import load_config
+from segibn.config.set_names import set_name, split_name
 from segibn.data.check import SplitReport, check_split
 from segibn.data.datasets.catalog import dataset_source
 from segibn.data.overlap import copies, overlap, source_places
 from segibn.data.samples import Pairing, SplitAbsentError
 from segibn.errors import DatasetError, ImageFileError
-from segibn.files import collect_passed_over
+from segibn.files import collect_passed_over, write_json
 from segibn.labels.drivable_encoding import Decision, decide_drivable_encoding
 from segibn.labels.label_set import IGNORE_INDEX, LabelSet
+from segibn.runs.sets import changed_set, named_set
 from segibn.text import printable_lines
+from segibn.text.progress import FrameProgress
 
 _SHOWN = 10  # of each mistake; the JSON report has all of them
+SetsAndSources = list[tuple[DatasetConfig, Sequence[DatasetConfig]]]
+"""Sets to check, each with the training sets that it may share no frame with."""
+
+
+def sets_of_config(config: str, split: str | None, datasets_root: Path) -> SetsAndSources:
+    """Return the data sets of a config, or a split of the one that it trains on."""
+    data = load_config(config).data
+    if split is not None:
+        return [(changed_set(data.sources[0], datasets_root, split=split), ())]
+    named = [dataset for dataset in (*data.sources, data.val) if dataset is not None]
+    return [(dataset, data.sources if dataset == data.val else ()) for dataset in named]
+
+
+def official_sets(
+    name: str,
+    split: str | None,
+    datasets_root: Path,
+    *,
+    names_file: str | None,
+    encoding: str | None,
+) -> SetsAndSources:
+    """Return a split of an official data set, or all of which something is there."""
+    whole = named_set(name, split=split, names_file=names_file, encoding=encoding)
+    if split is not None:
+        return [(whole, ())]
+    present = splits_present(name, datasets_root, whole.encoding)
+    return [(whole.model_copy(update={"split": one}), ()) for one in present]
+
+
+def check_sets(sets: SetsAndSources, datasets_root: Path, jobs: int, report: Path | None) -> bool:
+    """Check data sets, print what was found, write it to ``report``; whether nothing is wrong."""
+    reports = []
+    for dataset, sources in sets:
+        with FrameProgress(set_name(dataset), 0) as progress:
+            found = check_dataset(
+                dataset, datasets_root, jobs=jobs, progress=progress, trained_on=sources
+            )
+        _print_report(found, Console(highlight=False))
+        reports.append(found)
+    if report is not None:
+        write_json(report, [found.to_dict() for found in reports])
+        print(f"report written to {report}")
+    return all(found.ok for found in reports)
 
 
 def splits_present(name: str, root: Path, encoding: str = "auto") -> list[str]:
@@ -107,35 +153,6 @@ def _judge_classes(report: SplitReport, label_set: LabelSet, dataset: DatasetCon
         report.notes.append(f"no pixel of {', '.join(absent)}: never learnt or scored here")
 
 
-def print_report(report: SplitReport, console: Console) -> None:
-    """Print a report for a person: what there is, then what is wrong, then the verdict."""
-    console.print(f"\n[bold]{report.dataset}:{report.split}[/bold]", highlight=False)
-    sizes = ", ".join(f"{h}x{w} ({n:,})" for (h, w), n in report.image_sizes.most_common(6))
-    more = " ..." if len(report.image_sizes) > 6 else ""
-    _line(console, f"frames            {report.samples:,}")
-    _line(console, f"sizes (H x W)     {sizes or 'none'}{more}")
-    if report.encoding:
-        _line(console, f"encoding          {report.encoding}")
-    for note in report.notes:
-        _line(console, f"note              {note}")
-    if report.values:
-        console.print(_value_table(report))
-    mistakes = {
-        "missing partners": [f"{one.path} has no {one.partner}" for one in report.orphans],
-        "unreadable files": report.unreadable,
-        "image and label map of different size": report.size_mismatches,
-        "values outside the label table": [
-            f"value {value}, first in {name}" for value, name in sorted(report.unknown_in.items())
-        ],
-        "problems": report.problems,
-    }
-    for title, lines in mistakes.items():
-        _listed(console, f"[red]{title}: {len(lines):,}[/red]", lines)
-    _listed(console, f"passed over: {len(report.passed_over):,}", report.passed_over)
-    verdict = "[green]all good[/green]" if report.ok else "[red]something is wrong[/red]"
-    console.print(f"  {verdict}", highlight=False)
-
-
 def _label_set(
     dataset: DatasetConfig, pairing: Pairing
 ) -> tuple[LabelSet | None, Decision | None, str]:
@@ -158,6 +175,41 @@ def _label_set(
     return source.label_set(encoding=decided.encoding), decided, ""
 
 
+def _print_report(report: SplitReport, console: Console) -> None:
+    """Print what there is, then what is wrong, then the verdict."""
+
+    def say(*lines: str) -> None:
+        for line in lines:
+            console.print(f"  {printable_lines(line)}", markup=False, soft_wrap=True)
+
+    console.print(f"\n[bold]{report.dataset}:{report.split}[/bold]")
+    sizes = ", ".join(f"{h}x{w} ({n:,})" for (h, w), n in report.image_sizes.most_common(6))
+    more = " ..." if len(report.image_sizes) > 6 else ""
+    say(f"frames            {report.samples:,}", f"sizes (H x W)     {sizes or 'none'}{more}")
+    say(*([f"encoding          {report.encoding}"] if report.encoding else []))
+    say(*(f"note              {note}" for note in report.notes))
+    if report.values:
+        console.print(_value_table(report))
+    lists = {
+        "missing partners": [f"{one.path} has no {one.partner}" for one in report.orphans],
+        "unreadable files": report.unreadable,
+        "image and label map of different size": report.size_mismatches,
+        "values outside the label table": [
+            f"value {value}, first in {name}" for value, name in sorted(report.unknown_in.items())
+        ],
+        "problems": report.problems,
+        "passed over": report.passed_over,
+    }
+    for title, lines in lists.items():
+        heading = f"{title}: {len(lines):,}"
+        if lines:
+            console.print("  " + (heading if title == "passed over" else f"[red]{heading}[/red]"))
+            say(*(f"  {line}" for line in lines[:_SHOWN]))
+        if len(lines) > _SHOWN:
+            say(f"  and {len(lines) - _SHOWN:,} more (--json FILE lists all)")
+    console.print(f"  {'[green]all good' if report.ok else '[red]something is wrong'}")
+
+
 def _value_table(report: SplitReport) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2))
     for heading, side in (("  value", "right"), ("name", "left"), ("share of pixels", "right")):
@@ -168,17 +220,3 @@ def _value_table(report: SplitReport) -> Table:
         name = Text(known) if known else "[red]not in the label table[/red]"
         table.add_row(str(value), name, f"{100 * pixels / total:.4f} %")
     return table
-
-
-def _listed(console: Console, heading: str, lines: Sequence[str]) -> None:
-    if not lines:
-        return
-    console.print(f"  {heading}", highlight=False)
-    for line in lines[:_SHOWN]:
-        _line(console, f"  {line}")
-    if len(lines) > _SHOWN:
-        _line(console, f"  and {len(lines) - _SHOWN:,} more (--json FILE lists all)")
-
-
-def _line(console: Console, text: str) -> None:
-    console.print(f"  {printable_lines(text)}", highlight=False, markup=False, soft_wrap=True)
