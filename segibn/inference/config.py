@@ -21,10 +21,10 @@ from segibn.inference.options import InferenceOptions
 _DOCS = TypeAdapter(InferenceOptions).json_schema()["properties"]
 _TYPES = get_type_hints(InferenceOptions, include_extras=True)
 # Every option is a key with its type, default and description.
-_Keys: Any = create_model(
+_Keys: Any = create_model(  # type: ignore[call-overload]
     "_Keys",
     __base__=Frozen,
-    **{  # type: ignore[arg-type]
+    **{
         option.name: (
             _TYPES[option.name],
             Field(option.default, description=_DOCS[option.name]["description"]),

@@ -11,28 +11,29 @@ class Network(Protocol):
     A module of another library takes part by a wrapper with these members.
     """
 
-    num_classes: int
-    """K."""
-    align_corners: bool
-    """How logits are resized to the frame."""
-    precisions: tuple[str, ...]
-    """Number formats it can be run in; an exported graph has its own inside: ("float32",)."""
+    @property
+    def num_classes(self) -> int:
+        """K."""
+
+    @property
+    def align_corners(self) -> bool:
+        """How logits are resized to the frame."""
+
+    @property
+    def precisions(self) -> tuple[str, ...]:
+        """Number formats it can be run in; an exported graph has its own inside: ("float32",)."""
 
     def normalize(self, images: Tensor) -> Tensor:
         """(N, 3, H, W) uint8 RGB -> float32; of networks that are averaged the first's is taken."""
-        ...
 
     def coarse_logits(self, image: Tensor) -> Tensor:
         """(N, 3, H, W) normalised -> (N, K, h, w) logits of any resolution."""
-        ...
 
     def to(self, *args: Any, **kwargs: Any) -> "Network":
         """Move to a device, in place, as ``torch.nn.Module.to``."""
-        ...
 
     def eval(self) -> "Network":
         """Turn training off, in place."""
-        ...
 
 
 @runtime_checkable
@@ -44,4 +45,3 @@ class LabelNetwork(Network, Protocol):
 
     def label_maps(self, images: Tensor, input_size: tuple[int, int]) -> Tensor:
         """(N, 3, H, W) uint8 RGB, seen at that size -> (N, H, W) uint8 train ids."""
-        ...

@@ -17,7 +17,7 @@ from segibn.devices import image_layout
 from segibn.errors import ConfigError, SegibnError
 from segibn.evaluation.batches import predicted
 from segibn.inference.network import LabelNetwork, Network
-from segibn.inference.options import InferenceOptions
+from segibn.inference.options import WHOLE, InferenceOptions
 from segibn.inference.views import averaged_argmax, predicted_probability, summed_argmax
 from segibn.inference.windows import slide
 from segibn.models.kernels.resize import resize_image
@@ -29,7 +29,6 @@ Frame = TypeVar("Frame", bound=tuple[Any, ...])
 Image = np.ndarray
 """(H, W, 3) uint8 RGB; never modified."""
 Pair = tuple[np.ndarray, np.ndarray]
-Size = tuple[int, ...]
 
 
 class Predictor:
@@ -57,7 +56,7 @@ class Predictor:
                 "align_corners; got "
                 + (", ".join(f"{n.num_classes}, {n.align_corners}" for n in given) or "none")
             )
-        self.options = options or InferenceOptions()
+        self.options = options or WHOLE
         self.device = torch.device(device) if device else _device_of(given[0])
         _require_precision(self.options.precision, given, self.device)
         self.networks = tuple(
@@ -125,7 +124,9 @@ class Predictor:
             sizes = sorted({"{}x{}".format(*image.shape) for image in images})
             raise ValueError(f"a batch holds frames of one size; got {', '.join(sizes) or 'none'}")
         # torch warns about read-only arrays, and PIL makes them; a stack is a new array anyway.
-        stack = np.require(images[0][None] if len(images) == 1 else np.stack(images), None, "CW")
+        stack = np.require(
+            images[0][None] if len(images) == 1 else np.stack(images), None, ("C", "W")
+        )
         return torch.from_numpy(stack).to(self.device).permute(0, 3, 1, 2)
 
     def _view(self, network: Network, image: Tensor) -> Tensor:
@@ -136,7 +137,9 @@ class Predictor:
 
         def full_size(part: Tensor) -> Tensor:
             logits = network.coarse_logits(part).float()
-            return upsample(logits, part.shape[-2:], align_corners=self.align_corners)
+            return upsample(
+                logits, (part.shape[-2], part.shape[-1]), align_corners=self.align_corners
+            )
 
         return slide(full_size, image, options.window, options.steps, options.blending)
 
@@ -154,8 +157,8 @@ def device_label_maps(predictor: Predictor, images: Sequence[Image]) -> Tensor:
     """
     options, network = predictor.options, predictor.networks[0]
     if isinstance(network, LabelNetwork) and options.is_single_view and not predictor.is_ensemble:
-        return network.label_maps(predictor.stack(images), options.size_for(images[0].shape[:2]))
-    return _best_classes(predictor, predictor.logits(images), images[0].shape[:2])
+        return network.label_maps(predictor.stack(images), options.size_for(images[0].shape))
+    return _best_classes(predictor, predictor.logits(images), images[0])
 
 
 def label_maps(predictor: Predictor, images: Sequence[Image]) -> list[np.ndarray]:
@@ -177,7 +180,7 @@ def confident_label_maps(predictor: Predictor, images: Sequence[Image]) -> list[
     kept for it, which takes more time and memory than ``label_maps``; errors as there.
     """
     views = list(predictor.logits(images))
-    pred = _best_classes(predictor, views, images[0].shape[:2])
+    pred = _best_classes(predictor, views, images[0])
     predictor.check_finite(int((pred == NOT_FINITE).sum()))
     confidence = predicted_probability(views, pred, align_corners=predictor.align_corners)
     return list(zip(pred.cpu().numpy(), confidence.cpu().numpy(), strict=True))
@@ -190,9 +193,9 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
 
 
-def _best_classes(predictor: Predictor, views: Iterable[Tensor], size: Size) -> Tensor:
-    """Each pixel's class of the highest mean probability."""
-    corners = predictor.align_corners
+def _best_classes(predictor: Predictor, views: Iterable[Tensor], like: Image) -> Tensor:
+    """Each pixel's class of the highest mean probability, at the size of an image."""
+    size, corners = (like.shape[0], like.shape[1]), predictor.align_corners
     if predictor.options.num_views == 1 and not predictor.is_ensemble:
         (view,) = views
         return banded_argmax(view, size, align_corners=corners)

@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from segibn import distributed
 from segibn.builders.sets import index_dataset
 from segibn.config.data import DatasetConfig
@@ -145,7 +147,7 @@ def _score(
 
 
 def headline(
-    record: Mapping[str, Any], label: str, scores: Mapping[str, Any], **more: Any
+    record: dict[str, Any], label: str, scores: Mapping[str, Any], **more: Any
 ) -> dict[str, Any]:
     """Make a row: the headline numbers first, then what they rest on."""
     row = {"train": record["train"], "test": label, "ibn": record["ibn"], "seed": record["seed"]}
@@ -217,7 +219,7 @@ def draw_comparison(
     """
     networks = _one_of_each(runs)
     first = next(iter(networks.values()))
-    rows = []
+    rows: list[tuple[str, np.ndarray, np.ndarray, dict[str, np.ndarray]]] = []
     for label, dataset in sets.items():
         frames = frames_of(first, dataset, datasets_root)
         chosen = tuple(spread(frames.samples, frames_per_set))

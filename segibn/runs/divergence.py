@@ -104,8 +104,8 @@ def _moments(
     require_upright(options, samples, label)
     title = f"{run.title} on {label}"
     with FrameProgress(title, len(mine), enabled=distributed.is_main()) as progress:
-        images = (image for _, image in map_in_threads(read_image, mine, 4, 4))
-        images = _counted(images, progress)
+        read = (image for _, image in map_in_threads(read_image, mine, 4, 4))
+        images = _counted(read, progress)
         return collect_moments(run.module, images, options, gather=distributed.gather_floats)
 
 

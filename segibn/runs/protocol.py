@@ -38,8 +38,8 @@ def under_protocol(
     if not run.options.is_single_view:
         return run
     given = PROTOCOLS[name]
-    views = {"scales": given.scales, "flip": given.flip, "window": given.window}
-    return run.to(device, replace(run.options, **views))
+    options = replace(run.options, scales=given.scales, flip=given.flip, window=given.window)
+    return run.to(device, options)
 
 
 def protocol_framing(name: str | None, dataset: DatasetConfig) -> Framing | None:
