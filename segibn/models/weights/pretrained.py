@@ -5,6 +5,7 @@ Files often hold more than a backbone (a classifier, heads), which has no place 
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -114,8 +115,8 @@ def load_backbone_weights(
         unused = without_place + unused
         may_be_fresh |= norms_without_counterpart(backbone)
     file = File(str(path), f"{name} with ibn {ibn}", found.place, unused)
-    advise = _Advice(found, file.network, match)
-    return fill(backbone, state, file, may_be_fresh, advise, partial=match == "partial")
+    advise = partial(_advice, found, file.network, match)
+    return fill(backbone, state, file, may_be_fresh, advise, take_some=match == "partial")
 
 
 def load_classifier_weights(classifier: nn.Module, release: str, name: str, ibn: str) -> None:
@@ -185,9 +186,9 @@ def fill(
     may_be_fresh: Collection[str],
     advise: Callable[[bool], str] = lambda fits: "",
     *,
-    partial: bool = False,
+    take_some: bool = False,
 ) -> WeightsReport:
-    """Load what fits; all of both must, but for `may_be_fresh`, unless `partial`.
+    """Load what fits; all of both must, but for `may_be_fresh`, unless `take_some`.
 
     `advise` tells what follows the differences in an error, by whether anything fits.
     """
@@ -201,14 +202,14 @@ def fill(
     fits = {key: value for key, _, value in both if key not in other_shape}
     if all(key.endswith(COUNTER) for key in fits):
         fits = {}
-    if partial and not fits:
+    if take_some and not fits:
         raise CheckpointError(
             f"{file.source} has nothing of {file.network}: no tensor has a name and shape of "
             f"its backbone.\n{advise(False)}"
         )
     expected = {key: v for key, v in own.items() if key in state or key not in may_be_fresh}
     differences = compare_states(expected, state)
-    if differences and not partial:
+    if differences and not take_some:
         advice = "\n".join(filter(None, (shortened(differences), advise(bool(fits)))))
         raise CheckpointError(f"{file.source} does not fit {file.network}:\n{advice}")
     network.load_state_dict(fits, strict=False)
@@ -217,35 +218,27 @@ def fill(
     return WeightsReport(file.source, tuple(fits), fresh, unused, other_shape, file.place)
 
 
-@dataclass(frozen=True)
-class _Advice:
-    """How to make a file and a network fit each other."""
-
-    found: Found
-    network: str
-    match: Match
-
-    def __call__(self, fits: bool) -> str:
-        partial = "; model.weights_match=partial takes what fits" if fits else ""
-        found, known = self.found, identify(self.found.state)
-        if known is None:
-            keys = [printable(f"{found.prefix}{key}")[:200] for key in list(found.state)[:2]]
-            where = f" under {printable('.'.join(found.nest))}" if found.nest else ""
-            content = f"begins with {', '.join(keys)}{where} and is no network known here"
-            return f"The file {content}. Name another file{partial}"
-        name, ibn, prefix = known
-        place = place_of(found.nest, found.prefix + prefix)
-        return f"The file holds the weights of {name} with ibn {ibn}{place}. " + (
-            self._fix(name, ibn) + partial
+def _advice(found: Found, network: str, match: Match, fits: bool) -> str:
+    """What a file holds, and the config that would take it."""
+    or_some = "; model.weights_match=partial takes what fits" if fits else ""
+    known = identify(found.state)
+    if known is None:
+        keys = [printable(f"{found.prefix}{key}")[:200] for key in list(found.state)[:2]]
+        where = f" under {printable('.'.join(found.nest))}" if found.nest else ""
+        return (
+            f"The file begins with {', '.join(keys)}{where} and is no network known here. Name "
+            f"another file{or_some}"
         )
-
-    def _fix(self, name: str, ibn: str) -> str:
-        if self.network == f"{name} with ibn {ibn}":
-            own = "ibn_stages, ibn_ratio and stem of model.backbone, its ibn_affine and whitening"
-            return f"Check {own if ibn != 'none' else 'stem of model.backbone'}"
-        if ibn == "none" and self.network.startswith(f"{name} with") and self.match == "exact":
-            return (
-                "model.weights_match=plain fits them into the IBN network (each half of a norm "
-                "takes its channels, norms after an addition start fresh)"
-            )
-        return f"Set model.backbone.name={name} model.backbone.ibn={ibn}, or name another file"
+    name, ibn, prefix = known
+    if network == f"{name} with ibn {ibn}":
+        own = "ibn_stages, ibn_ratio and stem of model.backbone, its ibn_affine and whitening"
+        fix = f"Check {own if ibn != 'none' else 'stem of model.backbone'}"
+    elif ibn == "none" and network.startswith(f"{name} with") and match == "exact":
+        fix = (
+            "model.weights_match=plain fits them into the IBN network (each half of a norm takes "
+            "its channels, norms after an addition start fresh)"
+        )
+    else:
+        fix = f"Set model.backbone.name={name} model.backbone.ibn={ibn}, or name another file"
+    place = place_of(found.nest, found.prefix + prefix)
+    return f"The file holds the weights of {name} with ibn {ibn}{place}. {fix}{or_some}"

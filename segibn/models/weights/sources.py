@@ -52,7 +52,7 @@ _IBN_NET_FILES: dict[tuple[str, str], tuple[str, float | None, float | None]] = 
     ("densenet121", "a"): ("densenet121_ibn_a-e4af5cc1", 24.47, 7.25),
     ("densenet169", "a"): ("densenet169_ibn_a-9f32c161", 23.25, 6.51),
 }
-# torchvision's IMAGENET1K_V1: the recipe that IBN-Net's files were trained with too.
+# torchvision's IMAGENET1K_V1, trained as IBN-Net's files were.
 _TORCHVISION_FILES: dict[str, tuple[str, float, float]] = {
     "resnet18": ("resnet18-f37072fd", 30.242, 10.922),
     "resnet34": ("resnet34-b627a593", 26.686, 8.58),

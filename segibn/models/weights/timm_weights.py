@@ -64,7 +64,7 @@ def load_timm_weights(
 
     counters = {key for key in own if key.endswith(COUNTER)}
     file = File(source, backbone.name, place, unused)
-    return fill(backbone.network, state, file, counters, advise, partial=match == "partial")
+    return fill(backbone.network, state, file, counters, advise, take_some=match == "partial")
 
 
 def _published(backbone: TimmBackbone) -> dict[str, Tensor]:
