@@ -87,9 +87,7 @@ def train(
     with distributed.process_group(device), StopSignals() as stop:
         model = build_model(config, labels, device, checkpoint is not None)
         updater = Updater(config, model, labels.class_names)
-        first = 0
-        if checkpoint is not None:
-            first = resume_training(checkpoint, updater)
+        first = 0 if checkpoint is None else resume_training(checkpoint, updater)
         require_same_start(run, first)
         if checkpoint is not None and first == config.optim.iterations:
             return TrainingResult(checkpoint, first, None)

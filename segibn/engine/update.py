@@ -138,7 +138,8 @@ class Updater:
         scaled = self.scaler.is_enabled()
         loss_scale = self.scaler.scale(torch.ones_like(loss)) if scaled else None
         self._step()
-        return self._pending(iteration, batch, lr, loss_scale, loss, stops)
+        numbers, event = self._on_its_way(loss, stops)
+        return Pending(iteration, batch, lr, loss_scale, time.monotonic(), numbers, event)
 
     def prepare(self, images: Tensor) -> Tensor:
         """(N, 3, H, W) RGB 0..255 on the device -> normalised, in the layout of the config."""
@@ -218,15 +219,8 @@ class Updater:
             numbers[0] /= dist.get_world_size()
         return numbers[0], numbers[1]
 
-    def _pending(
-        self,
-        iteration: int,
-        batch: Batch,
-        lr: float,
-        loss_scale: Tensor | None,
-        loss: Tensor,
-        stops: Tensor,
-    ) -> Pending:
+    def _on_its_way(self, loss: Tensor, stops: Tensor) -> tuple[Tensor, torch.cuda.Event | None]:
+        """Mean loss over ranks and ``stops``, on their way to the host, and when they are there."""
         if dist.is_initialized():
             dist.all_reduce(loss)
             loss /= dist.get_world_size()
@@ -236,7 +230,7 @@ class Updater:
             numbers = host.copy_(numbers, non_blocking=True)
             event = torch.cuda.Event()
             event.record()
-        return Pending(iteration, batch, lr, loss_scale, time.monotonic(), numbers, event)
+        return numbers, event
 
 
 def _seed_iteration(seed: int, iteration: int) -> None:

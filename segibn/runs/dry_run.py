@@ -119,12 +119,8 @@ def dry_run(
         ("data", _reading(data, plan, trial.seconds, sample_s, loading_s, workers)),
         ("disk", _disk(disk)),
         ("note", _basis(trial)),
-        *([("warning", note)] if note else []),
+        *(("warning", text) for text in (note, _ignored(batch)) if text),
     ]
-    if bool((batch["target"] == IGNORE_INDEX).all()):
-        names = ", ".join(batch["name"])
-        text = f"every pixel of the samples read is ignored ({names}); see the label table"
-        lines.append(("warning", text))
     return DryRun(tuple(lines), trial, disk, world)
 
 
@@ -157,6 +153,13 @@ def _read_batch(
     start = time.perf_counter()
     batch = next(batches)
     return batch, (time.perf_counter() - start) / count
+
+
+def _ignored(batch: Batch) -> str:
+    if not bool((batch["target"] == IGNORE_INDEX).all()):
+        return ""
+    names = ", ".join(batch["name"])
+    return f"every pixel of the samples read is ignored ({names}); see the label table"
 
 
 def _data_lines(config: RunConfig, found: RunData, cost: dict[str, float]) -> list[tuple[str, str]]:
