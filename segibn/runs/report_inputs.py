@@ -4,10 +4,10 @@ In: paths. Out: ``Report``: runs with their evaluations, tables, comparisons. Wh
 becomes a note; only a path that is nothing of this kind is an error.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from segibn.config.load import load_config
 from segibn.config.schema import RunConfig
@@ -21,6 +21,8 @@ from segibn.report.content import CrossDomain, Report, RunEntry
 from segibn.report.curve import read_curve
 from segibn.runs.find import find_checkpoint, run_of
 from segibn.text import printable
+
+T = TypeVar("T")
 
 _RUN_FILES = ("config.yaml", "metrics.jsonl", "checkpoints/last.pt")
 
@@ -125,47 +127,37 @@ def _table(path: Path, rows: list[Mapping[str, Any]]) -> CrossDomain:
 def read_run(folder: Path) -> Source:
     """Read what a run folder holds; nothing of it has to be there."""
     source = Source(folder.resolve().name, folder=folder)
-    try:
-        source.config = load_config(folder / "config.yaml")
-    except SegibnError as error:
-        source.notes.append(f"The config of the run cannot be used: {error}")
-    source.environment = _optional_json(folder / "environment.json", source.notes)
-    source.profile = _optional_json(folder / "profile.json", source.notes) or None
-    try:
-        source.curve = read_curve(folder, source.title)
-    except SegibnError as error:
-        source.notes.append(f"No learning curve: {error}.")
-    _read_scores(source)
+    notes = source.notes
+    unusable = "The config of the run cannot be used: {}"
+    source.config = _attempt(notes, unusable, load_config, folder / "config.yaml")
+    source.environment = _optional_json(folder / "environment.json", notes)
+    source.profile = _optional_json(folder / "profile.json", notes) or None
+    source.curve = _attempt(notes, "No learning curve: {}.", read_curve, folder, source.title)
+    own = None if source.config is None else source.config.data.val
+    wanted = None if own is None else set_name(own).replace(":", "-")
+    found = []
+    for path in sorted((folder / "scores").glob("*.json")):
+        content = _optional_json(path, notes)
+        scores = _attempt(notes, "{}", Scores.from_dict, content, str(path))
+        if scores is not None:
+            found.append((scores.conditions.evaluation_set != wanted, path, content, scores))
+    if found:  # those of data.val first
+        _, source.scores_file, source.record, source.scores = min(found, key=lambda one: one[0])
     return source
 
 
-def _optional_json(path: Path, notes: list[str]) -> Mapping[str, Any]:
-    if not path.is_file():
-        return {}
+def _attempt(notes: list[str], note: str, read: Callable[..., T], *given: Any) -> T | None:
+    """Read something; None and a note where that fails."""
     try:
-        content = read_json(path)
+        return read(*given)
     except SegibnError as error:
-        notes.append(str(error))
-        return {}
+        notes.append(note.format(error))
+    return None
+
+
+def _optional_json(path: Path, notes: list[str]) -> Mapping[str, Any]:
+    content = _attempt(notes, "{}", read_json, path) if path.is_file() else None
     return content if isinstance(content, dict) else {}
-
-
-def _read_scores(source: Source) -> None:
-    """Read the scores that the training wrote, those of ``data.val`` first."""
-    assert source.folder is not None
-    wanted = None
-    if source.config is not None and source.config.data.val is not None:
-        wanted = set_name(source.config.data.val).replace(":", "-")
-    found = []
-    for path in sorted((source.folder / "scores").glob("*.json")):
-        content = _optional_json(path, source.notes)
-        try:
-            found.append((path, content, Scores.from_dict(content, str(path))))
-        except SegibnError as error:
-            source.notes.append(str(error))
-    found.sort(key=lambda item: item[2].conditions.evaluation_set != wanted)
-    if found:
-        source.scores_file, source.record, source.scores = found[0]
 
 
 def _join(runs: list[Source], given: Source) -> None:
