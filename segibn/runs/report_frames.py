@@ -4,6 +4,7 @@ In: a ``Source`` with a checkpoint, and the data sets. Out: its ``FrameView``s. 
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,6 @@ import numpy as np
 
 from segibn.config.data import DatasetConfig
 from segibn.config.set_names import set_name
-from segibn.data.datasets.catalog import DATASETS
 from segibn.data.frames import Frames
 from segibn.errors import SegibnError
 from segibn.evaluation.confusion import count_classes
@@ -24,6 +24,7 @@ from segibn.report.frames import Choice, choose_frames, view_frame
 from segibn.runs.evaluate import circumstances, frames_of, score_run
 from segibn.runs.loading import device_of, load_checkpoint
 from segibn.runs.report_inputs import Source
+from segibn.runs.sets import parse_evaluation_set
 from segibn.runs.trained import TrainedRun
 
 _TOLERANCE = 1e-2
@@ -31,18 +32,10 @@ _TOLERANCE = 1e-2
 
 
 def add_frames(source: Source, root: Path, count: int, device: str | None) -> int | None:
-    """Predict the worst and best frames of a source with a checkpoint -> its iteration.
+    """Predict the ``count`` worst and best frames of a source with a checkpoint -> its iteration.
 
-    Scores that are missing or of other weights are made.
-
-    Args:
-        source: gets ``frames`` and ``palette``, and ``scores`` and ``record`` where they were made.
-        root: folder above the data sets.
-        count: how many of either kind.
-        device: see ``segibn.devices.device_named``; None = the GPU if there is one.
-
-    Raises:
-        SegibnError: the checkpoint or the data cannot be used.
+    Scores that are missing or of other weights are made. ``device``: see
+    ``segibn.devices.device_named``. SegibnError: the checkpoint or the data cannot be used.
     """
     assert source.checkpoint is not None
     run = load_checkpoint(source.checkpoint)
@@ -98,10 +91,9 @@ def _dataset_of(source: Source, run: TrainedRun) -> DatasetConfig:
     name = source.scores.conditions.evaluation_set
     if own is not None and set_name(own).replace(":", "-") == name:
         return own
-    for dataset in sorted(DATASETS, key=len, reverse=True):
-        split = name.removeprefix(f"{dataset}-")
-        if split != name and not set(split) & set("@*~/"):
-            return DatasetConfig(name=dataset, split=split)
+    if "@" not in name:  # of a list of names it says no more than how the list is called
+        with suppress(SegibnError):
+            return parse_evaluation_set(name.replace("-", ":", 1))
     raise SegibnError(f"its scores are of '{name}', which a report cannot find by that name")
 
 
