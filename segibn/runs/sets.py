@@ -1,6 +1,7 @@
 """Labelled sets named in words, such as ``camvid:val@names.txt`` -> their configs. No torch."""
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,7 @@ from segibn.text import did_you_mean, printable
 def named_set(name: str, **values: Any) -> DatasetConfig:
     """Return an official data set as a config has it; a value that is None is the config's default.
 
-    Raises:
-        ConfigError, DatasetError: there is no such data set or split, or a value does not fit it.
+    ConfigError, DatasetError: there is no such data set or split, or a value does not fit it.
     """
     if name not in DATASETS:
         raise ConfigError(
@@ -30,7 +30,7 @@ def named_set(name: str, **values: Any) -> DatasetConfig:
             f"{', '.join(DATASETS)}; data of your own are named by their config, in segibn check "
             "and segibn evaluate --dataset"
         )
-    dataset = _validated({"name": name} | _given(values))
+    dataset = _changed({"name": name}, values)
     if values.get("split") is not None:
         _require_split(dataset, dataset.split, Path())
     return dataset
@@ -39,25 +39,20 @@ def named_set(name: str, **values: Any) -> DatasetConfig:
 def changed_set(own: DatasetConfig, datasets_root: Path, **values: Any) -> DatasetConfig:
     """Return a data set of a config with other values; one that is None stays as it is there.
 
-    Another split drops the list, the share and the side that narrowed the first.
-
-    Raises:
-        ConfigError, DatasetError: there is no such split, or a value does not fit the data set.
+    Another split drops the list, the share and the side that narrowed the first. ConfigError,
+    DatasetError: there is no such split, or a value does not fit the data set.
     """
-    changes = _given(values)
-    if "split" in changes and (changes["split"] != own.split or own.hold_out is not None):
-        _require_split(own, changes["split"], datasets_root)
-        changes = {"names_file": None, "fraction": 1.0, "hold_out": None} | changes
-    return _validated(own.model_dump() | changes)
+    split = values.get("split")
+    if split is not None and (split != own.split or own.hold_out is not None):
+        _require_split(own, split, datasets_root)
+        own = own.model_copy(update={"names_file": None, "fraction": 1.0, "hold_out": None})
+    return _changed(own.model_dump(), values)
 
 
-def _given(values: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in values.items() if value is not None}
-
-
-def _validated(values: dict[str, Any]) -> DatasetConfig:
+def _changed(own: dict[str, Any], values: dict[str, Any]) -> DatasetConfig:
+    given = {key: value for key, value in values.items() if value is not None}
     try:
-        return DatasetConfig.model_validate(values)
+        return DatasetConfig.model_validate(own | given)
     except ValidationError as error:
         reasons = (item["msg"].removeprefix("Value error, ") for item in error.errors())
         raise ConfigError("; ".join(reasons)) from None
@@ -76,11 +71,7 @@ def _require_split(dataset: DatasetConfig, split: str, datasets_root: Path) -> N
 
 
 def held_out_set(config: str) -> DatasetConfig:
-    """Return the ``data.val`` of a config.
-
-    Raises:
-        ConfigError: it has none.
-    """
+    """Return the ``data.val`` of a config; ConfigError: it has none."""
     val = load_config(config).data.val
     if val is None:
         raise ConfigError(f"{printable(config)} has no data.val: no set to score on")
@@ -105,10 +96,7 @@ def parse_evaluation_set(text: str) -> DatasetConfig:
     """Read ``NAME[/LABEL_MAP]:SPLIT[@NAMES_FILE]``, or a config: its ``data.val``.
 
     Examples: ``cityscapes:val``, ``camvid:val@names.txt``, ``mapillary/rein:validation``,
-    ``own.yaml``.
-
-    Raises:
-        ConfigError: it has another form, or means nothing that is known.
+    ``own.yaml``. ConfigError: it has another form, or means nothing that is known.
     """
     if text.endswith((".yaml", ".yml")):
         return held_out_set(text)
@@ -134,11 +122,7 @@ def parse_labelled_set(text: str) -> tuple[str, DatasetConfig]:
 
 
 def parse_labelled_sets(texts: Iterable[str]) -> dict[str, DatasetConfig]:
-    """Read sets for the columns of a table: label -> set.
-
-    Raises:
-        ConfigError: as ``parse_evaluation_set``, or two have one label.
-    """
+    """Read sets for the columns of a table: label -> set; ConfigError: two have one label."""
     found: dict[str, DatasetConfig] = {}
     for text in texts:
         label, dataset = parse_labelled_set(text)
@@ -155,22 +139,18 @@ def protocol_sets(name: str | None, on: Sequence[str] | None) -> dict[str, Datas
     """Return label -> test set: those of words such as ``cityscapes:val``, or all of a protocol's.
 
     Under a protocol, ``NAME:SPLIT`` without a label of its own gets the protocol's label, and the
-    protocol's label map.
-
-    Raises:
-        ConfigError: neither is given; or a set that this version cannot read.
+    protocol's label map. ConfigError: neither is given.
     """
     if not on:
         if name is None:
             raise ConfigError("say what to score on: --on SET [SET ...], or --protocol NAME")
-        return {test.label: _dataset_of(test) for test in PROTOCOLS[name].tests}
-    sets = parse_labelled_sets(on)
-    if name is None:
-        return sets
+        return {
+            test.label: named_set(test.dataset, split=test.split, label_map=test.label_map)
+            for test in PROTOCOLS[name].tests
+        }
     found = {}
-    for text, (label, dataset) in ((text, parse_labelled_set(text)) for text in on):
-        test = protocol_test(name, dataset)
-        if test is not None:
+    for text, (label, dataset) in zip(on, parse_labelled_sets(on).items(), strict=True):
+        if (test := protocol_test(name, dataset)) is not None:
             is_theirs = "=" not in text and dataset.label_map in (None, test.label_map)
             if is_theirs and dataset.names_file is None:
                 label = test.label
@@ -186,25 +166,12 @@ def protocol_test(name: str | None, dataset: DatasetConfig) -> TestSet | None:
     return next((test for test in tests if test.dataset == dataset.name), None)
 
 
-def _dataset_of(test: TestSet) -> DatasetConfig:
-    """A protocol's set as a config has it."""
-    if test.dataset not in DATASETS:
-        raise ConfigError(
-            f"{test.label}: this version does not read {test.dataset}; name the others with --on"
-        )
-    content: dict[str, Any] = {"name": test.dataset, "split": test.split}
-    if test.label_map is not None:
-        content["label_map"] = test.label_map
-    return DatasetConfig.model_validate(content)
-
-
 def why_untrainable(config: str | Path, datasets_root: Path) -> str:
     """Return why a config cannot be trained on the data sets of a folder; "" where it can."""
     data = load_config(config).data
     try:
-        for dataset in (*data.sources, data.val):
-            if dataset is not None:
-                index_dataset(dataset, datasets_root)
+        for dataset in filter(None, (*data.sources, data.val)):
+            index_dataset(dataset, datasets_root)
     except SegibnError as error:
         first, *more = (line.strip() for line in str(error).splitlines())
         return f"{first} {more[0]}" if first.endswith(":") and more else first
@@ -213,10 +180,7 @@ def why_untrainable(config: str | Path, datasets_root: Path) -> str:
 
 def frames_folder(config: RunConfig, datasets_root: Path | None) -> Path | None:
     """Return a folder of frames of the sets of a config; None where none is here."""
-    for dataset in (config.data.val, config.data.train):
-        if dataset is not None and datasets_root is not None:
-            try:
-                return index_dataset(dataset, datasets_root)[0].image.parent
-            except SegibnError:
-                continue
+    for dataset in filter(None, (config.data.val, config.data.train)) if datasets_root else ():
+        with suppress(SegibnError):
+            return index_dataset(dataset, datasets_root)[0].image.parent
     return None
