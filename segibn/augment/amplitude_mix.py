@@ -38,11 +38,7 @@ class AmplitudeMix:
 
 
 def mix_amplitudes(image: Tensor, style: Tensor, share: Tensor, window: float | None) -> Tensor:
-    """Mix two amplitude spectra, `share` (N, 1, 1, 1) of the style's, and keep the image's phase.
-
-    Both spectra being Hermitian, so is the mixture, and a half spectrum is enough. Where the
-    image's own amplitude is 0, so is its phase. Nothing is clipped.
-    """
+    """Mix two amplitude spectra, `share` (N, 1, 1, 1) of the style's, with the image's phase."""
     spectrum = torch.fft.rfft2(image)
     own, other = spectrum.abs(), torch.fft.rfft2(style).abs()
     if window is not None:

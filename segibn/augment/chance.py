@@ -9,9 +9,8 @@ from torch import Tensor
 def change_some(image: Tensor, probability: float, change: Callable[[Tensor], Tensor]) -> Tensor:
     """Change each sample of (N, 3, H, W) with a probability, into a new tensor.
 
-    `change` takes (M,) indices of samples and gives (M, 3, H, W). On the CPU only the chosen
-    samples are computed. On an accelerator all are, and then selected: asking it which ones were
-    drawn would make the host wait.
+    On an accelerator all are computed, by `change` of their indices, and then selected: asking it
+    which ones were drawn would make the host wait.
     """
     count = len(image)
     if probability >= 1.0:
@@ -30,9 +29,7 @@ def change_some(image: Tensor, probability: float, change: Callable[[Tensor], Te
 def draw_partners(count: int, device: torch.device) -> Tensor:
     """Draw another sample of the batch for each one, (count,) int64; all others are as likely.
 
-    The samples are put in a random circle, and each takes the next: a permutation in which nobody
-    stays alone, unlike a plain random one, which in a batch of two is without effect half the time.
-    A single sample is its own partner.
+    In a random circle each takes the next: nobody stays alone, unlike in a random permutation.
     """
     circle = torch.randperm(count, device=device)
     partners = torch.empty_like(circle)

@@ -1,8 +1,7 @@
 """Rare classes are cut out of one sample and pasted into another, labels too, in their places.
 
-Pixels of whole classes as in ClassMix (Olsson et al., WACV 2021, arXiv 2007.07936); of labelled
-things and without blending as in Ghiasi et al., CVPR 2021, arXiv 2012.07177, section 3. The scale
-jitter that the latter rests on is in the crops: partners were scaled independently.
+Whole classes as in ClassMix (WACV 2021, arXiv 2007.07936); things, and without blending, as in
+Ghiasi et al. (CVPR 2021, arXiv 2012.07177, section 3).
 """
 
 from dataclasses import dataclass

@@ -59,10 +59,9 @@ def deviations(
 
 
 def draw_factors(shape: tuple[int, ...], deviation: Tensor, width: int) -> Tensor:
-    """Draw `shape` factors on a half spectrum, with `deviation` (H, V) of the paper's eps.
+    """Draw the mean of two eps, of `deviation` (H, V), at (m, n) and (-m, -n): `shape` and (H, V).
 
-    They are the mean of two independent eps at (m, n) and (-m, -n). In the columns where both are
-    there, they have the same value.
+    In the columns where both are there, they have the same value.
     """
     eps = torch.randn(*shape, *deviation.shape, device=deviation.device)
     factor = 1.0 + eps * (deviation * 0.5**0.5)

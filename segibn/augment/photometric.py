@@ -1,8 +1,6 @@
 """Colour jitter and blur of a batch on the device, drawn for each image.
 
-What RobustNet changes images by to find out which covariances carry style (Choi et al., CVPR 2021,
-arXiv 2103.15597): torchvision's `ColorJitter` at strengths far above those of the training's own
-augmentation, then a Gaussian blur.
+What RobustNet (CVPR 2021, arXiv 2103.15597) finds out with which covariances carry style.
 """
 
 import math
@@ -21,9 +19,8 @@ _TRUNCATE = 3.0
 class PhotometricChange:
     """Brightness, contrast, saturation, hue and sharpness, each by an amount drawn for each image.
 
-    torchvision draws the order of the first four, too; here it is as they stand. Their factors are
-    uniform in [max(0, 1 - strength), 1 + strength], the hue's shift in [-hue, hue] turns of the
-    colour circle, the blur's sigma in its range of pixels.
+    Factors are uniform in [max(0, 1 - strength), 1 + strength], the hue's shift in [-hue, hue]
+    turns, the blur's sigma in its range of pixels.
     """
 
     brightness: float = 0.8

@@ -42,10 +42,9 @@ class Block:
     beta: Tensor
 
     def convolve(self, image: Tensor) -> Tensor:
-        """Apply the convolution alone to (N, 3, H, W); as `torchvision.ops.deform_conv2d` inside.
+        """Apply the convolution alone; equals `torchvision.ops.deform_conv2d` inside.
 
-        But that works out the place of every tap again for each sample and channel; here all
-        samples are channels of one image, which is several times faster on a CPU.
+        All samples are channels of one image here, which is several times faster on a CPU.
         """
         if self.grid is None:
             return F.conv2d(F.pad(image, (1, 1, 1, 1), mode="replicate"), self.weight)
@@ -114,10 +113,9 @@ def draw_block(
 
 
 def sampling_grid(offset: Tensor) -> Tensor:
-    """Say where each tap of a 3x3 kernel reads, in the coordinates of `F.grid_sample`.
+    """Where each tap of a 3x3 kernel reads, (9, H, W, 2), in the coordinates of `F.grid_sample`.
 
-    `offset` (9, H, W, 2) is right and down, in pixels, for each tap (row by row) and pixel; in the
-    result of the same shape -1 and 1 are the image's edges, pixels being areas.
+    `offset` of the same shape is right and down, in pixels, for each tap (row by row) and pixel.
     """
     _, height, width, _ = offset.shape
     tap = torch.arange(TAPS, device=offset.device).view(TAPS, 1, 1)

@@ -30,8 +30,7 @@ HEADS: dict[str, Callable[..., nn.Module]] = {
 def build_segmenter(config: ModelConfig, num_classes: int) -> Segmenter:
     """Build a network and give its backbone the weights that the config names.
 
-    New parameters are drawn from torch's global random state; with one seed, networks that differ
-    in `ibn` alone start from the same convolutions.
+    With one seed, networks that differ in `ibn` alone start from the same convolutions.
     """
     backbone = _build_backbone(config)
     specs = backbone.feature_specs
@@ -49,10 +48,7 @@ def build_segmenter(config: ModelConfig, num_classes: int) -> Segmenter:
 
 
 def for_inference(config: ModelConfig) -> ModelConfig:
-    """Return the config of a network whose weights are all at hand, its updates merged into them.
-
-    It names no pretrained weights, and nothing of it is trained by LoRA or frozen.
-    """
+    """The config of a network whose weights are at hand: none to load, no LoRA, nothing frozen."""
     update: dict[str, Any] = {"weights": "none"}
     if isinstance(config.backbone, TimmBackboneConfig):
         update["backbone"] = config.backbone.model_copy(update={"tuning": "full"})

@@ -1,7 +1,4 @@
-"""From the `generalise` section of a config to perturbed features: hooks on the backbone.
-
-No parameters, buffers or module names are added.
-"""
+"""From the `generalise` section of a config to perturbed features: hooks on the backbone."""
 
 from collections.abc import Callable
 from functools import partial

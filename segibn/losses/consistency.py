@@ -14,11 +14,7 @@ from segibn.losses.precision import in_float32
 
 @in_float32
 def jensen_shannon(logits: Tensor, other: Tensor) -> Tensor:
-    """Mean over pixels of (KL(p, m) + KL(q, m)) / 2 with m = (p + q) / 2, from 0 to log 2.
-
-    Of logits (N, K, h, w). Symmetric, both views get a gradient. No pixel is left out: that views
-    agree is wanted where nobody labelled anything, too.
-    """
+    """Mean over all pixels of (KL(p, m) + KL(q, m)) / 2 with m = (p + q) / 2, from 0 to log 2."""
     log_p, log_q = logits.log_softmax(1), other.to(logits.dtype).log_softmax(1)
     log_mean = torch.logaddexp(log_p, log_q) - math.log(2)
     divergence = log_p.exp() * (log_p - log_mean) + log_q.exp() * (log_q - log_mean)

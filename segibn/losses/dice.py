@@ -13,11 +13,7 @@ from segibn.losses.precision import in_float32
 
 @in_float32
 def dice_loss(logits: Tensor, target: Tensor, *, smooth: float = 1.0) -> Tensor:
-    """One minus soft Dice, 0..1, mean over the classes that are present in the batch.
-
-    Dice of class k is `(2 sum p_k [y = k] + smooth) / (sum p_k + sum [y = k] + smooth)` with the
-    sums over all valid pixels of the batch; `smooth` calms classes of a few pixels.
-    """
+    """1 - `(2 sum p [y = k] + smooth) / (sum p + sum [y = k] + smooth)`, over classes present."""
     num_classes = logits.shape[1]
     probability = logits.softmax(dim=1)
     valid = target != IGNORE_INDEX

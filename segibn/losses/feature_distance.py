@@ -1,8 +1,7 @@
 """Distance of features from those of a frozen ImageNet network, where things are.
 
-DAFormer (Hoyer et al., CVPR 2022, arXiv 2111.14887, section 3.2): fine-tuned on synthetic frames, a
-network unlearns what ImageNet's photographs taught it about cars, people and signs. Stuff such as
-road and sky, which ImageNet has no classes for, is left free.
+DAFormer (Hoyer et al., CVPR 2022, arXiv 2111.14887, section 3.2). Stuff such as road and sky, which
+ImageNet has no classes for, is left free.
 """
 
 from collections.abc import Sequence

@@ -8,10 +8,9 @@ import numpy as np
 
 
 def cluster_starts(values: np.ndarray, clusters: int) -> np.ndarray:
-    """Split sorted values into the clusters with the least sum of squared distances to their means.
+    """Split sorted values where the sum of squared distances to the clusters' means is least.
 
-    Returns the index of each cluster's first value, (clusters,) int64; of equally good splits the
-    leftmost.
+    Returns the index of each cluster's first value, int64; of equally good splits the leftmost.
     """
     values = np.asarray(values, dtype=np.float64)
     if not 1 <= clusters <= len(values):

@@ -1,8 +1,6 @@
 """Lovasz-softmax: a convex surrogate of the mean IoU (Berman et al., arXiv 1705.08790).
 
-For one class, each pixel has an error between 0 and 1. The Jaccard loss of a set of wrong pixels is
-1 - IoU; its Lovasz extension takes the errors in falling order and weights each by how much the
-Jaccard loss grows when that pixel joins those before it.
+Errors in falling order, each weighted by how much the Jaccard loss grows when its pixel joins.
 """
 
 import torch
@@ -35,9 +33,8 @@ def lovasz_softmax(logits: Tensor, target: Tensor) -> Tensor:
 def jaccard_growth(error: Tensor, truth: Tensor, valid: Tensor) -> Tensor:
     """How much the Jaccard loss of one class grows as each pixel joins, worst pixel first.
 
-    The factors of the errors in the Lovasz extension, which are also its gradient; 0 where not
-    `valid`. `error` is 1 - p on the class's pixels (`truth`, all of them valid), p on the others;
-    all three have one shape.
+    `error` is 1 - p on the class's pixels (`truth`, all of them valid), p on the others; 0 if
+    invalid.
     """
     order = _falling_order(error, valid)
     truth, valid = (mask.flatten().index_select(0, order) for mask in (truth, valid))
@@ -54,10 +51,8 @@ def jaccard_growth(error: Tensor, truth: Tensor, valid: Tensor) -> Tensor:
 
 
 def _falling_order(error: Tensor, valid: Tensor) -> Tensor:
-    """Indices of the flattened pixels by falling error, ignored ones last; ties keep their order.
-
-    Floats that are not negative are ordered as their bits are, and integers are sorted by radix:
-    on a CPU that takes a fraction of the time of sorting floats.
-    """
+    """Indices of the flattened pixels by falling error, ignored ones last; stable."""
+    # Floats that are not negative are ordered as their bits are, and integers are sorted by radix:
+    # on a CPU that takes a fraction of the time of sorting floats.
     bits = error.abs().view(torch.int32 if error.dtype == torch.float32 else torch.int64)
     return torch.where(valid, -bits, 1).flatten().argsort(stable=True)

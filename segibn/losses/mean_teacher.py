@@ -1,8 +1,7 @@
 """Agreement with a teacher that is the moving average of the network itself.
 
-Tarvainen and Valpola (NeurIPS 2017, arXiv 1703.01780), who compare probabilities by their squared
-difference; ours is the Kullback-Leibler divergence, whose gradient is that of cross-entropy with
-the teacher's soft prediction. The threshold is FixMatch's (NeurIPS 2020, arXiv 2001.07685).
+Tarvainen and Valpola (NeurIPS 2017, arXiv 1703.01780), by Kullback-Leibler divergence instead of
+the squared difference. The threshold is FixMatch's (NeurIPS 2020, arXiv 2001.07685).
 """
 
 import math

@@ -34,9 +34,8 @@ def off_diagonal(channels: int, device: torch.device | None = None) -> Tensor:
 def whitening_loss(covariance: Tensor, mask: Tensor, margin: float = 0.0) -> Tensor:
     """Mean absolute covariance of the masked (C, C) elements above a margin, mean over the images.
 
-    The paper's IW, IRW and ISW loss, by the mask and the margin (IRW's relaxation: an image's sum
-    less `margin` times the number of elements never goes below 0). The sum is divided by the number
-    of elements, as in the authors' code, so that layers of different width weigh alike.
+    IW, IRW and ISW, by mask and margin (IRW's: an image's sum less `margin` times the number of
+    elements never goes below 0). Divided by the number of elements, as in the authors' code.
     """
     count = mask.sum().clamp(min=1)
     total = (covariance.abs() * mask).sum((1, 2))

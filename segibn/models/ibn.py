@@ -20,11 +20,9 @@ _NO_HALF = BatchHalf(slice(0, 0))
 
 
 class InstanceNorm2d(nn.InstanceNorm2d):
-    """Instance normalisation that keeps the memory layout of its input.
+    """Equals `nn.InstanceNorm2d(channels, affine)`, and keeps the memory layout of its input.
 
-    The same parameters and result as `nn.InstanceNorm2d(channels, affine)`, which copies a
-    channels-last input to channels-first and back. It also accepts a feature map of a single pixel,
-    where it returns the bias. RobustNet's whitening needs it without weight and bias.
+    It also accepts a feature map of a single pixel, where it returns the bias.
     """
 
     use_triton = False

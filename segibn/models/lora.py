@@ -18,8 +18,7 @@ _UPDATE = ("lora_a", "lora_b", "lora_scale")
 class LoRA(nn.Module):
     """A linear layer or 1x1 convolution whose weight stays, with an update that is trained.
 
-    The two thin products are computed beside the layer, so that no gradient of the whole weight is
-    made. `weight` and `bias` are there for networks that read them instead of calling the layer.
+    `weight` and `bias` are there for networks that read them instead of calling the layer.
     """
 
     def __init__(self, base: nn.Linear | nn.Conv2d, rank: int, alpha: float) -> None:
@@ -121,11 +120,7 @@ def _update_of(state: Mapping[str, Tensor], layer: str, weight: Tensor) -> list[
 
 
 def fitted_state(state: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return a state dict in the form of another network's `own`, with or without LoRA.
-
-    Without LoRA there, updates are merged; with it, weights become those that the updates are
-    beside, whose own tensors are not in the result. Where both have it, nothing changes.
-    """
+    """Return a state dict in the form of another network's `own`, with or without LoRA."""
     if has_lora(state) == has_lora(own):
         return dict(state)
     if has_lora(state):

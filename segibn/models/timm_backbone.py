@@ -1,15 +1,12 @@
 """Any backbone of timm behind the contract of `features.py`, by its own `forward_intermediates`.
 
 *Hierarchical* networks (ConvNeXt, Swin, ResNet) have their last four stages as layer1 .. layer4.
-Their stems cut frames into whole pixels of the feature, so a frame is first padded with zeros (the
-mean colour) below and at the right to a multiple of the largest stride, and every feature cropped
-back: features lie where they lie for any other backbone.
+Frames are padded with zeros to a multiple of the largest stride, features cropped back.
 
 *Plain* vision transformers (DINOv2, DINOv3, EVA-02) give the tokens of four blocks, evenly spaced
-and ending with the last, after the final norm, as DINOv2's `get_intermediate_layers` does; all at
-the stride of the patch. A frame is stretched to the next multiple of the patch, not padded: what is
-padded would shift the resized logits by up to a patch, and every token would attend to a border
-that no picture has. Crops that are multiples of the patch are not touched.
+and ending with the last, after the final norm; all at the stride of the patch. A frame is stretched
+to whole patches: what is padded would shift the resized logits by up to a patch, and every token
+would attend to a border that no picture has.
 """
 
 from typing import Any, Literal

@@ -14,13 +14,10 @@ def banded_argmax(
 ) -> Tensor:
     """Equals `interpolate(coarse, size).argmax(dim=1)` without holding all logits at full size.
 
-    Works through the classes in bands and keeps the best so far, so that full-size memory is
-    `band` + 1 float maps instead of K (for 19 classes at 1024 x 2048: 17 MiB instead of 152).
-    Bands of classes rather than of rows: each class is resized by the very operation that the
-    whole would be, so the result is the same to the last bit.
-
-    Of (N, K, h, w) logits, K <= 255, (N, H, W) uint8; of equal logits the first class wins.
-    `NOT_FINITE` where the best logit, or any, is NaN, or the best infinite.
+    Resizes `band` classes at a time and keeps the best so far (for 19 classes at 1024 x 2048: 17
+    MiB instead of 152), by the very operation that the whole would be: the same to the last bit.
+    uint8, K <= 255; of equal logits the first class wins. `NOT_FINITE` where one is NaN, or the
+    best infinite.
     """
     best = upsample(coarse[:, :1], size, align_corners=align_corners)[:, 0].clone()
     pred = torch.zeros(best.shape, dtype=torch.uint8, device=coarse.device)

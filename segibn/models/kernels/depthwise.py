@@ -1,9 +1,8 @@
 """Depthwise convolutions, exact and fast for large dilations on a CPU.
 
-A channels-last dilated depthwise convolution is slow in oneDNN, and the gradient of its weights in
-bfloat16 is wrong (seen in 3.12, which torch 2.14 contains). But the pixels that a dilated kernel
-joins lie on a grid of their own: sorted by grid, the same numbers come from a plain 3x3
-convolution.
+Channels-last ones are slow in oneDNN, their gradient in bfloat16 is wrong (seen in 3.12, which
+torch 2.14 contains). But the pixels that a dilated kernel joins lie on a grid of their own: sorted
+by grid, the same numbers come from a plain 3x3 convolution.
 """
 
 from collections.abc import Iterator

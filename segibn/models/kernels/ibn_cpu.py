@@ -1,8 +1,7 @@
 """The passes of instance and instance-batch normalisation on a CPU (see `ibn_unsplit`).
 
-They are torch's own batch-norm kernels, called so that a channel of one image is what they reduce
-over: a channels-last image is a contiguous block of memory and goes in alone; an NCHW batch goes in
-as a single image of N * C channels.
+torch's own batch-norm kernels, called so that a channel of one image is what they reduce over: a
+channels-last image goes in alone, an NCHW batch as a single image of N * C channels.
 """
 
 import torch

@@ -1,19 +1,15 @@
-"""Instance and instance-batch normalisation without splitting the input.
+"""Instance and instance-batch normalisation, NCHW or channels-last, without splitting the input.
 
-In and out: (N, C, h, w), NCHW or channels-last, the layout stays. The published form copies both
-halves of the channels, normalises each and joins them: three more passes over memory. Here one pass
-takes the moments of every channel of every image; those of the batch half follow from them (mean of
-means; mean of variances plus variance of means); and one pass applies one affine map a channel and
-image. The passes are a module's, `ibn_cpu` (torch's own kernels) or `ibn_triton`:
+One pass takes the moments of every channel of every image; those of the batch half follow from them
+(mean of means; mean of variances plus variance of means); and one pass applies one affine map a
+channel and image. The passes are a module's, `ibn_cpu` or `ibn_triton`; statistics are float32,
+float64 for a float64 input, and `x_hat = (x - mean) * inverse`:
 
     image_moments(x) -> mean and biased variance of every channel of every image, (N, C) each
     normalize(x, mean, variance, weight (C,), bias (C,), eps) -> normalised x
-    gradient_sums(grad, x, mean, inverse) -> sums over the pixels of `grad * x_hat` and of `grad`,
-        (N, C) each, where `x_hat = (x - mean) * inverse`
+    gradient_sums(grad, x, mean, inverse) -> sums of `grad * x_hat` and of `grad`, (N, C) each
     input_gradient(grad, x, mean, inverse, weight, over_weight, over_bias)
         -> `weight * inverse * (grad - over_bias - x_hat * over_weight)`
-
-Statistics are float32, float64 for a float64 input.
 """
 
 from dataclasses import dataclass

@@ -1,6 +1,5 @@
 """1x1 convolutions whose weights get their bfloat16 gradient from one matrix product on a CPU.
 
-In channels-last memory the gradient is pixels by channels, transposed, times pixels by channels.
 oneDNN's product takes three quarters of the time of its convolution's gradient for the sizes of a
 ResNet-50's last stages, and sums in float32 likewise.
 """

@@ -1,9 +1,8 @@
 """Cross-entropy at full resolution from coarse logits, which never become full-size tensors.
 
-The plain way holds four full-size float tensors at its peak (for 19 classes at 512 x 1024: 40 MB
-each and image) and passes over them a dozen times. Resizing by a whole factor s is s * s
-interpolations between neighbours, one for each place inside a coarse pixel: here each is made,
-scored and turned into its share of the gradient while it is in the cache, and forgotten.
+Resizing by a whole factor s is s * s interpolations between neighbours, one for each place inside a
+coarse pixel: each is made, scored and turned into its share of the gradient while it is in the
+cache.
 """
 
 from collections.abc import Iterator

@@ -1,8 +1,4 @@
-"""EFDMix: each sample gets value distributions between its own and another sample's.
-
-Zhang et al., CVPR 2022 (arXiv 2203.07740). Where MixStyle mixes two moments of a channel, this
-mixes its whole distribution.
-"""
+"""EFDMix: each sample gets value distributions between its own and another's (arXiv 2203.07740)."""
 
 from dataclasses import dataclass
 

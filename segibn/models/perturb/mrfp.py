@@ -1,10 +1,8 @@
 """MRFP: fine structure added by a random network, and noise on the channel statistics.
 
-Udupa et al., CVPR 2024 (arXiv 2311.18331), without MRFP+. Widths, dilations, sizes, initialisation
-and chances are those of the authors' released code for ResNet-50. Ours: the network may be narrower
-(at the stem's own width it computes more than a whole ResNet-18 does); the noise on statistics is
-drawn for each place by itself, where the release draws once for both; a stage's size is rounded
-down once, from the feature's size.
+Udupa et al., CVPR 2024 (arXiv 2311.18331), without MRFP+; values of the authors' released code.
+Ours: the network may be narrower; the noise is drawn for each place by itself; a stage's size is
+rounded down once, from the feature's.
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,4 @@
-"""Normalization Perturbation: noise on the mean and spread of each channel of each sample.
-
-Fan et al., ICLR 2023 (arXiv 2211.04393), which names its two forms NP and NP+.
-"""
+"""Normalization Perturbation: noise on channels' mean and spread, NP and NP+ (arXiv 2211.04393)."""
 
 from dataclasses import dataclass
 
@@ -44,8 +41,7 @@ class NormalizationPerturbation:
 def batch_spread(mean: Tensor) -> Tensor:
     """How much a channel's mean (N, C, 1, 1) differs between samples: (1, C, 1, 1), at most 1.
 
-    Relative to the channel where it differs most; all zeros in a batch of one. Without gradient, so
-    that it only weights noise; that is ours, the official scripts let the gradient through.
+    Relative to the channel where it differs most. Without gradient, unlike the official scripts.
     """
     deviation = mean.std(0, correction=0, keepdim=True)
     return deviation / deviation.amax().clamp(min=_SMALLEST)

@@ -1,10 +1,7 @@
 """Mean and spread of each channel of each sample, features with others in their place, and draws.
 
-Computed in float32 (float64 for float64 features) whatever the features' type: under autocast they
-are bfloat16, whose eight bits do not carry a mean over thousands of pixels. Random numbers come
-from torch's global generators, which the training seeds for each iteration. Only the choice whether
-to act at all is drawn on the host: it decides what is launched, and reading it from the device
-would make the host wait.
+At least float32: bfloat16's eight bits do not carry a mean over thousands of pixels. Random numbers
+come from torch's global generators; only the choice whether to act at all is drawn on the host.
 """
 
 import torch

@@ -1,8 +1,4 @@
-"""What a checkpoint holds beside its tensors' values, as types.
-
-In: the dict of a file, from anybody. Out: nothing, or an error that names each part that is not
-what it must be. What the config holds is checked by its own schema, tensors by `tensor_check`.
-"""
+"""What a checkpoint holds beside its tensors' values and its config, as types."""
 
 from collections.abc import Mapping
 from pathlib import Path

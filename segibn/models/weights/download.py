@@ -29,8 +29,7 @@ def local_path(published: WeightSource) -> Path:
 def published_file(published: WeightSource) -> Path:
     """Find a published file in torch.hub's folder (TORCH_HOME moves it), or download it there.
 
-    Runs on every rank; one process of each machine downloads, the others wait for it. A
-    `CheckpointError` says the fix.
+    Runs on every rank; one process of each machine downloads, the others wait for it.
     """
     path = local_path(published)
     failure: CheckpointError | None = None

@@ -12,10 +12,7 @@ Signature = Mapping[str, tuple[int, ...]]
 
 
 def identify(state: Mapping[str, Tensor]) -> tuple[str, str, str] | None:
-    """Return name and IBN variant of a backbone, and what stands before its keys; None = unknown.
-
-    The keys are those of a backbone or classifier, behind a prefix or bare.
-    """
+    """Name and IBN variant of a backbone or classifier, and its keys' prefix; None = unknown."""
     for name in BACKBONES:
         own = _signature_of(name)
         first = next(iter(own))

@@ -26,8 +26,7 @@ def adapt_plain_weights(
 ) -> tuple[dict[str, Tensor], list[str]]:
     """Cut the weights of a plain network to fit an IBN one; return also the keys without a place.
 
-    Norms that the state dict lacks, or has with another number of channels, stay as they are:
-    whoever loads the result finds the difference.
+    Norms that the state dict lacks, or has with another number of channels, stay as they are.
     """
     adapted, unused = dict(state), []
     for name, module in backbone.named_modules():

@@ -1,7 +1,4 @@
-"""Pretrained weights of a backbone: published files, or a file of the user's own.
-
-Files often hold more than a backbone (a classifier, heads), which has no place here.
-"""
+"""Pretrained weights of a backbone: published files, or a file of the user's own."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -188,10 +185,7 @@ def fill(
     *,
     take_some: bool = False,
 ) -> WeightsReport:
-    """Load what fits; all of both must, but for `may_be_fresh`, unless `take_some`.
-
-    `advise` tells what follows the differences in an error, by whether anything fits.
-    """
+    """Load what fits; all of both must, but for `may_be_fresh`, unless `take_some`."""
     own = network.state_dict()
     both = [(key, value, state[key]) for key, value in own.items() if key in state]
     other_shape = tuple(

@@ -1,7 +1,6 @@
 """RobustNet's checkpoints (Choi et al., CVPR 2021) as networks of this package, and back.
 
-Of its DeepLabV3+ with a ResNet: baseline, IBN, which is variant b, or ISW, the same with instance
-norms that have no weight and no bias.
+Its DeepLabV3+ with a ResNet: baseline, IBN (our variant b), or ISW (b without weight and bias).
 """
 
 from collections.abc import Mapping
@@ -114,11 +113,7 @@ def inspect(state: Mapping[str, Tensor]) -> RobustNetKind:
 
 
 def from_robustnet(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename and rearrange RobustNet's tensors into those of the equal `Segmenter`.
-
-    Raises:
-        CheckpointError: a part of the network is missing, or a key has no place in it.
-    """
+    """Rename and rearrange RobustNet's tensors into those of the equal `Segmenter`."""
     absent = [key for key in _NEEDED if key not in state or state[key].dim() != 4]
     if absent or len({value.shape for value in folded(state).values()}) > 1:
         raise CheckpointError(
@@ -140,11 +135,7 @@ def from_robustnet(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def folded(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors of a RobustNet network that `from_robustnet` joins into one.
-
-    The auxiliary head's convolution has a bias there. A bias before a batch norm only shifts the
-    mean that the norm takes off again, so here the mean is less by the bias.
-    """
+    """The bias before the auxiliary head's batch norm, and its mean, which is less by it here."""
     parts = {key: state[key] for key in (_DSN_BIAS, _DSN_MEAN) if key in state}
     return parts if len(parts) == 2 else {}
 
@@ -158,8 +149,8 @@ def to_robustnet(
 ) -> dict[str, Tensor]:
     """The inverse of `from_robustnet`; ISW with weights in its instance norms is an error.
 
-    With the `parts` that `folded` kept when the network was converted, and if it was not trained
-    since, every bit is as it was. Else the auxiliary head's bias is zero.
+    With the `parts` that were `folded`, and if the network was not trained since, every bit is as
+    it was. Else the auxiliary head's bias is zero.
     """
     modules = {new: old for old, new in _modules(kind).items()}
     state = dict(ours)

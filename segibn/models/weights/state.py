@@ -88,10 +88,7 @@ def read_torch_file(path: Path) -> dict[str, Any]:
 
 
 def _check_sizes(path: Path) -> None:
-    """Refuse an archive that unpacks to more than it is, or has other bytes than were written.
-
-    torch would unpack it unasked, and looks at no checksum; torch.save never compresses.
-    """
+    """Refuse archives that torch would unpack unasked: compressed, or of a wrong checksum."""
     with path.open("rb") as file:
         if file.read(4) != b"PK\3\4":  # how torch tells its archives from the older format
             return
@@ -135,10 +132,7 @@ def read_safetensors(path: Path) -> dict[str, Tensor]:
 
 
 def read_safetensors_checkpoint(path: Path) -> dict[str, Any]:
-    """Read what `segibn export` and `segibn convert` write: weights, and a config as metadata.
-
-    As the torch file that it was made of, but for "training", which is None.
-    """
+    """Read what `segibn export` writes, as the file it was made of, but without "training"."""
     with _safetensors(path) as package, package.safe_open(path, "pt") as file:
         notes = file.metadata() or {}
     keys = ("config", "classes", "class_names", "palette", "iteration")
@@ -212,11 +206,7 @@ def _reason(error: Exception) -> str:
 
 
 def compare_states(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> list[str]:
-    """List where two state dicts differ; empty when the one can be loaded as the other.
-
-    Lines such as "conv1.weight has shape (64, 3, 3, 3), expected (64, 3, 7, 7)", "missing KEY"
-    and "unknown KEY", in this order; keys are escaped for printing.
-    """
+    """List where two state dicts differ: shapes, kinds of numbers, "missing KEY", "unknown KEY"."""
     both = [(key, value, found[key]) for key, value in expected.items() if key in found]
     shapes = [
         f"{key} has shape {tuple(other.shape)}, expected {tuple(value.shape)}"

@@ -26,12 +26,7 @@ _DIVERGED = "the training that wrote it had diverged: take an earlier checkpoint
 
 
 def check_tree(tree: Any, source: str) -> None:
-    """Check that a file's content is plain: dicts, lists, numbers, texts and dense tensors.
-
-    Raises:
-        CheckpointError: something else is in it, a key is neither text nor integer, or it holds
-            more than a checkpoint can; names the place.
-    """
+    """Check that a file's content is plain: dicts, lists, numbers, texts and dense tensors."""
     left: list[tuple[str, Any, int]] = [("", tree, 0)]
     tensors: list[tuple[str, Tensor]] = []
     visited = 0
@@ -62,12 +57,7 @@ def check_tree(tree: Any, source: str) -> None:
 
 
 def check_tensors(state: Mapping[str, Tensor], source: str) -> None:
-    """Check that tensors by name are dense, of usual types and finite.
-
-    Raises:
-        CheckpointError: one is sparse, quantised, complex, claims memory that the file does not
-            have, or holds a NaN or an infinity (in float32); names the first.
-    """
+    """Check that tensors by name are dense, backed by memory, of usual types and finite."""
     _check_shapes(state.items(), source)
     check_finite(state, source)
 

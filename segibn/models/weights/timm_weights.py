@@ -1,7 +1,6 @@
 """Pretrained weights of a timm backbone: timm's own, or a file of the user's.
 
-Files are timm's, the original authors' where timm knows how to read them (DINOv2, DINOv3, Swin,
-...), or checkpoints of this package. They are read as tensors only, nothing in them is run.
+Files are timm's, the original authors' where timm knows how to read them, or checkpoints of ours.
 """
 
 import sys

@@ -1,8 +1,7 @@
-"""The network in a file of weights, whatever the file wraps it in.
+"""The network in a file of weights, wherever keys end like the network's.
 
 Programs put a state dict under keys of their own ("state_dict", "model", ...) and names before its
-keys ("module.", "backbone.", ...). Neither is known here by name: the place is where keys end like
-the network's.
+keys ("module.", "backbone.", ...); none of them is known here.
 """
 
 import re
