@@ -30,19 +30,11 @@ class MixStyleConfig(Frozen):
     """A sample's share of its own statistics is drawn from Beta(alpha, alpha)."""
 
 
-class EFDMixConfig(Frozen):
+class EFDMixConfig(MixStyleConfig):
     """Whole distributions of channel values mixed between random pairs: EFDMix (arXiv 2203.07740).
 
-    Sorts every channel, which makes it the slower of the two on a CPU.
+    Its keys are those of ``mixstyle``. It sorts every channel, which makes it slower on a CPU.
     """
-
-    layers: _Layers = ("layer1", "layer2")
-    """After which parts of a residual network, ``stem`` (after its pooling) and ``layer1`` to
-    ``layer4``."""
-    probability: Fraction = 0.5
-    """Chance that a batch is mixed."""
-    alpha: PositiveStrength = 0.1
-    """A sample's share of its own values is drawn from Beta(alpha, alpha)."""
 
 
 class NPPlusConfig(Frozen):

@@ -34,14 +34,10 @@ def shipped_configs() -> dict[str, Path]:
     return {path.relative_to(folder).with_suffix("").as_posix(): path for path in files}
 
 
-def is_shipped(name: str) -> bool:
-    """Whether a shipped config has this name, and nothing of that name is there."""
-    return not os.path.exists(name) and name in shipped_configs()
-
-
 def names_config(text: str) -> bool:
     """Whether a word means a config where runs may be meant too: a YAML file or a shipped name."""
-    return Path(text).suffix in _SUFFIXES or is_shipped(text)
+    is_shipped = not os.path.exists(text) and text in shipped_configs()
+    return Path(text).suffix in _SUFFIXES or is_shipped
 
 
 def find_config(given: str | Path) -> Path:
