@@ -35,8 +35,9 @@ FILE_SIZE = (576.0, 288.0)
 """Width and height of a chart that is a file, in points: 960 x 480 pixels."""
 _FILE_DPI = 120
 
-_VARIABLES = {PAPER: "--paper", INK: "--ink", MUTED: "--muted", LINE: "--line", GOOD: "--good"}
-_VARIABLES |= {BAD: "--bad"} | {color: f"--series-{n}" for n, color in enumerate(SERIES, start=1)}
+_NAMES = {PAPER: "paper", INK: "ink", MUTED: "muted", LINE: "line", GOOD: "good", BAD: "bad"}
+_NAMES |= {color: f"series-{number}" for number, color in enumerate(SERIES, start=1)}
+_VARIABLES = {color: f"var(--{name})" for color, name in _NAMES.items()}
 _STYLE = Path(__file__).with_name("charts.mplstyle")
 _SVG = "http://www.w3.org/2000/svg"
 _XLINK = "{http://www.w3.org/1999/xlink}href"
@@ -149,18 +150,10 @@ def _adapt(element: ElementTree.Element) -> None:
     if "style" in element.attrib:
         rules = dict(rule.split(": ", 1) for rule in element.attrib["style"].split("; ") if rule)
         rules.pop("font-family", None)
-        element.set("style", "; ".join(f"{k}: {_variable(v)}" for k, v in rules.items()))
+        element.set("style", "; ".join(f"{k}: {_VARIABLES.get(v, v)}" for k, v in rules.items()))
     for place in ("d", "x", "y", "width", "height", "transform"):
         if place in element.attrib:
-            element.set(place, re.sub(r"\d+\.\d\d+", _shorter, element.attrib[place]))
-
-
-def _variable(value: str) -> str:
-    return f"var({_VARIABLES[value]})" if value in _VARIABLES else value
-
-
-def _shorter(number: re.Match[str]) -> str:
-    return f"{float(number[0]):.1f}".removesuffix(".0")
+            element.set(place, re.sub(r"(\d+\.\d)\d+", r"\1", element.attrib[place]))
 
 
 def _text_element(tag: str, text: str) -> ElementTree.Element:

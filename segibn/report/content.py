@@ -1,7 +1,4 @@
-"""What a report is made of, as plain values: the page's side of the wall to configs and networks.
-
-Legend: K classes.
-"""
+"""What a report is made of, as plain values; K classes."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

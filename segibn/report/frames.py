@@ -23,8 +23,7 @@ from segibn.labels.label_set import IGNORE_INDEX
 from segibn.report.content import GREY, Color, FrameView, RunEntry
 from segibn.report.templates import anchor, render
 
-MAX_WIDTH = 768
-"""Of embedded pictures, in pixels."""
+MAX_WIDTH = 768  # of embedded pictures, in pixels
 _JPEG_QUALITY = 84
 
 Links = list[tuple[float, str, str]]
