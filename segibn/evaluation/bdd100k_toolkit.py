@@ -19,7 +19,6 @@ from segibn.evaluation.encodings import Reading, readings_of
 from segibn.evaluation.file_scores import Maps, ReadPair, conditions_of, read_pair, score_pairs
 from segibn.evaluation.frame_pairs import Side, pair_names
 from segibn.evaluation.matching import FilePair, find_label_maps, match_label_maps
-from segibn.evaluation.metrics import class_counts, precision_of
 from segibn.evaluation.scalabel import read_rle_frames
 from segibn.evaluation.scores import Scores, json_number
 from segibn.files import list_files
@@ -54,7 +53,7 @@ class ToolkitScores:
     def results(self) -> dict[str, Any]:
         """The toolkit's report under its own keys, in per cent; its "Acc" is precision."""
         iou, pixels = self.scores.iou, self.scores.confusion.sum(axis=1)
-        precision = np.nan_to_num(precision_of(class_counts(self.scores.confusion)))
+        precision = np.nan_to_num(self.scores.rates["class_precision"])
         total = int(pixels.sum())
         weighted = float((iou * (pixels / total)).sum()) if total else float("nan")
         return {

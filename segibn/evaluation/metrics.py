@@ -112,25 +112,6 @@ def recall_of(counts: ArrayLike, policy: str = "cityscapes") -> Floats:
     return ratio_of(true_positive, target)
 
 
-def precision_of(counts: ArrayLike, policy: str = "cityscapes") -> Floats:
-    """Share of a class's predictions that are right, (..., K); NaN without predictions."""
-    true_positive, _, pred = _parts(counts, policy)
-    return ratio_of(true_positive, pred)
-
-
-def f1_of(counts: ArrayLike, policy: str = "cityscapes") -> Floats:
-    """Harmonic mean of precision and recall (Dice), (..., K); NaN where neither map has it."""
-    true_positive, target, pred = _parts(counts, policy)
-    return ratio_of(2 * true_positive, target + pred)
-
-
-def frequency_weighted_iou_of(counts: ArrayLike, policy: str = "cityscapes") -> Floats:
-    """IoU weighted by each class's share of the target pixels, (...) (FCN, CVPR 2015)."""
-    true_positive, target, pred = _parts(counts, policy)
-    iou = ratio_of(true_positive, target + pred - true_positive, 0.0)
-    return ratio_of((target * iou).sum(axis=-1), target.sum(axis=-1))
-
-
 def accuracy_of(counts: ArrayLike, policy: str = "cityscapes") -> Floats:
     """Share of the valid pixels that are predicted right, (...); void is wrong, if it counts."""
     true_positive, target, _ = _parts(counts, policy)
@@ -153,14 +134,20 @@ def compute_miou(confusion: ArrayLike, policy: str = "cityscapes") -> float:
 def rates(counts: ArrayLike, policy: str, frames: ArrayLike | None = None) -> dict[str, Any]:
     """Return what goes beside the IoU of a set: means as floats, classes as (K,) arrays.
 
+    Precision is NaN without predictions, F1 (Dice) where neither map has a class; IoU weighted by
+    the classes' shares of the target pixels is that of Long et al. (FCN, CVPR 2015).
+
     Args:
         frames: (n, 4, K) of each frame, for ``image_miou``: the mean over the frames of their own
             mIoU, in which small objects and odd frames weigh more.
     """
-    precision, f1 = precision_of(counts, policy), f1_of(counts, policy)
+    true_positive, target, pred = _parts(counts, policy)
+    precision = ratio_of(true_positive, pred)
+    f1 = ratio_of(2 * true_positive, target + pred)
+    iou = ratio_of(true_positive, target + pred - true_positive, 0.0)
     by_image = {} if frames is None else {"image_miou": mean_defined(miou_of(frames, policy))}
     return by_image | {
-        "frequency_weighted_iou": float(frequency_weighted_iou_of(counts, policy)),
+        "frequency_weighted_iou": float(ratio_of((target * iou).sum(), target.sum())),
         "mean_precision": mean_defined(precision),
         "mean_f1": mean_defined(f1),
         "class_precision": precision,
