@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
-from pathlib import PurePath
+from pathlib import Path, PurePath
 
 from segibn.errors import DatasetError
 from segibn.text import nfc, printable
@@ -74,10 +74,12 @@ def same_frame(source: object, paths: Sequence[PurePath]) -> str:
 class Side:
     """Targets, or predictions."""
 
-    source: object
-    """Their folder or file, for messages."""
+    source: Path
+    """Their folder or file."""
     paths: Sequence[PurePath]
     """Relative to it."""
+    encoding: str | None = None
+    """What the names of the files say about their values; None = nothing."""
 
     @property
     def shared(self) -> tuple[str, ...]:

@@ -43,23 +43,9 @@ class FilePair:
     """None when the prediction is missing and the policy allows that."""
 
 
-@dataclass(frozen=True)
-class LabelMaps:
-    """The label maps below a folder."""
-
-    folder: Path
-    paths: tuple[Path, ...]
-    encoding: str | None
-    """What the names of the files say about their values; None = nothing."""
-
-    def side(self) -> Side:
-        """Return the paths relative to the folder."""
-        return Side(self.folder, [path.relative_to(self.folder) for path in self.paths])
-
-
 def find_label_maps(
     folder: Path, encoding: str = "auto", option: str = "", first: str = "train_ids"
-) -> LabelMaps:
+) -> Side:
     """Find the label maps of a folder and its subfolders.
 
     Args:
@@ -84,7 +70,7 @@ def find_label_maps(
     if encoding != "auto":  # which is then believed of kinds that have no table here
         told = {path: said if said in ENCODINGS else None for path, said in told.items()}
     elif not any(told.values()):
-        return LabelMaps(folder, tuple(told), None)
+        return Side(folder, [path.relative_to(folder) for path in told])
     groups = [{path: told[path] for path in group} for group in by_frame.values()]
     if encoding == "auto":
         encoding = _encoding_of_all(groups, option, first)
@@ -95,13 +81,14 @@ def find_label_maps(
             raise DatasetError(
                 f"{printable(path)} holds {said} by its name, but {encoding} are {fix}"
             )
-    fitting = tuple(path for path, said in told.items() if said in (None, encoding))
-    return LabelMaps(folder, fitting, encoding if any(map(told.get, fitting)) else None)
+    fitting = [path for path, said in told.items() if said in (None, encoding)]
+    paths = [path.relative_to(folder) for path in fitting]
+    return Side(folder, paths, encoding if any(map(told.get, fitting)) else None)
 
 
 def match_label_maps(
-    targets: LabelMaps,
-    preds: LabelMaps,
+    targets: Side,
+    preds: Side,
     *,
     missing_allowed: bool = False,
     name_of: NameOf = frame_name,
@@ -115,17 +102,16 @@ def match_label_maps(
         Pairs sorted by name: the file's name without its suffixes, with the folders where that
         name occurs twice.
     """
-    side = targets.side()
-    found = pair_names(side, preds.side(), name_of)
-    names = shortest_names(side.paths, name_of)
-    missing = [names[path] for path in side.paths if path not in found]
+    found = pair_names(targets, preds, name_of)
+    names = shortest_names(targets.paths, name_of)
+    missing = [names[path] for path in targets.paths if path not in found]
     if missing and not missing_allowed:
         raise DatasetError(
             f"{len(missing)} of {len(names)} targets have no prediction in "
-            f"{printable(preds.folder)}: {listed(sorted(missing), 10)}"
+            f"{printable(preds.source)}: {listed(sorted(missing), 10)}"
         )
     pairs = [
-        FilePair(name, targets.folder / path, preds.folder / found[path] if path in found else None)
+        FilePair(name, targets.source / path, preds.source / found[path] if path in found else None)
         for path, name in names.items()
     ]
     return sorted(pairs, key=lambda pair: pair.name)
@@ -176,7 +162,8 @@ def read_folders(
 def index_label_maps(folder: Path, encoding: str = "auto") -> dict[str, Path]:
     """Find the label maps of a folder whose names alone tell frames apart: frame name -> path."""
     found: dict[str, Path] = {}
-    for path in find_label_maps(folder, encoding).paths:
+    side = find_label_maps(folder, encoding)
+    for path in (side.source / path for path in side.paths):
         other = found.setdefault(frame_name(path), path)
         if other is not path:
             raise DatasetError(same_frame(folder, [other, path]))
