@@ -51,24 +51,20 @@ def decide_drivable_encoding(
 ) -> Decision:
     """Decide from names and values of label maps, at most `MAX_FILES` of which are read.
 
-    ``given``: '2018' or '2021', which is believed, and doubted where the files differ; 'auto' for
-    what they tell. ``option`` says it, for messages; values beside 0, 1 and 2 are allowed by
-    ``also_allowed``. DatasetError: no paths, values of neither encoding, or with 'auto' files that
-    do not tell or whose names and values differ.
+    ``given``: '2018' or '2021', believed, and doubted where the files differ; 'auto' for what they
+    tell. ``option`` says it, for messages; ``also_allowed`` are values beside 0, 1 and 2.
+    DatasetError: no paths, values of neither encoding, or with 'auto' files that do not tell it.
     """
     if not paths:
         raise DatasetError("drivable encoding: no label maps to tell it from")
     if given not in ("auto", *DRIVABLE_ENCODINGS):
         raise ValueError(f"unknown drivable encoding {given!r}; use auto, 2018 or 2021")
+    such = f"drivable maps such as {printable(paths[0])}"
     counts = _counts(paths)
     upper, lower = np.sum(list(counts.values()), axis=0)
-    such = f"drivable maps such as {printable(paths[0])}"
-    strange = set(np.flatnonzero(upper + lower).tolist()) - {0, 1, 2, *also_allowed}
-    if strange:
-        raise DatasetError(
-            f"{such} hold the values {sorted(strange)}; both official encodings have only 0, 1 "
-            "and 2"
-        )
+    if strange := set(np.flatnonzero(upper + lower).tolist()) - {0, 1, 2, *also_allowed}:
+        known = "both official encodings have only 0, 1 and 2"
+        raise DatasetError(f"{such} hold the values {sorted(strange)}; {known}")
     found, shares = _told_by_values(upper[:3], lower[:3])
     seen = f"the upper thirds of {such} are {shares}"
     named = "2018" if all(path.name.endswith(_SUFFIX_2018) for path in paths) else None
@@ -85,13 +81,11 @@ def decide_drivable_encoding(
         )
     other = "2021" if year == "2018" else "2018"
     odd = [path for path, of in counts.items() if _is_certain(of[0], of[1], _BACKGROUND[other])]
-    if not odd:
-        return Decision(year)
-    return Decision(
-        year,
+    doubt = odd and (
         f"{read}, but {counted(len(odd), 'map')} of the {len(counts)} looked at would be of "
-        f"{other} by the same sign ({printable(odd[0])}): are these files of two releases?",
+        f"{other} by the same sign ({printable(odd[0])}): are these files of two releases?"
     )
+    return Decision(year, doubt or "")
 
 
 def _told(named: str | None, found: str | None, seen: str, option: str) -> str:
