@@ -6,8 +6,10 @@ than this one. Same formulas, same order of additions, hence the same floats.
 """
 
 import math
+import operator
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -119,9 +121,8 @@ class InstanceSums:
     def add(self, frame: FrameInstances) -> None:
         """Add a frame, object by object: sums of floats depend on their order."""
         columns = (frame.label_ids, frame.sizes, frame.hits, frame.category_hits)
-        for label_id, size, hits, category_hits in zip(
-            *(column.tolist() for column in columns), strict=True
-        ):
+        rows = zip(*(column.tolist() for column in columns), strict=True)
+        for label_id, size, hits, category_hits in rows:
             row = _BY_ID[label_id]
             weight = AVERAGE_INSTANCE_SIZE[row.name] / size
             for sums, true_positive in (
@@ -211,7 +212,5 @@ def _ratio(true_positive: float, false_positive: float, false_negative: float) -
 def _average(scores: Iterable[float]) -> float:
     """Mean of the defined scores, added in order (NumPy's pairwise sum has another last digit)."""
     defined = [score for score in scores if not math.isnan(score)]
-    total = 0.0
-    for score in defined:
-        total += score
+    total = reduce(operator.add, defined, 0.0)  # sum() rounds otherwise from Python 3.12 on
     return total / len(defined) if defined else math.nan

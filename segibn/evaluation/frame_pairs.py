@@ -87,10 +87,6 @@ class Side:
         columns = zip(*(path.parts[:-1] for path in self.paths), strict=False)
         return tuple(column[0] for column in takewhile(lambda c: len(set(c)) == 1, columns))
 
-    def example(self) -> str:
-        """Return the first path."""
-        return printable(min(self.paths, default=PurePath()))
-
     def by_key(self, key_of: NameOf) -> dict[str, list[PurePath]]:
         """Gather the paths of each key."""
         found: dict[str, list[PurePath]] = defaultdict(list)
@@ -123,16 +119,15 @@ def pair_names(
         _pairs_by(sides, *map(below, sides)),
         _pairs_by(sides, name_of),
     ]
-    best = max((rule for rule in rules if not isinstance(rule, str)), key=len)
-    if best:
+    if best := max((rule for rule in rules if not isinstance(rule, str)), key=len):
         return best
-    for rule in rules:
-        if isinstance(rule, str):
-            raise DatasetError(rule)
+    if reason := next((rule for rule in rules if isinstance(rule, str)), ""):
+        raise DatasetError(reason)
+    examples = [printable(min(side.paths, default=PurePath())) for side in sides]
     raise DatasetError(
         f"no prediction in {printable(preds.source)} belongs to a target in "
-        f"{printable(targets.source)}: targets are named like '{targets.example()}', predictions "
-        f"like '{preds.example()}' (known suffixes, such as _pred and _labelTrainIds, do not count)"
+        f"{printable(targets.source)}: targets are named like '{examples[0]}', predictions like "
+        f"'{examples[1]}' (known suffixes, such as _pred and _labelTrainIds, do not count)"
     )
 
 
