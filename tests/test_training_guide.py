@@ -13,7 +13,7 @@ from torch.distributed.run import get_args_parser
 from segibn.cli.train import build_parser
 from segibn.config.load import load_config
 from segibn.config.schema import RunConfig
-from segibn.data.batch_plan import plan_batch
+from segibn.data.plan import plan_batch
 from segibn.engine import checkpoint
 
 ROOT = Path(__file__).resolve().parents[1]

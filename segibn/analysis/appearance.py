@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from segibn.analysis.weather import fog, night, rain
-from segibn.data.degrade import compress
+from segibn.data.color import compress
 from segibn.evaluation.appearance import ORIGINAL
 from segibn.models.segmenter import Segmenter
 

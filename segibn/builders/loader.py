@@ -16,12 +16,11 @@ from segibn.builders.sets import (
 )
 from segibn.config.data import DataConfig, DatasetConfig
 from segibn.config.schema import RunConfig
-from segibn.data.batch_plan import plan_batch
 from segibn.data.cache.disk_cache import open_disk_cache
 from segibn.data.cache.fingerprint import cache_folder
 from segibn.data.cache.memory import preload
+from segibn.data.color import Degradation
 from segibn.data.dataset import MixedDataset, SegmentationDataset
-from segibn.data.degrade import Degradation
 from segibn.data.frame import Arrays, Frame
 from segibn.data.frames import Frames
 from segibn.data.loader import (
@@ -33,7 +32,7 @@ from segibn.data.loader import (
     make_loader,
     shared_bytes,
 )
-from segibn.data.plan import PositionSampler
+from segibn.data.plan import PositionSampler, plan_batch
 from segibn.data.transforms import TrainTransform
 from segibn.data.user_augmentation import UserAugmentation
 from segibn.devices import default_device

@@ -12,8 +12,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from segibn.data.color import ColorJitter, blur
-from segibn.data.degrade import Degradation
+from segibn.data.color import ColorJitter, Degradation, blur
 from segibn.data.frame import ArrayFrame, Arrays, Frame, resize_image, resize_target
 from segibn.labels.label_set import IGNORE_INDEX
 

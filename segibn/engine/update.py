@@ -20,7 +20,7 @@ from segibn.builders.augment import build_augmentation
 from segibn.builders.losses import build_criterion
 from segibn.builders.perturb import attach_perturbations
 from segibn.config.schema import RunConfig
-from segibn.data.batch_plan import plan_batch
+from segibn.data.plan import plan_batch
 from segibn.devices import accurate_dtype, image_layout
 from segibn.engine.ema import WeightAverage
 from segibn.engine.objective import Step, Trainee

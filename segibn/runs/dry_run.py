@@ -20,7 +20,7 @@ from segibn.builders.sampling import index_cost
 from segibn.config.sampling import UniformSampling
 from segibn.config.schema import RunConfig
 from segibn.config.set_names import set_name
-from segibn.data.batch_plan import BatchPlan, plan_batch
+from segibn.data.plan import BatchPlan, plan_batch
 from segibn.devices import default_device
 from segibn.engine.checkpoint import resume_training
 from segibn.engine.disk import Disk, require_disk

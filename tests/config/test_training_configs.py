@@ -9,7 +9,7 @@ import torch
 from segibn.builders.models import build_segmenter
 from segibn.config.load import load_config
 from segibn.config.model import ModelConfig
-from segibn.data.batch_plan import plan_batch
+from segibn.data.plan import plan_batch
 from segibn.evaluation.published import PUBLISHED_ROWS
 from segibn.models.weights.robustnet import RobustNetKind, Variant
 

@@ -8,7 +8,7 @@ from scipy.stats import norm
 
 from segibn.builders.loader import build_transform
 from segibn.config.data import DataConfig
-from segibn.data.degrade import Degradation, add_noise, compress
+from segibn.data.color import Degradation, add_noise, compress
 from segibn.data.frame import Arrays
 from segibn.data.transforms import IGNORE_INDEX, PAD_COLOR, TrainTransform
 

@@ -21,7 +21,7 @@ from segibn.data.cache.tile_file import TileFile, write_tile_file
 from segibn.data.dataset import SegmentationDataset
 from segibn.data.datasets.catalog import label_set_for
 from segibn.data.loader import collate, make_loader
-from segibn.data.plan import PositionSampler, shuffled
+from segibn.data.plan import Plan, PositionSampler, Stream
 from segibn.data.samples import SamplePaths
 from segibn.data.transforms import TrainTransform
 from segibn.errors import DatasetError, ImageFileError, LabelValueError, SegibnError
@@ -109,7 +109,7 @@ def test_batches_of_any_number_of_workers_are_those_of_the_files(
     job: CacheJob, workers: int
 ) -> None:
     _build(job)
-    sampler = PositionSampler(shuffled(len(SIZES), 7), 4, end_iteration=5)
+    sampler = PositionSampler(Plan((Stream(len(SIZES)),), seed=7), 4, end_iteration=5)
     plain = SegmentationDataset(job.samples, CITYSCAPES, _transform(), seed=7)
     cached = SegmentationDataset(job.samples, CITYSCAPES, _transform(), seed=7, cache=_open(job))
     for one, other in zip(
@@ -121,7 +121,7 @@ def test_batches_of_any_number_of_workers_are_those_of_the_files(
 
 def test_workers_that_are_started_anew_read_the_cache_too(job: CacheJob) -> None:
     _build(job)
-    sampler = PositionSampler(shuffled(len(SIZES), 7), 4, end_iteration=2)
+    sampler = PositionSampler(Plan((Stream(len(SIZES)),), seed=7), 4, end_iteration=2)
     cached = SegmentationDataset(job.samples, CITYSCAPES, _transform(), seed=7, cache=_open(job))
     spawned = DataLoader(
         cached,

@@ -9,7 +9,7 @@ from segibn.data.dataset import SegmentationDataset
 from segibn.data.datasets.catalog import label_set_for
 from segibn.data.frames import Frames
 from segibn.data.loader import TrainLoader, make_loader
-from segibn.data.plan import PositionSampler, shuffled
+from segibn.data.plan import Plan, PositionSampler, Stream
 from segibn.data.samples import SamplePaths
 from segibn.data.transforms import TrainTransform
 from segibn.errors import ImageFileError
@@ -38,7 +38,7 @@ def _loader(
     cache = preload(samples, CITYSCAPES) if cached else None
     dataset = SegmentationDataset(samples, CITYSCAPES, transform, seed=7, cache=cache)
     sampler = PositionSampler(
-        shuffled(len(samples), 7), 4 // world_size, start_iteration=start,
+        Plan((Stream(len(samples)),), seed=7), 4 // world_size, start_iteration=start,
         end_iteration=ITERATIONS, rank=rank, world_size=world_size,
     )  # fmt: skip
     return make_loader(dataset, sampler, workers=workers)

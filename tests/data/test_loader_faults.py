@@ -15,7 +15,7 @@ from segibn.builders.loader import loader_workers
 from segibn.config.schema import RunConfig
 from segibn.data import loader
 from segibn.data.loader import TrainLoader, collate, make_loader
-from segibn.data.plan import PositionSampler, shuffled
+from segibn.data.plan import Plan, PositionSampler, Stream
 from segibn.errors import ConfigError, SegibnError
 from segibn.files.pool import map_in_processes
 
@@ -42,7 +42,7 @@ class Painted(Dataset):
 
 
 def of(dataset: Dataset, workers: int = 1) -> TrainLoader:
-    sampler = PositionSampler(shuffled(4, 0), 1, end_iteration=50)
+    sampler = PositionSampler(Plan((Stream(4),), seed=0), 1, end_iteration=50)
     return make_loader(dataset, sampler, workers=workers)
 
 
@@ -87,7 +87,9 @@ def test_shared_memory_that_fills_up_is_named(monkeypatch: pytest.MonkeyPatch) -
     with pytest.raises(SegibnError, match=r"/dev/shm.*fewer data.workers.*--shm-size"):
         next(iter(of(Painted())))
     assert not children()
-    assert collate([Painted()[shuffled(1, 0).draw(0, 1)]])["name"] == ["a"]  # needs none itself
+    assert collate([Painted()[Plan((Stream(1),), seed=0).draw(0, 1)]])["name"] == [
+        "a"
+    ]  # needs none itself
 
 
 def test_a_wait_for_data_ends_with_a_signal_and_with_time(monkeypatch: pytest.MonkeyPatch) -> None:

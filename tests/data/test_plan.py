@@ -8,7 +8,7 @@ import pytest
 
 from segibn.data.class_index import ClassIndex
 from segibn.data.focus import FocusTable, class_uniform_probabilities
-from segibn.data.plan import Plan, PositionSampler, Stream, epoch_order, place, shuffled
+from segibn.data.plan import Plan, PositionSampler, Stream, epoch_order, place
 
 BATCH = 8
 SIZES, SHARES = (13, 7, 5), (0.3, 0.1)
@@ -134,7 +134,7 @@ def test_a_position_shows_the_same_whatever_was_asked_before() -> None:
 
 def test_one_source_without_classes_is_the_plain_order() -> None:
     for position in range(40):
-        draw = shuffled(6, 2).draw(position, BATCH)
+        draw = Plan((Stream(6),), seed=2).draw(position, BATCH)
         assert draw == (position, epoch_order(6, 2, position // 6)[position % 6], None)
 
 

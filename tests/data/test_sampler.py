@@ -6,11 +6,11 @@ import itertools
 import numpy as np
 import pytest
 
-from segibn.data.plan import PositionSampler, epoch_order, shuffled
+from segibn.data.plan import Plan, PositionSampler, Stream, epoch_order
 
 
 def _sampler(num_samples: int, batch_size_per_rank: int, *, seed: int, **run: int):
-    return PositionSampler(shuffled(num_samples, seed), batch_size_per_rank, **run)
+    return PositionSampler(Plan((Stream(num_samples),), seed=seed), batch_size_per_rank, **run)
 
 
 def _flat(sampler: PositionSampler) -> list[tuple[int, int]]:

@@ -15,7 +15,7 @@ from segibn.builders.sets import build_label_set, index_dataset
 from segibn.cli import run_main
 from segibn.cli.train import main
 from segibn.config.load import load_config
-from segibn.data.batch_plan import BatchPlan
+from segibn.data.plan import BatchPlan
 from segibn.engine.run_dir import RunDir
 from segibn.engine.train import build_model, train
 from segibn.engine.trial import Trial, try_update

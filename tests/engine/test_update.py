@@ -9,7 +9,7 @@ import torch
 from segibn.builders.sets import build_label_set, index_dataset
 from segibn.config.load import load_config
 from segibn.config.schema import RunConfig
-from segibn.data.batch_plan import plan_batch
+from segibn.data.plan import plan_batch
 from segibn.engine.failures import explained_failures
 from segibn.engine.train import build_model
 from segibn.engine.update import Updater
