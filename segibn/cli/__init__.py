@@ -1,6 +1,7 @@
 """The verbs of the command line, one module each; ``run_main`` is how a command enters one."""
 
 import errno
+import logging
 import os
 import sys
 import threading
@@ -11,6 +12,7 @@ from segibn.errors import SegibnError
 from segibn.text import printable, printable_lines
 from segibn.text.streams import prepare_streams
 
+EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
 EXIT_PIPE = 141
 """128 and the signal's number, as a shell counts a process that SIGINT or SIGPIPE has ended."""
@@ -35,27 +37,25 @@ def run_main(main: Callable[[Sequence[str] | None], int]) -> NoReturn:
         code = main(None)
         sys.stdout.flush()
         _require_written(sys.stdout)
-    except SegibnError as error:
-        _maybe_raise(error)
-        print(f"error: {printable_lines(error)}", file=sys.stderr)
-        code = error.exit_code
     except BrokenPipeError:  # of `segibn configs | head`
         code = EXIT_PIPE
-    except OSError as error:
-        if not _is_users(error):
+    except (SegibnError, OSError, MemoryError) as error:
+        if _wants_traceback() or (isinstance(error, OSError) and not _is_users(error)):
             raise
-        _maybe_raise(error)
-        where = f"{printable(error.filename)}: " if error.filename else ""
-        print(f"error: {where}{error.strerror}", file=sys.stderr)
-        code = SegibnError.exit_code
-    except MemoryError as error:
-        _maybe_raise(error)
-        print(f"error: out of memory; close other programs ({error})", file=sys.stderr)
-        code = SegibnError.exit_code
+        print(f"error: {_said(error)}", file=sys.stderr)
+        code = getattr(error, "exit_code", SegibnError.exit_code)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         code = EXIT_INTERRUPTED
     sys.exit(code)
+
+
+def _said(error: Exception) -> str:
+    if isinstance(error, MemoryError):
+        return f"out of memory; close other programs ({error})"
+    if isinstance(error, OSError):
+        return (f"{printable(error.filename)}: " if error.filename else "") + str(error.strerror)
+    return printable_lines(error)
 
 
 def _is_users(error: OSError) -> bool:
@@ -83,13 +83,13 @@ def _silence_threads() -> None:
     threading.excepthook = hook
 
 
-def _maybe_raise(error: Exception) -> None:
-    if _wants_traceback():
-        raise error
-
-
 def _wants_traceback() -> bool:
     return os.environ.get("SEGIBN_TRACEBACK", "0") not in ("", "0")
+
+
+class _Printable(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return printable_lines(super().format(record))
 
 
 def _show_log() -> None:
@@ -97,16 +97,9 @@ def _show_log() -> None:
 
     torch's profiler would report on itself; it reads how much it may say when torch is imported.
     """
-    import logging
-
     os.environ.setdefault("KINETO_LOG_LEVEL", "6")
-
-    class Printable(logging.Formatter):
-        def format(self, record: logging.LogRecord) -> str:
-            return printable_lines(super().format(record))
-
     handler = logging.StreamHandler()
-    handler.setFormatter(Printable("%(message)s"))
+    handler.setFormatter(_Printable())
     logger = logging.getLogger("segibn")
     logger.addHandler(handler)
     logger.setLevel(logging.INFO if os.environ.get("RANK", "0") == "0" else logging.ERROR)

@@ -2,17 +2,17 @@
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
 
-from segibn.cli.arguments import add_datasets_argument, datasets_root, require_runs
-from segibn.cli.inference import add_inference_arguments, inference_config
-from segibn.cli.parser import is_first_rank, print_then, verb_parser
+from segibn.cli.arguments import SET, datasets_root, require_runs
+from segibn.cli.inference import add_comparison_arguments, inference_config
+from segibn.cli.parser import print_results, verb_parser
 
 EXAMPLE = """\
 examples:
   segibn appearance runs/none runs/a runs/b --on cityscapes:val --output out
   segibn appearance runs/a --transforms RGB+50 fog night --level 5 --output out
 
+As table 1 of IBN-Net.
 changes: RGB+50, R+50, contrast-x1.5 (the paper's, on the network's input, nothing clipped); fog,
 night, rain, motion-blur, noise, jpeg (on the frame's pixels, the same for each frame's name).
 writes appearance.json (a list of rows, scores as fractions), appearance.md, appearance.png (drops),
@@ -22,28 +22,18 @@ appearance.jpg (one frame under every change) and conditions.json
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this verb."""
-    parser = verb_parser(
-        "appearance", "Score networks on frames of another appearance (IBN-Net, table 1).", EXAMPLE
-    )
-    parser.add_argument("runs", nargs="+", metavar="RUN", help="run folders or .pt files")
-    parser.add_argument(
-        "--on",
-        metavar="[LABEL=]NAME:SPLIT[@NAMES_FILE]",
-        help="labelled set (default: the data.val of the first run)",
-    )
-    add_datasets_argument(parser)
-    parser.add_argument(
-        "--transforms", nargs="+", metavar="NAME", help="changes of appearance (default: all)"
-    )
-    parser.add_argument(
+    parser = verb_parser("appearance", EXAMPLE)
+    add = parser.add_argument
+    add("--on", metavar=SET, help="labelled set (default: the data.val of the first run)")
+    add("--transforms", nargs="+", metavar="NAME", help="changes of appearance (default: all)")
+    add(
         "--level",
         type=int,
         choices=(1, 2, 3, 4, 5),
         help="strength of weather, blur, noise and compression: 1 light, 5 heavy (default: 3)",
     )
-    parser.add_argument("--seed", type=int, help="of drops, noise and angles (default: 0)")
-    parser.add_argument("--output", type=Path, metavar="DIR", help="folder for the files")
-    add_inference_arguments(parser)
+    add("--seed", type=int, help="of drops, noise and angles (default: 0)")
+    add_comparison_arguments(parser)
     return parser
 
 
@@ -71,10 +61,5 @@ def main(argv: Sequence[str] | None = None) -> int:
         inference=inference,
         device=arguments.device,
     )
-    if not is_first_rank():
-        return 0
-    print(table)
-    if arguments.output:
-        print(f"files: {arguments.output}")
-        print_then(f"look at {arguments.output / PLOT_FILE}")
+    print_results(table, arguments.output, PLOT_FILE)
     return 0

@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterable, Sequence
 from itertools import count
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 from segibn.cli.parser import PLACEHOLDER
 from segibn.errors import ConfigError, DatasetError
@@ -14,6 +14,8 @@ from segibn.runs.find import datasets_of, find_checkpoint, run_of
 from segibn.text import printable
 
 DATASETS_VARIABLE = "SEGIBN_DATASETS"
+SET = "[LABEL=]NAME:SPLIT[@NAMES_FILE]"
+"""How a set to score on is written."""
 
 
 def add_datasets_argument(parser: argparse.ArgumentParser) -> None:
@@ -43,10 +45,17 @@ def add_set_argument(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_study_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what verbs that train several runs need: seeds, variants, data sets, folders, values."""
-    parser.add_argument("--seeds", nargs="+", type=int, default=[0], metavar="SEED")
-    parser.add_argument(
+def add_sets_argument(parser: argparse.ArgumentParser, about: str, **more: Any) -> None:
+    """Add ``--on SET ...``, the sets to score on."""
+    parser.add_argument("--on", nargs="+", metavar=SET, help=about, **more)
+
+
+def add_study_arguments(parser: argparse.ArgumentParser, on: str) -> None:
+    """Add what verbs that train several runs need; ``on`` says what ``--on`` does."""
+    add_sets_argument(parser, on, default=[])
+    add = parser.add_argument
+    add("--seeds", nargs="+", type=int, default=[0], metavar="SEED")
+    add(
         "--ibn",
         nargs="+",
         default=[],
@@ -54,12 +63,8 @@ def add_study_arguments(parser: argparse.ArgumentParser) -> None:
         help="train each config with these in place of its model.backbone.ibn, each in its name",
     )
     add_datasets_argument(parser)
-    parser.add_argument(
-        "--output", type=Path, required=True, metavar="DIR", help="folder for the run folders"
-    )
-    parser.add_argument(
-        "--results", type=Path, metavar="DIR", help="folder for the table (default: --output)"
-    )
+    add("--output", type=Path, required=True, metavar="DIR", help="folder for the run folders")
+    add("--results", type=Path, metavar="DIR", help="folder for the table (default: --output)")
     add_set_argument(parser)
 
 
@@ -125,3 +130,11 @@ def refuse_set(overrides: Sequence[str], key: str, option: str) -> None:
     for text in overrides:
         if text.partition("=")[0].strip() == key:
             raise ConfigError(f"--set {printable(text)} has no effect here: say it with {option}")
+
+
+def study_changes(arguments: argparse.Namespace) -> tuple[list[str], list[int], list[str]]:
+    """Return what ``--set``, ``--seeds`` and ``--ibn`` make of each config of a study."""
+    refuse_set(arguments.set, "seed", "--seeds")
+    if arguments.ibn:
+        refuse_set(arguments.set, "model.backbone.ibn", "--ibn")
+    return arguments.set, arguments.seeds, arguments.ibn

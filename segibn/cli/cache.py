@@ -20,6 +20,7 @@ examples:
   segibn cache cityscapes_ibn
   segibn train cityscapes_ibn data.cache=disk
 
+Tiles are compressed without loss, labels mapped to classes: samples stay the same to the bit.
 Give the config, and any key=value of data.train, data.mix, data.classes and data.resize, as for the
 training.
 An interrupted build resumes when the command is repeated; frames whose files have changed are
@@ -33,12 +34,7 @@ EXIT_DAMAGED = 1
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this verb."""
-    parser = verb_parser(
-        "cache",
-        "Write the training frames of a config as losslessly compressed tiles, labels "
-        "already mapped to classes, for `data.cache: disk`. Samples stay the same to the bit.",
-        EXAMPLE,
-    )
+    parser = verb_parser("cache", EXAMPLE)
     add_config_arguments(parser)
     parser.add_argument(
         "--cache",
@@ -48,12 +44,8 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--jobs", type=parse_positive, metavar="N", help="threads (all cores)")
     mode = parser.add_mutually_exclusive_group()
-    mode.add_argument(
-        "--estimate", action="store_true", help="say size and time, and write nothing"
-    )
-    mode.add_argument(
-        "--verify", action="store_true", help="read all that is cached and check every checksum"
-    )
+    mode.add_argument("--estimate", action="store_true", help="say size and time; write nothing")
+    mode.add_argument("--verify", action="store_true", help="check every checksum")
     return parser
 
 

@@ -25,21 +25,22 @@ _OPTIONS = ("description", "intended_use", "limits", "licence", "citation")
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this verb."""
-    parser = verb_parser("card", "Write a model card from a run and its scores.", EXAMPLE)
-    parser.add_argument("run", metavar="RUN", help="run folder, .pt file, or name of a run")
-    parser.add_argument(
+    parser = verb_parser("card", EXAMPLE)
+    add = parser.add_argument
+    add("run", metavar="RUN", help="run folder, .pt file, or name of a run")
+    add(
         "--scores",
         type=Path,
         nargs="+",
         metavar="FILE.json",
         help="of `segibn evaluate --output`, or a cross_domain.json (default: RUN/scores/*.json)",
     )
-    parser.add_argument("--output", type=Path, required=True, metavar="FILE.md")
-    parser.add_argument("--description", default="", metavar="TEXT", help="a sentence or two")
-    parser.add_argument("--intended-use", default="", metavar="TEXT")
-    parser.add_argument("--limits", default="", metavar="TEXT", help="beside what scores show")
-    parser.add_argument("--licence", default="", metavar="TEXT", help="of these weights")
-    parser.add_argument("--citation", default="", metavar="TEXT", help="of this network")
+    add("--output", type=Path, required=True, metavar="FILE.md")
+    add("--description", default="", metavar="TEXT", help="a sentence or two")
+    add("--intended-use", default="", metavar="TEXT")
+    add("--limits", default="", metavar="TEXT", help="beside what scores show")
+    add("--licence", default="", metavar="TEXT", help="of these weights")
+    add("--citation", default="", metavar="TEXT", help="of this network")
     return parser
 
 

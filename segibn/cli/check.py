@@ -22,6 +22,8 @@ examples:
   segibn check bdd100k_drivable --split val --encoding 2018
   segibn check configs/my_own.yaml      (the data sets that a config names)
 
+Reported are counts, missing partners, unreadable files, sizes and the values found in labels.
+
 exit codes: 0 all good; 1 something is wrong, listed in the report; 2 a mistake in the command, or
 no data set found
 """
@@ -36,28 +38,18 @@ _TRAINED_BY = {
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this verb."""
-    parser = verb_parser(
-        "check",
-        "Read every image and label map of a data set, with all cores, and report "
-        "counts, missing partners, unreadable files, sizes, and the values found in labels.",
-        EXAMPLE,
-    )
-    parser.add_argument(
-        "name", metavar="NAME", help=f"{', '.join(DATASETS)}, or a config (its data sets)"
-    )
-    parser.add_argument(
-        "--split", metavar="SPLIT", help="one split, or several as train+val (default: all there)"
-    )
-    parser.add_argument(
-        "--names-file", metavar="FILE", help="text file of sample names to narrow the split to"
-    )
-    parser.add_argument(
+    parser = verb_parser("check", EXAMPLE)
+    add = parser.add_argument
+    add("name", metavar="NAME", help=f"{', '.join(DATASETS)}, or a config (its data sets)")
+    add("--split", metavar="SPLIT", help="one split, or several as train+val (default: all there)")
+    add("--names-file", metavar="FILE", help="text file of sample names to narrow the split to")
+    add(
         "--encoding",
         choices=("auto", "2018", "2021"),
         help="bdd100k_drivable: what the label values should mean (default: tell from the files)",
     )
-    parser.add_argument("--jobs", type=parse_positive, metavar="N", help="processes (all cores)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the report as JSON too")
+    add("--jobs", type=parse_positive, metavar="N", help="processes (all cores)")
+    add("--json", type=Path, metavar="FILE", help="write the report as JSON too")
     add_datasets_argument(parser)
     return parser
 

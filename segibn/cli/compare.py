@@ -20,32 +20,21 @@ The first file is the reference of all others. Needs no torch.
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this verb."""
     how = Resampling()
-    parser = verb_parser(
-        "compare", "Is run B better than run A? Differences per class with intervals.", EXAMPLE
-    )
-    parser.add_argument(
-        "reference", type=Path, metavar="A.json", help="of segibn evaluate or score"
-    )
-    parser.add_argument("others", type=Path, nargs="+", metavar="B.json")
-    parser.add_argument(
-        "--level", type=float, default=how.level, help=f"of the intervals ({how.level})"
-    )
-    parser.add_argument(
-        "--resamples", type=int, default=how.resamples, metavar="N", help=f"({how.resamples})"
-    )
-    parser.add_argument("--seed", type=int, default=how.seed, help=f"of the draws ({how.seed})")
-    parser.add_argument(
-        "--common-frames",
-        action="store_true",
-        help="where the sets of frames differ, compare those that both have",
-    )
-    parser.add_argument(
+    parser = verb_parser("compare", EXAMPLE)
+    add = parser.add_argument
+    add("reference", type=Path, metavar="A.json", help="of segibn evaluate or score")
+    add("others", type=Path, nargs="+", metavar="B.json")
+    add("--level", type=float, default=how.level, help=f"of the intervals ({how.level})")
+    add("--resamples", type=int, default=how.resamples, metavar="N", help=f"({how.resamples})")
+    add("--seed", type=int, default=how.seed, help=f"of the draws ({how.seed})")
+    add("--common-frames", action="store_true", help="compare the frames that both have")
+    add(
         "--any-conditions",
         action="store_true",
-        help="compare although the signatures differ; every output says so",
+        help="also where the signatures differ; every output says so",
     )
-    parser.add_argument("--output", type=Path, metavar="FILE.json", help="write the numbers to it")
-    parser.add_argument("--plot", type=Path, metavar="FILE.png", help="draw them")
+    add("--output", type=Path, metavar="FILE.json", help="write the numbers to it")
+    add("--plot", type=Path, metavar="FILE.png", help="draw them")
     return parser
 
 

@@ -4,9 +4,9 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from segibn.cli.arguments import add_datasets_argument, datasets_root, require_runs
-from segibn.cli.inference import add_inference_arguments, inference_config
-from segibn.cli.parser import command_text, is_first_rank, print_then, verb_parser
+from segibn.cli.arguments import add_sets_argument, datasets_root, require_runs
+from segibn.cli.inference import add_comparison_arguments, inference_config
+from segibn.cli.parser import command_text, print_results, print_then, verb_parser
 from segibn.errors import ConfigError
 
 EXAMPLE = """\
@@ -22,18 +22,10 @@ writes inference.json (a list of rows, scores as fractions), inference.md and co
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this verb."""
-    parser = verb_parser(
-        "compare-inference", "Score networks under several inference configs.", EXAMPLE
-    )
-    parser.add_argument("runs", nargs="+", metavar="RUN", help="run folders or .pt files")
-    parser.add_argument(
-        "--on",
-        nargs="+",
-        required=True,
-        metavar="[LABEL=]NAME:SPLIT[@NAMES_FILE]",
-        help="sets to score on; LABEL names them in the table",
-    )
-    parser.add_argument(
+    parser = verb_parser("compare-inference", EXAMPLE)
+    add = parser.add_argument
+    add_sets_argument(parser, "sets to score on; LABEL names them in the table", required=True)
+    add(
         "--recipes",
         nargs="+",
         type=Path,
@@ -41,9 +33,7 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="the ways, the first one as what the others are compared with",
     )
-    add_datasets_argument(parser)
-    parser.add_argument("--output", type=Path, metavar="DIR", help="folder for the files")
-    add_inference_arguments(parser, views=False)
+    add_comparison_arguments(parser, views=False)
     return parser
 
 
@@ -68,11 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     table, best = compare_inference(
         arguments.runs, sets, ways, root, arguments.output, arguments.device
     )
-    if not is_first_rank():
-        return 0
-    print(table)
-    if arguments.output is not None:
-        print(f"files: {arguments.output}")
+    print_results(table, arguments.output)
     recipe = next(path for path in arguments.recipes if path.stem == best)
     command = command_text("predict", arguments.runs[0], "FRAMES", "--recipe", recipe)
     print_then(f"frames of your own in the best of these ways: {command}")

@@ -31,7 +31,7 @@ Make it again after an update.
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this verb."""
-    parser = verb_parser("completion", "Print a script that completes segibn's words.", EXAMPLE)
+    parser = verb_parser("completion", EXAMPLE)
     parser.add_argument("shell", choices=SHELLS)
     return parser
 

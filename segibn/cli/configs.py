@@ -21,11 +21,10 @@ _COMMAND = "command:"
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this verb."""
-    parser = verb_parser("configs", "List the shipped configs, print one, or copy one.", EXAMPLE)
-    parser.add_argument("name", nargs="?", metavar="NAME", help="a shipped config, or a YAML file")
-    parser.add_argument(
-        "--copy", type=Path, metavar="DIR", help="copy it there with the files it refers to"
-    )
+    parser = verb_parser("configs", EXAMPLE)
+    add = parser.add_argument
+    add("name", nargs="?", metavar="NAME", help="a shipped config, or a YAML file")
+    add("--copy", type=Path, metavar="DIR", help="copy it there, with the files it refers to")
     return parser
 
 

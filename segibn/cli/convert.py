@@ -25,27 +25,24 @@ _BELONGS = {"output_stride": ".pt", "trained_on": ".pt", "variant": ".pth"}
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this verb."""
-    parser = verb_parser(
-        "convert", "Convert checkpoints between segibn, RobustNet and safetensors.", EXAMPLE
-    )
-    parser.add_argument("checkpoint", type=Path, help="a file, or a segibn run folder")
-    parser.add_argument(
-        "--output", type=Path, required=True, metavar="FILE", help=".pt, .pth or .safetensors"
-    )
-    into = parser.add_argument_group("from RobustNet (.pt)")
-    into.add_argument(
+    parser = verb_parser("convert", EXAMPLE)
+    add = parser.add_argument
+    add("checkpoint", type=Path, help="a file, or a segibn run folder")
+    add("--output", type=Path, required=True, metavar="FILE", help=".pt, .pth or .safetensors")
+    add = parser.add_argument_group("from RobustNet (.pt)").add_argument
+    add(
         "--output-stride",
         type=int,
         choices=(8, 16, 32),
         help="of the network (default: as in RobustNet's scripts, 16 for ResNet-50, 8 for -101)",
     )
-    into.add_argument(
+    add(
         "--trained-on",
         choices=("gta5", "cityscapes"),
-        help="noted in the segibn checkpoint (default: gta5)",
+        help="noted in the checkpoint (default: gta5)",
     )
-    back = parser.add_argument_group("to RobustNet (.pth)")
-    back.add_argument(
+    add = parser.add_argument_group("to RobustNet (.pth)").add_argument
+    add(
         "--variant",
         choices=("base", "ibn", "isw"),
         help="of the file to write (default: as it came, else ibn for variant b and base for none)",

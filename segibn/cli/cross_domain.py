@@ -2,12 +2,11 @@
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-from segibn.cli.arguments import add_datasets_argument, datasets_root, require_runs
-from segibn.cli.inference import add_inference_arguments, inference_config
-from segibn.cli.parser import is_first_rank, print_next, verb_parser
+from segibn.cli.arguments import add_sets_argument, datasets_root, require_runs
+from segibn.cli.inference import add_comparison_arguments, inference_config
+from segibn.cli.parser import is_first_rank, print_next, print_results, verb_parser
 from segibn.evaluation.cross_domain import format_cross_domain
 from segibn.evaluation.protocols import PROTOCOLS, describe_protocols
 
@@ -34,33 +33,24 @@ class _ListProtocols(argparse.Action):
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this verb."""
-    parser = verb_parser("cross-domain", "Score networks on several domains.", EXAMPLE)
-    parser.add_argument("runs", nargs="+", metavar="RUN", help="run folders or .pt files")
-    parser.add_argument(
-        "--on",
-        nargs="+",
-        metavar="[LABEL=]NAME:SPLIT[@NAMES_FILE]",
-        help="sets to score on; LABEL names the column (default: all of --protocol)",
-    )
-    parser.add_argument(
+    parser = verb_parser("cross-domain", EXAMPLE)
+    add = parser.add_argument
+    add_sets_argument(parser, "sets to score on; LABEL names the column (all of --protocol)")
+    add(
         "--protocol",
         choices=tuple(PROTOCOLS),
         help="score as this one says: test sets (all of them unless --on names some), input size, "
         "label maps, checkpoint; what deviates is printed and signed",
     )
-    parser.add_argument(
-        "--list-protocols", action=_ListProtocols, nargs=0, help="print all of them and exit"
-    )
-    parser.add_argument(
+    add("--list-protocols", action=_ListProtocols, nargs=0, help="print all of them and exit")
+    add(
         "--allow-target-selection",
         action="store_true",
         help="also score a checkpoint that was chosen on a test set; its score is marked",
     )
-    add_datasets_argument(parser)
-    parser.add_argument("--output", type=Path, metavar="DIR", help="folder for the files")
-    parser.add_argument("--picture", action="store_true", help="draw frames of each set as well")
+    add("--picture", action="store_true", help="draw frames of each set as well")
     parser.needs("--picture", "--output")
-    add_inference_arguments(parser)
+    add_comparison_arguments(parser)
     return parser
 
 
@@ -86,9 +76,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if output is None:
         print(format_cross_domain(rows, published_note=note))
         return 0
-    print((output / work.MARKDOWN_FILE).read_text(encoding="utf-8"))
     if arguments.picture:
         work.draw_comparison(runs, sets, root, output / work.PICTURE_FILE, scoring=how)
-    print(f"files: {output}")
+    print_results((output / work.MARKDOWN_FILE).read_text(encoding="utf-8"), output)
     print_next("report", output)
     return 0

@@ -30,12 +30,11 @@ data_seed<seed>/. Repeated, it resumes where it was interrupted.
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this verb."""
-    parser = verb_parser("demo", "Write sample data, train three networks, compare them.", EXAMPLE)
-    parser.add_argument("--output", type=Path, default=Path("runs/demo"), metavar="DIR")
-    parser.add_argument(
-        "--seed", type=int, default=0, help="of scenes, weights, sample order and augmentation"
-    )
-    parser.add_argument(
+    parser = verb_parser("demo", EXAMPLE)
+    add = parser.add_argument
+    add("--output", type=Path, default=Path("runs/demo"), metavar="DIR")
+    add("--seed", type=int, default=0, help="of scenes, weights, sample order and augmentation")
+    add(
         "--frames",
         type=int,
         nargs=2,

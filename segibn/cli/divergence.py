@@ -2,11 +2,10 @@
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
 
-from segibn.cli.arguments import add_datasets_argument, datasets_root, require_runs
-from segibn.cli.inference import add_inference_arguments, inference_config
-from segibn.cli.parser import is_first_rank, print_then, verb_parser
+from segibn.cli.arguments import SET, datasets_root, require_runs
+from segibn.cli.inference import add_comparison_arguments, inference_config
+from segibn.cli.parser import print_results, verb_parser
 from segibn.errors import ConfigError
 
 EXAMPLE = """\
@@ -16,6 +15,7 @@ examples:
   torchrun --nproc_per_node=4 -m segibn divergence runs/a --domains \\
       day=bdd100k_drivable:val@day.txt night=bdd100k_drivable:val@night.txt --output out
 
+As figures 2 and 5 of IBN-Net.
 writes feature_divergence.json (a row for each run; conditions; names of all frames),
 feature_divergence.md and feature_divergence.png. Seeds of one network become mean and spread.
 """
@@ -23,25 +23,17 @@ feature_divergence.md and feature_divergence.png. Seeds of one network become me
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this verb."""
-    parser = verb_parser(
-        "divergence",
-        "Feature divergence between two domains after every block (IBN-Net, figures 2 and 5).",
-        EXAMPLE,
-    )
-    parser.add_argument("runs", nargs="+", metavar="RUN", help="run folders or .pt files")
-    parser.add_argument(
+    parser = verb_parser("divergence", EXAMPLE)
+    add = parser.add_argument
+    add(
         "--domains",
         nargs=2,
         required=True,
-        metavar="[LABEL=]NAME:SPLIT[@NAMES_FILE]",
+        metavar=SET,
         help="the two domains; labels of pixels are not needed",
     )
-    add_datasets_argument(parser)
-    parser.add_argument(
-        "--frames", type=int, default=500, metavar="N", help="of each domain, at most (500)"
-    )
-    parser.add_argument("--output", type=Path, metavar="DIR", help="folder for the files")
-    add_inference_arguments(parser, views=False)
+    add("--frames", type=int, default=500, metavar="N", help="of each domain, at most (500)")
+    add_comparison_arguments(parser, views=False)
     return parser
 
 
@@ -71,10 +63,5 @@ def main(argv: Sequence[str] | None = None) -> int:
         inference=inference_config(arguments),
         device=arguments.device,
     )
-    if not is_first_rank():
-        return 0
-    print(table)
-    if output:
-        print(f"files: {output}")
-        print_then(f"look at {output / PLOT_FILE}")
+    print_results(table, output, PLOT_FILE)
     return 0

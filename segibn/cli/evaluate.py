@@ -30,33 +30,26 @@ examples:
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this verb."""
-    parser = verb_parser("evaluate", "Score a trained network on a labelled set.", EXAMPLE)
-    parser.add_argument(
-        "run", metavar="RUN_OR_CHECKPOINT", help="run folder, name of a run, or .pt file"
-    )
-    parser.add_argument(
+    parser = verb_parser("evaluate", EXAMPLE)
+    add = parser.add_argument
+    add("run", metavar="RUN_OR_CHECKPOINT", help="run folder, name of a run, or .pt file")
+    add(
         "--dataset",
         metavar="NAME",
         help="cityscapes, gta5 ..., or a config: its data.val (default: the data.val of the run)",
     )
-    parser.add_argument(
-        "--split", help="of the data set (default: val, or as the config of a run or set says)"
-    )
-    parser.add_argument(
-        "--label-map", choices=("robustnet", "rein"), help="which map to the 19 classes"
-    )
-    parser.add_argument("--names-file", metavar="FILE", help="only the samples it lists")
+    add("--split", help="of the data set (default: val, or as the config of a run or set says)")
+    add("--label-map", choices=("robustnet", "rein"), help="which map to the 19 classes")
+    add("--names-file", metavar="FILE", help="only the samples it lists")
     add_datasets_argument(parser)
-    parser.add_argument("--output", type=Path, metavar="FILE.json", help="write scores to it")
-    parser.add_argument(
-        "--pictures", type=Path, metavar="DIR", help="write frame, truth, prediction and errors"
-    )
-    parser.add_argument(
+    add("--output", type=Path, metavar="FILE.json", help="write scores to it")
+    add("--pictures", type=Path, metavar="DIR", help="write frame, truth, prediction and errors")
+    add(
         "--picture-count",
         type=parse_positive,
         default=20,
         metavar="N",
-        help="how many, spread evenly (20)",
+        help="of them, spread evenly (20)",
     )
     parser.needs("--picture-count", "--pictures")
     add_measurement_arguments(parser, network=True)

@@ -26,38 +26,25 @@ A graph takes RGB frames (N, 3, H, W), float32 in 0..255, of any size, and retur
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this verb."""
-    parser = verb_parser(
-        "export", "Write a trained network as one file that runs elsewhere.", EXAMPLE
+    parser = verb_parser("export", EXAMPLE)
+    add = parser.add_argument
+    add("run", metavar="RUN_OR_CHECKPOINT", help="run folder, .pt or .safetensors file")
+    add("--output", type=Path, required=True, metavar="FILE", help=".onnx, .pt2 or .safetensors")
+    add(
+        "--labels", action="store_true", help="(N, H, W, 3) uint8 in, train ids (N, H, W) uint8 out"
     )
-    parser.add_argument(
-        "run", metavar="RUN_OR_CHECKPOINT", help="run folder, .pt or .safetensors file"
-    )
-    parser.add_argument(
-        "--output",
-        type=Path,
-        required=True,
-        metavar="FILE",
-        help="ends in .onnx, .pt2 or .safetensors",
-    )
-    parser.add_argument(
-        "--labels",
-        action="store_true",
-        help="the graph takes (N, H, W, 3) uint8 and returns train ids (N, H, W) uint8",
-    )
-    parser.add_argument(
-        "--int8", action="store_true", help="compute in eight bits (.onnx); needs --calibrate"
-    )
-    parser.add_argument(
+    add("--int8", action="store_true", help="compute in eight bits (.onnx); needs --calibrate")
+    add(
         "--calibrate",
         type=Path,
         metavar="DIR",
         help="frames to take the ranges of eight bits from, like those that it will see: 32 of "
         "the folder and its subfolders are read",
     )
-    parser.add_argument(
+    add(
         "--time",
         action="store_true",
-        help="also print the time of a frame in PyTorch and with the file (.onnx)",
+        help="print a frame's time in PyTorch and with the file (.onnx)",
     )
     return parser
 

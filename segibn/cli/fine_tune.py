@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from segibn.cli.arguments import add_study_arguments, datasets_root, refuse_set, require_runs
+from segibn.cli.arguments import add_study_arguments, datasets_root, require_runs, study_changes
 from segibn.cli.parser import is_first_rank, print_then, verb_parser
 from segibn.config.shipped import names_config
 from segibn.text.streams import outliving_readers
@@ -35,13 +35,10 @@ fine_tune.png
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this verb."""
-    parser = verb_parser(
-        "fine-tune",
-        "Fine-tune networks on shares of a target's training set and score them.",
-        EXAMPLE,
-    )
-    parser.add_argument("configs", nargs="+", type=Path, help="YAML files that train on the target")
-    parser.add_argument(
+    parser = verb_parser("fine-tune", EXAMPLE)
+    add = parser.add_argument
+    add("configs", nargs="+", type=Path, help="YAML files that train on the target")
+    add(
         "--from",
         nargs="+",
         required=True,
@@ -49,7 +46,7 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="SOURCE",
         help="run folders, .pt files, or YAML files to train first, with the same seeds",
     )
-    parser.add_argument(
+    add(
         "--shares",
         nargs="+",
         type=parse_share,
@@ -57,25 +54,18 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="SHARE",
         help="of the target's training set, above 0 to 1 (default: 0.1 0.2 0.3 1)",
     )
-    parser.add_argument(
+    add(
         "--baseline",
         action=argparse.BooleanOptionalAction,
         default=True,
         help="train each share without a source as well, from model.weights (default: yes)",
     )
-    parser.add_argument(
-        "--on",
-        nargs="+",
-        default=[],
-        metavar="[LABEL=]NAME:SPLIT[@NAMES_FILE]",
-        help="sets to score on besides the target's data.val",
-    )
-    parser.add_argument(
+    add(
         "--same-epochs",
         action="store_true",
         help="train a share for that share of optim.iterations instead of for all of them",
     )
-    add_study_arguments(parser)
+    add_study_arguments(parser, "sets to score on besides the target's data.val")
     return parser
 
 
@@ -83,8 +73,7 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the verb; runs on every rank of a torchrun launch, the first one prints and writes."""
     arguments = build_parser().parse_args(argv)
-    refuse_set(arguments.set, "seed", "--seeds")
-    refuse_set(arguments.set if arguments.ibn else (), "model.backbone.ibn", "--ibn")
+    changes = study_changes(arguments)
     require_runs(text for text in arguments.sources if not names_config(text))
     root, output = datasets_root(arguments.datasets), arguments.output
     results = arguments.results or output
@@ -92,7 +81,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     from segibn.runs.sets import parse_labelled_sets
     from segibn.runs.study import load_configs
 
-    changes = (arguments.set, arguments.seeds, arguments.ibn)
     sets = parse_labelled_sets(arguments.on)
     configs = list(load_configs(arguments.configs, *changes))
 

@@ -1,10 +1,11 @@
 """Arguments of every verb that runs a network on frames, and what they mean."""
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from segibn.cli.arguments import parse_positive
+from segibn.cli.arguments import add_datasets_argument, parse_positive
 from segibn.cli.parser import VerbParser
 from segibn.errors import ConfigError
 from segibn.inference import BLENDINGS, NATIVE, PRECISIONS
@@ -17,6 +18,14 @@ DEVICE_HELP = "cpu, cuda, cuda:1, mps or xpu (default: a CUDA GPU if there is on
 Size = tuple[int, int]
 
 
+def add_comparison_arguments(parser: VerbParser, views: bool = True) -> None:
+    """Add several runs, ``--datasets``, ``--output`` and how frames reach each of the networks."""
+    parser.add_argument("runs", nargs="+", metavar="RUN", help="run folders or .pt files")
+    add_datasets_argument(parser)
+    parser.add_argument("--output", type=Path, metavar="DIR", help="folder for the files")
+    add_inference_arguments(parser, views)
+
+
 def add_inference_arguments(parser: VerbParser, views: bool = True, ensemble: bool = False) -> None:
     """Add ``--device`` and how frames reach the network, for ``inference_config``.
 
@@ -26,24 +35,23 @@ def add_inference_arguments(parser: VerbParser, views: bool = True, ensemble: bo
         ensemble: True for verbs that average several networks.
     """
     group = parser.add_argument_group("inference (label maps always come at frame size)")
-    group.add_argument("--device", help=DEVICE_HELP)
-    group.add_argument(
+    add = group.add_argument
+    add("--device", help=DEVICE_HELP)
+    add(
         "--input-size",
         type=parse_size_or_native,
         metavar="HxW",
         help="resize frames to this first; native = do not (default: what the run was scored at)",
     )
-    group.add_argument(
-        "--input-height", type=int, metavar="H", help="as --input-size, proportions kept"
-    )
+    add("--input-height", type=int, metavar="H", help="as --input-size, proportions kept")
     parser.excludes("--input-size", "--input-height")
     parser.set_defaults(recipe=None, ensemble=[])
     if views:
-        _add_views(group)
+        _add_views(add)
         for option in ("--stride", "--blending"):
             parser.needs(option, "--window", "--recipe")
     if ensemble:
-        group.add_argument(
+        add(
             "--ensemble",
             nargs="+",
             default=[],
@@ -52,42 +60,36 @@ def add_inference_arguments(parser: VerbParser, views: bool = True, ensemble: bo
         )
 
 
-def _add_views(group: "argparse._ArgumentGroup") -> None:
+def _add_views(add: Callable[..., object]) -> None:
     """Add what a file may say too; None = not on the command line."""
-    group.add_argument(
+    add(
         "--recipe",
         type=Path,
         metavar="FILE",
         help="a file such as configs/inference/multi_scale_flip.yaml that says all of this; "
         "arguments beside it replace its values",
     )
-    group.add_argument(
+    add(
         "--precision",
         choices=(*PRECISIONS, "auto"),
         help="number format of the convolutions; auto = bfloat16 where it is native (default: "
         "float32, so that a score does not depend on the machine)",
     )
-    group.add_argument("--window", type=parse_size, metavar="HxW", help="slide a window instead")
-    group.add_argument(
-        "--stride", type=parse_size, metavar="HxW", help="of the window (default: 2/3 of it)"
-    )
-    group.add_argument(
+    add("--window", type=parse_size, metavar="HxW", help="slide a window instead")
+    add("--stride", type=parse_size, metavar="HxW", help="of the window (default: 2/3 of it)")
+    add(
         "--blending",
         choices=BLENDINGS,
         help="of overlapping windows; gaussian = their middle counts most (default: flat)",
     )
-    group.add_argument(
+    add(
         "--scales",
         type=parse_scales,
         metavar="S,S,...",
         help="average the probabilities of the frame at these relative sizes",
     )
-    group.add_argument(
-        "--flip",
-        action=argparse.BooleanOptionalAction,
-        help="average with the mirrored frame too",
-    )
-    group.add_argument(
+    add("--flip", action=argparse.BooleanOptionalAction, help="average with the mirrored frame too")
+    add(
         "--batch-size",
         type=parse_positive,
         metavar="N",

@@ -10,12 +10,11 @@ from importlib import import_module
 from typing import NoReturn
 
 from segibn import __version__
-from segibn.cli import run_main
+from segibn.cli import EXIT_USAGE, run_main
 from segibn.cli.verbs import GROUPS, VERBS
 from segibn.text import did_you_mean, printable
 
 TITLE = "Semantic segmentation of driving scenes that generalises to domains never seen."
-EXIT_USAGE = 2
 
 
 def main(argv: Sequence[str] | None = None) -> int:

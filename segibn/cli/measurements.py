@@ -8,18 +8,14 @@ from segibn.evaluation.scores import Scores
 
 def add_measurement_arguments(parser: argparse.ArgumentParser, *, network: bool = False) -> None:
     """Add --rates, --intervals and the metrics, also those that only a network can answer."""
-    group = parser.add_argument_group("more measurements")
-    group.add_argument(
-        "--rates", action="store_true", help="print precision and F1 too (the JSON has them always)"
-    )
-    group.add_argument(
-        "--intervals",
-        action="store_true",
-        help="95 %% intervals of each IoU over the frames, by bootstrap",
+    add = parser.add_argument_group("more measurements").add_argument
+    add("--rates", action="store_true", help="print precision and F1, which the JSON has always")
+    add(
+        "--intervals", action="store_true", help="95 %% bootstrap intervals of each IoU over frames"
     )
     for metric in METRICS:
         if network or metric.needs != "confidence":
-            group.add_argument(f"--{metric.name}", action="store_true", help=metric.about)
+            add(f"--{metric.name}", action="store_true", help=metric.about)
 
 
 def show(scores: Scores, rates: bool) -> str:

@@ -14,6 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+from segibn.cli import EXIT_USAGE
+from segibn.cli.verbs import VERBS
 from segibn.errors import ConfigError
 from segibn.text import did_you_mean, printable
 
@@ -21,7 +23,6 @@ _WIDTH = 79
 _USAGE_LINES = 2
 _WRITTEN = ("output", "plot", "json", "pictures")
 """Options that name what a verb writes: a folder where their metavar is DIR, else a file."""
-EXIT_USAGE = 2
 PLACEHOLDER = "FRAMES"
 
 
@@ -140,20 +141,17 @@ def _require_writable(option: str, path: Path, is_folder: bool) -> None:
     writable_folder(path if is_folder else path.parent)
 
 
-def verb_parser(verb: str, description: str, examples: str = "") -> VerbParser:
-    """Make the parser of a verb.
+def verb_parser(verb: str, examples: str) -> VerbParser:
+    """Make the parser of a verb, as it follows ``segibn``, with examples under its arguments.
 
-    Args:
-        verb: as it follows ``segibn`` on the command line, such as ``cross-domain``.
-        description: one or two sentences.
-        examples: text under the arguments, its commands written ``segibn VERB ...``. Called
-            through a script of ``tools/``, help shows that script in their place.
+    Called through a script of ``tools/``, help shows that script in place of ``segibn VERB``.
     """
     command = f"python tools/{Path(sys.argv[0]).name}" if _is_tool() else f"segibn {verb}"
+    summary = VERBS[verb].summary
     own = re.sub(rf"segibn {verb}(?![\w-])", lambda _: command, examples)
     return VerbParser(
         prog=command,
-        description=textwrap.fill(description, _WIDTH),
+        description=f"{summary[0].upper()}{summary[1:]}.",
         epilog=own,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -185,14 +183,24 @@ def print_then(text: str) -> None:
     _print_once(f"then: {text}")
 
 
-def is_first_rank() -> bool:
-    """Whether this process of a torchrun launch prints and writes files."""
-    return os.environ.get("RANK", "0") == "0"
-
-
 def _print_once(line: str) -> None:
     if is_first_rank():
         print(line)
+
+
+def print_results(table: str, output: Path | None, plot: str = "") -> None:
+    """Print a table, the folder of its files if there is one, and the name of its chart."""
+    if is_first_rank():
+        print(table)
+        if output is not None:
+            print(f"files: {output}")
+            if plot:
+                print_then(f"look at {output / plot}")
+
+
+def is_first_rank() -> bool:
+    """Whether this process of a torchrun launch prints and writes files."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 def _is_tool() -> bool:

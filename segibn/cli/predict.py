@@ -31,15 +31,10 @@ exit code: 0 all done, 1 some files failed, 2 nothing was begun or an output can
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this verb."""
-    parser = verb_parser(
-        "predict", "Predict label maps for images, folders of images and videos.", EXAMPLE
-    )
-    parser.add_argument(
-        "run",
-        metavar="RUN_OR_FILE",
-        help="run folder, run's name, .pt, .safetensors or .onnx file",
-    )
-    parser.add_argument(
+    parser = verb_parser("predict", EXAMPLE)
+    add = parser.add_argument
+    add("run", metavar="RUN_OR_FILE", help="run folder or name, .pt, .safetensors or .onnx file")
+    add(
         "inputs",
         nargs="*",
         default=[],
@@ -47,45 +42,33 @@ def build_parser() -> argparse.ArgumentParser:
         help="image (JPEG, PNG, BMP, WebP, TIFF), video, folder (with its subfolders) or quoted "
         "pattern",
     )
-    parser.add_argument(
-        "--images", action="append", default=[], metavar="DIR", help="the same as an INPUT"
-    )
-    parser.add_argument(
-        "--output", type=Path, default=Path("predictions"), metavar="DIR", help="(%(default)s)"
-    )
-    group = parser.add_argument_group("what is written")
-    group.add_argument(
+    add("--images", action="append", default=[], metavar="DIR", help="the same as an INPUT")
+    add("--output", type=Path, default=Path("predictions"), metavar="DIR", help="(%(default)s)")
+    add = parser.add_argument_group("what is written").add_argument
+    add(
         "--save",
         type=_parse_saved,
         metavar="KIND,...",
         help=f"any of {', '.join(SAVED)} (default: labels,overlay for images, video for videos; "
         "the others write each frame of a video)",
     )
-    group.add_argument("--no-overlays", action="store_true", help="the same as --save labels")
-    group.add_argument(
-        "--alpha", type=float, metavar="A", help="share of the class colour, 0 to 1 (default: 0.5)"
-    )
-    group.add_argument(
+    add("--no-overlays", action="store_true", help="the same as --save labels")
+    add("--alpha", type=float, metavar="A", help="share of the class colour, 0 to 1 (default: 0.5)")
+    add(
         "--classes",
         type=lambda text: [name.strip() for name in text.split(",")],
         metavar="NAME,...",
         help="draw these classes only; label maps keep all",
     )
-    group.add_argument(
-        "--video-shows",
-        choices=SHOWN_IN_VIDEOS,
-        help="what an output video is made of (default: overlay)",
-    )
-    group.add_argument(
+    add("--video-shows", choices=SHOWN_IN_VIDEOS, help="of output videos (default: overlay)")
+    add(
         "--video-codec",
         choices=("auto", "h264", "vp9", "vp8", "mpeg4"),
         help="of output videos (default: auto, the first of these that OpenCV can write here)",
     )
     group = parser.add_argument_group("when something is there already, or broken")
     exclusive = group.add_mutually_exclusive_group()
-    exclusive.add_argument(
-        "--resume", action="store_true", help="keep what is done, predict what is missing"
-    )
+    exclusive.add_argument("--resume", action="store_true", help="predict what is missing")
     exclusive.add_argument("--overwrite", action="store_true", help="replace what is there")
     group.add_argument("--strict", action="store_true", help="stop at the first bad file")
     add_inference_arguments(parser, ensemble=True)

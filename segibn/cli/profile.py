@@ -18,19 +18,12 @@ https://ui.perfetto.dev or chrome://tracing.
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this verb."""
-    parser = verb_parser(
-        "profile", "Train for a few updates and say where their time goes.", EXAMPLE
-    )
+    parser = verb_parser("profile", EXAMPLE)
+    add = parser.add_argument
     add_config_arguments(parser)
-    parser.add_argument(
-        "--steps", type=parse_positive, default=5, metavar="N", help="updates to look at (5)"
-    )
-    parser.add_argument(
-        "--warmup", type=parse_positive, default=3, metavar="N", help="updates before (3)"
-    )
-    parser.add_argument(
-        "--output", type=Path, metavar="DIR", help="folder for the tables (runs/<name>_profile)"
-    )
+    add("--steps", type=parse_positive, default=5, metavar="N", help="updates to look at (5)")
+    add("--warmup", type=parse_positive, default=3, metavar="N", help="updates before (3)")
+    add("--output", type=Path, metavar="DIR", help="folder for the tables (runs/<name>_profile)")
     return parser
 
 

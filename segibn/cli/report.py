@@ -25,28 +25,21 @@ _FRAMES = 6
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this verb."""
-    parser = verb_parser("report", "Write scores, curves and frames as one HTML page.", EXAMPLE)
-    parser.add_argument(
+    parser = verb_parser("report", EXAMPLE)
+    add = parser.add_argument
+    add(
         "inputs",
         nargs="+",
         type=Path,
         metavar="RUN_OR_JSON",
         help="run (folder or name), study, or JSON of evaluate, score, cross-domain or compare",
     )
-    parser.add_argument(
-        "--output",
-        type=Path,
-        default=Path("report.html"),
-        metavar="FILE.html",
-        help="(%(default)s)",
-    )
-    parser.add_argument("--title", help="of the page (default: the name of the first input)")
-    parser.add_argument("--frames", type=int, metavar="N", help="worst and best frames, N each (6)")
-    parser.add_argument(
-        "--no-frames", action="store_true", help="show no frames; the network is left alone"
-    )
+    add("--output", type=Path, default=Path("report.html"), metavar="FILE", help="(%(default)s)")
+    add("--title", help="of the page (default: the name of the first input)")
+    add("--frames", type=int, metavar="N", help="worst and best frames, N each (6)")
+    add("--no-frames", action="store_true", help="show no frames; the network is left alone")
     add_datasets_argument(parser)
-    parser.add_argument("--device", help=DEVICE_HELP)
+    add("--device", help=DEVICE_HELP)
     parser.excludes("--no-frames", "--frames", "--datasets", "--device")
     return parser
 

@@ -23,34 +23,29 @@ and bdd100k/ in the camera style.
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this verb."""
-    parser = verb_parser(
-        "sample-data",
-        "Write synthetic driving scenes in two styles, in the layouts of official data sets.",
-        EXAMPLE,
-    )
+    parser = verb_parser("sample-data", EXAMPLE)
+    add = parser.add_argument
     spec = SampleSpec()
-    parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="new folder")
-    parser.add_argument("--seed", type=int, default=spec.seed, help="another seed, other scenes")
-    parser.add_argument(
+    add("--output", type=Path, required=True, metavar="DIR", help="new folder")
+    add("--seed", type=int, default=spec.seed, help="another seed, other scenes")
+    add(
         "--frames",
         type=int,
         nargs=2,
         default=spec.frames,
         metavar=("TRAIN", "VAL"),
-        help="frames per data set (default: %(default)s)",
+        help="per data set (%(default)s)",
     )
-    parser.add_argument(
+    add(
         "--size",
         type=int,
         nargs=2,
         default=spec.size,
         metavar=("H", "W"),
-        help="pixels (default: %(default)s)",
+        help="pixels (%(default)s)",
     )
-    parser.add_argument(
-        "--sets", nargs="+", default=SETS, choices=SETS, help="which data sets (default: all)"
-    )
-    parser.add_argument(
+    add("--sets", nargs="+", default=SETS, choices=SETS, help="which data sets (default: all)")
+    add(
         "--val-only",
         nargs="+",
         default=(),
@@ -58,7 +53,7 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="SET",
         help="data sets that get no train frames (of --sets)",
     )
-    parser.add_argument("--workers", type=parse_positive, help="processes (one a core)")
+    add("--workers", type=parse_positive, help="processes (one a core)")
     return parser
 
 

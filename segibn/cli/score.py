@@ -34,7 +34,7 @@ below the two folders. Scores in the JSON are fractions.
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this verb."""
-    parser = verb_parser("score", "Score predicted label maps (PNG) against ground truth.", EXAMPLE)
+    parser = verb_parser("score", EXAMPLE)
     tasks = parser.add_subparsers(dest="task", required=True)
     semseg = tasks.add_parser("semseg", help="mIoU of semantic segmentation")
     cityscapes = tasks.add_parser(
@@ -45,12 +45,11 @@ def build_parser() -> argparse.ArgumentParser:
     )
     drivable = tasks.add_parser("drivable", help="the four drivable-area mIoUs A, B, C, D")
     for task in (semseg, cityscapes, toolkit, drivable):
-        task.add_argument("--target", type=Path, required=True, metavar="DIR", help="ground truth")
-        task.add_argument("--pred", type=Path, required=True, metavar="DIR", help="predictions")
-        task.add_argument(
-            "--set-name", default="", metavar="NAME", help="for the signature (target folder)"
-        )
-        task.add_argument("--json", action="store_true", help="print JSON at full precision")
+        add = task.add_argument
+        add("--target", type=Path, required=True, metavar="DIR", help="ground truth")
+        add("--pred", type=Path, required=True, metavar="DIR", help="predictions")
+        add("--set-name", default="", metavar="NAME", help="for the signature (target folder)")
+        add("--json", action="store_true", help="print JSON at full precision")
     _add_semseg_options(semseg)
     _add_cityscapes_options(cityscapes)
     toolkit.add_argument(
@@ -66,7 +65,8 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _add_semseg_options(semseg: argparse.ArgumentParser) -> None:
-    semseg.add_argument(
+    add = semseg.add_argument
+    add(
         "--labels",
         default="cityscapes",
         metavar="TABLE",
@@ -74,8 +74,8 @@ def _add_semseg_options(semseg: argparse.ArgumentParser) -> None:
     )
     kinds = "train_ids, what segibn predict writes, or the data set's label_ids"
     _add_encodings(semseg, ENCODINGS, f"of its values: {kinds} (auto: by file names and values)")
-    semseg.add_argument("--encoding", choices=ENCODINGS, help="of both sides")
-    semseg.add_argument(
+    add("--encoding", choices=ENCODINGS, help="of both sides")
+    add(
         "--policy",
         choices=POLICIES,
         default="cityscapes",
@@ -86,18 +86,13 @@ def _add_semseg_options(semseg: argparse.ArgumentParser) -> None:
 
 
 def _add_cityscapes_options(cityscapes: argparse.ArgumentParser) -> None:
+    add = cityscapes.add_argument
     kinds = "label_ids, as the script takes them, or train_ids"
     _add_encodings(cityscapes, ENCODINGS, f"of its values: {kinds} (auto: by names and values)")
-    cityscapes.add_argument("--encoding", choices=ENCODINGS, help="of both sides")
-    cityscapes.add_argument(
-        "--output", type=Path, metavar="FILE", help="write the official script's JSON"
-    )
-    cityscapes.add_argument(
-        "--no-instances", action="store_true", help="without iIoU, which needs *_instanceIds.png"
-    )
-    cityscapes.add_argument(
-        "--per-image", action="store_true", help="add the script's perImageScores to the JSON"
-    )
+    add("--encoding", choices=ENCODINGS, help="of both sides")
+    add("--output", type=Path, metavar="FILE", help="write the official script's JSON")
+    add("--no-instances", action="store_true", help="without iIoU, which needs *_instanceIds.png")
+    add("--per-image", action="store_true", help="add the script's perImageScores to the JSON")
 
 
 def _add_encodings(parser: argparse.ArgumentParser, known: Sequence[str], meaning: str) -> None:

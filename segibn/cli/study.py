@@ -4,12 +4,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from segibn.cli.arguments import (
-    add_study_arguments,
-    datasets_root,
-    datasets_words,
-    refuse_set,
-)
+from segibn.cli.arguments import add_study_arguments, datasets_root, datasets_words, study_changes
 from segibn.cli.parser import command_text, print_next, print_then, verb_parser
 from segibn.text.streams import outliving_readers
 
@@ -29,23 +24,11 @@ repeated, and given with fewer configs or seeds to several processes at a time.
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this verb."""
-    parser = verb_parser(
-        "study", "Train configs with several seeds and score all of them on the same sets.", EXAMPLE
-    )
-    parser.add_argument(
-        "configs", nargs="+", type=Path, help="YAML files, or names of shipped configs"
-    )
-    parser.add_argument(
-        "--on",
-        nargs="+",
-        default=[],
-        metavar="[LABEL=]NAME:SPLIT[@NAMES_FILE]",
-        help="sets to score on; without any, the study only trains",
-    )
-    parser.add_argument(
-        "--train-label", metavar="LABEL", help="name of the training domain in the table"
-    )
-    add_study_arguments(parser)
+    parser = verb_parser("study", EXAMPLE)
+    add = parser.add_argument
+    add("configs", nargs="+", type=Path, help="YAML files, or names of shipped configs")
+    add("--train-label", metavar="LABEL", help="name of the training domain in the table")
+    add_study_arguments(parser, "sets to score on; without any, the study only trains")
     parser.needs("--train-label", "--on")
     parser.needs("--results", "--on")
     return parser
@@ -55,15 +38,14 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the verb."""
     arguments = build_parser().parse_args(argv)
-    refuse_set(arguments.set, "seed", "--seeds")
-    refuse_set(arguments.set if arguments.ibn else (), "model.backbone.ibn", "--ibn")
+    changes = study_changes(arguments)
 
     from segibn.runs.sets import parse_labelled_sets
     from segibn.runs.study import load_configs, train_once
 
     root, output = datasets_root(arguments.datasets), arguments.output
     sets = parse_labelled_sets(arguments.on)
-    configs = list(load_configs(arguments.configs, arguments.set, arguments.seeds, arguments.ibn))
+    configs = list(load_configs(arguments.configs, *changes))
     runs = [train_once(config, root, output) for config in configs]
     if not sets:
         command = command_text("cross-domain", *runs, *datasets_words(arguments.datasets))

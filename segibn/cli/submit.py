@@ -32,16 +32,17 @@ frames that were not finished.
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this verb."""
-    parser = verb_parser("submit", "Write a benchmark submission, and check it.", EXAMPLE)
+    parser = verb_parser("submit", EXAMPLE)
     benchmarks = parser.add_subparsers(dest="benchmark", required=True)
     for name, form in FORMATS.items():
         values = ", ".join(_values(form))
         described = f"{form.title}: {form.member.format(key='<id>')}, {values}"
         one = benchmarks.add_parser(name, help=described, description=described)
-        one.add_argument("run", metavar="CHECKPOINT", help="run folder or .pt file")
-        one.add_argument("--images", type=Path, required=True, metavar="DIR", help="test frames")
+        add = one.add_argument
+        add("run", metavar="CHECKPOINT", help="run folder or .pt file")
+        add("--images", type=Path, required=True, metavar="DIR", help="test frames")
         kinds = "FILE.zip, or FILE.json for run lengths" if form.has_rle else "FILE.zip"
-        one.add_argument("--output", type=Path, required=True, metavar="FILE", help=kinds)
+        add("--output", type=Path, required=True, metavar="FILE", help=kinds)
         which = one.add_mutually_exclusive_group()
         which.add_argument("--ids", type=Path, metavar="LIST", help="only these, all of them")
         which.add_argument(

@@ -26,15 +26,12 @@ exit codes: 0 trained; 2 a mistake in config, data or files; 3 another process o
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this verb."""
-    parser = verb_parser("train", "Train a segmentation network as a config says.", EXAMPLE)
+    parser = verb_parser("train", EXAMPLE)
+    add = parser.add_argument
     add_config_arguments(parser)
-    parser.add_argument("--output", type=Path, metavar="DIR", help="run folder (runs/<name>)")
-    parser.add_argument(
-        "--resume",
-        metavar="auto|FILE",
-        help="from the run's last checkpoint, or from a file",
-    )
-    parser.add_argument(
+    add("--output", type=Path, metavar="DIR", help="run folder (runs/<name>)")
+    add("--resume", metavar="auto|FILE", help="from the run's last checkpoint, or from a file")
+    add(
         "--dry-run",
         action="store_true",
         help="check config, data and weights, try one update, and say what the run would take",

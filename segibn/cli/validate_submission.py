@@ -27,30 +27,21 @@ Without --ids and --images the official test set must be in it. Exit status: 0 v
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this verb."""
-    parser = verb_parser(
-        "validate-submission",
-        "Read a submission back as the benchmark would, and list every fault.",
-        EXAMPLE,
-    )
-    parser.add_argument("file", type=Path, metavar="ZIP", help="or run-length JSON (BDD100K)")
-    parser.add_argument("--format", choices=FORMATS, required=True)
-    which = parser.add_mutually_exclusive_group()
-    which.add_argument(
-        "--ids", type=Path, metavar="LIST", help="frames it must hold, one name a line"
-    )
-    which.add_argument(
-        "--images", type=Path, metavar="DIR", help="frames it must hold, each at its own size"
-    )
-    parser.add_argument(
-        "--labels", type=Path, metavar="DIR", help="score it against these label maps"
-    )
-    parser.add_argument(
+    parser = verb_parser("validate-submission", EXAMPLE)
+    add = parser.add_argument
+    add("file", type=Path, metavar="ZIP", help="or run-length JSON (BDD100K)")
+    add("--format", choices=FORMATS, required=True)
+    which = parser.add_mutually_exclusive_group().add_argument
+    which("--ids", type=Path, metavar="LIST", help="frames it must hold, one name a line")
+    which("--images", type=Path, metavar="DIR", help="frames it must hold, each at its own size")
+    add("--labels", type=Path, metavar="DIR", help="score it against these label maps")
+    add(
         "--target-encoding",
         choices=("auto", "2018", "2021"),
         help="of drivable --labels (default: auto: by file names and the upper third of frames)",
     )
     parser.needs("--target-encoding", "--labels")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the report here too")
+    add("--json", type=Path, metavar="FILE", help="write the report here too")
     return parser
 
 

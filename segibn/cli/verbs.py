@@ -30,7 +30,7 @@ GROUPS = (
         (
             Verb("demo", "the whole job on synthetic frames in minutes: start here"),
             Verb("train", "train a network as a config says"),
-            Verb("fine-tune", "train further on shares of a target's frames"),
+            Verb("fine-tune", "fine-tune networks on shares of a target and score them"),
             Verb("study", "several configs and seeds: train, score, one table"),
             Verb("configs", "list the shipped configs, print one, copy one to edit"),
         ),
@@ -45,8 +45,8 @@ GROUPS = (
             Verb("compare", "is run B better than run A, and how surely"),
             Verb("compare-inference", "score ways to show frames to a network"),
             Verb("appearance", "score under colour shifts, weather and noise"),
-            Verb("divergence", "distance of two domains in features"),
-            Verb("score", "score folders of label maps; needs no torch"),
+            Verb("divergence", "distance of two domains in features after every block"),
+            Verb("score", "score folders of label maps (PNG); needs no torch"),
         ),
     ),
     Group(
@@ -56,7 +56,7 @@ GROUPS = (
             Verb("predict", "label maps and overlays of your own frames"),
             Verb("card", "write a model card from a run and its scores"),
             Verb("export", "write a network as a graph for other runtimes"),
-            Verb("convert", "to and from RobustNet; safetensors"),
+            Verb("convert", "checkpoints to and from RobustNet; safetensors"),
             Verb("submit", "write a benchmark submission, and check it"),
             Verb("validate-submission", "list every fault of a submission"),
         ),

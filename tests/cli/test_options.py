@@ -79,7 +79,8 @@ def names_read(modules: set[str]) -> set[str]:
         defined = {
             inner
             for node in ast.walk(tree)
-            if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "add_argument"
+            if isinstance(node, ast.Call)
+            and ast.unparse(node.func).endswith(("add", "add_argument"))
             for inner in ast.walk(node)
         }
         for node in ast.walk(tree):
