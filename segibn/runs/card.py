@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from segibn.config.data import DataConfig, DatasetConfig
 from segibn.config.schema import RunConfig
-from segibn.config.set_names import split_name
+from segibn.config.set_names import set_name
 from segibn.data.datasets.catalog import dataset_source
 from segibn.evaluation.rows import Network
 from segibn.files import read_json, sha256_of, write_text
@@ -36,14 +36,9 @@ def write_card(
 ) -> tuple[list[CardScore], list[str]]:
     """Write a card -> the scores in it, and the names of the fields that nothing states.
 
-    Args:
-        run: with a config.
-        output: Markdown file.
-        scores: files; None = those that the training left, if this is its last checkpoint.
-        given: field -> Markdown of a person, such as "licence".
-
-    Raises:
-        SegibnError: a scores file is none, or of another checkpoint.
+    ``scores``: files; None = those that the training left, if this is its last checkpoint.
+    ``given``: field -> Markdown of a person, such as "licence". SegibnError: a scores file is none,
+    or of another checkpoint.
     """
     assert run.config is not None
     folder, digest = run_of(run.checkpoint), sha256_of(run.checkpoint)
@@ -69,13 +64,23 @@ def network_fields(
     config: RunConfig, class_names: Sequence[str], palette: np.ndarray, num_parameters: int
 ) -> dict[str, str]:
     """Fields about the network itself; ``palette`` is (K, 3) uint8 RGB."""
-    model = config.model
+    model, given = config.model, config.evaluation
     backbone = Network("", model.backbone.network, model.backbone.ibn).title
     aux = "" if model.aux_head is None else f"; auxiliary FCN on {model.aux_head.layer} in training"
-    rows = [
-        [str(index), name, " ".join(map(str, color))]
-        for index, (name, color) in enumerate(zip(class_names, palette.tolist(), strict=True))
-    ]
+    colors = (" ".join(map(str, color)) for color in palette.tolist())
+    rows = [[str(i), *row] for i, row in enumerate(zip(class_names, colors, strict=True))]
+    size = "at their own size"
+    if given.input_size is not None:
+        size = "resized to {}x{} (H x W)".format(*given.input_size)
+    elif given.input_height is not None:
+        size = f"resized to a height of {given.input_height}"
+    mean, std = (" ".join(f"{value:g}" for value in values) for values in (PIXEL_MEAN, PIXEL_STD))
+    published = _published(config)
+    weights = f"{model.weights}: {published.file_name}" if published else _file_name(model.weights)
+    if config.init_from is not None:
+        weights = f"another training: {_file_name(str(config.init_from))}"
+    elif model.weights == "none":
+        weights = "random values"
     return {
         "name": config.name,
         "num_classes": str(len(class_names)),
@@ -84,26 +89,41 @@ def network_fields(
         "output_stride": str(model.backbone.output_stride or "the network's own"),
         "head": model.head.name + aux,
         "parameters": f"{num_parameters:,} ({num_parameters / 1e6:.2f} M)",
-        "weights": _weights(config),
-        "preprocessing": _preprocessing(config),
+        "weights": weights,
+        "preprocessing": f"{size}; RGB, 0..255, minus {mean}, divided by {std}",
         "classes": Markup("\n".join(markdown_table(["train id", "class", "RGB"], rows))),
     }
 
 
 def training_fields(config: RunConfig) -> dict[str, str]:
     """Fields about how the run was trained, as its config says."""
-    optim = config.optim
+    data, optim = config.data, config.optim
     momentum = f", momentum {optim.momentum:g}" if optim.name == "sgd" else ""
     warm = f", warm-up of {optim.warmup_iterations}" if optim.warmup_iterations else ""
+    shares = [source.share for source in data.mix]
+    sets = [
+        _set(dataset) + (f" ({100 * share:g} % of the samples)" if shares else "")
+        for dataset, share in zip(data.sources, [1 - sum(shares), *shares], strict=True)
+    ]
+    scheme = f"; classes {data.classes}" if data.classes else ""
+    held_out = f"; held out: {_set(data.val)}" if data.val else ""
+    # a reminder, no advice: whose terms bind whoever uses or passes on the network
+    terms = (
+        f"It was trained on {', '.join(titles(config))}. Data sets have terms of their "
+        "own, many of them for non-commercial research only, and these may bind networks that were "
+        "trained on them: read them before using or passing on these weights."
+    )
+    if published := _published(config):
+        terms += f" The weights it starts from: {published.licence}."
     return {
-        "data": _data(config.data),
-        "frames": _frames(config.data),
+        "data": ", ".join(sets) + scheme + held_out,
+        "frames": _frames(data),
         "optimiser": f"{optim.name}, learning rate {optim.lr:g}{momentum}, weight decay "
         f"{optim.weight_decay:g}, {optim.schedule} schedule{warm}",
         "length": f"{optim.iterations} iterations of {counted(optim.global_batch_size, 'sample')}",
         "loss": _loss(config),
         "seed": str(config.seed),
-        "data_terms": data_terms(config),
+        "data_terms": terms,
     }
 
 
@@ -125,59 +145,15 @@ def environment_fields(environment: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def data_terms(config: RunConfig) -> str:
-    """Whose terms bind whoever uses or passes on the network: a reminder, no advice."""
-    text = (
-        f"It was trained on {', '.join(titles(config))}. Data sets have terms of their "
-        "own, many of them for non-commercial research only, and these may bind networks that were "
-        "trained on them: read them before using or passing on these weights."
-    )
-    published = _published(config)
-    return f"{text} The weights it starts from: {published.licence}." if published else text
-
-
 def _published(config: RunConfig) -> Any:
     backbone, source = config.model.backbone, config.model.weights
     ibn = "none" if source == "torchvision" else backbone.ibn
     return PUBLISHED.get((source, backbone.name, ibn))
 
 
-def _weights(config: RunConfig) -> str:
-    source, start = config.model.weights, config.init_from
-    if start is not None:
-        return f"another training: {_file_name(str(start))}"
-    if source == "none":
-        return "random values"
-    published = _published(config)
-    return f"{source}: {published.file_name}" if published else _file_name(source)
-
-
 def _file_name(path: str) -> str:
     """The last part of a path: folders of a machine say nothing to others."""
     return path.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1]
-
-
-def _preprocessing(config: RunConfig) -> str:
-    given = config.evaluation
-    size = "at their own size"
-    if given.input_size is not None:
-        size = "resized to {}x{} (H x W)".format(*given.input_size)
-    elif given.input_height is not None:
-        size = f"resized to a height of {given.input_height}"
-    mean, std = (" ".join(f"{value:g}" for value in values) for values in (PIXEL_MEAN, PIXEL_STD))
-    return f"{size}; RGB, 0..255, minus {mean}, divided by {std}"
-
-
-def _data(data: DataConfig) -> str:
-    left = 1 - sum(source.share for source in data.mix)
-    shares = [left, *(source.share for source in data.mix)]
-    parts = [
-        _set(dataset) + (f" ({100 * share:g} % of the samples)" if data.mix else "")
-        for dataset, share in zip(data.sources, shares, strict=True)
-    ]
-    scheme = f"; classes {data.classes}" if data.classes else ""
-    held_out = f"; held out: {_set(data.val)}" if data.val else ""
-    return ", ".join(parts) + scheme + held_out
 
 
 def titles(config: RunConfig) -> list[str]:
@@ -195,12 +171,7 @@ def _title(dataset: DatasetConfig) -> str:
 
 
 def _set(dataset: DatasetConfig) -> str:
-    text = f"{_title(dataset)} ({dataset.name}:{split_name(dataset)})"
-    if dataset.label_map:
-        text += f", label map {dataset.label_map}"
-    if dataset.names_file:
-        text += f", frames of {_file_name(dataset.names_file)}"
-    return text + (f", {100 * dataset.fraction:g} % of it" if dataset.fraction < 1 else "")
+    return f"{_title(dataset)} ({set_name(dataset)})"
 
 
 def _frames(data: DataConfig) -> str:
