@@ -114,7 +114,7 @@ def resume_training(path: Path, updater: Updater) -> int:
             f"{path} is from iteration {content['iteration']}, beyond optim.iterations="
             f"{updater.config.optim.iterations}"
         )
-    tensors = {k: v for k, v in _flatten(training, "training.") if isinstance(v, Tensor)}
+    tensors = {k: v for k, v in flatten(training, "training.") if isinstance(v, Tensor)}
     check_finite(tensors, str(path))
     try:
         _load_states(content, training, updater)
@@ -201,7 +201,7 @@ def _check_same_run(path: Path, old: dict[str, Any], new: dict[str, Any]) -> Non
     """A resumed run must be the same run, but for `_FREE` keys and for `_REMEDIES`."""
     with suppress(ValidationError):  # a key that an older version did not have has its default
         old = RunConfig.model_validate(old).model_dump(mode="json")
-    old_flat, new_flat = dict(_flatten(old)), dict(_flatten(new))
+    old_flat, new_flat = dict(flatten(old)), dict(flatten(new))
     changed = {
         key: f"{key}: {printable(old_flat.get(key))} -> {new_flat.get(key)}"
         + (", which holds something else" if key.rpartition(".")[2] in _FILES else "")
@@ -231,9 +231,10 @@ def _is_same(key: str, old: Any, new: Any) -> bool:
     return one.name == two.name and not one.exists()
 
 
-def _flatten(tree: Any, prefix: str = "") -> list[tuple[str, Any]]:
+def flatten(tree: Any, prefix: str = "") -> list[tuple[str, Any]]:
+    """Return the leaves of nested mappings, and of lists of mappings, with their dotted paths."""
     if isinstance(tree, list) and any(isinstance(value, dict) for value in tree):
         tree = dict(enumerate(tree))
     if not isinstance(tree, dict):
         return [(prefix.removesuffix("."), tree)]
-    return [pair for key, value in tree.items() for pair in _flatten(value, f"{prefix}{key}.")]
+    return [pair for key, value in tree.items() for pair in flatten(value, f"{prefix}{key}.")]

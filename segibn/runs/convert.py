@@ -1,6 +1,5 @@
 """Checkpoints into other formats: RobustNet's to ours and back, safetensors."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from segibn.builders.models import build_segmenter
 from segibn.config.load import validate
 from segibn.config.model import ModelConfig
 from segibn.config.schema import RunConfig
-from segibn.engine.checkpoint import ClassTable, save_checkpoint
+from segibn.engine.checkpoint import ClassTable, flatten, save_checkpoint
 from segibn.errors import CheckpointError
 from segibn.files import atomic_path
 from segibn.labels.cityscapes import CITYSCAPES
@@ -40,12 +39,8 @@ def convert(
         trained_on: data set to note in the .pt file.
         variant: of the .pth file; None = what it was converted from, else what it is.
 
-    Returns:
-        What was written, in one line.
-
-    Raises:
-        CheckpointError: ``source`` is another kind of file, or not a network of RobustNet's; names
-            the file and the differences.
+    Returns what was written, in one line. CheckpointError: ``source`` is another kind of file, or
+    not a network of RobustNet's; names the file and the differences.
     """
     content = read_torch_file(source)
     foreign = robustnet.plain_state(content, source)
@@ -77,7 +72,7 @@ def _to_segibn(
     with naming(source):
         kind = robustnet.inspect(state)
         ours = robustnet.from_robustnet(state)
-    kind = kind if output_stride is None else replace(kind, output_stride=output_stride)
+    kind = replace(kind, output_stride=output_stride or kind.output_stride)
     if kind.num_classes != CITYSCAPES.num_classes:
         raise CheckpointError(
             f"{source}: {kind.num_classes} classes; RobustNet's networks have the "
@@ -93,7 +88,8 @@ def _to_segibn(
             f"it; here with this package's names:\n{shortened(differences)}"
         )
     model.load_state_dict(ours, assign=True)
-    progress = {key: content[key] for key in ("epoch", "mean_iu") if key in content}
+    origin = {"format": _ORIGIN, "variant": kind.variant, "folded": robustnet.folded(state)}
+    origin |= {key: content[key] for key in ("epoch", "mean_iu") if key in content}
     save_checkpoint(
         output,
         model=model,
@@ -101,26 +97,16 @@ def _to_segibn(
         classes=ClassTable("cityscapes19", CITYSCAPES.class_names, CITYSCAPES.palette.tolist()),
         iteration=config.optim.iterations,
         training=None,
-        origin={
-            "format": _ORIGIN,
-            "variant": kind.variant,
-            "folded": robustnet.folded(state),
-            **progress,
-        },
+        origin=origin,
     )
-    trained = f", epoch {progress['epoch']}" if "epoch" in progress else ""
-    return (
-        f"{kind.backbone}, {kind.variant}{trained}, output stride {kind.output_stride}; "
-        f"{len(ours)} tensors"
-    )
+    trained = f", epoch {origin['epoch']}" if "epoch" in origin else ""
+    what = f"{kind.backbone}, {kind.variant}{trained}, output stride {kind.output_stride}"
+    return f"{what}; {len(ours)} tensors"
 
 
 def _run_config(name: str, kind: robustnet.RobustNetKind, trained_on: str) -> RunConfig:
-    tree = {
-        "name": name,
-        "data": {"train": {"name": trained_on, "split": "train"}},
-        "model": kind.model_config(),
-    }
+    data = {"train": {"name": trained_on, "split": "train"}}
+    tree = {"name": name, "data": data, "model": kind.model_config()}
     return validate(tree, source="the converted network")
 
 
@@ -129,11 +115,10 @@ def _to_robustnet(source: Path, output: Path, variant: robustnet.Variant | None)
     origin = meta.get("origin", {})
     origin = origin if origin.get("format") == _ORIGIN else {}
     backbone = config.model.backbone
-    if backbone.name == "timm":
-        raise CheckpointError(f"{source}: RobustNet has no networks of timm")
-    natural: robustnet.Variant = "base"
-    if backbone.ibn == "b":
-        natural = "ibn" if backbone.ibn_affine else "isw"
+    if backbone.name not in robustnet.BACKBONES:
+        have = ", ".join(robustnet.BACKBONES)
+        raise CheckpointError(f"{source}: RobustNet has no {backbone.name}, only {have}")
+    natural = "base" if backbone.ibn != "b" else "ibn" if backbone.ibn_affine else "isw"
     kind = robustnet.RobustNetKind(
         backbone.name,
         variant or origin.get("variant") or natural,
@@ -156,17 +141,12 @@ def _to_robustnet(source: Path, output: Path, variant: robustnet.Variant | None)
 
 def _check_is_robustnets(source: Path, model: ModelConfig, kind: robustnet.RobustNetKind) -> None:
     """Raise unless the network is the one that RobustNet's code builds."""
-    if kind.backbone not in robustnet.BACKBONES:
-        raise CheckpointError(
-            f"{source}: RobustNet has no {kind.backbone}, only {', '.join(robustnet.BACKBONES)}"
-        )
-    own = dict(_flatten(model.model_dump()))
-    wanted = dict(_flatten(_run_config("x", kind, "gta5").model.model_dump()))
+    own = dict(flatten(model.model_dump()))
     # Norms without weight and bias can be written with 1 and 0, and the other way round.
     free = ("weights", "head.dropout", "aux_head", "backbone.ibn_affine")
     differences = [
         f"model.{key} is {own.get(key)}, RobustNet's {value}"
-        for key, value in wanted.items()
+        for key, value in flatten(_run_config("x", kind, "gta5").model.model_dump())
         if own.get(key) != value and not key.startswith(free)
     ]
     aux = model.aux_head
@@ -177,11 +157,3 @@ def _check_is_robustnets(source: Path, model: ModelConfig, kind: robustnet.Robus
             f"{source} is another network than RobustNet's {kind.backbone} ({kind.variant}):\n"
             f"{shortened(differences)}"
         )
-
-
-def _flatten(tree: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    if not isinstance(tree, dict):
-        yield prefix.removesuffix("."), tree
-        return
-    for key, value in tree.items():
-        yield from _flatten(value, f"{prefix}{key}.")
