@@ -19,31 +19,6 @@ from segibn.evaluation.measure import Frame, FramePrediction, Measure, Needs, Re
 from segibn.evaluation.scores import Conditions, Scores
 
 
-class SizeTally:
-    """Sizes of frames as sums that can be added up over ranks: n, and H, W, H^2, W^2 of all."""
-
-    def __init__(self) -> None:
-        self.sums = np.zeros(5, np.int64)
-
-    def add(self, height: int, width: int) -> None:
-        """Count one frame of H x W pixels."""
-        self.sums += (1, height, width, height**2, width**2)
-
-    @property
-    def num_images(self) -> int:
-        """Frames that were counted."""
-        return int(self.sums[0])
-
-    def resolution(self) -> str:
-        """Return "HxW" when all frames share one size, else "mixed" ("none" without frames)."""
-        n, height, width, height_squared, width_squared = self.sums.tolist()
-        if n == 0:
-            return "none"
-        # Equality in Cauchy-Schwarz: n * sum(h^2) == sum(h)^2 holds exactly for equal heights.
-        same = n * height_squared == height**2 and n * width_squared == width**2
-        return f"{height // n}x{width // n}" if same else "mixed"
-
-
 class ScoreTally:
     """The measure that every evaluation has: confusion, counts of each frame, sizes -> ``Scores``.
 
@@ -67,7 +42,8 @@ class ScoreTally:
         self._class_names, self._conditions = tuple(class_names), conditions
         self._frame_names, self._count = tuple(frame_names), count
         self._confusion = np.zeros((k, k + 1), np.int64)
-        self._frames, self._sizes = FrameTally(k, frame_names), SizeTally()
+        self._frames = FrameTally(k, frame_names)
+        self._sizes = np.zeros(5, np.int64)  # frames, and the sums of H, W, H^2, W^2
 
     def update(self, frame: Frame, prediction: FramePrediction) -> None:
         """Count one frame."""
@@ -78,11 +54,12 @@ class ScoreTally:
         """Add a frame of (H, W) pixels that was counted elsewhere, (K, K+1)."""
         self._frames.add(name, counts)
         self._confusion += counts
-        self._sizes.add(*size)
+        height, width = size
+        self._sizes += (1, height, width, height**2, width**2)
 
     def reduce(self, sum_over_ranks: Reduce) -> None:
         """Add up over ranks."""
-        self._sizes.sums = np.asarray(sum_over_ranks(self._sizes.sums))
+        self._sizes = np.asarray(sum_over_ranks(self._sizes))
         self._confusion = np.asarray(sum_over_ranks(self._confusion))
         self._frames.reduce(sum_over_ranks)
 
@@ -92,11 +69,20 @@ class ScoreTally:
         return Scores(
             self._confusion,
             self._class_names,
-            replace(given, resolution=given.resolution or self._sizes.resolution()),
-            self._sizes.num_images,
+            replace(given, resolution=given.resolution or self._resolution()),
+            int(self._sizes[0]),
             frames=self._frame_names,
             frame_counts=self._frames.result(),
         )
+
+    def _resolution(self) -> str:
+        """Return "HxW" when all frames share one size, else "mixed" ("none" without frames)."""
+        n, height, width, height_squared, width_squared = self._sizes.tolist()
+        if n == 0:
+            return "none"
+        # Equality in Cauchy-Schwarz: n * sum(h^2) == sum(h)^2 holds exactly for equal heights.
+        same = n * height_squared == height**2 and n * width_squared == width**2
+        return f"{height // n}x{width // n}" if same else "mixed"
 
 
 def evaluate(

@@ -7,7 +7,7 @@ import pytest
 from segibn.evaluation.boundary import BoundaryIoU
 from segibn.evaluation.calibration import Calibration
 from segibn.evaluation.confusion import count_classes
-from segibn.evaluation.evaluate import ScoreTally, SizeTally, evaluate
+from segibn.evaluation.evaluate import ScoreTally, evaluate
 from segibn.evaluation.measure import Observer
 from segibn.evaluation.scores import Conditions, Scores
 
@@ -64,6 +64,7 @@ def test_counts_equal_scoring_each_frame():
 def test_resolution_is_mixed_when_frames_differ():
     frames = [*make_frames(2), ("other", *make_frames(1, (8, 6))[0][1:])]
     assert "|res:mixed|" in scores_of(frames).signature
+    assert "|res:none|" in scores_of([]).signature
 
 
 @pytest.mark.parametrize("count", [7, 1], ids=["uneven-shares", "one-rank-empty"])
@@ -144,13 +145,3 @@ def test_progress_and_observer_see_every_frame():
     )
     assert done == [1, 2, 3]
     assert seen == ["frame0", "frame1", "frame2"]
-
-
-def test_size_tally_tells_equal_from_mixed_sizes():
-    tally = SizeTally()
-    assert tally.resolution() == "none"
-    tally.add(720, 1280)
-    tally.add(720, 1280)
-    assert tally.resolution() == "720x1280"
-    tally.add(720, 1279)
-    assert tally.resolution() == "mixed"
