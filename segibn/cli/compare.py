@@ -43,17 +43,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = build_parser().parse_args(argv)
 
     from segibn.evaluation.run_comparison import format_comparison
-    from segibn.runs.compare import compare_files, plot_comparisons, write_comparisons
+    from segibn.runs.compare import compare_files, plot_comparisons
 
     found = compare_files(
         [arguments.reference, *arguments.others],
         Resampling(arguments.level, arguments.resamples, arguments.seed),
+        arguments.output,
         common_frames=arguments.common_frames,
         any_conditions=arguments.any_conditions,
     )
     print("\n\n".join(map(format_comparison, found)))
-    if arguments.output:
-        write_comparisons(arguments.output, found)
     if arguments.plot:
         plot_comparisons(arguments.plot, found)
         print(f"plot: {arguments.plot}")

@@ -14,10 +14,9 @@ from segibn.text.progress import FrameProgress
 
 
 def cache_jobs(config: RunConfig, datasets_root: Path, caches: Path | None) -> Iterator[CacheJob]:
-    """Yield the cache of each training set of a config, below the folder of all caches.
+    """Yield the cache of each training set of a config, below ``caches``.
 
-    Args:
-        caches: None = SEGIBN_CACHE, else beside the data sets.
+    None = SEGIBN_CACHE, else beside the data sets.
     """
     data, caches = config.data, caches or cache_folder(datasets_root)
     for dataset in data.sources:
@@ -28,11 +27,7 @@ def cache_jobs(config: RunConfig, datasets_root: Path, caches: Path | None) -> I
 
 
 def build_cache(job: CacheJob, threads: int) -> None:
-    """Cache the frames that are not cached yet, or have changed.
-
-    Raises:
-        DatasetError: the disk has not enough space.
-    """
+    """Cache the frames that are not cached yet, or have changed; else as `estimate_cache`."""
     if frames := estimate_cache(job, threads):
         with FrameProgress("caching", len(frames)) as progress:
             build(job, frames, threads, progress)
@@ -51,11 +46,7 @@ def verify_cache(job: CacheJob, threads: int) -> bool:
 
 
 def estimate_cache(job: CacheJob, threads: int) -> list[int]:
-    """Print what is cached, what is not, and what that will take; return the latter.
-
-    Raises:
-        DatasetError: the disk has not enough space.
-    """
+    """Print what is cached, and what the others will take -> those; DatasetError: no space."""
     state = job.inspect()
     frames = state.bad
     counts = f"{counted(len(job.samples), 'frame')}, {len(state.good):,} cached"

@@ -13,40 +13,31 @@ from segibn.text import counted, printable
 
 
 def compare_files(
-    paths: Sequence[Path], how: Resampling, *, common_frames: bool, any_conditions: bool
+    paths: Sequence[Path],
+    how: Resampling,
+    output: Path | None = None,
+    *,
+    common_frames: bool,
+    any_conditions: bool,
 ) -> list[Comparison]:
-    """Compare the first scores file with each of the others, see ``compare_runs``."""
-    reference, *others = load_scores(paths)
-    return [
-        compare_runs(
-            reference, other, how, common_frames=common_frames, any_conditions=any_conditions
-        )
-        for other in others
-    ]
+    """Compare the first scores file with each of the others, see ``compare_runs``.
 
-
-def write_comparisons(path: Path, found: Sequence[Comparison]) -> None:
-    """Write comparisons and where they come from as JSON."""
-    content = {
-        "comparisons": [comparison.to_dict() for comparison in found],
-        "command": provenance.command_line(),
-        "git_revision": provenance.git_revision(),
-        "versions": provenance.versions(),
-    }
-    write_json(path, content)
-
-
-def load_scores(paths: Sequence[Path]) -> list[NamedScores]:
-    """Read scores files; called by their names, or by their paths where names repeat.
-
-    Raises:
-        SegibnError: one is no scores file of a run with its frames; says how to make one.
+    ``output``: JSON file for the comparisons and where they come from.
     """
-    stems = [path.stem for path in paths]
-    titles = stems if len(set(stems)) == len(stems) else list(map(str, paths))
-    titles = list(map(printable, titles))
+    reference, *others = _load_scores(paths)
+    flags = {"common_frames": common_frames, "any_conditions": any_conditions}
+    found = [compare_runs(reference, other, how, **flags) for other in others]
+    if output is not None:
+        comparisons = [comparison.to_dict() for comparison in found]
+        write_json(output, {"comparisons": comparisons, **provenance.origin()})
+    return found
+
+
+def _load_scores(paths: Sequence[Path]) -> list[NamedScores]:
+    """Read scores files; called by their names, or by their paths where names repeat."""
+    is_clear = len({path.stem for path in paths}) == len(paths)
     loaded = []
-    for title, path in zip(titles, paths, strict=True):
+    for path in paths:
         if path.is_dir() or not path.suffix:  # a run, or its name
             name = printable(path)
             raise SegibnError(
@@ -59,7 +50,11 @@ def load_scores(paths: Sequence[Path]) -> list[NamedScores]:
                 f"{printable(path)} is no scores file of one run with its frames; segibn evaluate "
                 "--output and segibn score semseg --json write one"
             )
-        loaded.append(NamedScores(title, Scores.from_dict(data, str(path))))
+        loaded.append(
+            NamedScores(
+                printable(path.stem if is_clear else path), Scores.from_dict(data, str(path))
+            )
+        )
     return loaded
 
 
@@ -70,18 +65,12 @@ def plot_comparisons(path: Path, found: Sequence[Comparison]) -> None:
 
     first = found[0]
     rows = [row.name for row in (*first.classes, first.mean)]
-    bars = {
-        comparison.verdict: [
-            Difference(
-                100 * row.difference,
-                100 * row.low,
-                100 * row.high,
-                row.is_shown(comparison.how.level),
-            )
-            for row in (*comparison.classes, comparison.mean)
+    bars = {}
+    for one in found:
+        bars[one.verdict] = [
+            Difference(100 * r.difference, 100 * r.low, 100 * r.high, r.is_shown(one.how.level))
+            for r in (*one.classes, one.mean)
         ]
-        for comparison in found
-    }
     frames = counted(first.num_frames, "frame")
     title = f"IoU against {first.a.title}, {frames}, {100 * first.how.level:g} %"
     unit = "difference in points of IoU (filled: interval and test agree that there is one)"

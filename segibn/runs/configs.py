@@ -13,11 +13,7 @@ from segibn.inference.config import load_inference_config
 
 
 def resolved(name: str) -> str:
-    """Return a training or inference config with every value, as YAML.
-
-    Raises:
-        ConfigError: there is none, or it is not valid.
-    """
+    """Return a training or inference config with every value, as YAML."""
     path = find_config(name)
     if path.is_relative_to(configs_folder() / INFERENCE):
         return yaml.safe_dump(load_inference_config(path).model_dump(mode="json"), sort_keys=False)
@@ -27,11 +23,8 @@ def resolved(name: str) -> str:
 def copy_config(name: str, folder: Path) -> list[Path]:
     """Copy a shipped config and the files it refers to, in the same places to each other.
 
-    Returns:
-        The copies, that of the config first.
-
-    Raises:
-        ConfigError: it is no shipped config, or a file of another content is there.
+    -> the copies, that of the config first. ConfigError: it is no shipped config, or a file of
+    another content is there.
     """
     shipped, source = configs_folder(), find_config(name)
     if not source.is_relative_to(shipped):

@@ -43,38 +43,40 @@ _SHORT_S = 20.0
 """An index of classes that takes less is built at once; of a longer one the cost is told."""
 
 
+Lines = list[tuple[str, str]]
+"""(name, text) of the report."""
+
+
 @dataclass(frozen=True)
 class DryRun:
     """What a training would take."""
 
-    lines: tuple[tuple[str, str], ...]
-    """(name, text) of the report."""
+    lines: Lines
     trial: Trial
     disk: Disk
-    processes: int
 
 
 def try_out(
     config: RunConfig, datasets_root: Path, output: Path, resume: str | None, columns: int
 ) -> str:
-    """Do a dry run on every rank -> its report, as wide as a terminal of so many columns.
-
-    Raises:
-        SegibnError: the training would not start.
-    """
+    """Do a dry run on every rank -> its report, as wide as a terminal of so many columns."""
     found = dry_run(config, datasets_root=datasets_root, output=output, resume=resume)
-    lines = [
-        textwrap.fill(
-            f"{name:<{_INDENT}}{text}",
-            columns,
-            subsequent_indent=" " * _INDENT,
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
-        for name, text in found.lines
-    ]
-    start = f"dry run passed: {_command(found.processes)}"
-    return "\n".join([f"{config.name}: dry run", *lines, start])
+    wrapper = textwrap.TextWrapper(
+        columns,
+        subsequent_indent=" " * _INDENT,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    lines = [wrapper.fill(f"{name:<{_INDENT}}{text}") for name, text in found.lines]
+    # the command that starts the training as this dry run was started
+    words = [word for word in shlex.split(provenance.command_line()) if word != "--dry-run"]
+    _, processes = distributed.rank_and_world()
+    if processes > 1:
+        here = int(os.environ.get("LOCAL_WORLD_SIZE", processes))
+        nodes = [f"--nnodes={processes // here}"] if processes > here else []
+        program = ["-m", "segibn"] if words[0] == "segibn" else []
+        words[:1] = ["torchrun", *nodes, f"--nproc_per_node={here}", *program]
+    return "\n".join([f"{config.name}: dry run", *lines, f"dry run passed: {shlex.join(words)}"])
 
 
 def dry_run(
@@ -82,8 +84,7 @@ def dry_run(
 ) -> DryRun:
     """Check a training; takes what `train` does, and runs on all ranks like it.
 
-    Raises:
-        SegibnError: whatever `train` would raise; or the disk has no room for the checkpoints.
+    SegibnError: whatever `train` would raise; or the disk has no room for the checkpoints.
     """
     device = default_device()
     data = index_run(config, datasets_root)
@@ -107,32 +108,23 @@ def dry_run(
             next(iter(data.val), None)
         trial = try_update(updater, batch, first)
         disk = require_disk(updater, run)
-    precision = describe_precision(config.engine.precision, updater.dtype)
-    loading_s = 0.0 if data.cached_gib else plan.per_process * sample_s / max(1, workers)
+    each, need, free = map(byte_count, (disk.checkpoint, disk.need, disk.free))
     lines = [
         *_data_lines(config, data, cost),
         ("network", describe(model)),
-        ("weights", _start(config, checkpoint, first)),
-        ("batch", _batch(config, plan, world)),
-        *_device_lines(device, precision, trial),
-        ("duration", _duration(config, first, trial.seconds, loading_s, workers)),
-        ("data", _reading(data, plan, trial.seconds, sample_s, loading_s, workers)),
-        ("disk", _disk(disk)),
+        ("weights", f"{checkpoint}, iteration {first}" if checkpoint else _start(config)),
+        ("batch", f"{config.optim.global_batch_size} = {_shares(config, plan, world)}"),
+        *_device_lines(updater, trial),
+        *_time_lines(config, data, plan, first, trial.seconds, sample_s, workers),
+        ("disk", f"a checkpoint {each}, up to {need} for the run; {free} free in {disk.folder}"),
         ("note", _basis(trial)),
-        *(("warning", text) for text in (note, _ignored(batch)) if text),
+        *([("warning", note)] if note else []),
     ]
-    return DryRun(tuple(lines), trial, disk, world)
-
-
-def _command(processes: int) -> str:
-    """The command that starts the training as this dry run was started."""
-    words = [word for word in shlex.split(provenance.command_line()) if word != "--dry-run"]
-    if processes > 1:
-        here = int(os.environ.get("LOCAL_WORLD_SIZE", processes))
-        nodes = [f"--nnodes={processes // here}"] if processes > here else []
-        program = ["-m", "segibn"] if words[0] == "segibn" else []
-        words[:1] = ["torchrun", *nodes, f"--nproc_per_node={here}", *program]
-    return shlex.join(words)
+    if bool((batch["target"] == IGNORE_INDEX).all()):
+        names = ", ".join(batch["name"])
+        text = f"every pixel of the samples read is ignored ({names}); see the label table"
+        lines.append(("warning", text))
+    return DryRun(lines, trial, disk)
 
 
 def _read_batch(
@@ -155,37 +147,25 @@ def _read_batch(
     return batch, (time.perf_counter() - start) / count
 
 
-def _ignored(batch: Batch) -> str:
-    if not bool((batch["target"] == IGNORE_INDEX).all()):
-        return ""
-    names = ", ".join(batch["name"])
-    return f"every pixel of the samples read is ignored ({names}); see the label table"
-
-
-def _data_lines(config: RunConfig, found: RunData, cost: dict[str, float]) -> list[tuple[str, str]]:
+def _data_lines(config: RunConfig, found: RunData, cost: dict[str, float]) -> Lines:
     data, names = config.data, found.labels.class_names
-    roles = ["train", *(f"mix {source.share:.0%}" for source in data.mix)]
-    sets = [
-        (role, dataset, len(one.samples))
-        for role, dataset, one in zip(roles, data.sources, found.sets, strict=True)
-    ]
-    if data.val is not None and found.val is not None:
-        sets.append(("val", data.val, len(found.val.samples)))
+    roles = ["train", *(f"mix {source.share:.0%}" for source in data.mix), "val"]
+    counts = [len(one.samples) for one in (*found.sets, found.val) if one is not None]
+    sets = [one for one in (*data.sources, data.val) if one is not None]
     shown = names if len(names) <= _MANY_CLASSES else (*names[:_MANY_CLASSES], "...")
     sampling = data.sampling.name
     if cost:
         each = ", ".join(f"{title} about {duration(seconds)}" for title, seconds in cost.items())
         sampling = f"{sampling}; where the classes are will be found at the start: {each}"
+    parts = zip(roles, sets, counts, strict=False)  # maybe no val
     return [
-        *((role, f"{set_name(one)}, {counted(count, 'sample')}") for role, one, count in sets),
+        *((role, f"{set_name(one)}, {counted(count, 'sample')}") for role, one, count in parts),
         ("classes", f"{len(names)}: {', '.join(shown)}"),
         ("sampling", sampling),
     ]
 
 
-def _start(config: RunConfig, checkpoint: Path | None, first: int) -> str:
-    if checkpoint is not None:
-        return f"{checkpoint}, iteration {first}"
+def _start(config: RunConfig) -> str:
     if config.init_from is not None:
         return f"{config.init_from} (init_from)"
     weights = config.model.weights
@@ -193,25 +173,26 @@ def _start(config: RunConfig, checkpoint: Path | None, first: int) -> str:
     return f"random, seed {config.seed}{pretrained}"
 
 
-def _batch(config: RunConfig, plan: BatchPlan, processes: int) -> str:
+def _shares(config: RunConfig, plan: BatchPlan, processes: int) -> str:
     shares = f"{counted(processes, 'process', 'processes')} x {counted(plan.steps, 'step')}"
-    crop = "{}x{}".format(*config.data.crop_size)
-    return f"{config.optim.global_batch_size} = {shares} of {plan.micro_batch}, crops of {crop}"
+    return f"{shares} of {plan.micro_batch}, crops of {{}}x{{}}".format(*config.data.crop_size)
 
 
-def _device_lines(device: torch.device, precision: str, trial: Trial) -> list[tuple[str, str]]:
+def _device_lines(updater: Updater, trial: Trial) -> Lines:
+    device, there = updater.device, 0
     if device.type == "cuda":
         name, there = torch.cuda.get_device_name(device), torch.cuda.mem_get_info(device)[1]
     else:
-        name, there = f"CPU, {counted(torch.get_num_threads(), 'thread')}", 0
+        name = f"CPU, {counted(torch.get_num_threads(), 'thread')}"
         if hasattr(os, "sysconf"):
             there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    precision = describe_precision(updater.config.engine.precision, updater.dtype)
     total, reserved = byte_count(trial.memory.total), trial.reserved
     much = f"about {total}" if reserved is None else f"{total} ({byte_count(reserved)} reserved)"
     of = f", of {byte_count(there)} on the device" if there else ""
-    names = {"average": "moving average"}
-    sizes = [(names.get(part, part), size) for part, size in vars(trial.memory).items() if size]
-    parts = " + ".join(f"{part} {byte_count(size)}" for part, size in sizes)
+    held = {name: size for name, size in vars(trial.memory).items() if size}
+    parts = " + ".join(f"{name} {byte_count(size)}" for name, size in held.items())
+    parts = parts.replace("average", "moving average")
     lines = [("device", f"{name}, {precision}"), ("memory", f"{much} in each process{of}: {parts}")]
     if trial.is_estimate and 0 < there < trial.memory.total:
         text = "this machine has less memory than that; lower engine.max_micro_batch"
@@ -219,38 +200,35 @@ def _device_lines(device: torch.device, precision: str, trial: Trial) -> list[tu
     return lines
 
 
-def _duration(
-    config: RunConfig, first: int, update_s: float, loading_s: float, workers: int
-) -> str:
+def _time_lines(
+    config: RunConfig,
+    data: RunData,
+    plan: BatchPlan,
+    first: int,
+    update_s: float,
+    sample_s: float,
+    workers: int,
+) -> Lines:
+    loading_s = 0.0 if data.cached_gib else plan.per_process * sample_s / max(1, workers)
     # Loader processes work ahead meanwhile.
     seconds = max(update_s, loading_s) if workers else update_s + loading_s
     left = config.optim.iterations - first
-    text = f"about {duration(left * seconds)}: {counted(left, 'update')} of {_seconds(seconds)}"
-    if config.data.val is None:
-        return text
-    every = config.engine.evaluate_every
-    times = max(1, -(-config.optim.iterations // every)) if every else 1
-    return f"{text}; not counted: scoring {counted(times, 'time')}"
-
-
-def _reading(
-    data: RunData, plan: BatchPlan, update_s: float, sample_s: float, loading_s: float, workers: int
-) -> str:
+    whole = f"about {duration(left * seconds)}: {counted(left, 'update')} of {_seconds(seconds)}"
+    if config.data.val is not None:
+        every = config.engine.evaluate_every
+        times = max(1, -(-config.optim.iterations // every)) if every else 1
+        whole += f"; not counted: scoring {counted(times, 'time')}"
     text = f"{_seconds(sample_s)} a sample on one core"
     if data.cached_gib:
-        return f"{text}, once; then in memory, {byte_count(round(data.cached_gib * 2**30))}"
-    if workers == 0:
-        return f"{text}, in the training process"
-    text += f", {counted(workers, 'loader process', 'loader processes')}"
-    if loading_s > update_s:
-        limit = f"{plan.per_process / update_s:.1f} samples/s"
-        text += f": slower than the updates, which could take {limit}; see data.cache"
-    return text
-
-
-def _disk(disk: Disk) -> str:
-    each, need, free = map(byte_count, (disk.checkpoint, disk.need, disk.free))
-    return f"a checkpoint {each}, up to {need} for the run; {free} free in {disk.folder}"
+        text += f", once; then in memory, {byte_count(round(data.cached_gib * 2**30))}"
+    elif workers == 0:
+        text += ", in the training process"
+    else:
+        text += f", {counted(workers, 'loader process', 'loader processes')}"
+        if loading_s > update_s:
+            limit = f"{plan.per_process / update_s:.1f} samples/s"
+            text += f": slower than the updates, which could take {limit}; see data.cache"
+    return [("duration", whole), ("data", text)]
 
 
 def _basis(trial: Trial) -> str:

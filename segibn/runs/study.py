@@ -42,11 +42,7 @@ def run_folder(config: RunConfig, output: Path) -> Path:
 def train_once(config: RunConfig, datasets_root: Path, output: Path) -> Path:
     """Train a config, resume what is there of it, or leave it alone if it is finished.
 
-    Returns:
-        The run folder, ``<output>/<name>_seed<seed>``.
-
-    Raises:
-        SegibnError: the training failed or was stopped.
+    -> its `run_folder`. SegibnError: the training failed or was stopped.
     """
     from segibn.engine.train import train  # torch only after all configs are known to be right
 
