@@ -35,7 +35,7 @@ def render_models(content: Content) -> str:
 
 def render_memory(content: Content) -> str:
     """What `benchmarks/inference_memory.py` writes: peaks in MiB."""
-    head = ("how frames meet the network", "looks", "frames", "network", "in all", "added")
+    head = ("how frames meet the network", "views", "frames", "network", "in all", "added")
     body = []
     for row in content["rows"]:
         numbers = (row["network_mib"], row["peak_mib"], row["added_mib"])

@@ -32,7 +32,7 @@ def run_deviations(
     found = []
     if train not in protocol.train:
         found.append(Deviation("data.train", f"trained on {train}, not {_any(protocol.train)}"))
-    for setting in protocol.recipe:
+    for setting in protocol.settings:
         value = _look_up(config, setting.path)
         if value not in setting.accepted:
             text = f"{setting.path} is {value}, not {_any(setting.accepted)}"

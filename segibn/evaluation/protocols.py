@@ -74,7 +74,7 @@ class Protocol:
     tests: tuple[TestSet, ...]
     checkpoint_sure: Sure
     """That the last iteration's checkpoint is scored, as in all of them."""
-    recipe: tuple[Setting, ...]
+    settings: tuple[Setting, ...]
     scales: tuple[float, ...] = (1.0,)
     flip: bool = False
     window: Size | None = None
@@ -119,7 +119,7 @@ PROTOCOLS: dict[str, Protocol] = {
             TestSet("gta5",       "gta5",       "val",   6382, "recalled"),
         ),
         checkpoint_sure="ours",
-        recipe=(
+        settings=(
             Setting("model.backbone.name",          ("resnet50",),    "recalled"),
             Setting("model.backbone.output_stride", (8,),             "seen"),
             Setting("model.head.name",              ("fcn",),         "seen"),
@@ -138,7 +138,7 @@ PROTOCOLS: dict[str, Protocol] = {
         train_sure="seen",
         tests=_ROBUSTNET_TESTS,
         checkpoint_sure="seen",
-        recipe=(
+        settings=(
             Setting("model.backbone.name",          ("resnet50",),       "seen"),
             Setting("model.backbone.output_stride", (16,),               "seen"),
             Setting("model.head.name",              ("deeplabv3plus",),  "seen"),
@@ -159,7 +159,7 @@ PROTOCOLS: dict[str, Protocol] = {
         train_sure="seen",
         tests=_ROBUSTNET_TESTS,
         checkpoint_sure="seen",
-        recipe=(
+        settings=(
             Setting("model.backbone.name",          ("resnet101",),      "seen"),
             Setting("model.backbone.stem",          ("conv3x3",),        "seen"),
             Setting("model.backbone.output_stride", (8,),                "seen"),
@@ -189,7 +189,7 @@ PROTOCOLS: dict[str, Protocol] = {
                     "at 1024x512 was not seen"),
         ),
         checkpoint_sure="seen",
-        recipe=(
+        settings=(
             Setting("data.resize",                  ((720, 1280),),  "seen"),
             Setting("data.crop_size",               ((512, 512),),   "seen"),
             Setting("optim.name",                   ("adamw",),      "seen"),
@@ -210,7 +210,7 @@ PROTOCOLS: dict[str, Protocol] = {
             TestSet("cityscapes", "cityscapes", "val", 100, "ours", input_size=(64, 128)),
         ),
         checkpoint_sure="ours",
-        recipe=(
+        settings=(
             Setting("model.backbone.name",     ("resnet18",),  "ours"),
             Setting("optim.iterations",        (400,),         "ours"),
             Setting("optim.global_batch_size", (8,),           "ours"),
@@ -239,7 +239,7 @@ def describe_protocol(name: str) -> str:
         f"  inference   {inference} [{given.inference_sure}]",
         f"  checkpoint  last iteration [{given.checkpoint_sure}]",
     ]
-    for setting in given.recipe:
+    for setting in given.settings:
         values = " or ".join(map(str, setting.accepted))
         lines.append(f"  config      {setting.path} = {values} [{setting.sure}]")
     return "\n".join([*lines, *([f"  unlike      {given.unlike}"] if given.unlike else [])])

@@ -40,7 +40,7 @@ PROTOCOLS: dict[str, str] = {
     "mrfp-r50": "RobustNet's code run again by the authors of MRFP, with a weight decay of 1e-4 "
     "(RobustNet 5e-4), mean of three runs; the plain network is 6 points above RobustNet's own on "
     "Cityscapes",
-    "mrfp-mobile": "RobustNet's recipe with MobileNetV2, as printed by MRFP",
+    "mrfp-mobile": "RobustNet's settings with MobileNetV2, as printed by MRFP",
     "rein": "AdamW with warm-up, 512x512 crops of frames resized to 1280x720, batch of 4, "
     "Mask2Former's decoder, Cityscapes seen at 1024x512, last iteration of 40k",
 }

@@ -51,7 +51,7 @@ def test_robustnets_protocol_is_what_its_scripts_do():
     assert (mapillary.height, mapillary.crop) == (1536, (1536, 1536))
     rein = next(test for test in PROTOCOLS["rein"].tests if test.label == "cityscapes")
     assert rein.input_size == (512, 1024)  # (H, W) of "1024x512"
-    iterations = {s.path: s.accepted for s in ROBUSTNET.recipe}["optim.iterations"]
+    iterations = {s.path: s.accepted for s in ROBUSTNET.settings}["optim.iterations"]
     assert iterations == (40_000,)
 
 
@@ -116,7 +116,7 @@ def test_every_fact_of_every_protocol_is_printed_with_how_sure_it_is():
         facts = [
             line for line in own if line.startswith(("  test", "  config", "  inf", "  check"))
         ]
-        assert len(facts) == len(protocol.tests) + len(protocol.recipe) + 2
+        assert len(facts) == len(protocol.tests) + len(protocol.settings) + 2
         assert all(line.rpartition("[")[2].rstrip("]") in SURE for line in facts)
         assert own[0] in text
 
