@@ -27,7 +27,9 @@ Cells = dict[Network, dict[str, tuple[Seeds, Seeds]]]
 """Network -> test set -> mIoU, pixel accuracy."""
 
 _SCORES = ("miou", "pixel_accuracy")
-PUBLISHED_INTRO = "Published by others on the real data sets: other networks, training settings and data; not ours."
+PUBLISHED_INTRO = (
+    "Published by others on the real data sets: other networks, training and data; not ours."
+)
 
 
 def format_cross_domain(
