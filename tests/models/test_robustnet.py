@@ -113,7 +113,7 @@ def test_a_networks_tensors_survive_the_way_there_and_back(name: str, theirs) ->
     "name",
     [
         "robustnet_r50os16_isw",
-        "robustnet_r101os8_base",
+        pytest.param("robustnet_r101os8_base", marks=SLOW),
         *(pytest.param(name, marks=SLOW) for name in KEYS if name.endswith("_ibn")),
         pytest.param("robustnet_r50os16_base", marks=SLOW),
     ],

@@ -1,7 +1,6 @@
 """Runs the kernels on the CPU in Triton's interpreter, against torch's own functions."""
 
 import copy
-from itertools import product
 
 import torch
 from torch import nn
@@ -85,9 +84,8 @@ def check_gradients(layout) -> None:
 if __name__ == "__main__":
     ibn.passes_for = lambda x, use_triton: ibn_triton  # the interpreter works on CPU tensors
     for layout in LAYOUTS:
-        for case, training in product(CASES, (True, False)):
-            check(case, layout, torch.float32, training)
-        check(CASES[1], layout, torch.float64, True)
+        for case in CASES:
+            check(case, layout, torch.float32, training=True)
+        check(CASES[1], layout, torch.float64, training=False)
         check_half_precision(layout, torch.bfloat16)
-        check_half_precision(layout, torch.float16)
         check_gradients(layout)
