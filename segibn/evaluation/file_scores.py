@@ -143,6 +143,8 @@ def score_pairs(
     tally = FileTally(pairs, reading, conditions)
 
     def measure(pair: FilePair, maps: Maps, _: NDArray[np.int64]) -> list[NDArray[Any]]:
+        if not metrics:
+            return []
         target, pred = reading.train_ids(maps)
         frame = Frame(pair.name, None, target)
         return [metric.of(frame, FramePrediction(pred)) for metric in metrics]
