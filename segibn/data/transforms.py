@@ -1,7 +1,7 @@
 """Augmentation: a pure function of (frame, seed), whoever calls it.
 
 The window of the frame that a crop shows is drawn first; only that window is read and resized, so
-the work is proportional to the crop. The colours are changed last (color.py, degrade.py), and the
+the work is proportional to the crop. The colours are changed last (color.py), and the
 padding after them.
 """
 

@@ -96,22 +96,13 @@ MAPILLARY65 = LabelSet(
 )
 """Every value of the files with its own name; 65 classes, of which no scheme is made."""
 
-_SHARED = {
-    "building": ("Building",),
-    "wall": ("Wall",),
-    "fence": ("Fence",),
-    "traffic light": ("Traffic Light",),
-    "vegetation": ("Vegetation",),
-    "terrain": ("Terrain",),
-    "sky": ("Sky",),
-    "person": ("Person",),
+_ALIKE = (
+    "building", "wall", "fence", "traffic light", "vegetation", "terrain", "sky", "person", "car",
+    "truck", "bus", "motorcycle", "bicycle",
+)
+_SHARED = {name: (name.title(),) for name in _ALIKE} | {
     "rider": ("Bicyclist", "Motorcyclist", "Other Rider"),
-    "car": ("Car",),
-    "truck": ("Truck",),
-    "bus": ("Bus",),
     "train": ("On Rails",),
-    "motorcycle": ("Motorcycle",),
-    "bicycle": ("Bicycle",),
 }
 _ROBUSTNET = _SHARED | {
     "road": ("Road", "Lane Marking - General", "Manhole"),
