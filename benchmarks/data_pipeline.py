@@ -29,8 +29,8 @@ from benchmarks import data_rivals as rivals
 from benchmarks.data_steps import STEPS
 from benchmarks.memory import MIB, Builder
 from benchmarks.timing import Benchmark, Call, Row, make_parser, run
-from segibn.data.cache.disk_cache import DiskCache, open_disk_cache, path_of
-from segibn.data.cache.disk_cache_build import CacheJob, build
+from segibn.data.cache.disk_cache import CacheJob, DiskCache, path_of
+from segibn.data.cache.disk_cache_build import build
 from segibn.data.dataset import SegmentationDataset
 from segibn.data.samples import SamplePaths, names_in, pair_by_name
 from segibn.data.transforms import TrainTransform
@@ -149,7 +149,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _measure(task: rivals.Task, folder: Path, options: argparse.Namespace) -> int:
     job = CacheJob(task.samples, CITYSCAPES, None, folder)
     build(job, range(len(task.samples)), threads=1)
-    cache = open_disk_cache(folder, task.samples)
+    cache = job.open()
     require_identical(task, cache, rounds=1 if options.quick else 8)
     builders: dict[str, Builder] = {
         PLAIN: lambda: ours(task, None),

@@ -11,7 +11,7 @@ import numpy as np
 
 from benchmarks.data_rivals import JITTER, SCALE_RANGE, Task
 from benchmarks.timing import Call
-from segibn.data.cache.disk_cache import DiskCache, add_hashes, facts_of
+from segibn.data.cache.disk_cache import CacheJob, DiskCache
 from segibn.data.cache.tile_file import frame_bytes
 from segibn.data.color import ColorJitter, blur
 from segibn.data.frame import open_frame, resize_image, resize_target
@@ -82,10 +82,11 @@ def read_plain_pixels(task: Task, cache: DiskCache) -> Call:
 
 def encode(task: Task, cache: DiskCache) -> Call:
     """Make a whole frame ready for the cache: decode, hash, compress; done once for each frame."""
+    job = CacheJob(task.samples, CITYSCAPES, None, cache.folder)
 
     def work() -> None:
         for sample in task.samples:
-            add_hashes(facts_of(sample, None), sample)
+            job.note_of(sample)
             frame_bytes(*open_frame(sample, CITYSCAPES).read())
 
     return work

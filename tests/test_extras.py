@@ -74,8 +74,8 @@ def test_a_missing_package_is_named_with_the_line_that_installs_it():
         (
             "imagecodecs",
             "train",
-            "from segibn.data.cache.disk_cache import open_disk_cache",
-            "open_disk_cache(Path('cache'), [])",
+            "from segibn.data.cache.disk_cache import CacheJob",
+            "CacheJob([], None, None, Path('cache')).open()",
         ),
         (
             "safetensors",

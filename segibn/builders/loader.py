@@ -16,7 +16,7 @@ from segibn.builders.sets import (
 )
 from segibn.config.data import DataConfig, DatasetConfig
 from segibn.config.schema import RunConfig
-from segibn.data.cache.disk_cache import open_disk_cache
+from segibn.data.cache.disk_cache import CacheJob
 from segibn.data.cache.fingerprint import cache_folder
 from segibn.data.cache.memory import preload
 from segibn.data.color import Degradation
@@ -84,7 +84,7 @@ def _build_dataset(
     cache: Sequence[Arrays | Frame] | None = None
     if data.cache == "disk":
         tiles = tiles_folder(one.dataset, label_set, data.resize, cache_folder(datasets_root))
-        cache = open_disk_cache(tiles, samples, data.resize)
+        cache = CacheJob(samples, label_set, data.resize, tiles).open()
     elif data.cache == "memory":
         threads = auto_workers(rank_and_world()[1])
         cache = preload(samples, label_set, data.resize, threads=threads)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from segibn.builders.sets import build_label_set, index_dataset, tiles_folder
 from segibn.config.schema import RunConfig
-from segibn.data.cache.disk_cache_build import CacheJob, build, estimate, verify
+from segibn.data.cache.disk_cache import CacheJob
+from segibn.data.cache.disk_cache_build import build, estimate, verify
 from segibn.data.cache.fingerprint import cache_folder
 from segibn.errors import DatasetError
 from segibn.text import byte_count, counted, duration

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -14,8 +15,8 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from segibn.data.cache.disk_cache import open_disk_cache, path_of
-from segibn.data.cache.disk_cache_build import CacheJob, build, estimate, verify
+from segibn.data.cache.disk_cache import CacheJob, path_of
+from segibn.data.cache.disk_cache_build import build, estimate, verify
 from segibn.data.cache.memory import preload
 from segibn.data.cache.tile_file import TileFile, write_tile_file
 from segibn.data.dataset import SegmentationDataset
@@ -58,7 +59,7 @@ def _build(job: CacheJob, threads: int = 2) -> None:
 
 
 def _open(job: CacheJob):
-    return open_disk_cache(job.folder, job.samples, job.resize)
+    return job.open()
 
 
 def _transform() -> TrainTransform:
@@ -136,7 +137,7 @@ def test_workers_that_are_started_anew_read_the_cache_too(job: CacheJob) -> None
 
 def test_a_part_of_the_samples_uses_the_cache_of_all(job: CacheJob) -> None:
     _build(job)
-    part = open_disk_cache(job.folder, job.samples[3:1:-1])
+    part = replace(job, samples=job.samples[3:1:-1]).open()
     assert [frame.size for frame in part] == [SIZES[3], SIZES[2]]
 
 
@@ -256,7 +257,8 @@ def test_verify_finds_a_source_that_was_replaced_behind_its_date(job: CacheJob) 
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from segibn.data.cache.disk_cache_build import CacheJob, build
+from segibn.data.cache.disk_cache import CacheJob
+from segibn.data.cache.disk_cache_build import build
 from segibn.data.samples import SamplePaths
 from segibn.data.datasets.catalog import label_set_for
 

@@ -10,8 +10,8 @@ from segibn.builders.loader import build_eval_frames
 from segibn.builders.sets import build_label_set, index_dataset
 from segibn.config.data import DatasetConfig
 from segibn.data import class_index
-from segibn.data.cache.disk_cache import open_disk_cache
-from segibn.data.cache.disk_cache_build import CacheJob, build
+from segibn.data.cache.disk_cache import CacheJob
+from segibn.data.cache.disk_cache_build import build
 from segibn.data.dataset import SegmentationDataset
 from segibn.data.frame import open_frame
 from segibn.data.transforms import TrainTransform
@@ -113,9 +113,7 @@ def test_samples_of_real_frames_from_the_cache_are_those_of_the_files(
     build(job, range(len(samples)), threads=2)
     transform = TrainTransform((768, 768), (0.5, 2.0), color_jitter=(0.4, 0.4, 0.4, 0.1))
     plain = SegmentationDataset(samples, labels, transform)
-    cached = SegmentationDataset(
-        samples, labels, transform, cache=open_disk_cache(job.folder, samples)
-    )
+    cached = SegmentationDataset(samples, labels, transform, cache=job.open())
     for position in range(24):
         key = (position, position % len(samples))
         for part in ("image", "target"):

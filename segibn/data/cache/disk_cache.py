@@ -19,6 +19,7 @@ from segibn.data.cache.tiles import require_codecs
 from segibn.data.samples import SHOWN, SamplePaths
 from segibn.errors import DatasetError
 from segibn.files import sha256_of
+from segibn.labels.label_set import LabelSet
 from segibn.text import counted
 
 READER = "upright, colours held against the table"
@@ -59,72 +60,96 @@ class CacheState:
         return sorted([*self.missing, *self.changed, *self.damaged])
 
 
-def open_disk_cache(
-    folder: Path, samples: Sequence[SamplePaths], resize: tuple[int, int] | None = None
-) -> DiskCache:
-    """Open the cache of labelled samples, built for this label set and this ``resize`` (H, W).
+@dataclass(frozen=True)
+class CacheJob:
+    """The disk cache of labelled samples; its folder may hold more than these."""
 
-    DatasetError: a frame is missing, damaged, or older than the file that it was made of; the
-    message says the command that mends it.
-    """
-    state = inspect_cache(folder, samples, resize)
-    if state.bad:
-        raise DatasetError(_refusal(folder, samples, state))
-    return DiskCache(folder, [sample.name for sample in samples])
+    samples: Sequence[SamplePaths]
+    label_set: LabelSet
+    resize: tuple[int, int] | None
+    """(H, W) that the frames get before they are cached, None for native size."""
+    folder: Path
 
+    def open(self) -> DiskCache:
+        """Open the cache.
 
-def inspect_cache(
-    folder: Path, samples: Sequence[SamplePaths], resize: tuple[int, int] | None
-) -> CacheState:
-    """Hold the headers of a cache's files against the data set; no pixel is read.
+        DatasetError: a frame is missing, damaged, or older than the file that it was made of; the
+        message says the command that mends it.
+        """
+        state = self.inspect()
+        if state.bad:
+            raise DatasetError(self._refusal(state))
+        return DiskCache(self.folder, [sample.name for sample in self.samples])
 
-    DatasetError: a file of the data set is missing. ConfigError: imagecodecs is not installed.
-    """
-    require_codecs()
-    state = CacheState()
-    for index, sample in enumerate(samples):
-        path = path_of(folder, sample.name)
-        if not path.exists():
-            state.missing.append(index)
-            continue
-        cached = TileFile.if_whole(path)
-        if cached is None:
-            state.damaged.append(index)
-        elif _without_hashes(cached.note) != facts_of(sample, resize):
-            state.changed.append(index)
-        else:
-            state.good.append(index)
-    return state
+    def inspect(self) -> CacheState:
+        """Hold the headers of the cache's files against the data set; no pixel is read.
+
+        DatasetError: a file of the data set is missing. ConfigError: imagecodecs is not installed.
+        """
+        require_codecs()
+        state = CacheState()
+        for index, sample in enumerate(self.samples):
+            path = self.path_of(sample)
+            if not path.exists():
+                state.missing.append(index)
+            elif (cached := TileFile.if_whole(path)) is None:
+                state.damaged.append(index)
+            elif _without_hashes(cached.note) != self.facts_of(sample):
+                state.changed.append(index)
+            else:
+                state.good.append(index)
+        return state
+
+    def path_of(self, sample: SamplePaths) -> Path:
+        """Return where the frame of a sample is cached."""
+        return path_of(self.folder, sample.name)
+
+    def facts_of(self, sample: SamplePaths) -> dict[str, Any]:
+        """Return what a cached frame depends on, as far as it is told without reading the files.
+
+        DatasetError: a file is missing, or the sample has no label map.
+        """
+        if sample.target is None:
+            raise DatasetError(f"{sample.image}: its split has no label maps; take another split")
+        # A PNG decodes to the same pixels everywhere; other kinds and a resize depend on libraries.
+        is_exact = sample.image.suffix.lower() == ".png" and self.resize is None
+        libraries = f"opencv {cv2.__version__}, pillow {PIL.__version__}"
+        return {
+            "image": _stat(sample.image),
+            "target": _stat(sample.target),
+            "decoder": READER if is_exact else f"{READER}, {libraries}",
+        }
+
+    def note_of(self, sample: SamplePaths) -> dict[str, Any]:
+        """Return the facts with the SHA-256 of both files, which are read for it."""
+        note = self.facts_of(sample)
+        for key, path in (("image", sample.image), ("target", sample.target)):
+            note[key]["sha256"] = sha256_of(path)
+        return note
+
+    def _refusal(self, state: CacheState) -> str:
+        if len(state.missing) == len(self.samples):
+            return (
+                f"{self.folder}: no cache for this data set yet. Build it with:\n  {HOW_TO_BUILD}"
+            )
+        counts = {
+            "are not cached": state.missing,
+            "changed after they were cached": state.changed,
+            "are damaged or of another version": state.damaged,
+        }
+        frames = counted(len(self.samples), "frame")
+        lines = [f"{self.folder}: the cache does not fit the data set ({frames})"]
+        for text, found in counts.items():
+            if found:
+                names = ", ".join(self.samples[index].name for index in found[:SHOWN])
+                lines.append(f"  {len(found):,} {text}: {names}{' ...' * (len(found) > SHOWN)}")
+        lines.append(f"What still fits is kept by:\n  {HOW_TO_BUILD}")
+        return "\n".join(lines)
 
 
 def path_of(folder: Path, name: str) -> Path:
     """Return where the frame of a sample is cached."""
     return Path(folder) / f"{name}{SUFFIX}"
-
-
-def facts_of(sample: SamplePaths, resize: tuple[int, int] | None) -> dict[str, Any]:
-    """Return what a cached frame depends on, as far as it is told without reading the files.
-
-    DatasetError: a file is missing, or the sample has no label map.
-    """
-    if sample.target is None:
-        raise DatasetError(f"{sample.image}: its split has no label maps; take another split")
-    # A PNG decodes to the same pixels everywhere; other kinds and a resize depend on libraries.
-    is_exact = sample.image.suffix.lower() == ".png" and resize is None
-    libraries = f"opencv {cv2.__version__}, pillow {PIL.__version__}"
-    return {
-        "image": _stat(sample.image),
-        "target": _stat(sample.target),
-        "decoder": READER if is_exact else f"{READER}, {libraries}",
-    }
-
-
-def add_hashes(facts: dict[str, Any], sample: SamplePaths) -> dict[str, Any]:
-    """Return the facts with the SHA-256 of both files, which are read for it."""
-    hashed = dict(facts)
-    for key, path in (("image", sample.image), ("target", sample.target)):
-        hashed[key] = {**facts[key], "sha256": sha256_of(path)}
-    return hashed
 
 
 def _without_hashes(note: dict[str, Any]) -> dict[str, Any]:
@@ -140,20 +165,3 @@ def _stat(path: Path) -> dict[str, int]:
     except OSError as error:
         raise DatasetError(f"{path}: {error.strerror}; run segibn check") from error
     return {"bytes": found.st_size, "mtime_ns": found.st_mtime_ns}
-
-
-def _refusal(folder: Path, samples: Sequence[SamplePaths], state: CacheState) -> str:
-    if len(state.missing) == len(samples):
-        return f"{folder}: no cache for this data set yet. Build it with:\n  {HOW_TO_BUILD}"
-    counts = {
-        "are not cached": state.missing,
-        "changed after they were cached": state.changed,
-        "are damaged or of another version": state.damaged,
-    }
-    lines = [f"{folder}: the cache does not fit the data set ({counted(len(samples), 'frame')})"]
-    for text, found in counts.items():
-        if found:
-            names = ", ".join(samples[index].name for index in found[:SHOWN])
-            lines.append(f"  {len(found):,} {text}: {names}{' ...' * (len(found) > SHOWN)}")
-    lines.append(f"What still fits is kept by:\n  {HOW_TO_BUILD}")
-    return "\n".join(lines)

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from segibn.data.cache import tile_file
-from segibn.data.cache.disk_cache import CacheState, add_hashes, facts_of, inspect_cache, path_of
+from segibn.data.cache.disk_cache import CacheJob
 from segibn.data.cache.tile_file import TileFile, TileFileError
 from segibn.data.cache.tiles import require_codecs
 from segibn.data.frame import open_frame
@@ -22,7 +22,6 @@ from segibn.data.samples import SamplePaths
 from segibn.errors import DatasetError
 from segibn.files import sha256_of
 from segibn.files.pool import map_in_threads
-from segibn.labels.label_set import LabelSet
 
 try:
     import fcntl
@@ -33,21 +32,6 @@ Progress = Callable[[int, int], None]
 """Called with (done, total) after each frame."""
 _MEASURED = 3
 _LOCK = ".building"
-
-
-@dataclass(frozen=True)
-class CacheJob:
-    """What to cache, and where."""
-
-    samples: Sequence[SamplePaths]
-    label_set: LabelSet
-    resize: tuple[int, int] | None
-    """(H, W) that the frames get before they are cached, None for native size."""
-    folder: Path
-
-    def inspect(self) -> CacheState:
-        """Say which samples are cached already."""
-        return inspect_cache(self.folder, self.samples, self.resize)
 
 
 @dataclass(frozen=True)
@@ -70,7 +54,7 @@ def estimate(job: CacheJob, frames: Sequence[int], threads: int) -> Estimate:
     sizes, start = [], time.perf_counter()
     for place in chosen:
         sample = job.samples[frames[place]]
-        add_hashes(facts_of(sample, job.resize), sample)
+        job.note_of(sample)
         sizes.append(tile_file.frame_bytes(*open_frame(sample, job.label_set, job.resize).read()))
     each_s = (time.perf_counter() - start) / len(chosen)
     threads = min(threads, len(frames))
@@ -103,24 +87,21 @@ def verify(
     cached, and what was wrong, one error a file; frames that are not cached are no mistake.
     """
     require_codecs()
-    present = [s for s in job.samples if path_of(job.folder, s.name).exists()]
+    present = [sample for sample in job.samples if job.path_of(sample).exists()]
     errors = []
-    found = map_in_threads(
-        lambda sample: _damage(path_of(job.folder, sample.name), sample), present, threads
-    )
+    found = map_in_threads(lambda one: _damage(job.path_of(one), one), present, threads)
     for done, (sample, error) in enumerate(found, start=1):
         if error is not None:
             errors.append(error)
-            path_of(job.folder, sample.name).unlink()
+            job.path_of(sample).unlink()
         if progress is not None:
             progress(done, len(present))
     return len(present), errors
 
 
 def _cache_one(job: CacheJob, sample: SamplePaths) -> None:
-    facts = facts_of(sample, job.resize)  # before the pixels: a later change must show
-    note = add_hashes(facts, sample)
-    path = path_of(job.folder, sample.name)
+    note = job.note_of(sample)  # before the pixels: a later change must show
+    path = job.path_of(sample)
     old = TileFile.if_whole(path)
     if old is not None and _same_content(old.note, note):
         old.renote(note)
