@@ -2,13 +2,17 @@
 
 from dataclasses import dataclass
 
-_IBN_NET = "https://github.com/XingangPan/IBN-Net/releases/download/v1.0/"
-_TORCHVISION = "https://download.pytorch.org/models/"
-_LICENCES = {
-    "ibn_net": "MIT; trained on ImageNet, whose terms are non-commercial research",
-    "torchvision": "BSD-3-Clause; trained on ImageNet, whose terms are non-commercial research",
+_RELEASES = {
+    "ibn_net": (
+        "https://github.com/XingangPan/IBN-Net/releases/download/v1.0/",
+        "MIT; trained on ImageNet, whose terms are non-commercial research",
+    ),
+    "torchvision": (
+        "https://download.pytorch.org/models/",
+        "BSD-3-Clause; trained on ImageNet, whose terms are non-commercial research",
+    ),
 }
-
+RELEASES = tuple(_RELEASES)
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """Of RGB in 0..1, what all of these networks were shown; `Segmenter.normalize` does this."""
@@ -37,53 +41,39 @@ class WeightSource:
 
 # Error rates: the IBN-Net repository's README. It gives none for variant b, and until 2019 it said
 # that the rates of ResNet-50 and -101 belong to an older implementation (today's: 22.76 / 6.41 and
-# 21.29 / 5.61).
-_IBN_NET_FILES: dict[tuple[str, str], tuple[str, float | None, float | None]] = {
-    ("resnet18", "a"): ("resnet18_ibn_a-2f571257", 29.17, 10.24),
-    ("resnet34", "a"): ("resnet34_ibn_a-94bc1577", 25.78, 8.19),
-    ("resnet50", "a"): ("resnet50_ibn_a-d9d0bb7b", 22.54, 6.32),
-    ("resnet101", "a"): ("resnet101_ibn_a-59ea0ac6", 21.39, 5.59),
-    ("resnet18", "b"): ("resnet18_ibn_b-bc2f3c11", None, None),
-    ("resnet34", "b"): ("resnet34_ibn_b-04134c37", None, None),
-    ("resnet50", "b"): ("resnet50_ibn_b-9ca61e85", None, None),
-    ("resnet101", "b"): ("resnet101_ibn_b-c55f6dba", None, None),
-    ("resnext101", "a"): ("resnext101_ibn_a-6ace051d", 20.88, 5.42),
-    ("se_resnet101", "a"): ("se_resnet101_ibn_a-fabed4e2", 21.25, 5.51),
-    ("densenet121", "a"): ("densenet121_ibn_a-e4af5cc1", 24.47, 7.25),
-    ("densenet169", "a"): ("densenet169_ibn_a-9f32c161", 23.25, 6.51),
-}
-# torchvision's IMAGENET1K_V1, trained as IBN-Net's files were.
-_TORCHVISION_FILES: dict[str, tuple[str, float, float]] = {
-    "resnet18": ("resnet18-f37072fd", 30.242, 10.922),
-    "resnet34": ("resnet34-b627a593", 26.686, 8.58),
-    "resnet50": ("resnet50-0676ba61", 23.87, 7.138),
-    "resnet101": ("resnet101-63fe2227", 22.626, 6.454),
-    "resnet152": ("resnet152-394f9c45", 21.688, 5.954),
-    "resnext50": ("resnext50_32x4d-7cdf4587", 22.382, 6.302),
-    "densenet121": ("densenet121-a639ec97", 25.566, 8.028),
-    "densenet169": ("densenet169-b2777c0a", 24.4, 7.194),
-    "densenet201": ("densenet201-c1103571", 23.104, 6.63),
-    "densenet161": ("densenet161-8d451a50", 22.862, 6.44),
-    "mobilenet_v2": ("mobilenet_v2-b0353104", 28.122, 9.714),
-    "shufflenet_v2": ("shufflenetv2_x1-5666bf0f80", 30.638, 11.684),
-}
-
-# (release, network, ibn) -> file
+# 21.29 / 5.61). torchvision's are IMAGENET1K_V1, trained as IBN-Net's were.
+_FILES: tuple[tuple[str, str, str, str, float | None, float | None], ...] = (
+    ("ibn_net", "resnet18", "a", "resnet18_ibn_a-2f571257", 29.17, 10.24),
+    ("ibn_net", "resnet34", "a", "resnet34_ibn_a-94bc1577", 25.78, 8.19),
+    ("ibn_net", "resnet50", "a", "resnet50_ibn_a-d9d0bb7b", 22.54, 6.32),
+    ("ibn_net", "resnet101", "a", "resnet101_ibn_a-59ea0ac6", 21.39, 5.59),
+    ("ibn_net", "resnet18", "b", "resnet18_ibn_b-bc2f3c11", None, None),
+    ("ibn_net", "resnet34", "b", "resnet34_ibn_b-04134c37", None, None),
+    ("ibn_net", "resnet50", "b", "resnet50_ibn_b-9ca61e85", None, None),
+    ("ibn_net", "resnet101", "b", "resnet101_ibn_b-c55f6dba", None, None),
+    ("ibn_net", "resnext101", "a", "resnext101_ibn_a-6ace051d", 20.88, 5.42),
+    ("ibn_net", "se_resnet101", "a", "se_resnet101_ibn_a-fabed4e2", 21.25, 5.51),
+    ("ibn_net", "densenet121", "a", "densenet121_ibn_a-e4af5cc1", 24.47, 7.25),
+    ("ibn_net", "densenet169", "a", "densenet169_ibn_a-9f32c161", 23.25, 6.51),
+    ("torchvision", "resnet18", "none", "resnet18-f37072fd", 30.242, 10.922),
+    ("torchvision", "resnet34", "none", "resnet34-b627a593", 26.686, 8.58),
+    ("torchvision", "resnet50", "none", "resnet50-0676ba61", 23.87, 7.138),
+    ("torchvision", "resnet101", "none", "resnet101-63fe2227", 22.626, 6.454),
+    ("torchvision", "resnet152", "none", "resnet152-394f9c45", 21.688, 5.954),
+    ("torchvision", "resnext50", "none", "resnext50_32x4d-7cdf4587", 22.382, 6.302),
+    ("torchvision", "densenet121", "none", "densenet121-a639ec97", 25.566, 8.028),
+    ("torchvision", "densenet169", "none", "densenet169-b2777c0a", 24.4, 7.194),
+    ("torchvision", "densenet201", "none", "densenet201-c1103571", 23.104, 6.63),
+    ("torchvision", "densenet161", "none", "densenet161-8d451a50", 22.862, 6.44),
+    ("torchvision", "mobilenet_v2", "none", "mobilenet_v2-b0353104", 28.122, 9.714),
+    ("torchvision", "shufflenet_v2", "none", "shufflenetv2_x1-5666bf0f80", 30.638, 11.684),
+)
 PUBLISHED: dict[tuple[str, str, str], WeightSource] = {
-    **{
-        ("ibn_net", network, ibn): WeightSource(
-            f"{_IBN_NET}{stem}.pth", _LICENCES["ibn_net"], top1, top5
-        )
-        for (network, ibn), (stem, top1, top5) in _IBN_NET_FILES.items()
-    },
-    **{
-        ("torchvision", network, "none"): WeightSource(
-            f"{_TORCHVISION}{stem}.pth", _LICENCES["torchvision"], top1, top5
-        )
-        for network, (stem, top1, top5) in _TORCHVISION_FILES.items()
-    },
+    (release, *network): WeightSource(f"{url}{stem}.pth", licence, top1, top5)
+    for release, *network, stem, top1, top5 in _FILES
+    for url, licence in [_RELEASES[release]]
 }
-RELEASES = ("ibn_net", "torchvision")
+"""(release, network, ibn) -> file."""
 
 
 def release_of(ibn: str) -> str:
