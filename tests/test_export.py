@@ -16,8 +16,7 @@ from segibn.errors import ConfigError, SegibnError
 from segibn.export import TOLERANCE, export, export_int8
 from segibn.export.checks import check
 from segibn.export.exported import load_onnx
-from segibn.export.graphs import ExportGraph
-from segibn.export.writing import OPSET
+from segibn.export.writing import OPSET, ExportGraph
 from segibn.inference.options import InferenceOptions
 from segibn.inference.predictor import Predictor, label_maps
 from segibn.models.backbones import build_backbone

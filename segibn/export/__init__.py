@@ -6,15 +6,12 @@ and numbers of frames stay free, and the normalisation is inside.
 
 from segibn.export.checks import TOLERANCE
 from segibn.export.quantize import CALIBRATION_FRAMES, export_int8
-from segibn.export.timing import FrameTimes, time_frames
 from segibn.export.writing import FORMATS, export
 
 __all__ = [
     "CALIBRATION_FRAMES",
     "FORMATS",
     "TOLERANCE",
-    "FrameTimes",
     "export",
     "export_int8",
-    "time_frames",
 ]

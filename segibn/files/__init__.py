@@ -7,9 +7,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from segibn.files.contents import IMAGE_SUFFIXES
     from segibn.files.encode import write_image, write_label_png
     from segibn.files.folders import (
-        IMAGE_SUFFIXES,
         PassedOver,
         collect_passed_over,
         list_files,

@@ -1,9 +1,20 @@
-"""What a file is, told by its first bytes, by the signatures of the formats' own specifications."""
+"""What a file is, told by its first bytes, by the signatures of the formats' own specifications.
+
+Names may lie; they count where the content says nothing.
+"""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Literal
 
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
+"""Of the kinds that are read, in small letters; they are compared without regard to case."""
+VIDEO_SUFFIXES = (
+    *(".mp4", ".m4v", ".mov", ".3gp", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".vob", ".mts"),
+    *(".m2ts", ".wmv", ".asf", ".flv", ".ogv", ".mjpg", ".mjpeg"),
+)
+"""Without .ts, as programs end with it too."""
 UNREAD_SUFFIXES = {
     **dict.fromkeys((".dng", ".cr2", ".cr3", ".nef", ".nrw", ".arw", ".srw", ".pef"), "camera raw"),
     **dict.fromkeys((".orf", ".rw2", ".raf", ".rwl", ".3fr", ".iiq", ".raw"), "camera raw"),
@@ -65,6 +76,7 @@ _KINDS = (
 )
 _TOLD = [(kind, re.compile(signature, re.DOTALL)) for kind, signature in _KINDS]
 _SVG = Kind("unread", "SVG")
+_START = 1024  # bytes: five packets of a transport stream
 _OTHERS = (
     (rb"version https://git-lfs\.github\.com/spec/", "a Git LFS pointer in place of the file; run "
      "`git lfs pull`"),
@@ -102,6 +114,37 @@ def describe(data: bytes) -> str:
     if kind.role == "video":
         return "not a picture (a video inside); give a picture, or leave it out"
     return "it is damaged or cut short; copy or download it again"
+
+
+def kind_of(path: Path) -> Kind | None:
+    """Tell what a file is by its content, or, where that is not known, by its suffix.
+
+    A device or a pipe, which could block, is not opened.
+    """
+    suffix, kind = path.suffix.lower(), None
+    try:
+        if path.exists() and not path.is_file():
+            return None
+        with path.open("rb") as file:
+            kind = kind_of_bytes(file.read(_START))
+    except OSError:  # said again when it is read
+        pass
+    if suffix in UNREAD_SUFFIXES and (kind is None or kind.name == "TIFF"):  # as camera raws are
+        kind = Kind("unread", UNREAD_SUFFIXES[suffix])
+    if kind is None:
+        if suffix in IMAGE_SUFFIXES:
+            return Kind("picture")
+        return VIDEO if suffix in VIDEO_SUFFIXES else None
+    if kind.role == "unread":
+        return replace(kind, name=f"{kind.name} file, which is not read")
+    # JPEGs one after another.
+    return MEASURED_VIDEO if kind.name == "JPEG" and suffix in (".mjpg", ".mjpeg") else kind
+
+
+def begins_with_text(path: Path) -> bool:
+    """Whether a file begins with printable characters only, and is no raw video."""
+    with path.open("rb") as file:
+        return is_text(file.read(_START).split(b"YUV4MPEG2", 1)[0])
 
 
 def is_text(start: bytes) -> bool:

@@ -14,15 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from segibn.errors import DatasetError
-from segibn.files.contents import UNREAD_SUFFIXES
+from segibn.files.contents import IMAGE_SUFFIXES, UNREAD_SUFFIXES
 from segibn.text import counted, listed, printable
 
 warned: dict[str, object] = {}
 """What `warn_once` said."""
 logger = logging.getLogger(__name__)
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
-"""Of the kinds that are read, in small letters; they are compared without regard to case."""
 _UNREAD = (*UNREAD_SUFFIXES, ".jfif", ".jpe")  # the last two by another ending than is looked for
 _OWN = re.compile(r"\.segibn|\..+\.[0-9a-f]{8}\.part.*")  # our cache, and what a killed writer left
 

@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from segibn.errors import DatasetError
-from segibn.files import IMAGE_SUFFIXES, list_files
-from segibn.files.contents import Kind
+from segibn.files import list_files
+from segibn.files.contents import IMAGE_SUFFIXES, VIDEO_SUFFIXES, Kind, kind_of
 from segibn.media.faults import shown
-from segibn.media.kinds import VIDEO_SUFFIXES, kind_of
 from segibn.media.outputs import JOURNAL, places_of
 from segibn.text import counted
 

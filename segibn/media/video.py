@@ -11,11 +11,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from segibn.files import IMAGE_SUFFIXES
+from segibn.files.contents import IMAGE_SUFFIXES, begins_with_text, kind_of
 from segibn.files.pool import map_in_threads
 from segibn.media.codecs import quiet
 from segibn.media.faults import MediaError
-from segibn.media.kinds import begins_with_text, kind_of
 
 PLAIN_FPS = 25.0
 """Where a file does not say how fast it is played."""
