@@ -34,7 +34,7 @@ from segibn.data.cache.disk_cache_build import build
 from segibn.data.dataset import SegmentationDataset
 from segibn.data.samples import SamplePaths, names_in, pair_by_name
 from segibn.data.transforms import TrainTransform
-from segibn.files import image_size
+from segibn.files.pictures import image_size
 from segibn.labels.cityscapes import CITYSCAPES
 
 PLAIN, CACHED = "segibn, plain files", "segibn, disk cache"

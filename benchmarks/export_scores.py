@@ -28,7 +28,7 @@ from segibn.config.set_names import set_name
 from segibn.engine.scoring import eval_frames, score
 from segibn.export import CALIBRATION_FRAMES, export, export_int8
 from segibn.export.exported import load_onnx
-from segibn.files import write_json
+from segibn.files.writing import write_json
 from segibn.inference.predictor import Predictor
 from segibn.runs.export import describe_network
 from segibn.runs.loading import load_checkpoint

@@ -23,7 +23,7 @@ from segibn.devices import default_device
 from segibn.errors import ConfigError, SegibnError
 from segibn.evaluation.resampling import Resampling
 from segibn.evaluation.scores import Scores
-from segibn.files import read_json, write_json
+from segibn.files.writing import read_json, write_json
 from segibn.runs.evaluate import score_run
 from segibn.runs.loading import load_checkpoint
 from segibn.runs.trained import TrainedRun

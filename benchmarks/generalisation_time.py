@@ -26,7 +26,7 @@ from segibn.engine.run_data import index_run
 from segibn.engine.train import build_model
 from segibn.engine.update import Batch, Updater
 from segibn.errors import ConfigError
-from segibn.files import read_json, write_json
+from segibn.files.writing import read_json, write_json
 
 FILE = "step_time.json"
 WARM_UP = 2

@@ -25,7 +25,7 @@ from benchmarks.inference import network
 from benchmarks.memory import Call, growth_in_child
 from benchmarks.timing import describe_device
 from segibn import provenance
-from segibn.files import write_json
+from segibn.files.writing import write_json
 from segibn.inference.options import InferenceOptions
 from segibn.inference.predictor import Predictor
 from segibn.inference.windows import window_slices

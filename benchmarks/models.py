@@ -20,7 +20,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.timing import describe_device
 from segibn import provenance
-from segibn.files import write_json
+from segibn.files.writing import write_json
 from segibn.models import build_backbone
 from segibn.models.catalog import BACKBONES, family_of
 from segibn.models.weights.sources import PUBLISHED

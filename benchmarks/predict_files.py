@@ -22,7 +22,7 @@ import torch
 
 from benchmarks.inference import network
 from benchmarks.timing import Benchmark, Call, make_parser, run
-from segibn.files import write_image
+from segibn.files.encode import write_image
 from segibn.inference.options import InferenceOptions
 from segibn.inference.predictor import Predictor, label_maps
 from segibn.media.faults import Faults, read_upright

@@ -27,7 +27,7 @@ from benchmarks.tables.measurements import (
 from segibn.cli import run_main
 from segibn.errors import SegibnError
 from segibn.evaluation.results import render_folder
-from segibn.files import read_json, write_text
+from segibn.files.writing import read_json, write_text
 
 _BLOCK = re.compile(
     r"(?P<open><!-- results:(?P<name>[\w./-]+) -->\n)(?P<body>.*?)(?P<close><!-- /results -->)",

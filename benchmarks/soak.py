@@ -42,7 +42,7 @@ from segibn.config.shipped import find_config
 from segibn.devices import default_device
 from segibn.engine.precision import choose_dtype
 from segibn.errors import SegibnError
-from segibn.files import write_json
+from segibn.files.writing import write_json
 from segibn.models.weights.state import shortened
 from segibn.text.streams import outliving_readers
 

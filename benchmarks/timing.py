@@ -20,7 +20,7 @@ from pathlib import Path
 
 from benchmarks.memory import Builder, Call, growth_in_child, growth_on_device, memory_growth
 from segibn import provenance
-from segibn.files import write_json
+from segibn.files.writing import write_json
 
 CLOCKS: dict[str, Callable[[], float]] = {"wall": time.perf_counter, "cpu": time.process_time}
 

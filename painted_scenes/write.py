@@ -19,8 +19,9 @@ from painted_scenes.names import bdd100k_name, cityscapes_name, gta5_name
 from painted_scenes.render import Frame, render_frame
 from painted_scenes.spec import SETS, SampleSpec
 from segibn.errors import SegibnError
-from segibn.files import read_json, write_bytes, write_image, write_json, write_label_png
+from segibn.files.encode import write_image, write_label_png
 from segibn.files.pool import map_in_processes
+from segibn.files.writing import read_json, write_bytes, write_json
 from segibn.labels.cityscapes import CITYSCAPES
 
 GENERATOR_VERSION = 3

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import pytest
 
 from segibn.cli.main import main
-from segibn.files import read_json
+from segibn.files.writing import read_json
 
 ROOT = Path(__file__).resolve().parents[1]
 TUTORIALS = ROOT / "docs/tutorials"

@@ -248,7 +248,7 @@ from segibn.builders.loader import build_train_loader
 from segibn.builders.sets import training_sets
 from segibn.cli import check, score
 from segibn.config.load import load_config
-from segibn.files import write_image, write_label_png
+from segibn.files.encode import write_image, write_label_png
 
 root = Path("data")
 for split in ("train", "val"):
@@ -334,7 +334,7 @@ from segibn.cli import evaluate, score
 from segibn.evaluation.evaluate import ScoreTally, evaluate as measure
 from segibn.evaluation.measures import measured
 from segibn.evaluation.scores import Conditions
-from segibn.files import write_label_png
+from segibn.files.encode import write_label_png
 
 target = np.zeros((4, 8), np.uint8)
 pred = target.copy()

@@ -406,7 +406,7 @@ def test_a_killed_writer_leaves_the_previous_file_whole(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     files.write_text(path, "previous")
     script = (
-        "import os, sys; from pathlib import Path; from segibn.files import atomic_path\n"
+        "import os, sys; from pathlib import Path; from segibn.files.writing import atomic_path\n"
         "with atomic_path(Path(sys.argv[1])) as temporary:\n"
         "    temporary.write_text('half'); os.kill(os.getpid(), 9)\n"
     )

@@ -3,7 +3,7 @@
 import numpy as np
 
 from segibn.cli import score
-from segibn.files import write_label_png
+from segibn.files.encode import write_label_png
 from segibn.text.progress import FrameProgress
 
 

@@ -11,7 +11,8 @@ from segibn.builders.models import build_segmenter
 from segibn.config.load import load_config
 from segibn.data.datasets.catalog import scheme_label_set
 from segibn.engine.checkpoint import ClassTable, save_checkpoint
-from segibn.files import read_image, read_label_map, write_image
+from segibn.files.encode import write_image
+from segibn.files.pictures import read_image, read_label_map
 
 SNIPPET = re.compile(r"(<!-- needs the network.*?-->\n)?```python\n(.*?)```", re.DOTALL)
 

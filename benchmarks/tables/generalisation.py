@@ -10,7 +10,7 @@ from typing import Any
 
 from segibn.errors import SegibnError
 from segibn.evaluation.rows import Seeds
-from segibn.files import read_json
+from segibn.files.writing import read_json
 from segibn.text import markdown_table
 
 KIND = "generalisation"

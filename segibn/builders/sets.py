@@ -14,7 +14,7 @@ from segibn.data.narrow import narrow_pairing, take_fraction
 from segibn.data.samples import Pairing, SamplePaths, SplitAbsentError
 from segibn.data.wrong_folder import where_instead
 from segibn.errors import ConfigError, DatasetError
-from segibn.files import warn_once
+from segibn.files.folders import warn_once
 from segibn.labels.drivable_encoding import decide_drivable_encoding
 from segibn.labels.label_set import LabelSet
 from segibn.labels.own_table import label_set_from_table

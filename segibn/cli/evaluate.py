@@ -17,7 +17,7 @@ from segibn.cli.parser import is_first_rank, print_next, print_then, verb_parser
 from segibn.config.shipped import names_config
 from segibn.data.datasets.catalog import DATASETS
 from segibn.evaluation.measures import METRICS, with_intervals
-from segibn.files import write_json
+from segibn.files.writing import write_json
 
 EXAMPLE = """\
 examples:

@@ -132,7 +132,7 @@ def _options(words: Sequence[str]) -> list[str]:
 
 def _require_writable(option: str, path: Path, is_folder: bool) -> None:
     """Refuse before any work what could not be written after it."""
-    from segibn.files import writable_folder
+    from segibn.files.writing import writable_folder
 
     if not is_folder and path.is_dir():
         raise ConfigError(f"{option} {printable(path)}: is a folder; name a file")

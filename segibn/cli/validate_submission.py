@@ -9,7 +9,7 @@ from pathlib import Path
 
 from segibn.cli.parser import print_then, verb_parser
 from segibn.errors import ConfigError
-from segibn.files import write_json
+from segibn.files.writing import write_json
 from segibn.submission.formats import FORMATS
 
 EXAMPLE = """\

@@ -14,7 +14,7 @@ import numpy as np
 
 from segibn.data.samples import Orphan, Pairing, SamplePaths
 from segibn.errors import SegibnError
-from segibn.files import Picture, read_label_map
+from segibn.files.pictures import Picture, read_label_map
 from segibn.files.pool import map_in_processes
 from segibn.labels.label_set import LabelSet
 from segibn.text import counted

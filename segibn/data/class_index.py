@@ -22,8 +22,8 @@ from segibn.data.frame import Size, resize_target
 from segibn.data.regions import class_regions
 from segibn.data.samples import SamplePaths
 from segibn.errors import DatasetError
-from segibn.files import atomic_path
 from segibn.files.pool import map_in_processes
+from segibn.files.writing import atomic_path
 from segibn.labels.label_set import LabelSet
 
 logger = logging.getLogger(__name__)

@@ -11,7 +11,7 @@ import numpy as np
 
 from segibn.data.samples import SamplePaths
 from segibn.errors import DatasetError, ImageFileError
-from segibn.files import Picture
+from segibn.files.pictures import Picture
 from segibn.files.png import Box
 from segibn.labels.label_set import LabelSet
 

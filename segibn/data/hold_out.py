@@ -9,7 +9,7 @@ from collections.abc import Collection
 from typing import Literal
 
 from segibn.errors import DatasetError
-from segibn.files import warn_once
+from segibn.files.folders import warn_once
 from segibn.text import counted, printable
 
 By = Literal["auto", "sequence", "frame"]

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from segibn.data.samples import SamplePaths
 from segibn.errors import DatasetError
-from segibn.files import sha256_of, warn_once
+from segibn.files.folders import warn_once
+from segibn.files.writing import sha256_of
 from segibn.text import counted, printable
 
 _HASHED = 50  # frames that are compared byte by byte, at most

@@ -9,7 +9,7 @@ from itertools import chain
 from pathlib import Path
 
 from segibn.errors import DatasetError
-from segibn.files import list_files
+from segibn.files.folders import list_files
 from segibn.text import counted, nfc
 
 

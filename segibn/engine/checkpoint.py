@@ -20,7 +20,7 @@ from segibn.builders.checkpoints import FORMAT_VERSION, read_checkpoint
 from segibn.config.schema import RunConfig
 from segibn.engine.update import Updater
 from segibn.errors import CheckpointError
-from segibn.files import atomic_path, sha256_of
+from segibn.files.writing import atomic_path, sha256_of
 from segibn.models.weights.state import FORMAT, compare_states
 from segibn.models.weights.tensor_check import check_finite
 from segibn.text import printable

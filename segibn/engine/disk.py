@@ -13,7 +13,7 @@ from segibn.engine.checkpoint import training_state
 from segibn.engine.run_dir import RunDir
 from segibn.engine.update import Updater
 from segibn.errors import SegibnError
-from segibn.files import writable_folder
+from segibn.files.writing import writable_folder
 from segibn.text import byte_count
 
 

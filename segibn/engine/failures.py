@@ -14,7 +14,7 @@ from segibn.engine.precision import choose_dtype
 from segibn.engine.run_dir import RunDir
 from segibn.engine.update import Pending, Updater
 from segibn.errors import ConfigError, LostPeerError, SegibnError
-from segibn.files import atomic_path
+from segibn.files.writing import atomic_path
 from segibn.models.weights.tensor_check import largest_magnitude
 from segibn.text import counted
 

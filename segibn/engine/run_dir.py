@@ -27,14 +27,8 @@ from segibn.config.schema import RunConfig
 from segibn.engine.precision import describe_precision
 from segibn.errors import ConfigError, SegibnError
 from segibn.extras import is_there
-from segibn.files import (
-    read_json,
-    remove_leftovers,
-    write_bytes,
-    write_image,
-    write_json,
-    write_text,
-)
+from segibn.files.encode import write_image
+from segibn.files.writing import read_json, remove_leftovers, write_bytes, write_json, write_text
 from segibn.text import printable, read_small_file
 from segibn.text.plain_data import parse_json
 

@@ -28,7 +28,9 @@ from segibn.evaluation.evaluate import ScoreTally, evaluate
 from segibn.evaluation.measure import Frame, FramePrediction, Measure, Metric, Observer
 from segibn.evaluation.metrics import one_class_alone
 from segibn.evaluation.scores import Conditions, Scores
-from segibn.files import image_size, warn_once, write_json
+from segibn.files.folders import warn_once
+from segibn.files.pictures import image_size
+from segibn.files.writing import write_json
 from segibn.inference.device_confusion import count_on_device
 from segibn.inference.options import InferenceOptions
 from segibn.inference.predictor import (

@@ -40,7 +40,7 @@ from segibn.engine.scoring import score_source
 from segibn.engine.stop import StopSignals
 from segibn.engine.update import Pending, Updater
 from segibn.errors import SegibnError
-from segibn.files import writable_folder
+from segibn.files.writing import writable_folder
 from segibn.labels.label_set import LabelSet
 from segibn.models.ibn import use_triton_kernels
 from segibn.models.segmenter import Segmenter

@@ -21,7 +21,7 @@ from segibn.evaluation.frame_pairs import Side, pair_names
 from segibn.evaluation.matching import FilePair, find_label_maps, match_label_maps
 from segibn.evaluation.scalabel import read_rle_frames
 from segibn.evaluation.scores import Scores, json_number
-from segibn.files import list_files
+from segibn.files.folders import list_files
 from segibn.labels.drivable_encoding import decide_drivable_encoding
 from segibn.labels.label_set import IGNORE_INDEX, Label, LabelSet
 

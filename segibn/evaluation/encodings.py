@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from segibn.errors import ImageFileError, PaletteError
 from segibn.evaluation.confusion import fold_pairs
-from segibn.files import read_label_map, warn_once
+from segibn.files.folders import warn_once
+from segibn.files.pictures import read_label_map
 from segibn.labels.cityscapes import CITYSCAPES
 from segibn.labels.label_set import IGNORE_INDEX, Label, LabelSet
 from segibn.text import printable

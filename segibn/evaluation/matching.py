@@ -24,7 +24,7 @@ from segibn.evaluation.frame_pairs import (
     shortest_names,
     trimmed,
 )
-from segibn.files import list_files
+from segibn.files.folders import list_files
 from segibn.labels.cityscapes import CITYSCAPES
 from segibn.labels.label_set import LabelSet
 from segibn.text import listed, printable

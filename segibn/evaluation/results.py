@@ -9,7 +9,7 @@ from segibn.evaluation.cross_domain import format_cross_domain
 from segibn.evaluation.feature_divergence import format_divergence
 from segibn.evaluation.fine_tune import format_fine_tune
 from segibn.evaluation.inference_table import format_inference
-from segibn.files import read_json
+from segibn.files.writing import read_json
 
 ROWS_FILE = "cross_domain.json"
 CONDITIONS_FILE = "conditions.json"

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segibn.errors import DatasetError, ImageFileError, SegibnError
-from segibn.files import list_files
+from segibn.files.folders import list_files
 from segibn.files.rle import decode_rle
 from segibn.labels.label_set import IGNORE_INDEX
 from segibn.text import printable, read_small_file

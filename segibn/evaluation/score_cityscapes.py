@@ -23,7 +23,8 @@ from segibn.evaluation.file_scores import FileTally, Maps, Progress, conditions_
 from segibn.evaluation.frame_pairs import cityscapes_name
 from segibn.evaluation.matching import FilePair, read_folders
 from segibn.evaluation.scores import LabelConfusion, Scores, format_percent
-from segibn.files import read_instance_map, write_text
+from segibn.files.pictures import read_instance_map
+from segibn.files.writing import write_text
 from segibn.labels.cityscapes import CITYSCAPES
 from segibn.labels.label_set import LabelSet
 

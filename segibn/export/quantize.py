@@ -20,7 +20,7 @@ from segibn.description import Description
 from segibn.errors import ConfigError, DatasetError, SegibnError
 from segibn.export.checks import Run, require_finite
 from segibn.export.writing import export, load_graph, require_onnx, save_onnx
-from segibn.files import atomic_path
+from segibn.files.writing import atomic_path
 from segibn.inference.options import InferenceOptions
 from segibn.models.kernels.resize import resize_image
 from segibn.models.segmenter import Segmenter

@@ -12,7 +12,7 @@ from segibn.errors import ConfigError, SegibnError
 from segibn.export.checks import Run, check
 from segibn.export.exported import MAX_BYTES, open_session
 from segibn.extras import require
-from segibn.files import atomic_path
+from segibn.files.writing import atomic_path
 from segibn.models.segmenter import Segmenter
 
 FORMATS = {".pt2": "torch.export", ".onnx": "ONNX"}

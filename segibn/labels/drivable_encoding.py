@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segibn.errors import DatasetError
-from segibn.files import read_label_map
+from segibn.files.pictures import read_label_map
 from segibn.text import counted, printable
 
 DRIVABLE_ENCODINGS = ("2018", "2021")

@@ -9,7 +9,7 @@ import numpy as np
 from rich.cells import cell_len
 
 from segibn.errors import ImageFileError, SegibnError
-from segibn.files import read_image
+from segibn.files.pictures import read_image
 from segibn.text import printable
 
 

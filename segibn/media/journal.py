@@ -13,7 +13,7 @@ from typing import Any, Literal, TextIO
 import numpy as np
 
 from segibn.errors import ConfigError
-from segibn.files import remove_leftovers, write_text
+from segibn.files.writing import remove_leftovers, write_text
 from segibn.media.faults import OutputError, shown
 from segibn.media.outputs import FOLDERS, JOURNAL, Outputs, is_there
 from segibn.media.sources import Source

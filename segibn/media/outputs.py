@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from segibn.errors import ConfigError
-from segibn.files import write_image, write_label_png
+from segibn.files.encode import write_image, write_label_png
 from segibn.labels.drawing import colorize, overlay
 from segibn.media.codecs import CODECS, Codec
 

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from segibn.evaluation.batches import Predict, predicted
-from segibn.files import atomic_path
 from segibn.files.pool import map_in_threads
+from segibn.files.writing import atomic_path
 from segibn.media.faults import Faults, MediaError, read_upright
 from segibn.media.journal import Journal
 from segibn.media.outputs import Outputs

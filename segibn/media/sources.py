@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from segibn.errors import DatasetError
-from segibn.files import list_files
 from segibn.files.contents import IMAGE_SUFFIXES, VIDEO_SUFFIXES, Kind, kind_of
+from segibn.files.folders import list_files
 from segibn.media.faults import shown
 from segibn.media.outputs import JOURNAL, places_of
 from segibn.text import counted

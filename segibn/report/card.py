@@ -16,7 +16,7 @@ from markupsafe import Markup
 from segibn.errors import SegibnError
 from segibn.evaluation.resampling import Resampling, bootstrap_intervals
 from segibn.evaluation.scores import Scores, format_percent
-from segibn.files import read_json
+from segibn.files.writing import read_json
 from segibn.report.templates import render_markdown
 from segibn.text import markdown, markdown_code, markdown_table
 

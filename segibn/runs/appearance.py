@@ -17,7 +17,9 @@ from segibn.engine.scoring import Preparation
 from segibn.errors import ConfigError
 from segibn.evaluation.appearance import ORIGINAL, format_appearance, group_appearance
 from segibn.evaluation.rows import network_titles
-from segibn.files import read_image, write_image, write_json, write_text
+from segibn.files.encode import write_image
+from segibn.files.pictures import read_image
+from segibn.files.writing import write_json, write_text
 from segibn.inference.config import AS_SCORED, InferenceConfig
 from segibn.runs.cross_domain import headline, refuse_equal
 from segibn.runs.evaluate import circumstances, frames_of, own_set, score_run

@@ -12,7 +12,7 @@ from segibn.config.schema import RunConfig
 from segibn.config.set_names import set_name
 from segibn.data.datasets.catalog import dataset_source
 from segibn.evaluation.rows import Network
-from segibn.files import read_json, sha256_of, write_text
+from segibn.files.writing import read_json, sha256_of, write_text
 from segibn.models.segmenter import PIXEL_MEAN, PIXEL_STD
 from segibn.models.weights.sources import PUBLISHED
 from segibn.report.card import CardScore, fill, header, read_scores, score_fields

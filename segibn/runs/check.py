@@ -17,7 +17,8 @@ from segibn.data.datasets.catalog import dataset_source
 from segibn.data.overlap import copies, overlap, source_places
 from segibn.data.samples import Pairing, SplitAbsentError
 from segibn.errors import DatasetError, ImageFileError
-from segibn.files import collect_passed_over, write_json
+from segibn.files.folders import collect_passed_over
+from segibn.files.writing import write_json
 from segibn.labels.drivable_encoding import Decision, decide_drivable_encoding
 from segibn.labels.label_set import IGNORE_INDEX, LabelSet
 from segibn.runs.sets import changed_set, named_set

@@ -8,7 +8,8 @@ from segibn.errors import SegibnError
 from segibn.evaluation.resampling import Resampling
 from segibn.evaluation.run_comparison import Comparison, NamedScores, compare_runs
 from segibn.evaluation.scores import Scores
-from segibn.files import read_json, write_image, write_json
+from segibn.files.encode import write_image
+from segibn.files.writing import read_json, write_json
 from segibn.text import counted, printable
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from segibn import distributed
 from segibn.config.data import DatasetConfig
 from segibn.evaluation.inference_table import format_inference
-from segibn.files import write_json, write_text
+from segibn.files.writing import write_json, write_text
 from segibn.inference.config import InferenceConfig
 from segibn.runs.cross_domain import headline
 from segibn.runs.evaluate import circumstances, score_run

@@ -8,7 +8,7 @@ from segibn.config.load import dump_config, load_config, read_yaml
 from segibn.config.referred import referred
 from segibn.config.shipped import INFERENCE, configs_folder, find_config
 from segibn.errors import ConfigError
-from segibn.files import write_bytes
+from segibn.files.writing import write_bytes
 from segibn.inference.config import load_inference_config
 
 

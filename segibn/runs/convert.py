@@ -13,7 +13,7 @@ from segibn.config.model import ModelConfig
 from segibn.config.schema import RunConfig
 from segibn.engine.checkpoint import ClassTable, flatten, save_checkpoint
 from segibn.errors import CheckpointError
-from segibn.files import atomic_path
+from segibn.files.writing import atomic_path
 from segibn.labels.cityscapes import CITYSCAPES
 from segibn.models.weights import robustnet
 from segibn.models.weights.state import compare_states, naming, read_torch_file, shortened

@@ -14,7 +14,8 @@ from segibn.engine.scoring import Preparation
 from segibn.errors import ConfigError, DatasetError
 from segibn.evaluation.deviations import sign
 from segibn.evaluation.results import CONDITIONS_FILE, ROWS_FILE, render_folder
-from segibn.files import writable_folder, write_image, write_json, write_text
+from segibn.files.encode import write_image
+from segibn.files.writing import writable_folder, write_json, write_text
 from segibn.inference.config import AS_SCORED, InferenceConfig
 from segibn.runs.evaluate import circumstances, frames_of, score_run
 from segibn.runs.loading import device_of, load_checkpoint

@@ -18,8 +18,10 @@ from segibn.engine.scoring import require_upright
 from segibn.errors import ConfigError
 from segibn.evaluation.feature_divergence import format_divergence, group_divergence
 from segibn.evaluation.rows import network_titles
-from segibn.files import read_image, write_image, write_json, write_text
+from segibn.files.encode import write_image
+from segibn.files.pictures import read_image
 from segibn.files.pool import map_in_threads
+from segibn.files.writing import write_json, write_text
 from segibn.inference.config import AS_SCORED, InferenceConfig
 from segibn.inference.options import WHOLE, InferenceOptions
 from segibn.runs.evaluate import circumstances

@@ -32,7 +32,7 @@ from segibn.engine.train import build_model, require_same_start
 from segibn.engine.trial import Trial, try_update
 from segibn.engine.update import Batch, Updater
 from segibn.errors import ConfigError
-from segibn.files import writable_folder
+from segibn.files.writing import writable_folder
 from segibn.labels.label_set import IGNORE_INDEX
 from segibn.text import byte_count, counted, duration
 

@@ -20,7 +20,9 @@ from segibn.errors import CheckpointError, DatasetError, ImageFileError
 from segibn.export import CALIBRATION_FRAMES, export, export_int8
 from segibn.export.exported import load_onnx
 from segibn.extras import require
-from segibn.files import list_files, read_image, write_bytes
+from segibn.files.folders import list_files
+from segibn.files.pictures import read_image
+from segibn.files.writing import write_bytes
 from segibn.inference.options import InferenceOptions
 from segibn.inference.predictor import Predictor
 from segibn.models.segmenter import PIXEL_MEAN, PIXEL_STD, Segmenter

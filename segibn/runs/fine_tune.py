@@ -19,7 +19,8 @@ from segibn.config.set_names import set_name
 from segibn.errors import CheckpointError, ConfigError
 from segibn.evaluation.fine_tune import group_rows, share_titles
 from segibn.evaluation.results import CONDITIONS_FILE, FINE_TUNE_FILE, render_folder
-from segibn.files import read_json, sha256_of, write_image, write_json, write_text
+from segibn.files.encode import write_image
+from segibn.files.writing import read_json, sha256_of, write_json, write_text
 from segibn.models.weights.pretrained import WeightsReport
 from segibn.runs.cross_domain import load_all, score_runs
 from segibn.runs.fine_tune_plan import Source, Training

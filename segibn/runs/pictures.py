@@ -7,7 +7,7 @@ from typing import TypeVar
 import numpy as np
 
 from segibn.evaluation.measure import Frame, FramePrediction, Observer
-from segibn.files import write_image
+from segibn.files.encode import write_image
 from segibn.labels.drawing import frame_sheet, overlay, panel, with_legend
 
 CELL_WIDTH = 320

@@ -11,7 +11,9 @@ from typing import Any
 
 from segibn import distributed, provenance
 from segibn.errors import ConfigError, SegibnError
-from segibn.files import image_size, sha256_of, write_image, write_json, write_text
+from segibn.files.encode import write_image
+from segibn.files.pictures import image_size
+from segibn.files.writing import sha256_of, write_json, write_text
 from segibn.inference.config import AS_SCORED, InferenceConfig
 from segibn.inference.options import InferenceOptions
 from segibn.inference.predictor import is_out_of_memory, label_maps

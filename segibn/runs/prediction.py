@@ -11,7 +11,7 @@ from PIL import Image
 
 from segibn.data.datasets.catalog import label_set_for
 from segibn.errors import ConfigError
-from segibn.files import write_image, write_label_png
+from segibn.files.encode import write_image, write_label_png
 from segibn.labels import drawing
 from segibn.labels.label_set import LabelSet
 

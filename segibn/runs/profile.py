@@ -24,7 +24,7 @@ from segibn.engine.run_data import index_run
 from segibn.engine.train import build_model
 from segibn.engine.trial import PartClock, kept_bytes
 from segibn.engine.update import PARTS, Batch, Updater
-from segibn.files import atomic_path, writable_folder, write_json, write_text
+from segibn.files.writing import atomic_path, writable_folder, write_json, write_text
 from segibn.text import counted
 
 # What else the loop does: wait for a batch; for the update before the last launched one; the rest.

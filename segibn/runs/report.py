@@ -6,7 +6,7 @@ from pathlib import Path
 from segibn.config.set_names import train_name
 from segibn.errors import SegibnError
 from segibn.evaluation.rows import Network
-from segibn.files import write_text
+from segibn.files.writing import write_text
 from segibn.report.classes import palette_of
 from segibn.report.content import Report
 from segibn.report.page import build_page

@@ -17,7 +17,7 @@ from segibn.data.frames import Frames
 from segibn.errors import SegibnError
 from segibn.evaluation.confusion import count_classes
 from segibn.evaluation.metrics import class_counts
-from segibn.files import sha256_of
+from segibn.files.writing import sha256_of
 from segibn.inference.options import InferenceOptions
 from segibn.report.content import FrameView
 from segibn.report.frames import Choice, choose_frames, view_frame

@@ -16,7 +16,7 @@ from segibn.errors import SegibnError
 from segibn.evaluation.results import CONDITIONS_FILE, ROWS_FILE
 from segibn.evaluation.rows import check_rows
 from segibn.evaluation.scores import Scores
-from segibn.files import read_json, sha256_of
+from segibn.files.writing import read_json, sha256_of
 from segibn.report.content import CrossDomain, Report, RunEntry
 from segibn.report.curve import read_curve
 from segibn.runs.find import find_checkpoint, run_of

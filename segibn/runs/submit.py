@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from segibn.errors import SubmissionError
-from segibn.files import image_size, read_image, sha256_of
+from segibn.files.pictures import image_size, read_image
 from segibn.files.pool import map_in_threads
+from segibn.files.writing import sha256_of
 from segibn.inference.config import AS_SCORED, InferenceConfig
 from segibn.runs.loading import device_of, load_averaged
 from segibn.runs.trained import TrainedRun

@@ -16,7 +16,7 @@ from segibn.data.datasets.catalog import scheme_class_names
 from segibn.devices import computes_bfloat16, device_named
 from segibn.errors import CheckpointError, SegibnError
 from segibn.evaluation.batches import predicted
-from segibn.files import sha256_of
+from segibn.files.writing import sha256_of
 from segibn.inference.config import InferenceConfig
 from segibn.inference.network import Network
 from segibn.inference.options import WHOLE, InferenceOptions

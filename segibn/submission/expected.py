@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from segibn.errors import SubmissionError
-from segibn.files import image_size, list_files
+from segibn.files.folders import list_files
+from segibn.files.pictures import image_size
 from segibn.submission.formats import Format, Size
 from segibn.text import LIST_LIMIT, counted, list_entries, listed, read_small_text
 

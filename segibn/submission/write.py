@@ -19,7 +19,7 @@ import numpy as np
 
 import segibn
 from segibn.errors import SubmissionError
-from segibn.files import atomic_path
+from segibn.files.writing import atomic_path
 from segibn.submission.check import Progress, check_submission
 from segibn.submission.expected import Expected
 from segibn.submission.formats import Format, Size

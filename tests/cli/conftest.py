@@ -16,7 +16,7 @@ from segibn.cli.verbs import VERBS
 from segibn.config.load import validate
 from segibn.data.datasets.catalog import scheme_label_set
 from segibn.engine.checkpoint import ClassTable, save_checkpoint
-from segibn.files import write_image, write_label_png
+from segibn.files.encode import write_image, write_label_png
 
 BDD_IDS = ("0004a4c0-d4dff0ad", "0004a4c0-d4dff0ae", "cabc30fc-e7726578")
 

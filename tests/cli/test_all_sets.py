@@ -8,7 +8,8 @@ import pytest
 from segibn.cli.cross_domain import main as cross_domain
 from segibn.cli.evaluate import main as evaluate
 from segibn.errors import ConfigError
-from segibn.files import read_json, write_image, write_label_png
+from segibn.files.encode import write_image, write_label_png
+from segibn.files.writing import read_json
 
 
 @dataclasses.dataclass(frozen=True)

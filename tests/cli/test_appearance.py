@@ -5,7 +5,8 @@ import pytest
 from segibn.cli import evaluate
 from segibn.cli.appearance import main
 from segibn.errors import ConfigError
-from segibn.files import image_size, read_json
+from segibn.files.pictures import image_size
+from segibn.files.writing import read_json
 
 
 def _argv(runs, datasets, *more):

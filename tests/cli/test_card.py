@@ -12,7 +12,7 @@ from segibn.cli import card, evaluate
 from segibn.errors import CheckpointError, SegibnError
 from segibn.evaluation.resampling import bootstrap_intervals
 from segibn.evaluation.scores import Scores
-from segibn.files import sha256_of, write_json
+from segibn.files.writing import sha256_of, write_json
 from segibn.report.card import empty_card, fill, header
 from segibn.runs.loading import load_checkpoint
 

@@ -9,7 +9,9 @@ import pytest
 from segibn.cli.compare import main
 from segibn.errors import SegibnError
 from segibn.evaluation.score_folders import score_drivable, score_semseg
-from segibn.files import read_image, write_json, write_label_png
+from segibn.files.encode import write_label_png
+from segibn.files.pictures import read_image
+from segibn.files.writing import write_json
 
 
 @pytest.fixture(scope="module")

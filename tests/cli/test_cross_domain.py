@@ -3,7 +3,8 @@ import pytest
 from segibn.cli.cross_domain import main
 from segibn.config.data import DatasetConfig
 from segibn.errors import ConfigError
-from segibn.files import image_size, read_json
+from segibn.files.pictures import image_size
+from segibn.files.writing import read_json
 from segibn.runs.cross_domain import cross_domain, draw_comparison, load_all
 
 

@@ -6,7 +6,8 @@ import pytest
 from segibn.cli.divergence import main
 from segibn.errors import ConfigError, SegibnError
 from segibn.evaluation.feature_divergence import format_divergence, group_divergence
-from segibn.files import image_size, read_json
+from segibn.files.pictures import image_size
+from segibn.files.writing import read_json
 
 DOMAINS = ("--domains", "camvid:val", "bdd100k_drivable:val", "--input-size", "32x48")
 

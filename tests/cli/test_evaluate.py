@@ -6,7 +6,9 @@ from segibn.builders.checkpoints import load_segmenter
 from segibn.cli.evaluate import main
 from segibn.data.datasets.catalog import label_set_for
 from segibn.errors import ConfigError, DatasetError
-from segibn.files import read_image, read_json, sha256_of, write_image, write_label_png
+from segibn.files.encode import write_image, write_label_png
+from segibn.files.pictures import read_image
+from segibn.files.writing import read_json, sha256_of
 
 
 def _evaluate(run, datasets, tmp_path, *more):

@@ -14,7 +14,7 @@ from segibn.builders.checkpoints import load_segmenter
 from segibn.cli import export, predict
 from segibn.description import parse_description
 from segibn.errors import CheckpointError, ConfigError, DatasetError, SegibnError
-from segibn.files import write_image
+from segibn.files.encode import write_image
 from segibn.inference.predictor import Predictor
 from segibn.runs.export import calibration_frames
 

@@ -9,7 +9,8 @@ import pytest
 from segibn.builders.checkpoints import load_segmenter
 from segibn.cli import compare_inference, cross_domain, evaluate, predict, submit
 from segibn.errors import ConfigError
-from segibn.files import read_image, read_json, read_label_map
+from segibn.files.pictures import read_image, read_label_map
+from segibn.files.writing import read_json
 from segibn.inference.options import InferenceOptions
 from segibn.inference.predictor import Predictor
 

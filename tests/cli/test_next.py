@@ -9,7 +9,7 @@ import pytest
 
 from segibn.cli.main import main
 from segibn.cli.parser import PLACEHOLDER
-from segibn.files import write_image, write_label_png
+from segibn.files.encode import write_image, write_label_png
 
 LABELS = """[
   {name: ground, label_id: 0, train_id: 0, color: [0, 0, 0]},

@@ -18,7 +18,7 @@ from segibn.cli.main import main
 from segibn.cli.verbs import VERBS
 from segibn.errors import SegibnError
 from segibn.evaluation.measures import METRICS
-from segibn.files import write_image
+from segibn.files.encode import write_image
 from segibn.inference.options import InferenceOptions
 
 CLI = Path(segibn.__file__).parent / "cli"

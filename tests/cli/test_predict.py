@@ -15,7 +15,9 @@ import torch
 from segibn.builders.checkpoints import load_segmenter
 from segibn.cli import export, predict
 from segibn.errors import CheckpointError, ConfigError, DatasetError, ImageFileError
-from segibn.files import read_image, read_json, read_label_map, write_image
+from segibn.files.encode import write_image
+from segibn.files.pictures import read_image, read_label_map
+from segibn.files.writing import read_json
 from segibn.inference.predictor import Predictor
 from segibn.media.codecs import choose_codec
 from segibn.runs.convert import convert

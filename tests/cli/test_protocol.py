@@ -14,7 +14,8 @@ from segibn.engine.scoring import Preparation, eval_frames, score
 from segibn.errors import ConfigError
 from segibn.evaluation.deviations import run_deviations
 from segibn.evaluation.protocols import PROTOCOLS
-from segibn.files import read_json, write_image, write_label_png
+from segibn.files.encode import write_image, write_label_png
+from segibn.files.writing import read_json
 from segibn.inference.config import InferenceConfig
 from segibn.inference.predictor import Predictor
 from segibn.runs.cross_domain import cross_domain

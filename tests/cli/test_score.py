@@ -8,7 +8,7 @@ import pytest
 
 from segibn.cli.score import main
 from segibn.errors import ConfigError
-from segibn.files import write_label_png
+from segibn.files.encode import write_label_png
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -7,7 +7,7 @@ import pytest
 from segibn.cli import validate_submission
 from segibn.cli.submit import main
 from segibn.errors import SubmissionError
-from segibn.files import write_image
+from segibn.files.encode import write_image
 from segibn.text.progress import time_left
 
 BERLIN = "berlin_000000_000019"

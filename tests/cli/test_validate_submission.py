@@ -6,7 +6,7 @@ import pytest
 
 from segibn.cli.validate_submission import main
 from segibn.errors import SubmissionError
-from segibn.files import read_json
+from segibn.files.writing import read_json
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 
 from segibn.data.datasets import cityscapes, folder
 from segibn.data.samples import Pairing, SamplePaths
-from segibn.files import write_image, write_label_png
+from segibn.files.encode import write_image, write_label_png
 
 HEIGHT, WIDTH = 24, 40
 

@@ -9,7 +9,7 @@ from segibn.builders.sets import index_dataset
 from segibn.config.data import DatasetConfig
 from segibn.data.datasets.shipped_lists import read_names
 from segibn.errors import DatasetError
-from segibn.files import write_image, write_label_png
+from segibn.files.encode import write_image, write_label_png
 from segibn.runs.check import splits_present
 
 DAY = "0004a4c0-d4dff0ad"

@@ -14,7 +14,7 @@ from segibn.config.schema import RunConfig
 from segibn.data.cache.disk_cache import CacheJob
 from segibn.data.cache.disk_cache_build import build
 from segibn.errors import ConfigError, DatasetError
-from segibn.files import write_image, write_label_png
+from segibn.files.encode import write_image, write_label_png
 
 
 def _run(train: dict, **data: object) -> RunConfig:

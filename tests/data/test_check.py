@@ -13,7 +13,7 @@ from segibn.data.check import check_split
 from segibn.data.datasets import cityscapes
 from segibn.data.datasets.catalog import label_set_for
 from segibn.errors import ConfigError, DatasetError
-from segibn.files import write_image, write_label_png
+from segibn.files.encode import write_image, write_label_png
 
 
 def _check(root: Path, *arguments: str) -> tuple[int, list[dict]]:

@@ -18,7 +18,8 @@ from segibn.data.frame import resize_target
 from segibn.data.regions import class_regions
 from segibn.data.samples import SamplePaths
 from segibn.errors import DatasetError, LabelValueError
-from segibn.files import read_label_map, write_label_png
+from segibn.files.encode import write_label_png
+from segibn.files.pictures import read_label_map
 
 CITYSCAPES = label_set_for("cityscapes")
 

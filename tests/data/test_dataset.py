@@ -16,7 +16,7 @@ from segibn.data.frame import open_frame
 from segibn.data.samples import SamplePaths
 from segibn.data.transforms import TrainTransform
 from segibn.errors import DatasetError, ImageFileError, LabelValueError
-from segibn.files import write_label_png
+from segibn.files.encode import write_label_png
 
 CITYSCAPES = label_set_for("cityscapes")
 

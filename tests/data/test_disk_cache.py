@@ -26,7 +26,7 @@ from segibn.data.plan import Plan, PositionSampler, Stream
 from segibn.data.samples import SamplePaths
 from segibn.data.transforms import TrainTransform
 from segibn.errors import DatasetError, ImageFileError, LabelValueError, SegibnError
-from segibn.files import write_image, write_label_png
+from segibn.files.encode import write_image, write_label_png
 
 CITYSCAPES = label_set_for("cityscapes")
 SIZES = ((133, 301), (129, 257), (64, 500), (300, 290), (1, 7))

@@ -11,7 +11,7 @@ from segibn.config.data import DatasetConfig
 from segibn.data.frame import open_frame
 from segibn.errors import DatasetError
 from segibn.evaluation.score_folders import score_drivable
-from segibn.files import write_label_png
+from segibn.files.encode import write_label_png
 from segibn.labels.drivable_encoding import Decision, decide_drivable_encoding
 from segibn.runs.check import check_dataset
 

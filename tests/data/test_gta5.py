@@ -10,7 +10,7 @@ from scipy.io import savemat
 from painted_scenes.names import gta5_name
 from segibn.data.datasets import gta5
 from segibn.errors import DatasetError
-from segibn.files import read_label_map
+from segibn.files.pictures import read_label_map
 
 
 def test_the_shipped_splits_share_out_all_24966_frames() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from segibn.data.datasets import bdd100k_drivable, bdd100k_semseg, camvid, cityscapes, folder
 from segibn.errors import DatasetError
-from segibn.files import write_image, write_label_png
+from segibn.files.encode import write_image, write_label_png
 
 
 def test_cityscapes_pairs_by_city_sequence_and_frame(

@@ -13,7 +13,7 @@ from segibn.config.set_names import set_name
 from segibn.data.datasets import mapillary
 from segibn.data.datasets.mapillary import MAPILLARY65
 from segibn.errors import ConfigError, DatasetError
-from segibn.files import write_image, write_label_png
+from segibn.files.encode import write_image, write_label_png
 from segibn.runs.sets import parse_labelled_set
 
 ID = "0035fkbjWljhaftpVM37-{}"

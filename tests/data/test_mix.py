@@ -15,7 +15,7 @@ from segibn.config.load import dump_config
 from segibn.config.schema import RunConfig
 from segibn.data.loader import TrainLoader
 from segibn.errors import ConfigError, DatasetError
-from segibn.files import write_image, write_label_png
+from segibn.files.encode import write_image, write_label_png
 
 pytestmark = pytest.mark.filterwarnings("ignore:This DataLoader will create")
 

@@ -14,7 +14,7 @@ from segibn.builders.sets import find_dataset, index_dataset
 from segibn.cli.check import main as check
 from segibn.config.data import DatasetConfig
 from segibn.errors import DatasetError
-from segibn.files import write_image, write_label_png
+from segibn.files.encode import write_image, write_label_png
 from segibn.runs.sets import parse_evaluation_set
 
 # Cityscapes' label ids, in train id order; the others of 0..33 are ignored.

@@ -16,7 +16,8 @@ from segibn.data.class_index import build as build_class_index
 from segibn.data.datasets import synthia
 from segibn.data.datasets.catalog import label_set_for
 from segibn.errors import DatasetError, ImageFileError
-from segibn.files import read_label_map, write_image, write_label_png
+from segibn.files.encode import write_image, write_label_png
+from segibn.files.pictures import read_label_map
 
 CLASSES = np.arange(23, dtype=np.uint16).repeat(6).reshape(23, 6)
 # As RobustNet's loader has them.

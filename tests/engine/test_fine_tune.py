@@ -12,7 +12,8 @@ from segibn.cli.fine_tune import build_parser, main
 from segibn.config.load import load_config
 from segibn.engine.train import train
 from segibn.errors import CheckpointError, ConfigError, SegibnError
-from segibn.files import image_size, read_json
+from segibn.files.pictures import image_size
+from segibn.files.writing import read_json
 
 STILL = ("optim.iterations=1", "optim.lr=1e-12")  # one update that moves no weight
 

@@ -141,7 +141,7 @@ def kill_while_writing(path: Path) -> None:
     """Let a process of its own be killed while it writes a file, as a checkpoint is written."""
     path.parent.mkdir(parents=True)
     writer = (
-        "import os, pathlib, signal, sys; from segibn.files import atomic_path\n"
+        "import os, pathlib, signal, sys; from segibn.files.writing import atomic_path\n"
         "with atomic_path(pathlib.Path(sys.argv[1])) as temporary:\n"
         "    temporary.write_bytes(b'half'); os.kill(os.getpid(), signal.SIGKILL)"
     )

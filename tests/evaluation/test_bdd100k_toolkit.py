@@ -9,8 +9,9 @@ import pytest
 from segibn.errors import DatasetError, ImageFileError, LabelValueError
 from segibn.evaluation.bdd100k_toolkit import TASKS, score_toolkit
 from segibn.evaluation.drivable import drivable_miou
-from segibn.files import write_json, write_label_png
+from segibn.files.encode import write_label_png
 from segibn.files.rle import encode_rle
+from segibn.files.writing import write_json
 
 
 def toolkit_formula(targets: list, preds: list, num_classes: int) -> dict[str, float]:

@@ -12,7 +12,9 @@ import pytest
 from segibn.errors import DatasetError, ImageFileError, LabelValueError
 from segibn.evaluation.cityscapes_official import count_instances
 from segibn.evaluation.score_cityscapes import CityscapesScores, score_cityscapes
-from segibn.files import list_files, read_label_map, write_label_png
+from segibn.files.encode import write_label_png
+from segibn.files.folders import list_files
+from segibn.files.pictures import read_label_map
 
 
 def run_script(pairs: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch, **changed) -> dict:

@@ -6,7 +6,9 @@ import pytest
 from segibn.evaluation.drivable import DEFINITIONS, drivable_miou, merge_drivable
 from segibn.evaluation.metrics import compute_miou
 from segibn.evaluation.score_folders import score_drivable
-from segibn.files import list_files, read_label_map, write_label_png
+from segibn.files.encode import write_label_png
+from segibn.files.folders import list_files
+from segibn.files.pictures import read_label_map
 
 # Pixels of the 10,000 BDD100K validation maps: background, direct, alternative.
 DIRECT, ALTERNATIVE = 1_113_294_375, 447_378_247

@@ -7,7 +7,7 @@ from segibn.errors import SegibnError
 from segibn.evaluation.frame_counts import FrameCounts
 from segibn.evaluation.metrics import class_counts, compute_iou
 from segibn.evaluation.scores import Conditions, Scores
-from segibn.files import write_json
+from segibn.files.writing import write_json
 
 
 def random_confusions(count: int, k: int, seed: int = 0) -> np.ndarray:

@@ -11,7 +11,7 @@ from segibn.evaluation.calibration import Calibration
 from segibn.evaluation.evaluate import ScoreTally, evaluate
 from segibn.evaluation.score_folders import score_semseg
 from segibn.evaluation.scores import Conditions
-from segibn.files import write_label_png
+from segibn.files.encode import write_label_png
 
 SIZE = (128, 256)
 NAMES = tuple(f"class{index}" for index in range(19))

@@ -9,7 +9,9 @@ import pytest
 from segibn.evaluation.confusion import count_classes
 from segibn.evaluation.metrics import accuracy_of, class_counts, compute_iou
 from segibn.evaluation.score_folders import score_semseg
-from segibn.files import list_files, read_label_map, write_label_png
+from segibn.files.encode import write_label_png
+from segibn.files.folders import list_files
+from segibn.files.pictures import read_label_map
 
 
 def official_scores(targets: list[Path], preds: list[Path]) -> dict:

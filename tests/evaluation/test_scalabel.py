@@ -7,7 +7,7 @@ import pytest
 
 from segibn.errors import ImageFileError
 from segibn.evaluation.scalabel import read_rle_frames
-from segibn.files import write_json
+from segibn.files.writing import write_json
 
 pytest.importorskip("pycocotools")
 NAMES = ("road", "car")

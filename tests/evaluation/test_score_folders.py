@@ -11,7 +11,7 @@ from segibn.evaluation.confusion import count_classes
 from segibn.evaluation.measure import Frame, FramePrediction
 from segibn.evaluation.score_cityscapes import score_cityscapes
 from segibn.evaluation.score_folders import score_drivable, score_semseg
-from segibn.files import write_image, write_label_png
+from segibn.files.encode import write_image, write_label_png
 from segibn.labels.cityscapes import CITYSCAPES
 
 # BDD100K's raw drivable values of background, direct and alternative.

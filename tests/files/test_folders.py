@@ -11,8 +11,7 @@ from segibn.cli.check import main
 from segibn.data.datasets import camvid, cityscapes, folder, gta5
 from segibn.data.samples import names_in
 from segibn.errors import DatasetError
-from segibn.files import collect_passed_over, list_files
-from segibn.files.folders import warned
+from segibn.files.folders import collect_passed_over, list_files, warned
 from segibn.media.sources import find_sources
 
 

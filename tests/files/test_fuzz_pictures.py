@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 
 from segibn.errors import SegibnError
-from segibn.files import png, read_image
+from segibn.files import png
+from segibn.files.pictures import read_image
 from segibn.labels.cityscapes import CITYSCAPES
 
 Y, X = np.mgrid[0:40, 0:56]

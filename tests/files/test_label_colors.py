@@ -12,7 +12,7 @@ from segibn.data.datasets.gta5 import GTA5
 from segibn.data.frame import open_frame
 from segibn.data.samples import SamplePaths
 from segibn.errors import ImageFileError, PaletteError
-from segibn.files import read_label_map
+from segibn.files.pictures import read_label_map
 from segibn.labels.label_set import Label, LabelSet
 
 RNG = np.random.default_rng(5)

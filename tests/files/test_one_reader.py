@@ -15,8 +15,9 @@ from segibn.data.frame import open_frame
 from segibn.data.frames import Frames
 from segibn.data.samples import Pairing, SamplePaths
 from segibn.errors import ImageFileError
-from segibn.files import image_size, png, read_image, read_label_map
+from segibn.files import png
 from segibn.files.picture_file import MAX_PIXELS
+from segibn.files.pictures import image_size, read_image, read_label_map
 from segibn.labels.cityscapes import CITYSCAPES
 from segibn.media.faults import MediaError, read_upright
 

@@ -12,7 +12,7 @@ from segibn.data.datasets.catalog import (
     scheme_label_set,
 )
 from segibn.errors import ConfigError, ImageFileError, LabelValueError
-from segibn.files import read_label_map
+from segibn.files.pictures import read_label_map
 from segibn.labels import CLASS_SCHEMES
 from segibn.labels.label_set import IGNORE_INDEX, LabelSet
 from segibn.labels.schemes import STREET11

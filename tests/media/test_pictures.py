@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from segibn.files import read_image
+from segibn.files.pictures import read_image
 from segibn.media.faults import MediaError, read_upright
 
 SUFFIXES = ("jpg", "png", "tif", "webp")

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from segibn.errors import ConfigError, SegibnError
-from segibn.files import read_image, read_label_map
+from segibn.files.pictures import read_image, read_label_map
 from segibn.media.faults import Faults, MediaError
 from segibn.media.journal import Journal
 from segibn.media.outputs import Outputs, chosen_classes, places_of

@@ -16,7 +16,8 @@ from segibn.data.datasets.bdd100k_drivable import DRIVABLE_2018
 from segibn.data.datasets.bdd100k_semseg import SEMSEG
 from segibn.data.datasets.gta5 import GTA5
 from segibn.errors import SegibnError
-from segibn.files import read_image, read_json, read_label_map
+from segibn.files.pictures import read_image, read_label_map
+from segibn.files.writing import read_json
 from segibn.labels.cityscapes import CITYSCAPES
 
 SPEC = SampleSpec(seed=2, frames=(2, 1), size=(32, 64))

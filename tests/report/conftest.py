@@ -10,7 +10,8 @@ from segibn.builders.models import build_segmenter
 from segibn.cli.report import main
 from segibn.config.load import dump_config, validate
 from segibn.engine.checkpoint import ClassTable, save_checkpoint
-from segibn.files import write_image, write_label_png, write_text
+from segibn.files.encode import write_image, write_label_png
+from segibn.files.writing import write_text
 
 EVIL = "<script>alert(1)</script>"
 NAMES = ("road & lane", "tree", EVIL, "never there")

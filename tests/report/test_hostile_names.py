@@ -16,7 +16,7 @@ from segibn.cli.report import main
 from segibn.config.load import validate
 from segibn.errors import SegibnError
 from segibn.evaluation.scores import Conditions, Scores
-from segibn.files import write_json
+from segibn.files.writing import write_json
 from segibn.report.card import CardScore, fill, score_fields
 from segibn.runs.card import environment_fields, network_fields, training_fields
 from segibn.text import markdown_table

@@ -17,7 +17,7 @@ from segibn.cli.report import main
 from segibn.errors import SegibnError
 from segibn.evaluation.frame_counts import FrameCounts
 from segibn.evaluation.scores import Conditions, Scores
-from segibn.files import write_json
+from segibn.files.writing import write_json
 from segibn.report.frames import choose_frames, distinct_colors, view_frame
 
 EVIL = "<script>alert(1)</script>"

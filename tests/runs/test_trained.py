@@ -11,7 +11,8 @@ from PIL import Image, ImageOps
 
 import segibn
 from segibn.errors import CheckpointError, ConfigError, ImageFileError
-from segibn.files import read_image, read_label_map, write_image
+from segibn.files.encode import write_image
+from segibn.files.pictures import read_image, read_label_map
 from segibn.labels.drawing import legend
 from segibn.models.kernels.resize import resize_image
 

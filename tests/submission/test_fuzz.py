@@ -17,8 +17,8 @@ from PIL import Image
 from segibn.errors import SegibnError
 from segibn.evaluation.bdd100k_toolkit import score_toolkit
 from segibn.evaluation.scores import Conditions, Scores
-from segibn.files import read_json
 from segibn.files.rle import encode_rle
+from segibn.files.writing import read_json
 from segibn.submission.check import check_submission
 from segibn.submission.expected import Expected, expect_list
 from segibn.submission.formats import FORMATS

@@ -10,7 +10,8 @@ import pytest
 
 from segibn.errors import DatasetError, LabelValueError
 from segibn.evaluation.score_folders import score_drivable, score_semseg
-from segibn.files import read_label_map, write_label_png
+from segibn.files.encode import write_label_png
+from segibn.files.pictures import read_label_map
 from segibn.submission.check import check_submission
 from segibn.submission.expected import Expected
 from segibn.submission.formats import FORMATS

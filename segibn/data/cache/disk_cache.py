@@ -18,7 +18,7 @@ from segibn.data.cache.tile_file import SUFFIX, TileFile
 from segibn.data.cache.tiles import require_codecs
 from segibn.data.samples import SHOWN, SamplePaths
 from segibn.errors import DatasetError
-from segibn.files import sha256_of
+from segibn.files.writing import sha256_of
 from segibn.labels.label_set import LabelSet
 from segibn.text import counted
 

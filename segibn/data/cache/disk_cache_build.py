@@ -20,8 +20,8 @@ from segibn.data.cache.tiles import require_codecs
 from segibn.data.frame import open_frame
 from segibn.data.samples import SamplePaths
 from segibn.errors import DatasetError
-from segibn.files import sha256_of
 from segibn.files.pool import map_in_threads
+from segibn.files.writing import sha256_of
 
 try:
     import fcntl

@@ -6,7 +6,7 @@ import numpy as np
 
 from segibn.data.frame import Arrays, open_frame
 from segibn.data.samples import SamplePaths
-from segibn.files import image_size
+from segibn.files.pictures import image_size
 from segibn.files.pool import map_in_threads
 from segibn.labels.label_set import LabelSet
 

@@ -17,8 +17,8 @@ import numpy as np
 from segibn.data.cache import tiles
 from segibn.data.frame import Arrays
 from segibn.errors import DatasetError
-from segibn.files import atomic_path
 from segibn.files.png import Box
+from segibn.files.writing import atomic_path
 
 SUFFIX = ".tiles"
 _MAGIC = b"segibn tiles 1\r\n"  # the number is the format's version

@@ -11,7 +11,8 @@ from segibn.data.datasets.source import DatasetSource
 from segibn.data.samples import Pairing, join_splits, pair_by_name, refuse_twins
 from segibn.data.wrong_folder import subfolders
 from segibn.errors import DatasetError
-from segibn.files import IMAGE_SUFFIXES, PassedOver, list_files, pass_over, warn_once
+from segibn.files.contents import IMAGE_SUFFIXES
+from segibn.files.folders import PassedOver, list_files, pass_over, warn_once
 from segibn.text import counted, did_you_mean, listed, nfc, printable
 
 SOURCE = DatasetSource(

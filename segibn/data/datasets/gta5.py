@@ -14,7 +14,7 @@ from segibn.data.datasets.source import DatasetSource
 from segibn.data.samples import Pairing, pair_by_name
 from segibn.errors import DatasetError
 from segibn.extras import require
-from segibn.files import list_files
+from segibn.files.folders import list_files
 from segibn.labels.cityscapes import CITYSCAPES
 from segibn.labels.label_set import LabelSet
 from segibn.labels.schemes import on_schemes

@@ -10,7 +10,7 @@ from segibn.data.datasets.source import DatasetSource, Place
 from segibn.data.samples import Pairing
 from segibn.data.wrong_folder import OtherSetError
 from segibn.errors import DatasetError
-from segibn.files import list_files
+from segibn.files.folders import list_files
 from segibn.labels.cityscapes import CITYSCAPES
 from segibn.labels.schemes import on_schemes, train_id_table
 

@@ -8,7 +8,7 @@ from segibn.data import samples
 from segibn.data.samples import Pairing, SplitAbsentError, names_in, pair_by_name
 from segibn.data.wrong_folder import one_deeper
 from segibn.errors import ConfigError, DatasetError
-from segibn.files import warn_once
+from segibn.files.folders import warn_once
 from segibn.labels.label_set import LabelSet
 from segibn.text import counted, did_you_mean, listed, printable
 

@@ -13,7 +13,7 @@ import torch
 from segibn import distributed
 from segibn.devices import local_rank
 from segibn.errors import CheckpointError
-from segibn.files import sha256_of
+from segibn.files.writing import sha256_of
 from segibn.models.weights.sources import WeightSource
 
 logger = logging.getLogger(__name__)
