@@ -4,9 +4,9 @@ The form of IBN-Net's table 1 (arXiv 1807.09441): a score, and in brackets what 
 appearance took from it. Drops are taken run by run before seeds are averaged.
 """
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 
 from segibn.errors import SegibnError
 from segibn.evaluation.rows import (
@@ -15,6 +15,7 @@ from segibn.evaluation.rows import (
     Seeds,
     check_rows,
     describe_seeds,
+    gather,
     in_order,
     network_titles,
 )
@@ -45,13 +46,11 @@ def group_appearance(rows: Sequence[Row]) -> Cells:
     tests = list(dict.fromkeys(row["test"] for row in rows))
     if len(tests) > 1:
         raise SegibnError(f"appearance rows: one table is of one test set, not {', '.join(tests)}")
-    found: dict[Network, dict[str, dict[int, float]]] = defaultdict(lambda: defaultdict(dict))
-    for row in rows:
-        found[Network.of(row)][row["transform"]][row["seed"]] = row["miou"]
+    found = gather(rows, Network.of, itemgetter("transform"))
     cells: Cells = {}
     for network in in_order(found):
-        original = found[network].get(ORIGINAL, {})
-        for seed in (seed for scores in found[network].values() for seed in scores):
+        original = {row["seed"]: row["miou"] for row in found[network].get(ORIGINAL, [])}
+        for seed in (row["seed"] for seeds in found[network].values() for row in seeds):
             if seed not in original:
                 raise SegibnError(
                     f"appearance rows: {network.title}, seed {seed}, has no row of frames as they "
@@ -59,10 +58,10 @@ def group_appearance(rows: Sequence[Row]) -> Cells:
                 )
         cells[network] = {
             change: Cell(
-                Seeds(scores.values()),
-                Seeds(original[seed] - miou for seed, miou in scores.items()),
+                Seeds(row["miou"] for row in seeds),
+                Seeds(original[row["seed"]] - row["miou"] for row in seeds),
             )
-            for change, scores in found[network].items()
+            for change, seeds in found[network].items()
         }
     return cells
 

@@ -6,27 +6,27 @@ names are free; ``gta5:val`` belongs to the domain ``gta5``, a name with a list 
 """
 
 import math
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from operator import itemgetter
 
 from segibn.evaluation.deviations import protocol_lines
 from segibn.evaluation.published import NAMED_PROTOCOLS, PROTOCOLS, PublishedRow, published_rows
 from segibn.evaluation.rows import (
     Network,
     Row,
-    Seeds,
+    SetScores,
     check_rows,
     describe_seeds,
+    gather,
     in_order,
     is_own_domain,
 )
 from segibn.evaluation.signatures import signature_lines
 from segibn.text import markdown_table
 
-Cells = dict[Network, dict[str, tuple[Seeds, Seeds]]]
-"""Network -> test set -> mIoU, pixel accuracy."""
+Cells = dict[Network, dict[str, SetScores]]
+"""Network -> test set -> scores."""
 
-_SCORES = ("miou", "pixel_accuracy")
 PUBLISHED_INTRO = (
     "Published by others on the real data sets: other networks, training and data; not ours."
 )
@@ -59,39 +59,29 @@ def format_cross_domain(
 
 def collect_cells(rows: Iterable[Row]) -> Cells:
     """Gather the seeds of each network on each test set, networks in the order of a table."""
-    found: dict[Network, dict[str, list[Row]]] = defaultdict(lambda: defaultdict(list))
-    for row in rows:
-        found[Network.of(row)][row["test"]].append(row)
+    found = gather(rows, Network.of, itemgetter("test"))
     return {
-        network: {
-            test: (
-                Seeds(row["miou"] for row in seeds),
-                Seeds(row["pixel_accuracy"] for row in seeds),
-            )
-            for test, seeds in found[network].items()
-        }
+        network: {test: SetScores.of(seeds) for test, seeds in found[network].items()}
         for network in in_order(found)
     }
 
 
-def own_miou(network: Network, tests: Mapping[str, tuple[Seeds, Seeds]]) -> float:
+def own_miou(network: Network, tests: Mapping[str, SetScores]) -> float:
     """Mean mIoU on the one test set of the network's own domain; NaN if there is not just one."""
-    own = [scores[0] for test, scores in tests.items() if is_own_domain(network.train, test)]
+    own = [scores.miou for test, scores in tests.items() if is_own_domain(network.train, test)]
     return own[0].mean if len(own) == 1 else math.nan
 
 
-def _line(
-    network: Network, scores: Mapping[str, tuple[Seeds, Seeds]], tests: Sequence[str]
-) -> list[str]:
+def _line(network: Network, scores: Mapping[str, SetScores], tests: Sequence[str]) -> list[str]:
     """Cells "mIoU / pixel acc (change against the own domain)"; a dash where nothing was scored."""
     reference, line = own_miou(network, scores), [network.train, network.title]
     for test in tests:
         if not (found := scores.get(test)):
             line.append("-")
             continue
-        text = " / ".join(values.text() for values in found)
+        text = found.text()
         if not is_own_domain(network.train, test) and reference > 0:
-            text += f" ({100 * (found[0].mean - reference) / reference:+.1f} %)"
+            text += f" ({100 * (found.miou.mean - reference) / reference:+.1f} %)"
         line.append(text)
     return line
 

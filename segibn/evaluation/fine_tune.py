@@ -7,13 +7,15 @@ trained further on a part of another. Out: Markdown, or curves for a chart.
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from operator import itemgetter
 
 from segibn.evaluation.rows import (
     Network,
     Row,
-    Seeds,
+    SetScores,
     check_rows,
     describe_seeds,
+    gather,
 )
 from segibn.evaluation.signatures import signature_lines
 from segibn.text import counted, markdown_table
@@ -38,34 +40,22 @@ class Line:
         return f"{self.network.title} from {self.start}"
 
 
-@dataclass(frozen=True)
-class Point:
-    """Scores of one share."""
-
-    miou: Seeds
-    pixel_accuracy: Seeds
-
-
-Curves = dict[Line, dict[float, Point]]
+Curves = dict[Line, dict[float, SetScores]]
 """Line -> share -> scores; networks in the paper's order, each with what it started from."""
 
 
 def group_rows(rows: Iterable[Row], test: str) -> Curves:
     """Gather the seeds of one test set's rows, see ``FINE_TUNE_KEYS``."""
-    found: dict[Line, dict[float, list[tuple[float, float]]]]
-    found = defaultdict(lambda: defaultdict(list))
-    for row in rows:
-        if row["test"] == test:
-            network = replace(Network.of(row), train="", on_target=False)
-            line = Line(network, row["start"], row["fine_tuned"])
-            found[line][row["share"]].append((row["miou"], row["pixel_accuracy"]))
-    ordered = sorted(found, key=lambda line: (line.network.rank, line.fine_tuned))
+
+    def line_of(row: Row) -> Line:
+        network = replace(Network.of(row), train="", on_target=False)
+        return Line(network, row["start"], row["fine_tuned"])
+
+    of_test = (row for row in rows if row["test"] == test)
+    found = gather(of_test, line_of, itemgetter("share"))
     return {
-        line: {
-            share: Point(*map(Seeds, zip(*scores, strict=True)))
-            for share, scores in sorted(found[line].items())
-        }
-        for line in ordered
+        line: {share: SetScores.of(seeds) for share, seeds in sorted(found[line].items())}
+        for line in sorted(found, key=lambda line: (line.network.rank, line.fine_tuned))
     }
 
 
@@ -98,14 +88,13 @@ def format_fine_tune(rows: Sequence[Row]) -> str:
     return "\n".join(text[:-1]) + "\n"
 
 
-def _cell(point: Point | None, reference: Point | None) -> str:
+def _cell(point: SetScores | None, reference: SetScores | None) -> str:
     """Format "mIoU / pixel accuracy (gain)"; nothing gives a dash."""
     if point is None:
         return "-"
-    text = f"{point.miou.text()} / {point.pixel_accuracy.text()}"
     if reference is None:
-        return text
-    return f"{text} ({100 * (point.miou.mean - reference.miou.mean):+.1f})"
+        return point.text()
+    return f"{point.text()} ({100 * (point.miou.mean - reference.miou.mean):+.1f})"
 
 
 def _legend(rows: Sequence[Row], test: str) -> list[str]:

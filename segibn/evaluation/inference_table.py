@@ -1,8 +1,9 @@
 """Ways to show a network a frame, side by side: rows of single scores in, a Markdown table out."""
 
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 
-from segibn.evaluation.rows import Network, Row, Seeds, check_rows
+from segibn.evaluation.rows import Network, Row, Seeds, check_rows, gather
 from segibn.text import markdown_table
 
 WAY_KEYS = ("network", "way", "inference")
@@ -13,10 +14,7 @@ def format_inference(rows: Sequence[Row]) -> str:
     """Format networks and test sets x ways; the first way is what the others are compared with."""
     check_rows(rows, "rows of ways to predict", WAY_KEYS)
     ways = list(dict.fromkeys(row["way"] for row in rows))
-    lines: dict[tuple[Network, str], dict[str, dict[int, float]]] = {}
-    for row in rows:
-        cells = lines.setdefault((Network.of(row), row["test"]), {})
-        cells.setdefault(row["way"], {})[row["seed"]] = row["miou"]
+    lines = gather(rows, lambda row: (Network.of(row), row["test"]), itemgetter("way"))
     body = [
         [network.train, network.title, test, *(_cell(cells, way, ways[0]) for way in ways)]
         for (network, test), cells in lines.items()
@@ -25,9 +23,9 @@ def format_inference(rows: Sequence[Row]) -> str:
     return "\n".join([*text, "", *_legend(rows)]) + "\n"
 
 
-def _cell(cells: Mapping[str, Mapping[int, float]], way: str, first: str) -> str:
+def _cell(cells: Mapping[str, Sequence[Row]], way: str, first: str) -> str:
     """Mean over seeds, and the difference to the first way, paired by seed."""
-    found, base = cells.get(way, {}), cells.get(first, {})
+    found, base = ({row["seed"]: row["miou"] for row in cells.get(w, [])} for w in (way, first))
     text = Seeds(found.values()).text()
     if way == first or base.keys() != found.keys():
         return text

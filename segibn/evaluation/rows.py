@@ -1,12 +1,14 @@
 """Rows of scores, one for each network, seed and test set: what the tables are made of."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 from segibn.errors import SegibnError
 
+Line = TypeVar("Line")
+Column = TypeVar("Column")
 Row = Mapping[str, Any]
 ROW_KEYS = ("train", "test", "ibn", "seed", "miou", "pixel_accuracy")
 """Keys every row has; ``miou`` and ``pixel_accuracy`` are fractions. More keys may be there, of
@@ -128,6 +130,32 @@ class Seeds(tuple[float, ...]):
             return "-"
         spread = f"±{scale * self.deviation:.{digits}f}" if len(self) > 1 else ""
         return f"{scale * self.mean + 0.0:{sign}.{digits}f}{spread}"  # + 0.0: no change is +0.0
+
+
+class SetScores(NamedTuple):
+    """Scores of a network on a set, of each seed."""
+
+    miou: Seeds
+    pixel_accuracy: Seeds
+
+    @classmethod
+    def of(cls, rows: Sequence[Row]) -> "SetScores":
+        """The scores of some rows."""
+        return cls(*(Seeds(row[key] for row in rows) for key in cls._fields))
+
+    def text(self) -> str:
+        """Format "mIoU / pixel accuracy"."""
+        return f"{self.miou.text()} / {self.pixel_accuracy.text()}"
+
+
+def gather(
+    rows: Iterable[Row], line: Callable[[Row], Line], column: Callable[[Row], Column]
+) -> dict[Line, dict[Column, list[Row]]]:
+    """Gather the rows of each cell of a table, lines and columns in the order they come."""
+    found: dict[Line, dict[Column, list[Row]]] = {}
+    for row in rows:
+        found.setdefault(line(row), {}).setdefault(column(row), []).append(row)
+    return found
 
 
 def describe_seeds(rows: Iterable[Row]) -> str:
