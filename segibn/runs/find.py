@@ -39,7 +39,7 @@ def list_models() -> list[str]:
 
 def list_configs() -> list[str]:
     """Return the shipped configs that ``build`` and ``segibn train`` know by name."""
-    parts = ("base", "inference")  # no runs: parents of others, and recipes for test time
+    parts = ("base", "inference")  # no runs: parents of others, and inference configs
     return [name for name in shipped_configs() if not set(name.split("/")[:-1]) & set(parts)]
 
 
