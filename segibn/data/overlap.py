@@ -1,7 +1,7 @@
 """No frame is both trained on and validated on."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from segibn.data.samples import SamplePaths
@@ -13,25 +13,24 @@ from segibn.text import counted, printable
 _HASHED = 50  # frames that are compared byte by byte, at most
 
 
-def source_places(count: int) -> list[str]:
-    """Return where the sources of a training stand in its config, of which there are ``count``."""
-    return ["data.train", *(f"data.mix.{number}.dataset" for number in range(count - 1))][:count]
+Sources = Sequence[Sequence[SamplePaths]]
+"""Samples of ``data.train``, then of each set of ``data.mix``."""
 
 
-def overlap(train: Mapping[str, Sequence[SamplePaths]], val: Sequence[SamplePaths]) -> str:
+def overlap(train: Sources, val: Sequence[SamplePaths]) -> str:
     """Say which frames of ``val`` are trained on, or "" if none is.
 
-    ``train``: where in the config -> the samples of that source. A frame is known by its file,
-    whatever links lead to it, so that names need not agree. DatasetError: a frame is not there.
+    A frame is known by its file, whatever links lead to it, so that names need not agree.
+    DatasetError: a frame is not there.
     """
     held = {_identity(sample.image): sample for sample in val}
-    for place, samples in train.items():
+    for number, samples in enumerate(train):
         keys = (_identity(sample.image) for sample in samples)
         shared = [held[key] for key in keys if key in held]
         if shared:
             first = shared[0]
             return (
-                f"{place} and data.val share {counted(len(shared), 'frame')}, such as "
+                f"{_place(number)} and data.val share {counted(len(shared), 'frame')}, such as "
                 f"'{printable(first.name)}' ({printable(first.image)}): a score on frames that "
                 "were trained on says nothing. Give data.val frames of its own (`{split}` in a "
                 "folder is filled in), divide one set by `val: {fraction: 0.2}`, or leave val out"
@@ -39,34 +38,40 @@ def overlap(train: Mapping[str, Sequence[SamplePaths]], val: Sequence[SamplePath
     return ""
 
 
-def copies(place: str, train: Sequence[SamplePaths], val: Sequence[SamplePaths]) -> str:
-    """Say which frames of ``val`` the source at ``place`` holds copies of, or "".
+def copies(train: Sources, val: Sequence[SamplePaths]) -> list[str]:
+    """Say of each source that holds copies of frames of ``val`` which; a quick comparison.
 
-    Only files of one name and size are compared, and not all of them: it is a quick look.
+    Only files of one name and size are compared, and not all of them.
     """
 
     def key(one: SamplePaths) -> tuple[str, int]:
         return one.image.name, one.image.stat().st_size
 
-    known = {key(one): one.image for one in train}
-    alike = [(one, known[key(one)]) for one in val if key(one) in known]
-    same = [one for one, path in alike[:_HASHED] if sha256_of(one.image) == sha256_of(path)]
-    if not same:
-        return ""
-    return (
-        f"{place} holds copies of frames of data.val, byte for byte ({len(same)} of the "
-        f"{counted(len(alike[:_HASHED]), 'frame')} of one name and size), such as "
-        f"'{printable(same[0].name)}' ({printable(same[0].image)}); their score says nothing"
-    )
+    notes = []
+    for number, samples in enumerate(train):
+        known = {key(one): one.image for one in samples}
+        alike = [(one, known[key(one)]) for one in val if key(one) in known][:_HASHED]
+        same = [one for one, path in alike if sha256_of(one.image) == sha256_of(path)]
+        if same:
+            notes.append(
+                f"{_place(number)} holds copies of frames of data.val, byte for byte ({len(same)} "
+                f"of the {counted(len(alike), 'frame')} of one name and size), such as "
+                f"'{printable(same[0].name)}' ({printable(same[0].image)}); their score says "
+                "nothing"
+            )
+    return notes
 
 
-def require_apart(train: Mapping[str, Sequence[SamplePaths]], val: Sequence[SamplePaths]) -> None:
+def require_apart(train: Sources, val: Sequence[SamplePaths]) -> None:
     """Refuse frames that are both trained on and validated on (DatasetError); warn of copies."""
     if problem := overlap(train, val):
         raise DatasetError(problem)
-    for place, samples in train.items():
-        if note := copies(place, samples, val):
-            warn_once(note)
+    for note in copies(train, val):
+        warn_once(note)
+
+
+def _place(number: int) -> str:
+    return f"data.mix.{number - 1}.dataset" if number else "data.train"
 
 
 def _identity(path: Path) -> tuple[int, int]:

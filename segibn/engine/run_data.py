@@ -11,7 +11,7 @@ from segibn.builders.sets import TrainingSet, training_sets
 from segibn.config.schema import RunConfig
 from segibn.data.frames import Frames
 from segibn.data.loader import TrainLoader
-from segibn.data.overlap import require_apart, source_places
+from segibn.data.overlap import require_apart
 from segibn.engine.scoring import eval_frames, require_upright
 from segibn.inference.options import InferenceOptions
 from segibn.labels.label_set import LabelSet
@@ -68,9 +68,7 @@ def index_run(config: RunConfig, datasets_root: Path) -> RunData:
         as_resized = InferenceOptions(input_size=data.resize)
         require_upright(as_resized, one.samples, one.title, "data.resize")
     if val is not None:
-        sources = [one.samples for one in sets]
-        places = source_places(len(sources))
-        require_apart(dict(zip(places, sources, strict=True)), val.samples)
+        require_apart([one.samples for one in sets], val.samples)
         few = val.samples[:: max(1, len(val.samples) // _FEW)]
         deque(Frames(tuple(few), val.label_set), maxlen=0)
     return RunData(sets, val, require_memory(data, sets))

@@ -14,7 +14,7 @@ from segibn.config.load import load_config
 from segibn.config.set_names import set_name, split_name
 from segibn.data.check import SplitReport, check_split
 from segibn.data.datasets.catalog import dataset_source
-from segibn.data.overlap import copies, overlap, source_places
+from segibn.data.overlap import copies, overlap
 from segibn.data.samples import Pairing, SplitAbsentError
 from segibn.errors import DatasetError, ImageFileError
 from segibn.files.folders import collect_passed_over
@@ -118,14 +118,12 @@ def check_dataset(
     if problem:
         report.encoding = "cannot be told"
     sources = [find_dataset(source, root).samples for source in trained_on]
-    places = dict(zip(source_places(len(sources)), sources, strict=True))
     report.problems += [problem] if problem else []
     with contextlib.suppress(DatasetError):  # a frame that is not there is listed as unreadable
-        if shared := overlap(places, pairing.samples):
+        if shared := overlap(sources, pairing.samples):
             report.problems.append(shared)
         else:
-            notes = (copies(*place, pairing.samples) for place in places.items())
-            report.notes += [note for note in notes if note]
+            report.notes += copies(sources, pairing.samples)
     if label_set is not None:
         _judge_classes(report, label_set, dataset)
     return report

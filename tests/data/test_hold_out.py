@@ -100,7 +100,7 @@ def test_a_share_of_one_folder_is_held_out_and_stays_so_in_the_written_config(
     assert set_name(config.data.val) == "folder:train-held-out-0.3"
     again = validate(yaml.safe_load(dump_config(config)), "written")
     assert again == config
-    require_apart({"data.train": train}, val)
+    require_apart([train], val)
 
 
 def test_by_and_seed_are_taken_from_a_file_and_the_command_line(
@@ -153,12 +153,12 @@ def test_frames_that_are_trained_on_are_not_validated_on(link: Any, tmp_path: Pa
     train = [SamplePaths("a", real, None)]
     val = [SamplePaths("b", tmp_path / "b.jpg", None), SamplePaths("c", other, None)]
     val[0].image.write_text("b")
-    said = overlap({"data.train": [], "data.mix.0.dataset": train}, val)
+    said = overlap([[], train], val)
     assert said.startswith("data.mix.0.dataset and data.val share 1 frame, such as 'c'")
     assert "`val: {fraction: 0.2}`" in said
     with pytest.raises(DatasetError, match="share 1 frame"):
-        require_apart({"data.train": train}, val)
-    assert overlap({"data.train": val[:1]}, val[1:]) == ""
+        require_apart([train], val)
+    assert overlap([val[:1]], val[1:]) == ""
 
 
 def test_copies_are_warned_of(tmp_path: Path) -> None:
@@ -170,7 +170,7 @@ def test_copies_are_warned_of(tmp_path: Path) -> None:
         [SamplePaths(name, tmp_path / side / name, None) for name in "abc"]
         for side in ("train", "val")
     )
-    assert "2 of the 3 frames of one name and size" in copies("data.train", train, val)
+    assert "2 of the 3 frames of one name and size" in copies([train], val)[0]
     shutil.rmtree(tmp_path / "val")
     with pytest.raises(DatasetError, match="cannot be read"):
-        overlap({"data.train": train}, val)
+        overlap([train], val)
