@@ -6,7 +6,6 @@ Hugging Face hub lists and finds it. What nobody states is "not stated".
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from markupsafe import Markup
 
 from segibn.errors import SegibnError
 from segibn.evaluation.resampling import Resampling, bootstrap_intervals
+from segibn.evaluation.rows import check_rows
 from segibn.evaluation.scores import Scores, format_percent
 from segibn.files.writing import read_json
 from segibn.report.templates import render_markdown
@@ -29,22 +29,18 @@ _LICENCES = (
     *("cc-by-nc-nd-4.0", "openrail", "unknown", "other"),
 )
 """Those of the hub's identifiers that people write."""
+_OTHER = {"license": "other"}
+_METRICS = {
+    "mean_iou": ("mIoU in %", "miou"),
+    "accuracy": ("pixel accuracy in %", "pixel_accuracy"),
+}
 POOR_IOU = 0.1
 """Classes below this are named under the card's limits."""
 
 
-@dataclass(frozen=True)
-class CardScore:
-    """One set that the network was scored on; fractions."""
-
-    name: str
-    num_images: int
-    miou: float | None
-    interval: tuple[float, float] | None
-    """95 % of the resamples of its frames; None where the file does not keep frames apart."""
-    pixel_accuracy: float | None
-    signature: str
-    iou: Mapping[str, float | None]
+Score = Mapping[str, Any]
+"""What a row of ``cross_domain.json`` says of one set (test, num_images, miou, pixel_accuracy, iou,
+signature), and maybe the "interval": (low, high) of 95 % of the resamples of its frames."""
 
 
 def fill(fields: Mapping[str, str]) -> tuple[str, list[str]]:
@@ -73,27 +69,23 @@ def header(
     licence: str,
     datasets: Sequence[str],
     tags: Sequence[str],
-    scores: Sequence[CardScore],
+    scores: Sequence[Score],
 ) -> str:
     """Return the hub's YAML between two lines of dashes; each score becomes a result, in per cent.
 
-    Args:
-        name: of the network.
-        licence: as people write it, "" if nobody said; one that the hub does not know is "other"
-            with this name.
-        datasets: names of those it was trained on.
-        tags: beside those of the task.
-        scores: of this network.
+    ``licence``: as people write it, "" if nobody said; one that the hub does not know is "other"
+    with this name. ``datasets``: names of those it was trained on. ``tags``: beside the task's.
     """
+    known = slug(licence) or "unknown"
     content: dict[str, Any] = {
-        **_licence(licence),
+        **({"license": known} if known in _LICENCES else _OTHER | {"license_name": known}),
         "library_name": "segibn",
         "pipeline_tag": _TASK,
         "tags": list(dict.fromkeys(["semantic-segmentation", "ibn-net", *map(slug, tags)])),
         "datasets": list(dict.fromkeys(datasets)),
     }
     if scores:
-        content["metrics"] = ["mean_iou", "accuracy"]
+        content["metrics"] = list(_METRICS)
         results = [_result(score) for score in scores]
         content["model-index"] = [{"name": name, "results": results}]
     text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=100)
@@ -105,41 +97,30 @@ def slug(text: str) -> str:
     return re.sub(r"[^\w.]+", "-", text.lower()).strip("-")
 
 
-def _licence(text: str) -> dict[str, str]:
-    known = slug(text) or "unknown"
-    if known in _LICENCES:
-        return {"license": known}
-    return {"license": "other", "license_name": known}
-
-
-def _result(score: CardScore) -> dict[str, Any]:
-    found = [
-        ("mean_iou", "mIoU in %", score.miou),
-        ("accuracy", "pixel accuracy in %", score.pixel_accuracy),
-    ]
+def _result(score: Score) -> dict[str, Any]:
     return {
         "task": {"type": _TASK, "name": "Semantic segmentation"},
-        "dataset": {"type": slug(score.name), "name": score.name},
+        "dataset": {"type": slug(score["test"]), "name": score["test"]},
         "metrics": [
-            {"type": kind, "name": title, "value": round(100 * value, 2)}
-            for kind, title, value in found
-            if value is not None
+            {"type": kind, "name": title, "value": round(100 * score[key], 2)}
+            for kind, (title, key) in _METRICS.items()
+            if score[key] is not None
         ],
     }
 
 
-def read_scores(path: Path, checkpoint_sha256: str) -> list[CardScore]:
+def read_scores(path: Path, checkpoint_sha256: str) -> list[Score]:
     """Read what a JSON of ``evaluate``, or rows of ``cross-domain``, say of a checkpoint.
 
-    Raises:
-        SegibnError: no scores file, or none of this checkpoint.
+    SegibnError: no scores file, or none of this checkpoint.
     """
     content, short = read_json(path), checkpoint_sha256[:12]
     if isinstance(content, list):
         rows = [row for row in content if _sha256(row) == checkpoint_sha256]
         if not rows:
             raise SegibnError(f"{path} has no row of this checkpoint ({short}...)")
-        return [_card_score(row, row.get("test"), path) for row in rows]
+        check_rows(rows, str(path), ("num_images", "signature", "iou"))
+        return rows
     scores = Scores.from_dict(content, str(path))
     other = _sha256(content)
     if other not in (None, checkpoint_sha256):
@@ -147,73 +128,51 @@ def read_scores(path: Path, checkpoint_sha256: str) -> list[CardScore]:
             f"{path} holds the scores of another checkpoint ({other[:12]}..., the card's is "
             f"{short}...); score this one: segibn evaluate RUN --output FILE.json"
         )
-    interval, frames = None, scores.frame_counts
+    found = scores.to_dict() | {"test": scores.conditions.evaluation_set}
+    frames = scores.frame_counts
     if frames is not None and len(frames.counts) >= 2:
         bounds = bootstrap_intervals(frames.counts, scores.conditions.policy, Resampling()).miou
-        interval = (float(bounds[0]), float(bounds[1]))
-    plain = scores.to_dict()
-    plain["signature"] = content.get("signature", scores.signature)
-    return [_card_score(plain, scores.conditions.evaluation_set, path, interval)]
-
-
-def _card_score(
-    row: Mapping[str, Any], name: object, path: Path, interval: tuple[float, float] | None = None
-) -> CardScore:
-    try:
-        return CardScore(
-            str(name),
-            int(row["num_images"]),
-            row["miou"],
-            interval,
-            row["pixel_accuracy"],
-            str(row["signature"]),
-            dict(row["iou"]),
-        )
-    except (LookupError, TypeError, ValueError) as error:
-        raise SegibnError(f"{path}: a row lacks what a score needs ({error!r})") from error
+        found["interval"] = (float(bounds[0]), float(bounds[1]))
+    return [found | {"signature": content.get("signature", scores.signature)}]
 
 
 def _sha256(content: Any) -> str | None:
     return content.get("checkpoint_sha256") if isinstance(content, Mapping) else None
 
 
-def score_fields(scores: Sequence[CardScore]) -> dict[str, str]:
+def score_fields(scores: Sequence[Score]) -> dict[str, str]:
     """Fields that show scores, as Markdown; none without any."""
     if not scores:
         return {}
-    names = list(dict.fromkeys(name for score in scores for name in score.iou))
+    tests = [score["test"] for score in scores]
+    ious = [dict(score["iou"]) for score in scores]
+    names = list(dict.fromkeys(name for iou in ious for name in iou))
     head = ["data", "frames", "mIoU %", "95 % interval", "pixel accuracy %"]
     table = markdown_table(head, map(_row, scores), right=1)
     classes = markdown_table(
-        ["class", *(score.name for score in scores)],
-        [[name, *(format_percent(score.iou.get(name)) for score in scores)] for name in names],
+        ["class", *tests],
+        [[name, *(format_percent(iou.get(name)) for iou in ious)] for name in names],
         right=1,
     )
     note = (
         "Intervals: bootstrap over the frames of each set; what another training would give is "
         "another matter."
     )
+    limits = [f"It was scored on {', '.join(tests)}, and on nothing else."]
+    for test, iou in zip(tests, ious, strict=True):
+        poor = [name for name, value in iou.items() if value is not None and value < POOR_IOU]
+        if poor:
+            limits.append(f"On {test} the IoU is below 10 % for: {', '.join(poor)}.")
     fields = {
         "scores": [*table, "", note],
-        "signatures": [f"- {markdown_code(score.signature)}" for score in scores],
+        "signatures": [f"- {markdown_code(score['signature'])}" for score in scores],
         "class_scores": classes,
-        "known_limits": [f"- {markdown(line)}" for line in _limits(scores)],
+        "known_limits": [f"- {markdown(line)}" for line in limits],
     }
     return {name: Markup("\n".join(lines)) for name, lines in fields.items()}
 
 
-def _row(score: CardScore) -> list[str]:
-    miou, accuracy = map(format_percent, (score.miou, score.pixel_accuracy))
-    interval = NOT_STATED
-    if score.interval is not None:
-        interval = " to ".join(map(format_percent, score.interval))
-    return [score.name, str(score.num_images), miou, interval, accuracy]
-
-
-def _limits(scores: Sequence[CardScore]) -> list[str]:
-    lines = [f"It was scored on {', '.join(score.name for score in scores)}, and on nothing else."]
-    for score in scores:
-        poor = [name for name, iou in score.iou.items() if iou is not None and iou < POOR_IOU]
-        if poor:
-            lines.append(f"On {score.name} the IoU is below 10 % for: {', '.join(poor)}.")
-    return lines
+def _row(score: Score) -> list[str]:
+    miou, accuracy = format_percent(score["miou"]), format_percent(score["pixel_accuracy"])
+    interval = " to ".join(map(format_percent, score.get("interval", ()))) or NOT_STATED
+    return [score["test"], str(score["num_images"]), miou, interval, accuracy]

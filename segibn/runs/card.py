@@ -15,7 +15,7 @@ from segibn.evaluation.rows import Network
 from segibn.files.writing import read_json, sha256_of, write_text
 from segibn.models.segmenter import PIXEL_MEAN, PIXEL_STD
 from segibn.models.weights.sources import PUBLISHED
-from segibn.report.card import CardScore, fill, header, read_scores, score_fields
+from segibn.report.card import Score, fill, header, read_scores, score_fields
 from segibn.runs.find import run_of
 from segibn.runs.trained import TrainedRun
 from segibn.text import counted, markdown_code, markdown_table
@@ -33,7 +33,7 @@ _AUGMENTATIONS = {
 
 def write_card(
     run: TrainedRun, output: Path, scores: Sequence[Path] | None, given: Mapping[str, str]
-) -> tuple[list[CardScore], list[str]]:
+) -> tuple[list[Score], list[str]]:
     """Write a card -> the scores in it, and the names of the fields that nothing states.
 
     ``scores``: files; None = those that the training left, if this is its last checkpoint.

@@ -128,6 +128,7 @@ def test_rows_of_a_cross_domain_table_are_those_of_the_checkpoint(run, tmp_path)
     digest = sha256_of(run / "checkpoints" / "last.pt")
     row = {"test": "cityscapes:val", "num_images": 9, "miou": 0.25, "pixel_accuracy": 0.5}
     row |= {"signature": "miou|x", "iou": {"road": 0.75, "sky": None}}
+    row |= {"train": "camvid:train", "ibn": "a", "seed": 0}
     rows = [row | {"checkpoint_sha256": digest}, row | {"miou": 0.9, "checkpoint_sha256": "0" * 64}]
     write_json(tmp_path / "cross_domain.json", rows)
     text = _card(tmp_path, run, "--scores", tmp_path / "cross_domain.json")

@@ -17,7 +17,7 @@ from segibn.config.load import validate
 from segibn.errors import SegibnError
 from segibn.evaluation.scores import Conditions, Scores
 from segibn.files.writing import write_json
-from segibn.report.card import CardScore, fill, score_fields
+from segibn.report.card import fill, score_fields
 from segibn.runs.card import environment_fields, network_fields, training_fields
 from segibn.text import markdown_table
 
@@ -66,7 +66,8 @@ def test_a_card_shows_hostile_names_as_text():
     names = [row["name"] for row in rows]
     fields = network_fields(config, names, np.zeros((2, 3), np.uint8), 10) | training_fields(config)
     fields |= environment_fields({"command": EVIL, "device": EVIL, "versions": {EVIL: EVIL}})
-    fields |= score_fields([CardScore(EVIL, 1, 0.5, None, 0.5, EVIL, {EVIL: 0.01})])
+    score = {"test": EVIL, "signature": EVIL, "num_images": 1, "miou": 0.5, "iou": {EVIL: 0.01}}
+    fields |= score_fields([score | {"pixel_accuracy": 0.5}])
     text, _ = fill(fields)
     outside_code = re.sub(r"`[^`\n]*`", "", re.sub(r"\\.", "", text))
     assert "<img" not in outside_code
