@@ -20,6 +20,17 @@ from PIL import Image
 from segibn import files
 from segibn.errors import DatasetError, ImageFileError, SegibnError
 from segibn.files import png
+from segibn.files.encode import write_image, write_label_png
+from segibn.files.folders import list_files
+from segibn.files.pictures import Picture, image_size, read_image, read_label_map
+from segibn.files.writing import (
+    atomic_path,
+    read_json,
+    sha256_of,
+    write_bytes,
+    write_json,
+    write_text,
+)
 
 RNG = np.random.default_rng(3)
 
@@ -35,7 +46,7 @@ def _smooth_image() -> np.ndarray:
 def test_png_pixels_equal_pillows_in_rgb_order(tmp_path: Path) -> None:
     image = RNG.integers(0, 256, (7, 9, 3), dtype=np.uint8)
     Image.fromarray(image).save(tmp_path / "a.png")
-    assert np.array_equal(files.read_image(tmp_path / "a.png"), image)
+    assert np.array_equal(read_image(tmp_path / "a.png"), image)
 
 
 @pytest.mark.parametrize("mode", ["L", "RGBA", "P"])
@@ -43,22 +54,22 @@ def test_grey_alpha_and_palette_pictures_come_out_as_rgb(tmp_path: Path, mode: s
     picture = Image.fromarray(_smooth_image()).convert(mode)
     picture.save(tmp_path / "a.png")
     expected = np.asarray(picture.convert("RGB"))
-    assert np.array_equal(files.read_image(tmp_path / "a.png"), expected)
+    assert np.array_equal(read_image(tmp_path / "a.png"), expected)
 
 
 def test_size_is_height_width(tmp_path: Path) -> None:
-    files.write_image(tmp_path / "a.jpg", _smooth_image())
-    assert files.image_size(tmp_path / "a.jpg") == (48, 64)
+    write_image(tmp_path / "a.jpg", _smooth_image())
+    assert image_size(tmp_path / "a.jpg") == (48, 64)
 
 
-@pytest.mark.parametrize("read", [files.read_image, files.read_label_map, files.image_size])
+@pytest.mark.parametrize("read", [read_image, read_label_map, image_size])
 def test_a_missing_file_is_named(tmp_path: Path, read) -> None:
     with pytest.raises(ImageFileError, match=r"absent\.png: no such file"):
         read(tmp_path / "absent.png")
 
 
 @pytest.mark.parametrize("content", [b"", b"hello", b"\xff\xd8", b"\x89PNG\r\n\x1a\n"])
-@pytest.mark.parametrize("read", [files.read_image, files.read_label_map, files.image_size])
+@pytest.mark.parametrize("read", [read_image, read_label_map, image_size])
 def test_what_is_no_picture_is_refused(tmp_path: Path, read, content: bytes) -> None:
     (tmp_path / "a.png").write_bytes(content)
     with pytest.raises(ImageFileError, match=r"a\.png"):
@@ -68,23 +79,23 @@ def test_what_is_no_picture_is_refused(tmp_path: Path, read, content: bytes) -> 
 @pytest.mark.parametrize("suffix", [".png", ".jpg"])
 def test_a_picture_cut_at_any_point_is_refused(tmp_path: Path, suffix: str) -> None:
     whole, cut = tmp_path / f"whole{suffix}", tmp_path / f"cut{suffix}"
-    files.write_image(whole, _smooth_image())
+    write_image(whole, _smooth_image())
     data = whole.read_bytes()
     for length in (*range(0, len(data) - 1, 7), len(data) - 2, len(data) - 1):
         cut.write_bytes(data[:length])
         with pytest.raises(ImageFileError, match="cut"):
-            files.read_image(cut)
+            read_image(cut)
 
 
 @pytest.mark.parametrize("palette", [None, np.zeros((3, 3), np.uint8)], ids=["grey", "palette"])
 def test_a_label_map_cut_at_any_point_is_refused(tmp_path: Path, palette) -> None:
     whole, cut = tmp_path / "whole.png", tmp_path / "cut.png"
-    files.write_label_png(whole, RNG.integers(0, 19, (20, 30), dtype=np.uint8), palette)
+    write_label_png(whole, RNG.integers(0, 19, (20, 30), dtype=np.uint8), palette)
     data = whole.read_bytes()
     for length in (*range(0, len(data) - 1, 5), len(data) - 1):
         cut.write_bytes(data[:length])
         with pytest.raises(ImageFileError, match="cut"):
-            files.read_label_map(cut)
+            read_label_map(cut)
 
 
 def test_a_cut_jpeg_with_a_thumbnail_is_refused(tmp_path: Path) -> None:
@@ -96,20 +107,20 @@ def test_a_cut_jpeg_with_a_thumbnail_is_refused(tmp_path: Path) -> None:
     Image.fromarray(_smooth_image()).save(buffer, "JPEG")
     data = buffer.getvalue()[:2] + extra + buffer.getvalue()[2:]
     (tmp_path / "a.jpg").write_bytes(data + b"trailing bytes")
-    assert files.read_image(tmp_path / "a.jpg").shape == (48, 64, 3)
+    assert read_image(tmp_path / "a.jpg").shape == (48, 64, 3)
     (tmp_path / "a.jpg").write_bytes(data[:-20])
     with pytest.raises(ImageFileError, match="cut short"):
-        files.read_image(tmp_path / "a.jpg")
+        read_image(tmp_path / "a.jpg")
 
 
 def test_a_png_with_damaged_data_is_refused(tmp_path: Path) -> None:
-    files.write_image(tmp_path / "a.png", RNG.integers(0, 256, (64, 64, 3), dtype=np.uint8))
+    write_image(tmp_path / "a.png", RNG.integers(0, 256, (64, 64, 3), dtype=np.uint8))
     data = bytearray((tmp_path / "a.png").read_bytes())
     middle = len(data) // 2
     data[middle : middle + 4] = bytes(255 - value for value in data[middle : middle + 4])
     (tmp_path / "a.png").write_bytes(data)
     with pytest.raises(ImageFileError, match="damaged"):
-        files.read_image(tmp_path / "a.png")
+        read_image(tmp_path / "a.png")
 
 
 # ---- label maps ----
@@ -119,8 +130,8 @@ def test_a_png_with_damaged_data_is_refused(tmp_path: Path) -> None:
 def test_label_maps_round_trip_every_value(tmp_path: Path, colors: int | None) -> None:
     palette = None if colors is None else RNG.integers(0, 256, (colors, 3), dtype=np.uint8)
     label_map = np.arange(256, dtype=np.uint8).reshape(8, 32)
-    files.write_label_png(tmp_path / "a.png", label_map, palette)
-    assert np.array_equal(files.read_label_map(tmp_path / "a.png"), label_map)
+    write_label_png(tmp_path / "a.png", label_map, palette)
+    assert np.array_equal(read_label_map(tmp_path / "a.png"), label_map)
     with Image.open(tmp_path / "a.png") as image:
         assert image.mode == ("L" if palette is None else "P")
         if palette is not None:
@@ -133,7 +144,7 @@ def test_label_maps_round_trip_every_value(tmp_path: Path, colors: int | None) -
 def test_values_of_fewer_bits_come_as_stored(tmp_path: Path, bits: int, color_type: int) -> None:
     values = RNG.integers(0, 1 << bits, (5, 16), dtype=np.uint8)
     (tmp_path / "a.png").write_bytes(_png_by_hand(values, bits, color_type))
-    assert np.array_equal(files.read_label_map(tmp_path / "a.png"), values)
+    assert np.array_equal(read_label_map(tmp_path / "a.png"), values)
 
 
 @pytest.mark.parametrize(
@@ -146,22 +157,22 @@ def test_values_of_fewer_bits_come_as_stored(tmp_path: Path, bits: int, color_ty
 def test_a_label_map_of_another_kind_says_what_it_is(tmp_path: Path, mode: str, says: str) -> None:
     Image.new(mode, (4, 4), (10, 20, 30)).save(tmp_path / "a.png")
     with pytest.raises(ImageFileError, match=rf"{says}.*expected one class index"):
-        files.read_label_map(tmp_path / "a.png")
+        read_label_map(tmp_path / "a.png")
 
 
 def test_a_jpeg_is_no_label_map(tmp_path: Path) -> None:
     Image.new("L", (8, 8)).save(tmp_path / "a.jpg")
     with pytest.raises(ImageFileError, match="JPEG"):
-        files.read_label_map(tmp_path / "a.jpg")
+        read_label_map(tmp_path / "a.jpg")
 
 
 def test_only_proper_arrays_are_written(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="label map"):
-        files.write_label_png(tmp_path / "a.png", np.zeros((2, 2), np.int64))
+        write_label_png(tmp_path / "a.png", np.zeros((2, 2), np.int64))
     with pytest.raises(ValueError, match="image"):
-        files.write_image(tmp_path / "a.png", np.zeros((2, 2), np.uint8))
+        write_image(tmp_path / "a.png", np.zeros((2, 2), np.uint8))
     with pytest.raises(ImageFileError, match=r"use \.png or \.jpg"):
-        files.write_image(tmp_path / "a.gif", np.zeros((2, 2, 3), np.uint8))
+        write_image(tmp_path / "a.gif", np.zeros((2, 2, 3), np.uint8))
     assert not list(tmp_path.iterdir())
 
 
@@ -218,7 +229,7 @@ def test_a_window_of_a_png_is_cut_from_what_pillow_decodes(
     _write_by(writer, path, pixels)
     whole = np.asarray(Image.open(path))
     assert np.array_equal(whole, pixels)
-    picture = files.Picture(path)
+    picture = Picture(path)
     assert picture.size == shape[:2]
     assert png.read_layout(path.read_bytes()).is_plain  # it does take the fast road
     for box in windows:
@@ -234,7 +245,7 @@ def test_long_and_wide_pngs_decode_whole(tmp_path: Path, height: int, width: int
     """A block of the uncompressed stream holds whole rows: one, several, or all of them."""
     image = RNG.integers(0, 256, (height, width, 3), dtype=np.uint8)
     Image.fromarray(image).save(tmp_path / "a.png")
-    assert np.array_equal(files.read_image(tmp_path / "a.png"), image)
+    assert np.array_equal(read_image(tmp_path / "a.png"), image)
 
 
 def test_windows_of_other_pictures_are_cut_from_the_whole(tmp_path: Path, windows: list) -> None:
@@ -243,7 +254,7 @@ def test_windows_of_other_pictures_are_cut_from_the_whole(tmp_path: Path, window
     Image.fromarray(image).convert("RGBA").save(tmp_path / "a.png")
     Image.fromarray(image[..., 0]).save(tmp_path / "grey.png")
     for name in ("a.jpg", "a.png", "grey.png"):
-        picture = files.Picture(tmp_path / name)
+        picture = Picture(tmp_path / name)
         whole = picture.image()
         assert picture.size == (67, 91)
         for box in windows:
@@ -291,7 +302,7 @@ def test_threads_decode_without_mixing_their_pictures(tmp_path: Path) -> None:
         Image.fromarray(image).save(tmp_path / f"{i}.png")
     with ThreadPoolExecutor(8) as pool:
         for _ in range(5):
-            read = pool.map(lambda i: files.read_image(tmp_path / f"{i}.png"), range(8))
+            read = pool.map(lambda i: read_image(tmp_path / f"{i}.png"), range(8))
             assert all(np.array_equal(a, b) for a, b in zip(read, images, strict=True))
 
 
@@ -330,12 +341,12 @@ def _largest_file(limit: int) -> Iterator[None]:
 
 def test_a_write_the_system_refuses_leaves_the_previous_file_whole(tmp_path: Path) -> None:
     path = tmp_path / "last.bin"
-    files.write_bytes(path, b"previous")
+    write_bytes(path, b"previous")
     with (
         _largest_file(1000),
         pytest.raises(SegibnError, match=r"last\.bin: .*previous file is unchanged"),
     ):
-        files.write_bytes(path, bytes(5000))
+        write_bytes(path, bytes(5000))
     assert path.read_bytes() == b"previous"
     assert [found.name for found in tmp_path.iterdir()] == ["last.bin"]
 
@@ -360,10 +371,10 @@ def tiny_disk(tmp_path: Path) -> Iterator[Path]:
 def test_a_full_disk_leaves_the_previous_file_whole(tiny_disk: Path, reports_as) -> None:
     """torch.save reports a full disk as a RuntimeError without an OSError behind it."""
     path = tiny_disk / "last.pt"
-    files.write_bytes(path, b"previous")
+    write_bytes(path, b"previous")
 
     def overfill() -> None:
-        with files.atomic_path(path) as temporary:
+        with atomic_path(path) as temporary:
             try:
                 temporary.write_bytes(bytes(1 << 20))
             except OSError as error:
@@ -379,7 +390,7 @@ def test_a_refused_flush_or_rename_leaves_the_previous_file_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "a.txt"
-    files.write_text(path, "previous")
+    write_text(path, "previous")
 
     def refuse(*_: object) -> None:
         raise OSError(28, "No space left on device")
@@ -388,23 +399,23 @@ def test_a_refused_flush_or_rename_leaves_the_previous_file_whole(
         with monkeypatch.context() as patch:
             patch.setattr(os, name, refuse)
             with pytest.raises(SegibnError, match=r"a\.txt: .*No space left"):
-                files.write_text(path, "new")
+                write_text(path, "new")
         assert path.read_text() == "previous"
         assert [found.name for found in tmp_path.iterdir()] == ["a.txt"]
 
 
 def test_an_exception_in_the_body_passes_and_leaves_nothing(tmp_path: Path) -> None:
-    with pytest.raises(KeyError), files.atomic_path(tmp_path / "a") as temporary:  # noqa: PT012
+    with pytest.raises(KeyError), atomic_path(tmp_path / "a") as temporary:  # noqa: PT012
         temporary.write_text("half")
         raise KeyError
-    with pytest.raises(RuntimeError, match="a bug"), files.atomic_path(tmp_path / "a"):
+    with pytest.raises(RuntimeError, match="a bug"), atomic_path(tmp_path / "a"):
         raise RuntimeError("a bug")
     assert not list(tmp_path.iterdir())
 
 
 def test_a_killed_writer_leaves_the_previous_file_whole(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
-    files.write_text(path, "previous")
+    write_text(path, "previous")
     script = (
         "import os, sys; from pathlib import Path; from segibn.files.writing import atomic_path\n"
         "with atomic_path(Path(sys.argv[1])) as temporary:\n"
@@ -414,12 +425,12 @@ def test_a_killed_writer_leaves_the_previous_file_whole(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", script, path], cwd=root, check=False)
     assert done.returncode == -9
     assert path.read_text() == "previous"
-    assert files.list_files(tmp_path, [".txt"]) == [path]
+    assert list_files(tmp_path, [".txt"]) == [path]
 
 
 def test_folders_are_made_and_the_suffix_kept_while_writing(tmp_path: Path) -> None:
     path = tmp_path / "new" / "folder" / "a.npz"
-    with files.atomic_path(path) as temporary:
+    with atomic_path(path) as temporary:
         np.savez(temporary, x=np.arange(3))  # would add .npz to a name without it
     assert np.load(path)["x"].tolist() == [0, 1, 2]
 
@@ -427,7 +438,7 @@ def test_folders_are_made_and_the_suffix_kept_while_writing(tmp_path: Path) -> N
 def test_a_folder_that_cannot_be_made_is_an_error_with_the_path(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(SegibnError, match=r"a\.txt: cannot be written"):
-        files.write_text(tmp_path / "file" / "a.txt", "x")
+        write_text(tmp_path / "file" / "a.txt", "x")
 
 
 def test_json_is_strict_and_takes_numpy_and_paths(tmp_path: Path) -> None:
@@ -438,9 +449,9 @@ def test_json_is_strict_and_takes_numpy_and_paths(tmp_path: Path) -> None:
         "path": Path("a/b"),
         "nested": [(1, True, None)],
     }
-    files.write_json(tmp_path / "a.json", value)
+    write_json(tmp_path / "a.json", value)
     assert "NaN" not in (tmp_path / "a.json").read_text()
-    assert files.read_json(tmp_path / "a.json") == {
+    assert read_json(tmp_path / "a.json") == {
         "nan": None,
         "count": 3,
         "iou": [0.5, None],
@@ -450,14 +461,14 @@ def test_json_is_strict_and_takes_numpy_and_paths(tmp_path: Path) -> None:
 
 
 def test_a_float_survives_json_to_the_last_bit(tmp_path: Path) -> None:
-    files.write_json(tmp_path / "a.json", 0.1 + 0.2)
-    assert files.read_json(tmp_path / "a.json") == 0.1 + 0.2
+    write_json(tmp_path / "a.json", 0.1 + 0.2)
+    assert read_json(tmp_path / "a.json") == 0.1 + 0.2
 
 
 def test_malformed_json_names_file_and_line(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text('{"a": 1,\n oops}')
     with pytest.raises(SegibnError, match=r"a\.json.*line 2"):
-        files.read_json(tmp_path / "a.json")
+        read_json(tmp_path / "a.json")
 
 
 # ---- folders ----
@@ -467,17 +478,17 @@ def test_files_are_listed_sorted_by_suffix_without_hidden_ones(tmp_path: Path) -
     for name in ("b.PNG", "a.png", ".c.part.png", "d.txt", "sub/e.png", ".hidden/f.png"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
-    assert [path.name for path in files.list_files(tmp_path, [".png"])] == ["a.png", "b.PNG"]
-    found = files.list_files(tmp_path, [".png"], recursive=True)
+    assert [path.name for path in list_files(tmp_path, [".png"])] == ["a.png", "b.PNG"]
+    found = list_files(tmp_path, [".png"], recursive=True)
     assert found == [tmp_path / "a.png", tmp_path / "b.PNG", tmp_path / "sub" / "e.png"]
     with pytest.raises(DatasetError, match="no such folder"):
-        files.list_files(tmp_path / "absent", [".png"])
+        list_files(tmp_path / "absent", [".png"])
 
 
 def test_sha256_is_the_published_one_of_abc(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"abc")
     expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"  # FIPS 180-2
-    assert files.sha256_of(tmp_path / "a") == expected
+    assert sha256_of(tmp_path / "a") == expected
 
 
 def test_files_labels_and_visualize_load_without_torch_or_matplotlib() -> None:

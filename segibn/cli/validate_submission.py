@@ -54,7 +54,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     from segibn.submission.check import check_submission
     from segibn.submission.expected import expect_images, expect_list, expect_test_set
-    from segibn.submission.score import LocalScorer
     from segibn.text.progress import FrameProgress
 
     if arguments.ids is not None:
@@ -63,10 +62,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         expected = expect_images(form, arguments.images)
     else:
         expected = expect_test_set(form)
-    labels = arguments.labels
-    scorer = labels and LocalScorer(form, labels, expected, encoding or "auto")
+    scored = {"labels": arguments.labels, "target_encoding": encoding or "auto"}
     with FrameProgress("checking", expected.num_frames) as progress:
-        found = check_submission(file, form, expected, scorer=scorer, progress=progress)
+        found = check_submission(file, form, expected, **scored, progress=progress)
     print(found.format_text())
     if arguments.json is not None:
         write_json(arguments.json, found.to_dict())

@@ -125,7 +125,7 @@ class LabelSet:
         return LabelColors(self.name, *zip(*rows, strict=True)) if rows else None
 
     def read(self, path: Path) -> np.ndarray:
-        """Read raw values, (H, W) uint8, as `segibn.files.read_label_map` does."""
+        """Read raw values, (H, W) uint8, as `files.pictures.read_label_map` does."""
         return read_label_map(path, self.storage, self.colors)
 
     def to_train_ids(self, label_map: np.ndarray, source: str | Path = "label map") -> np.ndarray:

@@ -22,7 +22,7 @@ class MediaError(ImageFileError):
 
 
 def read_upright(path: Path) -> np.ndarray:
-    """Decode a picture as `segibn.files.read_image` does; what that refuses is a `MediaError`."""
+    """Decode a picture as `files.pictures.read_image` does; what that refuses is a `MediaError`."""
     try:
         return read_image(path)
     except ImageFileError as error:

@@ -19,7 +19,7 @@ from segibn.submission.expected import Expected
 from segibn.submission.formats import Format
 from segibn.submission.report import Entry, Findings, Report, doubts_about
 from segibn.submission.rle_maps import rle_entries
-from segibn.submission.score import LocalScorer
+from segibn.submission.score import local_targets, score_locally
 from segibn.submission.zip_maps import open_zip, zip_entries
 from segibn.text import listed
 
@@ -35,12 +35,18 @@ def check_submission(
     form: Format,
     expected: Expected,
     *,
-    scorer: LocalScorer | None = None,
+    labels: Path | None = None,
+    target_encoding: str = "auto",
     shown_as: str = "",
     progress: Progress | None = None,
 ) -> Report:
-    """Check a zip, or run-length JSON (``.json``); SubmissionError where it is neither, or huge."""
+    """Check a zip, or run-length JSON (``.json``); SubmissionError where it is neither, or huge.
+
+    Its maps are scored against those in the folder ``labels`` and its subfolders, which may have
+    labels of other frames too; DatasetError if it has none of these.
+    """
     path, findings = Path(path), Findings()
+    targets = None if labels is None else local_targets(form, labels, expected)
     with ExitStack() as stack:
         if path.suffix.lower() == ".json":
             if not form.has_rle:
@@ -52,9 +58,10 @@ def check_submission(
         known = _known_entries(entries, form, expected, findings)
         good, pixels, faulty = _read_maps(known, form, findings, progress)
         scores, remark = None, ""
-        if scorer is not None:
+        if labels is not None and targets is not None:
             # Where an evaluator does not stop at two maps of a frame, the later one counts.
-            scores, remark = scorer.score({entry.key: entry for entry in known}, faulty)
+            maps = {entry.key: entry for entry in known}
+            scores, remark = score_locally(form, labels, targets, maps, faulty, target_encoding)
     doubts = [remark, "" if scores is None else scores.doubt]
     notes = doubts_about(form, pixels) + [doubt for doubt in doubts if doubt]
     return Report(

@@ -22,70 +22,64 @@ from segibn.submission.report import Entry
 from segibn.text import counted, listed
 
 
-class LocalScorer:
-    """Scores the maps of labelled frames; labels of frames that are not expected are left alone.
+def local_targets(form: Format, folder: Path, expected: Expected) -> dict[str, Path]:
+    """Find the label maps of expected frames below a folder; DatasetError if it holds none."""
+    found = index_label_maps(folder, form.targets)
+    targets = {key: found[key] for key in sorted(found) if expected.size_of(key) is not None}
+    if not targets:
+        raise DatasetError(
+            f"{folder}: no label map belongs to a frame of {expected.source}; they are named "
+            f"like '{next(iter(found.values())).name}'"
+        )
+    return targets
+
+
+def score_locally(
+    form: Format,
+    folder: Path,
+    targets: Mapping[str, Path],
+    maps: Mapping[str, Entry],
+    faulty: Collection[str],
+    encoding: str,
+) -> tuple[Scores | DrivableScores | None, str]:
+    """Return the scores of labelled frames and a remark on them, or None and why there are none.
 
     Args:
-        folder: label maps, searched with its subfolders; DatasetError if it holds none of them.
-        target_encoding: of drivable label maps: "auto", "2018" or "2021".
+        folder: of the targets.
+        maps: by key, those that count.
+        faulty: keys of maps that cannot be read.
+        encoding: of drivable label maps: "auto", "2018" or "2021".
     """
+    remark = ""
+    if bad := [key for key in targets if key in faulty]:
+        of = counted(len(bad), "labelled frame")
+        return None, f"not scored: faulty maps of {of}: {listed(bad, SHOWN)}"
+    if missing := [key for key in targets if key not in maps]:
+        of = counted(len(missing), "labelled frame")
+        named = f"no map for {of}: {listed(missing, SHOWN)}"
+        if not form.missing_is_void or len(missing) == len(targets):
+            return None, f"not scored, as the benchmark's script would stop: {named}"
+        remark = f"scored as all void, as the benchmark's script does: {named}"
 
-    def __init__(
-        self, form: Format, folder: Path, expected: Expected, target_encoding: str = "auto"
-    ) -> None:
-        self._form, self._folder, self._encoding = form, Path(folder), target_encoding
-        found = index_label_maps(self._folder, form.targets)
-        self._targets = {
-            key: found[key] for key in sorted(found) if expected.size_of(key) is not None
-        }
-        if not self._targets:
-            raise DatasetError(
-                f"{folder}: no label map belongs to a frame of {expected.source}; they are named "
-                f"like '{next(iter(found.values())).name}'"
-            )
-
-    def score(
-        self, maps: Mapping[str, Entry], faulty: Collection[str]
-    ) -> tuple[Scores | DrivableScores | None, str]:
-        """Return the scores and a remark on them, or None and why there are none.
-
-        Args:
-            maps: by key, those that count.
-            faulty: keys of maps that cannot be read.
-        """
-        remark = ""
-        if bad := [key for key in self._targets if key in faulty]:
-            of = counted(len(bad), "labelled frame")
-            return None, f"not scored: faulty maps of {of}: {listed(bad, SHOWN)}"
-        if missing := [key for key in self._targets if key not in maps]:
-            of = counted(len(missing), "labelled frame")
-            named = f"no map for {of}: {listed(missing, SHOWN)}"
-            if not self._form.missing_is_void or len(missing) == len(self._targets):
-                return None, f"not scored, as the benchmark's script would stop: {named}"
-            remark = f"scored as all void, as the benchmark's script does: {named}"
-
-        pairs = [
-            FilePair(key, path, Path(maps[key].name) if key in maps else None)
-            for key, path in self._targets.items()
-        ]
-        if self._form.is_drivable:
-            own = "2018" if self._form.labels == DRIVABLE_2018 else "2021"
-            paths = list(self._targets.values())
-            decided = decide_drivable_encoding(
-                paths, self._encoding, option="--target-encoding", also_allowed=range(256)
-            )
-            reading = drivable_reading(decided.encoding, own, has_options=False)
-            conditions = conditions_of(self._folder, "", "cityscapes")
-            scores = score_pairs(
-                pairs, reading, conditions, doubts=[decided.doubt], read=partial(_read, maps)
-            )
-            return DrivableScores(scores, decided.encoding, own), remark
-        labels, kind = self._form.labels, self._form.targets
-        tables = read_as(labels, kind), read_as(labels, kind)
-        reading = Reading(tables, (kind, kind), readings_of(labels), has_options=False)
-        policy = "bdd100k" if self._form.missing_is_void else "cityscapes"
-        conditions = conditions_of(self._folder, "", policy)
-        return score_pairs(pairs, reading, conditions, read=partial(_read, maps)), remark
+    pairs = [
+        FilePair(key, path, Path(maps[key].name) if key in maps else None)
+        for key, path in targets.items()
+    ]
+    read = partial(_read, maps)
+    if form.is_drivable:
+        own = "2018" if form.labels == DRIVABLE_2018 else "2021"
+        decided = decide_drivable_encoding(
+            list(targets.values()), encoding, option="--target-encoding", also_allowed=range(256)
+        )
+        reading = drivable_reading(decided.encoding, own, has_options=False)
+        conditions = conditions_of(folder, "", "cityscapes")
+        scores = score_pairs(pairs, reading, conditions, doubts=[decided.doubt], read=read)
+        return DrivableScores(scores, decided.encoding, own), remark
+    tables = read_as(form.labels, form.targets), read_as(form.labels, form.targets)
+    kinds = (form.targets, form.targets)
+    reading = Reading(tables, kinds, readings_of(form.labels), has_options=False)
+    conditions = conditions_of(folder, "", "bdd100k" if form.missing_is_void else "cityscapes")
+    return score_pairs(pairs, reading, conditions, read=read), remark
 
 
 def _read(maps: Mapping[str, Entry], pair: FilePair, tables: Sequence[LabelSet]) -> Maps:

@@ -15,7 +15,6 @@ from segibn.files.pictures import read_label_map
 from segibn.submission.check import check_submission
 from segibn.submission.expected import Expected
 from segibn.submission.formats import FORMATS
-from segibn.submission.score import LocalScorer
 from segibn.submission.write import write_submission
 
 KEYS = ("berlin_000000_000019", "bonn_000000_000294")
@@ -38,8 +37,7 @@ def _submit(path, form, keys, seed=10):
 
 def _score(path, form, labels, keys, **options):
     expected = Expected("x", len(keys), dict.fromkeys(keys, SIZE), form.size)
-    scorer = LocalScorer(form, labels, expected, **options)
-    return check_submission(path, form, expected, scorer=scorer)
+    return check_submission(path, form, expected, labels=labels, **options)
 
 
 def _assert_equal(scores, of_folder):
@@ -135,8 +133,7 @@ def test_the_toolkits_run_lengths_score_what_it_says(real_data, tmp_path):
         truth[coco.decode(label["rle"]) > 0] = form.labels.class_names.index(label["category"])
     write_label_png(tmp_path / f"{key}.png", truth)
     expected = Expected("x", 1, {key: size}, size)
-    scorer = LocalScorer(form, tmp_path, expected)
-    report = check_submission(folder / "pred" / "0.json", form, expected, scorer=scorer)
+    report = check_submission(folder / "pred" / "0.json", form, expected, labels=tmp_path)
     assert report.is_valid
     assert 100 * report.scores.miou == pytest.approx(74.98570316, abs=1e-8)
     published = {"road": 99.593, "fence": 3.3, "pole": 59.207, "sky": 98.035, "car": 95.36}
@@ -166,8 +163,7 @@ def test_the_official_script_scores_an_unpacked_submission_the_same(real_data, t
         tmp_path / "s.zip", form, sizes, lambda todo: ((key, maps[key]) for key in todo)
     )
     expected = Expected("x", 2, sizes, form.size)
-    scorer = LocalScorer(form, tmp_path / "gt", expected)
-    report = check_submission(tmp_path / "s.zip", form, expected, scorer=scorer)
+    report = check_submission(tmp_path / "s.zip", form, expected, labels=tmp_path / "gt")
     zipfile.ZipFile(tmp_path / "s.zip").extractall(tmp_path / "results")
     options = copy.copy(official.args)
     options.predictionPath, options.predictionWalk = str(tmp_path / "results"), None
