@@ -26,10 +26,8 @@ def count_on_device(
     """Count how often each pair of classes occurs at the same place -> (K, K+1) on the host.
 
     Args:
-        target: (H, W) uint8 train ids or ``IGNORE_INDEX``, on the host.
-        pred: (H, W) uint8 the same, on any device.
-        check_finite: called with the number of pixels that have no best class, see
-            ``Predictor.check_finite``.
+        target: (H, W) uint8 train ids or ``IGNORE_INDEX``, on the host; ``pred`` on any device.
+        check_finite: of the ``Predictor``.
 
     Raises:
         ValueError: shapes differ, or a value is neither a class nor ``IGNORE_INDEX``.

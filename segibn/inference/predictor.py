@@ -34,10 +34,8 @@ Pair = tuple[np.ndarray, np.ndarray]
 class Predictor:
     """Networks on a device, with how frames reach them; a call is one frame's label map.
 
-    Args:
-        networks: one, or several whose probabilities are averaged; moved to ``device`` and put
-            into evaluation mode, in place.
-        device: where to compute; None = where the first network is.
+    Probabilities of several networks are averaged. They move to the device (None = where the first
+    is) and into evaluation mode, in place.
 
     Raises:
         ConfigError: device or network lack the precision, or the networks cannot be averaged.

@@ -24,15 +24,13 @@ def slide(
     stride: Size,
     blending: str = "flat",
 ) -> Tensor:
-    """Average the logits of overlapping windows -> (N, K, H, W) float32.
+    """Average the logits of overlapping windows of an image (N, 3, H, W) -> (N, K, H, W) float32.
 
     Holds the logits of one image and of one window.
 
     Args:
         logits_of: (N, 3, h, w) -> float32 logits (N, K, h, w) of the same size.
-        image: (N, 3, H, W).
         window: (H, W); cut to the image where that is smaller.
-        stride: (H, W) from one window to the next.
         blending: "flat" weighs all pixels of a window alike; "gaussian" those in its middle most.
     """
     size = (image.shape[-2], image.shape[-1])
@@ -52,11 +50,7 @@ def slide(
 
 
 def window_weights(window: Size, blending: str) -> Tensor:
-    """Return (H, W) float32 weights of a window's pixels, above 0, at most 1.
-
-    Raises:
-        ValueError: another word than "flat" or "gaussian".
-    """
+    """Return (H, W) float32 weights of a window's pixels, above 0, at most 1."""
     if blending == "flat":
         return torch.ones(window)
     if blending != "gaussian":
@@ -69,10 +63,7 @@ def window_weights(window: Size, blending: str) -> Tensor:
 
 
 def window_slices(size: Size, window: Size, stride: Size) -> Iterator[tuple[slice, slice]]:
-    """Yield (rows, columns) of windows that cover an image; the last ones end at its border.
-
-    A window larger than the image is cut to the image.
-    """
+    """Yield (rows, columns) of windows that cover an image; the last ones end at its border."""
     for top in _starts(size[0], window[0], stride[0]):
         for left in _starts(size[1], window[1], stride[1]):
             yield slice(top, top + window[0]), slice(left, left + window[1])

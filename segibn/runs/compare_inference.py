@@ -27,8 +27,7 @@ def compare_inference(
     """Score every run on every set in every way; on every rank, the first writes.
 
     Args:
-        sets: label -> data set.
-        ways: name -> how frames reach the networks, each of which is scored by itself.
+        sets: label -> data set; ``ways`` name -> how frames reach the networks.
         output: folder for rows, table and conditions; None writes none.
 
     Returns:

@@ -106,8 +106,7 @@ def score_runs(
     """Score every run on every set -> rows, run by run, and their conditions with all frames.
 
     Raises:
-        ConfigError: a run is given twice, cannot be read in a set's classes, or its checkpoint was
-            chosen on a test set and that is not allowed.
+        ConfigError: the scores could not be compared, or say nothing of generalisation.
     """
     device = device_of(scoring.device)
     rows: list[dict[str, Any]] = []
@@ -164,11 +163,7 @@ def _check_all(
     datasets_root: Path,
     scoring: Scoring,
 ) -> dict[str, list[str] | None]:
-    """Refuse before hours of work what cannot be compared.
-
-    Returns:
-        Label of each training and evaluation set -> names of its frames (None = not here).
-    """
+    """Refuse what cannot be compared -> label of each set -> names of its frames, None = absent."""
     refuse_equal(runs, records)
     frame_names: dict[str, list[str] | None] = {}
     for run, record in zip(runs, records, strict=True):

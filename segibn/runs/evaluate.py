@@ -79,11 +79,7 @@ def own_set(run: TrainedRun, said: object) -> DatasetConfig:
 
 
 def frames_of(run: TrainedRun, dataset: DatasetConfig, datasets_root: Path) -> Frames:
-    """Index a labelled set in the classes of a run.
-
-    Raises:
-        ConfigError, DatasetError: the set cannot be read in these classes, or is not there.
-    """
+    """Index a labelled set in the classes of a run; a ConfigError if it has others."""
     try:
         return eval_frames(dataset, datasets_root, run.scheme, run.class_names)
     except ConfigError as error:
@@ -98,15 +94,7 @@ def score_run(
     measures: Sequence[Measure] = (),
     prepare: Preparation | None = None,
 ) -> Scores:
-    """Score a run on its device, with progress.
-
-    Args:
-        measures: what else to find out; see ``engine.scoring.score``.
-        prepare: changes the frames first.
-
-    Raises:
-        ConfigError, DatasetError: as ``frames_of``.
-    """
+    """Score a run on its device, with progress; see ``engine.scoring.score``."""
     title = f"{run.title} on {set_name(dataset)}"
     frames = frames_of(run, dataset, datasets_root)
     with FrameProgress(title, enabled=distributed.is_main()) as progress:

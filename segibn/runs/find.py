@@ -46,8 +46,7 @@ def list_configs() -> list[str]:
 def find_checkpoint(source: str | Path) -> Path:
     """Return the checkpoint that a file, a run folder (its last) or the name of a run means.
 
-    The end of a name is enough, such as "sample_ibn_seed0"; what is there under that path comes
-    first.
+    A path that is there comes first; of a name the end is enough, such as "sample_ibn_seed0".
 
     Raises:
         CheckpointError: there is none; the message says what there is.

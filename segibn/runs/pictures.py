@@ -17,13 +17,9 @@ Item = TypeVar("Item")
 
 
 class ScorePictures(Observer):
-    """A measure that writes frame, truth, prediction and errors of some frames.
+    """A measure that writes frame, truth, prediction and errors as ``<name>.jpg``.
 
-    Args:
-        folder: ``<name>.jpg`` go here.
-        names: of all frames of the set; the ones to draw are spread evenly over them.
-        palette: (K, 3) uint8 RGB.
-        count: how many to draw.
+    Of ``count`` frames, spread evenly over the ``names`` of all frames of the set.
     """
 
     def __init__(self, folder: Path, names: Sequence[str], palette: np.ndarray, count: int) -> None:
@@ -50,11 +46,7 @@ def comparison_sheet(
 ) -> np.ndarray:
     """Set frame, truth and the predictions of several networks side by side -> (H, W, 3) RGB.
 
-    Args:
-        rows: (title, image (H, W, 3) RGB, target (H, W), network -> pred (H, W)), the networks
-            the same in each row.
-        class_names: K names, for the legend.
-        palette: (K, 3) uint8 RGB.
+    Rows are title, image (H, W, 3) RGB, target (H, W), network -> pred (H, W).
     """
     pictures = [
         [image, *(overlay(image, ids, palette, 0.6) for ids in (target, *preds.values()))]
