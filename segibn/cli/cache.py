@@ -54,21 +54,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = build_parser().parse_intermixed_args(argv)
 
     from segibn.config.load import load_config
-    from segibn.runs.cache import build_cache, cache_jobs, estimate_cache, verify_cache
+    from segibn.runs.cache import cache_jobs, fill_cache, verify_cache
 
     config = load_config(arguments.config, arguments.overrides)
     root = datasets_root(arguments.datasets)
-    threads = arguments.jobs or usable_cores()
-    is_whole = True
+    threads, damaged = arguments.jobs or usable_cores(), 0
     for job in cache_jobs(config, root, arguments.cache):
         print(f"cache: {job.folder}")
         if arguments.verify:
-            is_whole = verify_cache(job, threads) and is_whole
-        elif arguments.estimate:
-            estimate_cache(job, threads)
+            damaged += verify_cache(job, threads)
         else:
-            build_cache(job, threads)
-    if not is_whole:
+            fill_cache(job, threads, only_estimate=arguments.estimate)
+    if damaged:
         return EXIT_DAMAGED
     if not arguments.estimate:
         words = [arguments.config, *dict.fromkeys([*arguments.overrides, "data.cache=disk"])]

@@ -27,27 +27,22 @@ def cache_jobs(config: RunConfig, datasets_root: Path, caches: Path | None) -> I
         yield CacheJob(samples, labels, data.resize, folder)
 
 
-def build_cache(job: CacheJob, threads: int) -> None:
-    """Cache the frames that are not cached yet, or have changed; else as `estimate_cache`."""
-    if frames := estimate_cache(job, threads):
-        with FrameProgress("caching", len(frames)) as progress:
-            build(job, frames, threads, progress)
-        print(f"{counted(len(frames), 'frame')} cached; use them with data.cache=disk")
-
-
-def verify_cache(job: CacheJob, threads: int) -> bool:
-    """Check every checksum, remove what is damaged, and return whether nothing was."""
+def verify_cache(job: CacheJob, threads: int) -> int:
+    """Check every checksum, remove what is damaged -> how many frames were."""
     with FrameProgress("verifying", len(job.samples)) as progress:
         checked, errors = verify(job, threads, progress)
     for error in errors:
         print(f"removed: {error}")
     verdict = f"{len(errors):,} damaged" if errors else "every checksum is right"
     print(f"{checked:,} of {counted(len(job.samples), 'frame')} cached: {verdict}")
-    return not errors
+    return len(errors)
 
 
-def estimate_cache(job: CacheJob, threads: int) -> list[int]:
-    """Print what is cached, and what the others will take -> those; DatasetError: no space."""
+def fill_cache(job: CacheJob, threads: int, *, only_estimate: bool) -> None:
+    """Say what is cached, and what the others will take; cache them, if they were not only counted.
+
+    DatasetError: the disk has not enough space.
+    """
     state = job.inspect()
     frames = state.bad
     counts = f"{counted(len(job.samples), 'frame')}, {len(state.good):,} cached"
@@ -55,7 +50,7 @@ def estimate_cache(job: CacheJob, threads: int) -> list[int]:
         counts += f", {len(state.changed):,} changed, {len(state.damaged):,} damaged"
     if not frames:
         print(f"{counts}: nothing to do")
-        return frames
+        return
     need = estimate(job, frames, threads)
     space_above = next(p for p in (job.folder, *job.folder.absolute().parents) if p.exists())
     free = shutil.disk_usage(space_above).free
@@ -69,4 +64,7 @@ def estimate_cache(job: CacheJob, threads: int) -> list[int]:
             f"{job.folder}: not enough space; choose another disk with --cache or SEGIBN_CACHE, or "
             "a smaller set with `names_file` or `fraction`"
         )
-    return frames
+    if not only_estimate:
+        with FrameProgress("caching", len(frames)) as progress:
+            build(job, frames, threads, progress)
+        print(f"{counted(len(frames), 'frame')} cached; use them with data.cache=disk")

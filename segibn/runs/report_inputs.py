@@ -41,17 +41,14 @@ class Source(RunEntry):
     @property
     def checkpoint(self) -> Path | None:
         """The run's last checkpoint, where it is there."""
-        if self.folder is None:
-            return None
-        path = self.folder / "checkpoints" / "last.pt"
-        return path if path.is_file() else None
+        path = self.folder and self.folder / "checkpoints" / "last.pt"
+        return path if path and path.is_file() else None
 
 
 def read_inputs(paths: Sequence[Path]) -> Report:
     """Read all paths; scores files join the runs whose checkpoint they are of.
 
-    Raises:
-        SegibnError: a path is nothing that a report can be made from.
+    SegibnError: a path is nothing that a report can be made from.
     """
     found, loose = Report(), []
     for path in paths:
@@ -61,7 +58,11 @@ def read_inputs(paths: Sequence[Path]) -> Report:
             loose += _add_file(found, path)
     for source in loose:
         _join(found.runs, source)
-    _distinguish(found.runs)
+    titles = [run.title for run in found.runs]
+    for run in found.runs:  # those of equal names get longer ones
+        if titles.count(run.title) > 1:
+            run.title = str(run.folder or run.scores_file)
+            run.curve = run.curve and replace(run.curve, title=run.title)
     return found
 
 
@@ -100,7 +101,12 @@ def _add_file(found: Report, path: Path) -> list[Source]:
     """Add the table or the comparisons of a JSON file; scores are returned."""
     content = read_json(path)
     if isinstance(content, list) and all(isinstance(row, dict) for row in content):
-        found.tables.append(_table(path, content))
+        check_rows(content, printable(path))
+        beside = path.with_name(CONDITIONS_FILE)
+        conditions = read_json(beside) if beside.is_file() else {}
+        conditions = conditions if isinstance(conditions, dict) else {}
+        note = str(conditions.get("published_note") or "")
+        found.tables.append(CrossDomain(content, conditions.get("dataset_of") or {}, note))
         return []
     compared = content.get("comparisons") if isinstance(content, dict) else None
     if isinstance(compared, list):
@@ -113,15 +119,6 @@ def _add_file(found: Report, path: Path) -> list[Source]:
         f"{path}: no scores of `segibn evaluate --output` or `segibn score --output`, no "
         f"{ROWS_FILE} of `segibn cross-domain` and no file of `segibn compare --output`"
     )
-
-
-def _table(path: Path, rows: list[Mapping[str, Any]]) -> CrossDomain:
-    check_rows(rows, printable(path))
-    beside = path.with_name(CONDITIONS_FILE)
-    conditions = read_json(beside) if beside.is_file() else {}
-    conditions = conditions if isinstance(conditions, dict) else {}
-    note = str(conditions.get("published_note") or "")
-    return CrossDomain(rows, conditions.get("dataset_of") or {}, note)
 
 
 def read_run(folder: Path) -> Source:
@@ -177,13 +174,3 @@ def _join(runs: list[Source], given: Source) -> None:
             runs.insert(runs.index(run) + 1, given)
         return
     runs.append(given)
-
-
-def _distinguish(runs: Sequence[Source]) -> None:
-    """Give runs of equal names longer ones."""
-    titles = [run.title for run in runs]
-    for run in runs:
-        if titles.count(run.title) > 1:
-            run.title = str(run.folder or run.scores_file)
-            if run.curve is not None:
-                run.curve = replace(run.curve, title=run.title)
