@@ -117,8 +117,8 @@ def check_dataset(
             place.append(f"warning: {decided.doubt}")
     if problem:
         report.encoding = "cannot be told"
+        report.problems.append(problem)
     sources = [find_dataset(source, root).samples for source in trained_on]
-    report.problems += [problem] if problem else []
     with contextlib.suppress(DatasetError):  # a frame that is not there is listed as unreadable
         if shared := overlap(sources, pairing.samples):
             report.problems.append(shared)
