@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from segibn.builders.sets import build_label_set, index_dataset, tiles_folder
+from segibn.builders.sets import tiles_folder, training_sets
 from segibn.config.schema import RunConfig
 from segibn.data.cache.disk_cache import CacheJob
 from segibn.data.cache.disk_cache_build import build, estimate, verify
@@ -20,11 +20,9 @@ def cache_jobs(config: RunConfig, datasets_root: Path, caches: Path | None) -> I
     None = SEGIBN_CACHE, else beside the data sets.
     """
     data, caches = config.data, caches or cache_folder(datasets_root)
-    for dataset in data.sources:
-        samples = index_dataset(dataset, datasets_root)
-        labels = build_label_set(dataset, data.classes, samples)
-        folder = tiles_folder(dataset, labels, data.resize, caches)
-        yield CacheJob(samples, labels, data.resize, folder)
+    for one in training_sets(data, datasets_root):
+        folder = tiles_folder(one.dataset, one.label_set, data.resize, caches)
+        yield CacheJob(one.samples, one.label_set, data.resize, folder)
 
 
 def verify_cache(job: CacheJob, threads: int) -> int:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from segibn.builders.models import build_segmenter
-from segibn.builders.sets import build_label_set, index_dataset
+from segibn.builders.sets import index_dataset, training_sets
 from segibn.builders.transfer import plan_transfer
 from segibn.config.load import validate
 from segibn.config.schema import RunConfig
@@ -153,8 +153,7 @@ def _network(config: RunConfig) -> str:
 
 def _outline(config: RunConfig, datasets_root: Path) -> tuple[tuple[str, ...], dict[str, Tensor]]:
     """The classes of a training, and its network's state on the meta device."""
-    samples = index_dataset(config.data.train, datasets_root)
-    names = build_label_set(config.data.train, config.data.classes, samples).class_names
+    names = training_sets(config.data, datasets_root)[0].label_set.class_names
     with torch.device("meta"):
         model = build_segmenter(config.model.model_copy(update={"weights": "none"}), len(names))
     return names, model.state_dict()
