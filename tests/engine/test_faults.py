@@ -133,7 +133,7 @@ def test_room_for_checkpoints_is_looked_at_before_the_first_update(
     def refused(checkpoints: float, *overrides: str, resume: str | None = None) -> None:
         usage = type("Usage", (), {"free": int(checkpoints * size)})
         monkeypatch.setattr("shutil.disk_usage", lambda _: usage)
-        with pytest.raises(SegibnError, match=r"the checkpoints need .* GiB free; make room"):
+        with pytest.raises(SegibnError, match=r"the checkpoints need .* MiB free; make room"):
             start(*overrides, resume=resume)
 
     monkeypatch.setattr(journal, "TrainingProgress", None)  # nothing is trained
