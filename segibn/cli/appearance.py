@@ -1,11 +1,10 @@
 """``appearance``: trained networks on one labelled set under changes of its appearance."""
 
-import argparse
 from collections.abc import Sequence
 
 from segibn.cli.arguments import SET, datasets_root, require_runs
 from segibn.cli.inference import add_comparison_arguments, inference_config
-from segibn.cli.parser import print_results, verb_parser
+from segibn.cli.parser import VerbParser, print_results, verb_parser
 
 EXAMPLE = """\
 examples:
@@ -20,9 +19,9 @@ appearance.jpg (one frame under every change) and conditions.json
 """
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """Return the parser of this verb."""
-    parser = verb_parser("appearance", EXAMPLE)
+@verb_parser("appearance", EXAMPLE)
+def build_parser(parser: VerbParser) -> None:
+    """Add the arguments of this verb."""
     add = parser.add_argument
     add("--on", metavar=SET, help="labelled set (default: the data.val of the first run)")
     add("--transforms", nargs="+", metavar="NAME", help="changes of appearance (default: all)")
@@ -34,7 +33,6 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add("--seed", type=int, help="of drops, noise and angles (default: 0)")
     add_comparison_arguments(parser)
-    return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:

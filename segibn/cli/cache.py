@@ -1,6 +1,5 @@
 """``cache``: keep a training set as tiles on disk; a crop decodes those that it shows."""
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,7 +9,7 @@ from segibn.cli.arguments import (
     datasets_words,
     parse_positive,
 )
-from segibn.cli.parser import command_text, print_next, print_then, verb_parser
+from segibn.cli.parser import VerbParser, command_text, print_next, print_then, verb_parser
 from segibn.provenance import usable_cores
 
 EXAMPLE = """\
@@ -32,9 +31,9 @@ in config, data or files, or no space left
 EXIT_DAMAGED = 1
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """Return the parser of this verb."""
-    parser = verb_parser("cache", EXAMPLE)
+@verb_parser("cache", EXAMPLE)
+def build_parser(parser: VerbParser) -> None:
+    """Add the arguments of this verb."""
     add_config_arguments(parser)
     parser.add_argument(
         "--cache",
@@ -46,7 +45,6 @@ def build_parser() -> argparse.ArgumentParser:
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument("--estimate", action="store_true", help="say size and time; write nothing")
     mode.add_argument("--verify", action="store_true", help="check every checksum")
-    return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,11 +1,12 @@
 """``card``: a run and its scores -> a model card in Markdown, with nothing in it made up."""
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
 from segibn.cli.arguments import datasets_words, require_runs
-from segibn.cli.parser import command_text, print_next, print_then, verb_parser
+from segibn.cli.parser import VerbParser, command_text, print_next, print_then, verb_parser
+from segibn.extras import is_there
+from segibn.runs.find import datasets_of, run_of
 from segibn.text import counted
 
 EXAMPLE = """\
@@ -23,9 +24,9 @@ Face hub finds it.
 _OPTIONS = ("description", "intended_use", "limits", "licence", "citation")
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """Return the parser of this verb."""
-    parser = verb_parser("card", EXAMPLE)
+@verb_parser("card", EXAMPLE)
+def build_parser(parser: VerbParser) -> None:
+    """Add the arguments of this verb."""
     add = parser.add_argument
     add("run", metavar="RUN", help="run folder, .pt file, or name of a run")
     add(
@@ -41,7 +42,6 @@ def build_parser() -> argparse.ArgumentParser:
     add("--limits", default="", metavar="TEXT", help="beside what scores show")
     add("--licence", default="", metavar="TEXT", help="of these weights")
     add("--citation", default="", metavar="TEXT", help="of this network")
-    return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -49,9 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = build_parser().parse_args(argv)
     require_runs([arguments.run])
 
-    from segibn.extras import is_there
     from segibn.runs.card import write_card
-    from segibn.runs.find import datasets_of, run_of
     from segibn.runs.loading import load_checkpoint
 
     run = load_checkpoint(arguments.run)

@@ -1,6 +1,5 @@
 """``check``: read every file of a data set and say what is wrong with it."""
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,7 +9,7 @@ from segibn.cli.arguments import (
     datasets_words,
     parse_positive,
 )
-from segibn.cli.parser import command_text, print_next, print_then, verb_parser
+from segibn.cli.parser import VerbParser, command_text, print_next, print_then, verb_parser
 from segibn.config.shipped import names_config
 from segibn.data.datasets.catalog import DATASETS
 from segibn.errors import ConfigError
@@ -36,9 +35,9 @@ _TRAINED_BY = {
 """Data set -> the shipped config that trains on it."""
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """Return the parser of this verb."""
-    parser = verb_parser("check", EXAMPLE)
+@verb_parser("check", EXAMPLE)
+def build_parser(parser: VerbParser) -> None:
+    """Add the arguments of this verb."""
     add = parser.add_argument
     add("name", metavar="NAME", help=f"{', '.join(DATASETS)}, or a config (its data sets)")
     add("--split", metavar="SPLIT", help="one split, or several as train+val (default: all there)")
@@ -51,7 +50,6 @@ def build_parser() -> argparse.ArgumentParser:
     add("--jobs", type=parse_positive, metavar="N", help="processes (all cores)")
     add("--json", type=Path, metavar="FILE", help="write the report as JSON too")
     add_datasets_argument(parser)
-    return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:

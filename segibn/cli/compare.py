@@ -1,10 +1,9 @@
 """``compare``: scores files of runs on the same frames -> what differs, and how surely."""
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from segibn.cli.parser import print_next, verb_parser
+from segibn.cli.parser import VerbParser, print_next, verb_parser
 from segibn.evaluation.resampling import Resampling
 
 EXAMPLE = """\
@@ -17,10 +16,10 @@ The first file is the reference of all others. Needs no torch.
 """
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """Return the parser of this verb."""
+@verb_parser("compare", EXAMPLE)
+def build_parser(parser: VerbParser) -> None:
+    """Add the arguments of this verb."""
     how = Resampling()
-    parser = verb_parser("compare", EXAMPLE)
     add = parser.add_argument
     add("reference", type=Path, metavar="A.json", help="of segibn evaluate or score")
     add("others", type=Path, nargs="+", metavar="B.json")
@@ -35,7 +34,6 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add("--output", type=Path, metavar="FILE.json", help="write the numbers to it")
     add("--plot", type=Path, metavar="FILE.png", help="draw them")
-    return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,12 +1,11 @@
 """``compare-inference``: trained networks x ways to show them a frame -> a table of scores."""
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
 from segibn.cli.arguments import add_sets_argument, datasets_root, require_runs
 from segibn.cli.inference import add_comparison_arguments, inference_config
-from segibn.cli.parser import command_text, print_results, print_then, verb_parser
+from segibn.cli.parser import VerbParser, command_text, print_results, print_then, verb_parser
 from segibn.errors import ConfigError
 
 EXAMPLE = """\
@@ -20,9 +19,9 @@ writes inference.json (a list of rows, scores as fractions), inference.md and co
 """
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """Return the parser of this verb."""
-    parser = verb_parser("compare-inference", EXAMPLE)
+@verb_parser("compare-inference", EXAMPLE)
+def build_parser(parser: VerbParser) -> None:
+    """Add the arguments of this verb."""
     add = parser.add_argument
     add_sets_argument(parser, "sets to score on; LABEL names them in the table", required=True)
     add(
@@ -34,7 +33,6 @@ def build_parser() -> argparse.ArgumentParser:
         help="the ways, the first one as what the others are compared with",
     )
     add_comparison_arguments(parser, views=False)
-    return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:

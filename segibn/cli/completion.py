@@ -10,7 +10,7 @@ from pathlib import Path
 from shlex import quote
 from typing import Any
 
-from segibn.cli.parser import verb_parser
+from segibn.cli.parser import VerbParser, verb_parser
 from segibn.cli.verbs import VERBS
 from segibn.config.shipped import INFERENCE, shipped_configs
 from segibn.data.datasets.catalog import DATASETS
@@ -29,11 +29,10 @@ Make it again after an update.
 """
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """Return the parser of this verb."""
-    parser = verb_parser("completion", EXAMPLE)
+@verb_parser("completion", EXAMPLE)
+def build_parser(parser: VerbParser) -> None:
+    """Add the arguments of this verb."""
     parser.add_argument("shell", choices=SHELLS)
-    return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:

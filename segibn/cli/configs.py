@@ -1,11 +1,10 @@
 """``configs``: the configs that come with the package: list them, print one, copy one to edit."""
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
 from segibn.cli.arguments import datasets_root
-from segibn.cli.parser import command_text, print_next, print_then, verb_parser
+from segibn.cli.parser import VerbParser, command_text, print_next, print_then, verb_parser
 from segibn.config.shipped import INFERENCE, find_config, shipped_configs
 
 EXAMPLE = """\
@@ -19,13 +18,12 @@ A verb that takes a CONFIG or a --recipe takes these names: segibn train gta5_ib
 _COMMAND = "command:"
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """Return the parser of this verb."""
-    parser = verb_parser("configs", EXAMPLE)
+@verb_parser("configs", EXAMPLE)
+def build_parser(parser: VerbParser) -> None:
+    """Add the arguments of this verb."""
     add = parser.add_argument
     add("name", nargs="?", metavar="NAME", help="a shipped config, or a YAML file")
     add("--copy", type=Path, metavar="DIR", help="copy it there, with the files it refers to")
-    return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,10 +1,16 @@
 """``convert``: RobustNet's checkpoints into ours and back; weights as safetensors."""
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from segibn.cli.parser import PLACEHOLDER, command_text, print_predict, print_then, verb_parser
+from segibn.cli.parser import (
+    PLACEHOLDER,
+    VerbParser,
+    command_text,
+    print_predict,
+    print_then,
+    verb_parser,
+)
 from segibn.errors import ConfigError
 from segibn.runs.find import find_checkpoint
 
@@ -23,9 +29,9 @@ _BELONGS = {"output_stride": ".pt", "trained_on": ".pt", "variant": ".pth"}
 """Option -> the suffix of --output on which it has an effect."""
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """Return the parser of this verb."""
-    parser = verb_parser("convert", EXAMPLE)
+@verb_parser("convert", EXAMPLE)
+def build_parser(parser: VerbParser) -> None:
+    """Add the arguments of this verb."""
     add = parser.add_argument
     add("checkpoint", type=Path, help="a file, or a segibn run folder")
     add("--output", type=Path, required=True, metavar="FILE", help=".pt, .pth or .safetensors")
@@ -47,7 +53,6 @@ def build_parser() -> argparse.ArgumentParser:
         choices=("base", "ibn", "isw"),
         help="of the file to write (default: as it came, else ibn for variant b and base for none)",
     )
-    return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:

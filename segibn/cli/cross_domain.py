@@ -6,7 +6,7 @@ from typing import Any
 
 from segibn.cli.arguments import add_sets_argument, datasets_root, require_runs
 from segibn.cli.inference import add_comparison_arguments, inference_config
-from segibn.cli.parser import is_first_rank, print_next, print_results, verb_parser
+from segibn.cli.parser import VerbParser, is_first_rank, print_next, print_results, verb_parser
 from segibn.evaluation.cross_domain import format_cross_domain
 from segibn.evaluation.protocols import PROTOCOLS, describe_protocols
 
@@ -31,9 +31,9 @@ class _ListProtocols(argparse.Action):
         parser.exit()
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """Return the parser of this verb."""
-    parser = verb_parser("cross-domain", EXAMPLE)
+@verb_parser("cross-domain", EXAMPLE)
+def build_parser(parser: VerbParser) -> None:
+    """Add the arguments of this verb."""
     add = parser.add_argument
     add_sets_argument(parser, "sets to score on; LABEL names the column (all of --protocol)")
     add(
@@ -51,7 +51,6 @@ def build_parser() -> argparse.ArgumentParser:
     add("--picture", action="store_true", help="draw frames of each set as well")
     parser.needs("--picture", "--output")
     add_comparison_arguments(parser)
-    return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -4,13 +4,12 @@ Trains a network without IBN, one with IBN-a and one with IBN-b in the game styl
 in both styles, and leaves a table and a picture.
 """
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
 from painted_scenes.spec import SampleSpec
 from segibn.cli.arguments import add_set_argument, frames_words, refuse_set
-from segibn.cli.parser import print_next, print_predict, verb_parser
+from segibn.cli.parser import VerbParser, print_next, print_predict, verb_parser
 from segibn.cli.sample_data import paint
 from segibn.evaluation.protocols import PROTOCOLS
 from segibn.text.streams import outliving_readers
@@ -28,9 +27,9 @@ data_seed<seed>/. Repeated, it resumes where it was interrupted.
 """
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """Return the parser of this verb."""
-    parser = verb_parser("demo", EXAMPLE)
+@verb_parser("demo", EXAMPLE)
+def build_parser(parser: VerbParser) -> None:
+    """Add the arguments of this verb."""
     add = parser.add_argument
     add("--output", type=Path, default=Path("runs/demo"), metavar="DIR")
     add("--seed", type=int, default=0, help="of scenes, weights, sample order and augmentation")
@@ -43,7 +42,6 @@ def build_parser() -> argparse.ArgumentParser:
         help="frames of each domain; the target needs no train frames (default: 300 100)",
     )
     add_set_argument(parser)
-    return parser
 
 
 @outliving_readers()

@@ -1,11 +1,10 @@
 """``divergence``: how far apart two domains lie in the features of trained networks."""
 
-import argparse
 from collections.abc import Sequence
 
 from segibn.cli.arguments import SET, datasets_root, require_runs
 from segibn.cli.inference import add_comparison_arguments, inference_config
-from segibn.cli.parser import print_results, verb_parser
+from segibn.cli.parser import VerbParser, print_results, verb_parser
 from segibn.errors import ConfigError
 
 EXAMPLE = """\
@@ -21,9 +20,9 @@ feature_divergence.md and feature_divergence.png. Seeds of one network become me
 """
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """Return the parser of this verb."""
-    parser = verb_parser("divergence", EXAMPLE)
+@verb_parser("divergence", EXAMPLE)
+def build_parser(parser: VerbParser) -> None:
+    """Add the arguments of this verb."""
     add = parser.add_argument
     add(
         "--domains",
@@ -34,7 +33,6 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add("--frames", type=int, default=500, metavar="N", help="of each domain, at most (500)")
     add_comparison_arguments(parser, views=False)
-    return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,6 +1,5 @@
 """``evaluate``: one trained network, one labelled set -> a table, a JSON file, pictures."""
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from segibn.cli.arguments import (
 )
 from segibn.cli.inference import add_inference_arguments, inference_config
 from segibn.cli.measurements import add_measurement_arguments, show
-from segibn.cli.parser import is_first_rank, print_next, print_then, verb_parser
+from segibn.cli.parser import VerbParser, is_first_rank, print_next, print_then, verb_parser
 from segibn.config.shipped import names_config
 from segibn.data.datasets.catalog import DATASETS
 from segibn.evaluation.measures import METRICS, with_intervals
@@ -28,9 +27,9 @@ examples:
 """
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """Return the parser of this verb."""
-    parser = verb_parser("evaluate", EXAMPLE)
+@verb_parser("evaluate", EXAMPLE)
+def build_parser(parser: VerbParser) -> None:
+    """Add the arguments of this verb."""
     add = parser.add_argument
     add("run", metavar="RUN_OR_CHECKPOINT", help="run folder, name of a run, or .pt file")
     add(
@@ -54,7 +53,6 @@ def build_parser() -> argparse.ArgumentParser:
     parser.needs("--picture-count", "--pictures")
     add_measurement_arguments(parser, network=True)
     add_inference_arguments(parser, ensemble=True)
-    return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:

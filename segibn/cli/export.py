@@ -1,12 +1,11 @@
 """``export``: a trained network -> one file for other programs, checked against the network."""
 
-import argparse
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
 from segibn.cli.arguments import frames_words
-from segibn.cli.parser import print_predict, print_then, verb_parser
+from segibn.cli.parser import VerbParser, print_predict, print_then, verb_parser
 from segibn.errors import ConfigError
 from segibn.runs.find import datasets_of, find_checkpoint, run_of
 
@@ -24,9 +23,9 @@ A graph takes RGB frames (N, 3, H, W), float32 in 0..255, of any size, and retur
 """
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """Return the parser of this verb."""
-    parser = verb_parser("export", EXAMPLE)
+@verb_parser("export", EXAMPLE)
+def build_parser(parser: VerbParser) -> None:
+    """Add the arguments of this verb."""
     add = parser.add_argument
     add("run", metavar="RUN_OR_CHECKPOINT", help="run folder, .pt or .safetensors file")
     add("--output", type=Path, required=True, metavar="FILE", help=".onnx, .pt2 or .safetensors")
@@ -46,7 +45,6 @@ def build_parser() -> argparse.ArgumentParser:
         action="store_true",
         help="print a frame's time in PyTorch and with the file (.onnx)",
     )
-    return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from segibn.cli.arguments import add_study_arguments, datasets_root, require_runs, study_changes
-from segibn.cli.parser import is_first_rank, print_then, verb_parser
+from segibn.cli.parser import VerbParser, is_first_rank, print_then, verb_parser
 from segibn.config.shipped import names_config
 from segibn.text.streams import outliving_readers
 
@@ -33,9 +33,9 @@ fine_tune.png
 """
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """Return the parser of this verb."""
-    parser = verb_parser("fine-tune", EXAMPLE)
+@verb_parser("fine-tune", EXAMPLE)
+def build_parser(parser: VerbParser) -> None:
+    """Add the arguments of this verb."""
     add = parser.add_argument
     add("configs", nargs="+", type=Path, help="YAML files that train on the target")
     add(
@@ -66,7 +66,6 @@ def build_parser() -> argparse.ArgumentParser:
         help="train a share for that share of optim.iterations instead of for all of them",
     )
     add_study_arguments(parser, "sets to score on besides the target's data.val")
-    return parser
 
 
 @outliving_readers()

@@ -10,7 +10,7 @@ import re
 import shlex
 import sys
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -141,20 +141,31 @@ def _require_writable(option: str, path: Path, is_folder: bool) -> None:
     writable_folder(path if is_folder else path.parent)
 
 
-def verb_parser(verb: str, examples: str) -> VerbParser:
-    """Make the parser of a verb, as it follows ``segibn``, with examples under its arguments.
+def verb_parser(
+    verb: str, examples: str
+) -> Callable[[Callable[[VerbParser], None]], Callable[[], VerbParser]]:
+    """Turn a function that adds a verb's arguments into one that returns its parser.
 
-    Called through a script of ``tools/``, help shows that script in place of ``segibn VERB``.
+    The parser's summary is that of the table of verbs. Called through a script of ``tools/``, its
+    help shows that script in place of ``segibn VERB``.
     """
-    command = f"python tools/{Path(sys.argv[0]).name}" if _is_tool() else f"segibn {verb}"
-    summary = VERBS[verb].summary
-    own = re.sub(rf"segibn {verb}(?![\w-])", lambda _: command, examples)
-    return VerbParser(
-        prog=command,
-        description=f"{summary[0].upper()}{summary[1:]}.",
-        epilog=own,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+
+    def decorate(add_arguments: Callable[[VerbParser], None]) -> Callable[[], VerbParser]:
+        def build_parser() -> VerbParser:
+            command = f"python tools/{Path(sys.argv[0]).name}" if _is_tool() else f"segibn {verb}"
+            summary = VERBS[verb].summary
+            parser = VerbParser(
+                prog=command,
+                description=f"{summary[0].upper()}{summary[1:]}.",
+                epilog=re.sub(rf"segibn {verb}(?![\w-])", lambda _: command, examples),
+                formatter_class=argparse.RawDescriptionHelpFormatter,
+            )
+            add_arguments(parser)
+            return parser
+
+        return build_parser
+
+    return decorate
 
 
 def command_text(*words: object) -> str:

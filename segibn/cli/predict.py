@@ -7,7 +7,7 @@ from pathlib import Path
 
 from segibn.cli.arguments import report_words, require_runs
 from segibn.cli.inference import add_inference_arguments, inference_config
-from segibn.cli.parser import print_next, print_then, verb_parser
+from segibn.cli.parser import VerbParser, print_next, print_then, verb_parser
 from segibn.errors import ConfigError
 from segibn.media import SAVED, SHOWN_IN_VIDEOS
 
@@ -29,9 +29,9 @@ exit code: 0 all done, 1 some files failed, 2 nothing was begun or an output can
 """
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """Return the parser of this verb."""
-    parser = verb_parser("predict", EXAMPLE)
+@verb_parser("predict", EXAMPLE)
+def build_parser(parser: VerbParser) -> None:
+    """Add the arguments of this verb."""
     add = parser.add_argument
     add("run", metavar="RUN_OR_FILE", help="run folder or name, .pt, .safetensors or .onnx file")
     add(
@@ -72,7 +72,6 @@ def build_parser() -> argparse.ArgumentParser:
     exclusive.add_argument("--overwrite", action="store_true", help="replace what is there")
     group.add_argument("--strict", action="store_true", help="stop at the first bad file")
     add_inference_arguments(parser, ensemble=True)
-    return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,11 +1,10 @@
 """``profile``: where the time of a training's updates goes, as a table and a trace."""
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
 from segibn.cli.arguments import add_config_arguments, datasets_root, parse_positive
-from segibn.cli.parser import is_first_rank, print_then, verb_parser
+from segibn.cli.parser import VerbParser, is_first_rank, print_then, verb_parser
 
 EXAMPLE = """\
 example:
@@ -16,15 +15,14 @@ https://ui.perfetto.dev or chrome://tracing.
 """
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """Return the parser of this verb."""
-    parser = verb_parser("profile", EXAMPLE)
+@verb_parser("profile", EXAMPLE)
+def build_parser(parser: VerbParser) -> None:
+    """Add the arguments of this verb."""
     add = parser.add_argument
     add_config_arguments(parser)
     add("--steps", type=parse_positive, default=5, metavar="N", help="updates to look at (5)")
     add("--warmup", type=parse_positive, default=3, metavar="N", help="updates before (3)")
     add("--output", type=Path, metavar="DIR", help="folder for the tables (runs/<name>_profile)")
-    return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:

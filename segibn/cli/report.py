@@ -1,13 +1,12 @@
 """``report``: runs, scores and studies -> one HTML file to open in a browser."""
 
-import argparse
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
 from segibn.cli.arguments import add_datasets_argument, datasets_root
 from segibn.cli.inference import DEVICE_HELP
-from segibn.cli.parser import print_then, verb_parser
+from segibn.cli.parser import VerbParser, print_then, verb_parser
 from segibn.errors import SegibnError
 
 EXAMPLE = """\
@@ -23,9 +22,9 @@ The page is one file without links to anything outside it.
 _FRAMES = 6
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """Return the parser of this verb."""
-    parser = verb_parser("report", EXAMPLE)
+@verb_parser("report", EXAMPLE)
+def build_parser(parser: VerbParser) -> None:
+    """Add the arguments of this verb."""
     add = parser.add_argument
     add(
         "inputs",
@@ -41,7 +40,6 @@ def build_parser() -> argparse.ArgumentParser:
     add_datasets_argument(parser)
     add("--device", help=DEVICE_HELP)
     parser.excludes("--no-frames", "--frames", "--datasets", "--device")
-    return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:

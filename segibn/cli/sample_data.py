@@ -1,13 +1,12 @@
 """``sample-data``: synthetic driving scenes, written in the layouts of official data sets."""
 
-import argparse
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from painted_scenes.spec import SETS, SampleSpec
 from segibn.cli.arguments import parse_positive
-from segibn.cli.parser import print_next, verb_parser
+from segibn.cli.parser import VerbParser, print_next, verb_parser
 from segibn.errors import ConfigError
 from segibn.text import counted
 
@@ -21,9 +20,9 @@ and bdd100k/ in the camera style.
 """
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """Return the parser of this verb."""
-    parser = verb_parser("sample-data", EXAMPLE)
+@verb_parser("sample-data", EXAMPLE)
+def build_parser(parser: VerbParser) -> None:
+    """Add the arguments of this verb."""
     add = parser.add_argument
     spec = SampleSpec()
     add("--output", type=Path, required=True, metavar="DIR", help="new folder")
@@ -54,7 +53,6 @@ def build_parser() -> argparse.ArgumentParser:
         help="data sets that get no train frames (of --sets)",
     )
     add("--workers", type=parse_positive, help="processes (one a core)")
-    return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from segibn.cli.measurements import add_measurement_arguments, show
-from segibn.cli.parser import verb_parser
+from segibn.cli.parser import VerbParser, verb_parser
 from segibn.errors import SegibnError
 from segibn.evaluation.bdd100k_toolkit import TASKS, score_toolkit
 from segibn.evaluation.encodings import ENCODINGS
@@ -32,9 +32,9 @@ below the two folders. Scores in the JSON are fractions.
 """
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """Return the parser of this verb."""
-    parser = verb_parser("score", EXAMPLE)
+@verb_parser("score", EXAMPLE)
+def build_parser(parser: VerbParser) -> None:
+    """Add the arguments of this verb."""
     tasks = parser.add_subparsers(dest="task", required=True)
     semseg = tasks.add_parser("semseg", help="mIoU of semantic segmentation")
     cityscapes = tasks.add_parser(
@@ -61,7 +61,6 @@ def build_parser() -> argparse.ArgumentParser:
     meaning = "2018: 0 background, 1 direct, 2 alternative; 2021: 0 direct, 1 alternative, "
     meaning += "2 background (auto: by file names and the upper third of the frames)"
     _add_encodings(drivable, DRIVABLE_ENCODINGS, meaning)
-    return parser
 
 
 def _add_semseg_options(semseg: argparse.ArgumentParser) -> None:

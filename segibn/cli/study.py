@@ -1,11 +1,10 @@
 """``study``: several configs x several seeds, trained and scored on the same sets -> one table."""
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
 from segibn.cli.arguments import add_study_arguments, datasets_root, datasets_words, study_changes
-from segibn.cli.parser import command_text, print_next, print_then, verb_parser
+from segibn.cli.parser import VerbParser, command_text, print_next, print_then, verb_parser
 from segibn.text.streams import outliving_readers
 
 EXAMPLE = """\
@@ -22,16 +21,15 @@ repeated, and given with fewer configs or seeds to several processes at a time.
 """
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """Return the parser of this verb."""
-    parser = verb_parser("study", EXAMPLE)
+@verb_parser("study", EXAMPLE)
+def build_parser(parser: VerbParser) -> None:
+    """Add the arguments of this verb."""
     add = parser.add_argument
     add("configs", nargs="+", type=Path, help="YAML files, or names of shipped configs")
     add("--train-label", metavar="LABEL", help="name of the training domain in the table")
     add_study_arguments(parser, "sets to score on; without any, the study only trains")
     parser.needs("--train-label", "--on")
     parser.needs("--results", "--on")
-    return parser
 
 
 @outliving_readers()

@@ -1,12 +1,11 @@
 """``submit``: a trained network and a benchmark's test frames -> the file to upload."""
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
 from segibn.cli.arguments import require_runs
 from segibn.cli.inference import add_inference_arguments, inference_config
-from segibn.cli.parser import print_next, verb_parser
+from segibn.cli.parser import VerbParser, print_next, verb_parser
 from segibn.submission.expected import (
     expect_list,
     expect_test_set,
@@ -30,9 +29,9 @@ frames that were not finished.
 """
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """Return the parser of this verb."""
-    parser = verb_parser("submit", EXAMPLE)
+@verb_parser("submit", EXAMPLE)
+def build_parser(parser: VerbParser) -> None:
+    """Add the arguments of this verb."""
     benchmarks = parser.add_subparsers(dest="benchmark", required=True)
     for name, form in FORMATS.items():
         values = ", ".join(_values(form))
@@ -51,7 +50,6 @@ def build_parser() -> argparse.ArgumentParser:
             help=f"the {form.num_frames} official test frames, all of them",
         )
         add_inference_arguments(one, ensemble=True)
-    return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:

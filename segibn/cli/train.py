@@ -1,6 +1,5 @@
 """``train``: one config -> one run folder."""
 
-import argparse
 import os
 import shutil
 import signal
@@ -9,7 +8,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from segibn.cli.arguments import add_config_arguments, datasets_root, datasets_words, frames_words
-from segibn.cli.parser import is_first_rank, print_next, print_predict, print_then, verb_parser
+from segibn.cli.parser import (
+    VerbParser,
+    is_first_rank,
+    print_next,
+    print_predict,
+    print_then,
+    verb_parser,
+)
 from segibn.runs.find import find_checkpoint
 from segibn.text.streams import outliving_readers
 
@@ -24,9 +30,9 @@ exit codes: 0 trained; 2 a mistake in config, data or files; 3 another process o
 """
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """Return the parser of this verb."""
-    parser = verb_parser("train", EXAMPLE)
+@verb_parser("train", EXAMPLE)
+def build_parser(parser: VerbParser) -> None:
+    """Add the arguments of this verb."""
     add = parser.add_argument
     add_config_arguments(parser)
     add("--output", type=Path, metavar="DIR", help="run folder (runs/<name>)")
@@ -36,7 +42,6 @@ def build_parser() -> argparse.ArgumentParser:
         action="store_true",
         help="check config, data and weights, try one update, and say what the run would take",
     )
-    return parser
 
 
 @outliving_readers()

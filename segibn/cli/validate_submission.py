@@ -3,11 +3,10 @@
 Needs no torch.
 """
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from segibn.cli.parser import print_then, verb_parser
+from segibn.cli.parser import VerbParser, print_then, verb_parser
 from segibn.errors import ConfigError
 from segibn.files.writing import write_json
 from segibn.submission.formats import FORMATS
@@ -25,9 +24,9 @@ Without --ids and --images the official test set must be in it. Exit status: 0 v
 """
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """Return the parser of this verb."""
-    parser = verb_parser("validate-submission", EXAMPLE)
+@verb_parser("validate-submission", EXAMPLE)
+def build_parser(parser: VerbParser) -> None:
+    """Add the arguments of this verb."""
     add = parser.add_argument
     add("file", type=Path, metavar="ZIP", help="or run-length JSON (BDD100K)")
     add("--format", choices=FORMATS, required=True)
@@ -42,7 +41,6 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.needs("--target-encoding", "--labels")
     add("--json", type=Path, metavar="FILE", help="write the report here too")
-    return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:

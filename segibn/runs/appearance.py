@@ -30,16 +30,6 @@ from segibn.text import did_you_mean, printable
 
 JSON_FILE, MARKDOWN_FILE = "appearance.json", "appearance.md"
 PLOT_FILE, PICTURE_FILE, CONDITIONS_FILE = "appearance.png", "appearance.jpg", "conditions.json"
-_KEPT = [
-    "miou",
-    "pixel_accuracy",
-    "signature",
-    "num_images",
-    "version",
-    "iou",
-    "class_names",
-    "confusion",
-]
 
 
 def score_appearance(

@@ -232,7 +232,7 @@ def test_commands_are_named_as_they_were_called(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(sys, "argv", [program])
-    parser = verb_parser("train", "segibn train a.yaml\nsegibn train-more b")
+    parser = verb_parser("train", "segibn train a.yaml\nsegibn train-more b")(lambda _: None)()
     assert parser.prog == usage
     assert parser.epilog == f"{usage} a.yaml\nsegibn train-more b"
     print_next("evaluate", "runs/a")
