@@ -8,7 +8,6 @@ than this one. Same formulas, same order of additions, hence the same floats.
 import math
 import operator
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
 from typing import Any
@@ -49,42 +48,19 @@ for _place, _ids in enumerate(_MEMBERS.values()):
 # Above this, a value of an instanceIds map is label_id * 1000 + number; up to it, a label id.
 _FIRST_INSTANCE = 1001
 
-INSTANCE_CLASSES = tuple(
-    _BY_ID[label_id].name
-    for label_id in _EVALUATED
-    if _BY_ID[label_id].name in AVERAGE_INSTANCE_SIZE
-)
-"""Evaluated classes that have instances."""
-INSTANCE_CATEGORIES = tuple(
-    category
-    for category, members in _MEMBERS.items()
-    if all(_BY_ID[label_id].name in AVERAGE_INSTANCE_SIZE for label_id in members)
-)
-"""Categories of which every class has instances: human and vehicle."""
-
-
-@dataclass(frozen=True, eq=False)
-class FrameInstances:
-    """What a prediction made of the evaluated objects of one frame, in the order of their ids."""
-
-    label_ids: NDArray[np.int64]
-    """(M,) class of each object."""
-    sizes: NDArray[np.int64]
-    """(M,) its pixels."""
-    hits: NDArray[np.int64]
-    """(M,) of those, predicted as its class."""
-    category_hits: NDArray[np.int64]
-    """(M,) of those, predicted as any class of its category, caravans and trailers too."""
-
 
 def count_instances(
     instance_map: NDArray[np.uint16], pred: NDArray[np.uint8], source: str | Path = "instance map"
-) -> FrameInstances:
-    """Count the pixels of each object that were predicted as its class, and as its category.
+) -> NDArray[np.int64]:
+    """Count what a prediction made of the evaluated objects of one frame.
 
     Args:
         instance_map: (H, W), the official instanceIds; groups and areas have their plain label id.
         pred: (H, W) label ids 0..33.
+
+    Returns:
+        (4, M), objects in the order of their ids: label id, pixels, pixels predicted as its class,
+        pixels predicted as any class of its category (caravans and trailers too).
     """
     values = instance_map.ravel()
     inside = np.flatnonzero(values >= _FIRST_INSTANCE)
@@ -97,7 +73,7 @@ def count_instances(
     same_category = _CATEGORY_OF[predicted] == _CATEGORY_OF[owner]
     category_hits = np.bincount(values[same_category], minlength=len(sizes))
     kept = found[np.isin(found // 1000, _EVALUATED)]
-    return FrameInstances(kept // 1000, sizes[kept], hits[kept], category_hits[kept])
+    return np.stack([kept // 1000, sizes[kept], hits[kept], category_hits[kept]])
 
 
 def _require_known(instance_ids: NDArray[np.int64], source: str | Path) -> None:
@@ -115,14 +91,13 @@ class InstanceSums:
     """Weighted true positives and false negatives over a set: class or category -> [tp, fn]."""
 
     def __init__(self) -> None:
-        self.classes = {name: [0.0, 0.0] for name in INSTANCE_CLASSES}
-        self.categories = {name: [0.0, 0.0] for name in INSTANCE_CATEGORIES}
+        sized = {row.label_id for row in _DRAWN if row.name in AVERAGE_INSTANCE_SIZE}
+        self.classes = {_BY_ID[one].name: [0.0, 0.0] for one in _EVALUATED if one in sized}
+        self.categories = {name: [0.0, 0.0] for name, ids in _MEMBERS.items() if sized >= {*ids}}
 
-    def add(self, frame: FrameInstances) -> None:
-        """Add a frame, object by object: sums of floats depend on their order."""
-        columns = (frame.label_ids, frame.sizes, frame.hits, frame.category_hits)
-        rows = zip(*(column.tolist() for column in columns), strict=True)
-        for label_id, size, hits, category_hits in rows:
+    def add(self, objects: NDArray[np.int64]) -> None:
+        """Add the (4, M) of a frame object by object: sums of floats depend on their order."""
+        for label_id, size, hits, category_hits in objects.T.tolist():
             row = _BY_ID[label_id]
             weight = AVERAGE_INSTANCE_SIZE[row.name] / size
             for sums, true_positive in (

@@ -1,7 +1,9 @@
-"""Where a score departs from a named protocol, and how its row and signature say so."""
+"""Where a score departs from a named protocol, and how its row and signature say so.
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+Deviations are a mapping: what deviates, as the signature says it -> a sentence.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from segibn.evaluation.protocols import Protocol, TestSet
@@ -11,52 +13,35 @@ LAST = "last"
 """How a checkpoint came to be the one that is scored, as rows say it (``selection``)."""
 
 
-@dataclass(frozen=True)
-class Deviation:
-    """One way in which a score is not the protocol's."""
-
-    key: str
-    text: str
-
-
 def run_deviations(
     protocol: Protocol, train: str, config: Mapping[str, Any], selection: str
-) -> list[Deviation]:
-    """Compare a training with a protocol.
-
-    Args:
-        train: what the run was trained on, as in the ``train`` of a row.
-        config: the run's config as plain mappings and tuples.
-        selection: of the checkpoint: "last", or how else it was chosen.
-    """
-    found = []
+) -> dict[str, str]:
+    """Compare a training with a protocol; ``train`` and ``selection`` as in the rows of a table."""
+    found = {}
     if train not in protocol.train:
-        found.append(Deviation("data.train", f"trained on {train}, not {_any(protocol.train)}"))
+        found["data.train"] = f"trained on {train}, not {' or '.join(protocol.train)}"
     for setting in protocol.settings:
         value = _look_up(config, setting.path)
         if value not in setting.accepted:
-            text = f"{setting.path} is {value}, not {_any(setting.accepted)}"
-            found.append(Deviation(setting.path, text))
+            accepted = " or ".join(map(str, setting.accepted))
+            found[setting.path] = f"{setting.path} is {value}, not {accepted}"
     if selection != LAST:
-        text = f"checkpoint: {selection}, not the last iteration's"
-        found.append(Deviation("checkpoint", text))
+        found["checkpoint"] = f"checkpoint: {selection}, not the last iteration's"
     return found
 
 
 def evaluation_deviations(
     protocol: Protocol, test: TestSet | None, label: str, actual: Mapping[str, Any]
-) -> list[Deviation]:
+) -> dict[str, str]:
     """Compare one evaluation with a protocol.
 
     Args:
         test: the line of its table; None = the protocol has no such set.
-        label: heading of the column.
         actual: "test", the set with what narrows it; "frames", how many; "input-size" (H, W) and
             "window", None = native and whole; "scales", "flip", "precision".
     """
     if test is None:
-        text = f"{label} ({actual['test']}) is not a test set of the protocol"
-        return [Deviation("test", text)]
+        return {"test": f"{label} ({actual['test']}) is not a test set of the protocol"}
     label_map = "" if test.label_map is None else f"/{test.label_map}"
     wanted = {
         "test": f"{test.dataset}{label_map}:{test.split}",
@@ -67,25 +52,25 @@ def evaluation_deviations(
         "flip": protocol.flip,
         "precision": "float32",
     }
-    return [
-        Deviation(key, f"{label}: {key.replace('-', ' ')} {_text(actual[key])}, not {_text(want)}")
+    return {
+        key: f"{label}: {key.replace('-', ' ')} {_text(actual[key])}, not {_text(want)}"
         for key, want in wanted.items()
         if actual[key] != want
-    ]
+    }
 
 
 def sign(
     signature: str,
     protocol: str | None = None,
-    deviations: Sequence[Deviation] = (),
+    deviations: Iterable[str] = (),
     selection: str = LAST,
 ) -> str:
     """Append protocol, deviations and an unusual choice of the checkpoint to a signature."""
     parts = [signature]
     if protocol is not None:
         parts.append(f"protocol:{protocol}")
-        if deviations:
-            parts.append("deviates:" + ",".join(dict.fromkeys(item.key for item in deviations)))
+        if keys := ",".join(deviations):
+            parts.append(f"deviates:{keys}")
     if selection != LAST:
         parts.append(f"checkpoint:{selection}")
     return "|".join(parts)
@@ -107,9 +92,7 @@ def protocol_lines(rows: Sequence[Row]) -> list[str]:
         lines += [f"- {text}{_whose(text, ours)}" for text in texts]
     if any(row.get("selection") == ON_TARGET for row in rows):
         lines += ["", "A checkpoint that was chosen on the target is no measure of generalisation."]
-    while lines and not lines[-1]:
-        lines.pop()
-    return lines
+    return lines[:-1] if lines and not lines[-1] else lines
 
 
 def _whose(text: str, rows: Sequence[Row]) -> str:
@@ -130,10 +113,6 @@ def _look_up(config: Mapping[str, Any], path: str) -> Any:
             return None
         value = value.get(key)
     return tuple(value) if isinstance(value, list) else value
-
-
-def _any(values: Sequence[Any]) -> str:
-    return " or ".join(map(str, values))
 
 
 def _text(value: Any) -> str:

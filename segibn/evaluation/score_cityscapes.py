@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from segibn.errors import DatasetError
 from segibn.evaluation.cityscapes_official import (
     NUM_LABEL_IDS,
-    FrameInstances,
     InstanceSums,
     count_instances,
     ignored_pixels,
@@ -28,7 +27,6 @@ from segibn.files.writing import write_text
 from segibn.labels.cityscapes import CITYSCAPES
 from segibn.labels.label_set import LabelSet
 
-_Examined = tuple[FrameInstances | None, dict[str, int]]
 _LABEL_IDS = "_labelIds"
 _AVERAGES = {
     "classes": ("averageScoreClasses", "averageScoreInstClasses"),
@@ -128,7 +126,9 @@ def score_cityscapes(
     tally = FileTally(pairs, reading, conditions_of(target_dir, evaluation_set, "cityscapes"))
     sums, images = InstanceSums(), {}
 
-    def examine(pair: FilePair, maps: Maps, counts: NDArray[np.int64]) -> _Examined:
+    def examine(
+        pair: FilePair, maps: Maps, counts: NDArray[np.int64]
+    ) -> tuple[Any, dict[str, int]]:
         objects = _instances(pair, maps, reading) if instances else None
         return objects, ignored_pixels(_by_label_id(counts, reading)) if per_image else {}
 
@@ -142,8 +142,7 @@ def score_cityscapes(
     return CityscapesScores(scores, sums if instances else None, images)
 
 
-def _instances(pair: FilePair, maps: Maps, reading: Reading) -> FrameInstances:
-    """Count the objects of one frame."""
+def _instances(pair: FilePair, maps: Maps, reading: Reading) -> NDArray[np.int64]:
     path = _instance_file(pair.target)
     instance_map = read_instance_map(path)
     require_size(instance_map, path, maps[0], pair.target)

@@ -142,7 +142,7 @@ def _score(
     if protocol is None:
         return row | {"signature": sign(row["signature"], selection=selection)}
     found = deviations(protocol, run, selection, label, dataset, scores.num_images)
-    more = {"protocol": protocol, "deviations": [deviation.text for deviation in found]}
+    more = {"protocol": protocol, "deviations": list(found.values())}
     return row | more | {"signature": sign(row["signature"], protocol, found, selection)}
 
 

@@ -14,7 +14,7 @@ from segibn.config.data import DatasetConfig
 from segibn.config.set_names import set_name, train_name
 from segibn.data.framing import Framing
 from segibn.errors import ConfigError
-from segibn.evaluation.deviations import LAST, Deviation, evaluation_deviations, run_deviations
+from segibn.evaluation.deviations import LAST, evaluation_deviations, run_deviations
 from segibn.evaluation.protocols import PROTOCOLS
 from segibn.evaluation.rows import ON_TARGET, is_own_domain
 from segibn.inference.config import InferenceConfig
@@ -57,14 +57,14 @@ def deviations(
     label: str,
     dataset: DatasetConfig,
     num_images: int,
-) -> list[Deviation]:
+) -> dict[str, str]:
     """Compare what was done with the protocol; ``run`` with the options it was scored with."""
     given, options, config = PROTOCOLS[name], run.options, run.training
     found = run_deviations(given, train_name(config.data), config.model_dump(), selection)
     size: Any = options.input_size
     if options.input_height is not None:
         size = f"height {options.input_height}"
-    return found + evaluation_deviations(
+    return found | evaluation_deviations(
         given,
         protocol_test(name, dataset),
         label,

@@ -109,7 +109,7 @@ def test_every_protocols_sets_are_ones_that_can_be_read():
 def test_the_configs_of_a_protocol_train_as_it_says(config, protocol, repository):
     loaded = load_config(repository / "configs" / f"{config}.yaml")
     train = train_name(loaded.data)
-    assert run_deviations(PROTOCOLS[protocol], train, loaded.model_dump(), "last") == []
+    assert run_deviations(PROTOCOLS[protocol], train, loaded.model_dump(), "last") == {}
 
 
 def test_the_last_checkpoint_is_no_choice_even_of_a_run_that_watched_the_target(early, datasets):

@@ -185,5 +185,4 @@ def test_objects_are_counted_as_a_loop_over_masks_counts_them():
         category = (24, 25) if label_id < 26 else tuple(range(26, 34))
         hits = (pred[mask] == label_id).sum()
         expected.append((label_id, mask.sum(), hits, np.isin(pred[mask], category).sum()))
-    columns = (found.label_ids, found.sizes, found.hits, found.category_hits)
-    np.testing.assert_array_equal(np.stack(columns, 1), expected)
+    np.testing.assert_array_equal(found.T, expected)

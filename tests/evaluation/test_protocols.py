@@ -41,10 +41,6 @@ EVALUATION: dict[str, Any] = {
 }
 
 
-def keys(found: list[Any]) -> list[str]:
-    return [deviation.key for deviation in found]
-
-
 def test_robustnets_protocol_is_what_its_scripts_do():
     assert ROBUSTNET.window is None
     mapillary = next(test for test in ROBUSTNET.tests if test.label == "mapillary")
@@ -56,21 +52,21 @@ def test_robustnets_protocol_is_what_its_scripts_do():
 
 
 def test_a_training_as_the_protocol_says_deviates_in_nothing():
-    assert run_deviations(ROBUSTNET, "gta5/robustnet:train-clean", CONFIG, "last") == []
+    assert run_deviations(ROBUSTNET, "gta5/robustnet:train-clean", CONFIG, "last") == {}
     by_official_table = run_deviations(ROBUSTNET, "gta5:train-clean", CONFIG, "last")
-    assert keys(by_official_table) == ["data.train"]
+    assert list(by_official_table) == ["data.train"]
 
 
 def test_every_other_value_is_named_with_what_it_should_be():
     other = {**CONFIG, "optim": {**CONFIG["optim"], "iterations": 10000}}
     found = run_deviations(ROBUSTNET, "camvid:train", other, "best-on-source")
-    assert keys(found) == ["data.train", "optim.iterations", "checkpoint"]
-    assert found[1].text == "optim.iterations is 10000, not 40000"
+    assert list(found) == ["data.train", "optim.iterations", "checkpoint"]
+    assert found["optim.iterations"] == "optim.iterations is 10000, not 40000"
 
 
 def test_a_setting_that_a_config_lacks_deviates():
     without = {**CONFIG, "data": {"crop_size": (768, 768), "scale_range": (0.5, 2.0)}}
-    assert keys(run_deviations(ROBUSTNET, "gta5/robustnet:train-clean", without, "last")) == [
+    assert list(run_deviations(ROBUSTNET, "gta5/robustnet:train-clean", without, "last")) == [
         "data.sampling.name"
     ]
 
@@ -90,11 +86,11 @@ def test_a_setting_that_a_config_lacks_deviates():
 )
 def test_each_way_to_test_otherwise_deviates(change: dict[str, Any], key: str | None):
     found = evaluation_deviations(ROBUSTNET, CITYSCAPES, "cityscapes", EVALUATION | change)
-    assert keys(found) == ([key] if key else [])
+    assert list(found) == ([key] if key else [])
 
 
 def test_a_set_that_the_protocol_does_not_have_deviates():
-    assert keys(evaluation_deviations(ROBUSTNET, None, "camvid", EVALUATION)) == ["test"]
+    assert list(evaluation_deviations(ROBUSTNET, None, "camvid", EVALUATION)) == ["test"]
 
 
 def test_the_signature_names_protocol_deviations_and_an_unusual_checkpoint():
