@@ -5,3 +5,30 @@ gets no gradient), any integer type. Out: scalars, 0 with zero gradient where no
 compute in float32 (float64 for float64 logits) whatever autocast says, have shapes that do not
 depend on the data, and never read a value from the device while they train.
 """
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Concatenate, ParamSpec
+
+import torch
+from torch import Tensor
+
+P = ParamSpec("P")
+
+
+def in_float32(
+    loss: Callable[Concatenate[Tensor, P], Tensor],
+) -> Callable[Concatenate[Tensor, P], Tensor]:
+    """Let a loss see its logits (first argument) in float32 and no autocast; float64 stays.
+
+    Sums over a million pixels in bfloat16 lose small terms.
+    """
+
+    @wraps(loss)
+    def with_float32_logits(logits: Tensor, *args: P.args, **kwargs: P.kwargs) -> Tensor:
+        if logits.dtype != torch.float64:
+            logits = logits.float()
+        with torch.autocast(logits.device.type, enabled=False):
+            return loss(logits, *args, **kwargs)
+
+    return with_float32_logits

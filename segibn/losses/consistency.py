@@ -1,7 +1,9 @@
-"""Agreement of the predictions for two views of the same images: Jensen-Shannon divergence.
+"""Agreement of two predictions for the same pixels, logits (N, K, h, w), labelled or not.
 
-AugMix (ICLR 2020, arXiv 1912.02781, section 3); for segmentation SHADE's style consistency (ECCV
-2022, arXiv 2204.02548). Ours compares the coarse logits, before they are resized.
+Of two views: Jensen-Shannon divergence as in AugMix (ICLR 2020, arXiv 1912.02781, section 3), for
+segmentation SHADE's style consistency (ECCV 2022, arXiv 2204.02548); ours compares coarse logits.
+With a mean teacher (Tarvainen and Valpola, NeurIPS 2017, arXiv 1703.01780): Kullback-Leibler
+divergence, where theirs is the squared difference; threshold as in FixMatch (arXiv 2001.07685).
 """
 
 import math
@@ -9,7 +11,7 @@ import math
 import torch
 from torch import Tensor
 
-from segibn.losses.precision import in_float32
+from segibn.losses import in_float32
 
 
 @in_float32
@@ -19,3 +21,27 @@ def jensen_shannon(logits: Tensor, other: Tensor) -> Tensor:
     log_mean = torch.logaddexp(log_p, log_q) - math.log(2)
     divergence = log_p.exp() * (log_p - log_mean) + log_q.exp() * (log_q - log_mean)
     return divergence.sum(1).mean() / 2
+
+
+@in_float32
+def teacher_divergence(
+    logits: Tensor, teacher_logits: Tensor, *, threshold: float | None = None
+) -> Tensor:
+    """KL(teacher, student) of logits (N, K, h, w), mean over all pixels, labelled or not.
+
+    The teacher's get no gradient. Pixels where its largest probability is below `threshold` cost
+    nothing, but are divided by like the others, so that the loss grows as the teacher gets sure.
+    """
+    log_student = logits.log_softmax(1)
+    log_teacher = teacher_logits.detach().to(logits.dtype).log_softmax(1)
+    teacher = log_teacher.exp()
+    divergence = (teacher * (log_teacher - log_student)).sum(1)
+    if threshold is not None:
+        divergence = torch.where(teacher.amax(1) >= threshold, divergence, 0)
+    return divergence.mean()
+
+
+def ramp_up(iteration: int, length: int) -> float:
+    """Weight of a term that comes in slowly: exp(-5 (1 - t)^2), t = iteration / length."""
+    t = 1.0 if length == 0 else min(1.0, iteration / length)
+    return math.exp(-5 * (1 - t) ** 2)

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from segibn.devices import accurate_dtype
 from segibn.labels.label_set import IGNORE_INDEX
-from segibn.losses.precision import in_float32
+from segibn.losses import in_float32
 
 
 def valid_weight(target: Tensor, *, class_weights: Tensor | None = None) -> Tensor:

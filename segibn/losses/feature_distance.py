@@ -1,7 +1,11 @@
-"""Distance of features from those of a frozen ImageNet network, where things are.
+"""Distance of features from those of a frozen ImageNet network: values, or Gram matrices.
 
-DAFormer (Hoyer et al., CVPR 2022, arXiv 2111.14887, section 3.2). Stuff such as road and sky, which
-ImageNet has no classes for, is left free.
+DAFormer (Hoyer et al., CVPR 2022, arXiv 2111.14887, section 3.2): where things are; stuff such as
+road and sky, which ImageNet has no classes for, is left free.
+
+TLDR's texture regularisation (Kim et al., ICCV 2023, arXiv 2303.11546), on original images. Theirs
+is one norm of a whole batch; ours is the mean of one for each image, so that it does not grow with
+the batch: with N images that differ alike it is 1/sqrt(N) of theirs, half at a batch of 4.
 """
 
 from collections.abc import Sequence
@@ -11,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from segibn.labels.label_set import IGNORE_INDEX
-from segibn.losses.precision import in_float32
+from segibn.losses import in_float32
 
 
 def pure_cells(target: Tensor, classes: Sequence[int], stride: int, min_ratio: float) -> Tensor:
@@ -38,3 +42,20 @@ def feature_distance(feature: Tensor, reference: Tensor, cells: Tensor) -> Tenso
     difference = feature - reference.detach().to(feature.dtype)
     distance = torch.linalg.vector_norm(difference, dim=1)
     return torch.where(cells, distance, 0).sum() / cells.sum().clamp(min=1)
+
+
+@in_float32
+def gram_matrix(feature: Tensor) -> Tensor:
+    """Mean products of channels over a feature's pixels: (N, C, h, w) -> (N, C, C), symmetric."""
+    pixels = feature.flatten(2)  # a view, of channels-last features too
+    return pixels @ pixels.mT / pixels.shape[2]
+
+
+@in_float32
+def gram_distance(feature: Tensor, reference: Tensor) -> Tensor:
+    """Frobenius norm of the Gram matrices' difference over C, mean over images.
+
+    `reference`, on as many or other pixels, gets no gradient. At 0 the gradient is 0.
+    """
+    difference = gram_matrix(feature) - gram_matrix(reference.detach())
+    return torch.linalg.vector_norm(difference, dim=(1, 2)).mean() / feature.shape[1]

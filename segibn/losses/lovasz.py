@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from segibn.labels.label_set import IGNORE_INDEX
-from segibn.losses.precision import in_float32
+from segibn.losses import in_float32
 
 
 @in_float32

@@ -11,8 +11,8 @@ from torch.nn import functional as F
 
 from segibn.devices import accurate_dtype
 from segibn.labels.label_set import IGNORE_INDEX
+from segibn.losses import in_float32
 from segibn.losses.cross_entropy import divide_by_weight
-from segibn.losses.precision import in_float32
 
 
 @in_float32

@@ -1,7 +1,6 @@
 """Backbones and classifiers by name, with published weights if wanted."""
 
 from importlib import import_module
-from types import ModuleType
 from typing import Any
 
 from torch import nn
@@ -23,7 +22,9 @@ def build_backbone(
         **options: those of `model.backbone` in a config; `ValueError` where the family lacks one.
     """
     changed = changed_options(name, ibn, options)
-    return _module_of(name).build(name, ibn, output_stride, **changed)
+    # Imported where one of its networks is asked for: torchvision takes a second to load.
+    family = import_module(f"segibn.models.{family_of(name).module}")
+    return family.build(name, ibn, output_stride, **changed)
 
 
 def build_classifier(name: str, num_classes: int = 1000) -> nn.Module:
@@ -31,14 +32,9 @@ def build_classifier(name: str, num_classes: int = 1000) -> nn.Module:
 
     `forward(image)` gives logits (N, num_classes), `forward_features(image)` a dict.
     """
-    network, ibn = split_name(name)
-    changed_options(network, ibn, {})
-    return _module_of(network).build_classifier(network, ibn, num_classes)
-
-
-def _module_of(name: str) -> ModuleType:
-    """Imported where one of its networks is asked for: torchvision takes a second to load."""
-    return import_module(f"segibn.models.{family_of(name).module}")
+    network = build_backbone(*split_name(name))
+    network.add_classifier(num_classes)  # type: ignore[operator]
+    return network
 
 
 def backbone(

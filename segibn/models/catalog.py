@@ -1,8 +1,7 @@
 """The catalogue of backbones: names, variants, options, and the module that builds them; no torch.
 
-A new backbone is a line of `FAMILIES` and a module with
-`build(name, ibn, output_stride, **options)` and, where it is an ImageNet classifier too,
-`build_classifier(name, ibn, num_classes)`.
+A new backbone is a line of `FAMILIES`, and a module whose `build(name, ibn, output_stride,
+**options)` returns a `features.Backbone`.
 """
 
 from collections.abc import Mapping

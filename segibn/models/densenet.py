@@ -92,6 +92,8 @@ class _Transition(nn.Module):
 class DenseNet(Backbone):
     """A DenseNet without its classifier: layer1 .. layer4 are after the norm behind each block."""
 
+    classifier_name = "classifier"
+
     def __init__(
         self,
         layout: DenseNetLayout,
@@ -172,18 +174,6 @@ class DenseNet(Backbone):
         return self.features.get_submodule(f"transition{number}")  # type: ignore[return-value]
 
 
-class DenseNetClassifier(DenseNet):
-    """A DenseNet with its classifier; the state dict is the published one's."""
-
-    def __init__(self, layout: DenseNetLayout, *, ibn: bool = False, num_classes: int = 1000):
-        super().__init__(layout, ibn=ibn)
-        self.classifier = nn.Linear(self.feature_specs["layer4"].channels, num_classes)
-
-    def forward(self, image: Tensor) -> Tensor:  # type: ignore[override]
-        """(N, 3, H, W) normalised -> logits (N, num_classes), after global average pooling."""
-        return self.classifier(super().forward(image)["layer4"].mean(dim=(2, 3)))
-
-
 def build(
     name: str,
     ibn: IbnName = "none",
@@ -195,8 +185,3 @@ def build(
     """Build a DenseNet by its name in `LAYOUTS`, from the options of a config."""
     options = {"output_stride": output_stride, "stages": ibn_stages, "ratio": ibn_ratio}
     return DenseNet(LAYOUTS[name], ibn=ibn == "a", **options)
-
-
-def build_classifier(name: str, ibn: IbnName, num_classes: int) -> DenseNetClassifier:
-    """Build an ImageNet classifier by its name in `LAYOUTS`."""
-    return DenseNetClassifier(LAYOUTS[name], ibn=ibn == "a", num_classes=num_classes)

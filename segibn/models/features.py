@@ -6,6 +6,7 @@ built from `feature_specs` alone and reads the names it needs.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -26,6 +27,9 @@ class Backbone(nn.Module):
     """layer1 .. layer4."""
     half_spec: FeatureSpec
     """The feature of stride 2 that comes before them, "half"."""
+    classifier_name = "fc"  # in the published weights
+    classifier_dropout = 0.0
+    is_classifier = False
 
     def step(self, name: str, x: Tensor) -> Tensor:
         """The feature "half" of an image, or another one of the feature before it."""
@@ -54,15 +58,27 @@ class Backbone(nn.Module):
             if name in dict(self.named_children()):
                 delattr(self, name)
 
-    def forward(self, image: Tensor) -> dict[str, Tensor]:
+    def add_classifier(self, num_classes: int) -> None:
+        """Let `forward` return logits (N, num_classes), after global average pooling."""
+        layer: nn.Module = nn.Linear(self.feature_specs["layer4"].channels, num_classes)
+        if self.classifier_dropout:
+            layer = nn.Sequential(nn.Dropout(self.classifier_dropout), layer)
+        self.add_module(self.classifier_name, layer)
+        self.is_classifier = True
+
+    def forward(self, image: Tensor) -> Any:
         """(N, 3, H, W) normalised RGB -> the features by name, as `feature_specs` says."""
         features = self.walk(image)
+        if self.is_classifier:
+            return getattr(self, self.classifier_name)(features["layer4"].mean(dim=(2, 3)))
         del features["half"]
         return features
 
     def forward_features(self, image: Tensor) -> dict[str, Tensor]:
-        """The same; in residual and dense networks all inner features."""
-        return Backbone.forward(self, image)
+        """The features also of a classifier; in residual and dense networks all inner ones."""
+        features = self.walk(image)
+        del features["half"]
+        return features
 
     def stages_of_parameters(self) -> dict[str, int]:
         """`stage_of` every parameter, for learning rates that differ by stage."""

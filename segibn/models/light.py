@@ -67,6 +67,8 @@ class _ShuffleBlock(shufflenetv2.InvertedResidual):
 class MobileNetV2(Backbone):
     """MobileNetV2 of width 1 without its classifier."""
 
+    classifier_name, classifier_dropout = "classifier", 0.2
+
     def __init__(self, *, ibn: bool = False, output_stride: int = 32) -> None:
         super().__init__()
         self.feature_specs = _feature_specs(_MOBILE_CHANNELS, output_stride)
@@ -87,20 +89,6 @@ class MobileNetV2(Backbone):
         block = int(parameter.split(".")[1])
         ends = [end for _, end in _MOBILE_BLOCKS.values()]
         return 0 if block == 0 else max(1, bisect.bisect_right(ends, block))
-
-
-class MobileNetV2Classifier(MobileNetV2):
-    """MobileNetV2 with its classifier; the plain one's state dict is torchvision's."""
-
-    def __init__(self, *, ibn: bool = False, num_classes: int = 1000) -> None:
-        super().__init__(ibn=ibn)
-        self.classifier = nn.Sequential(
-            nn.Dropout(0.2), nn.Linear(_MOBILE_CHANNELS[-1], num_classes)
-        )
-
-    def forward(self, image: Tensor) -> Tensor:  # type: ignore[override]
-        """(N, 3, H, W) normalised -> logits (N, num_classes), after global average pooling."""
-        return self.classifier(self.forward_features(image)["layer4"].mean(dim=(2, 3)))
 
 
 class ShuffleNetV2(Backbone):
@@ -138,18 +126,6 @@ class ShuffleNetV2(Backbone):
         return {"stage2": 2, "stage3": 3, "stage4": 4, "conv5": 4}.get(part, 0)
 
 
-class ShuffleNetV2Classifier(ShuffleNetV2):
-    """ShuffleNetV2 with its classifier; the plain one's state dict is torchvision's."""
-
-    def __init__(self, *, ibn: bool = False, num_classes: int = 1000) -> None:
-        super().__init__(ibn=ibn)
-        self.fc = nn.Linear(_SHUFFLE_CHANNELS[-1], num_classes)
-
-    def forward(self, image: Tensor) -> Tensor:  # type: ignore[override]
-        """(N, 3, H, W) normalised -> logits (N, num_classes), after global average pooling."""
-        return self.fc(self.forward_features(image)["layer4"].mean(dim=(2, 3)))
-
-
 def _feature_specs(channels: Iterable[int], output_stride: int) -> dict[str, FeatureSpec]:
     """Channels of layer1..layer4, at strides 4, 8, 16 and 32 or what dilation leaves of them."""
     check_output_stride(output_stride)
@@ -180,9 +156,3 @@ def build(name: str, ibn: IbnName = "none", output_stride: int = 32) -> Backbone
     """Build a light backbone by its name."""
     network = {"mobilenet_v2": MobileNetV2, "shufflenet_v2": ShuffleNetV2}[name]
     return network(ibn=ibn == "b", output_stride=output_stride)
-
-
-def build_classifier(name: str, ibn: IbnName, num_classes: int) -> Backbone:
-    """Build an ImageNet classifier by its name."""
-    known = {"mobilenet_v2": MobileNetV2Classifier, "shufflenet_v2": ShuffleNetV2Classifier}
-    return known[name](ibn=ibn == "b", num_classes=num_classes)

@@ -111,20 +111,6 @@ class ResNet(Backbone):
         return int(parameter[5]) if parameter.startswith("layer") else 0
 
 
-class ResNetClassifier(ResNet):
-    """A residual network with its classifier; the state dict is the published one's."""
-
-    def __init__(
-        self, layout: ResNetLayout, plan: IbnPlan | None = None, num_classes: int = 1000
-    ) -> None:
-        super().__init__(layout, plan)
-        self.fc = nn.Linear(self.feature_specs["layer4"].channels, num_classes)
-
-    def forward(self, image: Tensor) -> Tensor:  # type: ignore[override]
-        """(N, 3, H, W) normalised -> logits (N, num_classes), after global average pooling."""
-        return self.fc(self.forward_features(image)["layer4"].mean(dim=(2, 3)))
-
-
 def _build_stem(stem: Stem, plan: IbnPlan) -> tuple[nn.Module, nn.Module, int]:
     norm = partial(full_norm, kind=plan.full) if plan.stem else nn.BatchNorm2d
     if stem == "conv7x7":
@@ -185,8 +171,3 @@ def build(
         full = Switchable(**(switchable or {}))
     plan = IbnPlan(ibn, ibn_stages, 0.5 if ibn_ratio is None else ibn_ratio, full)
     return ResNet(LAYOUTS[name], plan, output_stride, **options)
-
-
-def build_classifier(name: str, ibn: IbnName, num_classes: int) -> ResNetClassifier:
-    """Build an ImageNet classifier by its name in `LAYOUTS`."""
-    return ResNetClassifier(LAYOUTS[name], IbnPlan(ibn), num_classes)

@@ -7,10 +7,8 @@ import torch
 from torch import Tensor
 from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
 
-from segibn.losses.consistency import jensen_shannon
-from segibn.losses.feature_distance import feature_distance, pure_cells
-from segibn.losses.mean_teacher import teacher_divergence
-from segibn.losses.texture import gram_distance
+from segibn.losses.consistency import jensen_shannon, teacher_divergence
+from segibn.losses.feature_distance import feature_distance, gram_distance, pure_cells
 
 
 def distance_on_things(feature: Tensor, reference: Tensor) -> Tensor:

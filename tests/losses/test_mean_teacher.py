@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from segibn.losses.mean_teacher import ramp_up, teacher_divergence
+from segibn.losses.consistency import ramp_up, teacher_divergence
 
 
 @pytest.fixture

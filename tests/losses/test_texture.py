@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from segibn.losses.texture import gram_distance, gram_matrix
+from segibn.losses.feature_distance import gram_distance, gram_matrix
 
 
 def loop_gram(feature: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The mean teacher as a term: see `segibn.losses.mean_teacher`.
+"""The mean teacher as a term: see `segibn.losses.consistency`.
 
 The moving average predicts on the plain images, in evaluation mode; the trained network, which sees
 them restyled and through its dropout, is to agree.
@@ -12,7 +12,7 @@ from segibn.config.schema import RunConfig
 from segibn.engine.objective import Step, Term, Trainee
 from segibn.engine.precision import autocast, choose_dtype
 from segibn.errors import ConfigError
-from segibn.losses.mean_teacher import ramp_up, teacher_divergence
+from segibn.losses.consistency import ramp_up, teacher_divergence
 
 
 class MeanTeacherTerm(Term):

@@ -1,4 +1,4 @@
-"""Texture regularisation as a term: see `segibn.losses.texture`.
+"""Texture regularisation as a term: see `segibn.losses.feature_distance`.
 
 Both networks describe the original image, as in the paper. What the trained one made of it is there
 already unless images are restyled (or it sees two views). Where they are, its backbone sees the
@@ -17,7 +17,7 @@ from segibn.config.schema import RunConfig
 from segibn.engine.objective import Step, Term, Trainee
 from segibn.engine.precision import autocast
 from segibn.engine.terms.imagenet_teacher import imagenet_teacher
-from segibn.losses.texture import gram_distance
+from segibn.losses.feature_distance import gram_distance
 
 _LAYERS = ("layer1", "layer2", "layer3", "layer4")
 

@@ -11,7 +11,7 @@ from segibn.config.load import load_config
 from segibn.data.datasets.catalog import scheme_class_names
 from segibn.engine.terms.feature_distance import find_things
 from segibn.errors import ConfigError
-from segibn.losses.texture import gram_distance
+from segibn.losses.feature_distance import gram_distance
 
 FLOAT32 = ("engine.precision=float32",)
 
