@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from segibn.charts.style import INK, SERIES, add_legend, new_figure, styled
+from segibn.charts.style import INK, SERIES, add_legend, chart_style, new_figure
 from segibn.text import printable
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ Bar = tuple[float, float]
 """A value, which may be negative, and half the length of the line at its end (0 = none)."""
 
 
-@styled
+@chart_style()
 def bar_chart(bars: Mapping[str, Sequence[Bar]], names: Sequence[str], title: str) -> "Figure":
     """Draw one bar for each name of every series.
 

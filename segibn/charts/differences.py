@@ -15,8 +15,8 @@ from segibn.charts.style import (
     PAPER,
     SERIES,
     add_legend,
+    chart_style,
     new_figure,
-    styled,
     tell,
 )
 from segibn.text import printable
@@ -38,7 +38,7 @@ class Difference:
     is_shown: bool  # whether the difference is shown to be one: its dot is filled
 
 
-@styled
+@chart_style()
 def difference_chart(
     runs: Mapping[str, Sequence[Difference]],
     names: Sequence[str],

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,9 +14,9 @@ from segibn.charts.style import (
     PAPER,
     SERIES,
     add_legend,
+    chart_style,
     new_figure,
-    styled,
-    tell_columns,
+    tell,
 )
 from segibn.text import printable
 
@@ -38,7 +39,7 @@ class Line:
     has_marks: bool = True
 
 
-@styled
+@chart_style()
 def line_chart(
     lines: Sequence[Line],
     title: str = "",
@@ -79,7 +80,10 @@ def line_chart(
     if has_legend:
         add_legend(figure, handles, [line.label for line in lines])
     if tips:
-        tell_columns(axes, list(tips), list(tips.values()))
+        low, high = axes.get_xlim()
+        edges = [low, *(sum(pair) / 2 for pair in pairwise(tips)), high]
+        for (left, right), tip in zip(pairwise(edges), tips.values(), strict=True):
+            tell(axes.axvspan(left, right, alpha=0, linewidth=0), tip)
     return figure
 
 

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from segibn.charts.style import MUTED, PAPER, SERIES, new_figure, styled, tell
+from segibn.charts.style import MUTED, PAPER, SERIES, chart_style, new_figure, tell
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-@styled
+@chart_style()
 def reliability_chart(bins: Sequence[Mapping[str, Any]], tips: Sequence[str] = ()) -> "Figure":
     """Draw accuracy over confidence, and below it where the pixels are.
 

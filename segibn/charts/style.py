@@ -7,12 +7,10 @@ the colours of the page's light theme; ``svg`` turns these into the page's varia
 import io
 import re
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import wraps
-from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ParamSpec
+from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
 import numpy as np
@@ -23,7 +21,6 @@ from segibn.text import printable_lines
 
 if TYPE_CHECKING:  # matplotlib takes time to import, and most verbs draw nothing
     from matplotlib.artist import Artist
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 PAPER, INK, MUTED, LINE = "#ffffff", "#1a1e23", "#59616b", "#d9dde2"
@@ -43,18 +40,15 @@ _SVG = "http://www.w3.org/2000/svg"
 _XLINK = "{http://www.w3.org/1999/xlink}href"
 _TIP, _BREAK = "tip:", "\N{SYMBOL FOR NEWLINE}"
 
-P = ParamSpec("P")
 
+@contextmanager
+def chart_style(**more: Any) -> Iterator[None]:
+    """Draw in the style, whatever a user's matplotlibrc says; also a decorator of functions."""
+    from matplotlib import style
 
-def styled(draw: "Callable[P, Figure]") -> "Callable[P, Figure]":
-    """Let a chart function draw in the style, whatever a user's matplotlibrc says."""
-
-    @wraps(draw)
-    def drawn(*args: P.args, **kwargs: P.kwargs) -> "Figure":
-        with _style():
-            return draw(*args, **kwargs)
-
-    return drawn
+    with style.context([_STYLE, more], after_reset=True), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing")  # boxes, in files only
+        yield
 
 
 def new_figure(size: tuple[float, float] = FILE_SIZE, **axes: Any) -> "tuple[Figure, Any]":
@@ -83,22 +77,13 @@ def tell(artist: "Artist", text: str) -> None:
     artist.set_gid(_TIP + printable_lines(text).replace("\n", _BREAK))
 
 
-def tell_columns(axes: "Axes", places: Sequence[float], texts: Sequence[str]) -> None:
-    """Divide axes into invisible columns around ascending places, each of which tells a text."""
-    middles = [(left + right) / 2 for left, right in pairwise(places)]
-    low, high = axes.get_xlim()
-    edges = [low, *middles, high]
-    for (left, right), text in zip(pairwise(edges), texts, strict=True):
-        tell(axes.axvspan(left, right, alpha=0, linewidth=0), text)
-
-
 def pixels(figure: "Figure") -> NDArray[np.uint8]:
     """Draw for a picture file -> (H, W, 3) uint8 RGB, 960 wide for ``FILE_SIZE``."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     figure.set_dpi(_FILE_DPI)
     canvas = FigureCanvasAgg(figure)
-    with _style():
+    with chart_style():
         canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
@@ -111,7 +96,7 @@ def svg(figure: "Figure", key: str, title: str, description: str = "") -> Markup
     """
     drawn = io.StringIO()
     nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-    with _style(**{"svg.hashsalt": key}):
+    with chart_style(**{"svg.hashsalt": key}):
         figure.savefig(drawn, format="svg", metadata=nothing, transparent=True)
     ElementTree.register_namespace("", _SVG)
     root = ElementTree.fromstring(drawn.getvalue())
@@ -124,15 +109,6 @@ def svg(figure: "Figure", key: str, title: str, description: str = "") -> Markup
     root.attrib = {"class": "chart-svg", "role": "img", "viewBox": view}
     text = ElementTree.tostring(root, encoding="unicode")
     return Markup(re.sub(r">\s+<", "><", text))
-
-
-@contextmanager
-def _style(**more: Any) -> Iterator[None]:
-    from matplotlib import style
-
-    with style.context([_STYLE, more], after_reset=True), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing")  # boxes, in files only
-        yield
 
 
 def _adapt(element: ElementTree.Element) -> None:

@@ -65,10 +65,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     root, output, protocol = datasets_root(arguments.datasets), arguments.output, arguments.protocol
 
     from segibn.runs import cross_domain as work
+    from segibn.runs.loading import load_checkpoint
 
     note = PROTOCOLS[protocol].note if protocol else ""
     how = work.Scoring(inference, arguments.device, protocol, arguments.allow_target_selection)
-    runs = work.load_all(arguments.runs)
+    runs = [load_checkpoint(run) for run in arguments.runs]
     rows = work.cross_domain(runs, sets, root, output, scoring=how, published_note=note)
     if not is_first_rank():
         return 0

@@ -51,6 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     refuse_set(arguments.set, "seed", "--seed")
 
     from segibn.runs import cross_domain as comparison
+    from segibn.runs.loading import load_checkpoint
     from segibn.runs.sets import frames_folder, parse_evaluation_set
     from segibn.runs.study import load_configs, train_once
 
@@ -63,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     print("2/3  training three networks in the game style")
     sets = {text: parse_evaluation_set(text) for text in SETS}
     runs = [train_once(config, datasets, output / "runs") for config in configs]
-    trained = comparison.load_all(runs)
+    trained = [load_checkpoint(run) for run in runs]
     note = PROTOCOLS["sample"].note
     comparison.cross_domain(trained, sets, datasets, output, published_note=note)
     print("3/3  drawing frames, truth and predictions side by side")

@@ -75,17 +75,15 @@ class Predictor:
         """
         return predicted(frames, partial(label_maps, self), self.options.batch_size)
 
+    @torch.inference_mode()
     def logits(self, images: Sequence[Image]) -> Iterator[Tensor]:
         """Yield the float32 logits (N, K, h, w) of every scale, mirror image and network.
 
         Those of windows are at the size of their scale, those of whole frames coarse; mirrored ones
-        are mirrored back. The images have one size.
+        are mirrored back. The images have one size. While a network runs there are no images in
+        memory but its own input and the frames as bytes.
         """
-        return self._views(self.stack(images))
-
-    @torch.inference_mode()
-    def _views(self, pixels: Tensor) -> Iterator[Tensor]:
-        """While a network runs there are no images but its own input and the frames as bytes."""
+        pixels = self.stack(images)
         base = self.options.size_for(pixels.shape[-2:])
         # The largest first: it needs most memory, and there is nothing yet that has to be kept.
         for scale in sorted(self.options.scales, reverse=True):

@@ -49,18 +49,8 @@ def _environment(text_of: Callable[[object], object]) -> Environment:
         keep_trailing_newline=True,
         finalize=text_of,
     )
-    environment.filters |= {
-        "anchor": anchor,
-        "counted": counted,
-        "data_uri": data_uri,
-        "loss": loss_text,
-        "median": median,
-        "number": number,
-        "percent": percent,
-        "share": share,
-        "signed": signed,
-        "spans": spans,
-    }
+    filters = (anchor, counted, data_uri, loss_text, median, number, percent, share, signed, spans)
+    environment.filters |= {text_filter.__name__: text_filter for text_filter in filters}
     environment.globals |= {"DASH": DASH}
     return environment
 

@@ -18,7 +18,7 @@ from segibn.files.encode import write_image
 from segibn.files.writing import writable_folder, write_json, write_text
 from segibn.inference.config import AS_SCORED, InferenceConfig
 from segibn.runs.evaluate import circumstances, frames_of, score_run
-from segibn.runs.loading import device_of, load_checkpoint
+from segibn.runs.loading import device_of
 from segibn.runs.pictures import comparison_sheet, spread
 from segibn.runs.protocol import (
     deviations,
@@ -55,11 +55,6 @@ class Scoring:
 
 
 AS_TRAINED = Scoring()
-
-
-def load_all(sources: Sequence[str | Path]) -> list[TrainedRun]:
-    """Load runs for the functions below, each once; on the CPU."""
-    return [load_checkpoint(source) for source in sources]
 
 
 def cross_domain(

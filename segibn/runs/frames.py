@@ -30,7 +30,12 @@ def as_frame(picture: Picture) -> np.ndarray:
         TypeError: none of these.
     """
     if isinstance(picture, str | Path):
-        return _read(Path(picture))
+        if Path(picture).is_dir():
+            raise ImageFileError(
+                f"{picture} is a folder; give its pictures as a list, such as "
+                f"model.predict(sorted(Path({str(picture)!r}).glob('*.jpg')))"
+            )
+        return read_upright(Path(picture))
     if isinstance(picture, Image.Image):
         if picture.mode.startswith(("I", "F")):
             raise ValueError(
@@ -46,15 +51,6 @@ def as_frame(picture: Picture) -> np.ndarray:
         f"cannot predict a {type(picture).__name__}; give a path, a PIL image, "
         "an array (H, W, 3) uint8 RGB or a tensor (3, H, W) uint8"
     )
-
-
-def _read(path: Path) -> np.ndarray:
-    if path.is_dir():
-        raise ImageFileError(
-            f"{path} is a folder; give its pictures as a list, such as "
-            f"model.predict(sorted(Path({str(path)!r}).glob('*.jpg')))"
-        )
-    return read_upright(path)
 
 
 def _from_tensor(picture: torch.Tensor) -> np.ndarray:

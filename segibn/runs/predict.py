@@ -9,13 +9,14 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from segibn import distributed, provenance
 from segibn.errors import ConfigError, SegibnError
 from segibn.files.encode import write_image
 from segibn.files.pictures import image_size
 from segibn.files.writing import sha256_of, write_json, write_text
 from segibn.inference.config import AS_SCORED, InferenceConfig
-from segibn.inference.options import InferenceOptions
 from segibn.inference.predictor import is_out_of_memory, label_maps
 from segibn.labels.drawing import legend
 from segibn.media.codecs import CODECS
@@ -149,7 +150,11 @@ def predict_all(
         )
     codec = wanted.codec(sources)
     run = _load(source, inference, device)
-    _look_at_sizes(sources, run.options)
+    sizes = _some_sizes(sources)
+    run.options.require_upright(sizes, shown(sources[0].root))
+    if sizes:
+        others = "; there are other sizes" if len(set(sizes)) > 1 else ""
+        print(run.options.describe_size(sizes[0]) + others)
     outputs = Outputs(
         wanted.output,
         run.palette,
@@ -174,7 +179,10 @@ def predict_all(
             is_out_of_memory,
             progress,
         )
-        _write_legend(run, outputs, sources)
+        kinds = {kind for source in sources for kind in outputs.kinds(source.is_video)}
+        if kinds != {"labels"}:
+            names = [run.class_names[train_id] for train_id in np.flatnonzero(outputs.drawn)]
+            write_image(outputs.folder / LEGEND, legend(names, run.palette[outputs.drawn]))
         try:
             work.run(sources)
         except KeyboardInterrupt:
@@ -202,15 +210,6 @@ def _load(source: str | Path, inference: InferenceConfig, device: str | None) ->
         run, device = load_graph(path), "cpu"
         inference = inference.replaced(precision="float32")
     return run.asked(inference, device_of(device))
-
-
-def _look_at_sizes(sources: Sequence[Source], options: InferenceOptions) -> None:
-    """Refuse an input size that is turned, and say at which size frames are seen."""
-    sizes = _some_sizes(sources)
-    options.require_upright(sizes, shown(sources[0].root))
-    if sizes:
-        others = "; there are other sizes" if len(set(sizes)) > 1 else ""
-        print(options.describe_size(sizes[0]) + others)
 
 
 def _some_sizes(sources: Sequence[Source]) -> list[tuple[int, int]]:
@@ -242,12 +241,3 @@ def _settings(run: TrainedRun, wanted: Wanted) -> dict[str, Any]:
         "video_shows": wanted.video_shows,
         "video_codec": wanted.video_codec,
     }
-
-
-def _write_legend(run: TrainedRun, outputs: Outputs, sources: Sequence[Source]) -> None:
-    if {kind for source in sources for kind in outputs.kinds(source.is_video)} == {"labels"}:
-        return
-    names = [
-        name for name, is_drawn in zip(run.class_names, outputs.drawn, strict=True) if is_drawn
-    ]
-    write_image(outputs.folder / LEGEND, legend(names, run.palette[outputs.drawn]))

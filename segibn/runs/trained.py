@@ -1,6 +1,5 @@
 """A trained network with its classes and how frames reach it, ready for pictures and for scores."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -187,22 +186,15 @@ class TrainedRun:
         Raises:
             ImageFileError, ValueError: a file or array is no picture; the message says the fix.
         """
-        if isinstance(images, list | tuple):
-            if any(isinstance(image, int | float) for image in images):
-                raise TypeError("a list holds pictures, not numbers; make an array of it first")
-            return self._predict_all(images, confidence, batch_size)
-        return self._predict_all([images], confidence, 1)[0]
-
-    def _predict_all(
-        self, pictures: Sequence[Picture], confidence: bool, batch_size: int
-    ) -> list[Prediction]:
+        pictures = images if isinstance(images, list | tuple) else [images]
+        if any(isinstance(picture, int | float) for picture in pictures):
+            raise TypeError("a list holds pictures, not numbers; make an array of it first")
         named = (
             (picture if isinstance(picture, str) else f"number {index}", as_frame(picture))
             for index, picture in enumerate(pictures)
         )
         predict = partial(confident_label_maps if confidence else label_maps, self.predictor)
-        found = predicted(named, predict, batch_size)
-        return [
+        found = [
             Prediction(
                 frame,
                 maps[0] if confidence else maps,
@@ -212,8 +204,9 @@ class TrainedRun:
                 self.label_set,
                 self.scheme,
             )
-            for (_, frame), maps in found
+            for (_, frame), maps in predicted(named, predict, batch_size)
         ]
+        return found if pictures is images else found[0]
 
     def __repr__(self) -> str:
         network, state = "exported graph", ""

@@ -8,10 +8,7 @@ from segibn.errors import ConfigError
 from segibn.media import SHOWN_IN_VIDEOS
 from segibn.media.codecs import Codec, choose_codec
 from segibn.media.journal import Mode
-from segibn.media.outputs import (
-    kinds_of,
-    places_of,
-)
+from segibn.media.outputs import kinds_of, places_of
 from segibn.media.sources import Source, find_sources
 from segibn.text import counted, printable
 
