@@ -58,46 +58,63 @@ def list_files(folder: Path, suffixes: Sequence[str], recursive: bool = False) -
     listed once, by its own name if that is below the folder. Hidden files are left out, such as the
     leftovers of a killed writer. DatasetError where a folder is missing or cannot be read.
     """
-    if not Path(folder).is_dir():
-        raise DatasetError(f"{printable(folder)}: no such folder")
-    walk = _Walk(tuple(suffixes), recursive)
-    walk.over(Path(folder))
-    pass_over(Path(folder), walk.passed_over)
-    return sorted(walk.files)
+    root = Path(folder)
+    if not root.is_dir():
+        raise DatasetError(f"{printable(root)}: no such folder")
+    endings = tuple(suffix.lower() for suffix in suffixes)
+    kinds = {Path(f"x{ending}").suffix for ending in endings} & set(IMAGE_SUFFIXES)
+    others = set(IMAGE_SUFFIXES) - kinds if kinds else set()
+    files: list[Path] = []
+    links: list[Path] = []
+    passed_over: list[PassedOver] = []
+    for path, is_folder, is_link in _walk(root, recursive, passed_over):
+        name, reason = path.name.lower(), ""
+        if name.startswith("."):
+            is_looked_for = is_folder or name.endswith(endings)
+            reason = "hidden" if is_looked_for and not _OWN.fullmatch(path.name) else ""
+        elif name.endswith(endings):
+            (links if is_link else files).append(path)
+        elif name.endswith(_UNREAD):
+            reason = "a picture of a kind that is not read; convert it to PNG"
+        elif path.suffix.lower() in others:
+            reason = f"a picture, but not {', '.join(f'*{suffix}' for suffix in suffixes)}"
+        elif recursive and is_link and not path.exists():
+            reason = f"a link to {printable(os.readlink(path))}, which is not there"
+        if reason:
+            passed_over.append(PassedOver(path, reason))
+    seen = {os.path.realpath(path): path for path in files} if links else {}
+    for path in sorted(links):
+        first = seen.setdefault(os.path.realpath(path), path)
+        if first is path:
+            files.append(path)
+        else:
+            reason = f"leads to {printable(first)}, which is listed already"
+            passed_over.append(PassedOver(path, reason))
+    pass_over(root, passed_over)
+    return sorted(files)
 
 
-class _Walk:
-    """One walk: real folders before linked ones, so that what is found twice keeps its own name."""
+def _walk(
+    root: Path, recursive: bool, passed_over: list[PassedOver]
+) -> Iterator[tuple[Path, bool, bool]]:
+    """Yield files and hidden folders, whether each is a folder, and whether a link.
 
-    def __init__(self, endings: tuple[str, ...], recursive: bool) -> None:
-        self.endings, self.recursive = tuple(ending.lower() for ending in endings), recursive
-        kinds = {Path(f"x{ending}").suffix for ending in self.endings}
-        self._looked_for = ", ".join(f"*{ending}" for ending in endings)
-        self._others = set(IMAGE_SUFFIXES) - kinds if kinds & set(IMAGE_SUFFIXES) else set()
-        self.files: list[Path] = []
-        self.passed_over: list[PassedOver] = []
-        self._links: list[Path] = []
-        self._linked_files: list[Path] = []
-
-    def over(self, root: Path) -> None:
-        """Fill ``files`` and ``passed_over``."""
-        seen: dict[str, Path] = {}
-        folders = [root]
-        while folders or self._links:
-            folder = folders.pop() if folders else self._links.pop(0)
-            real = os.path.realpath(folder)
-            if real in seen:
-                self._pass(folder, f"leads to {printable(seen[real])}, which is read already")
-                continue
-            if folder is not root and real in _above(folder):
-                self._pass(folder, f"leads to {printable(real)}, which it lies in")
-                continue
-            seen[real] = folder
-            folders += self._enter(folder)
-        self._add_linked_files()
-
-    def _enter(self, folder: Path) -> list[Path]:
-        """Sort a folder's files in; return the real folders in it."""
+    Real folders come before linked ones, so that what is found twice keeps its own name.
+    """
+    seen: dict[str, Path] = {}
+    folders, links = [root], list[Path]()
+    while folders or links:
+        folder = folders.pop() if folders else links.pop(0)
+        real = os.path.realpath(folder)
+        if real in seen:
+            reason = f"leads to {printable(seen[real])}, which is read already"
+            passed_over.append(PassedOver(folder, reason))
+            continue
+        if folder is not root and real in _above(folder):
+            reason = f"leads to {printable(real)}, which it lies in"
+            passed_over.append(PassedOver(folder, reason))
+            continue
+        seen[real] = folder
         try:
             entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
         except OSError as error:
@@ -105,40 +122,11 @@ class _Walk:
         inside = []
         for entry in entries:
             path, is_folder = folder / entry.name, _is_folder(entry)
-            if entry.name.startswith("."):
-                self._hidden(path, is_folder)
-            elif is_folder:
-                (self._links if entry.is_symlink() else inside).append(path)
-            elif entry.name.lower().endswith(self.endings):
-                (self._linked_files if entry.is_symlink() else self.files).append(path)
-            elif entry.name.lower().endswith(_UNREAD):
-                self._pass(path, "a picture of a kind that is not read; convert it to PNG")
-            elif path.suffix.lower() in self._others:
-                self._pass(path, f"a picture, but not {self._looked_for}")
-            elif self.recursive and entry.is_symlink() and not path.exists():
-                self._pass(path, f"a link to {printable(os.readlink(path))}, which is not there")
-        if not self.recursive:
-            self._links, inside = [], []
-        return inside
-
-    def _add_linked_files(self) -> None:
-        if not self._linked_files:
-            return
-        seen = {os.path.realpath(path): path for path in self.files}
-        for path in sorted(self._linked_files):
-            first = seen.setdefault(os.path.realpath(path), path)
-            if first is path:
-                self.files.append(path)
-            else:
-                self._pass(path, f"leads to {printable(first)}, which is listed already")
-
-    def _hidden(self, path: Path, is_folder: bool) -> None:
-        listed = (is_folder and self.recursive) or path.name.lower().endswith(self.endings)
-        if listed and not _OWN.fullmatch(path.name):
-            self._pass(path, "hidden")
-
-    def _pass(self, path: Path, reason: str) -> None:
-        self.passed_over.append(PassedOver(path, reason))
+            if not is_folder or entry.name.startswith("."):
+                yield path, is_folder and recursive, entry.is_symlink()
+            elif recursive:
+                (links if entry.is_symlink() else inside).append(path)
+        folders += inside
 
 
 def _above(folder: Path) -> set[str]:

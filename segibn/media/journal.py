@@ -60,12 +60,11 @@ class Journal:
         Done is what was recorded for the same file, unchanged in size and time of writing, and
         whose outputs are still there.
         """
-        entry = self._done.get(_text(source.name))
-        if entry is None or _identity(source) != {key: entry[key] for key in _IDENTITY}:
-            return None
-        if not all(is_there(path) for path in outputs.files_of(source.name, source.is_video)):
-            return None
-        return entry["frames"], np.array(entry["pixels"], np.int64)
+        entry, identity = self._done.get(_text(source.name), {}), _identity(source)
+        is_same = bool(identity) and identity.items() <= entry.items()
+        if is_same and all(map(is_there, outputs.files_of(source.name, source.is_video))):
+            return entry["frames"], np.array(entry["pixels"], np.int64)
+        return None
 
     def record(self, source: Source, frames: int, pixels: np.ndarray) -> None:
         """Note that a source's outputs are whole; a video's frames (or 1), (K,) pixels by class."""
@@ -89,9 +88,6 @@ def require_empty(folder: Path) -> None:
             f"{shown(folder)}: holds predictions already{many}; --resume adds the rest, "
             "--overwrite replaces them, another --output leaves them alone"
         )
-
-
-_IDENTITY = ("source", "bytes", "mtime_ns")
 
 
 def _identity(source: Source) -> dict[str, Any]:

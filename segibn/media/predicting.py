@@ -75,24 +75,22 @@ class Work:
 
     def run(self, sources: Sequence[Source]) -> Tally:
         """Predict images, then videos; the first fault is raised if ``faults`` is strict."""
+        images: list[Source] = []
+        videos: list[Source] = []
         for source in sources:
             if source.kind.role == "unread":
                 self.faults.note(MediaError(source.path, source.kind.name, _CONVERT))
-        left = [s for s in sources if s.kind.role != "unread" and not self._is_done(s)]
-        self._expected = len(left)
+            elif done := self.journal.counts_of(source, self.outputs):
+                self.tally.earlier += done[0]
+                self.tally.pixels += done[1]
+            else:
+                (videos if source.is_video else images).append(source)
+        self._expected = len(images) + len(videos)
         self._settle(0)
-        self._images([source for source in left if source.kind.role == "picture"])
-        for source in left:
-            if source.is_video:
-                self._video(source)
+        self._images(images)
+        for source in videos:
+            self._video(source)
         return self.tally
-
-    def _is_done(self, source: Source) -> bool:
-        done = self.journal.counts_of(source, self.outputs)
-        if done is not None:
-            self.tally.earlier += done[0]
-            self.tally.pixels += done[1]
-        return done is not None
 
     def _images(self, sources: Sequence[Source]) -> None:
         kinds = self.outputs.kinds(is_video=False)
@@ -124,8 +122,7 @@ class Work:
         ahead = max(4, self.batch_size)
         for source, image in map_in_threads(read, sources, self.threads, ahead):
             if isinstance(image, MediaError):
-                self.faults.note(image)
-                self._settle()
+                self._give_up(image)
             else:
                 yield source, image
 
@@ -161,20 +158,19 @@ class Work:
 
     def _predicted(self, group: Sequence[Still]) -> Iterator[tuple[Still, Any]]:
         """Yield frames with their train ids; if memory fails them together, one at a time."""
+        found = None
         try:
-            yield from list(predicted(group, self.predict, self.batch_size))
+            found = list(predicted(group, self.predict, self.batch_size))
         except Exception as error:
             if not self.is_out_of_memory(error):
                 raise
-            if len(group) == 1:
-                source = group[0][0]
-                self.faults.note(MediaError(source.path, _OUT_OF_MEMORY, _SMALLER))
-                self._settle()
-                return
+        if found is not None:
+            yield from found
+        elif len(group) == 1:
+            self._give_up(MediaError(group[0][0].path, _OUT_OF_MEMORY, _SMALLER))
         else:
-            return
-        for frame in group:
-            yield from self._predicted([frame])
+            for frame in group:
+                yield from self._predicted([frame])
 
     def _video(self, source: Source) -> None:
         try:
@@ -186,8 +182,7 @@ class Work:
                 self._expected += count - video.expected
                 fault = video.fault_after(count)
         except MediaError as error:
-            self.faults.note(error)
-            self._settle()
+            self._give_up(error)
             return
         except Exception as error:
             if not self.is_out_of_memory(error):
@@ -240,6 +235,10 @@ class Work:
     def _count(self, pixels: np.ndarray) -> None:
         self.tally.pixels += pixels
         self.tally.frames += 1
+        self._settle()
+
+    def _give_up(self, fault: MediaError) -> None:
+        self.faults.note(fault)
         self._settle()
 
     def _settle(self, frames: int = 1) -> None:
