@@ -60,17 +60,10 @@ class _Features(nn.Module):
 class FeatureList(_Features):
     """A backbone that returns its features as a list, from fine to coarse.
 
-    Args:
-        name: such as "resnet50_ibn_a".
-        pretrained: as for `segibn.backbone`.
-        out_indices: which of the five levels; negative ones count from the end. Stages behind the
-            last of them are left out of the module.
-        output_stride: 8, 16 or 32 input pixels per pixel of level 4.
-        in_chans: 3; the published networks see RGB.
-
-    Raises:
-        ValueError: other channels, or no such level or network.
-        CheckpointError: the weights cannot be had.
+    ``name`` ("resnet50_ibn_a") and ``pretrained`` are as for `segibn.backbone`; ``out_indices``
+    says which of the five levels, negative ones from the end. Stages behind the last of them are
+    left out. ``output_stride``: 8, 16 or 32 input pixels per pixel of level 4. ValueError: channels
+    other than 3, or no such level or network. CheckpointError: the weights cannot be had.
     """
 
     def __init__(

@@ -49,11 +49,8 @@ def read_checkpoint(path: Path) -> Content:
     """Read a .pt file, or a .safetensors of `segibn export`, onto the CPU; nothing is executed.
 
     -> "config", "class_names", "palette", "classes", "iteration", "model" (a state dict),
-    "training" (or None) and "versions".
-
-    Raises:
-        CheckpointError: no such file, not readable safely, not a checkpoint of this package,
-            written by a newer version of it, or with a part that is not what this package writes.
+    "training" (or None) and "versions". CheckpointError: no such file, not readable safely, or not
+    what this version or an earlier one writes.
     """
     if Path(path).suffix in _GRAPHS:
         raise CheckpointError(f"{path} is {_GRAPHS[Path(path).suffix]}; give the run or checkpoint")
@@ -79,10 +76,7 @@ def read_checkpoint(path: Path) -> Content:
 
 
 def upgrade_checkpoint(content: Mapping[str, Any], path: Path) -> Content:
-    """Return a checkpoint's dict and its config in the present version.
-
-    CheckpointError: it is of a newer version than this program knows, or of none.
-    """
+    """Return a checkpoint's dict and its config in the present version."""
     version = content.get("format_version")
     if type(version) is not int or version not in range(1, FORMAT_VERSION + 1):
         raise CheckpointError(
@@ -142,11 +136,8 @@ def load_segmenter(path: Path) -> tuple[Segmenter, RunConfig, dict[str, Any]]:
     """Rebuild the network of a checkpoint as its config says and fill it.
 
     -> the network in evaluation mode on the CPU; the run's resolved config; and the rest of the
-    checkpoint ("class_names", "palette", "classes", "iteration", "versions", ...).
-
-    Raises:
-        CheckpointError: as `read_checkpoint`; or its config is not one that this version knows;
-            or its weights are those of another architecture than its config says.
+    checkpoint ("class_names", "palette", "classes", "iteration", "versions", ...). CheckpointError:
+    as `read_checkpoint`; or config and weights do not belong together.
     """
     content = read_checkpoint(path)
     try:

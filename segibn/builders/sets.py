@@ -151,9 +151,8 @@ def tiles_folder(
 ) -> Path:
     """Return the folder of one data set's disk cache below ``root``, that of all caches.
 
-    Its name ends in a hash of all that a frame depends on besides its own files: the label table,
-    the resize, and for ``name: folder`` where the files are. A part of a split (``names_file``,
-    ``fraction``) shares the folder of the whole.
+    Its name ends in a hash of all that a frame depends on besides its own files. A part of a split
+    (``names_file``, ``fraction``) shares the folder of the whole.
     """
     size = "native" if resize is None else f"{resize[0]}x{resize[1]}"
     where = "" if dataset.folder is None else f"{dataset.folder.images} {dataset.folder.targets}"
@@ -185,7 +184,7 @@ def target_paths(samples: Sequence[SamplePaths]) -> list[Path]:
 
 
 def require_targets(samples: Sequence[SamplePaths]) -> None:
-    """Raise DatasetError if a split has no labels."""
+    """DatasetError: a sample has no labels."""
     bare = next((sample for sample in samples if sample.target is None), None)
     if bare is not None:
         raise DatasetError(

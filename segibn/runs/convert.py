@@ -32,15 +32,10 @@ def convert(
 ) -> str:
     """Convert RobustNet's checkpoint to .pt; one of ours to .pth (RobustNet's) or .safetensors.
 
-    Args:
-        source: a checkpoint file.
-        output: its suffix says what to write.
-        output_stride: of RobustNet's network; None = that of its scripts.
-        trained_on: data set to note in the .pt file.
-        variant: of the .pth file; None = what it was converted from, else what it is.
-
-    Returns what was written, in one line. CheckpointError: ``source`` is another kind of file, or
-    not a network of RobustNet's; names the file and the differences.
+    ``output_stride``: of RobustNet's network; None = that of its scripts. ``trained_on``: noted in
+    the .pt file. ``variant``: of the .pth file; None = what it was converted from, else what it is.
+    -> what was written, in one line. CheckpointError: ``source`` is another kind of file, or not a
+    network of RobustNet's; names the differences.
     """
     content = read_torch_file(source)
     foreign = robustnet.plain_state(content, source)

@@ -43,12 +43,9 @@ def export_checkpoint(
 ) -> RunConfig:
     """Write a network as the suffix of ``output`` says, print how it compares; -> its config.
 
-    Args:
-        checkpoint: of this package.
-        output: .onnx, .pt2 or .safetensors.
-        labels: the graph takes (N, H, W, 3) uint8 and returns train ids (N, H, W) uint8.
-        calibrate: folder of frames to take the ranges of eight bits from; None = float32.
-        time: whether to print the time of a frame too (.onnx).
+    ``labels``: the graph takes (N, H, W, 3) uint8 and returns train ids (N, H, W) uint8.
+    ``calibrate``: folder of frames to take the ranges of eight bits from; None = float32.
+    ``time``: whether to print the time of a frame too (.onnx).
     """
     segmenter, config, meta = load_segmenter(checkpoint)
     if output.suffix == ".safetensors":

@@ -103,16 +103,10 @@ def plan_trainings(
 ) -> list[Training]:
     """Give each config its source, and each share its training, behind its baseline.
 
-    Args:
-        configs: of the target, one for each network and seed.
-        shares: of the training set, each in (0, 1].
-        baseline: whether each is also trained without its source.
-        same_epochs: whether a share is trained for that share of ``optim.iterations`` (and of the
-            warm-up), each frame being seen equally often, instead of for all of them.
-
-    Raises:
-        ConfigError: the configs differ in their target, or one has no source.
-        CheckpointError: a source's weights do not fit.
+    ``configs``: one for each network and seed. ``same_epochs``: a share is trained for that share
+    of ``optim.iterations`` (and of the warm-up), so that each frame is seen equally often.
+    ConfigError: the configs differ in their target, or one has no source. CheckpointError: a
+    source's weights do not fit.
     """
     _check_targets(configs)
     trainings = []

@@ -28,13 +28,9 @@ def write_report(
 ) -> list[str]:
     """Write the page -> what is missing on it, as sentences.
 
-    Args:
-        report: see ``read_inputs``; completed here.
-        output: HTML file.
-        title: of the page.
-        frames: how many of the worst and of the best a run shows; 0 = none, no network is loaded.
-        find_datasets: folder that a run was trained with -> folder above the data sets.
-        device: see ``segibn.devices.device_named``; None = the GPU if there is one.
+    ``report``: of ``read_inputs``, completed here. ``frames``: how many of the worst and of the
+    best a run shows; 0 = no network is loaded. ``find_datasets``: folder that a run was trained
+    with -> folder above the data sets. ``device``: see ``segibn.devices.device_named``.
     """
     for source in report.runs:
         _complete(source, frames, find_datasets, device)
