@@ -18,8 +18,7 @@ def default_device() -> torch.device:
 
     Apple's and Intel's GPUs are taken by name alone.
 
-    Raises:
-        ConfigError: the variable names no device that is there.
+    ConfigError: the variable names no device that is there.
     """
     if name := os.environ.get("SEGIBN_DEVICE"):
         return device_named(name, "SEGIBN_DEVICE=")
@@ -31,8 +30,7 @@ def default_device() -> torch.device:
 def device_named(name: str, said_by: str = "--device ") -> torch.device:
     """Return a device by name: cpu, cuda (this rank's own), cuda:1, gpu (= cuda), mps, xpu.
 
-    Raises:
-        ConfigError: there is no such device; ``said_by`` stands before its name.
+    ConfigError: there is no such device; ``said_by`` stands before its name.
     """
     kind, colon, number = name.strip().lower().partition(":")
     kind = "cuda" if kind == "gpu" else kind

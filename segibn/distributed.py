@@ -55,8 +55,7 @@ def process_group(device: torch.device) -> Iterator[None]:
 def fresh_store(store: dist.Store, rank: int, world: int, patience_s: float = 600) -> dist.Store:
     """Return a part of a store that holds nothing from processes that are gone; on every rank.
 
-    Raises:
-        SegibnError: some ranks did not come within ``patience_s``.
+    SegibnError: some ranks did not come within ``patience_s``.
     """
     # When torchrun starts killed processes again it may give them the store of their predecessors
     # (torch 2.14 does), where the addresses of these still stand: who reads one waits for the dead.

@@ -90,8 +90,7 @@ def feature_modules(backbone: nn.Module) -> dict[str, nn.Module]:
     A backbone of another make is any module with ``relu`` (used once, in its stem) and stages
     ``layer1``, ``layer2`` ... that are sequences of blocks.
 
-    Raises:
-        SegibnError: the backbone is not made of these, as a DenseNet.
+    SegibnError: the backbone is not made of these, as a DenseNet.
     """
     stages = [(name, part) for name, part in backbone.named_children() if name.startswith("layer")]
     if not stages or not hasattr(backbone, "relu"):
@@ -123,8 +122,7 @@ def collect_moments(
         options: the size that images are resized to; None = their own.
         gather: array -> (ranks, *shape), every rank's array; None for one process.
 
-    Raises:
-        ValueError: fewer images than that.
+    ValueError: fewer images than that.
     """
     moments: dict[str, Moments] = {}
     with ExitStack() as hooks:

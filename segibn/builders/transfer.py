@@ -45,8 +45,7 @@ def plan_transfer(
     auxiliary head that the other one does not have. `source` is where `state` comes from, for
     messages.
 
-    Raises:
-        CheckpointError: the two are of different architectures.
+    CheckpointError: the two are of different architectures.
     """
     state = fitted_state(state, own)
     skipped: tuple[str, ...] = ()

@@ -71,8 +71,7 @@ def add_study_arguments(parser: argparse.ArgumentParser, on: str) -> None:
 def datasets_root(given: Path | None, recorded: Path | None = None) -> Path:
     """Return the folder above the data sets: as given, SEGIBN_DATASETS, recorded, ./datasets.
 
-    Raises:
-        DatasetError: the argument, or the variable where that counts, names no folder.
+    DatasetError: the argument, or the variable where that counts, names no folder.
     """
     variable = os.environ.get(DATASETS_VARIABLE)
     said = given or (Path(variable).expanduser() if variable else None)
@@ -111,8 +110,7 @@ def report_words(run: str | Path) -> list[str]:
 def require_runs(paths: Iterable[str | Path]) -> None:
     """Check that runs and checkpoints are there, before torch is imported.
 
-    Raises:
-        CheckpointError: one is not.
+    CheckpointError: one is not.
     """
     for path in paths:
         find_checkpoint(path)

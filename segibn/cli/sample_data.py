@@ -78,8 +78,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def paint(output: Path, spec: SampleSpec, workers: int | None = None) -> None:
     """Write sample data, with progress; what is there already stays.
 
-    Raises:
-        SegibnError: the folder holds something else.
+    SegibnError: the folder holds something else.
     """
     from painted_scenes.write import frame_jobs, write_sample_data
     from segibn.text.progress import FrameProgress

@@ -32,8 +32,7 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
             whose ``name`` changes (another head, another data set) replaces its parent's whole.
         overrides: ``key.path=value`` each, the value read as YAML.
 
-    Raises:
-        ConfigError: the file is missing, no YAML, or not a valid run; lists every mistake.
+    ConfigError: the file is missing, no YAML, or not a valid run; lists every mistake.
     """
     path = find_config(path)
     tree = _read_with_parent(path)

@@ -46,8 +46,7 @@ def find_config(given: str | Path) -> Path:
     ``configs/gta5_ibn.yaml``, as a checkout writes it, means ``gta5_ibn`` anywhere. The path of a
     YAML file that is not there is returned as it is.
 
-    Raises:
-        ConfigError: it is a name, and no config has it.
+    ConfigError: it is a name, and no config has it.
     """
     path = Path(given)
     if os.path.exists(path) and not os.path.isdir(path):  # Path raises for a name too long

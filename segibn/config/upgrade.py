@@ -23,8 +23,7 @@ _WITH_RATIO = ("a", "ad", "a2")
 def upgrade_config(tree: Mapping[str, Any], source: str) -> tuple[Tree, list[str]]:
     """Bring a config of any version to the present one -> mapping, what was changed in lines.
 
-    Raises:
-        ConfigError: it is of a newer version than this program knows, or of none.
+    ConfigError: it is of a newer version than this program knows, or of none.
     """
     version = tree.get("config_version", 1)
     is_whole = isinstance(version, int) and not isinstance(version, bool)

@@ -52,9 +52,8 @@ class TrainLoader(DataLoader[dict[str, Any]]):
 
         ``stopping`` ends a wait only, after ``grace_s``: batches that are there are still yielded.
 
-        Raises:
-            SegibnError: a sample cannot be read, a loader process was killed, shared memory is
-                full, or no batch came for minutes.
+        SegibnError: a sample cannot be read, a loader process was killed, shared memory is full, or
+        no batch came for minutes.
         """
         failure: SegibnError | None = None
         try:

@@ -55,8 +55,7 @@ def save_checkpoint(
         training: see ``training_state``; None for weights alone.
         origin: of converted weights: where they are from, and what is needed to go back.
 
-    Raises:
-        SegibnError: the disk is full or the folder not writable; an older file stays whole.
+    SegibnError: the disk is full or the folder not writable; an older file stays whole.
     """
     content = {
         "format": FORMAT,
@@ -97,9 +96,8 @@ def training_state(updater: Updater) -> dict[str, Any]:
 def resume_training(path: Path, updater: Updater) -> int:
     """Load weights and training state in place; return the iteration to resume at.
 
-    Raises:
-        CheckpointError: unreadable, of another config, weights without training state, or a state
-            that is not finite or of another network.
+    CheckpointError: unreadable, of another config, weights without training state, or a state that
+    is not finite or of another network.
     """
     content = read_checkpoint(path)
     _check_same_run(path, content["config"], updater.config.model_dump(mode="json"))

@@ -22,8 +22,7 @@ def build_optimizer(
     depend on the network and the config alone, since checkpoints number the optimiser's state.
     Each group keeps ``initial_lr``, from which ``set_learning_rate`` works.
 
-    Raises:
-        ConfigError: ``layer_decay`` on a backbone whose parameters belong to no known stage.
+    ConfigError: ``layer_decay`` on a backbone whose parameters belong to no known stage.
     """
     groups: dict[tuple[str | int, float, bool], list[nn.Parameter]] = {}
     backbone = getattr(model, "backbone", None)

@@ -18,8 +18,7 @@ def choose_dtype(
 
     ``auto`` takes bfloat16 where the hardware has instructions for it, else float32.
 
-    Raises:
-        ConfigError: float16 or tf32 on a CPU; anything but float32 on GPUs that are not CUDA's.
+    ConfigError: float16 or tf32 on a CPU; anything but float32 on GPUs that are not CUDA's.
     """
     if precision in ("float16", "tf32") and device.type != "cuda":
         raise ConfigError(

@@ -25,8 +25,7 @@ def count_pairs(target: ArrayLike, pred: ArrayLike) -> NDArray[np.int64]:
     Returns:
         (256, 256), rows target value, columns predicted value.
 
-    Raises:
-        ValueError: shapes differ, or an array holds something else than 8-bit integers.
+    ValueError: shapes differ, or an array holds something else than 8-bit integers.
     """
     maps = [_as_uint8(target, "target"), _as_uint8(pred, "pred")]
     if maps[0].shape != maps[1].shape:
@@ -81,8 +80,7 @@ def count_classes(target: ArrayLike, pred: ArrayLike, num_classes: int) -> NDArr
         pred: (H, W) the same.
         num_classes: K in 1..255, never counting ignore.
 
-    Raises:
-        ValueError: shapes differ, or a value lies outside the ranges above.
+    ValueError: shapes differ, or a value lies outside the ranges above.
     """
     k = num_classes
     if not 1 <= k <= IGNORE_INDEX:

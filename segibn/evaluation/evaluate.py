@@ -109,9 +109,8 @@ def evaluate(
         reduce: None for one process.
         progress: called after each frame with the number of frames done on this rank.
 
-    Raises:
-        ValueError: a prediction or target has a wrong size or value, or a frame is scored twice;
-            the message names the frame. An exception of ``predict`` passes unchanged, with a note.
+    ValueError: a prediction or target has a wrong size or value, or a frame is scored twice; the
+    message names the frame. An exception of ``predict`` passes unchanged, with a note.
     """
     for done, (given, found) in enumerate(predicted(frames, predict, batch_size), start=1):
         frame = Frame(*given)

@@ -60,8 +60,7 @@ def score_semseg(
         measures: names of what to measure too, see ``measures.METRICS``.
         endings: of names without the file's suffix, that are no part of a frame's name either.
 
-    Raises:
-        DatasetError, ImageFileError, LabelValueError: of folders, files and their values.
+    DatasetError, ImageFileError, LabelValueError: of folders, files and their values.
     """
     own_table = labels if isinstance(labels, LabelSet) else semseg_table(labels)
     pairs, reading = read_folders(

@@ -200,8 +200,7 @@ class Scores:
     def from_dict(cls, data: Mapping[str, Any], source: str = "scores") -> "Scores":
         """Rebuild from ``to_dict`` or its JSON; numbers are derived again from the counts.
 
-        Raises:
-            SegibnError: a field of ``source`` is missing or of the wrong kind.
+        SegibnError: a field of ``source`` is missing or of the wrong kind.
         """
         try:
             given = dict(data["conditions"])

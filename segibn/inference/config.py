@@ -83,8 +83,7 @@ AS_SCORED = InferenceConfig()
 def load_inference_config(path: str | Path) -> InferenceConfig:
     """Read a file, or a shipped one by its name; paths in it become absolute.
 
-    Raises:
-        ConfigError: no such file, no YAML, or not valid; lists every mistake.
+    ConfigError: no such file, no YAML, or not valid; lists every mistake.
     """
     path = find_config(path)
     tree = read_yaml(path)

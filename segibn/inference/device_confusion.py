@@ -29,8 +29,7 @@ def count_on_device(
         target: (H, W) uint8 train ids or ``IGNORE_INDEX``, on the host; ``pred`` on any device.
         check_finite: of the ``Predictor``.
 
-    Raises:
-        ValueError: shapes differ, or a value is neither a class nor ``IGNORE_INDEX``.
+    ValueError: shapes differ, or a value is neither a class nor ``IGNORE_INDEX``.
     """
     if tuple(target.shape) != tuple(pred.shape):
         raise ValueError(f"target is {target.shape} but pred is {tuple(pred.shape)}")

@@ -95,8 +95,7 @@ class InferenceOptions:
             frames: (H, W) of some of them.
             of: where they are from; with ``key`` of the config for the message.
 
-        Raises:
-            ConfigError: height and width were probably given in the other order.
+        ConfigError: height and width were probably given in the other order.
         """
         given = self.input_size
         if given is None or not frames or not all(_is_turned(given, frame) for frame in frames):

@@ -37,8 +37,7 @@ class Predictor:
     Probabilities of several networks are averaged. They move to the device (None = where the first
     is) and into evaluation mode, in place.
 
-    Raises:
-        ConfigError: device or network lack the precision, or the networks cannot be averaged.
+    ConfigError: device or network lack the precision, or the networks cannot be averaged.
     """
 
     def __init__(
@@ -160,8 +159,7 @@ def device_label_maps(predictor: Predictor, images: Sequence[Image]) -> Tensor:
 def label_maps(predictor: Predictor, images: Sequence[Image]) -> list[np.ndarray]:
     """Predict frames of one size -> (H, W) uint8 train ids of each.
 
-    Raises:
-        SegibnError: logits are NaN or infinite.
+    SegibnError: logits are NaN or infinite.
     """
     found = device_label_maps(predictor, images).cpu().numpy()
     predictor.check_finite(int((found == NOT_FINITE).sum()))

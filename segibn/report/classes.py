@@ -133,8 +133,7 @@ def iou_bars(
         has_anchors: whether rows have the id that ``anchor`` gives; once a page.
         has_links: whether names lead to ``#frames-NAME``, where the page lists frames by class.
 
-    Raises:
-        ValueError: no run, or runs of different classes.
+    ValueError: no run, or runs of different classes.
     """
     if len({tuple(row.name for row in run.rows) for run in runs}) != 1:
         raise ValueError("bars need at least one run, and runs of the same classes")

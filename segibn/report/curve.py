@@ -57,8 +57,7 @@ def read_curve(path: Path, title: str | None = None) -> Curve:
         path: ``metrics.jsonl``, or the run folder it lies in.
         title: of the run; None = the folder's name.
 
-    Raises:
-        SegibnError: the file is missing, or is nothing that a training wrote.
+    SegibnError: the file is missing, or is nothing that a training wrote.
     """
     file = path / METRICS_FILE if path.is_dir() else path
     try:

@@ -39,8 +39,7 @@ Blocks = list[tuple[bool, list[str]]]
 def cross_domain_table(table: CrossDomain) -> Markup:
     """Write the table; seeds of one network are averaged.
 
-    Raises:
-        SegibnError: a row is incomplete, doubled or not in fractions.
+    SegibnError: a row is incomplete, doubled or not in fractions.
     """
     rows = table.rows
     check_rows(rows)

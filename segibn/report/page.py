@@ -37,8 +37,7 @@ _ODD = (ArithmeticError, AttributeError, LookupError, TemplateError, TypeError, 
 def build_page(report: Report, title: str) -> str:
     """Return the whole page.
 
-    Raises:
-        SegibnError: rows of a cross-domain table are malformed.
+    SegibnError: rows of a cross-domain table are malformed.
     """
     runs = report.runs
     scored = [(place, run) for place, run in enumerate(runs) if run.scores is not None]

@@ -53,8 +53,7 @@ def score_appearance(
         level: strength of corruptions, 1 to 5; None = 3.
         seed: of the corruptions; None = 0.
 
-    Raises:
-        ConfigError: a change is unknown, or level or seed would have no effect.
+    ConfigError: a change is unknown, or level or seed would have no effect.
     """
     changes = _changes(transforms, level, seed)
     level, seed = 3 if level is None else level, seed or 0

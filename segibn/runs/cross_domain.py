@@ -100,8 +100,7 @@ def score_runs(
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Score every run on every set -> rows, run by run, and their conditions with all frames.
 
-    Raises:
-        ConfigError: the scores could not be compared, or say nothing of generalisation.
+    ConfigError: the scores could not be compared, or say nothing of generalisation.
     """
     device = device_of(scoring.device)
     rows: list[dict[str, Any]] = []

@@ -48,8 +48,7 @@ def evaluate(
         metrics: names of ``evaluation.measures.METRICS``.
         pictures: folder for frame, truth, prediction and errors of ``picture_count`` frames.
 
-    Raises:
-        ConfigError: the run has no held-out set; or the set has other classes.
+    ConfigError: the run has no held-out set; or the set has other classes.
     """
     started = time.monotonic()
     run = load_averaged(source, inference)

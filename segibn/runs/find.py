@@ -48,8 +48,7 @@ def find_checkpoint(source: str | Path) -> Path:
 
     A path that is there comes first; of a name the end is enough, such as "sample_ibn_seed0".
 
-    Raises:
-        CheckpointError: there is none; the message says what there is.
+    CheckpointError: there is none; the message says what there is.
     """
     path = Path(source)
     if path.is_dir():

@@ -45,8 +45,7 @@ def load(
         device: where to compute; None = the GPU if there is one, for an exported graph the CPU.
         options: how frames reach the network; None = whole, at the size the run was scored at.
 
-    Raises:
-        CheckpointError: no such run, or no checkpoint of segibn; the message says what there is.
+    CheckpointError: no such run, or no checkpoint of segibn; the message says what there is.
     """
     path = find_checkpoint(source)
     if path.suffix == ".onnx":
@@ -88,8 +87,7 @@ def load_graph(path: Path) -> TrainedRun:
 def load_averaged(source: str | Path, inference: InferenceConfig) -> TrainedRun:
     """Load a run and those that are averaged with it, each once, on the CPU.
 
-    Raises:
-        ConfigError: they know different classes, or were scored at different sizes.
+    ConfigError: they know different classes, or were scored at different sizes.
     """
     first = load_checkpoint(source)
     paths = dict.fromkeys(find_checkpoint(path).resolve() for path in inference.ensemble)

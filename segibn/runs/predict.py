@@ -139,9 +139,8 @@ def predict_all(
         source: of the network, see ``load``.
         wanted: see ``Wanted.checked``.
 
-    Raises:
-        SegibnError: nothing can be begun, an output cannot be written, or in strict mode the first
-            bad file.
+    SegibnError: nothing can be begun, an output cannot be written, or in strict mode the first bad
+    file.
     """
     if distributed.rank_and_world()[1] > 1:
         raise ConfigError(

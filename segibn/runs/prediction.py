@@ -105,8 +105,7 @@ class Prediction:
             kind: "overlay" (classes over the frame), "colors", "side_by_side"; "labels" (a PNG of
                 train ids that shows colours when looked at) or "label_ids" (the data set's values).
 
-        Raises:
-            ValueError: another kind, or a label map in a format that changes values.
+        ValueError: another kind, or a label map in a format that changes values.
         """
         path = Path(path)
         if kind not in get_args(Kind):

@@ -42,8 +42,7 @@ def submit(
         frames: key of the benchmark -> frame, complete and in order.
         output: .zip, or .json for run lengths.
 
-    Raises:
-        SubmissionError: the network tells other classes, or the file failed its check.
+    SubmissionError: the network tells other classes, or the file failed its check.
     """
     run = load_averaged(source, inference)
     if run.class_names != form.labels.class_names:

@@ -183,8 +183,7 @@ class TrainedRun:
             confidence: whether to say how sure the network is of each pixel too; takes longer.
             batch_size: of a list, how many pictures of one size the network sees at once.
 
-        Raises:
-            ImageFileError, ValueError: a file or array is no picture; the message says the fix.
+        ImageFileError, ValueError: a file or array is no picture; the message says the fix.
         """
         pictures = images if isinstance(images, list | tuple) else [images]
         if any(isinstance(picture, int | float) for picture in pictures):

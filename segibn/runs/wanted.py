@@ -55,8 +55,7 @@ class Wanted:
     def checked(self, sources: Sequence[Source]) -> "Wanted":
         """Return it with the defaults filled in.
 
-        Raises:
-            ConfigError: an option changes none of the files that are written of these sources.
+        ConfigError: an option changes none of the files that are written of these sources.
         """
         found = {source.is_video for source in sources}
         if self.save is not None and "video" in self.save and True not in found:

@@ -28,8 +28,7 @@ classes call the same things."""
 class FeatureDistanceTerm(Term):
     """Mean distance from the teacher's feature over the cells that a thing fills.
 
-    Raises:
-        ConfigError: no things among the training's classes, or no weights for the teacher.
+    ConfigError: no things among the training's classes, or no weights for the teacher.
     """
 
     name = "feature_distance"
@@ -56,8 +55,7 @@ class FeatureDistanceTerm(Term):
 def find_things(wanted: Sequence[str] | None, class_names: Sequence[str]) -> tuple[int, ...]:
     """Return the train ids of the wanted classes; None = those that are in ``THINGS``.
 
-    Raises:
-        ConfigError: an unknown name, or none wanted and no thing there.
+    ConfigError: an unknown name, or none wanted and no thing there.
     """
     there = f"the training's classes are {', '.join(class_names)}"
     for name in wanted or ():

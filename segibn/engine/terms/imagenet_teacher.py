@@ -53,8 +53,7 @@ def imagenet_teacher(
     Args:
         weights: the term's ``teacher_weights``; None = ``model.weights``.
 
-    Raises:
-        ConfigError: there are no such weights for this backbone.
+    ConfigError: there are no such weights for this backbone.
     """
     source = weights or config.model.weights
     key = ("imagenet_teacher", source)

@@ -18,8 +18,7 @@ from segibn.losses.consistency import ramp_up, teacher_divergence
 class MeanTeacherTerm(Term):
     """Divergence from the moving average's prediction, coming in over the first iterations.
 
-    Raises:
-        ConfigError: the run keeps no moving average.
+    ConfigError: the run keeps no moving average.
     """
 
     name = "mean_teacher"

@@ -25,8 +25,7 @@ _LAYERS = ("layer1", "layer2", "layer3", "layer4")
 class TextureTerm(Term):
     """Weighted sum over layers of the distance of Gram matrices.
 
-    Raises:
-        ConfigError: no weights for the teacher.
+    ConfigError: no weights for the teacher.
     """
 
     name = "texture"

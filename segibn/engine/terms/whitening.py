@@ -108,9 +108,8 @@ class Whitening(Term):
     def build(cls, settings: WhiteningConfig, config: RunConfig, trainee: Trainee) -> "Whitening":
         """Build the term.
 
-        Raises:
-            ConfigError: the network has no instance norms without weight and bias, or the training
-                is over before ISW's masks are found.
+        ConfigError: the network has no instance norms without weight and bias, or the training is
+        over before ISW's masks are found.
         """
         backbone, net = config.model.backbone, trainee.model.backbone
         if not isinstance(net, ResNet) or backbone.ibn != "b" or backbone.ibn_affine:

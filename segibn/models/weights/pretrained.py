@@ -91,9 +91,8 @@ def load_backbone_weights(
             network; "torchvision" always means this. "partial": that rule too, then whatever
             has the same name and shape is taken; the rest is reported.
 
-    Raises:
-        CheckpointError: no such file, not readable safely, not downloadable, or its keys or
-            shapes belong to another network than `match` allows; the message says the fix.
+    CheckpointError: no such file, not readable safely, not downloadable, or its keys or shapes
+    belong to another network than `match` allows; the message says the fix.
     """
     own = backbone.state_dict()
     if source == "none":

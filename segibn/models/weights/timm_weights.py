@@ -36,8 +36,7 @@ def load_timm_weights(
         match: "exact": every tensor of the network must be there in its shape, and nothing else
             but what belongs to the classifier; "partial": what fits is taken.
 
-    Raises:
-        CheckpointError: as for `load_backbone_weights`.
+    CheckpointError: as for `load_backbone_weights`.
     """
     own = backbone.network.state_dict()
     if source == "none":
