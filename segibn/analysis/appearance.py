@@ -123,7 +123,6 @@ def corrupt(name: str, frame: str, image: Image, *, level: int = 3, seed: int = 
     """Change (H, W, 3) uint8 RGB; the same frame, name and seed give the same pixels everywhere.
 
     Args:
-        name: key of ``DRIVING``.
         frame: its name.
         level: 1 (light) to 5 (heavy).
         seed: another one moves the drops.

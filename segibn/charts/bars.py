@@ -24,7 +24,6 @@ def bar_chart(bars: Mapping[str, Sequence[Bar]], names: Sequence[str], title: st
     Args:
         bars: title of a series -> one bar for each name.
         names: along the horizontal axis.
-        title: above the chart.
     """
     figure, axes = new_figure()
     width = _GROUP_SHARE / len(bars)

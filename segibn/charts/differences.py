@@ -55,7 +55,6 @@ def difference_chart(
     Args:
         runs: legend -> one difference for each name.
         names: of the rows, from top to bottom.
-        title: above the chart.
         unit: below the axis.
         warnings: in red below the legend.
         has_legend: whether the chart names its runs and warns.

@@ -29,10 +29,7 @@ def add_comparison_arguments(parser: VerbParser, views: bool = True) -> None:
 def add_inference_arguments(parser: VerbParser, views: bool = True, ensemble: bool = False) -> None:
     """Add ``--device`` and how frames reach the network, for ``inference_config``.
 
-    Args:
-        parser: to add to; with ``ensemble`` it has a ``run``.
-        views: False leaves out what only makes sense for label maps (precision, windows, scales).
-        ensemble: True for verbs that average several networks.
+    Without ``views`` precision, windows and scales, which label maps need, are left out.
     """
     group = parser.add_argument_group("inference (label maps always come at frame size)")
     add = group.add_argument
@@ -102,13 +99,8 @@ def inference_config(
 ) -> "InferenceConfig":
     """Put the arguments of ``add_inference_arguments`` and their file together.
 
-    Args:
-        recipe: another file.
-        alone: whether each network is scored by itself.
-
-    Raises:
-        ConfigError: the file is not valid, a network comes twice, or several would be averaged.
-        CheckpointError: a run of ``--ensemble`` is not there.
+    ConfigError: the file is not valid, a network comes twice, or several would be averaged where
+    each is scored ``alone``. CheckpointError: a run of ``--ensemble`` is not there.
     """
     from segibn.inference.config import InferenceConfig, load_inference_config
 

@@ -101,8 +101,6 @@ def score(
     Runs on every rank, each with its share of the frames.
 
     Args:
-        frames: see ``eval_frames``.
-        name: of the set, see ``set_name``.
         measures: what else to find out; metrics go into the details.
         prepare: changes the frames first.
         progress: called with (done, total) on this rank.
@@ -173,8 +171,6 @@ def score_source(
 
     Args:
         model: left in evaluation mode.
-        labels: of the training data.
-        run: gets the scores.
         show: called with the name and the picture (H, W, 3) of the first ``engine.pictures``
             frames of this rank.
 

@@ -54,7 +54,6 @@ def fold_pairs(
 
     Args:
         pairs: (256, 256), rows target value, columns predicted value.
-        num_classes: K.
         target_lookup: (256,) train id of each raw target value, ``IGNORE_INDEX`` where ignored.
         pred_lookup: (256,) the same for predictions; what is ignored there is the last column.
     """

@@ -108,7 +108,6 @@ def score_cityscapes(
             ids are counted as the label ids that they stand for.
         target_encoding: "label_ids", "train_ids" or "auto": what names or values tell, else label
             ids. Train ids do not tell the ignored labels apart; they count as unlabeled.
-        pred_encoding: the same.
         instances: False leaves instance scores out and needs no instanceIds.
         per_image: add the script's numbers of each image.
         evaluation_set: for the signature; the target folder's name when empty.

@@ -49,7 +49,6 @@ def score_semseg(
 
     Args:
         target_dir: searched with its subfolders; for what is one frame see ``frame_pairs``.
-        pred_dir: the same.
         labels: key in `semseg_tables`, or a table.
         target_encoding: "train_ids" (class indices and 255), "label_ids" (the data set's own
             values), or "auto": see ``matching.read_folders``.

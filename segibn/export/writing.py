@@ -76,7 +76,6 @@ def export(
         segmenter: moved to the CPU, in evaluation mode and contiguous layout, in place.
         path: the suffix chooses the format: ``.pt2`` or ``.onnx``.
         description: put into the file; None = a graph alone, which ``segibn predict`` refuses.
-        labels: label maps come out instead of logits.
 
     Returns:
         What `check` returns; where that fails, nothing is left.

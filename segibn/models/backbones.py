@@ -17,7 +17,6 @@ def build_backbone(
 
     Args:
         name: "resnet50" and so on.
-        ibn: variant, see `plans.py`.
         output_stride: 8, 16 or 32 input pixels per pixel of the last feature.
         **options: those of `model.backbone` in a config; `ValueError` where the family lacks one.
     """

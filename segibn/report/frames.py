@@ -63,11 +63,9 @@ def view_frame(
     """Measure and pack one frame.
 
     Args:
-        choice: see ``choose_frames``.
         image: (H, W, 3) uint8 RGB.
         target: (H, W) uint8 train ids or 255; ``pred`` likewise, without 255.
         palette: (K, 3) uint8 RGB.
-        policy: of averaging.
     """
     k = len(palette)
     matrix = count_classes(target, pred, k)

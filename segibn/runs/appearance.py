@@ -49,7 +49,6 @@ def score_appearance(
     Args:
         on: label and labelled set; None = the first run's own held-out one.
         output: folder for rows, table, chart and picture; None writes none.
-        transforms: names of ``analysis.appearance.TRANSFORMS``; none = all.
         level: strength of corruptions, 1 to 5; None = 3.
         seed: of the corruptions; None = 0.
 

@@ -121,7 +121,6 @@ def build(
         weights: what the backbone starts from: "none", "ibn_net", "torchvision", "timm"
             (downloaded if need be) or a file; None = what the config says if that is on this
             machine already, else random values and a warning.
-        device: where to compute; None = the GPU if there is one.
 
     Raises:
         ConfigError: no such config, or not a valid one.

@@ -135,10 +135,6 @@ def predict_all(
 ) -> Report:
     """Predict sources; prints at which size they are seen. Ctrl-C ends it with whole files.
 
-    Args:
-        source: of the network, see ``load``.
-        wanted: see ``Wanted.checked``.
-
     SegibnError: nothing can be begun, an output cannot be written, or in strict mode the first bad
     file.
     """

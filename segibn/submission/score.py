@@ -45,9 +45,7 @@ def score_locally(
     """Return the scores of labelled frames and a remark on them, or None and why there are none.
 
     Args:
-        folder: of the targets.
         maps: by key, those that count.
-        faulty: keys of maps that cannot be read.
         encoding: of drivable label maps: "auto", "2018" or "2021".
     """
     remark = ""
