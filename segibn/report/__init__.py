@@ -1,1 +1,1 @@
-"""Reports: the tables of README, rendered from ``results/`` and from nothing else."""
+"""The HTML report and the model card: what files of runs say, rendered by templates."""

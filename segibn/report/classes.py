@@ -1,7 +1,7 @@
 """IoU of each class with its interval: scores in, rows and a table of bars out."""
 
 import colorsys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -152,6 +152,30 @@ def iou_bars(
         has_links=has_links,
         intervals=list(dict.fromkeys(run.interval for run in runs if run.interval)),
     )
+
+
+def grouped_bars(
+    results: Iterable[tuple[str, ClassResults]],
+    key: str,
+    *,
+    has_anchors: bool = False,
+    has_links: bool = False,
+) -> list[tuple[str, Markup]]:
+    """Group (set of frames, results) -> (set, bars of its results side by side), as ``iou_bars``.
+
+    Results of other classes get bars of their own. An id stands on the page once.
+    """
+    groups: dict[tuple[str, tuple[str, ...]], list[ClassResults]] = {}
+    for name, found in results:
+        groups.setdefault((name, tuple(row.name for row in found.rows)), []).append(found)
+    drawn: list[tuple[str, Markup]] = []
+    seen: set[str] = set()
+    for place, ((name, classes), group) in enumerate(groups.items()):
+        is_first = has_anchors and seen.isdisjoint(classes)
+        seen.update(classes)
+        bars = iou_bars(group, f"{key}-{place}", has_anchors=is_first, has_links=has_links)
+        drawn.append((name, bars))
+    return drawn
 
 
 def _defined(value: float | None) -> float | None:

@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from segibn.config.schema import RunConfig
 from segibn.evaluation.scores import Scores
 from segibn.report.curve import Curve
 
@@ -47,7 +49,7 @@ class FrameView:
 
 
 @dataclass(eq=False)
-class RunEntry:
+class Source:
     """One run, or one evaluation of it; whatever is missing is left out of the page."""
 
     title: str  # of its own on the page
@@ -63,6 +65,18 @@ class RunEntry:
     notes: list[str] = field(default_factory=list)  # sentences about what is not there
     no_frames: str = ""
     """Why there are no frames, and which command shows them; empty while nobody asked."""
+    folder: Path | None = None  # of the run; None for a scores file alone
+    config: RunConfig | None = None
+    environment: Mapping[str, Any] = field(default_factory=dict)  # how its training was started
+    record: Mapping[str, Any] = field(default_factory=dict)
+    """What the scores file says beside the scores (command, revision, checkpoint)."""
+    scores_file: Path | None = None
+
+    @property
+    def checkpoint(self) -> Path | None:
+        """The run's last checkpoint, where it is there."""
+        path = self.folder and self.folder / "checkpoints" / "last.pt"
+        return path if path and path.is_file() else None
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -90,8 +104,7 @@ class CrossDomain:
 class Report:
     """All that a page shows."""
 
-    runs: list[Any] = field(default_factory=list)
-    """``RunEntry``, in the order that they were given."""
+    runs: list[Source] = field(default_factory=list)  # in the order that they were given
     tables: list[CrossDomain] = field(default_factory=list)
     comparisons: list[Mapping[str, Any]] = field(default_factory=list)
     """As ``segibn compare --output`` writes them."""

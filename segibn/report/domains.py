@@ -28,7 +28,7 @@ from segibn.evaluation.rows import (
     is_own_domain,
 )
 from segibn.evaluation.signatures import signature_lines
-from segibn.report.classes import ClassResults, class_rows, iou_bars
+from segibn.report.classes import ClassResults, class_rows, grouped_bars
 from segibn.report.content import GREY, Color, CrossDomain
 from segibn.report.templates import render
 
@@ -71,16 +71,8 @@ def class_bars(
     table: CrossDomain, colors: Mapping[str, Color], key: str
 ) -> list[tuple[str, Markup]]:
     """Return (test set, bars) of the rows that hold classes; ``key`` is the table's on the page."""
-    groups: dict[tuple[str, tuple[str, ...]], list[ClassResults]] = {}
-    for row in table.rows:
-        found = _results(row, colors)
-        if found is not None:
-            names = tuple(line.name for line in found.rows)
-            groups.setdefault((str(row["test"]), names), []).append(found)
-    return [
-        (test, iou_bars(group, f"{key}-{place}", has_anchors=False))
-        for place, ((test, _), group) in enumerate(groups.items())
-    ]
+    found = [(str(row["test"]), _results(row, colors)) for row in table.rows]
+    return grouped_bars([(test, results) for test, results in found if results], key)
 
 
 def _best(scores: Iterable[tuple[Seeds, Seeds] | None]) -> float:
@@ -120,15 +112,13 @@ def _blocks(lines: Iterable[str]) -> Blocks:
 def _results(row: Mapping[str, Any], colors: Mapping[str, Color]) -> ClassResults | None:
     """The classes of one row; None where it holds none, or not what belongs together."""
     names, iou = row.get("class_names"), row.get("iou")
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        return None
-    if not isinstance(iou, dict):
+    if not isinstance(names, list) or not isinstance(iou, dict):
         return None
     try:
         pixels = np.asarray(row["confusion"], dtype=np.int64).sum(axis=1)
     except (KeyError, OverflowError, TypeError, ValueError):
         return None
-    if pixels.shape != (len(names),):
+    if pixels.shape != (len(names),) or not all(isinstance(name, str) for name in names):
         return None
     palette = [colors.get(name, GREY) for name in names]
     rows = class_rows(names, [_fraction(iou.get(name)) for name in names], pixels, palette)

@@ -20,7 +20,7 @@ from segibn.evaluation.frame_counts import FrameCounts
 from segibn.evaluation.metrics import class_counts, iou_of, miou_of
 from segibn.labels.drawing import IGNORED_COLOR, RIGHT_COLOR, WRONG_COLOR
 from segibn.labels.label_set import IGNORE_INDEX
-from segibn.report.content import GREY, Color, FrameView, RunEntry
+from segibn.report.content import GREY, Color, FrameView, Source
 from segibn.report.templates import anchor, render
 
 MAX_WIDTH = 768  # of embedded pictures, in pixels
@@ -136,7 +136,7 @@ def frame_id(run: int, view: FrameView) -> str:
     return anchor(view.name, f"frame-{run}")
 
 
-def frames_part(runs: Sequence[RunEntry]) -> Markup:
+def frames_part(runs: Sequence[Source]) -> Markup:
     """Write what the section of frames holds; of runs without frames the reason only."""
     shown = [(index, run) for index, run in enumerate(runs) if run.frames]
     return render(
@@ -149,7 +149,7 @@ def frames_part(runs: Sequence[RunEntry]) -> Markup:
     )
 
 
-def viewer_data(runs: Sequence[RunEntry]) -> dict[str, Any]:
+def viewer_data(runs: Sequence[Source]) -> dict[str, Any]:
     """Return what the viewer knows, to be written as JSON."""
     return {
         "runs": [
@@ -182,7 +182,7 @@ def _frame_data(run: int, view: FrameView) -> dict[str, Any]:
     }
 
 
-def _by_class(shown: Sequence[tuple[int, RunEntry]]) -> list[tuple[str, Color, Links]]:
+def _by_class(shown: Sequence[tuple[int, Source]]) -> list[tuple[str, Color, Links]]:
     """Each class with its colour and links to the frames that hold it, lowest IoU first."""
     found: dict[str, tuple[Color, Links]] = {}
     for index, run in shown:

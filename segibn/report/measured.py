@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from segibn.charts.differences import Difference, difference_chart
 from segibn.charts.reliability import reliability_chart
 from segibn.charts.style import svg
-from segibn.report.templates import percent, render, share, signed
+from segibn.report.templates import percent, render, share
 
 _LISTED = 10  # confusions told as sentences
 _CHART_WIDTH = 340.0
@@ -80,10 +80,13 @@ def differences(comparison: Mapping[str, Any], key: str = "differences") -> Mark
     shown, tips = [], []
     for place, (name, line) in enumerate(lines.items()):
         p = line.get("p_holm" if place else "p")
-        value, low, high = (_points(line[end]) for end in ("difference", "low", "high"))
+        value, low, high = (
+            math.nan if line[end] is None else 100 * line[end]
+            for end in ("difference", "low", "high")
+        )
         is_shown = p is not None and p <= 1 - level and (low > 0 or high < 0)
         shown.append(Difference(value, low, high, is_shown))
-        both = (percent(line["a"]), percent(line["b"]), signed(line["difference"]))
+        both = (percent(line["a"]), percent(line["b"]), percent(line["difference"], sign="+"))
         tips.append("{}: A {} %, B {} %, difference {} points".format(name, *both))
     drawing = svg(
         difference_chart(
@@ -98,10 +101,6 @@ def differences(comparison: Mapping[str, Any], key: str = "differences") -> Mark
         f"IoU of {comparison['b']} minus {comparison['a']}",
     )
     return render("differences.html", c=comparison, level=level, drawing=drawing, lines=lines)
-
-
-def _points(fraction: float | None) -> float:
-    return math.nan if fraction is None else 100 * fraction
 
 
 def reliability(calibration: Mapping[str, Any], title: str, key: str = "reliability") -> Markup:

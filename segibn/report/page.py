@@ -6,7 +6,7 @@ predicted frames.
 
 import base64
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,14 +15,8 @@ from markupsafe import Markup
 
 import segibn
 from segibn import provenance
-from segibn.report.classes import (
-    ClassResults,
-    boundary_bars,
-    class_results,
-    iou_bars,
-    table_colors,
-)
-from segibn.report.content import Report, RunEntry
+from segibn.report.classes import boundary_bars, class_results, grouped_bars, table_colors
+from segibn.report.content import Report
 from segibn.report.curve import Curve
 from segibn.report.domains import class_bars, cross_domain_table
 from segibn.report.frames import frame_id, frames_part, viewer_data
@@ -63,14 +57,19 @@ def build_page(report: Report, title: str) -> str:
         data=viewer_data(runs),
         runs=runs,
         scored=scored,
-        sets=sorted({run.scores.conditions.evaluation_set for _, run in scored if run.scores}),
+        sets=sorted({run.scores.conditions.evaluation_set for _, run in scored}),
         summary=render("summary.html", runs=runs, results=results, frame_id=frame_id),
         tables=[
             (cross_domain_table(table), class_bars(table, colors, f"domains-{place}"))
             for place, table in enumerate(report.tables)
         ],
         curves=[_drawn("curves", learning_curves, list(curves.values()))] if curves else [],
-        groups=_groups(runs, results),
+        groups=grouped_bars(
+            [(run.scores.conditions.evaluation_set, results[place]) for place, run in scored],
+            "iou",
+            has_anchors=True,
+            has_links=any(run.frames for run in runs),
+        ),
         boundary=lambda *given: _drawn(given[0], boundary_bars, *given),
         frames=frames_part(runs) if any(run.frames or run.no_frames for run in runs) else "",
         confusion_matrix=confusion_matrix,
@@ -102,22 +101,3 @@ def _drawn(what: str, draw: Callable[..., Markup], *given: Any) -> Markup:
         return draw(*given)
     except _ODD as error:
         return render("odd.html", what=what, error=repr(error))
-
-
-def _groups(runs: Sequence[RunEntry], results: dict[int, ClassResults]) -> list[tuple[str, Markup]]:
-    """Return (set of frames, bars of its runs side by side)."""
-    groups: dict[tuple[str, tuple[str, ...]], list[ClassResults]] = {}
-    for place, found in results.items():
-        scores = runs[place].scores
-        assert scores is not None
-        key = (scores.conditions.evaluation_set, scores.class_names)
-        groups.setdefault(key, []).append(found)
-    has_links = any(run.frames for run in runs)
-    drawn: list[tuple[str, Markup]] = []
-    seen: set[str] = set()
-    for place, ((name, names), group) in enumerate(groups.items()):
-        is_first = not seen & set(names)  # an id may stand on the page once
-        seen |= set(names)
-        bars = iou_bars(group, f"iou-{place}", has_anchors=is_first, has_links=has_links)
-        drawn.append((name, bars))
-    return drawn

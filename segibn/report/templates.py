@@ -49,7 +49,7 @@ def _environment(text_of: Callable[[object], object]) -> Environment:
         keep_trailing_newline=True,
         finalize=text_of,
     )
-    filters = (anchor, counted, data_uri, loss_text, median, number, percent, share, signed, spans)
+    filters = (anchor, counted, data_uri, loss_text, median, number, percent, share, spans)
     environment.filters |= {text_filter.__name__: text_filter for text_filter in filters}
     environment.globals |= {"DASH": DASH}
     return environment
@@ -89,11 +89,6 @@ def number(value: float | None, digits: int = 1, sign: str = "", none: str = DAS
 def percent(fraction: float | None, digits: int = 1, sign: str = "") -> str:
     """Format a fraction in per cent without the "%": 0.4567 -> "45.7"; see ``number``."""
     return number(None if fraction is None else 100 * fraction, digits, sign)
-
-
-def signed(fraction: float | None) -> str:
-    """Format a change in per cent or points with its sign; see ``percent``."""
-    return percent(fraction, sign="+")
 
 
 def share(fraction: float) -> str:

@@ -90,8 +90,7 @@ def _finite(lines: Sequence[Line]) -> list[Line]:
 
 def _drawing(panel: _Panel, last: int, key: str) -> Markup:
     longest = max((np.asarray(line.x) for line in panel.lines), key=len)
-    chosen = np.linspace(0, longest.size - 1, min(_COLUMNS, longest.size)).round().astype(int)
-    tips = {int(x): _told(panel, int(x)) for x in longest[np.unique(chosen)]}
+    tips = {int(x): _told(panel, int(x)) for x in _spread(longest.tolist(), _COLUMNS)}
     figure = line_chart(
         panel.lines,
         last=last,
@@ -132,9 +131,9 @@ def _listed(run: Curve) -> Iterator[tuple[int, int | None, int | None]]:
         yield iteration, trained.get(iteration), scored.get(iteration)
 
 
-def _spread(iterations: list[int]) -> list[int]:
-    """At most ``_MOST_VALUES`` of them, first and last included."""
-    if len(iterations) <= _MOST_VALUES:
+def _spread(iterations: list[int], most: int = _MOST_VALUES) -> list[int]:
+    """At most ``most`` of them, first and last included."""
+    if len(iterations) <= most:
         return iterations
-    places = np.linspace(0, len(iterations) - 1, _MOST_VALUES).round().astype(int)
+    places = np.linspace(0, len(iterations) - 1, most).round().astype(int)
     return [iterations[place] for place in places]

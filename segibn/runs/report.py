@@ -8,10 +8,9 @@ from segibn.errors import SegibnError
 from segibn.evaluation.rows import Network
 from segibn.files.writing import write_text
 from segibn.report.classes import palette_of
-from segibn.report.content import Report
+from segibn.report.content import Report, Source
 from segibn.report.page import build_page
 from segibn.runs.find import datasets_of
-from segibn.runs.report_inputs import Source
 from segibn.text import counted
 
 Pairs = list[tuple[str, str]]

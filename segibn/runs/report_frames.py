@@ -19,11 +19,10 @@ from segibn.evaluation.confusion import count_classes
 from segibn.evaluation.metrics import class_counts
 from segibn.files.writing import sha256_of
 from segibn.inference.options import InferenceOptions
-from segibn.report.content import FrameView
+from segibn.report.content import FrameView, Source
 from segibn.report.frames import Choice, choose_frames, view_frame
 from segibn.runs.evaluate import circumstances, frames_of, score_run
 from segibn.runs.loading import device_of, load_checkpoint
-from segibn.runs.report_inputs import Source
 from segibn.runs.sets import parse_evaluation_set
 from segibn.runs.trained import TrainedRun
 

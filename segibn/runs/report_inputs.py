@@ -5,19 +5,18 @@ becomes a note; only a path that is nothing of this kind is an error.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from segibn.config.load import load_config
-from segibn.config.schema import RunConfig
 from segibn.config.set_names import set_name
 from segibn.errors import SegibnError
 from segibn.evaluation.results import CONDITIONS_FILE, ROWS_FILE
 from segibn.evaluation.rows import check_rows
 from segibn.evaluation.scores import Scores
 from segibn.files.writing import read_json, sha256_of
-from segibn.report.content import CrossDomain, Report, RunEntry
+from segibn.report.content import CrossDomain, Report, Source
 from segibn.report.curve import read_curve
 from segibn.runs.find import find_checkpoint, run_of
 from segibn.text import printable
@@ -25,24 +24,6 @@ from segibn.text import printable
 T = TypeVar("T")
 
 _RUN_FILES = ("config.yaml", "metrics.jsonl", "checkpoints/last.pt")
-
-
-@dataclass(eq=False)
-class Source(RunEntry):
-    """One evaluation of one run, as far as it was found."""
-
-    folder: Path | None = None  # of the run; None for a scores file alone
-    config: RunConfig | None = None
-    environment: Mapping[str, Any] = field(default_factory=dict)  # how its training was started
-    record: Mapping[str, Any] = field(default_factory=dict)
-    """What the scores file says beside the scores (command, revision, checkpoint)."""
-    scores_file: Path | None = None
-
-    @property
-    def checkpoint(self) -> Path | None:
-        """The run's last checkpoint, where it is there."""
-        path = self.folder and self.folder / "checkpoints" / "last.pt"
-        return path if path and path.is_file() else None
 
 
 def read_inputs(paths: Sequence[Path]) -> Report:
