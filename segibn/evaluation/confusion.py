@@ -18,14 +18,8 @@ _EXACT_PIXELS = 1 << 24  # a histogram of float32 counts no further one by one
 def count_pairs(target: ArrayLike, pred: ArrayLike) -> NDArray[np.int64]:
     """Count how often each pair of pixel values occurs at the same place.
 
-    Args:
-        target: (H, W), integers in 0..255.
-        pred: (H, W), integers in 0..255.
-
-    Returns:
-        (256, 256), rows target value, columns predicted value.
-
-    ValueError: shapes differ, or an array holds something else than 8-bit integers.
+    (H, W) integers in 0..255 -> (256, 256), rows target value; a ValueError for other integers or
+    different shapes.
     """
     maps = [_as_uint8(target, "target"), _as_uint8(pred, "pred")]
     if maps[0].shape != maps[1].shape:
@@ -52,10 +46,8 @@ def fold_pairs(
 ) -> NDArray[np.int64]:
     """Rename the raw values of ``count_pairs`` -> (K, K+1), ignored targets left out.
 
-    Args:
-        pairs: (256, 256), rows target value, columns predicted value.
-        target_lookup: (256,) train id of each raw target value, ``IGNORE_INDEX`` where ignored.
-        pred_lookup: (256,) the same for predictions; what is ignored there is the last column.
+    Lookups: (256,) train id of each raw value, ``IGNORE_INDEX`` where ignored: of predictions that
+    is the last column.
     """
     target_values, pred_values = np.nonzero(pairs)
     rows = np.asarray(target_lookup)[target_values].astype(np.int64)
@@ -74,12 +66,8 @@ def count_classes(target: ArrayLike, pred: ArrayLike, num_classes: int) -> NDArr
     The last column counts pixels whose target is a class but whose prediction is ``IGNORE_INDEX``:
     false negatives, as in the Cityscapes script. Pixels with an ignored target are skipped.
 
-    Args:
-        target: (H, W) train ids in [0, K) or ``IGNORE_INDEX``.
-        pred: (H, W) the same.
-        num_classes: K in 1..255, never counting ignore.
-
-    ValueError: shapes differ, or a value lies outside the ranges above.
+    Maps: (H, W) train ids in [0, K) or ``IGNORE_INDEX``; a ValueError for other values, a K outside
+    1..255 or different shapes.
     """
     k = num_classes
     if not 1 <= k <= IGNORE_INDEX:

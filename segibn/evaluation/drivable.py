@@ -15,7 +15,6 @@ from segibn.evaluation.metrics import compute_iou, compute_miou
 from segibn.evaluation.scores import Scores, format_percent, json_number
 
 BACKGROUND, DIRECT, ALTERNATIVE = 0, 1, 2
-NUM_CLASSES = 3
 
 DEFINITIONS: dict[str, str] = {
     "A": "mean IoU of background, direct and alternative, every pixel counts "
@@ -45,30 +44,20 @@ def drivable_miou(confusion: ArrayLike) -> dict[str, float]:
         confusion: (3, 3) or (3, 4) counts in the 2018 order, rows target; a fourth column counts
             void predictions, which are false negatives.
     """
-    counts = _with_void(confusion)
+    given = np.asarray(confusion)
+    if given.shape not in ((3, 3), (3, 4)):
+        raise ValueError(f"drivable area has 3 classes; got a confusion of {given.shape}")
+    counts = np.pad(given, ((0, 0), (0, 4 - given.shape[1])))
     without_background = counts.copy()
     without_background[BACKGROUND] = 0
+    merged = np.add.reduceat(counts, (BACKGROUND, DIRECT), axis=0)
+    merged = np.add.reduceat(merged, (BACKGROUND, DIRECT, 3), axis=1)
     return {
         "A": _mean_over_present(counts, (BACKGROUND, DIRECT, ALTERNATIVE)),
         "B": _mean_over_present(counts, (DIRECT, ALTERNATIVE)),
         "C": _mean_over_present(without_background, (DIRECT, ALTERNATIVE)),
-        "D": compute_miou(merge_drivable(counts)),
+        "D": compute_miou(merged),
     }
-
-
-def merge_drivable(confusion: ArrayLike) -> NDArray[np.int64]:
-    """Merge direct and alternative: (3, 4) counts -> (2, 3) counts, 0 background, 1 drivable."""
-    counts = _with_void(confusion)
-    rows = np.stack([counts[BACKGROUND], counts[DIRECT] + counts[ALTERNATIVE]])
-    return np.stack([rows[:, BACKGROUND], rows[:, DIRECT] + rows[:, ALTERNATIVE], rows[:, 3]], 1)
-
-
-def _with_void(confusion: ArrayLike) -> NDArray[np.int64]:
-    """(3, 3) or (3, 4) counts -> (3, 4)."""
-    given = np.asarray(confusion)
-    if given.shape not in ((NUM_CLASSES, NUM_CLASSES), (NUM_CLASSES, NUM_CLASSES + 1)):
-        raise ValueError(f"drivable area has 3 classes; got a confusion of {given.shape}")
-    return np.pad(given, ((0, 0), (0, NUM_CLASSES + 1 - given.shape[1])))
 
 
 def _mean_over_present(counts: NDArray[np.int64], classes: tuple[int, ...]) -> float:
@@ -103,8 +92,6 @@ class DrivableScores:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values at full precision; undefined numbers become None."""
-        plain = self.scores.to_dict()
-        plain.pop("miou")
         head = {
             "signature": self.signature,
             "drivable_miou": {letter: json_number(value) for letter, value in self.miou.items()},
@@ -112,7 +99,9 @@ class DrivableScores:
             "target_encoding": self.target_encoding,
             "pred_encoding": self.pred_encoding,
         }
-        return head | {key: value for key, value in plain.items() if key not in head}
+        plain = self.scores.to_dict()
+        del plain["miou"]
+        return head | plain | head
 
     def format_table(self) -> str:
         """Return one line per definition, per class, and the signature; per cent."""

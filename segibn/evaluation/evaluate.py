@@ -23,7 +23,6 @@ class ScoreTally:
     """The measure that every evaluation has: confusion, counts of each frame, sizes -> ``Scores``.
 
     Args:
-        class_names: K names in train-id order.
         conditions: what the signature says; an empty ``resolution`` is filled in.
         frame_names: of all ranks' frames in the order of the set, the same on every rank.
         count: target, labels, K -> (K, K+1) counts of a frame, for labels that are not in NumPy.
@@ -106,11 +105,10 @@ def evaluate(
         measures: a ``ScoreTally`` for scores, and what else is wanted.
         batch_size: how many frames that follow each other and have one size are predicted
             together, at most.
-        reduce: None for one process.
         progress: called after each frame with the number of frames done on this rank.
 
-    ValueError: a prediction or target has a wrong size or value, or a frame is scored twice; the
-    message names the frame. An exception of ``predict`` passes unchanged, with a note.
+    A ValueError names a frame that has a wrong size or value, or is scored twice; an exception of
+    ``predict`` passes unchanged, with a note.
     """
     for done, (given, found) in enumerate(predicted(frames, predict, batch_size), start=1):
         frame = Frame(*given)

@@ -12,7 +12,7 @@ from segibn.evaluation.boundary import BoundaryIoU
 from segibn.evaluation.calibration import Calibration
 from segibn.evaluation.measure import Metric
 from segibn.evaluation.metrics import miou_of
-from segibn.evaluation.resampling import ByScore, Resampling, bootstrap_intervals
+from segibn.evaluation.resampling import DEFAULT, ByScore, Resampling, bootstrap_intervals
 from segibn.evaluation.scores import Scores, format_percent, json_number
 
 METRICS: tuple[type[Metric], ...] = (BoundaryIoU, Calibration)
@@ -24,26 +24,19 @@ def measured(names: Iterable[str], class_names: Sequence[str]) -> list[Metric]:
     return [metric(class_names) for metric in METRICS if metric.name in names]
 
 
-def with_intervals(scores: Scores, how: Resampling | None = None) -> Scores:
+def with_intervals(scores: Scores, how: Resampling = DEFAULT) -> Scores:
     """Return scores whose details hold bootstrap intervals over frames, as "intervals".
 
     A single frame has no interval: its bounds are None, so that no score is lost over it.
     """
     if scores.frame_counts is None:
         raise SegibnError("intervals need the counts of every frame; score the set again")
-    how = how or Resampling()
-    counts, k = scores.frame_counts.counts, len(scores.class_names)
-    if len(counts) < 2:
-        found = ByScore(np.full(2, np.nan), np.full((2, k), np.nan))
-    else:
+    counts, names = scores.frame_counts.counts, scores.class_names
+    found = ByScore(np.full(2, np.nan), np.full((2, len(names)), np.nan))
+    if len(counts) > 1:
         found = bootstrap_intervals(counts, scores.conditions.policy, how)
-    intervals = asdict(how) | {
-        "miou": _bounds(found.miou),
-        "iou": {
-            name: _bounds(bounds)
-            for name, bounds in zip(scores.class_names, found.iou.T, strict=True)
-        },
-    }
+    by_class = dict(zip(names, map(_bounds, found.iou.T), strict=True))
+    intervals = asdict(how) | {"miou": _bounds(found.miou), "iou": by_class}
     return replace(scores, details={**scores.details, "intervals": intervals})
 
 
@@ -57,19 +50,13 @@ def format_rates(scores: Scores) -> str:
     means = (rates["mean_precision"], scores.mean_class_accuracy, rates["mean_f1"], scores.miou)
     lines.append(_row("mean", means))
     lines.append(f"frequency-weighted IoU  {format_percent(rates['frequency_weighted_iou'])} %")
-    if "image_miou" in rates:
+    if by_frame := scores.frame_counts:
+        miou = miou_of(by_frame.counts, scores.conditions.policy)
+        order = np.argsort(miou, kind="stable")  # NaN, a frame without valid pixels, comes last
+        lowest = [f"{by_frame.names[place]} {format_percent(miou[place])}" for place in order[:5]]
         lines.append(f"mean mIoU of the frames {format_percent(rates['image_miou'])} %")
-        lines.append(f"lowest: {', '.join(_lowest_frames(scores))}")
+        lines.append(f"lowest: {', '.join(lowest)}")
     return "\n".join(lines)
-
-
-def _lowest_frames(scores: Scores) -> list[str]:
-    """Name the frames with the lowest mIoU of their own, in per cent."""
-    by_frame = scores.frame_counts
-    assert by_frame is not None
-    miou = miou_of(by_frame.counts, scores.conditions.policy)
-    order = np.argsort(miou, kind="stable")  # NaN, a frame without valid pixels, comes last
-    return [f"{by_frame.names[place]} {format_percent(miou[place])}" for place in order[:5]]
 
 
 def format_details(details: Mapping[str, Any]) -> str:

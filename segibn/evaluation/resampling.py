@@ -28,9 +28,7 @@ class Resampling:
     level: float = 0.95
     """Share of the resamples inside an interval."""
     resamples: int = 10_000
-    """B."""
     seed: int = 0
-    """Equal seeds give equal intervals."""
 
     def __post_init__(self) -> None:
         """Refuse what gives no interval."""
@@ -38,6 +36,9 @@ class Resampling:
             raise SegibnError(f"the level of an interval lies between 0 and 1; got {self.level}")
         if self.resamples < 100:
             raise SegibnError(f"{self.resamples} resamples are too few; give at least 100")
+
+
+DEFAULT = Resampling()
 
 
 class ByScore(NamedTuple):
@@ -51,32 +52,27 @@ class ByScore(NamedTuple):
 
 
 def bootstrap_intervals(
-    counts: NDArray[np.int64], policy: str, how: Resampling | None = None
+    counts: NDArray[np.int64], policy: str, how: Resampling = DEFAULT
 ) -> ByScore:
     """Percentile bootstrap intervals (Efron 1979) of mIoU and IoU over n frames, at least 2.
 
     A resample in which a class is undefined does not count for that class.
     """
-    how = how or Resampling()
     sums = resampled_sums(counts, how)
     return ByScore(*(quantile_bounds(of(sums, policy), how.level) for of in (miou_of, iou_of)))
 
 
 def difference_intervals(
-    a: NDArray[np.int64], b: NDArray[np.int64], policy: str, how: Resampling | None = None
+    a: NDArray[np.int64], b: NDArray[np.int64], policy: str, how: Resampling = DEFAULT
 ) -> ByScore:
     """Percentile intervals of "b minus a"; every resample draws the same frames of both."""
-    how = how or Resampling()
     sums = resampled_sums(np.stack([a, b], axis=1), how)
-    bounds = (
-        quantile_bounds(of(sums[:, 1], policy) - of(sums[:, 0], policy), how.level)
-        for of in (miou_of, iou_of)
-    )
-    return ByScore(*bounds)
+    gaps = (of(sums[:, 1], policy) - of(sums[:, 0], policy) for of in (miou_of, iou_of))
+    return ByScore(*(quantile_bounds(gap, how.level) for gap in gaps))
 
 
 def permutation_test(
-    a: NDArray[np.int64], b: NDArray[np.int64], policy: str, how: Resampling | None = None
+    a: NDArray[np.int64], b: NDArray[np.int64], policy: str, how: Resampling = DEFAULT
 ) -> ByScore:
     """Two-sided paired permutation test of the difference in mIoU and in each IoU.
 
@@ -84,7 +80,6 @@ def permutation_test(
     probability 1/2, B times (Noreen 1989, approximate randomisation): p is the share of exchanges
     with a difference as large as the real one, (1 + count) / (1 + B). It is never 0.
     """
-    how = how or Resampling()
     n = len(a)
     moved = (b - a).reshape(n, -1).astype(np.float64)
     draw = partial(np.random.default_rng(how.seed).integers, 2)

@@ -13,6 +13,7 @@ from segibn.errors import SegibnError
 from segibn.evaluation.frame_counts import FrameCounts
 from segibn.evaluation.metrics import FIELDS, iou_of, miou_of
 from segibn.evaluation.resampling import (
+    DEFAULT,
     Resampling,
     difference_intervals,
     holm_adjusted,
@@ -54,10 +55,8 @@ class Difference:
 
     def to_dict(self, p_name: str) -> dict[str, float | None]:
         """Return plain JSON values; undefined numbers become None."""
-        keys = ("a", "b", "difference", "low", "high")
-        return {key: json_number(getattr(self, key)) for key in keys} | {
-            p_name: json_number(self.p)
-        }
+        found = {key: getattr(self, key) for key in ("a", "b", "difference", "low", "high")}
+        return {key: json_number(value) for key, value in (found | {p_name: self.p}).items()}
 
     def is_shown(self, level: float) -> bool:
         """Whether interval and test agree that the runs differ."""
@@ -109,7 +108,7 @@ class Comparison:
 def compare_runs(
     a: NamedScores,
     b: NamedScores,
-    how: Resampling | None = None,
+    how: Resampling = DEFAULT,
     *,
     common_frames: bool = False,
     any_conditions: bool = False,
@@ -121,7 +120,6 @@ def compare_runs(
         any_conditions: compare under different signatures instead of refusing; both are then
             averaged under the policy of ``a``, and the comparison says what differs.
     """
-    how = how or Resampling()
     if a.scores.class_names != b.scores.class_names:
         raise SegibnError(f"{a.title} and {b.title} score different classes")
     warnings = _differing_conditions(a, b, any_conditions, common_frames)
