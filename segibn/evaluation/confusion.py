@@ -24,8 +24,8 @@ def count_pairs(target: ArrayLike, pred: ArrayLike) -> NDArray[np.int64]:
     maps = [_as_uint8(target, "target"), _as_uint8(pred, "pred")]
     if maps[0].shape != maps[1].shape:
         raise ValueError(
-            f"target is {_size(maps[0])} but pred is {_size(maps[1])}; resize the prediction to "
-            "the target's size (nearest) or the logits before the argmax"
+            f"target is {size_text(maps[0])} but pred is {size_text(maps[1])}; resize the "
+            "prediction to the target's size (nearest) or the logits before the argmax"
         )
     counts = np.zeros((_CODES, _CODES), dtype=np.int64)
     # OpenCV's two-dimensional histogram takes about 2 ms for 1024 x 2048 pixels on one core. It
@@ -95,5 +95,6 @@ def _as_uint8(array: ArrayLike, what: str) -> NDArray[np.uint8]:
     return values.astype(np.uint8)
 
 
-def _size(array: NDArray[Any]) -> str:
+def size_text(array: NDArray[Any]) -> str:
+    """Return a shape as "1024x2048 (H x W)"."""
     return "x".join(str(side) for side in array.shape) + " (H x W)"

@@ -110,10 +110,7 @@ class Reading:
 
 
 def read_prediction(path: Path, table: LabelSet) -> NDArray[np.uint8]:
-    """Read a predicted label map; pictures of one are told from it in the message.
-
-    A palette that contradicts the table is a warning: it is that of the network's own classes.
-    """
+    """Read a predicted label map; a palette of other classes is a warning, a picture an error."""
     try:
         return read_label_map(path, colors=table.colors)
     except PaletteError as error:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segibn.errors import ImageFileError, LabelValueError
-from segibn.evaluation.confusion import count_pairs
+from segibn.evaluation.confusion import count_pairs, size_text
 from segibn.evaluation.encodings import Reading, read_prediction
 from segibn.evaluation.evaluate import ScoreTally
 from segibn.evaluation.matching import FilePair
@@ -49,32 +49,25 @@ def require_size(pred: NDArray[Any], path: Path, target: NDArray[Any], target_pa
     """Raise ImageFileError where a prediction has another size than its target."""
     if pred.shape != target.shape:
         raise ImageFileError(
-            f"{path} is {_size(pred)}, but its target {target_path} is {_size(target)}; write "
-            "predictions at the target's size"
+            f"{path} is {size_text(pred)}, but its target {target_path} is {size_text(target)}; "
+            "write predictions at the target's size"
         )
 
 
 def _count(pair: FilePair, maps: Maps, reading: Reading, policy: str) -> NDArray[np.int64]:
     """Count raw value pairs of one frame, (256, 256), and check each side's values."""
     counts = count_pairs(*maps)
-    known = [table.lookup >= 0 for table in reading.tables]
-    if counts[~known[0]].any():
-        _raise_for_values(maps[0], pair.target, reading, "target")
-    is_checked = pair.pred is not None and not policy_named(policy).lacking_is_void
-    if is_checked and counts[:, ~known[1]].any():
-        _raise_for_values(maps[1], pair.pred, reading, "pred")
+    checked = [("target", pair.target, counts.sum(axis=1))]
+    if pair.pred is not None and not policy_named(policy).lacking_is_void:
+        checked.append(("pred", pair.pred, counts.sum(axis=0)))
+    for (role, path, pixels), table, label_map in zip(checked, reading.tables, maps, strict=False):
+        if pixels[table.lookup < 0].any():
+            try:
+                table.to_train_ids(label_map, path)  # says which values it does not know
+            except LabelValueError as error:
+                hint = reading.hint(role)
+                raise LabelValueError(f"{error} ({hint})" if hint else str(error)) from None
     return counts
-
-
-def _raise_for_values(
-    label_map: NDArray[np.uint8], path: Path | None, reading: Reading, role: str
-) -> None:
-    """Let the table explain which values it does not know, and add what to try."""
-    try:
-        reading.tables[role == "pred"].to_train_ids(label_map, path or "label map")
-    except LabelValueError as error:
-        hint = reading.hint(role)
-        raise LabelValueError(f"{error} ({hint})" if hint else str(error)) from None
 
 
 class FileTally:
@@ -134,12 +127,7 @@ def score_pairs(
     progress: Progress | None = None,
     read: ReadPair = read_pair,
 ) -> Scores:
-    """Score pairs of files under the policy of the conditions; counts of label ids where both are.
-
-    Args:
-        metrics: what to measure too; goes into the details.
-        doubts: why the reading may be wrong.
-    """
+    """Score pairs of files; ``metrics`` go into the details, ``doubts`` into the scores' own."""
     tally = FileTally(pairs, reading, conditions)
 
     def measure(pair: FilePair, maps: Maps, _: NDArray[np.int64]) -> list[NDArray[Any]]:
@@ -163,7 +151,3 @@ def score_pairs(
 def conditions_of(target: Path, evaluation_set: str, policy: str) -> Conditions:
     """Return the conditions of a score of files, but for the resolution."""
     return Conditions(evaluation_set or Path(target).resolve().name, policy, inference="files")
-
-
-def _size(label_map: NDArray[Any]) -> str:
-    return f"{label_map.shape[0]}x{label_map.shape[1]} (H x W)"

@@ -102,10 +102,8 @@ def pair_names(
 
     The rules: path without known suffixes; path as it is, where both sides have the same; path
     below the folders that all files of a side share; name alone.
-
-    Returns:
-        Target -> prediction, of those that have one; a DatasetError if two files of a side belong
-        to one frame, or nothing belongs together.
+    Returns target -> prediction, of those that have one; a DatasetError if two files of a side
+    belong to one frame, or nothing belongs together.
     """
     sides = targets, preds
 

@@ -93,14 +93,10 @@ def match_label_maps(
     missing_allowed: bool = False,
     name_of: NameOf = frame_name,
 ) -> list[FilePair]:
-    """Pair the label maps of two folders; predictions without a target are left alone.
+    """Pair the label maps of two folders -> pairs in the order of their names.
 
-    Args:
-        missing_allowed: give pairs without prediction instead of a DatasetError that lists them.
-
-    Returns:
-        Pairs sorted by name: the file's name without its suffixes, with the folders where that
-        name occurs twice.
+    Predictions without a target are left alone; a DatasetError lists targets without a prediction,
+    unless those are allowed.
     """
     found = pair_names(targets, preds, name_of)
     names = shortest_names(targets.paths, name_of)

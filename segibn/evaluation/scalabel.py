@@ -58,11 +58,8 @@ class RleFrame:
 def read_rle_frames(path: Path, categories: Sequence[str]) -> dict[PurePath, RleFrame]:
     """Read the frames of a JSON file, or of all JSON files of a folder (not of its subfolders).
 
-    Args:
-        categories: names that the labels should have; at least one label must have one of them.
-
-    Returns:
-        Frame name without its ending, but with its folders -> frame.
+    At least one label must be of the ``categories``. Keys: frame names without their ending, but
+    with their folders.
     """
     files = list_files(path, (".json",)) if Path(path).is_dir() else [Path(path)]
     frames: dict[PurePath, RleFrame] = {}

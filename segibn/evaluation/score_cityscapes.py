@@ -27,12 +27,6 @@ from segibn.files.writing import write_text
 from segibn.labels.cityscapes import CITYSCAPES
 from segibn.labels.label_set import LabelSet
 
-_LABEL_IDS = "_labelIds"
-_AVERAGES = {
-    "classes": ("averageScoreClasses", "averageScoreInstClasses"),
-    "categories": ("averageScoreCategories", "averageScoreInstCategories"),
-}
-
 
 @dataclass(frozen=True, eq=False)
 class CityscapesScores:
@@ -72,19 +66,17 @@ class CityscapesScores:
         """Return IoU and iIoU of classes and categories, the four averages and the signature."""
         found = self.official()
         lines = []
-        for title, scores, weighted in (
-            ("classes", found["classScores"], found["classInstScores"]),
-            ("categories", found["categoryScores"], found["categoryInstScores"]),
+        for title, kind, names in (
+            ("classes", "class", self.scores.class_names),
+            ("categories", "category", list(found["categoryScores"])[1:]),  # no void
         ):
-            names = self.scores.class_names if title == "classes" else list(scores)[1:]  # no void
+            scores, weighted = found[f"{kind}Scores"], found[f"{kind}InstScores"]
+            averages = (found[f"average{way}{title.title()}"] for way in ("Score", "ScoreInst"))
             lines.append(_line(title, "IoU %", "iIoU %"))
             lines += [
-                _line(name, format_percent(scores[name]), format_percent(weighted[name]))
-                for name in names
+                _line(name, *map(format_percent, (scores[name], weighted[name]))) for name in names
             ]
-            lines.append("-" * 32)
-            average = (format_percent(found[key]) for key in _AVERAGES[title])
-            lines += [_line(f"mean of {title}", *average), ""]
+            lines += ["-" * 32, _line(f"mean of {title}", *map(format_percent, averages)), ""]
         return "\n".join([*lines, self.signature])
 
 
@@ -104,10 +96,10 @@ def score_cityscapes(
     Args:
         target_dir: searched with its subfolders for ``*_labelIds.png``, each with its
             ``*_instanceIds.png`` beside it.
-        pred_dir: one PNG for each target, ``<frame>*.png``. The script takes label ids only; train
-            ids are counted as the label ids that they stand for.
+        pred_dir: one PNG for each target, ``<frame>*.png``.
         target_encoding: "label_ids", "train_ids" or "auto": what names or values tell, else label
-            ids. Train ids do not tell the ignored labels apart; they count as unlabeled.
+            ids. The script takes no train ids: they count as the label ids that they stand for,
+            ignored ones as unlabeled.
         instances: False leaves instance scores out and needs no instanceIds.
         per_image: add the script's numbers of each image.
         evaluation_set: for the signature; the target folder's name when empty.
@@ -167,12 +159,12 @@ def _instance_file(target: Path) -> Path:
 
 
 def _require_instances(targets: list[Path]) -> None:
-    unnamed = [path for path in targets if not path.stem.endswith(_LABEL_IDS)]
-    missing = unnamed or [path for path in targets if not _instance_file(path).is_file()]
+    missing = [path for path in targets if not path.stem.endswith("_labelIds")]
+    what = "is not named *_labelIds.png"
+    if not missing:
+        missing = [path for path in targets if not _instance_file(path).is_file()]
+        what = "has no *_instanceIds.png beside it"
     if missing:
-        what = (
-            f"is not named *{_LABEL_IDS}.png" if unnamed else "has no *_instanceIds.png beside it"
-        )
         raise DatasetError(
             f"{missing[0]} {what} ({len(missing)} of {len(targets)} targets); iIoU needs the "
             "official instanceIds, --no-instances leaves it out"

@@ -47,21 +47,21 @@ def score_semseg(
 ) -> Scores:
     """Score a folder of predicted label maps against a folder of ground truth.
 
+    Both are searched with their subfolders; for what is one frame see ``frame_pairs``.
+    DatasetError, ImageFileError, LabelValueError: of folders, files and their values.
+
     Args:
-        target_dir: searched with its subfolders; for what is one frame see ``frame_pairs``.
         labels: key in `semseg_tables`, or a table.
         target_encoding: "train_ids" (class indices and 255), "label_ids" (the data set's own
-            values), or "auto": see ``matching.read_folders``.
-        pred_encoding: the same. Where both sides hold label ids, the counts over those are kept.
+            values), or "auto": see ``matching.read_folders``. Where both sides hold label ids, the
+            counts over those are kept.
         policy: key in ``metrics.POLICIES``. "bdd100k" counts a missing prediction and unknown
             predicted values as void; with "cityscapes" they are errors.
         evaluation_set: for the signature; the target folder's name when empty.
-        measures: names of what to measure too, see ``measures.METRICS``.
+        measures: names of ``measures.METRICS``.
         endings: of names without the file's suffix, that are no part of a frame's name either.
-
-    DatasetError, ImageFileError, LabelValueError: of folders, files and their values.
     """
-    own_table = labels if isinstance(labels, LabelSet) else semseg_table(labels)
+    own_table = labels if isinstance(labels, LabelSet) else _semseg_table(labels)
     pairs, reading = read_folders(
         target_dir,
         pred_dir,
@@ -79,8 +79,7 @@ def score_semseg(
     )
 
 
-def semseg_table(labels: str) -> LabelSet:
-    """Return the table of a key in `semseg_tables`; a ConfigError for another."""
+def _semseg_table(labels: str) -> LabelSet:
     tables = semseg_tables()
     if labels not in tables:
         hint = did_you_mean(labels, tables) or f"; there are {', '.join(tables)}"
