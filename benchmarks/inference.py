@@ -72,7 +72,8 @@ def frame_builders(get_model: Callable[[], Segmenter], frame: Size, seen: Size) 
         return _synchronized(partial(predict, model, images, seen), images)
 
     def ours(model: Segmenter, images: Tensor, input_size: Size) -> Tensor:
-        return model.predict(images, input_size=input_size)
+        image = resize_image(model.normalize(images), input_size)
+        return banded_argmax(model.coarse_logits(image), tuple(images.shape[-2:]))
 
     return [partial(build, ours), partial(build, predict_at_once)]
 

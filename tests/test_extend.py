@@ -121,7 +121,7 @@ TOY_BACKBONE = '''
 
 from torch import Tensor, nn
 
-from segibn.models.features import Backbone, FeatureSpec, check_output_stride
+from segibn.models.features import Backbone, FeatureSpec
 
 
 class Patches(Backbone):
@@ -129,7 +129,6 @@ class Patches(Backbone):
 
     def __init__(self, output_stride: int, width: int = 8) -> None:
         super().__init__()
-        check_output_stride(output_stride)
         self.half_spec = FeatureSpec(width, 2)
         self.feature_specs = {
             f"layer{n}": FeatureSpec(width, min(2 ** (n + 1), output_stride)) for n in (1, 2, 3, 4)

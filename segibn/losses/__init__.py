@@ -26,9 +26,8 @@ def in_float32(
 
     @wraps(loss)
     def with_float32_logits(logits: Tensor, *args: P.args, **kwargs: P.kwargs) -> Tensor:
-        if logits.dtype != torch.float64:
-            logits = logits.float()
         with torch.autocast(logits.device.type, enabled=False):
-            return loss(logits, *args, **kwargs)
+            wide = logits.to(torch.promote_types(logits.dtype, torch.float32))
+            return loss(wide, *args, **kwargs)
 
     return with_float32_logits

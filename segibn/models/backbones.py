@@ -21,6 +21,8 @@ def build_backbone(
         **options: those of `model.backbone` in a config; `ValueError` where the family lacks one.
     """
     changed = changed_options(name, ibn, options)
+    if output_stride not in (8, 16, 32):
+        raise ValueError(f"output_stride is 8, 16 or 32, got {output_stride}")
     # Imported where one of its networks is asked for: torchvision takes a second to load.
     family = import_module(f"segibn.models.{family_of(name).module}")
     return family.build(name, ibn, output_stride, **changed)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from segibn.models.features import Backbone, FeatureSpec, check_output_stride
+from segibn.models.features import Backbone, FeatureSpec
 from segibn.models.ibn import InstanceBatchNorm2d
 from segibn.models.plans import IbnName
 
@@ -104,7 +104,6 @@ class DenseNet(Backbone):
         ratio: float = IBN_RATIO,
     ) -> None:
         super().__init__()
-        check_output_stride(output_stride)
         channels, stride, dilation = layout.stem_channels, 4, 1
         self.half_spec = FeatureSpec(channels, stride=2)
         self.features = nn.Module()
@@ -130,10 +129,6 @@ class DenseNet(Backbone):
             self.features.add_module(f"transition{number}", transition)
             channels, stride, dilation = channels // 2, stride * step, dilation * 2 // step
 
-    def stem(self, image: Tensor) -> Tensor:
-        """(N, 3, H, W) -> (N, C, ceil(H / 4), ceil(W / 4))."""
-        return F.max_pool2d(self.step("half", image), 3, stride=2, padding=1)
-
     def step(self, name: str, x: Tensor) -> Tensor:
         """See `Backbone`."""
         if name == "half":
@@ -150,8 +145,8 @@ class DenseNet(Backbone):
 
     def forward_features(self, image: Tensor) -> dict[str, Tensor]:
         """(N, 3, H, W) -> "stem", "denseblock1".., "transition1".., "norm5" (before its ReLU)."""
-        seen = {"stem": self.stem(image)}
-        x = seen["stem"]
+        x = F.max_pool2d(self.step("half", image), 3, stride=2, padding=1)
+        seen = {"stem": x}
         for number in (1, 2, 3):
             x = seen[f"denseblock{number}"] = self._block(number)(x)
             transition = self._transition(number)

@@ -83,9 +83,3 @@ class Backbone(nn.Module):
     def stages_of_parameters(self) -> dict[str, int]:
         """`stage_of` every parameter, for learning rates that differ by stage."""
         return {name: self.stage_of(name) for name, _ in self.named_parameters()}
-
-
-def check_output_stride(output_stride: int) -> None:
-    """Raise `ValueError` for strides that no dilated network has."""
-    if output_stride not in (8, 16, 32):
-        raise ValueError(f"output_stride is 8, 16 or 32, got {output_stride}")

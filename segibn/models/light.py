@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.models import mobilenetv2, shufflenetv2
 
-from segibn.models.features import Backbone, FeatureSpec, check_output_stride
+from segibn.models.features import Backbone, FeatureSpec
 from segibn.models.ibn import InstanceNorm2d
 from segibn.models.plans import IbnName
 
@@ -128,7 +128,6 @@ class ShuffleNetV2(Backbone):
 
 def _feature_specs(channels: Iterable[int], output_stride: int) -> dict[str, FeatureSpec]:
     """Channels of layer1..layer4, at strides 4, 8, 16 and 32 or what dilation leaves of them."""
-    check_output_stride(output_stride)
     return {
         f"layer{number}": FeatureSpec(count, min(2 ** (number + 1), output_stride))
         for number, count in enumerate(channels, start=1)

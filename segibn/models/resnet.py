@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from torch import Tensor, nn
 
-from segibn.models.features import Backbone, FeatureSpec, check_output_stride
+from segibn.models.features import Backbone, FeatureSpec
 from segibn.models.plans import FullNorm, IbnName, IbnPlan, Switchable
 from segibn.models.residual import BasicBlock, BlockShape, Bottleneck, full_norm
 
@@ -67,7 +67,6 @@ class ResNet(Backbone):
         dilate_first: bool = False,
     ) -> None:
         super().__init__()
-        check_output_stride(output_stride)
         plan = plan or IbnPlan()
         self.conv1, self.bn1, channels = _build_stem(stem, plan)
         self.half_spec = FeatureSpec(channels, stride=2)
@@ -88,10 +87,6 @@ class ResNet(Backbone):
             dilation = after
         initialize_convolutions(self)
 
-    def stem(self, image: Tensor) -> Tensor:
-        """(N, 3, H, W) -> (N, C, ceil(H / 4), ceil(W / 4)): everything before the stages."""
-        return self.maxpool(self.step("half", image))
-
     def step(self, name: str, x: Tensor) -> Tensor:
         """See `Backbone`."""
         if name == "half":
@@ -100,7 +95,7 @@ class ResNet(Backbone):
 
     def forward_features(self, image: Tensor) -> dict[str, Tensor]:
         """(N, 3, H, W) -> "stem" and "layer1".."layer4", each (N, C, h, w)."""
-        x = self.stem(image)
+        x = self.maxpool(self.step("half", image))
         features = {"stem": x}
         for name in STAGES:
             x = features[name] = getattr(self, name)(x)

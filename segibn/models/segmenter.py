@@ -1,7 +1,6 @@
 """The network that the rest of the package sees: backbone, head, resize to the input.
 
-`forward` takes normalised images and returns logits (training, export). `predict` takes uint8
-images as they come from disk and returns label maps, without logits at full size.
+`forward` takes normalised images and returns logits at the input's size, or coarse ones.
 """
 
 from collections.abc import Mapping
@@ -11,10 +10,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from segibn.models.kernels.resize import resize_image
 from segibn.models.kernels.upsample_loss import upsampled_cross_entropy
 from segibn.models.layers import upsample
-from segibn.models.upsample import banded_argmax
 
 # Mean and spread of ImageNet's RGB values, 0..255: what the published weights were trained with.
 PIXEL_MEAN = (123.675, 116.28, 103.53)
@@ -88,8 +85,9 @@ class Segmenter(nn.Module):
         self.align_corners = align_corners
         self.num_classes: int = head.logits_spec.channels
         # Constants of the preprocessing: they move with the model, checkpoints need not hold them.
-        self.register_buffer("pixel_mean", _per_channel(PIXEL_MEAN), persistent=False)
-        self.register_buffer("pixel_std", _per_channel(PIXEL_STD), persistent=False)
+        mean, std = torch.tensor([PIXEL_MEAN, PIXEL_STD], dtype=torch.float32).view(2, 1, 3, 1, 1)
+        self.register_buffer("pixel_mean", mean.clone(), persistent=False)
+        self.register_buffer("pixel_std", std.clone(), persistent=False)
 
     def normalize(self, images: Tensor) -> Tensor:
         """(N, 3, H, W) uint8 RGB -> float32 with mean about 0 and spread about 1 per channel."""
@@ -117,26 +115,3 @@ class Segmenter(nn.Module):
             return CoarseOutput(logits, aux_logits, size, self.align_corners, features)
         resized = None if aux_logits is None else self.resize(aux_logits, size)
         return SegmenterOutput(self.resize(logits, size), resized)
-
-    @torch.inference_mode()
-    def predict(
-        self,
-        images: Tensor,
-        size: tuple[int, int] | None = None,
-        input_size: tuple[int, int] | None = None,
-    ) -> Tensor:
-        """(N, 3, H, W) uint8 RGB, on any device -> (N, H, W) uint8 train ids on the module's.
-
-        Runs in the mode the module is in: call `eval()` before. The result has `size` (H, W), the
-        network sees `input_size`; both are by default the images' own.
-        """
-        size = size or (images.shape[-2], images.shape[-1])
-        image = self.normalize(images.to(self.pixel_mean.device))
-        if input_size is not None:
-            image = resize_image(image, input_size)
-        logits = self.coarse_logits(image).float()
-        return banded_argmax(logits, size, align_corners=self.align_corners)
-
-
-def _per_channel(values: tuple[float, float, float]) -> Tensor:
-    return torch.tensor(values, dtype=torch.float32).view(1, 3, 1, 1)

@@ -16,8 +16,7 @@ own covariance takes part, nothing can be folded into a convolution for inferenc
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-
-from segibn.models.sync_norm import SumOverRanks
+from torch.distributed.nn.functional import all_reduce
 
 STATISTICS = ("bw", "iw", "bn", "in", "ln")
 _OF_BATCH = {"bw", "bn"}
@@ -136,4 +135,4 @@ def _over_ranks(local: Tensor) -> Tensor:
     """The sum over ranks, through which gradients flow."""
     if not dist.is_initialized() or dist.get_world_size() == 1:
         return local
-    return SumOverRanks.apply(local)
+    return all_reduce(local)

@@ -7,28 +7,10 @@ what torch's is compared with. Ranks may hold different numbers of images.
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.autograd.function import FunctionCtx
+from torch.distributed.nn.functional import all_reduce
 
 from segibn.errors import ConfigError
 from segibn.models.ibn import update_running
-
-
-class SumOverRanks(torch.autograd.Function):
-    """Adds a tensor over ranks; so does its gradient, since every rank's loss depends on it."""
-
-    @staticmethod
-    def forward(ctx: FunctionCtx, local: Tensor) -> Tensor:
-        """Any shape, the same on all ranks."""
-        total = local.clone()
-        dist.all_reduce(total)
-        return total
-
-    @staticmethod
-    def backward(ctx: FunctionCtx, grad: Tensor) -> Tensor:
-        """The sum of all ranks' gradients."""
-        total = grad.contiguous().clone()
-        dist.all_reduce(total)
-        return total
 
 
 class SyncBatchNorm2d(nn.BatchNorm2d):
@@ -42,10 +24,10 @@ class SyncBatchNorm2d(nn.BatchNorm2d):
         count = values.new_tensor([x.numel() // x.shape[1]], dtype=torch.float64)
         dist.all_reduce(count)
         total = count.to(values.dtype)
-        mean = SumOverRanks.apply(values.sum((0, 2, 3))) / total
+        mean = all_reduce(values.sum((0, 2, 3))) / total
         # The mean is taken off before squaring: a difference of large sums would lose digits.
         centred = values - mean[:, None, None]
-        variance = SumOverRanks.apply(centred.square().sum((0, 2, 3))) / total
+        variance = all_reduce(centred.square().sum((0, 2, 3))) / total
         update_running(self, mean, variance, total)
         scale = (variance + self.eps).rsqrt() * self.weight
         out = centred * scale[:, None, None] + self.bias[:, None, None]
@@ -57,7 +39,11 @@ def synchronize_batch_norms(model: nn.Module, device: torch.device) -> nn.Module
 
     On CUDA, where the model will be, that is torch's `SyncBatchNorm`, on anything else ours.
     """
-    fused = [m for m in model.modules() if isinstance(m, nn.BatchNorm2d) and _holds_more(m)]
+    fused = [
+        m
+        for m in model.modules()
+        if isinstance(m, nn.BatchNorm2d) and type(m).__module__.startswith("timm.")
+    ]
     if fused and device.type == "cuda":
         from timm.layers import convert_sync_batchnorm  # torch's would drop the activations
 
@@ -73,7 +59,3 @@ def synchronize_batch_norms(model: nn.Module, device: torch.device) -> nn.Module
         if type(module) is nn.BatchNorm2d:
             module.__class__ = SyncBatchNorm2d
     return model
-
-
-def _holds_more(norm: nn.BatchNorm2d) -> bool:
-    return type(norm).__module__.startswith("timm.")

@@ -181,7 +181,7 @@ def test_three_small_convolutions_make_the_deep_stem() -> None:
         InstanceNorm2d,
         nn.BatchNorm2d,
     ]
-    assert network.stem(_image(45, 64)).shape == (2, 128, 12, 16)
+    assert network.forward_features(_image(45, 64))["stem"].shape == (2, 128, 12, 16)
 
 
 @pytest.mark.parametrize("stem", ["conv7x7", "conv3x3"])

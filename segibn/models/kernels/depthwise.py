@@ -82,7 +82,9 @@ class _SortedConvolution(torch.autograd.Function):
         x, weight = ctx.saved_tensors
         grad = grad.contiguous(memory_format=torch.channels_last)
         grad_x = torch.empty_like(x)
-        grad_weight = torch.zeros_like(weight, dtype=_sum_dtype(weight))
+        grad_weight = torch.zeros_like(
+            weight, dtype=torch.promote_types(weight.dtype, torch.float32)
+        )
         kernel = _kernel(weight, x.shape, ctx.dilation)
         rows, columns = _reach(x.shape, ctx.dilation)
         for image, channels in _pieces(x, ctx.dilation):
@@ -110,10 +112,6 @@ def _pieces(x: Tensor, dilation: int) -> Iterator[tuple[slice, slice]]:
     for image in range(x.shape[0]):
         for first in range(0, channels, block):
             yield slice(image, image + 1), slice(first, first + block)
-
-
-def _sum_dtype(x: Tensor) -> torch.dtype:
-    return torch.float64 if x.dtype == torch.float64 else torch.float32
 
 
 def _reach(size: torch.Size, dilation: int) -> tuple[slice, slice]:

@@ -88,7 +88,7 @@ def _moments(block: Tensor) -> tuple[Tensor, Tensor]:
     _, channels, height, width = block.shape
     rows = height if block.is_contiguous() else max(1, _PIXELS_PER_SUM // width)
     # Buffers in float32 make the kernel answer in float32 for a half-precision input.
-    like = block.new_zeros(channels, dtype=_statistics_dtype(block))
+    like = block.new_zeros(channels, dtype=torch.promote_types(block.dtype, torch.float32))
     parts = [
         torch.batch_norm_update_stats(block[:, :, top : top + rows], like, like, 0.0)
         for top in range(0, height, rows)
@@ -102,7 +102,3 @@ def _moments(block: Tensor) -> tuple[Tensor, Tensor]:
     # cost of the variance.
     mean = (means * share).sum(0) if block.dtype == torch.bfloat16 else block.mean((0, 2, 3))
     return mean, ((variances + (means - mean).square()) * share).sum(0)
-
-
-def _statistics_dtype(x: Tensor) -> torch.dtype:
-    return torch.float64 if x.dtype == torch.float64 else torch.float32
