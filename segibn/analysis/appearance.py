@@ -62,8 +62,7 @@ class InputShift:
     def picture(self, image: Image, mean: NDArray[np.floating]) -> Image:
         """Show the change on (H, W, 3) uint8 RGB, which unlike the network's input is clipped.
 
-        Args:
-            mean: (3,) normalising mean on the scale 0..255.
+        ``mean``: (3,) normalising mean on the scale 0..255.
         """
         changed = (image + np.array(self.offset) - mean) * self.factor + mean
         return np.clip(np.rint(changed), 0, 255).astype(np.uint8)

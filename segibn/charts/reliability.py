@@ -16,9 +16,7 @@ if TYPE_CHECKING:
 def reliability_chart(bins: Sequence[Mapping[str, Any]], tips: Sequence[str] = ()) -> "Figure":
     """Draw accuracy over confidence, and below it where the pixels are.
 
-    Args:
-        bins: of ``segibn.evaluation.calibration``: up_to, confidence, accuracy, pixels.
-        tips: what a page tells of each.
+    Bins as of ``segibn.evaluation.calibration``; a page tells the tip of each.
     """
     layout = {"height_ratios": [5, 1], "sharex": True}
     figure, (upper, lower) = new_figure((360, 410), nrows=2, **layout)

@@ -63,8 +63,7 @@ class InferenceConfig(_Keys):
     def options_for(self, scored: InferenceOptions, *, bfloat16: bool) -> InferenceOptions:
         """Return the options of a run that was ``scored`` with others.
 
-        Args:
-            bfloat16: whether its device has instructions for it, see ``computes_bfloat16``.
+        ``bfloat16``: whether its device has instructions for it, see ``computes_bfloat16``.
         """
         values = {option.name: getattr(self, option.name) for option in fields(InferenceOptions)}
         if not self.states_size:

@@ -96,7 +96,6 @@ def class_rows(
     Args:
         iou: fractions; None or NaN where undefined.
         pixels: (K,) of the truth.
-        palette: grey where there are too few.
         averaged: which enter the mean; None = those with an IoU.
         bounds: (2, K) of the intervals, NaN without.
     """

@@ -20,13 +20,7 @@ from segibn.evaluation.cross_domain import (
     published_protocols,
 )
 from segibn.evaluation.deviations import protocol_lines
-from segibn.evaluation.rows import (
-    Network,
-    Seeds,
-    check_rows,
-    describe_seeds,
-    is_own_domain,
-)
+from segibn.evaluation.rows import Network, Seeds, check_rows, describe_seeds, is_own_domain
 from segibn.evaluation.signatures import signature_lines
 from segibn.report.classes import ClassResults, class_rows, grouped_bars
 from segibn.report.content import GREY, Color, CrossDomain

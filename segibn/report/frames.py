@@ -35,11 +35,9 @@ Choice = tuple[str, str, int]
 def choose_frames(counts: FrameCounts, policy: str, count: int) -> list[Choice]:
     """Choose the frames with the lowest and the highest mIoU of their own; none is both.
 
-    Each frame averages the classes that the policy averages over it alone. Equal ones keep the
-    order of the set; frames without valid pixels are left out.
-
-    Returns:
-        The worst, lowest first, then the best, highest first; at most ``count`` of either kind.
+    The worst come first, lowest first, then the best, highest first; at most ``count`` of either
+    kind. Each frame averages the classes that the policy averages over it alone. Equal ones keep
+    the order of the set; frames without valid pixels are left out.
     """
     miou = miou_of(counts.counts, policy)
     order = [int(place) for place in np.argsort(miou, kind="stable") if not np.isnan(miou[place])]

@@ -23,12 +23,8 @@ _CHART_WIDTH = 340.0
 def confusion_matrix(counts: ArrayLike, names: Sequence[str], key: str = "confusion") -> Markup:
     """Write a heat table, in per cent of the truth or of the prediction at the reader's choice.
 
-    Cells have ``data-target`` and ``data-pred`` with train ids (or "void").
-
-    Args:
-        counts: (K, K+1) int64, rows target, the last column void predictions.
-        names: of the K classes.
-        key: of its own on the page.
+    Cells have ``data-target`` and ``data-pred`` with train ids (or "void"). ``counts``: (K, K+1),
+    rows target, the last column void predictions.
     """
     matrix = np.asarray(counts, dtype=np.int64)
     k = len(names)

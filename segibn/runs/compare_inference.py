@@ -24,14 +24,10 @@ def compare_inference(
     output: Path | None = None,
     device: str | None = None,
 ) -> tuple[str, str]:
-    """Score every run on every set in every way; on every rank, the first writes.
+    """Score every run on every set in every way -> the table, and the way of the highest score.
 
-    Args:
-        sets: label -> data set; ``ways`` name -> how frames reach the networks.
-        output: folder for rows, table and conditions; None writes none.
-
-    Returns:
-        The table, and the name of the way of the highest score.
+    Runs on every rank, the first writes. ``sets``: label -> data set; ``ways``: name -> how frames
+    reach the networks; ``output``: folder for rows, table and conditions; None writes none.
     """
     place = device_of(device)
     rows: list[dict[str, Any]] = []

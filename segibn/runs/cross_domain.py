@@ -33,6 +33,7 @@ Sets = Mapping[str, DatasetConfig]
 """Label (the ``test`` of a row) -> data set."""
 MARKDOWN_FILE = "cross_domain.md"
 PICTURE_FILE = "comparison.jpg"
+_DRAWN = 2  # frames of each set
 
 
 @dataclass(frozen=True)
@@ -67,15 +68,12 @@ def cross_domain(
     train_label: str | None = None,
     published_note: str = "",
 ) -> list[dict[str, Any]]:
-    """Score every run on every set; under torchrun on every rank, the first one writes.
+    """Score every run on every set -> rows, see ``headline``; under torchrun on every rank.
 
     Args:
-        output: folder for the files; None writes none.
+        output: folder for the files, which the first rank writes; None writes none.
         train_label: the ``train`` of all rows; None = the run's own, such as ``gta5:train``.
         published_note: a sentence in place of published numbers.
-
-    Returns:
-        One row for each run and set, see ``headline``; scores are fractions.
     """
     if output is not None:
         writable_folder(output)
@@ -201,7 +199,6 @@ def draw_comparison(
     path: Path,
     *,
     scoring: Scoring = AS_TRAINED,
-    frames_per_set: int = 2,
 ) -> None:
     """Draw frame, truth and the prediction of each network side by side; one process.
 
@@ -212,7 +209,7 @@ def draw_comparison(
     rows: list[tuple[str, np.ndarray, np.ndarray, dict[str, np.ndarray]]] = []
     for label, dataset in sets.items():
         frames = frames_of(first, dataset, datasets_root)
-        chosen = tuple(spread(frames.samples, frames_per_set))
+        chosen = tuple(spread(frames.samples, _DRAWN))
         framing = protocol_framing(scoring.protocol, dataset)
         for _, image, target in replace(frames, samples=chosen, rank=0, world_size=1):
             shown = (image, target) if framing is None else framing(image, target)
