@@ -12,8 +12,8 @@ import numpy as np
 from benchmarks.data_rivals import JITTER, SCALE_RANGE, Task
 from benchmarks.timing import Call
 from segibn.data.cache.disk_cache import CacheJob, DiskCache
-from segibn.data.cache.tile_file import frame_bytes
-from segibn.data.color import ColorJitter, blur
+from segibn.data.cache.tiles import encode as encode_tiles
+from segibn.data.color import adjust, blur, draw_jitter
 from segibn.data.frame import open_frame, resize_image, resize_target
 from segibn.data.transforms import Window, draw_window
 from segibn.labels.cityscapes import CITYSCAPES
@@ -87,7 +87,7 @@ def encode(task: Task, cache: DiskCache) -> Call:
     def work() -> None:
         for sample in task.samples:
             job.note_of(sample)
-            frame_bytes(*open_frame(sample, CITYSCAPES).read())
+            encode_tiles(*open_frame(sample, CITYSCAPES).read())
 
     return work
 
@@ -113,8 +113,7 @@ def flip(task: Task, cache: DiskCache) -> Call:
 
 def jitter(task: Task, cache: DiskCache) -> Call:
     """Change brightness, contrast, saturation and hue."""
-    change = ColorJitter(*JITTER)
-    return _on_crops(task, lambda image, target, rng: change(image, rng))
+    return _on_crops(task, lambda image, target, rng: adjust(image, draw_jitter(JITTER, rng)))
 
 
 def blurring(task: Task, cache: DiskCache) -> Call:

@@ -18,11 +18,10 @@ from segibn.config.data import DataConfig, DatasetConfig
 from segibn.config.schema import RunConfig
 from segibn.data.cache.disk_cache import CacheJob
 from segibn.data.cache.fingerprint import cache_folder
-from segibn.data.cache.memory import preload
 from segibn.data.color import Degradation
 from segibn.data.dataset import MixedDataset, SegmentationDataset
 from segibn.data.frame import Arrays, Frame
-from segibn.data.frames import Frames
+from segibn.data.frames import Frames, preload
 from segibn.data.loader import (
     LARGER,
     SHARED_MEMORY,

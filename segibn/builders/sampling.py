@@ -12,9 +12,9 @@ from segibn.builders.sets import TrainingSet
 from segibn.config.data import DataConfig
 from segibn.config.sampling import RareClassSampling, SamplingConfig, UniformSampling
 from segibn.config.schema import RunConfig
-from segibn.data.cache.memory import estimate_gib
 from segibn.data.class_index import ClassIndex, IndexJob
 from segibn.data.focus import FocusTable, class_uniform_probabilities, rare_class_probabilities
+from segibn.data.frames import estimate_gib
 from segibn.data.plan import Plan, Stream
 from segibn.devices import local_rank
 from segibn.distributed import barrier, is_main

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from segibn.config.data import DataConfig, DatasetConfig
 from segibn.data.datasets import folder
-from segibn.data.datasets.catalog import dataset_source, label_set_for, scheme_of
+from segibn.data.datasets.catalog import dataset_source, scheme_of
 from segibn.data.hold_out import held_out
 from segibn.data.narrow import narrow_pairing, take_fraction
 from segibn.data.samples import Pairing, SamplePaths, SplitAbsentError
@@ -102,7 +102,7 @@ def build_label_set(
         except ConfigError as error:
             raise ConfigError(f"data.*.folder.labels: {error}") from None
     if not dataset_source(dataset.name).encodings:
-        return label_set_for(dataset.name, classes, label_map=dataset.label_map)
+        return dataset_source(dataset.name).label_set(classes, label_map=dataset.label_map)
     encoding: str = dataset.encoding
     if encoding == "auto":
         if samples is None:
@@ -111,7 +111,7 @@ def build_label_set(
                 "pass the samples too, or set the encoding"
             )
         encoding = _encoding(target_paths(samples), "auto")
-    return label_set_for(dataset.name, classes, encoding)
+    return dataset_source(dataset.name).label_set(classes, encoding)
 
 
 def _encoding(targets: Sequence[Path], given: str) -> str:

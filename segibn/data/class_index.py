@@ -62,6 +62,7 @@ class IndexJob:
     title: str
     """Of the set, for the file's name: ``gta5:train``."""
     samples: Sequence[SamplePaths]
+    """Labelled samples."""
     label_set: LabelSet
     resize: Size | None = None
     """(H, W) of the frames as they are trained on; None for the size on disk."""
@@ -90,17 +91,16 @@ class IndexJob:
     def estimate_seconds(self, jobs: int = 1) -> float:
         """Estimate how long `build` would take, from a few frames spread over the set."""
         chosen = np.linspace(0, len(self.samples) - 1, min(_TIMED, len(self.samples))).astype(int)
-        paths = _label_maps([self.samples[index] for index in chosen])
         start = time.perf_counter()
-        for path in paths:
-            _index_frame(path, label_set=self.label_set, resize=self.resize)
+        for index in chosen:
+            _index_frame(self.samples[index].target, label_set=self.label_set, resize=self.resize)
         parallel = jobs if len(self.samples) >= _WORTH_PROCESSES else 1
-        return (time.perf_counter() - start) / len(paths) * len(self.samples) / parallel
+        return (time.perf_counter() - start) / len(chosen) * len(self.samples) / parallel
 
     @property
     def file(self) -> Path:
         """Where the index is kept: one file for each set of names, label table and resize."""
-        names = [relative_name(path, self.datasets_root) for path in _label_maps(self.samples)]
+        names = [relative_name(one.target, self.datasets_root) for one in self.samples]
         key = hash_of([names, self._settings()])[:12]
         plain = re.sub(r"[^A-Za-z0-9+._-]", "-", self.title)
         return cache_folder(self.datasets_root) / "class_index" / f"{plain}-{key}.npz"
@@ -110,8 +110,9 @@ class IndexJob:
         return [VERSION, table.num_classes, table.lookup.tolist(), str(table.colors), size]
 
     def _mark(self) -> str:
+        paths = [sample.target for sample in self.samples]
         try:
-            return fingerprint(_label_maps(self.samples), self.datasets_root, self._settings())
+            return fingerprint(paths, self.datasets_root, self._settings())
         except OSError as error:
             raise DatasetError(
                 f"{error.filename}: cannot be read ({error.strerror}); unpack the data set again"
@@ -146,7 +147,8 @@ def build(
     pixels, points = [], []
     find = partial(_index_frame, label_set=label_set, resize=resize)
     jobs = jobs if len(samples) >= _WORTH_PROCESSES else 1
-    indexed = map_in_processes(find, _label_maps(samples), jobs, _CHUNK, "reading the label maps")
+    paths = [sample.target for sample in samples]
+    indexed = map_in_processes(find, paths, jobs, _CHUNK, "reading the label maps")
     for number, (counts, found) in enumerate(indexed):
         pixels.append(counts)
         points.append(np.insert(found, 0, number, axis=1))
@@ -159,13 +161,6 @@ def build(
         table[:, 1].astype(np.uint8),
         np.ascontiguousarray(table[:, 2:]),
     )
-
-
-def _label_maps(samples: Sequence[SamplePaths]) -> list[Path]:
-    paths = [sample.target for sample in samples if sample.target is not None]
-    if len(paths) < len(samples):
-        raise DatasetError("an index of classes needs a split with label maps; take another split")
-    return paths
 
 
 def _index_frame(

@@ -6,7 +6,7 @@ to the last and rounded once; a test holds it to them. Rounding after each step,
 uint8, adds up to an error of several grey levels.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -19,37 +19,24 @@ _BAND = 64  # rows that are changed at a time: in hue, what they take fits into 
 _TRUNCATE = 4.0
 
 
-@dataclass(frozen=True)
-class ColorJitter:
-    """Brightness, contrast, saturation and hue, each by a random amount, in random order.
+def draw_jitter(strengths: Sequence[float], rng: np.random.Generator) -> list[tuple[int, float]]:
+    """Draw the steps of `adjust` in random order: always eight numbers, whatever the strengths.
 
-    Of strengths, 0 = none: factors are uniform in [max(0, 1 - strength), 1 + strength], shifts of
-    the hue in [-hue, hue], in turns of the colour circle.
+    ``strengths``: of brightness, contrast and saturation, whose factors are uniform in
+    [max(0, 1 - strength), 1 + strength], and of the hue, whose shifts are in [-strength, strength]
+    turns of the colour circle; 0 = no step.
     """
-
-    brightness: float
-    contrast: float
-    saturation: float
-    hue: float
-
-    def __call__(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Change (H, W, 3) uint8 RGB by what `draw` returns; the input stays as it is."""
-        return adjust(image, self.draw(rng))
-
-    def draw(self, rng: np.random.Generator) -> list[tuple[int, float]]:
-        """Draw the steps that `adjust` takes: always eight numbers, whatever the strengths."""
-        order = np.argsort(rng.uniform(size=4))
-        places = rng.uniform(-1.0, 1.0, size=4)
-        strengths = (self.brightness, self.contrast, self.saturation, self.hue)
-        amounts = [float(s * place) for s, place in zip(strengths, places, strict=True)]
-        for number, strength in enumerate(strengths[:3]):
-            low = max(0.0, 1.0 - strength)
-            amounts[number] = float(low + (1.0 + strength - low) * (places[number] + 1.0) / 2.0)
-        return [(int(n), amounts[n]) for n in order if strengths[n] > 0]
+    order = np.argsort(rng.uniform(size=4))
+    places = rng.uniform(-1.0, 1.0, size=4)
+    amounts = [float(s * place) for s, place in zip(strengths, places, strict=True)]
+    for number, strength in enumerate(strengths[:3]):
+        low = max(0.0, 1.0 - strength)
+        amounts[number] = float(low + (1.0 + strength - low) * (places[number] + 1.0) / 2.0)
+    return [(int(n), amounts[n]) for n in order if strengths[n] > 0]
 
 
 def adjust(image: np.ndarray, steps: list[tuple[int, float]]) -> np.ndarray:
-    """Apply changes of colour to (H, W, 3) uint8 RGB one after the other; rounded once.
+    """Apply changes of colour to (H, W, 3) uint8 RGB one after the other, on a copy; rounded once.
 
     ``steps``: (number, amount): 0 brightness, 1 contrast, 2 saturation, each by a factor >= 0; 3
     hue, by a shift in turns.

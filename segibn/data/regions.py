@@ -11,7 +11,7 @@ The known scheme (RobustNet, ``datasets/uniform.py``) takes the mean itself, in 
 1024x1024 from the upper left: of a GTA5 frame, 1914x1052, it never sees the right 890 columns.
 """
 
-from collections.abc import Iterator
+from itertools import product
 
 import cv2
 import numpy as np
@@ -20,7 +20,8 @@ CELLS_ON_SHORT_SIDE = 4
 _SMALLEST_SHARE = 1024
 """A class needs one pixel in so many of a cell's to have a point there."""
 
-Rectangle = tuple[int, int, int, int]
+Cell = tuple[slice, slice]
+"""Rows and columns of a part of a frame."""
 
 
 def class_regions(target: np.ndarray, num_classes: int) -> tuple[np.ndarray, np.ndarray]:
@@ -30,9 +31,10 @@ def class_regions(target: np.ndarray, num_classes: int) -> tuple[np.ndarray, np.
     points (M, 3) int32: train id, row, column, in the order of the train ids, then of the cells by
     rows. Every class with a pixel has at least one point.
     """
-    cells = list(grid(*target.shape))
-    counts = np.stack([_count(target, cell, num_classes) for cell in cells])
-    areas = np.array([(bottom - top) * (right - left) for top, left, bottom, right in cells])
+    cells = grid(*target.shape)
+    histograms = [np.bincount(target[cell].ravel(), minlength=256) for cell in cells]
+    counts = np.stack(histograms)[:, :num_classes]
+    areas = np.array([target[cell].size for cell in cells])
     chosen = (counts > 0) & (counts * _SMALLEST_SHARE >= areas[:, None])
     pixels = counts.sum(axis=0)
     for train_id in np.flatnonzero((pixels > 0) & ~chosen.any(axis=0)):
@@ -44,30 +46,19 @@ def class_regions(target: np.ndarray, num_classes: int) -> tuple[np.ndarray, np.
     return pixels, np.array(points, np.int32).reshape(-1, 3)
 
 
-def grid(height: int, width: int) -> Iterator[Rectangle]:
-    """Yield the cells of a frame by rows: top, left, bottom, right; they cover it without gaps."""
+def grid(height: int, width: int) -> list[Cell]:
+    """Return the cells of a frame by rows; they cover it without gaps."""
     side = min(height, width) / CELLS_ON_SHORT_SIDE
     rows = max(1, min(height, round(height / side)))
     columns = max(1, min(width, round(width / side)))
-    for row in range(rows):
-        for column in range(columns):
-            yield (
-                row * height // rows,
-                column * width // columns,
-                (row + 1) * height // rows,
-                (column + 1) * width // columns,
-            )
+    down = [slice(n * height // rows, (n + 1) * height // rows) for n in range(rows)]
+    across = [slice(n * width // columns, (n + 1) * width // columns) for n in range(columns)]
+    return list(product(down, across))
 
 
-def _count(target: np.ndarray, cell: Rectangle, num_classes: int) -> np.ndarray:
-    top, left, bottom, right = cell
-    return np.bincount(target[top:bottom, left:right].ravel(), minlength=256)[:num_classes]
-
-
-def _central_pixel(target: np.ndarray, cell: Rectangle, train_id: int) -> tuple[int, int]:
+def _central_pixel(target: np.ndarray, cell: Cell, train_id: int) -> tuple[int, int]:
     """The pixel of a class nearest to the mean of its pixels in a cell; the first of equals."""
-    top, left, bottom, right = cell
-    mask = target[top:bottom, left:right] == train_id
+    mask = target[cell] == train_id
     by_row = cv2.reduce(mask.view(np.uint8), 1, cv2.REDUCE_SUM, dtype=cv2.CV_32S).ravel()
     by_column = cv2.reduce(mask.view(np.uint8), 0, cv2.REDUCE_SUM, dtype=cv2.CV_32S).ravel()
     count = int(by_row.sum())
@@ -81,7 +72,7 @@ def _central_pixel(target: np.ndarray, cell: Rectangle, train_id: int) -> tuple[
         distance = count * (rows**2 + columns**2) - 2 * (rows * row_sum + columns * column_sum)
         nearest = distance.argmin()
         row, column = int(rows[nearest]), int(columns[nearest])
-    return top + row, left + column
+    return cell[0].start + row, cell[1].start + column
 
 
 def _nearest(total: int, count: int) -> int:

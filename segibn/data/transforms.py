@@ -12,7 +12,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from segibn.data.color import ColorJitter, Degradation, blur
+from segibn.data.color import Degradation, adjust, blur, draw_jitter
 from segibn.data.frame import ArrayFrame, Arrays, Frame, resize_image, resize_target
 from segibn.labels.label_set import IGNORE_INDEX
 
@@ -129,7 +129,7 @@ class TrainTransform:
 
     def _change_colors(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         if self.color_jitter is not None and rng.uniform() < self.color_jitter_probability:
-            image = ColorJitter(*self.color_jitter)(image, rng)
+            image = adjust(image, draw_jitter(self.color_jitter, rng))
         if self.blur_sigma is not None:
             image = blur(image, rng.uniform(*self.blur_sigma))
         if self.degradation is not None:

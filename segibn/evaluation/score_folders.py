@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import cache, partial
 from pathlib import Path
 
-from segibn.data.datasets.catalog import dataset_sources, label_set_for
+from segibn.data.datasets.catalog import dataset_source, dataset_sources
 from segibn.errors import ConfigError
 from segibn.evaluation.drivable import DrivableScores
 from segibn.evaluation.encodings import Reading
@@ -124,6 +124,9 @@ def score_drivable(
 
 def drivable_reading(target: str, pred: str, *, has_options: bool = True) -> Reading:
     """Return how drivable maps of two encodings, "2018" or "2021", are read."""
-    known = {year: label_set_for("bdd100k_drivable", encoding=year) for year in DRIVABLE_ENCODINGS}
+    known = {
+        year: dataset_source("bdd100k_drivable").label_set(encoding=year)
+        for year in DRIVABLE_ENCODINGS
+    }
     lookups = {year: table.lookup for year, table in known.items()}
     return Reading((known[target], known[pred]), (target, pred), lookups, has_options)

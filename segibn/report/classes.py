@@ -8,7 +8,7 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from segibn.data.datasets.catalog import scheme_class_names, scheme_label_set
+from segibn.data.datasets.catalog import scheme_label_set
 from segibn.evaluation.resampling import Resampling, bootstrap_intervals
 from segibn.evaluation.scores import Scores
 from segibn.labels import CLASS_SCHEMES
@@ -183,7 +183,9 @@ def _defined(value: float | None) -> float | None:
 
 def palette_of(names: Sequence[str], own: Mapping[int, Color] | None = None) -> NDArray[np.uint8]:
     """Return (K, 3) RGB: of the scheme with these classes, by train id of a table, or hues."""
-    scheme = next((s for s in CLASS_SCHEMES if scheme_class_names(s) == tuple(names)), None)
+    scheme = next(
+        (s for s in CLASS_SCHEMES if scheme_label_set(s).class_names == tuple(names)), None
+    )
     if scheme is not None:
         return scheme_label_set(scheme).palette
     if own and set(range(len(names))) <= set(own):

@@ -49,15 +49,15 @@ def fill_cache(job: CacheJob, threads: int, *, only_estimate: bool) -> None:
     if not frames:
         print(f"{counts}: nothing to do")
         return
-    need = estimate(job, frames, threads)
+    total_bytes, duration_s, measured = estimate(job, frames, threads)
     space_above = next(p for p in (job.folder, *job.folder.absolute().parents) if p.exists())
     free = shutil.disk_usage(space_above).free
     print(
-        f"{counts}, {len(frames):,} to do: about {byte_count(need.total_bytes)} and "
-        f"{duration(need.duration_s)} with {threads} threads (measured on {need.measured} of "
+        f"{counts}, {len(frames):,} to do: about {byte_count(total_bytes)} and "
+        f"{duration(duration_s)} with {threads} threads (measured on {measured} of "
         f"them); {byte_count(free)} are free there"
     )
-    if need.total_bytes > free:
+    if total_bytes > free:
         raise DatasetError(
             f"{job.folder}: not enough space; choose another disk with --cache or SEGIBN_CACHE, or "
             "a smaller set with `names_file` or `fraction`"

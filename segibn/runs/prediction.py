@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from segibn.data.datasets.catalog import label_set_for
+from segibn.data.datasets.catalog import dataset_source
 from segibn.errors import ConfigError
 from segibn.files.encode import write_image, write_label_png
 from segibn.labels import drawing
@@ -75,7 +75,7 @@ class Prediction:
         """
         table = self.label_set
         if dataset is not None:
-            table = label_set_for(dataset, self.scheme, encoding, label_map)
+            table = dataset_source(dataset).label_set(self.scheme, encoding, label_map)
         if table is None:
             raise ConfigError(
                 "which data set's values? Name one, such as label_ids('cityscapes') or "

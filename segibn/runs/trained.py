@@ -11,7 +11,7 @@ import torch
 from segibn.builders.sets import build_label_set
 from segibn.config.schema import RunConfig
 from segibn.config.set_names import train_name
-from segibn.data.datasets.catalog import scheme_class_names
+from segibn.data.datasets.catalog import scheme_label_set
 from segibn.devices import computes_bfloat16, device_named
 from segibn.errors import CheckpointError, SegibnError
 from segibn.evaluation.batches import predicted
@@ -114,7 +114,9 @@ class TrainedRun:
         """Name of the class list, such as cityscapes19; None for a user's own."""
         if self.config is not None and self.config.data.classes is not None:
             return self.config.data.classes
-        named = (name for name in CLASS_SCHEMES if scheme_class_names(name) == self.class_names)
+        named = (
+            name for name in CLASS_SCHEMES if scheme_label_set(name).class_names == self.class_names
+        )
         return next(named, None)
 
     @cached_property

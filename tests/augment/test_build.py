@@ -6,7 +6,7 @@ import torch
 from segibn.augment.copy_paste import CopyPaste
 from segibn.builders.augment import build_augmentation
 from segibn.config.generalise import GeneraliseConfig
-from segibn.data.datasets.catalog import scheme_class_names
+from segibn.data.datasets.catalog import scheme_label_set
 from segibn.errors import ConfigError
 
 NAMES = ("road", "pole", "car", "person")
@@ -70,6 +70,6 @@ def test_classes_are_named_and_unknown_ones_are_refused_with_those_there_are() -
 def test_without_names_the_rare_things_of_the_training_are_pasted(
     scheme: str, expected: str
 ) -> None:
-    names = scheme_class_names(scheme)
+    names = scheme_label_set(scheme).class_names
     train_ids = _only_mix({}, names).train_ids
     assert ", ".join(names[train_id] for train_id in train_ids) == expected

@@ -4,7 +4,7 @@ import torch
 
 from segibn.builders.checkpoints import load_segmenter
 from segibn.cli.evaluate import main
-from segibn.data.datasets.catalog import label_set_for
+from segibn.data.datasets.catalog import dataset_source
 from segibn.errors import ConfigError, DatasetError
 from segibn.files.encode import write_image, write_label_png
 from segibn.files.pictures import read_image
@@ -22,7 +22,7 @@ def test_scores_are_those_of_a_plain_loop(make_run, datasets, tmp_path, capsys):
     run = make_run("camvid", "camvid11")
     scores = _evaluate(run, datasets, tmp_path)
     segmenter, _, _ = load_segmenter(run / "checkpoints" / "last.pt")
-    table, expected = label_set_for("camvid"), np.zeros((11, 12), int)
+    table, expected = dataset_source("camvid").label_set(), np.zeros((11, 12), int)
     for path in sorted((datasets / "camvid" / "val").iterdir()):
         image = torch.from_numpy(read_image(path)).permute(2, 0, 1)[None]
         with torch.inference_mode():

@@ -11,7 +11,7 @@ import pytest
 from segibn.cli.check import main
 from segibn.data.check import check_split
 from segibn.data.datasets import cityscapes
-from segibn.data.datasets.catalog import label_set_for
+from segibn.data.datasets.catalog import dataset_source
 from segibn.errors import ConfigError, DatasetError
 from segibn.files.encode import write_image, write_label_png
 
@@ -155,7 +155,7 @@ def test_no_data_set_and_unknown_names_are_told_apart(root: Path) -> None:
 
 def test_several_processes_report_what_one_does(make_cityscapes: Callable[..., Path]) -> None:
     own = make_cityscapes(count=9)
-    pairing, labels = cityscapes.SOURCE.find(own, "train"), label_set_for("cityscapes")
+    pairing, labels = cityscapes.SOURCE.find(own, "train"), dataset_source("cityscapes").label_set()
     steps: list[int] = []
     reports = [
         check_split("cityscapes", "train", pairing, labels, jobs=jobs,

@@ -6,7 +6,7 @@ import torch
 from scipy import ndimage
 from torchvision.transforms.v2 import functional as F
 
-from segibn.data.color import ColorJitter, adjust, blur
+from segibn.data.color import adjust, blur, draw_jitter
 
 TORCHVISION = (F.adjust_brightness, F.adjust_contrast, F.adjust_saturation, F.adjust_hue)
 ROUNDING = 0.501
@@ -66,23 +66,23 @@ def test_amounts_are_uniform_in_torchvisions_ranges() -> None:
     rng = np.random.default_rng(0)
     grey = np.full((1, 1, 3), 100, np.uint8)
     for strength, low, high in ((0.4, 60, 140), (1.5, 0, 250)):
-        change = ColorJitter(strength, 0, 0, 0)
-        levels = np.array([change(grey, rng)[0, 0, 0] for _ in range(4000)])
+        strengths = (strength, 0, 0, 0)
+        drawn = [draw_jitter(strengths, rng) for _ in range(4000)]
+        levels = np.array([adjust(grey, steps)[0, 0, 0] for steps in drawn])
         assert (levels.min(), levels.max()) == (low, high)
         assert abs(levels.mean() - (low + high) / 2) < 0.03 * (high - low)
         shares = np.histogram(levels, bins=5, range=(low, high))[0] / len(levels)
         assert np.abs(shares - 0.2).max() < 0.035
     red = np.array([[[255, 0, 0]]], np.uint8)
-    change = ColorJitter(0, 0, 0, 0.1)
-    shifted = np.array([change(red, rng)[0, 0] for _ in range(2000)])
+    drawn = [draw_jitter((0, 0, 0, 0.1), rng) for _ in range(2000)]
+    shifted = np.array([adjust(red, steps)[0, 0] for steps in drawn])
     assert shifted[:, 1].max() == shifted[:, 2].max() == 153  # 0.1 turns = 0.6 of a sixth
     assert 0.45 < (shifted[:, 1] > 0).mean() < 0.55
 
 
 def test_every_order_of_the_steps_comes_as_often_and_amounts_do_not_hang_together() -> None:
     rng = np.random.default_rng(0)
-    change = ColorJitter(0.9, 0.9, 0.9, 0.4)
-    drawn = [change.draw(rng) for _ in range(2400)]
+    drawn = [draw_jitter((0.9, 0.9, 0.9, 0.4), rng) for _ in range(2400)]
     orders = [tuple(number for number, _ in steps) for steps in drawn]
     counts = [orders.count(order) for order in set(orders)]
     assert len(counts) == 24
@@ -93,8 +93,9 @@ def test_every_order_of_the_steps_comes_as_often_and_amounts_do_not_hang_togethe
 
 def test_no_strength_no_change_and_the_same_numbers_are_drawn(image: np.ndarray) -> None:
     none, some = np.random.default_rng(3), np.random.default_rng(3)
-    np.testing.assert_array_equal(ColorJitter(0, 0, 0, 0)(image, none), image)
-    ColorJitter(0.4, 0.4, 0.4, 0.1)(image, some)
+    assert draw_jitter((0, 0, 0, 0), none) == []
+    np.testing.assert_array_equal(adjust(image, []), image)
+    draw_jitter((0.4, 0.4, 0.4, 0.1), some)
     assert none.uniform() == some.uniform()
 
 

@@ -8,17 +8,17 @@ import pytest
 import torch
 from PIL import Image
 
-from segibn.data.cache.memory import estimate_gib, preload
 from segibn.data.dataset import SegmentationDataset, sample_seed
 from segibn.data.datasets import gta5
-from segibn.data.datasets.catalog import label_set_for
+from segibn.data.datasets.catalog import dataset_source
 from segibn.data.frame import open_frame
+from segibn.data.frames import estimate_gib, preload
 from segibn.data.samples import SamplePaths
 from segibn.data.transforms import TrainTransform
 from segibn.errors import DatasetError, ImageFileError, LabelValueError
 from segibn.files.encode import write_label_png
 
-CITYSCAPES = label_set_for("cityscapes")
+CITYSCAPES = dataset_source("cityscapes").label_set()
 
 
 def test_arrays_are_what_pillow_reads_and_labels_are_mapped(samples: list[SamplePaths]) -> None:
@@ -86,7 +86,7 @@ def test_resize_keeps_class_values_and_gives_the_size(
     make_gta5: Callable[..., Path], index: Callable[..., list]
 ) -> None:
     (sample,) = index(gta5.SOURCE.find, make_gta5([1]), "train")
-    image, target = open_frame(sample, label_set_for("gta5"), (13, 21)).read()
+    image, target = open_frame(sample, dataset_source("gta5").label_set(), (13, 21)).read()
     assert image.shape == (13, 21, 3)
     assert target.shape == (13, 21)
     assert set(np.unique(target)) <= {0, 2, 10, 13, 255}

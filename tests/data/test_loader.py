@@ -4,17 +4,16 @@ import numpy as np
 import pytest
 import torch
 
-from segibn.data.cache.memory import preload
 from segibn.data.dataset import SegmentationDataset
-from segibn.data.datasets.catalog import label_set_for
-from segibn.data.frames import Frames
+from segibn.data.datasets.catalog import dataset_source
+from segibn.data.frames import Frames, preload
 from segibn.data.loader import TrainLoader, make_loader
 from segibn.data.plan import Plan, PositionSampler, Stream
 from segibn.data.samples import SamplePaths
 from segibn.data.transforms import TrainTransform
 from segibn.errors import ImageFileError
 
-CITYSCAPES = label_set_for("cityscapes")
+CITYSCAPES = dataset_source("cityscapes").label_set()
 # Three workers are the point of a test, also where there are two cores.
 pytestmark = pytest.mark.filterwarnings("ignore:This DataLoader will create")
 ITERATIONS = 4

@@ -14,7 +14,7 @@ from segibn.config.data import DatasetConfig
 from segibn.config.schema import RunConfig
 from segibn.data.class_index import build as build_class_index
 from segibn.data.datasets import synthia
-from segibn.data.datasets.catalog import label_set_for
+from segibn.data.datasets.catalog import dataset_source
 from segibn.errors import DatasetError, ImageFileError
 from segibn.files.encode import write_image, write_label_png
 from segibn.files.pictures import read_label_map
@@ -85,7 +85,7 @@ def test_the_shipped_list_has_2820_of_the_9400_frames() -> None:
 
 def test_frames_come_in_19_16_and_13_classes(make_synthia: Callable[..., Path], root: Path) -> None:
     make_synthia()
-    names = label_set_for("cityscapes").class_names
+    names = dataset_source("cityscapes").label_set().class_names
     dataset = DatasetConfig(name="synthia", split="val")
     for scheme, left_out in (
         ("cityscapes19", set()),
@@ -144,7 +144,7 @@ def test_rare_classes_are_found_in_16_bit_files(
 ) -> None:
     make_synthia()
     samples = index_dataset(DatasetConfig(name="synthia"), root)
-    index = build_class_index(samples, label_set_for("synthia"))
+    index = build_class_index(samples, dataset_source("synthia").label_set())
     assert index.pixels[:, :19].tolist() == [[6] * 19] * 2
 
 

@@ -61,7 +61,7 @@ def test_no_changed_byte_goes_unnoticed(tmp_path) -> None:
     size = (140, 300)
     image, target = _frame(*size)
     path = tmp_path / "a.tiles"
-    write_tile_file(path, image, target, {"made": "of this"})
+    write_tile_file(path, size, {"made": "of this"}, *tiles.encode(image, target))
     assert TileFile(path).note == {"made": "of this"}
     content = path.read_bytes()
     assert len(content) == TileFile(path).expected_bytes
@@ -82,7 +82,7 @@ def test_no_changed_byte_goes_unnoticed(tmp_path) -> None:
 def test_a_new_note_leaves_the_tiles_as_they_are(tmp_path) -> None:
     image, target = _frame(130, 270)
     path = tmp_path / "a.tiles"
-    write_tile_file(path, image, target, {"mtime": 1})
+    write_tile_file(path, (130, 270), {"mtime": 1}, *tiles.encode(image, target))
     TileFile(path).renote({"mtime": 12345678})
     again = TileFile(path)
     assert again.note == {"mtime": 12345678}

@@ -9,11 +9,11 @@ from torch.utils.flop_counter import FlopCounterMode
 from segibn.builders.models import build_segmenter
 from segibn.config.load import validate
 from segibn.config.schema import RunConfig
-from segibn.data.datasets.catalog import scheme_class_names
+from segibn.data.datasets.catalog import scheme_label_set
 from segibn.engine.update import Updater
 from segibn.models.segmenter import Segmenter
 
-CLASSES = scheme_class_names("cityscapes19")
+CLASSES = scheme_label_set("cityscapes19").class_names
 SECTIONS: Mapping[str, Mapping] = {
     "pasta": {},
     "random_convolution": {},

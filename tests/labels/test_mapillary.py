@@ -3,15 +3,15 @@
 import numpy as np
 import pytest
 
-from segibn.data.datasets.catalog import label_set_for
+from segibn.data.datasets.catalog import dataset_source
 from segibn.data.datasets.mapillary import MAPILLARY65
 from segibn.errors import ConfigError
 from segibn.labels.cityscapes import CITYSCAPES
 from segibn.labels.label_set import IGNORE_INDEX
 from segibn.labels.schemes import on_nineteen
 
-MAPILLARY_ROBUSTNET = label_set_for("mapillary", label_map="robustnet")
-MAPILLARY_REIN = label_set_for("mapillary", label_map="rein")
+MAPILLARY_ROBUSTNET = dataset_source("mapillary").label_set(label_map="robustnet")
+MAPILLARY_REIN = dataset_source("mapillary").label_set(label_map="rein")
 
 # As RobustNet's loader numbers them.
 ROBUSTNET = {

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from segibn.data.datasets.catalog import (
-    label_set_for,
-    scheme_class_names,
+    dataset_source,
     scheme_label_set,
 )
 from segibn.errors import ConfigError, ImageFileError, LabelValueError
@@ -48,7 +47,7 @@ ALL = [
 
 def test_cityscapes_equals_the_official_table() -> None:
     official = pytest.importorskip("cityscapesscripts.helpers.labels").labels
-    ours = label_set_for("cityscapes").labels
+    ours = dataset_source("cityscapes").label_set().labels
     assert [row.name for row in ours] == [row.name for row in official]
     for row, other in zip(ours, official, strict=True):
         expected_train_id = IGNORE_INDEX if other.ignoreInEval else other.trainId
@@ -60,18 +59,24 @@ def test_cityscapes_label_ids_are_the_official_ones_for_each_train_id() -> None:
     official = pytest.importorskip("cityscapesscripts.helpers.labels").trainId2label
     train_ids = np.arange(19, dtype=np.uint8)[None]
     expected = [official[train_id].id for train_id in range(19)]
-    assert label_set_for("cityscapes").to_label_ids(train_ids).tolist() == [expected]
+    assert dataset_source("cityscapes").label_set().to_label_ids(train_ids).tolist() == [expected]
 
 
 @pytest.mark.parametrize("dataset", NINETEEN)
 def test_the_nineteen_classes_have_one_name_and_colour_everywhere(dataset: str) -> None:
-    label_set, reference = label_set_for(dataset), label_set_for("cityscapes")
+    label_set, reference = (
+        dataset_source(dataset).label_set(),
+        dataset_source("cityscapes").label_set(),
+    )
     assert label_set.classes == reference.classes
     assert label_set.num_classes == 19
 
 
 def test_gta5_differs_from_cityscapes_in_the_license_plate_only() -> None:
-    gta5, cityscapes = label_set_for("gta5").lookup, label_set_for("cityscapes").lookup
+    gta5, cityscapes = (
+        dataset_source("gta5").label_set().lookup,
+        dataset_source("cityscapes").label_set().lookup,
+    )
     assert np.flatnonzero(gta5 != cityscapes).tolist() == [34]
     assert gta5[34] == IGNORE_INDEX
 
@@ -79,27 +84,34 @@ def test_gta5_differs_from_cityscapes_in_the_license_plate_only() -> None:
 def test_robustnets_map_of_gta5_is_what_reading_the_colours_gives() -> None:
     """Of rows of one colour, the one that is trained on counts."""
     colours = {
-        row.color: row.train_id for row in label_set_for("gta5").labels if row.train_id < 255
+        row.color: row.train_id
+        for row in dataset_source("gta5").label_set().labels
+        if row.train_id < 255
     }
-    robustnet = label_set_for("gta5", label_map="robustnet")
+    robustnet = dataset_source("gta5").label_set(label_map="robustnet")
     expected = {row.label_id: colours.get(row.color, 255) for row in robustnet.labels}
     assert {row.label_id: row.train_id for row in robustnet.labels} == expected
     assert (expected[34], expected[18]) == (13, 5)
-    assert robustnet.classes == label_set_for("gta5").classes
+    assert robustnet.classes == dataset_source("gta5").label_set().classes
 
 
 def test_cityscapes_does_not_know_value_34() -> None:
     with pytest.raises(LabelValueError, match="34"):
-        label_set_for("cityscapes").to_train_ids(np.full((2, 2), 34, np.uint8))
+        dataset_source("cityscapes").label_set().to_train_ids(np.full((2, 2), 34, np.uint8))
 
 
 def test_bdd100k_semseg_values_are_train_ids() -> None:
     values = np.array([[*range(19), 255]], np.uint8)
-    assert label_set_for("bdd100k_semseg").to_train_ids(values).tolist() == values.tolist()
+    assert (
+        dataset_source("bdd100k_semseg").label_set().to_train_ids(values).tolist()
+        == values.tolist()
+    )
 
 
 def test_the_two_drivable_encodings_are_the_published_permutation() -> None:
-    old, new = (label_set_for("bdd100k_drivable", encoding=year) for year in ("2018", "2021"))
+    old, new = (
+        dataset_source("bdd100k_drivable").label_set(encoding=year) for year in ("2018", "2021")
+    )
     train_ids = np.array([[0, 1, 2]], np.uint8)
     assert old.to_label_ids(train_ids).tolist() == [[0, 1, 2]]
     assert new.to_label_ids(train_ids).tolist() == [[2, 0, 1]]
@@ -108,17 +120,19 @@ def test_the_two_drivable_encodings_are_the_published_permutation() -> None:
 
 def test_the_drivable_encoding_is_never_assumed() -> None:
     with pytest.raises(ConfigError, match=r"2018.*2021"):
-        label_set_for("bdd100k_drivable")
+        dataset_source("bdd100k_drivable").label_set()
 
 
 def test_camvid_on_nineteen_classes_follows_the_stated_map() -> None:
     values = np.arange(12, dtype=np.uint8)[None]
     expected = [10, 2, 5, 0, 1, 8, 7, 4, 13, 11, 18, 255]
-    assert label_set_for("camvid", "cityscapes19").to_train_ids(values).tolist() == [expected]
+    assert dataset_source("camvid").label_set("cityscapes19").to_train_ids(values).tolist() == [
+        expected
+    ]
 
 
 def test_camvids_own_classes_leave_void_out() -> None:
-    camvid = label_set_for("camvid")
+    camvid = dataset_source("camvid").label_set()
     assert camvid.num_classes == 11
     assert camvid.to_train_ids(np.array([[10, 11]], np.uint8)).tolist() == [[10, 255]]
 
@@ -126,20 +140,24 @@ def test_camvids_own_classes_leave_void_out() -> None:
 def test_every_one_of_the_nineteen_classes_is_in_street11_once() -> None:
     members = [member for spec in STREET11 for member in spec.members]
     assert len(members) == len(set(members))
-    assert set(label_set_for("cityscapes").class_names) <= set(members)
-    assert set(label_set_for("camvid").class_names) <= set(members)
+    assert set(dataset_source("cityscapes").label_set().class_names) <= set(members)
+    assert set(dataset_source("camvid").label_set().class_names) <= set(members)
 
 
 @pytest.mark.parametrize("dataset", [*NINETEEN, "camvid"])
 def test_street11_has_a_value_for_each_class_in_each_data_set(dataset: str) -> None:
-    label_set = label_set_for(dataset, "street11")
+    label_set = dataset_source(dataset).label_set("street11")
     train_ids = np.array([[*range(11), 255]], np.uint8)
     written = label_set.to_label_ids(train_ids)
     assert label_set.to_train_ids(written).tolist() == train_ids.tolist()
 
 
 def test_street11_writes_the_value_of_the_class_of_that_name() -> None:
-    written = label_set_for("cityscapes", "street11").to_label_ids(np.array([[6, 8]], np.uint8))
+    written = (
+        dataset_source("cityscapes")
+        .label_set("street11")
+        .to_label_ids(np.array([[6, 8]], np.uint8))
+    )
     assert written.tolist() == [[20, 26]]  # traffic sign, not light; car, not truck
 
 
@@ -147,8 +165,8 @@ def test_street11_writes_the_value_of_the_class_of_that_name() -> None:
 def test_schemes_give_equal_class_names_and_palettes(
     dataset: str, scheme: str, encoding: str | None, label_map: str | None
 ) -> None:
-    label_set = label_set_for(dataset, scheme, encoding, label_map)
-    assert label_set.class_names == scheme_class_names(scheme)
+    label_set = dataset_source(dataset).label_set(scheme, encoding, label_map)
+    assert label_set.class_names == scheme_label_set(scheme).class_names
     assert np.array_equal(label_set.palette, scheme_label_set(scheme).palette)
     assert np.unique(label_set.palette, axis=0).shape == label_set.palette.shape
 
@@ -168,7 +186,7 @@ def test_the_catalog_lists_exactly_the_schemes_it_has() -> None:
 )
 def test_combinations_that_do_not_exist_are_refused(arguments: tuple, says: str) -> None:
     with pytest.raises(ConfigError, match=says):
-        label_set_for(*arguments)
+        dataset_source(arguments[0]).label_set(*arguments[1:])
 
 
 @pytest.fixture
@@ -193,7 +211,11 @@ def test_real_label_maps_hold_known_values_only(
     real_frames: Path, pattern: str, dataset: str, schemes: int, encoding: str | None
 ) -> None:
     paths = sorted(real_frames.glob(pattern))
-    tables = [label_set_for(*key) for key in ALL if (key[0], key[2]) == (dataset, encoding)]
+    tables = [
+        dataset_source(key[0]).label_set(*key[1:])
+        for key in ALL
+        if (key[0], key[2]) == (dataset, encoding)
+    ]
     assert paths
     assert len(tables) == schemes
     for path in paths:

@@ -1,1 +1,1 @@
-"""Decoded frames kept: in memory, and as tiles on disk."""
+"""Decoded frames kept on disk, as tiles."""

@@ -89,7 +89,7 @@ class CacheJob:
         require_codecs()
         state = CacheState()
         for index, sample in enumerate(self.samples):
-            path = self.path_of(sample)
+            path = path_of(self.folder, sample.name)
             if not path.exists():
                 state.missing.append(index)
             elif (cached := TileFile.if_whole(path)) is None:
@@ -100,17 +100,11 @@ class CacheJob:
                 state.good.append(index)
         return state
 
-    def path_of(self, sample: SamplePaths) -> Path:
-        """Return where the frame of a sample is cached."""
-        return path_of(self.folder, sample.name)
-
     def facts_of(self, sample: SamplePaths) -> dict[str, Any]:
         """Return what a cached frame depends on, as far as it is told without reading the files.
 
-        DatasetError: a file is missing, or the sample has no label map.
+        DatasetError: a file is missing.
         """
-        if sample.target is None:
-            raise DatasetError(f"{sample.image}: its split has no label maps; take another split")
         # A PNG decodes to the same pixels everywhere; other kinds and a resize depend on libraries.
         is_exact = sample.image.suffix.lower() == ".png" and self.resize is None
         libraries = f"opencv {cv2.__version__}, pillow {PIL.__version__}"

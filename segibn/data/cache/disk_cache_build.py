@@ -8,15 +8,13 @@ compressing release the interpreter's lock.
 import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from segibn.data.cache import tile_file
-from segibn.data.cache.disk_cache import CacheJob
-from segibn.data.cache.tile_file import TileFile, TileFileError
-from segibn.data.cache.tiles import require_codecs
+from segibn.data.cache.disk_cache import CacheJob, path_of
+from segibn.data.cache.tile_file import SUFFIX, TileFile, TileFileError, write_tile_file
+from segibn.data.cache.tiles import encode, require_codecs
 from segibn.data.frame import open_frame
 from segibn.data.samples import SamplePaths
 from segibn.errors import DatasetError
@@ -34,31 +32,22 @@ _MEASURED = 3
 _LOCK = ".building"
 
 
-@dataclass(frozen=True)
-class Estimate:
-    """What a build will take, measured on a few frames."""
-
-    total_bytes: int
-    duration_s: float
-    """With the threads asked for, were they alone on the machine."""
-    measured: int
-    """Frames that were encoded for it."""
-
-
-def estimate(job: CacheJob, frames: Sequence[int], threads: int) -> Estimate:
+def estimate(job: CacheJob, frames: Sequence[int], threads: int) -> tuple[int, float, int]:
     """Encode a few of the frames to be cached (indices of samples, at least one); writes nothing.
 
-    ImageFileError, LabelValueError: one of them cannot be read.
+    -> Bytes of all, seconds with these threads, were they alone on the machine, and how many frames
+    were measured for it. ImageFileError, LabelValueError: one of them cannot be read.
     """
     chosen = sorted(set(np.linspace(0, len(frames) - 1, _MEASURED).astype(int)))
     sizes, start = [], time.perf_counter()
     for place in chosen:
         sample = job.samples[frames[place]]
         job.note_of(sample)
-        sizes.append(tile_file.frame_bytes(*open_frame(sample, job.label_set, job.resize).read()))
+        index, data = encode(*open_frame(sample, job.label_set, job.resize).read())
+        sizes.append(index.nbytes + len(data))
     each_s = (time.perf_counter() - start) / len(chosen)
     threads = min(threads, len(frames))
-    return Estimate(int(np.mean(sizes) * len(frames)), each_s * len(frames) / threads, len(chosen))
+    return int(np.mean(sizes) * len(frames)), each_s * len(frames) / threads, len(chosen)
 
 
 def build(
@@ -70,7 +59,7 @@ def build(
     the disk is full; what is done by then stays, and no file is left half written.
     """
     with _only_builder(job.folder):
-        for leftover in job.folder.rglob(f".*.part{tile_file.SUFFIX}"):
+        for leftover in job.folder.rglob(f".*.part{SUFFIX}"):
             leftover.unlink()
         cached = map_in_threads(lambda index: _cache_one(job, job.samples[index]), frames, threads)
         for done, _ in enumerate(cached, start=1):
@@ -87,13 +76,14 @@ def verify(
     cached, and what was wrong, one error a file; frames that are not cached are no mistake.
     """
     require_codecs()
-    present = [sample for sample in job.samples if job.path_of(sample).exists()]
+    paths = [(path_of(job.folder, sample.name), sample) for sample in job.samples]
+    present = [(path, sample) for path, sample in paths if path.exists()]
     errors = []
-    found = map_in_threads(lambda one: _damage(job.path_of(one), one), present, threads)
-    for done, (sample, error) in enumerate(found, start=1):
+    found = map_in_threads(lambda one: _damage(*one), present, threads)
+    for done, ((path, _), error) in enumerate(found, start=1):
         if error is not None:
             errors.append(error)
-            job.path_of(sample).unlink()
+            path.unlink()
         if progress is not None:
             progress(done, len(present))
     return len(present), errors
@@ -101,20 +91,18 @@ def verify(
 
 def _cache_one(job: CacheJob, sample: SamplePaths) -> None:
     note = job.note_of(sample)  # before the pixels: a later change must show
-    path = job.path_of(sample)
+    path = path_of(job.folder, sample.name)
     old = TileFile.if_whole(path)
-    if old is not None and _same_content(old.note, note):
+    if old is not None and _content(old.note) == _content(note):  # files only copied or touched
         old.renote(note)
         return
     image, target = open_frame(sample, job.label_set, job.resize).read()
-    tile_file.write_tile_file(path, image, target, note)
+    write_tile_file(path, target.shape, note, *encode(image, target))
 
 
-def _same_content(old: dict, new: dict) -> bool:
-    """Say whether two notes tell of the same pixels: the files were only copied or touched."""
-    return old["decoder"] == new["decoder"] and all(
-        old[key]["sha256"] == new[key]["sha256"] for key in ("image", "target")
-    )
+def _content(note: dict) -> tuple[str, str, str]:
+    """What the pixels of a cached frame follow from."""
+    return note["decoder"], note["image"]["sha256"], note["target"]["sha256"]
 
 
 def _damage(path: Path, sample: SamplePaths) -> DatasetError | None:

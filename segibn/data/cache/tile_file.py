@@ -32,22 +32,13 @@ class TileFileError(DatasetError):
     """A file of the cache is missing, damaged or of another version."""
 
 
-def write_tile_file(path: Path, image: np.ndarray, target: np.ndarray, note: Any) -> None:
-    """Write image (H, W, 3) and target (H, W), uint8, with a note (JSON); whole or not at all.
+def write_tile_file(
+    path: Path, size: tuple[int, int], note: Any, index: np.ndarray, data: bytes
+) -> None:
+    """Write a frame of (H, W) as `tiles.encode` returns it, with a note (JSON), whole or not.
 
     SegibnError: the disk is full, or may not be written.
     """
-    index, data = tiles.encode(image, target)
-    _write(path, target.shape, note, index, data)
-
-
-def frame_bytes(image: np.ndarray, target: np.ndarray) -> int:
-    """Return how large the file of a frame would be, but for its note."""
-    index, data = tiles.encode(image, target)
-    return _HEADER.size + index.nbytes + len(data)
-
-
-def _write(path: Path, size: tuple[int, int], note: Any, index: np.ndarray, data: bytes) -> None:
     text = json.dumps(note).encode()
     tail = text + index.tobytes()
     fields = (_MAGIC, *size, *tiles.TILE, len(text))
@@ -116,7 +107,7 @@ class TileFile:
         with self.path.open("rb") as file:
             file.seek(self._data_start)
             data = file.read()
-        _write(self.path, self.size, note, self._index, data)
+        write_tile_file(self.path, self.size, note, self._index, data)
         self.note = note
 
     def _error(self, reason: str) -> TileFileError:

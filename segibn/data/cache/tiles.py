@@ -81,7 +81,8 @@ def decode(
     image = np.empty((bottom - top, right - left, 3), np.uint8)
     target = np.empty((bottom - top, right - left), np.uint8)
     first, last = left // TILE[1], -(-right // TILE[1])
-    starts = _starts(index)
+    lengths = index[..., ::2].astype(np.int64)
+    starts = lengths.cumsum().reshape(lengths.shape) - lengths  # of the two parts of each tile
     for row in range(top // TILE[0], -(-bottom // TILE[0])):
         begin = int(starts[row, first, 0])
         data = memoryview(read(begin, int(starts[row, last - 1, 1] + index[row, last - 1, 2])))
@@ -96,9 +97,12 @@ def decode(
             width = min(TILE[1], size[1] - x)
             across = slice(max(left - x, 0), min(right - x, width))
             there = slice(x + across.start - left, x + across.stop - left)
-            parts = _parts(data, starts[row, column] - begin, index[row, column])
-            steps[:, there] = _inflate(parts[0], (height, width, 3))[:below, across]
-            target[to, there] = _inflate(parts[1], (height, width))[above:below, across]
+            of_image, of_target = index[row, column].reshape(2, 2).tolist()
+            start, middle = (starts[row, column] - begin).tolist()
+            pixels = _inflate(data[start:], *of_image, (height, width, 3))
+            steps[:, there] = pixels[:below, across]
+            pixels = _inflate(data[middle:], *of_target, (height, width))
+            target[to, there] = pixels[above:below, across]
         for line in range(1, below):
             np.add(steps[line], steps[line - 1], out=steps[line])
         if above:
@@ -106,26 +110,11 @@ def decode(
     return image, target
 
 
-def _starts(index: np.ndarray) -> np.ndarray:
-    """(R, C, 2) int64: where the image's and the target's part of each tile begin."""
-    lengths = index[..., ::2].astype(np.int64)
-    ends = np.cumsum(lengths.ravel()).reshape(lengths.shape)
-    return ends - lengths
-
-
-def _parts(data: memoryview, starts: np.ndarray, entry: np.ndarray) -> list[memoryview]:
-    parts = []
-    for start, (length, checksum) in zip(
-        starts.tolist(), entry.reshape(2, 2).tolist(), strict=True
-    ):
-        part = data[start : start + length]
-        if len(part) != length or imagecodecs.deflate_crc32(part) != checksum:
-            raise TileError("a checksum is wrong")
-        parts.append(part)
-    return parts
-
-
-def _inflate(part: memoryview, shape: tuple[int, ...]) -> np.ndarray:
+def _inflate(data: memoryview, length: int, checksum: int, shape: tuple[int, ...]) -> np.ndarray:
+    """Decompress the part that ``data`` begins with."""
+    part = data[:length]
+    if len(part) != length or imagecodecs.deflate_crc32(part) != checksum:
+        raise TileError("a checksum is wrong")
     pixels = np.empty(shape, np.uint8)
     try:
         got = imagecodecs.zstd_decode(part, out=memoryview(pixels).cast("B"))

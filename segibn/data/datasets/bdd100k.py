@@ -3,11 +3,11 @@
 Samples are named by id, ``0004a4c0-d4dff0ad``.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from segibn.data.datasets.source import DatasetSource
-from segibn.data.samples import Pairing, names_in, pair_by_name
+from segibn.data.datasets.source import DatasetSource, Place
 
 WHERE = (
     "https://bdd-data.berkeley.edu (registration; UC Regents licence: educational, research and "
@@ -24,6 +24,13 @@ class Layout:
     targets: str
     target_suffix: str
 
+    def places(self) -> dict[str, Place]:
+        """What `DatasetSource.pair` takes; some copies repeat frames in folders further below."""
+        return {
+            "images": Place(self.images, ".jpg", recursive=False),
+            "targets": Place(self.targets, self.target_suffix, recursive=False),
+        }
+
 
 def own_folder(root: Path) -> Path:
     """The archives unpack as ``bdd100k/...``: inside a folder bdd100k that makes one too many."""
@@ -33,31 +40,13 @@ def own_folder(root: Path) -> Path:
 
 def layouts_present(
     root: Path, split: str, layouts: tuple[Layout, ...], source: DatasetSource
-) -> list[Layout]:
-    """The layouts whose folders exist for a split, in the given order; DatasetError if none."""
-    with_images = [lay for lay in layouts if (root / lay.images.format(split=split)).is_dir()]
-    with_targets = [lay for lay in layouts if (root / lay.targets.format(split=split)).is_dir()]
-    if not with_images:
-        folder = root / (with_targets or layouts)[0].images.format(split=split)
-        there = [root / layout.targets.format(split=split) for layout in with_targets]
-        raise source.missing(folder, there=there)
-    if split in source.unlabelled:
-        return with_images[:1]
-    whole = [layout for layout in with_images if layout in with_targets]
-    if not whole:
-        there = [root / layout.images.format(split=split) for layout in with_images[:1]]
-        raise source.missing(root / with_images[0].targets.format(split=split), there=there)
-    return whole
+) -> Sequence[Layout]:
+    """The layouts whose folders exist for a split, in the given order; if none, what is nearest."""
 
+    def is_there(folder: str) -> bool:
+        return (root / folder.format(split=split)).is_dir()
 
-def pair_layout(root: Path, split: str, layout: Layout, source: DatasetSource) -> Pairing:
-    """Pair the files of a split that lie as a layout says."""
-    images = root / layout.images.format(split=split)
-    targets = root / layout.targets.format(split=split)
-    return pair_by_name(
-        names_in(images, ".jpg"),
-        None if split in source.unlabelled else names_in(targets, layout.target_suffix),
-        target_of=lambda name: str(targets / f"{name}{layout.target_suffix}"),
-        image_of=lambda name: str(images / f"{name}.jpg"),
-        official_count=source.splits[split],
-    )
+    with_images = [one for one in layouts if is_there(one.images)]
+    with_targets = [one for one in layouts if is_there(one.targets)]
+    whole = [one for one in with_images if one in with_targets and split not in source.unlabelled]
+    return whole or (with_images or with_targets or layouts)[:1]

@@ -8,7 +8,7 @@ to the train ids 0 background, 1 direct, 2 alternative (the order of 2018).
 from dataclasses import replace
 from pathlib import Path
 
-from segibn.data.datasets.bdd100k import WHERE, Layout, layouts_present, own_folder, pair_layout
+from segibn.data.datasets.bdd100k import WHERE, Layout, layouts_present, own_folder
 from segibn.data.datasets.source import DatasetSource
 from segibn.data.samples import Pairing
 from segibn.errors import DatasetError
@@ -46,7 +46,7 @@ def _find_one(root: Path, split: str, encoding: str) -> Pairing:
             "`encoding: '2018'` or `encoding: '2021'` in the config"
         )
     wanted = [layout for layout in present if layout.release == encoding] or present
-    return pair_layout(root, split, wanted[0], SOURCE)
+    return SOURCE.pair(root, split, **wanted[0].places())
 
 
 SOURCE = DatasetSource(

@@ -8,7 +8,7 @@ right, as those of many are not. It is not for networks that were trained on ``t
 from dataclasses import replace
 from pathlib import Path
 
-from segibn.data.datasets.bdd100k import WHERE, Layout, layouts_present, own_folder, pair_layout
+from segibn.data.datasets.bdd100k import WHERE, Layout, layouts_present, own_folder
 from segibn.data.datasets.shipped_lists import read_names
 from segibn.data.datasets.source import DatasetSource
 from segibn.data.samples import Pairing, join_splits
@@ -26,7 +26,8 @@ _LAYOUTS = (
 def _find_one(root: Path, split: str) -> Pairing:
     own = own_folder(root)
     if split != "night":
-        return pair_layout(own, split, layouts_present(own, split, _LAYOUTS, SOURCE)[0], SOURCE)
+        layout, *_ = layouts_present(own, split, _LAYOUTS, SOURCE)
+        return SOURCE.pair(own, split, **layout.places())
     labelled = [
         part
         for part in ("train", "val")

@@ -1,4 +1,4 @@
-"""Which data sets there are, and which label table reads each in which classes.
+"""Which data sets there are, and the table of each class scheme.
 
 A data set's module is imported when it is asked for: names and commands' help cost nothing.
 """
@@ -52,21 +52,6 @@ def dataset_sources() -> "Iterator[DatasetSource]":
     return map(dataset_source, DATASETS)
 
 
-def label_set_for(
-    dataset: str,
-    classes: str | None = None,
-    encoding: str | None = None,
-    label_map: str | None = None,
-) -> "LabelSet":
-    """Return the table that reads ``dataset`` in the classes of a scheme; None = its own.
-
-    ``encoding``: 2018 or 2021, for drivable area only, where it is required. ``label_map``: which
-    map to the 19 classes, for a data set that has several; None = the official one, which Mapillary
-    Vistas lacks. ConfigError: an unknown name, or a combination that does not exist.
-    """
-    return dataset_source(dataset).label_set(classes, encoding, label_map)
-
-
 def scheme_of(dataset: str, classes: str | None = None) -> str:
     """Return the class scheme that ``dataset`` is read in: the one asked for, or its own.
 
@@ -81,8 +66,3 @@ def scheme_label_set(classes: str) -> "LabelSet":
         raise ConfigError(f"no class scheme '{classes}'; there are {', '.join(CLASS_SCHEMES)}")
     source = next(source for source in dataset_sources() if classes in source.schemes)
     return source.label_set(classes, next(iter(source.encodings), None))
-
-
-def scheme_class_names(classes: str) -> tuple[str, ...]:
-    """Return a scheme's class names in train id order."""
-    return scheme_label_set(classes).class_names

@@ -18,7 +18,7 @@ _TARGET = "_gtFine_labelcsTrainIds.png"
 
 
 def _find_one(root: Path, split: str) -> Pairing:
-    pairing = SOURCE.pair(root, split, keep_folders=True)
+    pairing = SOURCE.pair(root, split)
     if not pairing.samples:
         _refuse_lite(root, root / "leftImg8bit" / split)
         if split not in SOURCE.unlabelled:
@@ -62,8 +62,10 @@ idd/gtFine/{train,val}/<drive>/<frame>_gtFine_labelcsTrainIds.png   (made by cre
     "https://github.com/AutoNUE/public-code",
     splits={"train": 6_993, "val": 981, "test": 2_029},
     unlabelled=("test",),
-    images=Place("leftImg8bit/{split}", ("_leftImg8bit.png", "_leftImg8bit.jpg")),
-    targets=Place("gtFine/{split}", _TARGET),
+    images=Place(
+        "leftImg8bit/{split}", ("_leftImg8bit.png", "_leftImg8bit.jpg"), keep_folders=True
+    ),
+    targets=Place("gtFine/{split}", _TARGET, keep_folders=True),
     find_one=_find_one,
     tables=on_schemes(train_id_table("idd")),
     scored_as=CITYSCAPES,

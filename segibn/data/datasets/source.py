@@ -20,12 +20,16 @@ Tables = Mapping[str, LabelSet]
 
 @dataclass(frozen=True)
 class Place:
-    """A folder, searched with those below it, and how the names of its files end."""
+    """A folder, and how the names of its files end."""
 
     folder: str
     """Below the data set's own; ``{split}`` is filled in."""
     suffix: str | tuple[str, ...]
     """One, or several of which each will do; messages name the first."""
+    recursive: bool = True
+    """Whether the folders below it are searched too."""
+    keep_folders: bool = False
+    """Whether names begin with their subfolders, where the frames of each are numbered anew."""
 
     def path_of(self, root: Path, name: str) -> str:
         """Where the file of a name belongs, for messages."""
@@ -104,20 +108,20 @@ class DatasetSource:
         *,
         images: Place | None = None,
         targets: Place | None = None,
-        keep_folders: bool = False,
     ) -> Pairing:
         """Pair by name: the label map of ``images/a/b_rgb.png`` is ``labels/a/b_gt.png``.
 
-        ``images`` and ``targets``: other places than the data set's own. ``keep_folders``: names
-        begin with their subfolders, for data sets that number the frames of each folder anew.
-        DatasetError: a folder is missing, or two files of one place have the same name.
+        ``images`` and ``targets``: other places than the data set's own. DatasetError: a folder is
+        missing, or two files of one place have the same name.
         """
         is_labelled = split not in self.unlabelled
         places = [images or self.images, *([targets or self.targets] if is_labelled else [])]
         folders = [root / place.folder.format(split=split) for place in places]
         self.require(*folders)
         found = [
-            names_in(folder, place.suffix, recursive=True, keep_folders=keep_folders)
+            names_in(
+                folder, place.suffix, recursive=place.recursive, keep_folders=place.keep_folders
+            )
             for folder, place in zip(folders, places, strict=True)
         ]
 
@@ -148,32 +152,26 @@ class DatasetSource:
                 f"'{self.name}' cannot be read in the classes '{scheme}'; it has {known}"
             )
         if label_map is not None or not (self.tables or self.encodings):
-            return self._mapped(label_map)[scheme]
+            if not self.label_maps:
+                raise ConfigError(f"'{self.name}' has one label map only; leave out '{label_map}'")
+            if label_map not in self.label_maps:
+                raise ConfigError(
+                    f"{self.name}: label map {label_map!r}; say which of the public maps to the 19 "
+                    f"classes, {' or '.join(self.label_maps)}, as their scores cannot be compared: "
+                    f"`label_map:` in a config, '{self.name}/{next(iter(self.label_maps))}:SPLIT' "
+                    "on the command line"
+                )
+            return self.label_maps[label_map][scheme]
         if self.encodings:
-            return self._encoded(encoding)[scheme]
+            if encoding not in self.encodings:
+                raise ConfigError(
+                    f"{self.name}: encoding {encoding!r}; say which, "
+                    + " or ".join(f"'{one}' ({_values(of)})" for one, of in self.encodings.items())
+                )
+            return self.encodings[encoding][scheme]
         if encoding is not None:
             raise ConfigError(f"'{self.name}' has one encoding only; leave out '{encoding}'")
         return self.tables[scheme]
-
-    def _mapped(self, label_map: str | None) -> Tables:
-        if not self.label_maps:
-            raise ConfigError(f"'{self.name}' has one label map only; leave out '{label_map}'")
-        if label_map not in self.label_maps:
-            raise ConfigError(
-                f"{self.name}: label map {label_map!r}; say which of the public maps to the 19 "
-                f"classes, {' or '.join(self.label_maps)}, as their scores cannot be compared: "
-                f"`label_map:` in a config, '{self.name}/{next(iter(self.label_maps))}:SPLIT' on "
-                "the command line"
-            )
-        return self.label_maps[label_map]
-
-    def _encoded(self, encoding: str | None) -> Tables:
-        if encoding not in self.encodings:
-            raise ConfigError(
-                f"{self.name}: encoding {encoding!r}; say which, "
-                + " or ".join(f"'{year}' ({_values(of)})" for year, of in self.encodings.items())
-            )
-        return self.encodings[encoding]
 
     def require(self, *folders: Path) -> None:
         """Check that the folders of a split are there: SplitAbsentError if none, else DatasetError.

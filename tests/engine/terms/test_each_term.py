@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from segibn.config.load import load_config
-from segibn.data.datasets.catalog import scheme_class_names
+from segibn.data.datasets.catalog import scheme_label_set
 from segibn.engine.terms.feature_distance import find_things
 from segibn.errors import ConfigError
 from segibn.losses.feature_distance import gram_distance
@@ -43,13 +43,13 @@ def test_feature_distance_compares_what_was_seen_with_the_plain_image(
 
 
 def test_things_are_those_of_cityscapes_in_every_scheme_of_streets() -> None:
-    names = scheme_class_names("cityscapes19")
+    names = scheme_label_set("cityscapes19").class_names
     # DAFormer's official config: imnet_feature_dist_classes.
     assert find_things(None, names) == (6, 7, 11, 12, 13, 14, 15, 16, 17, 18)
     expected = {"sign", "car", "person", "bicyclist"}
-    names = scheme_class_names("street11")
+    names = scheme_label_set("street11").class_names
     assert {names[index] for index in find_things(None, names)} == expected
-    names = scheme_class_names("camvid11")
+    names = scheme_label_set("camvid11").class_names
     assert {names[index] for index in find_things(None, names)} == {
         *("sign", "car", "pedestrian", "bicyclist")
     }
