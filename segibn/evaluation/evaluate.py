@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from segibn.evaluation.batches import Predict, predicted
 from segibn.evaluation.confusion import count_classes
-from segibn.evaluation.frame_counts import FrameTally
+from segibn.evaluation.frame_counts import FrameCounts, require_distinct
 from segibn.evaluation.measure import Frame, FramePrediction, Measure, Needs, Reduce
+from segibn.evaluation.metrics import FIELDS, class_counts
 from segibn.evaluation.scores import Conditions, Scores
 
 
@@ -38,11 +39,12 @@ class ScoreTally:
         count: Callable[[NDArray[np.uint8], Any, int], NDArray[np.int64]] = count_classes,
     ) -> None:
         k = len(class_names)
-        self._class_names, self._conditions = tuple(class_names), conditions
-        self._frame_names, self._count = tuple(frame_names), count
+        require_distinct(frame_names)
+        self._class_names, self._conditions, self._count = tuple(class_names), conditions, count
+        self._places = {name: place for place, name in enumerate(frame_names)}
         self._confusion = np.zeros((k, k + 1), np.int64)
-        self._frames = FrameTally(k, frame_names)
-        self._sizes = np.zeros(5, np.int64)  # frames, and the sums of H, W, H^2, W^2
+        # Of each frame: H, W, how often it was scored, and its (4, K) counts.
+        self._frames = np.zeros((len(frame_names), 3 + len(FIELDS) * k), np.int64)
 
     def update(self, frame: Frame, prediction: FramePrediction) -> None:
         """Count one frame."""
@@ -51,37 +53,36 @@ class ScoreTally:
 
     def add(self, name: str, counts: NDArray[np.int64], size: tuple[int, ...]) -> None:
         """Add a frame of (H, W) pixels that was counted elsewhere, (K, K+1)."""
-        self._frames.add(name, counts)
+        if name not in self._places:
+            raise ValueError(f"none of the {len(self._places)} frames that were named beforehand")
+        row = self._frames[self._places[name]]
+        if row[2]:
+            raise ValueError("scored twice; frames must have names of their own")
+        row[:] = [*size, 1, *class_counts(counts).ravel()]
         self._confusion += counts
-        height, width = size
-        self._sizes += (1, height, width, height**2, width**2)
 
     def reduce(self, sum_over_ranks: Reduce) -> None:
         """Add up over ranks."""
-        self._sizes = np.asarray(sum_over_ranks(self._sizes))
         self._confusion = np.asarray(sum_over_ranks(self._confusion))
-        self._frames.reduce(sum_over_ranks)
+        self._frames = np.asarray(sum_over_ranks(self._frames))
 
     def result(self) -> Scores:
-        """Return the scores."""
+        """Return the scores; a ValueError unless each frame was scored once."""
+        names, k = tuple(self._places), len(self._class_names)
+        times = zip(names, self._frames[:, 2].tolist(), strict=True)
+        if wrong := [f"{name} ({count} times)" for name, count in times if count != 1]:
+            raise ValueError(f"every frame must be scored once; not so: {', '.join(wrong[:8])}")
+        sizes = {f"{height}x{width}" for height, width in self._frames[:, :2].tolist()}
+        resolution = "mixed" if len(sizes) > 1 else next(iter(sizes), "none")
         given = self._conditions
         return Scores(
             self._confusion,
             self._class_names,
-            replace(given, resolution=given.resolution or self._resolution()),
-            int(self._sizes[0]),
-            frames=self._frame_names,
-            frame_counts=self._frames.result(),
+            replace(given, resolution=given.resolution or resolution),
+            len(names),
+            frames=names,
+            frame_counts=FrameCounts(names, self._frames[:, 3:].reshape(-1, len(FIELDS), k)),
         )
-
-    def _resolution(self) -> str:
-        """Return "HxW" when all frames share one size, else "mixed" ("none" without frames)."""
-        n, height, width, height_squared, width_squared = self._sizes.tolist()
-        if n == 0:
-            return "none"
-        # Equality in Cauchy-Schwarz: n * sum(h^2) == sum(h)^2 holds exactly for equal heights.
-        same = n * height_squared == height**2 and n * width_squared == width**2
-        return f"{height // n}x{width // n}" if same else "mixed"
 
 
 def evaluate(

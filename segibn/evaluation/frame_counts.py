@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from segibn.evaluation.measure import Reduce
-from segibn.evaluation.metrics import FIELDS, class_counts
+from segibn.evaluation.metrics import FIELDS
 
 _FORM = f"class index:{','.join(FIELDS)}"
 _SHOWN = 8
@@ -42,7 +41,7 @@ class FrameCounts:
         shape = np.shape(self.counts)
         if len(shape) != 3 or shape[:2] != (len(self.names), len(FIELDS)):
             raise ValueError(f"{len(self.names)} frames need counts (n, 4, K); got {shape}")
-        _require_distinct(self.names)
+        require_distinct(self.names)
 
     def of(self, names: Sequence[str]) -> "FrameCounts":
         """Return the counts of some of the frames, in the order of ``names``."""
@@ -79,43 +78,7 @@ class FrameCounts:
         return cls(tuple(lines), counts)
 
 
-class FrameTally:
-    """Collects the counts of frames as they are scored, one rank's share at a time.
-
-    Args:
-        names: of all frames over all ranks in their order, the same on every rank.
-    """
-
-    def __init__(self, num_classes: int, names: Sequence[str]) -> None:
-        _require_distinct(names)
-        self._num_classes = num_classes
-        self._places = {name: place for place, name in enumerate(names)}
-        # One column more than the counts: how often each frame was scored.
-        self._sums = np.zeros((len(names), len(FIELDS) * num_classes + 1), np.int64)
-
-    def add(self, name: str, confusion: ArrayLike) -> None:
-        """Keep what one frame adds, (K, K+1); a ValueError for one that is doubled or unknown."""
-        if name not in self._places:
-            raise ValueError(f"none of the {len(self._places)} frames that were named beforehand")
-        row = self._sums[self._places[name]]
-        if row[-1]:
-            raise ValueError("scored twice; frames must have names of their own")
-        row[:] = [*class_counts(confusion).ravel(), 1]
-
-    def reduce(self, sum_over_ranks: Reduce) -> None:
-        """Add up over ranks; every rank must call it."""
-        self._sums = np.asarray(sum_over_ranks(self._sums))
-
-    def result(self) -> FrameCounts:
-        """Return the counts of all frames in order; a ValueError unless each was scored once."""
-        times = zip(self._places, self._sums[:, -1].tolist(), strict=True)
-        if wrong := [f"{name} ({count} times)" for name, count in times if count != 1]:
-            shown = ", ".join(wrong[:_SHOWN])
-            raise ValueError(f"every frame must be scored once; not so: {shown}")
-        counts = self._sums[:, :-1].reshape(len(self._places), len(FIELDS), self._num_classes)
-        return FrameCounts(tuple(self._places), counts)
-
-
-def _require_distinct(names: Sequence[str]) -> None:
+def require_distinct(names: Sequence[str]) -> None:
+    """Raise ValueError for names that occur twice."""
     if repeated := [name for name, times in Counter(names).items() if times > 1]:
         raise ValueError(f"frames must have names of their own; repeated: {repeated[:_SHOWN]}")

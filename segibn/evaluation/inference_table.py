@@ -20,7 +20,14 @@ def format_inference(rows: Sequence[Row]) -> str:
         for (network, test), cells in lines.items()
     ]
     text = markdown_table(["train", "network", "test", *ways], body, right=3)
-    return "\n".join([*text, "", *_legend(rows)]) + "\n"
+    seeds = sorted({row["seed"] for row in rows})
+    several = "mean ± sample standard deviation over seeds" if len(seeds) > 1 else "seed"
+    legend = (
+        f"mIoU in %; {several} {', '.join(map(str, seeds))}. In brackets: points above or below "
+        f"`{ways[0]}`, seed by seed."
+    )
+    words = {row["way"]: f"- {row['way']}: `{_words(row)}`" for row in rows}
+    return "\n".join([*text, "", legend, "", *words.values()]) + "\n"
 
 
 def _cell(cells: Mapping[str, Sequence[Row]], way: str, first: str) -> str:
@@ -31,18 +38,6 @@ def _cell(cells: Mapping[str, Sequence[Row]], way: str, first: str) -> str:
         return text
     differences = Seeds(value - base[seed] for seed, value in found.items())
     return f"{text} ({differences.text(sign='+')})"
-
-
-def _legend(rows: Sequence[Row]) -> list[str]:
-    seeds = sorted({row["seed"] for row in rows})
-    way = {row["way"]: f"`{_words(row)}`" for row in rows}
-    several = "mean ± sample standard deviation over seeds" if len(seeds) > 1 else "seed"
-    return [
-        f"mIoU in %; {several} {', '.join(map(str, seeds))}. In brackets: points above or below "
-        f"`{next(iter(way))}`, seed by seed.",
-        "",
-        *(f"- {name}: {words}" for name, words in way.items()),
-    ]
 
 
 def _words(row: Row) -> str:

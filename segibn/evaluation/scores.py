@@ -205,9 +205,8 @@ class Scores:
         try:
             given = dict(data["conditions"])
             scales, flip = tuple(map(float, given.pop("scales"))), bool(given.pop("flip"))
-            conditions = Conditions(
-                **dict(zip(given, _texts(given.values()), strict=True)), scales=scales, flip=flip
-            )
+            texts = dict(zip(given, _texts(given.values()), strict=True))
+            conditions = Conditions(**texts, scales=scales, flip=flip)
             by_label = None
             if "label_confusion" in data:
                 label_ids = tuple(counts_from(data["label_ids"]).tolist())
