@@ -1,6 +1,6 @@
 """How far apart two domains lie in the features of trained networks (IBN-Net, figures 2 and 5)."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ from segibn.runs.loading import device_of, load_checkpoint
 from segibn.runs.pictures import spread
 from segibn.runs.trained import TrainedRun
 from segibn.text import counted
-from segibn.text.progress import Advance, FrameProgress
+from segibn.text.progress import FrameProgress
 
 JSON_FILE = "feature_divergence.json"
 MARKDOWN_FILE = "feature_divergence.md"
@@ -106,15 +106,13 @@ def _moments(
     require_upright(options, samples, label)
     title = f"{run.title} on {label}"
     with FrameProgress(title, len(mine), enabled=distributed.is_main()) as progress:
-        read = (image for _, image in map_in_threads(read_image, mine, 4, 4))
-        images = _counted(read, progress)
-        return collect_moments(run.module, images, options, gather=distributed.gather_floats)
 
+        def images() -> Iterator[np.ndarray]:
+            for done, (_, image) in enumerate(map_in_threads(read_image, mine, 4, 4), start=1):
+                yield image
+                progress(done)
 
-def _counted(images: Iterable[np.ndarray], progress: Advance) -> Iterator[np.ndarray]:
-    for done, image in enumerate(images, start=1):
-        yield image
-        progress(done)
+        return collect_moments(run.module, images(), options, gather=distributed.gather_floats)
 
 
 def _plot(rows: Sequence[Mapping[str, Any]]) -> np.ndarray:

@@ -13,6 +13,8 @@ from segibn.labels.drawing import frame_sheet, overlay, panel, with_legend
 CELL_WIDTH = 320
 """Of a picture in a comparison, in pixels: five of them fill a page of a README."""
 
+_COLUMNS = 4  # of a grid
+
 Item = TypeVar("Item")
 
 
@@ -57,15 +59,12 @@ def comparison_sheet(
     return with_legend(sheet, class_names, palette)
 
 
-def grid_sheet(pictures: Mapping[str, np.ndarray], columns: int = 4) -> np.ndarray:
+def grid_sheet(pictures: Mapping[str, np.ndarray]) -> np.ndarray:
     """Set pictures (H, W, 3) of one size in rows, each under its title -> (H, W, 3) uint8 RGB."""
-    titles = [*pictures, *[""] * (-len(pictures) % columns)]
-    cells = [pictures.get(title) for title in titles]
+    titles = [*pictures, *[""] * (-len(pictures) % _COLUMNS)]
     cell = _cell(next(iter(pictures.values())))
-    rows = range(0, len(cells), columns)
-    return np.vstack(
-        [panel([cells[i : i + columns]], titles[i : i + columns], None, cell) for i in rows]
-    )
+    rows = [titles[place : place + _COLUMNS] for place in range(0, len(titles), _COLUMNS)]
+    return np.vstack([panel([[pictures.get(t) for t in row]], row, None, cell) for row in rows])
 
 
 def _cell(image: np.ndarray) -> tuple[int, int]:

@@ -155,8 +155,8 @@ def predict_all(
         run.palette,
         chosen_classes(run.class_names, wanted.classes),
         wanted.save,
-        0.5 if wanted.alpha is None else wanted.alpha,
-        wanted.video_shows or "overlay",
+        wanted.alpha,
+        wanted.video_shows,
         codec or CODECS["mpeg4"],
     )
     faults = Faults(wanted.strict)
