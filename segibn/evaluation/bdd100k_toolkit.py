@@ -140,7 +140,6 @@ def score_toolkit(
 def _rle_pairs(
     target: Path, pred: Path, categories: Sequence[str]
 ) -> tuple[list[FilePair], ReadPair]:
-    """Pair the frames of two sides of RLE, and say how to read them."""
     targets, preds = (read_rle_frames(path, categories) for path in (target, pred))
     sides = Side(target, list(targets)), Side(pred, list(preds))
     found = pair_names(*sides, name_of=lambda path: path.name)

@@ -22,9 +22,9 @@ DILATION_RATIO = 0.02
 """Width of a boundary as a share of the frame's diagonal; the paper's value."""
 
 
-def boundary_width(size: tuple[int, int], ratio: float = DILATION_RATIO) -> int:
+def boundary_width(size: tuple[int, int]) -> int:
     """Return d in pixels for frames of (H, W): the rounded share of the diagonal, at least 1."""
-    return max(1, round(ratio * math.hypot(*size)))
+    return max(1, round(DILATION_RATIO * math.hypot(*size)))
 
 
 def boundary_mask(label_map: NDArray[np.uint8], width: int) -> NDArray[np.bool_]:
@@ -50,19 +50,16 @@ class BoundaryIoU(Metric):
     name = "boundary"
     about = "boundary IoU of each class (Cheng et al., 2021)"
 
-    def __init__(self, class_names: Sequence[str], *, ratio: float = DILATION_RATIO) -> None:
-        if not 0 < ratio < 1:
-            raise ValueError(f"the width of a boundary is a share of the diagonal; got {ratio}")
+    def __init__(self, class_names: Sequence[str]) -> None:
         super().__init__(class_names)
         self.sums = np.zeros((3, len(class_names)), np.int64)
-        self.ratio = ratio
 
     def of(self, frame: Frame, prediction: FramePrediction) -> NDArray[np.int64]:
         """Count one frame, (3, K)."""
         target = np.ascontiguousarray(frame.target, dtype=np.uint8)
         ignored = target == IGNORE_INDEX
         pred = np.where(ignored, np.uint8(IGNORE_INDEX), prediction.labels).astype(np.uint8)
-        width = boundary_width(target.shape, self.ratio)
+        width = boundary_width(target.shape)
         edges = [
             np.where(boundary_mask(label_map, width), label_map, np.uint8(IGNORE_INDEX))
             for label_map in (target, pred)
@@ -82,7 +79,7 @@ class BoundaryIoU(Metric):
         return {
             "boundary_miou": json_number(mean_defined(self.iou)),
             "boundary_iou": by_name(self.class_names, self.iou),
-            "dilation_ratio": self.ratio,
+            "dilation_ratio": DILATION_RATIO,
             "counts": self.sums.tolist(),
         }
 

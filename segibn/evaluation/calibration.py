@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segibn.evaluation.measure import Frame, FramePrediction, Metric
-from segibn.evaluation.scores import format_percent
+from segibn.evaluation.scores import format_percent, json_number
 from segibn.labels.label_set import IGNORE_INDEX
 
 BINS = 15
@@ -31,10 +31,9 @@ class Calibration(Metric):
     about = "whether the network's confidence is right: expected calibration error, 15 bins"
     needs = "confidence"
 
-    def __init__(self, class_names: Sequence[str], *, bins: int = BINS) -> None:
+    def __init__(self, class_names: Sequence[str]) -> None:
         super().__init__(class_names)
-        self.bins = bins
-        self.sums = np.zeros((3, bins), np.int64)
+        self.sums = np.zeros((3, BINS), np.int64)
 
     def of(self, frame: Frame, prediction: FramePrediction) -> NDArray[np.int64]:
         """Count one frame, (3, bins); a ValueError for a confidence that is not in 0..1."""
@@ -45,12 +44,12 @@ class Calibration(Metric):
         sure = confidence[valid].astype(np.float64)
         if sure.size and not (sure.min() >= 0 and sure.max() <= 1):  # so that NaN is refused too
             raise ValueError("confidences are probabilities in 0..1; these are not")
-        edges = np.arange(1, self.bins) / self.bins
+        edges = np.arange(1, BINS) / BINS
         place = np.searchsorted(edges, sure, side="left")
         right = (np.asarray(prediction.labels)[valid] == target[valid]).astype(np.float64)
         # Sums of whole numbers below 2^53 are exact in float64.
         columns = (None, right, np.rint(sure * _UNIT))
-        sums = [np.bincount(place, weights, minlength=self.bins) for weights in columns]
+        sums = [np.bincount(place, weights, minlength=BINS) for weights in columns]
         return np.stack(sums).astype(np.int64)
 
     @property
@@ -74,17 +73,16 @@ class Calibration(Metric):
         rows = zip(pixels.tolist(), right.tolist(), confidence.tolist(), strict=True)
         bins = [
             {
-                "up_to": (index + 1) / self.bins,
+                "up_to": (index + 1) / BINS,
                 "pixels": int(count),
                 "accuracy": correct / count if count else None,
                 "confidence": sure / count if count else None,
             }
             for index, (count, correct, sure) in enumerate(rows)
         ]
-        filled = bool(pixels.sum())
         return {
-            "ece": self.ece if filled else None,
-            "max_error": self.max_error if filled else None,
+            "ece": json_number(self.ece),
+            "max_error": json_number(self.max_error),
             "bins": bins,
         }
 

@@ -96,7 +96,6 @@ def protocol_lines(rows: Sequence[Row]) -> list[str]:
 
 
 def _whose(text: str, rows: Sequence[Row]) -> str:
-    """Name the trainings that a deviation is of, if it is not of all."""
     every = dict.fromkeys(_training(row) for row in rows)
     these = dict.fromkeys(_training(row) for row in rows if text in row["deviations"])
     return f" ({'; '.join(these)})" if len(these) < len(every) else ""

@@ -22,7 +22,6 @@ DIVERGENCE_KEYS = ("train", "network", "ibn", "seed", "domains", "divergence")
 """Keys every row has: ``domains`` are the two names, ``divergence`` maps features to values."""
 
 Curves = dict[Network, dict[str, Seeds]]
-"""Network -> feature -> its divergences."""
 
 
 def group_divergence(rows: Sequence[Row]) -> Curves:

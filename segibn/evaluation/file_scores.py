@@ -28,7 +28,6 @@ Found = TypeVar("Found")
 Maps = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 """Raw values of target and prediction, (H, W) each."""
 ReadPair = Callable[[FilePair, Sequence[LabelSet]], Maps]
-"""Reads a pair of files as the tables of its sides do."""
 Progress = Callable[[int, int], None]
 """Called after each file with (files done, files in all)."""
 

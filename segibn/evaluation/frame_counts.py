@@ -37,7 +37,6 @@ class FrameCounts:
     """(n, 4, K) pixels."""
 
     def __post_init__(self) -> None:
-        """Check that names and counts belong together."""
         shape = np.shape(self.counts)
         if len(shape) != 3 or shape[:2] != (len(self.names), len(FIELDS)):
             raise ValueError(f"{len(self.names)} frames need counts (n, 4, K); got {shape}")

@@ -16,7 +16,6 @@ from segibn.errors import DatasetError
 from segibn.text import nfc, printable
 
 NameOf = Callable[[PurePath], str]
-"""Returns the name of the frame that a file belongs to, from the file's own name."""
 
 # What may follow the frame's name in a file that holds a label map; several may follow each other.
 _SUFFIX = re.compile(
@@ -75,7 +74,6 @@ class Side:
     """Targets, or predictions."""
 
     source: Path
-    """Their folder or file."""
     paths: Sequence[PurePath]
     """Relative to it."""
     encoding: str | None = None

@@ -40,7 +40,6 @@ class FilePair:
     name: str
     target: Path
     pred: Path | None
-    """None when the prediction is missing and the policy allows that."""
 
 
 def find_label_maps(

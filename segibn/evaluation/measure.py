@@ -57,7 +57,6 @@ class Metric:
     name: ClassVar[str]
     """Of its option and of its entry in the details of ``Scores``."""
     about: ClassVar[str]
-    """For the help of its option."""
     needs: ClassVar[Needs] = "labels"
 
     sums: NDArray[np.int64]

@@ -26,9 +26,7 @@ class TestSet:
     """A column: which frames, and how they reach the network."""
 
     label: str
-    """Heading of the column."""
     dataset: str
-    """Name of the data set, as in configs."""
     split: str
     frames: int | None
     """How many it has; None = as many as there are."""
@@ -40,7 +38,6 @@ class TestSet:
     height: int | None = None
     """Frame AND label map are resized to this height first, the width in proportion."""
     scale: float | None = None
-    """The same by a factor."""
     crop: Size | None = None
     """(H, W) that both are then cut or padded to, at the centre."""
     as_robustnet: bool = False
@@ -57,9 +54,7 @@ class Setting:
     """What a run's config has under this protocol."""
 
     path: str
-    """Dotted path in the config."""
     accepted: tuple[Any, ...]
-    """Any of these values."""
     sure: Sure
 
 

@@ -18,9 +18,7 @@ class PublishedRow:
     method: str
     """"no IBN", "IBN-b" (what RobustNet calls IBN-Net follows IBN-b's pattern), or another."""
     miou_percent: dict[str, float]
-    """Data set -> mIoU in per cent."""
     source: str
-    """Where the number was seen."""
     protocol: str
     """Key in ``PROTOCOLS``."""
 

@@ -26,12 +26,10 @@ class Resampling:
     """How intervals and tests are made; goes into every report."""
 
     level: float = 0.95
-    """Share of the resamples inside an interval."""
     resamples: int = 10_000
     seed: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse what gives no interval."""
         if not 0 < self.level < 1:
             raise SegibnError(f"the level of an interval lies between 0 and 1; got {self.level}")
         if self.resamples < 100:
@@ -130,7 +128,6 @@ def resampled_sums(counts: NDArray[np.int64], how: Resampling) -> Floats:
 
 
 def _chunks(resamples: int, n: int) -> Iterator[int]:
-    """Yield sizes that add up to the number of resamples."""
     size = max(1, _CHUNK // n)
     return (min(size, resamples - start) for start in range(0, resamples, size))
 

@@ -29,7 +29,6 @@ class Network:
     backbone: str
     ibn: str
     on_target: bool = False
-    """Whether its checkpoint was chosen on a test set."""
 
     @classmethod
     def of(cls, row: Row) -> "Network":

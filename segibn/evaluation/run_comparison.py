@@ -43,7 +43,6 @@ class Difference:
     a: float
     b: float
     low: float
-    """Lower bound of "b minus a"."""
     high: float
     p: float
     """Of the permutation test, two-sided; of classes adjusted for their number (Holm)."""

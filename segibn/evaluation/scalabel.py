@@ -29,7 +29,6 @@ class RleFrame:
     """The labelled masks of one frame, in the order of the file."""
 
     source: str
-    """File and frame, for messages."""
     labels: tuple[tuple[str, Any], ...]
     """(category, RLE) of each label that has a mask."""
 
@@ -83,7 +82,6 @@ def read_rle_frames(path: Path, categories: Sequence[str]) -> dict[PurePath, Rle
 
 
 def _decode(rle: Any, source: str) -> NDArray[np.bool_]:
-    """Decode a mask of whatever size it says."""
     size: Any = rle.get("size") if isinstance(rle, Mapping) else None
     is_size = isinstance(size, list) and len(size) == 2 and all(type(n) is int for n in size)
     if not is_size or min(size) < 1 or size[0] * size[1] > _MAX_PIXELS:

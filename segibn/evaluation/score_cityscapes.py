@@ -35,7 +35,6 @@ class CityscapesScores:
     scores: Scores
     """The 19 classes; its ``label_confusion`` has all 34 label ids."""
     instances: InstanceSums | None
-    """None where instances were left out."""
     per_image: dict[str, dict[str, int]]
     """Prediction file -> the script's numbers; empty unless asked for."""
 

@@ -36,7 +36,6 @@ class Conditions:
     """Under which conditions a score was measured: the fields of its signature."""
 
     evaluation_set: str
-    """Name of the data, for example "cityscapes-val"."""
     policy: str = "cityscapes"
     """Key in ``metrics.POLICIES``."""
     resolution: str = ""
@@ -44,9 +43,7 @@ class Conditions:
     inference: str = "whole"
     """How a frame met the network: "whole", "whole@512x1024", "slide769", or "files"."""
     scales: tuple[float, ...] = (1.0,)
-    """Input scales whose probabilities were averaged."""
     flip: bool = False
-    """Whether mirrored inputs were averaged too."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +51,6 @@ class LabelConfusion:
     """Counts over a data set's own label ids, ignored ones included."""
 
     label_ids: tuple[int, ...]
-    """The L values of rows and columns."""
     counts: NDArray[np.int64]
     """(L, L) pixel counts, rows target."""
 
@@ -66,26 +62,21 @@ class Scores:
     confusion: NDArray[np.int64]
     """(K, K+1) pixel counts, rows target; the last column counts void predictions."""
     class_names: tuple[str, ...]
-    """Names in train-id order."""
     conditions: Conditions
     num_images: int
     """Frames that were counted, over all ranks."""
     frames: tuple[str, ...] = ()
-    """Names of the frames, when the result shall say which they were."""
     label_confusion: LabelConfusion | None = None
-    """The counts over the data set's own values, when those were compared."""
     frame_counts: FrameCounts | None = None
     """What each frame added, where that was kept; the sum is that of ``confusion``."""
     details: Mapping[str, Any] = field(default_factory=dict)
     """What else was measured, as plain JSON values: the results of ``measures.METRICS`` by name,
     "intervals"."""
     version: str = field(default=segibn.__version__)
-    """Version of segibn that counted."""
     reading_doubt: str = ""
     """Why the files may not hold what they were read as; see ``encodings``."""
 
     def __post_init__(self) -> None:
-        """Check that names, counts and policy belong together."""
         policy_named(self.conditions.policy)
         k = len(self.class_names)
         if np.shape(self.confusion) != (k, k + 1):

@@ -76,7 +76,6 @@ def signature_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _differences(rows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
-    """Yield each differing field and its description."""
     signatures = [row["signature"] for row in rows]
     for field in differing_fields(signatures, _SAID_ELSEWHERE):
         groups: dict[str, list[Mapping[str, Any]]] = {}

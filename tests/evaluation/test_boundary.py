@@ -72,14 +72,9 @@ def test_a_shifted_object_loses_more_boundary_than_area():
 
 
 def test_json_says_mean_classes_and_width():
-    counts = BoundaryIoU("abcde", ratio=0.05)
+    counts = BoundaryIoU("abcde")
     add(counts, random_map(0), random_map(3))
     plain = counts.result()
     assert plain["boundary_iou"]["e"] is None
     assert plain["boundary_miou"] == pytest.approx(np.nanmean(counts.iou), rel=1e-15)
-    assert plain["dilation_ratio"] == 0.05
-
-
-def test_a_ratio_that_is_no_share_is_refused():
-    with pytest.raises(ValueError, match="share of the diagonal; got 2"):
-        BoundaryIoU("abc", ratio=2)
+    assert plain["dilation_ratio"] == 0.02
