@@ -72,7 +72,12 @@ def count_classes(target: ArrayLike, pred: ArrayLike, num_classes: int) -> NDArr
     k = num_classes
     if not 1 <= k <= IGNORE_INDEX:
         raise ValueError(f"num_classes must lie in 1..{IGNORE_INDEX}; got {k}")
-    pairs = count_pairs(target, pred)
+    return counts_of(count_pairs(target, pred), k)
+
+
+def counts_of(pairs: NDArray[np.int64], num_classes: int) -> NDArray[np.int64]:
+    """Cut the (256, 256) counts of all pairs of train ids to (K, K+1), see ``count_classes``."""
+    k = num_classes
     for what, pixels in (("target", pairs.sum(axis=1)), ("pred", pairs.sum(axis=0))):
         unknown = np.flatnonzero(pixels[k:IGNORE_INDEX]) + k
         if unknown.size:
