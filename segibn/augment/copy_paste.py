@@ -12,8 +12,7 @@ from torch import Tensor
 
 from segibn.augment.chance import draw_partners
 
-VALUES = 256
-"""Of a target's pixels: train ids, and 255 for ignored."""
+VALUES = 256  # of a target's pixels: train ids, and 255 for ignored
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-_GREY = (0.2989, 0.587, 0.114)
-"""Weights of R, G, B in torchvision's `rgb_to_grayscale`."""
+_GREY = (0.2989, 0.587, 0.114)  # weights of R, G, B in torchvision's `rgb_to_grayscale`
 _TRUNCATE = 3.0
 
 

@@ -25,8 +25,7 @@ from torch import Tensor
 
 from segibn.augment.chance import change_some
 
-TAPS = 9
-"""Of the 3x3 kernel."""
+TAPS = 9  # of the 3x3 kernel
 EPSILON = 1e-4
 """The paper's eps, "a small value"; also what keeps a flat channel's variance from being 0."""
 _BAND = 8192  # pixels that a CPU samples at a time: what they take fits into a core's cache

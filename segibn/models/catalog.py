@@ -15,13 +15,10 @@ from segibn.models.plans import IbnName
 class Family:
     """Backbones that one module builds."""
 
-    module: str
-    """Within `segibn.models`."""
+    module: str  # within `segibn.models`
     names: tuple[str, ...]
-    ibn: tuple[IbnName, ...] = ("none",)
-    """The variants of IBN that all of them have, "none" first."""
-    options: tuple[str, ...] = ()
-    """What may be set besides variant and output stride."""
+    ibn: tuple[IbnName, ...] = ("none",)  # the variants of IBN that all of them have, "none" first
+    options: tuple[str, ...] = ()  # what may be set besides variant and output stride
 
 
 DEFAULTS: Mapping[str, Any] = {

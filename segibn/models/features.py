@@ -16,17 +16,14 @@ class FeatureSpec:
     """Shape of one feature map, independent of the image's size."""
 
     channels: int
-    stride: int
-    """Input pixels per feature pixel, the same in both directions."""
+    stride: int  # input pixels per feature pixel, the same in both directions
 
 
 class Backbone(nn.Module):
     """A backbone whose features are a chain, each computed from the one before by `step`."""
 
-    feature_specs: dict[str, FeatureSpec]
-    """layer1 .. layer4."""
-    half_spec: FeatureSpec
-    """The feature of stride 2 that comes before them, "half"."""
+    feature_specs: dict[str, FeatureSpec]  # layer1 .. layer4
+    half_spec: FeatureSpec  # the feature of stride 2 that comes before them, "half"
     classifier_name = "fc"  # in the published weights
     classifier_dropout = 0.0
     is_classifier = False

@@ -42,16 +42,12 @@ _STAGES_LAST_BLOCK = (1, 2)
 class BlockNorms:
     """The norms of one residual block."""
 
-    first: InnerNorm = "batch"
-    """After the first convolution: batch norm, IBN, or both side by side."""
-    second: InnerNorm = "batch"
-    """After the second convolution: batch norm or IBN."""
+    first: InnerNorm = "batch"  # after the first convolution: batch norm, IBN, or both side by side
+    second: InnerNorm = "batch"  # after the second convolution: batch norm or IBN
     last: float | None = None
     """Share of the channels that is instance-normalised after the addition; None = no norm."""
-    ratio: float = 0.5
-    """Share of instance-normalised channels in an IBN."""
-    full: FullNorm = "instance"
-    """What the norm after the addition is where it takes all channels."""
+    ratio: float = 0.5  # share of instance-normalised channels in an IBN
+    full: FullNorm = "instance"  # what the norm after the addition is where it takes all channels
 
 
 @dataclass(frozen=True)

@@ -23,13 +23,11 @@ class BlockShape:
     in_channels: int
     planes: int
     """64 in the first stage, times two in every later one; `planes * expansion` come out."""
-    stride: int = 1
-    """Of the block, in its (first) 3x3 convolution."""
+    stride: int = 1  # of the block, in its (first) 3x3 convolution
     dilations: tuple[int, int] = (1, 1)
     """Of the 3x3 convolutions up to and after the place of the stride."""
     groups: int = 1
-    base_width: int = 64
-    """Inner channels per group at 64 planes."""
+    base_width: int = 64  # inner channels per group at 64 planes
     se_reduction: int | None = None
     """Channels per hidden unit of squeeze-and-excitation; None = without it."""
 

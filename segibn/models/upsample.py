@@ -5,8 +5,7 @@ from torch import Tensor
 
 from segibn.models.layers import upsample
 
-NOT_FINITE = 255
-"""Stands in a label map where there is no best class: no network has as many."""
+NOT_FINITE = 255  # stands in a label map where there is no best class: no network has as many
 
 
 def banded_argmax(

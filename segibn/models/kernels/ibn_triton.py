@@ -60,15 +60,13 @@ def input_gradient(
 class _Plan(NamedTuple):
     """Tiles of a dense tensor, and into how many parts the pixels of an image are cut."""
 
-    shape: tuple[int, int, int]
-    """(N, C, pixels)."""
+    shape: tuple[int, int, int]  # (N, C, pixels)
     strides: tuple[int, int, int]
     block_c: int
     block_p: int
     parts: int
     part: int
-    dtype: torch.dtype
-    """Of the statistics."""
+    dtype: torch.dtype  # of the statistics
 
     @staticmethod
     def of(x: Tensor) -> "_Plan":

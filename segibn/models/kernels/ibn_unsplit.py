@@ -50,14 +50,10 @@ class BatchHalf:
     """The channels that are normalised over the batch."""
 
     channels: slice
-    mean: Tensor | None = None
-    """(channels,) if given statistics apply (evaluation)."""
-    variance: Tensor | None = None
-    """Likewise."""
-    synchronized: bool = False
-    """Statistics are those of the images of all ranks."""
-    group: dist.ProcessGroup | None = None
-    """The ranks; None = all."""
+    mean: Tensor | None = None  # (channels,) if given statistics apply (evaluation)
+    variance: Tensor | None = None  # likewise
+    synchronized: bool = False  # statistics are those of the images of all ranks
+    group: dist.ProcessGroup | None = None  # the ranks; None = all
 
 
 class BatchMoments(NamedTuple):

@@ -8,8 +8,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Beta
 
-EPSILON = 1e-6
-"""Added to variances before the square root, as in MixStyle's official script."""
+EPSILON = 1e-6  # added to variances before the square root, as in MixStyle's official script
 
 
 def channel_mean(feature: Tensor) -> Tensor:

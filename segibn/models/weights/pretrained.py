@@ -34,20 +34,16 @@ _OTHER_PARTS = ("fc", "classifier", "head", "aux_head")
 class WeightsReport:
     """What happened to each parameter and buffer."""
 
-    source: str
-    """File that was read."""
-    loaded: tuple[str, ...]
-    """Keys of the network that now hold the file's values."""
-    fresh: tuple[str, ...]
-    """Keys of the network that keep the values they were drawn with."""
+    source: str  # file that was read
+    loaded: tuple[str, ...]  # keys of the network that now hold the file's values
+    fresh: tuple[str, ...]  # keys of the network that keep the values they were drawn with
     unused: tuple[str, ...]
     """Keys of the file that went nowhere: classifier and heads, running statistics of what is an
     instance norm here, and, where the config allows it, unknown ones."""
     other_shape: tuple[str, ...] = ()
     """Keys that both have, but in different shapes or as another kind of numbers; also among
     fresh and unused."""
-    place: str = ""
-    """Where in the file it was, in words."""
+    place: str = ""  # where in the file it was, in words
 
     def summary(self) -> str:
         """All of it for the log, keys grouped by module."""
@@ -168,11 +164,9 @@ class File:
     """What weights come from, for reports and messages."""
 
     source: str
-    network: str
-    """The one that they are for."""
+    network: str  # the one that they are for
     place: str = ""
-    unused: Sequence[str] = ()
-    """Keys that were left out before."""
+    unused: Sequence[str] = ()  # keys that were left out before
 
 
 def fill(

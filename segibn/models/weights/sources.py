@@ -22,8 +22,7 @@ IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 class WeightSource:
     """One published file, with its error rates in per cent on ImageNet's validation set."""
 
-    url: str
-    """Its name ends in the beginning of the file's SHA-256, by torch.hub's convention."""
+    url: str  # its name ends in the beginning of the file's SHA-256, by torch.hub's convention
     licence: str
     top1_error: float | None = None
     top5_error: float | None = None

@@ -18,8 +18,7 @@ from segibn.errors import CheckpointError
 from segibn.extras import require
 from segibn.text import printable
 
-FORMAT = "segibn-checkpoint"
-"""What a checkpoint of this package says it is."""
+FORMAT = "segibn-checkpoint"  # what a checkpoint of this package says it is
 
 COUNTER = "num_batches_tracked"
 """How keys of batch norms' counters end; they count for nothing in inference."""

@@ -30,14 +30,10 @@ _OLD_DENSE = re.compile(r"(\bdenselayer\d+\.(?:norm|conv))\.([12])\.")
 class Found:
     """A network found in a file."""
 
-    state: dict[str, Tensor]
-    """By the network's keys."""
-    others: tuple[str, ...]
-    """Keys beside it, outside of its prefix."""
-    nest: tuple[str, ...]
-    """Keys of the file that lead to its state dict."""
-    prefix: str
-    """What was taken off the keys; ends in a dot, or is empty."""
+    state: dict[str, Tensor]  # by the network's keys
+    others: tuple[str, ...]  # keys beside it, outside of its prefix
+    nest: tuple[str, ...]  # keys of the file that lead to its state dict
+    prefix: str  # what was taken off the keys; ends in a dot, or is empty
 
     @property
     def place(self) -> str:
