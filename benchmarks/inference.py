@@ -72,8 +72,7 @@ def frame_builders(get_model: Callable[[], Segmenter], frame: Size, seen: Size) 
         return _synchronized(partial(predict, model, images, seen), images)
 
     def ours(model: Segmenter, images: Tensor, input_size: Size) -> Tensor:
-        image = resize_image(model.normalize(images), input_size)
-        return banded_argmax(model.coarse_logits(image), tuple(images.shape[-2:]))
+        return model.predict(images, input_size=input_size)
 
     return [partial(build, ours), partial(build, predict_at_once)]
 

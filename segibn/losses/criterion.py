@@ -38,7 +38,7 @@ class _Output(Protocol):
     `summed_cross_entropy(target, class_weights)` that returns the sums of both.
     """
 
-    logits: Tensor
+    logits: Tensor  # (N, K, H, W)
     aux_logits: Tensor | None
 
 
@@ -66,15 +66,9 @@ class SegmentationLoss:
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Compute the loss of one batch, or of one part of an update: its `share`, 0..1.
 
-        Args:
-            output: has `logits` and `aux_logits` (or None), each (N, K, H, W).
-            target: (N, H, W) train ids.
-            normalizer: 0-dim; divisor of cross-entropy; None = this batch's own over the share.
-            share: factor of OHEM and region losses.
-
-        Returns:
-            The scalar to minimise, and its unweighted parts, detached: "main", those of `regions`
-            and maybe "aux". An update's are sums over micro-batches, means over ranks.
+        Cross-entropy is divided by `normalizer` (0-dim; None = this batch's own over the share).
+        Returns the scalar to minimise, and its unweighted parts, detached: "main", those of
+        `regions` and maybe "aux". An update's are sums over micro-batches, means over ranks.
         """
         if normalizer is None and self.ohem is None:
             normalizer = self.normalizer(target) / share
@@ -98,11 +92,11 @@ class SegmentationLoss:
             main, aux = (None if s is None else divide_by_weight(s, normalizer) for s in sums)
             return main, aux
         target = target.long()  # once for both
-        main = self._pixel_loss(output.logits, target, normalizer, share)
-        aux_logits = output.aux_logits
-        if aux_logits is None:
-            return main, None
-        return main, self._pixel_loss(aux_logits, target, normalizer, share)
+        main, aux = (
+            None if logits is None else self._pixel_loss(logits, target, normalizer, share)
+            for logits in (output.logits, output.aux_logits)
+        )
+        return main, aux
 
     def _pixel_loss(
         self, logits: Tensor, target: Tensor, normalizer: Tensor | None, share: float

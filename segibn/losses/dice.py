@@ -28,9 +28,6 @@ def dice_loss(logits: Tensor, target: Tensor, *, smooth: float = 1.0) -> Tensor:
     actual = sums[1].scatter_add(0, bins, torch.ones_like(bins, dtype=accurate))[:-1]
     predicted = (probability * valid[:, None].to(probability.dtype)).sum((0, 2, 3))
     dice = (2 * overlap + smooth) / (predicted + actual + smooth)
-    return mean_over_present(1 - dice, actual > 0).to(logits.dtype)
-
-
-def mean_over_present(values: Tensor, present: Tensor) -> Tensor:
-    """(K,) values of classes and (K,) bool -> their mean over the present ones; 0 if none is."""
-    return torch.where(present, values, 0).sum() / present.sum().clamp(min=1)
+    present = actual > 0
+    mean = torch.where(present, 1 - dice, 0).sum() / present.sum().clamp(min=1)
+    return mean.to(logits.dtype)

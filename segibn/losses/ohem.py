@@ -47,7 +47,9 @@ def ohem_cross_entropy(
         weight = torch.where(hard, class_weights[torch.where(valid, target, 0)], 0)
     cost = weight * true_class
     if label_smoothing:
-        spread = -_mean_over_classes(log_probability, class_weights)
+        if class_weights is not None:
+            log_probability = log_probability * class_weights[:, None, None]
+        spread = -log_probability.mean(dim=1)
         cost = (1 - label_smoothing) * cost + label_smoothing * torch.where(hard, spread, 0)
     return divide_by_weight(cost.sum(), weight.sum(dtype=accurate_dtype(weight.device)))
 
@@ -64,9 +66,3 @@ def _hard_pixels(cost: Tensor, valid: Tensor, threshold: float, min_kept: float)
         asked = share.ceil().long().clamp(min=1, max=most)
         hard = hard | (cost >= worst.gather(0, asked[None] - 1))
     return hard & valid
-
-
-def _mean_over_classes(log_probability: Tensor, class_weights: Tensor | None) -> Tensor:
-    if class_weights is None:
-        return log_probability.mean(dim=1)
-    return (log_probability * class_weights[:, None, None]).mean(dim=1)

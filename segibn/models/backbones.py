@@ -13,12 +13,9 @@ from segibn.models.weights.sources import release_of
 def build_backbone(
     name: str, ibn: str = "none", output_stride: int = 32, **options: Any
 ) -> nn.Module:
-    """Build a backbone of `catalog.BACKBONES`: its output is a dict of features.
+    """Build a backbone of `catalog.BACKBONES`; options are those of `model.backbone` in a config.
 
-    Args:
-        name: "resnet50" and so on.
-        output_stride: 8, 16 or 32 input pixels per pixel of the last feature.
-        **options: those of `model.backbone` in a config; `ValueError` where the family lacks one.
+    `ValueError` where the family lacks one. The last feature has a stride of 8, 16 or 32.
     """
     changed = changed_options(name, ibn, options)
     if output_stride not in (8, 16, 32):
@@ -43,16 +40,9 @@ def backbone(
 ) -> nn.Module:
     """Build a backbone that maps normalised images to a dict of features, see its `feature_specs`.
 
-    Args:
-        name: such as "resnet50_ibn_a", "resnet101", "densenet121_ibn_a", "mobilenet_v2_ibn_b".
-        pretrained: True = the published ImageNet weights, downloaded once and checked by their
-            hash; or the path of a file; False = random.
-        output_stride: 8, 16 or 32 input pixels per pixel of the last feature.
-        **options: further arguments of `build_backbone`.
-
-    Raises:
-        ValueError: no such network, or no such option.
-        CheckpointError: the weights cannot be had.
+    `name` is such as "resnet50_ibn_a" or "resnet101"; for strides and options see `build_backbone`.
+    `pretrained` is a file, or True for the published ImageNet weights, downloaded once and checked
+    by their hash; a `CheckpointError` says that they cannot be had.
     """
     network, ibn = split_name(name)
     module = build_backbone(network, ibn, output_stride, **options)

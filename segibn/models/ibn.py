@@ -31,7 +31,7 @@ class InstanceNorm2d(nn.InstanceNorm2d):
         super().__init__(channels, affine=affine)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalises each channel of each image over its pixels; (N, C, h, w) in and out."""
+        """Normalise each channel of each image over its pixels."""
         if passes := passes_for(x, use_triton=self.use_triton):
             return normalize(x, *self._affine_map(x), self.eps, passes, _NO_HALF)[0]
         if x.shape[-2:] == (1, 1):
@@ -53,7 +53,7 @@ class InstanceNorm2d(nn.InstanceNorm2d):
         """Weight and bias (C,), ones and zeros where the norm has none."""
         if self.affine:
             return self.weight, self.bias
-        dtype = torch.float64 if x.dtype == torch.float64 else torch.float32
+        dtype = torch.promote_types(x.dtype, torch.float32)
         ones = torch.ones(self.num_features, dtype=dtype, device=x.device)
         return ones, torch.zeros_like(ones)
 

@@ -1,6 +1,6 @@
 """The network that the rest of the package sees: backbone, head, resize to the input.
 
-`forward` takes normalised images and returns logits at the input's size, or coarse ones.
+`forward` takes normalised images and returns logits, `predict` uint8 images and returns labels.
 """
 
 from collections.abc import Mapping
@@ -10,8 +10,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from segibn.models.kernels.resize import resize_image
 from segibn.models.kernels.upsample_loss import upsampled_cross_entropy
 from segibn.models.layers import upsample
+from segibn.models.upsample import banded_argmax
 
 # Mean and spread of ImageNet's RGB values, 0..255: what the published weights were trained with.
 PIXEL_MEAN = (123.675, 116.28, 103.53)
@@ -115,3 +117,22 @@ class Segmenter(nn.Module):
             return CoarseOutput(logits, aux_logits, size, self.align_corners, features)
         resized = None if aux_logits is None else self.resize(aux_logits, size)
         return SegmenterOutput(self.resize(logits, size), resized)
+
+    @torch.inference_mode()
+    def predict(
+        self,
+        images: Tensor,
+        size: tuple[int, int] | None = None,
+        input_size: tuple[int, int] | None = None,
+    ) -> Tensor:
+        """(N, 3, H, W) uint8 RGB, on any device -> (N, H, W) uint8 train ids on the module's.
+
+        Runs in the mode the module is in. The result has `size`, the network sees `input_size`;
+        both are by default the images' own.
+        """
+        image = self.normalize(images.to(self.pixel_mean.device))
+        if input_size is not None:
+            image = resize_image(image, input_size)
+        logits = self.coarse_logits(image).float()
+        size = size or (images.shape[-2], images.shape[-1])
+        return banded_argmax(logits, size, align_corners=self.align_corners)

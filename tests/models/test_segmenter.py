@@ -54,10 +54,26 @@ def test_logits_have_the_size_of_the_input_and_auxiliary_ones_exist_in_training(
 
 
 @torch.no_grad()
+def test_predict_is_the_argmax_of_forward(model: Segmenter) -> None:
+    model.eval()
+    pred = model.predict(_images())
+    logits = model(model.normalize(_images())).logits
+    assert pred.dtype == torch.uint8
+    assert torch.equal(pred.long(), logits.argmax(dim=1))
+    assert len(pred.unique()) > 1
+
+
+def test_predict_gives_the_size_asked_for_whatever_the_network_saw(model: Segmenter) -> None:
+    model.eval()
+    assert model.predict(_images(), size=(90, 142)).shape == (2, 90, 142)
+    assert model.predict(_images(), input_size=(32, 48)).shape == (2, 45, 71)
+    assert model.predict(_images(), (20, 30), (32, 48)).shape == (2, 20, 30)
+
+
 def test_an_image_is_predicted_alike_alone_and_in_a_batch(model: Segmenter) -> None:
-    images = model.eval().normalize(_images(3))
-    batch = model(images).logits.argmax(dim=1)
-    alone = torch.cat([model(image[None]).logits.argmax(dim=1) for image in images])
+    images = _images(3)
+    batch = model.eval().predict(images)
+    alone = torch.cat([model.predict(image[None]) for image in images])
     assert (batch == alone).float().mean() > 0.999  # equal but for rounding at class borders
 
 

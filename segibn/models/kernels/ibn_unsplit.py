@@ -78,20 +78,18 @@ def normalize(
         if batch.mean is not None and batch.variance is not None:
             moments = BatchMoments(batch.mean, batch.variance, count)
         else:
-            moments = _batch_moments(mean[:, batch.channels], variance[:, batch.channels], count)
+            # Join images' moments: the spread within images and that between them.
+            means = mean[:, batch.channels]
+            batch_mean = means.mean(0)
+            between = (means - batch_mean).square().mean(0)
+            within = variance[:, batch.channels].mean(0)
+            moments = BatchMoments(batch_mean, within + between, count)
             if batch.synchronized:
                 moments = _moments_over_ranks(moments, batch.group)
         mean[:, batch.channels], variance[:, batch.channels] = moments.mean, moments.variance
     weight, bias = weight.to(mean.dtype), bias.to(mean.dtype)
     given = (mean, variance, eps, passes, batch, moments.count)
     return _NormalizeByMoments.apply(x, weight, bias, *given), moments
-
-
-def _batch_moments(mean: Tensor, variance: Tensor, count: int) -> BatchMoments:
-    """Join images' moments (N, channels): the spread within images and that between them."""
-    batch_mean = mean.mean(0)
-    between = (mean - batch_mean).square().mean(0)
-    return BatchMoments(batch_mean, variance.mean(0) + between, count)
 
 
 def _moments_over_ranks(local: BatchMoments, group: dist.ProcessGroup | None) -> BatchMoments:

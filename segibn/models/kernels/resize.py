@@ -45,15 +45,10 @@ def resize_feature(x: Tensor, size: tuple[int, int], *, align_corners: bool = Fa
     """
     if x.shape[-2:] == tuple(size):
         return x
-    if x.requires_grad and _is_for_products(x):
+    is_cpu_last = x.device.type == "cpu" and x.is_contiguous(memory_format=torch.channels_last)
+    if x.requires_grad and is_cpu_last and is_eager():
         return _Resize.apply(x, size, align_corners)
     return F.interpolate(x, size=size, mode="bilinear", align_corners=align_corners)
-
-
-def _is_for_products(x: Tensor) -> bool:
-    return (
-        x.device.type == "cpu" and x.is_contiguous(memory_format=torch.channels_last) and is_eager()
-    )
 
 
 class _Resize(torch.autograd.Function):
@@ -68,7 +63,7 @@ class _Resize(torch.autograd.Function):
     @once_differentiable
     def backward(ctx, grad: Tensor):  # type: ignore[no-untyped-def]
         images, channels, _, _ = grad.shape
-        accurate = torch.float64 if grad.dtype == torch.float64 else torch.float32
+        accurate = torch.promote_types(grad.dtype, torch.float32)
         rows, columns = (
             _shares(small, large, ctx.align_corners, accurate)
             for small, large in zip(ctx.size, grad.shape[2:], strict=True)

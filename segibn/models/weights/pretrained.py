@@ -77,18 +77,14 @@ def load_backbone_weights(
 ) -> WeightsReport:
     """Fill the backbone `name` with the variant `ibn` in place.
 
-    Args:
-        source: "ibn_net" or "torchvision" (downloaded once into torch.hub's folder), "none"
-            (nothing happens), or the path of a file: a state dict (.pth, .safetensors), whatever
-            it is wrapped in (see `find_network`), or a checkpoint of this package.
-        match: how well the file must fit. "exact": all keys and shapes are this network's;
-            only batch counters and what is no part of a backbone may differ. "plain": the same
-            after the rule of `plain_weights.py`, so that a plain network's file fits an IBN
-            network; "torchvision" always means this. "partial": that rule too, then whatever
-            has the same name and shape is taken; the rest is reported.
+    `source` is "ibn_net" or "torchvision" (downloaded once into torch.hub's folder), "none", or the
+    path of a file: a state dict (.pth, .safetensors), however wrapped (see `find_network`), or a
+    checkpoint of this package. `CheckpointError` where it cannot be had, or does not match:
 
-    CheckpointError: no such file, not readable safely, not downloadable, or its keys or shapes
-    belong to another network than `match` allows; the message says the fix.
+        exact     all keys and shapes are the network's, but for batch counters and other parts
+        plain     the same after the rule of `plain_weights.py`: a plain network's file fits an IBN
+                  network; "torchvision" always means this
+        partial   that rule too, then whatever has the same name and shape is taken
     """
     own = backbone.state_dict()
     if source == "none":

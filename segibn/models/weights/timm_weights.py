@@ -28,15 +28,11 @@ from segibn.text import printable
 def load_timm_weights(
     backbone: TimmBackbone, source: str, match: Literal["exact", "partial"] = "exact"
 ) -> WeightsReport:
-    """Fill a backbone in place; before `set_tuning`.
+    """Fill a backbone in place, before `set_tuning`; `CheckpointError` as `load_backbone_weights`.
 
-    Args:
-        source: "timm" (downloaded once by timm, of the tag in the name, else of its first choice),
-            "none", or a file: .safetensors, .pth or .pt.
-        match: "exact": every tensor of the network must be there in its shape, and nothing else
-            but what belongs to the classifier; "partial": what fits is taken.
-
-    CheckpointError: as for `load_backbone_weights`.
+    `source` is "timm" (downloaded once by timm, of the tag in the name, else of its first choice),
+    "none", or a file: .safetensors, .pth or .pt. An "exact" match has every tensor of the network
+    in its shape, and nothing else but what belongs to the classifier; "partial" takes what fits.
     """
     own = backbone.network.state_dict()
     if source == "none":
