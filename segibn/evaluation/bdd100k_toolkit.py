@@ -111,7 +111,6 @@ def score_toolkit(
             a folder of JSON files.
         pred: of the same kind; matched by the name of the frame without its ending.
         task: key in ``TASKS``.
-        evaluation_set: for the signature; the target's name when empty.
     """
     target, pred, table = Path(target), Path(pred), TASKS[task]
     kinds = [_is_rle(path) for path in (target, pred)]
@@ -178,12 +177,10 @@ def _is_rle(path: Path) -> bool:
     """Say whether a path holds RLE rather than masks; the toolkit takes nothing else either."""
     if path.is_file() and path.suffix == ".json":
         return True
-    masks = list_files(path, (".png",), recursive=True)
-    if not masks and list_files(path, (".json",)):
-        return True
-    if masks and not list_files(path, (".json",)):
-        return False
-    raise DatasetError(f"{path}: expected only masks (*.png), or only RLE (*.json)")
+    masks, rle = list_files(path, (".png",), recursive=True), list_files(path, (".json",))
+    if bool(masks) == bool(rle):
+        raise DatasetError(f"{path}: expected only masks (*.png), or only RLE (*.json)")
+    return bool(rle)
 
 
 def _percent(fraction: float) -> float | None:

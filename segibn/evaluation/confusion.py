@@ -44,11 +44,7 @@ def fold_pairs(
     target_lookup: NDArray[np.integer],
     pred_lookup: NDArray[np.integer],
 ) -> NDArray[np.int64]:
-    """Rename the raw values of ``count_pairs`` -> (K, K+1), ignored targets left out.
-
-    Lookups: (256,) train id of each raw value, ``IGNORE_INDEX`` where ignored: of predictions that
-    is the last column.
-    """
+    """Rename the raw values of ``count_pairs`` by (256,) lookups -> (K, K+1) as `count_classes`."""
     target_values, pred_values = np.nonzero(pairs)
     rows = np.asarray(target_lookup)[target_values].astype(np.int64)
     columns = np.asarray(pred_lookup)[pred_values].astype(np.int64)

@@ -39,17 +39,21 @@ def format_cross_domain(
 
     Args:
         rows: see ``ROW_KEYS``; several seeds of one network are averaged.
-        dataset_of: domain name -> data set name, to find published numbers for domains whose names
-            are not those of data sets. Names not in it stand for themselves.
-        published_note: a sentence in place of published numbers, such as that ours come from
-            synthetic frames, beside which they say nothing.
+        dataset_of: domain -> data set whose published numbers are shown, where names differ.
+        published_note: a sentence in place of published numbers.
     """
     check_rows(rows)
     tests = list(dict.fromkeys(row["test"] for row in rows))
     cells = collect_cells(rows)
     body = [_line(network, scores, tests) for network, scores in cells.items()]
     lines = markdown_table(["train", "network", *tests], body)
-    lines += ["", *_legend(rows, cells), *protocol_lines(rows)]
+    counts = {len(found.miou) for scores in cells.values() for found in scores.values()}
+    single = " (one seed where no ± stands)" if 1 in counts and len(counts) > 1 else ""
+    legend = (
+        f"mIoU / pixel accuracy in %; {describe_seeds(rows)}{single}. In brackets: change of mIoU "
+        "relative to the same network's score on the domain it was trained on."
+    )
+    lines += ["", legend, *signature_lines(rows), *protocol_lines(rows)]
     if published_note:
         lines += ["", published_note]
     else:
@@ -86,16 +90,6 @@ def _line(network: Network, scores: Mapping[str, SetScores], tests: Sequence[str
     return line
 
 
-def _legend(rows: Sequence[Row], cells: Cells) -> list[str]:
-    counts = {len(miou) for tests in cells.values() for miou, _ in tests.values()}
-    single = " (one seed where no ± stands)" if 1 in counts and len(counts) > 1 else ""
-    legend = (
-        f"mIoU / pixel accuracy in %; {describe_seeds(rows)}{single}. In brackets: change of mIoU "
-        "relative to the same network's score on the domain it was trained on."
-    )
-    return [legend, *signature_lines(rows)]
-
-
 def protocol_of(rows: Sequence[Row]) -> str | None:
     """Name of the protocol that all rows follow without deviation, None if there is none."""
     names = {None if row.get("deviations") else row.get("protocol") for row in rows}
@@ -105,11 +99,7 @@ def protocol_of(rows: Sequence[Row]) -> str | None:
 def published_beside(
     cells: Cells, tests: Sequence[str], dataset_of: Mapping[str, str]
 ) -> tuple[list[str], list[tuple[PublishedRow, dict[str, float]]]]:
-    """Find the published numbers that stand beside a table of ours with the columns ``tests``.
-
-    Returns:
-        Data sets that have a number, and (row, mIoU per cent on those of the sets that it has).
-    """
+    """Find published numbers for the columns ``tests`` -> data sets with any, (row, their mIoU)."""
     names = {
         name: dataset_of.get(name, name.partition(":")[0] if name.count(":") < 2 else name)
         for name in (*tests, *(network.train for network in cells))

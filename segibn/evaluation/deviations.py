@@ -96,13 +96,13 @@ def protocol_lines(rows: Sequence[Row]) -> list[str]:
 
 
 def _whose(text: str, rows: Sequence[Row]) -> str:
-    every = dict.fromkeys(_training(row) for row in rows)
-    these = dict.fromkeys(_training(row) for row in rows if text in row["deviations"])
+    trained = [
+        (f"{row.get('network', '')} ibn {row['ibn']} seed {row['seed']} on {row['train']}", row)
+        for row in rows
+    ]
+    every = {name for name, _ in trained}
+    these = dict.fromkeys(name for name, row in trained if text in row["deviations"])
     return f" ({'; '.join(these)})" if len(these) < len(every) else ""
-
-
-def _training(row: Row) -> str:
-    return f"{row.get('network', '')} ibn {row['ibn']} seed {row['seed']} on {row['train']}"
 
 
 def _look_up(config: Mapping[str, Any], path: str) -> Any:

@@ -37,12 +37,9 @@ D_YOLOP_NOTE = (
 def drivable_miou(confusion: ArrayLike) -> dict[str, float]:
     """Compute the four definitions from one matrix pooled over the set: letter -> fraction.
 
-    A, B and C average over the ids that the targets hold, as the scripts do; a definition with
-    nothing to average is NaN.
-
-    Args:
-        confusion: (3, 3) or (3, 4) counts in the 2018 order, rows target; a fourth column counts
-            void predictions, which are false negatives.
+    Counts are (3, 3) or (3, 4) in the 2018 order, rows target; a fourth column is void predictions,
+    which are false negatives. A, B and C average over the ids that the targets hold, as the scripts
+    do; a definition with nothing to average is NaN.
     """
     given = np.asarray(confusion)
     if given.shape not in ((3, 3), (3, 4)):

@@ -96,16 +96,14 @@ def evaluate(
 ) -> list[Any]:
     """Measure a predictor over frames -> the result of each measure, the same on all ranks.
 
-    Every rank has its own share of the frames (none twice); shares may differ in length, also be
-    empty.
+    Every rank has its own share of the frames (none twice), which may be empty.
 
     Args:
         predict: images (H, W, 3) uint8 RGB of one size -> train ids (H, W) of each, in [0, K) or
             255; or pairs of these and the confidence (H, W), where a measure needs it.
         frames: (name, image, target), target (H, W) uint8 train ids or 255.
         measures: a ``ScoreTally`` for scores, and what else is wanted.
-        batch_size: how many frames that follow each other and have one size are predicted
-            together, at most.
+        batch_size: see ``batches.predicted``.
         progress: called after each frame with the number of frames done on this rank.
 
     A ValueError names a frame that has a wrong size or value, or is scored twice; an exception of

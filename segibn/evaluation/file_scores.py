@@ -70,11 +70,7 @@ def _count(pair: FilePair, maps: Maps, reading: Reading, policy: str) -> NDArray
 
 
 class FileTally:
-    """Scores of pairs of files under the policy of the conditions.
-
-    Attributes:
-        raw: (256, 256) pixels of all frames, rows raw target value, columns raw predicted value.
-    """
+    """Scores of pairs of files; ``raw`` are the (256, 256) pixels of all, rows target value."""
 
     def __init__(self, pairs: Sequence[FilePair], reading: Reading, conditions: Conditions) -> None:
         self._pairs, self._reading, self._policy = pairs, reading, conditions.policy

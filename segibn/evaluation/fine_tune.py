@@ -22,8 +22,7 @@ from segibn.text import counted, markdown_table
 
 FINE_TUNE_KEYS = ("share", "start", "fine_tuned", "train_images", "iteration")
 """Keys a row has besides ``ROW_KEYS``: the share of the target's training set, a fraction; where
-the weights came from ("gta5:train", "scratch"); whether that is another training; how many frames
-the share is; how many updates it was trained for."""
+the weights came from ("gta5:train", "scratch"), and whether that is another training."""
 
 
 @dataclass(frozen=True)

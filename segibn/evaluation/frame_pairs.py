@@ -99,9 +99,8 @@ def pair_names(
     """Pair paths by the rule that finds the most partners, of several the strictest.
 
     The rules: path without known suffixes; path as it is, where both sides have the same; path
-    below the folders that all files of a side share; name alone.
-    Returns target -> prediction, of those that have one; a DatasetError if two files of a side
-    belong to one frame, or nothing belongs together.
+    below the folders that all files of a side share; name alone. Target -> prediction, of those
+    that have one; a DatasetError if two files of a side are one frame, or nothing fits.
     """
     sides = targets, preds
 

@@ -14,14 +14,11 @@ from segibn.files.writing import read_json
 ROWS_FILE = "cross_domain.json"
 CONDITIONS_FILE = "conditions.json"
 FINE_TUNE_FILE = "fine_tune.json"
-APPEARANCE_FILE = "appearance.json"
-DIVERGENCE_FILE = "feature_divergence.json"
-INFERENCE_FILE = "inference.json"
 
 _TABLES: dict[str, Callable[[Any], str]] = {
-    APPEARANCE_FILE: format_appearance,
-    DIVERGENCE_FILE: lambda content: format_divergence(content["rows"]),
-    INFERENCE_FILE: format_inference,
+    "appearance.json": format_appearance,
+    "feature_divergence.json": lambda content: format_divergence(content["rows"]),
+    "inference.json": format_inference,
     FINE_TUNE_FILE: format_fine_tune,
 }
 

@@ -69,9 +69,7 @@ def check_rows(
 ) -> None:
     """Raise a SegibnError naming the first row that is incomplete, doubled or not in fractions.
 
-    Args:
-        source: what they are, for the message.
-        more_keys: further keys that every row must have, and that tell rows apart.
+    ``more_keys`` every row must have too, and they tell rows apart.
     """
     seen: set[tuple[str, ...]] = set()
     for number, row in enumerate(rows, start=1):
@@ -98,12 +96,7 @@ def check_rows(
 
 
 def is_own_domain(train: str, test: str) -> bool:
-    """Whether a test set is of a domain that the network was trained on.
-
-    Args:
-        train: ``gta5:train``, ``gta5:train+val``, or several sets, ``gta5:train+camvid:train``.
-        test: ``gta5:val``.
-    """
+    """Whether ``gta5:val`` is of a domain of ``gta5:train``, ``camvid:train+gta5:train``."""
     if train == test:
         return True
     sources = [part.partition(":")[0] for part in train.split("+") if ":" in part] or [train]

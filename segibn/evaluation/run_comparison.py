@@ -116,8 +116,8 @@ def compare_runs(
 
     Args:
         common_frames: compare the frames that both have instead of refusing other sets.
-        any_conditions: compare under different signatures instead of refusing; both are then
-            averaged under the policy of ``a``, and the comparison says what differs.
+        any_conditions: compare under different signatures instead of refusing, by the policy of
+            ``a``; the comparison says what differs.
     """
     if a.scores.class_names != b.scores.class_names:
         raise SegibnError(f"{a.title} and {b.title} score different classes")

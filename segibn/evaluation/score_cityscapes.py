@@ -101,7 +101,6 @@ def score_cityscapes(
             ignored ones as unlabeled.
         instances: False leaves instance scores out and needs no instanceIds.
         per_image: add the script's numbers of each image.
-        evaluation_set: for the signature; the target folder's name when empty.
     """
     pairs, reading = read_folders(
         target_dir,

@@ -57,7 +57,6 @@ def score_semseg(
             counts over those are kept.
         policy: key in ``metrics.POLICIES``. "bdd100k" counts a missing prediction and unknown
             predicted values as void; with "cityscapes" they are errors.
-        evaluation_set: for the signature; the target folder's name when empty.
         measures: names of ``measures.METRICS``.
         endings: of names without the file's suffix, that are no part of a frame's name either.
     """

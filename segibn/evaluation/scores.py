@@ -150,9 +150,7 @@ class Scores:
     def to_dict(self, extra: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Return plain JSON values at full precision; undefined numbers become None.
 
-        Args:
-            extra: what only the caller knows (command, git revision, seed, ...), put beside; a
-                ValueError if it would overwrite a field.
+        ``extra`` is put beside (command, git revision, ...); a ValueError if it overwrites a field.
         """
         names = self.class_names
         averaged = [name for name, enters in zip(names, self.averaged, strict=True) if enters]

@@ -27,8 +27,6 @@ MEANING = {
 _OF_A_COLUMN = ("set", "n", "res")
 # Rows that were measured under a protocol have sentences of their own about these.
 _SAID_ELSEWHERE = ("deviates", "checkpoint")
-_NOT_GIVEN = "not given"
-_MOST_NAMED = 4
 
 
 def parse_signature(signature: str) -> dict[str, str]:
@@ -56,9 +54,6 @@ def signature_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """Say below a table in which conditions its cells differ: Markdown lines, the first one empty.
 
     There are none where all cells are comparable, or were not measured with this package.
-
-    Args:
-        rows: each with ``test`` (its column), ``ibn`` and, where it has one, ``signature``.
     """
     signed = [row for row in rows if row.get("signature")]
     if not signed:
@@ -80,7 +75,7 @@ def _differences(rows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]
     for field in differing_fields(signatures, _SAID_ELSEWHERE):
         groups: dict[str, list[Mapping[str, Any]]] = {}
         for row in rows:
-            value = parse_signature(row["signature"]).get(field, _NOT_GIVEN)
+            value = parse_signature(row["signature"]).get(field, "not given")
             groups.setdefault(value, []).append(row)
         title = f"{field} ({MEANING[field]})" if field in MEANING else field
         told = [f"`{value}` for {_named(group)}" for value, group in groups.items()]
@@ -88,8 +83,7 @@ def _differences(rows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]
 
 
 def _named(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Name some rows by what tells them apart in a table."""
-    return listed(dict.fromkeys(map(_name, rows)), _MOST_NAMED)
+    return listed(dict.fromkeys(map(_name, rows)), 4)
 
 
 def _name(row: Mapping[str, Any]) -> str:
