@@ -12,7 +12,7 @@ from segibn.submission.expected import (
     index_frames,
     require_frames,
 )
-from segibn.submission.formats import FORMATS, Format
+from segibn.submission.formats import FORMATS
 from segibn.text import counted
 
 EXAMPLE = """\
@@ -34,7 +34,10 @@ def build_parser(parser: VerbParser) -> None:
     """Add the arguments of this verb."""
     benchmarks = parser.add_subparsers(dest="benchmark", required=True)
     for name, form in FORMATS.items():
-        values = ", ".join(_values(form))
+        values = form.targets.replace("_", " ")
+        if form.is_drivable:
+            named = zip(form.labels.inverse.tolist(), form.labels.class_names, strict=False)
+            values = ", ".join(f"{value} {name}" for value, name in sorted(named))
         described = f"{form.title}: {form.member.format(key='<id>')}, {values}"
         one = benchmarks.add_parser(name, help=described, description=described)
         add = one.add_argument
@@ -78,14 +81,3 @@ def main(argv: Sequence[str] | None = None) -> int:
     which = ["--ids", ids] if ids else [] if is_whole else ["--images", arguments.images]
     print_next("validate-submission", output, "--format", arguments.benchmark, *which)
     return 0
-
-
-def _values(form: Format) -> list[str]:
-    """Say what the values in the files mean, briefly."""
-    if form.is_drivable:
-        inverse = form.labels.inverse
-        return [
-            f"{value} {form.labels.class_names[train_id]}"
-            for value, train_id in sorted((int(inverse[t]), t) for t in range(3))
-        ]
-    return ["label ids"] if form.targets == "label_ids" else ["train ids"]
