@@ -23,8 +23,9 @@ from segibn.builders.models import build_segmenter
 from segibn.config.backbones import BackboneConfig
 from segibn.config.model import DeepLabV3PlusHeadConfig, ModelConfig
 from segibn.description import LABELS, LOGITS, Description
-from segibn.export import export, export_int8
 from segibn.export.exported import load_onnx
+from segibn.export.quantize import export_int8
+from segibn.export.writing import export
 from segibn.inference.options import InferenceOptions
 from segibn.inference.predictor import Predictor
 from segibn.models.segmenter import PIXEL_MEAN, PIXEL_STD, Segmenter

@@ -26,8 +26,9 @@ from segibn.builders.checkpoints import load_segmenter
 from segibn.builders.loader import build_eval_frames
 from segibn.config.set_names import set_name
 from segibn.engine.scoring import eval_frames, score
-from segibn.export import CALIBRATION_FRAMES, export, export_int8
 from segibn.export.exported import load_onnx
+from segibn.export.quantize import CALIBRATION_FRAMES, export_int8
+from segibn.export.writing import export
 from segibn.files.writing import write_json
 from segibn.inference.predictor import Predictor
 from segibn.runs.export import describe_network

@@ -13,10 +13,10 @@ from torch import Tensor, nn
 
 from segibn.description import KEY, LABELS, LOGITS, Description, parse_description
 from segibn.errors import ConfigError, SegibnError
-from segibn.export import TOLERANCE, export, export_int8
-from segibn.export.checks import check
+from segibn.export.checks import TOLERANCE, check
 from segibn.export.exported import load_onnx
-from segibn.export.writing import OPSET, ExportGraph
+from segibn.export.quantize import export_int8
+from segibn.export.writing import OPSET, ExportGraph, export
 from segibn.inference.options import InferenceOptions
 from segibn.inference.predictor import Predictor, label_maps
 from segibn.models.backbones import build_backbone

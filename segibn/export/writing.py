@@ -15,7 +15,7 @@ from segibn.extras import require
 from segibn.files.writing import atomic_path
 from segibn.models.segmenter import Segmenter
 
-FORMATS = {".pt2": "torch.export", ".onnx": "ONNX"}
+SUFFIXES = (".pt2", ".onnx")
 OPSET = 20
 """Of the ONNX operators: ONNX Runtime from 1.17 on has them."""
 
@@ -80,8 +80,8 @@ def export(
     Returns:
         What `check` returns; where that fails, nothing is left.
     """
-    if path.suffix not in FORMATS:
-        raise ConfigError(f"{path}: a graph is a {' or '.join(FORMATS)} file")
+    if path.suffix not in SUFFIXES:
+        raise ConfigError(f"{path}: a graph is a {' or '.join(SUFFIXES)} file")
     is_onnx = path.suffix == ".onnx"
     if is_onnx:
         require_onnx()

@@ -17,8 +17,9 @@ from segibn.builders.checkpoints import FORMAT_VERSION, load_segmenter
 from segibn.config.schema import RunConfig
 from segibn.description import KEY, LABELS, LOGITS, Description
 from segibn.errors import CheckpointError, DatasetError, ImageFileError
-from segibn.export import CALIBRATION_FRAMES, export, export_int8
 from segibn.export.exported import load_onnx
+from segibn.export.quantize import CALIBRATION_FRAMES, export_int8
+from segibn.export.writing import export
 from segibn.extras import require
 from segibn.files.folders import list_files
 from segibn.files.pictures import read_image
