@@ -29,8 +29,7 @@ from benchmarks import data_rivals as rivals
 from benchmarks.data_steps import STEPS
 from benchmarks.memory import MIB, Builder
 from benchmarks.timing import Benchmark, Call, Row, make_parser, run
-from segibn.data.cache.disk_cache import CacheJob, DiskCache, path_of
-from segibn.data.cache.disk_cache_build import build
+from segibn.data.cache.disk_cache import CacheJob, DiskCache, build, path_of
 from segibn.data.dataset import SegmentationDataset
 from segibn.data.samples import SamplePaths, names_in, pair_by_name
 from segibn.data.transforms import TrainTransform

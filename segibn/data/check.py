@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -20,7 +20,6 @@ from segibn.labels.label_set import LabelSet
 from segibn.text import counted
 
 Size = tuple[int, int]
-T = TypeVar("T")
 _CHUNK = 4
 
 
@@ -189,7 +188,7 @@ def read_facts(sample: SamplePaths, label_set: LabelSet | None = None) -> Sample
     )
 
 
-def _attempt(read: Callable[[Path], T], path: Path, errors: list[str]) -> T | None:
+def _attempt(read: Callable[[Path], Any], path: Path, errors: list[str]) -> Any:
     try:
         return read(path)
     except SegibnError as error:

@@ -49,11 +49,6 @@ class ClassIndex:
     place: np.ndarray
     """(M, 2) int32, its row and column."""
 
-    @property
-    def num_classes(self) -> int:
-        """K."""
-        return self.pixels.shape[1]
-
 
 @dataclass(frozen=True)
 class IndexJob:

@@ -34,7 +34,7 @@ class FocusTable:
         chosen = np.flatnonzero(enough)
         order = chosen[np.argsort(index.train_id[chosen], kind="stable")]
         self._frame, self._place = index.frame[order], index.place[order]
-        self._ends = np.cumsum(np.bincount(index.train_id[order], minlength=index.num_classes))
+        self._ends = np.cumsum(np.bincount(index.train_id[order], minlength=len(probabilities)))
         self._by_frame = by_frame
         self._starts: dict[int, list[int]] = {}
         self.probabilities = probabilities

@@ -86,10 +86,8 @@ def _text(picture: Picture) -> str:
 def open_frame(sample: SamplePaths, label_set: LabelSet, resize: Size | None = None) -> Frame:
     """Open a labelled sample; with ``resize``, the (H, W) it gets, all of it is decoded at once.
 
-    Raises:
-        ImageFileError: a file is unreadable, or the two differ in size.
-        LabelValueError: a value outside the label table.
-        DatasetError: the sample has no label map.
+    ImageFileError: a file is unreadable, or the two differ in size. LabelValueError: a value that
+    the table has not. DatasetError: the sample has no label map.
     """
     frame = FileFrame(sample, label_set)
     if resize is None:

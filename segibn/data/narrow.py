@@ -50,38 +50,36 @@ def read_names(names_file: Path) -> list[str]:
     return names
 
 
-class _Paths:
-    """Finds samples by the ends of their files' paths, with or without the suffix."""
+Files = dict[str, list[tuple[str, tuple[str, ...]]]]
+"""Last part of a path, with and without suffix -> the samples of such files, and all the parts."""
 
-    def __init__(self, pairing: Pairing) -> None:
-        self._by_stem: dict[str, list[tuple[str, tuple[str, ...]]]] = {}
-        for sample in pairing.samples:
-            for path in (sample.image, sample.target):
-                if path is not None:
-                    self._add(sample.name, path)
-        for orphan in pairing.orphans:
-            self._add(orphan.name, orphan.path)
 
-    def _add(self, name: str, path: Path) -> None:
-        path = Path(nfc(path.absolute()))
-        for last in {_small_suffix(path.name), path.stem}:
-            self._by_stem.setdefault(last, []).append((name, (*path.parts[:-1], last)))
+def _files_of(pairing: Pairing) -> Files:
+    paths = [(one.name, path) for one in pairing.samples for path in (one.image, one.target)]
+    paths += [(orphan.name, orphan.path) for orphan in pairing.orphans]
+    files: Files = {}
+    for name, path in paths:
+        if path is not None:
+            whole = Path(nfc(path.absolute()))
+            for last in {_small_suffix(whole.name), whole.stem}:
+                files.setdefault(last, []).append((name, (*whole.parts[:-1], last)))
+    return files
 
-    def sample_of(self, text: str) -> str | None:
-        """The one sample of which a file's path ends so, or None."""
-        # Of an absolute path, which may be of another machine, the last folder and the name do.
-        text = text.strip("\"'").replace("\\", "/")
-        given = [part for part in text.split("/") if part.strip(".")]
-        if not given:
-            return None
-        given[-1] = _small_suffix(given[-1])
-        candidates = self._by_stem.get(given[-1], [])
-        fewest = min(2, len(given)) if _ABSOLUTE.match(text) else len(given)
-        for length in range(len(given), fewest - 1, -1):
-            end = tuple(given[-length:])
-            if found := {name for name, parts in candidates if parts[-length:] == end}:
-                return found.pop() if len(found) == 1 else None
+
+def _sample_of(text: str, files: Files) -> str | None:
+    """The one sample of which a file's path ends so, or None."""
+    # Of an absolute path, which may be of another machine, the last folder and the name do.
+    text = text.strip("\"'").replace("\\", "/")
+    given = [part for part in text.split("/") if part.strip(".")]
+    if not given:
         return None
+    given[-1] = _small_suffix(given[-1])
+    fewest = min(2, len(given)) if _ABSOLUTE.match(text) else len(given)
+    for length in range(len(given), fewest - 1, -1):
+        end = tuple(given[-length:])
+        if found := {name for name, parts in files.get(end[-1], []) if parts[-length:] == end}:
+            return found.pop() if len(found) == 1 else None
+    return None
 
 
 def _small_suffix(name: str) -> str:
@@ -92,11 +90,12 @@ def _resolve(lines: list[str], known: Set[str], pairing: Pairing) -> Sequence[st
     """The sample of each line: its name, or an image's path, maybe with the label map's behind."""
     if known >= set(lines):  # as nearly always: no need to look at paths
         return lines
-    paths = _Paths(pairing)
+    files = _files_of(pairing)
     return [
         line
         if line in known
-        else paths.sample_of(line) or paths.sample_of(re.split(r"[\t ,;]+", line, maxsplit=1)[0])
+        else _sample_of(line, files)
+        or _sample_of(re.split(r"[\t ,;]+", line, maxsplit=1)[0], files)
         for line in lines
     ]
 

@@ -1,15 +1,11 @@
 """A data set that lies elsewhere than its name says, one level up or down or renamed: the fix."""
 
-import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from segibn.data.samples import Pairing
 from segibn.errors import DatasetError
 from segibn.text import printable
-
-if TYPE_CHECKING:
-    from segibn.data.samples import Pairing
 
 _MOST_FOLDERS = 200  # that are looked into: a folder of frames may have thousands
 
@@ -18,14 +14,18 @@ class OtherSetError(DatasetError):
     """The folder holds a data set of a similar name, which is read otherwise."""
 
 
-def where_instead(root: Path, subfolder: str, find: "Callable[[Path], Pairing]") -> str:
+def where_instead(root: Path, subfolder: str, find: Callable[[Path], Pairing]) -> str:
     """Say where a data set is that is not in ``root / subfolder``, and what to do; "" if nowhere.
 
     ``find`` pairs the files of the split that is wanted, given the set's own folder.
     OtherSetError: a folder holds a set that is easily taken for it.
     """
     expected = root / subfolder
-    for folder in _candidates(root, subfolder):
+    here = root.absolute()
+    below = subfolders(here)
+    nested = [folder / subfolder for folder in below]
+    above = [here, here.parent, here.parent.parent]
+    for folder in [*above, *nested, *below, *subfolders(here / subfolder)]:
         if not _is_there(folder, find):
             continue
         if folder.name == subfolder and folder.parent.resolve() != expected.resolve():
@@ -33,7 +33,7 @@ def where_instead(root: Path, subfolder: str, find: "Callable[[Path], Pairing]")
                 f"{printable(folder)} is the set itself: --datasets (or SEGIBN_DATASETS) takes the "
                 f"folder above {subfolder}/: use --datasets {printable(folder.parent)}"
             )
-        inside = root.absolute() in folder.parents
+        inside = here in folder.parents
         target = expected if inside else folder.parent / subfolder
         use = "" if inside else f", and use --datasets {printable(target.parent)}"
         return f"{printable(folder)} holds it: rename it to {printable(target)} or link it{use}"
@@ -51,25 +51,15 @@ def one_deeper(missing: Path) -> str:
     return ""
 
 
-def _candidates(root: Path, subfolder: str) -> Iterator[Path]:
-    here = root.absolute()
-    yield from (here, here.parent, here.parent.parent)
-    below = list(subfolders(here))
-    yield from (folder / subfolder for folder in below)
-    yield from below
-    yield from subfolders(here / subfolder)
-
-
-def subfolders(folder: Path) -> Iterator[Path]:
+def subfolders(folder: Path) -> list[Path]:
     """Return the folders in a folder, sorted; the first of many; none where it cannot be read."""
     try:
-        entries = sorted(entry for entry in folder.iterdir() if entry.is_dir())
+        return sorted(entry for entry in folder.iterdir() if entry.is_dir())[:_MOST_FOLDERS]
     except OSError:
-        entries = []
-    return itertools.islice(iter(entries), _MOST_FOLDERS)
+        return []
 
 
-def _is_there(folder: Path, find: "Callable[[Path], Pairing]") -> bool:
+def _is_there(folder: Path, find: Callable[[Path], Pairing]) -> bool:
     try:
         return bool(folder.is_dir() and find(folder).samples)
     except OtherSetError:

@@ -6,8 +6,7 @@ from pathlib import Path
 
 from segibn.builders.sets import tiles_folder, training_sets
 from segibn.config.schema import RunConfig
-from segibn.data.cache.disk_cache import CacheJob
-from segibn.data.cache.disk_cache_build import build, estimate, verify
+from segibn.data.cache.disk_cache import CacheJob, build, estimate, verify
 from segibn.data.cache.fingerprint import cache_folder
 from segibn.errors import DatasetError
 from segibn.text import byte_count, counted, duration

@@ -11,8 +11,7 @@ from segibn.builders.loader import build_eval_frames, build_train_loader
 from segibn.builders.sets import index_dataset, tiles_folder, training_sets
 from segibn.config.data import DatasetConfig
 from segibn.config.schema import RunConfig
-from segibn.data.cache.disk_cache import CacheJob
-from segibn.data.cache.disk_cache_build import build
+from segibn.data.cache.disk_cache import CacheJob, build
 from segibn.errors import ConfigError, DatasetError
 from segibn.files.encode import write_image, write_label_png
 

@@ -15,8 +15,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from segibn.data.cache.disk_cache import CacheJob, path_of
-from segibn.data.cache.disk_cache_build import build, estimate, verify
+from segibn.data.cache.disk_cache import CacheJob, build, estimate, path_of, verify
 from segibn.data.cache.tile_file import TileFile, write_tile_file
 from segibn.data.cache.tiles import encode
 from segibn.data.dataset import SegmentationDataset
@@ -259,7 +258,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from segibn.data.cache.disk_cache import CacheJob
-from segibn.data.cache.disk_cache_build import build
+from segibn.data.cache.disk_cache import build
 from segibn.data.samples import SamplePaths
 from segibn.data.datasets.catalog import dataset_source
 

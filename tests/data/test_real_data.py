@@ -10,8 +10,7 @@ from segibn.builders.loader import build_eval_frames
 from segibn.builders.sets import build_label_set, index_dataset
 from segibn.config.data import DatasetConfig
 from segibn.data import class_index
-from segibn.data.cache.disk_cache import CacheJob
-from segibn.data.cache.disk_cache_build import build
+from segibn.data.cache.disk_cache import CacheJob, build
 from segibn.data.dataset import SegmentationDataset
 from segibn.data.frame import open_frame
 from segibn.data.transforms import TrainTransform

@@ -20,15 +20,13 @@ _TARGET = "_gtFine_labelcsTrainIds.png"
 def _find_one(root: Path, split: str) -> Pairing:
     pairing = SOURCE.pair(root, split)
     if not pairing.samples:
-        _refuse_lite(root, root / "leftImg8bit" / split)
-        if split not in SOURCE.unlabelled:
-            _require_label_maps(root / "gtFine" / split)
+        _refuse_other_files(root, split)
     return pairing
 
 
-def _refuse_lite(root: Path, folder: Path) -> None:
-    """Raise if the frames are those of IDD-Lite, which has files and classes of its own."""
-    frames = list_files(folder, (".jpg",), recursive=True)
+def _refuse_other_files(root: Path, split: str) -> None:
+    """Raise if they are those of IDD-Lite, or if the labels are polygons or maps of another kind."""
+    frames = list_files(root / "leftImg8bit" / split, (".jpg",), recursive=True)
     if frames and frames[0].name.lower().endswith("_image.jpg"):
         own = root.with_name("idd_lite")
         rename = "" if root == own else f"rename {root} to {own}, then "
@@ -37,10 +35,9 @@ def _refuse_lite(root: Path, folder: Path) -> None:
             f"is read as a `folder`, by a config that comes along: {rename}segibn check idd_lite "
             f"--datasets {own.parent}"
         )
-
-
-def _require_label_maps(folder: Path) -> None:
-    """Raise if a folder holds polygons, or label maps of another kind, but not the ones read."""
+    if split in SOURCE.unlabelled:
+        return
+    folder = root / "gtFine" / split
     there = [path.name for path in list_files(folder, (".json", ".png"), recursive=True)]
     if there and not any(name.lower().endswith(_TARGET.lower()) for name in there):
         raise DatasetError(
