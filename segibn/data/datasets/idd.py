@@ -25,7 +25,7 @@ def _find_one(root: Path, split: str) -> Pairing:
 
 
 def _refuse_other_files(root: Path, split: str) -> None:
-    """Raise if they are those of IDD-Lite, or if the labels are polygons or maps of another kind."""
+    """Raise if these are IDD-Lite, or the labels are polygons or maps of another kind."""
     frames = list_files(root / "leftImg8bit" / split, (".jpg",), recursive=True)
     if frames and frames[0].name.lower().endswith("_image.jpg"):
         own = root.with_name("idd_lite")
