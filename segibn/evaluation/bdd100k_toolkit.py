@@ -19,6 +19,7 @@ from segibn.evaluation.encodings import Reading, readings_of
 from segibn.evaluation.file_scores import Maps, ReadPair, conditions_of, read_pair, score_pairs
 from segibn.evaluation.frame_pairs import Side, pair_names
 from segibn.evaluation.matching import FilePair, find_label_maps, match_label_maps
+from segibn.evaluation.metrics import mean_defined
 from segibn.evaluation.scalabel import read_rle_frames
 from segibn.evaluation.scores import Scores, json_number
 from segibn.files.folders import list_files
@@ -89,11 +90,8 @@ class ToolkitScores:
         return "\n".join([*lines, self.signature])
 
     def _per_class(self, values: NDArray[np.float64]) -> list[dict[str, float | None]]:
-        entering = values[self.scores.averaged]
-        mean = float(np.mean(entering)) if entering.size else float("nan")
-        names = self.scores.class_names
-        each = {name: _percent(value) for name, value in zip(names, values, strict=True)}
-        return [each, {"AVERAGE": _percent(mean)}]
+        each = dict(zip(self.scores.class_names, map(_percent, values), strict=True))
+        return [each, {"AVERAGE": _percent(mean_defined(values[self.scores.averaged]))}]
 
 
 def score_toolkit(

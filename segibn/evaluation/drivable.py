@@ -106,11 +106,7 @@ class DrivableScores:
             f"{letter} {format_percent(value):>6}  {DEFINITIONS[letter]}"
             for letter, value in self.miou.items()
         ]
-        lines.append(D_YOLOP_NOTE)
         per_class = zip(self.scores.class_names, self.scores.iou, strict=True)
-        lines.append(
-            "IoU %: " + ", ".join(f"{name} {format_percent(iou)}" for name, iou in per_class)
-        )
-        lines.append(f"encodings: target {self.target_encoding}, pred {self.pred_encoding}")
-        lines.append(self.signature)
-        return "\n".join(lines)
+        iou = ", ".join(f"{name} {format_percent(value)}" for name, value in per_class)
+        encodings = f"encodings: target {self.target_encoding}, pred {self.pred_encoding}"
+        return "\n".join([*lines, D_YOLOP_NOTE, f"IoU %: {iou}", encodings, self.signature])

@@ -129,14 +129,11 @@ def compare_runs(
     bounds = difference_intervals(left, right, policy, how)
     p = permutation_test(left, right, policy, how)
     totals = [counts.sum(axis=0) for counts in (left, right)]
-    columns = [iou_of(total, policy) for total in totals]
-    columns += [bounds.iou[0], bounds.iou[1], holm_adjusted(p.iou)]
-    classes = tuple(
-        Difference(name, float(x), float(y), float(low), float(high), float(p_value))
-        for name, x, y, low, high, p_value in zip(a.scores.class_names, *columns, strict=True)
-    )
+    columns = [*(iou_of(total, policy) for total in totals), *bounds.iou, holm_adjusted(p.iou)]
+    rows = zip(a.scores.class_names, np.stack(columns, axis=1).tolist(), strict=True)
+    classes = tuple(Difference(name, *row) for name, row in rows)
     mean_a, mean_b = (float(miou_of(total, policy)) for total in totals)
-    low, high = map(float, bounds.miou)
+    low, high = bounds.miou.tolist()
     mean = Difference("mIoU", mean_a, mean_b, low, high, float(p.miou))
     return Comparison(a, b, classes, mean, len(left), policy, how, (*warnings, *more))
 

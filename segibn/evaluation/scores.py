@@ -169,17 +169,16 @@ class Scores:
         for key, value in self.rates.items():
             own[key] = json_number(value) if isinstance(value, float) else by_name(names, value)
         own |= {"class_names": list(names), "confusion": self.confusion.tolist()}
-        if self.doubt:
-            own["doubt"] = self.doubt
-        if self.frames:
-            own["frames"] = list(self.frames)
-        if self.label_confusion is not None:
-            own["label_ids"] = list(self.label_confusion.label_ids)
-            own["label_confusion"] = self.label_confusion.counts.tolist()
-        if self.details:
-            own["details"] = dict(self.details)
-        if self.frame_counts is not None:
-            own["frame_counts"] = self.frame_counts.to_dict()
+        by_label, by_frame = self.label_confusion, self.frame_counts
+        where_known = {
+            "doubt": self.doubt,
+            "frames": list(self.frames),
+            "label_ids": by_label and list(by_label.label_ids),
+            "label_confusion": by_label and by_label.counts.tolist(),
+            "details": dict(self.details),
+            "frame_counts": by_frame and by_frame.to_dict(),
+        }
+        own |= {key: value for key, value in where_known.items() if value}
         clash = sorted(set(own) & set(extra or {}))
         if clash:
             raise ValueError(f"extra fields would overwrite the score's own: {', '.join(clash)}")
@@ -233,10 +232,9 @@ class Scores:
             numbers = f"{format_percent(iou):>7} {format_percent(recall):>9}"
             lines.append(f"{name:<{width}} {numbers} {100 * int(count) / total:9.3f}{mark}")
         lines.append("-" * (width + 28))
-        lines.append(f"{'mIoU':<{width}} {format_percent(self.miou):>7}")
-        lines.append(f"{'pixel accuracy':<{width}} {format_percent(self.pixel_accuracy):>7}")
-        lines.append(self.signature)
-        return "\n".join(lines)
+        for name, value in (("mIoU", self.miou), ("pixel accuracy", self.pixel_accuracy)):
+            lines.append(f"{name:<{width}} {format_percent(value):>7}")
+        return "\n".join([*lines, self.signature])
 
 
 def _texts(values: Iterable[object]) -> tuple[str, ...]:
