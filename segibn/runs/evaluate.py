@@ -5,7 +5,8 @@ Under torchrun every rank scores its share of the frames; all get the same score
 
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -79,10 +80,8 @@ def own_set(run: TrainedRun, said: object) -> DatasetConfig:
 
 def frames_of(run: TrainedRun, dataset: DatasetConfig, datasets_root: Path) -> Frames:
     """Index a labelled set in the classes of a run; a ConfigError if it has others."""
-    try:
+    with _named(run, dataset):
         return eval_frames(dataset, datasets_root, run.scheme, run.class_names)
-    except ConfigError as error:
-        raise _not_on(run, dataset, error) from None
 
 
 def score_run(
@@ -96,18 +95,9 @@ def score_run(
     """Score a run on its device, with progress; see ``engine.scoring.score``."""
     title = f"{run.title} on {set_name(dataset)}"
     frames = frames_of(run, dataset, datasets_root)
-    with FrameProgress(title, enabled=distributed.is_main()) as progress:
-        try:
-            scores = score(
-                run.predictor,
-                frames,
-                set_name(dataset),
-                measures,
-                prepare=prepare,
-                progress=progress,
-            )
-        except ConfigError as error:
-            raise _not_on(run, dataset, error) from None
+    with FrameProgress(title, enabled=distributed.is_main()) as show, _named(run, dataset):
+        name = set_name(dataset)
+        scores = score(run.predictor, frames, name, measures, prepare=prepare, progress=show)
     if scores.doubt and distributed.is_main():
         print(f"warning: {title}: {scores.doubt}", file=sys.stderr)
     return scores
@@ -125,5 +115,11 @@ def circumstances(device: torch.device, options: InferenceOptions) -> dict[str, 
     }
 
 
-def _not_on(run: TrainedRun, dataset: DatasetConfig, error: ConfigError) -> ConfigError:
-    return ConfigError(f"{run.checkpoint} cannot be scored on {set_name(dataset)}: {error}")
+@contextmanager
+def _named(run: TrainedRun, dataset: DatasetConfig) -> Iterator[None]:
+    """Let a ConfigError say which run cannot be scored on which set."""
+    try:
+        yield
+    except ConfigError as error:
+        text = f"{run.checkpoint} cannot be scored on {set_name(dataset)}: {error}"
+        raise ConfigError(text) from None
