@@ -21,7 +21,6 @@ from segibn.report.templates import render_markdown
 from segibn.text import markdown, markdown_code, markdown_table
 
 NOT_STATED = "not stated"
-_TEMPLATE = "model_card.md"
 _TASK = "image-segmentation"
 _LICENCES = (
     *("apache-2.0", "mit", "bsd-2-clause", "bsd-3-clause", "gpl-3.0", "lgpl-3.0", "agpl-3.0"),
@@ -29,7 +28,6 @@ _LICENCES = (
     *("cc-by-nc-nd-4.0", "openrail", "unknown", "other"),
 )
 """Those of the hub's identifiers that people write."""
-_OTHER = {"license": "other"}
 _METRICS = {
     "mean_iou": ("mIoU in %", "miou"),
     "accuracy": ("pixel accuracy in %", "pixel_accuracy"),
@@ -56,12 +54,7 @@ def fill(fields: Mapping[str, str]) -> tuple[str, list[str]]:
         unstated.append(name)
         return NOT_STATED
 
-    return render_markdown(_TEMPLATE, state=state), unstated
-
-
-def empty_card() -> str:
-    """Return the template as a form: every field says in brackets what belongs there."""
-    return render_markdown(_TEMPLATE, state=lambda _name, what: f"[{what}]")
+    return render_markdown("model_card.md", state=state), unstated
 
 
 def header(
@@ -78,7 +71,8 @@ def header(
     """
     known = slug(licence) or "unknown"
     content: dict[str, Any] = {
-        **({"license": known} if known in _LICENCES else _OTHER | {"license_name": known}),
+        "license": known if known in _LICENCES else "other",
+        **({} if known in _LICENCES else {"license_name": known}),
         "library_name": "segibn",
         "pipeline_tag": _TASK,
         "tags": list(dict.fromkeys(["semantic-segmentation", "ibn-net", *map(slug, tags)])),

@@ -25,7 +25,7 @@ from segibn.runs.cross_domain import headline, refuse_equal
 from segibn.runs.evaluate import circumstances, frames_of, own_set, score_run
 from segibn.runs.loading import device_of, load_checkpoint
 from segibn.runs.pictures import grid_sheet
-from segibn.runs.trained import CPU, TrainedRun
+from segibn.runs.trained import CPU
 from segibn.text import did_you_mean, printable
 
 JSON_FILE, MARKDOWN_FILE = "appearance.json", "appearance.md"
@@ -70,8 +70,7 @@ def score_appearance(
             placed = run.asked(inference, place)
             for change in changes:
                 prepare = _preparation(change, level, seed)
-                shift = PAPER[change].on(placed.module) if change in PAPER else nullcontext()
-                with shift:
+                with PAPER[change].on(placed.module) if change in PAPER else nullcontext():
                     found = score_run(placed, dataset, datasets_root, prepare=prepare).to_dict()
                 row = {"transform": change, "level": level if change in DRIVING else None}
                 rows.append(row | headline(run.record(), label, found))
@@ -85,8 +84,13 @@ def score_appearance(
         write_text(output / MARKDOWN_FILE, table)
         write_image(output / PLOT_FILE, _plot(rows, label))
         sample = frames.samples[len(frames.samples) // 2]
-        image = read_image(sample.image)
-        shown = _pictures(runs[-1], sample.name, image, changes, level, seed)
+        shown = dict.fromkeys(changes, read_image(sample.image))
+        mean = runs[-1].module.pixel_mean.flatten().cpu().numpy()
+        for change, image in shown.items():
+            if change in PAPER:
+                shown[change] = PAPER[change].picture(image, mean)
+            elif change in DRIVING:
+                shown[change] = corrupt(change, sample.name, image, level=level, seed=seed)
         write_image(output / PICTURE_FILE, grid_sheet(shown))
     return table
 
@@ -113,21 +117,6 @@ def _preparation(change: str, level: int, seed: int) -> Preparation | None:
         f"{change}{level}",
         lambda name, image, target: (corrupt(change, name, image, level=level, seed=seed), target),
     )
-
-
-def _pictures(
-    run: TrainedRun, name: str, image: np.ndarray, changes: Sequence[str], level: int, seed: int
-) -> dict[str, np.ndarray]:
-    """One frame under every change."""
-    mean = run.module.pixel_mean.flatten().cpu().numpy()
-    return {
-        change: PAPER[change].picture(image, mean)
-        if change in PAPER
-        else corrupt(change, name, image, level=level, seed=seed)
-        if change in DRIVING
-        else image
-        for change in changes
-    }
 
 
 def _plot(rows: Sequence[Mapping[str, Any]], label: str) -> np.ndarray:
