@@ -5,6 +5,7 @@ from pathlib import Path
 
 from segibn.cli.parser import VerbParser, print_next, verb_parser
 from segibn.evaluation.resampling import Resampling
+from segibn.evaluation.run_comparison import format_comparison
 
 EXAMPLE = """\
 example:
@@ -40,7 +41,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the verb; returns 0."""
     arguments = build_parser().parse_args(argv)
 
-    from segibn.evaluation.run_comparison import format_comparison
     from segibn.runs.compare import compare_files, plot_comparisons
 
     found = compare_files(

@@ -9,6 +9,7 @@ from pathlib import Path
 from segibn.cli.parser import VerbParser, print_then, verb_parser
 from segibn.errors import ConfigError
 from segibn.files.writing import write_json
+from segibn.submission.expected import expect_images, expect_list, expect_test_set
 from segibn.submission.formats import FORMATS
 
 EXAMPLE = """\
@@ -51,7 +52,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise ConfigError(f"--target-encoding has no effect on {form.title}; leave it out")
 
     from segibn.submission.check import check_submission
-    from segibn.submission.expected import expect_images, expect_list, expect_test_set
     from segibn.text.progress import FrameProgress
 
     if arguments.ids is not None:
