@@ -11,7 +11,6 @@ from torch import Tensor
 from torch.nn import functional as F
 
 _GREY = (0.2989, 0.587, 0.114)  # weights of R, G, B in torchvision's `rgb_to_grayscale`
-_TRUNCATE = 3.0
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,7 @@ class PhotometricChange:
         image = change_saturation(image, self._factors(image, self.saturation))
         image = shift_hue(image, _uniform(image, -self.hue, self.hue))
         low, high = self.blur_sigma
-        return blur(image, _uniform(image, low, high), radius=math.ceil(_TRUNCATE * high))
+        return blur(image, _uniform(image, low, high), radius=math.ceil(3 * high))
 
     @staticmethod
     def _factors(image: Tensor, strength: float) -> Tensor:

@@ -11,8 +11,7 @@ from segibn.config.model import ATROUS_RATES, ModelConfig
 from segibn.models.backbones import build_backbone
 from segibn.models.features import FeatureSpec
 from segibn.models.heads.deeplab import DeepLabV3Head, DeepLabV3PlusHead
-from segibn.models.heads.fcn import FCNHead
-from segibn.models.heads.linear import LinearHead
+from segibn.models.heads.fcn import FCNHead, LinearHead
 from segibn.models.layers import start_by_fan_in
 from segibn.models.segmenter import Segmenter
 from segibn.models.weights.pretrained import WeightsReport, load_backbone_weights

@@ -84,12 +84,6 @@ class PartialInstanceNorm2d(InstanceNorm2d):
         return torch.cat([super().forward(instance), plain], dim=1)
 
 
-def _last_norm(channels: int, norms: BlockNorms) -> nn.Module | None:
-    if norms.last == 1.0:
-        return full_norm(channels, norms.full)
-    return None if norms.last is None else PartialInstanceNorm2d(channels, norms.last)
-
-
 def full_norm(channels: int, kind: FullNorm) -> nn.Module:
     """The norm of all channels at one of the places of IBN-b."""
     if isinstance(kind, Switchable):
@@ -110,7 +104,11 @@ class _Block(nn.Module):
         if shape.stride != 1 or shape.in_channels != out_channels:
             conv = _conv1x1(shape.in_channels, out_channels, shape.stride)
             self.downsample = nn.Sequential(conv, nn.BatchNorm2d(out_channels))
-        self.IN = _last_norm(out_channels, norms)
+        self.IN: nn.Module | None = None
+        if norms.last == 1.0:
+            self.IN = full_norm(out_channels, norms.full)
+        elif norms.last is not None:
+            self.IN = PartialInstanceNorm2d(out_channels, norms.last)
 
     def join(self, residual: Tensor, x: Tensor) -> Tensor:
         """Add the block's input to its residual branch, which is overwritten; then the ReLU."""

@@ -36,7 +36,8 @@ class TimmBackbone(nn.Module):
         self.output_stride = output_stride
         self.tuning: Tuning = "full"
         self.network = create_network(name, output_stride)
-        stages = _stages(self.network)
+        info = self.network.feature_info  # num_chs, reduction and module of each feature
+        stages: list[dict[str, Any]] = info if isinstance(info, list) else info.info
         self.is_plain = len({stage["reduction"] for stage in stages}) == 1
         _check_stride(name, [stage["reduction"] for stage in stages], output_stride, self.is_plain)
         self._indices = _indices(name, len(stages), self.is_plain)
@@ -176,12 +177,6 @@ def _create_for_any_size(name: str, options: dict[str, Any]) -> nn.Module:
             f"({height} x {width}); choose another"
         )
     return network
-
-
-def _stages(network: nn.Module) -> list[dict[str, Any]]:
-    """num_chs, reduction and module of each feature."""
-    info = network.feature_info
-    return list(info if isinstance(info, list) else info.info)
 
 
 def _indices(name: str, count: int, is_plain: bool) -> list[int]:

@@ -1,4 +1,4 @@
-"""The fully convolutional head: one 3x3 convolution and a classifier on one feature.
+"""Heads on one feature. The fully convolutional one: a 3x3 convolution and a classifier.
 
 At output stride 8 this is the head of IBN-Net's segmentation experiments; with dilation 6 at stride
 16 it is the dilated variant; on `layer3` it is the auxiliary head.
@@ -38,3 +38,26 @@ class FCNHead(nn.Module):
     def forward(self, features: Mapping[str, Tensor]) -> Tensor:
         """Features by name -> coarse logits (N, K, h, w) at the stride of the feature read."""
         return self.classifier(self.dropout(self.conv(features[self.layer])))
+
+
+class LinearHead(nn.Module):
+    """Batch norm, dropout, 1x1 classifier: what DINOv2 is scored with (arXiv 2304.07193, 7.4)."""
+
+    def __init__(
+        self,
+        feature_specs: Mapping[str, FeatureSpec],
+        num_classes: int,
+        *,
+        dropout: float = 0.0,
+        dropout_unit: Literal["value", "channel"] = "value",
+    ) -> None:
+        super().__init__()
+        spec = feature_specs["layer4"]
+        self.logits_spec = FeatureSpec(num_classes, spec.stride)
+        self.norm = nn.BatchNorm2d(spec.channels)
+        self.dropout = dropout_of(dropout_unit, dropout)
+        self.classifier = pixel_classifier(spec.channels, num_classes)
+
+    def forward(self, features: Mapping[str, Tensor]) -> Tensor:
+        """Features by name -> coarse logits (N, K, h, w) at the stride of "layer4"."""
+        return self.classifier(self.dropout(self.norm(features["layer4"])))

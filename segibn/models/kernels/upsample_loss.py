@@ -6,7 +6,6 @@ cache.
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -71,7 +70,8 @@ class _PiecewiseLoss(torch.autograd.Function):
             around = slice(rows.start, rows.stop + 2)
             total += _score_piece(
                 padded[images, :, around],
-                _Labels(places[images, :, :, rows], class_weights),
+                places[images, :, :, rows],
+                class_weights,
                 None if grad is None else grad[images, :, around],
             )
         if grad is not None:
@@ -95,34 +95,33 @@ def _pieces(coarse: Tensor) -> Iterator[tuple[slice, slice]]:
             yield slice(first, first + step), slice(top, min(top + lines, height))
 
 
-class _Labels(NamedTuple):
-    """What the pixels of a piece are, (n, places down, places across, rows, w), and count."""
-
-    places: Tensor
-    class_weights: Tensor | None
-
-    def at(self, down: int, across: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-        """Class (0 where ignored) and weight of one place's pixels, (n, 1, rows, w) each."""
-        label = self.places[:, None, down, across].long()
-        valid = label != IGNORE_INDEX
-        label = torch.where(valid, label, 0)
-        if self.class_weights is None:
-            return label, valid.to(dtype)
-        return label, self.class_weights[label] * valid
+def _labels_at(
+    places: Tensor, down: int, across: int, class_weights: Tensor | None, dtype: torch.dtype
+) -> tuple[Tensor, Tensor]:
+    """Class (0 where ignored) and weight of one place's pixels, (n, 1, rows, w) each."""
+    label = places[:, None, down, across].long()
+    valid = label != IGNORE_INDEX
+    label = torch.where(valid, label, 0)
+    return label, valid.to(dtype) if class_weights is None else class_weights[label] * valid
 
 
-def _score_piece(source: Tensor, labels: _Labels, grad: Tensor | None) -> Tensor:
-    """Add up the loss of (n, K, rows + 2, w + 2) logits with their neighbours, and its gradient."""
+def _score_piece(
+    source: Tensor, places: Tensor, class_weights: Tensor | None, grad: Tensor | None
+) -> Tensor:
+    """Add up the loss of (n, K, rows + 2, w + 2) logits with their neighbours, and its gradient.
+
+    `places` is what their pixels are: (n, places down, places across, rows, w).
+    """
     total = source.new_zeros((), dtype=torch.float64)
     rows, width = source.shape[2] - 2, source.shape[3] - 2
-    for down, (i, below) in enumerate(_neighbours(labels.places.shape[1])):
+    for down, (i, below) in enumerate(_neighbours(places.shape[1])):
         upper, lower = slice(i, i + rows), slice(i + 1, i + 1 + rows)
         lines = torch.lerp(source[:, :, upper], source[:, :, lower], below)
         grad_lines = None if grad is None else torch.zeros_like(lines)
-        for across, (j, beside) in enumerate(_neighbours(labels.places.shape[2])):
+        for across, (j, beside) in enumerate(_neighbours(places.shape[2])):
             left, right = slice(j, j + width), slice(j + 1, j + 1 + width)
             logits = torch.lerp(lines[..., left], lines[..., right], beside)
-            label, weight = labels.at(down, across, logits.dtype)
+            label, weight = _labels_at(places, down, across, class_weights, logits.dtype)
             log_p = logits.log_softmax(1)
             total -= (log_p.gather(1, label) * weight).sum()
             if grad_lines is None:

@@ -40,9 +40,6 @@ def mix_sorted_values(feature: Tensor, partner: Tensor, share: Tensor) -> Tensor
     matched = torch.zeros_like(values).scatter(-1, order, values[partner]).view(feature.shape)
     taken = 1 - share
     mixed = feature + (matched - feature.detach()) * taken
-    return mixed.to(feature.dtype).contiguous(memory_format=_layout(feature))
-
-
-def _layout(feature: Tensor) -> torch.memory_format:
     is_last = feature.is_contiguous(memory_format=torch.channels_last)
-    return torch.channels_last if is_last else torch.contiguous_format
+    layout = torch.channels_last if is_last else torch.contiguous_format
+    return mixed.to(feature.dtype).contiguous(memory_format=layout)

@@ -3,8 +3,6 @@
 import logging
 import socket
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from http.client import HTTPException
 from pathlib import Path
 
@@ -55,12 +53,14 @@ def published_file(published: WeightSource) -> Path:
 def _download(published: WeightSource, path: Path) -> None:
     url = published.url
     logger.info("downloading %s to %s", url, path)
+    # A blocked network must end in a message, not in waiting forever.
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(_TIMEOUT_S)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with _timeout(_TIMEOUT_S):
-            torch.hub.download_url_to_file(
-                url, str(path), published.sha256_prefix, progress=sys.stderr.isatty()
-            )
+        torch.hub.download_url_to_file(
+            url, str(path), published.sha256_prefix, progress=sys.stderr.isatty()
+        )
     except (OSError, RuntimeError, HTTPException) as error:
         if "invalid hash value" in str(error):
             reason = "what came was cut short or another file, by its SHA-256: " + str(error)
@@ -70,14 +70,5 @@ def _download(published: WeightSource, path: Path) -> None:
             f"could not download {url} ({reason}). Get that file on a machine that can and put it "
             f"at {path}, or train without it: model.weights=none"
         ) from error
-
-
-@contextmanager
-def _timeout(seconds: float) -> Iterator[None]:
-    """A blocked network must end in a message, not in waiting forever."""
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(seconds)
-    try:
-        yield
     finally:
         socket.setdefaulttimeout(before)

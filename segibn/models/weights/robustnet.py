@@ -130,7 +130,7 @@ def from_robustnet(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     _swap_inputs(ours, "head.refine.0.0.weight", state["bot_fine.0.weight"].shape[0])
     parts = folded(state)
     if parts:
-        ours[_OUR_MEAN] = _folded_mean(parts)
+        ours[_OUR_MEAN] = parts[_DSN_MEAN] - parts[_DSN_BIAS]
     return ours
 
 
@@ -138,10 +138,6 @@ def folded(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The bias before the auxiliary head's batch norm, and its mean, which is less by it here."""
     parts = {key: state[key] for key in (_DSN_BIAS, _DSN_MEAN) if key in state}
     return parts if len(parts) == 2 else {}
-
-
-def _folded_mean(parts: Mapping[str, Tensor]) -> Tensor:
-    return parts[_DSN_MEAN] - parts[_DSN_BIAS]
 
 
 def to_robustnet(
@@ -156,10 +152,11 @@ def to_robustnet(
     state = dict(ours)
     for name, channels in _instance_norms(kind).items():
         weight, bias = f"backbone.{name}.weight", f"backbone.{name}.bias"
+        one, zero = torch.ones(channels), torch.zeros(channels)
         if kind.variant == "ibn":  # a norm without them computes the same as with 1 and 0
-            state.setdefault(weight, torch.ones(channels))
-            state.setdefault(bias, torch.zeros(channels))
-        elif not _is_one_and_zero(state.pop(weight, None), state.pop(bias, None)):
+            state.setdefault(weight, one)
+            state.setdefault(bias, zero)
+        elif (state.pop(weight, one) != 1).any() or (state.pop(bias, zero) != 0).any():
             raise CheckpointError(
                 f"{name} has a weight other than 1 or a bias other than 0, which ISW cannot hold; "
                 "convert to --variant ibn"
@@ -170,15 +167,11 @@ def to_robustnet(
     theirs = {_renamed(key, modules): value for key, value in state.items()}
     theirs = {key.replace(".IN.", ".instance_norm_layer."): value for key, value in theirs.items()}
     if _DSN_MEAN in theirs:
-        if parts and torch.equal(theirs[_DSN_MEAN], _folded_mean(parts)):
+        if parts and torch.equal(theirs[_DSN_MEAN], parts[_DSN_MEAN] - parts[_DSN_BIAS]):
             theirs |= parts
         else:
             theirs[_DSN_BIAS] = torch.zeros_like(theirs[_DSN_MEAN])
     return theirs
-
-
-def _is_one_and_zero(weight: Tensor | None, bias: Tensor | None) -> bool:
-    return weight is None or bias is None or bool((weight == 1).all() and (bias == 0).all())
 
 
 def _modules(kind: RobustNetKind) -> dict[str, str]:

@@ -173,7 +173,10 @@ def _fault(path: Path, error: Exception) -> str:
         start = file.read(80)
     if not start:
         return "is empty; get it again"
-    other = _other_content(error)
+    named = _GLOBAL.search(str(error))
+    other = next(filter(None, named.groups())) if named else None
+    if isinstance(error, _OtherTypeError):
+        other = str(error)
     if other:
         return (
             f"holds more than tensors and numbers ({other}), which is not loaded, since a file "
@@ -188,13 +191,6 @@ def _fault(path: Path, error: Exception) -> str:
     if is_torchs or any(sign in str(error).lower() for sign in _CUT_SHORT):
         return f"is cut short or damaged ({_reason(error)}); get it again"
     return f"is damaged or no file of weights that torch reads ({_reason(error)}); get it again"
-
-
-def _other_content(error: Exception) -> str | None:
-    if isinstance(error, _OtherTypeError):
-        return str(error)
-    found = _GLOBAL.search(str(error))
-    return next(filter(None, found.groups())) if found else None
 
 
 def _reason(error: Exception) -> str:

@@ -51,8 +51,10 @@ def check_tree(tree: Any, source: str) -> None:
                 left.append((f"{place}.{key}" if place else str(key), value, depth + 1))
         elif isinstance(node, list | tuple):
             left += ((f"{place}[{index}]", value, depth + 1) for index, value in enumerate(node))
-        else:
-            _raise_if(_plain_fault(node), place, source)
+        elif isinstance(node, int) and abs(node) >= 1 << 63:
+            _raise_if("is a number of more than 64 bits", place, source)
+        elif node is not None and not isinstance(node, str | int | float):
+            _raise_if(f"is a {type(node).__name__}, which no checkpoint holds", place, source)
     _check_shapes(tensors, source)
 
 
@@ -120,11 +122,3 @@ def _value_fault(value: Tensor) -> str | None:
     if low >= -_LARGEST and high <= _LARGEST:
         return None
     return f"holds {'NaN' if low != low else 'infinite values'}; {_DIVERGED}"
-
-
-def _plain_fault(value: object) -> str | None:
-    if isinstance(value, int) and abs(value) >= 1 << 63:
-        return "is a number of more than 64 bits"
-    if value is None or isinstance(value, str | int | float):
-        return None
-    return f"is a {type(value).__name__}, which no checkpoint holds"

@@ -9,8 +9,7 @@ from torchvision.models.segmentation import deeplabv3, fcn
 
 from segibn.models.features import FeatureSpec
 from segibn.models.heads.deeplab import DeepLabV3Head, DeepLabV3PlusHead
-from segibn.models.heads.fcn import FCNHead
-from segibn.models.heads.linear import LinearHead
+from segibn.models.heads.fcn import FCNHead, LinearHead
 
 K = 5
 HEADS = {
