@@ -121,10 +121,7 @@ TRANSFORMS = (ORIGINAL, *PAPER, *DRIVING)
 def corrupt(name: str, frame: str, image: Image, *, level: int = 3, seed: int = 0) -> Image:
     """Change (H, W, 3) uint8 RGB; the same frame, name and seed give the same pixels everywhere.
 
-    Args:
-        frame: its name.
-        level: 1 (light) to 5 (heavy).
-        seed: another one moves the drops.
+    ``name`` is a key of ``DRIVING``, ``frame`` the image's; ``level``: 1 (light) to 5 (heavy).
     """
     if level not in LEVELS:
         raise ValueError(f"level {level}: there are {LEVELS[0]} to {LEVELS[-1]}")

@@ -118,11 +118,9 @@ def collect_moments(
 
     Args:
         segmenter: in evaluation mode, on any device.
-        images: (H, W, 3) uint8 RGB each, at least two over all ranks.
+        images: (H, W, 3) uint8 RGB each, at least two over all ranks, else a ValueError.
         options: the size that images are resized to; None = their own.
         gather: array -> (ranks, *shape), every rank's array; None for one process.
-
-    ValueError: fewer images than that.
     """
     moments: dict[str, Moments] = {}
     with ExitStack() as hooks:

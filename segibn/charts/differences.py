@@ -53,11 +53,8 @@ def difference_chart(
     """Draw a dot and a bar for each name and run; of a single run, gains green and losses red.
 
     Args:
-        runs: legend -> one difference for each name.
-        names: of the rows, from top to bottom.
-        unit: below the axis.
-        warnings: in red below the legend.
-        has_legend: whether the chart names its runs and warns.
+        runs: legend -> one difference for each name, from top to bottom.
+        has_legend: whether the chart names its runs and warns, in red.
         width: in points; the height grows with names, runs and warnings.
         tips: what a page tells of each row.
     """

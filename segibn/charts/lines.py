@@ -57,8 +57,7 @@ def line_chart(
     Args:
         names: place on the horizontal axis -> what is there; None = a scale of iterations.
         last: iteration at which that scale ends; None = where the lines do.
-        is_log: whether the horizontal axis is logarithmic.
-        from_zero: whether the vertical one begins at zero.
+        is_log: of the horizontal axis; ``from_zero`` of the vertical one.
         size: width and height in points.
         tips: ascending place -> what a page tells there.
     """

@@ -25,11 +25,8 @@ def count_on_device(
 ) -> NDArray[np.int64]:
     """Count how often each pair of classes occurs at the same place -> (K, K+1) on the host.
 
-    Args:
-        target: (H, W) uint8 train ids or ``IGNORE_INDEX``, on the host; ``pred`` on any device.
-        check_finite: of the ``Predictor``.
-
-    ValueError: shapes differ, or a value is neither a class nor ``IGNORE_INDEX``.
+    ``target``: (H, W) uint8 train ids or ``IGNORE_INDEX``, on the host; ``pred`` on any device. A
+    ValueError for different shapes or other values; ``check_finite`` is the ``Predictor``'s.
     """
     if tuple(target.shape) != tuple(pred.shape):
         raise ValueError(f"target is {target.shape} but pred is {tuple(pred.shape)}")

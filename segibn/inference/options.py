@@ -91,11 +91,8 @@ class InferenceOptions:
     ) -> None:
         """Refuse an input size that is far from the proportions of all frames and fits turned.
 
-        Args:
-            frames: (H, W) of some of them.
-            of: where they are from; with ``key`` of the config for the message.
-
-        ConfigError: height and width were probably given in the other order.
+        ``frames``: (H, W) of some of them; ``of``: where they are from. ConfigError: height and
+        width were probably given in the other order.
         """
         given = self.input_size
         if given is None or not frames or not all(_is_turned(given, frame) for frame in frames):

@@ -126,13 +126,9 @@ def iou_bars(
 ) -> Markup:
     """Write a table of bars, which a reader can sort without JavaScript.
 
-    Args:
-        runs: evaluations of the same classes; the first one gives colours, shares and the order.
-        key: of its own on the page.
-        has_anchors: whether rows have the id that ``anchor`` gives; once a page.
-        has_links: whether names lead to ``#frames-NAME``, where the page lists frames by class.
-
-    ValueError: no run, or runs of different classes.
+    Runs are of the same classes (else a ValueError); the first one gives colours, shares and the
+    order. ``has_anchors``: whether rows have the id that ``anchor`` gives, once a page;
+    ``has_links``: whether names lead to ``#frames-NAME``, where the page lists frames by class.
     """
     if len({tuple(row.name for row in run.rows) for run in runs}) != 1:
         raise ValueError("bars need at least one run, and runs of the same classes")

@@ -53,11 +53,8 @@ def read_curve(path: Path, title: str | None = None) -> Curve:
     A line that a kill cut short is left out. Where a run was resumed from an earlier checkpoint, so
     that iterations go back, the later attempt takes the place of what it repeats.
 
-    Args:
-        path: ``metrics.jsonl``, or the run folder it lies in.
-        title: of the run; None = the folder's name.
-
-    SegibnError: the file is missing, or is nothing that a training wrote.
+    ``path``: ``metrics.jsonl``, or the run folder it lies in, whose name is the title if None is
+    given. SegibnError: the file is missing, or is nothing that a training wrote.
     """
     file = path / METRICS_FILE if path.is_dir() else path
     try:
