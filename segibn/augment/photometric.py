@@ -15,10 +15,9 @@ _GREY = (0.2989, 0.587, 0.114)  # weights of R, G, B in torchvision's `rgb_to_gr
 
 @dataclass(frozen=True)
 class PhotometricChange:
-    """Brightness, contrast, saturation, hue and sharpness, each by an amount drawn for each image.
+    """Changes drawn for each image, uniformly: factors in [max(0, 1 - strength), 1 + strength].
 
-    Factors are uniform in [max(0, 1 - strength), 1 + strength], the hue's shift in [-hue, hue]
-    turns, the blur's sigma in its range of pixels.
+    The hue's shift is in [-hue, hue] turns, the blur's sigma in its range of pixels.
     """
 
     brightness: float = 0.8

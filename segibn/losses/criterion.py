@@ -9,9 +9,8 @@ are averaged. How the parts stay equal to the whole::
         loss, parts = criterion(output, target, normalizer=normalizer, share=1 / micro_batches)
         loss.backward()
 
-Cross-entropy is then exactly the mean over the valid pixels of the global batch, however many of
-them each part has. Region losses and OHEM are no sums over pixels: they are averages, over
-micro-batches and ranks, of what each part gives by itself.
+Cross-entropy is then exactly the mean over the valid pixels of the global batch. Region losses and
+OHEM are averages, over micro-batches and ranks, of what each part gives by itself.
 """
 
 from collections.abc import Callable, Mapping

@@ -28,11 +28,9 @@ def ohem_cross_entropy(
     """Mean cross-entropy over the hard pixels of the batch, by weight of their class.
 
     Hard are the valid pixels whose true class has a probability below `threshold`, and in any case
-    the `min_kept` share of the valid pixels (rounded up) with the lowest, ties included. Neither
-    class weights nor smoothing (see `cross_entropy`) have a say in what is hard.
-
-    The mean is over the pixels kept, not over all valid ones: the latter, a divisor that depends on
-    the target alone, would let the loss and with it the learning rate fade as pixels become easy.
+    the `min_kept` share of the valid pixels (rounded up) with the lowest, ties included, whatever
+    class weights and smoothing are (see `cross_entropy`). The mean is over the pixels kept: over
+    all valid ones, the loss and with it the learning rate would fade as pixels become easy.
     """
     target = target.long()
     valid = target != IGNORE_INDEX

@@ -34,8 +34,7 @@ def off_diagonal(channels: int, device: torch.device | None = None) -> Tensor:
 def whitening_loss(covariance: Tensor, mask: Tensor, margin: float = 0.0) -> Tensor:
     """Mean absolute covariance of the masked (C, C) elements above a margin, mean over the images.
 
-    IW, IRW and ISW, by mask and margin (IRW's: an image's sum less `margin` times the number of
-    elements never goes below 0). Divided by the number of elements, as in the authors' code.
+    IW, IRW and ISW, by mask and margin; divided by the number of elements as in the authors' code.
     """
     count = mask.sum().clamp(min=1)
     total = (covariance.abs() * mask).sum((1, 2))

@@ -20,10 +20,7 @@ _NO_HALF = BatchHalf(slice(0, 0))
 
 
 class InstanceNorm2d(nn.InstanceNorm2d):
-    """Equals `nn.InstanceNorm2d(channels, affine)`, and keeps the memory layout of its input.
-
-    It also accepts a feature map of a single pixel, where it returns the bias.
-    """
+    """`nn.InstanceNorm2d` that keeps its input's layout, and gives the bias for a single pixel."""
 
     use_triton = False
 
@@ -59,12 +56,10 @@ class InstanceNorm2d(nn.InstanceNorm2d):
 
 
 class InstanceBatchNorm2d(nn.Module):
-    """Instance-normalises a share of the channels and batch-normalises the rest.
+    """Instance-normalises a share of the channels by `IN` and batch-normalises the rest by `BN`.
 
-    The sub-modules are called `IN` and `BN` as in the published weights. A half without channels
-    does not exist. With `batch_first`, as in DenseNet-IBN, the batch half comes first in the order
-    of channels and has floor(C * (1 - ratio)) of them; else the instance half does, with floor(C *
-    ratio).
+    A half without channels does not exist. With `batch_first`, as in DenseNet-IBN, the first
+    floor(C * (1 - ratio)) channels are the batch half; else floor(C * ratio) are the instance half.
     """
 
     use_triton = False

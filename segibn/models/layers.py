@@ -56,9 +56,7 @@ def dropout_of(unit: Literal["value", "channel"], probability: float) -> nn.Modu
 def start_by_fan_in(head: nn.Module) -> None:
     """Draw all convolutions of a head anew by He's rule on fan in, its classifier too; biases 0.
 
-    RobustNet starts its heads so (`initialize_weights` in network/mynn.py). Beside the start of
-    `conv_norm_relu` a 1x1 convolution from 2048 to 256 channels is 2.8 times smaller, and beside
-    that of `pixel_classifier` a classifier of 256 channels is 8.8 times larger.
+    RobustNet starts its heads so (`initialize_weights` in network/mynn.py).
     """
     for module in head.modules():
         if isinstance(module, nn.Conv2d):
@@ -68,12 +66,8 @@ def start_by_fan_in(head: nn.Module) -> None:
 
 
 def upsample(x: Tensor, size: tuple[int, int], *, align_corners: bool = False) -> Tensor:
-    """Bilinear resize (N, C, h, w) -> (N, C, H, W), `size` is (H, W).
-
-    With `align_corners` the outermost pixels' centres meet, else their outer edges do. The result
-    is laid out channels-first whatever the input's layout: the softmax that follows is fastest
-    there, and one layout makes training and prediction round alike.
-    """
+    """Bilinear resize (N, C, h, w) -> (N, C, H, W), `size` is (H, W), laid out channels-first."""
+    # The softmax that follows is fastest there, and one layout rounds alike in all uses.
     if x.shape[-2:] == tuple(size):
         return x
     return F.interpolate(x.contiguous(), size=size, mode="bilinear", align_corners=align_corners)

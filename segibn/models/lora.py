@@ -16,10 +16,7 @@ _UPDATE = ("lora_a", "lora_b", "lora_scale")
 
 
 class LoRA(nn.Module):
-    """A linear layer or 1x1 convolution whose weight stays, with an update that is trained.
-
-    `weight` and `bias` are there for networks that read them instead of calling the layer.
-    """
+    """A linear layer or 1x1 convolution whose weight stays, with an update that is trained."""
 
     def __init__(self, base: nn.Linear | nn.Conv2d, rank: int, alpha: float) -> None:
         super().__init__()
@@ -33,6 +30,7 @@ class LoRA(nn.Module):
         self.register_buffer("lora_scale", torch.tensor(alpha / rank, **like))
         nn.init.normal_(self.lora_a, std=inputs**-0.5)
 
+    # Some networks read weight and bias instead of calling the layer.
     @property
     def weight(self) -> Tensor:
         """The weight with its update, in the shape of the layer's."""

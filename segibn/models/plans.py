@@ -77,7 +77,7 @@ class IbnPlan:
         return self.ibn == "b" and 1 in self._stages(_STAGES_LAST_BLOCK)
 
     def block(self, stage: int, *, is_last: bool) -> BlockNorms:
-        """The norms of a block of ``stage`` (1..4); ``is_last``: the last block of the stage."""
+        """The norms of a block of `stage`, 1..4."""
         first = _EVERY_BLOCK.get(self.ibn, "batch")
         if stage not in self._stages(_STAGES_EVERY_BLOCK):
             first = "batch"

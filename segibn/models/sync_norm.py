@@ -1,7 +1,6 @@
-"""Batch norm over the images of all ranks, (N, C, h, w) on each, in elementary operations.
+"""Batch norm over the images of all ranks, as many on each as there are, on any device.
 
-torch's `SyncBatchNorm` takes CUDA tensors only; this one runs wherever a process group does, and is
-what torch's is compared with. Ranks may hold different numbers of images.
+torch's `SyncBatchNorm` takes CUDA tensors only.
 """
 
 import torch

@@ -39,9 +39,8 @@ def _area_shares(source: int, target: int, like: Tensor) -> Tensor:
 def resize_feature(x: Tensor, size: tuple[int, int], *, align_corners: bool = False) -> Tensor:
     """Bilinear resize like `layers.upsample`, but in the input's memory layout.
 
-    Resizing is linear in rows and in columns, so its gradient is two small matrix products; torch's
-    own adds pixel by pixel and gives channels-first memory for a slice of a joined tensor, which
-    all layers below then pay for.
+    Its gradient is two small matrix products; torch's own adds pixel by pixel and gives
+    channels-first memory for a slice of a joined tensor, which all layers below then pay for.
     """
     if x.shape[-2:] == tuple(size):
         return x

@@ -20,15 +20,12 @@ _TIMEOUT_S = 20.0
 
 
 def local_path(published: WeightSource) -> Path:
-    """Return where a published file is kept on this machine, whether it is there or not."""
+    """Where a published file is kept on this machine (TORCH_HOME moves it), there or not."""
     return Path(torch.hub.get_dir()) / "checkpoints" / published.file_name
 
 
 def published_file(published: WeightSource) -> Path:
-    """Find a published file in torch.hub's folder (TORCH_HOME moves it), or download it there.
-
-    Runs on every rank; one process of each machine downloads, the others wait for it.
-    """
+    """Find a file in torch.hub's folder, or download it: called on every rank, once a machine."""
     path = local_path(published)
     failure: CheckpointError | None = None
     waits = torch.distributed.is_initialized() and local_rank() != 0

@@ -145,8 +145,7 @@ def to_robustnet(
 ) -> dict[str, Tensor]:
     """The inverse of `from_robustnet`; ISW with weights in its instance norms is an error.
 
-    With the `parts` that were `folded`, and if the network was not trained since, every bit is as
-    it was. Else the auxiliary head's bias is zero.
+    Exact with the `parts` that were `folded`; else, or once trained, the auxiliary bias is zero.
     """
     modules = {new: old for old, new in _modules(kind).items()}
     state = dict(ours)

@@ -1,8 +1,4 @@
-"""What files hold, told from what cannot be computed with, before memory is taken for it.
-
-A file states shapes and strides that its bytes need not back: one number can be spread over
-gigabytes. Nothing here copies a tensor or believes a size.
-"""
+"""Checks of what a file holds before memory is taken for it: no size that it states is believed."""
 
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
@@ -18,7 +14,7 @@ _FLOATS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 _INTEGERS = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8, torch.bool)
 LONGEST_KEY = 500
 _LARGEST = torch.finfo(torch.float32).max
-_MOST_SPREAD = 64 << 20  # bytes; a file may well say zeros(64, 64) by one number
+_MOST_SPREAD = 64 << 20  # bytes that strides of 0 may add: zeros(64, 64) by one number is well
 _MOST_VALUES = 50_000  # a ResNet-101 with the state of AdamW has 2,000
 _MOST_DEPTH = 32
 _DENSE = "save the network's state_dict() as dense tensors of floating-point numbers"

@@ -1,7 +1,6 @@
 """The network in a file of weights, wherever keys end like the network's.
 
-Programs put a state dict under keys of their own ("state_dict", "model", ...) and names before its
-keys ("module.", "backbone.", ...); none of them is known here.
+Programs nest a state dict ("state_dict", "model", ...) and prefix its keys ("module.", ...).
 """
 
 import re
@@ -49,10 +48,9 @@ def place_of(nest: tuple[str, ...], prefix: str) -> str:
 
 
 def find_network(content: Mapping[str, Any], known: Collection[str], path: Path) -> Found:
-    """Find the one place in a file where the keys are those of a network.
+    """Find the one place where the keys are a network's; else the largest state dict, as it is.
 
-    Where there is none, the largest state dict is returned as it is: whoever loads it says what
-    differs. A moving average gives way to the weights that it is of. Several networks are an error.
+    A moving average gives way to the weights that it is of. Several networks are an error.
     """
     if content.get("format") == FORMAT and isinstance(content.get("model"), Mapping):
         content = {"model": content["model"]}  # beside it may be the weights that it averages
