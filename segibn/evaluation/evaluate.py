@@ -1,8 +1,6 @@
 """Evaluation of a callable: frames stream through it and into measures.
 
-This room knows no model: ``predict`` is any function from images to train ids, ``frames`` any
-iterable. Memory does not grow with the number of frames, except for the few numbers that are kept
-of each (``frame_counts``; 600 bytes a frame for 19 classes).
+Memory grows by the counts of each frame only (``frame_counts``; 600 bytes for 19 classes).
 """
 
 from collections.abc import Callable, Iterable, Sequence

@@ -1,8 +1,7 @@
 """Which of two lists of relative paths belong to one frame: names in, pairs out.
 
-Data sets and tools name a frame differently, so known suffixes are left out. Drives, cameras and
-sequences number their frames anew, so names alone decide only where no two files share one and
-the folders do not contradict.
+Known suffixes are left out. Drives, cameras and sequences number their frames anew, so names alone
+decide only where no two files share one and the folders do not contradict.
 """
 
 import re

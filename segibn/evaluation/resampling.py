@@ -99,8 +99,7 @@ def permutation_test(
 def holm_adjusted(p_values: Floats) -> Floats:
     """Adjust the p-values of several questions asked at once (Holm 1979); NaN stays NaN.
 
-    With 19 classes one of them has p < 0.05 by chance more often than not; of the adjusted values
-    any lies below 0.05 by chance in at most one comparison out of twenty.
+    Of the adjusted values any lies below 0.05 by chance in at most one comparison out of twenty.
     """
     adjusted = np.full(p_values.shape, np.nan)
     asked = np.flatnonzero(~np.isnan(p_values))

@@ -71,28 +71,30 @@ def check_rows(
 
     ``more_keys`` every row must have too, and they tell rows apart.
     """
+    keys = ("train", "test", "network", "ibn", "seed", *more_keys)
     seen: set[tuple[str, ...]] = set()
     for number, row in enumerate(rows, start=1):
-        missing = [key for key in (*ROW_KEYS, *more_keys) if key not in row]
-        if missing:
-            raise SegibnError(f"{source}: row {number} has no {', '.join(missing)}")
-        for key in _TEXTS:
-            if not isinstance(row.get(key), str if key in ROW_KEYS else str | None):
-                raise SegibnError(f"{source}: row {number} has {key} {row[key]!r}; it must be text")
-        if not isinstance(row["seed"], int | None):
-            raise SegibnError(f"{source}: row {number} has seed {row['seed']!r}; give an integer")
-        for key in ("miou", "pixel_accuracy"):
-            if not isinstance(row[key], int | float) or not 0 <= row[key] <= 1:
-                raise SegibnError(
-                    f"{source}: row {number} has {key} {row[key]!r}; it must be a fraction in 0..1"
-                )
-        keys = ("train", "test", "network", "ibn", "seed", *more_keys)
+        fault = _fault(row, more_keys)
         identity = tuple(repr(row.get(key)) for key in keys)
-        if identity in seen:
-            raise SegibnError(
-                f"{source}: row {number} repeats {', '.join(keys[:-1])} and {keys[-1]}"
-            )
+        if not fault and identity in seen:
+            fault = f"repeats {', '.join(keys[:-1])} and {keys[-1]}"
+        if fault:
+            raise SegibnError(f"{source}: row {number} {fault}")
         seen.add(identity)
+
+
+def _fault(row: Row, more_keys: Sequence[str]) -> str:
+    if missing := [key for key in (*ROW_KEYS, *more_keys) if key not in row]:
+        return f"has no {', '.join(missing)}"
+    for key in _TEXTS:
+        if not isinstance(row.get(key), str if key in ROW_KEYS else str | None):
+            return f"has {key} {row[key]!r}; it must be text"
+    if not isinstance(row["seed"], int | None):
+        return f"has seed {row['seed']!r}; give an integer"
+    for key in ("miou", "pixel_accuracy"):
+        if not isinstance(row[key], int | float) or not 0 <= row[key] <= 1:
+            return f"has {key} {row[key]!r}; it must be a fraction in 0..1"
+    return ""
 
 
 def is_own_domain(train: str, test: str) -> bool:
