@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +24,6 @@ from segibn.evaluation.scores import Conditions, LabelConfusion, Scores
 from segibn.files.pool import map_in_threads
 from segibn.labels.label_set import IGNORE_INDEX, LabelSet
 
-Found = TypeVar("Found")
 Maps = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 """Raw values of target and prediction, (H, W) each."""
 ReadPair = Callable[[FilePair, Sequence[LabelSet]], Maps]
@@ -80,16 +79,16 @@ class FileTally:
 
     def count(
         self,
-        examine: Callable[[FilePair, Maps, NDArray[np.int64]], Found],
+        examine: Callable[[FilePair, Maps, NDArray[np.int64]], Any],
         read: ReadPair = read_pair,
         progress: Progress | None = None,
-    ) -> Iterator[tuple[FilePair, Found]]:
+    ) -> Iterator[tuple[FilePair, Any]]:
         """Read, check and count all pairs; yield each with what ``examine`` found, in order.
 
         ``examine`` gets the pair, its maps and their (256, 256) counts, in several threads.
         """
 
-        def work(pair: FilePair) -> tuple[NDArray[np.intp], NDArray[np.int64], Any, Found]:
+        def work(pair: FilePair) -> tuple[NDArray[np.intp], NDArray[np.int64], Any, Any]:
             maps = read(pair, self._reading.tables)
             counts = _count(pair, maps, self._reading, self._policy)
             places = np.flatnonzero(counts)  # what little of the counts may wait for its turn

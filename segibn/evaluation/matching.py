@@ -132,26 +132,20 @@ def read_folders(
             what is published or commonly converted.
     """
     first = "label_ids" if as_label_ids else "train_ids"
-    sides = [
-        find_label_maps(folder, said, option, first)
-        for folder, said, option in (
-            (target_dir, given[0], "--target-encoding"),
-            (pred_dir, given[1], "--pred-encoding"),
-        )
-    ]
+    sides = (
+        find_label_maps(target_dir, given[0], "--target-encoding", first),
+        find_label_maps(pred_dir, given[1], "--pred-encoding", first),
+    )
     pairs = match_label_maps(*sides, missing_allowed=missing_allowed, name_of=name_of)
     files = [pair.target for pair in pairs], [pair.pred for pair in pairs if pair.pred]
     defaults = first if table is CITYSCAPES else "label_ids", first
-    target, pred = (
-        said
-        if said != "auto"
-        else side.encoding or told_by_values(paths, table, is_prediction=place == 1) or default
-        for place, (said, side, paths, default) in enumerate(
-            zip(given, sides, files, defaults, strict=True)
-        )
-    )
-    tables = read_as(table, target), read_as(table, pred)
-    return pairs, Reading(tables, (target, pred), readings_of(table))
+    read = list(given)
+    for place, side in enumerate(sides):
+        if read[place] == "auto":
+            told = side.encoding or told_by_values(files[place], table, is_prediction=place == 1)
+            read[place] = told or defaults[place]
+    tables = read_as(table, read[0]), read_as(table, read[1])
+    return pairs, Reading(tables, (read[0], read[1]), readings_of(table))
 
 
 def index_label_maps(folder: Path, encoding: str = "auto") -> dict[str, Path]:
