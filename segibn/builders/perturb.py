@@ -6,8 +6,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from segibn.config.generalise import GeneraliseConfig
-from segibn.config.generalise_features import MRFPConfig
+from segibn.config.generalise import GeneraliseConfig, MRFPConfig
 from segibn.errors import ConfigError
 from segibn.models.perturb.efdm import EFDMix
 from segibn.models.perturb.mixstyle import MixStyle

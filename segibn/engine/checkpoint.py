@@ -145,9 +145,8 @@ def _load_states(content: dict[str, Any], training: dict[str, Any], updater: Upd
     if training["scaler"] and updater.scaler.is_enabled():
         updater.scaler.load_state_dict(training["scaler"])
     if updater.average is not None:
-        updater.average.load_state_dict(
-            {"model": content["model"], "updates": training["average_updates"]}
-        )
+        updater.average.model.load_state_dict(content["model"])
+        updater.average.updates = int(training["average_updates"])
     updater.objective.load_state_dict(training.get("objective", {}))
 
 

@@ -5,7 +5,6 @@ depends on it would wait for the device at every update. Its averaging function 
 """
 
 import copy
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -42,15 +41,6 @@ class WeightAverage:
             if not average.is_floating_point():
                 average.copy_(current)
         self.updates += 1
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return the averaged network's state ("model"; no copies) and the count of "updates"."""
-        return {"model": self.model.state_dict(), "updates": self.updates}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take a state; what follows equals the run that wrote it, bit for bit."""
-        self.model.load_state_dict(state["model"])
-        self.updates = int(state["updates"])
 
 
 def _tensors(model: nn.Module) -> list[Tensor]:

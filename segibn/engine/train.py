@@ -8,6 +8,8 @@ import signal
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 import torch
 
@@ -37,7 +39,6 @@ from segibn.engine.journal import Journal
 from segibn.engine.run_data import index_run
 from segibn.engine.run_dir import RunDir, best_miou, open_run
 from segibn.engine.scoring import score_source
-from segibn.engine.stop import StopSignals
 from segibn.engine.update import Pending, Updater
 from segibn.errors import SegibnError
 from segibn.files.writing import writable_folder
@@ -51,6 +52,8 @@ logger = logging.getLogger(__name__)
 
 _GRACE_S = 20.0
 """How long a rank that is to stop waits for a batch: the others need its part of the update."""
+_HANGUP = getattr(signal, "SIGHUP", None)  # of a closed terminal; Windows has none
+_STOPPING = [number for number in (signal.SIGINT, signal.SIGTERM, _HANGUP) if number is not None]
 
 
 @dataclass(frozen=True)
@@ -107,6 +110,36 @@ def train(
             raise type(trouble)(f"{trouble} {saved}")
         stopped_by = None if done == config.optim.iterations else stop.received or signal.SIGTERM
         return TrainingResult(run.last_checkpoint, done, stopped_by)
+
+
+class StopSignals:
+    """Context in which the first SIGINT, SIGTERM or SIGHUP only sets ``received``.
+
+    A second SIGINT interrupts at once. Outside the main thread it does nothing.
+    """
+
+    def __init__(self) -> None:
+        self.received: signal.Signals | None = None
+        self._previous: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> "StopSignals":
+        for number in _STOPPING:
+            if number == _HANGUP and signal.getsignal(number) == signal.SIG_IGN:
+                continue  # of nohup
+            try:
+                self._previous[number] = signal.signal(number, self._handle)
+            except ValueError:  # not the main thread: Python allows no handlers
+                break
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if self.received is not None and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        self.received = signal.Signals(number)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ import os
 import shlex
 import textwrap
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -23,7 +22,7 @@ from segibn.config.set_names import set_name
 from segibn.data.plan import BatchPlan, plan_batch
 from segibn.devices import default_device
 from segibn.engine.checkpoint import resume_training
-from segibn.engine.disk import Disk, require_disk
+from segibn.engine.disk import require_disk
 from segibn.engine.failures import explained_failures
 from segibn.engine.precision import describe_precision
 from segibn.engine.run_data import RunData, index_run
@@ -47,15 +46,6 @@ Lines = list[tuple[str, str]]
 """(name, text) of the report."""
 
 
-@dataclass(frozen=True)
-class DryRun:
-    """What a training would take."""
-
-    lines: Lines
-    trial: Trial
-    disk: Disk
-
-
 def try_out(
     config: RunConfig, datasets_root: Path, output: Path, resume: str | None, columns: int
 ) -> str:
@@ -67,7 +57,7 @@ def try_out(
         break_long_words=False,
         break_on_hyphens=False,
     )
-    lines = [wrapper.fill(f"{name:<{_INDENT}}{text}") for name, text in found.lines]
+    lines = [wrapper.fill(f"{name:<{_INDENT}}{text}") for name, text in found]
     # the command that starts the training as this dry run was started
     words = [word for word in shlex.split(provenance.command_line()) if word != "--dry-run"]
     _, processes = distributed.rank_and_world()
@@ -81,7 +71,7 @@ def try_out(
 
 def dry_run(
     config: RunConfig, *, datasets_root: Path, output: Path, resume: str | None = None
-) -> DryRun:
+) -> Lines:
     """Check a training; takes what `train` does, and runs on all ranks like it.
 
     SegibnError: whatever `train` would raise; or the disk has no room for the checkpoints.
@@ -124,7 +114,7 @@ def dry_run(
         names = ", ".join(batch["name"])
         text = f"every pixel of the samples read is ignored ({names}); see the label table"
         lines.append(("warning", text))
-    return DryRun(lines, trial, disk)
+    return lines
 
 
 def _read_batch(

@@ -15,7 +15,9 @@ from segibn.builders.sets import build_label_set, index_dataset
 from segibn.cli import run_main
 from segibn.cli.train import main
 from segibn.config.load import load_config
+from segibn.config.schema import RunConfig
 from segibn.data.plan import BatchPlan
+from segibn.engine.disk import require_disk
 from segibn.engine.run_dir import RunDir
 from segibn.engine.train import build_model, train
 from segibn.engine.trial import Trial, try_update
@@ -224,7 +226,7 @@ def test_checkpoints_are_as_large_as_was_said(
 ) -> None:
     more = ["ema={decay: 0.9}", "optim.name=adamw", "engine.keep_checkpoints=2"]
     config = load_config(blocks_config, [*more, "optim.iterations=4", "engine.evaluate_every=2"])
-    disk = dry_run(config, datasets_root=blocks, output=tmp_path / "run").disk
+    disk = require_disk(build_updater(config, blocks), RunDir(tmp_path / "run"))
     train(config, datasets_root=blocks, output=tmp_path / "run")
     files = list((tmp_path / "run/checkpoints").iterdir())
     assert (tmp_path / "run/checkpoints/last.pt").stat().st_size == pytest.approx(
@@ -246,10 +248,13 @@ def test_two_processes_share_one_report(
     assert not (tmp_path / "run").exists()
 
 
-def trial_of(config_file: Path, blocks: Path, *more: str) -> tuple[Trial, Updater]:
-    config = load_config(config_file, more)
+def build_updater(config: RunConfig, blocks: Path) -> Updater:
     labels = build_label_set(config.data.train, None, index_dataset(config.data.train, blocks))
-    updater = Updater(config, build_model(config, labels, CPU))
+    return Updater(config, build_model(config, labels, CPU))
+
+
+def trial_of(config_file: Path, blocks: Path, *more: str) -> tuple[Trial, Updater]:
+    updater = build_updater(load_config(config_file, more), blocks)
     return try_update(updater, random_batch(updater, 2), 0), updater
 
 
@@ -303,6 +308,7 @@ import torch
 torch.set_num_threads(1)
 from benchmarks.memory import growth_in_child
 from segibn.config.load import load_config
+from segibn.config.schema import RunConfig
 from segibn.engine.train import build_model
 from segibn.engine.update import Updater
 from segibn.engine.trial import try_update
@@ -380,6 +386,7 @@ SERVED = sorted(
 def test_every_config_for_sample_data_passes(path: Path, sample_root: Path, tmp_path: Path) -> None:
     config = load_config(path, ["model.weights=none"])
     found = dry_run(config, datasets_root=sample_root, output=tmp_path / "run")
-    assert found.trial.crop == tuple(min(256, side) for side in config.data.crop_size)
-    assert found.lines[0][0] == "train"
+    height, width = (min(256, side) for side in config.data.crop_size)
+    assert f"of {height}x{width} on this CPU" in dict(found)["note"]
+    assert found[0][0] == "train"
     assert not RunDir(tmp_path / "run").path.exists()

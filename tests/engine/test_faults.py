@@ -14,8 +14,7 @@ from segibn.builders.checkpoints import read_checkpoint
 from segibn.config.load import load_config
 from segibn.engine import journal, scoring
 from segibn.engine.run_dir import MetricsLog
-from segibn.engine.stop import StopSignals
-from segibn.engine.train import train
+from segibn.engine.train import StopSignals, train
 from segibn.errors import ImageFileError, SegibnError
 
 

@@ -5,10 +5,8 @@ from typing import Any
 
 from segibn.config.schema import RunConfig
 from segibn.engine.objective import Objective, Term, Trainee
-from segibn.engine.terms.consistency import ConsistencyTerm
-from segibn.engine.terms.feature_distance import FeatureDistanceTerm
-from segibn.engine.terms.mean_teacher import MeanTeacherTerm
-from segibn.engine.terms.texture import TextureTerm
+from segibn.engine.terms.consistency import ConsistencyTerm, MeanTeacherTerm
+from segibn.engine.terms.feature_distance import FeatureDistanceTerm, TextureTerm
 from segibn.engine.terms.whitening import Whitening
 
 TERMS: dict[str, Callable[[Any, RunConfig, Trainee], Term]] = {

@@ -1,11 +1,14 @@
-"""Consistency of two views as a term: see `segibn.losses.consistency`."""
+"""Agreement of predictions as terms: see `segibn.losses.consistency`."""
 
+import torch
 from torch import Tensor
 
-from segibn.config.generalise_objective import ConsistencyConfig
+from segibn.config.generalise_objective import ConsistencyConfig, MeanTeacherConfig
 from segibn.config.schema import RunConfig
 from segibn.engine.objective import Step, Term, Trainee
-from segibn.losses.consistency import jensen_shannon
+from segibn.engine.precision import autocast, choose_dtype
+from segibn.errors import ConfigError
+from segibn.losses.consistency import jensen_shannon, ramp_up, teacher_divergence
 
 
 class ConsistencyTerm(Term):
@@ -21,3 +24,29 @@ class ConsistencyTerm(Term):
         """Return the mean over the coarse logits' pixels."""
         first, second, *_ = step.output.coarse_logits.chunk(step.views)
         return jensen_shannon(first, second)
+
+
+class MeanTeacherTerm(Term):
+    """Divergence from the moving average's prediction, coming in over the first iterations.
+
+    The average predicts on the plain images, in evaluation mode; the trained network, which sees
+    them restyled and through its dropout, is to agree. ConfigError: the run keeps no average.
+    """
+
+    name = "mean_teacher"
+
+    def __init__(self, section: MeanTeacherConfig, config: RunConfig, trainee: Trainee) -> None:
+        if trainee.average is None:
+            raise ConfigError("generalise.mean_teacher needs the moving average: add `ema: {}`")
+        self.weight, self.threshold = section.weight, section.threshold
+        self.teacher = trainee.average.model
+        self.dtype = choose_dtype(config.engine.precision, trainee.device)
+        length = section.ramp_up_iterations
+        self.length = config.optim.iterations // 4 if length is None else length
+
+    def __call__(self, step: Step) -> Tensor:
+        """Return the mean over the coarse logits' pixels, times the ramp."""
+        with torch.no_grad(), autocast(self.dtype, step.plain.device):
+            logits = self.teacher.coarse_logits(step.plain).repeat(step.views, 1, 1, 1)
+        divergence = teacher_divergence(step.output.coarse_logits, logits, threshold=self.threshold)
+        return ramp_up(step.iteration, self.length) * divergence

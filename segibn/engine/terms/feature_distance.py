@@ -1,19 +1,18 @@
-"""The ImageNet-feature distance as a term: see `segibn.losses.feature_distance`.
+"""Distances from a frozen ImageNet network as terms: see `segibn.losses.feature_distance`."""
 
-The teacher sees the plain image, the trained network what it was shown: restyling one of the two
-teaches that style does not matter (SHADE, arXiv 2204.02548, compares like this too).
-"""
+from collections.abc import Mapping, Sequence
 
-from collections.abc import Sequence
-
+import torch
 from torch import Tensor
 
-from segibn.config.generalise_objective import FeatureDistanceConfig
+from segibn.builders.augment import RESTYLING
+from segibn.config.generalise_objective import FeatureDistanceConfig, TextureConfig
 from segibn.config.schema import RunConfig
 from segibn.engine.objective import Step, Term, Trainee
+from segibn.engine.precision import autocast
 from segibn.engine.terms.imagenet_teacher import imagenet_teacher
 from segibn.errors import ConfigError
-from segibn.losses.feature_distance import feature_distance, pure_cells
+from segibn.losses.feature_distance import feature_distance, gram_distance, pure_cells
 from segibn.text import did_you_mean
 
 THINGS = (
@@ -24,10 +23,14 @@ THINGS = (
 """The thing classes of DAFormer's official config, and under them what the class schemes of 11
 classes call the same things."""
 
+_LAYERS = ("layer1", "layer2", "layer3", "layer4")
+
 
 class FeatureDistanceTerm(Term):
     """Mean distance from the teacher's feature over the cells that a thing fills.
 
+    The teacher sees the plain image, the trained network what it was shown: restyling one of the
+    two teaches that style does not matter (SHADE, arXiv 2204.02548, compares like this too).
     ConfigError: no things among the training's classes, or no weights for the teacher.
     """
 
@@ -55,7 +58,8 @@ class FeatureDistanceTerm(Term):
 def find_things(wanted: Sequence[str] | None, class_names: Sequence[str]) -> tuple[int, ...]:
     """Return the train ids of the wanted classes; None = those that are in ``THINGS``.
 
-    ConfigError: an unknown name, or none wanted and no thing there.
+    Raises:
+        ConfigError: an unknown name, or none wanted and no thing there.
     """
     there = f"the training's classes are {', '.join(class_names)}"
     for name in wanted or ():
@@ -70,3 +74,40 @@ def find_things(wanted: Sequence[str] | None, class_names: Sequence[str]) -> tup
             f"thing; name those that are. There, {there}"
         )
     return found
+
+
+class TextureTerm(Term):
+    """Weighted sum over layers of the distance of Gram matrices.
+
+    Both networks describe the original image, as in the paper. What the trained one made of it is
+    there already unless images are restyled. Where they are, its backbone sees the plain images in
+    a pass of its own, which the running statistics of its norms take in as well (as in the official
+    script, where both images are trained on). Perturbations of features act in it too.
+    ConfigError: no weights for the teacher.
+    """
+
+    name = "texture"
+
+    def __init__(self, section: TextureConfig, config: RunConfig, trainee: Trainee) -> None:
+        self.weight = section.weight
+        weights = zip(_LAYERS, section.layer_weights, strict=True)
+        self.layer_weights = {name: weight for name, weight in weights if weight > 0}
+        self.teacher = imagenet_teacher(self.name, section.teacher_weights, config, trainee)
+        self.fade_over = config.optim.iterations if section.fade_out else None
+        is_restyled = any(getattr(config.generalise, name) is not None for name in RESTYLING)
+        self.backbone = trainee.model.backbone if is_restyled else None
+
+    def __call__(self, step: Step) -> Tensor:
+        """Return the sum over layers, each a mean over the step's images."""
+        own, reference = self._own_features(step), self.teacher.features(step.plain)
+        parts = [w * gram_distance(own[n], reference[n]) for n, w in self.layer_weights.items()]
+        left = 1.0 if self.fade_over is None else max(0.0, 1 - step.iteration / self.fade_over)
+        return left * torch.stack(parts).sum()
+
+    def _own_features(self, step: Step) -> Mapping[str, Tensor]:
+        """The trained backbone's features of the plain images, with gradients."""
+        if self.backbone is None:
+            count = step.plain.shape[0]
+            return {name: feature[:count] for name, feature in step.features.items()}
+        with autocast(self.teacher.dtype, step.plain.device):
+            return self.backbone(step.plain)
