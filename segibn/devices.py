@@ -17,8 +17,6 @@ def default_device() -> torch.device:
     """Return what the variable SEGIBN_DEVICE names, else this rank's GPU, else the CPU.
 
     Apple's and Intel's GPUs are taken by name alone.
-
-    ConfigError: the variable names no device that is there.
     """
     if name := os.environ.get("SEGIBN_DEVICE"):
         return device_named(name, "SEGIBN_DEVICE=")
@@ -30,7 +28,7 @@ def default_device() -> torch.device:
 def device_named(name: str, said_by: str = "--device ") -> torch.device:
     """Return a device by name: cpu, cuda (this rank's own), cuda:1, gpu (= cuda), mps, xpu.
 
-    ConfigError: there is no such device; ``said_by`` stands before its name.
+    In the ConfigError of a device that is not there ``said_by`` stands before its name.
     """
     kind, colon, number = name.strip().lower().partition(":")
     kind = "cuda" if kind == "gpu" else kind
@@ -38,10 +36,13 @@ def device_named(name: str, said_by: str = "--device ") -> torch.device:
     if kind in there and (not colon or (number.isdecimal() and int(number) < there[kind])):
         index = int(number) if colon else min(local_rank(), there[kind] - 1)
         return torch.device(kind) if kind == "cpu" else torch.device(kind, index)
-    names = ", ".join(
-        kind if count == 1 else f"{kind}:0 to {kind}:{count - 1}" for kind, count in there.items()
-    )
-    raise ConfigError(f"{said_by}{printable(name)}: this machine has {names}{_reason(kind, there)}")
+    names = ", ".join(k if n == 1 else f"{k}:0 to {k}:{n - 1}" for k, n in there.items())
+    reason = ""
+    if kind == "cuda" and kind not in there and torch.version.cuda is None:
+        reason = "; this PyTorch is built without CUDA, see https://pytorch.org/get-started"
+    elif kind == "mps" and kind not in there and torch.backends.mps.is_built():
+        reason = "; Apple's GPU needs macOS 12.3 or later"
+    raise ConfigError(f"{said_by}{printable(name)}: this machine has {names}{reason}")
 
 
 def accurate_dtype(device: torch.device) -> torch.dtype:
@@ -75,12 +76,3 @@ def _present() -> dict[str, int]:
         "xpu": xpu.device_count() if xpu is not None and xpu.is_available() else 0,
     }
     return {kind: count for kind, count in counts.items() if count}
-
-
-def _reason(kind: str, there: dict[str, int]) -> str:
-    """Why a device that may well be there is not found."""
-    if kind == "cuda" and "cuda" not in there and torch.version.cuda is None:
-        return "; this PyTorch is built without CUDA, see https://pytorch.org/get-started"
-    if kind == "mps" and "mps" not in there and torch.backends.mps.is_built():
-        return "; Apple's GPU needs macOS 12.3 or later"
-    return ""

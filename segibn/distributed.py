@@ -53,10 +53,7 @@ def process_group(device: torch.device) -> Iterator[None]:
 
 
 def fresh_store(store: dist.Store, rank: int, world: int, patience_s: float = 600) -> dist.Store:
-    """Return a part of a store that holds nothing from processes that are gone; on every rank.
-
-    SegibnError: some ranks did not come within ``patience_s``.
-    """
+    """Return a part of a store that holds nothing from processes that are gone; on every rank."""
     # When torchrun starts killed processes again it may give them the store of their predecessors
     # (torch 2.14 does), where the addresses of these still stand: who reads one waits for the dead.
     # So rank 0 calls the roll until all ranks that it names have answered. A rank answers only to a

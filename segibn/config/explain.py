@@ -170,7 +170,8 @@ def _what(item: dict[str, Any], got: Any, place: _Place) -> str:
     if item["type"] == "string_pattern_mismatch":
         return f"must be text of the form {item['ctx']['pattern']}"
     limits = {key: n for key, n in item.get("ctx", {}).items() if key in _LENGTHS}
-    if limits and not _has_fixed_length(place.type):
+    tuples = [part for part in _members(place.type) if typing.get_origin(part) is tuple]
+    if limits and all(Ellipsis in typing.get_args(part) for part in tuples):
         key, limit = limits.popitem()
         unit = ("character", None) if item["type"].startswith("string") else ("entry", "entries")
         return f"must have at {_LENGTHS[key]} {counted(limit, *unit)}"
@@ -190,13 +191,6 @@ def _what(item: dict[str, Any], got: Any, place: _Place) -> str:
         hint = did_you_mean(got, choices, 1) if isinstance(got, str) else ""
     example = "" if literals and len(members) == 1 else place.example
     return f"must be {describe(place.type)}{hint or example}"
-
-
-def _has_fixed_length(annotation: Any) -> bool:
-    return any(
-        typing.get_origin(member) is tuple and Ellipsis not in typing.get_args(member)
-        for member in _members(annotation)
-    )
 
 
 def _likely_key(place: _Place, root: type[BaseModel]) -> str:

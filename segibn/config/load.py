@@ -44,11 +44,21 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
 
 
 def validate(tree: Mapping[str, Any], source: str) -> RunConfig:
-    """Turn a mapping from ``source`` into a ``RunConfig``; a ConfigError lists every mistake."""
+    """Turn a mapping from ``source`` into a ``RunConfig``; a ConfigError lists every mistake.
+
+    What follows from other fields is filled in, so that the saved config says it outright.
+    """
     try:
-        return _derive(RunConfig.model_validate(tree))
+        config = RunConfig.model_validate(tree)
     except ValidationError as error:
         raise ConfigError(f"{source} is not a valid config:\n{explain(error, RunConfig)}") from None
+    head, stride = config.model.head, config.model.backbone.output_stride
+    # Where only the network knows its stride, the rates are chosen when it is built.
+    if getattr(head, "atrous_rates", ()) is not None or stride is None:
+        return config
+    head = head.model_copy(update={"atrous_rates": ATROUS_RATES[stride]})
+    model = config.model.model_copy(update={"head": head})
+    return config.model_copy(update={"model": model})
 
 
 def dump_config(config: RunConfig) -> str:
@@ -137,16 +147,3 @@ def _apply_override(tree: dict[str, Any], override: str) -> None:
             child = node[parent] = {}
         node = child
     node[last] = value
-
-
-def _derive(config: RunConfig) -> RunConfig:
-    """Fill in what follows from other fields, so that the saved config says it outright."""
-    head = config.model.head
-    if getattr(head, "atrous_rates", ()) is None:
-        # null = only the network knows its stride; the rates are chosen when it is built
-        stride = config.model.backbone.output_stride
-        rates = None if stride is None else ATROUS_RATES[stride]
-        head = head.model_copy(update={"atrous_rates": rates})
-        model = config.model.model_copy(update={"head": head})
-        config = config.model_copy(update={"model": model})
-    return config

@@ -44,9 +44,7 @@ def find_config(given: str | Path) -> Path:
     """Return the file that is meant: a file that is there, else the shipped config of that name.
 
     ``configs/gta5_ibn.yaml``, as a checkout writes it, means ``gta5_ibn`` anywhere. The path of a
-    YAML file that is not there is returned as it is.
-
-    ConfigError: it is a name, and no config has it.
+    YAML file that is not there is returned as it is; ConfigError for a name that no config has.
     """
     path = Path(given)
     if os.path.exists(path) and not os.path.isdir(path):  # Path raises for a name too long

@@ -21,10 +21,7 @@ _WITH_RATIO = ("a", "ad", "a2")
 
 
 def upgrade_config(tree: Mapping[str, Any], source: str) -> tuple[Tree, list[str]]:
-    """Bring a config of any version to the present one -> mapping, what was changed in lines.
-
-    ConfigError: it is of a newer version than this program knows, or of none.
-    """
+    """Bring a config of any version to the present one -> mapping, what was changed in lines."""
     version = tree.get("config_version", 1)
     is_whole = isinstance(version, int) and not isinstance(version, bool)
     if not is_whole or not 1 <= version < _NEVER:

@@ -54,8 +54,6 @@ def save_checkpoint(
         iteration: updates done so far; the next one has this index.
         training: see ``training_state``; None for weights alone.
         origin: of converted weights: where they are from, and what is needed to go back.
-
-    SegibnError: the disk is full or the folder not writable; an older file stays whole.
     """
     content = {
         "format": FORMAT,
@@ -96,8 +94,7 @@ def training_state(updater: Updater) -> dict[str, Any]:
 def resume_training(path: Path, updater: Updater) -> int:
     """Load weights and training state in place; return the iteration to resume at.
 
-    CheckpointError: unreadable, of another config, weights without training state, or a state that
-    is not finite or of another network.
+    CheckpointError: it is unreadable, of another config or network, not finite, or weights alone.
     """
     content = read_checkpoint(path)
     _check_same_run(path, content["config"], updater.config.model_dump(mode="json"))

@@ -31,10 +31,7 @@ class Disk:
 
 
 def require_disk(updater: Updater, run: RunDir) -> Disk:
-    """Compare what the checkpoints need with what is free; those that are there need no more.
-
-    SegibnError: there is no room, or a folder of the run cannot be written.
-    """
+    """Compare what the checkpoints need with what is free; those that are there need no more."""
     config, checkpoints = updater.config, run.last_checkpoint.parent
     for path in (checkpoints, run.path / "tensorboard", run.pictures):
         writable_folder(path)

@@ -17,11 +17,7 @@ class WeightAverage:
     Update n, counted from 0, keeps ``min(decay, (1 + n) / (10 + n))`` of the average, so that the
     weights of the start are forgotten soon (as TensorFlow's ``ExponentialMovingAverage``). Running
     means and variances belong to the weights that they were seen with, and are averaged alike;
-    counters (integer buffers) are copied.
-
-    Args:
-        model: the bare network on its device; ``self.model`` is a copy in evaluation mode.
-        decay: share of the old average that an update keeps in the long run, 0..1.
+    counters (integer buffers) are copied. ``model`` is in evaluation mode.
     """
 
     def __init__(self, model: nn.Module, decay: float) -> None:

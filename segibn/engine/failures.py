@@ -89,18 +89,16 @@ def _advice(config: RunConfig, run: RunDir) -> str:
 
 @contextmanager
 def explained_failures(config: RunConfig, micro_batch: int) -> Iterator[None]:
-    """Raise as SegibnError, with a fix, what torch raises when an update fails.
-
-    Raises:
-        SegibnError: memory ran out, or a batch norm has one value to take statistics of.
-        LostPeerError: another process of the run ended.
-    """
+    """Raise as SegibnError, with a fix, what torch raises when an update fails."""
     try:
         yield
     except RuntimeError as error:
         if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error):
             raise SegibnError(_memory_advice(config, micro_batch, error)) from error
-        if dist.is_initialized() and _is_lost_peer(error):
+        # Of collectives that failed because of the other side gloo only says so in words.
+        words = ("Connection closed by peer", "Connection reset", "gloo")
+        is_lost = isinstance(error, dist.DistError) or any(word in str(error) for word in words)
+        if dist.is_initialized() and is_lost:
             raise LostPeerError(
                 "another process of this run ended, so this one ends too, without saving; resume "
                 "from the last checkpoint with --resume auto (torchrun --max-restarts does so by "
@@ -116,14 +114,6 @@ def explained_failures(config: RunConfig, micro_batch: int) -> Iterator[None]:
             "crop); raise optim.global_batch_size or engine.max_micro_batch to two a process, or "
             "data.crop_size"
         ) from error
-
-
-def _is_lost_peer(error: RuntimeError) -> bool:
-    """Whether a collective failed because of the other side; gloo only says so in words."""
-    if isinstance(error, dist.DistError):
-        return True
-    text = str(error)
-    return any(words in text for words in ("Connection closed by peer", "Connection reset", "gloo"))
 
 
 def _memory_advice(config: RunConfig, micro_batch: int, error: RuntimeError) -> str:

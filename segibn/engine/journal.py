@@ -69,10 +69,7 @@ class Journal:
     def record(self, done: int, loss: float, lr: float, at: float) -> None:
         """Count an update; every ``log_every`` write down how it went.
 
-        Args:
-            done: updates so far.
-            loss: of the last of them, mean over the global batch.
-            at: when it had been launched, by ``time.monotonic``: it is read later.
+        ``loss`` is the global batch's mean; ``at``, by ``time.monotonic``, when it was launched.
         """
         self._progress.advance(done)
         if self._log is None:

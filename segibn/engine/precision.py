@@ -17,8 +17,6 @@ def choose_dtype(
     """Return the dtype to compute in on this device; ``option`` names it in messages.
 
     ``auto`` takes bfloat16 where the hardware has instructions for it, else float32.
-
-    ConfigError: float16 or tf32 on a CPU; anything but float32 on GPUs that are not CUDA's.
     """
     if precision in ("float16", "tf32") and device.type != "cuda":
         raise ConfigError(

@@ -48,14 +48,7 @@ class RunData:
 
 
 def index_run(config: RunConfig, datasets_root: Path) -> RunData:
-    """Find the data of a run; a missing set must show now, not when it is scored at the end.
-
-    Raises:
-        DatasetError: a set is not there, or not whole, or is to be kept in memory and too large.
-            Or a frame is trained on and scored on.
-        ImageFileError, LabelValueError: a frame to score on, of the few looked at, is wrong.
-        ConfigError: a set cannot be read in the classes of the run.
-    """
+    """Find the data of a run; a missing set must show now, not when it is scored at the end."""
     data = config.data
     sets = training_sets(data, datasets_root)
     val = None

@@ -101,8 +101,8 @@ def score(
     Runs on every rank, each with its share of the frames.
 
     Args:
+        name: of the set, see ``set_name``.
         measures: what else to find out; metrics go into the details.
-        prepare: changes the frames first.
         progress: called with (done, total) on this rank.
     """
     options, label = predictor.options, name.replace(":", "-")
@@ -167,15 +167,10 @@ def score_source(
     run: RunDir,
     show: Callable[[str, np.ndarray], None],
 ) -> dict[str, float]:
-    """Score held-out frames of the source domain on every rank -> headline numbers.
+    """Score held-out frames on every rank -> headline numbers; none without ``data.val``.
 
-    Args:
-        model: left in evaluation mode.
-        show: called with the name and the picture (H, W, 3) of the first ``engine.pictures``
-            frames of this rank.
-
-    Returns:
-        Empty without ``data.val``.
+    Leaves the network in evaluation mode. ``show`` gets the name and the picture (H, W, 3) of the
+    first ``engine.pictures`` frames of this rank.
     """
     if config.data.val is None:
         return {}

@@ -108,8 +108,6 @@ def try_update(updater: Updater, batch: Batch, iteration: int) -> Trial:
 
     On CUDA with the whole batch. On a CPU with two crops of at most ``MAX_CROP`` a side, and
     scaled up by pixels: the activations, and all of the time but the optimiser's.
-
-    SegibnError: the loss is NaN or infinite.
     """
     if updater.device.type != "cuda":
         return _estimate(updater, batch, iteration)

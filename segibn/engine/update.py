@@ -116,7 +116,11 @@ class Updater:
         """
         if not self._is_settled:
             self._settle_buckets(batch["image"][: self.plan.micro_batch])
-        _seed_iteration(self.config.seed, iteration)
+        # Dropout is a function of seed, iteration and rank, so that no RNG state is saved.
+        seeds = np.random.SeedSequence(
+            (self.config.seed, iteration, distributed.rank_and_world()[0])
+        )
+        torch.manual_seed(int(seeds.generate_state(1)[0]))
         lr = set_learning_rate(self.optimizer, iteration, self.config.optim)
         with self.part(COPY):
             overlaps = self.device.type == "cuda"  # there batches are page-locked
@@ -128,10 +132,9 @@ class Updater:
         self.optimizer.zero_grad(set_to_none=True)
         loss = torch.zeros((), dtype=accurate_dtype(self.device), device=self.device)
         micro_batches = (part.split(self.plan.micro_batch) for part in (images, target, *views))
+        in_ranks = isinstance(self._stepped, DistributedDataParallel)
         for step, (plain, labels, *seen) in enumerate(zip(*micro_batches, strict=True), start=1):
-            is_partial = step < self.plan.steps and isinstance(
-                self._stepped, DistributedDataParallel
-            )
+            is_partial = in_ranks and step < self.plan.steps
             # Ranks exchange gradients once an update, with the last micro-batch.
             with self._stepped.no_sync() if is_partial else nullcontext():
                 loss += self._backward(plain, labels, seen, normalizer, iteration)
@@ -231,9 +234,3 @@ class Updater:
             event = torch.cuda.Event()
             event.record()
         return numbers, event
-
-
-def _seed_iteration(seed: int, iteration: int) -> None:
-    """Make dropout a function of seed, iteration and rank, so that no RNG state is saved."""
-    rank, _ = distributed.rank_and_world()
-    torch.manual_seed(int(np.random.SeedSequence((seed, iteration, rank)).generate_state(1)[0]))

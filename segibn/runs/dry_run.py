@@ -98,12 +98,14 @@ def dry_run(
             next(iter(data.val), None)
         trial = try_update(updater, batch, first)
         disk = require_disk(updater, run)
+    shares = f"{counted(world, 'process', 'processes')} x {counted(plan.steps, 'step')}"
+    crops = "crops of {}x{}".format(*config.data.crop_size)
     each, need, free = map(byte_count, (disk.checkpoint, disk.need, disk.free))
     lines = [
         *_data_lines(config, data, cost),
         ("network", describe(model)),
         ("weights", f"{checkpoint}, iteration {first}" if checkpoint else _start(config)),
-        ("batch", f"{config.optim.global_batch_size} = {_shares(config, plan, world)}"),
+        ("batch", f"{config.optim.global_batch_size} = {shares} of {plan.micro_batch}, {crops}"),
         *_device_lines(updater, trial),
         *_time_lines(config, data, plan, first, trial.seconds, sample_s, workers),
         ("disk", f"a checkpoint {each}, up to {need} for the run; {free} free in {disk.folder}"),
@@ -161,11 +163,6 @@ def _start(config: RunConfig) -> str:
     weights = config.model.weights
     pretrained = "" if weights == "none" else f"; the backbone's from {weights}"
     return f"random, seed {config.seed}{pretrained}"
-
-
-def _shares(config: RunConfig, plan: BatchPlan, processes: int) -> str:
-    shares = f"{counted(processes, 'process', 'processes')} x {counted(plan.steps, 'step')}"
-    return f"{shares} of {plan.micro_batch}, crops of {{}}x{{}}".format(*config.data.crop_size)
 
 
 def _device_lines(updater: Updater, trial: Trial) -> Lines:

@@ -20,10 +20,7 @@ TERMS: dict[str, Callable[[Any, RunConfig, Trainee], Term]] = {
 
 
 def build_objective(config: RunConfig, trainee: Trainee) -> Objective:
-    """Build the terms that are on.
-
-    ConfigError: a term needs what the config does not give.
-    """
+    """Build the terms that are on; ConfigError if one needs what the config does not give."""
     sections = {name: getattr(config.generalise, name) for name in TERMS}
     on = {name: section for name, section in sections.items() if section is not None}
     return Objective([TERMS[name](section, config, trainee) for name, section in on.items()])

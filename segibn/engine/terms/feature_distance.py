@@ -56,11 +56,7 @@ class FeatureDistanceTerm(Term):
 
 
 def find_things(wanted: Sequence[str] | None, class_names: Sequence[str]) -> tuple[int, ...]:
-    """Return the train ids of the wanted classes; None = those that are in ``THINGS``.
-
-    Raises:
-        ConfigError: an unknown name, or none wanted and no thing there.
-    """
+    """Return the train ids of the wanted classes; None = those that are in ``THINGS``."""
     there = f"the training's classes are {', '.join(class_names)}"
     for name in wanted or ():
         if name not in class_names:

@@ -50,10 +50,7 @@ def imagenet_teacher(
 ) -> ImageNetTeacher:
     """Build the teacher of the term ``name``, or return another term's with the same weights.
 
-    Args:
-        weights: the term's ``teacher_weights``; None = ``model.weights``.
-
-    ConfigError: there are no such weights for this backbone.
+    ``weights``: None = ``model.weights``. ConfigError: there are none such for this backbone.
     """
     source = weights or config.model.weights
     key = ("imagenet_teacher", source)

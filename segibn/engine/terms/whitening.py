@@ -106,11 +106,7 @@ class Whitening(Term):
 
     @classmethod
     def build(cls, settings: WhiteningConfig, config: RunConfig, trainee: Trainee) -> "Whitening":
-        """Build the term.
-
-        ConfigError: the network has no instance norms without weight and bias, or the training is
-        over before ISW's masks are found.
-        """
+        """Build the term; ConfigError if the network or the training does not suit it."""
         backbone, net = config.model.backbone, trainee.model.backbone
         if not isinstance(net, ResNet) or backbone.ibn != "b" or backbone.ibn_affine:
             raise ConfigError(
@@ -135,7 +131,10 @@ class Whitening(Term):
             since = step.iteration - self._settings.statistics_after
             if since < self._settings.statistics_iterations:
                 if since >= 0:
-                    self._enter_pass(since // self._settings.pass_iterations)
+                    number = since // self._settings.pass_iterations
+                    if number != self._pass:
+                        self._close_pass()
+                        self._pass, self._variances, self._images = number, {}, None
                     self._gather(step)
                 return step.plain.new_zeros(())
             self._close_pass()
@@ -188,7 +187,8 @@ class Whitening(Term):
     def _covariances(self, image: Tensor) -> Mapping[str, Tensor]:
         """The covariances of every norm for normalised images, (N, C, C) each."""
         backbone = self._model.backbone
-        last = max(_stage_of(name) for name in self._taps.norms)
+        parts = {name.partition(".")[0] for name in self._taps.norms}
+        last = max((n for n, stage in enumerate(STAGES, start=1) if stage in parts), default=0)
         with _evaluating(backbone), self._taps.open_in_evaluation():
             for name in ("half", *STAGES)[: last + 1]:
                 image = backbone.step(name, image)
@@ -201,12 +201,6 @@ class Whitening(Term):
         model = self._model
         change = PhotometricChange()
         return model.normalize(change(step.plain * model.pixel_std + model.pixel_mean))
-
-    def _enter_pass(self, number: int) -> None:
-        """Begin the pass of this number, unless it has begun."""
-        if number != self._pass:
-            self._close_pass()
-            self._pass, self._variances, self._images = number, {}, None
 
     def _close_pass(self) -> None:
         """Keep of the sensitive elements those that are so in this pass too."""
@@ -221,12 +215,6 @@ class Whitening(Term):
                 total / self._images, settings.clusters, settings.insensitive_clusters
             )
             self._sensitive[name] = mask & self._sensitive.get(name, mask)
-
-
-def _stage_of(norm: str) -> int:
-    """0 for a norm of the stem, 1..4 for one of layer1..layer4."""
-    part = norm.split(".", 1)[0]
-    return STAGES.index(part) + 1 if part in STAGES else 0
 
 
 @contextmanager
