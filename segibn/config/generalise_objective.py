@@ -149,19 +149,3 @@ class ObjectiveSections(Frozen):
     """Agree with the moving average of the network; null = not."""
     whitening: WhiteningConfig | None = None
     """Instance whitening: IW, IRW or ISW; null = not."""
-
-    def check_surroundings(self, *, weights: str, has_average: bool) -> None:
-        """Raise ValueError if the rest of a config lacks what the terms need."""
-        if self.mean_teacher is not None and not has_average:
-            raise ValueError(
-                "generalise.mean_teacher: the teacher is the moving average of the weights, and "
-                "there is none; add `ema: {}` or leave mean_teacher out"
-            )
-        for name in ("feature_distance", "texture"):
-            section = getattr(self, name)
-            if section is not None and (section.teacher_weights or weights) == "none":
-                raise ValueError(
-                    f"generalise.{name}: the frozen network needs ImageNet weights, and there are "
-                    f"none; set generalise.{name}.teacher_weights (or model.weights) to "
-                    "torchvision, ibn_net or a file"
-                )

@@ -205,7 +205,17 @@ class RunConfig(Frozen):
 
     @model_validator(mode="after")
     def _check(self) -> "RunConfig":
-        self.generalise.check_surroundings(
-            weights=self.model.weights, has_average=self.ema is not None
-        )
+        if self.generalise.mean_teacher is not None and self.ema is None:
+            raise ValueError(
+                "generalise.mean_teacher: the teacher is the moving average of the weights, and "
+                "there is none; add `ema: {}` or leave mean_teacher out"
+            )
+        for name in ("feature_distance", "texture"):
+            section = getattr(self.generalise, name)
+            if section is not None and (section.teacher_weights or self.model.weights) == "none":
+                raise ValueError(
+                    f"generalise.{name}: the frozen network needs ImageNet weights, and there are "
+                    f"none; set generalise.{name}.teacher_weights (or model.weights) to "
+                    "torchvision, ibn_net or a file"
+                )
         return self

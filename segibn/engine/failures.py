@@ -95,10 +95,11 @@ def explained_failures(config: RunConfig, micro_batch: int) -> Iterator[None]:
     except RuntimeError as error:
         if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error):
             raise SegibnError(_memory_advice(config, micro_batch, error)) from error
-        # Of collectives that failed because of the other side gloo only says so in words.
+        # That a collective failed because of the other side, gloo only says in words.
         words = ("Connection closed by peer", "Connection reset", "gloo")
-        is_lost = isinstance(error, dist.DistError) or any(word in str(error) for word in words)
-        if dist.is_initialized() and is_lost:
+        if dist.is_initialized() and (
+            isinstance(error, dist.DistError) or any(word in str(error) for word in words)
+        ):
             raise LostPeerError(
                 "another process of this run ended, so this one ends too, without saving; resume "
                 "from the last checkpoint with --resume auto (torchrun --max-restarts does so by "

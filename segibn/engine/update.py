@@ -117,9 +117,8 @@ class Updater:
         if not self._is_settled:
             self._settle_buckets(batch["image"][: self.plan.micro_batch])
         # Dropout is a function of seed, iteration and rank, so that no RNG state is saved.
-        seeds = np.random.SeedSequence(
-            (self.config.seed, iteration, distributed.rank_and_world()[0])
-        )
+        rank, _ = distributed.rank_and_world()
+        seeds = np.random.SeedSequence((self.config.seed, iteration, rank))
         torch.manual_seed(int(seeds.generate_state(1)[0]))
         lr = set_learning_rate(self.optimizer, iteration, self.config.optim)
         with self.part(COPY):

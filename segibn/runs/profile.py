@@ -135,26 +135,23 @@ def _parts(clock: PartClock, seconds: float, steps: int) -> list[Row]:
     rows = []
     for name in (WAITING, *PARTS, READING):
         if calls := clock.calls[name]:  # a run without a moving average has no such part
-            on_gpu = clock.device_s(name)
-            on_gpu = None if on_gpu is None else on_gpu / steps
-            rows.append(_row(name, calls / steps, clock.host_s[name] / steps, on_gpu))
+            device_s = clock.device_s(name)
+            row = {"name": name, "calls": calls / steps, "host_s": clock.host_s[name] / steps}
+            rows.append({**row, "device_s": None if device_s is None else device_s / steps})
     rest = max(0.0, seconds / steps - sum(row["host_s"] for row in rows))
-    return [*rows, _row(REST, 1.0, rest, None if rows[0]["device_s"] is None else 0.0)]
-
-
-def _row(name: str, calls: float, host_s: float, device_s: float | None) -> Row:
-    return {"name": name, "calls": calls, "host_s": host_s, "device_s": device_s}
+    on_gpu = None if rows[0]["device_s"] is None else 0.0
+    return [*rows, {"name": REST, "calls": 1.0, "host_s": rest, "device_s": on_gpu}]
 
 
 def _operators(events: Sequence[Any], steps: int, is_cuda: bool) -> list[Row]:
     """The operators that took longest by themselves: on the GPU where there is one."""
     rows = [
-        _row(
-            event.key,
-            event.count / steps,
-            event.self_cpu_time_total / 1e6 / steps,
-            event.self_device_time_total / 1e6 / steps if is_cuda else None,
-        )
+        {
+            "name": event.key,
+            "calls": event.count / steps,
+            "host_s": event.self_cpu_time_total / 1e6 / steps,
+            "device_s": event.self_device_time_total / 1e6 / steps if is_cuda else None,
+        }
         for event in events
         if event.device_type == DeviceType.CPU
     ]
