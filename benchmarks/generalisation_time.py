@@ -20,6 +20,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks.generalisation_plan import METHODS, PLAIN
 from benchmarks.timing import Row, describe_device, print_table, summarize
 from segibn import provenance
+from segibn.builders.loader import build_train_loader
 from segibn.config.schema import RunConfig
 from segibn.devices import default_device
 from segibn.engine.run_data import index_run
@@ -64,7 +65,9 @@ class Training:
         found = index_run(config, root)
         self.middle = config.optim.iterations // 2
         if loaded is None:
-            loader = found.build_loader(config, root, first_iteration=self.middle)
+            loader = build_train_loader(
+                config, found.sets, datasets_root=root, first_iteration=self.middle
+            )
             batches = iter(loader)
             loaded = [_timed(lambda: next(batches)) for _ in range(count)]
         self.loaded = loaded

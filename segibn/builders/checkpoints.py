@@ -15,7 +15,7 @@ from torch.overrides import TorchFunctionMode
 
 from segibn.builders.models import build_segmenter, for_inference
 from segibn.config.explain import explain
-from segibn.config.referred import anchor_copies
+from segibn.config.referred import anchor
 from segibn.config.schema import RunConfig
 from segibn.config.upgrade import upgrade_config
 from segibn.description import check_classes
@@ -71,7 +71,7 @@ def read_checkpoint(path: Path) -> Content:
     check_classes(content["class_names"], content["palette"], str(path))
     content = {"training": None, "versions": {}, **content}
     check_content(content, path)
-    anchor_copies(content["config"], path.parent.parent)
+    anchor(content["config"], path.parent.parent, copies_only=True)
     return content
 
 

@@ -57,7 +57,9 @@ def build_train_loader(
     """
     rank, world_size = rank_and_world()
     shares = plan_batch(config.optim.global_batch_size, world_size)
-    require_memory(config.data, sets)
+    if require_memory(config.data, sets):
+        count = sum(len(one.samples) for one in sets)
+        logger.info("reading %d frames into memory", count)
     parts = [_build_dataset(config, one, datasets_root) for one in sets]
     sampler = PositionSampler(
         build_plan(config, sets, datasets_root),

@@ -31,17 +31,11 @@ def referred(tree: Any) -> Iterator[tuple[str, dict[str, Any], str]]:
             yield f"{path}.{key}", mapping, key
 
 
-def anchor(tree: Any, folder: Path) -> None:
-    """Make a config's paths absolute that are relative to a folder."""
+def anchor(tree: Any, folder: Path, *, copies_only: bool = False) -> None:
+    """Make a config's paths absolute that are relative to a folder, or a run's own copies alone."""
     for _, mapping, key in referred(tree):
-        mapping[key] = str((folder / mapping[key]).resolve())
-
-
-def anchor_copies(tree: Any, run: Path) -> None:
-    """The same for a checkpoint's config, of which only a run's own copies are in its folder."""
-    for _, mapping, key in referred(tree):
-        if Path(mapping[key]).parts[:1] == (FOLDER,):
-            mapping[key] = str((run / mapping[key]).resolve())
+        if not copies_only or Path(mapping[key]).parts[:1] == (FOLDER,):
+            mapping[key] = str((folder / mapping[key]).resolve())
 
 
 def with_copies(config: RunConfig) -> tuple[RunConfig, dict[str, Path]]:

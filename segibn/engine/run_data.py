@@ -1,23 +1,19 @@
 """What a run is trained and scored on: found and checked before any work is done."""
 
-import logging
 from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 
-from segibn.builders.loader import build_train_loader
 from segibn.builders.sampling import require_memory
 from segibn.builders.sets import TrainingSet, training_sets
 from segibn.config.schema import RunConfig
 from segibn.data.frames import Frames
-from segibn.data.loader import TrainLoader
 from segibn.data.overlap import require_apart
 from segibn.engine.scoring import eval_frames, require_upright
 from segibn.inference.options import InferenceOptions
 from segibn.labels.label_set import LabelSet
 
 _FEW = 8  # frames to score on that are read before a training begins
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -34,17 +30,6 @@ class RunData:
     def labels(self) -> LabelSet:
         """Reads the label maps of ``data.train``; its classes are those of the run."""
         return self.sets[0].label_set
-
-    def build_loader(
-        self, config: RunConfig, datasets_root: Path, *, first_iteration: int = 0
-    ) -> TrainLoader:
-        """Build this rank's loader."""
-        if config.data.cache == "memory":
-            count = sum(len(one.samples) for one in self.sets)
-            logger.info("reading %d frames into memory", count)
-        return build_train_loader(
-            config, self.sets, datasets_root=datasets_root, first_iteration=first_iteration
-        )
 
 
 def index_run(config: RunConfig, datasets_root: Path) -> RunData:

@@ -13,6 +13,7 @@ import math
 import os
 import re
 import sys
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,7 +48,6 @@ class RunDir:
         self.best_checkpoint = path / "checkpoints" / "best.pt"
         self.metrics_file = path / "metrics.jsonl"
         self.pictures = path / "pictures"
-        self._environment = path / "environment.json"
 
     def scores_file(self, evaluation_set: str) -> Path:
         """Return where the scores on a set such as ``gta5:val`` go."""
@@ -73,10 +73,16 @@ class RunDir:
         for copy, original in originals.items():
             write_bytes(self.path / copy, read_small_file(original, MAX_BYTES, ConfigError))
         write_text(self.path / "config.yaml", dump_config(own))
+        environment = self.path / "environment.json"
         start = describe_start(config, device, dtype, first_iteration)
         if datasets_root is not None:
             start["datasets"] = str(datasets_root)
-        write_json(self._environment, {**start, "earlier": _starts_in(self._environment)})
+        earlier = []
+        # a file that is missing or not whole tells of no start
+        with suppress(SegibnError, AttributeError, TypeError):
+            last = read_json(environment)
+            earlier = [*last.pop("earlier", []), last]
+        write_json(environment, {**start, "earlier": earlier})
 
 
 def open_run(output: Path, resume: str | None) -> tuple[RunDir, Path | None]:
@@ -119,17 +125,6 @@ def describe_start(
         "seed": config.seed,
         "first_iteration": first_iteration,
     }
-
-
-def _starts_in(environment: Path) -> list[dict[str, Any]]:
-    """The starts that an ``environment.json`` tells of, oldest first; none if it is not whole."""
-    if not environment.exists():
-        return []
-    try:
-        last = read_json(environment)
-        return [*last.pop("earlier", []), last]
-    except (SegibnError, AttributeError, TypeError):
-        return []
 
 
 class MetricsLog:

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from segibn import distributed
+from segibn.builders.loader import build_train_loader
 from segibn.builders.models import build_segmenter
 from segibn.builders.transfer import init_from_checkpoint
 from segibn.config.referred import with_copies
@@ -95,7 +96,9 @@ def train(
         if checkpoint is not None and first == config.optim.iterations:
             return TrainingResult(checkpoint, first, None)
         require_disk(updater, run)
-        loader = found.build_loader(config, datasets_root, first_iteration=first)
+        loader = build_train_loader(
+            config, found.sets, datasets_root=datasets_root, first_iteration=first
+        )
         if distributed.is_main():  # what is wrong with the config has shown by now
             run.prepare(config, device, updater.dtype, first, datasets_root)
         distributed.barrier()

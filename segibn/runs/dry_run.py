@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 from segibn import distributed, provenance
-from segibn.builders.loader import loader_workers
+from segibn.builders.loader import build_train_loader, loader_workers
 from segibn.builders.models import describe
 from segibn.builders.sampling import index_cost
 from segibn.config.sampling import UniformSampling
@@ -132,7 +132,8 @@ def _read_batch(
         "data": config.data.model_copy(update=changed),
         "optim": config.optim.model_copy(update=optim),
     }
-    batches = iter(data.build_loader(config.model_copy(update=sections), datasets_root))
+    config = config.model_copy(update=sections)
+    batches = iter(build_train_loader(config, data.sets, datasets_root=datasets_root))
     next(batches)  # may import
     start = time.perf_counter()
     batch = next(batches)

@@ -15,6 +15,7 @@ from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
 
 from segibn import distributed, provenance
+from segibn.builders.loader import build_train_loader
 from segibn.config.schema import RunConfig
 from segibn.data.loader import TrainLoader
 from segibn.devices import default_device
@@ -53,7 +54,7 @@ def profile_run(
     with distributed.process_group(device):
         model = build_model(config, data.labels, device)
         updater = Updater(config, model, data.labels.class_names)
-        loader = data.build_loader(config, datasets_root)
+        loader = build_train_loader(config, data.sets, datasets_root=datasets_root)
         batches = iter(loader)
         with explained_failures(config, updater.plan.micro_batch):
             memory = 0 if is_cuda else kept_bytes(updater, next(batches), 0)

@@ -7,7 +7,6 @@ from segibn.config.generalise_objective import ConsistencyConfig, MeanTeacherCon
 from segibn.config.schema import RunConfig
 from segibn.engine.objective import Step, Term, Trainee
 from segibn.engine.precision import autocast, choose_dtype
-from segibn.errors import ConfigError
 from segibn.losses.consistency import jensen_shannon, ramp_up, teacher_divergence
 
 
@@ -30,14 +29,13 @@ class MeanTeacherTerm(Term):
     """Divergence from the moving average's prediction, coming in over the first iterations.
 
     The average predicts on the plain images, in evaluation mode; the trained network, which sees
-    them restyled and through its dropout, is to agree. ConfigError: the run keeps no average.
+    them restyled and through its dropout, is to agree.
     """
 
     name = "mean_teacher"
 
     def __init__(self, section: MeanTeacherConfig, config: RunConfig, trainee: Trainee) -> None:
-        if trainee.average is None:
-            raise ConfigError("generalise.mean_teacher needs the moving average: add `ema: {}`")
+        assert trainee.average is not None  # as the config was checked for
         self.weight, self.threshold = section.weight, section.threshold
         self.teacher = trainee.average.model
         self.dtype = choose_dtype(config.engine.precision, trainee.device)

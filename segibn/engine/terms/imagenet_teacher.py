@@ -61,8 +61,6 @@ def imagenet_teacher(
                 f"generalise.{name}: its frozen network is a residual, dense or light one, and a "
                 "backbone of timm has other features; leave it out"
             )
-        if source == "none":
-            raise ConfigError(f"generalise.{name}: the frozen network needs weights; {advice}")
         try:
             backbone = _build(source, config.model.backbone)
         except CheckpointError as error:
