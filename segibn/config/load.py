@@ -109,18 +109,15 @@ def _read_any_version(path: Path) -> dict[str, Any]:
 def read_yaml(path: Path) -> dict[str, Any]:
     """Read a mapping; keys that stand twice are refused, paths below ``data`` become absolute."""
     if not os.path.exists(path):  # Path's own raises for a name that is too long
-        raise ConfigError(f"no config file {path}{_nearby(path)}")
+        known = sorted(p.name for p in path.parent.glob("*.yaml")) if path.parent.is_dir() else []
+        there = f"; there are {', '.join(known)}" if known else ""
+        hint = did_you_mean(str(path), [str(path.parent / name) for name in known]) or there
+        raise ConfigError(f"no config file {path}{hint}")
     tree = read_yaml_file(path)
     if not isinstance(tree, dict):
         raise ConfigError(f"{path} must hold a mapping, `key: value` lines, at its top")
     anchor(tree, path.parent)
     return tree
-
-
-def _nearby(path: Path) -> str:
-    known = sorted(p.name for p in path.parent.glob("*.yaml")) if path.parent.is_dir() else []
-    there = f"; there are {', '.join(known)}" if known else ""
-    return did_you_mean(str(path), [str(path.parent / name) for name in known]) or there
 
 
 def _merge(parent: dict[str, Any], child: dict[str, Any]) -> dict[str, Any]:

@@ -61,16 +61,11 @@ def find_config(given: str | Path) -> Path:
     if os.path.isdir(path):
         raise ConfigError(f"{printable(given)} is a folder, no config; name a YAML file")
     beside = {str(found) for found in path.parent.glob("*.yaml")}
-    likely = _likely(name, shipped, beside)
-    raise ConfigError(f"no config '{printable(given)}', as a file or by name{likely}")
-
-
-def _likely(name: str, shipped: dict[str, Path], beside: set[str]) -> str:
-    """Name the configs that may have been meant."""
-    if hint := did_you_mean(name, [*shipped, *sorted(beside)]):
-        return hint
-    ends = {full.rpartition("/")[2]: full for full in shipped}  # camera_ibn for real/camera_ibn
-    close = did_you_mean(name, ends, 1)
-    for end, full in ends.items():
-        close = close.replace(f"'{end}'", f"'{full}'")
-    return close or "; segibn configs lists those that are shipped"
+    hint = did_you_mean(name, [*shipped, *sorted(beside)])
+    if not hint:
+        ends = {full.rpartition("/")[2]: full for full in shipped}  # camera_ibn, real/camera_ibn
+        hint = did_you_mean(name, ends, 1)
+        for end, full in ends.items():
+            hint = hint.replace(f"'{end}'", f"'{full}'")
+    hint = hint or "; segibn configs lists those that are shipped"
+    raise ConfigError(f"no config '{printable(given)}', as a file or by name{hint}")

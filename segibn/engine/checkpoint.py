@@ -5,7 +5,8 @@ Written under a temporary name and renamed: a kill or a full disk leaves the pre
 
 import logging
 import os
-from collections.abc import Sequence
+import shutil
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,12 +19,13 @@ from torch import Tensor, nn
 from segibn import provenance
 from segibn.builders.checkpoints import FORMAT_VERSION, read_checkpoint
 from segibn.config.schema import RunConfig
+from segibn.engine.run_dir import RunDir
 from segibn.engine.update import Updater
-from segibn.errors import CheckpointError
-from segibn.files.writing import atomic_path, sha256_of
+from segibn.errors import CheckpointError, SegibnError
+from segibn.files.writing import atomic_path, sha256_of, writable_folder
 from segibn.models.weights.state import FORMAT, compare_states
 from segibn.models.weights.tensor_check import check_finite
-from segibn.text import printable
+from segibn.text import byte_count, printable
 
 logger = logging.getLogger(__name__)
 
@@ -163,6 +165,52 @@ def prune_history(folder: Path, keep: int) -> None:
     history = sorted(folder.glob("iteration_*.pt"))
     for path in history[: max(0, len(history) - keep)]:
         path.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class Disk:
+    """Room for checkpoints, in bytes."""
+
+    folder: Path
+    """The next folder above the run that is there."""
+    checkpoint: int
+    """Size of one."""
+    need: int
+    """Size of all that are there at a time."""
+    free: int
+
+
+def require_disk(updater: Updater, run: RunDir) -> Disk:
+    """Compare what the checkpoints need with what is free; those that are there need no more."""
+    config, checkpoints = updater.config, run.last_checkpoint.parent
+    for path in (checkpoints, run.path / "tensorboard", run.pictures):
+        writable_folder(path)
+    folder = writable_folder(run.path)
+    size = tensor_bytes([updater.predicting_model.state_dict(), training_state(updater)])
+    if not updater.optimizer.state:  # what it will hold after its first update
+        copies = 1 if isinstance(updater.optimizer, torch.optim.SGD) else 2
+        trained = [p for p in updater.model.parameters() if p.requires_grad]
+        size += copies * tensor_bytes(trained)
+    kept = config.engine.keep_checkpoints + (config.data.val is not None)
+    there = {(stat.st_dev, stat.st_ino) for stat in (p.stat() for p in checkpoints.glob("*.pt"))}
+    need = size * max(1, kept + 1 - len(there))  # one more while the next one is written
+    free = shutil.disk_usage(folder).free
+    if free < need:
+        raise SegibnError(
+            f"the checkpoints need {byte_count(need)} ({byte_count(size)} each), but {folder} has "
+            f"{byte_count(free)} free; make room, choose another --output, or lower "
+            "engine.keep_checkpoints"
+        )
+    return Disk(folder, size, need, free)
+
+
+def tensor_bytes(tree: Any) -> int:
+    """Return the bytes of all tensors in nested mappings and sequences."""
+    if isinstance(tree, Tensor):
+        return tree.numel() * tree.element_size()
+    if isinstance(tree, Mapping):
+        return sum(map(tensor_bytes, tree.values()))
+    return sum(map(tensor_bytes, tree)) if isinstance(tree, list | tuple) else 0
 
 
 # What may change when a run is resumed: how it is logged, saved, shared out and fed.

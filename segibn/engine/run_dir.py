@@ -53,10 +53,6 @@ class RunDir:
         """Return where the scores on a set such as ``gta5:val`` go."""
         return self.path / "scores" / f"{re.sub('[^A-Za-z0-9_.+@-]', '_', evaluation_set)}.json"
 
-    def is_taken(self) -> bool:
-        """Whether the folder holds a run, finished or not."""
-        return (self.path / "config.yaml").exists() or self.last_checkpoint.exists()
-
     def prepare(
         self,
         config: RunConfig,
@@ -93,7 +89,8 @@ def open_run(output: Path, resume: str | None) -> tuple[RunDir, Path | None]:
     run = RunDir(output)
     if resume is None and int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0:
         resume = "auto"
-    if resume is None and run.is_taken():
+    is_taken = (run.path / "config.yaml").exists() or run.last_checkpoint.exists()
+    if resume is None and is_taken:
         raise ConfigError(
             f"{run.path} already holds a run; resume it with --resume auto, or choose another "
             "--output"

@@ -26,11 +26,11 @@ from segibn.engine.checkpoint import (
     ClassTable,
     keep_copy,
     prune_history,
+    require_disk,
     resume_training,
     save_checkpoint,
     training_state,
 )
-from segibn.engine.disk import require_disk
 from segibn.engine.failures import (
     explained_failures,
     stop_at_diverged_state,

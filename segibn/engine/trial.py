@@ -17,7 +17,7 @@ from torch.autograd.graph import saved_tensors_hooks
 from torch.profiler import record_function
 
 from segibn.data.plan import BatchPlan
-from segibn.engine.disk import tensor_bytes
+from segibn.engine.checkpoint import tensor_bytes
 from segibn.engine.update import AVERAGE, OPTIMISER, Batch, Updater
 from segibn.errors import SegibnError
 

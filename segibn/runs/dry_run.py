@@ -21,8 +21,7 @@ from segibn.config.schema import RunConfig
 from segibn.config.set_names import set_name
 from segibn.data.plan import BatchPlan, plan_batch
 from segibn.devices import default_device
-from segibn.engine.checkpoint import resume_training
-from segibn.engine.disk import require_disk
+from segibn.engine.checkpoint import require_disk, resume_training
 from segibn.engine.failures import explained_failures
 from segibn.engine.precision import describe_precision
 from segibn.engine.run_data import RunData, index_run

@@ -17,7 +17,7 @@ from segibn.cli.train import main
 from segibn.config.load import load_config
 from segibn.config.schema import RunConfig
 from segibn.data.plan import BatchPlan
-from segibn.engine.disk import require_disk
+from segibn.engine.checkpoint import require_disk
 from segibn.engine.run_dir import RunDir
 from segibn.engine.train import build_model, train
 from segibn.engine.trial import Trial, try_update

@@ -45,7 +45,7 @@ class CovarianceTaps:
     """
 
     def __init__(self, backbone: nn.Module) -> None:
-        modules = backbone.named_modules()
+        self._backbone, modules = backbone, backbone.named_modules()
         self.norms = {name: norm for name, norm in modules if isinstance(norm, InstanceNorm2d)}
         self.open_in_training = False
         self._open_in_evaluation = False
@@ -69,12 +69,16 @@ class CovarianceTaps:
 
     @contextmanager
     def open_in_evaluation(self) -> Iterator[None]:
-        """Take covariances of passes in evaluation mode inside the block."""
+        """Evaluation mode, in which covariances are taken; later each part is as it was."""
+        modes = [(part, part.training) for part in self._backbone.modules()]
+        self._backbone.eval()
         self._open_in_evaluation = True
         try:
             yield
         finally:
             self._open_in_evaluation = False
+            for part, mode in modes:
+                part.training = mode
 
 
 class Whitening(Term):
@@ -189,7 +193,7 @@ class Whitening(Term):
         backbone = self._model.backbone
         parts = {name.partition(".")[0] for name in self._taps.norms}
         last = max((n for n, stage in enumerate(STAGES, start=1) if stage in parts), default=0)
-        with _evaluating(backbone), self._taps.open_in_evaluation():
+        with self._taps.open_in_evaluation():
             for name in ("half", *STAGES)[: last + 1]:
                 image = backbone.step(name, image)
         return self._taps.take()
@@ -215,15 +219,3 @@ class Whitening(Term):
                 total / self._images, settings.clusters, settings.insensitive_clusters
             )
             self._sensitive[name] = mask & self._sensitive.get(name, mask)
-
-
-@contextmanager
-def _evaluating(module: nn.Module) -> Iterator[None]:
-    """Evaluation mode inside the block; after it every part is in the mode it was in."""
-    modes = [(part, part.training) for part in module.modules()]
-    module.eval()
-    try:
-        yield
-    finally:
-        for part, mode in modes:
-            part.training = mode
