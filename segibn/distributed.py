@@ -99,15 +99,7 @@ def any_rank(flag: bool) -> bool:
     return bool(sum_over_ranks(np.array([int(flag)], dtype=np.int64))[0])
 
 
-def gather_int(number: int) -> tuple[int, ...]:
-    """Return every rank's number, in the order of ranks; runs on every rank, all get the same."""
-    rank, world = rank_and_world()
-    numbers = np.zeros(world, dtype=np.int64)
-    numbers[rank] = number
-    return tuple(int(n) for n in sum_over_ranks(numbers))
-
-
-def gather_floats(values: np.ndarray) -> np.ndarray:
+def gather(values: np.ndarray) -> np.ndarray:
     """Gather float64 arrays of one shape, bit by bit, on every rank -> (ranks, *shape)."""
     rank, world = rank_and_world()
     bits = np.zeros((world, *values.shape), dtype=np.int64)

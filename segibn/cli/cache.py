@@ -3,12 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from segibn.cli.arguments import (
-    add_config_arguments,
-    datasets_root,
-    datasets_words,
-    parse_positive,
-)
+from segibn.cli.arguments import add_config_arguments, datasets_root, datasets_words, parse_positive
 from segibn.cli.parser import VerbParser, command_text, print_next, print_then, verb_parser
 from segibn.provenance import usable_cores
 

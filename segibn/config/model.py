@@ -5,13 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from segibn.config.backbones import AnyBackboneConfig, BackboneConfig
-from segibn.config.values import (
-    Channels,
-    Dilation,
-    Fraction,
-    Frozen,
-    Text,
-)
+from segibn.config.values import Channels, Dilation, Fraction, Frozen, Text
 
 ATROUS_RATES = {8: (12, 24, 36), 16: (6, 12, 18), 32: (3, 6, 9)}
 """ASPP dilations for each output stride: DeepLabV3 (arXiv 1706.05587, section 4.1), which names

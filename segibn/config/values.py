@@ -74,9 +74,7 @@ NonNegative = Annotated[_Real, Field(ge=0.0, le=1e38)]  # a factor; float32 ends
 Positive = Annotated[_Real, Field(gt=0.0, le=1e38)]
 Strength = Annotated[_Real, Field(ge=0.0, le=100.0)]  # of a random change; 100-fold leaves nothing
 PositiveStrength = Annotated[_Real, Field(gt=0.0, le=100.0)]
-Scale = Annotated[
-    _Real, Field(gt=0.0, le=16.0)
-]  # factor on a frame's size; at 16 a pixel is as large as a detail
+Scale = Annotated[_Real, Field(gt=0.0, le=16.0)]  # of a frame; at 16 a pixel is like a detail
 BlurSigma = Annotated[_Real, Field(ge=0.0, le=32.0)]  # pixels; at 32 the kernel has 257
 NoiseSigma = Annotated[_Real, Field(ge=0.0, le=255.0)]  # grey levels, of which there are 255
 JpegQuality = Annotated[_Whole, Field(ge=1, le=100)]

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import numpy as np
 import torch
 
 from segibn import distributed
@@ -31,11 +32,7 @@ from segibn.engine.checkpoint import (
     save_checkpoint,
     training_state,
 )
-from segibn.engine.failures import (
-    explained_failures,
-    stop_at_diverged_state,
-    stop_at_non_finite,
-)
+from segibn.engine.failures import explained_failures, stop_at_diverged_state, stop_at_non_finite
 from segibn.engine.journal import Journal
 from segibn.engine.run_data import index_run
 from segibn.engine.run_dir import RunDir, best_miou, open_run
@@ -267,7 +264,7 @@ def build_model(
 
 def require_same_start(run: RunDir, first: int) -> None:
     """Check that all ranks begin at one iteration; runs on every rank, all raise if one must."""
-    starts = sorted(set(distributed.gather_int(first)))
+    starts = sorted({int(start) for start in distributed.gather(np.array([first]))[:, 0]})
     if len(starts) > 1:
         raise SegibnError(
             f"the processes of this run would begin at different iterations ({starts}): not all of "

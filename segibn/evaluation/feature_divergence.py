@@ -8,14 +8,7 @@ from collections.abc import Sequence
 from statistics import fmean
 
 from segibn.errors import SegibnError
-from segibn.evaluation.rows import (
-    Network,
-    Row,
-    Seeds,
-    describe_seeds,
-    in_order,
-    network_titles,
-)
+from segibn.evaluation.rows import Network, Row, Seeds, describe_seeds, in_order, network_titles
 from segibn.text import markdown_table
 
 DIVERGENCE_KEYS = ("train", "network", "ibn", "seed", "domains", "divergence")

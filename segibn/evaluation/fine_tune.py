@@ -9,14 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from operator import itemgetter
 
-from segibn.evaluation.rows import (
-    Network,
-    Row,
-    SetScores,
-    check_rows,
-    describe_seeds,
-    gather,
-)
+from segibn.evaluation.rows import Network, Row, SetScores, check_rows, describe_seeds, gather
 from segibn.evaluation.signatures import signature_lines
 from segibn.text import counted, markdown_table
 
