@@ -98,7 +98,7 @@ def calibration():
     rng = np.random.default_rng(0)
     confidence = rng.uniform(0.3, 1, (40, 50))
     right = rng.random(confidence.shape) < confidence**2
-    found = Calibration("ab", bins=10)
+    found = Calibration("ab")
     frame = Frame("frame", None, np.zeros(confidence.shape, np.uint8))
     found.update(frame, FramePrediction(np.where(right, 0, 1), confidence))
     return found.result(), confidence, right
@@ -108,8 +108,8 @@ def test_the_bins_stand_below_the_reliability_diagram():
     content, confidence, right = calibration()
     html = reliability(content, "Reliability")
     rows = list(ElementTree.fromstring(html).find(".//table").iter("tr"))[1:]
-    place = np.ceil(confidence * 10).astype(int) - 1
-    assert len(rows) == 10
+    place = np.ceil(confidence * 15).astype(int) - 1
+    assert len(rows) == 15
     for index, row in enumerate(rows):
         inside = place == index
         sure, accuracy, pixels = (cell.text for cell in row[1:4])
@@ -117,11 +117,11 @@ def test_the_bins_stand_below_the_reliability_diagram():
         if inside.any():
             assert sure == f"{100 * confidence[inside].mean():.1f}"
             assert accuracy == f"{100 * right[inside].mean():.1f}"
-    assert html.count('class="chart-tip"') == 20  # of the points and of the bars below them
+    assert html.count('class="chart-tip"') == 30  # of the points and of the bars below them
 
 
 def test_a_calibration_without_pixels_is_drawn_empty():
-    html = reliability(Calibration("ab", bins=5).result(), "Reliability")
+    html = reliability(Calibration("ab").result(), "Reliability")
     assert "error \N{EN DASH} %" in html
 
 
