@@ -62,7 +62,11 @@ class Framing:
         """
         if self.as_robustnet and self.height is not None and self.crop is not None:
             return _as_robustnet(image, target, self.height, self.crop)
-        height, width = self._size((image.shape[0], image.shape[1]))
+        height, width = image.shape[:2]
+        if self.height is not None:
+            height, width = self.height, max(1, round(width * self.height / height))
+        elif self.scale is not None:
+            height, width = (max(1, round(side * self.scale)) for side in (height, width))
         if (height, width) != image.shape[:2]:
             method = cv2.INTER_AREA if height < image.shape[0] else cv2.INTER_LINEAR
             image = cv2.resize(image, (width, height), interpolation=method)
@@ -70,13 +74,6 @@ class Framing:
         if self.crop is None:
             return image, target
         return _centred(image, self.crop, 0), _centred(target, self.crop, IGNORE_INDEX)
-
-    def _size(self, frame: Size) -> Size:
-        if self.height is not None:
-            return self.height, max(1, round(frame[1] * self.height / frame[0]))
-        if self.scale is not None:
-            return max(1, round(frame[0] * self.scale)), max(1, round(frame[1] * self.scale))
-        return frame
 
 
 def _as_robustnet(

@@ -74,12 +74,11 @@ def _find_one(root: Path, split: str) -> Pairing:
 def _frames(folder: Path) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for path in list_files(folder, (".png", ".jpg"), recursive=True):
-        if not path.stem.isdecimal():
-            continue
-        name = f"{int(path.stem):05d}"
-        if name in found:
-            raise DatasetError(f"GTA5 frame {name} is there twice: {found[name]} and {path}")
-        found[name] = path
+        if path.stem.isdecimal():
+            name = f"{int(path.stem):05d}"
+            if name in found:
+                raise DatasetError(f"GTA5 frame {name} is there twice: {found[name]} and {path}")
+            found[name] = path
     return found
 
 

@@ -123,19 +123,15 @@ _REIN = _SHARED | {
 
 
 def _find_one(root: Path, split: str) -> Pairing:
-    return SOURCE.pair(root, split, targets=Place(_target_folder(root / split), ".png"))
-
-
-def _target_folder(split_folder: Path) -> str:
-    has = {name: (split_folder / name).is_dir() for name in ("labels", "v1.2/labels")}
-    own = next((name for name, is_there in has.items() if is_there), "labels")
-    if not has[own] and (split_folder / "v2.0/labels").is_dir():
+    folder = root / split
+    there = [one for one in ("labels", "v1.2/labels") if (folder / one).is_dir()]
+    if not there and (folder / "v2.0/labels").is_dir():
         raise DatasetError(
-            f"{SOURCE.title}: {split_folder} has label maps of v2.0 only (124 values, for which "
-            f"there is no public map to the 19 classes); unpack {split_folder / 'v1.2/labels'} "
-            "from the same archive"
+            f"{SOURCE.title}: {folder} has label maps of v2.0 only (124 values, for which there is "
+            f"no public map to the 19 classes); unpack {folder / 'v1.2/labels'} from the same "
+            "archive"
         )
-    return f"{split_folder.name}/{own}"
+    return SOURCE.pair(root, split, targets=Place(f"{split}/{(there or ['labels'])[0]}", ".png"))
 
 
 SOURCE = DatasetSource(
