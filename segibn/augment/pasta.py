@@ -5,11 +5,10 @@ eps * A(m, n), the phase stays, with m and n the frequencies in whole waves, dra
 
     eps ~ N(1, sigma^2(m, n)),  sigma(m, n) = (2 alpha sqrt((m^2 + n^2) / (H^2 + W^2)))^k + beta.
 
-A real image has a Hermitian spectrum, and independent eps at (m, n) and (-m, -n) would break that.
-The paper's script transforms back and keeps the real part, which is the same as giving both the
-mean of their two eps. So does this module, on the half spectrum (V = W // 2 + 1 columns) of a real
-transform: the factor of a frequency has a standard deviation of sigma / sqrt(2), or of sigma where
-(m, n) is its own opposite. Published alpha, beta and k keep their effect.
+The paper's script transforms back and keeps the real part, which is the same as giving (m, n) and
+(-m, -n) the mean of their two eps. So does this module, on the half spectrum (V = W // 2 + 1
+columns) of a real transform: a factor has a standard deviation of sigma / sqrt(2), or of sigma
+where (m, n) is its own opposite. Published alpha, beta and k keep their effect.
 """
 
 from dataclasses import dataclass

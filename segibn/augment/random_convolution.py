@@ -12,9 +12,8 @@ Section 3: one random block, drawn anew for each batch, is applied L times over,
 4. tanh.
 
 Ours: offsets of different pixels are independent; beyond its edges the image goes on with their
-colours, because the edge of a frame of zeros is the strongest there is, grows with every round and
-leaves the rest no contrast; each sample is changed with a probability, while the paper trains on
-every image and its changed copy in the same update.
+colours (a frame of zeros would leave the rest no contrast); each sample is changed with a
+probability, while the paper trains on every image and its changed copy in the same update.
 """
 
 from dataclasses import dataclass

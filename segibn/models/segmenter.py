@@ -63,10 +63,9 @@ class CoarseOutput(NamedTuple):
 
 
 class Segmenter(nn.Module):
-    """Backbone, head and optional auxiliary head as one semantic segmentation network.
+    """Backbone, head and an auxiliary head, in training alone, as one segmentation network.
 
-    The auxiliary head's loss helps the backbone; it runs in training mode only. `align_corners` is
-    how logits are resized: False except for networks that were trained so.
+    `align_corners` is how logits are resized: False except for networks that were trained so.
     """
 
     # Number formats that prediction may run its convolutions in.

@@ -23,10 +23,9 @@ _OF_BATCH = {"bw", "bn"}
 
 
 class SwitchableWhitening2d(nn.Module):
-    """Whitens groups of channels by a learnt mix of batch, instance and layer statistics.
+    """Whitens groups of channels by a learnt mix of statistics; the batch is that of all ranks.
 
-    In training the batch is that of all ranks. `momentum` is its share in the running statistics;
-    the authors' 0.99 is what they keep of the old ones.
+    `momentum` is its share in the running statistics; the authors' 0.99 is that of the old ones.
     """
 
     running_mean: Tensor
@@ -124,8 +123,8 @@ def inverse_square_root(matrices: Tensor, iterations: int) -> Tensor:
     product, root = matrices / trace, identity.expand_as(matrices)
     for _ in range(iterations):
         step = 1.5 * identity - 0.5 * product
-        # ``product`` is root @ matrices / trace @ root, carried along: computed anew each time it
-        # would gather rounding errors that grow once it is near the identity.
+        # root @ matrices / trace @ root, carried along: computed anew each time it would gather
+        # rounding errors that grow once it is near the identity.
         product = step @ product @ step
         root = step @ root
     return root * trace.rsqrt()

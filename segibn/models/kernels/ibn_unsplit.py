@@ -67,10 +67,9 @@ class BatchMoments(NamedTuple):
 def normalize(
     x: Tensor, weight: Tensor, bias: Tensor, eps: float, passes: ModuleType, batch: BatchHalf
 ) -> tuple[Tensor, BatchMoments]:
-    """Normalise every channel of every image, but those of `batch` over the batch.
+    """Normalise every channel of every image, but those of `batch` (maybe none) over the batch.
 
-    Its slice is empty for pure instance normalisation. Returns the result, in the dtype and layout
-    of `x`, and the statistics of the batch half.
+    Returns the result, in the dtype and layout of `x`, and the statistics of the batch half.
     """
     count: int | Tensor = x.numel() // x.shape[1]
     with torch.no_grad():
@@ -119,7 +118,6 @@ class _NormalizeByMoments(torch.autograd.Function):
         batch: BatchHalf,
         count: int | Tensor,
     ) -> Tensor:
-        """Return the normalised `x`; `count` values share the statistics of the batch half."""
         ctx.save_for_backward(x, weight, mean, variance)
         ctx.eps, ctx.passes, ctx.batch, ctx.count = eps, passes, batch, count
         return passes.normalize(x, mean, variance, weight, bias, eps)

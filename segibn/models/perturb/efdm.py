@@ -10,10 +10,9 @@ from segibn.models.perturb.statistics import happens, mixing_shares, partners
 
 @dataclass(frozen=True)
 class EFDMix:
-    """Mix the sorted values of every channel between random pairs of samples.
+    """Mix every channel's k-th smallest value with that of another sample, for all k.
 
-    The k-th smallest becomes lambda times itself plus 1 - lambda times the partner's k-th smallest.
-    Equal values are ranked in raster order.
+    Lambda times its own plus 1 - lambda times the partner's; equal values rank in raster order.
     """
 
     probability: float
