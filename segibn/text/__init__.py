@@ -98,7 +98,8 @@ def byte_count(size: float) -> str:
 
 def duration(seconds: float) -> str:
     """Return seconds in the two largest units that fit: "3 d 4 h", "2 h 5 min", "40 s"."""
-    left, parts = max(1, round(seconds)), []
+    left = max(1, round(seconds))
+    parts: list[str] = []
     for name, size in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)):
         count, left = divmod(left, size)
         if count or parts:
