@@ -145,11 +145,7 @@ def predict_all(
         )
     codec = wanted.codec(sources)
     run = _load(source, inference, device)
-    sizes = _some_sizes(sources)
-    run.options.require_upright(sizes, shown(sources[0].root))
-    if sizes:
-        others = "; there are other sizes" if len(set(sizes)) > 1 else ""
-        print(run.options.describe_size(sizes[0]) + others)
+    _say_size(run, sources)
     outputs = Outputs(
         wanted.output,
         run.palette,
@@ -174,10 +170,7 @@ def predict_all(
             is_out_of_memory,
             progress,
         )
-        kinds = {kind for source in sources for kind in outputs.kinds(source.is_video)}
-        if kinds != {"labels"}:
-            names = [run.class_names[train_id] for train_id in np.flatnonzero(outputs.drawn)]
-            write_image(outputs.folder / LEGEND, legend(names, run.palette[outputs.drawn]))
+        _write_legend(run, outputs, sources)
         try:
             work.run(sources)
         except KeyboardInterrupt:
@@ -205,6 +198,22 @@ def _load(source: str | Path, inference: InferenceConfig, device: str | None) ->
         run, device = load_graph(path), "cpu"
         inference = inference.replaced(precision="float32")
     return run.asked(inference, device_of(device))
+
+
+def _say_size(run: TrainedRun, sources: Sequence[Source]) -> None:
+    """Refuse an input size that is turned, and print at which size frames are seen."""
+    sizes = _some_sizes(sources)
+    run.options.require_upright(sizes, shown(sources[0].root))
+    if sizes:
+        others = "; there are other sizes" if len(set(sizes)) > 1 else ""
+        print(run.options.describe_size(sizes[0]) + others)
+
+
+def _write_legend(run: TrainedRun, outputs: Outputs, sources: Sequence[Source]) -> None:
+    """Write the colours of the classes, unless label maps are all that is written."""
+    if {kind for source in sources for kind in outputs.kinds(source.is_video)} != {"labels"}:
+        names = [run.class_names[train_id] for train_id in np.flatnonzero(outputs.drawn)]
+        write_image(outputs.folder / LEGEND, legend(names, run.palette[outputs.drawn]))
 
 
 def _some_sizes(sources: Sequence[Source]) -> list[tuple[int, int]]:
