@@ -87,3 +87,33 @@ def browser():
         started = play.chromium.launch(executable_path=path, args=arguments)
         yield started
         started.close()
+
+
+@pytest.fixture(scope="session")
+def save_untrained() -> Callable[..., None]:
+    """Return a function (run folder, config as a tree, scheme, iteration, seed) that writes a run.
+
+    Its network has random weights, also in the classifier, so that classes differ.
+    """
+    import torch
+
+    from segibn.builders.models import build_segmenter
+    from segibn.config.load import validate
+    from segibn.data.datasets.catalog import scheme_label_set
+    from segibn.engine.checkpoint import ClassTable, save_checkpoint
+
+    def save(folder: Path, tree: dict, scheme: str, iteration: int, seed: int = 0) -> None:
+        config, table = validate(tree, "test"), scheme_label_set(scheme)
+        torch.manual_seed(seed)
+        model = build_segmenter(config.model, table.num_classes)
+        torch.nn.init.normal_(model.head.classifier.weight)
+        save_checkpoint(
+            folder / "checkpoints" / "last.pt",
+            model=model,
+            config=config,
+            classes=ClassTable(scheme, table.class_names, table.palette.tolist()),
+            iteration=iteration,
+            training=None,
+        )
+
+    return save

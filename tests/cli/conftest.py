@@ -8,14 +8,9 @@ from importlib import import_module
 
 import numpy as np
 import pytest
-import torch
 
-from segibn.builders.models import build_segmenter
 from segibn.cli import parser
 from segibn.cli.verbs import VERBS
-from segibn.config.load import validate
-from segibn.data.datasets.catalog import scheme_label_set
-from segibn.engine.checkpoint import ClassTable, save_checkpoint
 from segibn.files.encode import write_image, write_label_png
 
 BDD_IDS = ("0004a4c0-d4dff0ad", "0004a4c0-d4dff0ae", "cabc30fc-e7726578")
@@ -63,7 +58,7 @@ def datasets(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def make_run(tmp_path_factory):
+def make_run(tmp_path_factory, save_untrained):
     """Return a function (dataset, scheme, ibn, seed, classes) -> run folder, each made once."""
     made = {}
 
@@ -71,14 +66,15 @@ def make_run(tmp_path_factory):
         key = (dataset, scheme, ibn, seed, classes)
         if key not in made:
             made[key] = tmp_path_factory.mktemp(f"{dataset}_{ibn}_{seed}")
-            _save(made[key], *key)
+            tree = _untrained(dataset, ibn, seed, classes)
+            save_untrained(made[key], tree, scheme, iteration=7, seed=seed)
         return made[key]
 
     return make
 
 
-def _save(folder, dataset, scheme, ibn, seed, classes):
-    tree = {
+def _untrained(dataset, ibn, seed, classes):
+    return {
         "name": f"{dataset}_{ibn}",
         "seed": seed,
         "data": {
@@ -91,18 +87,6 @@ def _save(folder, dataset, scheme, ibn, seed, classes):
             "head": {"name": "fcn", "channels": 4},
         },
     }
-    config, table = validate(tree, source="test"), scheme_label_set(scheme)
-    torch.manual_seed(seed)
-    model = build_segmenter(config.model, table.num_classes)
-    torch.nn.init.normal_(model.head.classifier.weight)
-    save_checkpoint(
-        folder / "checkpoints" / "last.pt",
-        model=model,
-        config=config,
-        classes=ClassTable(scheme, table.class_names, table.palette.tolist()),
-        iteration=7,
-        training=None,
-    )
 
 
 def _write(path, random, height, width):

@@ -1,15 +1,9 @@
 import numpy as np
 import pytest
-import torch
-
-from segibn.builders.models import build_segmenter
-from segibn.config.load import validate
-from segibn.data.datasets.catalog import scheme_label_set
-from segibn.engine.checkpoint import ClassTable, save_checkpoint
 
 
 @pytest.fixture(scope="session")
-def make_run():
+def make_run(save_untrained):
     """Return a function (folder, data set, scheme) that writes an untrained run of that name."""
 
     def make(folder, dataset="camvid", scheme="camvid11"):
@@ -22,18 +16,7 @@ def make_run():
             },
             "evaluation": {"input_size": [32, 48]},
         }
-        config, table = validate(tree, "test"), scheme_label_set(scheme)
-        torch.manual_seed(0)
-        model = build_segmenter(config.model, table.num_classes)
-        torch.nn.init.normal_(model.head.classifier.weight)
-        save_checkpoint(
-            folder / "checkpoints" / "last.pt",
-            model=model,
-            config=config,
-            classes=ClassTable(scheme, table.class_names, table.palette.tolist()),
-            iteration=5,
-            training=None,
-        )
+        save_untrained(folder, tree, scheme, iteration=5)
         return folder
 
     return make
