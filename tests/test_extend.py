@@ -108,9 +108,9 @@ def test_a_loss_takes_three_files(copy: Copy) -> None:
     copy.insert("losses/criterion.py", '"lovasz": lovasz_softmax', '"doubt": doubt, ')
     copy.insert(
         "config/schema.py",
-        "    dice_weight: NonNegative",
-        '    doubt_weight: NonNegative = 0.0\n    """Weight of the doubt; 0 = none."""\n'
-        '    doubt_power: Positive = 1.0\n    """Exponent of it."""\n',
+        "    dice_weight: values.NonNegative",
+        '    doubt_weight: values.NonNegative = 0.0\n    """Weight of the doubt; 0 = none."""\n'
+        '    doubt_power: values.Positive = 1.0\n    """Exponent of it."""\n',
     )
     assert copy.run(TRAIN_WITH_IT).split() == ["main", "doubt", "doubt"]
     assert len(copy.touched) <= 3
@@ -198,7 +198,7 @@ class PatchesConfig(Frozen):
     """Patches are taken as they are."""
     output_stride: Literal[8, 16, 32] = 8
     """Input size over size of the last feature map."""
-    width: Rank = 8
+    width: values.Rank = 8
     """Channels of each feature."""
 
     @property

@@ -5,15 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from segibn.config.values import (
-    Fraction,
-    Frozen,
-    Label,
-    NewtonSteps,
-    Positive,
-    PositiveFraction,
-    Rank,
-)
+from segibn.config import values
+from segibn.config.values import Frozen
 from segibn.models.catalog import BACKBONES, DEFAULTS, changed_options
 from segibn.models.plans import IbnName
 
@@ -31,9 +24,9 @@ class SwitchableConfig(Frozen):
     ] = ("bw", "iw", "bn", "in", "ln")
     """Whose mean and covariance are mixed: batch and instance whitening, batch, instance and layer
     norm. [bw, iw] is RobustNet's (its type 2)."""
-    iterations: NewtonSteps = 5
+    iterations: values.NewtonSteps = 5
     """Steps of Newton's iteration for the inverse square root."""
-    momentum: PositiveFraction = 0.01
+    momentum: values.PositiveFraction = 0.01
     """Share of a batch in the running statistics; the authors' 0.99 is what they keep."""
 
     @model_validator(mode="after")
@@ -55,7 +48,7 @@ class BackboneConfig(Frozen):
     """Input size over size of the last feature map; below 32 the last stages are dilated."""
     ibn_stages: Annotated[tuple[Literal[1, 2, 3, 4], ...], Field(max_length=4)] | None = None
     """Stages that get it; null = as in the paper: 1, 2, 3 (a, c, a2), 1, 2 (b, d), both (ad)."""
-    ibn_ratio: Fraction | None = None
+    ibn_ratio: values.Fraction | None = None
     """Share of instance-normalised channels in an IBN; null = 0.5, for DenseNets 0.4."""
     stem: Literal["conv7x7", "conv3x3"] = "conv7x7"
     """conv3x3 = three 3x3 convolutions, as RobustNet's ResNet-101; residual networks only."""
@@ -104,15 +97,15 @@ class TimmBackboneConfig(Frozen):
 
     name: Literal["timm"]
     """timm."""
-    model: Label
+    model: values.Label
     """Name in timm, weights' tag included: ``vit_base_patch14_dinov2.lvd142m``,
     ``vit_small_patch16_dinov3.lvd1689m``, ``convnext_tiny.dinov3_lvd1689m``."""
     tuning: Literal["full", "frozen", "lora"] = "full"
     """What of it is trained. full = everything; frozen = nothing, its norms and dropout stay as in
     evaluation; lora = low-rank updates of its linear layers alone (arXiv 2106.09685)."""
-    lora_rank: Rank = 8
+    lora_rank: values.Rank = 8
     """Rank of each update; layers with fewer inputs or outputs than this keep their weights."""
-    lora_alpha: Positive = 8.0
+    lora_alpha: values.Positive = 8.0
     """Updates are scaled by ``lora_alpha / lora_rank``, so that another rank needs no other
     learning rate (section 4.1 of the paper)."""
     output_stride: Literal[8, 16, 32] | None = None

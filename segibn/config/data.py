@@ -6,26 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, TypeGuard
 
 from pydantic import ConfigDict, Field, model_validator
 
+from segibn.config import values
 from segibn.config.sampling import SamplingConfig, UniformSampling
-from segibn.config.values import (
-    Between,
-    BlurSigma,
-    Byte,
-    Fraction,
-    Frozen,
-    GiB,
-    JpegQuality,
-    Label,
-    Name,
-    NoiseSigma,
-    PositiveFraction,
-    Scale,
-    Seed,
-    Size,
-    Strength,
-    Text,
-    Workers,
-)
+from segibn.config.values import Frozen
 from segibn.data.datasets.catalog import DATASETS, OWN, dataset_source, dataset_sources
 from segibn.labels import CLASS_SCHEMES
 
@@ -42,30 +25,30 @@ class LabelRow(Frozen):
 
     model_config = ConfigDict(serialize_by_alias=True)
 
-    name: Label
+    name: values.Label
     """What the value stands for."""
-    label_id: Byte
+    label_id: values.Byte
     """The value in the label files."""
-    train_id: Byte
+    train_id: values.Byte
     """Class index for training, contiguous from 0; 255 = ignored."""
-    class_name: Label | None = Field(default=None, alias="class")
+    class_name: values.Label | None = Field(default=None, alias="class")
     """Name of the class, where several rows have one ``train_id``; null = that of its first row."""
-    color: tuple[Byte, Byte, Byte] | None = None
+    color: tuple[values.Byte, values.Byte, values.Byte] | None = None
     """RGB, for pictures only; null = a colour unlike all others, black for ignored rows."""
 
 
 class FolderConfig(Frozen):
     """Where the files of a user's own data set are; ``{split}`` in a folder becomes the split."""
 
-    name: Annotated[Name, Field(pattern=r"^\w[\w.-]*$")] | None = None
+    name: Annotated[values.Name, Field(pattern=r"^\w[\w.-]*$")] | None = None
     """Name of the set in tables and signatures, to tell several apart; null = ``folder``."""
-    images: Text
+    images: values.Text
     """Folder of the images, relative to the data sets' root: ``mydata/images/{split}``."""
-    targets: Text
+    targets: values.Text
     """Folder of the label PNGs, relative to the data sets' root."""
-    image_suffix: Text = ""
+    image_suffix: values.Text = ""
     """What follows the sample name in image file names, extension included; empty = any image."""
-    target_suffix: Text = ".png"
+    target_suffix: values.Text = ".png"
     """What follows the sample name in label file names, extension included."""
     labels: tuple[LabelRow, ...] = Field(max_length=256)
     """The label table: every value that may occur in the label files."""
@@ -88,12 +71,12 @@ class HoldOutConfig(Frozen):
 
     part: Literal["train", "val"]
     """Which side: val = the frames held out, train = all others."""
-    fraction: Between
+    fraction: values.Between
     """Share of the frames to hold out, about: each falls by a hash of its sequence's name."""
     by: Literal["auto", "sequence", "frame"] = "auto"
     """What falls as one: sequence = a subfolder's frames, or without subfolders those whose names
     differ in the last number; frame = each alone; auto = by sequence where there are several."""
-    seed: Seed = 0
+    seed: values.Seed = 0
     """Another one holds out others; that of the run changes nothing here."""
 
 
@@ -108,17 +91,17 @@ class DatasetConfig(Frozen):
 
     name: DatasetName
     """Which data set; its folder has the same name (BDD100K: ``bdd100k``)."""
-    split: Label = "train"
+    split: values.Label = "train"
     """Split name as in the official layout; ``train+val`` joins two."""
-    names_file: Text | None = None
+    names_file: values.Text | None = None
     """Text file of sample names to narrow the split to, relative to the config file."""
-    fraction: PositiveFraction = 1.0
+    fraction: values.PositiveFraction = 1.0
     """Share of the samples, drawn with a fixed seed; a smaller share is part of a larger one."""
     hold_out: HoldOutConfig | None = None
     """Side of the split that is used, where it is divided; null = all of it."""
     encoding: Literal["auto", "2018", "2021"] = "auto"
     """BDD100K drivable area only: which official encoding the files have, checked against them."""
-    label_map: Name | None = None
+    label_map: values.Name | None = None
     """Which map to the 19 classes, where there are several: Mapillary Vistas needs one; GTA5 has
     ``robustnet`` beside the official one (null): license plates are car, groups of poles pole."""
     folder: FolderConfig | None = None
@@ -145,7 +128,7 @@ class MixedSource(Frozen):
 
     dataset: DatasetConfig
     """Which split of which data set; read in the classes of ``data.train``."""
-    share: Between
+    share: values.Between
     """Share of the samples of every batch; what all of these leave comes from ``data.train``."""
 
 
@@ -164,37 +147,37 @@ class DataConfig(Frozen):
     ``{fraction: 0.2}``, with ``by`` and ``seed`` if wanted, holds out a share of ``train``."""
     classes: ClassScheme | None = None
     """Class scheme to train; null = the data set's own (19 Cityscapes classes, 3 drivable)."""
-    resize: Size | None = None
+    resize: values.Size | None = None
     """Training frames are resized to this before cropping; null = native size."""
-    crop_size: Size = (512, 1024)
+    crop_size: values.Size = (512, 1024)
     """Height and width of the training crop; frames that are smaller are padded with ignore."""
-    scale_range: tuple[Scale, Scale] = (0.5, 2.0)
+    scale_range: tuple[values.Scale, values.Scale] = (0.5, 2.0)
     """Random scale of the frame before cropping, uniform in this range."""
-    aspect_range: tuple[Scale, Scale] = (1.0, 1.0)
+    aspect_range: tuple[values.Scale, values.Scale] = (1.0, 1.0)
     """Random factor on width over height before cropping."""
-    flip_probability: Fraction = 0.5
+    flip_probability: values.Fraction = 0.5
     """Chance of a left-right mirror."""
-    color_jitter: tuple[Strength, Strength, Strength, Strength] | None = None
+    color_jitter: values.Strengths | None = None
     """Strengths of brightness, contrast, saturation, hue jitter; null = none."""
-    color_jitter_probability: Fraction = 0.5
+    color_jitter_probability: values.Fraction = 0.5
     """Chance that a sample is jittered at all."""
-    blur_sigma: tuple[BlurSigma, BlurSigma] | None = None
+    blur_sigma: tuple[values.BlurSigma, values.BlurSigma] | None = None
     """Range of the Gaussian blur's sigma in pixels, applied to every sample; null = none."""
-    noise_sigma: tuple[NoiseSigma, NoiseSigma] | None = None
+    noise_sigma: tuple[values.NoiseSigma, values.NoiseSigma] | None = None
     """Range of the Gaussian noise's sigma in grey levels, after the blur; null = none."""
-    jpeg_quality: tuple[JpegQuality, JpegQuality] | None = None
+    jpeg_quality: tuple[values.JpegQuality, values.JpegQuality] | None = None
     """Range of the JPEG quality that the crop is compressed with, after the noise; null = none."""
-    degrade_probability: Fraction = 0.5
+    degrade_probability: values.Fraction = 0.5
     """Chance that a sample gets noise, and, independently, that it is compressed."""
-    augmentation_file: Text | None = None
+    augmentation_file: values.Text | None = None
     """A pipeline of albumentations as YAML (``yaml.safe_dump(albumentations.to_dict(pipeline))``)
     for finished crops, after all of the above; relative to the config file. null = none."""
-    workers: Workers | Literal["auto"] = "auto"
+    workers: values.Workers | Literal["auto"] = "auto"
     """Loader processes for each training process; auto = cores shared out, at most 8."""
     cache: Literal["none", "memory", "disk"] = "none"
     """memory = decode (and resize) every training frame once and keep it; disk = read the tiles of
     ``segibn cache``. Samples are the same, bit by bit."""
-    cache_limit_gib: GiB = 8.0
+    cache_limit_gib: values.GiB = 8.0
     """Refuse ``cache: memory`` above this, before any work is done."""
 
     @model_validator(mode="before")

@@ -8,18 +8,9 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
+from segibn.config import values
 from segibn.config.generalise_objective import ObjectiveSections
-from segibn.config.values import (
-    Channels,
-    Count,
-    Fraction,
-    Frozen,
-    HalfFraction,
-    Label,
-    PositiveStrength,
-    Repeats,
-    Strength,
-)
+from segibn.config.values import Frozen
 
 Layer = Literal["stem", "layer1", "layer2", "layer3", "layer4"]
 
@@ -36,12 +27,12 @@ _Layers = Annotated[tuple[Layer, ...], Field(min_length=1), AfterValidator(_once
 class AmplitudeMixConfig(Frozen):
     """Fourier amplitudes mixed with another image's, phase kept (FACT, arXiv 2105.11120)."""
 
-    eta: Fraction = 1.0
+    eta: values.Fraction = 1.0
     """Highest share of the other image's amplitude; the share is uniform from 0 to it."""
-    window: HalfFraction | None = None
+    window: values.HalfFraction | None = None
     """Change only frequencies up to this share of the image's shorter side, as FDA
     (arXiv 2004.05498; 0.01 to 0.09 there); null = all frequencies."""
-    probability: Fraction = 0.5
+    probability: values.Fraction = 0.5
     """Chance that a sample is changed."""
 
 
@@ -52,39 +43,39 @@ class PastaConfig(Frozen):
     ``(2 * alpha * sqrt((m^2 + n^2) / (H^2 + W^2))) ** k + beta`` at frequency (m, n).
     """
 
-    alpha: Strength = 3.0
+    alpha: values.Strength = 3.0
     """How fast the jitter grows with frequency."""
-    beta: Strength = 0.25
+    beta: values.Strength = 0.25
     """Jitter at frequency 0, the mean colour."""
-    k: PositiveStrength = 2.0
+    k: values.PositiveStrength = 2.0
     """Power of the growth."""
-    probability: Fraction = 1.0
+    probability: values.Fraction = 1.0
     """Chance that a sample is changed."""
 
 
 class RandomConvolutionConfig(Frozen):
     """One random 3x3 convolution block for a batch, applied repeatedly (arXiv 2304.00424)."""
 
-    max_repeats: Repeats = 10
+    max_repeats: values.Repeats = 10
     """Most applications of the block; their number is uniform from 1 to it."""
-    offset: Strength = 0.5
+    offset: values.Strength = 0.5
     """Upper end of the range of the deformable offsets' deviation, in pixels; 0 = plain
     convolutions."""
-    contrast: Strength = 0.5
+    contrast: values.Strength = 0.5
     """Standard deviation of the random factor and shift of each standardised channel."""
-    probability: Fraction = 0.5
+    probability: values.Fraction = 0.5
     """Chance that a sample is changed."""
 
 
 class CopyPasteConfig(Frozen):
     """Pixels and labels of whole classes from another sample of the batch (arXiv 2012.07177)."""
 
-    classes: Annotated[tuple[Label, ...], Field(min_length=1, max_length=255)] | None = None
+    classes: Annotated[tuple[values.Label, ...], Field(min_length=1, max_length=255)] | None = None
     """Classes that may be pasted; null = things other than cars: poles, signs, lights, people,
     two-wheelers, large vehicles."""
-    count: Count = 1
+    count: values.Count = 1
     """How many of the classes that the other sample shows are pasted."""
-    probability: Fraction = 0.5
+    probability: values.Fraction = 0.5
     """Chance that a sample is pasted into."""
 
 
@@ -107,9 +98,9 @@ class MixStyleConfig(Frozen):
     layers: _Layers = ("layer1", "layer2")
     """After which parts of a residual network, ``stem`` (after its pooling) and ``layer1`` to
     ``layer4``; the paper's are low ones."""
-    probability: Fraction = 0.5
+    probability: values.Fraction = 0.5
     """Chance that a batch is mixed."""
-    alpha: PositiveStrength = 0.1
+    alpha: values.PositiveStrength = 0.1
     """A sample's share of its own statistics is drawn from Beta(alpha, alpha)."""
 
 
@@ -126,14 +117,14 @@ class NPPlusConfig(Frozen):
     layers: _Layers = ("stem", "layer1")
     """After which parts of a residual network, ``stem`` (after its pooling) and ``layer1`` to
     ``layer4``; noise belongs into low ones, which carry style."""
-    probability: Fraction = 0.5
+    probability: values.Fraction = 0.5
     """Chance that a batch is perturbed, drawn for each layer."""
-    sigma: Strength = 0.75
+    sigma: values.Strength = 0.75
     """Standard deviation of the factors on a channel's mean and on what varies about it."""
     adaptive: bool = True
     """true = NP+: the noise on a channel's mean is weighted by how much the mean differs within
     the batch, relative to the channel where it differs most; false = NP: all channels alike."""
-    adaptive_scale: Strength = 1.5
+    adaptive_scale: values.Strength = 1.5
     """Factor on those weights; NP+ only."""
 
 
@@ -146,19 +137,19 @@ class MRFPConfig(Frozen):
     layers: _Layers = ("stem",)
     """Where the random network's output is added: ``stem`` (after its pooling), ``layer1`` to
     ``layer4``; the cost is highest at the high resolution of ``stem`` and ``layer1``."""
-    probability: Fraction = 0.5
+    probability: values.Fraction = 0.5
     """Chance that it is added to a batch; its weights are drawn anew each time."""
-    channels: Channels | None = None
+    channels: values.Channels | None = None
     """Width of the random network; null = the feature's own, as in the paper; 8 to 16 are cheap."""
-    gain_std: Strength = 0.5
+    gain_std: values.Strength = 0.5
     """Standard deviation of the random gains of its batch norms."""
     style_layers: Annotated[tuple[Layer, ...], AfterValidator(_once_each)] = ("stem", "layer1")
     """Where NP+ acts; [] = nowhere."""
-    style_probability: Fraction = 0.5
+    style_probability: values.Fraction = 0.5
     """Chance that NP+ acts on a batch, drawn for each layer."""
-    sigma: Strength = 0.75
+    sigma: values.Strength = 0.75
     """As in ``np_plus``."""
-    adaptive_scale: Strength = 1.5
+    adaptive_scale: values.Strength = 1.5
     """As in ``np_plus``."""
 
 

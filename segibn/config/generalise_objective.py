@@ -4,21 +4,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from segibn.config.values import (
-    BelowOne,
-    Clusters,
-    Count,
-    Frozen,
-    Iterations,
-    Label,
-    NonNegative,
-    Positive,
-    PositiveFraction,
-    PositiveIterations,
-    Text,
-)
+from segibn.config import values
+from segibn.config.values import Frozen
 
-_OfLayers = tuple[NonNegative, NonNegative, NonNegative, NonNegative]
+_OfLayers = tuple[values.NonNegative, values.NonNegative, values.NonNegative, values.NonNegative]
 
 
 class FeatureDistanceConfig(Frozen):
@@ -29,16 +18,16 @@ class FeatureDistanceConfig(Frozen):
     more forward pass of the backbone.
     """
 
-    weight: Positive = 0.005
+    weight: values.Positive = 0.005
     """Factor in the loss."""
     layer: Literal["layer1", "layer2", "layer3", "layer4"] = "layer4"
     """Which feature; the paper's is the last."""
-    classes: Annotated[tuple[Label, ...], Field(min_length=1, max_length=255)] | None = None
+    classes: Annotated[tuple[values.Label, ...], Field(min_length=1, max_length=255)] | None = None
     """The things; null = those of the training in Cityscapes' sense: traffic lights and signs,
     people, vehicles."""
-    min_ratio: PositiveFraction = 0.75
+    min_ratio: values.PositiveFraction = 0.75
     """A feature pixel counts where one of these classes has this share of its input pixels."""
-    teacher_weights: Text | None = None
+    teacher_weights: values.Text | None = None
     """Weights of the frozen network: ``ibn_net``, ``torchvision`` (the plain network) or a file;
     null = ``model.weights``."""
 
@@ -51,14 +40,14 @@ class TextureConfig(Frozen):
     and back of the trained backbone on the plain ones.
     """
 
-    weight: Positive = 1.0
+    weight: values.Positive = 1.0
     """Factor in the loss. The term is a mean over images, the official one a norm of the whole
     batch: the square root of the batch's size is the official strength."""
     layer_weights: _OfLayers = (5e-3, 5e-4, 5e-5, 5e-6)
     """Factors of layer1..layer4, as in the official script; 0 = not compared."""
     fade_out: bool = True
     """Let the term fall linearly to 0 at the end of the training, as the official script does."""
-    teacher_weights: Text | None = None
+    teacher_weights: values.Text | None = None
     """Weights of the frozen network, as in ``feature_distance``."""
 
 
@@ -69,7 +58,7 @@ class ConsistencyConfig(Frozen):
     its predictions is added to the loss. Costs a step of twice the batch.
     """
 
-    weight: Positive = 10.0
+    weight: values.Positive = 10.0
     """Factor in the loss; SHADE's official script has 10."""
 
 
@@ -79,11 +68,11 @@ class MeanTeacherConfig(Frozen):
     Needs ``ema``. Costs one more forward pass of the whole network.
     """
 
-    weight: Positive = 1.0
+    weight: values.Positive = 1.0
     """Factor in the loss, once the ramp is over."""
-    threshold: PositiveFraction | None = None
+    threshold: values.PositiveFraction | None = None
     """Pixels where the teacher's largest probability is below this do not count; null = all do."""
-    ramp_up_iterations: Iterations | None = None
+    ramp_up_iterations: values.Iterations | None = None
     """Iterations in which the factor rises from 0.7 per cent to all; null = a quarter of all."""
 
 
@@ -96,21 +85,21 @@ class WhiteningConfig(Frozen):
     kind: Literal["iw", "irw", "isw"] = "isw"
     """Which covariances of normalised channels are pushed to 0: iw = all, irw = all, down to
     ``margin``, isw = those that a change of colour and sharpness moves."""
-    weight: Positive = 0.6
+    weight: values.Positive = 0.6
     """Factor in the loss."""
-    margin: BelowOne = 1 / 64
+    margin: values.BelowOne = 1 / 64
     """irw: mean absolute covariance that costs nothing."""
-    clusters: Clusters = 3
+    clusters: values.Clusters = 3
     """isw: how many clusters the covariances are sorted into by how much they move."""
-    insensitive_clusters: Count = 1
+    insensitive_clusters: values.Count = 1
     """isw: how many of them, those that move least, are left alone."""
-    statistics_after: Iterations = 4644
+    statistics_after: values.Iterations = 4644
     """isw: iteration from which the moves are measured; before, the term is 0. The authors' six
     passes over GTA5 in batches of 16."""
-    statistics_iterations: PositiveIterations = 310
+    statistics_iterations: values.PositiveIterations = 310
     """isw: over how many iterations; then the term sets in. 310 batches of 16 are 10 times 496
     frames, the authors take 10 times 500."""
-    statistics_passes: Count = 10
+    statistics_passes: values.Count = 10
     """isw: into how many equal parts these are divided; covariances that move in all of them are
     whitened, as in the authors' code."""
 

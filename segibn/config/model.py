@@ -4,8 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from segibn.config import values
 from segibn.config.backbones import AnyBackboneConfig, BackboneConfig
-from segibn.config.values import Channels, Dilation, Fraction, Frozen, Text
+from segibn.config.values import Frozen
 
 ATROUS_RATES = {8: (12, 24, 36), 16: (6, 12, 18), 32: (3, 6, 9)}
 """ASPP dilations for each output stride: DeepLabV3 (arXiv 1706.05587, section 4.1), which names
@@ -21,6 +22,8 @@ class _Head(Frozen):
     init: Literal["kaiming_fan_out", "kaiming_fan_in"] = "kaiming_fan_out"
     """How it starts. kaiming_fan_out = convolutions by He's rule on fan out, the classifier nearly
     undecided (deviation 0.01); kaiming_fan_in = all by fan in, as RobustNet's heads."""
+    dropout: values.Fraction = 0.1
+    """Share dropped before the classifier."""
 
 
 class FCNHeadConfig(_Head):
@@ -28,12 +31,10 @@ class FCNHeadConfig(_Head):
 
     name: Literal["fcn"]
     """fcn."""
-    channels: Channels = 512
+    channels: values.Channels = 512
     """Width between the two convolutions."""
-    dilation: Dilation = 1
+    dilation: values.Dilation = 1
     """Dilation of the 3x3 convolution; 6 at output stride 16 is both faster and better."""
-    dropout: Fraction = 0.1
-    """Share dropped before the classifier."""
 
 
 class LinearHeadConfig(_Head):
@@ -41,40 +42,37 @@ class LinearHeadConfig(_Head):
 
     name: Literal["linear"]
     """linear."""
-    dropout: Fraction = 0.0
+    dropout: values.Fraction = 0.0
     """Share dropped before the classifier."""
 
 
-class DeepLabV3HeadConfig(_Head):
+class _PyramidHead(_Head):
+    """What the heads with atrous spatial pyramid pooling have."""
+
+    channels: values.Channels = 256
+    """Width of each branch, and of the decoder where there is one."""
+    atrous_rates: tuple[values.Dilation, values.Dilation, values.Dilation] | None = None
+    """Dilations of the three branches; null = (6,12,18) at stride 16, (12,24,36) at 8."""
+    separable: bool = False
+    """Depthwise-separable 3x3 convolutions, the decoder's too (arXiv 1802.02611, section 3.1)."""
+
+
+class DeepLabV3HeadConfig(_PyramidHead):
     """Atrous spatial pyramid pooling (arXiv 1706.05587)."""
 
     name: Literal["deeplabv3"]
     """deeplabv3."""
-    channels: Channels = 256
-    """Width of each branch."""
-    atrous_rates: tuple[Dilation, Dilation, Dilation] | None = None
-    """Dilations of the three branches; null = (6,12,18) at stride 16, (12,24,36) at 8."""
-    dropout: Fraction = 0.1
-    """Share dropped before the classifier."""
-    separable: bool = False
-    """Depthwise-separable 3x3 convolutions in the pyramid (arXiv 1802.02611, section 3.1)."""
 
 
-class DeepLabV3PlusHeadConfig(_Head):
+class DeepLabV3PlusHeadConfig(_PyramidHead):
     """DeepLabV3 with a light decoder on layer1 (arXiv 1802.02611)."""
 
     name: Literal["deeplabv3plus"]
     """deeplabv3plus."""
-    channels: Channels = 256
-    """Width of each branch and of the decoder."""
-    low_level_channels: Channels = 48
+    low_level_channels: values.Channels = 48
     """Width that layer1 is reduced to before it joins."""
-    atrous_rates: tuple[Dilation, Dilation, Dilation] | None = None
-    """Dilations of the three branches; null = (6,12,18) at stride 16, (12,24,36) at 8."""
-    dropout: Fraction = 0.1
+    dropout: values.Fraction = 0.1
     """Share dropped before the classifier, or with ``refine: split`` after the pyramid."""
-    separable: bool = False
-    """Depthwise-separable 3x3 convolutions in pyramid and decoder (section 3.1 of the paper)."""
     refine: Literal["joined", "split"] = "joined"
     """Where the decoder's two 3x3 convolutions are: both on the joined features (table 2 of the
     paper), or, split, one on the pyramid's small result, as in segmentation_models_pytorch."""
@@ -91,10 +89,8 @@ class AuxHeadConfig(_Head):
 
     layer: Literal["layer2", "layer3"] = "layer3"
     """Which feature map it reads."""
-    channels: Channels = 256
+    channels: values.Channels = 256
     """Width between its two convolutions."""
-    dropout: Fraction = 0.1
-    """Share dropped before the classifier."""
 
 
 class ModelConfig(Frozen):
@@ -108,7 +104,7 @@ class ModelConfig(Frozen):
     """Auxiliary head for training; null = none."""
     align_corners: bool = False
     """How logits are resized; true for converted RobustNet networks, which were trained so."""
-    weights: Text = "none"
+    weights: values.Text = "none"
     """Start of the backbone: ``ibn_net`` (official release), ``torchvision``, for timm's backbones
     ``timm``, ``none``, or a file (.pth, .pt, .safetensors)."""
     weights_match: Literal["exact", "plain", "partial"] = "exact"

@@ -8,28 +8,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from segibn.config import values
 from segibn.config.data import DataConfig
 from segibn.config.generalise import GeneraliseConfig
 from segibn.config.model import ModelConfig
-from segibn.config.values import (
-    BelowOne,
-    Between,
-    Fraction,
-    Frozen,
-    Height,
-    Iterations,
-    Name,
-    NonNegative,
-    Pictures,
-    Positive,
-    PositiveFraction,
-    PositiveIterations,
-    PositiveStrength,
-    Samples,
-    Seed,
-    Size,
-    Text,
-)
+from segibn.config.values import Frozen
 
 CONFIG_VERSION: Literal[2] = 2
 """Version of what is below; `segibn.config.upgrade` reads files of earlier ones."""
@@ -38,9 +21,9 @@ CONFIG_VERSION: Literal[2] = 2
 class OhemConfig(Frozen):
     """Online hard example mining (arXiv 1604.03540): only hard pixels count."""
 
-    threshold: PositiveFraction = 0.7
+    threshold: values.PositiveFraction = 0.7
     """Pixels whose true class has a probability below this are hard."""
-    min_kept: Fraction = 0.0625
+    min_kept: values.Fraction = 0.0625
     """Share of the valid pixels that counts in any case, the hardest ones first."""
 
 
@@ -51,17 +34,17 @@ class LossConfig(Frozen):
     computed by each process for each step, and averaged.
     """
 
-    class_weights: Annotated[tuple[Positive, ...], Field(max_length=255)] | None = None
+    class_weights: Annotated[tuple[values.Positive, ...], Field(max_length=255)] | None = None
     """Weight of each class in the pixel loss, by train id; null = all 1. Only ratios matter."""
-    label_smoothing: BelowOne = 0.0
+    label_smoothing: values.BelowOne = 0.0
     """Share of the pixel loss's target that is spread over all classes."""
     ohem: OhemConfig | None = None
     """Mean of the pixel loss over hard pixels alone; null = over all valid pixels."""
-    dice_weight: NonNegative = 0.0
+    dice_weight: values.NonNegative = 0.0
     """Weight of the soft Dice loss of the main head, mean over the classes present; 0 = none."""
-    lovasz_weight: NonNegative = 0.0
+    lovasz_weight: values.NonNegative = 0.0
     """Weight of Lovasz-softmax (arXiv 1705.08790) of the main head, likewise; 0 = none."""
-    aux_weight: NonNegative = 0.4
+    aux_weight: values.NonNegative = 0.4
     """Weight of the auxiliary head's pixel loss, where there is one."""
 
     @property
@@ -77,35 +60,35 @@ class OptimConfig(Frozen):
 
     name: Literal["sgd", "adamw"] = "sgd"
     """Which optimiser."""
-    lr: Positive = 0.01
+    lr: values.Positive = 0.01
     """Peak learning rate of the backbone."""
-    head_lr_factor: Positive = 1.0
+    head_lr_factor: values.Positive = 1.0
     """Learning rate of the heads relative to ``lr``."""
-    layer_decay: PositiveFraction = 1.0
+    layer_decay: values.PositiveFraction = 1.0
     """Factor on the learning rate for each stage below the heads: layer4 has ``lr * layer_decay``,
     layer3 ``lr * layer_decay ** 2``, ..., the stem ``lr * layer_decay ** 5``; 1 = one rate."""
-    momentum: Fraction = 0.9
+    momentum: values.Fraction = 0.9
     """SGD momentum; ignored by adamw."""
-    weight_decay: NonNegative = 1e-4
+    weight_decay: values.NonNegative = 1e-4
     """L2 penalty (sgd) or decoupled decay (adamw)."""
     decay_norms_and_biases: bool = True
     """Whether weight decay also acts on norm parameters and biases, as in the paper's code."""
-    clip_grad_norm: Positive | None = None
+    clip_grad_norm: values.Positive | None = None
     """Gradients are scaled down to this norm, taken over all parameters; null = never."""
     schedule: Literal["poly", "cosine"] = "poly"
     """How the learning rate falls: ``(1 - t) ** poly_power`` or ``(1 + cos(pi * t)) / 2``, t the
     share of ``iterations`` that is done."""
-    poly_power: PositiveStrength = 0.9
+    poly_power: values.PositiveStrength = 0.9
     """Power of the poly schedule."""
-    min_lr_factor: BelowOne = 0.0
+    min_lr_factor: values.BelowOne = 0.0
     """Where either schedule ends, relative to the peak learning rate."""
-    warmup_iterations: Iterations = 0
+    warmup_iterations: values.Iterations = 0
     """The learning rate rises linearly over this many first iterations."""
-    warmup_factor: BelowOne = 0.0
+    warmup_factor: values.BelowOne = 0.0
     """Share of the scheduled learning rate that it rises from, one iteration before the first."""
-    iterations: PositiveIterations = 40_000
+    iterations: values.PositiveIterations = 40_000
     """Optimiser updates in all."""
-    global_batch_size: Samples = 16
+    global_batch_size: values.Samples = 16
     """Samples for each update, over all processes."""
 
     @model_validator(mode="after")
@@ -126,7 +109,7 @@ class OptimConfig(Frozen):
 class EmaConfig(Frozen):
     """Exponential moving average of the weights, kept beside those that are trained."""
 
-    decay: Between = 0.999
+    decay: values.Between = 0.999
     """Share of the old average that update n keeps; (1 + n) / (10 + n) where that is less."""
 
 
@@ -143,28 +126,28 @@ class EngineConfig(Frozen):
     ibn_kernels: Literal["default", "triton"] = "default"
     """What computes instance and instance-batch norms; triton = kernels for CUDA that have not been
     measured on a GPU."""
-    max_micro_batch: Samples | None = None
+    max_micro_batch: values.Samples | None = None
     """Most samples on a device at a time: a larger share of a batch is taken in equal steps of
     accumulated gradients; batch norm's statistics are those of a step. null = no limit."""
-    log_every: PositiveIterations = 20
+    log_every: values.PositiveIterations = 20
     """Iterations between two lines of metrics.jsonl."""
-    checkpoint_every: PositiveIterations = 1000
+    checkpoint_every: values.PositiveIterations = 1000
     """Iterations between two checkpoints; an evaluation and the last iteration write one too."""
-    keep_checkpoints: PositiveIterations = 1
+    keep_checkpoints: values.PositiveIterations = 1
     """How many of the latest checkpoints stay: ``last.pt``, then ``iteration_*.pt``; ``best.pt``,
     the best on ``data.val``, is kept besides."""
-    evaluate_every: Iterations = 0
+    evaluate_every: values.Iterations = 0
     """Iterations between two evaluations on ``data.val``; 0 = only after the last."""
-    pictures: Pictures = 2
+    pictures: values.Pictures = 2
     """Validation frames whose prediction each evaluation draws."""
 
 
 class EvaluationConfig(Frozen):
     """How frames reach the network when it is scored; scores are always at label size."""
 
-    input_size: Size | None = None
+    input_size: values.Size | None = None
     """Frames are resized to this for the network, logits back to the label's; null = native."""
-    input_height: Height | None = None
+    input_height: values.Height | None = None
     """The same by height alone, the width in proportion: for sets with frames of several shapes."""
 
     @model_validator(mode="after")
@@ -179,15 +162,15 @@ class RunConfig(Frozen):
 
     config_version: Literal[2] = CONFIG_VERSION
     """Version of this file's keys; without it, a file is read as the first version meant it."""
-    name: Name
+    name: values.Name
     """Name of the run, of its folder and of its results; the config file's stem if not given."""
-    seed: Seed = 0
+    seed: values.Seed = 0
     """Seed of the weights, the sample order and the augmentation."""
     data: DataConfig
     """Data sets and augmentation."""
     model: ModelConfig = ModelConfig()
     """The network."""
-    init_from: Text | None = None
+    init_from: values.Text | None = None
     """Checkpoint of an earlier training to start from, instead of ``model.weights``; with other
     classes the classifiers start fresh. null = none."""
     loss: LossConfig = LossConfig()

@@ -73,6 +73,7 @@ Between = Annotated[_Real, Field(gt=0.0, lt=1.0)]
 NonNegative = Annotated[_Real, Field(ge=0.0, le=1e38)]  # a factor; float32 ends at 3.4e38
 Positive = Annotated[_Real, Field(gt=0.0, le=1e38)]
 Strength = Annotated[_Real, Field(ge=0.0, le=100.0)]  # of a random change; 100-fold leaves nothing
+Strengths = tuple[Strength, Strength, Strength, Strength]
 PositiveStrength = Annotated[_Real, Field(gt=0.0, le=100.0)]
 Scale = Annotated[_Real, Field(gt=0.0, le=16.0)]  # of a frame; at 16 a pixel is like a detail
 BlurSigma = Annotated[_Real, Field(ge=0.0, le=32.0)]  # pixels; at 32 the kernel has 257
