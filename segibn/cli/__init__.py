@@ -17,10 +17,9 @@ EXIT_INTERRUPTED = 130
 EXIT_PIPE = 141
 """128 and the signal's number, as a shell counts a process that SIGINT or SIGPIPE has ended."""
 
-_USERS = (FileNotFoundError, FileExistsError, PermissionError, IsADirectoryError)
-_USERS += (NotADirectoryError,)
-_USERS_NUMBERS = ("ENAMETOOLONG", "EIO", "ESTALE", "ENOTCONN", "EHOSTDOWN", "ETIMEDOUT")
-_MACHINES_NUMBERS = ("ENOSPC", "EDQUOT", "EROFS", "EMFILE", "ENFILE", "ENOMEM")
+_OF_PATHS = ("ENOENT", "EEXIST", "EACCES", "EPERM", "EISDIR", "ENOTDIR", "ENAMETOOLONG")
+_OF_DISKS = ("EIO", "ESTALE", "ENOTCONN", "EHOSTDOWN", "ETIMEDOUT")
+_OF_MACHINES = ("ENOSPC", "EDQUOT", "EROFS", "EMFILE", "ENFILE", "ENOMEM")
 """What a user can mend: a path that is not there, that may not be written, a disk that is gone; a
 full disk, too many open files and too little memory also where the system names no file."""
 
@@ -61,8 +60,8 @@ def _said(error: Exception) -> str:
 def _is_users(error: OSError) -> bool:
     name = errno.errorcode.get(error.errno or 0)
     if error.filename is None:
-        return name in _MACHINES_NUMBERS
-    return isinstance(error, _USERS) or name in (*_USERS_NUMBERS, *_MACHINES_NUMBERS)
+        return name in _OF_MACHINES
+    return name in (*_OF_PATHS, *_OF_DISKS, *_OF_MACHINES)
 
 
 def _require_written(output: object) -> None:

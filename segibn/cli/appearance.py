@@ -21,7 +21,6 @@ appearance.jpg (one frame under every change) and conditions.json
 
 @verb_parser("appearance", EXAMPLE)
 def build_parser(parser: VerbParser) -> None:
-    """Add the arguments of this verb."""
     add = parser.add_argument
     add("--on", metavar=SET, help="labelled set (default: the data.val of the first run)")
     add("--transforms", nargs="+", metavar="NAME", help="changes of appearance (default: all)")
@@ -36,7 +35,6 @@ def build_parser(parser: VerbParser) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the verb; runs on every rank of a torchrun launch, the first one prints and writes."""
     arguments = build_parser().parse_args(argv)
     require_runs(arguments.runs)
 

@@ -7,7 +7,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any, get_args
 
-from segibn.cli.parser import PLACEHOLDER
+from segibn.cli.parser import command_text, print_next, print_then
 from segibn.errors import ConfigError, DatasetError
 from segibn.models.plans import IbnName
 from segibn.runs.find import datasets_of, find_checkpoint, run_of
@@ -69,10 +69,7 @@ def add_study_arguments(parser: argparse.ArgumentParser, on: str) -> None:
 
 
 def datasets_root(given: Path | None, recorded: Path | None = None) -> Path:
-    """Return the folder above the data sets: as given, SEGIBN_DATASETS, recorded, ./datasets.
-
-    DatasetError: the argument, or the variable where that counts, names no folder.
-    """
+    """Return the folder above the data sets: as given, SEGIBN_DATASETS, recorded, ./datasets."""
     variable = os.environ.get(DATASETS_VARIABLE)
     said = given or (Path(variable).expanduser() if variable else None)
     if said is not None and not said.is_dir():
@@ -87,18 +84,19 @@ def datasets_words(given: Path | None, recorded: Path | None = None) -> list[str
     return ["--datasets", str(found)] if found else []
 
 
-def frames_words(frames: Path | None) -> list[str]:
-    """Return a folder of frames to predict, or a placeholder for one, and a folder for that."""
+def print_predict(run: object, frames: Path | None) -> None:
+    """Print how to predict a folder of frames, or frames of the user's, to a new folder."""
     folders = (Path(f"predictions{number or ''}") for number in count())
-    output = next(str(folder) for folder in folders if not folder.exists())
-    return [PLACEHOLDER if frames is None else str(frames), "--output", output]
+    output = next(folder for folder in folders if not folder.exists())
+    if frames is None:
+        command = command_text("predict", run, "FRAMES", "--output", output)
+        print_then(f"{command} (images, videos or folders of yours)")
+    else:
+        print_next("predict", run, frames, "--output", output)
 
 
 def report_words(run: str | Path) -> list[str]:
-    """Return the command of a report on a run where it would show frames, else nothing.
-
-    That is a run with scores whose data sets are where its training found them.
-    """
+    """Return the command of a report on a run that has scores and still its data, else nothing."""
     folder = run_of(find_checkpoint(run))
     recorded = datasets_of(folder)
     if folder is None or recorded is None or not any((folder / "scores").glob("*.json")):
@@ -108,10 +106,7 @@ def report_words(run: str | Path) -> list[str]:
 
 
 def require_runs(paths: Iterable[str | Path]) -> None:
-    """Check that runs and checkpoints are there, before torch is imported.
-
-    CheckpointError: one is not.
-    """
+    """CheckpointError: one of these runs and checkpoints is not there."""
     for path in paths:
         find_checkpoint(path)
 

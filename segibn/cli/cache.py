@@ -28,7 +28,6 @@ EXIT_DAMAGED = 1
 
 @verb_parser("cache", EXAMPLE)
 def build_parser(parser: VerbParser) -> None:
-    """Add the arguments of this verb."""
     add_config_arguments(parser)
     parser.add_argument(
         "--cache",
@@ -43,7 +42,6 @@ def build_parser(parser: VerbParser) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the verb; see ``EXAMPLE`` for what it returns."""
     arguments = build_parser().parse_intermixed_args(argv)
 
     from segibn.config.load import load_config

@@ -19,14 +19,11 @@ Without --scores the card shows the scores of the run folder (its held-out frame
 run nor an option states, the card calls "not stated". It begins with the YAML by which the Hugging
 Face hub finds it.
 """
-
-
 _OPTIONS = ("description", "intended_use", "limits", "licence", "citation")
 
 
 @verb_parser("card", EXAMPLE)
 def build_parser(parser: VerbParser) -> None:
-    """Add the arguments of this verb."""
     add = parser.add_argument
     add("run", metavar="RUN", help="run folder, .pt file, or name of a run")
     add(
@@ -45,7 +42,6 @@ def build_parser(parser: VerbParser) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the verb; returns 0."""
     arguments = build_parser().parse_args(argv)
     require_runs([arguments.run])
 

@@ -37,7 +37,6 @@ _TRAINED_BY = {
 
 @verb_parser("check", EXAMPLE)
 def build_parser(parser: VerbParser) -> None:
-    """Add the arguments of this verb."""
     add = parser.add_argument
     add("name", metavar="NAME", help=f"{', '.join(DATASETS)}, or a config (its data sets)")
     add("--split", metavar="SPLIT", help="one split, or several as train+val (default: all there)")
@@ -53,7 +52,6 @@ def build_parser(parser: VerbParser) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the verb; see ``EXAMPLE`` for what it returns."""
     arguments = build_parser().parse_args(argv)
     root = datasets_root(arguments.datasets)
     name, split = arguments.name, arguments.split

@@ -19,7 +19,6 @@ The first file is the reference of all others. Needs no torch.
 
 @verb_parser("compare", EXAMPLE)
 def build_parser(parser: VerbParser) -> None:
-    """Add the arguments of this verb."""
     how = Resampling()
     add = parser.add_argument
     add("reference", type=Path, metavar="A.json", help="of segibn evaluate or score")
@@ -38,7 +37,6 @@ def build_parser(parser: VerbParser) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the verb; returns 0."""
     arguments = build_parser().parse_args(argv)
 
     from segibn.runs.compare import compare_files, plot_comparisons

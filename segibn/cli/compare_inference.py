@@ -21,7 +21,6 @@ writes inference.json (a list of rows, scores as fractions), inference.md and co
 
 @verb_parser("compare-inference", EXAMPLE)
 def build_parser(parser: VerbParser) -> None:
-    """Add the arguments of this verb."""
     add = parser.add_argument
     add_sets_argument(parser, "sets to score on; LABEL names them in the table", required=True)
     add(
@@ -36,7 +35,6 @@ def build_parser(parser: VerbParser) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the verb; runs on every rank of a torchrun launch, the first one prints and writes."""
     arguments = build_parser().parse_args(argv)
     require_runs(arguments.runs)
 

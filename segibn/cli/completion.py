@@ -31,12 +31,10 @@ Make it again after an update.
 
 @verb_parser("completion", EXAMPLE)
 def build_parser(parser: VerbParser) -> None:
-    """Add the arguments of this verb."""
     parser.add_argument("shell", choices=SHELLS)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the verb; returns 0."""
     shell = build_parser().parse_args(argv).shell
 
     import shtab

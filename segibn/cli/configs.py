@@ -20,14 +20,12 @@ _COMMAND = "command:"
 
 @verb_parser("configs", EXAMPLE)
 def build_parser(parser: VerbParser) -> None:
-    """Add the arguments of this verb."""
     add = parser.add_argument
     add("name", nargs="?", metavar="NAME", help="a shipped config, or a YAML file")
     add("--copy", type=Path, metavar="DIR", help="copy it there, with the files it refers to")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the verb; returns 0."""
     parser = build_parser()
     arguments = parser.parse_args(argv)
     name, folder = arguments.name, arguments.copy

@@ -3,14 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from segibn.cli.parser import (
-    PLACEHOLDER,
-    VerbParser,
-    command_text,
-    print_predict,
-    print_then,
-    verb_parser,
-)
+from segibn.cli.parser import VerbParser, command_text, print_then, verb_parser
 from segibn.errors import ConfigError
 from segibn.runs.find import find_checkpoint
 
@@ -23,15 +16,12 @@ examples:
 A RobustNet file (baseline, IBN or ISW; ResNet-50 or -101) becomes a segibn checkpoint, .pt; a
 segibn checkpoint becomes a RobustNet file, .pth, or .safetensors, by the name of --output.
 """
-
-
 _BELONGS = {"output_stride": ".pt", "trained_on": ".pt", "variant": ".pth"}
 """Option -> the suffix of --output on which it has an effect."""
 
 
 @verb_parser("convert", EXAMPLE)
 def build_parser(parser: VerbParser) -> None:
-    """Add the arguments of this verb."""
     add = parser.add_argument
     add("checkpoint", type=Path, help="a file, or a segibn run folder")
     add("--output", type=Path, required=True, metavar="FILE", help=".pt, .pth or .safetensors")
@@ -56,10 +46,8 @@ def build_parser(parser: VerbParser) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the verb; returns 0."""
     arguments = build_parser().parse_args(argv)
-    source: Path = arguments.checkpoint
-    output: Path = arguments.output
+    source, output = arguments.checkpoint, arguments.output
     if output.suffix not in (".pt", ".pth", ".safetensors"):
         raise ConfigError(f"--output {output}: its name ends in .pt, .pth or .safetensors")
     if output.exists() and source.exists() and output.samefile(source):
@@ -86,5 +74,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         more = ("--dataset", "cityscapes", "--datasets", "DIR")
         print_then(f"{command_text('evaluate', output, *more)}, the folder above cityscapes/")
     elif output.suffix == ".safetensors":
-        print_predict(output, [PLACEHOLDER])
+        command = command_text("predict", output, "FRAMES")
+        print_then(f"{command} (images, videos or folders of yours)")
     return 0

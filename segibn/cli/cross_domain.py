@@ -1,8 +1,6 @@
 """``cross-domain``: several trained networks x several labelled sets -> the paper's table."""
 
-import argparse
 from collections.abc import Sequence
-from typing import Any
 
 from segibn.cli.arguments import add_sets_argument, datasets_root, require_runs
 from segibn.cli.inference import add_comparison_arguments, inference_config
@@ -23,17 +21,8 @@ writes cross_domain.json (a list of rows, scores as fractions), cross_domain.md,
 """
 
 
-class _ListProtocols(argparse.Action):
-    """Prints the table and exits, as --help does."""
-
-    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
-        print(describe_protocols())
-        parser.exit()
-
-
 @verb_parser("cross-domain", EXAMPLE)
 def build_parser(parser: VerbParser) -> None:
-    """Add the arguments of this verb."""
     add = parser.add_argument
     add_sets_argument(parser, "sets to score on; LABEL names the column (all of --protocol)")
     add(
@@ -42,7 +31,8 @@ def build_parser(parser: VerbParser) -> None:
         help="score as this one says: test sets (all of them unless --on names some), input size, "
         "label maps, checkpoint; what deviates is printed and signed",
     )
-    add("--list-protocols", action=_ListProtocols, nargs=0, help="print all of them and exit")
+    listed = "print all of them and exit"
+    add("--list-protocols", action="version", version=describe_protocols(), help=listed)
     add(
         "--allow-target-selection",
         action="store_true",
@@ -54,7 +44,6 @@ def build_parser(parser: VerbParser) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the verb; runs on every rank of a torchrun launch, the first one prints and writes."""
     arguments = build_parser().parse_args(argv)
     require_runs(arguments.runs)
 

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from painted_scenes.spec import SampleSpec
-from segibn.cli.arguments import add_set_argument, frames_words, refuse_set
-from segibn.cli.parser import VerbParser, print_next, print_predict, verb_parser
+from segibn.cli.arguments import add_set_argument, print_predict, refuse_set
+from segibn.cli.parser import VerbParser, print_next, verb_parser
 from segibn.cli.sample_data import paint
 from segibn.evaluation.protocols import PROTOCOLS
 from segibn.text.streams import outliving_readers
@@ -29,7 +29,6 @@ data_seed<seed>/. Repeated, it resumes where it was interrupted.
 
 @verb_parser("demo", EXAMPLE)
 def build_parser(parser: VerbParser) -> None:
-    """Add the arguments of this verb."""
     add = parser.add_argument
     add("--output", type=Path, default=Path("runs/demo"), metavar="DIR")
     add("--seed", type=int, default=0, help="of scenes, weights, sample order and augmentation")
@@ -46,7 +45,6 @@ def build_parser(parser: VerbParser) -> None:
 
 @outliving_readers()
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the verb."""
     arguments = build_parser().parse_args(argv)
     refuse_set(arguments.set, "seed", "--seed")
 
@@ -73,6 +71,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(table.read_text(encoding="utf-8"))
     for path in (output / "cross_domain.json", table, picture):
         print(f"  {path}")
-    print_predict(runs[-1], frames_words(frames_folder(configs[-1], datasets)))
+    print_predict(runs[-1], frames_folder(configs[-1], datasets))
     print_next("report", output, "--datasets", datasets)
     return 0

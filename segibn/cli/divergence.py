@@ -22,7 +22,6 @@ feature_divergence.md and feature_divergence.png. Seeds of one network become me
 
 @verb_parser("divergence", EXAMPLE)
 def build_parser(parser: VerbParser) -> None:
-    """Add the arguments of this verb."""
     add = parser.add_argument
     add(
         "--domains",
@@ -36,7 +35,6 @@ def build_parser(parser: VerbParser) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the verb; runs on every rank of a torchrun launch, the first one prints and writes."""
     arguments = build_parser().parse_args(argv)
 
     from segibn.runs.sets import parse_labelled_set

@@ -29,7 +29,6 @@ examples:
 
 @verb_parser("evaluate", EXAMPLE)
 def build_parser(parser: VerbParser) -> None:
-    """Add the arguments of this verb."""
     add = parser.add_argument
     add("run", metavar="RUN_OR_CHECKPOINT", help="run folder, name of a run, or .pt file")
     add(
@@ -56,7 +55,6 @@ def build_parser(parser: VerbParser) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the verb; runs on every rank of a torchrun launch, the first one prints and writes."""
     arguments = build_parser().parse_args(argv)
 
     from segibn.runs.sets import changed_set, held_out_set, named_set

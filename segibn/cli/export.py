@@ -4,8 +4,8 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from segibn.cli.arguments import frames_words
-from segibn.cli.parser import VerbParser, print_predict, print_then, verb_parser
+from segibn.cli.arguments import print_predict
+from segibn.cli.parser import VerbParser, print_then, verb_parser
 from segibn.errors import ConfigError
 from segibn.runs.find import datasets_of, find_checkpoint, run_of
 
@@ -25,7 +25,6 @@ A graph takes RGB frames (N, 3, H, W), float32 in 0..255, of any size, and retur
 
 @verb_parser("export", EXAMPLE)
 def build_parser(parser: VerbParser) -> None:
-    """Add the arguments of this verb."""
     add = parser.add_argument
     add("run", metavar="RUN_OR_CHECKPOINT", help="run folder, .pt or .safetensors file")
     add("--output", type=Path, required=True, metavar="FILE", help=".onnx, .pt2 or .safetensors")
@@ -48,7 +47,6 @@ def build_parser(parser: VerbParser) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the verb; returns 0."""
     arguments = build_parser().parse_args(argv)
     output, labels, calibrate = arguments.output, arguments.labels, arguments.calibrate
     if output.suffix not in (".onnx", ".pt2", ".safetensors"):
@@ -75,6 +73,5 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = f"import torch; print(torch.export.load({str(output)!r}))"
         print_then(shlex.join(["python", "-c", code]))
     else:
-        frames = frames_folder(config, datasets_of(run_of(checkpoint)))
-        print_predict(output, frames_words(frames))
+        print_predict(output, frames_folder(config, datasets_of(run_of(checkpoint))))
     return 0

@@ -35,7 +35,6 @@ fine_tune.png
 
 @verb_parser("fine-tune", EXAMPLE)
 def build_parser(parser: VerbParser) -> None:
-    """Add the arguments of this verb."""
     add = parser.add_argument
     add("configs", nargs="+", type=Path, help="YAML files that train on the target")
     add(
@@ -70,7 +69,6 @@ def build_parser(parser: VerbParser) -> None:
 
 @outliving_readers()
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the verb; runs on every rank of a torchrun launch, the first one prints and writes."""
     arguments = build_parser().parse_args(argv)
     changes = study_changes(arguments)
     require_runs(text for text in arguments.sources if not names_config(text))

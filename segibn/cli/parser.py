@@ -23,15 +23,10 @@ _WIDTH = 79
 _USAGE_LINES = 2
 _WRITTEN = ("output", "plot", "json", "pictures")
 """Options that name what a verb writes: a folder where their metavar is DIR, else a file."""
-PLACEHOLDER = "FRAMES"
 
 
 class VerbParser(argparse.ArgumentParser):
-    """A parser that suggests, and that refuses options which would have no effect.
-
-    A rule about options stands beside them: ``needs`` and ``excludes``. What a verb writes is
-    refused where it cannot be written.
-    """
+    """A parser that suggests, and refuses options without effect and files it cannot write."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -146,8 +141,7 @@ def verb_parser(
 ) -> Callable[[Callable[[VerbParser], None]], Callable[[], VerbParser]]:
     """Turn a function that adds a verb's arguments into one that returns its parser.
 
-    The parser's summary is that of the table of verbs. Called through a script of ``tools/``, its
-    help shows that script in place of ``segibn VERB``.
+    Called through a script of ``tools/``, its help shows that script in place of ``segibn VERB``.
     """
 
     def decorate(add_arguments: Callable[[VerbParser], None]) -> Callable[[], VerbParser]:
@@ -179,14 +173,6 @@ def command_text(*words: object) -> str:
 def print_next(*words: object) -> None:
     """Print the command that comes next, which must run as it stands; call it last."""
     _print_once(f"next: {command_text(*words)}")
-
-
-def print_predict(run: object, frames: Sequence[str]) -> None:
-    """Print how to predict frames, see ``arguments.frames_words``."""
-    if frames[0] == PLACEHOLDER:
-        print_then(f"{command_text('predict', run, *frames)} (images, videos or folders of yours)")
-    else:
-        print_next("predict", run, *frames)
 
 
 def print_then(text: str) -> None:

@@ -31,7 +31,6 @@ exit code: 0 all done, 1 some files failed, 2 nothing was begun or an output can
 
 @verb_parser("predict", EXAMPLE)
 def build_parser(parser: VerbParser) -> None:
-    """Add the arguments of this verb."""
     add = parser.add_argument
     add("run", metavar="RUN_OR_FILE", help="run folder or name, .pt, .safetensors or .onnx file")
     add(
@@ -75,7 +74,6 @@ def build_parser(parser: VerbParser) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the verb; returns 0, or 1 if a file could not be predicted, or 130 at Ctrl-C."""
     arguments = build_parser().parse_intermixed_args(argv)
     output = arguments.output
     if arguments.no_overlays:

@@ -17,7 +17,6 @@ https://ui.perfetto.dev or chrome://tracing.
 
 @verb_parser("profile", EXAMPLE)
 def build_parser(parser: VerbParser) -> None:
-    """Add the arguments of this verb."""
     add = parser.add_argument
     add_config_arguments(parser)
     add("--steps", type=parse_positive, default=5, metavar="N", help="updates to look at (5)")
@@ -26,7 +25,6 @@ def build_parser(parser: VerbParser) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the verb; runs on every rank of a torchrun launch, the first one prints and writes."""
     arguments = build_parser().parse_intermixed_args(argv)
 
     from segibn.config.load import load_config

@@ -24,7 +24,6 @@ _FRAMES = 6
 
 @verb_parser("report", EXAMPLE)
 def build_parser(parser: VerbParser) -> None:
-    """Add the arguments of this verb."""
     add = parser.add_argument
     add(
         "inputs",
@@ -43,7 +42,6 @@ def build_parser(parser: VerbParser) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the verb; returns 0."""
     arguments = build_parser().parse_args(argv)
     if (arguments.frames or 0) < 0:
         raise SegibnError(f"--frames {arguments.frames}: give a number of frames from 0 on")

@@ -22,7 +22,6 @@ and bdd100k/ in the camera style.
 
 @verb_parser("sample-data", EXAMPLE)
 def build_parser(parser: VerbParser) -> None:
-    """Add the arguments of this verb."""
     add = parser.add_argument
     spec = SampleSpec()
     add("--output", type=Path, required=True, metavar="DIR", help="new folder")
@@ -56,7 +55,6 @@ def build_parser(parser: VerbParser) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the verb; 0 when the folder holds what was asked for."""
     arguments = build_parser().parse_args(argv)
 
     for name in arguments.val_only:

@@ -34,7 +34,6 @@ below the two folders. Scores in the JSON are fractions.
 
 @verb_parser("score", EXAMPLE)
 def build_parser(parser: VerbParser) -> None:
-    """Add the arguments of this verb."""
     tasks = parser.add_subparsers(dest="task", required=True)
     semseg = tasks.add_parser("semseg", help="mIoU of semantic segmentation")
     cityscapes = tasks.add_parser(
@@ -100,7 +99,6 @@ def _add_encodings(parser: argparse.ArgumentParser, known: Sequence[str], meanin
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the verb: print the table, or the JSON with ``--json``; returns 0."""
     arguments = build_parser().parse_args(argv)
     target, pred, task = arguments.target, arguments.pred, arguments.task
     given: dict[str, str] = {}

@@ -23,7 +23,6 @@ repeated, and given with fewer configs or seeds to several processes at a time.
 
 @verb_parser("study", EXAMPLE)
 def build_parser(parser: VerbParser) -> None:
-    """Add the arguments of this verb."""
     add = parser.add_argument
     add("configs", nargs="+", type=Path, help="YAML files, or names of shipped configs")
     add("--train-label", metavar="LABEL", help="name of the training domain in the table")
@@ -34,7 +33,6 @@ def build_parser(parser: VerbParser) -> None:
 
 @outliving_readers()
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the verb."""
     arguments = build_parser().parse_args(argv)
     changes = study_changes(arguments)
 

@@ -6,12 +6,7 @@ from pathlib import Path
 from segibn.cli.arguments import require_runs
 from segibn.cli.inference import add_inference_arguments, inference_config
 from segibn.cli.parser import VerbParser, print_next, verb_parser
-from segibn.submission.expected import (
-    expect_list,
-    expect_test_set,
-    index_frames,
-    require_frames,
-)
+from segibn.submission.expected import expect_list, expect_test_set, index_frames, require_frames
 from segibn.submission.formats import FORMATS
 from segibn.text import counted
 
@@ -31,7 +26,6 @@ frames that were not finished.
 
 @verb_parser("submit", EXAMPLE)
 def build_parser(parser: VerbParser) -> None:
-    """Add the arguments of this verb."""
     benchmarks = parser.add_subparsers(dest="benchmark", required=True)
     for name, form in FORMATS.items():
         values = form.targets.replace("_", " ")
@@ -56,7 +50,6 @@ def build_parser(parser: VerbParser) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the verb; returns 0."""
     arguments = build_parser().parse_args(argv)
     inference, output = inference_config(arguments), arguments.output
     require_runs([arguments.run, *inference.ensemble])

@@ -7,15 +7,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from segibn.cli.arguments import add_config_arguments, datasets_root, datasets_words, frames_words
-from segibn.cli.parser import (
-    VerbParser,
-    is_first_rank,
-    print_next,
-    print_predict,
-    print_then,
-    verb_parser,
-)
+from segibn.cli.arguments import add_config_arguments, datasets_root, datasets_words, print_predict
+from segibn.cli.parser import VerbParser, is_first_rank, print_next, print_then, verb_parser
 from segibn.runs.find import find_checkpoint
 from segibn.text.streams import outliving_readers
 
@@ -32,7 +25,6 @@ exit codes: 0 trained; 2 a mistake in config, data or files; 3 another process o
 
 @verb_parser("train", EXAMPLE)
 def build_parser(parser: VerbParser) -> None:
-    """Add the arguments of this verb."""
     add = parser.add_argument
     add_config_arguments(parser)
     add("--output", type=Path, metavar="DIR", help="run folder (runs/<name>)")
@@ -46,7 +38,6 @@ def build_parser(parser: VerbParser) -> None:
 
 @outliving_readers()
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the verb; see ``EXAMPLE`` for what it returns."""
     arguments = build_parser().parse_intermixed_args(argv)
 
     from segibn.config.load import load_config
@@ -83,5 +74,5 @@ def main(argv: Sequence[str] | None = None) -> int:
         if config.data.val is not None:
             print_next("evaluate", output, *datasets_words(arguments.datasets))
         else:  # nothing to score it on
-            print_predict(output, frames_words(frames_folder(config, root)))
+            print_predict(output, frames_folder(config, root))
     return 0

@@ -27,7 +27,6 @@ Without --ids and --images the official test set must be in it. Exit status: 0 v
 
 @verb_parser("validate-submission", EXAMPLE)
 def build_parser(parser: VerbParser) -> None:
-    """Add the arguments of this verb."""
     add = parser.add_argument
     add("file", type=Path, metavar="ZIP", help="or run-length JSON (BDD100K)")
     add("--format", choices=FORMATS, required=True)
@@ -45,7 +44,6 @@ def build_parser(parser: VerbParser) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the verb; returns 0 for a valid submission, 1 for one with faults."""
     arguments = build_parser().parse_args(argv)
     file, form, encoding = arguments.file, FORMATS[arguments.format], arguments.target_encoding
     if encoding and not form.is_drivable:

@@ -11,7 +11,7 @@ class Verb(NamedTuple):
 
     @property
     def module(self) -> str:
-        """In ``segibn.cli``, with ``build_parser()`` and ``main(argv)``."""
+        """In ``segibn.cli``, with ``build_parser()`` and ``main(argv)``, which runs the verb."""
         return self.name.replace("-", "_")
 
 

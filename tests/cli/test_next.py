@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from segibn.cli.main import main
-from segibn.cli.parser import PLACEHOLDER
 from segibn.files.encode import write_image, write_label_png
 
 LABELS = """[
@@ -110,4 +109,4 @@ def test_a_copied_config_and_painted_frames_lead_to_a_training(
     words = ["sample-data", "--output", "my frames", "--frames", "2", "1", "--size", "64", "128"]
     (after,), _ = run([*words, "--sets", "gta5"], capsys)
     assert after == ["train", "sample_ibn", "--datasets", "my frames"]
-    assert PLACEHOLDER not in after
+    assert "FRAMES" not in after
