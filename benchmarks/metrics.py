@@ -25,7 +25,7 @@ from benchmarks.timing import Benchmark, Builder, Call, make_parser, run
 from segibn.evaluation.boundary import BoundaryIoU, boundary_width
 from segibn.evaluation.confusion import count_classes
 from segibn.evaluation.measure import Frame, FramePrediction
-from segibn.inference.device_confusion import count_on_device
+from segibn.inference.predictor import count_on_device
 from segibn.labels.label_set import IGNORE_INDEX
 
 CLASSES = 19

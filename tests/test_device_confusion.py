@@ -7,8 +7,7 @@ import torch
 from segibn.evaluation.confusion import count_classes
 from segibn.evaluation.evaluate import ScoreTally, evaluate
 from segibn.evaluation.scores import Conditions
-from segibn.inference.device_confusion import count_on_device
-from segibn.inference.predictor import Predictor, device_label_maps, label_maps
+from segibn.inference.predictor import Predictor, count_on_device, device_label_maps, label_maps
 from segibn.models.heads.fcn import FCNHead
 from segibn.models.residual import BasicBlock
 from segibn.models.resnet import ResNet, ResNetLayout

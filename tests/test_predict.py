@@ -5,11 +5,11 @@ import pytest
 import torch
 
 from segibn.errors import ConfigError, SegibnError
-from segibn.inference.device_confusion import count_on_device
 from segibn.inference.options import InferenceOptions
 from segibn.inference.predictor import (
     Predictor,
     confident_label_maps,
+    count_on_device,
     device_label_maps,
     label_maps,
 )

@@ -31,11 +31,11 @@ from segibn.evaluation.scores import Conditions, Scores
 from segibn.files.folders import warn_once
 from segibn.files.pictures import image_size
 from segibn.files.writing import write_json
-from segibn.inference.device_confusion import count_on_device
 from segibn.inference.options import InferenceOptions
 from segibn.inference.predictor import (
     Predictor,
     confident_label_maps,
+    count_on_device,
     device_label_maps,
     label_maps,
 )

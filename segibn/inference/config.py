@@ -1,8 +1,4 @@
-"""What was asked for of inference: a YAML file, or options of a command. No torch.
-
-``evaluate``, ``predict``, ``submit`` and the subcommands that compare networks take a file with
-``--recipe``; options beside it replace its values.
-"""
+"""What was asked for of inference: a YAML file (``--recipe``) or options of a command. No torch."""
 
 from dataclasses import fields
 from pathlib import Path
@@ -25,11 +21,8 @@ _Keys: Any = create_model(  # type: ignore[call-overload]
     "_Keys",
     __base__=Frozen,
     **{
-        option.name: (
-            _TYPES[option.name],
-            Field(option.default, description=_DOCS[option.name]["description"]),
-        )
-        for option in fields(InferenceOptions)
+        one.name: (_TYPES[one.name], Field(one.default, description=_DOCS[one.name]["description"]))
+        for one in fields(InferenceOptions)
     },
 )
 
@@ -38,8 +31,7 @@ class InferenceConfig(_Keys):
     """How frames reach a trained network; null = as the run was scored, or the default."""
 
     input_size: Size | Literal["native"] | None = None
-    """(H, W) that frames are resized to first; native = their own size; null = what the run was
-    scored at."""
+    """(H, W) that frames are resized to first; native = their own size; null = as scored."""
     precision: Literal[*PRECISIONS, "auto"] = "float32"  # type: ignore[valid-type]
     """Number format of the convolutions; auto = bfloat16 where the device computes it natively."""
     ensemble: Annotated[tuple[Text, ...], Field(max_length=16)] = ()
@@ -61,10 +53,7 @@ class InferenceConfig(_Keys):
         return self.input_size is not None or self.input_height is not None
 
     def options_for(self, scored: InferenceOptions, *, bfloat16: bool) -> InferenceOptions:
-        """Return the options of a run that was ``scored`` with others.
-
-        ``bfloat16``: whether its device has instructions for it, see ``computes_bfloat16``.
-        """
+        """Complete it with those of a run that was ``scored``, on a device with ``bfloat16``."""
         values = {option.name: getattr(self, option.name) for option in fields(InferenceOptions)}
         if not self.states_size:
             values |= {"input_size": scored.input_size, "input_height": scored.input_height}
@@ -76,21 +65,16 @@ class InferenceConfig(_Keys):
 
 
 AS_SCORED = InferenceConfig()
-"""Nothing is asked for."""
 
 
 def load_inference_config(path: str | Path) -> InferenceConfig:
-    """Read a file, or a shipped one by its name; paths in it become absolute.
-
-    ConfigError: no such file, no YAML, or not valid; lists every mistake.
-    """
+    """Read a file, or a shipped one by its name; paths in it become absolute."""
     path = find_config(path)
     tree = read_yaml(path)
     try:
         config = InferenceConfig.model_validate(tree)
     except ValidationError as error:
-        raise ConfigError(
-            f"{path} is not a valid inference config:\n{explain(error, InferenceConfig)}"
-        ) from None
+        mistakes = explain(error, InferenceConfig)
+        raise ConfigError(f"{path} is not a valid inference config:\n{mistakes}") from None
     runs = tuple(str((path.parent / run).resolve()) for run in config.ensemble)
     return config.model_copy(update={"ensemble": runs})

@@ -6,10 +6,7 @@ from torch import Tensor
 
 
 class Network(Protocol):
-    """A network that ``Predictor`` can run: ours, an exported graph, or one of another library.
-
-    A module of another library takes part by a wrapper with these members.
-    """
+    """A network that ``Predictor`` can run: ours, an exported graph, a wrapper of another's."""
 
     @property
     def num_classes(self) -> int:
@@ -38,10 +35,7 @@ class Network(Protocol):
 
 @runtime_checkable
 class LabelNetwork(Network, Protocol):
-    """A network that gives label maps alone, such as a graph of ``segibn export --labels``.
-
-    Its ``coarse_logits`` raises: scales, windows, averages and confidence need probabilities.
-    """
+    """One that gives label maps alone (``segibn export --labels``); ``coarse_logits`` raises."""
 
     def label_maps(self, images: Tensor, input_size: tuple[int, int]) -> Tensor:
         """(N, 3, H, W) uint8 RGB, seen at that size -> (N, H, W) uint8 train ids."""

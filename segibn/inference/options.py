@@ -16,11 +16,10 @@ _MOST_STRETCH = 1.6  # of proportions; 4:3 seen as 2:1 is 1.5
 
 @dataclass(frozen=True)
 class InferenceOptions:
-    """How a frame reaches the network. Whatever is chosen, label maps come at frame size.
+    """How a frame reaches the network; the keys of an inference config are these fields.
 
     Logits of overlapping windows are averaged; so is the softmax over scales, the mirrored frame
-    and networks (Cityscapes' usual "multi-scale + flip"). The keys of an inference config are these
-    fields, with their types and texts.
+    and networks (Cityscapes' usual "multi-scale + flip"). Label maps come at frame size.
     """
 
     __pydantic_config__ = ConfigDict(use_attribute_docstrings=True)
@@ -51,7 +50,6 @@ class InferenceOptions:
         return cls(input_size=scored.input_size, input_height=scored.input_height)
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be meant."""
         if not self.scales or min(self.scales) <= 0:
             raise ConfigError(f"scales {self.scales}: give at least one number above 0")
         if self.input_size is not None and self.input_height is not None:
@@ -89,10 +87,9 @@ class InferenceOptions:
     def require_upright(
         self, frames: Sequence[tuple[int, int]], of: object, key: str = "evaluation.input_size"
     ) -> None:
-        """Refuse an input size that is far from the proportions of all frames and fits turned.
+        """Refuse an input size whose height and width were probably given in the other order.
 
-        ``frames``: (H, W) of some of them; ``of``: where they are from. ConfigError: height and
-        width were probably given in the other order.
+        ``frames``: (H, W) of some of them; ``of``: where they are from.
         """
         given = self.input_size
         if given is None or not frames or not all(_is_turned(given, frame) for frame in frames):

@@ -3,7 +3,7 @@
 Legend: N images, K classes, H x W pixels of the frame, h x w of the logits.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from itertools import chain
@@ -16,6 +16,7 @@ from torch import Tensor
 from segibn.devices import image_layout
 from segibn.errors import ConfigError, SegibnError
 from segibn.evaluation.batches import predicted
+from segibn.evaluation.confusion import counts_of
 from segibn.inference.network import LabelNetwork, Network
 from segibn.inference.options import WHOLE, InferenceOptions
 from segibn.inference.views import averaged_argmax, predicted_probability, summed_argmax
@@ -36,8 +37,6 @@ class Predictor:
 
     Probabilities of several networks are averaged. They move to the device (None = where the first
     is) and into evaluation mode, in place.
-
-    ConfigError: device or network lack the precision, or the networks cannot be averaged.
     """
 
     def __init__(
@@ -67,20 +66,15 @@ class Predictor:
         return label_maps(self, [image])[0]
 
     def over(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, np.ndarray]]:
-        """Yield (frame, (H, W) uint8 train ids) in order; ``frame[1]`` is the image.
-
-        Frames that follow each other and have one size are predicted ``options.batch_size`` at a
-        time.
-        """
+        """Yield (frame, (H, W) uint8 train ids) in order; ``frame[1]`` is the image."""
         return predicted(frames, partial(label_maps, self), self.options.batch_size)
 
     @torch.inference_mode()
     def logits(self, images: Sequence[Image]) -> Iterator[Tensor]:
-        """Yield the float32 logits (N, K, h, w) of every scale, mirror image and network.
+        """Yield the float32 logits (N, K, h, w) of images of one size: each scale, mirror, network.
 
         Those of windows are at the size of their scale, those of whole frames coarse; mirrored ones
-        are mirrored back. The images have one size. While a network runs there are no images in
-        memory but its own input and the frames as bytes.
+        are mirrored back. While a network runs, only its input and the frames' bytes are in memory.
         """
         pixels = self.stack(images)
         base = self.options.size_for(pixels.shape[-2:])
@@ -112,17 +106,15 @@ class Predictor:
         """Check images and stack them: (N, 3, H, W) uint8 on the device."""
         for image in images:
             if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
-                raise ValueError(
-                    f"an image is (H, W, 3) uint8 RGB, got {image.shape} {image.dtype}"
-                )
+                what = f"{image.shape} {image.dtype}"
+                raise ValueError(f"an image is (H, W, 3) uint8 RGB, got {what}")
         if len({image.shape for image in images}) != 1:
             sizes = sorted({"{}x{}".format(*image.shape) for image in images})
             raise ValueError(f"a batch holds frames of one size; got {', '.join(sizes) or 'none'}")
         # torch warns about read-only arrays, and PIL makes them; a stack is a new array anyway.
-        stack = np.require(
-            images[0][None] if len(images) == 1 else np.stack(images), None, ("C", "W")
-        )
-        return torch.from_numpy(stack).to(self.device).permute(0, 3, 1, 2)
+        stack = images[0][None] if len(images) == 1 else np.stack(images)
+        writable = np.require(stack, None, ("C", "W"))
+        return torch.from_numpy(writable).to(self.device).permute(0, 3, 1, 2)
 
     def _view(self, network: Network, image: Tensor) -> Tensor:
         """Coarse logits of the whole image, or full-size ones averaged over windows."""
@@ -131,10 +123,8 @@ class Predictor:
             return network.coarse_logits(image).float()
 
         def full_size(part: Tensor) -> Tensor:
-            logits = network.coarse_logits(part).float()
-            return upsample(
-                logits, (part.shape[-2], part.shape[-1]), align_corners=self.align_corners
-            )
+            logits, size = network.coarse_logits(part).float(), (part.shape[-2], part.shape[-1])
+            return upsample(logits, size, align_corners=self.align_corners)
 
         return slide(full_size, image, options.window, options.steps, options.blending)
 
@@ -146,10 +136,7 @@ class Predictor:
 
 @torch.inference_mode()
 def device_label_maps(predictor: Predictor, images: Sequence[Image]) -> Tensor:
-    """Predict frames of one size -> (N, H, W) uint8 train ids, left on the device.
-
-    Where logits are NaN or infinite they are ``NOT_FINITE``.
-    """
+    """As `label_maps` -> (N, H, W), left on the device; ``NOT_FINITE`` in place of the error."""
     options, network = predictor.options, predictor.networks[0]
     if isinstance(network, LabelNetwork) and options.is_single_view and not predictor.is_ensemble:
         return network.label_maps(predictor.stack(images), options.size_for(images[0].shape))
@@ -168,16 +155,37 @@ def label_maps(predictor: Predictor, images: Sequence[Image]) -> list[np.ndarray
 
 @torch.inference_mode()
 def confident_label_maps(predictor: Predictor, images: Sequence[Image]) -> list[Pair]:
-    """Predict frames of one size -> (H, W) uint8 train ids and (H, W) float32 confidence of each.
+    """As `label_maps`, beside each its (H, W) float32 confidence.
 
     That is the softmax probability of the class, averaged over views and networks. All logits are
-    kept for it, which takes more time and memory than ``label_maps``; errors as there.
+    kept for it, which takes more time and memory.
     """
     views = list(predictor.logits(images))
     pred = _best_classes(predictor, views, images[0])
     predictor.check_finite(int((pred == NOT_FINITE).sum()))
     confidence = predicted_probability(views, pred, align_corners=predictor.align_corners)
     return list(zip(pred.cpu().numpy(), confidence.cpu().numpy(), strict=True))
+
+
+def count_on_device(
+    target: np.ndarray,
+    pred: Tensor,
+    num_classes: int,
+    check_finite: Callable[[int], None] = lambda pixels: None,
+) -> np.ndarray:
+    """Count a label map where it is, exactly as `count_classes` -> (K, K+1) int64 on the host.
+
+    ``target``: (H, W) uint8 train ids or ``IGNORE_INDEX``, on the host; ``pred`` on any device. A
+    ValueError for different shapes or other values; ``check_finite`` is the ``Predictor``'s.
+    """
+    if tuple(target.shape) != tuple(pred.shape):
+        raise ValueError(f"target is {target.shape} but pred is {tuple(pred.shape)}")
+    moved = torch.from_numpy(np.require(target, requirements=["C", "W"])).to(pred.device)
+    # One bincount over the codes of all pairs of 8-bit values: int64, exact, no float anywhere.
+    counted = torch.bincount(moved.to(torch.int32).mul_(256).add_(pred).flatten(), minlength=256**2)
+    pairs = counted.view(256, 256).cpu().numpy()
+    check_finite(int(pairs[:, NOT_FINITE].sum()))
+    return counts_of(pairs, num_classes)
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -199,7 +207,6 @@ def _best_classes(predictor: Predictor, views: Iterable[Tensor], like: Image) ->
 
 
 def _device_of(network: Network) -> torch.device:
-    """Where a network's weights are; the CPU for one that holds none of its own."""
     module = cast(torch.nn.Module, network)
     tensor = next(chain(module.parameters(), module.buffers()), None)
     return torch.device("cpu") if tensor is None else tensor.device
@@ -207,10 +214,8 @@ def _device_of(network: Network) -> torch.device:
 
 def _require_precision(precision: str, networks: Sequence[Network], device: torch.device) -> None:
     if not all(precision in network.precisions for network in networks):
-        raise ConfigError(
-            f"precision {precision}: an exported graph has its precision inside; "
-            "give a run or checkpoint"
-        )
+        why = "an exported graph has its precision inside; give a run or checkpoint"
+        raise ConfigError(f"precision {precision}: {why}")
     if precision == "float16" and device.type != "cuda":
         raise ConfigError("precision float16 needs a CUDA device; use float32 or bfloat16")
     if precision != "float32" and device.type not in ("cuda", "cpu"):

@@ -1,7 +1,6 @@
 """Several views of one frame: their logits become one label map, and its confidence.
 
-Averages work in bands of rows: a band of every view is resized, turned into probabilities and added
-up, so that logits at full size exist for a few rows only. Legend as in ``predictor``.
+Averages work in bands of rows: logits at full size exist for a few rows only. Legend: `predictor`.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -23,8 +22,7 @@ _DEVICE_BAND_BYTES = 8 << 20
 def averaged_argmax(views: Sequence[Tensor], size: Size, *, align_corners: bool = False) -> Tensor:
     """Average the softmax of views at full size and take the best class -> (N, H, W) uint8.
 
-    Beside the views, logits (N, K, h, w) of any resolution, and the result it holds three bands. Of
-    equal probabilities the first class wins.
+    Views are logits (N, K, h, w) of any resolution. Of equal probabilities the first class wins.
     """
     first = views[0]
     pred = torch.empty((first.shape[0], *size), dtype=torch.uint8, device=first.device)
@@ -37,10 +35,7 @@ def averaged_argmax(views: Sequence[Tensor], size: Size, *, align_corners: bool 
 
 
 def summed_argmax(views: Iterable[Tensor], size: Size, *, align_corners: bool = False) -> Tensor:
-    """As `averaged_argmax`, of views that are too large to be kept: each is added up and let go.
-
-    Holds (N, K, H, W) sums and one view.
-    """
+    """As `averaged_argmax`, of views too large to be kept: holds (N, K, H, W) sums and one view."""
     total: Tensor | None = None
     for view in views:
         if total is None:
@@ -56,13 +51,10 @@ def summed_argmax(views: Iterable[Tensor], size: Size, *, align_corners: bool = 
 def predicted_probability(
     views: Sequence[Tensor], pred: Tensor, *, align_corners: bool = False
 ) -> Tensor:
-    """Softmax probability of the class of ``pred`` (N, H, W), averaged over views -> float32.
-
-    Works class by class, so full-size memory is five maps, not K.
-    """
+    """Softmax probability of the class of ``pred`` (N, H, W), averaged over views -> float32."""
     size = (pred.shape[-2], pred.shape[-1])
     total = torch.zeros(pred.shape, dtype=torch.float32, device=pred.device)
-    for view in views:
+    for view in views:  # class by class: five maps of full size in memory, not K
         chosen = torch.zeros_like(total)
         normalizer = torch.full_like(total, -torch.inf)
         for index in range(view.shape[1]):

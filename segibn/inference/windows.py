@@ -1,7 +1,4 @@
-"""A window that slides over an image: where it stops, and how overlapping logits are blended.
-
-Legend: N images, K classes, H x W pixels.
-"""
+"""A window that slides over an image: where it stops, and how overlapping logits are blended."""
 
 from collections.abc import Callable, Iterator
 
@@ -26,12 +23,8 @@ def slide(
 ) -> Tensor:
     """Average the logits of overlapping windows of an image (N, 3, H, W) -> (N, K, H, W) float32.
 
-    Holds the logits of one image and of one window.
-
-    Args:
-        logits_of: (N, 3, h, w) -> float32 logits (N, K, h, w) of the same size.
-        window: (H, W); cut to the image where that is smaller.
-        blending: "flat" weighs all pixels of a window alike; "gaussian" those in its middle most.
+    ``logits_of``: (N, 3, h, w) -> float32 logits (N, K, h, w) of the same size. ``window`` (H, W)
+    is cut to the image where that is smaller.
     """
     size = (image.shape[-2], image.shape[-1])
     total = weights = share = None
