@@ -25,7 +25,6 @@ _LAZY = {
 
 
 def __getattr__(name: str) -> object:
-    """Import what the Python door offers on its first use."""
     if name not in _LAZY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(_LAZY[name]), name)

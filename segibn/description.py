@@ -17,8 +17,7 @@ from segibn.text import printable
 KEY = "segibn"
 FORMAT = "segibn-export"
 FORMAT_VERSION = 1
-MAX_BYTES = 1 << 20
-"""Longest text that is read: 255 classes with their names take a fiftieth of it."""
+MAX_BYTES = 1 << 20  # of a text that is read: 255 classes with their names take a fiftieth
 
 _Byte = Annotated[int, Field(ge=0, le=255, strict=True)]
 _Side = Annotated[int, Field(ge=1, le=1 << 15, strict=True)]
@@ -26,7 +25,6 @@ _Triple = tuple[float, float, float]
 
 
 def _printable(text: str) -> str:
-    """Texts are printed: no control characters."""
     if not text.isprintable():
         raise ValueError(f"{text!r} has characters that cannot be printed")
     return text
@@ -38,22 +36,16 @@ _Text = Annotated[str, Field(max_length=200), AfterValidator(_printable)]
 class _Part(BaseModel):
     """Keys that a later version adds are passed over; its ``format_version`` stays if they may."""
 
-    model_config = ConfigDict(
-        extra="ignore", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
-    )
+    model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
 
 
 class Port(_Part):
     """An input or output of a graph."""
 
-    name: Literal["image", "logits", "labels"]
-    """As the runtime knows it."""
+    name: Literal["image", "logits", "labels"]  # as the runtime knows it
     dtype: Literal["float32", "uint8"]
-    """Type of its values."""
-    layout: Literal["NCHW", "NHWC", "NHW"]
-    """Order of its dimensions; C are colours or classes."""
+    layout: Literal["NCHW", "NHWC", "NHW"]  # C are colours or classes
     meaning: _Text
-    """In words."""
 
 
 LOGITS = (
@@ -69,10 +61,9 @@ LABELS = (
 class Classes(_Part):
     """What the numbers of a label map mean."""
 
+    # K names in the order of train ids, K colours RGB
     class_names: Annotated[tuple[_Text, ...], Field(min_length=1, max_length=255)]
-    """K names, in the order of train ids."""
     palette: Annotated[tuple[tuple[_Byte, _Byte, _Byte], ...], Field(max_length=255)]
-    """K colours, RGB."""
 
     @model_validator(mode="after")
     def _check_classes(self) -> "Classes":
@@ -91,36 +82,23 @@ class Classes(_Part):
 class Description(Classes):
     """What an exported file says of itself."""
 
-    config: _Text
-    """Name of the run's config."""
+    config: _Text  # name of the run's config
     iteration: Annotated[int, Field(ge=0, le=10**9, strict=True)]
-    """Updates that the network was trained for."""
-    label_set: _Text | None
-    """Name of the class list, such as cityscapes19; null = a user's own."""
+    label_set: _Text | None  # name of the class list, such as cityscapes19; None = a user's own
     input: Port
-    """What the graph takes."""
     output: Port
-    """What it returns."""
+    # (H, W), or the height alone, that frames were resized to when the network was scored
     input_size: tuple[_Side, _Side] | None = None
-    """(H, W) that frames were resized to when the network was scored; null = their own size."""
     input_height: _Side | None = None
-    """The same by height alone, the width in proportion."""
+    # of the normalisation, RGB, 0..255; it is inside the graph: do not apply it again
     pixel_mean: _Triple
-    """Of the normalisation, RGB, 0..255; it is inside the graph: do not apply it again."""
     pixel_std: _Triple
-    """Likewise."""
-    align_corners: bool = False
-    """How logits are resized."""
+    align_corners: bool = False  # how logits are resized
     backbone: _Text = ""
-    """Network family and depth."""
     ibn: _Text = ""
-    """Variant of IBN-Net, or none."""
     head: _Text = ""
-    """The decoder."""
-    precision: Literal["float32", "int8"] = "float32"
-    """Number format of the convolutions."""
-    segibn_version: _Text = ""
-    """Version of the package that wrote the file."""
+    precision: Literal["float32", "int8"] = "float32"  # of the convolutions
+    segibn_version: _Text = ""  # of the package that wrote the file
 
     @model_validator(mode="after")
     def _check(self) -> "Description":
@@ -131,7 +109,7 @@ class Description(Classes):
         return self
 
     def to_json(self) -> str:
-        """Return one line of JSON, for a file's metadata."""
+        """One line, for a file's metadata."""
         head = {"format": FORMAT, "format_version": FORMAT_VERSION}
         return json.dumps(head | self.model_dump(mode="json"), ensure_ascii=False)
 
@@ -174,12 +152,11 @@ def parse_description(text: str | bytes, source: str) -> Description:
 
 def faults_of(error: ValidationError) -> str:
     """Say what is wrong with a part of a file, six faults at most, each on a line."""
-    return "\n".join(f"  {printable(_fault(dict(item)))}" for item in error.errors()[:6])
-
-
-def _fault(item: dict[str, Any]) -> str:
-    where, value = ".".join(map(str, item["loc"])) or "it", item["input"]
-    plain = value is None or isinstance(value, str | int | float)
-    found = repr(value)[:80] if plain else f"a {type(value).__name__}"
-    shown = f", it is {found}" if item["loc"] and item["type"] != "missing" else ""
-    return f"{where}: {item['msg']}{shown}"
+    lines = []
+    for item in error.errors()[:6]:
+        where, value = ".".join(map(str, item["loc"])) or "it", item["input"]
+        plain = value is None or isinstance(value, str | int | float)
+        found = repr(value)[:80] if plain else f"a {type(value).__name__}"
+        shown = f", it is {found}" if item["loc"] and item["type"] != "missing" else ""
+        lines.append("  " + printable(f"{where}: {item['msg']}{shown}"))
+    return "\n".join(lines)

@@ -9,15 +9,12 @@ from segibn.text import printable
 
 
 def local_rank() -> int:
-    """Return the rank within this machine, which is also the GPU to use."""
+    """The rank within this machine, which is also the GPU to use."""
     return int(os.environ.get("LOCAL_RANK", "0"))
 
 
 def default_device() -> torch.device:
-    """Return what the variable SEGIBN_DEVICE names, else this rank's GPU, else the CPU.
-
-    Apple's and Intel's GPUs are taken by name alone.
-    """
+    """Return what SEGIBN_DEVICE names (mps and xpu only so), else this rank's GPU, else the CPU."""
     if name := os.environ.get("SEGIBN_DEVICE"):
         return device_named(name, "SEGIBN_DEVICE=")
     if torch.cuda.is_available():
@@ -67,7 +64,6 @@ def image_layout(device: torch.device, channels_last: bool = True) -> torch.memo
 
 
 def _present() -> dict[str, int]:
-    """The kinds of devices and how many there are of each."""
     xpu = getattr(torch, "xpu", None)
     counts = {
         "cpu": 1,

@@ -21,7 +21,7 @@ _POLL_S = 0.02
 
 
 def rank_and_world() -> tuple[int, int]:
-    """Return this process's rank and the number of processes: (0, 1) without torchrun."""
+    """This process's rank and the number of processes: (0, 1) without torchrun."""
     return int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
 
 

@@ -5,13 +5,9 @@ The command line prints these without a traceback; everything else is a bug and 
 
 
 class SegibnError(Exception):
-    """Base of all errors that the user, not the program, has to mend.
+    """Base of all errors that the user, not the program, has to mend."""
 
-    Attributes:
-        exit_code: what a command that ends with it returns.
-    """
-
-    exit_code = 2
+    exit_code = 2  # of a command that ends with it
 
 
 class ConfigError(SegibnError):

@@ -19,12 +19,9 @@ def require(
 ) -> None:
     """Check that packages are there before work begins that needs them.
 
-    Args:
-        purpose: what needs them; begins the message.
-        instead: what does without them, as in "write a .pt2 file, which needs nothing".
+    ``purpose`` begins the message; ``instead`` is what does without them, such as "use a PNG".
     """
-    missing = [name for name in packages if not is_there(name)]
-    if missing:
+    if missing := [name for name in packages if not is_there(name)]:
         raise error(
             f"{purpose} needs {', '.join(missing)}: pip install 'segibn[{extra}]' (in a "
             f"checkout: pip install -e '.[{extra}]'){f', or {instead}' if instead else ''}"

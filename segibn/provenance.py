@@ -28,11 +28,10 @@ def command_line() -> str:
 def git_revision() -> str | None:
     """Return the checkout's commit, with ``+changes`` for a dirty tree; None outside git."""
     folder = Path(segibn.__file__).parent
+    run = ["git", "-C", str(folder), "describe", "--always", "--abbrev=12", "--exclude=*"]
+    run.append("--dirty=+changes")
     try:
-        run = ["git", "-C", str(folder), "describe", "--always", "--abbrev=12", "--exclude=*"]
-        done = subprocess.run(
-            [*run, "--dirty=+changes"], capture_output=True, text=True, check=True, timeout=10
-        )
+        done = subprocess.run(run, capture_output=True, text=True, check=True, timeout=10)
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.strip()
@@ -55,7 +54,7 @@ def machine() -> dict[str, str | int | None]:
 
 
 def origin() -> dict[str, Any]:
-    """Return all of the above, as records keep it."""
+    """All of the above, as records keep it."""
     return {
         "command": command_line(),
         "git_revision": git_revision(),
@@ -65,7 +64,7 @@ def origin() -> dict[str, Any]:
 
 
 def usable_cores() -> int:
-    """Return the number of cores that this process may run on."""
+    """How many cores this process may run on."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -1,1 +1,1 @@
-"""Looking into networks: how two domains differ in their features, and what a look costs."""
+"""Looking into networks: how two domains differ in their features, and what an appearance costs."""

@@ -25,26 +25,20 @@ Corruption = Callable[[Image, int, np.random.Generator], Image]
 
 LEVELS = (1, 2, 3, 4, 5)
 
-BLUR_LENGTHS = (0.006, 0.01, 0.016, 0.024, 0.034)
-"""Length of the motion at each level, in widths of the frame."""
-NOISE_SIGMAS = (6.0, 11.0, 18.0, 28.0, 42.0)
-"""Standard deviation at each level, in grey levels, of a mid-grey pixel."""
+BLUR_LENGTHS = (0.006, 0.01, 0.016, 0.024, 0.034)  # of the motion, in widths of the frame
+NOISE_SIGMAS = (6.0, 11.0, 18.0, 28.0, 42.0)  # of a mid-grey pixel, in grey levels
 JPEG_QUALITIES = (60, 40, 25, 15, 8)
 
 
 @dataclass(frozen=True)
 class InputShift:
-    """A change of the normalised input; nothing is clipped.
+    """A change of the normalised input; nothing is clipped."""
 
-    The paper does not say so. But it reports that IBN-b loses exactly nothing when the spread is
-    multiplied by 1.5: that holds for a factor on the normalised input, whose zero padding scales
-    along, and neither for 8-bit pixels that saturate nor for a factor about each frame's own mean.
-    """
-
-    offset: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    """Added to R, G, B, on the scale 0..255."""
-    factor: float = 1.0
-    """On the difference to the normalising mean."""
+    # The paper does not say so. But it reports that IBN-b loses exactly nothing when the spread is
+    # multiplied by 1.5: that holds for a factor on the normalised input, whose zero padding scales
+    # along, and neither for 8-bit pixels that saturate nor for a factor about a frame's own mean.
+    offset: tuple[float, float, float] = (0.0, 0.0, 0.0)  # added to R, G, B, scale 0..255
+    factor: float = 1.0  # on the difference to the normalising mean
 
     @contextmanager
     def on(self, segmenter: Segmenter) -> Iterator[None]:
@@ -60,10 +54,7 @@ class InputShift:
             segmenter.pixel_std.copy_(std)
 
     def picture(self, image: Image, mean: NDArray[np.floating]) -> Image:
-        """Show the change on (H, W, 3) uint8 RGB, which unlike the network's input is clipped.
-
-        ``mean``: (3,) normalising mean on the scale 0..255.
-        """
+        """Show the change on (H, W, 3) uint8 RGB, clipped; ``mean``: (3,), scale 0..255."""
         changed = (image + np.array(self.offset) - mean) * self.factor + mean
         return np.clip(np.rint(changed), 0, 255).astype(np.uint8)
 
@@ -104,24 +95,16 @@ PAPER: dict[str, InputShift] = {
     "contrast-x1.5": InputShift(factor=1.5),
 }
 """Table 1 of the paper, without the one that needs a style-transfer network."""
+DRIVING: dict[str, Corruption] = {"fog": fog, "night": night, "rain": rain}
+DRIVING |= {"motion-blur": motion_blur, "noise": noise, "jpeg": jpeg}
 
-DRIVING: dict[str, Corruption] = {
-    "fog": fog,
-    "night": night,
-    "rain": rain,
-    "motion-blur": motion_blur,
-    "noise": noise,
-    "jpeg": jpeg,
-}
-
-TRANSFORMS = (ORIGINAL, *PAPER, *DRIVING)
-"""Names, in the order of tables."""
+TRANSFORMS = (ORIGINAL, *PAPER, *DRIVING)  # names, in the order of tables
 
 
 def corrupt(name: str, frame: str, image: Image, *, level: int = 3, seed: int = 0) -> Image:
-    """Change (H, W, 3) uint8 RGB; the same frame, name and seed give the same pixels everywhere.
+    """Change (H, W, 3) uint8 RGB by a key of ``DRIVING``, from level 1 (light) to 5 (heavy).
 
-    ``name`` is a key of ``DRIVING``, ``frame`` the image's; ``level``: 1 (light) to 5 (heavy).
+    The same name, frame's name and seed give the same pixels everywhere.
     """
     if level not in LEVELS:
         raise ValueError(f"level {level}: there are {LEVELS[0]} to {LEVELS[-1]}")

@@ -14,8 +14,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from segibn.distributed import gather
 from segibn.errors import SegibnError
-from segibn.inference.options import InferenceOptions
+from segibn.inference.options import WHOLE, InferenceOptions
 from segibn.models.kernels.resize import resize_image
 from segibn.models.segmenter import Segmenter
 
@@ -23,14 +24,12 @@ VARIANCE_FLOOR = 1e-5
 """Added to every variance (batch norm's epsilon): right after an instance norm the spatial mean
 hardly varies, and a channel that is dead in both domains must give 0, not 0 / 0."""
 
-Hook = Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]
-
 
 class Moments:
-    """Streamed mean and variance per channel, in float64.
+    """Streamed mean and variance per channel, in float64, of one process or of several.
 
     No sum of squares is subtracted from another (Chan, Golub, LeVeque: Algorithms for computing the
-    sample variance, 1983); processes that saw different frames merge theirs by the same formula.
+    sample variance, 1983).
     """
 
     def __init__(self, channels: int) -> None:
@@ -57,7 +56,7 @@ class Moments:
         self.count = total
 
     def as_array(self) -> NDArray[np.float64]:
-        """Return (3, C) float64: count, mean, summed squares."""
+        """(3, C): count, mean, summed squares."""
         return np.stack([np.full_like(self.mean, self.count), self.mean, self._squares])
 
     @property
@@ -67,11 +66,8 @@ class Moments:
 
 
 def symmetric_kl(a: Moments, b: Moments) -> NDArray[np.float64]:
-    """KL(A||B) + KL(B||A) of two Gaussians, for each channel: (C,), not negative.
-
-    The logarithms of the two directions cancel, which leaves
-    (va + d) / (2 vb) + (vb + d) / (2 va) - 1, d the squared difference of the means.
-    """
+    """KL(A||B) + KL(B||A) of two Gaussians, for each channel: (C,), not negative."""
+    # the logarithms of the two directions cancel
     va, vb = a.variance + VARIANCE_FLOOR, b.variance + VARIANCE_FLOOR
     squared = (a.mean - b.mean) ** 2
     return (va + squared) / (2 * vb) + (vb + squared) / (2 * va) - 1
@@ -85,10 +81,7 @@ def compute_divergence(a: Mapping[str, Moments], b: Mapping[str, Moments]) -> di
 
 
 def feature_modules(backbone: nn.Module) -> dict[str, nn.Module]:
-    """Find the modules whose outputs are the features: the stem's ReLU, then every block.
-
-    A backbone of another make is any module with ``relu`` (used once, in its stem) and stages
-    ``layer1``, ``layer2`` ... that are sequences of blocks.
+    """Find the modules whose outputs are the features: ``relu``, the blocks of ``layer1``, ...
 
     SegibnError: the backbone is not made of these, as a DenseNet.
     """
@@ -108,19 +101,12 @@ def feature_modules(backbone: nn.Module) -> dict[str, nn.Module]:
 def collect_moments(
     segmenter: Segmenter,
     images: Iterable[NDArray[np.uint8]],
-    options: InferenceOptions | None = None,
-    *,
-    gather: Callable[[NDArray[np.float64]], NDArray[np.float64]] | None = None,
+    options: InferenceOptions = WHOLE,
 ) -> dict[str, Moments]:
     """Run a domain's images through the backbone -> moments of the spatial means of each feature.
 
-    Runs on every rank, each with images of its own (at least one); all get the moments of all.
-
-    Args:
-        segmenter: in evaluation mode, on any device.
-        images: (H, W, 3) uint8 RGB each, at least two over all ranks, else a ValueError.
-        options: the size that images are resized to; None = their own.
-        gather: array -> (ranks, *shape), every rank's array; None for one process.
+    Runs on every rank, each with images of its own (at least one; two over all ranks, else a
+    ValueError), (H, W, 3) uint8 RGB; all get the moments of all. ``options``: the input size.
     """
     moments: dict[str, Moments] = {}
     with ExitStack() as hooks:
@@ -130,24 +116,23 @@ def collect_moments(
         for image in images:
             pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1).unsqueeze(0)
             normalized = segmenter.normalize(pixels.to(segmenter.pixel_mean.device))
-            size = (options or InferenceOptions()).size_for((image.shape[0], image.shape[1]))
+            size = options.size_for((image.shape[0], image.shape[1]))
             segmenter.backbone(resize_image(normalized, size))
-    if gather is not None:
-        moments = {name: merged(gather(part.as_array())) for name, part in moments.items()}
+    moments = {name: merged(gather(part.as_array())) for name, part in moments.items()}
     if not moments or min(part.count for part in moments.values()) < 2:
         raise ValueError("a domain needs at least two images to have a variance")
     return moments
 
 
 def merged(arrays: Sequence[NDArray[np.float64]] | NDArray[np.float64]) -> Moments:
-    """Merge ``Moments.as_array`` of several processes, in their order: the same on each of them."""
+    """Merge ``Moments.as_array`` of several processes, in their order."""
     moments = Moments(arrays[0].shape[1])
     for array in arrays:
         moments.merge(array)
     return moments
 
 
-def _spatial_mean_into(moments: dict[str, Moments], name: str) -> Hook:
+def _spatial_mean_into(moments: dict[str, Moments], name: str) -> Callable[..., None]:
     def hook(_module: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> None:
         # Taken at once: a later in-place operation may overwrite the feature.
         means = output[0].double().mean(dim=(1, 2)).cpu().numpy()

@@ -11,38 +11,30 @@ from numpy.typing import NDArray
 Image = NDArray[np.uint8]
 Plane = NDArray[np.float32]
 
-HORIZON = 0.45
-"""Height of the horizon, a share of the frame's height from the top."""
+HORIZON = 0.45  # its height, a share of the frame's height from the top
+# of the guessed street; at its end something closes the view
 CAMERA_HEIGHT_M, STREET_HALF_WIDTH_M, END_M = 1.5, 12.0, 90.0
-"""Of the guessed street; at its end something closes the view."""
-FOCAL_LENGTH = 1.1
-"""In widths of the frame; Cityscapes' camera has 2262 / 2048."""
+FOCAL_LENGTH = 1.1  # in widths of the frame; Cityscapes' camera has 2262 / 2048
 
+# Of each level. The first three ranges are those of Foggy Cityscapes (arXiv 1708.07819: attenuation
+# 0.005, 0.01, 0.02 per metre), as is -ln(0.05): 5 % of the contrast is left at that distance.
 VISIBILITY_M = (600.0, 300.0, 150.0, 90.0, 50.0)
-"""Meteorological optical range of each level. The first three are those of Foggy Cityscapes
-(arXiv 1708.07819: attenuation 0.005, 0.01, 0.02 per metre)."""
 KOSCHMIEDER = 2.996
-"""-ln(0.05): contrast left at the visibility's distance is 5 %, as there."""
-NIGHT_LIGHT = (0.16, 0.09, 0.05, 0.028, 0.015)
-"""Ambient light of each level relative to the frame's, in linear light."""
-RAIN_STREAKS = (250, 500, 900, 1400, 2000)
-"""Drops that are seen in a frame."""
+NIGHT_LIGHT = (0.16, 0.09, 0.05, 0.028, 0.015)  # ambient, relative to the frame's, linear
+RAIN_STREAKS = (250, 500, 900, 1400, 2000)  # drops that are seen in a frame
 RAIN_VISIBILITY_M = (2000.0, 1000.0, 600.0, 400.0, 250.0)
-LAMP_LIGHT = 0.25
-"""Of the own headlights on what is right before them, relative to the frame's light."""
+LAMP_LIGHT = 0.25  # of the own headlights right before them, relative to the frame's light
 _GAMMA = 2.2
 
 
 def guessed_distance(height: int, width: int) -> Plane:
-    """(H, W) metres to what a pixel probably shows: road, houses on both sides, the street's end.
-
-    The nearest of them, with soft edges: hard ones would show as lines in the fog.
-    """
+    """(H, W) metres to what a pixel probably shows: road, houses, the street's end."""
     focal = FOCAL_LENGTH * width
     down = np.arange(height, dtype=np.float32)[:, None] + 0.5 - HORIZON * height
     aside = np.abs(np.arange(width, dtype=np.float32)[None, :] + 0.5 - width / 2)
     closeness = [np.maximum(down, 0) / (CAMERA_HEIGHT_M * focal)]
     closeness += [aside / (STREET_HALF_WIDTH_M * focal), np.float32(1 / END_M)]
+    # the nearest of them, with soft edges: hard ones would show as lines in the fog
     return (1 / np.sqrt(sum(part**2 for part in closeness))).astype(np.float32)
 
 
@@ -120,7 +112,7 @@ def _streaks(height: int, width: int, count: int, rng: np.random.Generator) -> P
 
 
 def _headlights(height: int, width: int) -> Plane:
-    """(H, W) light of the own lamps, 0..1: near and ahead, cut off above the horizon."""
+    """(H, W) light, 0..1: near and ahead, cut off above the horizon."""
     distance = guessed_distance(height, width)
     aside = (np.arange(width, dtype=np.float32) + 0.5) / width - 0.5
     beam = np.exp(-((aside / 0.28) ** 2))[None, :]

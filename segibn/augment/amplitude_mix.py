@@ -19,14 +19,14 @@ _NOTHING = 1e-20  # far below the rounding of any image's spectrum, far above wh
 
 @dataclass(frozen=True)
 class AmplitudeMix:
-    """Amplitude mix within a batch; fields as in `generalise.amplitude_mix` of a config."""
+    """Fields as in `generalise.amplitude_mix` of a config."""
 
     eta: float
     window: float | None
     probability: float
 
     def __call__(self, image: Tensor) -> Tensor:
-        """Change (N, 3, H, W) float32 RGB 0..255; what leaves that range is clipped."""
+        """Change a batch; what leaves 0..255 is clipped."""
         partners = draw_partners(len(image), image.device)
         share = self.eta * torch.rand(len(image), 1, 1, 1, device=image.device)
 
@@ -42,17 +42,12 @@ def mix_amplitudes(image: Tensor, style: Tensor, share: Tensor, window: float | 
     spectrum = torch.fft.rfft2(image)
     own, other = spectrum.abs(), torch.fft.rfft2(style).abs()
     if window is not None:
-        share = share * low_frequencies(image.shape[-2:], window, image.device)
+        height, width = image.shape[-2:]
+        m, n = frequencies((height, width), image.device)
+        reach = math.floor(min(height, width) * window)  # FDA's square about frequency 0
+        share = share * ((m.abs() <= reach) & (n <= reach)).float()
     mixed = torch.lerp(own, other, share)
     empty = own < _NOTHING
     scale = mixed / own.masked_fill_(empty, 1.0)
     spectrum.masked_fill_(empty, 1.0).mul_(scale)
     return torch.fft.irfft2(spectrum, s=image.shape[-2:])
-
-
-def low_frequencies(size: tuple[int, ...], window: float, device: torch.device) -> Tensor:
-    """Return (H, V) float32, 1 in FDA's square about frequency 0 and else 0."""
-    height, width = size
-    m, n = frequencies((height, width), device)
-    reach = math.floor(min(height, width) * window)
-    return ((m.abs() <= reach) & (n <= reach)).float()

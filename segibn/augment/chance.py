@@ -7,17 +7,12 @@ from torch import Tensor
 
 
 def change_some(image: Tensor, probability: float, change: Callable[[Tensor], Tensor]) -> Tensor:
-    """Change each sample of (N, 3, H, W) with a probability, into a new tensor.
-
-    On an accelerator all are computed, by `change` of their indices, and then selected: asking it
-    which ones were drawn would make the host wait.
-    """
-    count = len(image)
+    """Change each sample of (N, 3, H, W) with a probability, by `change` of its index."""
+    everyone = torch.arange(len(image), device=image.device)
     if probability >= 1.0:
-        return change(torch.arange(count, device=image.device))
-    chosen = torch.rand(count, device=image.device) < probability
-    if image.device.type != "cpu":
-        everyone = torch.arange(count, device=image.device)
+        return change(everyone)
+    chosen = torch.rand(len(image), device=image.device) < probability
+    if image.device.type != "cpu":  # asking which ones were drawn would make the host wait
         return torch.where(chosen.view(-1, 1, 1, 1), change(everyone), image)
     changed = image.clone()
     index = chosen.nonzero().flatten()
@@ -27,10 +22,8 @@ def change_some(image: Tensor, probability: float, change: Callable[[Tensor], Te
 
 
 def draw_partners(count: int, device: torch.device) -> Tensor:
-    """Draw another sample of the batch for each one, (count,) int64; all others are as likely.
-
-    In a random circle each takes the next: nobody stays alone, unlike in a random permutation.
-    """
+    """Draw another sample of the batch for each one, (count,) int64; all others are as likely."""
+    # In a random circle each takes the next: nobody stays alone, unlike in a random permutation.
     circle = torch.randperm(count, device=device)
     partners = torch.empty_like(circle)
     partners[circle] = circle.roll(-1)

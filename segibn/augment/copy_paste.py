@@ -17,7 +17,7 @@ VALUES = 256  # of a target's pixels: train ids, and 255 for ignored
 
 @dataclass(frozen=True)
 class CopyPaste:
-    """Copy-paste within a batch; fields as in `generalise.copy_paste` of a config."""
+    """Fields as in `generalise.copy_paste` of a config."""
 
     train_ids: tuple[int, ...]
     count: int
@@ -30,10 +30,8 @@ class CopyPaste:
         pasted = classes_to_paste(target_there, self.train_ids, self.count)
         pasted &= torch.rand(len(image), 1, device=image.device) < self.probability
         mask = pasted.gather(1, target_there.flatten(1).long()).view_as(target)
-        return (
-            torch.where(mask[:, None], image_there, image),
-            torch.where(mask, target_there, target),
-        )
+        image = torch.where(mask[:, None], image_there, image)
+        return image, torch.where(mask, target_there, target)
 
 
 def classes_to_paste(target: Tensor, train_ids: tuple[int, ...], count: int) -> Tensor:
@@ -50,5 +48,5 @@ def classes_to_paste(target: Tensor, train_ids: tuple[int, ...], count: int) -> 
 
 @lru_cache(maxsize=16)
 def _on_device(train_ids: tuple[int, ...], device: torch.device) -> Tensor:
-    """Copy once: a copy from the host makes it wait for the device."""
+    # once: a copy from the host makes it wait for the device
     return torch.tensor(train_ids, device=device)

@@ -21,7 +21,7 @@ from segibn.augment.chance import change_some
 
 @dataclass(frozen=True)
 class Pasta:
-    """PASTA on a batch; fields as in `generalise.pasta` of a config."""
+    """Fields as in `generalise.pasta` of a config."""
 
     alpha: float
     beta: float
@@ -29,7 +29,7 @@ class Pasta:
     probability: float
 
     def __call__(self, image: Tensor) -> Tensor:
-        """Change (N, 3, H, W) float32 RGB 0..255; what leaves that range is clipped."""
+        """Change a batch; what leaves 0..255 is clipped."""
         height, width = image.shape[-2:]
         deviation = deviations((height, width), self.alpha, self.beta, self.k, image.device)
 
@@ -58,14 +58,12 @@ def deviations(
 
 
 def draw_factors(shape: tuple[int, ...], deviation: Tensor, width: int) -> Tensor:
-    """Draw the mean of two eps, of `deviation` (H, V), at (m, n) and (-m, -n): `shape` and (H, V).
-
-    In the columns where both are there, they have the same value.
-    """
+    """Draw means of the eps, of `deviation` (H, V), at (m, n) and (-m, -n): `shape` and (H, V)."""
     eps = torch.randn(*shape, *deviation.shape, device=deviation.device)
     factor = 1.0 + eps * (deviation * 0.5**0.5)
-    both = [0] if width % 2 else [0, width // 2]
-    for column in both:
+    for column in (
+        [0] if width % 2 else [0, width // 2]
+    ):  # here (-m, -n) is in the half spectrum too
         own = 1.0 + eps[..., column] * deviation[:, column]
         opposite = own.flip(-1).roll(1, -1)  # row m holds the value of row -m
         factor[..., column] = (own + opposite) / 2
@@ -74,6 +72,4 @@ def draw_factors(shape: tuple[int, ...], deviation: Tensor, width: int) -> Tenso
 
 def scale_amplitudes(image: Tensor, factor: Tensor) -> Tensor:
     """Multiply the half spectrum of (N, 3, H, W) images by real factors; nothing is clipped."""
-    spectrum = torch.fft.rfft2(image)
-    spectrum *= factor
-    return torch.fft.irfft2(spectrum, s=image.shape[-2:])
+    return torch.fft.irfft2(torch.fft.rfft2(image).mul_(factor), s=image.shape[-2:])

@@ -15,35 +15,30 @@ _GREY = (0.2989, 0.587, 0.114)  # weights of R, G, B in torchvision's `rgb_to_gr
 
 @dataclass(frozen=True)
 class PhotometricChange:
-    """Changes drawn for each image, uniformly: factors in [max(0, 1 - strength), 1 + strength].
+    """What is drawn for each image, uniformly."""
 
-    The hue's shift is in [-hue, hue] turns, the blur's sigma in its range of pixels.
-    """
-
-    brightness: float = 0.8
+    brightness: float = 0.8  # strength: the factor is in [max(0, 1 - strength), 1 + strength]
     contrast: float = 0.8
     saturation: float = 0.8
-    hue: float = 0.3
-    blur_sigma: tuple[float, float] = (0.15, 1.3)
+    hue: float = 0.3  # the shift is in [-hue, hue] turns
+    blur_sigma: tuple[float, float] = (0.15, 1.3)  # least and greatest, in pixels
 
     def __call__(self, image: Tensor) -> Tensor:
-        """Return a changed copy of (N, 3, H, W) float RGB 0..255, in 0..255."""
-        image = change_brightness(image, self._factors(image, self.brightness))
-        image = change_contrast(image, self._factors(image, self.contrast))
-        image = change_saturation(image, self._factors(image, self.saturation))
+        """Return a changed copy, in 0..255."""
+        image = change_brightness(image, _factors(image, self.brightness))
+        image = change_contrast(image, _factors(image, self.contrast))
+        image = change_saturation(image, _factors(image, self.saturation))
         image = shift_hue(image, _uniform(image, -self.hue, self.hue))
         low, high = self.blur_sigma
         return blur(image, _uniform(image, low, high), radius=math.ceil(3 * high))
 
-    @staticmethod
-    def _factors(image: Tensor, strength: float) -> Tensor:
-        return _uniform(image, max(0.0, 1.0 - strength), 1.0 + strength)
+
+def _factors(image: Tensor, strength: float) -> Tensor:
+    return _uniform(image, max(0.0, 1.0 - strength), 1.0 + strength)
 
 
 def _uniform(image: Tensor, low: float, high: float) -> Tensor:
-    """(N, 1, 1, 1), one number for each image."""
-    drawn = torch.rand(len(image), 1, 1, 1, device=image.device)
-    return low + (high - low) * drawn
+    return low + (high - low) * torch.rand(len(image), 1, 1, 1, device=image.device)
 
 
 def change_brightness(image: Tensor, factor: Tensor) -> Tensor:
@@ -63,7 +58,6 @@ def change_saturation(image: Tensor, factor: Tensor) -> Tensor:
 
 
 def _grey(image: Tensor) -> Tensor:
-    """(N, 1, H, W)."""
     red, green, blue = image.unbind(1)
     return (_GREY[0] * red + _GREY[1] * green + _GREY[2] * blue).unsqueeze(1)
 

@@ -16,6 +16,7 @@ colours (a frame of zeros would leave the rest no contrast); each sample is chan
 probability, while the paper trains on every image and its changed copy in the same update.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -25,8 +26,7 @@ from torch import Tensor
 from segibn.augment.chance import change_some
 
 TAPS = 9  # of the 3x3 kernel
-EPSILON = 1e-4
-"""The paper's eps, "a small value"; also what keeps a flat channel's variance from being 0."""
+EPSILON = 1e-4  # the paper's "small value"; also keeps a flat channel's variance from being 0
 _BAND = 8192  # pixels that a CPU samples at a time: what they take fits into a core's cache
 
 
@@ -40,13 +40,11 @@ class Block:
     beta: Tensor
 
     def convolve(self, image: Tensor) -> Tensor:
-        """Apply the convolution alone; equals `torchvision.ops.deform_conv2d` inside.
-
-        All samples are channels of one image here, which is several times faster on a CPU.
-        """
+        """Apply the convolution alone; equals `torchvision.ops.deform_conv2d` inside."""
         if self.grid is None:
             return F.conv2d(F.pad(image, (1, 1, 1, 1), mode="replicate"), self.weight)
         count, channels, height, width = image.shape
+        # all samples as channels of one image: several times faster on a CPU
         together = image.reshape(1, count * channels, height, width)
         weight = self.weight.flatten(1)
         rows = max(1, _BAND // width) if image.device.type == "cpu" else height
@@ -58,7 +56,7 @@ class Block:
         return torch.cat(bands, dim=2).view(count, -1, height, width)
 
     def __call__(self, image: Tensor) -> Tensor:
-        """Apply the block once to (N, 3, H, W)."""
+        """Apply the block once."""
         image = self.convolve(image)
         variance, mean = torch.var_mean(image, dim=(-2, -1), keepdim=True, correction=0)
         scale = self.gamma * (variance + EPSILON).rsqrt()
@@ -67,7 +65,7 @@ class Block:
 
 @dataclass(frozen=True)
 class RandomConvolution:
-    """Pro-RandConv on a batch; fields as in `generalise.random_convolution` of a config."""
+    """Fields as in `generalise.random_convolution` of a config."""
 
     max_repeats: int
     offset: float
@@ -75,7 +73,7 @@ class RandomConvolution:
     probability: float
 
     def __call__(self, image: Tensor) -> Tensor:
-        """Change (N, 3, H, W) float32 RGB 0..255; the result lies in that range by itself."""
+        """Change a batch; the result lies in 0..255 by itself."""
         block = draw_block(image.shape[-2:], self.offset, self.contrast, image.device)
         repeats = draw_repeats(self.max_repeats)
 
@@ -93,9 +91,7 @@ def draw_repeats(highest: int) -> int:
     return int(torch.randint(1, highest + 1, ()))
 
 
-def draw_block(
-    size: tuple[int, ...], offset: float, contrast: float, device: torch.device
-) -> Block:
+def draw_block(size: Sequence[int], offset: float, contrast: float, device: torch.device) -> Block:
     """Draw a block for images of `size` (H, W) as the module's docstring says."""
     weight = torch.randn(3, 3, 3, 3, device=device) * (3 * TAPS) ** -0.5
     axis = torch.arange(-1.0, 2.0, device=device)
@@ -104,8 +100,7 @@ def draw_block(
     weight = weight * torch.exp(-distance2 / (2 * smoothing**2))
     grid = None
     if offset > 0:
-        offsets = torch.randn(TAPS, *size, 2, device=device) * _uniform(offset, device)
-        grid = sampling_grid(offsets)
+        grid = sampling_grid(torch.randn(TAPS, *size, 2, device=device) * _uniform(offset, device))
     gamma, beta = contrast * torch.randn(2, 3, 1, 1, device=device)
     return Block(weight, grid, gamma, beta)
 
@@ -123,5 +118,4 @@ def sampling_grid(offset: Tensor) -> Tensor:
 
 
 def _uniform(highest: float, device: torch.device) -> Tensor:
-    """Draw from U(eps, highest), a 0-dim tensor."""
     return EPSILON + (highest - EPSILON) * torch.rand((), device=device)

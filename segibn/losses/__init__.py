@@ -1,9 +1,8 @@
-"""Losses: what a training minimises, in nats or as a share, from logits and train ids.
+"""Losses, in nats or as a share: logits (N, K, H, W) and targets (N, H, W) in, scalars out.
 
-In: logits (N, K, H, W) and targets (N, H, W) of train ids 0..K-1 or 255 (ignored: costs nothing,
-gets no gradient), any integer type. Out: scalars, 0 with zero gradient where no pixel counts. All
-compute in float32 (float64 for float64 logits) whatever autocast says, have shapes that do not
-depend on the data, and never read a value from the device while they train.
+Targets are train ids 0..K-1 or 255 (ignored: no cost, no gradient) of any integer type. Where no
+pixel counts a loss is 0 with zero gradient. All compute in float32 (float64 for float64 logits)
+whatever autocast says, have shapes that do not depend on the data, and never wait for the device.
 """
 
 from collections.abc import Callable
@@ -19,11 +18,9 @@ P = ParamSpec("P")
 def in_float32(
     loss: Callable[Concatenate[Tensor, P], Tensor],
 ) -> Callable[Concatenate[Tensor, P], Tensor]:
-    """Let a loss see its logits (first argument) in float32 and no autocast; float64 stays.
+    """Let a loss see its logits (first argument) in float32 and no autocast; float64 stays."""
 
-    Sums over a million pixels in bfloat16 lose small terms.
-    """
-
+    # Sums over a million pixels in bfloat16 lose small terms.
     @wraps(loss)
     def with_float32_logits(logits: Tensor, *args: P.args, **kwargs: P.kwargs) -> Tensor:
         with torch.autocast(logits.device.type, enabled=False):

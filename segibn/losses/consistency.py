@@ -27,10 +27,10 @@ def jensen_shannon(logits: Tensor, other: Tensor) -> Tensor:
 def teacher_divergence(
     logits: Tensor, teacher_logits: Tensor, *, threshold: float | None = None
 ) -> Tensor:
-    """KL(teacher, student) of logits (N, K, h, w), mean over all pixels, labelled or not.
+    """KL(teacher, student), mean over all pixels; no gradient to the teacher.
 
-    The teacher's get no gradient. Pixels where its largest probability is below `threshold` cost
-    nothing, but are divided by like the others, so that the loss grows as the teacher gets sure.
+    Pixels where its largest probability is below `threshold` cost nothing, but are divided by like
+    the others, so that the loss grows as the teacher gets sure.
     """
     log_student = logits.log_softmax(1)
     log_teacher = teacher_logits.detach().to(logits.dtype).log_softmax(1)

@@ -26,8 +26,7 @@ from segibn.losses.ohem import ohem_cross_entropy
 
 RegionLoss = Callable[[Tensor, Tensor], Tensor]
 REGION_LOSSES: Mapping[str, RegionLoss] = {"dice": dice_loss, "lovasz": lovasz_softmax}
-"""(logits, target) -> scalar. The key `<name>_weight` of a loss config is the weight
-in the sum, and keys `<name>_<argument>`, if there are any, are further arguments."""
+"""Key `<name>_weight` of a loss config is the weight, `<name>_<argument>` a further argument."""
 
 
 class _Output(Protocol):
@@ -52,7 +51,7 @@ class SegmentationLoss:
     regions: Mapping[str, tuple[float, RegionLoss]] = field(default_factory=dict)  # with factors
 
     def normalizer(self, target: Tensor) -> Tensor:
-        """What a target contributes to the divisor of cross-entropy, 0-dim: see `valid_weight`."""
+        """What a target contributes to the divisor of cross-entropy, 0-dim."""
         return valid_weight(target, class_weights=self.class_weights)
 
     def __call__(
@@ -63,11 +62,10 @@ class SegmentationLoss:
         normalizer: Tensor | None = None,
         share: float = 1.0,
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Compute the loss of one batch, or of one part of an update: its `share`, 0..1.
+        """Compute the loss of a batch, or of a `share` (0..1) of an update -> loss, its parts.
 
         Cross-entropy is divided by `normalizer` (0-dim; None = this batch's own over the share).
-        Returns the scalar to minimise, and its unweighted parts, detached: "main", those of
-        `regions` and maybe "aux". An update's are sums over micro-batches, means over ranks.
+        The parts are detached and unweighted: "main", those of `regions` and maybe "aux".
         """
         if normalizer is None and self.ohem is None:
             normalizer = self.normalizer(target) / share
@@ -91,16 +89,12 @@ class SegmentationLoss:
             main, aux = (None if s is None else divide_by_weight(s, normalizer) for s in sums)
             return main, aux
         target = target.long()  # once for both
-        main, aux = (
-            None if logits is None else self._pixel_loss(logits, target, normalizer, share)
-            for logits in (output.logits, output.aux_logits)
-        )
-        return main, aux
-
-    def _pixel_loss(
-        self, logits: Tensor, target: Tensor, normalizer: Tensor | None, share: float
-    ) -> Tensor:
         options = {"class_weights": self.class_weights, "label_smoothing": self.label_smoothing}
-        if self.ohem is None:
-            return cross_entropy(logits, target, normalizer=normalizer, **options)
-        return share * ohem_cross_entropy(logits, target, **self.ohem, **options)
+
+        def pixel_loss(logits: Tensor) -> Tensor:
+            if self.ohem is None:
+                return cross_entropy(logits, target, normalizer=normalizer, **options)
+            return share * ohem_cross_entropy(logits, target, **self.ohem, **options)
+
+        aux = output.aux_logits
+        return pixel_loss(output.logits), None if aux is None else pixel_loss(aux)

@@ -39,10 +39,9 @@ def cross_entropy(
 ) -> Tensor:
     """Mean cross-entropy over the valid pixels of the whole batch, by weight of their class.
 
-    With class weights w (K,), all positive, smoothing s and y the class of a pixel, the pixel costs
-    `-(1 - s) w_y log p_y - s / K sum_k w_k log p_k` (Szegedy et al., arXiv 1512.00567, section 7;
-    with weights as `torch.nn.CrossEntropyLoss` has it). The sum is divided by `normalizer`, by
-    default `valid_weight` of this target.
+    With class weights w (K,), all positive, smoothing s and class y a pixel costs
+    `-(1 - s) w_y log p_y - s / K sum_k w_k log p_k` (Szegedy et al., arXiv 1512.00567, section 7,
+    weighted as torch does). The sum is divided by `normalizer`, by default `valid_weight`.
     """
     target = target.long()  # the one integer type for classes that torch takes on every device
     if class_weights is not None:

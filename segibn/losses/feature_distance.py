@@ -21,9 +21,8 @@ from segibn.losses import in_float32
 def pure_cells(target: Tensor, classes: Sequence[int], stride: int, min_ratio: float) -> Tensor:
     """Find the feature pixels that one of some classes fills: (N, ceil(H / s), ceil(W / s)) bool.
 
-    A cell is what a feature pixel covers without its surround: `stride` x `stride` input pixels. A
-    class must have at least `min_ratio` (0..1) of them; two classes do not add up. Ignored pixels,
-    and what is missing at the right and lower edge, are part of the cell and of no class.
+    One class has at least `min_ratio` (0..1) of a cell's `stride` x `stride` input pixels. Ignored
+    pixels, and what is missing at the right and lower edge, count as pixels of no class.
     """
     right, below = -target.shape[2] % stride, -target.shape[1] % stride
     padded = F.pad(target, (0, right, 0, below), value=IGNORE_INDEX)
@@ -46,16 +45,13 @@ def feature_distance(feature: Tensor, reference: Tensor, cells: Tensor) -> Tenso
 
 @in_float32
 def gram_matrix(feature: Tensor) -> Tensor:
-    """Mean products of channels over a feature's pixels: (N, C, h, w) -> (N, C, C), symmetric."""
+    """Mean products of channels over the pixels: (N, C, h, w) -> (N, C, C), symmetric."""
     pixels = feature.flatten(2)  # a view, of channels-last features too
     return pixels @ pixels.mT / pixels.shape[2]
 
 
 @in_float32
 def gram_distance(feature: Tensor, reference: Tensor) -> Tensor:
-    """Frobenius norm of the Gram matrices' difference over C, mean over images.
-
-    `reference`, on as many or other pixels, gets no gradient. At 0 the gradient is 0.
-    """
+    """Frobenius norm of the Gram matrices' difference over C, mean; no gradient to `reference`."""
     difference = gram_matrix(feature) - gram_matrix(reference.detach())
     return torch.linalg.vector_norm(difference, dim=(1, 2)).mean() / feature.shape[1]

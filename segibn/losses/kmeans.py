@@ -4,7 +4,11 @@ Dynamic programming over the number of clusters; the best last start never moves
 are added, so each round takes O(n log n) (Wang and Song, "Ckmeans.1d.dp", The R Journal 3/2, 2011).
 """
 
+from collections.abc import Callable
+
 import numpy as np
+
+_Costs = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 def cluster_starts(values: np.ndarray, clusters: int) -> np.ndarray:
@@ -17,7 +21,15 @@ def cluster_starts(values: np.ndarray, clusters: int) -> np.ndarray:
         raise ValueError(f"{clusters} clusters of {len(values)} values")
     if (np.diff(values) < 0).any():
         raise ValueError("the values are not in ascending order")
-    costs = _RunCosts(values)
+    centred = values - values.mean()  # sums of squares keep more digits
+    sums = np.concatenate([[0.0], np.cumsum(centred)])
+    squared = np.concatenate([[0.0], np.cumsum(centred**2)])
+
+    def costs(start: np.ndarray, end: np.ndarray) -> np.ndarray:
+        """Sum of squared distances to their mean of the values in ``[start, end)``."""
+        total, squares = sums[end] - sums[start], squared[end] - squared[start]
+        return np.maximum(squares - total**2 / np.maximum(end - start, 1), 0.0)
+
     ends = np.arange(len(values) + 1)
     best = costs(np.zeros_like(ends), ends)
     last_starts = []
@@ -31,21 +43,7 @@ def cluster_starts(values: np.ndarray, clusters: int) -> np.ndarray:
     return np.array(found, dtype=np.int64)
 
 
-class _RunCosts:
-    """Sum of squared distances to their mean of the values in ``[start, end)``."""
-
-    def __init__(self, values: np.ndarray) -> None:
-        centred = values - values.mean()  # sums of squares keep more digits
-        self.sums = np.concatenate([[0.0], np.cumsum(centred)])
-        self.squares = np.concatenate([[0.0], np.cumsum(centred**2)])
-
-    def __call__(self, start: np.ndarray, end: np.ndarray) -> np.ndarray:
-        total = self.sums[end] - self.sums[start]
-        squares = self.squares[end] - self.squares[start]
-        return np.maximum(squares - total**2 / np.maximum(end - start, 1), 0.0)
-
-
-def _add_cluster(best: np.ndarray, costs: _RunCosts, count: int) -> tuple[np.ndarray, np.ndarray]:
+def _add_cluster(best: np.ndarray, costs: _Costs, count: int) -> tuple[np.ndarray, np.ndarray]:
     """Least costs of the first j values in `count` clusters, and the last one's start: (n + 1,)."""
     size = len(best) - 1
     new, starts = np.full(size + 1, np.inf), np.zeros(size + 1, dtype=np.int64)
@@ -57,22 +55,15 @@ def _add_cluster(best: np.ndarray, costs: _RunCosts, count: int) -> tuple[np.nda
         first, last = low_i, np.minimum(high_i, middle - 1)
         new[middle], starts[middle] = _least(best, costs, middle, first, last)
         chosen = starts[middle]
-        low_j, high_j, low_i, high_i = (
-            np.concatenate(pair)
-            for pair in (
-                (low_j, middle + 1),
-                (middle - 1, high_j),
-                (low_i, chosen),
-                (chosen, high_i),
-            )
-        )
+        halves = (low_j, middle + 1), (middle - 1, high_j), (low_i, chosen), (chosen, high_i)
+        low_j, high_j, low_i, high_i = map(np.concatenate, halves)
         is_left = low_j <= high_j
         low_j, high_j, low_i, high_i = (x[is_left] for x in (low_j, high_j, low_i, high_i))
     return new, starts
 
 
 def _least(
-    best: np.ndarray, costs: _RunCosts, ends: np.ndarray, first: np.ndarray, last: np.ndarray
+    best: np.ndarray, costs: _Costs, ends: np.ndarray, first: np.ndarray, last: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """For each end the least ``best[i] + costs(i, end)``, first <= i <= last, and its first i."""
     counts = last - first + 1

@@ -31,10 +31,9 @@ def lovasz_softmax(logits: Tensor, target: Tensor) -> Tensor:
 
 @torch.no_grad()
 def jaccard_growth(error: Tensor, truth: Tensor, valid: Tensor) -> Tensor:
-    """How much the Jaccard loss of one class grows as each pixel joins, worst pixel first.
+    """How much the Jaccard loss of one class grows as each pixel joins, worst pixel first; else 0.
 
-    `error` is 1 - p on the class's pixels (`truth`, all of them valid), p on the others; 0 if
-    invalid.
+    `error` is 1 - p on the class's pixels (`truth`, all of them valid), p on the others.
     """
     order = _falling_order(error, valid)
     truth, valid = (mask.flatten().index_select(0, order) for mask in (truth, valid))

@@ -28,9 +28,8 @@ def ohem_cross_entropy(
     """Mean cross-entropy over the hard pixels of the batch, by weight of their class.
 
     Hard are the valid pixels whose true class has a probability below `threshold`, and in any case
-    the `min_kept` share of the valid pixels (rounded up) with the lowest, ties included, whatever
-    class weights and smoothing are (see `cross_entropy`). The mean is over the pixels kept: over
-    all valid ones, the loss and with it the learning rate would fade as pixels become easy.
+    the `min_kept` share of the valid pixels (rounded up) with the lowest, ties included. The mean
+    is over the pixels kept: over all valid ones the loss would fade as pixels become easy.
     """
     target = target.long()
     valid = target != IGNORE_INDEX

@@ -16,26 +16,21 @@ from segibn.losses.kmeans import cluster_starts
 
 
 def instance_covariance(normalized: Tensor) -> Tensor:
-    """Covariance of channels of mean 0 over pixels: (N, C, h, w) -> (N, C, C), float32.
-
-    The input is not kept for the backward pass: what follows may overwrite it.
-    """
+    """Covariance of channels of mean 0 over pixels: (N, C, h, w) -> (N, C, C), float32."""
     dtype = torch.float64 if normalized.dtype == torch.float64 else torch.float32
+    # a copy: what follows in the network may overwrite the input before the backward pass
     values = normalized.to(dtype, copy=True, memory_format=torch.contiguous_format).flatten(2)
     with torch.autocast(values.device.type, enabled=False):
         return values @ values.mT / values.shape[-1]
 
 
 def off_diagonal(channels: int, device: torch.device | None = None) -> Tensor:
-    """(C, C) bool: the elements strictly above the diagonal, each pair of channels once."""
+    """The elements strictly above the diagonal, each pair of channels once -> (C, C) bool."""
     return torch.ones(channels, channels, dtype=torch.bool, device=device).triu(diagonal=1)
 
 
 def whitening_loss(covariance: Tensor, mask: Tensor, margin: float = 0.0) -> Tensor:
-    """Mean absolute covariance of the masked (C, C) elements above a margin, mean over the images.
-
-    IW, IRW and ISW, by mask and margin; divided by the number of elements as in the authors' code.
-    """
+    """Mean absolute covariance of the masked (C, C) elements above a margin, mean over images."""
     count = mask.sum().clamp(min=1)
     total = (covariance.abs() * mask).sum((1, 2))
     return (total / count - margin).clamp(min=0).mean()
@@ -47,7 +42,7 @@ def pair_variance(covariance: Tensor, changed: Tensor) -> Tensor:
 
 
 def sensitive_mask(variance: Tensor, clusters: int = 3, insensitive: int = 1) -> Tensor:
-    """The elements (C, C) above the diagonal whose variance is not in the lowest clusters, as bool.
+    """The elements above the diagonal whose variance is not in the lowest clusters -> (C, C) bool.
 
     k-means over the whole matrix with zeros on and below its diagonal, as in the authors' code
     (network/cov_settings.py): these pull the lowest cluster down, so that more is whitened.

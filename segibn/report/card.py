@@ -58,11 +58,7 @@ def fill(fields: Mapping[str, str]) -> tuple[str, list[str]]:
 
 
 def header(
-    name: str,
-    licence: str,
-    datasets: Sequence[str],
-    tags: Sequence[str],
-    scores: Sequence[Score],
+    name: str, licence: str, datasets: Sequence[str], tags: Sequence[str], scores: Sequence[Score]
 ) -> str:
     """Return the hub's YAML between two lines of dashes; each score becomes a result, in per cent.
 

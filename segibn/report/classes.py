@@ -52,10 +52,7 @@ class ClassResults:
 
 
 def class_results(
-    title: str,
-    scores: Scores,
-    palette: Sequence[Color] = (),
-    how: Resampling = _INTERVALS,
+    title: str, scores: Scores, palette: Sequence[Color] = (), how: Resampling = _INTERVALS
 ) -> ClassResults:
     """Derive the rows, with bootstrap intervals where the counts of single frames were kept."""
     k = len(scores.class_names)

@@ -112,7 +112,7 @@ def _moments(
                 yield image
                 progress(done)
 
-        return collect_moments(run.module, images(), options, gather=distributed.gather)
+        return collect_moments(run.module, images(), options)
 
 
 def _plot(rows: Sequence[Mapping[str, Any]]) -> np.ndarray:
