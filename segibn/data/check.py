@@ -1,7 +1,4 @@
-"""Every file of a split looked at with all cores: what there is, and all that is wrong with it.
-
-The road to training stops at the first mistake; this collects them.
-"""
+"""Every file of a split looked at with all cores: what there is, and all that is wrong with it."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -25,11 +22,10 @@ _CHUNK = 4
 
 @dataclass(frozen=True)
 class SampleFacts:
-    """What one sample's files are like."""
+    """What one sample's files are like; a size is (H, W), None where the file cannot be read."""
 
     name: str
     image_size: Size | None
-    """(H, W) of the image, None if it cannot be read; likewise of the label map."""
     target_size: Size | None
     values: dict[int, int]
     """Label value -> number of pixels."""
@@ -66,18 +62,13 @@ class SplitReport:
     passed_over: list[str] = field(default_factory=list)
     """Files and folders that are not listed, and why; no mistake."""
     turned: list[str] = field(default_factory=list)
-    """Names of the images that have an EXIF orientation."""
+    """Images that have an EXIF orientation."""
 
     @property
     def ok(self) -> bool:
         """Whether the split can be trained or scored on as it is."""
-        return not (
-            self.orphans
-            or self.unreadable
-            or self.size_mismatches
-            or self.unknown_in
-            or self.problems
-        )
+        faults = (self.orphans, self.unreadable, self.size_mismatches, self.unknown_in)
+        return not any((*faults, self.problems))
 
     def add(self, facts: SampleFacts) -> None:
         """Count one sample in."""
@@ -110,12 +101,8 @@ class SplitReport:
             "size_mismatches": self.size_mismatches,
             "image_sizes": {_size_text(s): n for s, n in self.image_sizes.most_common()},
             "values": {
-                str(value): {
-                    "name": self.value_names.get(value),
-                    "pixels": pixels,
-                    "share": pixels / total,
-                }
-                for value, pixels in sorted(self.values.items())
+                str(v): {"name": self.value_names.get(v), "pixels": n, "share": n / total}
+                for v, n in sorted(self.values.items())
             },
             "unknown_values": {str(v): name for v, name in sorted(self.unknown_in.items())},
             "encoding": self.encoding,
@@ -134,11 +121,7 @@ def check_split(
     jobs: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> SplitReport:
-    """Decode every file of a split, in ``jobs`` processes, and report.
-
-    ``label_set``: which values are known; None for a split without label maps. ``progress`` is
-    called with (done, total).
-    """
+    """Decode every file of a split in ``jobs`` processes; no ``label_set``: no label maps."""
     samples = pairing.samples
     report = SplitReport(dataset, split, len(samples), pairing.official_count)
     report.orphans = list(pairing.orphans)
@@ -149,9 +132,9 @@ def check_split(
         report.problems.append("the split is empty")
     if note := pairing.partial_note:
         report.notes.append(note)
-    look = partial(read_facts, label_set=label_set)
+    read = partial(read_facts, label_set=label_set)
     jobs = jobs if len(samples) >= 2 * _CHUNK else 1
-    found = map_in_processes(look, samples, jobs, _CHUNK, "checking the files")
+    found = map_in_processes(read, samples, jobs, _CHUNK, "checking the files")
     for done, facts in enumerate(found, start=1):
         report.add(facts)
         if progress is not None:

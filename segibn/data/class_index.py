@@ -1,7 +1,6 @@
-"""Where each class is in a training set, found once and kept on disk (`regions.py`: the rule).
+"""Where each class is in a training set, found once by all cores and kept on disk. No torch.
 
-All cores build it; the file is right as long as the label files keep their names, sizes and times,
-and is built anew when they do not. No torch.
+The file is right as long as the label files keep their names, sizes and times. Rule: `regions.py`.
 """
 
 import logging
@@ -28,9 +27,7 @@ from segibn.labels.label_set import LabelSet
 
 logger = logging.getLogger(__name__)
 
-VERSION = 2
-"""Of the rule and the file; a new number makes every stored index stale."""
-
+VERSION = 2  # of the rule and the file; a new number makes every stored index stale
 _CHUNK = 4
 _WORTH_PROCESSES = 32  # frames from which on starting processes costs less than it saves
 _TIMED = 5  # frames that a guess of the time to build is taken from
@@ -62,29 +59,43 @@ class IndexJob:
     resize: Size | None = None
     """(H, W) of the frames as they are trained on; None for the size on disk."""
     datasets_root: Path | None = None
-    """The folder above the data sets; see `fingerprint.cache_folder`."""
 
     def load_or_build(
         self, jobs: int = 1, progress: Callable[[int, int], None] | None = None
     ) -> ClassIndex:
-        """Read the index; build and keep it if it is not right there.
-
-        ImageFileError, LabelValueError, DatasetError: a label map cannot be read or is not there.
-        """
+        """Read the index; build and keep it if it is not there, or stale; errors as `build`."""
         mark = self._mark()  # before the pixels: a later change must show
         index = self._read(mark)
         if index is None:
-            index = build(self.samples, self.label_set, self.resize, jobs=jobs, progress=progress)
+            index = self.build(jobs, progress)
             with atomic_path(self.file) as temporary:
                 np.savez_compressed(temporary, fingerprint=np.array(mark), **vars(index))
         return index
+
+    def build(
+        self, jobs: int = 1, progress: Callable[[int, int], None] | None = None
+    ) -> ClassIndex:
+        """Index every label map; ImageFileError, LabelValueError: one cannot be read."""
+        pixels, points = [], []
+        find = partial(_index_frame, label_set=self.label_set, resize=self.resize)
+        jobs = jobs if len(self.samples) >= _WORTH_PROCESSES else 1
+        paths = [sample.target for sample in self.samples]
+        indexed = map_in_processes(find, paths, jobs, _CHUNK, "reading the label maps")
+        for number, (counts, found) in enumerate(indexed):
+            pixels.append(counts)
+            points.append(np.insert(found, 0, number, axis=1))
+            if progress is not None:
+                progress(number + 1, len(paths))
+        table = np.concatenate(points)
+        places = np.ascontiguousarray(table[:, 2:])
+        return ClassIndex(np.stack(pixels), table[:, 0], table[:, 1].astype(np.uint8), places)
 
     def is_kept(self) -> bool:
         """Whether `load_or_build` would find the index, whole and up to date."""
         return self._read(self._mark()) is not None
 
     def estimate_seconds(self, jobs: int = 1) -> float:
-        """Estimate how long `build` would take, from a few frames spread over the set."""
+        """Estimate how long `build` would take, from a few frames."""
         chosen = np.linspace(0, len(self.samples) - 1, min(_TIMED, len(self.samples))).astype(int)
         start = time.perf_counter()
         for index in chosen:
@@ -128,34 +139,6 @@ class IndexJob:
         except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.error) as error:
             logger.warning("%s: damaged (%s); built anew", file, error)
             return None
-
-
-def build(
-    samples: Sequence[SamplePaths],
-    label_set: LabelSet,
-    resize: Size | None = None,
-    *,
-    jobs: int = 1,
-    progress: Callable[[int, int], None] | None = None,
-) -> ClassIndex:
-    """Decode every label map and index it; ImageFileError, LabelValueError: one cannot be read."""
-    pixels, points = [], []
-    find = partial(_index_frame, label_set=label_set, resize=resize)
-    jobs = jobs if len(samples) >= _WORTH_PROCESSES else 1
-    paths = [sample.target for sample in samples]
-    indexed = map_in_processes(find, paths, jobs, _CHUNK, "reading the label maps")
-    for number, (counts, found) in enumerate(indexed):
-        pixels.append(counts)
-        points.append(np.insert(found, 0, number, axis=1))
-        if progress is not None:
-            progress(number + 1, len(samples))
-    table = np.concatenate(points)
-    return ClassIndex(
-        np.stack(pixels),
-        table[:, 0],
-        table[:, 1].astype(np.uint8),
-        np.ascontiguousarray(table[:, 2:]),
-    )
 
 
 def _index_frame(

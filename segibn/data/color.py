@@ -1,30 +1,24 @@
-"""Colour jitter, blur, noise and compression of a crop: functions of pixels and a random generator.
+"""Colour jitter, blur, noise and compression of a crop, (H, W, 3) uint8 RGB.
 
-The jitter is torchvision's `ColorJitter`, by its formulas for float images (what
-`torchvision.transforms.v2.functional.adjust_*` compute), carried out in float32 from the first step
-to the last and rounded once; a test holds it to them. Rounding after each step, as libraries do on
-uint8, adds up to an error of several grey levels.
+The jitter is torchvision's `ColorJitter`, by its formulas for float images, in float32 and rounded
+once: after each step, as libraries round uint8, it would add up to several grey levels.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
-_GREY = np.array([0.2989, 0.587, 0.114])
-"""Weights of R, G, B in torchvision's `rgb_to_grayscale`."""
-
+_GREY = np.array([0.2989, 0.587, 0.114])  # of R, G, B in torchvision's `rgb_to_grayscale`
 _BAND = 64  # rows that are changed at a time: in hue, what they take fits into a core's cache
-_TRUNCATE = 4.0
 
 
 def draw_jitter(strengths: Sequence[float], rng: np.random.Generator) -> list[tuple[int, float]]:
     """Draw the steps of `adjust` in random order: always eight numbers, whatever the strengths.
 
-    ``strengths``: of brightness, contrast and saturation, whose factors are uniform in
-    [max(0, 1 - strength), 1 + strength], and of the hue, whose shifts are in [-strength, strength]
-    turns of the colour circle; 0 = no step.
+    Factors of brightness, contrast and saturation are uniform in [max(0, 1 - s), 1 + s], the hue's
+    shift in [-s, s] turns of the colour circle, for strength s; 0 = no step.
     """
     order = np.argsort(rng.uniform(size=4))
     places = rng.uniform(-1.0, 1.0, size=4)
@@ -36,10 +30,9 @@ def draw_jitter(strengths: Sequence[float], rng: np.random.Generator) -> list[tu
 
 
 def adjust(image: np.ndarray, steps: list[tuple[int, float]]) -> np.ndarray:
-    """Apply changes of colour to (H, W, 3) uint8 RGB one after the other, on a copy; rounded once.
+    """Change colours on a copy, step by step, rounded once.
 
-    ``steps``: (number, amount): 0 brightness, 1 contrast, 2 saturation, each by a factor >= 0; 3
-    hue, by a shift in turns.
+    ``steps``: (0 brightness, 1 contrast, 2 saturation, by a factor >= 0), or (3 hue, by turns).
     """
     if not steps:
         return image
@@ -83,20 +76,12 @@ def _clip(pixels: np.ndarray, factor: float) -> np.ndarray:
     return pixels if factor <= 1.0 else np.clip(pixels, 0.0, 255.0, out=pixels)
 
 
-_STEPS: tuple[Callable[[np.ndarray, float], np.ndarray], ...] = (
-    _brightness,
-    _contrast,
-    _saturation,
-    _hue,
-)
+_STEPS = (_brightness, _contrast, _saturation, _hue)
 
 
 def blur(image: np.ndarray, sigma: float) -> np.ndarray:
-    """Blur (H, W, 3) uint8 by a Gaussian of ``sigma`` pixels.
-
-    It is cut off at four times sigma, as SciPy does; beyond its edges the picture is mirrored.
-    """
-    radius = int(_TRUNCATE * sigma + 0.5)
+    """Blur by a Gaussian of ``sigma`` pixels; beyond its edges the picture is mirrored."""
+    radius = int(4.0 * sigma + 0.5)  # cut off as SciPy does
     if radius == 0:
         return image
     side = 2 * radius + 1
@@ -108,14 +93,14 @@ class Degradation:
     """Noise, then JPEG, each with a chance of its own; nothing is drawn for what is None."""
 
     noise_sigma: tuple[float, float] | None
-    """Range of the noise's standard deviation in grey levels."""
+    """Range of the standard deviation in grey levels."""
     jpeg_quality: tuple[int, int] | None
-    """Range of the JPEG quality, 1..100, both ends included."""
+    """Range, 1..100, both ends included."""
     probability: float
-    """Chance of the noise, and, independently, of the compression."""
+    """Of the noise, and, independently, of the compression."""
 
     def __call__(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Change (H, W, 3) uint8 RGB; the input stays as it is."""
+        """Return the changed image; the input stays as it is."""
         if self.noise_sigma is not None and rng.uniform() < self.probability:
             image = add_noise(image, rng.uniform(*self.noise_sigma), rng)
         if self.jpeg_quality is not None and rng.uniform() < self.probability:
@@ -124,7 +109,7 @@ class Degradation:
 
 
 def add_noise(image: np.ndarray, sigma: float, rng: np.random.Generator) -> np.ndarray:
-    """Add Gaussian noise to (H, W, 3) uint8, independent for each pixel and channel; rounded."""
+    """Add Gaussian noise, independent for each pixel and channel; rounded."""
     noisy = rng.standard_normal(image.shape, dtype=np.float32)
     noisy *= np.float32(sigma)
     noisy += image
@@ -132,11 +117,7 @@ def add_noise(image: np.ndarray, sigma: float, rng: np.random.Generator) -> np.n
 
 
 def compress(image: np.ndarray, quality: int) -> np.ndarray:
-    """Write (H, W, 3) uint8 RGB as JPEG and read it again.
-
-    ``quality``: 1 (coarse) .. 100, as libjpeg has it; colours at half the resolution, OpenCV's
-    default.
-    """
+    """Write as JPEG, colours at half the resolution, and read again; libjpeg's quality, 1..100."""
     bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
     _, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
     return cv2.cvtColor(cv2.imdecode(data, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)

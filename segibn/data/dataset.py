@@ -1,18 +1,17 @@
-"""The training samples as torch datasets. In: sample paths and a label set. Out: uint8 tensors.
+"""The training samples as torch datasets of uint8 tensors.
 
-What a sample looks like depends on the run's seed and on its position in the run only, so worker
-processes, ranks and resumes change nothing, and no worker state has to be saved.
+A sample follows from the run's seed and its position in the run only, so worker processes, ranks
+and resumes change nothing, and no worker state has to be saved.
 """
 
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
-from itertools import accumulate
 from typing import Any
 
 import numpy as np
 import torch
-from torch.utils.data import Dataset
+from torch.utils.data import ConcatDataset, Dataset
 
 from segibn.data.frame import ArrayFrame, Arrays, Frame, open_frame
 from segibn.data.plan import Draw
@@ -23,19 +22,16 @@ from segibn.labels.label_set import LabelSet
 
 def sample_seed(seed: int, position: int) -> int:
     """Return the 64-bit augmentation seed of the sample at a position of a run (`plan.Draw`)."""
-    state = np.random.SeedSequence((seed, position)).generate_state(1, np.uint64)
-    return int(state[0])
+    return int(np.random.SeedSequence((seed, position)).generate_state(1, np.uint64)[0])
 
 
 @dataclass(frozen=True, eq=False)
 class SegmentationDataset(Dataset[dict[str, Any]]):
-    """Samples of one data set by `plan.Draw`."""
+    """Labelled samples of one data set by `plan.Draw`."""
 
     samples: Sequence[SamplePaths]
-    """Labelled samples."""
     label_set: LabelSet
     transform: TrainTransform | None = None
-    """None shows the frames as they are."""
     _: KW_ONLY
     seed: int = 0
     resize: tuple[int, int] | None = None
@@ -47,17 +43,13 @@ class SegmentationDataset(Dataset[dict[str, Any]]):
         return len(self.samples)
 
     def __getitem__(self, key: Draw | tuple[int, int]) -> dict[str, Any]:
-        """Return the sample of (position, index) or (position, index, focus).
-
-        That is ``image`` (3, H, W) uint8 RGB, channels last in memory, ``target`` (H, W) uint8
-        train ids (255 = ignore), ``name`` and ``position``.
-        """
+        """-> ``image`` (3, H, W), channels last, ``target`` (H, W), ``name``, ``position``."""
         position, index, focus = Draw(*key)
         frame = self._frame(index)
         if self.transform is None:
             image, target = frame.read()
         else:
-            image, target = self.transform.crop_from(frame, sample_seed(self.seed, position), focus)
+            image, target = self.transform(frame, sample_seed(self.seed, position), focus)
         return {
             "image": torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1),
             "target": torch.from_numpy(np.ascontiguousarray(target)),
@@ -72,26 +64,17 @@ class SegmentationDataset(Dataset[dict[str, Any]]):
         return ArrayFrame(*cached) if isinstance(cached, tuple) else cached
 
 
-class MixedDataset(Dataset[dict[str, Any]]):
-    """Samples of several data sets, in the order of the plan's streams, by one running index.
-
-    Each keeps its own label table, cache and frame size; all give train ids of the same classes.
-    """
-
-    def __init__(self, parts: Sequence[SegmentationDataset]) -> None:
-        self.parts = tuple(parts)
-        self._ends = list(accumulate(len(part) for part in self.parts))
-
-    def __len__(self) -> int:
-        return self._ends[-1]
+class MixedDataset(ConcatDataset[dict[str, Any]]):
+    """Several `SegmentationDataset` of the same classes, in the order of the plan's streams."""
 
     @property
     def cache(self) -> Sequence[Arrays | Frame] | None:
         """The cache of the first part that has one."""
-        return next((part.cache for part in self.parts if part.cache is not None), None)
+        return next((part.cache for part in self.datasets if part.cache is not None), None)
 
     def __getitem__(self, key: Draw | tuple[int, int]) -> dict[str, Any]:
         draw = Draw(*key)
-        number = bisect_right(self._ends, draw.index)
-        first = self._ends[number - 1] if number else 0
-        return self.parts[number][draw._replace(index=draw.index - first)]
+        number = bisect_right(self.cumulative_sizes, draw.index)
+        part = self.datasets[number]
+        first = self.cumulative_sizes[number] - len(part)
+        return part[draw._replace(index=draw.index - first)]

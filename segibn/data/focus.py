@@ -1,19 +1,14 @@
 """Draw a class, then a frame that shows it and a point of it there, which the crop must contain.
 
-Two known ways to choose (`FocusTable` serves both):
-
-- class-uniform: every class as often as any other, then any of its points (RobustNet,
-  ``datasets/uniform.py``, which took it from NVIDIA's segmentation code);
-- rare class: the rarer the more often, then any frame with enough of it, then any of its points
-  there (DAFormer, arXiv 2111.14887, section 3.2, and its ``mmseg/datasets/uda_dataset.py``).
+Class-uniform sampling: RobustNet, ``datasets/uniform.py``, from NVIDIA's segmentation code. Rare
+class sampling: DAFormer, arXiv 2111.14887, section 3.2, and ``mmseg/datasets/uda_dataset.py``.
 """
 
 import numpy as np
 
 from segibn.data.class_index import ClassIndex
 
-Point = tuple[int, int]
-"""Row and column of a pixel of a frame."""
+Point = tuple[int, int]  # row and column of a pixel of a frame
 
 
 class FocusTable:
@@ -26,8 +21,7 @@ class FocusTable:
 
         Args:
             probabilities: (K,) float64, sum 1; 0 for a class that no frame has enough of.
-            by_frame: draw a frame of the class first and then a point in it, so that every frame
-                counts the same; False draws among all points of the class.
+            by_frame: draw a frame of the class, then a point in it; False: any point of the class.
             min_pixels: a frame counts for a class from so many of its pixels on.
         """
         enough = index.pixels[index.frame, index.train_id] >= min_pixels
@@ -43,7 +37,7 @@ class FocusTable:
             raise ValueError("a class that no frame shows cannot be drawn")
 
     def draw(self, rng: np.random.Generator) -> tuple[int, Point]:
-        """Draw a frame and a point (row, column) in it."""
+        """Draw a frame and a point in it."""
         train_id = int(rng.choice(len(self.probabilities), p=self.probabilities))
         first = int(self._ends[train_id - 1]) if train_id else 0
         stop = int(self._ends[train_id])
@@ -64,19 +58,16 @@ class FocusTable:
 
 
 def class_uniform_probabilities(index: ClassIndex) -> np.ndarray:
-    """Return (K,) float64: the same for every class that some frame shows, 0 for the others.
-
-    RobustNet counts the absent classes in too, and shows the fewer points for it.
-    """
+    """Return (K,) float64: the same for every class that some frame shows, 0 for the others."""
+    # RobustNet counts the absent classes in too, and shows the fewer points for it.
     return _normalised((index.pixels.sum(axis=0) > 0).astype(np.float64))
 
 
 def rare_class_probabilities(index: ClassIndex, temperature: float, min_pixels: int) -> np.ndarray:
     """Return (K,) float64: softmax((1 - f) / temperature), f a class's share of the pixels.
 
-    The share is of all pixels that have a class, as in DAFormer's script; the formula in the paper
-    divides by all pixels, and so counts ignored ones in. The softmax goes over the classes that
-    some frame has ``min_pixels`` of; the others get 0.
+    Classes that no frame has ``min_pixels`` of get 0. The share is of all pixels that have a class,
+    as in DAFormer's script; the paper's formula counts ignored ones in.
     """
     pixels = index.pixels.sum(axis=0)
     exponent = (1 - pixels / max(1, pixels.sum())) / temperature

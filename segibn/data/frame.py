@@ -1,7 +1,6 @@
 """One training frame and its target, of which only the window of a crop is read.
 
-A frame knows its size before anything is decoded, so that the window can be drawn first. From
-files, from memory or from the disk cache (`cache/tile_file.py`), the pixels are the same.
+It knows its size before anything is decoded, so that the window can be drawn first.
 """
 
 from typing import Protocol
@@ -15,25 +14,18 @@ from segibn.files.pictures import Picture
 from segibn.files.png import Box
 from segibn.labels.label_set import LabelSet
 
-Size = tuple[int, int]
-"""(H, W) in pixels."""
+Size = tuple[int, int]  # (H, W) in pixels
 Arrays = tuple[np.ndarray, np.ndarray]
 """Image (H, W, 3) uint8 RGB and target (H, W) uint8 train ids, 255 = ignore."""
 
 
 class Frame(Protocol):
-    """One frame and its target."""
+    """One frame and its target, in files, in memory or in the disk cache."""
 
-    @property
-    def size(self) -> Size:
-        """(H, W) in pixels."""
-        ...
+    size: Size
 
     def read(self, box: Box | None = None) -> Arrays:
-        """Return the pixels in a window (top, left, bottom, right), None for all of the frame.
-
-        They may be views, so they are not to be modified.
-        """
+        """Return the pixels, maybe views, in a window (top, left, bottom, right); None for all."""
         ...
 
 
@@ -46,7 +38,7 @@ class ArrayFrame:
         self.size: Size = target.shape
 
     def read(self, box: Box | None = None) -> Arrays:
-        """Return the pixels in a window, as views."""
+        """Return views."""
         if box is None:
             return self.image, self.target
         top, left, bottom, right = box
@@ -107,7 +99,7 @@ def resize_image(image: np.ndarray, size: Size) -> np.ndarray:
 
 
 def resize_target(target: np.ndarray, size: Size) -> np.ndarray:
-    """Resize (H, W) uint8 to ``size`` by the nearest pixel centre, as the image's grid has it."""
+    """Resize (H, W) uint8 to ``size`` by the nearest pixel centre of the image's grid."""
     if target.shape == tuple(size):
         return target
     return cv2.resize(target, (size[1], size[0]), interpolation=cv2.INTER_NEAREST_EXACT)

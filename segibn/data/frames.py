@@ -23,8 +23,7 @@ class Frames:
     """An evaluation set: iterate over it, as often as wanted, for the frames of this rank."""
 
     samples: tuple[SamplePaths, ...]
-    """Labelled samples, the same on every rank; rank r gets r, r + world_size ...: every sample
-    goes to exactly one rank, also when the number does not divide."""
+    """Labelled samples, the same on every rank; rank r gets r, r + world_size ..."""
     label_set: LabelSet
     rank: int = 0
     world_size: int = 1
@@ -37,7 +36,7 @@ class Frames:
         return len(range(self.rank, len(self.samples), self.world_size))
 
     def __iter__(self) -> Iterator[Frame]:
-        """Yield the frames; ImageFileError, LabelValueError, DatasetError as `open_frame`."""
+        """Yield the frames; errors as `open_frame`."""
         mine = self.samples[self.rank :: self.world_size]
         loaded = map_in_threads(
             lambda sample: open_frame(sample, self.label_set).read(), mine, self.threads, self.ahead

@@ -10,7 +10,6 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from segibn.errors import ConfigError
 from segibn.labels.label_set import IGNORE_INDEX
 
 Size = tuple[int, int]
@@ -18,32 +17,19 @@ Size = tuple[int, int]
 
 @dataclass(frozen=True)
 class Framing:
-    """Resize, then cut or pad at the centre; a callable on one frame.
-
-    ConfigError: both a height and a scale, or one that is not above 0.
-    """
+    """Resize, then cut or pad at the centre, as a protocol's test set says."""
 
     height: int | None = None
     """To resize to, the width in proportion."""
     scale: float | None = None
     """To resize by instead."""
     crop: Size | None = None
-    """(H, W) of what comes out. Where the frame is smaller it is padded: the image with black, the
-    target with 255 = ignored."""
+    """(H, W) that comes out; smaller frames are padded, the image with 0, the target with 255."""
     as_robustnet: bool = False
     """To the pixel as RobustNet's validation (transforms/joint_transforms.py, ResizeHeight and
     CenterCropPad): Pillow's bicubic resize, and a cut whose place is computed before the padding. A
     frame that is d columns too narrow then stands 1.5 d from the left, loses its last d / 2
     columns, and all that is black counts as road (train id 0). Needs ``height`` and ``crop``."""
-
-    def __post_init__(self) -> None:
-        if self.as_robustnet and (self.height is None or self.crop is None):
-            raise ConfigError("framing: RobustNet's has a height and a crop")
-        if self.height is not None and self.scale is not None:
-            raise ConfigError("framing: give a height or a scale, not both")
-        sizes = [self.height, self.scale, *(self.crop or ())]
-        if any(value is not None and value <= 0 for value in sizes):
-            raise ConfigError(f"framing: sizes and scale are above 0, got {sizes}")
 
     @property
     def name(self) -> str:
@@ -55,11 +41,7 @@ class Framing:
         return "-".join(parts)
 
     def __call__(self, image: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Change image (H, W, 3) and train ids (H, W), uint8; the inputs stay as they are.
-
-        The image is averaged where it shrinks, else interpolated bilinearly; the target takes the
-        nearest pixel.
-        """
+        """Change image (H, W, 3) and train ids (H, W), uint8; the inputs stay as they are."""
         if self.as_robustnet and self.height is not None and self.crop is not None:
             return _as_robustnet(image, target, self.height, self.crop)
         height, width = image.shape[:2]

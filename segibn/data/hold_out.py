@@ -21,11 +21,9 @@ def held_out(
     """Return the names to hold out; DatasetError: nothing to split.
 
     Args:
-        fraction: share to hold out, in (0, 1); met about, as whole sequences fall by chance. At
-            least one falls on either side.
-        by: "sequence" keeps the frames of a sequence together: those in one subfolder, or, without
-            subfolders, those whose names differ in the last number alone. "frame" lets each fall
-            for itself. "auto" is by sequence where there are several.
+        fraction: share to hold out, in (0, 1); met about, as whole sequences fall by chance.
+        by: "sequence" keeps frames of one subfolder together, or, without subfolders, those whose
+            names differ in the last number alone; "auto" does where there are several sequences.
     """
     units = {name: name for name in names} if by == "frame" else _sequences(names)
     if by == "auto" and len(set(units.values())) < 2:
@@ -54,11 +52,8 @@ def held_out(
 
 
 def _sequences(names: Collection[str]) -> dict[str, str]:
-    """Return the sequence of each name: its subfolder, or what stands before its last number.
-
-    Of nested subfolders the first level counts on which they differ: several cameras of one drive
-    stay together.
-    """
+    """Return the sequence of each name: its subfolder, or what stands before its last number."""
+    # The first level counts on which they differ: several cameras of one drive stay together.
     folders = {name: name.split("/")[:-1] for name in names}
     for level in range(max((len(parts) for parts in folders.values()), default=0)):
         found = {name: "/".join(parts[: level + 1]) for name, parts in folders.items()}
@@ -68,6 +63,6 @@ def _sequences(names: Collection[str]) -> dict[str, str]:
 
 
 def _place(unit: str, seed: int) -> float:
-    """Return a number in [0, 1), always the same for a sequence and a seed."""
+    """-> [0, 1), always the same for a sequence and a seed."""
     digest = hashlib.sha256(f"{seed}/{unit}".encode("utf-8", "surrogateescape")).digest()
     return int.from_bytes(digest[:6]) / 2**48

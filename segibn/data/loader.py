@@ -1,8 +1,7 @@
 """The DataLoader of a training run. In: a dataset and its sampler. Out: batches.
 
-A batch is a dict: ``image`` (N, 3, H, W) uint8 in channels-last memory order, as pictures are
-decoded; ``target`` (N, H, W) uint8; ``name`` list of N; ``position`` (N,) int64. It stays uint8
-until the device, which makes the copy there four times smaller; the engine converts.
+A batch is a dict: ``image`` (N, 3, H, W) uint8, channels last; ``target`` (N, H, W) uint8; ``name``
+list of N; ``position`` (N,) int64. uint8 makes the copy to the device four times smaller.
 """
 
 import os
@@ -27,8 +26,7 @@ from segibn.errors import SegibnError
 from segibn.provenance import usable_cores
 
 MAX_WORKERS = 8
-SHARED_MEMORY = Path("/dev/shm")
-"""Where loader processes on Linux put their batches."""
+SHARED_MEMORY = Path("/dev/shm")  # where loader processes on Linux put their batches
 LARGER = "a larger one: docker run --shm-size=8g or --ipc=host, or mount -o remount,size=8g"
 _PREFETCH = 4
 _IN_USE = 2  # batches that the training itself holds
@@ -48,12 +46,9 @@ class TrainLoader(DataLoader[dict[str, Any]]):
         return self.until(lambda: False)
 
     def until(self, stopping: Callable[[], bool], grace_s: float = 0) -> Iterator[dict[str, Any]]:
-        """Yield the batches of the rest of the run; no wait for one is without end.
+        """Yield the batches of the rest of the run; SegibnError: no more can come, and why.
 
         ``stopping`` ends a wait only, after ``grace_s``: batches that are there are still yielded.
-
-        SegibnError: a sample cannot be read, a loader process was killed, shared memory is full, or
-        no batch came for minutes.
         """
         failure: SegibnError | None = None
         try:
@@ -83,7 +78,7 @@ class TrainLoader(DataLoader[dict[str, Any]]):
 def _wait(
     batches: Iterator[dict[str, Any]], stopping: Callable[[], bool], grace_s: float
 ) -> dict[str, Any] | None:
-    """The next batch; None at the end, or where none came in time before leaving."""
+    """The next batch; None at the end, or where none came before leaving."""
     start, asked = time.monotonic(), None
     while True:
         try:
@@ -154,7 +149,7 @@ def auto_workers(world_size: int = 1) -> int:
 
 
 def collate(samples: list[dict[str, Any]]) -> dict[str, Any]:
-    """Stack samples into a batch without reordering any pixel; SegibnError: no shared memory."""
+    """Stack samples into a batch, channels last; SegibnError: no shared memory."""
     images = _shared(torch.stack([sample["image"].permute(1, 2, 0) for sample in samples]))
     return {
         "image": images.permute(0, 3, 1, 2),
@@ -187,27 +182,19 @@ def make_loader(
     workers: int = 0,
     pin_memory: bool = False,
 ) -> TrainLoader:
-    """Make a loader of one batch for each iteration of the sampler: the whole rest of the run.
-
-    ``workers``: loader processes; 0 loads in this one.
-    """
-    options: dict[str, Any] = {}
-    if workers:
-        options = {
-            "prefetch_factor": _PREFETCH,
-            "worker_init_fn": _start_worker,
-            "timeout": _POLL_S,
-        }
-        if dataset.cache is not None and sys.platform.startswith("linux"):
-            # Forked workers share the cache; any other start would copy it into each of them.
-            options["multiprocessing_context"] = "fork"
+    """Make a loader of the whole rest of the run; 0 ``workers`` load in this process."""
+    # Forked workers share the cache; any other start would copy it into each of them.
+    forks = workers and dataset.cache is not None and sys.platform.startswith("linux")
     return TrainLoader(
         dataset,
         batch_sampler=sampler,
         collate_fn=collate,
         num_workers=workers,
         pin_memory=pin_memory,
-        **options,
+        prefetch_factor=_PREFETCH if workers else None,
+        worker_init_fn=_start_worker,
+        timeout=_POLL_S if workers else 0,
+        multiprocessing_context="fork" if forks else None,
     )
 
 

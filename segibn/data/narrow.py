@@ -17,10 +17,8 @@ _ABSOLUTE = re.compile(r"/|[A-Za-z]:/")
 def narrow_pairing(pairing: Pairing, names_file: Path) -> Pairing:
     """Keep the samples that a text file names, in its order; other orphans are no mistake.
 
-    The file has one sample a line: its name, or the path of its image or label map as other tools'
-    lists have it, with or without suffix, alone or as a pair. ``#`` at the start of a line or
-    after a blank starts a comment; blank lines are skipped. DatasetError: the file is missing or
-    empty, names a sample twice or one that is not there.
+    A line has a name, or the path of image or label map as other tools' lists have it, alone or as
+    a pair; ``#`` starts a comment. DatasetError: no file, no sample, one twice or unknown.
     """
     lines = read_names(names_file)
     by_name = {sample.name: sample for sample in pairing.samples}
@@ -50,8 +48,8 @@ def read_names(names_file: Path) -> list[str]:
     return names
 
 
+# Last part of a path, with and without suffix -> the samples of such files, and all the parts.
 Files = dict[str, list[tuple[str, tuple[str, ...]]]]
-"""Last part of a path, with and without suffix -> the samples of such files, and all the parts."""
 
 
 def _files_of(pairing: Pairing) -> Files:
@@ -106,10 +104,7 @@ def _refuse_repeats(names_file: Path, names: Iterable[str]) -> None:
 
 
 def take_fraction(samples: list[SamplePaths], fraction: float) -> list[SamplePaths]:
-    """Keep a share of the samples, in (0, 1], in their order: at least one, always the same.
-
-    A smaller share is part of every larger one.
-    """
+    """Keep a share in (0, 1] of the samples, always the same; part of every larger share."""
     if fraction >= 1:
         return samples
     count = max(1, round(fraction * len(samples)))

@@ -11,18 +11,12 @@ from segibn.files.writing import sha256_of
 from segibn.text import counted, printable
 
 _HASHED = 50  # frames that are compared byte by byte, at most
-
-
 Sources = Sequence[Sequence[SamplePaths]]
 """Samples of ``data.train``, then of each set of ``data.mix``."""
 
 
 def overlap(train: Sources, val: Sequence[SamplePaths]) -> str:
-    """Say which frames of ``val`` are trained on, or "" if none is.
-
-    A frame is known by its file, whatever links lead to it, so that names need not agree.
-    DatasetError: a frame is not there.
-    """
+    """Say which frames of ``val`` are trained on, whatever links lead to a file; "" if none."""
     held = {_identity(sample.image): sample for sample in val}
     for number, samples in enumerate(train):
         keys = (_identity(sample.image) for sample in samples)
@@ -39,10 +33,7 @@ def overlap(train: Sources, val: Sequence[SamplePaths]) -> str:
 
 
 def copies(train: Sources, val: Sequence[SamplePaths]) -> list[str]:
-    """Say of each source that holds copies of frames of ``val`` which; a quick comparison.
-
-    Only files of one name and size are compared, and not all of them.
-    """
+    """Say which sources hold copies of frames of ``val``; some files of one name and size count."""
 
     def key(one: SamplePaths) -> tuple[str, int]:
         return one.image.name, one.image.stat().st_size

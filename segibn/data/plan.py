@@ -1,10 +1,8 @@
 """What a run shows at each position, and which positions make up a batch. No torch.
 
-The run is one endless sequence of positions 0, 1, 2 ...; iteration i of a run with global batch B
-takes the positions i * B to i * B + B - 1, and each rank its share of them in order. What a
-position shows is a function of the seed and the position: which source it shows, and how many
-positions before it showed the same, follows from exact fractions (`place`), so any worker, rank or
-resumed run can start anywhere.
+Iteration i of a run with global batch B takes the positions i * B to i * B + B - 1 of an endless
+sequence, each rank its share of them in order. What a position shows is a function of the seed and
+the position, by exact fractions (`place`), so any worker, rank or resumed run can start anywhere.
 """
 
 import math
@@ -36,16 +34,14 @@ class Draw(NamedTuple):
 
 
 class Stream:
-    """The endless sequence of draws from one source."""
+    """The endless sequence of draws from one source.
+
+    A share ``focus_share`` of them, 0..1, comes from ``focus``; the others are shuffled passes.
+    """
 
     def __init__(
         self, num_samples: int, focus: FocusTable | None = None, focus_share: float = 0.0
     ) -> None:
-        """Describe a source of at least one sample.
-
-        A share ``focus_share`` of the draws, 0..1, comes from ``focus``, by classes; the others
-        continue the shuffled passes.
-        """
         if num_samples < 1:
             raise ValueError(f"{num_samples} samples to draw from")
         self.num_samples = num_samples
@@ -53,10 +49,7 @@ class Stream:
         self.focus_share = exact(focus_share) if focus is not None else Fraction(0)
 
     def draw(self, count: int, seed: int, number: int) -> tuple[int, Point | None]:
-        """Return sample and point of the draw that ``count`` draws came before.
-
-        ``number``: of the source, so that two sources are not shuffled alike.
-        """
+        """Return sample and point of the draw that ``count`` draws of source ``number`` precede."""
         focused, before = place(count, (self.focus_share,))
         if focused and self.focus is not None:
             return self.focus.draw(_rng(seed, count, _FOCUS, number))
@@ -65,16 +58,14 @@ class Stream:
 
 
 class Plan:
-    """The positions of a run, shared out over its sources."""
+    """The positions of a run, shared out over its sources.
+
+    ``shares`` of the positions: for each source but the first, which gets what remains.
+    """
 
     def __init__(
         self, streams: Sequence[Stream], shares: Sequence[float] = (), *, seed: int
     ) -> None:
-        """Describe the run.
-
-        ``shares`` of the positions: for each source but the first, which gets what remains; each
-        above 0, their sum below 1.
-        """
         self.streams = tuple(streams)
         self.shares = tuple(exact(share) for share in shares)
         if len(self.shares) != len(self.streams) - 1:
@@ -87,11 +78,9 @@ class Plan:
         self._is_uniform = len(self.streams) == 1 and not self.streams[0].focus_share
 
     def draw(self, position: int, batch_size: int) -> Draw:
-        """Return what a position shows, in iterations of ``batch_size`` samples over all ranks.
-
-        Every batch has the shares as nearly as whole samples can; within it the order is random,
-        so that no rank keeps getting one source.
-        """
+        """Return what a position shows, in iterations of ``batch_size`` samples over all ranks."""
+        # Every batch has the shares as nearly as whole samples can; within it the order is random,
+        # so that no rank keeps getting one source.
         turn = position
         if not self._is_uniform:
             iteration, slot = divmod(position, batch_size)
@@ -145,10 +134,9 @@ class BatchPlan:
 
 
 def plan_batch(global_batch: int, processes: int, most_per_process: int | None = None) -> BatchPlan:
-    """Share out ``optim.global_batch_size``; the samples of an update do not depend on how.
+    """Share out ``optim.global_batch_size``; ConfigError: it cannot be done evenly.
 
     ``most_per_process`` fit on a device at a time (``engine.max_micro_batch``); None = no limit.
-    ConfigError: the batch cannot be shared out evenly.
     """
     if global_batch % processes:
         raise ConfigError(
@@ -163,11 +151,10 @@ def plan_batch(global_batch: int, processes: int, most_per_process: int | None =
 
 
 def place(position: int, shares: Sequence[Fraction]) -> tuple[int, int]:
-    """Return who gets a position when positions are shared out evenly, and how many it got before.
+    """Return who gets a position when they are shared out evenly, and how many it got before.
 
-    Takers 1, 2 ... have the shares; taker 0 gets the rest. The first share takes every position at
-    which ``position * share`` passes a whole number, so that after any number of positions it is
-    less than one away from its due; the next does the same with the positions that are left.
+    Takers 1, 2 ... have the shares, taker 0 the rest. A share takes every position at which
+    ``position * share`` passes a whole number; the next does the same with those that are left.
     """
     rest = Fraction(1)
     for taker, share in enumerate(shares, start=1):
@@ -181,7 +168,7 @@ def place(position: int, shares: Sequence[Fraction]) -> tuple[int, int]:
 
 
 def exact(share: float) -> Fraction:
-    """Return a share as the fraction that was written: 0.1 is a tenth, which no float is."""
+    """Return the fraction that was written: 0.1 is a tenth, which no float is."""
     return Fraction(repr(float(share)))
 
 

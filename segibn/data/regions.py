@@ -1,14 +1,10 @@
 """Which classes a label map shows, and where: pixels of each class, and a few points of it.
 
-A grid of cells covers the frame from edge to edge; its cells are as nearly square as
-they can be, four on the shorter side (256x256 pixels of a Cityscapes frame, 263x273 of a GTA5
-frame). A class has a point in every cell that holds at least a 1024th of the cell's area of it (64
-pixels at those sizes, 8x8). A class that reaches this nowhere has one point, in the cell that
-holds most of it. The point is the class's pixel nearest to the mean of the class's pixels in the
-cell, so that it lies on the class also where that is bent, hollow or in pieces.
-
-The known scheme (RobustNet, ``datasets/uniform.py``) takes the mean itself, in whole tiles of
-1024x1024 from the upper left: of a GTA5 frame, 1914x1052, it never sees the right 890 columns.
+A grid of nearly square cells, four on the shorter side, covers the frame. A class has a point in
+every cell of which it has a 1024th (8x8 pixels of 256x256), or else in the cell with most of it:
+its pixel nearest to the mean of its pixels there, so that it lies on the class whatever its shape.
+RobustNet (``datasets/uniform.py``) takes the mean itself, in whole tiles of 1024x1024 from the
+upper left, and so never sees the right 890 columns of a GTA5 frame.
 """
 
 from itertools import product
@@ -17,19 +13,15 @@ import cv2
 import numpy as np
 
 CELLS_ON_SHORT_SIDE = 4
-_SMALLEST_SHARE = 1024
-"""A class needs one pixel in so many of a cell's to have a point there."""
+_SMALLEST_SHARE = 1024  # a class needs one pixel in so many of a cell's to have a point there
 
-Cell = tuple[slice, slice]
-"""Rows and columns of a part of a frame."""
+Cell = tuple[slice, slice]  # rows and columns of a part of a frame
 
 
 def class_regions(target: np.ndarray, num_classes: int) -> tuple[np.ndarray, np.ndarray]:
-    """Count the pixels of each of K classes, and find its points.
+    """Find the classes of (H, W) uint8 train ids; values from K on are ignored.
 
-    ``target``: (H, W) uint8 train ids; values from K on are ignored. -> Pixels (K,) int64, and
-    points (M, 3) int32: train id, row, column, in the order of the train ids, then of the cells by
-    rows. Every class with a pixel has at least one point.
+    -> Pixels (K,) int64, and points (M, 3) int32: train id, row, column, by train id, then cell.
     """
     cells = grid(*target.shape)
     histograms = [np.bincount(target[cell].ravel(), minlength=256) for cell in cells]
@@ -47,7 +39,7 @@ def class_regions(target: np.ndarray, num_classes: int) -> tuple[np.ndarray, np.
 
 
 def grid(height: int, width: int) -> list[Cell]:
-    """Return the cells of a frame by rows; they cover it without gaps."""
+    """Return the cells of a frame by rows."""
     side = min(height, width) / CELLS_ON_SHORT_SIDE
     rows = max(1, min(height, round(height / side)))
     columns = max(1, min(width, round(width / side)))

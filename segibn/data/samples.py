@@ -1,7 +1,4 @@
-"""What a sample is, and how images and label maps are paired by name.
-
-In: dictionaries name -> path. Out: a `Pairing`, the samples of a split and what did not fit.
-"""
+"""What a sample is, and how images and label maps are paired by name."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,8 +14,7 @@ class SplitAbsentError(DatasetError):
     """Nothing of a split is there, neither images nor labels."""
 
 
-SHOWN = 3
-"""How many names a message lists before it says how many more there are."""
+SHOWN = 3  # names that a message lists before it says how many more there are
 
 
 @dataclass(frozen=True)
@@ -33,7 +29,7 @@ class SamplePaths:
 
 @dataclass(frozen=True)
 class Orphan:
-    """A file without its partner: the sample's name, the file, and the partner it should have."""
+    """A file without the partner that it should have."""
 
     name: str
     path: Path
@@ -93,10 +89,7 @@ def pair_by_name(
 
 
 def join_splits(split: str, find_one: Callable[[str], Pairing]) -> Pairing:
-    """Find each split of 'train+val' and put their samples one after the other.
-
-    DatasetError: a split is named twice, or two splits share a sample name.
-    """
+    """Join the splits of 'train+val'; DatasetError: one is named twice, or two share a name."""
     parts = [part.strip() for part in split.split("+")]
     if len(set(parts)) != len(parts) or not all(parts):
         raise DatasetError(f"split '{split}': name each split once, as in 'train+val'")
@@ -128,11 +121,10 @@ def names_in(
     recursive: bool = False,
     keep_folders: bool = False,
 ) -> dict[str, Path]:
-    """Return the files of a folder whose name ends in ``suffix``, by their name without it.
+    """Return the files of a folder that end in (one) ``suffix``, in any case, by name without it.
 
-    ``suffix``: one, or several of which each will do; in any case. ``keep_folders``: a name begins
-    with its subfolders, ``119/005506``. DatasetError: two files have the same name, or names that
-    differ in nothing but case.
+    ``keep_folders``: a name begins with its subfolders, ``119/005506``. DatasetError: two files
+    have the same name, or names that differ in nothing but case.
     """
     endings = (suffix,) if isinstance(suffix, str) else suffix
     found: dict[str, Path] = {}

@@ -1,8 +1,7 @@
 """Augmentation: a pure function of (frame, seed), whoever calls it.
 
-The window of the frame that a crop shows is drawn first; only that window is read and resized, so
-the work is proportional to the crop. The colours are changed last (color.py), and the
-padding after them.
+The window that a crop shows is drawn first; only that is read and resized, so the work is
+proportional to the crop. The colours are changed last (color.py), and the padding after them.
 """
 
 from collections.abc import Callable
@@ -13,7 +12,7 @@ import cv2
 import numpy as np
 
 from segibn.data.color import Degradation, adjust, blur, draw_jitter
-from segibn.data.frame import ArrayFrame, Arrays, Frame, resize_image, resize_target
+from segibn.data.frame import Arrays, Frame, resize_image, resize_target
 from segibn.labels.label_set import IGNORE_INDEX
 
 PAD_COLOR = (124, 116, 104)
@@ -45,8 +44,7 @@ def draw_window(
     Args:
         scale_range: factor on the frame, uniform.
         aspect_range: factor on width over height, its logarithm uniform; the area stays.
-        focus: row and column of a pixel of the frame that the window must contain; every window
-            of the drawn size that does is as likely.
+        focus: row and column of a pixel that the window must contain; all that do are as likely.
     """
     if focus is not None and not all(0 <= f < n for f, n in zip(focus, frame_size, strict=True)):
         raise ValueError(f"focus {focus} lies outside a frame of {frame_size}")
@@ -80,10 +78,9 @@ def _draw_span(
 
 @dataclass(frozen=True)
 class TrainTransform:
-    """Random scale, crop and flip of image and target, then the appearance of the image.
+    """Random scale, crop and flip, then colour jitter, blur, noise and compression of the image.
 
-    That is colour jitter, blur, noise and compression, in this order. The settings are those of
-    ``data`` in a config.
+    The settings are those of ``data`` in a config.
     """
 
     crop_size: tuple[int, int]
@@ -100,18 +97,11 @@ class TrainTransform:
     extra: Callable[[np.ndarray, np.ndarray, int], Arrays] | None = None
     """Comes last, with (image, target, seed) of the finished crop."""
 
-    def __call__(
-        self, image: np.ndarray, target: np.ndarray, seed: int, focus: tuple[int, int] | None = None
-    ) -> Arrays:
-        """Augment a sample in memory, image (H, W, 3) and target (H, W); see `crop_from`."""
-        return self.crop_from(ArrayFrame(image, target), seed, focus)
-
-    def crop_from(self, frame: Frame, seed: int, focus: tuple[int, int] | None = None) -> Arrays:
+    def __call__(self, frame: Frame, seed: int, focus: tuple[int, int] | None = None) -> Arrays:
         """Augment one sample; the frame's pixels are not modified.
 
-        ``focus``: row and column of a pixel of the frame that the crop must contain. -> Image
-        (h, w, 3) uint8 and target (h, w) uint8 of the crop size, contiguous. Where the scaled
-        frame is smaller than the crop, the image is mean colour and the target 255.
+        ``focus``: row and column of a pixel that the crop must contain. -> Contiguous image and
+        target of the crop size, mean colour and 255 where the scaled frame is smaller.
         """
         rng = np.random.Generator(np.random.PCG64(seed))
         window = draw_window(

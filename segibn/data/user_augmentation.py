@@ -20,18 +20,14 @@ class UserAugmentation:
     """A pipeline of albumentations on finished crops, image and target alike."""
 
     def __init__(self, path: Path) -> None:
-        """Read the file and build the pipeline once, so that a mistake shows before training.
-
-        ConfigError: no such file, no YAML, or not a pipeline that albumentations can build.
-        """
+        """Build the pipeline, so that a mistake shows before training (ConfigError)."""
         self.path = path
         self._pipeline: Any = _build(path)
 
     def __call__(self, image: np.ndarray, target: np.ndarray, seed: int) -> Arrays:
-        """Change image (H, W, 3) uint8 and target (H, W) uint8; the inputs are not modified.
+        """Return the changed pair; ConfigError: the pipeline changes the size or the type.
 
-        All randomness comes from ``seed``, 0 .. 2**32 - 1. ConfigError: the pipeline changes the
-        size or the type.
+        All randomness comes from ``seed``, 0 .. 2**32 - 1.
         """
         if self._pipeline is None:
             self._pipeline = _build(self.path)

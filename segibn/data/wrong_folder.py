@@ -17,8 +17,7 @@ class OtherSetError(DatasetError):
 def where_instead(root: Path, subfolder: str, find: Callable[[Path], Pairing]) -> str:
     """Say where a data set is that is not in ``root / subfolder``, and what to do; "" if nowhere.
 
-    ``find`` pairs the files of the split that is wanted, given the set's own folder.
-    OtherSetError: a folder holds a set that is easily taken for it.
+    ``find`` pairs the wanted split's files in a folder; OtherSetError: it holds a set like it.
     """
     expected = root / subfolder
     here = root.absolute()
@@ -52,7 +51,7 @@ def one_deeper(missing: Path) -> str:
 
 
 def subfolders(folder: Path) -> list[Path]:
-    """Return the folders in a folder, sorted; the first of many; none where it cannot be read."""
+    """Return the first folders in a folder, sorted; none where it cannot be read."""
     try:
         return sorted(entry for entry in folder.iterdir() if entry.is_dir())[:_MOST_FOLDERS]
     except OSError:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from segibn.data.class_index import ClassIndex, IndexJob, build
+from segibn.data.class_index import ClassIndex, IndexJob
 from segibn.data.datasets import cityscapes
 from segibn.data.datasets.catalog import dataset_source
 from segibn.data.frame import resize_target
@@ -42,7 +42,7 @@ def _load(samples: list[SamplePaths], root: Path, **options: object) -> tuple[Cl
 def test_it_holds_the_regions_of_every_frame(
     samples: list[SamplePaths], resize: tuple[int, int] | None
 ) -> None:
-    index = build(samples, CITYSCAPES, resize)
+    index = IndexJob("", samples, CITYSCAPES, resize).build()
     for number, sample in enumerate(samples):
         assert sample.target is not None
         target = CITYSCAPES.to_train_ids(read_label_map(sample.target))
@@ -61,7 +61,8 @@ def test_several_processes_build_what_one_builds(
     make_cityscapes: Callable[..., Path], index: Callable[..., list]
 ) -> None:
     samples = index(cityscapes.SOURCE.find, make_cityscapes(count=40), "train")
-    _assert_equal(build(samples, CITYSCAPES, jobs=2), build(samples, CITYSCAPES))
+    job = IndexJob("", samples, CITYSCAPES)
+    _assert_equal(job.build(jobs=2), job.build())
 
 
 def test_it_is_built_once_and_then_read(samples: list[SamplePaths], root: Path) -> None:

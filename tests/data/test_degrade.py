@@ -9,7 +9,7 @@ from scipy.stats import norm
 from segibn.builders.loader import build_transform
 from segibn.config.data import DataConfig
 from segibn.data.color import Degradation, add_noise, compress
-from segibn.data.frame import Arrays
+from segibn.data.frame import ArrayFrame, Arrays
 from segibn.data.transforms import IGNORE_INDEX, PAD_COLOR, TrainTransform
 
 
@@ -95,7 +95,11 @@ def test_what_is_off_draws_nothing(image: np.ndarray) -> None:
     plain = TrainTransform((64, 64), **settings)
     off = TrainTransform((64, 64), **settings, degradation=Degradation(None, None, 1.0))
     for seed in range(5):
-        for a, b in zip(plain(image, target, seed), off(image, target, seed), strict=True):
+        for a, b in zip(
+            plain(ArrayFrame(image, target), seed),
+            off(ArrayFrame(image, target), seed),
+            strict=True,
+        ):
             np.testing.assert_array_equal(a, b)
     assert seeds[::2] == seeds[1::2]
 
@@ -107,13 +111,13 @@ def test_a_config_switches_it_on_and_neither_targets_nor_padding_change(image: n
     on = {"noise_sigma": [4, 8], "jpeg_quality": [20, 60], "degrade_probability": 1.0}
     degraded = build_transform(DataConfig.model_validate(data | on))
     for seed in range(3):
-        expected, same_target = plain(image, target, seed)
-        changed, labels = degraded(image, target, seed)
+        expected, same_target = plain(ArrayFrame(image, target), seed)
+        changed, labels = degraded(ArrayFrame(image, target), seed)
         np.testing.assert_array_equal(labels, same_target)
         inside = labels != IGNORE_INDEX
         assert (changed[~inside] == PAD_COLOR).all()
         assert (changed[inside] != expected[inside]).mean() > 0.7
-        np.testing.assert_array_equal(changed, degraded(image, target, seed)[0])
+        np.testing.assert_array_equal(changed, degraded(ArrayFrame(image, target), seed)[0])
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,6 @@ import pytest
 from PIL import Image, ImageOps
 
 from segibn.data.framing import Framing
-from segibn.errors import ConfigError
 
 
 def _frame(height, width):
@@ -74,10 +73,3 @@ def test_the_name_says_all_of_it():
     assert Framing(scale=0.5).name == "x0.5"
     assert Framing(8, crop=(8, 8), as_robustnet=True).name == "h8-crop8x8-as-robustnet"
     assert Framing().name == ""
-
-
-def test_what_cannot_be_meant_is_refused():
-    with pytest.raises(ConfigError, match="not both"):
-        Framing(height=2, scale=0.5)
-    with pytest.raises(ConfigError, match="above 0"):
-        Framing(crop=(0, 5))

@@ -9,10 +9,10 @@ import torch
 from segibn.builders.loader import build_eval_frames
 from segibn.builders.sets import build_label_set, index_dataset
 from segibn.config.data import DatasetConfig
-from segibn.data import class_index
 from segibn.data.cache.disk_cache import CacheJob, build
+from segibn.data.class_index import IndexJob
 from segibn.data.dataset import SegmentationDataset
-from segibn.data.frame import open_frame
+from segibn.data.frame import ArrayFrame, open_frame
 from segibn.data.transforms import TrainTransform
 from segibn.labels.drivable_encoding import Decision, decide_drivable_encoding
 
@@ -81,7 +81,7 @@ def test_points_lie_on_their_class_and_crops_around_them_show_it(real_data: Path
     dataset = DatasetConfig(name="cityscapes")
     samples = index_dataset(dataset, real_data)
     labels = build_label_set(dataset)
-    index = class_index.build(samples, labels)
+    index = IndexJob("cityscapes:train", samples, labels).build()
     transform = TrainTransform((256, 256))
     columns, shown = [], []
     for number in range(len(samples)):
@@ -93,7 +93,7 @@ def test_points_lie_on_their_class_and_crops_around_them_show_it(real_data: Path
         for seed, (train_id, place) in enumerate(
             zip(index.train_id[own][::9], index.place[own][::9].tolist(), strict=True)
         ):
-            _, crop = transform(image, target, seed, tuple(place))
+            _, crop = transform(ArrayFrame(image, target), seed, tuple(place))
             shown.append((crop == train_id).any())
     assert min(columns) < 256
     assert max(columns) > 2048 - 256

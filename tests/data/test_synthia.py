@@ -12,7 +12,7 @@ from segibn.builders.sets import build_label_set, index_dataset, training_sets
 from segibn.cli.check import main as check
 from segibn.config.data import DatasetConfig
 from segibn.config.schema import RunConfig
-from segibn.data.class_index import build as build_class_index
+from segibn.data.class_index import IndexJob
 from segibn.data.datasets import synthia
 from segibn.data.datasets.catalog import dataset_source
 from segibn.errors import DatasetError, ImageFileError
@@ -144,7 +144,7 @@ def test_rare_classes_are_found_in_16_bit_files(
 ) -> None:
     make_synthia()
     samples = index_dataset(DatasetConfig(name="synthia"), root)
-    index = build_class_index(samples, dataset_source("synthia").label_set())
+    index = IndexJob("", samples, dataset_source("synthia").label_set()).build()
     assert index.pixels[:, :19].tolist() == [[6] * 19] * 2
 
 

@@ -5,6 +5,7 @@ import hashlib
 import numpy as np
 import pytest
 
+from segibn.data.frame import ArrayFrame
 from segibn.data.transforms import (
     IGNORE_INDEX,
     PAD_COLOR,
@@ -32,7 +33,7 @@ def test_a_target_that_encodes_its_coordinates_moves_with_the_image(
     transform = TrainTransform((48, 40), (scale, scale), 0.5)
     differences = []
     for seed in range(20):
-        image, target = transform(frame, coordinates, seed)
+        image, target = transform(ArrayFrame(frame, coordinates), seed)
         differences.append(image[..., 0] / 2 - target)
     worst = np.abs(differences).max()
     assert worst <= 0.5 / min(1.0, scale) + 0.3  # half a pixel of the coarser grid, and rounding
@@ -44,7 +45,9 @@ def test_a_target_that_encodes_its_coordinates_moves_with_the_image(
 def test_at_scale_one_a_crop_is_a_piece_of_the_frame() -> None:
     frame = np.random.default_rng(0).integers(0, 256, (30, 50, 3)).astype(np.uint8)
     labels = np.arange(1500).reshape(30, 50) % 19
-    image, target = TrainTransform((30, 50), (1, 1), 1.0)(frame, labels.astype(np.uint8), 3)
+    image, target = TrainTransform((30, 50), (1, 1), 1.0)(
+        ArrayFrame(frame, labels.astype(np.uint8)), 3
+    )
     np.testing.assert_array_equal(image, frame[:, ::-1])
     np.testing.assert_array_equal(target, labels[:, ::-1])
 
@@ -52,7 +55,7 @@ def test_at_scale_one_a_crop_is_a_piece_of_the_frame() -> None:
 def test_flips_come_as_often_as_asked() -> None:
     frame, coordinates = _ramp(1)
     transform = TrainTransform((120, 120), (1, 1), 0.25)
-    flipped = [transform(frame, coordinates, seed)[1][0, 0] > 0 for seed in range(400)]
+    flipped = [transform(ArrayFrame(frame, coordinates), seed)[1][0, 0] > 0 for seed in range(400)]
     assert 0.18 < np.mean(flipped) < 0.32  # three standard deviations
 
 
@@ -69,7 +72,7 @@ def test_a_frame_smaller_than_the_crop_is_padded_with_ignore(scale: float) -> No
     transform = TrainTransform((48, 40), (scale, scale))
     places = set()
     for seed in range(10):
-        image, target = transform(frame, np.zeros((20, 60), np.uint8), seed)
+        image, target = transform(ArrayFrame(frame, np.zeros((20, 60), np.uint8)), seed)
         assert image.shape == (48, 40, 3)
         assert target.shape == (48, 40)
         padding = target == IGNORE_INDEX
@@ -83,7 +86,8 @@ def test_a_frame_smaller_than_the_crop_is_padded_with_ignore(scale: float) -> No
 def test_resized_targets_hold_no_new_value() -> None:
     labels = np.random.default_rng(0).choice(np.array([3, 9, 18], np.uint8), (64, 64))
     for seed in range(20):
-        _, target = TrainTransform((40, 80))(np.zeros((64, 64, 3), np.uint8), labels, seed)
+        black = ArrayFrame(np.zeros((64, 64, 3), np.uint8), labels)
+        _, target = TrainTransform((40, 80))(black, seed)
         assert set(np.unique(target)) <= {3, 9, 18, IGNORE_INDEX}
 
 
@@ -93,9 +97,10 @@ def test_one_seed_one_result_and_inputs_stay_as_they_were() -> None:
     before = frame.copy(), labels.copy()
     settings = {"color_jitter": (0.4, 0.4, 0.4, 0.1), "blur_sigma": (0.2, 1.5)}
     one, other = TrainTransform((32, 48), **settings), TrainTransform((32, 48), **settings)
-    one(frame, labels, 1)  # a call before must not matter
+    sample = ArrayFrame(frame, labels)
+    one(sample, 1)  # a call before must not matter
     for seed in (5, 2**63):
-        for a, b in zip(one(frame, labels, seed), other(frame, labels, seed), strict=True):
+        for a, b in zip(one(sample, seed), other(sample, seed), strict=True):
             np.testing.assert_array_equal(a, b)
     np.testing.assert_array_equal(frame, before[0])
     np.testing.assert_array_equal(labels, before[1])
@@ -107,8 +112,8 @@ def test_colour_changes_leave_geometry_and_padding_alone() -> None:
     jitter = {"color_jitter": (0.5, 0.5, 0.5, 0.2), "color_jitter_probability": 1.0}
     plain, colored = TrainTransform((48, 64)), TrainTransform((48, 64), **jitter)
     for seed in range(5):
-        image, target = plain(frame, labels, seed)
-        changed, same_target = colored(frame, labels, seed)
+        image, target = plain(ArrayFrame(frame, labels), seed)
+        changed, same_target = colored(ArrayFrame(frame, labels), seed)
         np.testing.assert_array_equal(target, same_target)
         assert (changed != image).any()
         assert (changed[target == IGNORE_INDEX] == PAD_COLOR).all()
@@ -178,7 +183,7 @@ def test_the_focus_pixel_is_seen_in_the_crop_with_flips_and_padding() -> None:
             focus = tuple(np.random.default_rng(seed).integers(0, size).tolist())
             labels = np.zeros(size, np.uint8)
             labels[focus] = 1
-            _, target = transform(np.zeros((*size, 3), np.uint8), labels, seed, focus)
+            _, target = transform(ArrayFrame(np.zeros((*size, 3), np.uint8), labels), seed, focus)
             assert (target == 1).any()
 
 

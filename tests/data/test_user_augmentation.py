@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import yaml
 
+from segibn.data.frame import ArrayFrame
 from segibn.data.transforms import TrainTransform
 from segibn.data.user_augmentation import UserAugmentation
 from segibn.errors import ConfigError
@@ -48,8 +49,8 @@ def test_it_comes_after_our_own_and_leaves_samples_without_it_as_they_were(tmp_p
         (32, 48), extra=UserAugmentation(_write(tmp_path, A.VerticalFlip(p=1)))
     )
     for seed in range(5):
-        image, target = plain(IMAGE, TARGET, seed)
-        flipped = mirrored(IMAGE, TARGET, seed)
+        image, target = plain(ArrayFrame(IMAGE, TARGET), seed)
+        flipped = mirrored(ArrayFrame(IMAGE, TARGET), seed)
         assert np.array_equal(flipped[0], image[::-1])
         assert np.array_equal(flipped[1], target[::-1])
 

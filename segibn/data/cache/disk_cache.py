@@ -1,11 +1,9 @@
 """A training set's frames as compressed tiles on disk: one file a sample, built once, then read.
 
-Before the first sample is read every file is held against the data set: a cache that does not
-belong to it any more is refused, never used. What a file was made of stands in its note: size, time
-of change and SHA-256 of image and label map, and the version of the decoder where another one could
-give other pixels. A build writes every frame whole or not at all and leaves alone what still fits,
-so that one that was killed resumes where it stopped. Its threads read, decode and compress, which
-release the interpreter's lock.
+Before the first sample is read every file is held against the data set; a cache that does not fit
+is refused. A file's note says what it was made of: size, time of change and SHA-256 of image and
+label map, and the decoder's version where another could give other pixels. A build writes a frame
+whole or not at all and leaves alone what still fits, so that a killed one resumes.
 """
 
 import contextlib
@@ -39,9 +37,8 @@ Progress = Callable[[int, int], None]
 _MEASURED = 3
 _LOCK = ".building"
 
+# The rules of the reader; with other ones, the tiles of a cache could hold other pixels.
 READER = "upright, colours held against the table"
-"""The rules of the reader; with other ones, the tiles of a cache could hold other pixels."""
-
 HOW_TO_BUILD = "segibn cache CONFIG   (with the config and overrides of the run)"
 
 
@@ -88,11 +85,7 @@ class CacheJob:
     folder: Path
 
     def open(self) -> DiskCache:
-        """Open the cache.
-
-        DatasetError: a frame is missing, damaged, or older than the file that it was made of; the
-        message says the command that mends it.
-        """
+        """Open the cache; DatasetError: a frame is missing, damaged or stale, and what mends it."""
         state = self.inspect()
         if state.bad:
             raise DatasetError(self._refusal(state))
@@ -101,7 +94,7 @@ class CacheJob:
     def inspect(self) -> CacheState:
         """Hold the headers of the cache's files against the data set; no pixel is read.
 
-        DatasetError: a file of the data set is missing. ConfigError: imagecodecs is not installed.
+        DatasetError: a file of the data set is missing.
         """
         require_codecs()
         state = CacheState()
@@ -118,10 +111,7 @@ class CacheJob:
         return state
 
     def facts_of(self, sample: SamplePaths) -> dict[str, Any]:
-        """Return what a cached frame depends on, as far as it is told without reading the files.
-
-        DatasetError: a file is missing.
-        """
+        """Return what a cached frame depends on, without reading the files."""
         # A PNG decodes to the same pixels everywhere; other kinds and a resize depend on libraries.
         is_exact = sample.image.suffix.lower() == ".png" and self.resize is None
         libraries = f"opencv {cv2.__version__}, pillow {PIL.__version__}"
@@ -140,9 +130,8 @@ class CacheJob:
 
     def _refusal(self, state: CacheState) -> str:
         if len(state.missing) == len(self.samples):
-            return (
-                f"{self.folder}: no cache for this data set yet. Build it with:\n  {HOW_TO_BUILD}"
-            )
+            none = f"{self.folder}: no cache for this data set yet."
+            return f"{none} Build it with:\n  {HOW_TO_BUILD}"
         counts = {
             "are not cached": state.missing,
             "changed after they were cached": state.changed,
@@ -179,10 +168,9 @@ def _stat(path: Path) -> dict[str, int]:
 
 
 def estimate(job: CacheJob, frames: Sequence[int], threads: int) -> tuple[int, float, int]:
-    """Encode a few of the frames to be cached (indices of samples, at least one); writes nothing.
+    """Encode a few of the frames to be cached, indices of samples; writes nothing.
 
-    -> Bytes of all, seconds with these threads, were they alone on the machine, and how many frames
-    were measured for it. ImageFileError, LabelValueError: one of them cannot be read.
+    -> Bytes of all, seconds with these threads, and how many frames were measured for it.
     """
     chosen = sorted(set(np.linspace(0, len(frames) - 1, _MEASURED).astype(int)))
     sizes, start = [], time.perf_counter()
@@ -199,10 +187,9 @@ def estimate(job: CacheJob, frames: Sequence[int], threads: int) -> tuple[int, f
 def build(
     job: CacheJob, frames: Sequence[int], threads: int, progress: Progress | None = None
 ) -> None:
-    """Cache frames, indices of the samples from `CacheState.bad`.
+    """Cache frames, indices of the samples from `CacheState.bad`; what is done by an error stays.
 
-    DatasetError: another process is building this cache. SegibnError: a frame cannot be read, or
-    the disk is full; what is done by then stays, and no file is left half written.
+    DatasetError: another process is building this cache.
     """
     with _only_builder(job.folder):
         for leftover in job.folder.rglob(f".*.part{SUFFIX}"):
@@ -216,10 +203,9 @@ def build(
 def verify(
     job: CacheJob, threads: int, progress: Progress | None = None
 ) -> tuple[int, list[DatasetError]]:
-    """Read the samples' cached frames and check all checksums, those of the source files too.
+    """Check all checksums of the cached frames and of their source files; remove what fails.
 
-    A file that fails is removed, so that the next build makes it again. -> How many frames are
-    cached, and what was wrong, one error a file; frames that are not cached are no mistake.
+    -> How many frames are cached, and what was wrong, one error a file.
     """
     require_codecs()
     paths = [(path_of(job.folder, sample.name), sample) for sample in job.samples]
@@ -247,7 +233,6 @@ def _cache_one(job: CacheJob, sample: SamplePaths) -> None:
 
 
 def _content(note: dict) -> tuple[str, str, str]:
-    """What the pixels of a cached frame follow from."""
     return note["decoder"], note["image"]["sha256"], note["target"]["sha256"]
 
 
@@ -270,13 +255,12 @@ def _only_builder(folder: Path) -> Iterator[None]:
     """Keep a second build out of a folder; the lock goes with the process, however it ends."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / _LOCK).open("w") as lock:
-        if fcntl is not None:
-            try:
+        try:
+            if fcntl is not None:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise DatasetError(
-                    f"{folder}: another process is building this cache; wait for it"
-                ) from None
-            except OSError:  # a file system without locks: frames are still written atomically
-                pass
+        except BlockingIOError:
+            message = f"{folder}: another process is building this cache; wait for it"
+            raise DatasetError(message) from None
+        except OSError:  # a file system without locks: frames are still written atomically
+            pass
         yield

@@ -7,18 +7,14 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-CACHE_VARIABLE = "SEGIBN_CACHE"
-"""Environment variable that names the cache folder, before any other rule."""
-
 
 def cache_folder(datasets_root: Path | None) -> Path:
     """Return where files derived from the data sets are kept; the folder need not exist yet.
 
-    ``SEGIBN_CACHE`` if it is set; else ``.segibn`` below the data sets' root, so that every user
-    and machine that shares the data shares the work; else, where that cannot be written,
-    ``~/.cache/segibn``.
+    ``SEGIBN_CACHE``, else ``.segibn`` below the data sets' root, so that all who share the data
+    share the work, or where that cannot be written ``~/.cache/segibn``.
     """
-    if given := os.environ.get(CACHE_VARIABLE):
+    if given := os.environ.get("SEGIBN_CACHE"):
         return Path(given).expanduser().absolute()
     if datasets_root is not None:
         shared = Path(datasets_root).absolute() / ".segibn"
@@ -35,10 +31,9 @@ def relative_name(file: Path, datasets_root: Path | None) -> str:
 
 
 def fingerprint(files: Iterable[Path], datasets_root: Path | None, settings: Any) -> str:
-    """Return a hash of files and settings: whatever was made from them is right while it stays.
+    """Return a hash of settings (plain values) and of the files' names, sizes and times, in order.
 
-    A file counts by its name below the data sets' root, size and time of last change, so nothing
-    is read. The order counts. ``settings``: plain values, as in JSON. OSError: a file is not there.
+    Whatever was made from them is right while it stays. OSError: a file is not there.
     """
     facts = []
     for file in files:

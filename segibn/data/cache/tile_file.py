@@ -1,8 +1,7 @@
-"""One frame of the disk cache in a file. In: a path. Out: a `Frame`.
+"""One frame of the disk cache in a file: header, note (JSON), index of the tiles, tiles (tiles.py).
 
-A header of fixed size, a note (JSON: which source files it was made of), the index of the tiles,
-and the tiles (tiles.py). A checksum covers header, note and index, and every tile has its own.
-The file is opened for each window and closed again, so nothing is held between samples.
+A checksum covers header, note and index, and every tile has its own. The file is opened for each
+window and closed again, so nothing is held between samples.
 """
 
 import json
@@ -22,9 +21,8 @@ from segibn.files.writing import atomic_path
 
 SUFFIX = ".tiles"
 _MAGIC = b"segibn tiles 1\r\n"  # the number is the format's version
+# Magic, H, W, (H, W) of a tile, bytes of the note, CRC-32 of all before it and of what follows.
 _HEADER = struct.Struct("<16sIIHHII")
-"""Magic, H, W, (H, W) of a tile, bytes of the note, CRC-32 of all before it and of what follows."""
-
 _ENTRY_BYTES = 16
 
 
@@ -35,10 +33,7 @@ class TileFileError(DatasetError):
 def write_tile_file(
     path: Path, size: tuple[int, int], note: Any, index: np.ndarray, data: bytes
 ) -> None:
-    """Write a frame of (H, W) as `tiles.encode` returns it, with a note (JSON), whole or not.
-
-    SegibnError: the disk is full, or may not be written.
-    """
+    """Write a frame of (H, W) as `tiles.encode` returns it, with a note (JSON), whole or not."""
     text = json.dumps(note).encode()
     tail = text + index.tobytes()
     fields = (_MAGIC, *size, *tiles.TILE, len(text))

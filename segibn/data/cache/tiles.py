@@ -1,10 +1,8 @@
 """Frames as compressed tiles, of which only those under a window are decoded.
 
-A tile of the image holds, row by row, the difference to the row above (its first row as it is),
-compressed by Zstandard at level 1; one of the target is compressed as it is. That is little larger
-than the PNGs and read several times faster; plain pixels would be faster still and need more than
-three times the disk (`results/benchmarks/data_pipeline.json` has the figures). Smaller tiles cost
-calls, larger ones rows and columns that nobody asked for.
+A tile of the image holds, row by row, the difference to the row above, compressed by Zstandard at
+level 1; one of the target as it is. That is little larger than the PNGs and read several times
+faster; plain pixels need three times the disk (`results/benchmarks/data_pipeline.json`).
 
 Legend: R x C tiles, H x W pixels; an index is (R, C, 4) uint32: bytes and CRC-32 of the image's
 part, then of the target's; the parts lie one after the other in that order.
@@ -23,20 +21,15 @@ try:
 except ImportError:  # of the extra train, which `require_codecs` asks for
     imagecodecs = None
 
+# (H, W) in pixels; smaller ones cost calls, larger ones rows and columns that nobody asked for.
 TILE = (128, 256)
-"""(H, W) of a tile in pixels; those at the lower and right edge of a frame are smaller."""
-
 _LEVEL = 1
 
 
 def require_codecs() -> None:
     """Check that what compresses the tiles is installed; ConfigError says how to get it."""
-    require(
-        "train",
-        "imagecodecs",
-        purpose="the disk cache",
-        instead="read the data set's own files: data.cache=none",
-    )
+    instead = "read the data set's own files: data.cache=none"
+    require("train", "imagecodecs", purpose="the disk cache", instead=instead)
 
 
 class TileError(Exception):
@@ -72,10 +65,9 @@ def decode(
     size: tuple[int, int],
     box: Box | None = None,
 ) -> Arrays:
-    """Decode the pixels of a window of a frame of (H, W), as new arrays.
+    """Decode a window of a frame of (H, W), as new arrays; TileError: the bytes are damaged.
 
-    ``read`` returns the tiles' bytes from a start to a stop; it is called once for each row of
-    tiles. TileError: a checksum or a length is wrong.
+    ``read`` returns the tiles' bytes from a start to a stop, once for each row of tiles.
     """
     top, left, bottom, right = box or (0, 0, *size)
     image = np.empty((bottom - top, right - left, 3), np.uint8)
@@ -111,7 +103,6 @@ def decode(
 
 
 def _inflate(data: memoryview, length: int, checksum: int, shape: tuple[int, ...]) -> np.ndarray:
-    """Decompress the part that ``data`` begins with."""
     part = data[:length]
     if len(part) != length or imagecodecs.deflate_crc32(part) != checksum:
         raise TileError("a checksum is wrong")
