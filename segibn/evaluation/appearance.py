@@ -1,34 +1,29 @@
 """Appearance table: one row a run and change in, changes x networks out (Markdown, or bars).
 
-The form of IBN-Net's table 1 (arXiv 1807.09441): a score, and in brackets what the change of
-appearance took from it. Drops are taken run by run before seeds are averaged.
+The form of IBN-Net's table 1 (arXiv 1807.09441); drops are taken run by run, then seeds averaged.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from operator import itemgetter
+from typing import NamedTuple
 
 from segibn.errors import SegibnError
 from segibn.evaluation.rows import (
     Network,
     Row,
     Seeds,
+    by_network,
     check_rows,
     describe_seeds,
-    gather,
-    in_order,
     network_titles,
 )
 from segibn.text import markdown_table
 
 ORIGINAL = "original"
 APPEARANCE_KEYS = ("transform", "level")
-"""Keys a row has besides ``ROW_KEYS``: the change of appearance, and how strong (None where it has
-no levels)."""
+"""Besides ``ROW_KEYS``: the change of appearance, and how strong (None where it has no levels)."""
 
 
-@dataclass(frozen=True)
-class Cell:
+class Cell(NamedTuple):
     """One network under one change."""
 
     miou: Seeds
@@ -46,23 +41,18 @@ def group_appearance(rows: Sequence[Row]) -> Cells:
     tests = list(dict.fromkeys(row["test"] for row in rows))
     if len(tests) > 1:
         raise SegibnError(f"appearance rows: one table is of one test set, not {', '.join(tests)}")
-    found = gather(rows, Network.of, itemgetter("transform"))
     cells: Cells = {}
-    for network in in_order(found):
-        original = {row["seed"]: row["miou"] for row in found[network].get(ORIGINAL, [])}
-        for seed in (row["seed"] for seeds in found[network].values() for row in seeds):
-            if seed not in original:
+    for network, changes in by_network(rows, "transform").items():
+        original = {row["seed"]: row["miou"] for row in changes.get(ORIGINAL, [])}
+        cells[network] = {}
+        for change, found in changes.items():
+            if alone := [row["seed"] for row in found if row["seed"] not in original]:
                 raise SegibnError(
-                    f"appearance rows: {network.title}, seed {seed}, has no row of frames as they "
-                    f"are (transform {ORIGINAL})"
+                    f"appearance rows: {network.title}, seed {alone[0]}, has no row of frames as "
+                    f"they are (transform {ORIGINAL})"
                 )
-        cells[network] = {
-            change: Cell(
-                Seeds(row["miou"] for row in seeds),
-                Seeds(original[row["seed"]] - row["miou"] for row in seeds),
-            )
-            for change, seeds in found[network].items()
-        }
+            drop = Seeds(original[row["seed"]] - row["miou"] for row in found)
+            cells[network][change] = Cell(Seeds(row["miou"] for row in found), drop)
     return cells
 
 
@@ -80,7 +70,7 @@ def format_appearance(rows: Sequence[Row]) -> str:
         f"are{strength}; {describe_seeds(rows)}."
     )
     lines = markdown_table(["appearance", *network_titles(cells).values()], body)
-    return "\n".join([*lines, "", legend]) + "\n"
+    return "\n".join([*lines, "", legend, ""])
 
 
 def _text(change: str, cell: Cell | None) -> str:

@@ -65,18 +65,18 @@ class ToolkitScores:
         }
 
     def summary(self) -> dict[str, float | None]:
-        """Return the toolkit's four numbers: mIoU, mAcc, fIoU, pAcc, in per cent."""
+        """The four numbers: mIoU, mAcc, fIoU, pAcc, in per cent."""
         found = self.results()
         means = {f"m{key}": found[key][-1]["AVERAGE"] for key in ("IoU", "Acc")}
         return means | {key: found[key] for key in ("fIoU", "pAcc")}
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the scores (fractions) and, under "toolkit", its own report (per cent)."""
+        """Return the scores (fractions) and, as "toolkit", its own report (per cent)."""
         head = {"signature": self.signature, "toolkit": self.results()}
         return head | self.scores.to_dict() | head
 
     def format_table(self) -> str:
-        """Return IoU and precision of each class, the four numbers and the signature; per cent."""
+        """Return IoU and precision of each class, and the four numbers; per cent."""
         found = self.results()
         lines = [f"{'class':<14} {'IoU %':>7} {'Acc %':>7}"]
         lines += [
@@ -105,8 +105,8 @@ def score_toolkit(
     """Score predictions as the toolkit does.
 
     Args:
-        target: folder of masks (train ids; drivable in the 2021 encoding), or RLE: a JSON file or
-            a folder of JSON files.
+        target: folder of masks (train ids; drivable in the 2021 encoding), or RLE: a JSON file or a
+            folder of JSON files.
         pred: of the same kind; matched by the name of the frame without its ending.
         task: key in ``TASKS``.
     """
@@ -172,7 +172,6 @@ def _reading(table: LabelSet) -> Reading:
 
 
 def _is_rle(path: Path) -> bool:
-    """Say whether a path holds RLE rather than masks; the toolkit takes nothing else either."""
     if path.is_file() and path.suffix == ".json":
         return True
     masks, rle = list_files(path, (".png",), recursive=True), list_files(path, (".json",))

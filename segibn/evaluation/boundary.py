@@ -1,7 +1,6 @@
-"""Boundary IoU: how well the outlines of the classes are found (NumPy and OpenCV only).
+"""Boundary IoU (Cheng et al., CVPR 2021): how well the outlines of the classes are found.
 
-IoU of large objects hardly notices their outlines. Boundary IoU (Cheng et al., CVPR 2021) compares
-only the pixels of a class that lie within d pixels of its outline, d being 2 % of the diagonal.
+Only the pixels of a class within d pixels of its outline count, d being 2 % of the diagonal.
 """
 
 import math
@@ -70,7 +69,7 @@ class BoundaryIoU(Metric):
 
     @property
     def iou(self) -> NDArray[np.float64]:
-        """Boundary IoU of each class, (K,) fractions; NaN without a boundary in either map."""
+        """(K,) fractions; NaN without a boundary in either map."""
         both, target, pred = self.sums
         return ratio_of(both, target + pred - both)
 

@@ -1,4 +1,4 @@
-"""Calibration: whether a network that is 80 % sure errs in one case out of five (NumPy only).
+"""Calibration: whether a network that is 80 % sure errs in one case out of five.
 
 Expected calibration error (Guo et al., ICML 2017); confidence is the softmax probability of the
 class that was predicted.
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segibn.evaluation.measure import Frame, FramePrediction, Metric
-from segibn.evaluation.scores import format_percent, json_number
+from segibn.evaluation.scores import format_percent
 from segibn.labels.label_set import IGNORE_INDEX
 
 BINS = 15
@@ -22,7 +22,7 @@ _UNIT = 1 << 24
 
 
 class Calibration(Metric):
-    """Calibration; ``sums`` are (3, bins): pixels, right ones, confidence in units of 2^-24.
+    """``sums`` are (3, bins): pixels, right ones, confidence in units of 2^-24.
 
     Pixels with an ignored target are left out; a void prediction is a wrong one.
     """
@@ -52,24 +52,10 @@ class Calibration(Metric):
         sums = [np.bincount(place, weights, minlength=BINS) for weights in columns]
         return np.stack(sums).astype(np.int64)
 
-    @property
-    def ece(self) -> float:
-        """Expected calibration error, a fraction: mean gap of the bins, weighted by pixels."""
-        pixels, right, confidence = self._columns()
-        total = pixels.sum()
-        return float(np.abs(right - confidence).sum() / total) if total else float("nan")
-
-    @property
-    def max_error(self) -> float:
-        """The largest gap between accuracy and mean confidence of a bin that holds pixels."""
-        pixels, right, confidence = self._columns()
-        filled = pixels > 0
-        gaps = np.abs(right - confidence)[filled] / pixels[filled]
-        return float(gaps.max()) if gaps.size else float("nan")
-
     def result(self) -> dict[str, Any]:
-        """Return plain JSON values; means of empty bins are None."""
-        pixels, right, confidence = self._columns()
+        """Expected and largest gap of accuracy and mean confidence, and the bins; fractions."""
+        pixels, right, confidence = self.sums / np.array([[1.0], [1.0], [_UNIT]])
+        gaps, filled, total = np.abs(right - confidence), pixels > 0, pixels.sum()
         rows = zip(pixels.tolist(), right.tolist(), confidence.tolist(), strict=True)
         bins = [
             {
@@ -81,8 +67,8 @@ class Calibration(Metric):
             for index, (count, correct, sure) in enumerate(rows)
         ]
         return {
-            "ece": json_number(self.ece),
-            "max_error": json_number(self.max_error),
+            "ece": float(gaps.sum() / total) if total else None,
+            "max_error": float((gaps[filled] / pixels[filled]).max()) if total else None,
             "bins": bins,
         }
 
@@ -99,8 +85,3 @@ class Calibration(Metric):
                 numbers = [f"{format_percent(row[key]):>8}" for key in ("confidence", "accuracy")]
                 lines.append(f"{row['up_to']:<16.3f} {' '.join(numbers)} {row['pixels']:>14}")
         return "\n".join(lines)
-
-    def _columns(self) -> NDArray[np.float64]:
-        """(3, bins): pixels, right ones, summed confidence."""
-        columns: NDArray[np.float64] = self.sums / np.array([[1.0], [1.0], [_UNIT]])
-        return columns

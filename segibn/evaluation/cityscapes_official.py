@@ -31,7 +31,7 @@ AVERAGE_INSTANCE_SIZE = {
     "truck": 27855.1264367816,
     "trailer": 16926.9763313609,
 }
-"""Pixels of an average object of each class that has instances; constants of the script."""
+"""Pixels of an average object; constants of the script."""
 
 # The license plate (-1) is never drawn: it has no row in any matrix.
 _DRAWN: tuple[Label, ...] = tuple(row for row in CITYSCAPES.labels if row.label_id >= 0)
@@ -52,15 +52,14 @@ _FIRST_INSTANCE = 1001
 def count_instances(
     instance_map: NDArray[np.uint16], pred: NDArray[np.uint8], source: str | Path = "instance map"
 ) -> NDArray[np.int64]:
-    """Count what a prediction made of the evaluated objects of one frame.
+    """Count what a prediction made of the evaluated objects of one frame -> (4, M) int64.
+
+    Rows, objects in the order of their ids: label id, pixels, pixels predicted as its class, pixels
+    predicted as any class of its category (caravans and trailers too).
 
     Args:
         instance_map: (H, W), the official instanceIds; groups and areas have their plain label id.
         pred: (H, W) label ids 0..33.
-
-    Returns:
-        (4, M), objects in the order of their ids: label id, pixels, pixels predicted as its class,
-        pixels predicted as any class of its category (caravans and trailers too).
     """
     values = instance_map.ravel()
     inside = np.flatnonzero(values >= _FIRST_INSTANCE)
@@ -115,13 +114,12 @@ def official_results(
 ) -> dict[str, Any]:
     """Compute everything that the script writes, under its own keys: fractions, NaN if undefined.
 
-    A class that neither targets nor predictions hold scores NaN and leaves the averages, as do
-    ignored classes and, in the instance scores, classes without instances.
+    A class that neither map holds scores NaN and leaves the averages, as do ignored classes and, in
+    the instance scores, classes without instances.
 
     Args:
         counts: (34, 34) pixels, rows target label id, void ones included.
-        instances: None gives NaN instance scores. (The script, told to leave instances out, writes
-            0 there, as if everything had been missed.)
+        instances: None gives NaN instance scores; the script, told to leave them out, writes 0.
         per_image: see ``ignored_pixels``; left out where empty, as in the script.
     """
     total = int(counts.sum())
@@ -147,10 +145,10 @@ def official_results(
 
 
 def ignored_pixels(counts: NDArray[np.int64]) -> dict[str, int]:
-    """Return the script's per-image numbers under its names, of one frame's (34, 34) counts.
+    """Return the script's per-image numbers of one frame's (34, 34) counts, under its names.
 
-    The names promise something else: the script counts the pixels whose target is *ignored*, and
-    among those the ones predicted as another label.
+    They promise something else: it counts the pixels whose target is *ignored*, and among those the
+    ones predicted as another label.
     """
     ignored = [row.label_id for row in _DRAWN if row.label_id not in _EVALUATED]
     pixels = int(counts[ignored].sum())

@@ -1,7 +1,4 @@
-"""Evaluation, step 1: two label maps in, exact pixel counts out (NumPy and OpenCV only).
-
-Legend of this package: K classes, H x W pixels of a frame.
-"""
+"""Evaluation, step 1: two label maps in, exact pixel counts out (K classes, H x W pixels)."""
 
 from typing import Any
 
@@ -16,10 +13,9 @@ _EXACT_PIXELS = 1 << 24  # a histogram of float32 counts no further one by one
 
 
 def count_pairs(target: ArrayLike, pred: ArrayLike) -> NDArray[np.int64]:
-    """Count how often each pair of pixel values occurs at the same place.
+    """Count pairs of pixel values: two (H, W), integers in 0..255 -> (256, 256), rows target value.
 
-    (H, W) integers in 0..255 -> (256, 256), rows target value; a ValueError for other integers or
-    different shapes.
+    A ValueError for other integers or different shapes.
     """
     maps = [_as_uint8(target, "target"), _as_uint8(pred, "pred")]
     if maps[0].shape != maps[1].shape:
@@ -61,9 +57,7 @@ def count_classes(target: ArrayLike, pred: ArrayLike, num_classes: int) -> NDArr
 
     The last column counts pixels whose target is a class but whose prediction is ``IGNORE_INDEX``:
     false negatives, as in the Cityscapes script. Pixels with an ignored target are skipped.
-
-    Maps: (H, W) train ids in [0, K) or ``IGNORE_INDEX``; a ValueError for other values, a K outside
-    1..255 or different shapes.
+    Maps: (H, W) train ids in [0, K) or ``IGNORE_INDEX``; a ValueError for anything else.
     """
     k = num_classes
     if not 1 <= k <= IGNORE_INDEX:

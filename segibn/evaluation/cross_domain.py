@@ -1,24 +1,21 @@
 """Cross-domain table: rows of single scores in, the IBN-Net paper's kind of table out (Markdown).
 
-A row says on which domain a network was trained, on which it was tested, and what it scored. Domain
-names are free; ``gta5:val`` belongs to the domain ``gta5``, a name with a list file
+Domain names are free; ``gta5:val`` belongs to the domain ``gta5``, a name with a list file
 (``bdd100k:val@night.txt``) is a domain of its own.
 """
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from operator import itemgetter
 
 from segibn.evaluation.deviations import protocol_lines
-from segibn.evaluation.published import NAMED_PROTOCOLS, PROTOCOLS, PublishedRow, published_rows
+from segibn.evaluation.published import NAMED_PROTOCOLS, PROTOCOLS, PublishedScores, published_rows
 from segibn.evaluation.rows import (
     Network,
     Row,
     SetScores,
+    by_network,
     check_rows,
     describe_seeds,
-    gather,
-    in_order,
     is_own_domain,
 )
 from segibn.evaluation.signatures import signature_lines
@@ -26,7 +23,6 @@ from segibn.text import markdown_table
 
 Cells = dict[Network, dict[str, SetScores]]
 """Network -> test set -> scores."""
-
 PUBLISHED_INTRO = (
     "Published by others on the real data sets: other networks, training and data; not ours."
 )
@@ -58,15 +54,14 @@ def format_cross_domain(
         lines += ["", published_note]
     else:
         lines += _published_lines(cells, tests, dataset_of or {}, protocol_of(rows))
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, ""])
 
 
 def collect_cells(rows: Iterable[Row]) -> Cells:
     """Gather the seeds of each network on each test set, networks in the order of a table."""
-    found = gather(rows, Network.of, itemgetter("test"))
     return {
-        network: {test: SetScores.of(seeds) for test, seeds in found[network].items()}
-        for network in in_order(found)
+        network: {test: SetScores.of(seeds) for test, seeds in found.items()}
+        for network, found in by_network(rows, "test").items()
     }
 
 
@@ -98,8 +93,8 @@ def protocol_of(rows: Sequence[Row]) -> str | None:
 
 def published_beside(
     cells: Cells, tests: Sequence[str], dataset_of: Mapping[str, str]
-) -> tuple[list[str], list[tuple[PublishedRow, dict[str, float]]]]:
-    """Find published numbers for the columns ``tests`` -> data sets with any, (row, their mIoU)."""
+) -> tuple[list[str], list[PublishedScores]]:
+    """Find published numbers for the columns ``tests`` -> data sets with any, rows as found."""
     names = {
         name: dataset_of.get(name, name.partition(":")[0] if name.count(":") < 2 else name)
         for name in (*tests, *(network.train for network in cells))
@@ -126,10 +121,8 @@ def _published_lines(
     return [*lines, "", *published_protocols(found, ours)]
 
 
-def published_protocols(
-    found: Sequence[tuple[PublishedRow, dict[str, float]]], ours: str | None
-) -> list[str]:
-    """Describe how published numbers were made, and whether ours were made so: Markdown items."""
+def published_protocols(found: Iterable[PublishedScores], ours: str | None) -> list[str]:
+    """Say how published numbers were made, and whether ours were: Markdown items."""
     lines = []
     for name in dict.fromkeys(row.protocol for row, _ in found):
         end = "."

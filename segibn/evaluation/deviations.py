@@ -1,7 +1,4 @@
-"""Where a score departs from a named protocol, and how its row and signature say so.
-
-Deviations are a mapping: what deviates, as the signature says it -> a sentence.
-"""
+"""Where a score departs from a named protocol: what deviates -> a sentence."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -10,13 +7,13 @@ from segibn.evaluation.protocols import Protocol, TestSet
 from segibn.evaluation.rows import ON_TARGET, Row
 
 LAST = "last"
-"""How a checkpoint came to be the one that is scored, as rows say it (``selection``)."""
+"""``selection`` of a row: how its checkpoint came to be the one that is scored."""
 
 
 def run_deviations(
     protocol: Protocol, train: str, config: Mapping[str, Any], selection: str
 ) -> dict[str, str]:
-    """Compare a training with a protocol; ``train`` and ``selection`` as in the rows of a table."""
+    """Compare a training with a protocol; ``train`` and ``selection`` as in rows of a table."""
     found = {}
     if train not in protocol.train:
         found["data.train"] = f"trained on {train}, not {' or '.join(protocol.train)}"
@@ -77,10 +74,7 @@ def sign(
 
 
 def protocol_lines(rows: Sequence[Row]) -> list[str]:
-    """Say under a table which protocol its rows follow, and every deviation once; Markdown lines.
-
-    Rows that were measured under a protocol have ``protocol`` and ``deviations`` (sentences).
-    """
+    """Say under a table which protocol its rows follow, and every deviation once; Markdown."""
     lines: list[str] = []
     for name in dict.fromkeys(row.get("protocol") for row in rows):
         if name is None:

@@ -1,8 +1,8 @@
-"""Evaluation of drivable area: one 3-class confusion in, four mIoUs out (NumPy only).
+"""Evaluation of drivable area: one 3-class confusion in, four mIoUs out.
 
-Papers, toolkits and challenges call four different numbers "drivable mIoU": painting everything as
-direct on BDD100K's validation maps gives A 4.0, B 6.0, C 35.7 and D 8.5 %. Never print one without
-its letter. Class order is the 2018 encoding: 0 background, 1 direct, 2 alternative.
+Four different numbers are called "drivable mIoU": painting everything as direct on BDD100K's
+validation maps gives A 4.0, B 6.0, C 35.7 and D 8.5 %. Never print one without its letter. Class
+order is the 2018 encoding: 0 background, 1 direct, 2 alternative.
 """
 
 from dataclasses import dataclass
@@ -37,9 +37,8 @@ D_YOLOP_NOTE = (
 def drivable_miou(confusion: ArrayLike) -> dict[str, float]:
     """Compute the four definitions from one matrix pooled over the set: letter -> fraction.
 
-    Counts are (3, 3) or (3, 4) in the 2018 order, rows target; a fourth column is void predictions,
-    which are false negatives. A, B and C average over the ids that the targets hold, as the scripts
-    do; a definition with nothing to average is NaN.
+    Counts are (3, 3) or (3, 4), rows target; a fourth column is void predictions: false negatives.
+    A, B and C average over the ids that the targets hold, as the scripts do; NaN if there are none.
     """
     given = np.asarray(confusion)
     if given.shape not in ((3, 3), (3, 4)):
@@ -74,12 +73,12 @@ class DrivableScores:
 
     @property
     def doubt(self) -> str:
-        """Why an encoding looks wrong, or the score; empty when nothing does."""
+        """Why an encoding or the score looks wrong; empty when nothing does."""
         return self.scores.doubt
 
     @property
     def miou(self) -> dict[str, float]:
-        """Letter -> fraction; see ``drivable.DEFINITIONS``."""
+        """Letter -> fraction."""
         return drivable_miou(self.scores.confusion)
 
     @property
@@ -101,7 +100,7 @@ class DrivableScores:
         return head | plain | head
 
     def format_table(self) -> str:
-        """Return one line per definition, per class, and the signature; per cent."""
+        """Return one line per definition and one of classes; per cent."""
         lines = [
             f"{letter} {format_percent(value):>6}  {DEFINITIONS[letter]}"
             for letter, value in self.miou.items()

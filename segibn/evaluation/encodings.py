@@ -1,7 +1,7 @@
 """What the values of label maps are, train ids or label ids, told for each side of a score.
 
-Train ids 0..18 are legal label ids, so a wrong reading raises no error by itself; it is doubted
-where another would match much better.
+Train ids are legal label ids: a wrong reading raises no error, but is doubted where another would
+match much better.
 """
 
 import re

@@ -94,7 +94,8 @@ def evaluate(
 ) -> list[Any]:
     """Measure a predictor over frames -> the result of each measure, the same on all ranks.
 
-    Every rank has its own share of the frames (none twice), which may be empty.
+    Every rank has its own share of the frames (none twice), which may be empty. A ValueError names
+    a frame that has a wrong size or value, or is scored twice.
 
     Args:
         predict: images (H, W, 3) uint8 RGB of one size -> train ids (H, W) of each, in [0, K) or
@@ -103,9 +104,6 @@ def evaluate(
         measures: a ``ScoreTally`` for scores, and what else is wanted.
         batch_size: see ``batches.predicted``.
         progress: called after each frame with the number of frames done on this rank.
-
-    A ValueError names a frame that has a wrong size or value, or is scored twice; an exception of
-    ``predict`` passes unchanged, with a note.
     """
     for done, (given, found) in enumerate(predicted(frames, predict, batch_size), start=1):
         frame = Frame(*given)

@@ -1,14 +1,13 @@
 """Feature divergence table: one row a run in, features x networks out (Markdown, or curves).
 
-The numbers are ``segibn.analysis.divergence``'s; here seeds are averaged, without torch.
+Rows are ``segibn.analysis.divergence``'s; here seeds are averaged, without torch.
 """
 
-from collections import defaultdict
 from collections.abc import Sequence
 from statistics import fmean
 
 from segibn.errors import SegibnError
-from segibn.evaluation.rows import Network, Row, Seeds, describe_seeds, in_order, network_titles
+from segibn.evaluation.rows import Network, Row, Seeds, by_network, describe_seeds, network_titles
 from segibn.text import markdown_table
 
 DIVERGENCE_KEYS = ("train", "network", "ibn", "seed", "domains", "divergence")
@@ -19,11 +18,9 @@ Curves = dict[Network, dict[str, Seeds]]
 
 def group_divergence(rows: Sequence[Row]) -> Curves:
     """Gather the seeds of each kind of network, in the paper's order; of one pair of domains."""
-    found: dict[Network, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     seen: set[tuple[Network, int]] = set()
     for number, row in enumerate(rows, start=1):
-        missing = [key for key in DIVERGENCE_KEYS if key not in row]
-        if missing:
+        if missing := [key for key in DIVERGENCE_KEYS if key not in row]:
             raise SegibnError(f"feature divergence: row {number} has no {', '.join(missing)}")
         if row["domains"] != rows[0]["domains"]:
             raise SegibnError(
@@ -34,11 +31,14 @@ def group_divergence(rows: Sequence[Row]) -> Curves:
         if (network, row["seed"]) in seen:
             raise SegibnError(f"feature divergence: row {number} repeats network and seed")
         seen.add((network, row["seed"]))
-        for name, value in row["divergence"].items():
-            found[network][name].append(value)
+    features = [
+        {**row, "feature": name, "value": value}
+        for row in rows
+        for name, value in row["divergence"].items()
+    ]
     return {
-        network: {name: Seeds(values) for name, values in found[network].items()}
-        for network in in_order(found)
+        network: {name: Seeds(row["value"] for row in cells) for name, cells in found.items()}
+        for network, found in by_network(features, "feature").items()
     }
 
 
@@ -59,4 +59,4 @@ def format_divergence(rows: Sequence[Row]) -> str:
         f"Symmetric KL divergence of {a} and {b}, mean over channels, of the spatial means after "
         f"each block (IBN-Net, section 4.3); {describe_seeds(rows)}."
     )
-    return "\n".join([*lines, "", legend]) + "\n"
+    return "\n".join([*lines, "", legend, ""])

@@ -1,7 +1,7 @@
-"""Label maps on disk, frame by frame: pairs of files in, scores out. No torch.
+"""Label maps on disk, frame by frame: pairs of files in, scores out.
 
-Files are read by a few threads (decoding releases the interpreter lock) and added in order, so that
-a result has the same bits whatever their number, and memory does not grow with the set.
+Files are read by a few threads (decoding releases the interpreter lock) and added in order: a
+result has the same bits whatever their number, and memory does not grow with the set.
 """
 
 import os
@@ -53,7 +53,7 @@ def require_size(pred: NDArray[Any], path: Path, target: NDArray[Any], target_pa
 
 
 def _count(pair: FilePair, maps: Maps, reading: Reading, policy: str) -> NDArray[np.int64]:
-    """Count raw value pairs of one frame, (256, 256), and check each side's values."""
+    """(256, 256) raw value pairs of one frame; each side's values are checked."""
     counts = count_pairs(*maps)
     checked = [("target", pair.target, counts.sum(axis=1))]
     if pair.pred is not None and not policy_named(policy).lacking_is_void:
@@ -88,17 +88,14 @@ class FileTally:
         ``examine`` gets the pair, its maps and their (256, 256) counts, in several threads.
         """
 
-        def work(pair: FilePair) -> tuple[NDArray[np.intp], NDArray[np.int64], Any, Any]:
+        def work(pair: FilePair) -> tuple[NDArray[np.int64], tuple[int, ...], Any]:
             maps = read(pair, self._reading.tables)
             counts = _count(pair, maps, self._reading, self._policy)
-            places = np.flatnonzero(counts)  # what little of the counts may wait for its turn
-            return places, counts.ravel()[places], maps[0].shape, examine(pair, maps, counts)
+            return counts, maps[0].shape, examine(pair, maps, counts)
 
         threads = min(_MAX_THREADS, os.cpu_count() or 1, len(self._pairs))
         done = map_in_threads(work, self._pairs, threads)
-        for number, (pair, (places, pixels, size, found)) in enumerate(done, start=1):
-            counts = np.zeros((256, 256), np.int64)
-            counts.ravel()[places] = pixels
+        for number, (pair, (counts, size, found)) in enumerate(done, start=1):
             self.raw += counts
             self._scores.add(pair.name, self._reading.fold(counts), size)
             yield pair, found
@@ -143,5 +140,5 @@ def score_pairs(
 
 
 def conditions_of(target: Path, evaluation_set: str, policy: str) -> Conditions:
-    """Return the conditions of a score of files, but for the resolution."""
+    """Conditions of a score of files, but for the resolution."""
     return Conditions(evaluation_set or Path(target).resolve().name, policy, inference="files")

@@ -1,7 +1,7 @@
 """Fine-tuning table: rows of single scores in, networks and starts by share of the target out.
 
 The experiment of IBN-Net's section 4.2 (arXiv 1807.09441): networks trained on one domain are
-trained further on a part of another. Out: Markdown, or curves for a chart.
+trained further on a part of another.
 """
 
 from collections import defaultdict
@@ -14,13 +14,14 @@ from segibn.evaluation.signatures import signature_lines
 from segibn.text import counted, markdown_table
 
 FINE_TUNE_KEYS = ("share", "start", "fine_tuned", "train_images", "iteration")
-"""Keys a row has besides ``ROW_KEYS``: the share of the target's training set, a fraction; where
-the weights came from ("gta5:train", "scratch"), and whether that is another training."""
+"""Besides ``ROW_KEYS``: the share of the target's training set, a fraction; where the weights came
+from ("gta5:train", "scratch"), and whether that is another training.
+"""
 
 
 @dataclass(frozen=True)
 class Line:
-    """What stands at the start of a line: a kind of network, and where it started."""
+    """A kind of network, and where it started: the beginning of a line."""
 
     network: Network
     start: str
@@ -81,7 +82,6 @@ def format_fine_tune(rows: Sequence[Row]) -> str:
 
 
 def _cell(point: SetScores | None, reference: SetScores | None) -> str:
-    """Format "mIoU / pixel accuracy (gain)"; nothing gives a dash."""
     if point is None:
         return "-"
     if reference is None:

@@ -1,7 +1,6 @@
 """What each frame adds to the scores of its set: four integers a class, see ``metrics.FIELDS``.
 
-They are kept for confidence intervals, for comparing two runs, for scores of single frames.
-Legend: n frames, K classes.
+For confidence intervals, comparing runs, scores of single frames (n frames, K classes).
 """
 
 from collections import Counter
@@ -32,7 +31,6 @@ class FrameCounts:
     """Counts of every frame of a set, in its order."""
 
     names: tuple[str, ...]
-    """n names, each once."""
     counts: NDArray[np.int64]
     """(n, 4, K) pixels."""
 

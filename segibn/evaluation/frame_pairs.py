@@ -1,6 +1,6 @@
 """Which of two lists of relative paths belong to one frame: names in, pairs out.
 
-Known suffixes are left out. Drives, cameras and sequences number their frames anew, so names alone
+Drives, cameras and sequences number their frames anew, so names (without known suffixes) alone
 decide only where no two files share one and the folders do not contradict.
 """
 
@@ -84,13 +84,6 @@ class Side:
         columns = zip(*(path.parts[:-1] for path in self.paths), strict=False)
         return tuple(column[0] for column in takewhile(lambda c: len(set(c)) == 1, columns))
 
-    def by_key(self, key_of: NameOf) -> dict[str, list[PurePath]]:
-        """Gather the paths of each key."""
-        found: dict[str, list[PurePath]] = defaultdict(list)
-        for path in self.paths:
-            found[key_of(path)].append(path)
-        return found
-
 
 def pair_names(
     targets: Side, preds: Side, name_of: NameOf = frame_name
@@ -129,7 +122,7 @@ def _pairs_by(
     sides: tuple[Side, Side], key_of: NameOf, key_of_pred: NameOf | None = None
 ) -> dict[PurePath, PurePath] | str:
     """Pair paths of equal keys; a text says why these keys do not tell the frames apart."""
-    keys = sides[0].by_key(key_of), sides[1].by_key(key_of_pred or key_of)
+    keys = _by_key(sides[0].paths, key_of), _by_key(sides[1].paths, key_of_pred or key_of)
     common = sorted(keys[0].keys() & keys[1].keys())
     for side, found in zip(sides, keys, strict=True):
         for key in common:
@@ -148,8 +141,14 @@ def _pairs_by(
     return pairs
 
 
+def _by_key(paths: Sequence[PurePath], key_of: NameOf) -> dict[str, list[PurePath]]:
+    found: dict[str, list[PurePath]] = defaultdict(list)
+    for path in paths:
+        found[key_of(path)].append(path)
+    return found
+
+
 def _same_paths(sides: tuple[Side, Side]) -> dict[PurePath, PurePath]:
-    """Pair paths as they are, where both sides have the same ones."""
     targets, preds = ({_without_ending(path): path for path in side.paths} for side in sides)
     distinct = [len(targets), len(preds)] == [len(side.paths) for side in sides]
     same = distinct and targets.keys() == preds.keys()

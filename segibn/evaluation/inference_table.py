@@ -7,7 +7,7 @@ from segibn.evaluation.rows import Network, Row, Seeds, check_rows, gather
 from segibn.text import markdown_table
 
 WAY_KEYS = ("network", "way", "inference")
-"""Keys that a row has besides ``ROW_KEYS``: the way's name, and the signature's word for it."""
+"""Besides ``ROW_KEYS``: the way's name, and the signature's word for it."""
 
 
 def format_inference(rows: Sequence[Row]) -> str:

@@ -7,23 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from segibn.errors import DatasetError
-from segibn.evaluation.encodings import (
-    ENCODINGS,
-    Reading,
-    read_as,
-    readings_of,
-    told_by_name,
-    told_by_values,
-)
-from segibn.evaluation.frame_pairs import (
-    NameOf,
-    Side,
-    frame_name,
-    pair_names,
-    same_frame,
-    shortest_names,
-    trimmed,
-)
+from segibn.evaluation import encodings, frame_pairs
+from segibn.evaluation.encodings import ENCODINGS, Reading, read_as
+from segibn.evaluation.frame_pairs import NameOf, Side, frame_name
 from segibn.files.folders import list_files
 from segibn.labels.cityscapes import CITYSCAPES
 from segibn.labels.label_set import LabelSet
@@ -57,7 +43,7 @@ def find_label_maps(
     pictures = []
     for path in list_files(folder, (".png",), recursive=True):
         if not _OTHER_SUFFIX.search(path.stem):
-            by_frame[trimmed(path.relative_to(folder))].append(path)
+            by_frame[frame_pairs.trimmed(path.relative_to(folder))].append(path)
         else:
             pictures.append(path)
     if not by_frame:
@@ -65,7 +51,7 @@ def find_label_maps(
             f"no label maps (*.png) in {printable(folder)} or its subfolders"
             + "".join(f"; {printable(path)} is none by its name" for path in pictures[:1])
         )
-    told = {path: told_by_name(path) for group in by_frame.values() for path in group}
+    told = {path: encodings.told_by_name(path) for group in by_frame.values() for path in group}
     if encoding != "auto":  # which is then believed of kinds that have no table here
         told = {path: said if said in ENCODINGS else None for path, said in told.items()}
     elif not any(told.values()):
@@ -86,19 +72,14 @@ def find_label_maps(
 
 
 def match_label_maps(
-    targets: Side,
-    preds: Side,
-    *,
-    missing_allowed: bool = False,
-    name_of: NameOf = frame_name,
+    targets: Side, preds: Side, *, missing_allowed: bool = False, name_of: NameOf = frame_name
 ) -> list[FilePair]:
     """Pair the label maps of two folders -> pairs in the order of their names.
 
-    Predictions without a target are left alone; a DatasetError lists targets without a prediction,
-    unless those are allowed.
+    A DatasetError lists targets without a prediction, unless those are allowed.
     """
-    found = pair_names(targets, preds, name_of)
-    names = shortest_names(targets.paths, name_of)
+    found = frame_pairs.pair_names(targets, preds, name_of)
+    names = frame_pairs.shortest_names(targets.paths, name_of)
     missing = [names[path] for path in targets.paths if path not in found]
     if missing and not missing_allowed:
         raise DatasetError(
@@ -125,7 +106,6 @@ def read_folders(
     """Pair two folders and decide how they are read: as given, or by names, or by values.
 
     Args:
-        table: of the data set.
         given: one of ``ENCODINGS`` or "auto", of targets and predictions.
         as_label_ids: where files of both encodings are there, or values that both know, they are
             label ids. Else predictions are train ids, which ``segibn predict`` writes, and targets
@@ -142,20 +122,22 @@ def read_folders(
     read = list(given)
     for place, side in enumerate(sides):
         if read[place] == "auto":
-            told = side.encoding or told_by_values(files[place], table, is_prediction=place == 1)
+            told = side.encoding or encodings.told_by_values(
+                files[place], table, is_prediction=place == 1
+            )
             read[place] = told or defaults[place]
     tables = read_as(table, read[0]), read_as(table, read[1])
-    return pairs, Reading(tables, (read[0], read[1]), readings_of(table))
+    return pairs, Reading(tables, (read[0], read[1]), encodings.readings_of(table))
 
 
 def index_label_maps(folder: Path, encoding: str = "auto") -> dict[str, Path]:
-    """Find the label maps of a folder whose names alone tell frames apart: frame name -> path."""
+    """Find label maps whose names alone tell frames apart: frame name -> path."""
     found: dict[str, Path] = {}
     side = find_label_maps(folder, encoding)
     for path in (side.source / path for path in side.paths):
         other = found.setdefault(frame_name(path), path)
         if other is not path:
-            raise DatasetError(same_frame(folder, [other, path]))
+            raise DatasetError(frame_pairs.same_frame(folder, [other, path]))
     return found
 
 

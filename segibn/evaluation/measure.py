@@ -60,7 +60,7 @@ class Metric:
     needs: ClassVar[Needs] = "labels"
 
     sums: NDArray[np.int64]
-    """Zeros of its shape, set when a subclass begins."""
+    """Zeros of its shape, set by a subclass."""
 
     def __init__(self, class_names: Sequence[str]) -> None:
         self.class_names = tuple(class_names)

@@ -1,8 +1,8 @@
-"""Evaluation, step 2: pixel counts in, IoU and accuracies out, as fractions (NumPy only).
+"""Evaluation, step 2: pixel counts in, IoU and accuracies out, as fractions.
 
-mIoU is not one thing: implementations disagree on classes that the targets do not hold and on
-missing predictions; a ``Policy`` names those choices. ``..._of`` take counts (..., 4, K), integers
-or whole floats, of a set, every frame or every resample; see ``class_counts``.
+Implementations disagree on classes that the targets do not hold and on missing predictions; a
+``Policy`` names those choices. ``..._of`` take counts (..., 4, K), integers or whole floats, of a
+set, every frame or every resample; see ``class_counts``.
 """
 
 from dataclasses import dataclass
@@ -60,7 +60,7 @@ POLICIES: dict[str, Policy] = {
 
 
 def policy_named(policy: str) -> Policy:
-    """Look a policy up, with an error that lists the known ones."""
+    """Look a policy up; the error lists the known ones."""
     if policy not in POLICIES:
         raise ValueError(f"unknown policy {policy!r}; choose one of {', '.join(POLICIES)}")
     return POLICIES[policy]
@@ -135,11 +135,8 @@ def rates(counts: ArrayLike, policy: str, frames: ArrayLike | None = None) -> di
     """Return what goes beside the IoU of a set: means as floats, classes as (K,) arrays.
 
     Precision is NaN without predictions, F1 (Dice) where neither map has a class; IoU weighted by
-    the classes' shares of the target pixels is that of Long et al. (FCN, CVPR 2015).
-
-    Args:
-        frames: (n, 4, K) of each frame, for ``image_miou``: the mean over the frames of their own
-            mIoU, in which small objects and odd frames weigh more.
+    the classes' shares of the target pixels is that of Long et al. (FCN, CVPR 2015). ``frames``:
+    (n, 4, K), for ``image_miou``: the mean of each frame's own mIoU.
     """
     true_positive, target, pred = _parts(counts, policy)
     precision = ratio_of(true_positive, pred)

@@ -1,8 +1,7 @@
 """The field's cross-domain protocols, as one table: what is scored, how, and how sure that is.
 
-Numbers of two protocols are not comparable, even where both say "GTA5 to Cityscapes": the size at
-which frames are seen, the label map of Mapillary Vistas and the choice of the checkpoint each move
-mIoU by points. ``segibn cross-domain RUN ... --protocol NAME`` applies one of these.
+Numbers of two protocols are not comparable: the size at which frames are seen, the label map of
+Mapillary Vistas and the choice of the checkpoint each move mIoU by points.
 """
 
 from dataclasses import dataclass
@@ -29,12 +28,11 @@ class TestSet:
     dataset: str
     split: str
     frames: int | None
-    """How many it has; None = as many as there are."""
+    """None = as many as there are."""
     sure: Sure
     """Of everything in this line."""
     input_size: Size | None = None
-    """(H, W) that frames are resized to for the network; None = their own size. Scores are at
-    label size all the same."""
+    """(H, W) that the network sees; None = their own. Scores are at label size all the same."""
     height: int | None = None
     """Frame AND label map are resized to this height first, the width in proportion."""
     scale: float | None = None
@@ -64,7 +62,7 @@ class Protocol:
 
     title: str
     train: tuple[str, ...]
-    """Sets that a network is trained on: any of these."""
+    """Sets to train on: any of these."""
     train_sure: Sure
     tests: tuple[TestSet, ...]
     checkpoint_sure: Sure
@@ -78,7 +76,7 @@ class Protocol:
     unlike: str = ""
     """What the source does otherwise than this package can, or than this table says."""
     note: str = ""
-    """Stands above published numbers that are printed beside ours."""
+    """Stands above published numbers beside ours."""
 
 
 _UNLIKE_ROBUSTNET = (

@@ -1,19 +1,18 @@
-"""Published cross-domain scores, to stand beside ours and never as ours.
+"""Published cross-domain scores in per cent, to stand beside ours and never as ours.
 
 Only numbers that were seen in a source (the repository itself, or a later paper or repository that
-quotes it) are listed; numbers from memory are not. Values are per cent as printed there.
+quotes it) are listed; numbers from memory are not.
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True)
-class PublishedRow:
+class PublishedRow(NamedTuple):
     """One line of a published table: a network trained on one set, mIoU on others."""
 
     train: str
-    """Data set it was trained on, named as in ``--on``."""
+    """Data set, named as in ``--on``."""
     network: str
     method: str
     """"no IBN", "IBN-b" (what RobustNet calls IBN-Net follows IBN-b's pattern), or another."""
@@ -99,10 +98,12 @@ PUBLISHED_ROWS = tuple(
 )
 
 
-def published_rows(
-    trains: Collection[str], tests: Collection[str]
-) -> list[tuple[PublishedRow, dict[str, float]]]:
-    """Select what stands beside ours -> (row, its mIoU per cent on those ``tests`` that it has)."""
+PublishedScores = tuple[PublishedRow, dict[str, float]]
+"""A row, and of its mIoU in per cent those that were asked for."""
+
+
+def published_rows(trains: Collection[str], tests: Collection[str]) -> list[PublishedScores]:
+    """Select the rows that stand beside ours: trained on one of ``trains``, with any ``tests``."""
     found = [
         (row, {test: value for test, value in row.miou_percent.items() if test in tests})
         for row in PUBLISHED_ROWS

@@ -1,4 +1,4 @@
-"""How far scores depend on which frames a set happens to hold (NumPy only).
+"""How far scores depend on which frames a set happens to hold.
 
 Frames are drawn, not pixels: pixels of one frame are no independent witnesses. What another
 training would give is a different question, which seeds answer.
@@ -40,7 +40,7 @@ DEFAULT = Resampling()
 
 
 class ByScore(NamedTuple):
-    """Something of the mean IoU and of the IoU of each class; NaN where it is undefined.
+    """Of the mean IoU and of the IoU of each class; NaN where it is undefined.
 
     Lower and upper bounds, (2,) and (2, K) fractions, or p-values, () and (K,).
     """
@@ -74,9 +74,8 @@ def permutation_test(
 ) -> ByScore:
     """Two-sided paired permutation test of the difference in mIoU and in each IoU.
 
-    If the runs were alike, each frame's two results could be exchanged. So they are, each with
-    probability 1/2, B times (Noreen 1989, approximate randomisation): p is the share of exchanges
-    with a difference as large as the real one, (1 + count) / (1 + B). It is never 0.
+    Each frame's two results are exchanged with probability 1/2, B times (Noreen 1989): p is the
+    share of exchanges with a difference as large as the real one, (1 + count) / (1 + B), never 0.
     """
     n = len(a)
     moved = (b - a).reshape(n, -1).astype(np.float64)
@@ -97,10 +96,7 @@ def permutation_test(
 
 
 def holm_adjusted(p_values: Floats) -> Floats:
-    """Adjust the p-values of several questions asked at once (Holm 1979); NaN stays NaN.
-
-    Of the adjusted values any lies below 0.05 by chance in at most one comparison out of twenty.
-    """
+    """Adjust the p-values of several questions asked at once (Holm 1979); NaN stays NaN."""
     adjusted = np.full(p_values.shape, np.nan)
     asked = np.flatnonzero(~np.isnan(p_values))
     order = asked[np.argsort(p_values[asked], kind="stable")]

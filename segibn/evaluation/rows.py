@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from statistics import fmean, stdev
 from typing import Any, NamedTuple, TypeVar
 
@@ -11,9 +12,7 @@ Line = TypeVar("Line")
 Column = TypeVar("Column")
 Row = Mapping[str, Any]
 ROW_KEYS = ("train", "test", "ibn", "seed", "miou", "pixel_accuracy")
-"""Keys every row has; ``miou`` and ``pixel_accuracy`` are fractions. More keys may be there, of
-which ``network`` (for example "resnet18") tells networks apart."""
-
+"""Keys every row has; scores are fractions. Of other keys, ``network`` tells networks apart."""
 IBN_NAMES = {"none": "no IBN"}
 ON_TARGET = "chosen-on-target"
 """``selection`` of a row whose checkpoint was chosen on a test set."""
@@ -50,13 +49,6 @@ class Network:
         return self.backbone, _IBN_ORDER.index(self.ibn) if known else len(_IBN_ORDER), self.ibn
 
 
-def in_order(networks: Iterable[Network]) -> list[Network]:
-    """Networks in the order of a table: training domains as they come, then by ``rank``."""
-    found = list(networks)
-    trains = list(dict.fromkeys(network.train for network in found))
-    return sorted(found, key=lambda network: (trains.index(network.train), network.rank))
-
-
 def network_titles(networks: Iterable[Network]) -> dict[Network, str]:
     """Return a name for each network that says no more than is needed to tell them apart."""
     found = list(networks)
@@ -69,7 +61,7 @@ def check_rows(
 ) -> None:
     """Raise a SegibnError naming the first row that is incomplete, doubled or not in fractions.
 
-    ``more_keys`` every row must have too, and they tell rows apart.
+    ``more_keys``: every row must have them too, and they tell rows apart.
     """
     keys = ("train", "test", "network", "ibn", "seed", *more_keys)
     seen: set[tuple[str, ...]] = set()
@@ -110,12 +102,12 @@ class Seeds(tuple[float, ...]):
 
     @property
     def mean(self) -> float:
-        """Mean over the seeds."""
+        """Arithmetic mean."""
         return fmean(self)
 
     @property
     def deviation(self) -> float:
-        """Sample standard deviation over the seeds, 0 of one."""
+        """Sample standard deviation, 0 of one seed."""
         return stdev(self) if len(self) > 1 else 0.0
 
     def text(self, scale: float = 100, digits: int = 1, sign: str = "") -> str:
@@ -134,7 +126,7 @@ class SetScores(NamedTuple):
 
     @classmethod
     def of(cls, rows: Sequence[Row]) -> "SetScores":
-        """The scores of some rows."""
+        """Both scores of some rows."""
         return cls(*(Seeds(row[key] for row in rows) for key in cls._fields))
 
     def text(self) -> str:
@@ -152,10 +144,18 @@ def gather(
     return found
 
 
+def by_network(rows: Iterable[Row], column: str) -> dict[Network, dict[Any, list[Row]]]:
+    """Gather rows by network and a key: training domains as they come, then networks by rank."""
+    found = gather(rows, Network.of, itemgetter(column))
+    trains = list(dict.fromkeys(network.train for network in found))
+    order = sorted(found, key=lambda network: (trains.index(network.train), network.rank))
+    return {network: found[network] for network in order}
+
+
 def describe_seeds(rows: Iterable[Row]) -> str:
     """Say what a cell's spread is taken over."""
     seeds = list(dict.fromkeys(row["seed"] for row in rows))
-    shown = ", ".join(str(seed) for seed in seeds)
+    shown = ", ".join(map(str, seeds))
     if len(seeds) > 1:
         return f"mean ± sample standard deviation over seeds {shown}"
     return f"one seed ({shown}), so no spread is known"

@@ -1,7 +1,7 @@
 """Whether run B is better than run A: two scores files in, differences with intervals out.
 
-Both must have been scored on the same frames, against the same truth and under the same conditions;
-anything else is refused by name, or said in every output where the caller insists.
+Other frames, truth or conditions are refused by name, or said in every output where the caller
+insists.
 """
 
 from dataclasses import asdict, dataclass
@@ -10,15 +10,10 @@ from typing import Any
 import numpy as np
 
 from segibn.errors import SegibnError
+from segibn.evaluation import resampling
 from segibn.evaluation.frame_counts import FrameCounts
 from segibn.evaluation.metrics import FIELDS, iou_of, miou_of
-from segibn.evaluation.resampling import (
-    DEFAULT,
-    Resampling,
-    difference_intervals,
-    holm_adjusted,
-    permutation_test,
-)
+from segibn.evaluation.resampling import DEFAULT, Resampling
 from segibn.evaluation.scores import Scores, format_percent, json_number
 from segibn.evaluation.signatures import differing_fields, parse_signature
 from segibn.text import counted, listed
@@ -75,7 +70,7 @@ class Comparison:
     policy: str
     how: Resampling
     warnings: tuple[str, ...]
-    """What makes the two hard to compare; empty when nothing does."""
+    """What makes the two hard to compare."""
 
     @property
     def verdict(self) -> str:
@@ -126,10 +121,11 @@ def compare_runs(
     frames, more = _same_frames(a, b, common_frames)
     policy = a.scores.conditions.policy
     left, right = (frame_counts.counts for frame_counts in frames)
-    bounds = difference_intervals(left, right, policy, how)
-    p = permutation_test(left, right, policy, how)
+    bounds = resampling.difference_intervals(left, right, policy, how)
+    p = resampling.permutation_test(left, right, policy, how)
     totals = [counts.sum(axis=0) for counts in (left, right)]
-    columns = [*(iou_of(total, policy) for total in totals), *bounds.iou, holm_adjusted(p.iou)]
+    adjusted = resampling.holm_adjusted(p.iou)
+    columns = [*(iou_of(total, policy) for total in totals), *bounds.iou, adjusted]
     rows = zip(a.scores.class_names, np.stack(columns, axis=1).tolist(), strict=True)
     classes = tuple(Difference(name, *row) for name, row in rows)
     mean_a, mean_b = (float(miou_of(total, policy)) for total in totals)
@@ -163,7 +159,6 @@ def format_comparison(comparison: Comparison) -> str:
 def _differing_conditions(
     a: NamedScores, b: NamedScores, allowed: bool, other_frames_allowed: bool
 ) -> list[str]:
-    """Name the parts of the signatures that differ; refuse them unless they are allowed."""
     signatures = a.scores.signature, b.scores.signature
     ours, theirs = map(parse_signature, signatures)
     # The number of frames is looked at with the frames; another version alone is only said.
@@ -187,7 +182,7 @@ def _differing_conditions(
 def _same_frames(
     a: NamedScores, b: NamedScores, common: bool
 ) -> tuple[tuple[FrameCounts, FrameCounts], list[str]]:
-    """Return the counts of the frames that both have, in one order, and what is to be said."""
+    """Counts of the frames that both have, in one order, and what is to be said."""
     found: list[FrameCounts] = []
     for named in (a, b):
         if named.scores.frame_counts is None:

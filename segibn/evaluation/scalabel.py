@@ -35,8 +35,8 @@ class RleFrame:
     def to_train_ids(self, categories: Sequence[str]) -> NDArray[np.uint8] | None:
         """Lay the masks one over the other, as the toolkit does -> (H, W) uint8 train ids or 255.
 
-        None if no label is of the categories, K names in train-id order. An ImageFileError for a
-        damaged RLE, or masks of different sizes.
+        None if no label is of the ``categories``, K names in train-id order. An ImageFileError for
+        a damaged RLE, or masks of different sizes.
         """
         index_of = {name: index for index, name in enumerate(categories)}
         found = None
@@ -57,8 +57,7 @@ class RleFrame:
 def read_rle_frames(path: Path, categories: Sequence[str]) -> dict[PurePath, RleFrame]:
     """Read the frames of a JSON file, or of all JSON files of a folder (not of its subfolders).
 
-    At least one label must be of the ``categories``. Keys: frame names without their ending, but
-    with their folders.
+    At least one label must be of the ``categories``. Keys: frame names, folders included.
     """
     files = list_files(path, (".json",)) if Path(path).is_dir() else [Path(path)]
     frames: dict[PurePath, RleFrame] = {}

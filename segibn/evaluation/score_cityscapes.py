@@ -10,13 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segibn.errors import DatasetError
-from segibn.evaluation.cityscapes_official import (
-    NUM_LABEL_IDS,
-    InstanceSums,
-    count_instances,
-    ignored_pixels,
-    official_results,
-)
+from segibn.evaluation import cityscapes_official as script
 from segibn.evaluation.encodings import Reading
 from segibn.evaluation.file_scores import FileTally, Maps, Progress, conditions_of, require_size
 from segibn.evaluation.frame_pairs import cityscapes_name
@@ -30,11 +24,11 @@ from segibn.labels.label_set import LabelSet
 
 @dataclass(frozen=True, eq=False)
 class CityscapesScores:
-    """What the official evaluation found, with the conditions it was measured under."""
+    """What the official evaluation found."""
 
     scores: Scores
     """The 19 classes; its ``label_confusion`` has all 34 label ids."""
-    instances: InstanceSums | None
+    instances: script.InstanceSums | None
     per_image: dict[str, dict[str, int]]
     """Prediction file -> the script's numbers; empty unless asked for."""
 
@@ -48,7 +42,7 @@ class CityscapesScores:
         """Return the script's results under its own keys; see ``official_results``."""
         by_label = self.scores.label_confusion
         assert by_label is not None
-        return official_results(by_label.counts, self.instances, self.per_image)
+        return script.official_results(by_label.counts, self.instances, self.per_image)
 
     def write_official(self, path: Path) -> None:
         """Write the very file that the script writes, which has NaN where JSON has no word."""
@@ -56,13 +50,12 @@ class CityscapesScores:
 
     def to_dict(self) -> dict[str, Any]:
         """Return signature, frames and the official results; undefined numbers become None."""
-        head = {"signature": self.signature, "version": self.scores.version}
-        head |= {"doubt": self.scores.doubt} if self.scores.doubt else {}
-        official: dict[str, Any] = _without_nan(self.official())
-        return head | {"frames": list(self.scores.frames)} | official
+        doubt = {"doubt": self.scores.doubt} if self.scores.doubt else {}
+        head = {"signature": self.signature, "version": self.scores.version, **doubt}
+        return {**head, "frames": list(self.scores.frames), **_without_nan(self.official())}
 
     def format_table(self) -> str:
-        """Return IoU and iIoU of classes and categories, the four averages and the signature."""
+        """Return IoU and iIoU of classes and categories, and the averages; per cent."""
         found = self.official()
         lines = []
         for title, kind, names in (
@@ -71,11 +64,9 @@ class CityscapesScores:
         ):
             scores, weighted = found[f"{kind}Scores"], found[f"{kind}InstScores"]
             averages = (found[f"average{way}{title.title()}"] for way in ("Score", "ScoreInst"))
-            lines.append(_line(title, "IoU %", "iIoU %"))
-            lines += [
-                _line(name, *map(format_percent, (scores[name], weighted[name]))) for name in names
-            ]
-            lines += ["-" * 32, _line(f"mean of {title}", *map(format_percent, averages)), ""]
+            lines.append(f"{title:<18}{'IoU %':>7}{'iIoU %':>7}")
+            lines += [_line(name, scores[name], weighted[name]) for name in names]
+            lines += ["-" * 32, _line(f"mean of {title}", *averages), ""]
         return "\n".join([*lines, self.signature])
 
 
@@ -113,20 +104,20 @@ def score_cityscapes(
     if instances:
         _require_instances([pair.target for pair in pairs])
     tally = FileTally(pairs, reading, conditions_of(target_dir, evaluation_set, "cityscapes"))
-    sums, images = InstanceSums(), {}
+    sums, images = script.InstanceSums(), {}
 
     def examine(
         pair: FilePair, maps: Maps, counts: NDArray[np.int64]
     ) -> tuple[Any, dict[str, int]]:
         objects = _instances(pair, maps, reading) if instances else None
-        return objects, ignored_pixels(_by_label_id(counts, reading)) if per_image else {}
+        return objects, script.ignored_pixels(_by_label_id(counts, reading)) if per_image else {}
 
     for pair, (objects, ignored) in tally.count(examine, progress=progress):
         if objects is not None:
             sums.add(objects)
         if per_image:
             images[str(pair.pred)] = ignored
-    by_label = LabelConfusion(tuple(range(NUM_LABEL_IDS)), _by_label_id(tally.raw, reading))
+    by_label = LabelConfusion(tuple(range(script.NUM_LABEL_IDS)), _by_label_id(tally.raw, reading))
     scores = replace(tally.result(), label_confusion=by_label)
     return CityscapesScores(scores, sums if instances else None, images)
 
@@ -135,7 +126,7 @@ def _instances(pair: FilePair, maps: Maps, reading: Reading) -> NDArray[np.int64
     path = _instance_file(pair.target)
     instance_map = read_instance_map(path)
     require_size(instance_map, path, maps[0], pair.target)
-    return count_instances(instance_map, _label_ids(reading.tables[1])[maps[1]], path)
+    return script.count_instances(instance_map, _label_ids(reading.tables[1])[maps[1]], path)
 
 
 def _label_ids(table: LabelSet) -> NDArray[np.uint8]:
@@ -149,7 +140,7 @@ def _by_label_id(raw: NDArray[np.int64], reading: Reading) -> NDArray[np.int64]:
     counts = np.zeros((256, 256), dtype=np.int64)
     rows, columns = (_label_ids(table) for table in reading.tables)
     np.add.at(counts, np.ix_(rows, columns), raw)
-    return counts[:NUM_LABEL_IDS, :NUM_LABEL_IDS]
+    return counts[: script.NUM_LABEL_IDS, : script.NUM_LABEL_IDS]
 
 
 def _instance_file(target: Path) -> Path:
@@ -169,8 +160,8 @@ def _require_instances(targets: list[Path]) -> None:
         )
 
 
-def _line(name: str, *numbers: str) -> str:
-    return f"{name:<18}" + "".join(f"{number:>7}" for number in numbers)
+def _line(name: str, iou: float, weighted: float) -> str:
+    return f"{name:<18}{format_percent(iou):>7}{format_percent(weighted):>7}"
 
 
 def _without_nan(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Scores of label maps on disk: two folders of PNGs in, scores out. Needs no torch."""
+"""Scores of label maps on disk: two folders of PNGs in, scores out."""
 
 from collections.abc import Sequence
 from functools import cache, partial
@@ -53,8 +53,8 @@ def score_semseg(
     Args:
         labels: key in `semseg_tables`, or a table.
         target_encoding: "train_ids" (class indices and 255), "label_ids" (the data set's own
-            values), or "auto": see ``matching.read_folders``. Where both sides hold label ids, the
-            counts over those are kept.
+            values), or "auto", see ``read_folders``. Where both sides hold label ids, the counts
+            over those are kept.
         policy: key in ``metrics.POLICIES``. "bdd100k" counts a missing prediction and unknown
             predicted values as void; with "cityscapes" they are errors.
         measures: names of ``measures.METRICS``.
@@ -100,7 +100,7 @@ def score_drivable(
     """Score a folder of predicted drivable maps under the four definitions.
 
     Every target needs its prediction; encodings are "auto", "2018" or "2021", see
-    ``labels.drivable_encoding``. Otherwise as ``score_semseg``.
+    ``labels.drivable_encoding``.
     """
     pairs = match_label_maps(find_label_maps(target_dir), find_label_maps(pred_dir))
     decided = [

@@ -1,7 +1,6 @@
 """Evaluation, step 3: a confusion and its conditions in, a report with a signature out.
 
-A score without its conditions cannot be compared, so the two travel together: in the JSON, in the
-printed table and in the one-line signature.
+A score without its conditions cannot be compared, so the two travel together.
 """
 
 import math
@@ -14,20 +13,9 @@ from numpy.typing import NDArray
 
 import segibn
 from segibn.errors import SegibnError
+from segibn.evaluation import metrics
 from segibn.evaluation.frame_counts import FrameCounts, counts_from
-from segibn.evaluation.metrics import (
-    Floats,
-    accuracy_of,
-    averaged_of,
-    class_counts,
-    compute_iou,
-    compute_miou,
-    doubt_of_counts,
-    mean_defined,
-    policy_named,
-    rates,
-    recall_of,
-)
+from segibn.evaluation.metrics import Floats, class_counts, policy_named
 from segibn.text import printable
 
 
@@ -68,10 +56,9 @@ class Scores:
     frames: tuple[str, ...] = ()
     label_confusion: LabelConfusion | None = None
     frame_counts: FrameCounts | None = None
-    """What each frame added, where that was kept; the sum is that of ``confusion``."""
+    """What each frame added, where that was kept."""
     details: Mapping[str, Any] = field(default_factory=dict)
-    """What else was measured, as plain JSON values: the results of ``measures.METRICS`` by name,
-    "intervals"."""
+    """Plain JSON values: results of ``measures.METRICS`` by name, and "intervals"."""
     version: str = field(default=segibn.__version__)
     reading_doubt: str = ""
     """Why the files may not hold what they were read as; see ``encodings``."""
@@ -91,43 +78,43 @@ class Scores:
     @property
     def iou(self) -> Floats:
         """IoU of each class, (K,) fractions; see ``metrics.iou_of`` for undefined ones."""
-        return compute_iou(self.confusion, self.conditions.policy)
+        return metrics.compute_iou(self.confusion, self.conditions.policy)
 
     @property
     def miou(self) -> float:
         """Mean IoU under the policy, a fraction."""
-        return compute_miou(self.confusion, self.conditions.policy)
+        return metrics.compute_miou(self.confusion, self.conditions.policy)
 
     @property
     def pixel_accuracy(self) -> float:
         """Share of valid pixels predicted right, a fraction."""
-        return float(accuracy_of(class_counts(self.confusion), self.conditions.policy))
+        return float(metrics.accuracy_of(class_counts(self.confusion), self.conditions.policy))
 
     @property
     def class_accuracy(self) -> Floats:
         """Recall of each class, (K,) fractions, NaN without target pixels."""
-        return recall_of(class_counts(self.confusion), self.conditions.policy)
+        return metrics.recall_of(class_counts(self.confusion), self.conditions.policy)
 
     @property
     def mean_class_accuracy(self) -> float:
         """Mean recall over the classes that the targets hold, a fraction."""
-        return mean_defined(self.class_accuracy)
+        return metrics.mean_defined(self.class_accuracy)
 
     @property
     def averaged(self) -> NDArray[np.bool_]:
         """Which classes enter the mean IoU, (K,)."""
-        return averaged_of(class_counts(self.confusion), self.conditions.policy)
+        return metrics.averaged_of(class_counts(self.confusion), self.conditions.policy)
 
     @property
     def rates(self) -> dict[str, Any]:
         """Precision, F1, frequency-weighted and per-image mIoU; see ``metrics.rates``."""
         by_frame = None if self.frame_counts is None else self.frame_counts.counts
-        return rates(class_counts(self.confusion), self.conditions.policy, by_frame)
+        return metrics.rates(class_counts(self.confusion), self.conditions.policy, by_frame)
 
     @property
     def doubt(self) -> str:
         """Why the score is probably not what was meant; empty where nothing speaks against it."""
-        return self.reading_doubt or doubt_of_counts(self.confusion)
+        return self.reading_doubt or metrics.doubt_of_counts(self.confusion)
 
     @property
     def signature(self) -> str:
@@ -179,17 +166,13 @@ class Scores:
             "frame_counts": by_frame and by_frame.to_dict(),
         }
         own |= {key: value for key, value in where_known.items() if value}
-        clash = sorted(set(own) & set(extra or {}))
-        if clash:
+        if clash := sorted(own.keys() & (extra or {}).keys()):
             raise ValueError(f"extra fields would overwrite the score's own: {', '.join(clash)}")
         return own | dict(extra or {})
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], source: str = "scores") -> "Scores":
-        """Rebuild from ``to_dict`` or its JSON; numbers are derived again from the counts.
-
-        SegibnError: a field of ``source`` is missing or of the wrong kind.
-        """
+        """Rebuild from ``to_dict`` or its JSON; a SegibnError where that is not of its form."""
         try:
             given = dict(data["conditions"])
             scales, flip = tuple(map(float, given.pop("scales"))), bool(given.pop("flip"))
@@ -200,6 +183,8 @@ class Scores:
                 label_ids = tuple(counts_from(data["label_ids"]).tolist())
                 by_label = LabelConfusion(label_ids, counts_from(data["label_confusion"]))
             names, by_frame = _texts(data["class_names"]), data.get("frame_counts")
+            if by_frame is not None:
+                by_frame = FrameCounts.from_dict(by_frame, len(names))
             return cls(
                 confusion=counts_from(data["confusion"]),
                 class_names=names,
@@ -207,16 +192,14 @@ class Scores:
                 num_images=int(data["num_images"]),
                 frames=tuple(map(str, data.get("frames", ()))),
                 label_confusion=by_label,
-                frame_counts=(
-                    None if by_frame is None else FrameCounts.from_dict(by_frame, len(names))
-                ),
+                frame_counts=by_frame,
                 details=dict(data.get("details", {})),
                 version=_texts([data["version"]])[0],
                 reading_doubt=_texts([data.get("doubt", "")])[0],
             )
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-            reason = printable(error)
-            raise SegibnError(f"{source} is not a segibn scores file: {reason}") from error
+            text = f"{source} is not a segibn scores file: {printable(error)}"
+            raise SegibnError(text) from error
 
     def format_table(self) -> str:
         """Return a text table in per cent: one row a class, then means and the signature."""
@@ -238,7 +221,7 @@ class Scores:
 
 
 def _texts(values: Iterable[object]) -> tuple[str, ...]:
-    """Return texts of a file that are safe to print; a ValueError for anything else."""
+    """Texts of a file that are safe to print; a ValueError for anything else."""
     texts = tuple(values)
     for text in texts:
         if not isinstance(text, str) or printable(text) != text:

@@ -1,7 +1,7 @@
 """Signatures side by side: rows of one table in, a warning out where they are not comparable.
 
-Columns may be different sets, sizes and numbers of frames. All else in a signature has to agree
-over a table, and within one column all of it.
+Columns may be different sets, sizes and numbers of frames. All else has to agree over a table, and
+within one column all of it.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -22,7 +22,7 @@ MEANING = {
     "flip": "mirrored frames averaged",
     "v": "version of segibn",
 }
-"""Field of a signature -> what it says; unknown fields are shown by their name alone."""
+"""Field of a signature -> what it says."""
 
 _OF_A_COLUMN = ("set", "n", "res")
 # Rows that were measured under a protocol have sentences of their own about these.
@@ -51,10 +51,7 @@ def differing_fields(signatures: Iterable[str], apart_from: Sequence[str] = ()) 
 
 
 def signature_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Say below a table in which conditions its cells differ: Markdown lines, the first one empty.
-
-    There are none where all cells are comparable, or were not measured with this package.
-    """
+    """Say below a table in which conditions its cells differ: Markdown, the first line empty."""
     signed = [row for row in rows if row.get("signature")]
     if not signed:
         return []
