@@ -16,7 +16,7 @@ from segibn.evaluation.file_scores import FileTally, Maps, Progress, conditions_
 from segibn.evaluation.frame_pairs import cityscapes_name
 from segibn.evaluation.matching import FilePair, read_folders
 from segibn.evaluation.scores import LabelConfusion, Scores, format_percent
-from segibn.files.pictures import read_instance_map
+from segibn.files.pictures import Picture
 from segibn.files.writing import write_text
 from segibn.labels.cityscapes import CITYSCAPES
 from segibn.labels.label_set import LabelSet
@@ -124,7 +124,7 @@ def score_cityscapes(
 
 def _instances(pair: FilePair, maps: Maps, reading: Reading) -> NDArray[np.int64]:
     path = _instance_file(pair.target)
-    instance_map = read_instance_map(path)
+    instance_map = Picture(path).instance_map()
     require_size(instance_map, path, maps[0], pair.target)
     return script.count_instances(instance_map, _label_ids(reading.tables[1])[maps[1]], path)
 

@@ -1,21 +1,17 @@
-"""What a file is, told by its first bytes, by the signatures of the formats' own specifications.
-
-Names may lie; they count where the content says nothing.
-"""
+"""What a file is, told by the signatures of the formats' specifications; by its name if by none."""
 
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+# Suffixes are compared without regard to case.
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
-"""Of the kinds that are read, in small letters; they are compared without regard to case."""
-VIDEO_SUFFIXES = (
+VIDEO_SUFFIXES = (  # without .ts, as programs end with it too
     *(".mp4", ".m4v", ".mov", ".3gp", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".vob", ".mts"),
     *(".m2ts", ".wmv", ".asf", ".flv", ".ogv", ".mjpg", ".mjpeg"),
 )
-"""Without .ts, as programs end with it too."""
-UNREAD_SUFFIXES = {
+UNREAD_SUFFIXES = {  # -> kind of picture, which is not read
     **dict.fromkeys((".dng", ".cr2", ".cr3", ".nef", ".nrw", ".arw", ".srw", ".pef"), "camera raw"),
     **dict.fromkeys((".orf", ".rw2", ".raf", ".rwl", ".3fr", ".iiq", ".raw"), "camera raw"),
     **dict.fromkeys((".heic", ".heif"), "HEIC"),
@@ -24,19 +20,15 @@ UNREAD_SUFFIXES = {
     **{".avif": "AVIF", ".jxl": "JPEG XL", ".gif": "GIF", ".tga": "TGA", ".psd": "Photoshop"},
     **{".exr": "OpenEXR", ".hdr": "Radiance HDR", ".svg": "SVG"},
 }
-"""Endings of pictures of kinds that are not read, and these kinds."""
 
 
 @dataclass(frozen=True)
 class Kind:
     """What a file is."""
 
-    role: Literal["picture", "video", "unread"]
-    """``unread``: a picture of a kind that is not read."""
-    name: str = ""
-    """Of the format."""
-    counts_frames: bool = True
-    """Of a video: its container counts them; others only say how long it is."""
+    role: Literal["picture", "video", "unread"]  # unread: a picture of a kind that is not read
+    name: str = ""  # of the format
+    counts_frames: bool = True  # of a video; other containers only say how long it is
 
 
 VIDEO, MEASURED_VIDEO = Kind("video"), Kind("video", counts_frames=False)
@@ -75,8 +67,8 @@ _KINDS = (
     (VIDEO, rb"....(ftyp|moov|mdat|moof|wide|free|skip|pnot)"),
 )
 _TOLD = [(kind, re.compile(signature, re.DOTALL)) for kind, signature in _KINDS]
-_SVG = Kind("unread", "SVG")
 _START = 1024  # bytes: five packets of a transport stream
+_NO_PICTURE = "not a picture ({} inside); give a picture, or leave it out"
 _OTHERS = (
     (rb"version https://git-lfs\.github\.com/spec/", "a Git LFS pointer in place of the file; run "
      "`git lfs pull`"),
@@ -84,9 +76,9 @@ _OTHERS = (
      "file again, logged in if need be"),
     (rb"(?i)\s*<(\?xml|error)\b(?!.*<svg)", "an XML text, as servers answer with errors; download "
      "the file again"),
-    (rb"PK\x03\x04", "not a picture (a zip archive inside); give a picture, or leave it out"),
-    (rb"\x1f\x8b", "not a picture (a gzip archive inside); give a picture, or leave it out"),
-    (rb"\x93NUMPY", "not a picture (a NumPy array inside); give a picture, or leave it out"),
+    (rb"PK\x03\x04", _NO_PICTURE.format("a zip archive")),
+    (rb"\x1f\x8b", _NO_PICTURE.format("a gzip archive")),
+    (rb"\x93NUMPY", _NO_PICTURE.format("a NumPy array")),
     (rb"\0*\Z", "nothing but zero bytes; copy or download it again"),
 )  # fmt: skip
 
@@ -95,7 +87,7 @@ def kind_of_bytes(start: bytes) -> Kind | None:
     """Tell a picture or video by its first bytes, a thousand; None if it is neither."""
     text = start.lower()
     if b"<svg" in text and b"<html" not in text:
-        return _SVG
+        return Kind("unread", "SVG")
     return next((kind for kind, signature in _TOLD if signature.match(start)), None)
 
 
@@ -112,18 +104,15 @@ def describe(data: bytes) -> str:
     if kind.role == "unread":
         return f"a picture of a kind that is not read ({kind.name}); convert it to PNG"
     if kind.role == "video":
-        return "not a picture (a video inside); give a picture, or leave it out"
+        return _NO_PICTURE.format("a video")
     return "it is damaged or cut short; copy or download it again"
 
 
 def kind_of(path: Path) -> Kind | None:
-    """Tell what a file is by its content, or, where that is not known, by its suffix.
-
-    A device or a pipe, which could block, is not opened.
-    """
+    """Tell what a file is by its content, or, where that is not known, by its suffix."""
     suffix, kind = path.suffix.lower(), None
     try:
-        if path.exists() and not path.is_file():
+        if path.exists() and not path.is_file():  # a device or a pipe could block
             return None
         with path.open("rb") as file:
             kind = kind_of_bytes(file.read(_START))

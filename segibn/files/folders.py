@@ -1,7 +1,6 @@
 """List the files below a folder, each real file and each real folder once.
 
-What is passed over, such as a link back to a folder that is read already, is logged, or collected
-by `collect_passed_over` for a report.
+What is passed over, such as a second link to a folder, is logged or collected for a report.
 """
 
 import contextlib
@@ -17,8 +16,7 @@ from segibn.errors import DatasetError
 from segibn.files.contents import IMAGE_SUFFIXES, UNREAD_SUFFIXES
 from segibn.text import counted, listed, printable
 
-warned: dict[str, object] = {}
-"""What `warn_once` said."""
+warned: dict[str, object] = {}  # what `warn_once` said
 logger = logging.getLogger(__name__)
 
 _UNREAD = (*UNREAD_SUFFIXES, ".jfif", ".jpe")  # the last two by another ending than is looked for
@@ -33,7 +31,6 @@ class PassedOver:
     reason: str
 
     def __str__(self) -> str:
-        """As messages show it."""
         return f"{printable(self.path)} ({self.reason})"
 
 
@@ -54,9 +51,8 @@ def collect_passed_over() -> Iterator[list[PassedOver]]:
 def list_files(folder: Path, suffixes: Sequence[str], recursive: bool = False) -> list[Path]:
     """List a folder's files whose names end with one of ``suffixes`` (any case), sorted.
 
-    Links are followed, as data sets are often linked into place. What several names lead to is
-    listed once, by its own name if that is below the folder. Hidden files are left out, such as the
-    leftovers of a killed writer. DatasetError where a folder is missing or cannot be read.
+    Links are followed; what several names lead to is listed once, by its own name if that is below
+    the folder. Hidden files are left out. DatasetError where a folder is missing or unreadable.
     """
     root = Path(folder)
     if not root.is_dir():
@@ -97,21 +93,18 @@ def list_files(folder: Path, suffixes: Sequence[str], recursive: bool = False) -
 def _walk(
     root: Path, recursive: bool, passed_over: list[PassedOver]
 ) -> Iterator[tuple[Path, bool, bool]]:
-    """Yield files and hidden folders, whether each is a folder, and whether a link.
-
-    Real folders come before linked ones, so that what is found twice keeps its own name.
-    """
+    """Yield files and hidden folders, whether each is a folder, and whether a link."""
     seen: dict[str, Path] = {}
     folders, links = [root], list[Path]()
     while folders or links:
+        # Real folders come first, so that what is found twice keeps its own name.
         folder = folders.pop() if folders else links.pop(0)
-        real = os.path.realpath(folder)
+        real, place, reason = os.path.realpath(folder), os.path.realpath(folder.parent), ""
         if real in seen:
             reason = f"leads to {printable(seen[real])}, which is read already"
-            passed_over.append(PassedOver(folder, reason))
-            continue
-        if folder is not root and real in _above(folder):
+        elif folder is not root and Path(place).is_relative_to(real):
             reason = f"leads to {printable(real)}, which it lies in"
+        if reason:
             passed_over.append(PassedOver(folder, reason))
             continue
         seen[real] = folder
@@ -127,12 +120,6 @@ def _walk(
             elif recursive:
                 (links if entry.is_symlink() else inside).append(path)
         folders += inside
-
-
-def _above(folder: Path) -> set[str]:
-    """The real folders that a folder's own name lies in."""
-    real = Path(os.path.realpath(folder.parent))
-    return {str(real), *map(str, real.parents)}
 
 
 def _is_folder(entry: "os.DirEntry[str]") -> bool:

@@ -1,7 +1,7 @@
 """What the markers of a JPEG (ITU-T T.81, annex B) say before anything is decoded.
 
-A decoder reserves memory by the size that the header declares and passes over it once for each
-scan, so a few bytes can ask for gigabytes and hours: such files are refused.
+A decoder reserves the memory that a header declares and passes over it for each scan, so a few
+bytes can ask for gigabytes and hours: such files are refused.
 """
 
 import re
@@ -55,7 +55,7 @@ def read_layout(data: bytes) -> JpegLayout:
 
 
 def _segment(data: bytes, position: int) -> tuple[int, int, int]:
-    """Marker, start and stop of the content of the next segment."""
+    """Return marker, start and stop of the content of the next segment."""
     if fill := _FILL.match(data, position):
         position = fill.end()
     head = data[position : position + 4]

@@ -1,7 +1,6 @@
-"""The colours of a label table's rows, held against those of label files.
+"""The colours of a label table's rows, held against those of label files: to the bit.
 
-Colours must be those of the table to the bit; nothing is rounded to the nearest one, as a blended
-colour between two classes would become a third.
+The nearest one will not do: a blended colour between two classes would become a third.
 """
 
 from collections.abc import Sequence
@@ -29,10 +28,9 @@ class LabelColors:
     def contradiction(self, palette: np.ndarray, used: Sequence[int]) -> str:
         """Say where a palette (n, 3) shows that ``used`` indices are no values of the table, or "".
 
-        An index speaks against the table if its colour is that of rows of other classes. A palette
-        that has nothing to do with the table, such as that of PASCAL VOC, meets one of its colours
-        by chance: so the file is wrong if such indices are more than those of foreign colours.
-        Black says nothing, as it fills every palette.
+        An index speaks against the table if its colour is that of rows of other classes. A foreign
+        palette, such as that of PASCAL VOC, meets one of the table's colours by chance: so the file
+        is wrong if such indices are more than those of foreign colours.
         """
         moved, foreign = [], 0
         for value in used:
@@ -50,10 +48,8 @@ class LabelColors:
         shown = "; ".join(self._moved_text(*one) for one in moved[:_SHOWN])
         more = f"; and {len(moved) - _SHOWN} more" if len(moved) > _SHOWN else ""
         fix = "take the file as it was published"
-        if not any(
-            self._other_class(tuple(map(int, color)))
-            for color in palette[[value for value in used if value < len(palette)]]
-        ):
+        colors = (tuple(palette[value].tolist()) for value in used if value < len(palette))
+        if not any(map(self._other_class, colors)):
             fix += (
                 ", or save it as RGB, which is read by its colours (Python with Pillow: "
                 "`Image.open(FILE).convert('RGB').save(FILE)`)"
@@ -67,8 +63,8 @@ class LabelColors:
         """Read an RGB label map (H, W, 3), coloured or grey -> (H, W) uint8 values.
 
         A grey picture holds values if all its levels are values of the table, colours if all are
-        colours of it. ValueError where both are so and mean other classes, and for a colour that no
-        row has, or rows of two classes.
+        colours of it; ValueError where both mean different classes, and for a colour of no row or
+        of rows of two classes.
         """
         if (image == image[..., :1]).all() and self._holds_values(image[..., 0]):
             return np.ascontiguousarray(image[..., 0])
@@ -145,7 +141,7 @@ def may_contradict(colors: LabelColors, palette: bytes) -> bool:
 
 @lru_cache(maxsize=4)
 def _row_of_code(colors: tuple[Color, ...]) -> np.ndarray:
-    """Every 24-bit colour -> its first row (2^24,) uint8, or none; 16 MiB for one look-up."""
+    """Return the first row of every 24-bit colour (2^24,) uint8: 16 MiB for one look-up."""
     table = np.full(1 << 24, _NO_ROW, np.uint8)
     for row, color in reversed(list(enumerate(colors[:_NO_ROW]))):
         table[_codes(np.array(color, np.uint8))] = row
@@ -153,11 +149,10 @@ def _row_of_code(colors: tuple[Color, ...]) -> np.ndarray:
 
 
 def _codes(image: np.ndarray) -> np.ndarray:
-    """24-bit numbers of RGB pixels: (..., 3) uint8 -> (...) uint32."""
+    """(..., 3) uint8 RGB -> (...) uint32, a number of 24 bits for each pixel."""
     wide = image.astype(np.uint32)
     return (wide[..., 0] << 16) | (wide[..., 1] << 8) | wide[..., 2]
 
 
 def _levels(values: np.ndarray) -> list[int]:
-    """The values that occur, ascending."""
     return np.flatnonzero(np.bincount(values.ravel(), minlength=256)).tolist()

@@ -1,4 +1,4 @@
-"""The file of a picture: its bytes, what its header says, and the limits that it is held against.
+"""The file of a picture, what its header says, and the limits that it is held against.
 
 A decoder makes room for what a header declares, so that is refused first where it is too much.
 """
@@ -31,12 +31,8 @@ _LOSSY_TIFF = {6, 7, 34887, 34892, 50001}  # JPEG, old and new, LERC, lossy DNG,
 class PictureFile:
     """A picture's or label map's file, read whole; ImageFileError if it cannot be decoded safely.
 
-    Pictures are upright: an EXIF orientation is applied, to label maps too. Of several pages or an
-    animation the first picture is taken.
-
-    Attributes:
-        size: (H, W), upright, from the header.
-        orientation: the EXIF tag, 1..8; 1 is upright as stored.
+    An EXIF orientation is applied, to label maps too: ``size`` is the upright (H, W). Of several
+    pages or an animation the first picture is taken.
     """
 
     def __init__(self, path: Path) -> None:
@@ -44,7 +40,7 @@ class PictureFile:
         self.data = read_small_file(self.path, _MAX_BYTES, ImageFileError)
         self.png: png.PngLayout | None = None
         self.jpeg: jpeg.JpegLayout | None = None
-        self.orientation = 1
+        self.orientation = 1  # the EXIF tag, 1..8; 1 is upright as stored
         with self.named():
             if not self.data:
                 raise ValueError(f"the file is empty; {_AGAIN}")
@@ -102,15 +98,11 @@ class PictureFile:
         """Turn what is wrong with the file into an error that names it."""
         try:
             yield
-        except (ValueError, cv2.error, MemoryError) as error:
+        except (ValueError, cv2.error, MemoryError, PaletteError) as error:
             reason = _said(error)
             fix = "" if "; " in reason else f"; {_AGAIN}"
-            kind = PaletteError if isinstance(error, ContradictionError) else ImageFileError
+            kind = PaletteError if isinstance(error, PaletteError) else ImageFileError
             raise kind(f"{printable(self.path)}: {reason}{fix}") from error
-
-
-class ContradictionError(ValueError):
-    """A palette that the label table contradicts."""
 
 
 def turned(pixels: np.ndarray, orientation: int) -> np.ndarray:
@@ -135,7 +127,6 @@ def cut(pixels: np.ndarray, box: png.Box | None) -> np.ndarray:
 
 
 def _refuse_large(size: tuple[int, int], num_bytes: int, is_packed: bool) -> None:
-    """Hold the declared size against what is decoded; ``is_packed``: of a kind not looked into."""
     pixels = size[0] * size[1]
     if min(size) < 1:
         raise ValueError(f"it declares a size of {size[0]}x{size[1]} (H x W)")

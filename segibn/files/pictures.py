@@ -11,19 +11,12 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from segibn.errors import PaletteError
 from segibn.files import jpeg, png
 from segibn.files.label_colors import LabelColors, may_contradict
-from segibn.files.picture_file import (
-    ContradictionError,
-    PictureFile,
-    cut,
-    has_several,
-    loss_of,
-    turned,
-)
+from segibn.files.picture_file import PictureFile, cut, has_several, loss_of, turned
 
-LabelStorage = Literal["index", "red16"]
-"""How a label map's file holds its values; see `read_label_map`."""
+LabelStorage = Literal["index", "red16"]  # see `read_label_map`
 
 _EXPECTED_LABEL = "expected one class index per pixel: a grey or palette PNG"
 _TO_8_BITS = (
@@ -103,7 +96,6 @@ class Picture(PictureFile):
         return kind
 
     def _red_of_16_bits(self, box: png.Box | None) -> np.ndarray:
-        """The first channel of a 16-bit RGB PNG as (h, w) uint8."""
         layout = self.png
         is_deep = layout is not None and layout.bits == 16 and layout.is_plain
         if layout is None or not is_deep or layout.color_type not in (png.RGB, png.RGBA):
@@ -118,7 +110,7 @@ class Picture(PictureFile):
         return red.astype(np.uint8)
 
     def instance_map(self) -> np.ndarray:
-        """Decode it as `read_instance_map` does."""
+        """Decode a grey PNG of 8 or 16 bits, such as Cityscapes' instanceIds -> (H, W) uint16."""
         with self.named():
             layout = self.png
             if layout is None or layout.color_type != png.GREY or layout.bits < 8:
@@ -132,10 +124,9 @@ class Picture(PictureFile):
 def read_image(path: Path) -> np.ndarray:
     """Decode a JPEG, PNG, BMP, WebP or TIFF as viewers show it -> (H, W, 3) uint8 RGB.
 
-    Content tells the kind. An EXIF orientation is applied. Grey and palette pictures become RGB,
-    CMYK is converted without a colour profile, an alpha channel is dropped. More than 8 bits a
-    channel are refused, as only the camera's maker knows what the range means. What is truncated or
-    damaged is an ImageFileError.
+    Content tells the kind. An EXIF orientation is applied, CMYK is converted without a colour
+    profile, an alpha channel is dropped. ImageFileError for what is damaged or has more than 8 bits
+    a channel, whose range only the camera's maker knows.
     """
     return Picture(path).image()
 
@@ -150,21 +141,12 @@ def read_label_map(
 ) -> np.ndarray:
     """Read a label map's raw values -> (H, W) uint8 as stored, not yet train ids.
 
-    Grey files of 1 to 16 bits give the stored numbers (decoders stretch 2 and 4 bits to 0..255),
-    palette files their indices, whose colours must not contradict ``colors`` (PaletteError); an
-    alpha channel is dropped. With ``colors`` an RGB file is read by them; see `LabelColors`. Lossy
-    files (JPEG, most WebP) are refused. `LabelSet.read` passes what belongs to a label table.
-
-    Args:
-        storage: "index" for one value per pixel; "red16" for an RGB PNG of 16 bits whose first
-            channel holds the class (SYNTHIA, which keeps the instance in the second).
+    Grey files of 1 to 16 bits give the stored numbers, palette files their indices, whose colours
+    must not contradict ``colors`` (PaletteError), RGB files are read by ``colors``; alpha is
+    dropped. Lossy files are refused. ``storage`` red16 is an RGB PNG of 16 bits whose first channel
+    holds the class (SYNTHIA, which keeps the instance in the second).
     """
     return Picture(path).label_map(storage=storage, colors=colors)
-
-
-def read_instance_map(path: Path) -> np.ndarray:
-    """Read a grey PNG of 8 or 16 bits, such as Cityscapes' instanceIds -> (H, W) uint16."""
-    return Picture(path).instance_map()
 
 
 def _decode_jpeg(data: bytes, layout: jpeg.JpegLayout) -> np.ndarray:
@@ -176,7 +158,6 @@ def _decode_jpeg(data: bytes, layout: jpeg.JpegLayout) -> np.ndarray:
 
 
 def _as_rgb(pixels: np.ndarray, layout: png.PngLayout, data: bytes) -> np.ndarray:
-    """Pixels of a plain PNG as (h, w, 3) RGB."""
     if layout.color_type == png.PALETTE:
         colors = np.zeros((256, 3), np.uint8)
         palette = layout.palette(data)
@@ -216,15 +197,14 @@ def _without_alpha(pixels: np.ndarray) -> np.ndarray:
 
 
 def _held_against(values: np.ndarray, palette: np.ndarray, colors: LabelColors) -> np.ndarray:
-    """Return indices (H, W) whose palette does not contradict the table."""
+    """Return (H, W) palette indices; PaletteError where the palette contradicts the table."""
     used = np.flatnonzero(np.bincount(values.ravel())).tolist()
     if problem := colors.contradiction(palette, used):
-        raise ContradictionError(problem)
+        raise PaletteError(problem)
     return values
 
 
 def _as_bytes(values: np.ndarray, kind: str) -> np.ndarray:
-    """Values of more than 8 bits, (H, W), as uint8."""
     beyond = (values < 0) | (values > 255)
     if beyond.any():
         row, column = map(int, np.argwhere(beyond)[0])

@@ -1,14 +1,12 @@
 """Decode a window of a PNG: the rows and columns that it needs, and nothing below or to the right.
 
-A PNG is one zlib stream of rows, in which a pixel is stored as the difference to a guess from its
-left, upper and upper left neighbours (PNG specification, section 9). Nothing can be skipped on the
-left, and above only down to a row that does not look up. So the stream is inflated, the corner up
-to the window's end is cut out of the rows and wrapped, uncompressed, into a smaller PNG, and libpng
-undoes the differences in that. With imagecodecs (of the extra train) libdeflate inflates, which is
-faster than zlib.
+A PNG is one zlib stream of rows, in which a pixel is the difference to a guess from its left, upper
+and upper left neighbours (PNG specification, section 9). So the stream is inflated, the corner from
+a row that does not look up to the window's end is wrapped, uncompressed, into a smaller PNG, and
+libpng undoes the differences in that.
 
-Kinds of PNG that are rare in data sets (interlaced, animated, less than a byte a pixel ...) are
-left to Pillow; for them ``is_plain`` is false. What is damaged is a ``ValueError`` for every kind.
+Kinds that are rare in data sets (interlaced, animated, less than a byte a pixel ...) are left to
+Pillow; for them ``is_plain`` is false. What is damaged is a ``ValueError`` for every kind.
 """
 
 import struct
@@ -21,7 +19,7 @@ import numpy as np
 
 try:
     import imagecodecs
-except ImportError:  # of the extra train; without it zlib and OpenCV do the same
+except ImportError:  # of the extra train; without it zlib and OpenCV do the same, slower
     imagecodecs = None
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -31,17 +29,11 @@ KINDS = {
     GREY_ALPHA: "grey with alpha", RGBA: "RGB with alpha",
 }  # fmt: skip
 
-Box = tuple[int, int, int, int]
-"""Top, left, bottom, right in pixels; the last two are outside."""
+Box = tuple[int, int, int, int]  # top, left, bottom, right in pixels; the last two are outside
 
 _SAMPLES = {GREY: 1, RGB: 3, PALETTE: 1, GREY_ALPHA: 2, RGBA: 4}
 _HEADER = struct.Struct(">IIBBBBB")
-_LEAVE = {
-    b"acTL",
-    b"fcTL",
-    b"fdAT",
-    b"tRNS",
-}  # animation, transparency: Pillow says what to make of them
+_LEAVE = {b"acTL", b"fcTL", b"fdAT", b"tRNS"}  # animation, transparency: left to Pillow
 _METADATA = (b"Raw profile type exif\0", b"XML:com.adobe.xmp\0")  # texts beside the chunk eXIf
 _STORED_MAX = 65_535  # bytes in one uncompressed block of a zlib stream (RFC 1951, 3.2.4)
 _KEPT_MAX = 1 << 25  # a larger buffer is not kept for the next picture
@@ -61,12 +53,9 @@ class PngLayout:
     size: tuple[int, int]  # (H, W)
     bits: int  # of a sample
     color_type: int  # a key of `KINDS`
-    is_plain: bool
-    """`decode_window` takes it: whole bytes, in the order of rows, without a twist."""
-    parts: tuple[tuple[int, int], ...]
-    """(start, stop) of each IDAT chunk's content in the file."""
-    others: tuple[tuple[bytes, int, int], ...]
-    """(type, start, stop) of the content of each other chunk."""
+    is_plain: bool  # `decode_window` takes it: whole bytes, in the order of rows
+    parts: tuple[tuple[int, int], ...]  # (start, stop) of each IDAT chunk's content
+    others: tuple[tuple[bytes, int, int], ...]  # (type, start, stop) of each other chunk's content
     has_metadata: bool  # a chunk that may hold an orientation
 
     def palette(self, data: bytes) -> np.ndarray:
@@ -131,9 +120,8 @@ def verify(data: bytes, layout: PngLayout) -> None:
 def decode_window(data: bytes, layout: PngLayout, box: Box | None = None) -> np.ndarray:
     """Decode the pixels in ``box`` of a plain PNG; ValueError where it is damaged.
 
-    Returns:
-        (h, w) for grey and for a palette's indices, (h, w, 3) for RGB, (h, w, 4) with alpha; uint8
-        or, of 16 bits, uint16. A view of what had to be decoded, which is more than the window.
+    A view of what had to be decoded: (h, w) for grey and for a palette's indices, (h, w, 3) for
+    RGB, (h, w, 4) with alpha; uint8 or, of 16 bits, uint16.
     """
     top, left, bottom, right = box or (0, 0, *layout.size)
     step = _SAMPLES[layout.color_type] * layout.bits // 8
@@ -145,27 +133,21 @@ def decode_window(data: bytes, layout: PngLayout, box: Box | None = None) -> np.
     return pixels[top - first :, left:]
 
 
-class _Buffers(threading.local):
-    """Memory that one picture after the other is unpacked into, for each thread."""
-
-    def __init__(self) -> None:
-        self.kept: dict[str, np.ndarray] = {}
-
-    def take(self, name: str, size: int) -> np.ndarray:
-        """Return ``size`` bytes, not cleared; their content holds until the next such call."""
-        found = self.kept.get(name)
-        if found is None or found.size < size:
-            found = np.empty(size, np.uint8)
-            if size <= _KEPT_MAX:
-                self.kept[name] = found
-        return found[:size]
+_kept = threading.local()
 
 
-_buffers = _Buffers()
+def _buffer(name: str, size: int) -> np.ndarray:
+    """Return ``size`` bytes, not cleared, of this thread; they hold until the next such call."""
+    found = getattr(_kept, name, None)
+    if found is None or found.size < size:
+        found = np.empty(size, np.uint8)
+        if size <= _KEPT_MAX:
+            setattr(_kept, name, found)
+    return found[:size]
 
 
 def _inflate(data: bytes, layout: PngLayout, step: int) -> np.ndarray:
-    """Uncompressed rows (H, 1 + W * step), each its filter type and its differences."""
+    """Inflate the rows (H, 1 + W * step), each its filter type and its differences."""
     verify(data, layout)
     view = memoryview(data)
     stream = b"".join(view[start:stop] for start, stop in layout.parts)
@@ -175,7 +157,7 @@ def _inflate(data: bytes, layout: PngLayout, step: int) -> np.ndarray:
     if imagecodecs is None:
         flat = _by_zlib(stream, size)
     else:
-        flat = _buffers.take("rows", size)
+        flat = _buffer("rows", size)
         try:
             whole = len(imagecodecs.deflate_decode(stream, out=memoryview(flat))) == size
         except imagecodecs.DeflateError:
@@ -222,7 +204,7 @@ def _wrap(rows: np.ndarray, layout: PngLayout) -> np.ndarray:
     width = 8 * (length - 1) // (_SAMPLES[color_type] * layout.bits)
     shape = _HEADER.pack(width, height, layout.bits, color_type, 0, 0, 0)
     head = SIGNATURE + _chunk(b"IHDR", shape) + struct.pack(">I4s", stored + 6, b"IDAT") + b"\x78\1"
-    png = _buffers.take("png", len(head) + stored + 8 + 12)
+    png = _buffer("png", len(head) + stored + 8 + 12)
     memory = memoryview(png)
     memory[: len(head)] = head
     position, checksum = len(head), 1

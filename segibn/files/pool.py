@@ -1,5 +1,6 @@
 """Work on many files at a time, in threads or processes, results in the order of the files."""
 
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -29,21 +30,20 @@ def map_in_threads(
     threads = max(1, threads)
     most = 2 * threads if ahead is None else ahead
     waiting: deque[tuple[T, Future[R]]] = deque()
+
+    def settled(most: int) -> Iterator[tuple[T, R]]:
+        while len(waiting) > most:
+            item, future = waiting.popleft()
+            yield item, future.result()
+
     pool = ThreadPoolExecutor(threads)
     try:
         for item in items:
             waiting.append((item, pool.submit(function, item)))
-            if len(waiting) > most:
-                yield _oldest(waiting)
-        while waiting:
-            yield _oldest(waiting)
+            yield from settled(most)
+        yield from settled(0)
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _oldest(waiting: "deque[tuple[T, Future[R]]]") -> tuple[T, R]:
-    item, future = waiting.popleft()
-    return item, future.result()
 
 
 def map_in_processes(
@@ -51,13 +51,17 @@ def map_in_processes(
 ) -> Iterator[R]:
     """Yield the result of each item, in order; SegibnError where a process was killed.
 
+    One process works in this one, as any number does where the system has no shared memory.
+
     Args:
-        function: one that other processes can import.
-        processes: 1 works in this one, as any number does where the system has no shared memory.
         chunk: items that a process takes at a time.
         work: for an error: "checking the files".
     """
-    pool = _open_pool(processes) if processes > 1 else None
+    # Started anew: a fork of a process with threads (OpenCV and torch have some) may hang.
+    context, pool = multiprocessing.get_context("spawn"), None
+    if processes > 1:
+        with contextlib.suppress(OSError, ImportError):  # no locks without /dev/shm
+            pool = ProcessPoolExecutor(processes, context, initializer=_start_worker)
     if pool is None:
         yield from map(function, items)
         return
@@ -75,20 +79,9 @@ def map_in_processes(
             raise
 
 
-def _open_pool(processes: int) -> ProcessPoolExecutor | None:
-    """Open a pool; None where a system without /dev/shm has no locks for it."""
-    # Started anew: a fork of a process with threads (OpenCV and torch have some) may hang.
-    context = multiprocessing.get_context("spawn")
-    try:
-        return ProcessPoolExecutor(processes, context, initializer=_start_worker)
-    except (OSError, ImportError):
-        return None
-
-
 def _start_worker() -> None:
-    """Keep to one thread, leave Ctrl-C to the first process, and do not outlive it."""
     cv2.setNumThreads(0)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the first process's
     threading.Thread(target=_leave_with_parent, daemon=True).start()
 
 

@@ -1,7 +1,4 @@
-"""Run lengths of binary masks in COCO's compressed form: ``{"counts": ..., "size": [H, W]}``.
-
-Runs go down the columns and begin with zeros.
-"""
+"""Run lengths of binary masks in COCO's compressed form: down the columns, zeros first."""
 
 import re
 from typing import Any
@@ -17,7 +14,7 @@ _COUNTS = re.compile(r"[0-o]*[0-O]")
 
 
 def encode_rle(mask: np.ndarray) -> dict[str, Any]:
-    """(H, W) bool -> plain JSON, by pycocotools; ConfigError where that is not installed."""
+    """(H, W) bool -> {"counts": ..., "size": [H, W]}; ConfigError without pycocotools."""
     require("rle", "pycocotools", purpose="run-length JSON", instead="use a zip of PNGs")
     from pycocotools import mask as coco
 
@@ -28,9 +25,9 @@ def encode_rle(mask: np.ndarray) -> dict[str, Any]:
 def decode_rle(rle: object, size: tuple[int, int]) -> np.ndarray:
     """Decode the value of a key ``rle``, of any kind -> (H, W) bool.
 
-    Not by pycocotools, which reads memory that is not its own where runs are too short. What is no
-    mask of this size is an ImageFileError, a plural without the file's name.
+    What is no mask of this size is an ImageFileError, a plural without the file's name.
     """
+    # Not by pycocotools, which reads memory that is not its own where runs are too short.
     if not isinstance(rle, dict) or not isinstance(rle.get("counts"), str):
         raise ImageFileError("labels without rle.counts (a string) and rle.size")
     if rle.get("size") != list(size):

@@ -29,10 +29,9 @@ _TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}\.part[^/]*")
 def atomic_path(path: Path) -> Iterator[Path]:
     """Write a file so that a reader, a crash or a full disk never leaves half of it.
 
-    Yields a temporary name in the same folder (created if missing), with the same suffix. When
-    the body ends, the file is flushed to the device and takes the place of ``path``; when the
-    body raises, the temporary file is removed and the previous ``path`` stays as it was. Where the
-    operating system refuses (no space left, no permission), that is a SegibnError.
+    Yields a temporary name of the same suffix in the same folder (created if missing). It takes the
+    place of ``path`` when the body ends, flushed to the device; when the body raises, ``path``
+    stays as it was. SegibnError where the operating system refuses (no space, no permission).
     """
     path = Path(path)
     temporary = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.part{path.suffix}")
@@ -76,10 +75,8 @@ def remove_leftovers(folder: Path) -> None:
 
 
 def _refusal(error: Exception, folder: Path) -> str | None:
-    """Say why the operating system refused, or None if it did not: then it is a bug.
-
-    torch.save reports a full disk as a RuntimeError, with or without the OSError behind it.
-    """
+    """Say why the operating system refused, or None if it did not: then it is a bug."""
+    # torch.save reports a full disk as a RuntimeError, with or without the OSError behind it.
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, OSError):
@@ -109,10 +106,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write ``value`` as strict JSON, atomically; key order is kept.
-
-    Numpy values and paths are taken too; NaN and infinities become null, which other readers need.
-    """
+    """Write ``value``, numpy values and paths too, as strict JSON; NaN and infinity become null."""
     write_text(path, json.dumps(_plain(value), indent=1, ensure_ascii=False) + "\n")
 
 
