@@ -1,7 +1,4 @@
-"""Which video encoders OpenCV has here: tried by writing a few frames and reading them back.
-
-Wheels of OpenCV differ by platform; H.264 is missing from most of them for its patents.
-"""
+"""Which video encoders OpenCV has here, which differ by platform: tried by writing a few frames."""
 
 import contextlib
 import os
@@ -22,23 +19,20 @@ class Codec:
     """A way to encode videos."""
 
     title: str
-    tag: str
-    """That OpenCV's writer takes."""
+    tag: str  # that OpenCV's writer takes
     suffix: str
-    read_as: tuple[str, ...]
-    """Tags that the reader gives for it."""
+    read_as: tuple[str, ...]  # tags that the reader gives for it
     plays: str = "plays in browsers"
 
 
+# By the name of the option; what "auto" prefers comes first.
 CODECS = {
     "h264": Codec("H.264", "avc1", ".mp4", ("avc1", "h264", "H264", "X264")),
     "vp9": Codec("VP9", "vp09", ".mp4", ("VP90", "vp09")),
     "vp8": Codec("VP8", "vp08", ".webm", ("VP80", "vp08")),
     "mpeg4": Codec("MPEG-4 part 2", "mp4v", ".mp4", ("FMP4", "mp4v"), "players, not browsers"),
 }
-"""By the name of the option; what "auto" prefers comes first."""
-
-_SIZE = (320, 240)  # pixels, W x H; encoders in hardware refuse very small ones
+_SIZE = (240, 320)  # pixels, H x W; encoders in hardware refuse very small ones
 _FRAMES = 3
 
 
@@ -60,9 +54,9 @@ def works(codec: Codec) -> bool:
     """Whether frames written in this codec are there when they are read back."""
     with tempfile.TemporaryDirectory() as folder:
         path = str(Path(folder, f"try{codec.suffix}"))
-        writer = open_writer(Path(path), codec, 25.0, _SIZE[::-1])
+        writer = open_writer(Path(path), codec, 25.0, _SIZE)
         for grey in range(_FRAMES) if writer.isOpened() else ():
-            writer.write(np.full((*_SIZE[::-1], 3), 60 * grey, np.uint8))
+            writer.write(np.full((*_SIZE, 3), 60 * grey, np.uint8))
         writer.release()
         reader = cv2.VideoCapture(path, cv2.CAP_FFMPEG)
         tag = int(reader.get(cv2.CAP_PROP_FOURCC)) if reader.isOpened() else 0
@@ -76,10 +70,9 @@ def works(codec: Codec) -> bool:
 def open_writer(path: Path, codec: Codec, fps: float, size: tuple[int, int]) -> cv2.VideoWriter:
     """Return OpenCV's writer, open or not; (H, W) even sides."""
     quiet()
+    place, tag = str(path.absolute()), _number(codec.tag)
     with _without_stderr():  # for WebM it prints of a tag, past all levels of logging
-        return cv2.VideoWriter(
-            str(path.absolute()), cv2.CAP_FFMPEG, _number(codec.tag), fps, size[::-1]
-        )
+        return cv2.VideoWriter(place, cv2.CAP_FFMPEG, tag, fps, size[::-1])
 
 
 @contextlib.contextmanager

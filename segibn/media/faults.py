@@ -26,7 +26,6 @@ def read_upright(path: Path) -> np.ndarray:
     try:
         return read_image(path)
     except ImageFileError as error:
-        # ``PATH: reason; fix`` in parts.
         reason, _, fix = str(error).removeprefix(f"{printable(path)}: ").partition("; ")
         raise MediaError(path, reason, fix or "copy or download it again") from error
 
@@ -39,7 +38,7 @@ class Faults:
     found: list[MediaError] = field(default_factory=list)
 
     def note(self, error: MediaError) -> None:
-        """Keep a fault, or raise it when strict."""
+        """Keep a fault, or raise it."""
         if self.strict:
             raise error
         self.found.append(error)

@@ -1,7 +1,6 @@
 """What an output folder holds already, so that a killed run resumes and no run mixes with another.
 
-``predictions.jsonl`` in it: a line of settings, then one for each finished file, written when its
-outputs are whole.
+``predictions.jsonl`` in it: a line of settings, then one for each file whose outputs are whole.
 """
 
 import contextlib
@@ -15,12 +14,12 @@ import numpy as np
 from segibn.errors import ConfigError
 from segibn.files.writing import remove_leftovers, write_text
 from segibn.media.faults import OutputError, shown
-from segibn.media.outputs import FOLDERS, JOURNAL, Outputs, is_there
+from segibn.media.outputs import FOLDERS, JOURNAL, Outputs
 from segibn.media.sources import Source
 from segibn.text import counted
 
+# What to do where the folder holds predictions: refuse, resume, or begin anew.
 Mode = Literal["new", "resume", "overwrite"]
-"""What to do where the folder holds predictions: refuse, resume, or begin anew."""
 
 
 class Journal:
@@ -62,7 +61,7 @@ class Journal:
         """
         entry, identity = self._done.get(_text(source.name), {}), _identity(source)
         is_same = bool(identity) and identity.items() <= entry.items()
-        if is_same and all(map(is_there, outputs.files_of(source.name, source.is_video))):
+        if is_same and outputs.has(source.name, source.is_video):
             return entry["frames"], np.array(entry["pixels"], np.int64)
         return None
 
@@ -91,7 +90,7 @@ def require_empty(folder: Path) -> None:
 
 
 def _identity(source: Source) -> dict[str, Any]:
-    """What tells a file from another one; empty if it was removed since it was found."""
+    """Return what tells a file from another one; empty if it was removed since it was found."""
     try:
         stat = source.path.stat()
     except OSError:

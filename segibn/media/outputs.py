@@ -1,11 +1,4 @@
-"""What prediction writes for each frame, below one folder, each file whole or absent.
-
-labels/<name>.png         (H, W) train ids, shown in the palette's colours
-colors/<name>.png         the palette's colours
-overlays/<name>.jpg       the colours laid over the frame
-side_by_side/<name>.jpg   frame and overlay
-videos/<name>.mp4         overlays (or another of these pictures) of a video; VP8 in .webm
-"""
+"""What prediction writes for each frame, below one folder, each file whole or absent."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,22 +12,16 @@ from segibn.files.encode import write_image, write_label_png
 from segibn.labels.drawing import colorize, overlay
 from segibn.media.codecs import CODECS, Codec
 
-FOLDERS = {
-    "labels": "labels",
-    "color": "colors",
-    "overlay": "overlays",
-    "side-by-side": "side_by_side",
-    "video": "videos",
+FOLDERS = {  # of what can be saved
+    "labels": "labels",  # <name>.png: (H, W) train ids, shown in the palette's colours
+    "color": "colors",  # <name>.png: the palette's colours
+    "overlay": "overlays",  # <name>.jpg: the colours laid over the frame
+    "side-by-side": "side_by_side",  # <name>.jpg: frame and overlay
+    "video": "videos",  # <name>.mp4, VP8 in .webm: one of the last three, of each frame
 }
-"""What can be saved -> its folder."""
-
-LEGEND = "legend.png"
-"""What the colours mean, in the output folder itself."""
-
-JOURNAL = "predictions.jsonl"
-"""What is done, see ``media/journal.py``."""
+LEGEND = "legend.png"  # what the colours mean, in the output folder itself
+JOURNAL = "predictions.jsonl"  # what is done, see ``media/journal.py``
 _RECORDS = (JOURNAL, "summary.json", "failed.txt")
-_FOR_IMAGES, _FOR_VIDEOS = ("labels", "overlay"), ("video",)
 _LARGEST_JPEG = 65500  # pixels a side that JPEG encoders take
 _GAP = 8  # pixels between two pictures
 
@@ -44,26 +31,17 @@ class Outputs:
     """Which files are written, where, and how pictures are drawn."""
 
     folder: Path
-    palette: np.ndarray
-    """(K, 3) uint8 RGB of the label PNGs."""
-    drawn: np.ndarray
-    """(K,) bool: the classes that pictures show; label maps hold all."""
-    save: tuple[str, ...] | None = None
-    """Keys of `FOLDERS`; None = labels and overlays of images, the video of a video."""
-    alpha: float = 0.5
-    """Share of the class colour in an overlay, 0..1."""
-    video_shows: str = "overlay"
-    """One of `SHOWN_IN_VIDEOS`."""
+    palette: np.ndarray  # (K, 3) uint8 RGB of the label PNGs
+    drawn: np.ndarray  # (K,) bool: the classes that pictures show; label maps hold all
+    save: tuple[str, ...] | None = None  # see `kinds_of`
+    alpha: float = 0.5  # share of the class colour in an overlay, 0..1
+    video_shows: str = "overlay"  # one of `SHOWN_IN_VIDEOS`
     codec: Codec = CODECS["mpeg4"]
-
-    def kinds(self, is_video: bool) -> tuple[str, ...]:
-        """What is saved of an image, or of a video; see ``kinds_of``."""
-        return kinds_of(self.save, is_video)
 
     def write_frame(
         self, name: str, image: np.ndarray, train_ids: np.ndarray, kinds: Sequence[str]
     ) -> None:
-        """Write files of one frame (H, W, 3) RGB; ``video`` among the `FOLDERS` is passed over."""
+        """Write the files of one frame (H, W, 3) RGB; of ``kinds`` video is passed over."""
         for kind in kinds:
             stem = self.folder / FOLDERS[kind] / name
             if kind == "labels":
@@ -88,27 +66,23 @@ class Outputs:
         """Where the video of a source goes."""
         return _with(self.folder / FOLDERS["video"] / name, self.codec.suffix)
 
-    def files_of(self, name: str, is_video: bool) -> list[Path]:
-        """What a finished source has left: its files, or of a video's single frames the folder.
-
-        A picture too large for a JPEG is there under another suffix: such paths have none.
-        """
-        stems = {kind: self.folder / FOLDERS[kind] / name for kind in self.kinds(is_video)}
-        if is_video:
-            return [self.video_path(name) if k == "video" else stem for k, stem in stems.items()]
-        return [_with(stem, ".png") if k == "labels" else stem for k, stem in stems.items()]
+    def has(self, name: str, is_video: bool) -> bool:
+        """Whether a finished source's files are there; of a video's single frames, the folder."""
+        for kind in kinds_of(self.save, is_video):
+            stem = self.folder / FOLDERS[kind] / name
+            suffixes = ("",) if is_video else (".png", ".jpg")
+            if kind == "video":
+                suffixes = (self.codec.suffix,)
+            if not any(_with(stem, suffix).exists() for suffix in suffixes):
+                return False
+        return True
 
 
 def kinds_of(save: tuple[str, ...] | None, is_video: bool) -> tuple[str, ...]:
-    """What is saved of an image, or of a video; ``video`` is the latter's alone."""
+    """Return the keys of `FOLDERS` that are saved of an image or a video; None is the default."""
     if save is None:
-        return _FOR_VIDEOS if is_video else _FOR_IMAGES
+        return ("video",) if is_video else ("labels", "overlay")
     return tuple(kind for kind in save if is_video or kind != "video")
-
-
-def is_there(path: Path) -> bool:
-    """Whether a file of ``Outputs.files_of`` exists, as .png or .jpg where the suffix is open."""
-    return path.exists() or any(_with(path, suffix).exists() for suffix in (".png", ".jpg"))
 
 
 def _with(stem: Path, suffix: str) -> Path:

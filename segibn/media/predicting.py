@@ -1,6 +1,6 @@
 """From sources to outputs: read ahead, predict in batches, draw and write in threads.
 
-A file that cannot be read is noted and passed over; an output that cannot be written ends the work.
+A file that cannot be read is noted; an output that cannot be written ends the work.
 """
 
 import os
@@ -18,15 +18,14 @@ from segibn.files.pool import map_in_threads
 from segibn.files.writing import atomic_path
 from segibn.media.faults import Faults, MediaError, read_upright
 from segibn.media.journal import Journal
-from segibn.media.outputs import Outputs
+from segibn.media.outputs import Outputs, kinds_of
 from segibn.media.sources import Source
 from segibn.media.video import VideoReader
 from segibn.media.video_writer import VideoWriter
 
-Still = tuple[Source, np.ndarray]
-"""A source and its image (H, W, 3) uint8 RGB."""
+Still = tuple[Source, np.ndarray]  # with the image (H, W, 3) uint8 RGB
 
-_HELD_SIZES = 4  # full batches' worth of frames that wait for others of their size
+_HELD_SIZES = 4  # batches' worth of frames that wait for others of their size; then the most go
 _OUT_OF_MEMORY = "the memory does not suffice for a frame of this size"
 _CONVERT = "convert it to JPEG, PNG or a video, or leave it out"
 _SMALLER = "show it smaller (--input-height), or in parts (--window)"
@@ -36,39 +35,27 @@ _SMALLER = "show it smaller (--input-height), or in parts (--window)"
 class Tally:
     """What was done."""
 
-    pixels: np.ndarray
-    """(K,) int64, of each class."""
-    frames: int = 0
-    """Predicted now."""
-    files: int = 0
-    """Images and videos finished now."""
-    earlier: int = 0
-    """Frames that were done before; their pixels count too."""
+    pixels: np.ndarray  # (K,) int64, of each class
+    frames: int = 0  # predicted now
+    files: int = 0  # images and videos finished now
+    earlier: int = 0  # frames that were done before; their pixels count too
 
 
 @dataclass
 class Work:
-    """One run over sources; ``tally`` grows with every frame, also where it is interrupted.
+    """One run over sources; ``tally`` grows with every frame, also where it is interrupted."""
 
-    Attributes:
-        predict: images (H, W, 3) uint8 RGB of one size -> (H, W) uint8 train ids of each.
-        is_out_of_memory: whether an error of a predictor is the frame's size; such frames are
-            faults, any other error is passed on.
-        progress: called with frames done and frames in all, as far as they are known.
-        threads: that read, and that write.
-    """
-
-    predict: Predict
+    predict: Predict  # images (H, W, 3) uint8 RGB of one size -> (H, W) uint8 train ids of each
     batch_size: int
     outputs: Outputs
     journal: Journal
     faults: Faults
+    # Whether an error is due to the frame's size: a fault of its file; others are passed on.
     is_out_of_memory: Callable[[BaseException], bool] = lambda error: isinstance(error, MemoryError)
-    progress: Callable[[int, int], None] | None = None
+    progress: Callable[[int, int], None] | None = None  # frames done, and in all as far as known
     threads: int = field(default_factory=lambda: max(2, min(4, os.cpu_count() or 1)))
 
     def __post_init__(self) -> None:
-        """Begin with nothing done."""
         self.tally = Tally(np.zeros(len(self.outputs.palette), np.int64))
         self._expected = 0
         self._settled = 0
@@ -93,7 +80,7 @@ class Work:
         return self.tally
 
     def _images(self, sources: Sequence[Source]) -> None:
-        kinds = self.outputs.kinds(is_video=False)
+        kinds = kinds_of(self.outputs.save, is_video=False)
 
         def write(predicted: tuple[Still, np.ndarray]) -> np.ndarray:
             (source, image), train_ids = predicted
@@ -127,14 +114,10 @@ class Work:
                 yield source, image
 
     def _in_threads(
-        self,
-        work: Callable[[Any], Any],
-        frames: Iterable[Any],
-        finish: Callable[[Any, Any], None],
+        self, work: Callable[[Any], Any], frames: Iterable[Any], finish: Callable[[Any, Any], None]
     ) -> None:
         """Call ``finish(frame, work(frame))`` in order; at Ctrl-C, those under way come first."""
         waiting: deque[tuple[Any, Future[Any]]] = deque()
-        interrupt = None
 
         def settle(most: int) -> None:
             while len(waiting) > most:
@@ -144,17 +127,15 @@ class Work:
 
         pool = ThreadPoolExecutor(self.threads)
         try:
-            try:
-                for frame in frames:
-                    waiting.append((frame, pool.submit(work, frame)))
-                    settle(2 * self.threads)
-            except KeyboardInterrupt as error:
-                interrupt = error
+            for frame in frames:
+                waiting.append((frame, pool.submit(work, frame)))
+                settle(2 * self.threads)
             settle(0)
+        except KeyboardInterrupt:
+            settle(0)
+            raise
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
-        if interrupt is not None:
-            raise interrupt
 
     def _predicted(self, group: Sequence[Still]) -> Iterator[tuple[Still, Any]]:
         """Yield frames with their train ids; if memory fails them together, one at a time."""
@@ -198,7 +179,7 @@ class Work:
 
     def _frames(self, source: Source, video: VideoReader) -> np.ndarray:
         """Predict, draw and write a video's frames; returns (K,) its pixels by class."""
-        kinds = self.outputs.kinds(is_video=True)
+        kinds = kinds_of(self.outputs.save, is_video=True)
         total = np.zeros_like(self.tally.pixels)
 
         def draw(predicted: tuple[Any, np.ndarray]) -> tuple[Any, np.ndarray]:
@@ -249,10 +230,7 @@ class Work:
 
 
 def of_equal_size(frames: Iterable[Still], most: int) -> Iterator[list[Still]]:
-    """Yield lists of at most ``most`` frames of one size, also of frames that are not neighbours.
-
-    Holds four times as many; if they do not fill a batch by then, the fullest goes as it is.
-    """
+    """Yield lists of at most ``most`` frames of one size, which need not be neighbours."""
     waiting: dict[tuple[int, ...], list[Still]] = {}
     for frame in frames:
         group = waiting.setdefault(frame[1].shape, [])

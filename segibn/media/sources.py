@@ -1,6 +1,7 @@
 """What the user named: pictures and videos, each with a name of its own in the output."""
 
 import glob
+import itertools
 import os
 import unicodedata
 from collections import Counter
@@ -24,10 +25,8 @@ class Source:
     """One file to predict."""
 
     path: Path
-    name: str
-    """Of its outputs, without suffix, ``/`` between folders."""
-    root: Path
-    """The folder that the name is relative to."""
+    name: str  # of its outputs, without suffix, / between folders
+    root: Path  # the folder that the name is relative to
     kind: Kind
 
     @property
@@ -40,25 +39,20 @@ class Found(NamedTuple):
     """What lies behind some inputs."""
 
     sources: list[Source]
-    others: list[Path]
-    """Files in folders and patterns that are neither pictures nor videos."""
-    outputs: list[Path]
-    """Folders among them whose predictions are no input."""
+    others: list[Path]  # files in folders and patterns that are neither pictures nor videos
+    outputs: list[Path]  # folders whose predictions are no input
 
 
 def find_sources(inputs: Sequence[str | Path], left_out: Sequence[Path] = ()) -> Found:
     """List the files behind the inputs, in their order, folders sorted by name.
 
-    Content tells what a file is. A file that was given by its own name, and a picture of a kind
-    that is not read, are sources whatever they hold, so that their fault is told with the others.
-
-    A folder's files keep their place below it (``sub/a``), a pattern's below the part of it that
-    has no wildcards; a single file is called as it is. Files of one name are told apart by their
-    suffix (``a.jpg``, ``a.png``), then by the folder they were found in, then by a number.
+    A file that was given by its own name, and a picture of a kind that is not read, are sources
+    whatever they hold, so that their fault is told with the others. A folder's files keep their
+    place below it (``sub/a``), a pattern's below the part of it that has no wildcards. Files of one
+    name are told apart by their suffix, then by the folder they were found in, then by a number.
 
     Args:
-        inputs: files, folders or patterns such as ``frames/**/*.png``. What exists under the
-            literal name is never taken for a pattern.
+        inputs: files, folders or patterns such as ``frames/**/*.png``; what exists is no pattern.
         left_out: files and folders that are no input though they lie inside one, such as this
             prediction's outputs. Those of an earlier one, beside its journal, are none either.
     """
@@ -88,40 +82,30 @@ def _expand(text: str | Path) -> list[tuple[Path, Path, bool]]:
     """Return files, the folders that their names are relative to, whether each was named."""
     path = Path(text)
     if path.is_dir():
-        return [(file, path, False) for file in list_files(path, _ANY, recursive=True)]
+        return [(file, path, False) for file in _below(path)]
     if path.is_file():
         return [(path, path.parent, True)]
     if path.exists():
         raise DatasetError(f"{shown(path)}: a device or pipe; give a file, folder or pattern")
     if not glob.has_magic(str(text)):
         raise DatasetError(f"{shown(path)}: no such file or folder")
-    root = _fixed_part(path)
-    found = []
+    before_wildcards = itertools.takewhile(lambda part: not glob.has_magic(part), path.parts[:-1])
+    root, found = Path(*before_wildcards), []
     for match in sorted(map(Path, glob.glob(str(text), recursive=True))):
-        files = list_files(match, _ANY, recursive=True) if match.is_dir() else [match]
-        found += [(file, root, False) for file in files]
+        found += [(file, root, False) for file in (_below(match) if match.is_dir() else [match])]
     if not found:
         raise DatasetError(f"{shown(path)}: this pattern matches no image or video")
     return found
 
 
-_ANY = ("",)  # what every name ends with
+def _below(folder: Path) -> list[Path]:
+    return list_files(folder, ("",), recursive=True)
 
 
 def _source(path: Path, root: Path, is_named: bool) -> Source | None:
     kind = kind_of(path) or (_NEITHER if is_named else None)
     name = path.relative_to(root).with_suffix("").as_posix()
     return None if kind is None else Source(path, name, root, kind)
-
-
-def _fixed_part(pattern: Path) -> Path:
-    """Return the folders of a pattern before the first wildcard."""
-    fixed = Path(pattern.anchor)
-    for part in pattern.relative_to(pattern.anchor).parts[:-1]:
-        if glob.has_magic(part):
-            break
-        fixed /= part
-    return fixed
 
 
 def _with_own_names(sources: list[Source]) -> list[Source]:
@@ -146,11 +130,9 @@ def _with_own_names(sources: list[Source]) -> list[Source]:
 
 
 def _clashing(sources: list[Source]) -> set[str]:
-    """Keys of names that several have, and of videos whose frames would lie among others."""
+    """Return names that several have, and of videos whose frames would lie among others."""
     counts = Counter(_key(source.name) for source in sources)
-    folders = {
-        parent.as_posix() for source in sources for parent in Path(_key(source.name)).parents
-    }
+    folders = {parent.as_posix() for name in counts for parent in Path(name).parents}
     videos = {_key(source.name) for source in sources if source.is_video}
     return {name for name, count in counts.items() if count > 1} | (videos & folders)
 

@@ -16,12 +16,8 @@ from segibn.files.pool import map_in_threads
 from segibn.media.codecs import quiet
 from segibn.media.faults import MediaError
 
-PLAIN_FPS = 25.0
-"""Where a file does not say how fast it is played."""
-
-MOST_FPS = 1000.0
-"""More is a clock's rate that was taken for the frames'."""
-
+PLAIN_FPS = 25.0  # where a file does not say how fast it is played
+MOST_FPS = 1000.0  # more is a clock's rate that was taken for the frames'
 _MOST_PIXELS = 1 << 27  # of a frame: 16384 x 8192
 _WIDEST_PIXEL = 10.0  # width over height, or the inverse; more is a damaged header
 _READ_AHEAD = 4  # frames
@@ -33,10 +29,8 @@ _AGAIN = "copy or download it again"
 class VideoReader:
     """An open video; iterate over it once. A context manager.
 
-    Attributes:
-        fps: frames a second; ``PLAIN_FPS`` where the file does not say.
-        expected: frames as the file announces them, 0 where it does not. Some containers only
-            let it be estimated from their length.
+    ``fps``: frames a second, `PLAIN_FPS` where the file does not say. ``expected``: frames that the
+    file announces, 0 where it does not; some containers only say how long they are.
     """
 
     def __init__(self, path: Path) -> None:
@@ -77,10 +71,8 @@ class VideoReader:
 
     def _require_sane_size(self) -> None:
         """Refuse before OpenCV makes room for a frame."""
-        width, height = (
-            self._capture.get(side)
-            for side in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)
-        )
+        width = self._capture.get(cv2.CAP_PROP_FRAME_WIDTH)
+        height = self._capture.get(cv2.CAP_PROP_FRAME_HEIGHT)
         if width * height > _MOST_PIXELS:
             self._capture.release()
             raise MediaError(
@@ -157,13 +149,10 @@ class VideoReader:
         return cv2.resize(frame, (width, height), interpolation=cv2.INTER_LINEAR)
 
     def fault_after(self, frames: int) -> MediaError | None:
-        """Say what is wrong if only so many frames could be read.
-
-        One frame in fifty may be missing, and two of any video, because containers without a
-        count announce what their length suggests.
-        """
+        """Say what is wrong if only so many frames could be read."""
         if frames == 0:
             return MediaError(self.path, "none of its frames can be decoded", _AGAIN)
+        # Containers without a count announce what their length suggests: some may be missing.
         if self.expected - frames <= max(2, self.expected / 50):
             return None
         return MediaError(

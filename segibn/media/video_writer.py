@@ -25,9 +25,9 @@ _WRITTEN_BEHIND = 4  # frames
 class VideoWriter:
     """Writes pictures of one size (H, W) in their order, in a thread; a context manager.
 
-    Encoders take even sides of at least 2 pixels only: others get their last row or column
-    repeated once. The rate is rounded to what they take. MediaError, naming the ``source``, where
-    the codec takes no such video, OutputError where the folder cannot be written to.
+    Encoders take even sides only: others get their last row or column repeated once. MediaError,
+    naming the ``source``, where the codec takes no such video, OutputError where the folder cannot
+    be written to.
     """
 
     def __init__(
@@ -115,10 +115,7 @@ class VideoWriter:
 
 
 def encoded_rate(fps: float) -> float:
-    """Return the nearest frame rate that every encoder here takes.
-
-    Its decimals, as OpenCV hands them on, must fit the clock of MPEG-4 part 2.
-    """
+    """Return the nearest frame rate whose decimals fit the clock of MPEG-4 part 2."""
     rate = min(max(fps, _LEAST_FPS), MOST_FPS) if math.isfinite(fps) and fps > 0 else PLAIN_FPS
     digits = next(n for n in (3, 2, 1, 0) if round(rate, n) * 10**n <= _MOST_TICKS)
     return round(rate, digits)

@@ -22,7 +22,7 @@ from segibn.labels.drawing import legend
 from segibn.media.codecs import CODECS
 from segibn.media.faults import Faults, MediaError, format_faults, shown
 from segibn.media.journal import Journal
-from segibn.media.outputs import FOLDERS, LEGEND, Outputs, chosen_classes
+from segibn.media.outputs import FOLDERS, LEGEND, Outputs, chosen_classes, kinds_of
 from segibn.media.predicting import Tally, Work
 from segibn.media.sources import Source
 from segibn.media.video import VideoReader
@@ -211,7 +211,8 @@ def _say_size(run: TrainedRun, sources: Sequence[Source]) -> None:
 
 def _write_legend(run: TrainedRun, outputs: Outputs, sources: Sequence[Source]) -> None:
     """Write the colours of the classes, unless label maps are all that is written."""
-    if {kind for source in sources for kind in outputs.kinds(source.is_video)} != {"labels"}:
+    kinds = {kind for source in sources for kind in kinds_of(outputs.save, source.is_video)}
+    if kinds != {"labels"}:
         names = [run.class_names[train_id] for train_id in np.flatnonzero(outputs.drawn)]
         write_image(outputs.folder / LEGEND, legend(names, run.palette[outputs.drawn]))
 

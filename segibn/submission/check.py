@@ -1,7 +1,6 @@
 """Read a submission back as the benchmark would, and list everything that is wrong with it.
 
-The file is treated as one that a stranger made. Maps are decoded by a few threads, one at a time
-each, so memory does not grow with their number. No torch.
+The file may be a stranger's. Maps are decoded by a few threads, one at a time each. No torch.
 """
 
 import os
@@ -23,9 +22,7 @@ from segibn.submission.score import local_targets, score_locally
 from segibn.submission.zip_maps import open_zip, zip_entries
 from segibn.text import listed
 
-Progress = Callable[[int, int], None]
-"""Called after each map with (maps done, maps in all)."""
-
+Progress = Callable[[int, int], None]  #: called after each map with (maps done, maps in all)
 _MAX_THREADS = 8
 _EXACT_IN_FLOAT32 = 1 << 24
 

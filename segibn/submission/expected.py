@@ -17,21 +17,15 @@ SHOWN = 5
 
 @dataclass(frozen=True)
 class Expected:
-    """The frames that a submission must hold.
+    """The frames that a submission must hold."""
 
-    Attributes:
-        source: where they are listed, for messages.
-        sizes: key -> (H, W); None where only their number is known.
-        default_size: (H, W) of every frame that ``sizes`` does not list.
-    """
-
-    source: str
+    source: str  # where they are listed, for messages
     num_frames: int
-    sizes: Mapping[str, Size] | None
-    default_size: Size
+    sizes: Mapping[str, Size] | None  # key -> (H, W); None where only their number is known
+    default_size: Size  # (H, W) of every frame where ``sizes`` is None
 
     def size_of(self, key: str) -> Size | None:
-        """(H, W) of a frame; None for one that was not asked for."""
+        """Return (H, W) of a frame; None for one that was not asked for."""
         return self.default_size if self.sizes is None else self.sizes.get(key)
 
 

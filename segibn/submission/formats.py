@@ -24,39 +24,22 @@ Size = tuple[int, int]
 
 @dataclass(frozen=True)
 class Format:
-    """A benchmark's format and what its public evaluator makes of a file.
-
-    Attributes:
-        labels: the table that writes train ids as the values in the files.
-        size: of every official test frame.
-        num_frames: in the official test set.
-        member: name of a frame's file, with ``{key}``.
-        member_name: base names that the evaluator takes for a map; group 1 is the key.
-        image_name: names of test frames; group 1 is the key.
-        key_form: how keys read, in words.
-        targets: which of a frame's label maps is its ground truth, see
-            ``evaluation.matching.ENCODINGS``.
-        ids: returns the keys of the official test set; None where no list is published.
-        missing_is_void: a labelled frame without a map scores as all void; else the evaluator
-            stops.
-        one_folder: all maps lie in one folder of the zip.
-        has_rle: run-length JSON is read as well.
-    """
+    """A benchmark's format and what its public evaluator makes of a file."""
 
     name: str
     title: str
-    labels: LabelSet
-    size: Size
-    num_frames: int
-    member: str
-    member_name: re.Pattern[str]
-    image_name: re.Pattern[str]
-    key_form: str
-    targets: str = "train_ids"
-    ids: Callable[[], list[str]] | None = None
-    missing_is_void: bool = False
-    one_folder: bool = False
-    has_rle: bool = False
+    labels: LabelSet  #: the table that writes train ids as the values in the files
+    size: Size  #: of every official test frame
+    num_frames: int  #: in the official test set
+    member: str  #: name of a frame's file, with {key}
+    member_name: re.Pattern[str]  #: base names that the evaluator takes for a map; group 1: the key
+    image_name: re.Pattern[str]  #: names of test frames; group 1 is the key
+    key_form: str  #: how keys read, in words
+    targets: str = "train_ids"  #: which of a frame's label maps counts, see matching.ENCODINGS
+    ids: Callable[[], list[str]] | None = None  #: of the test set; None where no list is published
+    missing_is_void: bool = False  #: a frame without a map is all void; else the evaluator stops
+    one_folder: bool = False  #: all maps lie in one folder of the zip
+    has_rle: bool = False  #: run-length JSON is read as well
 
     @property
     def is_drivable(self) -> bool:
@@ -72,11 +55,6 @@ class Format:
     def is_void(self) -> np.ndarray:
         """(256,) bool: values that are allowed, but wrong on every labelled pixel."""
         return self.labels.lookup == IGNORE_INDEX
-
-    def key_of_member(self, base_name: str) -> str | None:
-        """Return the frame that a file belongs to; None for a name that the evaluator ignores."""
-        match = self.member_name.fullmatch(base_name)
-        return match[1] if match else None
 
     def key_of_image(self, file_name: str) -> str | None:
         """Return the key of a test frame; None if it is not named as the benchmark's frames."""
@@ -102,14 +80,14 @@ _BDD = {
 # replace an earlier one silently. The layout that the portal wanted is not documented any more; a
 # flat zip of ``<id>_drivable_id.png`` is what the sister contest AI Challenger 2018 took.
 _WAD = Format(
+    **_BDD,
     name="wad",
     title="WAD 2018 drivable area",
     labels=DRIVABLE_2018,
     num_frames=20_000,
+    ids=official_bdd100k_ids,
     member="{key}_drivable_id.png",
     member_name=re.compile(rf"({_BDD_ID})(?:[^0-9a-f].*)?\.png"),
-    ids=official_bdd100k_ids,
-    **_BDD,
 )
 
 # ``bdd100k.eval.run`` of the toolkit (2021) matches files by their stem, so any suffix makes a map
@@ -157,5 +135,4 @@ _CITYSCAPES = Format(
     targets="label_ids",
 )
 
-FORMATS = {form.name: form for form in (_WAD, _BDD_DRIVABLE, _BDD_SEMANTIC, _CITYSCAPES)}
-"""By the names that the command line uses."""
+FORMATS = {form.name: form for form in (_WAD, _BDD_DRIVABLE, _BDD_SEMANTIC, _CITYSCAPES)}  #: by name

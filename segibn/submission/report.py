@@ -19,11 +19,10 @@ _LAST_TRAIN_ID = 18
 class Entry(NamedTuple):
     """One label map in a file."""
 
-    name: str
-    """In the file, for messages."""
+    name: str  # in the file, for messages
     key: str
+    # Returns faults (plurals that name no file) and (H, W) uint8 values, None if unreadable.
     load: Callable[[], tuple[list[str], np.ndarray | None]]
-    """Returns faults (plurals that name no file) and (H, W) uint8 values, None if unreadable."""
 
 
 @dataclass
@@ -53,14 +52,10 @@ class Report:
     path: str
     form: Format
     expected: Expected
-    num_maps: int
-    """Label maps that were read without a fault."""
-    faults: list[Fault]
-    """What the benchmark would refuse or score as wrong without a word."""
-    notes: list[str]
-    """What it would accept, but was perhaps not meant; and why there are no scores."""
-    scores: Scores | DrivableScores | None = None
-    """Against local labels, if there were any."""
+    num_maps: int  # read without a fault
+    faults: list[Fault]  # what the benchmark would refuse or score as wrong without a word
+    notes: list[str]  # what it would accept, perhaps not meant; and why there are no scores
+    scores: Scores | DrivableScores | None = None  # against local labels, if there were any
 
     @property
     def is_valid(self) -> bool:

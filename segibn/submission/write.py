@@ -28,8 +28,8 @@ from segibn.submission.rle_maps import encode_frame, pack_json
 from segibn.submission.zip_maps import encode_png, pack_zip
 from segibn.text import counted
 
+#: Called once with the keys still to do; yields (key, (H, W) uint8 train ids) in that order.
 MapsOf = Callable[[Sequence[str]], Iterable[tuple[str, np.ndarray]]]
-"""Called once with the keys still to do; yields (key, (H, W) uint8 train ids) in that order."""
 
 
 def write_submission(
@@ -48,10 +48,9 @@ def write_submission(
     Args:
         output: a ``.zip``, or a ``.json`` where the format has run lengths.
         sizes: key -> (H, W) of every frame that the submission must hold.
-        work: what the maps depend on (checkpoint, options, frames), as JSON values; maps of other
-            work are removed.
-        batch_size: how many frames of one size that follow each other are predicted together; an
-            interrupted batch is done again as a whole, as another composition may round otherwise.
+        work: what the maps depend on, as JSON values; finished maps of other work are removed.
+        batch_size: frames of one size in a row that are predicted together; an interrupted batch is
+            done again as a whole, as another composition may round otherwise.
         progress: called with (maps written, maps in all), once before the first one.
         check_progress: the same, while the file is read back.
     """

@@ -77,18 +77,18 @@ def zip_entries(
         name, place = info.filename, PurePosixPath(info.filename.replace("\\", "/"))
         if name.endswith("/") and not info.file_size:
             continue
-        key = form.key_of_member(place.name)
+        match = form.member_name.fullmatch(place.name)
         if fault := _fault_of(info, _most_bytes(expected)):
             findings.add(f"members that {fault}", name)
         elif name in seen:
             findings.add("members that are in the archive twice under one name", name)
         elif "__MACOSX" in name or place.name == ".DS_Store":
             findings.add("files that macOS adds to zips (leave them out)", name)
-        elif key is None:
+        elif match is None:
             findings.add(f"files not named {form.member.format(key='<id>')}", name)
         else:
             folders.setdefault(place.parent, name)
-            yield Entry(name, key, partial(_load, archive, info, expected.size_of(key)))
+            yield Entry(name, match[1], partial(_load, archive, info, expected.size_of(match[1])))
         seen.add(name)
     if form.one_folder and len(folders) > 1:
         for name in folders.values():
@@ -133,8 +133,7 @@ def _load(
 def examine_png(data: bytes, size: Size) -> tuple[list[str], np.ndarray | None]:
     """Examine what should be an 8-bit grey PNG of a size (H, W) -> faults (plurals), values.
 
-    Values (h, w) are None where they cannot be read, are of another kind, or are many more than the
-    size has.
+    Values (h, w) are None if unreadable, of another kind, or many more than the size has.
     """
     if not data.startswith(png.SIGNATURE):
         return ["files that are no PNGs"], None

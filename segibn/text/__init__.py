@@ -20,9 +20,7 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-LIST_LIMIT = 64 * 2**20
-"""Most bytes of a list of names: a million long ones."""
-
+LIST_LIMIT = 64 * 2**20  # bytes of a list of names: a million long ones
 _COMMENT = re.compile(r"(?:^|\s)#.*")
 
 
@@ -40,10 +38,7 @@ def printable_lines(text: object) -> str:
 
 
 def markdown(text: object) -> str:
-    """Return text on one line that Markdown shows as it is: no cell, code, HTML or link ends it.
-
-    Underscores and asterisks stay: names have them, and all they can do is emphasise.
-    """
+    """Return text on one line that Markdown shows as it is, but for emphasis by _ and *."""
     return _MARKUP.sub(lambda found: _ESCAPED[found[0]], printable(text))
 
 
@@ -51,16 +46,11 @@ def markdown_table(
     header: Sequence[str],
     body: Iterable[Sequence[str]],
     right: int | None = None,
-    escape: bool = True,
+    escape: bool = True,  # False for cells of Markdown
 ) -> list[str]:
-    """Return the lines of a Markdown table.
-
-    Args:
-        right: the first column of numbers, which stand to the right from there on.
-        escape: whether cells are shown as they are; False for cells of Markdown.
-    """
-    numbers = 0 if right is None else len(header) - right
-    rule = ["---"] * (len(header) - numbers) + ["---:"] * numbers
+    """Return a table's lines; from column ``right`` on numbers, aligned to the right."""
+    left = len(header) if right is None else right
+    rule = ["---"] * left + ["---:"] * (len(header) - left)
     shown = markdown if escape else str
     lines = [[*map(shown, line)] for line in (header, *body)]
     return ["| " + " | ".join(line) + " |" for line in (lines[0], rule, *lines[1:])]
@@ -82,7 +72,7 @@ def did_you_mean(word: str, known: Iterable[str], most: int = 3) -> str:
 
 
 def nfc(name: object) -> str:
-    """Return a name as others write what looks alike: Macs store an "ü" as "u" and dots (NFD)."""
+    """Return a name in NFC: Macs store an "ü" as "u" and dots."""
     return unicodedata.normalize("NFC", str(name))
 
 
@@ -115,13 +105,10 @@ def listed(names: Iterable[object], most: int = 3, count: int | None = None) -> 
 
 
 def read_small_file(path: Path, limit: int, error: type[SegibnError] = SegibnError) -> bytes:
-    """Read a regular file of at most ``limit`` bytes; raises ``error`` for any other.
-
-    A device or a named pipe, which could block or never end, is refused before it is opened.
-    """
+    """Read a regular file of at most ``limit`` bytes; raises ``error`` for any other."""
     name = printable(path)
     try:
-        status = path.stat()
+        status = path.stat()  # before it is opened: a pipe could block, a device never end
         if not stat.S_ISREG(status.st_mode):
             kind = "a folder" if stat.S_ISDIR(status.st_mode) else "a device or pipe"
             raise error(f"{name} is {kind}; give a regular file")
@@ -139,10 +126,7 @@ def read_small_file(path: Path, limit: int, error: type[SegibnError] = SegibnErr
 
 
 def read_small_text(path: Path, limit: int, error: type[SegibnError] = SegibnError) -> str:
-    r"""Read as `read_small_file` does, as UTF-8, or UTF-16 and UTF-32 with their byte order mark.
-
-    The mark is taken off, and line ends are ``\n``.
-    """
+    r"""Read UTF-8, or UTF-16 and UTF-32 with their mark, which goes; line ends become ``\n``."""
     data = read_small_file(path, limit, error)
     encoding = next((name for mark, name in _MARKS if data.startswith(mark)), "utf-8")
     try:
@@ -156,14 +140,10 @@ def read_small_text(path: Path, limit: int, error: type[SegibnError] = SegibnErr
 
 
 def list_entries(text: str) -> list[str]:
-    """Return the lines of a list: blank ones and comments left out, blanks at their ends too.
-
-    ``#`` begins a comment at the start of a line or after a blank, so that names may hold one.
-    """
+    """Return the lines of a list without comments, which ``#`` begins at the start or a blank."""
     lines = (_COMMENT.sub("", line).strip() for line in text.split("\n"))
     return [line for line in lines if line]
 
 
 def _plain(word: str) -> str:
-    """Without case and the choice between - and _."""
     return word.lower().replace("-", "_").strip("_")

@@ -1,4 +1,4 @@
-"""YAML and JSON of plain values, safe to read from anybody: the readers that this package has.
+"""The readers of YAML and JSON of plain values from anybody.
 
 What could hang a program or fill its memory is refused before it is built: aliases that multiply,
 deep nesting, more nodes than a config has, numbers of thousands of digits, tags of other types.
@@ -14,14 +14,11 @@ import yaml
 from segibn.errors import ConfigError, SegibnError
 from segibn.text import printable, read_small_text
 
-MAX_BYTES = 1 << 18
-"""Of a file; a label table of 256 rows takes a tenth of it."""
-MAX_NODES = 20_000
-"""Values and keys, aliases written out; that table has 3,600."""
-MAX_DEPTH = 50
-"""Nesting; a config has six levels."""
+MAX_BYTES = 1 << 18  # of a file; a label table of 256 rows takes a tenth of it
+MAX_NODES = 20_000  # values and keys, aliases written out; that table has 3,600
+MAX_DEPTH = 50  # nesting; a config has six levels
 _MAX_DIGITS = 400
-_HINTS = {
+_HINTS = {  # for signs in what PyYAML says
     "'\\t'": "indent with blanks, not with tabs",
     "cannot start any token": "put this text in quotes",
     "unknown escape": "write a path in single quotes, or with / for each \\",
@@ -29,7 +26,6 @@ _HINTS = {
     "<document start>": "put text with { [ : # in quotes",
     "<stream end>": "close each bracket and quote; in a shell, quote a value that has blanks",
 }
-"""Sign of what PyYAML says -> what people mostly did."""
 _TAG = "tag:yaml.org,2002:"
 _PLAIN = {_TAG + kind for kind in ("null", "bool", "int", "float", "str", "seq", "map")}
 _UNWRITABLE = re.compile("[\x00-\x08\x0b-\x1f\ud800-\udfff]")
@@ -41,13 +37,12 @@ _FLOAT = re.compile(
 )
 
 
-def _resolvers() -> dict[str, list[tuple[str, Any]]]:
-    """What an untagged scalar is: PyYAML's rules, without dates and numbers in base 60."""
-    own = {_TAG + "int": _INT, _TAG + "float": _FLOAT}
-    return {
-        first: [(tag, own.get(tag, rule)) for tag, rule in rules if tag in _PLAIN | {_MERGE}]
-        for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
+# What an untagged scalar is: PyYAML's rules, without dates and numbers in base 60.
+_OWN = {_TAG + "int": _INT, _TAG + "float": _FLOAT}
+_RESOLVERS = {
+    first: [(tag, _OWN.get(tag, rule)) for tag, rule in rules if tag in _PLAIN | {_MERGE}]
+    for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
 
 
 def read_yaml_file(path: Path) -> Any:
@@ -56,13 +51,9 @@ def read_yaml_file(path: Path) -> Any:
 
 
 def parse_yaml(text: str, source: str) -> Any:
-    """Return the value of one YAML document; ConfigError names the ``source`` and the line.
-
-    Keys are texts and stand once; a date is a text.
-    """
+    """Return the value of one YAML document, dates as texts; ConfigError names source and line."""
     try:
-        loader = _PlainLoader(text)
-        return loader.get_single_data()
+        return _PlainLoader(text).get_single_data()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
@@ -101,7 +92,7 @@ def _refused(source: str, reason: str) -> ConfigError:
 class _PlainLoader(yaml.SafeLoader):
     """SafeLoader with limits, counted while nodes are composed: nothing is built before."""
 
-    yaml_implicit_resolvers = _resolvers()
+    yaml_implicit_resolvers = _RESOLVERS
 
     def __init__(self, text: str) -> None:
         super().__init__(text)

@@ -19,18 +19,15 @@ from rich.text import Text
 from segibn.text import duration
 
 LINE_INTERVAL_S = 15.0
-FIRST_LINE_S = 3.0
-"""Work that ends before says nothing; else the first line tells early how long it will take."""
+FIRST_LINE_S = 3.0  # work that ends before says nothing
 
-Advance = Callable[..., None]
-"""Called with the frames done and, where it is known by then only, the frames in all."""
+Advance = Callable[..., None]  # of the frames done and, where known by then only, of those in all
 
 
 class FrameProgress:
-    """Shows ``done / total`` on stderr, so that stdout keeps tables only; a context manager.
+    """Shows ``done / total`` on stderr, if ``enabled``; a context manager.
 
     Called with (done, total) it shows the work of its title; `phase` adds work that comes after it.
-    Not ``enabled``, it is silent, for all ranks but the first.
     """
 
     def __init__(self, title: str = "", total: int = 0, enabled: bool = True) -> None:
@@ -80,10 +77,7 @@ class FrameProgress:
 
 
 class _Speed(ProgressColumn):
-    """Frames a second of late, empty until it is known."""
-
     def render(self, task: Task) -> Text:
-        """Return the column's text."""
         return Text("" if task.speed is None else f"{task.speed:.1f} frames/s")
 
 

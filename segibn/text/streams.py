@@ -10,8 +10,7 @@ from typing import Any, TextIO
 class LastingStream:
     """A text stream that writes into nothing once it cannot be written; ``failure`` says why.
 
-    With ``ends_work`` a reader that went away raises BrokenPipeError, as ``segibn configs | head``
-    should.
+    With ``ends_work`` a reader that went away raises BrokenPipeError: ``segibn configs | head``.
     """
 
     def __init__(self, stream: TextIO, ends_work: bool = False) -> None:
@@ -36,24 +35,17 @@ class LastingStream:
             return act(*given)
         except (OSError, ValueError) as error:  # ValueError: closed
             self.failure = error
-            self._drop_the_rest()
+            with suppress(OSError, ValueError):  # what is buffered, else Python complains at exit
+                nowhere = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(nowhere, self.inner.fileno())
+                os.close(nowhere)
             if self.ends_work and isinstance(error, BrokenPipeError):
                 raise
             return None
 
-    def _drop_the_rest(self) -> None:
-        """Let what is still buffered go nowhere, else Python complains at its exit."""
-        with suppress(OSError, ValueError):
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, self.inner.fileno())
-            os.close(nowhere)
-
 
 def prepare_streams() -> None:
-    r"""Make standard output and error last; a reader that leaves the output still ends the work.
-
-    What their encoding lacks is written as ``\u2192``.
-    """
+    """Make standard output and error last; a reader that leaves the output still ends the work."""
     for number in (0, 1, 2):  # else the next file that is opened takes the number of a closed one
         try:
             os.fstat(number)
@@ -62,7 +54,7 @@ def prepare_streams() -> None:
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name) or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
+            stream.reconfigure(errors="backslashreplace")  # for what the encoding lacks
         if not isinstance(stream, LastingStream):
             setattr(sys, name, LastingStream(stream, ends_work=name == "stdout"))
 
