@@ -56,6 +56,11 @@ class Format:
         """(256,) bool: values that are allowed, but wrong on every labelled pixel."""
         return self.labels.lookup == IGNORE_INDEX
 
+    def key_of_member(self, base_name: str) -> str | None:
+        """Return the frame that a file belongs to; None for a name that the evaluator ignores."""
+        match = self.member_name.fullmatch(base_name)
+        return match[1] if match else None
+
     def key_of_image(self, file_name: str) -> str | None:
         """Return the key of a test frame; None if it is not named as the benchmark's frames."""
         match = self.image_name.fullmatch(file_name)
@@ -135,4 +140,5 @@ _CITYSCAPES = Format(
     targets="label_ids",
 )
 
-FORMATS = {form.name: form for form in (_WAD, _BDD_DRIVABLE, _BDD_SEMANTIC, _CITYSCAPES)}  #: by name
+#: By the names that the command line uses.
+FORMATS = {form.name: form for form in (_WAD, _BDD_DRIVABLE, _BDD_SEMANTIC, _CITYSCAPES)}

@@ -77,18 +77,18 @@ def zip_entries(
         name, place = info.filename, PurePosixPath(info.filename.replace("\\", "/"))
         if name.endswith("/") and not info.file_size:
             continue
-        match = form.member_name.fullmatch(place.name)
+        key = form.key_of_member(place.name)
         if fault := _fault_of(info, _most_bytes(expected)):
             findings.add(f"members that {fault}", name)
         elif name in seen:
             findings.add("members that are in the archive twice under one name", name)
         elif "__MACOSX" in name or place.name == ".DS_Store":
             findings.add("files that macOS adds to zips (leave them out)", name)
-        elif match is None:
+        elif key is None:
             findings.add(f"files not named {form.member.format(key='<id>')}", name)
         else:
             folders.setdefault(place.parent, name)
-            yield Entry(name, match[1], partial(_load, archive, info, expected.size_of(match[1])))
+            yield Entry(name, key, partial(_load, archive, info, expected.size_of(key)))
         seen.add(name)
     if form.one_folder and len(folders) > 1:
         for name in folders.values():
