@@ -13,18 +13,12 @@ if TYPE_CHECKING:
 
 _GROUP_SHARE = 0.8  # of a place's width that its bars take
 
-Bar = tuple[float, float]
-"""A value, which may be negative, and half the length of the line at its end (0 = none)."""
+Bar = tuple[float, float]  # a value, and half the length of the line at its end (0 = none)
 
 
 @chart_style()
 def bar_chart(bars: Mapping[str, Sequence[Bar]], names: Sequence[str], title: str) -> "Figure":
-    """Draw one bar for each name of every series.
-
-    Args:
-        bars: title of a series -> one bar for each name.
-        names: along the horizontal axis.
-    """
+    """Draw bars, title of a series -> one for each of the names along the horizontal axis."""
     figure, axes = new_figure()
     width = _GROUP_SHARE / len(bars)
     handles = []

@@ -52,11 +52,8 @@ def difference_chart(
 ) -> "Figure":
     """Draw a dot and a bar for each name and run; of a single run, gains green and losses red.
 
-    Args:
-        runs: legend -> one difference for each name, from top to bottom.
-        has_legend: whether the chart names its runs and warns, in red.
-        width: in points; the height grows with names, runs and warnings.
-        tips: what a page tells of each row.
+    ``runs``: legend -> one difference for each name. ``has_legend``: whether the chart names its
+    runs and warns. ``width`` in points. ``tips``: what a page tells of each row.
     """
     labels = [*runs, *(f"WARNING: {text}" for text in warnings)] if has_legend else []
     labels = [fill(printable(label), int(width / 6.2)) for label in labels]

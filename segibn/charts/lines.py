@@ -32,8 +32,7 @@ class Line:
     y: ArrayLike
     x: ArrayLike | None = None  # ascending, one for each value; None = 0, 1, 2 and so on
     spread: Sequence[float] = ()  # half the length of the bar at each value; empty = no bars
-    faint: ArrayLike | None = None
-    """Values drawn pale below the line, such as those that it smooths."""
+    faint: ArrayLike | None = None  # values drawn pale below the line, such as it smooths
     series: int | None = None  # its colour, mark and dashes; None = its place among the lines
     dashed: bool = False
     has_marks: bool = True
@@ -52,14 +51,10 @@ def line_chart(
     size: tuple[float, float] = FILE_SIZE,
     tips: Mapping[int, str] | None = None,
 ) -> "Figure":
-    """Draw lines.
+    """Draw lines over named places, or else over iterations up to the ``last``.
 
-    Args:
-        names: place on the horizontal axis -> what is there; None = a scale of iterations.
-        last: iteration at which that scale ends; None = where the lines do.
-        is_log: of the horizontal axis; ``from_zero`` of the vertical one.
-        size: width and height in points.
-        tips: ascending place -> what a page tells there.
+    ``is_log`` is of the horizontal axis, ``from_zero`` of the vertical one; ``size`` in points;
+    ``tips``: ascending place -> what a page tells there.
     """
     figure, axes = new_figure(size)
     handles = [_draw(axes, line, place) for place, line in enumerate(lines)]
@@ -95,9 +90,8 @@ def _draw(axes: Any, line: Line, place: int) -> Any:
     is_dashed = line.dashed or number // len(SERIES) % 2 == 1
     look: dict[str, Any] = {"color": color, "linestyle": "--" if is_dashed else "-"}
     if line.has_marks:
-        is_hollow = number % len(MARKS) > 3
         look |= {"marker": MARKS[number % len(MARKS)], "markeredgecolor": PAPER}
-        if is_hollow:
+        if number % len(MARKS) > 3:
             look |= {"markerfacecolor": PAPER, "markeredgecolor": color, "markeredgewidth": 2}
     if line.faint is not None:
         axes.plot(x, np.asarray(line.faint), color=color, linewidth=1, alpha=0.35)

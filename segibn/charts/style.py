@@ -26,10 +26,11 @@ if TYPE_CHECKING:  # matplotlib takes time to import, and most verbs draw nothin
 PAPER, INK, MUTED, LINE = "#ffffff", "#1a1e23", "#59616b", "#d9dde2"
 GOOD, BAD = "#17703f", "#b1261f"
 SERIES = ("#1f5fae", "#b95a00", "#0b7a63", "#a3307d", "#3f82bd", "#75652b")
-MARKS = ("o", "s", "^", "D", "o", "s")
-"""Of the series, so that they differ without colour; those from the fifth on are hollow."""
-FILE_SIZE = (576.0, 288.0)
-"""Width and height of a chart that is a file, in points: 960 x 480 pixels."""
+MARKS = ("o", "s", "^", "D", "o", "s")  # of the series; those from the fifth on are hollow
+FILE_SIZE = (
+    576.0,
+    288.0,
+)  # width and height of a chart that is a file, in points: 960 x 480 pixels
 _FILE_DPI = 120
 
 _NAMES = {PAPER: "paper", INK: "ink", MUTED: "muted", LINE: "line", GOOD: "good", BAD: "bad"}
@@ -66,9 +67,7 @@ def add_legend(
     longest = max(map(len, labels))
     columns = max(1, min(len(labels), int(figure.get_figwidth() * 72 // (6 * longest + 45))))
     # a label that begins with an underscore would be left out
-    shown = [
-        f" {label}" if label.startswith("_") else label for label in map(printable_lines, labels)
-    ]
+    shown = [re.sub("^_", " _", printable_lines(label)) for label in labels]
     figure.legend(handles, shown, loc="outside lower left", ncols=columns, **look)
 
 
@@ -91,8 +90,7 @@ def pixels(figure: "Figure") -> NDArray[np.uint8]:
 def svg(figure: "Figure", key: str, title: str, description: str = "") -> Markup:
     """Draw for a page -> ``<svg>`` whose colours are variables and whose font is the page's.
 
-    The same chart gives the same text. ``key``, of its own on the page, makes the ids in it differ
-    from those of others; screen readers tell the title and the description.
+    ``key``, of its own on the page, makes the ids in it differ from those of other charts.
     """
     drawn = io.StringIO()
     nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
@@ -102,11 +100,10 @@ def svg(figure: "Figure", key: str, title: str, description: str = "") -> Markup
     root = ElementTree.fromstring(drawn.getvalue())
     for element in root.iter():
         _adapt(element)
-    parts = [("title", title), ("desc", description)]
-    for place, (tag, text) in enumerate(part for part in parts if part[1]):
-        root.insert(place, _text_element(tag, text))
-    view = root.get("viewBox", "")
-    root.attrib = {"class": "chart-svg", "role": "img", "viewBox": view}
+    if description:
+        root.insert(0, _text_element("desc", description))
+    root.insert(0, _text_element("title", title))
+    root.attrib = {"class": "chart-svg", "role": "img", "viewBox": root.get("viewBox", "")}
     text = ElementTree.tostring(root, encoding="unicode")
     return Markup(re.sub(r">\s+<", "><", text))
 

@@ -26,15 +26,12 @@ _LICENCES = (
     *("apache-2.0", "mit", "bsd-2-clause", "bsd-3-clause", "gpl-3.0", "lgpl-3.0", "agpl-3.0"),
     *("cc0-1.0", "cc-by-4.0", "cc-by-sa-4.0", "cc-by-nc-4.0", "cc-by-nd-4.0", "cc-by-nc-sa-4.0"),
     *("cc-by-nc-nd-4.0", "openrail", "unknown", "other"),
-)
-"""Those of the hub's identifiers that people write."""
+)  # those of the hub's identifiers that people write
 _METRICS = {
     "mean_iou": ("mIoU in %", "miou"),
     "accuracy": ("pixel accuracy in %", "pixel_accuracy"),
 }
-POOR_IOU = 0.1
-"""Classes below this are named under the card's limits."""
-
+POOR_IOU = 0.1  # classes below this are named under the card's limits
 
 Score = Mapping[str, Any]
 """What a row of ``cross_domain.json`` says of one set (test, num_images, miou, pixel_accuracy, iou,
@@ -42,10 +39,7 @@ signature), and maybe the "interval": (low, high) of 95 % of the resamples of it
 
 
 def fill(fields: Mapping[str, str]) -> tuple[str, list[str]]:
-    """Fill the template -> its text, and the names of the fields that are "not stated".
-
-    Plain text is escaped; ``Markup`` is Markdown that stays as it is.
-    """
+    """Fill the template -> its text, and the names of the fields that are "not stated"."""
     unstated = []
 
     def state(name: str, _what: str) -> str:
@@ -62,8 +56,7 @@ def header(
 ) -> str:
     """Return the hub's YAML between two lines of dashes; each score becomes a result, in per cent.
 
-    ``licence``: as people write it, "" if nobody said; one that the hub does not know is "other"
-    with this name. ``datasets``: names of those it was trained on. ``tags``: beside the task's.
+    ``licence``: as people write it, "" if nobody said; ``datasets``: those it was trained on.
     """
     known = slug(licence) or "unknown"
     content: dict[str, Any] = {
@@ -83,7 +76,7 @@ def header(
 
 
 def slug(text: str) -> str:
-    """Return words as the hub writes them: ``CC BY-NC 4.0`` -> cc-by-nc-4.0."""
+    """Words as the hub writes them: ``CC BY-NC 4.0`` -> cc-by-nc-4.0."""
     return re.sub(r"[^\w.]+", "-", text.lower()).strip("-")
 
 
@@ -100,10 +93,7 @@ def _result(score: Score) -> dict[str, Any]:
 
 
 def read_scores(path: Path, checkpoint_sha256: str) -> list[Score]:
-    """Read what a JSON of ``evaluate``, or rows of ``cross-domain``, say of a checkpoint.
-
-    SegibnError: no scores file, or none of this checkpoint.
-    """
+    """Read what a JSON of ``evaluate`` or ``cross-domain`` says of a checkpoint, or SegibnError."""
     content, short = read_json(path), checkpoint_sha256[:12]
     if isinstance(content, list):
         rows = [row for row in content if _sha256(row) == checkpoint_sha256]
@@ -139,11 +129,7 @@ def score_fields(scores: Sequence[Score]) -> dict[str, str]:
     names = list(dict.fromkeys(name for iou in ious for name in iou))
     head = ["data", "frames", "mIoU %", "95 % interval", "pixel accuracy %"]
     table = markdown_table(head, map(_row, scores), right=1)
-    classes = markdown_table(
-        ["class", *tests],
-        [[name, *(format_percent(iou.get(name)) for iou in ious)] for name in names],
-        right=1,
-    )
+    lines = [[name, *(format_percent(iou.get(name)) for iou in ious)] for name in names]
     note = (
         "Intervals: bootstrap over the frames of each set; what another training would give is "
         "another matter."
@@ -156,7 +142,7 @@ def score_fields(scores: Sequence[Score]) -> dict[str, str]:
     fields = {
         "scores": [*table, "", note],
         "signatures": [f"- {markdown_code(score['signature'])}" for score in scores],
-        "class_scores": classes,
+        "class_scores": markdown_table(["class", *tests], lines, right=1),
         "known_limits": [f"- {markdown(line)}" for line in limits],
     }
     return {name: Markup("\n".join(lines)) for name, lines in fields.items()}

@@ -23,24 +23,22 @@ class ClassRow:
     """One class; fractions, None where undefined."""
 
     name: str
-    train_id: int
     color: Color
     iou: float | None
-    low: float | None = None  # lower bound of the interval, None without one
-    high: float | None = None
-    pixel_share: float = 0.0
-    """Of the truth's pixels that are of the class; 0 = absent from the truth."""
-    averaged: bool = True  # whether it enters the mean
+    low: float | None  # bounds of the interval
+    high: float | None
+    pixel_share: float  # of the truth's pixels that are of the class; 0 = absent from the truth
+    averaged: bool  # whether it enters the mean
 
 
 @dataclass(frozen=True)
 class ClassResults:
-    """The classes of one evaluation."""
+    """The classes of one evaluation; fractions, None where undefined."""
 
     title: str
     rows: tuple[ClassRow, ...]  # in train id order
     miou: float | None
-    low: float | None = None  # bound of its interval, None without one
+    low: float | None = None  # bounds of its interval
     high: float | None = None
     interval: str = ""  # what the intervals are, for the note; empty without
 
@@ -72,12 +70,12 @@ def class_results(
 
 
 def boundary_bars(title: str, scores: Scores, palette: Sequence[Color], key: str) -> Markup:
-    """Write the boundary IoU of each class of scores that have it, see ``iou_bars``."""
+    """Write the boundary IoU of each class of scores that have it."""
     measured = scores.details["boundary"]
     names, pixels = scores.class_names, scores.confusion.sum(axis=1)
     iou = [measured["boundary_iou"].get(name) for name in names]
     rows = class_rows(names, iou, pixels, palette)
-    return iou_bars([ClassResults(title, rows, measured["boundary_miou"])], key, has_anchors=False)
+    return iou_bars([ClassResults(title, rows, measured["boundary_miou"])], key, False)
 
 
 def class_rows(
@@ -88,57 +86,39 @@ def class_rows(
     averaged: Sequence[bool] | NDArray[np.bool_] | None = None,
     bounds: NDArray[np.float64] | None = None,
 ) -> tuple[ClassRow, ...]:
-    """Arrange what is known of K classes.
+    """Arrange what is known of K classes: ``pixels`` of the truth (K,), ``bounds`` (2, K).
 
-    Args:
-        iou: fractions; None or NaN where undefined.
-        pixels: (K,) of the truth.
-        averaged: which enter the mean; None = those with an IoU.
-        bounds: (2, K) of the intervals, NaN without.
+    ``averaged``: which enter the mean; None = those with an IoU.
     """
     total = max(int(pixels.sum()), 1)
     bounds = np.full((2, len(names)), np.nan) if bounds is None else bounds
-    values = list(map(_defined, iou))
-    return tuple(
-        ClassRow(
-            name=name,
-            train_id=index,
-            color=palette[index] if index < len(palette) else GREY,
-            iou=values[index],
-            low=_defined(bounds[0, index]),
-            high=_defined(bounds[1, index]),
-            pixel_share=int(pixels[index]) / total,
-            averaged=values[index] is not None if averaged is None else bool(averaged[index]),
-        )
-        for index, name in enumerate(names)
-    )
+    rows = []
+    for index, name in enumerate(names):
+        value, low, high = map(_defined, (iou[index], *bounds[:, index]))
+        color = palette[index] if index < len(palette) else GREY
+        enters = value is not None if averaged is None else bool(averaged[index])
+        rows.append(ClassRow(name, color, value, low, high, int(pixels[index]) / total, enters))
+    return tuple(rows)
 
 
 def iou_bars(
     runs: Sequence[ClassResults],
     key: str = "iou",
-    *,
     has_anchors: bool = True,
     has_links: bool = False,
 ) -> Markup:
-    """Write a table of bars, which a reader can sort without JavaScript.
+    """Write a table of bars, which a reader can sort without JavaScript, for runs of equal classes.
 
-    Runs are of the same classes (else a ValueError); the first one gives colours, shares and the
-    order. ``has_anchors``: whether rows have the id that ``anchor`` gives, once a page;
-    ``has_links``: whether names lead to ``#frames-NAME``, where the page lists frames by class.
+    The first gives colours, shares and the order. ``has_anchors``: rows have the id of ``anchor``,
+    once a page; ``has_links``: names lead to ``#frames-NAME``, the page's list of frames by class.
     """
-    if len({tuple(row.name for row in run.rows) for run in runs}) != 1:
-        raise ValueError("bars need at least one run, and runs of the same classes")
-    rows = runs[0].rows
-    order = sorted(rows, key=lambda row: (row.iou is None, row.iou or 0.0, row.train_id))
-    ranks = {row.train_id: rank for rank, row in enumerate(order, start=1)}
+    lines = list(zip(*(run.rows for run in runs), strict=True))
+    order = sorted(lines, key=lambda line: (line[0].iou is None, line[0].iou or 0.0))
     return render(
         "classes.html",
         runs=runs,
-        lines=[
-            (ranks[line[0].train_id], line)
-            for line in zip(*(run.rows for run in runs), strict=True)
-        ],
+        lines=lines,
+        ranks={line[0].name: rank for rank, line in enumerate(order, start=1)},
         key=key,
         has_anchors=has_anchors,
         has_links=has_links,
@@ -147,26 +127,18 @@ def iou_bars(
 
 
 def grouped_bars(
-    results: Iterable[tuple[str, ClassResults]],
-    key: str,
-    *,
-    has_anchors: bool = False,
-    has_links: bool = False,
+    results: Iterable[tuple[str, ClassResults]], key: str, has_anchors: bool, has_links: bool
 ) -> list[tuple[str, Markup]]:
-    """Group (set of frames, results) -> (set, bars of its results side by side), as ``iou_bars``.
-
-    Results of other classes get bars of their own. An id stands on the page once.
-    """
+    """Group (set of frames, results) -> (set, ``iou_bars`` of its results with equal classes)."""
     groups: dict[tuple[str, tuple[str, ...]], list[ClassResults]] = {}
     for name, found in results:
         groups.setdefault((name, tuple(row.name for row in found.rows)), []).append(found)
     drawn: list[tuple[str, Markup]] = []
-    seen: set[str] = set()
+    seen: set[str] = set()  # an id stands on the page once
     for place, ((name, classes), group) in enumerate(groups.items()):
         is_first = has_anchors and seen.isdisjoint(classes)
         seen.update(classes)
-        bars = iou_bars(group, f"{key}-{place}", has_anchors=is_first, has_links=has_links)
-        drawn.append((name, bars))
+        drawn.append((name, iou_bars(group, f"{key}-{place}", is_first, has_links)))
     return drawn
 
 
@@ -176,11 +148,9 @@ def _defined(value: float | None) -> float | None:
 
 def palette_of(names: Sequence[str], own: Mapping[int, Color] | None = None) -> NDArray[np.uint8]:
     """Return (K, 3) RGB: of the scheme with these classes, by train id of a table, or hues."""
-    scheme = next(
-        (s for s in CLASS_SCHEMES if scheme_label_set(s).class_names == tuple(names)), None
-    )
-    if scheme is not None:
-        return scheme_label_set(scheme).palette
+    for label_set in map(scheme_label_set, CLASS_SCHEMES):
+        if label_set.class_names == tuple(names):
+            return label_set.palette
     if own and set(range(len(names))) <= set(own):
         return np.array([own[index] for index in range(len(names))], np.uint8)
     hues = (colorsys.hsv_to_rgb(0.618 * index % 1, 0.6, 0.85) for index in range(len(names)))
@@ -193,6 +163,5 @@ def table_colors(tables: Sequence[CrossDomain]) -> dict[str, Color]:
     for names in [row.get("class_names") for table in tables for row in table.rows]:
         if isinstance(names, list):
             shown = list(map(str, names))
-            for name, (red, green, blue) in zip(shown, palette_of(shown).tolist(), strict=True):
-                found.setdefault(name, (red, green, blue))
+            found = dict(zip(shown, map(tuple, palette_of(shown).tolist()), strict=True)) | found
     return found

@@ -12,8 +12,7 @@ from segibn.config.schema import RunConfig
 from segibn.evaluation.scores import Scores
 from segibn.report.curve import Curve
 
-Color = tuple[int, int, int]
-"""RGB, 0 to 255."""
+Color = tuple[int, int, int]  # RGB, 0 to 255
 GREY: Color = (128, 128, 128)
 
 
@@ -31,16 +30,9 @@ class FrameView:
     truth: bytes  # palette PNG, index = train id, K = not scored; colours as in ``distinct_colors``
     prediction: bytes  # likewise
     errors: bytes  # palette PNG; 0 right, 1 wrong, 2 not scored
-    iou: Mapping[int, float]
-    """Train id -> IoU in this frame of each class that its truth or prediction holds."""
+    iou: Mapping[int, float]  # train id -> IoU in this frame, of classes in truth or prediction
     truth_share: Mapping[int, float]  # train id -> share of the valid pixels of this frame
-    confusions: Mapping[tuple[int, int], int]
-    """(target, pred) -> pixels of the whole frame, the wrong ones."""
-
-    @property
-    def label(self) -> str:
-        """For example "worst 1"."""
-        return f"{self.kind} {self.place}"
+    confusions: Mapping[tuple[int, int], int]  # wrong (target, pred) -> pixels of the whole frame
 
     @property
     def told(self) -> str:
@@ -57,19 +49,15 @@ class Source:
     curve: Curve | None = None
     profile: Mapping[str, Any] | None = None  # what ``profile.json`` of the run holds
     palette: NDArray[np.uint8] | None = None  # (K, 3) RGB
-    facts: Sequence[tuple[str, str]] = ()
-    """Short (what, value) pairs under the title, such as ("network", "resnet18, IBN-a")."""
-    provenance: Sequence[tuple[str, str]] = ()
-    """(what, value) pairs that say how it came to be: command, revision, date."""
+    facts: Sequence[tuple[str, str]] = ()  # such as ("network", "resnet18, IBN-a")
+    provenance: Sequence[tuple[str, str]] = ()  # likewise: command, revision, date
     frames: Sequence[FrameView] = ()  # the worst, then the best
     notes: list[str] = field(default_factory=list)  # sentences about what is not there
-    no_frames: str = ""
-    """Why there are no frames, and which command shows them; empty while nobody asked."""
+    no_frames: str = ""  # why there are none, and which command shows them
     folder: Path | None = None  # of the run; None for a scores file alone
     config: RunConfig | None = None
     environment: Mapping[str, Any] = field(default_factory=dict)  # how its training was started
-    record: Mapping[str, Any] = field(default_factory=dict)
-    """What the scores file says beside the scores (command, revision, checkpoint)."""
+    record: Mapping[str, Any] = field(default_factory=dict)  # what the scores file says beside them
     scores_file: Path | None = None
 
     @property
@@ -80,7 +68,7 @@ class Source:
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """K names; none without scores."""
+        """None without scores."""
         return () if self.scores is None else self.scores.class_names
 
     @property
@@ -95,8 +83,8 @@ class CrossDomain:
     """The rows of ``cross_domain.json`` and what stands beside them."""
 
     rows: Sequence[Mapping[str, Any]]
+    # as in conditions.json: domain -> data set that published numbers are looked for under
     dataset_of: Mapping[str, str] = field(default_factory=dict)
-    """Domain -> data set that published numbers are looked for under, as in conditions.json."""
     published_note: str = ""  # a sentence in place of published numbers, likewise
 
 
@@ -106,5 +94,4 @@ class Report:
 
     runs: list[Source] = field(default_factory=list)  # in the order that they were given
     tables: list[CrossDomain] = field(default_factory=list)
-    comparisons: list[Mapping[str, Any]] = field(default_factory=list)
-    """As ``segibn compare --output`` writes them."""
+    comparisons: list[Mapping[str, Any]] = field(default_factory=list)  # of ``segibn compare``

@@ -22,15 +22,14 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """What one run wrote down while it trained; NaN where a record lacks a number."""
+    """What one run wrote while it trained; NaN where a record lacks a number."""
 
     title: str
     iterations: NDArray[np.int64]  # (n,) updates done, ascending
     loss: Floats  # (n,)
     lr: Floats  # (n,) learning rate
     images_per_s: Floats  # (n,)
-    scored: NDArray[np.int64]
-    """(m,) iterations at which held-out frames of the source domain were scored."""
+    scored: NDArray[np.int64]  # (m,) iterations at which held-out source frames were scored
     miou: Floats  # (m,) their mIoU, fractions
 
     @property
@@ -48,13 +47,9 @@ class Curve:
 
 
 def read_curve(path: Path, title: str | None = None) -> Curve:
-    """Read the curve of a run.
+    """Read the curve of a run from its folder, or from the ``metrics.jsonl`` in it.
 
-    A line that a kill cut short is left out. Where a run was resumed from an earlier checkpoint, so
-    that iterations go back, the later attempt takes the place of what it repeats.
-
-    ``path``: ``metrics.jsonl``, or the run folder it lies in, whose name is the title if None is
-    given. SegibnError: the file is missing, or is nothing that a training wrote.
+    ``title``: None = the folder's name. SegibnError: no file, or none that a training wrote.
     """
     file = path / METRICS_FILE if path.is_dir() else path
     try:
@@ -62,10 +57,11 @@ def read_curve(path: Path, title: str | None = None) -> Curve:
     except OSError as error:
         raise SegibnError(f"{file}: cannot be read ({error.strerror})") from error
     records: dict[int, dict[str, Any]] = {}
-    for line in lines:
-        record = _record_of(line)
-        if record is not None:
-            _add(records, record)
+    for record in filter(None, map(_record_of, lines)):
+        iteration = record["iteration"]
+        if records and iteration < next(reversed(records)):  # resumed: what it repeats goes
+            records = {known: one for known, one in records.items() if known < iteration}
+        records[iteration] = records.get(iteration, {}) | record
     if not records and any(line.strip() for line in lines[:-1]):
         raise SegibnError(
             f"{file}: no line is a record of a training; give the {METRICS_FILE} of a run folder"
@@ -75,24 +71,19 @@ def read_curve(path: Path, title: str | None = None) -> Curve:
     return Curve(
         title or file.resolve().parent.name,
         _column(trained, "iteration").astype(np.int64),
-        _column(trained, "loss"),
-        _column(trained, "lr"),
-        _column(trained, "images_per_s"),
+        *(_column(trained, key) for key in ("loss", "lr", "images_per_s")),
         _column(scored, "iteration").astype(np.int64),
         _column(scored, "val_miou"),
     )
 
 
 def smoothing_width(n: int) -> int:
-    """Return how many records on either side a smoothed value averages; 0 = too few to smooth."""
+    """How many records on either side a smoothed value averages; 0 = too few to smooth."""
     return 0 if n < 8 else max(1, round(n / 40))
 
 
 def smooth(values: ArrayLike, width: int) -> Floats:
-    """Average (n,) values over ``width`` of them on either side, fewer towards both ends.
-
-    So slopes stay. NaN and infinities are left out; NaN where no value of a window is finite.
-    """
+    """Average the finite ones of (n,) values over ``width`` on either side, fewer at both ends."""
     array = np.asarray(values, dtype=np.float64)
     n = array.size
     finite = np.isfinite(array)
@@ -108,21 +99,13 @@ def smooth(values: ArrayLike, width: int) -> Floats:
 
 
 def _record_of(line: str) -> dict[str, Any] | None:
+    """None for a line that a kill cut short."""
     try:
         record = parse_json(line, "a record")
     except SegibnError:
         return None
     iteration = record.get("iteration") if isinstance(record, dict) else None
     return record if isinstance(iteration, int) and 0 <= iteration < _ENDLESS else None
-
-
-def _add(records: dict[int, dict[str, Any]], record: dict[str, Any]) -> None:
-    """Add a record; one of an iteration before the last one starts that part anew."""
-    iteration = record["iteration"]
-    if records and iteration < next(reversed(records)):
-        for later in [known for known in records if known >= iteration]:
-            del records[later]
-    records[iteration] = records.get(iteration, {}) | record
 
 
 def _column(records: Sequence[Mapping[str, Any]], key: str) -> Floats:

@@ -1,7 +1,4 @@
-"""Across domains: a table with small bars, published numbers beside it, classes of each set.
-
-In: rows as ``segibn.evaluation.cross_domain`` has them. Out: HTML.
-"""
+"""Rows of ``cross_domain.json`` as HTML: a table with small bars, published numbers beside it."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -26,15 +23,9 @@ from segibn.report.classes import ClassResults, class_rows, grouped_bars
 from segibn.report.content import GREY, Color, CrossDomain
 from segibn.report.templates import render
 
-Blocks = list[tuple[bool, list[str]]]
-"""Lines of Markdown below a table, by whether they are items of a list."""
-
 
 def cross_domain_table(table: CrossDomain) -> Markup:
-    """Write the table; seeds of one network are averaged.
-
-    SegibnError: a row is incomplete, doubled or not in fractions.
-    """
+    """Write the table, seeds of one network averaged; SegibnError for a malformed row."""
     rows = table.rows
     check_rows(rows)
     tests = list(dict.fromkeys(row["test"] for row in rows))
@@ -66,7 +57,8 @@ def class_bars(
 ) -> list[tuple[str, Markup]]:
     """Return (test set, bars) of the rows that hold classes; ``key`` is the table's on the page."""
     found = [(str(row["test"]), _results(row, colors)) for row in table.rows]
-    return grouped_bars([(test, results) for test, results in found if results], key)
+    known = [(test, results) for test, results in found if results]
+    return grouped_bars(known, key, has_anchors=False, has_links=False)
 
 
 def _best(scores: Iterable[tuple[Seeds, Seeds] | None]) -> float:
@@ -79,8 +71,7 @@ def _cell(
     network: Network, scores: Mapping[str, Any], test: str, best: float
 ) -> dict[str, Any] | None:
     """One network on one set, over its seeds; fractions."""
-    found = scores.get(test)
-    if not found:
+    if not (found := scores.get(test)):
         return None
     miou, accuracy = found
     mean, deviation = miou.mean, miou.deviation
@@ -98,7 +89,8 @@ def _cell(
     }
 
 
-def _blocks(lines: Iterable[str]) -> Blocks:
+def _blocks(lines: Iterable[str]) -> list[tuple[bool, list[str]]]:
+    """Lines of Markdown below a table, by whether they are items of a list."""
     found = groupby(filter(None, lines), key=lambda line: line.startswith("- "))
     return [(is_item, [line.removeprefix("- ") for line in part]) for is_item, part in found]
 

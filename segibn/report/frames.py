@@ -26,18 +26,14 @@ from segibn.report.templates import anchor, render
 MAX_WIDTH = 768  # of embedded pictures, in pixels
 _JPEG_QUALITY = 84
 
-Links = list[tuple[float, str, str]]
-"""(IoU in a frame, its id, its name)."""
-Choice = tuple[str, str, int]
-"""(name of a frame, "worst" or "best", its place from 1)."""
+Links = list[tuple[float, str, str]]  # IoU in a frame, its id, its name
+Choice = tuple[str, str, int]  # name of a frame, "worst" or "best", its place from 1
 
 
 def choose_frames(counts: FrameCounts, policy: str, count: int) -> list[Choice]:
-    """Choose the frames with the lowest and the highest mIoU of their own; none is both.
+    """Choose the frames with the lowest mIoU of their own, then those with the highest.
 
-    The worst come first, lowest first, then the best, highest first; at most ``count`` of either
-    kind. Each frame averages the classes that the policy averages over it alone. Equal ones keep
-    the order of the set; frames without valid pixels are left out.
+    At most ``count`` of either kind, none of both; frames without valid pixels are left out.
     """
     miou = miou_of(counts.counts, policy)
     order = [int(place) for place in np.argsort(miou, kind="stable") if not np.isnan(miou[place])]
@@ -58,13 +54,7 @@ def view_frame(
     palette: NDArray[np.uint8],
     policy: str = "cityscapes",
 ) -> FrameView:
-    """Measure and pack one frame.
-
-    Args:
-        image: (H, W, 3) uint8 RGB.
-        target: (H, W) uint8 train ids or 255; ``pred`` likewise, without 255.
-        palette: (K, 3) uint8 RGB.
-    """
+    """Measure and pack one frame, RGB (H, W, 3); target (H, W) of train ids or 255."""
     k = len(palette)
     matrix = count_classes(target, pred, k)
     counts = class_counts(matrix)
@@ -76,9 +66,7 @@ def view_frame(
     outcome = np.where(truth == shown, 0, 1).astype(np.uint8)
     outcome[truth == IGNORE_INDEX] = 2
     colors = distinct_colors(palette)
-    wrong = {
-        (int(t), int(p)): int(matrix[t, p]) for t, p in np.argwhere(matrix[:, :k]) if int(t) != p
-    }
+    pairs = np.argwhere(matrix[:, :k]).tolist()
     return FrameView(
         *choice,
         miou=float(miou_of(counts, policy)),
@@ -90,16 +78,13 @@ def view_frame(
         errors=_palette_png(outcome, np.array([RIGHT_COLOR, WRONG_COLOR, IGNORED_COLOR])),
         iou={int(i): float(iou[i]) for i in np.flatnonzero(present) if not np.isnan(iou[i])},
         truth_share={int(i): int(counts[1, i]) / valid for i in np.flatnonzero(counts[1])},
-        confusions=wrong,
+        confusions={(t, p): int(matrix[t, p]) for t, p in pairs if t != p},
     )
 
 
 def distinct_colors(palette: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return (K + 1, 3) uint8: the palette and the colour of what is not scored, no two alike.
-
-    The page reads train ids back from colours. Of equal colours all but the first are moved by as
-    little as it takes, which no eye sees.
-    """
+    """Return (K + 1, 3) uint8: the palette and the colour of what is not scored, no two alike."""
+    # The page reads train ids back from colours; a change in blue by 1 is seen by no eye.
     found: list[Color] = []
     for red, green, blue in [*np.asarray(palette).tolist(), IGNORED_COLOR]:
         near = ((red, green, other) for other in (*range(blue, 256), *range(blue)[::-1]))
@@ -130,7 +115,7 @@ def _encoded(picture: Image.Image, **options: Any) -> bytes:
 
 
 def frame_id(run: int, view: FrameView) -> str:
-    """Return the id of a frame on the page, which is its deep link too."""
+    """The id of a frame on the page, which is its deep link too."""
     return anchor(view.name, f"frame-{run}")
 
 
@@ -161,22 +146,20 @@ def viewer_data(runs: Sequence[Source]) -> dict[str, Any]:
             for run in runs
         ],
         "frames": [
-            _frame_data(index, view) for index, run in enumerate(runs) for view in run.frames
+            {
+                "id": frame_id(index, view),
+                "run": index,
+                "name": view.name,
+                "label": f"{view.kind} {view.place}",
+                "told": view.told,
+                "size": list(view.size),
+                "iou": {str(k): round(value, 4) for k, value in view.iou.items()},
+                "share": {str(k): round(value, 5) for k, value in view.truth_share.items()},
+                "pairs": {f"{t}-{p}": count for (t, p), count in view.confusions.items()},
+            }
+            for index, run in enumerate(runs)
+            for view in run.frames
         ],
-    }
-
-
-def _frame_data(run: int, view: FrameView) -> dict[str, Any]:
-    return {
-        "id": frame_id(run, view),
-        "run": run,
-        "name": view.name,
-        "label": view.label,
-        "told": view.told,
-        "size": list(view.size),
-        "iou": {str(index): round(value, 4) for index, value in view.iou.items()},
-        "share": {str(index): round(value, 5) for index, value in view.truth_share.items()},
-        "pairs": {f"{t}-{p}": count for (t, p), count in view.confusions.items()},
     }
 
 

@@ -1,7 +1,4 @@
-"""What was measured on frames, as HTML: confusions, calibration, and run against run.
-
-Legend: K classes.
-"""
+"""What was measured on frames, as HTML: confusions, calibration, and run against run."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -21,35 +18,25 @@ _CHART_WIDTH = 340.0
 
 
 def confusion_matrix(counts: ArrayLike, names: Sequence[str], key: str = "confusion") -> Markup:
-    """Write a heat table, in per cent of the truth or of the prediction at the reader's choice.
-
-    Cells have ``data-target`` and ``data-pred`` with train ids (or "void"). ``counts``: (K, K+1),
-    rows target, the last column void predictions.
-    """
-    matrix = np.asarray(counts, dtype=np.int64)
-    k = len(names)
-    if matrix.shape != (k, k + 1):
-        raise ValueError(f"{k} names need counts of {(k, k + 1)}; got {matrix.shape}")
+    """Write a heat table of (K, K + 1) counts: rows target, the last column void predictions."""
+    matrix, k = np.asarray(counts, dtype=np.int64), len(names)
     has_void = bool(matrix[:, k].any())
     return render(
         "confusion.html",
         names=names,
         counts=matrix[:, : k + has_void].tolist(),
-        of_row=shares_of(matrix, 1).tolist(),
-        of_column=shares_of(matrix, 0).tolist(),
+        of_row=_shares_of(matrix, 1).tolist(),
+        of_column=_shares_of(matrix, 0).tolist(),
         has_void=has_void,
         largest=_largest(matrix),
         key=key,
     )
 
 
-def shares_of(counts: ArrayLike, axis: int) -> NDArray[np.float64]:
-    """Divide by the sums along an axis, 1 = of the row or 0 = of the column; NaN if that is 0."""
-    matrix = np.asarray(counts)
-    sums = np.broadcast_to(matrix.sum(axis=axis, keepdims=True), matrix.shape)
-    shares = np.full(matrix.shape, np.nan)
-    np.divide(matrix, sums, out=shares, where=sums > 0)
-    return shares
+def _shares_of(matrix: NDArray[np.int64], axis: int) -> NDArray[np.float64]:
+    """Divide by the sums along an axis; NaN if that is 0."""
+    sums = matrix.sum(axis=axis, keepdims=True)
+    return matrix / np.where(sums > 0, sums, np.nan)
 
 
 def _largest(matrix: NDArray[np.int64]) -> list[tuple[int, int, int, float, float]]:
@@ -67,10 +54,7 @@ def _largest(matrix: NDArray[np.int64]) -> list[tuple[int, int, int, float, floa
 
 
 def differences(comparison: Mapping[str, Any], key: str = "differences") -> Markup:
-    """Draw B minus A in points of IoU, coloured where interval and test agree that runs differ.
-
-    ``comparison`` is one of the "comparisons" that ``segibn compare --output`` writes.
-    """
+    """Draw B minus A in points of IoU, coloured where interval and test agree that runs differ."""
     level = float(comparison["level"])
     lines = {"mean (mIoU)": dict(comparison["miou"]), **comparison["classes"]}
     shown, tips = [], []
@@ -84,23 +68,20 @@ def differences(comparison: Mapping[str, Any], key: str = "differences") -> Mark
         shown.append(Difference(value, low, high, is_shown))
         both = (percent(line["a"]), percent(line["b"]), percent(line["difference"], sign="+"))
         tips.append("{}: A {} %, B {} %, difference {} points".format(name, *both))
-    drawing = svg(
-        difference_chart(
-            {str(comparison["b"]): shown},
-            list(lines),
-            unit="points of IoU, B minus A",
-            has_legend=False,
-            width=_CHART_WIDTH,
-            tips=tips,
-        ),
-        key,
-        f"IoU of {comparison['b']} minus {comparison['a']}",
+    figure = difference_chart(
+        {str(comparison["b"]): shown},
+        list(lines),
+        unit="points of IoU, B minus A",
+        has_legend=False,
+        width=_CHART_WIDTH,
+        tips=tips,
     )
+    drawing = svg(figure, key, f"IoU of {comparison['b']} minus {comparison['a']}")
     return render("differences.html", c=comparison, level=level, drawing=drawing, lines=lines)
 
 
 def reliability(calibration: Mapping[str, Any], title: str, key: str = "reliability") -> Markup:
-    """Draw accuracy over confidence; ``calibration`` is what ``Calibration.result`` returns."""
+    """Draw accuracy over confidence, of the result of a ``Calibration``."""
     bins = calibration["bins"]
     total = max(sum(one["pixels"] for one in bins), 1)
     tips = []

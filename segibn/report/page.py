@@ -1,8 +1,4 @@
-"""The report as one HTML file that needs nothing else: ``Report`` in, text of the page out.
-
-Everything here needs NumPy, Pillow, Jinja and matplotlib alone; whoever has a network hands over
-predicted frames.
-"""
+"""The report as one HTML file that needs nothing else: ``Report`` in, text of the page out."""
 
 import base64
 import hashlib
@@ -24,15 +20,12 @@ from segibn.report.measured import confusion_matrix, differences, reliability
 from segibn.report.templates import render, source
 from segibn.report.training import learning_curves, step_time_bars
 
+# what drawing raises on values of another form than segibn writes
 _ODD = (ArithmeticError, AttributeError, LookupError, TemplateError, TypeError, ValueError)
-"""What drawing raises on values of another form than segibn writes."""
 
 
 def build_page(report: Report, title: str) -> str:
-    """Return the whole page.
-
-    SegibnError: rows of a cross-domain table are malformed.
-    """
+    """Return the whole page; SegibnError for malformed rows of a cross-domain table."""
     runs = report.runs
     scored = [(place, run) for place, run in enumerate(runs) if run.scores is not None]
     results = {place: class_results(run.title, run.scores, run.colors) for place, run in scored}
@@ -84,11 +77,8 @@ def build_page(report: Report, title: str) -> str:
 
 def _policy(*scripts: str) -> str:
     """Allow pictures from within, inline styles, and scripts with exactly this text."""
-    hashes = [
-        base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
-        for script in scripts
-    ]
-    allowed = " ".join(f"'sha256-{value}'" for value in hashes)
+    digests = [hashlib.sha256(script.encode()).digest() for script in scripts]
+    allowed = " ".join(f"'sha256-{base64.b64encode(digest).decode('ascii')}'" for digest in digests)
     return (
         f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src {allowed}; "
         "base-uri 'none'; form-action 'none'"

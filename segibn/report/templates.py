@@ -1,6 +1,6 @@
-"""The templates of this room, filled: plain values in; HTML or Markdown out, where they are text.
+"""The templates of this room, filled: plain values in, HTML or Markdown out.
 
-Whatever a file or a user named is escaped twice over: characters that act on a reader's screen by
+What a file or a user named is escaped twice: characters that act on a reader's screen by
 ``printable_lines``, those that act on a browser by Jinja. ``Markup`` alone stays as it is.
 """
 
@@ -34,7 +34,7 @@ def render_markdown(name: str, **values: Any) -> str:
 
 
 def source(name: str) -> str:
-    """Return a style sheet or script as it is."""
+    """A style sheet or script as it is."""
     return (FOLDER / name).read_text(encoding="utf-8")
 
 
@@ -66,17 +66,13 @@ def _as_markdown(value: object) -> Markup:
 
 
 def anchor(name: str, kind: str = "class") -> str:
-    """Return the id of a class or another thing on the page, ``class-NAME``.
+    """The id of a class or another thing on the page, ``class-NAME``.
 
-    Letters, digits and hyphens stay and spaces become hyphens; any other character becomes its
-    code point between underscores, so that two names never share an id unless they differ in
-    spaces and hyphens alone.
+    Spaces become hyphens, other characters than letters and digits ``_CODE_``: two names share an
+    id only if they differ in spaces and hyphens alone.
     """
-    plain = "".join(
-        char if char.isalnum() or char == "-" else "-" if char == " " else f"_{ord(char):x}_"
-        for char in name
-    )
-    return f"{kind}-{plain}"
+    plain = (c if c.isalnum() or c == "-" else f"_{ord(c):x}_" for c in name.replace(" ", "-"))
+    return f"{kind}-{''.join(plain)}"
 
 
 def number(value: float | None, digits: int = 1, sign: str = "", none: str = DASH) -> str:
@@ -93,9 +89,7 @@ def percent(fraction: float | None, digits: int = 1, sign: str = "") -> str:
 
 def share(fraction: float) -> str:
     """Format a share in per cent with its sign; one too small for a digit is no zero."""
-    if 0 < fraction < 0.0005:
-        return "less than 0.1 %"
-    return f"{100 * fraction:.1f} %"
+    return "less than 0.1 %" if 0 < fraction < 0.0005 else f"{100 * fraction:.1f} %"
 
 
 def loss_text(value: float | None) -> str:
@@ -116,5 +110,5 @@ def spans(text: str) -> Markup:
 
 
 def data_uri(data: bytes, kind: str) -> str:
-    """Return ``data:image/<kind>;base64,...``."""
+    """Embed a picture: ``data:image/<kind>;base64,...``."""
     return f"data:image/{kind};base64,{base64.b64encode(data).decode('ascii')}"

@@ -12,14 +12,14 @@ from segibn.charts.style import svg
 from segibn.report.curve import Curve, smooth, smoothing_width
 from segibn.report.templates import loss_text, render
 
-PANEL_SIZE = (330.0, 200.0)
+_SIZE = (330.0, 200.0)  # of a panel, in points
 _MOST_VALUES = 60  # lines of a run in the table of values
 _COLUMNS = 80  # that answer to the pointer
 
 
 @dataclass(frozen=True, eq=False)
 class _Panel:
-    """A quantity over iterations: lines with ``y`` and ``x`` as arrays, and how values are told."""
+    """A quantity over iterations, and how its values are told."""
 
     title: str
     lines: Sequence[Line]
@@ -29,10 +29,7 @@ class _Panel:
 
 
 def learning_curves(runs: Sequence[Curve], key: str = "curves") -> Markup:
-    """Draw loss, learning rate and held-out mIoU of runs with titles of their own.
-
-    A table of the runs is the legend too, and one of the values unfolds below the drawings.
-    """
+    """Draw loss, learning rate and held-out mIoU of runs, between tables of runs and of values."""
     last = max([1, *(run.last_iteration for run in runs)])
     panels = [
         (panel, _drawing(panel, last, f"{key}-{place}"))
@@ -51,10 +48,7 @@ def learning_curves(runs: Sequence[Curve], key: str = "curves") -> Markup:
 
 
 def step_time_bars(profile: Mapping[str, Any]) -> Markup:
-    """Draw the parts of an update, and the operators that take longest as a table to unfold.
-
-    On a GPU each part has a second, paler bar for the time that its work takes there.
-    """
+    """Draw the parts of an update, on the host and on the GPU, and list the slowest operators."""
     times = [float(row[key] or 0.0) for row in profile["parts"] for key in ("host_s", "device_s")]
     longest = max(times, default=0.0) or 1.0
     on_gpu = any(row["device_s"] is not None for row in profile["operators"])
@@ -92,12 +86,7 @@ def _drawing(panel: _Panel, last: int, key: str) -> Markup:
     longest = max((np.asarray(line.x) for line in panel.lines), key=len)
     tips = {int(x): _told(panel, int(x)) for x in _spread(longest.tolist(), _COLUMNS)}
     figure = line_chart(
-        panel.lines,
-        last=last,
-        from_zero=panel.from_zero,
-        has_legend=False,
-        size=PANEL_SIZE,
-        tips=tips,
+        panel.lines, last=last, from_zero=panel.from_zero, has_legend=False, size=_SIZE, tips=tips
     )
     titles = ", ".join(line.label for line in panel.lines)
     told = f"{panel.title} of {titles} over {last:,} iterations; the table of values follows."
@@ -120,10 +109,7 @@ def _told(panel: _Panel, iteration: int) -> str:
 
 
 def _listed(run: Curve) -> Iterator[tuple[int, int | None, int | None]]:
-    """Yield an iteration, its place among the records and that among the scores.
-
-    Records at equal distances, and scored iterations likewise.
-    """
+    """Yield an iteration, its place among the records and that among the scores."""
     trained, scored = (
         {int(x): place for place, x in enumerate(found)} for found in (run.iterations, run.scored)
     )
