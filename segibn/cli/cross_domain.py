@@ -57,16 +57,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     from segibn.runs.loading import load_checkpoint
 
     note = PROTOCOLS[protocol].note if protocol else ""
-    how = work.Scoring(inference, arguments.device, protocol, arguments.allow_target_selection)
+    allowed = arguments.allow_target_selection
+    scoring = work.Scoring(sets, root, inference, arguments.device, protocol, allowed)
     runs = [load_checkpoint(run) for run in arguments.runs]
-    rows = work.cross_domain(runs, sets, root, output, scoring=how, published_note=note)
+    rows = work.cross_domain(runs, scoring, output, published_note=note)
     if not is_first_rank():
         return 0
     if output is None:
         print(format_cross_domain(rows, published_note=note))
         return 0
     if arguments.picture:
-        work.draw_comparison(runs, sets, root, output / work.PICTURE_FILE, scoring=how)
+        work.draw_comparison(runs, scoring, output / work.PICTURE_FILE)
     print_results((output / work.MARKDOWN_FILE).read_text(encoding="utf-8"), output)
     print_next("report", output)
     return 0

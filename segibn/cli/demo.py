@@ -61,13 +61,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     paint(datasets, SampleSpec(seed, frames, sets=domains, val_only=("cityscapes",)))
     print("2/3  training three networks in the game style")
     sets = {text: parse_evaluation_set(text) for text in SETS}
+    scoring = comparison.Scoring(sets, datasets)
     runs = [train_once(config, datasets, output / "runs") for config in configs]
     trained = [load_checkpoint(run) for run in runs]
     note = PROTOCOLS["sample"].note
-    comparison.cross_domain(trained, sets, datasets, output, published_note=note)
+    comparison.cross_domain(trained, scoring, output, published_note=note)
     print("3/3  drawing frames, truth and predictions side by side")
     picture, table = output / comparison.PICTURE_FILE, output / comparison.MARKDOWN_FILE
-    comparison.draw_comparison(trained, sets, datasets, picture)
+    comparison.draw_comparison(trained, scoring, picture)
     print(table.read_text(encoding="utf-8"))
     for path in (output / "cross_domain.json", table, picture):
         print(f"  {path}")

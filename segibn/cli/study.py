@@ -48,12 +48,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         print_then(f"{command} --on SET [SET ...], with sets such as cityscapes:val")
         return 0
 
-    from segibn.runs.cross_domain import MARKDOWN_FILE, cross_domain
+    from segibn.runs.cross_domain import MARKDOWN_FILE, Scoring, cross_domain
     from segibn.runs.loading import load_checkpoint
 
     results = arguments.results or output
     loaded = [load_checkpoint(run) for run in runs]
-    cross_domain(loaded, sets, root, results, train_label=arguments.train_label)
+    cross_domain(loaded, Scoring(sets, root), results, train_label=arguments.train_label)
     print((results / MARKDOWN_FILE).read_text(encoding="utf-8"))
     print_next("report", *dict.fromkeys((results, output)), *datasets_words(arguments.datasets))
     return 0

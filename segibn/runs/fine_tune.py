@@ -22,7 +22,7 @@ from segibn.evaluation.results import CONDITIONS_FILE, FINE_TUNE_FILE, render_fo
 from segibn.files.encode import write_image
 from segibn.files.writing import read_json, sha256_of, write_json, write_text
 from segibn.models.weights.pretrained import WeightsReport
-from segibn.runs.cross_domain import score_runs
+from segibn.runs.cross_domain import Scoring, score_runs
 from segibn.runs.fine_tune_plan import Source, Training
 from segibn.runs.loading import load_checkpoint
 from segibn.runs.study import run_folder, train_once
@@ -121,7 +121,7 @@ def score_trainings(
             "fine_tuned": training.source is not None,
             "source": read_json(run / SOURCE_FILE) if training.source is not None else None,
         }
-        scored, conditions = score_runs([load_checkpoint(run)], sets, datasets_root)
+        scored, conditions = score_runs([load_checkpoint(run)], Scoring(sets, datasets_root))
         frames |= conditions["frames"]
         rows += [row | beginning for row in scored]
     if distributed.is_main():

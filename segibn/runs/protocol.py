@@ -51,12 +51,7 @@ def protocol_framing(name: str | None, dataset: DatasetConfig) -> Framing | None
 
 
 def deviations(
-    name: str,
-    run: TrainedRun,
-    selection: str,
-    label: str,
-    dataset: DatasetConfig,
-    num_images: int,
+    name: str, run: TrainedRun, selection: str, label: str, dataset: DatasetConfig, num_images: int
 ) -> dict[str, str]:
     """Compare what was done with the protocol; ``run`` with the options it was scored with."""
     given, options, config = PROTOCOLS[name], run.options, run.training
@@ -64,41 +59,46 @@ def deviations(
     size: Any = options.input_size
     if options.input_height is not None:
         size = f"height {options.input_height}"
-    return found | evaluation_deviations(
-        given,
-        protocol_test(name, dataset),
-        label,
-        {
-            "test": set_name(dataset),
-            "frames": num_images,
-            "input-size": size,
-            "window": options.window,
-            "scales": tuple(options.scales),
-            "flip": options.flip,
-            "precision": options.precision,
-        },
-    )
+    done = {
+        "test": set_name(dataset),
+        "frames": num_images,
+        "input-size": size,
+        "window": options.window,
+        "scales": tuple(options.scales),
+        "flip": options.flip,
+        "precision": options.precision,
+    }
+    return found | evaluation_deviations(given, protocol_test(name, dataset), label, done)
 
 
-def selection_of(run: TrainedRun, sets: Mapping[str, DatasetConfig]) -> str:
+def selection_of(
+    run: TrainedRun, sets: Mapping[str, DatasetConfig], *, allow_target: bool = False
+) -> str:
     """Return "last", "chosen-on-target", "best-on-source" or "iteration-N-of-M".
 
     An earlier checkpoint than the last of a run that was scored on a test set while it trained
     (``data.val``) counts as chosen on it, whatever its file is called: whoever picked it had seen
-    those scores.
+    those scores. ConfigError: so it is, and that is not allowed.
     """
     data, total = run.training.data, run.training.optim.iterations
     assert run.iteration is not None
     if run.iteration >= total:
         return LAST
-    if target_of(run, sets) is not None:
-        return ON_TARGET
+    if (target := _target_of(run, sets)) is not None:
+        if allow_target:
+            return ON_TARGET
+        raise ConfigError(
+            f"{run.checkpoint} is iteration {run.iteration} of {total}, of a run whose data.val is "
+            f"the test set {target}: a checkpoint chosen on the target does not measure "
+            "generalisation. Give the run folder (its last checkpoint), or "
+            "--allow-target-selection, which marks the score"
+        )
     if run.checkpoint.name == "best.pt" and data.val is not None:
         return "best-on-source"
     return f"iteration-{run.iteration}-of-{total}"
 
 
-def target_of(run: TrainedRun, sets: Mapping[str, DatasetConfig]) -> str | None:
+def _target_of(run: TrainedRun, sets: Mapping[str, DatasetConfig]) -> str | None:
     """Return the label of a foreign test set that the run was validated on, if there is one.
 
     Two lists of frames of one data set (``@day.txt``, ``@night.txt``) are taken for two domains,
@@ -113,15 +113,3 @@ def target_of(run: TrainedRun, sets: Mapping[str, DatasetConfig]) -> str | None:
         if overlaps and not is_own_domain(train, label):
             return label
     return None
-
-
-def refuse_target_selection(run: TrainedRun, sets: Mapping[str, DatasetConfig]) -> None:
-    """Raise ConfigError where a checkpoint was chosen on a test set."""
-    if selection_of(run, sets) == ON_TARGET:
-        total = run.training.optim.iterations
-        raise ConfigError(
-            f"{run.checkpoint} is iteration {run.iteration} of {total}, of a run "
-            f"whose data.val is the test set {target_of(run, sets)}: a checkpoint chosen on "
-            "the target does not measure generalisation. Give the run folder (its last "
-            "checkpoint), or --allow-target-selection, which marks the score"
-        )

@@ -5,7 +5,7 @@ from segibn.config.data import DatasetConfig
 from segibn.errors import ConfigError
 from segibn.files.pictures import image_size
 from segibn.files.writing import read_json
-from segibn.runs.cross_domain import cross_domain, draw_comparison
+from segibn.runs.cross_domain import Scoring, cross_domain, draw_comparison
 from segibn.runs.loading import load_checkpoint
 
 
@@ -47,7 +47,8 @@ def test_every_run_is_scored_on_every_set(runs, datasets, tmp_path, capsys):
 
 def test_scores_of_a_row_are_those_of_its_confusion(runs, datasets):
     rows = cross_domain(
-        [load_checkpoint(runs[0])], {"v": DatasetConfig(name="camvid", split="val")}, datasets
+        [load_checkpoint(runs[0])],
+        Scoring({"v": DatasetConfig(name="camvid", split="val")}, datasets),
     )
     counts = rows[0]["confusion"]
     right = sum(counts[k][k] for k in range(11))
@@ -58,18 +59,14 @@ def test_scores_of_a_row_are_those_of_its_confusion(runs, datasets):
 
 def test_the_train_label_can_be_given(runs, datasets):
     sets = {"night": DatasetConfig(name="camvid", split="val")}
-    rows = cross_domain([load_checkpoint(runs[0])], sets, datasets, train_label="day")
+    rows = cross_domain([load_checkpoint(runs[0])], Scoring(sets, datasets), train_label="day")
     assert (rows[0]["train"], rows[0]["test"]) == ("day", "night")
 
 
 def test_training_frames_that_are_not_here_do_not_stop_it(make_run, datasets, tmp_path):
     run = make_run("gta5", "cityscapes19")
-    cross_domain(
-        [load_checkpoint(run)],
-        {"camvid:val": DatasetConfig(name="camvid", split="val")},
-        datasets,
-        tmp_path,
-    )
+    sets = {"camvid:val": DatasetConfig(name="camvid", split="val")}
+    cross_domain([load_checkpoint(run)], Scoring(sets, datasets), tmp_path)
     conditions = read_json(tmp_path / "conditions.json")
     assert conditions["frames"]["gta5:train"] is None
 
@@ -83,7 +80,7 @@ def test_one_picture_needs_networks_of_the_same_classes(make_run, runs, datasets
     two = [load_checkpoint(run) for run in (runs[0], make_run("gta5", "cityscapes19"))]
     sets = {"camvid:val": DatasetConfig(name="camvid", split="val")}
     with pytest.raises(ConfigError, match="different classes"):
-        draw_comparison(two, sets, datasets, tmp_path / "p.jpg")
+        draw_comparison(two, Scoring(sets, datasets), tmp_path / "p.jpg")
 
 
 def test_a_picture_without_a_folder_is_refused_at_once(runs, datasets):

@@ -18,7 +18,7 @@ from segibn.files.encode import write_image, write_label_png
 from segibn.files.writing import read_json
 from segibn.inference.config import InferenceConfig
 from segibn.inference.predictor import Predictor
-from segibn.runs.cross_domain import cross_domain
+from segibn.runs.cross_domain import Scoring, cross_domain
 from segibn.runs.loading import load_checkpoint
 from segibn.runs.protocol import protocol_framing, selection_of, under_protocol
 from segibn.runs.sets import protocol_sets
@@ -209,7 +209,7 @@ def test_an_allowed_choice_is_marked_in_row_signature_and_table(
 )
 def test_other_choices_are_said_too(early, datasets, val, name, selection):
     sets = {"camvid:val": DatasetConfig(name="camvid", split="val")}
-    (row,) = cross_domain([load_checkpoint(early(val, name))], sets, datasets)
+    (row,) = cross_domain([load_checkpoint(early(val, name))], Scoring(sets, datasets))
     assert row["selection"] == selection
     assert row["signature"].endswith(f"|checkpoint:{selection}")
 
