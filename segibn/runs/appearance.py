@@ -46,13 +46,9 @@ def score_appearance(
 ) -> str:
     """Score runs under changes of appearance; on every rank, the first writes -> the table.
 
-    Args:
-        on: label and labelled set; None = the first run's own held-out one.
-        output: folder for rows, table, chart and picture; None writes none.
-        level: strength of corruptions, 1 to 5; None = 3.
-        seed: of the corruptions; None = 0.
-
-    ConfigError: a change is unknown, or level or seed would have no effect.
+    ``on``: label and labelled set; None = the first run's own held-out one. ``output``: folder for
+    rows, table, chart and picture; None writes none. ``level``: strength of corruptions, 1 to 5;
+    None = 3. ConfigError: a change is unknown, or level or seed would have no effect.
     """
     changes = _changes(transforms, level, seed)
     level, seed = 3 if level is None else level, seed or 0
@@ -96,7 +92,6 @@ def score_appearance(
 
 
 def _changes(given: Sequence[str], level: int | None, seed: int | None) -> list[str]:
-    """The changes that were asked for, frames as they are first."""
     for name in given:
         if name not in TRANSFORMS:
             hint = did_you_mean(name, TRANSFORMS) or f": there are {', '.join(TRANSFORMS[1:])}"

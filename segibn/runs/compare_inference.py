@@ -1,5 +1,6 @@
 """Trained networks x ways in which frames reach them: a table of scores."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,8 +27,8 @@ def compare_inference(
 ) -> tuple[str, str]:
     """Score every run on every set in every way -> the table, and the way of the highest score.
 
-    Runs on every rank, the first writes. ``sets``: label -> data set; ``ways``: name -> how frames
-    reach the networks; ``output``: folder for rows, table and conditions; None writes none.
+    On every rank, the first writes rows, table and conditions to ``output``, if there is one.
+    ``sets`` and ``ways``: by their names in the table.
     """
     place = device_of(device)
     rows: list[dict[str, Any]] = []
@@ -37,16 +38,15 @@ def compare_inference(
     with distributed.process_group(place):
         for run in map(load_checkpoint, sources):
             record = run.record()
-            for label, dataset in sets.items():
-                for name, way in ways.items():
-                    placed = run.asked(way, place)
-                    scores = score_run(placed, dataset, datasets_root)
-                    found = scores.to_dict()
-                    seen_as = found["conditions"]["inference"]
-                    rows.append(headline(record, label, found, way=name, inference=seen_as))
-                    conditions = circumstances(place, placed.options)
-                    seen[name] = placed.options.to_dict()
-                    frames[label] = list(scores.frames)
+            for (label, dataset), (name, way) in itertools.product(sets.items(), ways.items()):
+                placed = run.asked(way, place)
+                scores = score_run(placed, dataset, datasets_root)
+                found = scores.to_dict()
+                seen_as = found["conditions"]["inference"]
+                rows.append(headline(record, label, found, way=name, inference=seen_as))
+                conditions = circumstances(place, placed.options)
+                seen[name] = placed.options.to_dict()
+                frames[label] = list(scores.frames)
     table = format_inference(rows)
     if output is not None and distributed.is_main():
         conditions.pop("inference")

@@ -29,19 +29,14 @@ _DRAWN = 2  # frames of each set
 
 @dataclass(frozen=True)
 class Scoring:
-    """On what and how runs are scored."""
+    """On what and how runs are scored, each by itself."""
 
-    sets: Mapping[str, DatasetConfig]
-    """Label (the ``test`` of a row) -> data set."""
+    sets: Mapping[str, DatasetConfig]  # label (the ``test`` of a row) -> data set
     datasets_root: Path
     inference: InferenceConfig = AS_SCORED
-    """How frames reach the networks, each of which is scored by itself."""
-    device: str | None = None
-    """Name of the device; None = a GPU if there is one."""
-    protocol: str | None = None
-    """Name in ``PROTOCOLS``; None = each run as it was scored in training."""
-    allow_target_selection: bool = False
-    """Whether a checkpoint that was chosen on a test set is scored too."""
+    device: str | None = None  # None = a GPU if there is one
+    protocol: str | None = None  # in ``PROTOCOLS``; None = each run as it was scored in training
+    allow_target_selection: bool = False  # score a checkpoint that was chosen on a test set too
 
     def placed(self, run: TrainedRun, label: str) -> TrainedRun:
         """Return a run on the device, with its options for a set."""
@@ -74,10 +69,8 @@ def cross_domain(
 ) -> list[dict[str, Any]]:
     """Score every run on every set -> rows, see ``headline``; under torchrun on every rank.
 
-    Args:
-        output: folder for the files, which the first rank writes; None writes none.
-        train_label: the ``train`` of all rows; None = the run's own, such as ``gta5:train``.
-        published_note: a sentence in place of published numbers.
+    ``output``: folder for the files, which the first rank writes; None writes none.
+    ``train_label``: the ``train`` of all rows; None = the run's own, such as ``gta5:train``.
     """
     if output is not None:
         writable_folder(output)
@@ -157,8 +150,7 @@ def draw_comparison(runs: Sequence[TrainedRun], scoring: Scoring, path: Path) ->
 
     Of several seeds of one network the first counts; frames are spread evenly over a set.
     """
-    networks = _one_of_each(runs)
-    first = runs[0]
+    networks, first = _one_of_each(runs), runs[0]
     rows: list[tuple[str, np.ndarray, np.ndarray, dict[str, np.ndarray]]] = []
     for label, dataset in scoring.sets.items():
         frames = frames_of(first, dataset, scoring.datasets_root)

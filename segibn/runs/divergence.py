@@ -31,8 +31,7 @@ from segibn.runs.trained import TrainedRun
 from segibn.text import counted
 from segibn.text.progress import FrameProgress
 
-JSON_FILE = "feature_divergence.json"
-MARKDOWN_FILE = "feature_divergence.md"
+JSON_FILE, MARKDOWN_FILE = "feature_divergence.json", "feature_divergence.md"
 PLOT_FILE = "feature_divergence.png"
 Samples = Sequence[SamplePaths]
 
@@ -49,10 +48,8 @@ def measure_divergence(
 ) -> str:
     """Measure every run; on every rank, the first writes -> the table.
 
-    Args:
-        domains: two of label and data set; labels of pixels are not needed.
-        output: folder for rows, table and chart; None writes none.
-        most_frames: of each domain, evenly spread.
+    ``domains``: two of label and data set; labels of pixels are not needed. ``output``: folder for
+    rows, table and chart; None writes none. ``most_frames``: of each domain, evenly spread.
     """
     samples = [
         (label, spread(index_dataset(dataset, datasets_root), most_frames))
@@ -84,7 +81,6 @@ def _row(
     inference: InferenceConfig,
     place: torch.device,
 ) -> dict[str, Any]:
-    """Measure one run; on every rank."""
     options = inference.options_for(run.options, bfloat16=False)
     run.module.to(place)
     a, b = (_moments(run, label, part, options) for label, part in samples)

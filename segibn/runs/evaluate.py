@@ -44,18 +44,14 @@ def evaluate(
 ) -> tuple[Scores, dict[str, Any]]:
     """Score a run, or several that are averaged -> scores, and what made them.
 
-    Args:
-        dataset: None = the run's own held-out set, with ``changes`` to its values.
-        metrics: names of ``evaluation.measures.METRICS``.
-        pictures: folder for frame, truth, prediction and errors of ``picture_count`` frames.
-
-    ConfigError: the run has no held-out set; or the set has other classes.
+    ``dataset``: None = the run's own held-out set, with ``changes`` to its values. ``metrics``:
+    names of ``evaluation.measures.METRICS``. ``pictures``: folder for frame, truth, prediction and
+    errors of ``picture_count`` frames. ConfigError: no held-out set, or a set of other classes.
     """
     started = time.monotonic()
     run = load_averaged(source, inference)
     if dataset is None:
-        dataset = own_set(run, source)
-        dataset = changed_set(dataset, datasets_root, **changes or {})
+        dataset = changed_set(own_set(run, source), datasets_root, **changes or {})
     place = device_of(device)
     run = run.asked(inference, place)
     measures: list[Measure] = [*measured(metrics, run.class_names)]
@@ -93,10 +89,10 @@ def score_run(
     prepare: Preparation | None = None,
 ) -> Scores:
     """Score a run on its device, with progress; see ``engine.scoring.score``."""
-    title = f"{run.title} on {set_name(dataset)}"
+    name = set_name(dataset)
+    title = f"{run.title} on {name}"
     frames = frames_of(run, dataset, datasets_root)
     with FrameProgress(title, enabled=distributed.is_main()) as show, _named(run, dataset):
-        name = set_name(dataset)
         scores = score(run.predictor, frames, name, measures, prepare=prepare, progress=show)
     if scores.doubt and distributed.is_main():
         print(f"warning: {title}: {scores.doubt}", file=sys.stderr)
@@ -121,5 +117,5 @@ def _named(run: TrainedRun, dataset: DatasetConfig) -> Iterator[None]:
     try:
         yield
     except ConfigError as error:
-        text = f"{run.checkpoint} cannot be scored on {set_name(dataset)}: {error}"
-        raise ConfigError(text) from None
+        where = f"{run.checkpoint} cannot be scored on {set_name(dataset)}"
+        raise ConfigError(f"{where}: {error}") from None

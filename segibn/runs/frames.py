@@ -18,16 +18,11 @@ _WANTED = "an image is (H, W, 3) uint8 RGB"
 
 
 def as_frame(picture: Picture) -> np.ndarray:
-    """Make a frame (H, W, 3) uint8 RGB of whatever a user has; an EXIF orientation is applied.
+    """Make a frame (H, W, 3) uint8 RGB of a path, PIL image, array or tensor; EXIF is applied.
 
-    Args:
-        picture: path of a picture; PIL image of any mode; array (H, W, 3) uint8 RGB; or tensor
-            (3, H, W) uint8 RGB on any device, as torchvision reads pictures. Not modified.
-
-    Raises:
-        ImageFileError: the file is missing, damaged or no picture.
-        ValueError: an array or tensor of another shape or type; the message says the fix.
-        TypeError: none of these.
+    A PIL image may be of any mode of 0..255; an array is (H, W, 3) uint8 RGB; a tensor (3, H, W)
+    uint8 RGB on any device, as torchvision reads pictures. ImageFileError: the file is missing,
+    damaged or no picture. ValueError: an array or tensor of another shape or type.
     """
     if isinstance(picture, str | Path):
         if Path(picture).is_dir():
@@ -46,7 +41,7 @@ def as_frame(picture: Picture) -> np.ndarray:
     if isinstance(picture, torch.Tensor):
         return _from_tensor(picture)
     if isinstance(picture, np.ndarray):
-        return _checked(picture)
+        return _from_array(picture)
     raise TypeError(
         f"cannot predict a {type(picture).__name__}; give a path, a PIL image, "
         "an array (H, W, 3) uint8 RGB or a tensor (3, H, W) uint8"
@@ -68,7 +63,7 @@ def _from_tensor(picture: torch.Tensor) -> np.ndarray:
     return picture.detach().permute(1, 2, 0).cpu().contiguous().numpy()
 
 
-def _checked(picture: np.ndarray) -> np.ndarray:
+def _from_array(picture: np.ndarray) -> np.ndarray:
     if picture.dtype == np.uint8 and picture.ndim == 3 and picture.shape[2] == 3 and picture.size:
         return picture
     channels = picture.shape[2] if picture.ndim == 3 else None

@@ -1,8 +1,4 @@
-"""Names, folders and files -> networks that can predict.
-
-model = segibn.load("runs/gta5_ibn")
-result = model.predict("street.jpg")
-"""
+"""Names, folders and files -> networks that can predict."""
 
 import warnings
 from collections.abc import Sequence
@@ -59,28 +55,17 @@ def load_checkpoint(source: str | Path) -> TrainedRun:
     """Load a run or checkpoint as ``load``, but no exported graph, on the CPU."""
     path = find_checkpoint(source)
     segmenter, config, meta = load_segmenter(path)
-    return TrainedRun(
-        (segmenter,),
-        tuple(meta["class_names"]),
-        np.array(meta["palette"], dtype=np.uint8),
-        int(meta["iteration"]),
-        config,
-        str(path),
-        InferenceOptions.as_scored(config.evaluation),
-    )
+    names, palette = tuple(meta["class_names"]), np.array(meta["palette"], dtype=np.uint8)
+    options, iteration = InferenceOptions.as_scored(config.evaluation), int(meta["iteration"])
+    return TrainedRun((segmenter,), names, palette, iteration, config, str(path), options)
 
 
 def load_graph(path: Path) -> TrainedRun:
     """Load an exported graph (.onnx), which ONNX Runtime computes on the CPU."""
     network = load_onnx(path)
-    described = network.description
+    said, options = network.description, InferenceOptions.as_scored(network.description)
     return TrainedRun(
-        (network,),
-        described.class_names,
-        described.colors,
-        described.iteration,
-        source=str(path),
-        options=InferenceOptions.as_scored(described),
+        (network,), said.class_names, said.colors, said.iteration, source=str(path), options=options
     )
 
 
@@ -122,24 +107,17 @@ def build(
             (downloaded if need be) or a file; None = what the config says if that is on this
             machine already, else random values and a warning.
 
-    Raises:
-        ConfigError: no such config, or not a valid one.
-        CheckpointError: the weights cannot be had.
+    ConfigError: no such config, or not a valid one. CheckpointError: the weights cannot be had.
     """
     run = load_config(config, overrides)
     weights = _weights_at_hand(run) if weights is None else weights
-    architecture = run.model.model_copy(update={"weights": weights})
+    run = run.model_copy(update={"model": run.model.model_copy(update={"weights": weights})})
     classes = _classes_of(run)
-    segmenter = build_segmenter(architecture, classes.num_classes)
-    return TrainedRun(
-        (segmenter,),
-        classes.class_names,
-        classes.palette.copy(),
-        0,
-        run.model_copy(update={"model": architecture}),
-        run.name,
-        InferenceOptions.as_scored(run.evaluation),
-    ).to(device_of(device, "device "))
+    segmenter = build_segmenter(run.model, classes.num_classes)
+    names, palette = classes.class_names, classes.palette.copy()
+    options = InferenceOptions.as_scored(run.evaluation)
+    built = TrainedRun((segmenter,), names, palette, 0, run, run.name, options)
+    return built.to(device_of(device, "device "))
 
 
 def _weights_at_hand(run: RunConfig) -> str:
@@ -163,7 +141,6 @@ def _weights_at_hand(run: RunConfig) -> str:
 
 
 def _classes_of(run: RunConfig) -> LabelSet:
-    """The classes that a training by this config would have."""
     train, classes = run.data.train, run.data.classes
     try:
         return build_label_set(train, classes)

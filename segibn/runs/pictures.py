@@ -10,19 +10,14 @@ from segibn.evaluation.measure import Frame, FramePrediction, Observer
 from segibn.files.encode import write_image
 from segibn.labels.drawing import frame_sheet, overlay, panel, with_legend
 
-CELL_WIDTH = 320
-"""Of a picture in a comparison, in pixels: five of them fill a page of a README."""
-
+CELL_WIDTH = 320  # of a picture in a comparison: five of them fill a page of a README
 _COLUMNS = 4  # of a grid
 
 Item = TypeVar("Item")
 
 
 class ScorePictures(Observer):
-    """A measure that writes frame, truth, prediction and errors as ``<name>.jpg``.
-
-    Of ``count`` frames, spread evenly over the ``names`` of all frames of the set.
-    """
+    """Writes frame, truth, prediction and errors of ``count`` of the frames, evenly spread."""
 
     def __init__(self, folder: Path, names: Sequence[str], palette: np.ndarray, count: int) -> None:
         wanted = set(spread(names, count))

@@ -64,14 +64,10 @@ class Prediction:
     ) -> np.ndarray:
         """Return the label map in the values of a data set's files: (H, W) uint8.
 
-        Args:
-            dataset: such as "cityscapes"; None for the one that was trained on.
-            encoding: "2018" or "2021" where ``dataset`` is bdd100k_drivable.
-            label_map: which map to the 19 classes where ``dataset`` is mapillary.
-
-        Raises:
-            ConfigError: the data set is not known, or not read in these classes.
-            LabelValueError: it has no value for a class that was predicted.
+        ``dataset``: such as "cityscapes"; None for the one that was trained on. ``encoding``:
+        "2018" or "2021" of bdd100k_drivable. ``label_map``: to the 19 classes, of mapillary.
+        ConfigError: the data set is not known, or not read in these classes. LabelValueError: it
+        has no value for a class that was predicted.
         """
         table = self.label_set
         if dataset is not None:
@@ -90,22 +86,17 @@ class Prediction:
 
     def picture(self, kind: Kind = "overlay") -> np.ndarray:
         """Return one of the pictures that ``save`` writes: (H, W, 3) uint8 RGB."""
-        if kind == "colors":
-            return self.colors()
         if kind == "side_by_side":
             row = [self.image, self.overlay(), self.colors()]
             return drawing.panel([row], ["frame", "overlay", "classes"])
-        return self.overlay()
+        return self.colors() if kind == "colors" else self.overlay()
 
     def save(self, path: str | Path, kind: Kind = "overlay") -> Path:
-        """Write a picture or a label map, and return its path.
+        """Write a picture or a label map in the format of the suffix, and return its path.
 
-        Args:
-            path: the suffix chooses the format; label maps are PNGs. Folders are made.
-            kind: "overlay" (classes over the frame), "colors", "side_by_side"; "labels" (a PNG of
-                train ids that shows colours when looked at) or "label_ids" (the data set's values).
-
-        ValueError: another kind, or a label map in a format that changes values.
+        ``kind``: "overlay" (classes over the frame), "colors", "side_by_side"; "labels" (a PNG of
+        train ids that shows colours when looked at) or "label_ids" (a PNG of the data set's
+        values). Folders are made. ValueError: another kind, or a label map that is no PNG.
         """
         path = Path(path)
         if kind not in get_args(Kind):
@@ -131,7 +122,7 @@ class Prediction:
         size = (_NOTEBOOK_WIDTH, max(1, round(height * _NOTEBOOK_WIDTH / width)))
         how = cv2.INTER_AREA if width > _NOTEBOOK_WIDTH else cv2.INTER_NEAREST
         shown = cv2.resize(self.overlay(), size, interpolation=how)
-        present = [i for i in range(len(self.class_names)) if (self.train_ids == i).any()]
+        present = np.unique(self.train_ids)
         names = [self.class_names[index] for index in present]
         sheet = drawing.with_legend(shown, names, self.palette[present])
         buffer = io.BytesIO()

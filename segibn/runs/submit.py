@@ -36,13 +36,10 @@ def submit(
     inference: InferenceConfig = AS_SCORED,
     device: str | None = None,
 ) -> Report:
-    """Predict frames into a submission; an interrupted one is resumed.
+    """Predict frames into a submission (.zip, or .json for run lengths); resumes what is there.
 
-    Args:
-        frames: key of the benchmark -> frame, complete and in order.
-        output: .zip, or .json for run lengths.
-
-    SubmissionError: the network tells other classes, or the file failed its check.
+    ``frames``: key of the benchmark -> frame, complete and in order. SubmissionError: the network
+    tells other classes, or the file failed its check.
     """
     run = load_averaged(source, inference)
     if run.class_names != form.labels.class_names:

@@ -14,6 +14,7 @@ from segibn.config.set_names import train_name
 from segibn.data.datasets.catalog import scheme_label_set
 from segibn.devices import computes_bfloat16, device_named
 from segibn.errors import CheckpointError, SegibnError
+from segibn.evaluation import rows
 from segibn.evaluation.batches import predicted
 from segibn.files.writing import sha256_of
 from segibn.inference.config import InferenceConfig
@@ -26,6 +27,7 @@ from segibn.models.segmenter import PIXEL_MEAN, PIXEL_STD, Segmenter
 from segibn.runs.frames import Picture, as_frame
 from segibn.runs.prediction import Prediction
 
+Pictures = list[Picture] | tuple[Picture, ...]
 Triple = tuple[float, float, float]
 CPU = torch.device("cpu")
 
@@ -39,8 +41,7 @@ class Preprocessing:
     height: int | None = None
     """The same by height alone, the width in proportion."""
     channels: str = "RGB"
-    value_range: tuple[int, int] = (0, 255)
-    """Of pixels, before mean and std."""
+    value_range: tuple[int, int] = (0, 255)  # of pixels, before mean and std
     mean: Triple = PIXEL_MEAN
     std: Triple = PIXEL_STD
     layout: str = "NCHW"
@@ -81,7 +82,7 @@ class TrainedRun:
 
     @property
     def title(self) -> str:
-        """Name and seed, for people."""
+        """Name and seed."""
         more = f" and {len(self.others)} more" if self.others else ""
         return f"{self.name} (seed {self.training.seed}){more}"
 
@@ -146,7 +147,7 @@ class TrainedRun:
     def record(self) -> dict[str, Any]:
         """Return what identifies the run in a results file, and those it was averaged with."""
         config, backbone = self.training, self.training.model.backbone
-        own: dict[str, Any] = {
+        return {
             "config": config.name,
             "train": train_name(config.data),
             "network": backbone.network,
@@ -155,8 +156,8 @@ class TrainedRun:
             "seed": config.seed,
             "iteration": self.iteration,
             "checkpoint_sha256": sha256_of(self.checkpoint),
+            **({"ensemble": [run.record() for run in self.others]} if self.others else {}),
         }
-        return own | ({"ensemble": [run.record() for run in self.others]} if self.others else {})
 
     @overload
     def predict(
@@ -164,18 +165,10 @@ class TrainedRun:
     ) -> Prediction: ...
     @overload
     def predict(
-        self,
-        images: list[Picture] | tuple[Picture, ...],
-        *,
-        confidence: bool = ...,
-        batch_size: int = ...,
+        self, images: Pictures, *, confidence: bool = ..., batch_size: int = ...
     ) -> list[Prediction]: ...
     def predict(
-        self,
-        images: Picture | list[Picture] | tuple[Picture, ...],
-        *,
-        confidence: bool = False,
-        batch_size: int = 4,
+        self, images: Picture | Pictures, *, confidence: bool = False, batch_size: int = 4
     ) -> Prediction | list[Prediction]:
         """Predict one picture, or a list of several in its order.
 
@@ -212,9 +205,9 @@ class TrainedRun:
     def __repr__(self) -> str:
         network, state = "exported graph", ""
         if self.config is not None:
-            backbone, head = self.config.model.backbone, self.config.model.head.name
-            ibn = "no IBN" if backbone.ibn == "none" else f"IBN-{backbone.ibn}"
-            network = f"{backbone.network}, {ibn}, {head}"
+            model = self.config.model
+            kind = rows.Network("", model.backbone.network, model.backbone.ibn)
+            network = f"{kind.title}, {model.head.name}"
             state = f" iteration {self.iteration}," if self.iteration else " untrained,"
         return (
             f"TrainedRun({self.name}: {network}; {len(self.class_names)} classes,{state} "

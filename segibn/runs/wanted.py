@@ -35,22 +35,14 @@ def find_inputs(inputs: Sequence[str | Path], output: Path) -> tuple[list[Source
 class Wanted:
     """Which files, and how they are made; None = the default, see ``checked``."""
 
-    output: Path
-    """Folder for all of them."""
-    save: tuple[str, ...] | None = None
-    """Of ``SAVED``; None = labels and overlay of images, the video of a video."""
-    alpha: float | None = None
-    """Share of the class colour; 0.5."""
-    classes: list[str] | None = None
-    """What pictures show; all."""
-    video_shows: str | None = None
-    """What a video is made of; overlay."""
-    video_codec: str | None = None
-    """Of videos; auto, the first that OpenCV can write."""
-    mode: Mode = "new"
-    """What to do where predictions are."""
-    strict: bool = False
-    """Whether the first bad file ends it."""
+    output: Path  # folder for all of them
+    save: tuple[str, ...] | None = None  # labels and overlay of images, the video of a video
+    alpha: float | None = None  # share of the class colour; 0.5
+    classes: list[str] | None = None  # what pictures show; all
+    video_shows: str | None = None  # overlay
+    video_codec: str | None = None  # auto, the first that OpenCV can write
+    mode: Mode = "new"  # what to do where predictions are
+    strict: bool = False  # whether the first bad file ends it
 
     def checked(self, sources: Sequence[Source]) -> "Wanted":
         """Return it with the defaults filled in.
