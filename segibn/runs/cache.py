@@ -14,10 +14,7 @@ from segibn.text.progress import FrameProgress
 
 
 def cache_jobs(config: RunConfig, datasets_root: Path, caches: Path | None) -> Iterator[CacheJob]:
-    """Yield the cache of each training set of a config, below ``caches``.
-
-    None = SEGIBN_CACHE, else beside the data sets.
-    """
+    """Yield the cache of each training set, below ``caches`` or where SEGIBN_CACHE says."""
     data, caches = config.data, caches or cache_folder(datasets_root)
     for one in training_sets(data, datasets_root):
         folder = tiles_folder(one.dataset, one.label_set, data.resize, caches)
@@ -36,7 +33,7 @@ def verify_cache(job: CacheJob, threads: int) -> int:
 
 
 def fill_cache(job: CacheJob, threads: int, *, only_estimate: bool) -> None:
-    """Say what is cached, and what the others will take; cache them, if they were not only counted.
+    """Say what is cached and what the others will take; cache them, unless only that was asked.
 
     DatasetError: the disk has not enough space.
     """

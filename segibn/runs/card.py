@@ -20,8 +20,8 @@ from segibn.runs.find import run_of
 from segibn.runs.trained import TrainedRun
 from segibn.text import counted, markdown_code, markdown_table
 
+# Folders whose names say nothing of whose data it is.
 _NO_NAMES = ("images", "image", "imgs", "img", "frames", "{split}", "..", "/")
-"""Folders whose names say nothing of whose data it is."""
 
 _AUGMENTATIONS = {
     "color_jitter": "colour jitter",
@@ -37,8 +37,7 @@ def write_card(
     """Write a card -> the scores in it, and the names of the fields that nothing states.
 
     ``scores``: files; None = those that the training left, if this is its last checkpoint.
-    ``given``: field -> Markdown of a person, such as "licence". SegibnError: a scores file is none,
-    or of another checkpoint.
+    ``given``: field -> Markdown of a person. SegibnError: scores of another checkpoint, or none.
     """
     assert run.config is not None
     folder, digest = run_of(run.checkpoint), sha256_of(run.checkpoint)

@@ -26,6 +26,7 @@ from segibn.text import printable_lines
 from segibn.text.progress import FrameProgress
 
 _SHOWN = 10  # of each mistake; the JSON report has all of them
+
 SetsAndSources = list[tuple[DatasetConfig, Sequence[DatasetConfig]]]
 """Sets to check, each with the training sets that it may share no frame with."""
 
@@ -40,15 +41,13 @@ def sets_of_config(config: str, split: str | None, datasets_root: Path) -> SetsA
 
 
 def official_sets(
-    name: str,
-    split: str | None,
-    datasets_root: Path,
-    *,
-    names_file: str | None,
-    encoding: str | None,
+    name: str, split: str | None, datasets_root: Path, **values: str | None
 ) -> SetsAndSources:
-    """Return a split of an official data set, or all of which something is there."""
-    whole = named_set(name, split=split, names_file=names_file, encoding=encoding)
+    """Return a split of an official data set, or all of which something is there.
+
+    ``values``: ``names_file`` and ``encoding``, as in a config; None = its default.
+    """
+    whole = named_set(name, split=split, **values)
     if split is not None:
         return [(whole, ())]
     present = splits_present(name, datasets_root, whole.encoding)
@@ -60,9 +59,7 @@ def check_sets(sets: SetsAndSources, datasets_root: Path, jobs: int, report: Pat
     reports = []
     for dataset, sources in sets:
         with FrameProgress(set_name(dataset), 0) as progress:
-            found = check_dataset(
-                dataset, datasets_root, jobs=jobs, progress=progress, trained_on=sources
-            )
+            found = check_dataset(dataset, datasets_root, jobs, progress, sources)
         _print_report(found, Console(highlight=False))
         reports.append(found)
     if report is not None:
@@ -95,7 +92,6 @@ def splits_present(name: str, root: Path, encoding: str = "auto") -> list[str]:
 def check_dataset(
     dataset: DatasetConfig,
     root: Path,
-    *,
     jobs: int,
     progress: Callable[[int, int], None],
     trained_on: Sequence[DatasetConfig] = (),
@@ -175,8 +171,6 @@ def _label_set(
 
 
 def _print_report(report: SplitReport, console: Console) -> None:
-    """Print what there is, then what is wrong, then the verdict."""
-
     def say(*lines: str) -> None:
         for line in lines:
             console.print(f"  {printable_lines(line)}", markup=False, soft_wrap=True)

@@ -21,10 +21,7 @@ def compare_files(
     common_frames: bool,
     any_conditions: bool,
 ) -> list[Comparison]:
-    """Compare the first scores file with each of the others, see ``compare_runs``.
-
-    ``output``: JSON file for the comparisons and where they come from.
-    """
+    """Compare the first scores file with each of the others, see ``compare_runs``."""
     reference, *others = _load_scores(paths)
     flags = {"common_frames": common_frames, "any_conditions": any_conditions}
     found = [compare_runs(reference, other, how, **flags) for other in others]
@@ -51,11 +48,8 @@ def _load_scores(paths: Sequence[Path]) -> list[NamedScores]:
                 f"{printable(path)} is no scores file of one run with its frames; segibn evaluate "
                 "--output and segibn score semseg --json write one"
             )
-        loaded.append(
-            NamedScores(
-                printable(path.stem if is_clear else path), Scores.from_dict(data, str(path))
-            )
-        )
+        name = printable(path.stem if is_clear else path)
+        loaded.append(NamedScores(name, Scores.from_dict(data, str(path))))
     return loaded
 
 
@@ -66,12 +60,13 @@ def plot_comparisons(path: Path, found: Sequence[Comparison]) -> None:
 
     first = found[0]
     rows = [row.name for row in (*first.classes, first.mean)]
-    bars = {}
-    for one in found:
-        bars[one.verdict] = [
+    bars = {
+        one.verdict: [
             Difference(100 * r.difference, 100 * r.low, 100 * r.high, r.is_shown(one.how.level))
             for r in (*one.classes, one.mean)
         ]
+        for one in found
+    }
     frames = counted(first.num_frames, "frame")
     title = f"IoU against {first.a.title}, {frames}, {100 * first.how.level:g} %"
     unit = "difference in points of IoU (filled: interval and test agree that there is one)"

@@ -23,8 +23,7 @@ def resolved(name: str) -> str:
 def copy_config(name: str, folder: Path) -> list[Path]:
     """Copy a shipped config and the files it refers to, in the same places to each other.
 
-    -> the copies, that of the config first. ConfigError: it is no shipped config, or a file of
-    another content is there.
+    -> the copies, the config's first. ConfigError: no shipped config, or another file is there.
     """
     shipped, source = configs_folder(), find_config(name)
     if not source.is_relative_to(shipped):
@@ -40,7 +39,6 @@ def copy_config(name: str, folder: Path) -> list[Path]:
 
 
 def _referred(source: Path) -> list[Path]:
-    """Its base, and the files that both name."""
     tree = read_yaml(source)
     found = [Path(mapping[key]) for _, mapping, key in referred(tree)]
     if "base" in tree:

@@ -1,7 +1,6 @@
 """All that a training does before its first update, and one update tried: what it would need.
 
-Nothing is written but what a training also keeps beside the data sets and in torch's folder of
-downloaded weights.
+Nothing is written but caches beside the data sets and downloaded weights in torch's folder.
 """
 
 import os
@@ -37,9 +36,7 @@ from segibn.text import byte_count, counted, duration
 _INDENT = 10
 _MANY_CLASSES = 12
 _DECODED = 4  # training samples that a dry run on a CPU reads, at most
-_SHORT_S = 20.0
-"""An index of classes that takes less is built at once; of a longer one the cost is told."""
-
+_SHORT_S = 20.0  # an index of classes that takes less is built at once, of a longer one told
 
 Lines = list[tuple[str, str]]
 """(name, text) of the report."""
@@ -51,10 +48,7 @@ def try_out(
     """Do a dry run on every rank -> its report, as wide as a terminal of so many columns."""
     found = dry_run(config, datasets_root=datasets_root, output=output, resume=resume)
     wrapper = textwrap.TextWrapper(
-        columns,
-        subsequent_indent=" " * _INDENT,
-        break_long_words=False,
-        break_on_hyphens=False,
+        columns, subsequent_indent=" " * _INDENT, break_long_words=False, break_on_hyphens=False
     )
     lines = [wrapper.fill(f"{name:<{_INDENT}}{text}") for name, text in found]
     # the command that starts the training as this dry run was started
@@ -71,10 +65,7 @@ def try_out(
 def dry_run(
     config: RunConfig, *, datasets_root: Path, output: Path, resume: str | None = None
 ) -> Lines:
-    """Check a training; takes what `train` does, and runs on all ranks like it.
-
-    SegibnError: whatever `train` would raise; or the disk has no room for the checkpoints.
-    """
+    """Check a training as `train` would run it; SegibnError: as there, or the disk has no room."""
     device = default_device()
     data = index_run(config, datasets_root)
     run, checkpoint = open_run(output, resume)

@@ -46,7 +46,7 @@ def export_checkpoint(
 
     ``labels``: the graph takes (N, H, W, 3) uint8 and returns train ids (N, H, W) uint8.
     ``calibrate``: folder of frames to take the ranges of eight bits from; None = float32.
-    ``time``: whether to print the time of a frame too (.onnx).
+    ``time``: print the time of a frame too (.onnx).
     """
     segmenter, config, meta = load_segmenter(checkpoint)
     if output.suffix == ".safetensors":
@@ -72,8 +72,7 @@ def export_checkpoint(
 def frame_times(segmenter: Segmenter, path: Path, pairs: int = 5) -> str:
     """Say the median times of a frame, uint8 to label map, in PyTorch and with an ONNX file.
 
-    Both take one random frame by turns on the CPU. The network is laid out channels-last, in place;
-    the file says how large frames are.
+    Both take one random frame by turns on the CPU; the network becomes channels-last, in place.
     """
     graph = load_onnx(path)
     size = InferenceOptions.as_scored(graph.description).size_for(_TIMED_FRAME)
@@ -92,8 +91,7 @@ def frame_times(segmenter: Segmenter, path: Path, pairs: int = 5) -> str:
 def calibration_frames(folder: Path) -> Iterator[np.ndarray]:
     """Yield 32 frames of a folder and its subfolders, spread evenly over their sorted names.
 
-    One that cannot be read is skipped and said; the next one stands for it. DatasetError: no such
-    folder, or no JPEG or PNG in it.
+    The next one stands for one that cannot be read. DatasetError: no folder, or no frame in it.
     """
     paths = list_files(folder, _IMAGES, recursive=True)
     if not paths:
@@ -113,7 +111,7 @@ def calibration_frames(folder: Path) -> Iterator[np.ndarray]:
 def describe_network(
     config: RunConfig, meta: dict[str, Any], *, labels: bool = False
 ) -> Description:
-    """Say what an exported file of label maps, or of logits, says of itself."""
+    """Return what an exported file of label maps, or of logits, says of itself."""
     port, output = LABELS if labels else LOGITS
     backbone = config.model.backbone
     return Description(

@@ -6,6 +6,7 @@ A name is that of a folder below ``./runs`` or one of SEGIBN_RUNS (several as in
 import json
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from segibn.config.shipped import shipped_configs
@@ -47,7 +48,6 @@ def find_checkpoint(source: str | Path) -> Path:
     """Return the checkpoint that a file, a run folder (its last) or the name of a run means.
 
     A path that is there comes first; of a name the end is enough, such as "sample_ibn_seed0".
-
     CheckpointError: there is none; the message says what there is.
     """
     path = Path(source)
@@ -68,14 +68,12 @@ def run_of(checkpoint: Path) -> Path | None:
 
 def datasets_of(folder: Path | None) -> Path | None:
     """Return the data sets' folder that a run was trained on, where it is there."""
-    if folder is None:
-        return None
-    try:
-        record = json.loads((folder / "environment.json").read_text(encoding="utf-8"))
-        path = Path(record["datasets"])
-    except (OSError, ValueError, LookupError, TypeError):
-        return None
-    return path if path.is_dir() else None
+    if folder is not None:
+        with suppress(OSError, ValueError, LookupError, TypeError):
+            record = json.loads((folder / "environment.json").read_text(encoding="utf-8"))
+            path = Path(record["datasets"])
+            return path if path.is_dir() else None
+    return None
 
 
 def _last_of(folder: Path) -> Path:
@@ -92,7 +90,6 @@ def _last_of(folder: Path) -> Path:
 
 
 def _beside(path: Path) -> str:
-    """Suggest what lies where a path would."""
     if not path.parent.is_dir():
         return f": there is no folder {printable(path.parent)}"
     there = (each.name for each in path.parent.iterdir())
@@ -105,15 +102,12 @@ def _run_called(given: str) -> Path:
     runs, name = find_runs(), given
     for root in run_folders():  # runs/gta5_inb is looked for as gta5_inb
         name = name.removeprefix(f"{root.as_posix()}/")
-    if name in runs:
-        return runs[name]
-    ends = [key for key in runs if key.endswith(f"/{name}")]
+    ends = [name] if name in runs else [key for key in runs if key.endswith(f"/{name}")]
     if len(ends) == 1:
         return runs[ends[0]]
     if ends:
         raise CheckpointError(f"'{name}' could be {listed(ends, 8)}; say which")
-    inside = [key for key in runs if key.startswith(f"{name}/")]
-    if inside:
+    if inside := [key for key in runs if key.startswith(f"{name}/")]:
         raise CheckpointError(f"'{name}' is a folder of runs, not one: say {listed(inside, 8)}")
     raise CheckpointError(_nothing_called(printable(name), list(runs), printable(given)))
 

@@ -1,8 +1,7 @@
 """Trained networks are fine-tuned on shares of a target, beside networks trained without them.
 
-The experiment of IBN-Net's section 4.2 (arXiv 1807.09441). In: a plan (``fine_tune_plan.py``). Out:
-run folders, and the files ``fine_tune.json``, ``conditions.json``, ``fine_tune.md`` and
-``fine_tune.png``.
+IBN-Net's section 4.2 (arXiv 1807.09441). In: a plan (``fine_tune_plan.py``). Out: run folders, and
+a table with its rows, conditions and chart.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,9 +27,8 @@ from segibn.runs.loading import load_checkpoint
 from segibn.runs.study import run_folder, train_once
 from segibn.text import counted
 
-MARKDOWN_FILE = "fine_tune.md"
-PICTURE_FILE = "fine_tune.png"
-SOURCE_FILE = "init_from.json"
+MARKDOWN_FILE, PICTURE_FILE = "fine_tune.md", "fine_tune.png"
+SOURCE_FILE = "init_from.json"  # in a run folder: what it started from
 
 
 def target_sets(
@@ -65,9 +63,8 @@ def train_all(trainings: Sequence[Training], datasets_root: Path, output: Path) 
     hashes = {source: sha256_of(source.checkpoint) for source in sources}
     for training in trainings:
         if (source := training.source) is not None and distributed.is_main():
-            _keep_source(
-                source, sources[source], hashes[source], run_folder(training.config, output)
-            )
+            run = run_folder(training.config, output)
+            _keep_source(source, sources[source], hashes[source], run)
         train_once(training.config, datasets_root, output)
 
 
@@ -132,11 +129,7 @@ def score_trainings(
 
 
 def _draw(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
-    """Draw mIoU on the target against its share, which has a logarithmic axis.
-
-    A colour for each network; broken lines are those without a source; bars are one sample
-    standard deviation over seeds to either side.
-    """
+    """Draw mIoU by share: a colour a network, broken lines without a source, bars of seeds."""
     test = rows[0]["test"]
     found = group_rows(rows, test)
     networks = list(dict.fromkeys(line.network for line in found))

@@ -1,7 +1,6 @@
 """What a fine-tuning trains: which network starts from which source, on which share of the target.
 
-In: target configs and sources (runs that are there, configs to train first). Out: trainings, each
-checked against its source before anything is trained.
+Every training is checked against its source before anything is trained.
 """
 
 from collections.abc import Mapping, Sequence
@@ -50,12 +49,11 @@ class Training:
     share: float  # of the target's training set, in (0, 1]
     train_images: int
     source: Source | None  # None = ``model.weights``, the baseline
-    report: WeightsReport | None
-    """What it takes from its source."""
+    report: WeightsReport | None  # what it takes from its source
 
     @property
     def start(self) -> str:
-        """Where its first weights come from, in few words."""
+        """Where its weights come from, in few words."""
         if self.source is not None:
             return self.source.train
         weights = self.config.model.weights

@@ -45,8 +45,7 @@ class Report:
     seconds: float
     outputs: Outputs
     class_names: tuple[str, ...]
-    faults: list[MediaError]
-    """Files that failed."""
+    faults: list[MediaError]  # of the files that failed
     is_interrupted: bool = False
 
     @property
@@ -57,10 +56,9 @@ class Report:
     @property
     def shares(self) -> dict[str, float]:
         """Class -> its share of all pixels, the largest first."""
-        pixels = self.tally.pixels
-        pairs = zip(self.class_names, pixels.tolist(), strict=True)
-        total = max(1, int(pixels.sum()))
-        return {name: n / total for name, n in sorted(pairs, key=lambda pair: -pair[1])}
+        shares = (self.tally.pixels / max(1, self.tally.pixels.sum())).tolist()
+        pairs = zip(self.class_names, shares, strict=True)
+        return dict(sorted(pairs, key=lambda pair: -pair[1]))
 
     @property
     def exit_code(self) -> int:
@@ -135,41 +133,27 @@ def predict_all(
 ) -> Report:
     """Predict sources; prints at which size they are seen. Ctrl-C ends it with whole files.
 
-    SegibnError: nothing can be begun, an output cannot be written, or in strict mode the first bad
-    file.
+    SegibnError: nothing can be begun or written, or in strict mode the first bad file.
     """
     if distributed.rank_and_world()[1] > 1:
         raise ConfigError(
             "predict is one process: start it once for each GPU, with --device cuda:0, cuda:1 ... "
             "and inputs and an --output of its own"
         )
-    codec = wanted.codec(sources)
+    codec = wanted.codec(sources) or CODECS["mpeg4"]
     run = _load(source, inference, device)
     _say_size(run, sources)
-    outputs = Outputs(
-        wanted.output,
-        run.palette,
-        chosen_classes(run.class_names, wanted.classes),
-        wanted.save,
-        wanted.alpha,
-        wanted.video_shows,
-        codec or CODECS["mpeg4"],
-    )
+    drawn = chosen_classes(run.class_names, wanted.classes)
+    shown_as = (wanted.save, wanted.alpha, wanted.video_shows, codec)
+    outputs = Outputs(wanted.output, run.palette, drawn, *shown_as)
     faults = Faults(wanted.strict)
+    predict, batch_size = partial(label_maps, run.predictor), run.options.batch_size
     started, is_interrupted = time.monotonic(), False
     with (
         Journal(outputs.folder, _settings(run, wanted), wanted.mode) as journal,
         FrameProgress("predict", len(sources)) as progress,
     ):
-        work = Work(
-            partial(label_maps, run.predictor),
-            run.options.batch_size,
-            outputs,
-            journal,
-            faults,
-            is_out_of_memory,
-            progress,
-        )
+        work = Work(predict, batch_size, outputs, journal, faults, is_out_of_memory, progress)
         _write_legend(run, outputs, sources)
         try:
             work.run(sources)
@@ -183,7 +167,6 @@ def predict_all(
 
 
 def _load(source: str | Path, inference: InferenceConfig, device: str | None) -> TrainedRun:
-    """Load the network, or those that are averaged, ready to predict."""
     path = find_checkpoint(source)
     if path.suffix != ".onnx":
         run = load_averaged(path, inference)
@@ -237,12 +220,7 @@ def _settings(run: TrainedRun, wanted: Wanted) -> dict[str, Any]:
     """Return what every file in the output depends on; a batch's size is not part of it."""
     inference = run.options.to_dict()
     inference.pop("batch_size")
-    return {
-        "model_sha256": [sha256_of(one.checkpoint) for one in (run, *run.others)],
-        "inference": inference,
-        "save": wanted.save,
-        "alpha": wanted.alpha,
-        "classes": wanted.classes,
-        "video_shows": wanted.video_shows,
-        "video_codec": wanted.video_codec,
-    }
+    hashes = [sha256_of(one.checkpoint) for one in (run, *run.others)]
+    drawing = ("save", "alpha", "classes", "video_shows", "video_codec")
+    own = {name: getattr(wanted, name) for name in drawing}
+    return {"model_sha256": hashes, "inference": inference, **own}

@@ -1,8 +1,4 @@
-"""Where the time of an update goes: a few updates of a real training under ``torch.profiler``.
-
-A folder gets seconds by part of an update and by operator, memory, how fast the loader is by
-itself, and a trace. No run folder is touched.
-"""
+"""Where the time of an update goes: a few updates of a real training under ``torch.profiler``."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -32,8 +28,7 @@ from segibn.text import counted
 WAITING, READING, REST = "waiting for data", "waiting for the device", "rest"
 TRACE_FILE = "trace.json.gz"
 _OPERATORS = 15
-_AFTERWARDS = 1000
-"""Batches that a run must still have when the profile is over: for the loader by itself."""
+_AFTERWARDS = 1000  # batches that a run must still have, for the loader by itself
 
 Row = dict[str, Any]
 """What went into one part of the loop, or one operator without those that it calls, per update:

@@ -25,11 +25,10 @@ def write_report(
     find_datasets: Callable[[Path | None], Path],
     device: str | None = None,
 ) -> list[str]:
-    """Write the page -> what is missing on it, as sentences.
+    """Complete a report of ``read_inputs``, write its page -> what is missing on it, as sentences.
 
-    ``report``: of ``read_inputs``, completed here. ``frames``: how many of the worst and of the
-    best a run shows; 0 = no network is loaded. ``find_datasets``: folder that a run was trained
-    with -> folder above the data sets. ``device``: see ``segibn.devices.device_named``.
+    ``frames``: how many of the worst and of the best a run shows; 0 = no network is loaded.
+    ``find_datasets``: folder that a run was trained with -> folder above the data sets.
     """
     for source in report.runs:
         _complete(source, frames, find_datasets, device)

@@ -1,7 +1,4 @@
-"""The worst and best frames of a run: scores it where nobody has, and predicts those frames.
-
-In: a ``Source`` with a checkpoint, and the data sets. Out: its ``FrameView``s. Needs torch.
-"""
+"""The worst and best frames of a run: scored where nobody has, and predicted. Needs torch."""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -26,15 +23,13 @@ from segibn.runs.loading import device_of, load_checkpoint
 from segibn.runs.sets import parse_evaluation_set
 from segibn.runs.trained import TrainedRun
 
-_TOLERANCE = 1e-2
-"""Share of a frame's pixels by which counts of another machine or number format may differ."""
+_TOLERANCE = 1e-2  # share of a frame's pixels that another machine or number format may change
 
 
 def add_frames(source: Source, root: Path, count: int, device: str | None) -> int | None:
     """Predict the ``count`` worst and best frames of a source with a checkpoint -> its iteration.
 
-    Scores that are missing or of other weights are made. ``device``: see
-    ``segibn.devices.device_named``. SegibnError: the checkpoint or the data cannot be used.
+    Scores that are missing or of other weights are made. SegibnError: checkpoint or data are bad.
     """
     assert source.checkpoint is not None
     run = load_checkpoint(source.checkpoint)

@@ -1,7 +1,6 @@
 """What a report is given, sorted out: run folders, scores files, studies, comparisons. No torch.
 
-In: paths. Out: ``Report``: runs with their evaluations, tables, comparisons. Whatever a run lacks
-becomes a note; only a path that is nothing of this kind is an error.
+Whatever a run lacks becomes a note; only a path that is nothing of this kind is an error.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -74,7 +73,6 @@ def _add_folder(found: Report, folder: Path) -> None:
 
 
 def _is_run(folder: Path) -> bool:
-    """Whether a folder holds anything of a run."""
     return any((folder / name).is_file() for name in _RUN_FILES)
 
 

@@ -79,10 +79,7 @@ def held_out_set(config: str) -> DatasetConfig:
 
 
 def own_labels(config: str) -> tuple[LabelSet, tuple[str, ...]]:
-    """Return the table of the set that a config validates on, and how its files' names end.
-
-    The classes are in the order of training.
-    """
+    """Return a config's table of ``data.val``, in training's order of classes, and file endings."""
     data = load_config(config).data
     trained = build_label_set(data.train, data.classes)
     own = trained if data.val is None else build_label_set(data.val, data.classes)

@@ -8,8 +8,7 @@ from segibn.config.load import load_config
 from segibn.config.schema import RunConfig
 from segibn.errors import SegibnError
 
-_SUFFIXES = {"none": "none", "a": "ibn"}
-"""Variant of IBN -> how the name of its config ends; of the others ``ibn_<variant>``."""
+_SUFFIXES = {"none": "none", "a": "ibn"}  # variant of IBN -> how the name of its config ends
 
 
 def load_configs(
