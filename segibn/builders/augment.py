@@ -74,7 +74,7 @@ class BatchAugmentation:
 def build_augmentation(
     config: GeneraliseConfig, class_names: Sequence[str]
 ) -> BatchAugmentation | None:
-    """Build what is on; None if nothing is. ConfigError: a class that the training lacks."""
+    """Build what is on; None if nothing is."""
     on = {name: getattr(config, name).model_dump() for name in config.active}
     mixing = tuple(MIXING[name](class_names, **on[name]) for name in MIXING if name in on)
     restyling = tuple(RESTYLING[name](**on[name]) for name in RESTYLING if name in on)

@@ -1,8 +1,7 @@
 """Read the package's own checkpoints: a file in, a network ready for inference out.
 
-Files of earlier versions are brought up to date, their configs too (`segibn.config.upgrade`).
-A change that old files do not fit adds one to FORMAT_VERSION and a function to STEPS. Format 1:
-until configs said their version.
+A change that files of earlier versions do not fit adds one to FORMAT_VERSION and a function to
+STEPS. Format 1: until configs said their version.
 """
 
 from collections.abc import Callable, Mapping
@@ -49,8 +48,7 @@ def read_checkpoint(path: Path) -> Content:
     """Read a .pt file, or a .safetensors of `segibn export`, onto the CPU; nothing is executed.
 
     -> "config", "class_names", "palette", "classes", "iteration", "model" (a state dict),
-    "training" (or None) and "versions". CheckpointError: no such file, not readable safely, or not
-    what this version or an earlier one writes.
+    "training" (or None) and "versions".
     """
     if Path(path).suffix in _GRAPHS:
         raise CheckpointError(f"{path} is {_GRAPHS[Path(path).suffix]}; give the run or checkpoint")
@@ -76,7 +74,7 @@ def read_checkpoint(path: Path) -> Content:
 
 
 def upgrade_checkpoint(content: Mapping[str, Any], path: Path) -> Content:
-    """Return a checkpoint's dict and its config in the present version."""
+    """Bring a checkpoint's dict and its config to the present version."""
     version = content.get("format_version")
     if type(version) is not int or version not in range(1, FORMAT_VERSION + 1):
         raise CheckpointError(
@@ -96,7 +94,7 @@ def upgrade_checkpoint(content: Mapping[str, Any], path: Path) -> Content:
 
 
 def _stages_as_built(content: Content) -> Content:
-    """1 -> 2: an empty ``ibn_stages`` of a DenseNet meant the paper's stages once, now none.
+    """1 -> 2: an empty ``ibn_stages`` of a DenseNet meant the paper's stages, now none.
 
     The weights tell which it was: those with instance norms are a network of the first kind.
     """
@@ -117,10 +115,7 @@ STEPS: Mapping[int, Callable[[Content], Content]] = {1: _stages_as_built}
 
 
 class _NoRandomValues(TorchFunctionMode):
-    """Leaves the weights of new modules as they are allocated: all are loaded right after.
-
-    Random values take a second, on "meta" even several (the first time in a process).
-    """
+    """Leaves new weights as allocated: random values take a second, on "meta" even several."""
 
     names = ("normal_", "uniform_", "trunc_normal_", "kaiming_normal_", "kaiming_uniform_")
 
@@ -133,20 +128,15 @@ class _NoRandomValues(TorchFunctionMode):
 
 
 def load_segmenter(path: Path) -> tuple[Segmenter, RunConfig, dict[str, Any]]:
-    """Rebuild the network of a checkpoint as its config says and fill it.
-
-    -> the network in evaluation mode on the CPU; the run's resolved config; and the rest of the
-    checkpoint ("class_names", "palette", "classes", "iteration", "versions", ...). CheckpointError:
-    as `read_checkpoint`; or config and weights do not belong together.
-    """
+    """Read a checkpoint -> its network in evaluation mode on the CPU, its config, and the rest."""
     content = read_checkpoint(path)
     try:
         config = RunConfig.model_validate(content["config"])
     except ValidationError as error:
-        raise CheckpointError(
-            f"{path}: its config is not one that this version of segibn knows:\n"
-            f"{explain(error, RunConfig)}"
-        ) from error
+        what = (
+            f"its config is not one that this version of segibn knows:\n{explain(error, RunConfig)}"
+        )
+        raise CheckpointError(f"{path}: {what}") from error
     # The checkpoint holds all weights: what the training once started from is not needed, and what
     # LoRA added to them is merged, so that inference costs no more than the plain network.
     with naming(path):

@@ -51,9 +51,7 @@ def build_train_loader(
 ) -> TrainLoader:
     """Build this rank's loader for the iterations from ``first_iteration`` to the last.
 
-    ``sets``: from `training_sets`, the same on every rank. ConfigError: the batch cannot be shared
-    out evenly over the processes. DatasetError: ``cache: memory`` would not fit, or ``cache: disk``
-    is not there or does not belong to these files.
+    ``sets``: from `training_sets`, the same on every rank.
     """
     rank, world_size = rank_and_world()
     shares = plan_batch(config.optim.global_batch_size, world_size)
@@ -80,7 +78,6 @@ def build_train_loader(
 def _build_dataset(
     config: RunConfig, one: TrainingSet, datasets_root: Path | None
 ) -> SegmentationDataset:
-    """The samples of one training set, augmented, cached as the config says."""
     data, samples, label_set = config.data, one.samples, one.label_set
     cache: Sequence[Arrays | Frame] | None = None
     if data.cache == "disk":
@@ -89,14 +86,12 @@ def _build_dataset(
     elif data.cache == "memory":
         threads = auto_workers(rank_and_world()[1])
         cache = preload(samples, label_set, data.resize, threads=threads)
-    transform = build_transform(data)
-    return SegmentationDataset(
-        samples, label_set, transform, seed=config.seed, resize=data.resize, cache=cache
-    )
+    more = {"seed": config.seed, "resize": data.resize, "cache": cache}
+    return SegmentationDataset(samples, label_set, build_transform(data), **more)
 
 
 def build_transform(data: DataConfig) -> TrainTransform:
-    """Build the augmentation; ConfigError: ``augmentation_file`` cannot be used."""
+    """Build what is done to each sample: crop, flip, colours, the user's own."""
     path = data.augmentation_file
     return TrainTransform(
         data.crop_size,
@@ -112,10 +107,9 @@ def build_transform(data: DataConfig) -> TrainTransform:
 
 
 def loader_workers(config: RunConfig, world_size: int) -> tuple[int, str]:
-    """Return the number of loader processes of each training process, 0 = none, and a note.
+    """Return the loader processes of each training process, 0 = none, and why they are so few.
 
-    The note says why there are fewer than ``data.workers: auto`` would take: shared memory, which
-    holds their batches. ConfigError: it is too small for the number that the config asks for.
+    Shared memory, which holds their batches, may be small; ConfigError: for the number asked for.
     """
     data = config.data
     if data.workers != "auto":
@@ -147,10 +141,7 @@ def loader_workers(config: RunConfig, world_size: int) -> tuple[int, str]:
 def build_eval_frames(
     dataset: DatasetConfig, datasets_root: Path, classes: str | None = None
 ) -> Frames:
-    """Build the evaluation frames of this rank, labels read in a class scheme; None = its own.
-
-    DatasetError: as `index_dataset`, or the split has no labels.
-    """
+    """Build the evaluation frames of this rank, labels read in a class scheme; None = its own."""
     samples = index_dataset(dataset, datasets_root)
     require_targets(samples)
     rank, world_size = rank_and_world()

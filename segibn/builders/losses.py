@@ -10,7 +10,7 @@ from segibn.losses.criterion import REGION_LOSSES, RegionLoss, SegmentationLoss
 
 
 def build_criterion(config: LossConfig, num_classes: int, device: torch.device) -> SegmentationLoss:
-    """Build the criterion; ConfigError: as many class weights as classes are needed."""
+    """Build the criterion of outputs (N, K, H, W)."""
     weights = config.class_weights
     if weights is not None and len(weights) != num_classes:
         raise ConfigError(

@@ -47,7 +47,7 @@ def build_segmenter(config: ModelConfig, num_classes: int) -> Segmenter:
 
 
 def for_inference(config: ModelConfig) -> ModelConfig:
-    """The config of a network whose weights are at hand: none to load, no LoRA, nothing frozen."""
+    """The same for a network whose weights are at hand: none to load, no LoRA, nothing frozen."""
     update: dict[str, Any] = {"weights": "none"}
     if isinstance(config.backbone, TimmBackboneConfig):
         update["backbone"] = config.backbone.model_copy(update={"tuning": "full"})
@@ -94,11 +94,8 @@ def _started(head: nn.Module, init: str) -> nn.Module:
 def describe(model: Segmenter) -> str:
     """One line for the log: parts, classes, strides and parameter counts in millions."""
     parts = {"backbone": model.backbone, "head": model.head, "aux_head": model.aux_head}
-    counts = ", ".join(
-        f"{name} {type(part).__name__} {_counted(part)}"
-        for name, part in parts.items()
-        if part is not None
-    )
+    there = {name: part for name, part in parts.items() if part is not None}
+    counts = ", ".join(f"{n} {type(part).__name__} {_counted(part)}" for n, part in there.items())
     strides = "/".join(str(spec.stride) for spec in model.backbone.feature_specs.values())
     return (
         f"{counts}; {model.num_classes} classes; feature strides {strides}, "

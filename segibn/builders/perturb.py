@@ -19,7 +19,7 @@ _MODULES = {"stem": "maxpool"}
 
 
 def _alike(perturbation: Callable[..., Perturbation]) -> Callable[[Any], dict[str, Perturbation]]:
-    """The same perturbation, made from the section's other fields, at each of its layers."""
+    """The same perturbation, of the section's other fields, at each of its layers."""
 
     def build(section: Any) -> dict[str, Perturbation]:
         perturb = perturbation(**section.model_dump(exclude={"layers"}))
@@ -31,12 +31,8 @@ def _alike(perturbation: Callable[..., Perturbation]) -> Callable[[Any], dict[st
 def _mrfp(section: MRFPConfig) -> dict[str, Perturbation]:
     """HRFP and NP+ have each their layers; where both act, HRFP sees the feature before NP+."""
     fine = HighResolutionPerturbation(section.probability, section.channels, section.gain_std)
-    coarse = NormalizationPerturbation(
-        section.style_probability,
-        section.sigma,
-        adaptive=True,
-        adaptive_scale=section.adaptive_scale,
-    )
+    adaptive = {"adaptive": True, "adaptive_scale": section.adaptive_scale}
+    coarse = NormalizationPerturbation(section.style_probability, section.sigma, **adaptive)
     return {
         layer: MultiResolutionPerturbation(
             fine if layer in section.layers else None,
@@ -56,7 +52,7 @@ PERTURBATIONS: dict[str, Callable[[Any], dict[str, Perturbation]]] = {
 
 
 def attach_perturbations(backbone: nn.Module, config: GeneraliseConfig) -> None:
-    """Perturb a backbone's features in training mode; ConfigError: it has no such places."""
+    """Perturb a backbone's features in training mode."""
     for name, build in PERTURBATIONS.items():
         section = getattr(config, name)
         if section is None:

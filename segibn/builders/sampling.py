@@ -1,7 +1,4 @@
-"""The plan of a run: sampling by class, several sources by share.
-
-Indexes of classes are built by the first rank while the others wait.
-"""
+"""The plan of a run: sampling by class, several sources by share."""
 
 import logging
 from collections.abc import Sequence
@@ -27,11 +24,7 @@ logger = logging.getLogger(__name__)
 
 
 def build_plan(config: RunConfig, sets: Sequence[TrainingSet], datasets_root: Path | None) -> Plan:
-    """Build the plan of a run; runs on every rank, which all get the same.
-
-    ``sets``: ``data.train`` first, then ``data.mix`` in its order. ConfigError: no class of a set
-    has as many pixels in any frame as the sampling asks for.
-    """
+    """Build the plan of a run, of sets from `training_sets`; the same on every rank."""
     sampling = config.data.sampling
     streams = []
     for one in sets:

@@ -36,10 +36,7 @@ class TrainingSet:
 
 
 def find_dataset(dataset: DatasetConfig, datasets_root: Path) -> Pairing:
-    """Pair the files of a data set and narrow them: ``names_file``, ``hold_out``.
-
-    Nothing is required of them yet. DatasetError: a folder is missing, the split or a name unknown.
-    """
+    """Pair the files of a data set and narrow them; whether there are any is not asked yet."""
     pairing = _find(dataset, Path(datasets_root))
     if dataset.names_file is not None:
         pairing = narrow_pairing(pairing, Path(dataset.names_file))
@@ -75,8 +72,7 @@ def _find(dataset: DatasetConfig, root: Path) -> Pairing:
 def index_dataset(dataset: DatasetConfig, datasets_root: Path) -> list[SamplePaths]:
     """List the samples that a config means, in an order that is the same on every machine.
 
-    DatasetError: folder missing, split unknown or empty, a partner missing, or drivable maps whose
-    encoding is neither given nor to be told.
+    DatasetError: a folder, the split or a partner is missing, or drivable maps say no encoding.
     """
     source = dataset_source(dataset.name)
     pairing = find_dataset(dataset, datasets_root)
@@ -92,8 +88,8 @@ def build_label_set(
 ) -> LabelSet:
     """Build the table that reads a data set's label files in a class scheme; None = its own.
 
-    ``encoding: auto`` needs samples, which say what their values mean (DatasetError: none, or they
-    do not). ConfigError: it cannot be read in these classes, or has several maps and none is named.
+    ``encoding: auto`` needs samples, which say what their values mean. ConfigError: the set cannot
+    be read in these classes, or has several maps and none is named.
     """
     if dataset.folder is not None:
         rows = [row.model_dump() for row in dataset.folder.labels]
@@ -115,7 +111,6 @@ def build_label_set(
 
 
 def _encoding(targets: Sequence[Path], given: str) -> str:
-    """Return how drivable maps are read; a doubt about it is logged, once."""
     decided = decide_drivable_encoding(targets, given)
     if decided.doubt:
         warn_once(f"warning: {decided.doubt}")
@@ -123,10 +118,7 @@ def _encoding(targets: Sequence[Path], given: str) -> str:
 
 
 def training_sets(data: DataConfig, datasets_root: Path) -> tuple[TrainingSet, ...]:
-    """Find ``data.train`` and the sets of ``data.mix``, which are read in its classes.
-
-    ConfigError: a set cannot be. DatasetError: as `index_dataset`, or a split has no labels.
-    """
+    """Find ``data.train`` and the sets of ``data.mix``, which are read in its classes."""
     scheme = scheme_of(data.train.name, data.classes)
     sets: list[TrainingSet] = []
     for dataset in data.sources:
@@ -151,8 +143,7 @@ def tiles_folder(
 ) -> Path:
     """Return the folder of one data set's disk cache below ``root``, that of all caches.
 
-    Its name ends in a hash of all that a frame depends on besides its own files. A part of a split
-    (``names_file``, ``fraction``) shares the folder of the whole.
+    Its name has a hash of what frames depend on besides their files; parts of a split share it.
     """
     size = "native" if resize is None else f"{resize[0]}x{resize[1]}"
     where = "" if dataset.folder is None else f"{dataset.folder.images} {dataset.folder.targets}"
@@ -162,10 +153,7 @@ def tiles_folder(
 
 
 def splits_of(dataset: DatasetConfig, datasets_root: Path) -> tuple[str, ...]:
-    """Return the splits that a config's data set has: the official ones, or a user's folders.
-
-    Empty for ``folder`` without ``{split}`` in its folders.
-    """
+    """Return the official splits of a data set, or a user's folders; () without ``{split}``."""
     if dataset.folder is None:
         return tuple(dataset_source(dataset.name).splits)
     for below in (Path(dataset.folder.images), Path(dataset.folder.targets)):
@@ -179,7 +167,7 @@ def splits_of(dataset: DatasetConfig, datasets_root: Path) -> tuple[str, ...]:
 
 
 def target_paths(samples: Sequence[SamplePaths]) -> list[Path]:
-    """Return the label maps of samples that have one."""
+    """Return the label maps of those that have one."""
     return [sample.target for sample in samples if sample.target is not None]
 
 

@@ -19,7 +19,7 @@ _CLASSIFIERS = ("head.classifier.", "aux_head.classifier.")
 
 
 def init_from_checkpoint(model: Segmenter, path: Path, class_names: Sequence[str]) -> WeightsReport:
-    """Fill a network, of outputs `class_names`, in place; see `plan_transfer`."""
+    """Fill a network, of outputs `class_names`, in place, as `plan_transfer` says."""
     with naming("init_from"):
         content = read_checkpoint(path)
     own = model.state_dict()
@@ -38,14 +38,11 @@ def plan_transfer(
     *,
     source: str,
 ) -> WeightsReport:
-    """Say what a network would take from another one's weights; only shapes are looked at.
+    """Say what a network would take from the weights of another, a `source`; shapes alone count.
 
     Updates of LoRA that only one of the two has are merged into the weights, or start fresh. Where
     the class names are not the same in the same order, classifiers start fresh; so does an
-    auxiliary head that the other one does not have. `source` is where `state` comes from, for
-    messages.
-
-    CheckpointError: the two are of different architectures.
+    auxiliary head that the other one does not have.
     """
     state = fitted_state(state, own)
     skipped: tuple[str, ...] = ()

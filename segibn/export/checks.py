@@ -49,7 +49,7 @@ def check(network: Run, exported: Run, name: str, labels: bool = False) -> float
 
 
 def require_finite(logits: Tensor, what: str) -> None:
-    """Raise a `SegibnError` if a logit is NaN or infinite: a comparison would say nothing."""
+    """SegibnError: a logit is NaN or infinite, so that a comparison would say nothing."""
     if not bool(logits.isfinite().all()):
         raise SegibnError(
             f"{what} gives logits that are NaN or infinite; not written. Export another checkpoint"

@@ -107,9 +107,9 @@ def load_onnx(path: str | Path) -> OnnxNetwork:
 
 
 def read_onnx(path: Path) -> tuple[bytes, dict[str, str]]:
-    """Read the content and the metadata of an ONNX file; CheckpointError where it is not whole.
+    """Read the content and the metadata of an ONNX file, whole and with all tensors inside.
 
-    Nor may it refer to other files, which a runtime would open wherever the content says.
+    It may not refer to other files, which a runtime would open wherever the content says.
     """
     content = read_small_file(path, MAX_BYTES, CheckpointError)
     require("export", "onnx", "onnxruntime", purpose=f"{path}: an ONNX file")
@@ -143,7 +143,7 @@ def _parts(message: Any, kind: type) -> Iterator[Any]:
 
 
 def open_session(content: bytes, path: Path) -> Any:
-    """Let ONNX Runtime open a file's content, on the CPU; CheckpointError where it cannot."""
+    """Let ONNX Runtime open a file's content, on the CPU."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

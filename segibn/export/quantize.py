@@ -44,14 +44,9 @@ def export_int8(
 ) -> float:
     """Write a network as an ONNX graph in eight bits, as `export` does in float32.
 
-    Args:
-        description: put into the file, with its precision set; frames are resized to its input
-            size first.
-        frames: (H, W, 3) uint8 RGB each, like those it will see; the first `CALIBRATION_FRAMES`
-            are used.
-
-    Returns:
-        The share of pixels of the first frames that have the class of the float32 graph.
+    The first `CALIBRATION_FRAMES` of the frames, (H, W, 3) uint8 RGB like those it will see, are
+    resized to the description's input size. -> the share of pixels of the first few that have the
+    class of the float32 graph.
     """
     if path.suffix != ".onnx":
         raise ConfigError(f"{path}: int8 graphs are .onnx files")
@@ -111,7 +106,7 @@ def _quantize(source: Path, target: Path, images: Sequence[np.ndarray]) -> None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the quantiser's advice on the root logger."""
+    """Hides the quantiser's advice on the root logger."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

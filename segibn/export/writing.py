@@ -25,10 +25,9 @@ _EXAMPLE = (2, 3, 96, 160)
 
 
 class ExportGraph(nn.Module):
-    """A network in evaluation mode with what comes before and after it, of free sizes.
+    """A network with what comes before and after it: frames in 0..255 to logits at frame size.
 
-    Frames in 0..255 become logits at frame size, ``with_coarse`` the network's own too; with
-    ``labels``, frames as decoders give them become label maps. h x w of the network's own logits.
+    ``with_coarse``: those of the network too; ``labels``: frames as decoders give them to maps.
     """
 
     def __init__(
@@ -44,10 +43,7 @@ class ExportGraph(nn.Module):
         return self.segmenter.resize(coarse, (image.shape[-2], image.shape[-1])), coarse
 
     def forward(self, image: Tensor) -> Tensor | tuple[Tensor, Tensor]:
-        """(N, 3, H, W) float32 -> logits; with ``labels``, (N, H, W, 3) uint8 -> (N, H, W) uint8.
-
-        Label maps are train ids; of equal logits the first class.
-        """
+        """(N, 3, H, W) float32 -> logits; with ``labels`` (N, H, W, 3) -> (N, H, W), both uint8."""
         if self.labels:
             return self.logits(image.permute(0, 3, 1, 2))[0].argmax(dim=1).to(torch.uint8)
         logits, coarse = self.logits(image)
@@ -70,15 +66,10 @@ def export(
     *,
     labels: bool = False,
 ) -> float:
-    """Write a network as a graph and compare the file with the original.
+    """Write a network as a .pt2 or .onnx file and `check` it -> what that returns.
 
-    Args:
-        segmenter: moved to the CPU, in evaluation mode and contiguous layout, in place.
-        path: the suffix chooses the format: ``.pt2`` or ``.onnx``.
-        description: put into the file; None = a graph alone, which ``segibn predict`` refuses.
-
-    Returns:
-        What `check` returns; where that fails, nothing is left.
+    The network is moved to the CPU, in evaluation mode and contiguous layout, in place. Without a
+    description it is a graph alone, which ``segibn predict`` refuses.
     """
     if path.suffix not in SUFFIXES:
         raise ConfigError(f"{path}: a graph is a {' or '.join(SUFFIXES)} file")
@@ -95,7 +86,7 @@ def export(
 
 
 def require_onnx() -> None:
-    """Raise ConfigError unless everything is there that writing ONNX files takes."""
+    """ConfigError: a package is missing that writing ONNX files takes."""
     instead = "write a .pt2 file, which needs nothing"
     packages = ("onnx", "onnxscript", "onnxruntime")
     require("export", *packages, purpose="ONNX export", instead=instead)
