@@ -24,12 +24,8 @@ def build_parser(parser: VerbParser) -> None:
     add = parser.add_argument
     add("--on", metavar=SET, help="labelled set (default: the data.val of the first run)")
     add("--transforms", nargs="+", metavar="NAME", help="changes of appearance (default: all)")
-    add(
-        "--level",
-        type=int,
-        choices=(1, 2, 3, 4, 5),
-        help="strength of weather, blur, noise and compression: 1 light, 5 heavy (default: 3)",
-    )
+    about = "strength of weather, blur, noise and compression: 1 light, 5 heavy (default: 3)"
+    add("--level", type=int, choices=(1, 2, 3, 4, 5), help=about)
     add("--seed", type=int, help="of drops, noise and angles (default: 0)")
     add_comparison_arguments(parser)
 

@@ -20,13 +20,9 @@ SET = "[LABEL=]NAME:SPLIT[@NAMES_FILE]"
 
 def add_datasets_argument(parser: argparse.ArgumentParser) -> None:
     """Add ``--datasets DIR``, by default the environment variable SEGIBN_DATASETS."""
-    parser.add_argument(
-        "--datasets",
-        type=Path,
-        metavar="DIR",
-        help="folder that holds cityscapes/, gta5/, bdd100k/ ... "
-        f"(default: ${DATASETS_VARIABLE}, else ./datasets)",
-    )
+    about = "folder that holds cityscapes/, gta5/, bdd100k/ ... "
+    about += f"(default: ${DATASETS_VARIABLE}, else ./datasets)"
+    parser.add_argument("--datasets", type=Path, metavar="DIR", help=about)
 
 
 def add_config_arguments(parser: argparse.ArgumentParser) -> None:
@@ -55,13 +51,8 @@ def add_study_arguments(parser: argparse.ArgumentParser, on: str) -> None:
     add_sets_argument(parser, on, default=[])
     add = parser.add_argument
     add("--seeds", nargs="+", type=int, default=[0], metavar="SEED")
-    add(
-        "--ibn",
-        nargs="+",
-        default=[],
-        choices=get_args(IbnName),
-        help="train each config with these in place of its model.backbone.ibn, each in its name",
-    )
+    about = "train each config with these in place of its model.backbone.ibn, each in its name"
+    add("--ibn", nargs="+", default=[], choices=get_args(IbnName), help=about)
     add_datasets_argument(parser)
     add("--output", type=Path, required=True, metavar="DIR", help="folder for the run folders")
     add("--results", type=Path, metavar="DIR", help="folder for the table (default: --output)")

@@ -29,12 +29,8 @@ EXIT_DAMAGED = 1
 @verb_parser("cache", EXAMPLE)
 def build_parser(parser: VerbParser) -> None:
     add_config_arguments(parser)
-    parser.add_argument(
-        "--cache",
-        type=Path,
-        metavar="DIR",
-        help="folder of all caches (default: $SEGIBN_CACHE, else .segibn beside the data sets)",
-    )
+    about = "folder of all caches (default: $SEGIBN_CACHE, else .segibn beside the data sets)"
+    parser.add_argument("--cache", type=Path, metavar="DIR", help=about)
     parser.add_argument("--jobs", type=parse_positive, metavar="N", help="threads (all cores)")
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument("--estimate", action="store_true", help="say size and time; write nothing")

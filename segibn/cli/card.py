@@ -26,13 +26,8 @@ _OPTIONS = ("description", "intended_use", "limits", "licence", "citation")
 def build_parser(parser: VerbParser) -> None:
     add = parser.add_argument
     add("run", metavar="RUN", help="run folder, .pt file, or name of a run")
-    add(
-        "--scores",
-        type=Path,
-        nargs="+",
-        metavar="FILE.json",
-        help="of `segibn evaluate --output`, or a cross_domain.json (default: RUN/scores/*.json)",
-    )
+    about = "of `segibn evaluate --output`, or a cross_domain.json (default: RUN/scores/*.json)"
+    add("--scores", type=Path, nargs="+", metavar="FILE.json", help=about)
     add("--output", type=Path, required=True, metavar="FILE.md")
     add("--description", default="", metavar="TEXT", help="a sentence or two")
     add("--intended-use", default="", metavar="TEXT")

@@ -41,11 +41,8 @@ def build_parser(parser: VerbParser) -> None:
     add("name", metavar="NAME", help=f"{', '.join(DATASETS)}, or a config (its data sets)")
     add("--split", metavar="SPLIT", help="one split, or several as train+val (default: all there)")
     add("--names-file", metavar="FILE", help="text file of sample names to narrow the split to")
-    add(
-        "--encoding",
-        choices=("auto", "2018", "2021"),
-        help="bdd100k_drivable: what the label values should mean (default: tell from the files)",
-    )
+    about = "bdd100k_drivable: what the label values should mean (default: tell from the files)"
+    add("--encoding", choices=("auto", "2018", "2021"), help=about)
     add("--jobs", type=parse_positive, metavar="N", help="processes (all cores)")
     add("--json", type=Path, metavar="FILE", help="write the report as JSON too")
     add_datasets_argument(parser)

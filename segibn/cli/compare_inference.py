@@ -23,14 +23,8 @@ writes inference.json (a list of rows, scores as fractions), inference.md and co
 def build_parser(parser: VerbParser) -> None:
     add = parser.add_argument
     add_sets_argument(parser, "sets to score on; LABEL names them in the table", required=True)
-    add(
-        "--recipes",
-        nargs="+",
-        type=Path,
-        required=True,
-        metavar="FILE",
-        help="the ways, the first one as what the others are compared with",
-    )
+    about = "the ways, the first one as what the others are compared with"
+    add("--recipes", nargs="+", type=Path, required=True, metavar="FILE", help=about)
     add_comparison_arguments(parser, views=False)
 
 

@@ -26,23 +26,13 @@ def build_parser(parser: VerbParser) -> None:
     add("checkpoint", type=Path, help="a file, or a segibn run folder")
     add("--output", type=Path, required=True, metavar="FILE", help=".pt, .pth or .safetensors")
     add = parser.add_argument_group("from RobustNet (.pt)").add_argument
-    add(
-        "--output-stride",
-        type=int,
-        choices=(8, 16, 32),
-        help="of the network (default: as in RobustNet's scripts, 16 for ResNet-50, 8 for -101)",
-    )
-    add(
-        "--trained-on",
-        choices=("gta5", "cityscapes"),
-        help="noted in the checkpoint (default: gta5)",
-    )
+    about = "of the network (default: as in RobustNet's scripts, 16 for ResNet-50, 8 for -101)"
+    add("--output-stride", type=int, choices=(8, 16, 32), help=about)
+    about = "noted in the checkpoint (default: gta5)"
+    add("--trained-on", choices=("gta5", "cityscapes"), help=about)
     add = parser.add_argument_group("to RobustNet (.pth)").add_argument
-    add(
-        "--variant",
-        choices=("base", "ibn", "isw"),
-        help="of the file to write (default: as it came, else ibn for variant b and base for none)",
-    )
+    about = "of the file to write (default: as it came, else ibn for variant b and base for none)"
+    add("--variant", choices=("base", "ibn", "isw"), help=about)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

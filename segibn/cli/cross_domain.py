@@ -25,19 +25,13 @@ writes cross_domain.json (a list of rows, scores as fractions), cross_domain.md,
 def build_parser(parser: VerbParser) -> None:
     add = parser.add_argument
     add_sets_argument(parser, "sets to score on; LABEL names the column (all of --protocol)")
-    add(
-        "--protocol",
-        choices=tuple(PROTOCOLS),
-        help="score as this one says: test sets (all of them unless --on names some), input size, "
-        "label maps, checkpoint; what deviates is printed and signed",
-    )
+    about = "score as this one says: test sets (all of them unless --on names some), input size, "
+    about += "label maps, checkpoint; what deviates is printed and signed"
+    add("--protocol", choices=tuple(PROTOCOLS), help=about)
     listed = "print all of them and exit"
     add("--list-protocols", action="version", version=describe_protocols(), help=listed)
-    add(
-        "--allow-target-selection",
-        action="store_true",
-        help="also score a checkpoint that was chosen on a test set; its score is marked",
-    )
+    about = "also score a checkpoint that was chosen on a test set; its score is marked"
+    add("--allow-target-selection", action="store_true", help=about)
     add("--picture", action="store_true", help="draw frames of each set as well")
     parser.needs("--picture", "--output")
     add_comparison_arguments(parser)

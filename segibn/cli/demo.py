@@ -32,14 +32,8 @@ def build_parser(parser: VerbParser) -> None:
     add = parser.add_argument
     add("--output", type=Path, default=Path("runs/demo"), metavar="DIR")
     add("--seed", type=int, default=0, help="of scenes, weights, sample order and augmentation")
-    add(
-        "--frames",
-        type=int,
-        nargs=2,
-        default=(300, 100),
-        metavar=("TRAIN", "VAL"),
-        help="frames of each domain; the target needs no train frames (default: 300 100)",
-    )
+    about = "frames of each domain; the target needs no train frames (default: 300 100)"
+    add("--frames", type=int, nargs=2, default=(300, 100), metavar=("TRAIN", "VAL"), help=about)
     add_set_argument(parser)
 
 

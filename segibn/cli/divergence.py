@@ -23,13 +23,8 @@ feature_divergence.md and feature_divergence.png. Seeds of one network become me
 @verb_parser("divergence", EXAMPLE)
 def build_parser(parser: VerbParser) -> None:
     add = parser.add_argument
-    add(
-        "--domains",
-        nargs=2,
-        required=True,
-        metavar=SET,
-        help="the two domains; labels of pixels are not needed",
-    )
+    about = "the two domains; labels of pixels are not needed"
+    add("--domains", nargs=2, required=True, metavar=SET, help=about)
     add("--frames", type=int, default=500, metavar="N", help="of each domain, at most (500)")
     add_comparison_arguments(parser, views=False)
 

@@ -31,24 +31,16 @@ examples:
 def build_parser(parser: VerbParser) -> None:
     add = parser.add_argument
     add("run", metavar="RUN_OR_CHECKPOINT", help="run folder, name of a run, or .pt file")
-    add(
-        "--dataset",
-        metavar="NAME",
-        help="cityscapes, gta5 ..., or a config: its data.val (default: the data.val of the run)",
-    )
+    about = "cityscapes, gta5 ..., or a config: its data.val (default: the data.val of the run)"
+    add("--dataset", metavar="NAME", help=about)
     add("--split", help="of the data set (default: val, or as the config of a run or set says)")
     add("--label-map", choices=("robustnet", "rein"), help="which map to the 19 classes")
     add("--names-file", metavar="FILE", help="only the samples it lists")
     add_datasets_argument(parser)
     add("--output", type=Path, metavar="FILE.json", help="write scores to it")
     add("--pictures", type=Path, metavar="DIR", help="write frame, truth, prediction and errors")
-    add(
-        "--picture-count",
-        type=parse_positive,
-        default=20,
-        metavar="N",
-        help="of them, spread evenly (20)",
-    )
+    about = "of them, spread evenly (20)"
+    add("--picture-count", type=parse_positive, default=20, metavar="N", help=about)
     parser.needs("--picture-count", "--pictures")
     add_measurement_arguments(parser, network=True)
     add_inference_arguments(parser, ensemble=True)

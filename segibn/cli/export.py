@@ -32,18 +32,11 @@ def build_parser(parser: VerbParser) -> None:
         "--labels", action="store_true", help="(N, H, W, 3) uint8 in, train ids (N, H, W) uint8 out"
     )
     add("--int8", action="store_true", help="compute in eight bits (.onnx); needs --calibrate")
-    add(
-        "--calibrate",
-        type=Path,
-        metavar="DIR",
-        help="frames to take the ranges of eight bits from, like those that it will see: 32 of "
-        "the folder and its subfolders are read",
-    )
-    add(
-        "--time",
-        action="store_true",
-        help="print a frame's time in PyTorch and with the file (.onnx)",
-    )
+    about = "frames to take the ranges of eight bits from, like those that it will see: 32 of "
+    about += "the folder and its subfolders are read"
+    add("--calibrate", type=Path, metavar="DIR", help=about)
+    about = "print a frame's time in PyTorch and with the file (.onnx)"
+    add("--time", action="store_true", help=about)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

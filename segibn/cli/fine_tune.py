@@ -37,33 +37,14 @@ fine_tune.png
 def build_parser(parser: VerbParser) -> None:
     add = parser.add_argument
     add("configs", nargs="+", type=Path, help="YAML files that train on the target")
-    add(
-        "--from",
-        nargs="+",
-        required=True,
-        dest="sources",
-        metavar="SOURCE",
-        help="run folders, .pt files, or YAML files to train first, with the same seeds",
-    )
-    add(
-        "--shares",
-        nargs="+",
-        type=parse_share,
-        default=SHARES,
-        metavar="SHARE",
-        help="of the target's training set, above 0 to 1 (default: 0.1 0.2 0.3 1)",
-    )
-    add(
-        "--baseline",
-        action=argparse.BooleanOptionalAction,
-        default=True,
-        help="train each share without a source as well, from model.weights (default: yes)",
-    )
-    add(
-        "--same-epochs",
-        action="store_true",
-        help="train a share for that share of optim.iterations instead of for all of them",
-    )
+    about = "run folders, .pt files, or YAML files to train first, with the same seeds"
+    add("--from", nargs="+", required=True, dest="sources", metavar="SOURCE", help=about)
+    about = "of the target's training set, above 0 to 1 (default: 0.1 0.2 0.3 1)"
+    add("--shares", nargs="+", type=parse_share, default=SHARES, metavar="SHARE", help=about)
+    about = "train each share without a source as well, from model.weights (default: yes)"
+    add("--baseline", action=argparse.BooleanOptionalAction, default=True, help=about)
+    about = "train a share for that share of optim.iterations instead of for all of them"
+    add("--same-epochs", action="store_true", help=about)
     add_study_arguments(parser, "sets to score on besides the target's data.val")
 
 

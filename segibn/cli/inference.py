@@ -34,12 +34,8 @@ def add_inference_arguments(parser: VerbParser, views: bool = True, ensemble: bo
     group = parser.add_argument_group("inference (label maps always come at frame size)")
     add = group.add_argument
     add("--device", help=DEVICE_HELP)
-    add(
-        "--input-size",
-        type=parse_size_or_native,
-        metavar="HxW",
-        help="resize frames to this first; native = do not (default: what the run was scored at)",
-    )
+    about = "resize frames to this first; native = do not (default: what the run was scored at)"
+    add("--input-size", type=parse_size_or_native, metavar="HxW", help=about)
     add("--input-height", type=int, metavar="H", help="as --input-size, proportions kept")
     parser.excludes("--input-size", "--input-height")
     parser.set_defaults(recipe=None, ensemble=[])
@@ -48,50 +44,27 @@ def add_inference_arguments(parser: VerbParser, views: bool = True, ensemble: bo
         for option in ("--stride", "--blending"):
             parser.needs(option, "--window", "--recipe")
     if ensemble:
-        add(
-            "--ensemble",
-            nargs="+",
-            default=[],
-            metavar="RUN",
-            help="average the probabilities with those of these runs or checkpoints",
-        )
+        about = "average the probabilities with those of these runs or checkpoints"
+        add("--ensemble", nargs="+", default=[], metavar="RUN", help=about)
 
 
 def _add_views(add: Callable[..., object]) -> None:
     """Add what a file may say too; None = not on the command line."""
-    add(
-        "--recipe",
-        type=Path,
-        metavar="FILE",
-        help="a file such as configs/inference/multi_scale_flip.yaml that says all of this; "
-        "arguments beside it replace its values",
-    )
-    add(
-        "--precision",
-        choices=(*PRECISIONS, "auto"),
-        help="number format of the convolutions; auto = bfloat16 where it is native (default: "
-        "float32, so that a score does not depend on the machine)",
-    )
+    about = "a file such as configs/inference/multi_scale_flip.yaml that says all of this; "
+    about += "arguments beside it replace its values"
+    add("--recipe", type=Path, metavar="FILE", help=about)
+    about = "number format of the convolutions; auto = bfloat16 where it is native (default: "
+    about += "float32, so that a score does not depend on the machine)"
+    add("--precision", choices=(*PRECISIONS, "auto"), help=about)
     add("--window", type=parse_size, metavar="HxW", help="slide a window instead")
     add("--stride", type=parse_size, metavar="HxW", help="of the window (default: 2/3 of it)")
-    add(
-        "--blending",
-        choices=BLENDINGS,
-        help="of overlapping windows; gaussian = their middle counts most (default: flat)",
-    )
-    add(
-        "--scales",
-        type=parse_scales,
-        metavar="S,S,...",
-        help="average the probabilities of the frame at these relative sizes",
-    )
+    about = "of overlapping windows; gaussian = their middle counts most (default: flat)"
+    add("--blending", choices=BLENDINGS, help=about)
+    about = "average the probabilities of the frame at these relative sizes"
+    add("--scales", type=parse_scales, metavar="S,S,...", help=about)
     add("--flip", action=argparse.BooleanOptionalAction, help="average with the mirrored frame too")
-    add(
-        "--batch-size",
-        type=parse_positive,
-        metavar="N",
-        help="frames of one size that the network sees at once (default: 1)",
-    )
+    about = "frames of one size that the network sees at once (default: 1)"
+    add("--batch-size", type=parse_positive, metavar="N", help=about)
 
 
 def inference_config(

@@ -33,24 +33,15 @@ exit code: 0 all done, 1 some files failed, 2 nothing was begun or an output can
 def build_parser(parser: VerbParser) -> None:
     add = parser.add_argument
     add("run", metavar="RUN_OR_FILE", help="run folder or name, .pt, .safetensors or .onnx file")
-    add(
-        "inputs",
-        nargs="*",
-        default=[],
-        metavar="INPUT",
-        help="image (JPEG, PNG, BMP, WebP, TIFF), video, folder (with its subfolders) or quoted "
-        "pattern",
-    )
+    about = "image (JPEG, PNG, BMP, WebP, TIFF), video, folder (with its subfolders) or quoted "
+    about += "pattern"
+    add("inputs", nargs="*", default=[], metavar="INPUT", help=about)
     add("--images", action="append", default=[], metavar="DIR", help="the same as an INPUT")
     add("--output", type=Path, default=Path("predictions"), metavar="DIR", help="(%(default)s)")
     add = parser.add_argument_group("what is written").add_argument
-    add(
-        "--save",
-        type=_parse_saved,
-        metavar="KIND,...",
-        help=f"any of {', '.join(SAVED)} (default: labels,overlay for images, video for videos; "
-        "the others write each frame of a video)",
-    )
+    about = f"any of {', '.join(SAVED)} (default: labels,overlay for images, video for videos; "
+    about += "the others write each frame of a video)"
+    add("--save", type=_parse_saved, metavar="KIND,...", help=about)
     add("--no-overlays", action="store_true", help="the same as --save labels")
     add("--alpha", type=float, metavar="A", help="share of the class colour, 0 to 1 (default: 0.5)")
     add(
@@ -60,11 +51,8 @@ def build_parser(parser: VerbParser) -> None:
         help="draw these classes only; label maps keep all",
     )
     add("--video-shows", choices=SHOWN_IN_VIDEOS, help="of output videos (default: overlay)")
-    add(
-        "--video-codec",
-        choices=("auto", "h264", "vp9", "vp8", "mpeg4"),
-        help="of output videos (default: auto, the first of these that OpenCV can write here)",
-    )
+    about = "of output videos (default: auto, the first of these that OpenCV can write here)"
+    add("--video-codec", choices=("auto", "h264", "vp9", "vp8", "mpeg4"), help=about)
     group = parser.add_argument_group("when something is there already, or broken")
     exclusive = group.add_mutually_exclusive_group()
     exclusive.add_argument("--resume", action="store_true", help="predict what is missing")

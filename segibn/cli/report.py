@@ -25,13 +25,8 @@ _FRAMES = 6
 @verb_parser("report", EXAMPLE)
 def build_parser(parser: VerbParser) -> None:
     add = parser.add_argument
-    add(
-        "inputs",
-        nargs="+",
-        type=Path,
-        metavar="RUN_OR_JSON",
-        help="run (folder or name), study, or JSON of evaluate, score, cross-domain or compare",
-    )
+    about = "run (folder or name), study, or JSON of evaluate, score, cross-domain or compare"
+    add("inputs", nargs="+", type=Path, metavar="RUN_OR_JSON", help=about)
     add("--output", type=Path, default=Path("report.html"), metavar="FILE", help="(%(default)s)")
     add("--title", help="of the page (default: the name of the first input)")
     add("--frames", type=int, metavar="N", help="worst and best frames, N each (6)")

@@ -26,31 +26,13 @@ def build_parser(parser: VerbParser) -> None:
     spec = SampleSpec()
     add("--output", type=Path, required=True, metavar="DIR", help="new folder")
     add("--seed", type=int, default=spec.seed, help="another seed, other scenes")
-    add(
-        "--frames",
-        type=int,
-        nargs=2,
-        default=spec.frames,
-        metavar=("TRAIN", "VAL"),
-        help="per data set (%(default)s)",
-    )
-    add(
-        "--size",
-        type=int,
-        nargs=2,
-        default=spec.size,
-        metavar=("H", "W"),
-        help="pixels (%(default)s)",
-    )
+    about = "per data set (%(default)s)"
+    add("--frames", type=int, nargs=2, default=spec.frames, metavar=("TRAIN", "VAL"), help=about)
+    about = "pixels (%(default)s)"
+    add("--size", type=int, nargs=2, default=spec.size, metavar=("H", "W"), help=about)
     add("--sets", nargs="+", default=SETS, choices=SETS, help="which data sets (default: all)")
-    add(
-        "--val-only",
-        nargs="+",
-        default=(),
-        choices=SETS,
-        metavar="SET",
-        help="data sets that get no train frames (of --sets)",
-    )
+    about = "data sets that get no train frames (of --sets)"
+    add("--val-only", nargs="+", default=(), choices=SETS, metavar="SET", help=about)
     add("--workers", type=parse_positive, help="processes (one a core)")
 
 

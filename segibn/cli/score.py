@@ -51,12 +51,8 @@ def build_parser(parser: VerbParser) -> None:
         add("--json", action="store_true", help="print JSON at full precision")
     _add_semseg_options(semseg)
     _add_cityscapes_options(cityscapes)
-    toolkit.add_argument(
-        "--toolkit-task",
-        choices=TASKS,
-        default="sem_seg",
-        help="its -t; drivable masks in the 2021 encoding",
-    )
+    about = "its -t; drivable masks in the 2021 encoding"
+    toolkit.add_argument("--toolkit-task", choices=TASKS, default="sem_seg", help=about)
     meaning = "2018: 0 background, 1 direct, 2 alternative; 2021: 0 direct, 1 alternative, "
     meaning += "2 background (auto: by file names and the upper third of the frames)"
     _add_encodings(drivable, DRIVABLE_ENCODINGS, meaning)
@@ -64,12 +60,8 @@ def build_parser(parser: VerbParser) -> None:
 
 def _add_semseg_options(semseg: argparse.ArgumentParser) -> None:
     add = semseg.add_argument
-    add(
-        "--labels",
-        default="cityscapes",
-        metavar="TABLE",
-        help=f"{', '.join(semseg_tables())}, or a config: the table of its data (cityscapes)",
-    )
+    about = f"{', '.join(semseg_tables())}, or a config: the table of its data (cityscapes)"
+    add("--labels", default="cityscapes", metavar="TABLE", help=about)
     kinds = "train_ids, what segibn predict writes, or the data set's label_ids"
     _add_encodings(semseg, ENCODINGS, f"of its values: {kinds} (auto: by file names and values)")
     add("--encoding", choices=ENCODINGS, help="of both sides")

@@ -41,11 +41,8 @@ def build_parser(parser: VerbParser) -> None:
         add("--output", type=Path, required=True, metavar="FILE", help=kinds)
         which = one.add_mutually_exclusive_group()
         which.add_argument("--ids", type=Path, metavar="LIST", help="only these, all of them")
-        which.add_argument(
-            "--expect-test-set",
-            action="store_true",
-            help=f"the {form.num_frames} official test frames, all of them",
-        )
+        about = f"the {form.num_frames} official test frames, all of them"
+        which.add_argument("--expect-test-set", action="store_true", help=about)
         add_inference_arguments(one, ensemble=True)
 
 

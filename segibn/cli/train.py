@@ -29,11 +29,8 @@ def build_parser(parser: VerbParser) -> None:
     add_config_arguments(parser)
     add("--output", type=Path, metavar="DIR", help="run folder (runs/<name>)")
     add("--resume", metavar="auto|FILE", help="from the run's last checkpoint, or from a file")
-    add(
-        "--dry-run",
-        action="store_true",
-        help="check config, data and weights, try one update, and say what the run would take",
-    )
+    about = "check config, data and weights, try one update, and say what the run would take"
+    add("--dry-run", action="store_true", help=about)
 
 
 @outliving_readers()

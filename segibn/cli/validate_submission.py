@@ -34,11 +34,8 @@ def build_parser(parser: VerbParser) -> None:
     which("--ids", type=Path, metavar="LIST", help="frames it must hold, one name a line")
     which("--images", type=Path, metavar="DIR", help="frames it must hold, each at its own size")
     add("--labels", type=Path, metavar="DIR", help="score it against these label maps")
-    add(
-        "--target-encoding",
-        choices=("auto", "2018", "2021"),
-        help="of drivable --labels (default: auto: by file names and the upper third of frames)",
-    )
+    about = "of drivable --labels (default: auto: by file names and the upper third of frames)"
+    add("--target-encoding", choices=("auto", "2018", "2021"), help=about)
     parser.needs("--target-encoding", "--labels")
     add("--json", type=Path, metavar="FILE", help="write the report here too")
 
