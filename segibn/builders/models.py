@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from torch import nn
@@ -14,7 +15,7 @@ from segibn.models.heads.deeplab import DeepLabV3Head, DeepLabV3PlusHead
 from segibn.models.heads.fcn import FCNHead, LinearHead
 from segibn.models.layers import start_by_fan_in
 from segibn.models.segmenter import Segmenter
-from segibn.models.weights.pretrained import WeightsReport, load_backbone_weights
+from segibn.models.weights.pretrained import load_backbone_weights
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +32,16 @@ def build_segmenter(config: ModelConfig, num_classes: int) -> Segmenter:
 
     With one seed, networks that differ in `ibn` alone start from the same convolutions.
     """
-    backbone = _build_backbone(config)
+    given = config.backbone
+    if isinstance(given, TimmBackboneConfig):
+        from segibn.models.timm_backbone import TimmBackbone
+        from segibn.models.weights.timm_weights import load_timm_weights
+
+        backbone = TimmBackbone(given.model, given.output_stride)
+        load = partial(load_timm_weights, backbone, config.weights)
+    else:
+        backbone = build_backbone(**given.model_dump())
+        load = partial(load_backbone_weights, backbone, config.weights, given.name, given.ibn)
     specs = backbone.feature_specs
     head = _build_head(config, specs, num_classes)
     aux_head = None
@@ -39,9 +49,8 @@ def build_segmenter(config: ModelConfig, num_classes: int) -> Segmenter:
         options = config.aux_head.model_dump(exclude={"init"})
         aux_head = _started(FCNHead(specs, num_classes, **options), config.aux_head.init)
     if config.weights != "none":
-        logger.info("%s", _load_weights(backbone, config).summary())
-    if isinstance(config.backbone, TimmBackboneConfig):
-        given = config.backbone
+        logger.info("%s", load(match=config.weights_match).summary())
+    if isinstance(given, TimmBackboneConfig):
         backbone.set_tuning(given.tuning, given.lora_rank, given.lora_alpha)
     return Segmenter(backbone, head, aux_head, align_corners=config.align_corners)
 
@@ -52,23 +61,6 @@ def for_inference(config: ModelConfig) -> ModelConfig:
     if isinstance(config.backbone, TimmBackboneConfig):
         update["backbone"] = config.backbone.model_copy(update={"tuning": "full"})
     return config.model_copy(update=update)
-
-
-def _build_backbone(config: ModelConfig) -> nn.Module:
-    if isinstance(config.backbone, TimmBackboneConfig):
-        from segibn.models.timm_backbone import TimmBackbone
-
-        return TimmBackbone(config.backbone.model, config.backbone.output_stride)
-    return build_backbone(**config.backbone.model_dump())
-
-
-def _load_weights(backbone: nn.Module, config: ModelConfig) -> WeightsReport:
-    if isinstance(config.backbone, TimmBackboneConfig):
-        from segibn.models.weights.timm_weights import load_timm_weights
-
-        return load_timm_weights(backbone, config.weights, config.weights_match)
-    names = (config.backbone.name, config.backbone.ibn)
-    return load_backbone_weights(backbone, config.weights, *names, config.weights_match)
 
 
 def _build_head(
