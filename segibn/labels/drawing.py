@@ -1,7 +1,7 @@
 """Pictures of label maps: colours, overlays, errors, captioned panels and legends.
 
 In: images (H, W, 3) uint8 RGB, train ids (H, W) uint8 in [0, K) or 255, palettes (K, 3) uint8 RGB.
-Out: (H, W, 3) uint8 RGB. OpenCV blends, Pillow letters; no plotting package is needed.
+Out: (H, W, 3) uint8 RGB.
 """
 
 from collections.abc import Sequence
@@ -36,10 +36,7 @@ def colorize(train_ids: np.ndarray, palette: np.ndarray) -> np.ndarray:
 def overlay(
     image: np.ndarray, train_ids: np.ndarray, palette: np.ndarray, alpha: float = 0.5
 ) -> np.ndarray:
-    """Lay class colours over a frame, ``alpha`` of them, on a copy.
-
-    Ignored pixels and black classes, as the drivable maps' background, show the frame alone.
-    """
+    """Lay class colours over a copy of a frame; ignored pixels and black classes show it alone."""
     if image.shape[:2] != train_ids.shape:
         raise ValueError(f"frame {image.shape[:2]} and label map {train_ids.shape} differ in size")
     is_painted = np.zeros(256, np.uint8)
@@ -65,13 +62,9 @@ def panel(
     row_titles: Sequence[str] | None = None,
     cell_size: tuple[int, int] | None = None,
 ) -> np.ndarray:
-    """Set pictures side by side on white, with titles above and to the left.
+    """Set pictures of any sizes side by side on white, with titles; None leaves a cell empty.
 
-    Args:
-        rows: pictures of any sizes, each fitted into its cell; None leaves a cell empty.
-        column_titles: one for each column; text too wide for its column is set smaller.
-        row_titles: one for each row; may have line breaks.
-        cell_size: (H, W) of a cell; None takes the first picture's, at a width of 320 to 640.
+    ``cell_size``: (H, W) of a cell; None takes the first picture's, at a width of 320 to 640.
     """
     if any(len(row) != len(column_titles) for row in rows) or not rows:
         raise ValueError("a panel needs rows with as many pictures as there are column titles")
@@ -156,7 +149,6 @@ def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
 
 
 def _fitting_font(text: str, size: int, width: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    """The largest font up to ``size`` in which ``text`` fits, or the smallest legible."""
     fonts = (_font(smaller) for smaller in range(size, _SMALLEST_FONT, -1))
     return next((font for font in fonts if font.getlength(text) <= width), _font(_SMALLEST_FONT))
 

@@ -1,8 +1,7 @@
 """Which of its two official encodings a set of BDD100K drivable maps uses: paths in, the year out.
 
-The files look alike, and read the wrong way they train and score without a complaint. Two things
-tell them apart: the suffix ``_drivable_id.png`` of the 2018 release, and the upper third of a
-frame, where sky and buildings are background. Data sets, checks and scores all decide here.
+Read the wrong way they train without a complaint. Two things tell them apart: the suffix
+``_drivable_id.png`` of 2018, and the upper third of a frame, where sky and buildings are background.
 """
 
 from collections.abc import Collection, Sequence
@@ -32,12 +31,10 @@ _SLACK = 0.1  # between the shares of background above and below
 
 @dataclass(frozen=True)
 class Decision:
-    """How drivable maps are read."""
+    """How drivable maps are read: the year, and what speaks against it or does not confirm it."""
 
     encoding: str
-    """One of ``DRIVABLE_ENCODINGS``."""
     doubt: str = ""
-    """What speaks against it, or that the values do not confirm it; empty if they do."""
     is_contradicted: bool = False
     """Whether the other encoding's background fills the upper thirds, and not what is below."""
 
@@ -52,8 +49,7 @@ def decide_drivable_encoding(
     """Decide from names and values of label maps, at most `MAX_FILES` of which are read.
 
     ``given``: '2018' or '2021', believed, and doubted where the files differ; 'auto' for what they
-    tell. ``option`` says it, for messages; ``also_allowed`` are values beside 0, 1 and 2.
-    DatasetError: no paths, values of neither encoding, or with 'auto' files that do not tell it.
+    tell. ``also_allowed``: values beside 0, 1 and 2. DatasetError: the files do not tell it.
     """
     if not paths:
         raise DatasetError("drivable encoding: no label maps to tell it from")
@@ -74,18 +70,17 @@ def decide_drivable_encoding(
         told = "the names say" if given == "auto" else "was said"
         return Decision(year, f"{read} as {told}; the values do not confirm it: {seen}")
     if found != year:
-        return Decision(
-            year,
-            f"{read} as said, but {seen}, which is that of {found} ({_MEANING[found]})",
-            is_contradicted=_is_certain(upper, lower, _BACKGROUND[found]),
-        )
+        doubt = f"{read} as said, but {seen}, which is that of {found} ({_MEANING[found]})"
+        return Decision(year, doubt, _is_certain(upper, lower, _BACKGROUND[found]))
     other = "2021" if year == "2018" else "2018"
     odd = [path for path, of in counts.items() if _is_certain(of[0], of[1], _BACKGROUND[other])]
-    doubt = odd and (
+    if not odd:
+        return Decision(year)
+    return Decision(
+        year,
         f"{read}, but {counted(len(odd), 'map')} of the {len(counts)} looked at would be of "
-        f"{other} by the same sign ({printable(odd[0])}): are these files of two releases?"
+        f"{other} by the same sign ({printable(odd[0])}): are these files of two releases?",
     )
-    return Decision(year, doubt or "")
 
 
 def _told(named: str | None, found: str | None, seen: str, option: str) -> str:

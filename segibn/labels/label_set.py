@@ -1,7 +1,4 @@
-"""LabelSet: one table of label rows; lookup, inverse, palette and names are derived from it.
-
-Legend: H x W pixels, K classes (never counting ignore).
-"""
+"""LabelSet: one table of label rows, and what follows from it. K classes never count ignore."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -23,7 +20,7 @@ IGNORE_INDEX = 255
 # Stands in the fast table for values the label table does not know; 255 would be a legal result.
 _UNKNOWN = 254
 
-Color = tuple[int, int, int]
+Color = tuple[int, int, int]  # RGB, 0..255
 
 
 @dataclass(frozen=True)
@@ -36,7 +33,6 @@ class Label:
     train_id: int
     """Class index for training, or 255 for ignored."""
     color: Color
-    """RGB, 0..255."""
     category: str = ""
     has_color: bool = True
     """Whether ``color`` was chosen for the row, so that label files may be held against it."""
@@ -44,7 +40,7 @@ class Label:
 
 @dataclass(frozen=True)
 class ClassInfo:
-    """Name and RGB colour of one training class."""
+    """One training class."""
 
     name: str
     color: Color
@@ -52,7 +48,7 @@ class ClassInfo:
 
 @dataclass(frozen=True)
 class ClassSpec:
-    """One class of a coarser scheme: its name, colour and the finer classes it gathers."""
+    """One class of a coarser scheme, and the finer classes that it gathers."""
 
     name: str
     color: Color
@@ -61,27 +57,21 @@ class ClassSpec:
 
 @dataclass(frozen=True)
 class LabelSet:
-    """A data set's label table together with the classes it is trained and scored on.
-
-    ConfigError: the table contradicts itself.
-    """
+    """A data set's label table and its classes; ConfigError: the table contradicts itself."""
 
     name: str
     """For messages and signatures."""
     labels: tuple[Label, ...]
     """The rows. Several may share one train id; the first of them is what `to_label_ids` writes."""
     classes: tuple[ClassInfo, ...] = ()
-    """The K classes, in train id order. Left empty, the first row of each train id names its class.
-    Given, the table may lack rows for some: CamVid has no trains, and is still scored on the 19
-    classes of Cityscapes."""
+    """In train id order, by default as the first row of each train id. Given, the table may lack
+    rows for some: CamVid has no trains, and is still scored on the 19 classes of Cityscapes."""
     storage: LabelStorage = "index"
-    """How the data set's files hold the raw values."""
 
     def __post_init__(self) -> None:
         if not self.classes:
             object.__setattr__(self, "classes", _classes_of(self.labels))
-        problems = _problems(self)
-        if problems:
+        if problems := _problems(self):
             raise ConfigError(printable(f"label table '{self.name}': " + "; ".join(problems)))
 
     @property
@@ -119,7 +109,7 @@ class LabelSet:
 
     @cached_property
     def colors(self) -> LabelColors | None:
-        """The colours that label files are held against or read by; None where no row has one."""
+        """What label files are held against or read by; None where no row has a colour."""
         drawn = [row for row in self.labels if row.label_id >= 0 and row.has_color]
         rows = [(row.name, row.label_id, tuple(row.color), row.train_id) for row in drawn]
         return LabelColors(self.name, *zip(*rows, strict=True)) if rows else None
@@ -129,10 +119,7 @@ class LabelSet:
         return read_label_map(path, self.storage, self.colors)
 
     def to_train_ids(self, label_map: np.ndarray, source: str | Path = "label map") -> np.ndarray:
-        """Map raw values, (H, W) uint8 -> (H, W) uint8 in [0, K) or 255.
-
-        LabelValueError: values outside the table, each listed with its pixel count and ``source``.
-        """
+        """Map raw values, (H, W) uint8 -> [0, K) or 255; LabelValueError: not in the table."""
         train_ids = cv2.LUT(label_map, self._fast_lookup)
         if (train_ids == _UNKNOWN).any():
             raise LabelValueError(self._describe_unknown(label_map, source))
@@ -141,8 +128,7 @@ class LabelSet:
     def to_label_ids(self, train_ids: np.ndarray) -> np.ndarray:
         """Map train ids, (H, W) uint8, back to the raw values that the benchmark expects.
 
-        Ignored pixels get the value of the first ignored row. LabelValueError: a train id that
-        this table cannot write.
+        Ignored pixels get the first ignored row's. LabelValueError: one that cannot be written.
         """
         label_ids = np.take(self.inverse, train_ids)
         if (label_ids < 0).any():
@@ -154,8 +140,7 @@ class LabelSet:
     def remap(self, name: str, specs: Sequence[ClassSpec]) -> "LabelSet":
         """Derive the table of a coarser scheme; rows of classes it leaves out are ignored.
 
-        The first member of a class that this table has is what `to_label_ids` writes.
-        ConfigError: a class is a member of two.
+        `to_label_ids` writes the first member of a class. ConfigError: one is a member of two.
         """
         groups = {member: index for index, spec in enumerate(specs) for member in spec.members}
         if len(groups) != sum(len(spec.members) for spec in specs):
@@ -174,18 +159,13 @@ class LabelSet:
         )
 
     def in_order(self, class_names: Sequence[str]) -> "LabelSet":
-        """Return this table with its classes in another order, which gives them other train ids.
-
-        ConfigError: these are other classes.
-        """
+        """Return this table with its classes in another order; ConfigError: others."""
         if self.class_names == tuple(class_names):
             return self
         colors = {info.name: info.color for info in self.classes}
         if sorted(colors) != sorted(class_names):
-            raise ConfigError(
-                f"label table '{self.name}' has the classes {', '.join(self.class_names)}, not "
-                f"{', '.join(class_names)}"
-            )
+            own = f"label table '{self.name}' has the classes {', '.join(self.class_names)}"
+            raise ConfigError(f"{own}, not {', '.join(class_names)}")
         return self.remap(self.name, [ClassSpec(n, colors[n], (n,)) for n in class_names])
 
     @cached_property
@@ -232,9 +212,8 @@ def _problems(label_set: LabelSet) -> list[str]:
         rows = [f"'{row.name}'" for row in label_set.labels if row.label_id == value]
         problems.append(f"label_id {value} is in {len(rows)} rows ({', '.join(rows)}); keep one")
     for name in sorted(name for name, count in Counter(names).items() if count > 1):
-        problems.append(
-            f"two classes are named '{name}'; name them apart, or give their rows one train_id"
-        )
+        fix = "name them apart, or give their rows one train_id"
+        problems.append(f"two classes are named '{name}'; {fix}")
     for label in label_set.labels:
         if not -1 <= label.label_id <= 255:
             problems.append(f"'{label.name}': label_id {label.label_id} is not in -1..255")

@@ -14,12 +14,11 @@ _LEVELS = (0, 36, 73, 109, 146, 182, 219, 255)
 
 
 def label_set_from_table(name: str, rows: Sequence[Mapping[str, Any]]) -> LabelSet:
-    """Build a LabelSet from a user's own table.
+    """Build a LabelSet from a user's own table; ConfigError: it contradicts itself.
 
-    Its rows have ``name``, ``label_id``, ``train_id`` (255 = ignored) and, if wanted, ``class``
-    (of a train id, by default the name of its first row), ``color`` (RGB, by default from
-    `spread_colors`; ignored rows are black) and ``category``. ConfigError: the table contradicts
-    itself.
+    Its rows have ``name``, ``label_id``, ``train_id`` (255 = ignored) and, if wanted, ``class`` (by
+    default the name of a train id's first row), ``color`` (RGB, by default from `spread_colors`;
+    ignored rows are black) and ``category``.
     """
     names = _class_names(name, rows)
     colors = _class_colors(rows)
@@ -34,9 +33,8 @@ def label_set_from_table(name: str, rows: Sequence[Mapping[str, Any]]) -> LabelS
         )
         for row in rows
     )
-    return LabelSet(
-        name, labels, tuple(ClassInfo(names[key], colors[key]) for key in sorted(names))
-    )
+    classes = tuple(ClassInfo(names[key], colors[key]) for key in sorted(names))
+    return LabelSet(name, labels, classes)
 
 
 def spread_colors(count: int, taken: Sequence[Color]) -> list[Color]:
@@ -71,10 +69,8 @@ def _class_names(table: str, rows: Sequence[Mapping[str, Any]]) -> dict[int, str
         if key == IGNORE_INDEX:
             problem = f"has a class ('{given}') and is ignored (train_id 255); leave one out"
         elif names.setdefault(key, given) != given:
-            problem = (
-                f"is of class '{given}', but train_id {key} is '{names[key]}'; a train_id is one "
-                "class"
-            )
+            other = f"train_id {key} is '{names[key]}'; a train_id is one class"
+            problem = f"is of class '{given}', but {other}"
         if problem:
             raise ConfigError(printable(f"label table '{table}': '{row['name']}' {problem}"))
     for row in rows:

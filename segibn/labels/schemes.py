@@ -1,7 +1,4 @@
-"""Class schemes on Cityscapes' 19 classes, and how other tables are read in them.
-
-In: a data set's own table, or only its name where the files hold train ids. Out: tables.
-"""
+"""Class schemes on Cityscapes' 19 classes, and how other tables are read in them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -54,19 +51,15 @@ SYNTHIA13 = _all_but("terrain", "truck", "train", "wall", "fence", "pole")
 
 def on_schemes(table: LabelSet) -> dict[str, LabelSet]:
     """Return class scheme -> table, of a table on the 19 classes."""
-    return {
-        "cityscapes19": table,
-        "street11": table.remap(f"{table.name}_on_street11", STREET11),
-        "synthia16": table.remap(f"{table.name}_on_synthia16", SYNTHIA16),
-        "synthia13": table.remap(f"{table.name}_on_synthia13", SYNTHIA13),
-    }
+    coarser = {"street11": STREET11, "synthia16": SYNTHIA16, "synthia13": SYNTHIA13}
+    tables = {key: table.remap(f"{table.name}_on_{key}", of) for key, of in coarser.items()}
+    return {"cityscapes19": table, **tables}
 
 
 def on_nineteen(name: str, table: LabelSet, groups: Mapping[str, Sequence[str]]) -> LabelSet:
-    """Read a table in the 19 classes.
+    """Read a table in the 19 classes; ConfigError: an unknown class, or one in two groups.
 
-    ``groups``: class of the 19 -> the classes of ``table`` that count as it. Classes in none of
-    them are ignored. ConfigError: an unknown class, or one in two groups.
+    ``groups``: class of the 19 -> the classes of ``table`` that count as it; others are ignored.
     """
     unknown = [key for key in groups if key not in CITYSCAPES.class_names]
     unknown += [own for group in groups.values() for own in group if own not in table.class_names]
@@ -90,10 +83,5 @@ def nineteen_label(name: str, label_id: int, class_name: str | None) -> Label:
 def train_id_table(name: str) -> LabelSet:
     """Return the table of files that hold train ids: 0..18, and 255 for ignored pixels."""
     evaluated = (row for row in CITYSCAPES.labels if row.train_id != IGNORE_INDEX)
-    return LabelSet(
-        name,
-        (
-            *(replace(row, label_id=row.train_id) for row in evaluated),
-            Label("unlabeled", IGNORE_INDEX, IGNORE_INDEX, (0, 0, 0), "void"),
-        ),
-    )
+    void = Label("unlabeled", IGNORE_INDEX, IGNORE_INDEX, (0, 0, 0), "void")
+    return LabelSet(name, (*(replace(row, label_id=row.train_id) for row in evaluated), void))

@@ -42,12 +42,12 @@ READER = "upright, colours held against the table"
 HOW_TO_BUILD = "segibn cache CONFIG   (with the config and overrides of the run)"
 
 
+@dataclass(frozen=True, eq=False)
 class DiskCache(Sequence[TileFile]):
     """The cached frames of some samples, in their order; small, and safe to send to workers."""
 
-    def __init__(self, folder: Path, names: Sequence[str]) -> None:
-        self.folder = Path(folder)
-        self.names = list(names)
+    folder: Path
+    names: list[str]
 
     def __len__(self) -> int:
         return len(self.names)

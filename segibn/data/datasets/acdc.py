@@ -1,7 +1,7 @@
 """ACDC, the Adverse Conditions Dataset (Sakaridis et al., ICCV 2021), ``GOPR0475_frame_000041``.
 
-A split is all four conditions, as the benchmark pools them, or one of them: ``val`` or
-``val-night``. The frames of the same places in good weather (``*_ref``) are not indexed.
+A split is all four conditions, ``val``, or one, ``val-night``; frames in good weather (``*_ref``)
+are not indexed.
 """
 
 from pathlib import Path

@@ -1,7 +1,4 @@
-"""What BDD100K's two tasks share: frames in the folders of the 2018 or of the 2021 release.
-
-Samples are named by id, ``0004a4c0-d4dff0ad``.
-"""
+"""What BDD100K's two tasks share: frames ``0004a4c0-d4dff0ad`` of the 2018 or 2021 release."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +14,7 @@ WHERE = (
 
 @dataclass(frozen=True)
 class Layout:
-    """Where one release keeps its files, below ``bdd100k``; ``{split}`` is filled in."""
+    """Where one release keeps its files; ``{split}`` is filled in."""
 
     release: str
     images: str

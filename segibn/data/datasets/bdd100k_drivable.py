@@ -1,8 +1,7 @@
 """BDD100K drivable area (100k frames): the lane the car is in, and those it could change to.
 
-The maps of the 2018 release and those since 2021 hold the same three numbers with different
-meanings, in files of the same kind; `labels/drivable_encoding.py` tells them apart. Both tables map
-to the train ids 0 background, 1 direct, 2 alternative (the order of 2018).
+The maps of 2018 and those since 2021 hold the same numbers with different meanings, told apart by
+`labels/drivable_encoding.py`. Both become the train ids 0 background, 1 direct, 2 alternative.
 """
 
 from dataclasses import replace

@@ -1,8 +1,7 @@
 """BDD100K semantic segmentation (10k frames), whose maps hold Cityscapes' train ids.
 
-BDD100K's own table of 41 label ids has another order and never appears in the released maps. The
-split ``night`` is BDD100K-night (Sakaridis et al.): night frames of train and val whose labels are
-right, as those of many are not. It is not for networks that were trained on ``train``.
+The split ``night`` is BDD100K-night (Sakaridis et al.): night frames of train and val whose labels
+are right, as those of many are not. It is not for networks that were trained on ``train``.
 """
 
 from dataclasses import replace

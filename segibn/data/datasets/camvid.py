@@ -1,8 +1,7 @@
 """CamVid in SegNet's layout: 480x360 frames, ``0001TP_006690``, with label maps of 12 values.
 
-Each value gathers several of CamVid's 32 original classes; the usual account of that grouping
-puts walls with buildings, traffic lights with signs, trucks and buses with cars, motorcycles with
-bicyclists, and low plants with trees.
+Each gathers several of CamVid's 32 classes: walls with buildings, traffic lights with signs, trucks
+and buses with cars, motorcycles with bicyclists, low plants with trees.
 """
 
 from segibn.data.datasets.source import DatasetSource, Place

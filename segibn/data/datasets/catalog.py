@@ -1,7 +1,4 @@
-"""Which data sets there are, and the table of each class scheme.
-
-A data set's module is imported when it is asked for: names and commands' help cost nothing.
-"""
+"""Which data sets there are, and the table of each class scheme; modules are imported on demand."""
 
 from collections.abc import Iterator
 from functools import lru_cache
@@ -34,8 +31,7 @@ DATASETS = (
 )
 """The data sets with a layout of their own: each is ``SOURCE`` of the module of its name here."""
 
-OWN = "folder"
-"""A user's own data set, which a config describes."""
+OWN = "folder"  # a user's own data set, which a config describes
 
 
 @lru_cache
@@ -53,15 +49,12 @@ def dataset_sources() -> "Iterator[DatasetSource]":
 
 
 def scheme_of(dataset: str, classes: str | None = None) -> str:
-    """Return the class scheme that ``dataset`` is read in: the one asked for, or its own.
-
-    A user's own data set has the scheme ``folder``: only its table says its classes.
-    """
+    """Return the class scheme asked for, or the data set's own; ``folder`` for a user's own."""
     return classes or (OWN if dataset == OWN else dataset_source(dataset).schemes[0])
 
 
 def scheme_label_set(classes: str) -> "LabelSet":
-    """Return a table with the classes and colours of a scheme; ConfigError: no such scheme."""
+    """Return a table with the classes of a scheme; ConfigError: no such scheme."""
     if classes not in CLASS_SCHEMES:
         raise ConfigError(f"no class scheme '{classes}'; there are {', '.join(CLASS_SCHEMES)}")
     source = next(source for source in dataset_sources() if classes in source.schemes)

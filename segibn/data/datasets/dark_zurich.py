@@ -1,7 +1,4 @@
-"""Dark Zurich (Sakaridis et al., ICCV 2019): its labelled night frames, ``GOPR0356_frame_000321``.
-
-The training frames have no labels and are not indexed.
-"""
+"""Dark Zurich (Sakaridis et al., ICCV 2019): its night frames, ``GOPR0356_frame_000321``."""
 
 from segibn.data.datasets.source import DatasetSource, Place
 from segibn.labels.cityscapes import CITYSCAPES

@@ -1,6 +1,6 @@
 """Foggy Cityscapes (Sakaridis et al., IJCV 2018): fog on Cityscapes' frames, with their labels.
 
-A split says how dense the fog is, by the attenuation coefficient beta per metre: ``val-0.02``.
+A split says the fog's attenuation coefficient beta per metre: ``val-0.02``.
 """
 
 from pathlib import Path

@@ -35,12 +35,8 @@ def find(
 
     Where both are one folder, a file is of the kind whose ending is the longer; where one is below
     the other, its files are of its kind alone. Further maps of a frame, ``a_instance_label.png``
-    beside ``a_label.png``, are passed over, and that is logged.
-
-    ``images`` and ``targets``: folders below the data sets' ``root``, in which ``split`` fills in
-    ``{split}``; 'a+b' joins two. Endings include the extension; '' is any picture. DatasetError: a
-    folder is missing, or none of its files is of its kind; two files have one name; both kinds have
-    one folder and one ending.
+    beside ``a_label.png``, are passed over. ``images`` and ``targets`` are folders below ``root``,
+    in which ``split`` fills in ``{split}``; 'a+b' joins two. The suffix '' is any picture.
     """
     root = Path(root)
 
@@ -70,11 +66,10 @@ def find(
 
 @dataclass(frozen=True)
 class _Side:
-    """The files of one kind: those below a folder that end so."""
+    """The files of one kind: those below a folder that end so, in lower case; '' = any picture."""
 
     folder: Path
     ending: str
-    """Of their names, in lower case; '' = any picture."""
 
     def by_name(self, other: "_Side") -> dict[str, Path]:
         """Its files by their path below the folder without ending; those of ``other`` left out."""

@@ -1,9 +1,8 @@
 """GTA5 (Playing for Data, Richter et al., ECCV 2016): samples named by five digits, ``00001``.
 
-The frames lie in one flat folder, or in folders below it; which split a frame belongs to is said by
-``split.mat`` in the data set's folder, else by the list shipped with this package. ``train`` is the
-official split; ``train-clean`` leaves out the fifteen frames that RobustNet's lists leave out,
-likely for bad labels; ``all`` is every frame in the folder.
+Which split a frame belongs to is said by ``split.mat`` in the data set's folder, else by the list
+shipped with this package. ``train-clean`` is ``train`` without the fifteen frames that RobustNet's
+lists leave out, likely for bad labels; ``all`` is every frame in the folder.
 """
 
 from dataclasses import replace
@@ -45,7 +44,7 @@ _MAT_KEYS = {"train": "trainIds", "val": "valIds", "test": "testIds"}
 
 
 def split_ids(split: str, root: Path | None = None) -> frozenset[int]:
-    """Return the frame numbers of a split; a ``split.mat`` in ``root`` counts if there is one."""
+    """Return the frame numbers of a split, by ``split.mat`` in ``root`` if there is one."""
     if split == "all":
         return frozenset(range(1, (SOURCE.splits["all"] or 0) + 1))
     whole = split.removesuffix("-clean")

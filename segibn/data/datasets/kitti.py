@@ -1,7 +1,4 @@
-"""KITTI's semantic segmentation benchmark (2015), samples named ``000000_10``.
-
-Its label maps hold Cityscapes' label ids.
-"""
+"""KITTI's semantic segmentation benchmark (2015), ``000000_10``, with Cityscapes' label ids."""
 
 from segibn.data.datasets.source import DatasetSource, Place
 from segibn.labels.cityscapes import CITYSCAPES

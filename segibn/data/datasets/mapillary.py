@@ -1,15 +1,12 @@
 """Mapillary Vistas, in the folders of v1.2 or v2.0; samples named ``0035fkbjWljhaftpVM37-g``.
 
-The release v2.0 holds the label maps of v1.2 (66 values) beside its own (124 values); read are
-always those of v1.2, which both public maps to the 19 classes begin with. Layout: the README files
-of the releases v1.1 and v2.0; names, values and colours: ``config.json``. The two maps, by name:
+Read are always the label maps of v1.2 (66 values), which v2.0 has beside its own. Layout: the
+README files of the releases v1.1 and v2.0; names, values and colours: ``config.json``.
 
-- ``robustnet``: the loader of RobustNet (Choi et al., CVPR 2021). Few values count: crosswalks,
-  parking, bike and service lanes are ignored, and so are street lights and the backs of signs.
-- ``rein``: the conversion script of OpenSeg, which Rein (Wei et al., CVPR 2024) uses. All of these
-  count; manholes do not.
-
-Pixels that one map ignores are scored under the other, so their numbers cannot be compared.
+Two public maps to the 19 classes, whose numbers cannot be compared: ``robustnet``, of RobustNet's
+loader (Choi et al., CVPR 2021), ignores crosswalks, parking, bike and service lanes, street lights
+and backs of signs; ``rein``, of OpenSeg's script, which Rein (Wei et al., CVPR 2024) uses, ignores
+manholes only.
 """
 
 from pathlib import Path

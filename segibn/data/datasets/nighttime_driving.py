@@ -1,7 +1,4 @@
-"""Nighttime Driving (Dai and Van Gool, ITSC 2018): its 50 test frames, ``0_frame_0205``.
-
-The labels are coarse ones, drawn as in Cityscapes' gtCoarse.
-"""
+"""Nighttime Driving (Dai and Van Gool, ITSC 2018): 50 frames, ``0_frame_0205``, coarse labels."""
 
 from segibn.data.datasets.source import DatasetSource, Place
 from segibn.labels.cityscapes import CITYSCAPES

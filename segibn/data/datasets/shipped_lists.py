@@ -1,7 +1,4 @@
-"""The lists of frames that come with this package, in ``lists/``.
-
-In: a file's name. Out: sets of frame numbers, or names. Each file says where it is from.
-"""
+"""The lists of frames that come with this package, in ``lists/``; each file says its origin."""
 
 from collections.abc import Mapping
 from functools import lru_cache

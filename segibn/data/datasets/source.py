@@ -31,37 +31,31 @@ class Place:
     keep_folders: bool = False
     """Whether names begin with their subfolders, where the frames of each are numbered anew."""
 
-    def path_of(self, root: Path, name: str) -> str:
-        """Where the file of a name belongs, for messages."""
-        suffix = self.suffix if isinstance(self.suffix, str) else self.suffix[0]
-        return str(root / f"{name}{suffix}")
-
 
 @dataclass(frozen=True, kw_only=True)
 class DatasetSource:
-    """One data set in its official layout. Its module, in this folder, has its name."""
+    """One data set in its official layout."""
 
     name: str
     title: str
     """Its name in messages."""
     layout: str
-    """The tree below the data sets' root, one line each, for messages."""
+    """The tree below the data sets' root, for messages."""
     where: str
-    """Address and licence in a line or two."""
+    """Address and licence."""
     splits: Mapping[str, int | None] = field(default_factory=dict)
     """Split -> number of frames in the official release, where it is known."""
     unlabelled: Collection[str] = ()
     """Splits without public label maps."""
     overlapping: Collection[str] = ()
-    """Splits whose frames are in other splits too; a check of the whole leaves them out."""
+    """Splits whose frames are in other splits too."""
     subfolder: str | None = None
     """Its folder below the data sets' root; None = its name."""
     images: Place = Place("", "")
     targets: Place = Place("", "")
     """Both for data sets whose label maps lie as the images do; others bring ``find_one``."""
     find_one: Callable[..., Pairing] | None = None
-    """``find_one(root, split)`` pairs the files of one of the splits; with ``encodings`` it takes
-    ``encoding`` too, a year or auto."""
+    """Pairs the files of ``(root, split)``; takes ``encoding=``, too, where there are encodings."""
     tables: Tables = field(default_factory=dict)
     """Of the official map from values to classes; empty where there is none."""
     label_maps: Mapping[str, Tables] = field(default_factory=dict)
@@ -102,17 +96,11 @@ class DatasetSource:
         return samples.join_splits(split, one)
 
     def pair(
-        self,
-        root: Path,
-        split: str,
-        *,
-        images: Place | None = None,
-        targets: Place | None = None,
+        self, root: Path, split: str, *, images: Place | None = None, targets: Place | None = None
     ) -> Pairing:
         """Pair by name: the label map of ``images/a/b_rgb.png`` is ``labels/a/b_gt.png``.
 
-        ``images`` and ``targets``: other places than the data set's own. DatasetError: a folder is
-        missing, or two files of one place have the same name.
+        ``images`` and ``targets``: other places than the data set's own.
         """
         is_labelled = split not in self.unlabelled
         places = [images or self.images, *([targets or self.targets] if is_labelled else [])]
@@ -127,8 +115,9 @@ class DatasetSource:
 
         def partner(name: str, here: int) -> str:
             """Where the partner of a file belongs: the same folder below the other place."""
-            below = found[here][name].parent.relative_to(folders[here])
-            return places[1 - here].path_of(folders[1 - here] / below, Path(name).name)
+            below, suffix = found[here][name].parent, places[1 - here].suffix
+            file = Path(name).name + (suffix if isinstance(suffix, str) else suffix[0])
+            return str(folders[1 - here] / below.relative_to(folders[here]) / file)
 
         return pair_by_name(
             found[0],
@@ -147,10 +136,8 @@ class DatasetSource:
         """
         scheme = classes or self.schemes[0]
         if scheme not in self.schemes:
-            known = ", ".join(self.schemes)
-            raise ConfigError(
-                f"'{self.name}' cannot be read in the classes '{scheme}'; it has {known}"
-            )
+            refused = f"'{self.name}' cannot be read in the classes '{scheme}'"
+            raise ConfigError(f"{refused}; it has {', '.join(self.schemes)}")
         if label_map is not None or not (self.tables or self.encodings):
             if not self.label_maps:
                 raise ConfigError(f"'{self.name}' has one label map only; leave out '{label_map}'")
@@ -174,16 +161,12 @@ class DatasetSource:
         return self.tables[scheme]
 
     def require(self, *folders: Path) -> None:
-        """Check that the folders of a split are there: SplitAbsentError if none, else DatasetError.
+        """Check the folders of a split: SplitAbsentError if none is there, else DatasetError."""
+        gone = next((folder for folder in folders if not folder.is_dir()), None)
+        if gone is not None:
+            raise self._missing(gone, [folder for folder in folders if folder.is_dir()])
 
-        Both say the layout and where to get the data.
-        """
-        gone = [folder for folder in folders if not folder.is_dir()]
-        if gone:
-            raise self.missing(gone[0], there=[one for one in folders if one not in gone])
-
-    def missing(self, looked_for: Path, *, there: Collection[Path] = ()) -> DatasetError:
-        """Make the error for a folder that is not there; ``there``: those of the split that are."""
+    def _missing(self, looked_for: Path, there: Collection[Path]) -> DatasetError:
         kind = DatasetError if there else SplitAbsentError
         if deeper := one_deeper(looked_for):
             return kind(f"{self.title}: no folder {looked_for}\n{deeper}")
@@ -215,17 +198,15 @@ class DatasetSource:
         return f"The layout expected there:\n{lines}\nWhere to get it: {self.where}"
 
     def complete(self, pairing: Pairing, split: str, folder: Path) -> list[samples.SamplePaths]:
-        """Return the samples of a pairing in which nothing is wrong.
+        """Return the samples; DatasetError: there are none, or a file lacks its partner.
 
-        A copy that holds only a part of an official split is allowed, and logged as a warning.
-        DatasetError: no samples at all, or an image or label map without its partner.
+        A copy that holds only a part of an official split is logged as a warning.
         """
         if pairing.orphans:
             raise DatasetError(self._orphan_message(pairing, split))
         if not pairing.samples:
-            raise DatasetError(
-                f"{self.title}: split '{split}' is empty under {folder}\n{self.advice}"
-            )
+            empty = f"{self.title}: split '{split}' is empty under {folder}"
+            raise DatasetError(f"{empty}\n{self.advice}")
         if note := pairing.partial_note:
             warn_once(f"{self.title}, split '{split}' under {folder}: {note}")
         return list(pairing.samples)

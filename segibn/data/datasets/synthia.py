@@ -1,9 +1,7 @@
 """SYNTHIA-RAND-CITYSCAPES (Ros et al., CVPR 2016): frames named by seven digits, ``0000001``.
 
-The label files are RGB PNGs of 16 bits: the class is in the first channel, the instance in the
-second. There is no official split: ``train`` and ``val`` are RobustNet's (Choi et al., CVPR 2021),
-whose list comes with this package, and ``all`` is every frame in the folder. The table of values
-follows RobustNet's loader.
+The label files are RGB PNGs of 16 bits, the class in the first channel. There is no official split:
+``train`` and ``val`` are RobustNet's (Choi et al., CVPR 2021), as is the table of values.
 """
 
 from pathlib import Path
@@ -44,6 +42,8 @@ _ROWS = (
 )
 # fmt: on
 
+_LABELS = tuple(nineteen_label(*row) for row in _ROWS)
+_TABLE = LabelSet("synthia", _LABELS, CITYSCAPES.classes, storage="red16")
 _UNPACKED = "RAND_CITYSCAPES"
 
 
@@ -73,12 +73,5 @@ synthia/GT/LABELS/0000000.png ... 0009399.png    (16-bit RGB PNG, class in the f
     images=Place("RGB", ".png"),
     targets=Place("GT/LABELS", ".png"),
     find_one=_find_one,
-    tables=on_schemes(
-        LabelSet(
-            "synthia",
-            tuple(nineteen_label(*row) for row in _ROWS),
-            CITYSCAPES.classes,
-            storage="red16",
-        )
-    ),
+    tables=on_schemes(_TABLE),
 )

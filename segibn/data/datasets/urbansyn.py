@@ -1,8 +1,7 @@
 """UrbanSyn (Gomez et al., 2023): rendered frames of city streets, named by four digits, ``0001``.
 
-Layout and train ids: the card of the data set. It names no value for pixels without a class;
-users' loaders count twenty values, so 19 is taken as ignored, and 255, as everywhere. Copies whose
-label files were renamed as the frames (``ss/rgb_0001.png``) do as well.
+Layout and train ids: the card of the data set. It names no value for pixels without a class; users'
+loaders count twenty values, so 19 is ignored. Copies with ``ss/rgb_0001.png`` do as well.
 """
 
 from dataclasses import replace

@@ -1,10 +1,8 @@
 """WildDash 2 (Zendel et al., CVPR 2022): its public frames, 81 values, read in the 19 classes.
 
 The release holds panoptic maps; the authors' pano2sem.py makes label maps of them. Values and their
-map to Cityscapes: ``wd2_unified_label_policy.json``, both of ozendelait/wilddash_scripts. Pickups
-are trucks, vans are cars, autorickshaws are motorcycles there; road markings, manholes, tram
-tracks, crosswalks and bike lanes are road. What becomes one of Cityscapes' classes that its
-evaluation leaves out (static, dynamic, ground, parking, bridges ...) is ignored.
+map to Cityscapes: ``wd2_unified_label_policy.json``, both of ozendelait/wilddash_scripts. What
+becomes a class that Cityscapes' evaluation leaves out (static, parking, bridges ...) is ignored.
 """
 
 from pathlib import Path
