@@ -1,7 +1,7 @@
 """Which of its two official encodings a set of BDD100K drivable maps uses: paths in, the year out.
 
 Read the wrong way they train without a complaint. Two things tell them apart: the suffix
-``_drivable_id.png`` of 2018, and the upper third of a frame, where sky and buildings are background.
+``_drivable_id.png`` of 2018, and the upper third, where sky and buildings are background.
 """
 
 from collections.abc import Collection, Sequence
