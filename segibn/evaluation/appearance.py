@@ -1,7 +1,4 @@
-"""Appearance table: one row a run and change in, changes x networks out (Markdown, or bars).
-
-The form of IBN-Net's table 1 (arXiv 1807.09441); drops are taken run by run, then seeds averaged.
-"""
+"""Appearance table of IBN-Net (arXiv 1807.09441), table 1: rows in, changes x networks out."""
 
 from collections.abc import Sequence
 from typing import NamedTuple

@@ -15,9 +15,8 @@ Predict = Callable[[Sequence[NDArray[Any]]], Sequence[Any]]
 def predicted(
     frames: Iterable[Frame], predict: Predict, batch_size: int = 1
 ) -> Iterator[tuple[Frame, Any]]:
-    """Yield every frame with its prediction, in the order of the frames.
+    """Yield every frame with its prediction; frames in a row of one size are predicted together.
 
-    At most ``batch_size`` frames that follow each other and have one size are predicted together.
     An exception of the predictor passes unchanged, with a note that names the frames.
     """
     for _, of_one_size in groupby(frames, key=lambda frame: frame[1].shape):

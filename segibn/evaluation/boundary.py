@@ -1,7 +1,4 @@
-"""Boundary IoU (Cheng et al., CVPR 2021): how well the outlines of the classes are found.
-
-Only the pixels of a class within d pixels of its outline count, d being 2 % of the diagonal.
-"""
+"""Boundary IoU (Cheng et al., CVPR 2021): IoU of the pixels within d pixels of an outline."""
 
 import math
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,6 @@
-"""Calibration: whether a network that is 80 % sure errs in one case out of five.
+"""Expected calibration error (Guo et al., ICML 2017): does a network that is 80 % sure err in 20 %?
 
-Expected calibration error (Guo et al., ICML 2017); confidence is the softmax probability of the
-class that was predicted.
+Confidence is the softmax probability of the class that was predicted.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,10 +21,7 @@ _UNIT = 1 << 24
 
 
 class Calibration(Metric):
-    """``sums`` are (3, bins): pixels, right ones, confidence in units of 2^-24.
-
-    Pixels with an ignored target are left out; a void prediction is a wrong one.
-    """
+    """``sums`` are (3, bins): pixels with a target, right ones, confidence in units of 2^-24."""
 
     name = "calibration"
     about = "whether the network's confidence is right: expected calibration error, 15 bins"
@@ -36,7 +32,7 @@ class Calibration(Metric):
         self.sums = np.zeros((3, BINS), np.int64)
 
     def of(self, frame: Frame, prediction: FramePrediction) -> NDArray[np.int64]:
-        """Count one frame, (3, bins); a ValueError for a confidence that is not in 0..1."""
+        """Count one frame, (3, bins); a void prediction is wrong, a confidence lies in 0..1."""
         target, confidence = frame.target, np.asarray(prediction.confidence)
         if confidence.shape != target.shape:
             raise ValueError(f"confidence is {confidence.shape}, but target is {target.shape}")

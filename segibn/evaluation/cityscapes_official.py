@@ -1,8 +1,8 @@
 """The official Cityscapes evaluation: counts over label ids and instances in, its numbers out.
 
 cityscapesScripts' evalPixelLevelSemanticLabeling reports IoU over 19 classes and 7 categories, and
-iIoU of both, in which a pixel of an object weighs as much as the class's average object is larger
-than this one. Same formulas, same order of additions, hence the same floats.
+iIoU of both, which weighs a pixel of an object by the average size of its class over its own. Same
+formulas, same order of additions, hence the same floats.
 """
 
 import math

@@ -13,10 +13,7 @@ _EXACT_PIXELS = 1 << 24  # a histogram of float32 counts no further one by one
 
 
 def count_pairs(target: ArrayLike, pred: ArrayLike) -> NDArray[np.int64]:
-    """Count pairs of pixel values: two (H, W), integers in 0..255 -> (256, 256), rows target value.
-
-    A ValueError for other integers or different shapes.
-    """
+    """Count pairs of values: two (H, W) of integers in 0..255 -> (256, 256), rows target value."""
     maps = [_as_uint8(target, "target"), _as_uint8(pred, "pred")]
     if maps[0].shape != maps[1].shape:
         raise ValueError(

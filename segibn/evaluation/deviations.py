@@ -76,27 +76,22 @@ def sign(
 def protocol_lines(rows: Sequence[Row]) -> list[str]:
     """Say under a table which protocol its rows follow, and every deviation once; Markdown."""
     lines: list[str] = []
-    for name in dict.fromkeys(row.get("protocol") for row in rows):
-        if name is None:
-            continue
-        ours = [row for row in rows if row.get("protocol") == name]
-        texts = dict.fromkeys(text for row in ours for text in row["deviations"])
+    for name in dict.fromkeys(row["protocol"] for row in rows if row.get("protocol") is not None):
+        ours = [(_run(row), row["deviations"]) for row in rows if row.get("protocol") == name]
+        texts = dict.fromkeys(text for _, found in ours for text in found)
         verdict = "with these deviations:" if texts else "without deviations."
         lines += ["", f"Protocol `{name}` (`segibn/evaluation/protocols.py`), {verdict}", ""]
-        lines += [f"- {text}{_whose(text, ours)}" for text in texts]
+        for text in texts:
+            these = dict.fromkeys(run for run, found in ours if text in found)
+            whose = f" ({'; '.join(these)})" if len(these) < len({run for run, _ in ours}) else ""
+            lines.append(f"- {text}{whose}")
     if any(row.get("selection") == ON_TARGET for row in rows):
         lines += ["", "A checkpoint that was chosen on the target is no measure of generalisation."]
     return lines[:-1] if lines and not lines[-1] else lines
 
 
-def _whose(text: str, rows: Sequence[Row]) -> str:
-    trained = [
-        (f"{row.get('network', '')} ibn {row['ibn']} seed {row['seed']} on {row['train']}", row)
-        for row in rows
-    ]
-    every = {name for name, _ in trained}
-    these = dict.fromkeys(name for name, row in trained if text in row["deviations"])
-    return f" ({'; '.join(these)})" if len(these) < len(every) else ""
+def _run(row: Row) -> str:
+    return f"{row.get('network', '')} ibn {row['ibn']} seed {row['seed']} on {row['train']}"
 
 
 def _look_up(config: Mapping[str, Any], path: str) -> Any:

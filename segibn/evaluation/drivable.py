@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from segibn.evaluation.metrics import compute_iou, compute_miou
+from segibn.evaluation.metrics import compute_iou, compute_miou, mean_defined
 from segibn.evaluation.scores import Scores, format_percent, json_number
 
-BACKGROUND, DIRECT, ALTERNATIVE = 0, 1, 2
-
+BACKGROUND, DIRECT = 0, 1
 DEFINITIONS: dict[str, str] = {
     "A": "mean IoU of background, direct and alternative, every pixel counts "
     "(BDD's 2018 script, the WAD challenge's code)",
@@ -27,7 +26,6 @@ DEFINITIONS: dict[str, str] = {
     "pooled over the set at native size",
 }
 """Letter -> what is averaged over what, and who uses it."""
-
 D_YOLOP_NOTE = (
     "D-yolop is not computed: the YOLOP family's own D averages batches of 24 at 640x384 with "
     "resized labels; it needs a pass of its own and differs from D"
@@ -48,18 +46,13 @@ def drivable_miou(confusion: ArrayLike) -> dict[str, float]:
     without_background[BACKGROUND] = 0
     merged = np.add.reduceat(counts, (BACKGROUND, DIRECT), axis=0)
     merged = np.add.reduceat(merged, (BACKGROUND, DIRECT, 3), axis=1)
+    of_targets = np.where(counts.sum(axis=1) > 0, compute_iou(counts), np.nan)
     return {
-        "A": _mean_over_present(counts, (BACKGROUND, DIRECT, ALTERNATIVE)),
-        "B": _mean_over_present(counts, (DIRECT, ALTERNATIVE)),
-        "C": _mean_over_present(without_background, (DIRECT, ALTERNATIVE)),
+        "A": mean_defined(of_targets),
+        "B": mean_defined(of_targets[DIRECT:]),
+        "C": compute_miou(without_background, "bdd100k"),
         "D": compute_miou(merged),
     }
-
-
-def _mean_over_present(counts: NDArray[np.int64], classes: tuple[int, ...]) -> float:
-    iou = compute_iou(counts)
-    present = [iou[index] for index in classes if counts[index].sum() > 0]
-    return float(np.mean(present)) if present else float("nan")
 
 
 @dataclass(frozen=True, eq=False)

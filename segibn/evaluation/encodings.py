@@ -1,7 +1,6 @@
 """What the values of label maps are, train ids or label ids, told for each side of a score.
 
-Train ids are legal label ids: a wrong reading raises no error, but is doubted where another would
-match much better.
+A wrong reading of train ids raises no error, but is doubted where another matches much better.
 """
 
 import re
@@ -50,12 +49,9 @@ def read_as(table: LabelSet, encoding: str) -> LabelSet:
     """Return the table of files in an encoding: itself, or that of the train ids 0..K-1 and 255."""
     if encoding == "label_ids":
         return table
-    rows = [
-        Label(info.name, train_id, train_id, info.color)
-        for train_id, info in enumerate(table.classes)
-    ]
-    rows.append(Label("ignored", IGNORE_INDEX, IGNORE_INDEX, (0, 0, 0)))
-    return LabelSet(f"{table.name} train ids", tuple(rows))
+    rows = (Label(info.name, index, index, info.color) for index, info in enumerate(table.classes))
+    ignored = Label("ignored", IGNORE_INDEX, IGNORE_INDEX, (0, 0, 0))
+    return LabelSet(f"{table.name} train ids", (*rows, ignored))
 
 
 @dataclass(frozen=True)
@@ -92,17 +88,18 @@ class Reading:
                 changes.append(f"the {side} as {new}, not {old}")
                 if self.has_options and " " not in new:
                     options.append(f"--{role}-encoding {new}")
-        return (
+        text = (
             f"{100 * chosen:.2f} % of the pixels match; {100 * shares[best]:.2f} % would, reading "
             f"{' and '.join(changes)}: are the encodings right?"
-            + (f" Say it with {' '.join(options)}" if options else "")
         )
+        return f"{text} Say it with {' '.join(options)}" if options else text
 
     def hint(self, role: str) -> str:
-        """What to try where a side ("target", "pred") holds unknown values."""
+        """What to try, in brackets, where a side ("target", "pred") holds unknown values."""
         if not self.has_options or not set(self.encodings) <= set(ENCODINGS):
             return ""
-        return f"--{role}-encoding says whether they are train ids or the data set's own label ids"
+        kinds = "train ids or the data set's own label ids"
+        return f" (--{role}-encoding says whether they are {kinds})"
 
     @cached_property
     def _lookups(self) -> list[Lookup]:
@@ -134,14 +131,13 @@ def told_by_values(paths: Sequence[Path], table: LabelSet, *, is_prediction: boo
     files = [paths[place] for place in chosen]
     unseen = (IGNORE_INDEX,) if is_prediction else ()  # which a network does not predict
     for has_colors in (True, False):  # a palette may be of the network's own classes
-        found = {
-            name: _values(files, read_as(table, name), has_colors, unseen) for name in ENCODINGS
-        }
-        fitting = [name for name, values in found.items() if values is not None]
+        readings = {name: read_as(table, name) for name in ENCODINGS}
+        values = {name: _values(files, of, has_colors, unseen) for name, of in readings.items()}
+        fitting = [name for name, there in values.items() if there is not None]
         if len(fitting) == 1:
             return fitting[0]
         if fitting:
-            is_void = (table.lookup[found["label_ids"]] == IGNORE_INDEX).any()
+            is_void = (table.lookup[values["label_ids"]] == IGNORE_INDEX).any()
             return "train_ids" if is_prediction and is_void else None
     return None
 

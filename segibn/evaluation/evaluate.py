@@ -1,7 +1,4 @@
-"""Evaluation of a callable: frames stream through it and into measures.
-
-Memory grows by the counts of each frame only (``frame_counts``; 600 bytes for 19 classes).
-"""
+"""Evaluation of a callable: frames stream through it and into measures."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace

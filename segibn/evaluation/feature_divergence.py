@@ -1,7 +1,4 @@
-"""Feature divergence table: one row a run in, features x networks out (Markdown, or curves).
-
-Rows are ``segibn.analysis.divergence``'s; here seeds are averaged, without torch.
-"""
+"""Feature divergence table: a row a run in, features x networks out (Markdown, or curves)."""
 
 from collections.abc import Sequence
 from statistics import fmean

@@ -63,8 +63,7 @@ def _count(pair: FilePair, maps: Maps, reading: Reading, policy: str) -> NDArray
             try:
                 table.to_train_ids(label_map, path)  # says which values it does not know
             except LabelValueError as error:
-                hint = reading.hint(role)
-                raise LabelValueError(f"{error} ({hint})" if hint else str(error)) from None
+                raise LabelValueError(f"{error}{reading.hint(role)}") from None
     return counts
 
 
@@ -85,7 +84,7 @@ class FileTally:
     ) -> Iterator[tuple[FilePair, Any]]:
         """Read, check and count all pairs; yield each with what ``examine`` found, in order.
 
-        ``examine`` gets the pair, its maps and their (256, 256) counts, in several threads.
+        ``examine`` gets pair, maps and their (256, 256) counts, in several threads.
         """
 
         def work(pair: FilePair) -> tuple[NDArray[np.int64], tuple[int, ...], Any]:

@@ -1,7 +1,6 @@
 """Fine-tuning table: rows of single scores in, networks and starts by share of the target out.
 
-The experiment of IBN-Net's section 4.2 (arXiv 1807.09441): networks trained on one domain are
-trained further on a part of another.
+As in IBN-Net's section 4.2 (arXiv 1807.09441): trained on one domain, further on part of another.
 """
 
 from collections import defaultdict

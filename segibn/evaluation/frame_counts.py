@@ -1,7 +1,4 @@
-"""What each frame adds to the scores of its set: four integers a class, see ``metrics.FIELDS``.
-
-For confidence intervals, comparing runs, scores of single frames (n frames, K classes).
-"""
+"""What each of n frames adds to the scores of its set: four integers for each of K classes."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -14,7 +11,6 @@ from numpy.typing import NDArray
 from segibn.evaluation.metrics import FIELDS
 
 _FORM = f"class index:{','.join(FIELDS)}"
-_SHOWN = 8
 
 
 def counts_from(value: object) -> NDArray[np.int64]:
@@ -78,4 +74,4 @@ class FrameCounts:
 def require_distinct(names: Sequence[str]) -> None:
     """Raise ValueError for names that occur twice."""
     if repeated := [name for name, times in Counter(names).items() if times > 1]:
-        raise ValueError(f"frames must have names of their own; repeated: {repeated[:_SHOWN]}")
+        raise ValueError(f"frames must have names of their own; repeated: {repeated[:8]}")

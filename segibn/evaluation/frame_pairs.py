@@ -78,11 +78,10 @@ class Side:
     encoding: str | None = None
     """What the names of the files say about their values; None = nothing."""
 
-    @property
-    def shared(self) -> tuple[str, ...]:
-        """The folders that all paths begin with."""
+    def count_shared(self) -> int:
+        """How many folders all paths begin with."""
         columns = zip(*(path.parts[:-1] for path in self.paths), strict=False)
-        return tuple(column[0] for column in takewhile(lambda c: len(set(c)) == 1, columns))
+        return len([*takewhile(lambda column: len(set(column)) == 1, columns)])
 
 
 def pair_names(
@@ -97,7 +96,7 @@ def pair_names(
     sides = targets, preds
 
     def below(side: Side) -> NameOf:
-        depth = len(side.shared)
+        depth = side.count_shared()
         return lambda path: trimmed(PurePath(*path.parts[depth:]), name_of)
 
     rules = [
@@ -129,9 +128,9 @@ def _pairs_by(
             if len(found[key]) > 1:
                 return same_frame(side.source, found[key])
     pairs = {keys[0][key][0]: keys[1][key][0] for key in common}
-    shared = [len(side.shared) for side in sides]
+    depths = [side.count_shared() for side in sides]
     for target, pred in pairs.items():
-        if _contradict(target, pred, shared):
+        if _contradict(target, pred, depths):
             return (
                 f"{printable(target)} in {printable(sides[0].source)} and {printable(pred)} in "
                 f"{printable(sides[1].source)} have one name in folders that contradict each "
@@ -155,10 +154,10 @@ def _same_paths(sides: tuple[Side, Side]) -> dict[PurePath, PurePath]:
     return {path: preds[name] for name, path in targets.items()} if same else {}
 
 
-def _contradict(target: PurePath, pred: PurePath, shared: Sequence[int]) -> bool:
+def _contradict(target: PurePath, pred: PurePath, depths: Sequence[int]) -> bool:
     """Whether folders say that two files of one name are of two cameras, drives or splits."""
     folders = [path.parts[:-1] for path in (target, pred)]
-    own = [parts[depth:] for parts, depth in zip(folders, shared, strict=True)]
+    own = [parts[depth:] for parts, depth in zip(folders, depths, strict=True)]
     if (depth := min(map(len, own))) and own[0][-depth:] != own[1][-depth:]:
         return True
     others = {re.sub(r"\d+", "0", word): word for word in folders[1]}

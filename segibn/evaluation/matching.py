@@ -74,10 +74,7 @@ def find_label_maps(
 def match_label_maps(
     targets: Side, preds: Side, *, missing_allowed: bool = False, name_of: NameOf = frame_name
 ) -> list[FilePair]:
-    """Pair the label maps of two folders -> pairs in the order of their names.
-
-    A DatasetError lists targets without a prediction, unless those are allowed.
-    """
+    """Pair two folders, sorted by name; a DatasetError lists what is missing where it may not."""
     found = frame_pairs.pair_names(targets, preds, name_of)
     names = frame_pairs.shortest_names(targets.paths, name_of)
     missing = [names[path] for path in targets.paths if path not in found]

@@ -11,7 +11,7 @@ from segibn.errors import SegibnError
 from segibn.evaluation.boundary import BoundaryIoU
 from segibn.evaluation.calibration import Calibration
 from segibn.evaluation.measure import Metric
-from segibn.evaluation.metrics import miou_of
+from segibn.evaluation.metrics import mean_defined, miou_of
 from segibn.evaluation.resampling import DEFAULT, ByScore, Resampling, bootstrap_intervals
 from segibn.evaluation.scores import Scores, format_percent, json_number
 
@@ -25,10 +25,7 @@ def measured(names: Iterable[str], class_names: Sequence[str]) -> list[Metric]:
 
 
 def with_intervals(scores: Scores, how: Resampling = DEFAULT) -> Scores:
-    """Return scores whose details hold bootstrap intervals over frames, as "intervals".
-
-    A single frame has no interval: its bounds are None, so that no score is lost over it.
-    """
+    """Add bootstrap intervals over frames to the details; those of a single frame are None."""
     if scores.frame_counts is None:
         raise SegibnError("intervals need the counts of every frame; score the set again")
     counts, names = scores.frame_counts.counts, scores.class_names
@@ -47,7 +44,7 @@ def format_rates(scores: Scores) -> str:
     lines = [f"{'':<22} {'precision':>9} {'recall':>7} {'F1':>7} {'IoU':>7}"]
     for name, *values in zip(scores.class_names, *columns, strict=True):
         lines.append(_row(name, values))
-    means = (rates["mean_precision"], scores.mean_class_accuracy, rates["mean_f1"], scores.miou)
+    means = (rates["mean_precision"], mean_defined(columns[1]), rates["mean_f1"], scores.miou)
     lines.append(_row("mean", means))
     lines.append(f"frequency-weighted IoU  {format_percent(rates['frequency_weighted_iou'])} %")
     if by_frame := scores.frame_counts:

@@ -1,8 +1,7 @@
 """Evaluation, step 2: pixel counts in, IoU and accuracies out, as fractions.
 
-Implementations disagree on classes that the targets do not hold and on missing predictions; a
-``Policy`` names those choices. ``..._of`` take counts (..., 4, K), integers or whole floats, of a
-set, every frame or every resample; see ``class_counts``.
+A ``Policy`` names what implementations disagree on. ``..._of`` take counts (..., 4, K), integers or
+whole floats, of a set, every frame or every resample; see ``class_counts``.
 """
 
 from dataclasses import dataclass
@@ -14,10 +13,10 @@ from numpy.typing import ArrayLike, NDArray
 from segibn.errors import SegibnError
 
 Floats = NDArray[np.float64]
-
 FIELDS = ("true_positive", "target", "pred", "void")
-"""Pixels of a class that were found; that the target holds; that were predicted (where the target
-is any class); and that the target holds but whose prediction is void (part of ``target``)."""
+"""Pixels of a class: found; of the target; predicted, where the target is any class; of the target,
+but predicted void (part of ``target``).
+"""
 
 
 @dataclass(frozen=True)
@@ -27,32 +26,26 @@ class Policy:
     absent: str
     """Signature text: which classes leave the mean, or what they count there."""
     averages: str
-    """Which classes enter the mean: "defined" (a target or a prediction has them), "targets"
-    (a target has them) or "all"."""
+    """Which classes enter the mean: "defined" (in either map), "targets" (in a target) or "all"."""
     undefined_iou: float
     """Per-class IoU where intersection and union are both empty."""
     void_prediction: str = "fn"
-    """A void prediction on a valid pixel: "fn" (a false negative), "skip" (the pixel is left out
-    of everything) or "none" (it cannot occur: an error)."""
+    """Void on a valid pixel: "fn" (false negative), "skip" (left out) or "none" (an error)."""
     lacking_is_void: bool = False
-    """A target without a prediction file is all void, as are predicted values that are no class;
-    else both are errors."""
+    """Missing prediction files and predicted values that are no class are void, else errors."""
 
-
-_NAN = float("nan")
 
 POLICIES: dict[str, Policy] = {
-    # cityscapesScripts evalPixelLevelSemanticLabeling (also mmsegmentation): mean over all classes
-    # with a defined IoU.
-    "cityscapes": Policy("skip", "defined", _NAN),
+    # cityscapesScripts evalPixelLevelSemanticLabeling, mmsegmentation: classes with a defined IoU.
+    "cityscapes": Policy("skip", "defined", np.nan),
     # bdd100k.eval.run (scalabel): mean over the classes present in the targets of the whole set.
     "bdd100k": Policy("skip-not-in-target", "targets", 0.0, lacking_is_void=True),
     # detectron2 SemSegEvaluator: the same mean; row and column of the void class are cut off, so a
     # pixel predicted void is in neither intersection nor union.
-    "detectron2": Policy("skip-not-in-target", "targets", _NAN, "skip"),
+    "detectron2": Policy("skip-not-in-target", "targets", np.nan, "skip"),
     # torchvision references/segmentation: mean over all classes, NaN as soon as one is nowhere;
     # its K x K matrix has no place for void predictions.
-    "torchvision": Policy("nan", "all", _NAN, "none"),
+    "torchvision": Policy("nan", "all", np.nan, "none"),
     # hszhao/semseg: mean over all classes, one that is nowhere counts 0.
     "semseg": Policy("zero", "all", 0.0),
 }
@@ -78,14 +71,10 @@ def class_counts(confusion: ArrayLike) -> NDArray[np.int64]:
 
 
 def iou_of(counts: ArrayLike, policy: str = "cityscapes") -> Floats:
-    """Intersection over union of each class, (..., K); undefined: ``Policy.undefined_iou``.
-
-    A pixel predicted void counts in the union (false negative), unless the policy says otherwise.
-    """
+    """Intersection over union of each class, (..., K); undefined: ``Policy.undefined_iou``."""
     true_positive, target, pred = _parts(counts, policy)
-    return ratio_of(
-        true_positive, target + pred - true_positive, policy_named(policy).undefined_iou
-    )
+    union = target + pred - true_positive
+    return ratio_of(true_positive, union, policy_named(policy).undefined_iou)
 
 
 def averaged_of(counts: ArrayLike, policy: str = "cityscapes") -> NDArray[np.bool_]:
@@ -128,7 +117,7 @@ def compute_miou(confusion: ArrayLike, policy: str = "cityscapes") -> float:
     counts = class_counts(confusion)
     iou = iou_of(counts, policy)[averaged_of(counts, policy)]
     # The mean of what enters, not of zeros too as in ``miou_of``: that has another last digit.
-    return float(np.mean(iou)) if iou.size else float("nan")
+    return float(np.mean(iou)) if iou.size else np.nan
 
 
 def rates(counts: ArrayLike, policy: str, frames: ArrayLike | None = None) -> dict[str, Any]:
@@ -185,10 +174,10 @@ def doubt_of_counts(confusion: ArrayLike) -> str:
 def mean_defined(values: Floats) -> float:
     """Mean of the values that are not NaN, NaN when there is none."""
     defined = values[~np.isnan(values)]
-    return float(defined.mean()) if defined.size else float("nan")
+    return float(defined.mean()) if defined.size else np.nan
 
 
-def ratio_of(above: NDArray[Any], below: NDArray[Any], undefined: float = float("nan")) -> Floats:
+def ratio_of(above: NDArray[Any], below: NDArray[Any], undefined: float = np.nan) -> Floats:
     """Divide; ``undefined`` where the divisor is 0."""
     result = np.full(np.shape(below), undefined)
     np.divide(above, below, out=result, where=below > 0)

@@ -1,7 +1,7 @@
 """The field's cross-domain protocols, as one table: what is scored, how, and how sure that is.
 
-Numbers of two protocols are not comparable: the size at which frames are seen, the label map of
-Mapillary Vistas and the choice of the checkpoint each move mIoU by points.
+Numbers of two protocols are not comparable: size of the frames, label map and choice of the
+checkpoint each move mIoU by points.
 """
 
 from dataclasses import dataclass

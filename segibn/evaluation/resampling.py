@@ -1,7 +1,6 @@
-"""How far scores depend on which frames a set happens to hold.
+"""How far scores depend on which frames a set happens to hold; seeds tell what training does.
 
-Frames are drawn, not pixels: pixels of one frame are no independent witnesses. What another
-training would give is a different question, which seeds answer.
+Frames are drawn, not pixels: pixels of one frame are no independent witnesses.
 Legend: n frames, K classes, B resamples; counts (n, 4, K) as in ``frame_counts``.
 """
 
@@ -40,10 +39,7 @@ DEFAULT = Resampling()
 
 
 class ByScore(NamedTuple):
-    """Of the mean IoU and of the IoU of each class; NaN where it is undefined.
-
-    Lower and upper bounds, (2,) and (2, K) fractions, or p-values, () and (K,).
-    """
+    """Of mIoU and each IoU: bounds, (2,) and (2, K), or p-values, () and (K,); NaN if undefined."""
 
     miou: Floats
     iou: Floats

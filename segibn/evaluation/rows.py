@@ -13,7 +13,6 @@ Column = TypeVar("Column")
 Row = Mapping[str, Any]
 ROW_KEYS = ("train", "test", "ibn", "seed", "miou", "pixel_accuracy")
 """Keys every row has; scores are fractions. Of other keys, ``network`` tells networks apart."""
-IBN_NAMES = {"none": "no IBN"}
 ON_TARGET = "chosen-on-target"
 """``selection`` of a row whose checkpoint was chosen on a test set."""
 _TEXTS = ("train", "test", "network", "ibn", "signature")
@@ -38,7 +37,7 @@ class Network:
     @property
     def title(self) -> str:
         """Name as printed, for example "resnet18, IBN-a"."""
-        ibn = IBN_NAMES.get(self.ibn, f"IBN-{self.ibn}")
+        ibn = "no IBN" if self.ibn == "none" else f"IBN-{self.ibn}"
         title = f"{self.backbone}, {ibn}" if self.backbone else ibn
         return f"{title} (checkpoint chosen on the target)" if self.on_target else title
 
@@ -59,15 +58,11 @@ def network_titles(networks: Iterable[Network]) -> dict[Network, str]:
 def check_rows(
     rows: Iterable[Row], source: str = "cross-domain rows", more_keys: Sequence[str] = ()
 ) -> None:
-    """Raise a SegibnError naming the first row that is incomplete, doubled or not in fractions.
-
-    ``more_keys``: every row must have them too, and they tell rows apart.
-    """
+    """Raise a SegibnError for the first row that lacks a key, repeats another or is no fraction."""
     keys = ("train", "test", "network", "ibn", "seed", *more_keys)
-    seen: set[tuple[str, ...]] = set()
+    seen: set[str] = set()
     for number, row in enumerate(rows, start=1):
-        fault = _fault(row, more_keys)
-        identity = tuple(repr(row.get(key)) for key in keys)
+        fault, identity = _fault(row, more_keys), repr([row.get(key) for key in keys])
         if not fault and identity in seen:
             fault = f"repeats {', '.join(keys[:-1])} and {keys[-1]}"
         if fault:

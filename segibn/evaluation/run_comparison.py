@@ -1,7 +1,6 @@
 """Whether run B is better than run A: two scores files in, differences with intervals out.
 
-Other frames, truth or conditions are refused by name, or said in every output where the caller
-insists.
+Other frames, truth or conditions are refused by name, or said where the caller insists.
 """
 
 from dataclasses import asdict, dataclass
@@ -18,7 +17,6 @@ from segibn.evaluation.scores import Scores, format_percent, json_number
 from segibn.evaluation.signatures import differing_fields, parse_signature
 from segibn.text import counted, listed
 
-_SHOWN = 8
 _TARGET = FIELDS.index("target")
 
 
@@ -193,7 +191,7 @@ def _same_frames(
         found.append(named.scores.frame_counts)
     ours, theirs = (set(counts.names) for counts in found)
     alone = [
-        f"only {named.title} has {listed(sorted(names), _SHOWN)}"
+        f"only {named.title} has {listed(sorted(names), 8)}"
         for named, names in ((a, ours - theirs), (b, theirs - ours))
         if names
     ]
@@ -208,7 +206,7 @@ def _same_frames(
     if other.size:
         raise SegibnError(
             f"{a.title} and {b.title} were scored against different truth (other labels, or "
-            f"another size) on {listed([names[place] for place in other], _SHOWN)}"
+            f"another size) on {listed([names[place] for place in other], 8)}"
         )
     said = f"only {counted(len(names), 'frame')} that both have are compared: {'; '.join(alone)}"
     return frames, [said] if alone else []

@@ -97,11 +97,7 @@ def score_drivable(
     evaluation_set: str = "",
     progress: Progress | None = None,
 ) -> DrivableScores:
-    """Score a folder of predicted drivable maps under the four definitions.
-
-    Every target needs its prediction; encodings are "auto", "2018" or "2021", see
-    ``labels.drivable_encoding``.
-    """
+    """Score drivable maps under the four definitions; encodings are "auto", "2018" or "2021"."""
     pairs = match_label_maps(find_label_maps(target_dir), find_label_maps(pred_dir))
     decided = [
         decide_drivable_encoding(paths, given, option=f"--{role}-encoding", also_allowed=range(256))

@@ -1,7 +1,4 @@
-"""Evaluation, step 3: a confusion and its conditions in, a report with a signature out.
-
-A score without its conditions cannot be compared, so the two travel together.
-"""
+"""Evaluation, step 3: a confusion and its conditions in, a report with a signature out."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -59,7 +56,7 @@ class Scores:
     """What each frame added, where that was kept."""
     details: Mapping[str, Any] = field(default_factory=dict)
     """Plain JSON values: results of ``measures.METRICS`` by name, and "intervals"."""
-    version: str = field(default=segibn.__version__)
+    version: str = segibn.__version__
     reading_doubt: str = ""
     """Why the files may not hold what they were read as; see ``encodings``."""
 
@@ -70,8 +67,7 @@ class Scores:
             raise ValueError(
                 f"{k} class names need a confusion of {(k, k + 1)}; got {np.shape(self.confusion)}"
             )
-        by_frame = self.frame_counts
-        counts = class_counts(self.confusion)
+        by_frame, counts = self.frame_counts, class_counts(self.confusion)
         if by_frame and not np.array_equal(by_frame.counts.sum(axis=0), counts):
             raise ValueError("the counts of the frames do not add up to those of the set")
 
@@ -94,11 +90,6 @@ class Scores:
     def class_accuracy(self) -> Floats:
         """Recall of each class, (K,) fractions, NaN without target pixels."""
         return metrics.recall_of(class_counts(self.confusion), self.conditions.policy)
-
-    @property
-    def mean_class_accuracy(self) -> float:
-        """Mean recall over the classes that the targets hold, a fraction."""
-        return metrics.mean_defined(self.class_accuracy)
 
     @property
     def averaged(self) -> NDArray[np.bool_]:
@@ -135,17 +126,14 @@ class Scores:
         return "|".join(["miou", *(f"{key}:{value}" for key, value in parts.items())])
 
     def to_dict(self, extra: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Return plain JSON values at full precision; undefined numbers become None.
-
-        ``extra`` is put beside (command, git revision, ...); a ValueError if it overwrites a field.
-        """
+        """Return plain JSON values and ``extra`` (command, ...); undefined numbers become None."""
         names = self.class_names
         averaged = [name for name, enters in zip(names, self.averaged, strict=True) if enters]
         own: dict[str, Any] = {
             "signature": self.signature,
             "miou": json_number(self.miou),
             "pixel_accuracy": json_number(self.pixel_accuracy),
-            "mean_class_accuracy": json_number(self.mean_class_accuracy),
+            "mean_class_accuracy": json_number(metrics.mean_defined(self.class_accuracy)),
             "num_images": self.num_images,
             "conditions": asdict(self.conditions) | {"scales": list(self.conditions.scales)},
             "version": self.version,
@@ -207,10 +195,8 @@ class Scores:
         total = max(int(pixels.sum()), 1)
         width = max(14, *(len(name) for name in self.class_names))
         lines = [f"{'class':<{width}} {'IoU %':>7} {'recall %':>9} {'pixels %':>9}"]
-        columns = zip(
-            self.class_names, self.iou, self.class_accuracy, pixels, self.averaged, strict=True
-        )
-        for name, iou, recall, count, averaged in columns:
+        columns = self.class_names, self.iou, self.class_accuracy, pixels, self.averaged
+        for name, iou, recall, count, averaged in zip(*columns, strict=True):
             mark = "" if averaged else "  not averaged"
             numbers = f"{format_percent(iou):>7} {format_percent(recall):>9}"
             lines.append(f"{name:<{width}} {numbers} {100 * int(count) / total:9.3f}{mark}")

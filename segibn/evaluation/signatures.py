@@ -1,7 +1,6 @@
 """Signatures side by side: rows of one table in, a warning out where they are not comparable.
 
-Columns may be different sets, sizes and numbers of frames. All else has to agree over a table, and
-within one column all of it.
+Columns may be different sets, sizes and numbers of frames; all else has to agree over a table.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
