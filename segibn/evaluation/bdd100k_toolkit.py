@@ -6,7 +6,7 @@ In drivable area its background is an ignored target: painting it costs nothing 
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from segibn.data.datasets.bdd100k_semseg import SEMSEG
 from segibn.errors import DatasetError, ImageFileError
-from segibn.evaluation.encodings import Reading, readings_of
+from segibn.evaluation.encodings import Reading
 from segibn.evaluation.file_scores import Maps, ReadPair, conditions_of, read_pair, score_pairs
 from segibn.evaluation.frame_pairs import Side, pair_names
 from segibn.evaluation.matching import FilePair, find_label_maps, match_label_maps
@@ -56,7 +56,7 @@ class ToolkitScores:
         iou, pixels = self.scores.iou, self.scores.confusion.sum(axis=1)
         precision = np.nan_to_num(self.scores.rates["class_precision"])
         total = int(pixels.sum())
-        weighted = float((iou * (pixels / total)).sum()) if total else float("nan")
+        weighted = float((iou * (pixels / total)).sum()) if total else np.nan
         return {
             "IoU": self._per_class(iou),
             "Acc": self._per_class(precision),
@@ -128,9 +128,8 @@ def score_toolkit(
             doubts.append(decide_drivable_encoding(paths, "2021", also_allowed=(255,)).doubt)
     name = evaluation_set or target.resolve().name.removesuffix(".json")
     conditions = conditions_of(target, name, "bdd100k")
-    scores = score_pairs(
-        pairs, _reading(table), conditions, doubts=doubts, progress=progress, read=read
-    )
+    reading = _reading(table)
+    scores = score_pairs(pairs, reading, conditions, doubts=doubts, progress=progress, read=read)
     return ToolkitScores(scores, task)
 
 
@@ -163,12 +162,13 @@ def _rle_pairs(
 
 def _reading(table: LabelSet) -> Reading:
     """The toolkit's own reading, among the ways in which masks of a task are met."""
-    known, own = readings_of(table), "train_ids"
-    if table is _DRIVABLE:
-        in_2018 = np.full(256, -1)
-        in_2018[[0, 1, 2, IGNORE_INDEX]] = IGNORE_INDEX, 0, 1, IGNORE_INDEX
-        known, own = {"2021": table.lookup, "2018": in_2018}, "2021"
-    return Reading((table, table), (own, own), known, has_options=False)
+    if table is not _DRIVABLE:
+        reading = Reading.of(table, ("train_ids", "train_ids"), has_options=False)
+        return replace(reading, tables=(table, table))
+    in_2018 = np.full(256, -1)
+    in_2018[[0, 1, 2, IGNORE_INDEX]] = IGNORE_INDEX, 0, 1, IGNORE_INDEX
+    known = {"2021": table.lookup, "2018": in_2018}
+    return Reading((table, table), ("2021", "2021"), known, has_options=False)
 
 
 def _is_rle(path: Path) -> bool:

@@ -66,6 +66,17 @@ class Reading:
     has_options: bool = True
     """Whether the command line says encodings (``--target-encoding``)."""
 
+    @classmethod
+    def of(
+        cls, table: LabelSet, encodings: tuple[str, str], *, has_options: bool = True
+    ) -> "Reading":
+        """Files of a data set whose targets and predictions are in some of ``ENCODINGS``."""
+        known = {name: read_as(table, name).lookup for name in ENCODINGS}
+        if table is not CITYSCAPES and table.class_names == CITYSCAPES.class_names:
+            known["Cityscapes label ids"] = CITYSCAPES.lookup
+        tables = read_as(table, encodings[0]), read_as(table, encodings[1])
+        return cls(tables, encodings, known, has_options)
+
     def fold(self, raw: NDArray[np.int64]) -> NDArray[np.int64]:
         """(256, 256) counts of raw values -> (K, K+1) of classes; unknown values are void."""
         return fold_pairs(raw, self.tables[0].num_classes, *self._lookups)
@@ -155,14 +166,6 @@ def _values(
         there[np.unique(values)] = True
     there[list(unseen)] = False
     return np.flatnonzero(there) if (table.lookup[there] >= 0).all() else None
-
-
-def readings_of(table: LabelSet) -> dict[str, Lookup]:
-    """Return every way in which files of these classes are met: encoding -> lookup."""
-    readings = {name: read_as(table, name).lookup for name in ENCODINGS}
-    if table is not CITYSCAPES and table.class_names == CITYSCAPES.class_names:
-        readings["Cityscapes label ids"] = CITYSCAPES.lookup
-    return readings
 
 
 def _matching(raw: NDArray[np.int64], target: Lookup, pred: Lookup) -> float:

@@ -2,13 +2,13 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 from segibn.errors import DatasetError
 from segibn.evaluation import encodings, frame_pairs
-from segibn.evaluation.encodings import ENCODINGS, Reading, read_as
+from segibn.evaluation.encodings import ENCODINGS, Reading
 from segibn.evaluation.frame_pairs import NameOf, Side, frame_name
 from segibn.files.folders import list_files
 from segibn.labels.cityscapes import CITYSCAPES
@@ -39,36 +39,32 @@ def find_label_maps(
         first: the encoding to take where every frame has files of both.
     """
     folder = Path(folder)
-    by_frame: dict[str, list[Path]] = defaultdict(list)
-    pictures = []
-    for path in list_files(folder, (".png",), recursive=True):
+    by_frame: dict[str, dict[Path, str | None]] = defaultdict(dict)
+    files = list_files(folder, (".png",), recursive=True)
+    for path in files:
         if not _OTHER_SUFFIX.search(path.stem):
-            by_frame[frame_pairs.trimmed(path.relative_to(folder))].append(path)
-        else:
-            pictures.append(path)
+            said = encodings.told_by_name(path)
+            if encoding != "auto" and said not in ENCODINGS:
+                said = None  # what is given is believed of kinds that have no table here
+            by_frame[frame_pairs.trimmed(path.relative_to(folder))][path] = said
     if not by_frame:
+        picture = f"; {printable(files[0])} is none by its name" if files else ""
         raise DatasetError(
-            f"no label maps (*.png) in {printable(folder)} or its subfolders"
-            + "".join(f"; {printable(path)} is none by its name" for path in pictures[:1])
+            f"no label maps (*.png) in {printable(folder)} or its subfolders{picture}"
         )
-    told = {path: encodings.told_by_name(path) for group in by_frame.values() for path in group}
-    if encoding != "auto":  # which is then believed of kinds that have no table here
-        told = {path: said if said in ENCODINGS else None for path, said in told.items()}
-    elif not any(told.values()):
-        return Side(folder, [path.relative_to(folder) for path in told])
-    groups = [{path: told[path] for path in group} for group in by_frame.values()]
     if encoding == "auto":
-        encoding = _encoding_of_all(groups, option, first)
-    for group in groups:
+        encoding = _encoding_of_all(by_frame.values(), option, first)
+    for group in by_frame.values():
         if not {None, encoding} & set(group.values()):
             path, said = next(iter(group.items()))
             fix = f"expected; use {option} {said}" if option else "all that is read here"
             raise DatasetError(
                 f"{printable(path)} holds {said} by its name, but {encoding} are {fix}"
             )
-    fitting = [path for path, said in told.items() if said in (None, encoding)]
+    told = [item for group in by_frame.values() for item in group.items()]
+    fitting = {path: said for path, said in told if said in (None, encoding)}
     paths = [path.relative_to(folder) for path in fitting]
-    return Side(folder, paths, encoding if any(map(told.get, fitting)) else None)
+    return Side(folder, paths, encoding if any(fitting.values()) else None)
 
 
 def match_label_maps(
@@ -123,8 +119,7 @@ def read_folders(
                 files[place], table, is_prediction=place == 1
             )
             read[place] = told or defaults[place]
-    tables = read_as(table, read[0]), read_as(table, read[1])
-    return pairs, Reading(tables, (read[0], read[1]), encodings.readings_of(table))
+    return pairs, Reading.of(table, (read[0], read[1]))
 
 
 def index_label_maps(folder: Path, encoding: str = "auto") -> dict[str, Path]:
@@ -138,21 +133,20 @@ def index_label_maps(folder: Path, encoding: str = "auto") -> dict[str, Path]:
     return found
 
 
-def _encoding_of_all(groups: Sequence[dict[Path, str | None]], option: str, first: str) -> str:
+def _encoding_of_all(groups: Collection[dict[Path, str | None]], option: str, first: str) -> str:
     """The first encoding that every frame has a file of by its name."""
     for encoding in sorted(ENCODINGS, key=lambda one: one != first):
         if all({None, encoding} & set(group.values()) for group in groups):
             return encoding
     examples = {said: path for group in groups for path, said in group.items() if said}
     if other := sorted(set(examples) - set(ENCODINGS)):
+        fix = f". What else they are, say with {option}" if option else ""
         raise DatasetError(
             f"{printable(examples[other[0]])} holds {other[0]} by its name, which no table here "
-            "reads; IDD's labelcsTrainIds are train ids"
-            + (f". What else they are, say with {option}" if option else "")
+            f"reads; IDD's labelcsTrainIds are train ids{fix}"
         )
+    names = " and ".join(map(printable, examples.values()))
+    fix = f"keep one kind, or say which with {option}" if option else "keep one kind"
     raise DatasetError(
-        "some files hold train ids and others label ids by their names: "
-        + " and ".join(printable(path) for path in examples.values())
-        + "; keep one kind"
-        + (f", or say which with {option}" if option else "")
+        f"some files hold train ids and others label ids by their names: {names}; {fix}"
     )

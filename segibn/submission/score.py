@@ -9,7 +9,7 @@ import numpy as np
 from segibn.data.datasets.bdd100k_drivable import DRIVABLE_2018
 from segibn.errors import DatasetError
 from segibn.evaluation.drivable import DrivableScores
-from segibn.evaluation.encodings import Reading, read_as, readings_of
+from segibn.evaluation.encodings import Reading
 from segibn.evaluation.file_scores import Maps, conditions_of, score_pairs
 from segibn.evaluation.matching import FilePair, index_label_maps
 from segibn.evaluation.score_folders import drivable_reading
@@ -73,9 +73,7 @@ def score_locally(
         conditions = conditions_of(folder, "", "cityscapes")
         scores = score_pairs(pairs, reading, conditions, doubts=[decided.doubt], read=read)
         return DrivableScores(scores, decided.encoding, own), remark
-    tables = read_as(form.labels, form.targets), read_as(form.labels, form.targets)
-    kinds = (form.targets, form.targets)
-    reading = Reading(tables, kinds, readings_of(form.labels), has_options=False)
+    reading = Reading.of(form.labels, (form.targets, form.targets), has_options=False)
     conditions = conditions_of(folder, "", "bdd100k" if form.missing_is_void else "cityscapes")
     return score_pairs(pairs, reading, conditions, read=read), remark
 
