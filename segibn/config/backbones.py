@@ -22,8 +22,7 @@ class SwitchableConfig(Frozen):
     statistics: Annotated[
         tuple[Literal["bw", "iw", "bn", "in", "ln"], ...], Field(max_length=5)
     ] = ("bw", "iw", "bn", "in", "ln")
-    """Whose mean and covariance are mixed: batch and instance whitening, batch, instance and layer
-    norm. [bw, iw] is RobustNet's (its type 2)."""
+    """Batch and instance whitening, batch, instance and layer norm; RobustNet mixes [bw, iw]."""
     iterations: values.NewtonSteps = 5
     """Steps of Newton's iteration for the inverse square root."""
     momentum: values.PositiveFraction = 0.01
@@ -58,8 +57,8 @@ class BackboneConfig(Frozen):
     """Whether the instance norms of variant b have weight and bias; false = RobustNet's ISW network
     (arXiv 2103.15597), which ``generalise.whitening`` needs; residual networks only."""
     whitening: Literal["none", "switchable"] = "none"
-    """switchable = switchable whitening (arXiv 1904.09739) at the places of variant b, instead of
-    its instance norms; it costs time at inference too; residual networks only."""
+    """switchable = switchable whitening (arXiv 1904.09739) instead of the instance norms of variant
+    b; it costs time at inference too; residual networks only."""
     switchable: SwitchableConfig | None = None
     """With ``whitening: switchable``: which statistics it mixes and how; null = the paper's."""
 
@@ -81,9 +80,8 @@ class BackboneConfig(Frozen):
             option = "whitening: switchable" if self.ibn_affine else "ibn_affine: false"
             raise ValueError(f"{option} changes the norms of ibn b; set ibn to b or leave it out")
         if not self.ibn_affine and self.whitening != "none":
-            raise ValueError(
-                "switchable whitening has no instance norms, so no ibn_affine; leave one out"
-            )
+            fix = "leave one out"
+            raise ValueError(f"switchable whitening has no instance norms, so no ibn_affine; {fix}")
         return self
 
 
@@ -106,8 +104,7 @@ class TimmBackboneConfig(Frozen):
     lora_rank: values.Rank = 8
     """Rank of each update; layers with fewer inputs or outputs than this keep their weights."""
     lora_alpha: values.Positive = 8.0
-    """Updates are scaled by ``lora_alpha / lora_rank``, so that another rank needs no other
-    learning rate (section 4.1 of the paper)."""
+    """Updates are scaled by ``lora_alpha / lora_rank`` (section 4.1 of the paper)."""
     output_stride: Literal[8, 16, 32] | None = None
     """Input size over size of the last feature map, for those that timm can dilate (ResNet,
     ConvNeXt, EfficientNet); null = the network's own: 32, or a plain transformer's patch."""

@@ -77,7 +77,7 @@ class HoldOutConfig(Frozen):
     """What falls as one: sequence = a subfolder's frames, or without subfolders those whose names
     differ in the last number; frame = each alone; auto = by sequence where there are several."""
     seed: values.Seed = 0
-    """Another one holds out others; that of the run changes nothing here."""
+    """Another one holds out others; the run's own changes nothing here."""
 
 
 def divides(val: Any) -> TypeGuard[Mapping[str, Any]]:
@@ -110,9 +110,8 @@ class DatasetConfig(Frozen):
     @model_validator(mode="after")
     def _check(self) -> "DatasetConfig":
         if (self.name == "folder") != (self.folder is not None):
-            raise ValueError(
-                "`folder:` (images, targets, labels) belongs to `name: folder`, and is needed there"
-            )
+            keys = "`folder:` (images, targets, labels)"
+            raise ValueError(f"{keys} belongs to `name: folder`, and is needed there")
         if self.encoding != "auto" and not dataset_source(self.name).encodings:
             owners = ", ".join(one.name for one in dataset_sources() if one.encodings)
             raise ValueError(f"`encoding` belongs to {owners}; remove it for {self.name}")
@@ -140,8 +139,7 @@ class DataConfig(Frozen):
     mix: Annotated[tuple[MixedSource, ...], Field(max_length=64)] = ()
     """More sources, each with its share of the samples and in shuffled passes of its own."""
     sampling: SamplingConfig = UniformSampling()
-    """Which samples are drawn and where they are cropped: ``uniform``, ``class_uniform`` or
-    ``rare_class``, with their settings; in each of several sources alike."""
+    """Which samples are drawn in each source and where they are cropped, by name and settings."""
     val: DatasetConfig | None = None
     """Held-out frames of the source domain, scored every ``engine.evaluate_every`` and at the end;
     ``{fraction: 0.2}``, with ``by`` and ``seed`` if wanted, holds out a share of ``train``."""
@@ -170,8 +168,8 @@ class DataConfig(Frozen):
     degrade_probability: values.Fraction = 0.5
     """Chance that a sample gets noise, and, independently, that it is compressed."""
     augmentation_file: values.Text | None = None
-    """A pipeline of albumentations as YAML (``yaml.safe_dump(albumentations.to_dict(pipeline))``)
-    for finished crops, after all of the above; relative to the config file. null = none."""
+    """A pipeline of albumentations for finished crops, ``yaml.safe_dump`` of its ``to_dict``;
+    relative to the config file. null = none."""
     workers: values.Workers | Literal["auto"] = "auto"
     """Loader processes for each training process; auto = cores shared out, at most 8."""
     cache: Literal["none", "memory", "disk"] = "none"
@@ -210,9 +208,8 @@ class DataConfig(Frozen):
             _check_classes(source.name, self.classes)
         wanted = getattr(self.sampling, "min_pixels", 0)
         if self.resize is not None and wanted > self.resize[0] * self.resize[1]:
-            raise ValueError(
-                f"sampling.min_pixels {wanted} is more than a frame of resize {self.resize} has"
-            )
+            frame = f"a frame of resize {self.resize}"
+            raise ValueError(f"sampling.min_pixels {wanted} is more than {frame} has")
         return self
 
     @property

@@ -59,8 +59,7 @@ class RandomConvolutionConfig(Frozen):
     max_repeats: values.Repeats = 10
     """Most applications of the block; their number is uniform from 1 to it."""
     offset: values.Strength = 0.5
-    """Upper end of the range of the deformable offsets' deviation, in pixels; 0 = plain
-    convolutions."""
+    """Highest deviation of the deformable offsets in pixels; 0 = plain convolutions."""
     contrast: values.Strength = 0.5
     """Standard deviation of the random factor and shift of each standardised channel."""
     probability: values.Fraction = 0.5
@@ -71,8 +70,7 @@ class CopyPasteConfig(Frozen):
     """Pixels and labels of whole classes from another sample of the batch (arXiv 2012.07177)."""
 
     classes: Annotated[tuple[values.Label, ...], Field(min_length=1, max_length=255)] | None = None
-    """Classes that may be pasted; null = things other than cars: poles, signs, lights, people,
-    two-wheelers, large vehicles."""
+    """Classes to paste; null = poles, signs, lights, people, two-wheelers, large vehicles."""
     count: values.Count = 1
     """How many of the classes that the other sample shows are pasted."""
     probability: values.Fraction = 0.5
@@ -107,7 +105,7 @@ class MixStyleConfig(Frozen):
 class EFDMixConfig(MixStyleConfig):
     """Whole distributions of channel values mixed between random pairs: EFDMix (arXiv 2203.07740).
 
-    Its keys are those of ``mixstyle``. It sorts every channel, which makes it slower on a CPU.
+    Keys as ``mixstyle``. It sorts every channel, which makes it slower on a CPU.
     """
 
 
@@ -115,8 +113,7 @@ class NPPlusConfig(Frozen):
     """Noise on channel means and spreads: Normalization Perturbation (arXiv 2211.04393)."""
 
     layers: _Layers = ("stem", "layer1")
-    """After which parts of a residual network, ``stem`` (after its pooling) and ``layer1`` to
-    ``layer4``; noise belongs into low ones, which carry style."""
+    """As in ``mixstyle``; noise belongs into low ones, which carry style."""
     probability: values.Fraction = 0.5
     """Chance that a batch is perturbed, drawn for each layer."""
     sigma: values.Strength = 0.75
@@ -135,8 +132,7 @@ class MRFPConfig(Frozen):
     """
 
     layers: _Layers = ("stem",)
-    """Where the random network's output is added: ``stem`` (after its pooling), ``layer1`` to
-    ``layer4``; the cost is highest at the high resolution of ``stem`` and ``layer1``."""
+    """Where the random network's output is added; ``stem`` and ``layer1`` cost most."""
     probability: values.Fraction = 0.5
     """Chance that it is added to a batch; its weights are drawn anew each time."""
     channels: values.Channels | None = None

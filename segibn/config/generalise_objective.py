@@ -13,9 +13,8 @@ _OfLayers = tuple[values.NonNegative, values.NonNegative, values.NonNegative, va
 class FeatureDistanceConfig(Frozen):
     """ImageNet-feature distance on things (DAFormer, arXiv 2111.14887, section 3.2).
 
-    A frozen ImageNet network like the backbone sees the plain image; the trained network's feature,
-    of the restyled image if any (as in SHADE, arXiv 2204.02548), is held near its own. Costs one
-    more forward pass of the backbone.
+    The feature of the image, restyled if any is (as in SHADE, arXiv 2204.02548), is held near that
+    of the plain one in a frozen ImageNet network. Costs one more forward pass of the backbone.
     """
 
     weight: values.Positive = 0.005
@@ -23,13 +22,11 @@ class FeatureDistanceConfig(Frozen):
     layer: Literal["layer1", "layer2", "layer3", "layer4"] = "layer4"
     """Which feature; the paper's is the last."""
     classes: Annotated[tuple[values.Label, ...], Field(min_length=1, max_length=255)] | None = None
-    """The things; null = those of the training in Cityscapes' sense: traffic lights and signs,
-    people, vehicles."""
+    """The things; null = Cityscapes': traffic lights and signs, people, vehicles."""
     min_ratio: values.PositiveFraction = 0.75
     """A feature pixel counts where one of these classes has this share of its input pixels."""
     teacher_weights: values.Text | None = None
-    """Weights of the frozen network: ``ibn_net``, ``torchvision`` (the plain network) or a file;
-    null = ``model.weights``."""
+    """Of the frozen network: ``ibn_net``, ``torchvision`` or a file; null = ``model.weights``."""
 
 
 class TextureConfig(Frozen):
@@ -41,8 +38,7 @@ class TextureConfig(Frozen):
     """
 
     weight: values.Positive = 1.0
-    """Factor in the loss. The term is a mean over images, the official one a norm of the whole
-    batch: the square root of the batch's size is the official strength."""
+    """Factor in the loss, a mean over images; the batch size's square root is the official one."""
     layer_weights: _OfLayers = (5e-3, 5e-4, 5e-5, 5e-6)
     """Factors of layer1..layer4, as in the official script; 0 = not compared."""
     fade_out: bool = True
@@ -54,8 +50,8 @@ class TextureConfig(Frozen):
 class ConsistencyConfig(Frozen):
     """Consistency of two views (AugMix, arXiv 1912.02781; SHADE, arXiv 2204.02548).
 
-    The network sees every image in two styles, each drawn anew; the Jensen-Shannon divergence of
-    its predictions is added to the loss. Costs a step of twice the batch.
+    The Jensen-Shannon divergence of the predictions for two styles of every image, each drawn anew.
+    Costs a step of twice the batch.
     """
 
     weight: values.Positive = 10.0
@@ -77,10 +73,7 @@ class MeanTeacherConfig(Frozen):
 
 
 class WhiteningConfig(Frozen):
-    """RobustNet's instance whitening of an IBN-b network (arXiv 2103.15597).
-
-    Needs ``model.backbone`` with ``ibn: b`` and ``ibn_affine: false``.
-    """
+    """RobustNet's instance whitening (arXiv 2103.15597); needs ``ibn: b``, ``ibn_affine`` off."""
 
     kind: Literal["iw", "irw", "isw"] = "isw"
     """Which covariances of normalised channels are pushed to 0: iw = all, irw = all, down to
@@ -94,14 +87,11 @@ class WhiteningConfig(Frozen):
     insensitive_clusters: values.Count = 1
     """isw: how many of them, those that move least, are left alone."""
     statistics_after: values.Iterations = 4644
-    """isw: iteration from which the moves are measured; before, the term is 0. The authors' six
-    passes over GTA5 in batches of 16."""
+    """isw: iteration from which moves are measured; the authors' six passes over GTA5 by 16."""
     statistics_iterations: values.PositiveIterations = 310
-    """isw: over how many iterations; then the term sets in. 310 batches of 16 are 10 times 496
-    frames, the authors take 10 times 500."""
+    """isw: over how many iterations, before the term sets in; the authors take 5000 frames."""
     statistics_passes: values.Count = 10
-    """isw: into how many equal parts these are divided; covariances that move in all of them are
-    whitened, as in the authors' code."""
+    """isw: equal parts of these; what moves in all of them is whitened, as in the authors' code."""
 
     @property
     def pass_iterations(self) -> int:

@@ -20,8 +20,8 @@ class UniformSampling(Frozen):
 class ClassUniformSampling(Frozen):
     """A share of the samples goes to the classes in equal parts, whatever their size.
 
-    As RobustNet (arXiv 2103.15597) and NVIDIA's segmentation code do: a class, then one of its
-    points in the whole set; the crop contains the point. The other samples are uniform.
+    A class, then one of its points in the whole set, which the crop contains; other samples are
+    uniform. As RobustNet (arXiv 2103.15597) and NVIDIA's segmentation code do.
     """
 
     name: Literal["class_uniform"]
@@ -45,8 +45,7 @@ class RareClassSampling(Frozen):
     temperature: Temperature = 0.01
     """The lower, the more it is the rarest classes that come; DAFormer's value."""
     min_pixels: PixelCount = 3000
-    """A frame counts for a class from so many of its pixels on, after ``data.resize``; DAFormer's
-    value, which it takes of frames at their native size."""
+    """Fewest pixels of a class in a frame after ``data.resize``; DAFormer's, at native size."""
 
 
 def _from_name(value: Any) -> Any:

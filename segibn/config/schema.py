@@ -65,8 +65,8 @@ class OptimConfig(Frozen):
     head_lr_factor: values.Positive = 1.0
     """Learning rate of the heads relative to ``lr``."""
     layer_decay: values.PositiveFraction = 1.0
-    """Factor on the learning rate for each stage below the heads: layer4 has ``lr * layer_decay``,
-    layer3 ``lr * layer_decay ** 2``, ..., the stem ``lr * layer_decay ** 5``; 1 = one rate."""
+    """Factor on the learning rate for each stage below the heads: ``lr * layer_decay`` at layer4
+    to ``lr * layer_decay ** 5`` at the stem; 1 = one rate."""
     momentum: values.Fraction = 0.9
     """SGD momentum; ignored by adamw."""
     weight_decay: values.NonNegative = 1e-4
@@ -94,10 +94,8 @@ class OptimConfig(Frozen):
     @model_validator(mode="after")
     def _check(self) -> "OptimConfig":
         if self.warmup_iterations >= self.iterations:
-            raise ValueError(
-                f"warmup_iterations {self.warmup_iterations} must be below iterations "
-                f"{self.iterations}"
-            )
+            below = f"must be below iterations {self.iterations}"
+            raise ValueError(f"warmup_iterations {self.warmup_iterations} {below}")
         if self.warmup_factor > 0 and self.warmup_iterations == 0:
             raise ValueError("warmup_factor needs warmup_iterations; set them or leave it out")
         default_power = type(self).model_fields["poly_power"].default
@@ -124,8 +122,7 @@ class EngineConfig(Frozen):
     compile: bool = False
     """Compile the network with ``torch.compile``: minutes at the start, faster steps on CUDA."""
     ibn_kernels: Literal["default", "triton"] = "default"
-    """What computes instance and instance-batch norms; triton = kernels for CUDA that have not been
-    measured on a GPU."""
+    """What computes IBN's norms; triton = kernels for CUDA, not measured on a GPU."""
     max_micro_batch: values.Samples | None = None
     """Most samples on a device at a time: a larger share of a batch is taken in equal steps of
     accumulated gradients; batch norm's statistics are those of a step. null = no limit."""

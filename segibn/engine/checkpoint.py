@@ -49,13 +49,10 @@ def save_checkpoint(
     training: dict[str, Any] | None,
     origin: dict[str, Any] | None = None,
 ) -> None:
-    """Write a checkpoint; call it on the main rank only.
+    """Write a checkpoint of the network to predict with; call it on the main rank only.
 
-    Args:
-        model: the network to predict with: the bare ``Segmenter`` or its moving average.
-        iteration: updates done so far; the next one has this index.
-        training: see ``training_state``; None for weights alone.
-        origin: of converted weights: where they are from, and what is needed to go back.
+    ``iteration``: updates done so far. ``training``: see ``training_state``; None = weights alone.
+    ``origin``: of converted weights: where they are from, and what is needed to go back.
     """
     content = {
         "format": FORMAT,
@@ -77,14 +74,8 @@ def save_checkpoint(
 
 
 def training_state(updater: Updater) -> dict[str, Any]:
-    """Return what a resumed training needs besides the weights it predicts with.
-
-    Sample order, augmentation, dropout and learning rate follow from the iteration.
-    """
-    state = {
-        "optimizer": updater.optimizer.state_dict(),
-        "scaler": updater.scaler.state_dict(),
-    }
+    """Return what a resumed training needs besides weights to predict with and the iteration."""
+    state = {"optimizer": updater.optimizer.state_dict(), "scaler": updater.scaler.state_dict()}
     if updater.average is not None:  # then the checkpoint's "model" is the average
         state["model"] = updater.model.state_dict()
         state["average_updates"] = updater.average.updates
@@ -171,12 +162,9 @@ def prune_history(folder: Path, keep: int) -> None:
 class Disk:
     """Room for checkpoints, in bytes."""
 
-    folder: Path
-    """The next folder above the run that is there."""
-    checkpoint: int
-    """Size of one."""
-    need: int
-    """Size of all that are there at a time."""
+    folder: Path  # the next one above the run that is there
+    checkpoint: int  # size of one
+    need: int  # size of all that are there at a time
     free: int
 
 
@@ -215,28 +203,17 @@ def tensor_bytes(tree: Any) -> int:
 
 # What may change when a run is resumed: how it is logged, saved, shared out and fed.
 _FREE = {
-    "data.cache",
-    "data.cache_dir",
-    "data.cache_limit_gib",
-    "data.workers",
-    "engine.checkpoint_every",
-    "engine.evaluate_every",
-    "engine.keep_checkpoints",
-    "engine.log_every",
-    "engine.max_micro_batch",
-    "engine.pictures",
+    *("data.cache", "data.cache_dir", "data.cache_limit_gib", "data.workers"),
+    *("engine.checkpoint_every", "engine.evaluate_every", "engine.keep_checkpoints"),
+    *("engine.log_every", "engine.max_micro_batch", "engine.pictures"),
 }
-
 # What one changes after a training diverged; the run says so and resumes.
 _REMEDIES = {
-    "engine.precision",
-    "optim.clip_grad_norm",
-    "optim.lr",
-    "optim.warmup_factor",
-    "optim.warmup_iterations",
+    *("engine.precision", "optim.clip_grad_norm", "optim.lr"),
+    *("optim.warmup_factor", "optim.warmup_iterations"),
 }
+# Keys of files, which may have been moved since.
 _FILES = {"names_file", "augmentation_file", "init_from", "teacher_weights", "weights"}
-"""Keys of files, which may have been moved since."""
 
 
 def _check_same_run(path: Path, old: dict[str, Any], new: dict[str, Any]) -> None:
@@ -264,9 +241,10 @@ def _check_same_run(path: Path, old: dict[str, Any], new: dict[str, Any]) -> Non
 
 def _is_same(key: str, old: Any, new: Any) -> bool:
     """Whether a value stayed, or names a file that was moved: one of the same content."""
-    is_file = key.rpartition(".")[2] in _FILES and isinstance(old, str) and isinstance(new, str)
-    if old == new or not is_file:
-        return bool(old == new)
+    if old == new:
+        return True
+    if key.rpartition(".")[2] not in _FILES or not (isinstance(old, str) and isinstance(new, str)):
+        return False
     one, two = Path(old), Path(new)
     if one.is_file() and two.is_file():
         return one.stat().st_size == two.stat().st_size and sha256_of(one) == sha256_of(two)

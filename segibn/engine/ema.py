@@ -12,12 +12,10 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 
 class WeightAverage:
-    """A copy of a network whose parameters and running statistics follow the trained ones.
+    """A copy, in evaluation mode, whose parameters and running statistics follow the trained ones.
 
-    Update n, counted from 0, keeps ``min(decay, (1 + n) / (10 + n))`` of the average, so that the
-    weights of the start are forgotten soon (as TensorFlow's ``ExponentialMovingAverage``). Running
-    means and variances belong to the weights that they were seen with, and are averaged alike;
-    counters (integer buffers) are copied. ``model`` is in evaluation mode.
+    Update n, from 0, keeps ``min(decay, (1 + n) / (10 + n))`` of the average, so that the start is
+    forgotten soon (as TensorFlow's ``ExponentialMovingAverage``). Integer buffers are copied.
     """
 
     def __init__(self, model: nn.Module, decay: float) -> None:

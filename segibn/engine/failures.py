@@ -25,10 +25,7 @@ _LARGEST_STATISTIC = _LARGEST_WEIGHT**2
 
 
 def stop_at_non_finite(loss: float, pending: Pending, config: RunConfig, run: RunDir) -> None:
-    """Raise SegibnError when a loss is NaN or infinite; each rank saves its batch first.
-
-    ``loss`` is of the update ``pending``, the same on every rank.
-    """
+    """Raise SegibnError when a loss is NaN or infinite; each rank saves its batch first."""
     if math.isfinite(loss):
         return
     rank, _ = distributed.rank_and_world()
@@ -47,19 +44,14 @@ def stop_at_non_finite(loss: float, pending: Pending, config: RunConfig, run: Ru
 
 
 def stop_at_diverged_state(updater: Updater, run: RunDir, done: int) -> None:
-    """Raise SegibnError before a diverged state replaces the last checkpoint; on every rank.
-
-    A loss is that of the weights before its update: only this sees what the last update did.
-    """
+    """Raise SegibnError before a diverged state replaces the last checkpoint; on every rank."""
+    # A loss is that of the weights before its update: only this sees what the last update did.
     networks = {id(model): model for model in (updater.model, updater.predicting_model)}.values()
+    kept = [value for state in updater.optimizer.state.values() for value in state.values()]
     groups = [
         ([p for model in networks for p in model.parameters()], _LARGEST_WEIGHT, "weight"),
         ([b for model in networks for b in model.buffers()], _LARGEST_STATISTIC, "statistic"),
-        (
-            [v for state in updater.optimizer.state.values() for v in state.values()],
-            torch.finfo(torch.float32).max,
-            "number of the optimiser",
-        ),
+        (kept, torch.finfo(torch.float32).max, "number of the optimiser"),
     ]
     for tensors, limit, what in groups:
         largest = largest_magnitude(value for value in tensors if isinstance(value, torch.Tensor))
@@ -71,7 +63,6 @@ def stop_at_diverged_state(updater: Updater, run: RunDir, done: int) -> None:
 
 
 def _advice(config: RunConfig, run: RunDir) -> str:
-    """What to change after a training diverged, and where to resume."""
     changes = ["a lower optim.lr", "a longer optim.warmup_iterations"]
     if config.optim.clip_grad_norm is None:
         changes.append("optim.clip_grad_norm")
@@ -93,13 +84,13 @@ def explained_failures(config: RunConfig, micro_batch: int) -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error):
-            raise SegibnError(_memory_advice(config, micro_batch, error)) from error
+        text = str(error)
+        if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in text:
+            raise SegibnError(_memory_advice(config, micro_batch, text)) from error
         # That a collective failed because of the other side, gloo only says in words.
         words = ("Connection closed by peer", "Connection reset", "gloo")
-        if dist.is_initialized() and (
-            isinstance(error, dist.DistError) or any(word in str(error) for word in words)
-        ):
+        is_lost = isinstance(error, dist.DistError) or any(word in text for word in words)
+        if dist.is_initialized() and is_lost:
             raise LostPeerError(
                 "another process of this run ended, so this one ends too, without saving; resume "
                 "from the last checkpoint with --resume auto (torchrun --max-restarts does so by "
@@ -117,7 +108,7 @@ def explained_failures(config: RunConfig, micro_batch: int) -> Iterator[None]:
         ) from error
 
 
-def _memory_advice(config: RunConfig, micro_batch: int, error: RuntimeError) -> str:
+def _memory_advice(config: RunConfig, micro_batch: int, error: str) -> str:
     height, width = config.data.crop_size
     advice = [f"data.crop_size below {height}x{width}", "a smaller head (model.head.channels)"]
     if micro_batch > 1:
@@ -127,6 +118,6 @@ def _memory_advice(config: RunConfig, micro_batch: int, error: RuntimeError) -> 
         advice.append("engine.precision=bfloat16")
     if config.model.backbone.output_stride == 8:
         advice.append("model.backbone.output_stride=16")
-    reason = str(error).strip().splitlines()[0][:200]
+    reason = error.strip().splitlines()[0][:200]
     crops = counted(micro_batch, "crop")
     return f"out of memory with {crops} at a time; try {', or '.join(advice)}. ({reason})"

@@ -25,9 +25,9 @@ class Journal:
 
     def __init__(self, config: RunConfig, run: RunDir, first: int, device: torch.device) -> None:
         self._config, self._run, self._device = config, run, device
+        # The first of what should end the training but does not harm its weights: a file that
+        # cannot be read or written.
         self.trouble: SegibnError | None = None
-        """The first of what should end the training but does not harm its weights: a file that
-        cannot be read or written."""
         main = distributed.is_main()
         self._progress = TrainingProgress(config.name, config.optim.iterations, first, enabled=main)
         self._log = MetricsLog(run, first) if main else None
@@ -45,7 +45,7 @@ class Journal:
 
     @contextmanager
     def noting_trouble(self) -> Iterator[None]:
-        """Keep in ``trouble`` which file cannot be read or written."""
+        """Keep in ``trouble`` which file cannot be read or written in the block."""
         try:
             yield
         except OSError as error:
@@ -67,14 +67,10 @@ class Journal:
             yield batch
 
     def record(self, done: int, loss: float, lr: float, at: float) -> None:
-        """Count an update; every ``log_every`` write down how it went.
-
-        ``loss`` is the global batch's mean; ``at``, by ``time.monotonic``, when it was launched.
-        """
+        """Count an update, launched ``at`` by ``time.monotonic``; write down every few of them."""
         self._progress.advance(done)
-        if self._log is None:
-            return
-        if done % self._config.engine.log_every and done != self._config.optim.iterations:
+        is_due = not done % self._config.engine.log_every or done == self._config.optim.iterations
+        if self._log is None or not is_due:
             return
         elapsed = max(at - self._clock, 1e-9)
         images = (done - self._counted_from) * self._config.optim.global_batch_size
@@ -100,7 +96,7 @@ class Journal:
 
     def evaluated(self, done: int, numbers: dict[str, float]) -> None:
         """Write down scores on the source domain."""
-        if self._log is None or not numbers:
+        if self._log is None:
             return
         with self.noting_trouble():
             self._log.write(done, numbers)
@@ -147,7 +143,7 @@ class TrainingProgress:
         self._bar.update(self._task, completed=done, left=self._left(done))
 
     def show(self, done: int, record: dict[str, float]) -> None:
-        """Show the latest numbers: loss, lr, images_per_s, data_wait (0..1), memory_gib."""
+        """Show the latest numbers, those of `Journal.record`."""
         state = (
             f"loss {record['loss']:.3f}  lr {record['lr']:.2e}  "
             f"{record['images_per_s']:.1f} images/s  {record['data_wait']:.0%} data wait"

@@ -19,18 +19,14 @@ from segibn.models.segmenter import CoarseOutput, Segmenter
 class Step:
     """One forward pass of the training: a micro-batch on one rank."""
 
-    iteration: int
-    """Index of the update, from 0."""
+    iteration: int  # index of the update, from 0
     plain: Tensor
     """(N, 3, H, W) normalised, as the loader gave it (after copy-paste, before restyling)."""
     image: Tensor
     """(V * N, 3, H, W) normalised, as the network saw it: V views, one after the other."""
-    target: Tensor
-    """(V * N, H, W) train ids."""
-    output: CoarseOutput
-    """Logits of ``image``."""
-    views: int = 1
-    """V."""
+    target: Tensor  # (V * N, H, W) train ids
+    output: CoarseOutput  # of ``image``
+    views: int = 1  # V
 
     @property
     def features(self) -> Mapping[str, Tensor]:
@@ -42,12 +38,9 @@ class Step:
 class Term(ABC):
     """One term of the objective."""
 
-    name: str
-    """Its section of ``generalise``."""
-    weight: float
-    """Factor in the loss."""
-    views: int = 1
-    """How many restyled views of an image it needs, 1 or 2."""
+    name: str  # of its section of ``generalise``
+    weight: float  # factor in the loss
+    views: int = 1  # restyled views of an image that it needs, 1 or 2
 
     @abstractmethod
     def __call__(self, step: Step) -> Tensor:
@@ -65,14 +58,11 @@ class Term(ABC):
 class Trainee:
     """What terms are built for."""
 
-    model: Segmenter
-    """The bare network in training, on its device."""
+    model: Segmenter  # the bare network in training, on its device
     average: WeightAverage | None
-    class_names: Sequence[str]
-    """In the order of train ids."""
+    class_names: Sequence[str]  # in the order of train ids
     device: torch.device
-    shared: dict[Any, Any] = field(default_factory=dict)
-    """What one term has built and others may use too."""
+    shared: dict[Any, Any] = field(default_factory=dict)  # built by one term, of use to others
 
 
 class Objective:
@@ -81,7 +71,6 @@ class Objective:
     def __init__(self, terms: Sequence[Term]) -> None:
         self.terms = tuple(terms)
         self.views = max((term.views for term in terms), default=1)
-        """Restyled views of every image that a step needs."""
 
     def __bool__(self) -> bool:
         return bool(self.terms)
@@ -96,7 +85,7 @@ class Objective:
         return {name: state for name, state in states.items() if state}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take such states; what follows equals the run that wrote them."""
+        """Take such states."""
         for term in self.terms:
             if term.name in state:
                 term.load_state_dict(state[term.name])

@@ -16,12 +16,9 @@ _NUM_STAGES = 4
 def build_optimizer(
     model: nn.Module, config: OptimConfig, device: torch.device
 ) -> torch.optim.Optimizer:
-    """Build SGD or AdamW over groups by part of the network (see `_part_of`) and by weight decay.
+    """Build SGD or AdamW over groups by part of the network and by weight decay.
 
-    The groups come in the order of their first parameter, and so do the parameters within: both
-    depend on the network and the config alone, since checkpoints number the optimiser's state.
-    Each group keeps ``initial_lr``, from which ``set_learning_rate`` works.
-
+    Groups, and parameters within, are in the network's order: checkpoints number the state so.
     ConfigError: ``layer_decay`` on a backbone whose parameters belong to no known stage.
     """
     groups: dict[tuple[str | int, float, bool], list[nn.Parameter]] = {}
@@ -54,10 +51,7 @@ def build_optimizer(
 
 
 def _part_of(name: str, stages: Mapping[str, int], config: OptimConfig) -> tuple[str | int, float]:
-    """Which part a parameter is in, and that part's learning rate relative to ``config.lr``.
-
-    ``stages``: 0 the stem, 1..4 as layer1..layer4, by name within the backbone.
-    """
+    """A parameter's part and learning rate factor; ``stages``: 0 the stem, 1..4 layer1..layer4."""
     if not name.startswith("backbone."):
         return "heads", config.head_lr_factor
     if config.layer_decay == 1:

@@ -20,11 +20,9 @@ _FEW = 8  # frames to score on that are read before a training begins
 class RunData:
     """What a run is trained and scored on, found on disk but not read yet."""
 
-    sets: tuple[TrainingSet, ...]
-    """All that is trained on: ``data.train``, then those of ``data.mix``."""
+    sets: tuple[TrainingSet, ...]  # of ``data.train``, then those of ``data.mix``
     val: Frames | None
-    cached_gib: float
-    """What the frames that are to be kept in memory will take; 0 without such."""
+    cached_gib: float  # what frames that are to be kept in memory will take
 
     @property
     def labels(self) -> LabelSet:

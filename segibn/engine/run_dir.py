@@ -1,10 +1,9 @@
 """The run folder: what a training leaves behind.
 
-``config.yaml`` (resolved), ``files/`` (copies of the lists and the augmentation that it names, so
-that the folder can be moved), ``environment.json`` (how and on what it was started; once a start),
-``metrics.jsonl`` and ``tensorboard/`` (curves), ``pictures/`` (predictions on validation frames),
-``checkpoints/`` (``last.pt``, ``best.pt`` by mIoU on the source domain, ``iteration_*.pt``) and
-``scores/``.
+``config.yaml`` (resolved), ``files/`` (copies of what it names, so that the folder can be moved),
+``environment.json`` (how and on what it was started each time), ``metrics.jsonl`` and
+``tensorboard/`` (curves), ``pictures/`` (predictions on validation frames), ``scores/`` and
+``checkpoints/`` (``last.pt``, ``best.pt`` by mIoU on the source domain, ``iteration_*.pt``).
 """
 
 import json
@@ -53,15 +52,8 @@ class RunDir:
         """Return where the scores on a set such as ``gta5:val`` go."""
         return self.path / "scores" / f"{re.sub('[^A-Za-z0-9_.+@-]', '_', evaluation_set)}.json"
 
-    def prepare(
-        self,
-        config: RunConfig,
-        device: torch.device,
-        dtype: torch.dtype,
-        first_iteration: int,
-        datasets_root: Path | None = None,
-    ) -> None:
-        """Make the folder, remove what a killed start left, write what is known before training."""
+    def prepare(self, config: RunConfig, start: dict[str, Any]) -> None:
+        """Make the folder, remove what a killed start left, write config and `describe_start`."""
         self.path.mkdir(parents=True, exist_ok=True)
         for folder in (self.path, self.last_checkpoint.parent):
             remove_leftovers(folder)
@@ -70,9 +62,6 @@ class RunDir:
             write_bytes(self.path / copy, read_small_file(original, MAX_BYTES, ConfigError))
         write_text(self.path / "config.yaml", dump_config(own))
         environment = self.path / "environment.json"
-        start = describe_start(config, device, dtype, first_iteration)
-        if datasets_root is not None:
-            start["datasets"] = str(datasets_root)
         earlier = []
         # a file that is missing or not whole tells of no start
         with suppress(SegibnError, AttributeError, TypeError):
@@ -101,9 +90,9 @@ def open_run(output: Path, resume: str | None) -> tuple[RunDir, Path | None]:
 
 
 def describe_start(
-    config: RunConfig, device: torch.device, dtype: torch.dtype, first_iteration: int
+    config: RunConfig, device: torch.device, dtype: torch.dtype, first: int, datasets_root: Path
 ) -> dict[str, Any]:
-    """Return how and on what a training is started, in plain values; no host or user name."""
+    """Return how and on what a training is started; no host or user name."""
     _, world = distributed.rank_and_world()
     origin, gpus = provenance.origin(), []
     if device.type == "cuda":
@@ -120,15 +109,15 @@ def describe_start(
         "threads": torch.get_num_threads(),
         "precision": describe_precision(config.engine.precision, dtype),
         "seed": config.seed,
-        "first_iteration": first_iteration,
+        "first_iteration": first,
+        "datasets": str(datasets_root),
     }
 
 
 class MetricsLog:
-    """Appends to ``metrics.jsonl`` and to TensorBoard; one record per logged iteration."""
+    """Appends to ``metrics.jsonl`` and to TensorBoard; records after ``first_iteration`` go."""
 
     def __init__(self, run: RunDir, first_iteration: int) -> None:
-        """Open both; records of an earlier attempt after ``first_iteration`` go."""
         kept = _records_before(run.metrics_file, first_iteration)
         write_text(run.metrics_file, "".join(json.dumps(record) + "\n" for record in kept))
         self._pictures = run.pictures
@@ -136,13 +125,12 @@ class MetricsLog:
         self._board = _open_board(run.path / "tensorboard", first_iteration)
 
     def write(self, iteration: int, record: dict[str, float]) -> None:
-        """Add one record; the values are plain numbers."""
+        """Add one record."""
         self._file.write(json.dumps({"iteration": iteration, **record}) + "\n")
         self._file.flush()
-        if self._board is None:
-            return
-        for key, value in record.items():
-            self._board.add_scalar(key, value, iteration)
+        if self._board is not None:
+            for key, value in record.items():
+                self._board.add_scalar(key, value, iteration)
 
     def picture(self, iteration: int, name: str, picture: np.ndarray) -> None:
         """Add a picture (H, W, 3) uint8 RGB; the folder keeps the latest one of each name."""
@@ -174,20 +162,16 @@ def _open_board(folder: Path, first_iteration: int) -> "SummaryWriter | None":
 def best_miou(run: RunDir) -> float:
     """Return the best mIoU on the source domain that the run has written down, -1 without any."""
     records = _records_before(run.metrics_file, sys.maxsize)
-    scores = [record["val_miou"] for record in records if "val_miou" in record]
+    scores = [record.get("val_miou", math.nan) for record in records]
     return max((score for score in scores if not math.isnan(score)), default=-1.0)
 
 
 def _records_before(path: Path, iteration: int) -> list[dict[str, Any]]:
     """Read back whole records up to an iteration; a line cut short by a kill is dropped."""
-    if not path.exists():
-        return []
     records = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
+        with suppress(SegibnError, LookupError, TypeError):
             record = parse_json(line, str(path))
             if record["iteration"] <= iteration:
                 records.append(record)
-        except (SegibnError, LookupError, TypeError):
-            continue
     return records

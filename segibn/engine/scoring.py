@@ -40,10 +40,11 @@ from segibn.inference.predictor import (
     label_maps,
 )
 from segibn.labels.drawing import frame_sheet
-from segibn.labels.label_set import LabelSet
 from segibn.models.segmenter import Segmenter
 
 Arrays = tuple[str, np.ndarray, np.ndarray]
+Show = Callable[[str, np.ndarray], None]
+"""Takes the name of a frame and its picture (H, W, 3) uint8 RGB."""
 _FEW = 8  # frames whose size is looked at
 logger = logging.getLogger(__name__)
 
@@ -52,8 +53,7 @@ logger = logging.getLogger(__name__)
 class Preparation:
     """A change of the frames before they are scored, which the signature names."""
 
-    name: str
-    """Goes behind the name of the evaluation set: ``cityscapes-val~fog``."""
+    name: str  # goes behind the name of the evaluation set: ``cityscapes-val~fog``
     change: Callable[[str, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
     """(name, image (H, W, 3) uint8, target (H, W) uint8) -> image and target to score."""
 
@@ -68,9 +68,8 @@ def eval_frames(
 ) -> Frames:
     """Index a labelled set below ``root``, read in the classes of a network, in their order.
 
-    Args:
-        classes: scheme that the network was trained in; None = the data set's own.
-        class_names: of the network's K outputs; a ConfigError if the set has others.
+    ``classes``: scheme that the network was trained in; None = the data set's own. ConfigError: the
+    set has other classes than the network's ``class_names``.
     """
     frames = build_eval_frames(dataset, root, classes)
     labels = frames.label_set
@@ -96,14 +95,10 @@ def score(
     prepare: Preparation | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Scores:
-    """Score networks on a set -> scores over all ranks' frames, with the counts of each frame.
+    """Score networks on every rank, each with its share of the frames -> scores over all of them.
 
-    Runs on every rank, each with its share of the frames.
-
-    Args:
-        name: of the set, see ``set_name``.
-        measures: what else to find out; metrics go into the details.
-        progress: called with (done, total) on this rank.
+    ``name``: of the set, see ``set_name``. ``measures``: what else to find out; metrics go into the
+    details. ``progress``: called with (done, total) on this rank.
     """
     options, label = predictor.options, name.replace(":", "-")
     if prepare is None:
@@ -159,32 +154,22 @@ def require_upright(
 
 
 def score_source(
-    config: RunConfig,
-    model: Segmenter,
-    labels: LabelSet,
-    *,
-    datasets_root: Path,
-    run: RunDir,
-    show: Callable[[str, np.ndarray], None],
+    config: RunConfig, model: Segmenter, frames: Frames, colors: np.ndarray, run: RunDir, show: Show
 ) -> dict[str, float]:
-    """Score held-out frames on every rank -> headline numbers; none without ``data.val``.
+    """Score the frames of ``data.val`` on every rank -> headline numbers.
 
-    Leaves the network in evaluation mode. ``show`` gets the name and the picture (H, W, 3) of the
-    first ``engine.pictures`` frames of this rank.
+    Leaves the network in evaluation mode. ``show`` gets the first ``engine.pictures`` frames of
+    this rank.
     """
-    if config.data.val is None:
-        return {}
     left = config.engine.pictures
 
     def observe(frame: Frame, prediction: FramePrediction) -> None:
         nonlocal left
         if left > 0:
             left -= 1
-            sheet = frame_sheet(frame.image, frame.target, prediction.labels, labels.palette)
-            show(frame.name, sheet)
+            show(frame.name, frame_sheet(frame.image, frame.target, prediction.labels, colors))
 
-    data, name = config.data, set_name(config.data.val)
-    frames = eval_frames(data.val, datasets_root, data.classes, labels.class_names)
+    name = set_name(config.data.val)
     predictor = Predictor(model, options=InferenceOptions.as_scored(config.evaluation))
     scores = score(predictor, frames, name, [Observer(observe)] if left else [])
     if distributed.is_main():

@@ -34,8 +34,8 @@ from segibn.engine.checkpoint import (
 )
 from segibn.engine.failures import explained_failures, stop_at_diverged_state, stop_at_non_finite
 from segibn.engine.journal import Journal
-from segibn.engine.run_data import index_run
-from segibn.engine.run_dir import RunDir, best_miou, open_run
+from segibn.engine.run_data import RunData, index_run
+from segibn.engine.run_dir import RunDir, best_miou, describe_start, open_run
 from segibn.engine.scoring import score_source
 from segibn.engine.update import Pending, Updater
 from segibn.errors import SegibnError
@@ -48,15 +48,15 @@ from segibn.text.streams import outliving_readers
 
 logger = logging.getLogger(__name__)
 
+# How long a rank that is to stop waits for a batch: the others need its part of the update.
 _GRACE_S = 20.0
-"""How long a rank that is to stop waits for a batch: the others need its part of the update."""
 _HANGUP = getattr(signal, "SIGHUP", None)  # of a closed terminal; Windows has none
 _STOPPING = [number for number in (signal.SIGINT, signal.SIGTERM, _HANGUP) if number is not None]
 
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """How a training ended: its checkpoint, and the signal that stopped it (None = finished)."""
+    """How a training ended; ``stopped_by`` is a signal, None if it is finished."""
 
     checkpoint: Path
     iteration: int
@@ -69,38 +69,34 @@ def train(
 ) -> TrainingResult:
     """Train one network; runs on every rank of a torchrun launch, or in a single process.
 
-    Args:
-        resume: None = a fresh run; ``auto`` = from the folder's last checkpoint if there is one;
-            else a checkpoint file. Processes that torchrun started again take ``auto``.
+    ``resume``: None = a fresh run; ``auto`` = from the folder's last checkpoint if there is one;
+    else a checkpoint file. Processes that torchrun started again take ``auto``.
 
-    Raises:
-        DatasetError, ConfigError, CheckpointError: before any work is done.
-        LostPeerError: another rank ended.
-        SegibnError: the loss became NaN or infinite, a sample could not be read, memory or the
-            disk is full; what is trained is saved where that is possible.
+    DatasetError, ConfigError, CheckpointError: before any work is done. LostPeerError: another rank
+    ended. SegibnError: the loss became NaN or infinite, a sample could not be read, memory or the
+    disk is full; what is trained is saved where that is possible.
     """
     writable_folder(output)
     device = default_device()
-    found = index_run(config, datasets_root)
-    labels = found.labels
+    data = index_run(config, datasets_root)
     run, checkpoint = open_run(output, resume)
 
     with distributed.process_group(device), StopSignals() as stop:
-        model = build_model(config, labels, device, checkpoint is not None)
-        updater = Updater(config, model, labels.class_names)
+        model = build_model(config, data.labels, device, checkpoint is not None)
+        updater = Updater(config, model, data.labels.class_names)
         first = 0 if checkpoint is None else resume_training(checkpoint, updater)
         require_same_start(run, first)
         if checkpoint is not None and first == config.optim.iterations:
             return TrainingResult(checkpoint, first, None)
         require_disk(updater, run)
         loader = build_train_loader(
-            config, found.sets, datasets_root=datasets_root, first_iteration=first
+            config, data.sets, datasets_root=datasets_root, first_iteration=first
         )
         if distributed.is_main():  # what is wrong with the config has shown by now
-            run.prepare(config, device, updater.dtype, first, datasets_root)
+            run.prepare(config, describe_start(config, device, updater.dtype, first, datasets_root))
         distributed.barrier()
         journal = Journal(config, run, first, device)
-        training = _Training(config, updater, labels, datasets_root, run, journal, stop)
+        training = _Training(config, updater, data, run, journal, stop)
         with journal, explained_failures(config, updater.plan.micro_batch):
             done = training.loop(loader, first)
         if trouble := journal.trouble:
@@ -148,14 +144,13 @@ class _Training:
 
     config: RunConfig
     updater: Updater
-    labels: LabelSet
-    datasets_root: Path
+    data: RunData
     run: RunDir
     journal: Journal
     stop: StopSignals
 
     def loop(self, loader: TrainLoader, done: int) -> int:
-        """Update from iteration ``done`` to the last one or a stop; return the updates done."""
+        """Update from iteration ``done`` on, to the last one or a stop -> updates done."""
         config, engine = self.config, self.config.engine
         pending, stopping = None, False
         is_alone = distributed.rank_and_world()[1] == 1  # then nobody has to be asked
@@ -198,7 +193,7 @@ class _Training:
 
     def save(self, done: int) -> None:
         """Write the last checkpoint, and keep it under its iteration's name as well if asked to."""
-        run, config, labels = self.run, self.config, self.labels
+        run, config, labels = self.run, self.config, self.data.labels
         stop_at_diverged_state(self.updater, run, done)
         if not distributed.is_main():
             return
@@ -217,18 +212,15 @@ class _Training:
 
     def score(self, done: int) -> None:
         """Score held-out source frames on all ranks; the checkpoint just saved may be the best."""
+        if self.data.val is None:
+            return
         best = best_miou(self.run) if distributed.is_main() else 0.0
-        numbers = score_source(
-            self.config,
-            self.updater.predicting_model,
-            self.labels,
-            datasets_root=self.datasets_root,
-            run=self.run,
-            show=partial(self.journal.picture, done),
-        )
+        model, palette = self.updater.predicting_model, self.data.labels.palette
+        show = partial(self.journal.picture, done)
+        numbers = score_source(self.config, model, self.data.val, palette, self.run, show)
         self.updater.model.train()
         self.journal.evaluated(done, numbers)
-        if numbers and numbers["val_miou"] > best and distributed.is_main():
+        if numbers["val_miou"] > best and distributed.is_main():
             keep_copy(self.run.last_checkpoint, self.run.best_checkpoint.name)
 
 

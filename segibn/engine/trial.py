@@ -21,17 +21,13 @@ from segibn.engine.checkpoint import tensor_bytes
 from segibn.engine.update import AVERAGE, OPTIMISER, Batch, Updater
 from segibn.errors import SegibnError
 
-MAX_CROP = 256
-"""Height and width of the crops that stand for a batch on a CPU, at most."""
+MAX_CROP = 256  # height and width of the crops that stand for a batch on a CPU, at most
 _CROPS = 2  # on a CPU: some heads cannot be trained on one
 _REPEATS = 3
 
 
 class PartClock:
-    """Times the parts of updates, on the host and in a GPU's stream; an updater's ``part``.
-
-    Each part is also a range of that name in what ``torch.profiler`` records.
-    """
+    """An updater's ``part``: times on the host and in a GPU's stream; ranges of the profiler."""
 
     def __init__(self, device: torch.device) -> None:
         self.host_s: dict[str, float] = defaultdict(float)
@@ -41,7 +37,7 @@ class PartClock:
 
     @contextmanager
     def __call__(self, name: str) -> Iterator[None]:
-        """Time the block."""
+        """Time the block as a part of this name."""
         start, first = time.perf_counter(), self._mark()
         with record_function(name):
             yield
@@ -68,14 +64,12 @@ class PartClock:
 class Memory:
     """Bytes that a process holds on its device while it trains."""
 
-    weights: int
-    """Parameters and running statistics."""
+    weights: int  # parameters and running statistics
     gradients: int
     optimiser: int
-    average: int
-    """The moving average of the weights; 0 without."""
+    average: int  # the moving average of the weights; 0 without
+    # On a GPU all else at the highest point; on a CPU what is kept for the backward pass.
     activations: int
-    """On a GPU all else at the highest point; on a CPU what is kept for the backward pass."""
 
     @property
     def total(self) -> int:
@@ -87,27 +81,18 @@ class Memory:
 class Trial:
     """What an update of this process takes."""
 
-    seconds: float
-    """Without waiting for data."""
+    seconds: float  # without waiting for data
     memory: Memory
-    reserved: int | None
-    """Bytes that the CUDA allocator took for it; None on a CPU."""
-    crop: tuple[int, int]
-    """(H, W) of what ran."""
-    crops: int
-    """How many at a time."""
-
-    @property
-    def is_estimate(self) -> bool:
-        """Whether this was scaled up from a smaller batch."""
-        return self.reserved is None
+    reserved: int | None  # bytes that the CUDA allocator took; None for an estimate on a CPU
+    crop: tuple[int, int]  # (H, W) of what ran
+    crops: int  # how many at a time
 
 
 def try_update(updater: Updater, batch: Batch, iteration: int) -> Trial:
-    """Do a few updates as a training does; runs on every rank at a time.
+    """Do a few updates as a training does, on every rank at a time.
 
-    On CUDA with the whole batch. On a CPU with two crops of at most ``MAX_CROP`` a side, and
-    scaled up by pixels: the activations, and all of the time but the optimiser's.
+    On a CPU with two crops of at most ``MAX_CROP`` a side; activations, and all of the time but the
+    optimiser's, are scaled up by pixels.
     """
     if updater.device.type != "cuda":
         return _estimate(updater, batch, iteration)
@@ -142,7 +127,7 @@ def _estimate(updater: Updater, batch: Batch, iteration: int) -> Trial:
 
 
 def kept_bytes(updater: Updater, batch: Batch, iteration: int) -> int:
-    """Return what a micro-batch keeps for its backward pass, found by an update with it alone."""
+    """Return what a micro-batch keeps for its backward pass, by an update with it alone."""
     plan, count = updater.plan, updater.plan.micro_batch
     own = {tensor.data_ptr() for tensor in updater.model.state_dict().values()}
     kept: dict[int, int] = {}
@@ -162,7 +147,7 @@ def kept_bytes(updater: Updater, batch: Batch, iteration: int) -> int:
 
 
 def memory_of(updater: Updater, kept: int) -> Memory:
-    """Return what is held in an update, once there was one; ``kept`` is of a CPU's activations."""
+    """Return what is held in an update, after one; ``kept`` is of a CPU's activations."""
     average = updater.average
     held = {
         "weights": tensor_bytes(updater.model.state_dict()),

@@ -30,6 +30,7 @@ from segibn.engine.terms.build import build_objective
 from segibn.models.segmenter import Segmenter
 
 Batch = dict[str, Any]
+Part = Callable[[str], AbstractContextManager[Any]]
 
 COPY, AUGMENT = "copy to device", "augmentation"
 FORWARD, LOSS, BACKWARD = "forward", "loss", "backward"
@@ -42,15 +43,11 @@ PARTS = (COPY, AUGMENT, FORWARD, LOSS, BACKWARD, OPTIMISER, AVERAGE)
 class Pending:
     """What an update left on the device: read it after the next update was launched."""
 
-    iteration: int
-    """Index of the update, from 0."""
-    batch: Batch
-    """This rank's samples."""
+    iteration: int  # index of the update, from 0
+    batch: Batch  # this rank's samples
     lr: float
-    loss_scale: Tensor | None
-    """Of float16 training, 0-dim on the device."""
-    launched: float
-    """When the host was done with it, by ``time.monotonic``."""
+    loss_scale: Tensor | None  # of float16 training, 0-dim on the device
+    launched: float  # when the host was done with it, by ``time.monotonic``
     _numbers: Tensor
     _event: torch.cuda.Event | None
 
@@ -65,20 +62,16 @@ class Pending:
 class Updater:
     """The network in training with all that an update needs.
 
-    Optimizer, scaler, average and objective have the state that a checkpoint must hold.
-
-    Args:
-        model: the bare network on its device and in its layout; batch norms already synchronised
-            where there are several ranks. Gets hooks where features are to be perturbed.
-        class_names: in the order of train ids; copy-paste and the like need them.
+    Optimizer, scaler, average and objective have the state that a checkpoint must hold. ``model``:
+    the bare network on its device and in its layout, with batch norms already synchronised among
+    ranks; gets hooks where features are to be perturbed. ``class_names``: by train id.
     """
 
     def __init__(
         self, config: RunConfig, model: Segmenter, class_names: Sequence[str] = ()
     ) -> None:
         self.config, self.model = config, model
-        # The context that one of ``PARTS`` runs in: a profile puts a clock here.
-        self.part: Callable[[str], AbstractContextManager[Any]] = nullcontext
+        self.part: Part = nullcontext  # the context that one of ``PARTS`` runs in, for a clock
         self.device = model.pixel_mean.device
         self.dtype = choose_dtype(config.engine.precision, self.device)
         apply_tf32(config.engine.precision, self.device)
@@ -109,10 +102,9 @@ class Updater:
         return self.model if self.average is None else self.average.model
 
     def update(self, batch: Batch, iteration: int, *, wants_to_stop: bool = False) -> Pending:
-        """Do one update; runs on every rank, each with its samples of the global batch.
+        """Do the update of this index, on every rank, each with its samples of the global batch.
 
-        Learning rate and dropout follow from ``iteration``, its index from 0. ``wants_to_stop``:
-        a signal came to this rank; the others learn of it from the result.
+        ``wants_to_stop``: a signal came to this rank; the others learn of it from the result.
         """
         if not self._is_settled:
             self._settle_buckets(batch["image"][: self.plan.micro_batch])
@@ -175,26 +167,20 @@ class Updater:
         self._is_settled = True
 
     def _backward(
-        self,
-        plain: Tensor,
-        target: Tensor,
-        views: Sequence[Tensor],
-        normalizer: Tensor,
-        iteration: int,
+        self, plain: Tensor, target: Tensor, views: list[Tensor], normalizer: Tensor, iteration: int
     ) -> Tensor:
         """Add one micro-batch's gradients; return its part of the loss."""
         count = len(views)
         if count > 1:
             target, normalizer = target.repeat(count, 1, 1), normalizer * count
         with self.part(FORWARD), autocast(self.dtype, self.device):
-            image = self.prepare(torch.cat(list(views)) if count > 1 else views[0])
+            image = self.prepare(torch.cat(views) if count > 1 else views[0])
             output = self._stepped(image, resize=False)
         with self.part(LOSS):
             share = 1 / self.plan.steps
             loss, _ = self.criterion(output, target, normalizer=normalizer, share=share)
             if self.objective:
-                plain = self.prepare(plain)
-                step = Step(iteration, plain, image, target, output, count)
+                step = Step(iteration, self.prepare(plain), image, target, output, count)
                 loss = loss + share * self.objective(step)
         with self.part(BACKWARD):
             self.scaler.scale(loss).backward()
@@ -202,8 +188,7 @@ class Updater:
 
     def _step(self) -> None:
         with self.part(OPTIMISER):
-            limit = self.config.optim.clip_grad_norm
-            if limit is not None:
+            if (limit := self.config.optim.clip_grad_norm) is not None:
                 self.scaler.unscale_(self.optimizer)
                 torch.nn.utils.clip_grad_norm_(self.model.parameters(), limit)
             self.scaler.step(self.optimizer)

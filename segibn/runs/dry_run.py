@@ -172,7 +172,7 @@ def _device_lines(updater: Updater, trial: Trial) -> Lines:
     parts = " + ".join(f"{name} {byte_count(size)}" for name, size in held.items())
     parts = parts.replace("average", "moving average")
     lines = [("device", f"{name}, {precision}"), ("memory", f"{much} in each process{of}: {parts}")]
-    if trial.is_estimate and 0 < there < trial.memory.total:
+    if reserved is None and 0 < there < trial.memory.total:
         text = "this machine has less memory than that; lower engine.max_micro_batch"
         lines.append(("warning", text))
     return lines
@@ -211,7 +211,7 @@ def _time_lines(
 
 def _basis(trial: Trial) -> str:
     crops = f"{counted(trial.crops, 'crop')} of {'{}x{}'.format(*trial.crop)}"
-    if not trial.is_estimate:
+    if trial.reserved is not None:
         return f"Memory and time of an update are measured: {crops}."
     return (
         f"Memory and time are an estimate, scaled up by pixels from an update with {crops} on this "

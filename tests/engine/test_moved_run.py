@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-import torch
 from torch import nn
 
 from segibn.builders.checkpoints import read_checkpoint
@@ -30,7 +29,7 @@ def start(folder: Path) -> Path:
         "  augmentation_file: flip.yaml\n"
     )
     config, run = load_config(folder / "mine.yaml"), RunDir(folder / "run")
-    run.prepare(config, torch.device("cpu"), torch.float32, 0)
+    run.prepare(config, {})
     save_checkpoint(
         run.last_checkpoint,
         model=nn.Linear(1, 1),

@@ -50,7 +50,7 @@ def test_a_run_killed_before_its_first_checkpoint_goes_on_from_the_start(
     blocks: Path, light_config: Path, tmp_path: Path
 ) -> None:
     config = load_config(light_config, ["data.val=null"])
-    RunDir(tmp_path).prepare(config, torch.device("cpu"), torch.float32, 0)
+    RunDir(tmp_path).prepare(config, {})
     with pytest.raises(ConfigError, match="already holds a run"):
         open_run(tmp_path, None)
     assert open_run(tmp_path, "auto")[1] is None

@@ -10,7 +10,7 @@ from segibn.engine.terms.feature_distance import FeatureDistanceTerm, TextureTer
 from segibn.engine.terms.whitening import Whitening
 
 TERMS: dict[str, Callable[[Any, RunConfig, Trainee], Term]] = {
-    "whitening": Whitening.build,  # first: it takes what the step's own pass left, no later one's
+    "whitening": Whitening,  # first: it takes what the step's own pass left, no later one's
     "feature_distance": FeatureDistanceTerm,
     "texture": TextureTerm,
     "consistency": ConsistencyTerm,

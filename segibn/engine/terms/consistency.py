@@ -26,11 +26,7 @@ class ConsistencyTerm(Term):
 
 
 class MeanTeacherTerm(Term):
-    """Divergence from the moving average's prediction, coming in over the first iterations.
-
-    The average predicts on the plain images, in evaluation mode; the trained network, which sees
-    them restyled and through its dropout, is to agree.
-    """
+    """Divergence from what the moving average, in evaluation mode, predicts on plain images."""
 
     name = "mean_teacher"
 
@@ -39,8 +35,9 @@ class MeanTeacherTerm(Term):
         self.weight, self.threshold = section.weight, section.threshold
         self.teacher = trainee.average.model
         self.dtype = choose_dtype(config.engine.precision, trainee.device)
-        length = section.ramp_up_iterations
-        self.length = config.optim.iterations // 4 if length is None else length
+        self.length = section.ramp_up_iterations
+        if self.length is None:
+            self.length = config.optim.iterations // 4
 
     def __call__(self, step: Step) -> Tensor:
         """Return the mean over the coarse logits' pixels, times the ramp."""

@@ -27,10 +27,8 @@ _LAYERS = ("layer1", "layer2", "layer3", "layer4")
 
 
 class FeatureDistanceTerm(Term):
-    """Mean distance from the teacher's feature over the cells that a thing fills.
+    """Mean distance from the teacher's feature of the plain image, over cells that a thing fills.
 
-    The teacher sees the plain image, the trained network what it was shown: restyling one of the
-    two teaches that style does not matter (SHADE, arXiv 2204.02548, compares like this too).
     ConfigError: no things among the training's classes, or no weights for the teacher.
     """
 
@@ -38,8 +36,7 @@ class FeatureDistanceTerm(Term):
 
     def __init__(self, section: FeatureDistanceConfig, config: RunConfig, trainee: Trainee) -> None:
         self.weight, self.layer, self.min_ratio = section.weight, section.layer, section.min_ratio
-        weights = section.teacher_weights
-        self.teacher = imagenet_teacher(self.name, weights, config, trainee)
+        self.teacher = imagenet_teacher(self.name, section.teacher_weights, config, trainee)
         self.stride = trainee.model.backbone.feature_specs[section.layer].stride
         self.classes = find_things(section.classes, trainee.class_names)
 
@@ -47,11 +44,9 @@ class FeatureDistanceTerm(Term):
         """Return the mean over this step's cells of things; 0 if it shows none."""
         count = step.plain.shape[0]  # further views show the same things again
         cells = pure_cells(step.target[:count], self.classes, self.stride, self.min_ratio)
-        reference = self.teacher.features(step.plain)[self.layer]
+        reference = self.teacher.features(step.plain)[self.layer].repeat(step.views, 1, 1, 1)
         return feature_distance(
-            step.features[self.layer],
-            reference.repeat(step.views, 1, 1, 1),
-            cells.repeat(step.views, 1, 1),
+            step.features[self.layer], reference, cells.repeat(step.views, 1, 1)
         )
 
 
@@ -73,13 +68,11 @@ def find_things(wanted: Sequence[str] | None, class_names: Sequence[str]) -> tup
 
 
 class TextureTerm(Term):
-    """Weighted sum over layers of the distance of Gram matrices.
+    """Weighted sum over layers of the distance of Gram matrices, both of the plain image.
 
-    Both networks describe the original image, as in the paper. What the trained one made of it is
-    there already unless images are restyled. Where they are, its backbone sees the plain images in
-    a pass of its own, which the running statistics of its norms take in as well (as in the official
-    script, where both images are trained on). Perturbations of features act in it too.
-    ConfigError: no weights for the teacher.
+    Where images are restyled, the trained backbone sees the plain ones in a pass of its own, which
+    its running statistics take in as well (as in the official script, which trains on both), and
+    perturbations of features act in. ConfigError: no weights for the teacher.
     """
 
     name = "texture"
@@ -90,8 +83,8 @@ class TextureTerm(Term):
         self.layer_weights = {name: weight for name, weight in weights if weight > 0}
         self.teacher = imagenet_teacher(self.name, section.teacher_weights, config, trainee)
         self.fade_over = config.optim.iterations if section.fade_out else None
-        is_restyled = any(getattr(config.generalise, name) is not None for name in RESTYLING)
-        self.backbone = trainee.model.backbone if is_restyled else None
+        is_plain = RESTYLING.keys().isdisjoint(config.generalise.active)
+        self.backbone = None if is_plain else trainee.model.backbone
 
     def __call__(self, step: Step) -> Tensor:
         """Return the sum over layers, each a mean over the step's images."""

@@ -34,8 +34,7 @@ class ImageNetTeacher:
     def features(self, image: Tensor) -> Mapping[str, Tensor]:
         """Features "layer1".."layer4", (N, C, h, w) without gradient, of normalised (N, 3, H, W).
 
-        Several terms may ask for those of one image: they are computed once, and forgotten together
-        with that very tensor, which must not be changed meanwhile.
+        Computed once for all terms, forgotten with that tensor, which must not change meanwhile.
         """
         if self._image is None or self._image() is not image:
             with torch.no_grad(), autocast(self.dtype, image.device):
@@ -50,7 +49,7 @@ def imagenet_teacher(
 ) -> ImageNetTeacher:
     """Build the teacher of the term ``name``, or return another term's with the same weights.
 
-    ``weights``: None = ``model.weights``. ConfigError: there are none such for this backbone.
+    ``weights``: None = ``model.weights``. ConfigError: there are none for this backbone.
     """
     source = weights or config.model.weights
     key = ("imagenet_teacher", source)
@@ -76,7 +75,6 @@ def imagenet_teacher(
 
 
 def _build(source: str, config: BackboneConfig) -> nn.Module:
-    """Build a backbone of the trained one's shape that these weights fit whole."""
     # Also the plain network where IBN is trained: the shapes of features are the same, and an IBN
     # network filled with a plain one's weights has not seen ImageNet.
     variants = {"ibn_net": (config.ibn,), "torchvision": ("none",)}

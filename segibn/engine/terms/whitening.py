@@ -1,13 +1,10 @@
 """Instance whitening of RobustNet (IW, IRW, ISW; arXiv 2103.15597) as a term of the objective.
 
 The mean over the instance norms, which have no weight and bias, of the whitening loss of what they
-give (`segibn.losses.whitening`). Hooks on the norms take the covariances while the network trains.
-
-ISW needs to know which covariances are sensitive. From one iteration on, for a number of
-iterations, the backbone also sees each image and a photometrically changed one, in evaluation mode
-and without gradients, as in the authors' code: running statistics stay as they are. The iterations
-are divided into passes; what is sensitive in every one of them is whitened. Until this is done the
-term is 0.
+give (`segibn.losses.whitening`). For ISW the backbone also sees, for a number of iterations, each
+image and a photometrically changed one, in evaluation mode and without gradients, as in the
+authors' code. These are divided into passes; covariances that are sensitive in every one of them
+are whitened. Until this is done the term is 0.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -38,10 +35,9 @@ from segibn.models.segmenter import Segmenter
 
 
 class CovarianceTaps:
-    """Takes the covariances of what a backbone's instance norms give, whenever they are open.
+    """Hooks that take the covariances of what a backbone's instance norms give, while open.
 
-    Each `InstanceNorm2d` gets a hook; its output is never changed. ``open_in_training``: take
-    covariances, with gradients, where a norm is in training mode.
+    ``open_in_training``: take covariances, with gradients, where a norm is in training mode.
     """
 
     def __init__(self, backbone: nn.Module) -> None:
@@ -81,18 +77,34 @@ class CovarianceTaps:
                 part.training = mode
 
 
-class Whitening(Term):
-    """The term; see the module.
+def _check_fit(settings: WhiteningConfig, config: RunConfig, model: Segmenter) -> None:
+    backbone, total = config.model.backbone, config.optim.iterations
+    if not isinstance(model.backbone, ResNet) or backbone.ibn != "b" or backbone.ibn_affine:
+        raise ConfigError(
+            "generalise.whitening whitens instance norms without weight and bias; set "
+            "model.backbone.ibn=b model.backbone.ibn_affine=false on a residual network"
+        )
+    first = settings.statistics_after + settings.statistics_iterations
+    if settings.kind == "isw" and first >= total:
+        raise ConfigError(
+            f"generalise.whitening: ISW would set in at iteration {first} of {total}; lower "
+            "statistics_after or statistics_iterations (the authors take statistics after 12 % "
+            "of the training)"
+        )
 
-    ``restyled``: the network is shown restyled images. Then these are the changed ones of ISW's
-    statistics; else images are changed here, in colour and sharpness.
-    """
+
+class Whitening(Term):
+    """The term; see the module. ConfigError: the network or the training does not suit it."""
 
     name = "whitening"
 
-    def __init__(self, model: Segmenter, settings: WhiteningConfig, *, restyled: bool) -> None:
+    def __init__(self, settings: WhiteningConfig, config: RunConfig, trainee: Trainee) -> None:
+        model = trainee.model
+        _check_fit(settings, config, model)
         self.weight = settings.weight
-        self._model, self._settings, self._restyled = model, settings, restyled
+        self._model, self._settings = model, settings
+        # Restyled images, if there are some, are the changed ones of ISW's statistics.
+        self._restyled = not RESTYLING.keys().isdisjoint(config.generalise.active)
         self._taps = CovarianceTaps(model.backbone)
         self._margin = settings.margin if settings.kind == "irw" else 0.0
         self._variances: dict[str, Tensor] = {}
@@ -108,28 +120,8 @@ class Whitening(Term):
             }
             self._taps.open_in_training = True
 
-    @classmethod
-    def build(cls, settings: WhiteningConfig, config: RunConfig, trainee: Trainee) -> "Whitening":
-        """Build the term; ConfigError if the network or the training does not suit it."""
-        backbone, net = config.model.backbone, trainee.model.backbone
-        if not isinstance(net, ResNet) or backbone.ibn != "b" or backbone.ibn_affine:
-            raise ConfigError(
-                "generalise.whitening whitens instance norms without weight and bias; set "
-                "model.backbone.ibn=b model.backbone.ibn_affine=false on a residual network"
-            )
-        first = settings.statistics_after + settings.statistics_iterations
-        total = config.optim.iterations
-        if settings.kind == "isw" and first >= total:
-            raise ConfigError(
-                f"generalise.whitening: ISW would set in at iteration {first} of {total}; lower "
-                "statistics_after or statistics_iterations (the authors take statistics after 12 % "
-                "of the training)"
-            )
-        restyled = any(getattr(config.generalise, name) is not None for name in RESTYLING)
-        return cls(trainee.model, settings, restyled=restyled)
-
     def __call__(self, step: Step) -> Tensor:
-        """Return the loss, 0-dim float32; runs on every rank, which agree on ISW's masks."""
+        """Return the loss; runs on every rank, which agree on ISW's masks."""
         covariances = self._taps.take()
         if not self._masks:
             since = step.iteration - self._settings.statistics_after
@@ -189,7 +181,6 @@ class Whitening(Term):
         self._taps.open_in_training = True  # the next iteration may be the term's first
 
     def _covariances(self, image: Tensor) -> Mapping[str, Tensor]:
-        """The covariances of every norm for normalised images, (N, C, C) each."""
         backbone = self._model.backbone
         parts = {name.partition(".")[0] for name in self._taps.norms}
         last = max((n for n, stage in enumerate(STAGES, start=1) if stage in parts), default=0)
@@ -199,12 +190,11 @@ class Whitening(Term):
         return self._taps.take()
 
     def _changed(self, step: Step) -> Tensor:
-        """The images of a step in another appearance, normalised."""
         if self._restyled:
             return step.image[: len(step.plain)]
         model = self._model
-        change = PhotometricChange()
-        return model.normalize(change(step.plain * model.pixel_std + model.pixel_mean))
+        plain = step.plain * model.pixel_std + model.pixel_mean
+        return model.normalize(PhotometricChange()(plain))
 
     def _close_pass(self) -> None:
         """Keep of the sensitive elements those that are so in this pass too."""

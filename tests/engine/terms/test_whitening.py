@@ -18,7 +18,7 @@ from segibn.config.generalise_objective import WhiteningConfig
 from segibn.config.load import load_config
 from segibn.config.model import ModelConfig
 from segibn.config.schema import RunConfig
-from segibn.engine.objective import Step
+from segibn.engine.objective import Step, Trainee
 from segibn.engine.terms.whitening import CovarianceTaps, Whitening
 from segibn.engine.train import train
 from segibn.errors import ConfigError
@@ -39,6 +39,13 @@ def build_model(**backbone: object) -> Segmenter:
     torch.manual_seed(0)
     parts = {"backbone": BACKBONE | backbone, "head": {"name": "fcn", "channels": 8}}
     return build_segmenter(ModelConfig.model_validate(parts), 3).train()
+
+
+def make_term(model: Segmenter, whitening: WhiteningConfig, **methods: object) -> Whitening:
+    tree = {"name": "x", "data": {"train": {"name": "gta5"}}, "model": {"backbone": BACKBONE}}
+    tree["generalise"] = {"whitening": whitening, **methods}
+    trainee = Trainee(model, None, (), torch.device("cpu"))
+    return Whitening(whitening, RunConfig.model_validate(tree), trainee)
 
 
 def make_step(model: Segmenter, iteration: int, seed: int = 0) -> Step:
@@ -89,7 +96,7 @@ def numpy_covariances(model: Segmenter, image: Tensor) -> dict[str, np.ndarray]:
 def test_iw_and_irw_are_the_mean_over_the_norms_of_numpys_loss(kind: str, margin: float) -> None:
     model = build_model()
     settings = WhiteningConfig(kind=kind, **({"margin": margin} if margin else {}))
-    term = Whitening(model, settings, restyled=False)
+    term = make_term(model, settings)
     assert {name: norm.num_features for name, norm in term._taps.norms.items()} == NORMS
     reference = copy.deepcopy(model)
     step = make_step(model, 0)
@@ -114,7 +121,7 @@ def test_isw_whitens_what_moved_in_all_its_statistics_passes_and_nothing_before(
     settings = WhiteningConfig(
         statistics_after=2, statistics_iterations=2, statistics_passes=passes
     )
-    term = Whitening(model, settings, restyled=True)
+    term = make_term(model, settings, pasta={})
     moved = {name: [] for name in NORMS}
     for iteration in range(4):
         step = make_step(model, iteration, seed=iteration)
@@ -161,7 +168,7 @@ def _start_of_second_cluster(values: np.ndarray) -> float:
 def test_the_statistics_pass_leaves_the_network_as_it_is() -> None:
     model = build_model()
     model.backbone.layer1[0].bn1.eval()  # a norm that the user froze
-    term = Whitening(model, WhiteningConfig(statistics_after=0), restyled=False)
+    term = make_term(model, WhiteningConfig(statistics_after=0))
     step = make_step(model, 0)
     state = {key: value.clone() for key, value in model.state_dict().items()}
     modes = [module.training for module in model.modules()]
@@ -176,7 +183,7 @@ def test_the_statistics_pass_leaves_the_network_as_it_is() -> None:
 def test_outputs_and_keys_are_those_of_the_network_without_the_term() -> None:
     model = build_model()
     plain = copy.deepcopy(model)
-    term = Whitening(model, WhiteningConfig(kind="iw"), restyled=False)
+    term = make_term(model, WhiteningConfig(kind="iw"))
     assert model.state_dict().keys() == plain.state_dict().keys()
     image = torch.randn(2, 3, 64, 64)
     trained = []
@@ -269,7 +276,7 @@ def state_after_statistics(part: slice) -> dict:
     """The state of the term after statistics on a part of a batch, masks included."""
     model = synchronize_batch_norms(build_model(), torch.device("cpu")).double()
     settings = WhiteningConfig(statistics_after=0, statistics_iterations=1, statistics_passes=1)
-    term = Whitening(model, settings, restyled=True)
+    term = make_term(model, settings, pasta={})
     for iteration in range(2):
         whole = make_step(build_model(), iteration)
         plain, image = (x[part].double() for x in (whole.plain, whole.image))
