@@ -11,9 +11,7 @@ from pydantic.fields import FieldInfo
 from segibn.text import counted, did_you_mean, printable
 
 _MOST = 20  # lines: a hostile file can have thousands of mistakes
-_SHOWN = 60
-_SHORT = 3
-_NONE = type(None)
+_SHOWN = 60  # characters of a value
 _UNIONS = (typing.Union, types.UnionType)
 _LENGTHS = {"min_length": "least", "max_length": "most"}
 _WORDS = {int: "an integer", float: "a number", str: "text", bool: "true or false"}
@@ -27,14 +25,14 @@ def explain(error: ValidationError, root: type[BaseModel]) -> str:
 
 
 def describe(annotation: Any, mark: str = "") -> str:
-    """Say in words what may stand where a ``field_type`` is; ``mark`` goes around literals."""
+    """Say what may stand where a ``field_type`` is; ``mark`` goes around literals."""
     parts, origin = typing.get_args(annotation), typing.get_origin(annotation)
     if origin is Annotated:
         return describe(parts[0], mark) + _bounds(parts[1:])
     if origin is typing.Literal:
         return _either([f"{mark}{value}{mark}" for value in parts])
     if origin in _UNIONS:
-        plain = [part for part in parts if part is not _NONE and not models_in(part)]
+        plain = [part for part in parts if part is not types.NoneType and not models_in(part)]
         mapping = ["a mapping"] if models_in(annotation) else []
         return " or ".join([*mapping, *(describe(part, mark) for part in plain)])
     if origin is tuple:
@@ -59,12 +57,11 @@ def _either(words: list[str]) -> str:
 
 def _bounds(metadata: Any) -> str:
     flat = [part for item in metadata for part in getattr(item, "metadata", [item])]
-    return "".join(
-        f", {sign} {getattr(item, kind):.12g}"
-        for item in flat
-        for kind, sign in {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}.items()
-        if hasattr(item, kind)
-    )
+    signs = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
+    found = [
+        (signs[kind], getattr(item, kind)) for item in flat for kind in signs if hasattr(item, kind)
+    ]
+    return "".join(f", {sign} {limit:.12g}" for sign, limit in found)
 
 
 def _members(annotation: Any) -> list[Any]:
@@ -201,7 +198,7 @@ def _likely_key(place: _Place, root: type[BaseModel]) -> str:
     if not hint:
         elsewhere = [path for path in _paths(root) if path.split(".")[:-1] != parents]
         ends = {path.rpartition(".")[2] for path in elsewhere}
-        if len(key) <= _SHORT:  # nearly every word is near to it
+        if len(key) <= 3:  # nearly every word is near to it
             ends &= {key}
         close = did_you_mean(key, ends, 1).partition("'")[2].partition("'")[0]
         meant = [path for path in elsewhere if path.rpartition(".")[2] == close]

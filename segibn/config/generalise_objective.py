@@ -93,11 +93,6 @@ class WhiteningConfig(Frozen):
     statistics_passes: values.Count = 10
     """isw: equal parts of these; what moves in all of them is whitened, as in the authors' code."""
 
-    @property
-    def pass_iterations(self) -> int:
-        """Iterations of one pass."""
-        return self.statistics_iterations // self.statistics_passes
-
     @model_validator(mode="after")
     def _check(self) -> "WhiteningConfig":
         if self.insensitive_clusters >= self.clusters:

@@ -24,15 +24,11 @@ logger = logging.getLogger(__name__)
 
 
 def load_config(path: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
-    """Read a config file, apply overrides, validate, and fill in derived values.
+    """Read a config file or a shipped one by name (``gta5_ibn``), apply overrides, and validate.
 
-    Args:
-        path: YAML file, or the name of a shipped one (``gta5_ibn``). Its optional ``base:`` names
-            one parent, relative to the file. Mappings merge, lists and scalars replace; a mapping
-            whose ``name`` changes (another head, another data set) replaces its parent's whole.
-        overrides: ``key.path=value`` each, the value read as YAML.
-
-    ConfigError: the file is missing, no YAML, or not a valid run; lists every mistake.
+    Its optional ``base:`` names one parent, relative to the file. Mappings merge, lists and scalars
+    replace; a mapping whose ``name`` changes (another head) replaces its parent's whole.
+    ``overrides``: ``key.path=value`` each, values read as YAML. ConfigError lists every mistake.
     """
     path = find_config(path)
     tree = _read_with_parent(path)
@@ -44,10 +40,7 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
 
 
 def validate(tree: Mapping[str, Any], source: str) -> RunConfig:
-    """Turn a mapping from ``source`` into a ``RunConfig``; a ConfigError lists every mistake.
-
-    What follows from other fields is filled in, so that the saved config says it outright.
-    """
+    """Validate a mapping from ``source``, and fill in what follows from other values."""
     try:
         config = RunConfig.model_validate(tree)
     except ValidationError as error:
@@ -121,13 +114,12 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def _merge(parent: dict[str, Any], child: dict[str, Any]) -> dict[str, Any]:
-    merged = dict(parent)
-    for key, value in child.items():
-        old = merged.get(key)
-        merged[key] = value
-        if isinstance(old, dict) and isinstance(value, dict):
-            same_kind = value.get("name", old.get("name")) == old.get("name")
-            merged[key] = _merge(old, value) if same_kind else value
+    merged = {**parent, **child}
+    for key in parent.keys() & child.keys():
+        old, new = parent[key], child[key]
+        if isinstance(old, dict) and isinstance(new, dict):
+            same_kind = new.get("name", old.get("name")) == old.get("name")
+            merged[key] = _merge(old, new) if same_kind else new
     return merged
 
 

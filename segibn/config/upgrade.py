@@ -1,9 +1,8 @@
 """Config files of earlier versions, brought to the present schema; a line for every change.
 
-``config_version`` tells which version a file is of; without the key it is 1. A change that makes a
-file of yesterday invalid, or mean something else, adds one to CONFIG_VERSION and a step here: a
-pure function from a mapping of the version before to one of the next, which also accepts files that
-state only a part (a parent, a child). New keys with a default need no step.
+A file without ``config_version`` is of version 1. A change that makes a file of yesterday invalid,
+or mean something else, adds one to CONFIG_VERSION and a pure function to STEPS, which also takes
+files that state only a part (a parent, a child). New keys with a default need no step.
 """
 
 import copy

@@ -151,10 +151,10 @@ def keep_copy(checkpoint: Path, name: str) -> Path:
     return copy
 
 
-def prune_history(folder: Path, keep: int) -> None:
-    """Remove all but the last ``keep`` of a folder's ``iteration_*.pt``."""
-    history = sorted(folder.glob("iteration_*.pt"))
-    for path in history[: max(0, len(history) - keep)]:
+def keep_history(checkpoint: Path, iteration: int, keep: int) -> None:
+    """Keep a checkpoint as ``iteration_*.pt``, and all but the last ``keep`` of these no longer."""
+    keep_copy(checkpoint, f"iteration_{iteration:08d}.pt")
+    for path in sorted(checkpoint.parent.glob("iteration_*.pt"))[:-keep]:
         path.unlink(missing_ok=True)
 
 

@@ -9,11 +9,9 @@ from segibn.builders.sets import TrainingSet, training_sets
 from segibn.config.schema import RunConfig
 from segibn.data.frames import Frames
 from segibn.data.overlap import require_apart
-from segibn.engine.scoring import eval_frames, require_upright
+from segibn.engine.scoring import eval_frames, require_upright, some_of
 from segibn.inference.options import InferenceOptions
 from segibn.labels.label_set import LabelSet
-
-_FEW = 8  # frames to score on that are read before a training begins
 
 
 @dataclass(frozen=True)
@@ -40,11 +38,10 @@ def index_run(config: RunConfig, datasets_root: Path) -> RunData:
         val = eval_frames(data.val, datasets_root, data.classes, names)
         options = InferenceOptions.as_scored(config.evaluation)
         require_upright(options, val.samples, data.val.name)
+    as_resized = InferenceOptions(input_size=data.resize)
     for one in sets:
-        as_resized = InferenceOptions(input_size=data.resize)
         require_upright(as_resized, one.samples, one.title, "data.resize")
     if val is not None:
         require_apart([one.samples for one in sets], val.samples)
-        few = val.samples[:: max(1, len(val.samples) // _FEW)]
-        deque(Frames(tuple(few), val.label_set), maxlen=0)
+        deque(Frames(tuple(some_of(val.samples)), val.label_set), maxlen=0)  # they can be read
     return RunData(sets, val, require_memory(data, sets))

@@ -45,7 +45,6 @@ from segibn.models.segmenter import Segmenter
 Arrays = tuple[str, np.ndarray, np.ndarray]
 Show = Callable[[str, np.ndarray], None]
 """Takes the name of a frame and its picture (H, W, 3) uint8 RGB."""
-_FEW = 8  # frames whose size is looked at
 logger = logging.getLogger(__name__)
 
 
@@ -149,8 +148,12 @@ def require_upright(
 ) -> None:
     """Refuse an input size with height and width exchanged, by the headers of a few frames."""
     if options.input_size is not None:
-        few = samples[:: max(1, len(samples) // _FEW)]
-        options.require_upright([image_size(sample.image) for sample in few], of, key)
+        options.require_upright([image_size(one.image) for one in some_of(samples)], of, key)
+
+
+def some_of(samples: Sequence[SamplePaths]) -> Sequence[SamplePaths]:
+    """Return a few samples from all parts of a set."""
+    return samples[:: max(1, len(samples) // 8)]
 
 
 def score_source(

@@ -26,7 +26,7 @@ from segibn.devices import default_device, image_layout
 from segibn.engine.checkpoint import (
     ClassTable,
     keep_copy,
-    prune_history,
+    keep_history,
     require_disk,
     resume_training,
     save_checkpoint,
@@ -192,7 +192,7 @@ class _Training:
         return stopping
 
     def save(self, done: int) -> None:
-        """Write the last checkpoint, and keep it under its iteration's name as well if asked to."""
+        """Write the last checkpoint, kept under its iteration's name as well if asked to."""
         run, config, labels = self.run, self.config, self.data.labels
         stop_at_diverged_state(self.updater, run, done)
         if not distributed.is_main():
@@ -207,8 +207,7 @@ class _Training:
             training=training_state(self.updater),
         )
         if config.engine.keep_checkpoints > 1:
-            keep_copy(run.last_checkpoint, f"iteration_{done:08d}.pt")
-            prune_history(run.last_checkpoint.parent, config.engine.keep_checkpoints)
+            keep_history(run.last_checkpoint, done, config.engine.keep_checkpoints)
 
     def score(self, done: int) -> None:
         """Score held-out source frames on all ranks; the checkpoint just saved may be the best."""

@@ -54,7 +54,6 @@ def imagenet_teacher(
     source = weights or config.model.weights
     key = ("imagenet_teacher", source)
     if key not in trainee.shared:
-        advice = f"set generalise.{name}.teacher_weights to torchvision, ibn_net or a file"
         if config.model.backbone.name == "timm":
             raise ConfigError(
                 f"generalise.{name}: its frozen network is a residual, dense or light one, and a "
@@ -64,7 +63,8 @@ def imagenet_teacher(
             backbone = _build(source, config.model.backbone)
         except CheckpointError as error:
             raise ConfigError(
-                f"generalise.{name}: its frozen network cannot be had: {error}\nOr {advice} of a "
+                f"generalise.{name}: its frozen network cannot be had: {error}\nOr set "
+                f"generalise.{name}.teacher_weights to torchvision, ibn_net or a file of a "
                 f"{config.model.backbone.name} with or without IBN"
             ) from error
         layout = image_layout(trainee.device, config.engine.channels_last)
@@ -89,8 +89,7 @@ def _build(source: str, config: BackboneConfig) -> nn.Module:
             report = load_backbone_weights(backbone, source, config.name, ibn)
         except CheckpointError as error:
             first = first or error
-            continue
-        logger.info("frozen network: %s", report.summary())
-        return backbone
-    assert first is not None
+        else:
+            logger.info("frozen network: %s", report.summary())
+            return backbone
     raise first

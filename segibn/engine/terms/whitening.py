@@ -113,21 +113,18 @@ class Whitening(Term):
         self._sensitive: dict[str, Tensor] = {}  # in all passes that are over
         self._masks: dict[str, Tensor] = {}
         if settings.kind != "isw":
-            device = model.pixel_mean.device
-            self._masks = {
-                name: off_diagonal(norm.num_features, device)
-                for name, norm in self._taps.norms.items()
-            }
+            norms = self._taps.norms.items()
+            self._masks = {n: off_diagonal(norm.num_features, trainee.device) for n, norm in norms}
             self._taps.open_in_training = True
 
     def __call__(self, step: Step) -> Tensor:
         """Return the loss; runs on every rank, which agree on ISW's masks."""
-        covariances = self._taps.take()
+        covariances, settings = self._taps.take(), self._settings
         if not self._masks:
-            since = step.iteration - self._settings.statistics_after
-            if since < self._settings.statistics_iterations:
+            since = step.iteration - settings.statistics_after
+            if since < settings.statistics_iterations:
                 if since >= 0:
-                    number = since // self._settings.pass_iterations
+                    number = since * settings.statistics_passes // settings.statistics_iterations
                     if number != self._pass:
                         self._close_pass()
                         self._pass, self._variances, self._images = number, {}, None
@@ -135,10 +132,8 @@ class Whitening(Term):
                 return step.plain.new_zeros(())
             self._close_pass()
             self._masks = self._sensitive
-        losses = [
-            whitening_loss(covariances[name], mask, self._margin)
-            for name, mask in self._masks.items()
-        ]
+        masks = self._masks.items()
+        losses = [whitening_loss(covariances[name], mask, self._margin) for name, mask in masks]
         return torch.stack(losses).mean()
 
     def state_dict(self) -> dict[str, Any]:
@@ -203,9 +198,7 @@ class Whitening(Term):
                 "generalise.whitening: no statistics were gathered before the term sets in; "
                 "start the training from its first iteration"
             )
-        settings = self._settings
+        clusters, insensitive = self._settings.clusters, self._settings.insensitive_clusters
         for name, total in self._variances.items():
-            mask = sensitive_mask(
-                total / self._images, settings.clusters, settings.insensitive_clusters
-            )
+            mask = sensitive_mask(total / self._images, clusters, insensitive)
             self._sensitive[name] = mask & self._sensitive.get(name, mask)
