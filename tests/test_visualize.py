@@ -73,14 +73,6 @@ def test_titles_are_drawn_and_long_ones_stay_in_their_column() -> None:
     assert (long[:, -8:] == 255).all()
 
 
-def test_panel_refuses_rows_that_do_not_match_the_titles() -> None:
-    cell = np.zeros((4, 4, 3), np.uint8)
-    with pytest.raises(ValueError, match="column titles"):
-        panel([[cell]], ["a", "b"])
-    with pytest.raises(ValueError, match="row titles"):
-        panel([[cell]], ["a"], ["one", "two"])
-
-
 @pytest.mark.parametrize("width", [200, 700, 2000])
 def test_legend_shows_every_colour_within_its_width(width: int) -> None:
     picture = legend(["background", "direct", "alternative"], PALETTE, width)

@@ -27,11 +27,9 @@ class SampleFacts:
     name: str
     image_size: Size | None
     target_size: Size | None
-    values: dict[int, int]
-    """Label value -> number of pixels."""
+    values: dict[int, int]  # label value -> number of pixels
     errors: tuple[str, ...]
-    is_turned: bool = False
-    """Whether the image has an EXIF orientation, which is applied."""
+    is_turned: bool = False  # whether the image has an EXIF orientation, which is applied
 
 
 @dataclass
@@ -45,24 +43,19 @@ class SplitReport:
     orphans: list[Orphan] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
     size_mismatches: list[str] = field(default_factory=list)
-    image_sizes: Counter[Size] = field(default_factory=Counter)
-    """(H, W) -> number of images."""
+    image_sizes: Counter[Size] = field(default_factory=Counter)  # (H, W) -> number of images
     values: Counter[int] = field(default_factory=Counter)
     """Label value -> number of pixels over all label maps."""
     value_names: dict[int, str] = field(default_factory=dict)
     """Label value -> its row's name; values outside the table are not in it."""
     unknown_in: dict[int, str] = field(default_factory=dict)
     """Label value outside the table -> the first sample that has it."""
-    encoding: str = ""
-    """Verdict on drivable maps."""
-    problems: list[str] = field(default_factory=list)
-    """Mistakes that concern the split as a whole."""
-    notes: list[str] = field(default_factory=list)
-    """Facts that are no mistake."""
+    encoding: str = ""  # verdict on drivable maps
+    problems: list[str] = field(default_factory=list)  # mistakes that concern the split as a whole
+    notes: list[str] = field(default_factory=list)  # facts that are no mistake
     passed_over: list[str] = field(default_factory=list)
     """Files and folders that are not listed, and why; no mistake."""
-    turned: list[str] = field(default_factory=list)
-    """Images that have an EXIF orientation."""
+    turned: list[str] = field(default_factory=list)  # images that have an EXIF orientation
 
     @property
     def ok(self) -> bool:

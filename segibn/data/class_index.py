@@ -37,24 +37,18 @@ _TIMED = 5  # frames that a guess of the time to build is taken from
 class ClassIndex:
     """The classes of N frames, as they are after ``data.resize``."""
 
-    pixels: np.ndarray
-    """(N, K) int64, pixels of each class in each frame."""
-    frame: np.ndarray
-    """(M,) int32, the frame of each point, ascending."""
-    train_id: np.ndarray
-    """(M,) uint8, its class, ascending within a frame."""
-    place: np.ndarray
-    """(M, 2) int32, its row and column."""
+    pixels: np.ndarray  # (N, K) int64, pixels of each class in each frame
+    frame: np.ndarray  # (M,) int32, the frame of each point, ascending
+    train_id: np.ndarray  # (M,) uint8, its class, ascending within a frame
+    place: np.ndarray  # (M, 2) int32, its row and column
 
 
 @dataclass(frozen=True)
 class IndexJob:
     """A training set whose classes are looked up, and where the result is kept."""
 
-    title: str
-    """Of the set, for the file's name: ``gta5:train``."""
-    samples: Sequence[SamplePaths]
-    """Labelled samples."""
+    title: str  # of the set, for the file's name: ``gta5:train``
+    samples: Sequence[SamplePaths]  # labelled samples
     label_set: LabelSet
     resize: Size | None = None
     """(H, W) of the frames as they are trained on; None for the size on disk."""

@@ -92,12 +92,9 @@ def blur(image: np.ndarray, sigma: float) -> np.ndarray:
 class Degradation:
     """Noise, then JPEG, each with a chance of its own; nothing is drawn for what is None."""
 
-    noise_sigma: tuple[float, float] | None
-    """Range of the standard deviation in grey levels."""
-    jpeg_quality: tuple[int, int] | None
-    """Range, 1..100, both ends included."""
-    probability: float
-    """Of the noise, and, independently, of the compression."""
+    noise_sigma: tuple[float, float] | None  # range of the standard deviation in grey levels
+    jpeg_quality: tuple[int, int] | None  # range, 1..100, both ends included
+    probability: float  # of the noise, and, independently, of the compression
 
     def __call__(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Return the changed image; the input stays as it is."""

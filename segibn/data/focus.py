@@ -32,9 +32,6 @@ class FocusTable:
         self._by_frame = by_frame
         self._starts: dict[int, list[int]] = {}
         self.probabilities = probabilities
-        points = np.diff(self._ends, prepend=0)
-        if (probabilities[points == 0] > 0).any():
-            raise ValueError("a class that no frame shows cannot be drawn")
 
     def draw(self, rng: np.random.Generator) -> tuple[int, Point]:
         """Draw a frame and a point in it."""
@@ -60,7 +57,8 @@ class FocusTable:
 def class_uniform_probabilities(index: ClassIndex) -> np.ndarray:
     """Return (K,) float64: the same for every class that some frame shows, 0 for the others."""
     # RobustNet counts the absent classes in too, and shows the fewer points for it.
-    return _normalised((index.pixels.sum(axis=0) > 0).astype(np.float64))
+    shown = index.pixels.any(axis=0)
+    return shown / shown.sum()
 
 
 def rare_class_probabilities(index: ClassIndex, temperature: float, min_pixels: int) -> np.ndarray:
@@ -73,10 +71,5 @@ def rare_class_probabilities(index: ClassIndex, temperature: float, min_pixels: 
     exponent = (1 - pixels / max(1, pixels.sum())) / temperature
     available = (index.pixels >= min_pixels).any(axis=0)
     highest = exponent[available].max(initial=-np.inf)
-    return _normalised(np.where(available, np.exp(np.minimum(exponent - highest, 0)), 0.0))
-
-
-def _normalised(weights: np.ndarray) -> np.ndarray:
-    if not weights.any():
-        raise ValueError("no class to draw")
+    weights = np.where(available, np.exp(np.minimum(exponent - highest, 0)), 0.0)
     return weights / weights.sum()

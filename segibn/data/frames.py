@@ -27,10 +27,8 @@ class Frames:
     label_set: LabelSet
     rank: int = 0
     world_size: int = 1
-    threads: int = 2
-    """How many frames are decoded at a time."""
-    ahead: int = 4
-    """How many decoded frames may wait."""
+    threads: int = 2  # how many frames are decoded at a time
+    ahead: int = 4  # how many decoded frames may wait
 
     def __len__(self) -> int:
         return len(range(self.rank, len(self.samples), self.world_size))

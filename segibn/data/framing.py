@@ -19,10 +19,8 @@ Size = tuple[int, int]
 class Framing:
     """Resize, then cut or pad at the centre, as a protocol's test set says."""
 
-    height: int | None = None
-    """To resize to, the width in proportion."""
-    scale: float | None = None
-    """To resize by instead."""
+    height: int | None = None  # to resize to, the width in proportion
+    scale: float | None = None  # to resize by instead
     crop: Size | None = None
     """(H, W) that comes out; smaller frames are padded, the image with 0, the target with 255."""
     as_robustnet: bool = False

@@ -25,10 +25,8 @@ _ORDER, _FOCUS, _SLOTS = 1, 2, 3
 class Draw(NamedTuple):
     """What a position of a run shows."""
 
-    position: int
-    """How many samples the run has drawn before, over all ranks."""
-    index: int
-    """Of the sample; the samples of several sources are numbered through."""
+    position: int  # how many samples the run has drawn before, over all ranks
+    index: int  # of the sample; the samples of several sources are numbered through
     focus: Point | None = None
     """Row and column, in the frame after ``data.resize``, that the crop must contain."""
 
@@ -42,8 +40,6 @@ class Stream:
     def __init__(
         self, num_samples: int, focus: FocusTable | None = None, focus_share: float = 0.0
     ) -> None:
-        if num_samples < 1:
-            raise ValueError(f"{num_samples} samples to draw from")
         self.num_samples = num_samples
         self.focus = focus
         self.focus_share = exact(focus_share) if focus is not None else Fraction(0)
@@ -68,10 +64,6 @@ class Plan:
     ) -> None:
         self.streams = tuple(streams)
         self.shares = tuple(exact(share) for share in shares)
-        if len(self.shares) != len(self.streams) - 1:
-            raise ValueError(f"{len(self.streams)} sources need a share for all but the first")
-        if not all(share > 0 for share in self.shares) or sum(self.shares) >= 1:
-            raise ValueError(f"shares {tuple(shares)} must be above 0, their sum below 1")
         self.seed = seed
         sizes = [stream.num_samples for stream in self.streams]
         self._first_index = [sum(sizes[:number]) for number in range(len(sizes))]
@@ -98,15 +90,10 @@ class PositionSampler:
     plan: Plan
     batch_size_per_rank: int
     _: KW_ONLY
-    end_iteration: int
-    """The first that is not yielded."""
+    end_iteration: int  # the first that is not yielded
     start_iteration: int = 0
     rank: int = 0
     world_size: int = 1
-
-    def __post_init__(self) -> None:
-        if self.batch_size_per_rank < 1:
-            raise ValueError(f"batches of {self.batch_size_per_rank} samples")
 
     def __len__(self) -> int:
         return max(0, self.end_iteration - self.start_iteration)
@@ -124,8 +111,7 @@ class BatchPlan:
     """Samples of one optimiser update."""
 
     per_process: int
-    steps: int
-    """Micro-batches that each process takes them in, accumulating gradients."""
+    steps: int  # micro-batches that each process takes them in, accumulating gradients
 
     @property
     def micro_batch(self) -> int:

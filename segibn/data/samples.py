@@ -21,8 +21,7 @@ SHOWN = 3  # names that a message lists before it says how many more there are
 class SamplePaths:
     """One frame on disk: the RGB image, and its label map where the split has one."""
 
-    name: str
-    """Unique within its data set, without the suffixes of the layout."""
+    name: str  # unique within its data set, without the suffixes of the layout
     image: Path
     target: Path | None
 
@@ -42,10 +41,8 @@ class Pairing:
     """The complete samples of a split in the order of their names, and the files that lack one."""
 
     samples: tuple[SamplePaths, ...]
-    orphans: tuple[Orphan, ...] = ()
-    """Images first."""
-    official_count: int | None = None
-    """How many frames the official split has, where that is known."""
+    orphans: tuple[Orphan, ...] = ()  # images first
+    official_count: int | None = None  # how many frames the official split has, where that is known
 
     def keep(self, wanted: Callable[[str], bool]) -> "Pairing":
         """Return the part of it whose names are wanted; the official count stays."""

@@ -23,12 +23,10 @@ PAD_COLOR = (124, 116, 104)
 class Window:
     """Which part of a frame a crop shows, and where in the crop it lands."""
 
-    source: tuple[int, int, int, int]
-    """Top, left, bottom, right in frame pixels."""
+    source: tuple[int, int, int, int]  # top, left, bottom, right in frame pixels
     size: tuple[int, int]
     """(H, W) of that part after resizing; the crop size unless the frame was too small."""
-    offset: tuple[int, int]
-    """(top, left) of it in the crop."""
+    offset: tuple[int, int]  # (top, left) of it in the crop
 
 
 def draw_window(
@@ -91,8 +89,7 @@ class TrainTransform:
     color_jitter: tuple[float, float, float, float] | None = None
     """Strengths of brightness, contrast, saturation and hue."""
     color_jitter_probability: float = 0.5
-    blur_sigma: tuple[float, float] | None = None
-    """Range of the Gaussian blur's sigma in pixels."""
+    blur_sigma: tuple[float, float] | None = None  # range of the Gaussian blur's sigma in pixels
     degradation: Degradation | None = None
     extra: Callable[[np.ndarray, np.ndarray, int], Arrays] | None = None
     """Comes last, with (image, target, seed) of the finished crop."""

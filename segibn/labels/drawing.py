@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
+from PIL.ImageFont import FreeTypeFont, ImageFont, load_default
 
 from segibn.labels.label_set import IGNORE_INDEX
 
@@ -66,10 +67,6 @@ def panel(
 
     ``cell_size``: (H, W) of a cell; None takes the first picture's, at a width of 320 to 640.
     """
-    if any(len(row) != len(column_titles) for row in rows) or not rows:
-        raise ValueError("a panel needs rows with as many pictures as there are column titles")
-    if row_titles is not None and len(row_titles) != len(rows):
-        raise ValueError(f"{len(rows)} rows, but {len(row_titles)} row titles")
     height, width = cell_size or _default_cell_size(rows)
     size = max(_PLAIN_FONT, width // 24)  # large pictures are looked at scaled down
     left = _GAP + (_widest(row_titles, size) + _GAP if row_titles else 0)
@@ -83,9 +80,8 @@ def panel(
     for index, row in enumerate(rows):
         y = top + index * (height + _GAP)
         if row_titles:
-            draw.multiline_text(
-                (_GAP, y + height / 2), row_titles[index], _INK, _font(size), anchor="lm"
-            )
+            place = (_GAP, y + height / 2)
+            draw.multiline_text(place, row_titles[index], _INK, load_default(size), anchor="lm")
         for column, picture in enumerate(row):
             if picture is not None:
                 fitted = _fit(picture, height, width)
@@ -118,7 +114,7 @@ def legend(class_names: Sequence[str], palette: np.ndarray, width: int = 960) ->
         y = _GAP // 2 + (index // per_line) * line
         box = (x, y, x + swatch, y + swatch)
         draw.rectangle(box, fill=tuple(int(value) for value in color), outline=_SWATCH_EDGE)
-        draw.text((x + swatch + 6, y + swatch / 2), name, _INK, _font(swatch), anchor="lm")
+        draw.text((x + swatch + 6, y + swatch / 2), name, _INK, load_default(swatch), anchor="lm")
     return np.asarray(sheet).copy()
 
 
@@ -128,9 +124,7 @@ def with_legend(picture: np.ndarray, class_names: Sequence[str], palette: np.nda
 
 
 def _default_cell_size(rows: Sequence[Sequence[np.ndarray | None]]) -> tuple[int, int]:
-    first = next((picture for row in rows for picture in row if picture is not None), None)
-    if first is None:
-        raise ValueError("a panel needs at least one picture")
+    first = next(picture for row in rows for picture in row if picture is not None)
     height, width = first.shape[:2]
     cell_width = int(np.clip(width, *_CELL_WIDTHS))
     return max(1, round(height * cell_width / width)), cell_width
@@ -144,15 +138,12 @@ def _fit(picture: np.ndarray, height: int, width: int) -> np.ndarray:
     return cv2.resize(picture, size, interpolation=method)
 
 
-def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    return ImageFont.load_default(size)
-
-
-def _fitting_font(text: str, size: int, width: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    fonts = (_font(smaller) for smaller in range(size, _SMALLEST_FONT, -1))
-    return next((font for font in fonts if font.getlength(text) <= width), _font(_SMALLEST_FONT))
+def _fitting_font(text: str, size: int, width: int) -> FreeTypeFont | ImageFont:
+    fonts = (load_default(smaller) for smaller in range(size, _SMALLEST_FONT, -1))
+    smallest = load_default(_SMALLEST_FONT)
+    return next((font for font in fonts if font.getlength(text) <= width), smallest)
 
 
 def _widest(texts: Sequence[str], size: int) -> int:
-    font = _font(size)
+    font = load_default(size)
     return int(max(font.getlength(line) for text in texts for line in text.split("\n"))) + 1

@@ -53,8 +53,6 @@ def decide_drivable_encoding(
     """
     if not paths:
         raise DatasetError("drivable encoding: no label maps to tell it from")
-    if given not in ("auto", *DRIVABLE_ENCODINGS):
-        raise ValueError(f"unknown drivable encoding {given!r}; use auto, 2018 or 2021")
     such = f"drivable maps such as {printable(paths[0])}"
     counts = _counts(paths)
     upper, lower = np.sum(list(counts.values()), axis=0)

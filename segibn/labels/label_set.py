@@ -159,7 +159,7 @@ class LabelSet:
         )
 
     def in_order(self, class_names: Sequence[str]) -> "LabelSet":
-        """Return this table with its classes in another order; ConfigError: others."""
+        """Return this table with its classes in another order; ConfigError: it has others."""
         if self.class_names == tuple(class_names):
             return self
         colors = {info.name: info.color for info in self.classes}

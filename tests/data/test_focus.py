@@ -1,7 +1,6 @@
 """Which classes, frames and points are drawn, against the published formulas. No pixel is read."""
 
 import numpy as np
-import pytest
 
 from segibn.data.class_index import ClassIndex
 from segibn.data.focus import FocusTable, class_uniform_probabilities, rare_class_probabilities
@@ -106,11 +105,3 @@ def test_rare_class_at_the_papers_temperature_draws_hardly_anything_but_the_rare
     hot = rare_class_probabilities(index, 1e6, 1)
     np.testing.assert_allclose(hot, 0.25, atol=1e-6)
     assert np.isfinite(rare_class_probabilities(index, 1e-6, 1)).all()
-
-
-def test_no_class_to_draw_is_an_error() -> None:
-    index = _index()
-    with pytest.raises(ValueError, match="no class"):
-        rare_class_probabilities(index, 0.01, 10**6)
-    with pytest.raises(ValueError, match="cannot be drawn"):
-        FocusTable(index, np.full(5, 0.2), by_frame=False)

@@ -136,10 +136,3 @@ def test_one_source_without_classes_is_the_plain_order() -> None:
     for position in range(40):
         draw = Plan((Stream(6),), seed=2).draw(position, BATCH)
         assert draw == (position, epoch_order(6, 2, position // 6)[position % 6], None)
-
-
-@pytest.mark.parametrize("shares", [(), (0.0,), (1.0,), (0.5, 0.5)])
-def test_shares_that_do_not_fit_are_errors(shares: tuple[float, ...]) -> None:
-    streams = [Stream(3) for _ in range(max(2, len(shares) + 1))]
-    with pytest.raises(ValueError, match="share"):
-        Plan(streams, shares, seed=0)

@@ -104,7 +104,7 @@ class CacheJob:
                 state.missing.append(index)
             elif (cached := TileFile.if_whole(path)) is None:
                 state.damaged.append(index)
-            elif _without_hashes(cached.note) != self.facts_of(sample):
+            elif not _follows(cached.note, self.facts_of(sample)):
                 state.changed.append(index)
             else:
                 state.good.append(index)
@@ -152,11 +152,9 @@ def path_of(folder: Path, name: str) -> Path:
     return Path(folder) / f"{name}{SUFFIX}"
 
 
-def _without_hashes(note: dict[str, Any]) -> dict[str, Any]:
-    files = {key: dict(note[key]) for key in ("image", "target")}
-    for facts in files.values():
-        facts.pop("sha256", None)
-    return note | files
+def _follows(note: dict[str, Any], facts: dict[str, Any]) -> bool:
+    files = all(note[key] == note[key] | facts[key] for key in ("image", "target"))
+    return files and note["decoder"] == facts["decoder"]
 
 
 def _stat(path: Path) -> dict[str, int]:
@@ -208,14 +206,13 @@ def verify(
     -> How many frames are cached, and what was wrong, one error a file.
     """
     require_codecs()
-    paths = [(path_of(job.folder, sample.name), sample) for sample in job.samples]
-    present = [(path, sample) for path, sample in paths if path.exists()]
+    present = [one for one in job.samples if path_of(job.folder, one.name).exists()]
     errors = []
-    found = map_in_threads(lambda one: _damage(*one), present, threads)
-    for done, ((path, _), error) in enumerate(found, start=1):
+    found = map_in_threads(lambda one: _damage(job, one), present, threads)
+    for done, (sample, error) in enumerate(found, start=1):
         if error is not None:
             errors.append(error)
-            path.unlink()
+            path_of(job.folder, sample.name).unlink()
         if progress is not None:
             progress(done, len(present))
     return len(present), errors
@@ -236,7 +233,8 @@ def _content(note: dict) -> tuple[str, str, str]:
     return note["decoder"], note["image"]["sha256"], note["target"]["sha256"]
 
 
-def _damage(path: Path, sample: SamplePaths) -> DatasetError | None:
+def _damage(job: CacheJob, sample: SamplePaths) -> DatasetError | None:
+    path = path_of(job.folder, sample.name)
     try:
         cached = TileFile(path)
         if path.stat().st_size != cached.expected_bytes:
