@@ -66,7 +66,6 @@ _KINDS = (
     # MP4 and QuickTime: a length, then one of their boxes.
     (VIDEO, rb"....(ftyp|moov|mdat|moof|wide|free|skip|pnot)"),
 )
-_TOLD = [(kind, re.compile(signature, re.DOTALL)) for kind, signature in _KINDS]
 _START = 1024  # bytes: five packets of a transport stream
 _NO_PICTURE = "not a picture ({} inside); give a picture, or leave it out"
 _OTHERS = (
@@ -88,14 +87,14 @@ def kind_of_bytes(start: bytes) -> Kind | None:
     text = start.lower()
     if b"<svg" in text and b"<html" not in text:
         return Kind("unread", "SVG")
-    return next((kind for kind, signature in _TOLD if signature.match(start)), None)
+    return next((kind for kind, sign in _KINDS if re.match(sign, start, re.DOTALL)), None)
 
 
 def describe(data: bytes) -> str:
     """Say of a file's first bytes, that no decoder of pictures took, what they are and the fix."""
     start = data[:512]
-    for signature, what in _OTHERS:
-        if re.match(signature, start, re.DOTALL):
+    for sign, what in _OTHERS:
+        if re.match(sign, start, re.DOTALL):
             return what
     kind = kind_of_bytes(start)
     if kind is None:

@@ -114,19 +114,14 @@ def _walk(
             raise DatasetError(f"{printable(folder)}: cannot be read ({error.strerror})") from error
         inside = []
         for entry in entries:
-            path, is_folder = folder / entry.name, _is_folder(entry)
+            path, is_link = folder / entry.name, entry.is_symlink()
+            # isdir also takes a link that leads back to itself.
+            is_folder = os.path.isdir(path) if is_link else entry.is_dir()
             if not is_folder or entry.name.startswith("."):
-                yield path, is_folder and recursive, entry.is_symlink()
+                yield path, is_folder and recursive, is_link
             elif recursive:
-                (links if entry.is_symlink() else inside).append(path)
+                (links if is_link else inside).append(path)
         folders += inside
-
-
-def _is_folder(entry: "os.DirEntry[str]") -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:  # a link that leads back to itself
-        return False
 
 
 def pass_over(folder: Path, passed_over: Sequence[PassedOver]) -> None:

@@ -24,10 +24,8 @@ except ImportError:  # of the extra train; without it zlib and OpenCV do the sam
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 GREY, RGB, PALETTE, GREY_ALPHA, RGBA = 0, 2, 3, 4, 6
-KINDS = {
-    GREY: "grey", RGB: "RGB", PALETTE: "palette",
-    GREY_ALPHA: "grey with alpha", RGBA: "RGB with alpha",
-}  # fmt: skip
+KINDS = {GREY: "grey", RGB: "RGB", PALETTE: "palette"}
+KINDS |= {GREY_ALPHA: "grey with alpha", RGBA: "RGB with alpha"}
 
 Box = tuple[int, int, int, int]  # top, left, bottom, right in pixels; the last two are outside
 
@@ -88,6 +86,7 @@ def read_layout(data: bytes) -> PngLayout:
     row_bits = width * bits * _SAMPLES[color_type]
     if height * row_bits > 8 * _DEFLATE_MOST * sum(stop - start for start, stop in parts):
         raise ValueError("it declares more pixels than its data can hold")
+    palette = next((stop - start for kind, start, stop in others if kind == b"PLTE"), 0)
     is_plain = (
         bits >= 8
         and not interlaced
@@ -95,18 +94,14 @@ def read_layout(data: bytes) -> PngLayout:
         and width * height > 0
         and row_bits < 8 * _STORED_MAX
         and _LEAVE.isdisjoint(kind for kind, _, _ in others)
-        and (color_type != PALETTE or _has_palette(others))
+        and (color_type != PALETTE or (0 < palette <= 768 and palette % 3 == 0))
+    )
+    has_metadata = any(
+        k == b"eXIf" or data[start:stop].startswith(_METADATA) for k, start, stop in others
     )
     return PngLayout(
-        (height, width), bits, color_type, is_plain, tuple(parts), tuple(others),
-        any(kind == b"eXIf" or data[start:stop].startswith(_METADATA)
-            for kind, start, stop in others),
-    )  # fmt: skip
-
-
-def _has_palette(others: list[tuple[bytes, int, int]]) -> bool:
-    lengths = [stop - start for kind, start, stop in others if kind == b"PLTE"]
-    return bool(lengths) and 0 < lengths[0] <= 768 and lengths[0] % 3 == 0
+        (height, width), bits, color_type, is_plain, tuple(parts), tuple(others), has_metadata
+    )
 
 
 def verify(data: bytes, layout: PngLayout) -> None:

@@ -55,7 +55,7 @@ def format_faults(faults: Sequence[MediaError]) -> str:
     return "\n".join(lines)
 
 
-def shown(path: Path) -> str:
+def shown(path: str | Path) -> str:
     """Return a path as text that every file and terminal takes: bytes that are no text escaped."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 

@@ -59,7 +59,7 @@ class Journal:
         Done is what was recorded for the same file, unchanged in size and time of writing, and
         whose outputs are still there.
         """
-        entry, identity = self._done.get(_text(source.name), {}), _identity(source)
+        entry, identity = self._done.get(shown(source.name), {}), _identity(source)
         is_same = bool(identity) and identity.items() <= entry.items()
         if is_same and outputs.has(source.name, source.is_video):
             return entry["frames"], np.array(entry["pixels"], np.int64)
@@ -69,8 +69,8 @@ class Journal:
         """Note that a source's outputs are whole; a video's frames (or 1), (K,) pixels by class."""
         if not (identity := _identity(source)):
             return  # nothing to know it by, should it come back
-        entry = {"name": _text(source.name), **identity}
-        entry |= {"frames": frames, "pixels": pixels.tolist()}
+        entry = {"name": shown(source.name), **identity, "frames": frames}
+        entry["pixels"] = pixels.tolist()
         try:
             self._file.write(_line(entry))
             self._file.flush()
@@ -97,10 +97,6 @@ def _identity(source: Source) -> dict[str, Any]:
         return {}
     place = shown(source.path.absolute())
     return {"source": place, "bytes": stat.st_size, "mtime_ns": stat.st_mtime_ns}
-
-
-def _text(name: str) -> str:
-    return shown(Path(name))
 
 
 def _line(value: Mapping[str, Any]) -> str:

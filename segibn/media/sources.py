@@ -109,7 +109,10 @@ def _source(path: Path, root: Path, is_named: bool) -> Source | None:
 
 
 def _with_own_names(sources: list[Source]) -> list[Source]:
-    for better in (_with_suffix, _with_folder):
+    for better in (
+        lambda source: source.name + source.path.suffix,
+        lambda source: Path(source.root.absolute().name, source.name).as_posix(),
+    ):
         clashing = _clashing(sources)
         sources = [
             replace(source, name=better(source)) if _key(source.name) in clashing else source
@@ -140,12 +143,3 @@ def _clashing(sources: list[Source]) -> set[str]:
 def _key(name: str) -> str:
     """Equal for names that some file system takes for one."""
     return unicodedata.normalize("NFC", name).casefold()
-
-
-def _with_suffix(source: Source) -> str:
-    return f"{source.name}{source.path.suffix}"
-
-
-def _with_folder(source: Source) -> str:
-    folder = source.root.absolute().name
-    return f"{folder}/{source.name}" if folder else source.name

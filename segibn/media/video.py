@@ -50,8 +50,8 @@ class VideoReader:
                 "not a readable video, or cut short (an .mp4 has its index at the end)",
                 "copy it again; if players show it, convert it: ffmpeg -i VIDEO converted.mp4",
             )
-        self._require_sane_size()
         self._lock, self._is_open = threading.Lock(), True
+        self._require_sane_size()
         self._stretch = self._pixel_stretch()
         fps = self._capture.get(cv2.CAP_PROP_FPS)
         self.fps = fps if math.isfinite(fps) and 0 < fps <= MOST_FPS else PLAIN_FPS

@@ -52,7 +52,7 @@ def check_submission(
         else:
             archive = stack.enter_context(open_zip(path, expected))
             entries = zip_entries(archive, form, expected, findings)
-        known = _known_entries(entries, form, expected, findings)
+        known = _known_entries(entries, expected, findings)
         good, pixels, faulty = _read_maps(known, form, findings, progress)
         scores, remark = None, ""
         if labels is not None and targets is not None:
@@ -66,9 +66,7 @@ def check_submission(
     )
 
 
-def _known_entries(
-    entries: Iterable[Entry], form: Format, expected: Expected, findings: Findings
-) -> list[Entry]:
+def _known_entries(entries: Iterable[Entry], expected: Expected, findings: Findings) -> list[Entry]:
     """Return the entries of expected frames; note frames with none, several, or too many."""
     known: list[Entry] = []
     by_key: dict[str, Entry] = {}

@@ -59,7 +59,14 @@ def write_submission(
     if not keys or not ((is_rle and form.has_rle) or output.suffix.lower() == ".zip"):
         kinds = ".zip or .json" if form.has_rle else ".zip"
         raise SubmissionError(f"{output}: a submission for {form.title} is a {kinds} of maps")
-    folder = _folder_of(output, _attempt_key(form, sizes, work or {}))
+    parts = [
+        form.name,
+        segibn.__version__,
+        cv2.__version__,
+        sorted(sizes.items()),
+        dict(work or {}),
+    ]
+    folder = _folder_of(output, parts)
     there = next((i for i, key in enumerate(keys) if not (folder / key).exists()), len(keys))
     done = _start_of_batch(keys, sizes, there, batch_size)
     show = progress or (lambda done, total: None)
@@ -86,9 +93,10 @@ def write_submission(
     return report
 
 
-def _folder_of(output: Path, key: str) -> Path:
-    """Make the folder of the finished maps; what earlier attempts at other work left goes."""
-    folder = output.with_name(f".{output.name}.{key}.partial")
+def _folder_of(output: Path, parts: list[Any]) -> Path:
+    """Make the folder of maps that depend on ``parts``; what attempts at other work left goes."""
+    attempt = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+    folder = output.with_name(f".{output.name}.{attempt}.partial")
     with _writing(output):
         folder.mkdir(parents=True, exist_ok=True)
         for other in output.parent.glob(glob.escape(f".{output.name}.") + "*.partial"):
@@ -137,9 +145,3 @@ def _start_of_batch(
         if index == len(keys) or is_full or sizes[keys[index]] != sizes[keys[index - 1]]:
             start = index
     return start
-
-
-def _attempt_key(form: Format, sizes: Mapping[str, Size], work: Mapping[str, Any]) -> str:
-    """Hash everything that the bytes of the file depend on."""
-    parts = [form.name, segibn.__version__, cv2.__version__, sorted(sizes.items()), dict(work)]
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]

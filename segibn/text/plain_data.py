@@ -165,9 +165,6 @@ def _problem(what: str, at: Any) -> yaml.MarkedYAMLError:
     return yaml.MarkedYAMLError(problem=what, problem_mark=at.start_mark)
 
 
-for _kind, _method in (
-    ("int", _PlainLoader.construct_number),
-    ("float", _PlainLoader.construct_number),
-    ("bool", _PlainLoader.construct_truth),
-):
-    _PlainLoader.add_constructor(_TAG + _kind, _method)
+_PlainLoader.add_constructor(_TAG + "int", _PlainLoader.construct_number)
+_PlainLoader.add_constructor(_TAG + "float", _PlainLoader.construct_number)
+_PlainLoader.add_constructor(_TAG + "bool", _PlainLoader.construct_truth)

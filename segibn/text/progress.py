@@ -4,16 +4,8 @@ import sys
 import time
 from collections.abc import Callable
 
+import rich.progress as bars
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TextColumn,
-    TimeRemainingColumn,
-)
 from rich.text import Text
 
 from segibn.text import duration
@@ -33,13 +25,11 @@ class FrameProgress:
     def __init__(self, title: str = "", total: int = 0, enabled: bool = True) -> None:
         console = Console(stderr=True)
         self._writes_lines = enabled and not console.is_terminal
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-        self._bars = Progress(
-            *(*columns, _Speed(), TimeRemainingColumn()),
-            console=console,
-            disable=not (enabled and console.is_terminal),
-        )
-        self._show = self.phase(title, total) if title else None
+        columns = (bars.TextColumn("{task.description}"), bars.BarColumn())
+        columns += (bars.MofNCompleteColumn(), _Speed(), bars.TimeRemainingColumn())
+        is_shown = enabled and console.is_terminal
+        self._bars = bars.Progress(*columns, console=console, disable=not is_shown)
+        self._show = self.phase(title, total)
 
     def __enter__(self) -> "FrameProgress":
         self._bars.start()
@@ -50,7 +40,6 @@ class FrameProgress:
 
     def __call__(self, done: int, total: int | None = None) -> None:
         """Show that ``done`` frames are finished."""
-        assert self._show is not None
         self._show(done, total)
 
     def phase(self, title: str, total: int = 0) -> Advance:
@@ -76,8 +65,8 @@ class FrameProgress:
         return show
 
 
-class _Speed(ProgressColumn):
-    def render(self, task: Task) -> Text:
+class _Speed(bars.ProgressColumn):
+    def render(self, task: bars.Task) -> Text:
         return Text("" if task.speed is None else f"{task.speed:.1f} frames/s")
 
 
