@@ -50,7 +50,15 @@ def read_layout(data: bytes) -> JpegLayout:
         raise ValueError("the file is cut short")
     many = kind == _PROGRESSIVE or data[start] < components  # else one scan is decoded
     more = data.count(b"\xff\xda", stop, end) if many else 0
-    _refuse_endless(height * width, 1 + more, len(data))
+    pixels, scans = height * width, 1 + more
+    buffered = pixels if more else 0
+    if scans > _MAX_SCANS or pixels * scans > _MAX_WORK or buffered > _MAX_BUFFERED:
+        raise ValueError(
+            f"a JPEG of {pixels:,} pixels in {scans:,} scans asks for too much time or memory; "
+            "save it as a baseline JPEG, or smaller"
+        )
+    if pixels > 8 * _BLOCK_PIXELS * len(data):  # each block takes a bit at least
+        raise ValueError("a damaged JPEG: it declares more pixels than its data can hold")
     return JpegLayout((height, width), bits, components, has_metadata)
 
 
@@ -64,15 +72,3 @@ def _segment(data: bytes, position: int) -> tuple[int, int, int]:
     if head[0] != 0xFF or head[1] in (0, *_BARE):
         raise ValueError("a damaged JPEG: no marker where one belongs")
     return head[1], position + 4, position + 2 + int.from_bytes(head[2:], "big")
-
-
-def _refuse_endless(pixels: int, scans: int, num_bytes: int) -> None:
-    buffered = pixels if scans > 1 else 0
-    if scans > _MAX_SCANS or pixels * scans > _MAX_WORK or buffered > _MAX_BUFFERED:
-        raise ValueError(
-            f"a JPEG of {pixels:,} pixels in {scans:,} scans asks for too much time or memory; "
-            "save it as a baseline JPEG, or smaller"
-        )
-    # Each block of 64 pixels takes a bit at least.
-    if pixels > 8 * _BLOCK_PIXELS * num_bytes:
-        raise ValueError("a damaged JPEG: it declares more pixels than its data can hold")

@@ -49,7 +49,7 @@ class PictureFile:
         self.size = stored[::-1] if self.orientation >= 5 else stored
 
     def _read_header(self) -> tuple[int, int]:
-        """(H, W) as stored; keeps the layout and the orientation."""
+        """Keep the layout and the orientation; return (H, W) as stored."""
         if self.data.startswith(png.SIGNATURE):
             self.png = png.read_layout(self.data)
         elif self.data.startswith(jpeg.MAGIC):
@@ -89,9 +89,15 @@ class PictureFile:
         return image if self.orientation == 1 else ImageOps.exif_transpose(image)
 
     def bits(self, image: Image.Image) -> int:
-        """Bits of a sample of an image that `opened` gave."""
-        known = self.png or self.jpeg
-        return _bits_of(image) if known is None else known.bits
+        """Return the bits of a sample; Pillow cuts some kinds of more than 8 without a word."""
+        if known := self.png or self.jpeg:
+            return known.bits
+        if image.format == "TIFF":
+            bits = image.tag_v2.get(_BITS_PER_SAMPLE, (1,))  # type: ignore[attr-defined]
+            return max(bits if isinstance(bits, tuple) else (bits,))
+        if image.mode.startswith(("I", "F")):
+            return 16 if image.mode.startswith("I;16") else 32
+        return 1 if image.mode == "1" else 8
 
     @contextlib.contextmanager
     def named(self) -> Iterator[None]:
@@ -156,16 +162,6 @@ def _stored_size(image: Image.Image) -> tuple[int, int]:
         tags = image.tag_v2  # type: ignore[attr-defined]
         return int(tags[_HEIGHT]), int(tags[_WIDTH])
     return image.height, image.width
-
-
-def _bits_of(image: Image.Image) -> int:
-    """Bits of a sample; Pillow cuts some kinds of more than 8 to 8 without a word."""
-    if image.format == "TIFF":
-        bits = image.tag_v2.get(_BITS_PER_SAMPLE, (1,))  # type: ignore[attr-defined]
-        return max(bits if isinstance(bits, tuple) else (bits,))
-    if image.mode.startswith(("I", "F")):
-        return 16 if image.mode.startswith("I;16") else 32
-    return 1 if image.mode == "1" else 8
 
 
 def loss_of(image: Image.Image, data: bytes) -> str:

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,7 @@ from segibn.media.video_writer import VideoWriter
 Still = tuple[Source, np.ndarray]  # with the image (H, W, 3) uint8 RGB
 
 _HELD_SIZES = 4  # batches' worth of frames that wait for others of their size; then the most go
+_THREADS = max(2, min(4, os.cpu_count() or 1))  # that read, and that write
 _OUT_OF_MEMORY = "the memory does not suffice for a frame of this size"
 _CONVERT = "convert it to JPEG, PNG or a video, or leave it out"
 _SMALLER = "show it smaller (--input-height), or in parts (--window)"
@@ -53,7 +54,6 @@ class Work:
     # Whether an error is due to the frame's size: a fault of its file; others are passed on.
     is_out_of_memory: Callable[[BaseException], bool] = lambda error: isinstance(error, MemoryError)
     progress: Callable[[int, int], None] | None = None  # frames done, and in all as far as known
-    threads: int = field(default_factory=lambda: max(2, min(4, os.cpu_count() or 1)))
 
     def __post_init__(self) -> None:
         self.tally = Tally(np.zeros(len(self.outputs.palette), np.int64))
@@ -107,7 +107,7 @@ class Work:
                 return error
 
         ahead = max(4, self.batch_size)
-        for source, image in map_in_threads(read, sources, self.threads, ahead):
+        for source, image in map_in_threads(read, sources, _THREADS, ahead):
             if isinstance(image, MediaError):
                 self._give_up(image)
             else:
@@ -125,11 +125,11 @@ class Work:
                 finish(frame, future.result())
                 waiting.popleft()  # not before: Ctrl-C may come at any time
 
-        pool = ThreadPoolExecutor(self.threads)
+        pool = ThreadPoolExecutor(_THREADS)
         try:
             for frame in frames:
                 waiting.append((frame, pool.submit(work, frame)))
-                settle(2 * self.threads)
+                settle(2 * _THREADS)
             settle(0)
         except KeyboardInterrupt:
             settle(0)
@@ -157,9 +157,9 @@ class Work:
         try:
             with VideoReader(source.path) as video:
                 self._expected += video.expected - 1
-                before = self.tally.frames
-                pixels = self._frames(source, video)
-                count = self.tally.frames - before
+                before, pixels = self.tally.frames, self.tally.pixels.copy()
+                self._frames(source, video)
+                count, pixels = self.tally.frames - before, self.tally.pixels - pixels
                 self._expected += count - video.expected
                 fault = video.fault_after(count)
         except MediaError as error:
@@ -177,10 +177,8 @@ class Work:
         self.tally.files += 1
         self.journal.record(source, count, pixels)
 
-    def _frames(self, source: Source, video: VideoReader) -> np.ndarray:
-        """Predict, draw and write a video's frames; returns (K,) its pixels by class."""
+    def _frames(self, source: Source, video: VideoReader) -> None:
         kinds = kinds_of(self.outputs.save, is_video=True)
-        total = np.zeros_like(self.tally.pixels)
 
         def draw(predicted: tuple[Any, np.ndarray]) -> tuple[Any, np.ndarray]:
             (index, image), train_ids = predicted
@@ -200,7 +198,6 @@ class Work:
                     writer = VideoWriter(temporary, video.fps, size, codec, source.path)
                     stack.enter_context(writer)
                 writer.write(picture)
-            np.add(total, pixels, out=total)
             self._count(pixels)
 
         writer: VideoWriter | None = None
@@ -208,7 +205,6 @@ class Work:
             images = stack.enter_context(closing(iter(video)))
             frames = predicted(enumerate(images), self.predict, self.batch_size)
             self._in_threads(draw, frames, finish)
-        return total
 
     def _pixels(self, train_ids: np.ndarray) -> np.ndarray:
         return np.bincount(train_ids.ravel(), minlength=len(self.tally.pixels))

@@ -3,7 +3,6 @@
 import glob
 import itertools
 import os
-import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +14,7 @@ from segibn.files.contents import IMAGE_SUFFIXES, VIDEO_SUFFIXES, Kind, kind_of
 from segibn.files.folders import list_files
 from segibn.media.faults import shown
 from segibn.media.outputs import JOURNAL, places_of
-from segibn.text import counted
+from segibn.text import counted, nfc
 
 _NEITHER = Kind("unread", "neither a picture nor a video")
 
@@ -142,4 +141,4 @@ def _clashing(sources: list[Source]) -> set[str]:
 
 def _key(name: str) -> str:
     """Equal for names that some file system takes for one."""
-    return unicodedata.normalize("NFC", name).casefold()
+    return nfc(name).casefold()

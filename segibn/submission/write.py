@@ -59,13 +59,8 @@ def write_submission(
     if not keys or not ((is_rle and form.has_rle) or output.suffix.lower() == ".zip"):
         kinds = ".zip or .json" if form.has_rle else ".zip"
         raise SubmissionError(f"{output}: a submission for {form.title} is a {kinds} of maps")
-    parts = [
-        form.name,
-        segibn.__version__,
-        cv2.__version__,
-        sorted(sizes.items()),
-        dict(work or {}),
-    ]
+    versions = segibn.__version__, cv2.__version__
+    parts = [form.name, *versions, sorted(sizes.items()), dict(work or {})]
     folder = _folder_of(output, parts)
     there = next((i for i, key in enumerate(keys) if not (folder / key).exists()), len(keys))
     done = _start_of_batch(keys, sizes, there, batch_size)

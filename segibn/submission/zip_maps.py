@@ -72,13 +72,13 @@ def zip_entries(
 ) -> Iterator[Entry]:
     """Yield the maps of an archive; what is none, or must not be read, becomes a finding."""
     folders: dict[PurePosixPath, str] = {}
-    seen: set[str] = set()
+    seen, most_bytes = set[str](), _most_bytes(expected)
     for info in archive.filelist:
         name, place = info.filename, PurePosixPath(info.filename.replace("\\", "/"))
         if name.endswith("/") and not info.file_size:
             continue
         key = form.key_of_member(place.name)
-        if fault := _fault_of(info, _most_bytes(expected)):
+        if fault := _fault_of(info, most_bytes):
             findings.add(f"members that {fault}", name)
         elif name in seen:
             findings.add("members that are in the archive twice under one name", name)
