@@ -24,7 +24,6 @@ from benchmarks.tables.measurements import render_precision
 from segibn import provenance
 from segibn.builders.checkpoints import load_segmenter
 from segibn.builders.loader import build_eval_frames
-from segibn.config.set_names import set_name
 from segibn.engine.scoring import eval_frames, score
 from segibn.export.exported import load_onnx
 from segibn.export.quantize import CALIBRATION_FRAMES, export_int8
@@ -72,8 +71,8 @@ def score_run(run: TrainedRun, sets: Sequence[str], root: Path) -> list[dict[str
                 dataset = parse_evaluation_set(text)
                 frames = eval_frames(dataset, root, run.scheme, run.class_names)
                 predictor = Predictor(model, "cpu", options)
-                scores = score(predictor, frames, set_name(dataset)).to_dict()
-                rows.append(run.record() | {"test": set_name(dataset), "way": way})
+                scores = score(predictor, frames, dataset.title).to_dict()
+                rows.append(run.record() | {"test": dataset.title, "way": way})
                 rows[-1] |= {key: scores[key] for key in ("miou", "pixel_accuracy", "signature")}
                 rows[-1] |= {"num_images": scores["num_images"], "iou": scores["iou"]}
     return rows

@@ -18,7 +18,6 @@ from benchmarks.seed_intervals import SeedScores, mean_of_sets, seed_scores
 from segibn import provenance
 from segibn.builders.sets import index_dataset
 from segibn.config.data import DatasetConfig
-from segibn.config.set_names import set_name
 from segibn.devices import default_device
 from segibn.errors import ConfigError, SegibnError
 from segibn.evaluation.resampling import Resampling
@@ -173,7 +172,7 @@ def _numbers(scores: SeedScores) -> dict[str, Any]:
 
 def scores_file(folder: Path, part: str, dataset: DatasetConfig) -> Path:
     """Return where a run keeps its scores on a set of a part."""
-    return folder / part / f"{re.sub('[^A-Za-z0-9_.+@-]', '_', set_name(dataset))}.json"
+    return folder / part / f"{re.sub('[^A-Za-z0-9_.+@-]', '_', dataset.title)}.json"
 
 
 def require_other_seeds(

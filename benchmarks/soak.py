@@ -37,7 +37,6 @@ from segibn.cli import run_main
 from segibn.cli.arguments import add_datasets_argument, datasets_root, parse_positive, refuse_set
 from segibn.cli.parser import VerbParser
 from segibn.config.load import load_config
-from segibn.config.set_names import set_name
 from segibn.config.shipped import find_config
 from segibn.devices import default_device
 from segibn.engine.precision import choose_dtype
@@ -161,7 +160,7 @@ def _circumstances(launch: Launch) -> dict[str, Any]:
         "device": device.type,
         "precision": str(choose_dtype(config.engine.precision, device)).removeprefix("torch."),
         "frames": {
-            set_name(dataset): [sample.name for sample in index_dataset(dataset, launch.datasets)]
+            dataset.title: [sample.name for sample in index_dataset(dataset, launch.datasets)]
             for dataset in sets
         },
     }

@@ -2,6 +2,7 @@
 
 import fractions
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, TypeGuard
 
 from pydantic import ConfigDict, Field, model_validator
@@ -106,6 +107,26 @@ class DatasetConfig(Frozen):
     ``robustnet`` beside the official one (null): license plates are car, groups of poles pole."""
     folder: FolderConfig | None = None
     """Data set ``folder`` only: where the files are and what their values mean."""
+
+    @property
+    def title(self) -> str:
+        """Name of the set in tables: ``camvid:val@small``, ``folder:train-held-out-0.2``."""
+        names = f"@{Path(self.names_file).stem}" if self.names_file else ""
+        part = f"*{self.fraction:g}" if self.fraction < 1 else ""
+        label_map = f"/{self.label_map}" if self.label_map else ""
+        name = (self.folder and self.folder.name) or self.name
+        return f"{name}{label_map}:{self.split_title}{names}{part}"
+
+    @property
+    def split_title(self) -> str:
+        """The split, and which side of it: ``train``, ``train-held-out-0.2``."""
+        side = self.hold_out
+        if side is None:
+            return self.split
+        how = f"-by-{side.by}" if side.by != "auto" else ""
+        seed = f"-seed-{side.seed}" if side.seed else ""
+        which = "held-out" if side.part == "val" else "all-but"
+        return f"{self.split}-{which}-{side.fraction:g}{how}{seed}"
 
     @model_validator(mode="after")
     def _check(self) -> "DatasetConfig":
@@ -216,6 +237,11 @@ class DataConfig(Frozen):
     def sources(self) -> tuple[DatasetConfig, ...]:
         """The data sets that are trained on: ``train``, then those of ``mix``."""
         return (self.train, *(source.dataset for source in self.mix))
+
+    @property
+    def title(self) -> str:
+        """Name of what is trained on: ``gta5:train``, ``gta5:train+camvid:train``."""
+        return "+".join(dataset.title for dataset in self.sources)
 
 
 def _check_classes(name: str, wanted: str | None) -> None:

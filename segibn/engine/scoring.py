@@ -16,7 +16,6 @@ from segibn import distributed
 from segibn.builders.loader import build_eval_frames
 from segibn.config.data import DatasetConfig
 from segibn.config.schema import RunConfig
-from segibn.config.set_names import set_name
 from segibn.data.frames import Frames
 from segibn.data.samples import SamplePaths
 from segibn.distributed import sum_over_ranks
@@ -96,7 +95,7 @@ def score(
 ) -> Scores:
     """Score networks on every rank, each with its share of the frames -> scores over all of them.
 
-    ``name``: of the set, see ``set_name``. ``measures``: what else to find out; metrics go into the
+    ``name``: of the set, its ``title``. ``measures``: what else to find out; metrics go into the
     details. ``progress``: called with (done, total) on this rank.
     """
     options, label = predictor.options, name.replace(":", "-")
@@ -172,7 +171,7 @@ def score_source(
             left -= 1
             show(frame.name, frame_sheet(frame.image, frame.target, prediction.labels, colors))
 
-    name = set_name(config.data.val)
+    name = config.data.val.title
     predictor = Predictor(model, options=InferenceOptions.as_scored(config.evaluation))
     scores = score(predictor, frames, name, [Observer(observe)] if left else [])
     if distributed.is_main():

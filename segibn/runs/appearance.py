@@ -12,7 +12,6 @@ from segibn.analysis.appearance import DRIVING, PAPER, TRANSFORMS, corrupt
 from segibn.charts.bars import bar_chart
 from segibn.charts.style import pixels
 from segibn.config.data import DatasetConfig
-from segibn.config.set_names import set_name
 from segibn.engine.scoring import Preparation
 from segibn.errors import ConfigError
 from segibn.evaluation.appearance import ORIGINAL, format_appearance, group_appearance
@@ -56,7 +55,7 @@ def score_appearance(
     runs = [load_checkpoint(source) for source in sources]
     if on is None:
         own = own_set(runs[0], sources[0])
-        on = set_name(own), own
+        on = own.title, own
     label, dataset = on
     refuse_equal(runs, [run.record() for run in runs])
     frames, *_ = [frames_of(run, dataset, datasets_root) for run in runs]

@@ -9,7 +9,6 @@ from markupsafe import Markup
 
 from segibn.config.data import DataConfig, DatasetConfig
 from segibn.config.schema import RunConfig
-from segibn.config.set_names import set_name
 from segibn.data.datasets.catalog import dataset_source
 from segibn.evaluation.rows import Network
 from segibn.files.writing import read_json, sha256_of, write_text
@@ -170,7 +169,7 @@ def _title(dataset: DatasetConfig) -> str:
 
 
 def _set(dataset: DatasetConfig) -> str:
-    return f"{_title(dataset)} ({set_name(dataset)})"
+    return f"{_title(dataset)} ({dataset.title})"
 
 
 def _frames(data: DataConfig) -> str:

@@ -11,7 +11,6 @@ from rich.text import Text
 from segibn.builders.sets import build_label_set, find_dataset, target_paths
 from segibn.config.data import DatasetConfig
 from segibn.config.load import load_config
-from segibn.config.set_names import set_name, split_name
 from segibn.data.check import SplitReport, check_split
 from segibn.data.datasets.catalog import dataset_source
 from segibn.data.overlap import copies, overlap
@@ -58,7 +57,7 @@ def check_sets(sets: SetsAndSources, datasets_root: Path, jobs: int, report: Pat
     """Check data sets, print what was found, write it to ``report``; whether nothing is wrong."""
     reports = []
     for dataset, sources in sets:
-        with FrameProgress(set_name(dataset), 0) as progress:
+        with FrameProgress(dataset.title, 0) as progress:
             found = check_dataset(dataset, datasets_root, jobs, progress, sources)
         _print_report(found, Console(highlight=False))
         reports.append(found)
@@ -103,7 +102,7 @@ def check_dataset(
     with collect_passed_over() as passed_over:
         pairing = find_dataset(dataset, root)
     label_set, decided, problem = _label_set(dataset, pairing)
-    split = split_name(dataset)
+    split = dataset.split_title
     report = check_split(dataset.name, split, pairing, label_set, jobs=jobs, progress=progress)
     report.passed_over = [str(one) for one in passed_over]
     if decided is not None:

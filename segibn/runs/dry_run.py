@@ -17,7 +17,6 @@ from segibn.builders.models import describe
 from segibn.builders.sampling import index_cost
 from segibn.config.sampling import UniformSampling
 from segibn.config.schema import RunConfig
-from segibn.config.set_names import set_name
 from segibn.data.plan import BatchPlan, plan_batch
 from segibn.devices import default_device
 from segibn.engine.checkpoint import require_disk, resume_training
@@ -142,7 +141,7 @@ def _data_lines(config: RunConfig, found: RunData, cost: dict[str, float]) -> Li
         sampling = f"{sampling}; where the classes are will be found at the start: {each}"
     parts = zip(roles, sets, counts, strict=False)  # maybe no val
     return [
-        *((role, f"{set_name(one)}, {counted(count, 'sample')}") for role, one, count in parts),
+        *((role, f"{one.title}, {counted(count, 'sample')}") for role, one, count in parts),
         ("classes", f"{len(names)}: {', '.join(shown)}"),
         ("sampling", sampling),
     ]

@@ -14,7 +14,6 @@ import torch
 
 from segibn import distributed, provenance
 from segibn.config.data import DatasetConfig
-from segibn.config.set_names import set_name
 from segibn.data.frames import Frames
 from segibn.engine.scoring import Preparation, eval_frames, score
 from segibn.errors import ConfigError
@@ -89,7 +88,7 @@ def score_run(
     prepare: Preparation | None = None,
 ) -> Scores:
     """Score a run on its device, with progress; see ``engine.scoring.score``."""
-    name = set_name(dataset)
+    name = dataset.title
     title = f"{run.title} on {name}"
     frames = frames_of(run, dataset, datasets_root)
     with FrameProgress(title, enabled=distributed.is_main()) as show, _named(run, dataset):
@@ -117,5 +116,5 @@ def _named(run: TrainedRun, dataset: DatasetConfig) -> Iterator[None]:
     try:
         yield
     except ConfigError as error:
-        where = f"{run.checkpoint} cannot be scored on {set_name(dataset)}"
+        where = f"{run.checkpoint} cannot be scored on {dataset.title}"
         raise ConfigError(f"{where}: {error}") from None

@@ -14,7 +14,6 @@ from segibn.charts.lines import Line, line_chart
 from segibn.charts.style import pixels
 from segibn.config.data import DatasetConfig
 from segibn.config.schema import RunConfig
-from segibn.config.set_names import set_name
 from segibn.errors import CheckpointError, ConfigError
 from segibn.evaluation.fine_tune import group_rows, share_titles
 from segibn.evaluation.results import CONDITIONS_FILE, FINE_TUNE_FILE, render_folder
@@ -41,7 +40,7 @@ def target_sets(
     target = config.data.val
     if target is None and not sets:
         raise ConfigError(f"{config.name} has no data.val to score on; name a set with --on")
-    found = ({set_name(target): target} if target else {}) | dict(sets)
+    found = ({target.title: target} if target else {}) | dict(sets)
     for dataset in found.values():
         build_eval_frames(dataset, datasets_root, config.data.classes)
     return found

@@ -15,7 +15,6 @@ from segibn.builders.sets import index_dataset, training_sets
 from segibn.builders.transfer import plan_transfer
 from segibn.config.load import validate
 from segibn.config.schema import RunConfig
-from segibn.config.set_names import train_name
 from segibn.config.shipped import names_config
 from segibn.engine.run_dir import RunDir
 from segibn.errors import CheckpointError, ConfigError
@@ -38,7 +37,7 @@ class Source:
     @property
     def train(self) -> str:
         """What it was trained on, such as ``gta5:train``."""
-        return train_name(self.config.data)
+        return self.config.data.title
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,6 @@ from typing import Any
 import torch
 
 from segibn.config.data import DatasetConfig
-from segibn.config.set_names import set_name, train_name
 from segibn.data.framing import Framing
 from segibn.errors import ConfigError
 from segibn.evaluation.deviations import LAST, evaluation_deviations, run_deviations
@@ -55,12 +54,12 @@ def deviations(
 ) -> dict[str, str]:
     """Compare what was done with the protocol; ``run`` with the options it was scored with."""
     given, options, config = PROTOCOLS[name], run.options, run.training
-    found = run_deviations(given, train_name(config.data), config.model_dump(), selection)
+    found = run_deviations(given, config.data.title, config.model_dump(), selection)
     size: Any = options.input_size
     if options.input_height is not None:
         size = f"height {options.input_height}"
     done = {
-        "test": set_name(dataset),
+        "test": dataset.title,
         "frames": num_images,
         "input-size": size,
         "window": options.window,
@@ -104,8 +103,8 @@ def _target_of(run: TrainedRun, sets: Mapping[str, DatasetConfig]) -> str | None
     Two lists of frames of one data set (``@day.txt``, ``@night.txt``) are taken for two domains,
     as everywhere else: only the very same list is of the training domain.
     """
-    val, train = run.training.data.val, train_name(run.training.data)
-    if val is None or is_own_domain(train, set_name(val)):
+    val, train = run.training.data.val, run.training.data.title
+    if val is None or is_own_domain(train, val.title):
         return None
     for label, dataset in sets.items():
         names = {dataset.names_file, val.names_file}

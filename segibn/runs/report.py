@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from segibn.config.set_names import train_name
 from segibn.errors import SegibnError
 from segibn.evaluation.rows import Network
 from segibn.files.writing import write_text
@@ -71,7 +70,7 @@ def _facts(source: Source, done: object) -> Pairs:
     if config is not None:
         backbone = config.model.backbone
         network = Network("", backbone.network, backbone.ibn)
-        head, trained = config.model.head.name, train_name(config.data)
+        head, trained = config.model.head.name, config.data.title
     elif "network" in record:
         network = Network("", str(record["network"]), str(record.get("ibn", "none")))
     parts = [network.title, *([str(head)] if head else [])] if network else []

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from segibn.config.data import DatasetConfig
-from segibn.config.set_names import set_name
 from segibn.data.frames import Frames
 from segibn.errors import SegibnError
 from segibn.evaluation.confusion import count_classes
@@ -83,7 +82,7 @@ def _dataset_of(source: Source, run: TrainedRun) -> DatasetConfig:
             )
         return own
     name = source.scores.conditions.evaluation_set
-    if own is not None and set_name(own).replace(":", "-") == name:
+    if own is not None and own.title.replace(":", "-") == name:
         return own
     if "@" not in name:  # of a list of names it says no more than how the list is called
         with suppress(SegibnError):

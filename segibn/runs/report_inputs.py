@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from segibn.config.load import load_config
-from segibn.config.set_names import set_name
 from segibn.errors import SegibnError
 from segibn.evaluation.results import CONDITIONS_FILE, ROWS_FILE
 from segibn.evaluation.rows import check_rows
@@ -110,7 +109,7 @@ def read_run(folder: Path) -> Source:
     source.profile = _optional_json(folder / "profile.json", notes) or None
     source.curve = _attempt(notes, "No learning curve: {}.", read_curve, folder, source.title)
     own = None if source.config is None else source.config.data.val
-    wanted = None if own is None else set_name(own).replace(":", "-")
+    wanted = None if own is None else own.title.replace(":", "-")
     found = []
     for path in sorted((folder / "scores").glob("*.json")):
         content = _optional_json(path, notes)

@@ -11,7 +11,6 @@ from segibn.builders.sets import build_label_set, index_dataset, splits_of
 from segibn.config.data import DatasetConfig
 from segibn.config.load import load_config
 from segibn.config.schema import RunConfig
-from segibn.config.set_names import set_name
 from segibn.data.datasets.catalog import DATASETS, dataset_source
 from segibn.errors import ConfigError, DatasetError, SegibnError
 from segibn.evaluation.protocols import PROTOCOLS, TestSet
@@ -115,7 +114,7 @@ def parse_labelled_set(text: str) -> tuple[str, DatasetConfig]:
     """Read ``[LABEL=]`` and a set as ``parse_evaluation_set``; the label is else the set's name."""
     label, equals, rest = text.partition("=")
     dataset = parse_evaluation_set(rest if equals else text)
-    return (label if equals else set_name(dataset)), dataset
+    return (label if equals else dataset.title), dataset
 
 
 def parse_labelled_sets(texts: Iterable[str]) -> dict[str, DatasetConfig]:

@@ -10,7 +10,6 @@ import torch
 
 from segibn.builders.sets import build_label_set
 from segibn.config.schema import RunConfig
-from segibn.config.set_names import train_name
 from segibn.data.datasets.catalog import scheme_label_set
 from segibn.devices import computes_bfloat16, device_named
 from segibn.errors import CheckpointError, SegibnError
@@ -149,7 +148,7 @@ class TrainedRun:
         config, backbone = self.training, self.training.model.backbone
         return {
             "config": config.name,
-            "train": train_name(config.data),
+            "train": config.data.title,
             "network": backbone.network,
             "head": config.model.head.name,
             "ibn": backbone.ibn,

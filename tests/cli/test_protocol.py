@@ -8,7 +8,6 @@ from segibn.builders.checkpoints import load_segmenter
 from segibn.cli.cross_domain import build_parser, main
 from segibn.config.data import DatasetConfig
 from segibn.config.load import load_config
-from segibn.config.set_names import train_name
 from segibn.data.datasets.catalog import dataset_source
 from segibn.engine.scoring import Preparation, eval_frames, score
 from segibn.errors import ConfigError
@@ -108,7 +107,7 @@ def test_every_protocols_sets_are_ones_that_can_be_read():
 )
 def test_the_configs_of_a_protocol_train_as_it_says(config, protocol, repository):
     loaded = load_config(repository / "configs" / f"{config}.yaml")
-    train = train_name(loaded.data)
+    train = loaded.data.title
     assert run_deviations(PROTOCOLS[protocol], train, loaded.model_dump(), "last") == {}
 
 

@@ -13,7 +13,6 @@ import yaml
 from segibn.builders.sets import index_dataset
 from segibn.config.load import dump_config, load_config, validate
 from segibn.config.schema import RunConfig
-from segibn.config.set_names import set_name
 from segibn.data.hold_out import held_out
 from segibn.data.overlap import copies, overlap, require_apart
 from segibn.data.samples import SamplePaths
@@ -97,7 +96,7 @@ def test_a_share_of_one_folder_is_held_out_and_stays_so_in_the_written_config(
     train, val = _sides(config, tmp_path)
     assert sorted(s.name for s in (*train, *val)) == sorted(PREFIXED)
     assert {s.name for s in val} == held_out(PREFIXED, 0.3)
-    assert set_name(config.data.val) == "folder:train-held-out-0.3"
+    assert config.data.val.title == "folder:train-held-out-0.3"
     again = validate(yaml.safe_load(dump_config(config)), "written")
     assert again == config
     require_apart([train], val)
@@ -109,7 +108,7 @@ def test_by_and_seed_are_taken_from_a_file_and_the_command_line(
     file = tmp_path / "own.yaml"
     file.write_text(yaml.safe_dump(tree))
     config = load_config(file, ["data.val.by=frame", "data.val.seed=3", "data.val.fraction=0.5"])
-    assert set_name(config.data.val) == "folder:train-held-out-0.5-by-frame-seed-3"
+    assert config.data.val.title == "folder:train-held-out-0.5-by-frame-seed-3"
     assert {s.name for s in _sides(config, tmp_path)[1]} == held_out(PREFIXED, 0.5, "frame", 3)
     with pytest.raises(ConfigError, match=r"hold_out\.fraction: .*< 1"):
         load_config(file, ["data.val.fraction=1.5"])
@@ -123,9 +122,9 @@ def test_a_share_of_a_new_train_is_no_share_of_the_val_of_the_base(
     base, own = tmp_path / "base.yaml", tmp_path / "own.yaml"
     base.write_text("data: {train: {name: gta5}, val: {name: gta5, split: val}}")
     own.write_text(yaml.safe_dump({"base": "base.yaml", **tree}))
-    assert set_name(load_config(own).data.val) == "folder:train-held-out-0.3"
+    assert load_config(own).data.val.title == "folder:train-held-out-0.3"
     own.write_text("{base: base.yaml, data: {val: {fraction: 0.5}}}")
-    assert set_name(load_config(own).data.val) == "gta5:val*0.5"
+    assert load_config(own).data.val.title == "gta5:val*0.5"
 
 
 def test_the_held_out_part_of_a_config_is_a_set_to_score_on(

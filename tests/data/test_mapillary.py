@@ -9,7 +9,6 @@ import pytest
 from segibn.builders.loader import build_eval_frames
 from segibn.cli.check import main as check
 from segibn.config.data import DatasetConfig
-from segibn.config.set_names import set_name
 from segibn.data.datasets import mapillary
 from segibn.data.datasets.mapillary import MAPILLARY65
 from segibn.errors import ConfigError, DatasetError
@@ -89,7 +88,7 @@ def test_frames_are_read_by_the_map_that_is_named(
 ) -> None:
     make_mapillary()
     _, dataset = parse_labelled_set(f"mapillary/{label_map}:validation")
-    assert set_name(dataset) == f"mapillary/{label_map}:validation"
+    assert dataset.title == f"mapillary/{label_map}:validation"
     for _, _, target in build_eval_frames(dataset, root, "cityscapes19"):
         flat = target.ravel()
         assert {value: int(flat[value]) for value in differ} == differ

@@ -9,7 +9,6 @@ from segibn.builders.checkpoints import read_checkpoint
 from segibn.config.load import load_config
 from segibn.config.referred import with_copies
 from segibn.config.schema import RunConfig
-from segibn.config.set_names import train_name
 from segibn.engine.checkpoint import ClassTable, _check_same_run, save_checkpoint
 from segibn.engine.run_dir import RunDir
 from segibn.errors import CheckpointError
@@ -64,7 +63,7 @@ def test_a_moved_run_goes_on_by_either_config(moved: Path, config: str) -> None:
     loaded = load_config(moved / config)
     check_resume(moved, loaded)
     assert [path.read_text() for path in paths_in(loaded)] == ["a\nb\n", "c\n", "{p: 0.5}\n"]
-    assert train_name(loaded.data) == "gta5:train@few+camvid:train@more"
+    assert loaded.data.title == "gta5:train@few+camvid:train@more"
 
 
 def test_a_run_folder_alone_is_whole(moved: Path, tmp_path: Path) -> None:

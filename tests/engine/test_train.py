@@ -14,7 +14,6 @@ import yaml
 
 from segibn.builders.checkpoints import load_segmenter, read_checkpoint
 from segibn.config.load import load_config
-from segibn.config.set_names import train_name
 from segibn.engine.train import train
 from segibn.errors import CheckpointError, ConfigError, DatasetError
 
@@ -113,7 +112,7 @@ def test_sources_are_mixed_and_sampled_by_class_in_the_loop_and_named_in_records
     with pytest.raises(DatasetError, match=r"data\.mix\.0\.dataset and data\.val share 3 frames"):
         train(load_config(path), datasets_root=blocks, output=tmp_path / "none")
     config = load_config(path, ["optim.iterations=3", "data.val=null"])
-    assert train_name(config.data) == "folder:train+folder:val"
+    assert config.data.title == "folder:train+folder:val"
     train(config, datasets_root=blocks, output=tmp_path / "mixed")
     assert len([m for m in metrics(tmp_path / "mixed") if "loss" in m]) == 3
     indexes = sorted(path.name[:-17] for path in (blocks / ".segibn/class_index").iterdir())
