@@ -1,7 +1,4 @@
-"""List the files below a folder, each real file and each real folder once.
-
-What is passed over, such as a second link to a folder, is logged or collected for a report.
-"""
+"""List the files below a folder, each real one once; what is passed over is logged or collected."""
 
 import contextlib
 import logging

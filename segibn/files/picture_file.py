@@ -1,7 +1,4 @@
-"""The file of a picture, what its header says, and the limits that it is held against.
-
-A decoder makes room for what a header declares, so that is refused first where it is too much.
-"""
+"""The file of a picture, and its header held against limits before a decoder makes room for it."""
 
 import contextlib
 import io

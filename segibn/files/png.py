@@ -39,6 +39,7 @@ _DEFLATE_MOST = 1_040  # no deflate stream grows by more than 1,032 (258 bytes f
 
 _crc32 = zlib.crc32 if imagecodecs is None else imagecodecs.deflate_crc32
 _adler32 = zlib.adler32 if imagecodecs is None else imagecodecs.deflate_adler32
+_INFLATE_ERRORS = (zlib.error,) if imagecodecs is None else (zlib.error, imagecodecs.DeflateError)
 
 TRUNCATED = "the file is cut short"
 DAMAGED = "its data is damaged"
@@ -149,32 +150,22 @@ def _inflate(data: bytes, layout: PngLayout, step: int) -> np.ndarray:
     height, width = layout.size
     shape = (height, 1 + width * step)
     size = shape[0] * shape[1]
-    if imagecodecs is None:
-        flat = _by_zlib(stream, size)
-    else:
-        flat = _buffer("rows", size)
-        try:
-            whole = len(imagecodecs.deflate_decode(stream, out=memoryview(flat))) == size
-        except imagecodecs.DeflateError:
-            whole = False
-        if not whole:
-            raise ValueError(DAMAGED)
+    try:
+        if imagecodecs is None:
+            inflater = zlib.decompressobj()
+            flat = np.frombuffer(inflater.decompress(stream, size + 1), np.uint8)
+            is_whole = len(flat) == size and inflater.eof
+        else:
+            flat = _buffer("rows", size)
+            is_whole = len(imagecodecs.deflate_decode(stream, out=memoryview(flat))) == size
+    except _INFLATE_ERRORS as error:
+        raise ValueError(DAMAGED) from error
+    if not is_whole:
+        raise ValueError(DAMAGED)
     rows = flat.reshape(shape)
     if rows[:, 0].max() > 4:  # a filter type that does not exist
         raise ValueError(DAMAGED)
     return rows
-
-
-def _by_zlib(stream: bytes, size: int) -> np.ndarray:
-    """Inflate to exactly ``size`` bytes, without making room for more."""
-    inflater = zlib.decompressobj()
-    try:
-        rows = inflater.decompress(stream, size + 1)
-    except zlib.error as error:
-        raise ValueError(DAMAGED) from error
-    if len(rows) != size or not inflater.eof:
-        raise ValueError(DAMAGED)
-    return np.frombuffer(rows, np.uint8)
 
 
 def _unfilter(rows: np.ndarray, layout: PngLayout) -> np.ndarray:

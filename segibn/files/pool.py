@@ -51,16 +51,12 @@ def map_in_processes(
 ) -> Iterator[R]:
     """Yield the result of each item, in order; SegibnError where a process was killed.
 
-    One process works in this one, as any number does where the system has no shared memory.
-
-    Args:
-        chunk: items that a process takes at a time.
-        work: for an error: "checking the files".
+    A process takes ``chunk`` items at a time; ``work`` is for the error: "checking the files".
     """
     # Started anew: a fork of a process with threads (OpenCV and torch have some) may hang.
     context, pool = multiprocessing.get_context("spawn"), None
     if processes > 1:
-        with contextlib.suppress(OSError, ImportError):  # no locks without /dev/shm
+        with contextlib.suppress(OSError, ImportError):  # no locks without /dev/shm: work in here
             pool = ProcessPoolExecutor(processes, context, initializer=_start_worker)
     if pool is None:
         yield from map(function, items)

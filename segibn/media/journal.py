@@ -54,11 +54,7 @@ class Journal:
             self._file.close()
 
     def counts_of(self, source: Source, outputs: Outputs) -> tuple[int, np.ndarray] | None:
-        """Return frames and pixels by class of a source that is done; None if it is not.
-
-        Done is what was recorded for the same file, unchanged in size and time of writing, and
-        whose outputs are still there.
-        """
+        """Return frames and pixels by class of a source; None if not recorded, or changed since."""
         entry, identity = self._done.get(shown(source.name), {}), _identity(source)
         is_same = bool(identity) and identity.items() <= entry.items()
         if is_same and outputs.has(source.name, source.is_video):

@@ -1,7 +1,4 @@
-"""From sources to outputs: read ahead, predict in batches, draw and write in threads.
-
-A file that cannot be read is noted; an output that cannot be written ends the work.
-"""
+"""From sources to outputs: read ahead, predict in batches, draw and write in threads."""
 
 import os
 from collections import deque

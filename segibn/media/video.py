@@ -94,11 +94,7 @@ class VideoReader:
         return (columns, rows) if lies else (rows, columns)
 
     def _measure(self) -> None:
-        """Where frames come at a varying rate, take their average, for which all are looked at.
-
-        A container that does not count its frames has them estimated from its length and a rate
-        that is wrong then, so that they are counted.
-        """
+        """Where frames come at a varying rate, take their average, for which all are looked at."""
         other, times = self._open(), list[float]()
         while other.grab():
             times.append(other.get(cv2.CAP_PROP_POS_MSEC))
@@ -109,6 +105,7 @@ class VideoReader:
         average = min(MOST_FPS, (len(times) - 1) / seconds) if seconds > 0 else self.fps
         if self._is_steady(times) or abs(average / self.fps - 1) < _HOLES:
             return
+        # A container that does not count its frames has them estimated from a rate that is wrong.
         announced, self.fps = self.expected / self.fps, average  # seconds
         kind = kind_of(self.path)
         if kind is None or not kind.counts_frames:

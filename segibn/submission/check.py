@@ -1,7 +1,4 @@
-"""Read a submission back as the benchmark would, and list everything that is wrong with it.
-
-The file may be a stranger's. Maps are decoded by a few threads, one at a time each. No torch.
-"""
+"""Read anybody's submission back as the benchmark would, and list everything that is wrong."""
 
 import os
 from collections.abc import Callable, Iterable

@@ -9,7 +9,6 @@ import json
 from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -22,8 +21,8 @@ from segibn.submission.formats import Format, Size
 from segibn.submission.report import Entry, Findings
 
 
-def frame_to_json(form: Format, key: str, train_ids: np.ndarray) -> dict[str, Any]:
-    """Turn (H, W) uint8 train ids into a frame of the JSON."""
+def encode_frame(form: Format, key: str, train_ids: np.ndarray) -> bytes:
+    """(H, W) uint8 train ids -> a line of JSON."""
     first = 1 if form.is_drivable else 0  # background is what nothing else covers
     labels = []
     for train_id in range(first, form.labels.num_classes):
@@ -31,12 +30,8 @@ def frame_to_json(form: Format, key: str, train_ids: np.ndarray) -> dict[str, An
         if mask.any():
             category = form.labels.class_names[train_id]
             labels.append({"id": str(len(labels)), "category": category, "rle": encode_rle(mask)})
-    return {"name": f"{key}.jpg", "labels": labels}
-
-
-def encode_frame(form: Format, key: str, train_ids: np.ndarray) -> bytes:
-    """(H, W) uint8 train ids -> a line of JSON."""
-    return json.dumps(frame_to_json(form, key, train_ids), separators=(",", ":")).encode()
+    frame = {"name": f"{key}.jpg", "labels": labels}
+    return json.dumps(frame, separators=(",", ":")).encode()
 
 
 def pack_json(path: Path, maps: Iterable[tuple[str, bytes]]) -> None:

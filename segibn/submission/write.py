@@ -1,7 +1,6 @@
 """Write a submission, resume one that was interrupted, and check it before it appears.
 
-The bytes depend on the maps alone. Finished maps lie in a hidden folder beside the output; a later
-call with the same frames and the same ``work`` resumes from them.
+Finished maps lie in a hidden folder beside the output, for a later call with the same ``work``.
 """
 
 import contextlib

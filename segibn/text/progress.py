@@ -13,14 +13,9 @@ from segibn.text import duration
 LINE_INTERVAL_S = 15.0
 FIRST_LINE_S = 3.0  # work that ends before says nothing
 
-Advance = Callable[..., None]  # of the frames done and, where known by then only, of those in all
-
 
 class FrameProgress:
-    """Shows ``done / total`` on stderr, if ``enabled``; a context manager.
-
-    Called with (done, total) it shows the work of its title; `phase` adds work that comes after it.
-    """
+    """Shows ``done / total`` of its title's work or of `phase`s on stderr; a context manager."""
 
     def __init__(self, title: str = "", total: int = 0, enabled: bool = True) -> None:
         console = Console(stderr=True)
@@ -42,8 +37,11 @@ class FrameProgress:
         """Show that ``done`` frames are finished."""
         self._show(done, total)
 
-    def phase(self, title: str, total: int = 0) -> Advance:
-        """Return what shows one piece of work; without a total it appears with its first call."""
+    def phase(self, title: str, total: int = 0) -> Callable[..., None]:
+        """Return what shows one piece of work, called with the frames done and, if new, in all.
+
+        Without a total it appears with its first call.
+        """
         task = self._bars.add_task(title, total=total, visible=bool(total))
         begun: tuple[int, float] | None = None
         next_line = 0.0

@@ -8,12 +8,10 @@ from typing import Any, TextIO
 
 
 class LastingStream:
-    """A text stream that writes into nothing once it cannot be written; ``failure`` says why.
-
-    With ``ends_work`` a reader that went away raises BrokenPipeError: ``segibn configs | head``.
-    """
+    """A text stream that writes into nothing once it cannot be written; ``failure`` says why."""
 
     def __init__(self, stream: TextIO, ends_work: bool = False) -> None:
+        # ends_work: a reader that went away raises BrokenPipeError, as in `segibn configs | head`.
         self.inner, self.ends_work = stream, ends_work
         self.failure: OSError | ValueError | None = None
 

@@ -60,11 +60,11 @@ def test_a_list_and_an_object_of_frames_are_read(tmp_path, wrap):
 
 
 def test_masks_and_run_lengths_hold_the_same_values(tmp_path):
-    from segibn.submission.rle_maps import examine_frame, frame_to_json
+    from segibn.submission.rle_maps import encode_frame, examine_frame
 
     for form in (DRIVABLE, SEMANTIC):
         train_ids = _map(KEYS[0], form.labels.num_classes)
-        labels = frame_to_json(form, KEYS[0], train_ids)["labels"]
+        labels = json.loads(encode_frame(form, KEYS[0], train_ids))["labels"]
         faults, values = examine_frame(labels, form, (30, 40))
         assert faults == []
         np.testing.assert_array_equal(values, form.labels.to_label_ids(train_ids))
