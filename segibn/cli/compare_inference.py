@@ -43,11 +43,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise ConfigError("--recipes: two have one name; the table needs two names")
     root = datasets_root(arguments.datasets)
 
-    from segibn.runs.compare_inference import compare_inference
+    from segibn.runs.cross_domain import Scoring, compare_inference
+    from segibn.runs.loading import load_checkpoint
 
-    table, best = compare_inference(
-        arguments.runs, sets, ways, root, arguments.output, arguments.device
-    )
+    scoring = Scoring(sets, root, device=arguments.device)
+    runs = map(load_checkpoint, arguments.runs)
+    table, best = compare_inference(runs, scoring, ways, arguments.output)
     print_results(table, arguments.output)
     recipe = next(path for path in arguments.recipes if path.stem == best)
     command = command_text("predict", arguments.runs[0], "FRAMES", "--recipe", recipe)

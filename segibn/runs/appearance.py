@@ -15,6 +15,7 @@ from segibn.config.data import DatasetConfig
 from segibn.engine.scoring import Preparation
 from segibn.errors import ConfigError
 from segibn.evaluation.appearance import ORIGINAL, format_appearance, group_appearance
+from segibn.evaluation.results import CONDITIONS_FILE
 from segibn.evaluation.rows import network_titles
 from segibn.files.encode import write_image
 from segibn.files.pictures import read_image
@@ -27,8 +28,7 @@ from segibn.runs.pictures import grid_sheet
 from segibn.runs.trained import CPU
 from segibn.text import did_you_mean, printable
 
-JSON_FILE, MARKDOWN_FILE = "appearance.json", "appearance.md"
-PLOT_FILE, PICTURE_FILE, CONDITIONS_FILE = "appearance.png", "appearance.jpg", "conditions.json"
+PLOT_FILE = "appearance.png"
 
 
 def score_appearance(
@@ -51,8 +51,7 @@ def score_appearance(
     """
     changes = _changes(transforms, level, seed)
     level, seed = 3 if level is None else level, seed or 0
-    place = device_of(device)
-    runs = [load_checkpoint(source) for source in sources]
+    place, runs = device_of(device), [load_checkpoint(source) for source in sources]
     if on is None:
         own = own_set(runs[0], sources[0])
         on = own.title, own
@@ -74,9 +73,9 @@ def score_appearance(
     table = format_appearance(rows)
     if output is not None and distributed.is_main():
         conditions["frames"] = {label: [sample.name for sample in frames.samples]}
-        write_json(output / JSON_FILE, rows)
+        write_json(output / "appearance.json", rows)
         write_json(output / CONDITIONS_FILE, conditions)
-        write_text(output / MARKDOWN_FILE, table)
+        write_text(output / "appearance.md", table)
         write_image(output / PLOT_FILE, _plot(rows, label))
         sample = frames.samples[len(frames.samples) // 2]
         shown = dict.fromkeys(changes, read_image(sample.image))
@@ -86,7 +85,7 @@ def score_appearance(
                 shown[change] = PAPER[change].picture(image, mean)
             elif change in DRIVING:
                 shown[change] = corrupt(change, sample.name, image, level=level, seed=seed)
-        write_image(output / PICTURE_FILE, grid_sheet(shown))
+        write_image(output / "appearance.jpg", grid_sheet(shown))
     return table
 
 

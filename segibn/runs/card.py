@@ -127,18 +127,17 @@ def training_fields(config: RunConfig) -> dict[str, str]:
 
 def environment_fields(environment: Mapping[str, Any]) -> dict[str, str]:
     """Fields from a run's ``environment.json``; a value that it lacks gives no field."""
-    processes, revision = environment.get("processes"), environment.get("git_revision")
-    command = environment.get("command")
-    on = [*(environment.get("gpus") or [environment.get("device")])]
+    given = environment.get
+    processes, revision, command = given("processes"), given("git_revision"), given("command")
+    on = [*(given("gpus") or [given("device")])]
     on += [counted(processes, "process", "processes")] if isinstance(processes, int) else []
-    on += [environment.get("precision")]
-    versions = environment.get("versions") or {}
-    software = [f"{name} {number}" for name, number in versions.items()]
+    on += [given("precision")]
+    software = [f"{name} {number}" for name, number in (given("versions") or {}).items()]
     software += [f"git {revision}"] if revision else []
     return {
         "machine": ", ".join(str(part) for part in on if part),
         "software": ", ".join(software),
-        "date": str(environment.get("started") or ""),
+        "date": str(given("started") or ""),
         "command": Markup(markdown_code(command)) if command else "",
     }
 

@@ -42,10 +42,7 @@ def sets_of_config(config: str, split: str | None, datasets_root: Path) -> SetsA
 def official_sets(
     name: str, split: str | None, datasets_root: Path, **values: str | None
 ) -> SetsAndSources:
-    """Return a split of an official data set, or all of which something is there.
-
-    ``values``: ``names_file`` and ``encoding``, as in a config; None = its default.
-    """
+    """Return a split of an official data set, or all that are there; values as ``named_set``."""
     whole = named_set(name, split=split, **values)
     if split is not None:
         return [(whole, ())]
@@ -68,10 +65,7 @@ def check_sets(sets: SetsAndSources, datasets_root: Path, jobs: int, report: Pat
 
 
 def splits_present(name: str, root: Path, encoding: str = "auto") -> list[str]:
-    """Return the splits of a public data set of which something is there.
-
-    SplitAbsentError: none of them is. DatasetError: only images or only labels of a split are.
-    """
+    """Return the splits of a public data set of which something is there; an error if none is."""
     present: list[str] = []
     first_error: DatasetError | None = None
     source = dataset_source(name)
@@ -151,12 +145,11 @@ def _label_set(
     dataset: DatasetConfig, pairing: Pairing
 ) -> tuple[LabelSet | None, Decision | None, str]:
     """The label table, of drivable maps their encoding, and what is wrong with it."""
-    targets = target_paths(pairing.samples)
+    source, targets = dataset_source(dataset.name), target_paths(pairing.samples)
     if not targets:
         return None, None, ""
     if dataset.folder is not None:
         return build_label_set(dataset), None, ""
-    source = dataset_source(dataset.name)
     if not source.encodings:
         return source.raw or source.label_set(), None, ""
     try:
@@ -182,13 +175,12 @@ def _print_report(report: SplitReport, console: Console) -> None:
     say(*(f"note              {note}" for note in report.notes))
     if report.values:
         console.print(_value_table(report))
+    unknown = sorted(report.unknown_in.items())
     lists = {
         "missing partners": [f"{one.path} has no {one.partner}" for one in report.orphans],
         "unreadable files": report.unreadable,
         "image and label map of different size": report.size_mismatches,
-        "values outside the label table": [
-            f"value {value}, first in {name}" for value, name in sorted(report.unknown_in.items())
-        ],
+        "values outside the label table": [f"value {v}, first in {name}" for v, name in unknown],
         "problems": report.problems,
         "passed over": report.passed_over,
     }

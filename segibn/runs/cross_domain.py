@@ -1,6 +1,7 @@
-"""Several trained networks on several labelled sets: rows, their table, one picture."""
+"""Several trained networks on several labelled sets: rows, their tables, one picture."""
 
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from segibn.config.data import DatasetConfig
 from segibn.engine.scoring import Preparation
 from segibn.errors import ConfigError, DatasetError
 from segibn.evaluation.deviations import sign
+from segibn.evaluation.inference_table import format_inference
 from segibn.evaluation.results import CONDITIONS_FILE, ROWS_FILE, render_folder
 from segibn.files.encode import write_image
 from segibn.files.writing import writable_folder, write_json, write_text
@@ -110,6 +112,43 @@ def score_runs(
                 rows.append(scoring.row(placed, label, record))
             run.to(CPU)  # a GPU holds one network at a time
     return rows, conditions | {"frames": frame_names}
+
+
+def compare_inference(
+    runs: Iterable[TrainedRun],
+    scoring: Scoring,
+    ways: Mapping[str, InferenceConfig],
+    output: Path | None = None,
+) -> tuple[str, str]:
+    """Score every run on every set in every way -> the table, and the way of the highest score.
+
+    On every rank; the first writes rows, table and conditions to ``output``, if there is one.
+    ``ways``: name -> how frames reach the networks, in place of what ``scoring`` says.
+    """
+    device = device_of(scoring.device)
+    rows: list[dict[str, Any]] = []
+    conditions: dict[str, Any] = {}
+    frames: dict[str, list[str]] = {}
+    seen: dict[str, dict[str, Any]] = {}
+    with distributed.process_group(device):
+        for run in runs:
+            record = run.record()
+            for label, (name, way) in itertools.product(scoring.sets, ways.items()):
+                placed = run.asked(way, device)
+                scores = score_run(placed, scoring.sets[label], scoring.datasets_root)
+                found = scores.to_dict()
+                seen_as = found["conditions"]["inference"]
+                rows.append(headline(record, label, found, way=name, inference=seen_as))
+                conditions = circumstances(device, placed.options)
+                seen[name] = placed.options.to_dict()
+                frames[label] = list(scores.frames)
+    table = format_inference(rows)
+    if output is not None and distributed.is_main():
+        conditions.pop("inference")
+        write_json(output / "inference.json", rows)
+        write_json(output / CONDITIONS_FILE, conditions | {"frames": frames, "ways": seen})
+        write_text(output / "inference.md", table)
+    return table, max(rows, key=lambda row: row["miou"])["way"]
 
 
 def headline(

@@ -31,7 +31,6 @@ from segibn.runs.trained import TrainedRun
 from segibn.text import counted
 from segibn.text.progress import FrameProgress
 
-JSON_FILE, MARKDOWN_FILE = "feature_divergence.json", "feature_divergence.md"
 PLOT_FILE = "feature_divergence.png"
 Samples = Sequence[SamplePaths]
 
@@ -69,8 +68,8 @@ def measure_divergence(
     if output is not None and distributed.is_main():
         names = {label: [sample.name for sample in part] for label, part in samples}
         conditions = circumstances(place, WHOLE) | {"frames": names}
-        write_json(output / JSON_FILE, {"rows": rows, "conditions": conditions})
-        write_text(output / MARKDOWN_FILE, table)
+        write_json(output / "feature_divergence.json", {"rows": rows, "conditions": conditions})
+        write_text(output / "feature_divergence.md", table)
         write_image(output / PLOT_FILE, _plot(rows))
     return table
 
@@ -116,9 +115,8 @@ def _plot(rows: Sequence[Mapping[str, Any]]) -> np.ndarray:
     titles = network_titles(curves)
     lines = []
     for network, features in curves.items():
-        means = [seeds.mean for seeds in features.values()]
-        deviations = [seeds.deviation for seeds in features.values()]
-        lines.append(Line(titles[network], means, spread=deviations))
+        means, spreads = zip(*((s.mean, s.deviation) for s in features.values()), strict=True)
+        lines.append(Line(titles[network], means, spread=spreads))
     names = [name.removeprefix("layer") for name in max(curves.values(), key=len)]
     title = "feature divergence, {} against {}".format(*rows[0]["domains"])
     return pixels(line_chart(lines, title, dict(enumerate(names))))

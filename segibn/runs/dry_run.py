@@ -116,12 +116,9 @@ def _read_batch(
     changed = {"workers": 0, "cache": config.data.cache.replace("memory", "none")}
     if is_unindexed:
         changed["sampling"] = UniformSampling()
-    optim = {"global_batch_size": count * world, "iterations": 2, "warmup_iterations": 0}
-    sections = {
-        "data": config.data.model_copy(update=changed),
-        "optim": config.optim.model_copy(update=optim),
-    }
-    config = config.model_copy(update=sections)
+    few = {"global_batch_size": count * world, "iterations": 2, "warmup_iterations": 0}
+    optim, short = config.optim.model_copy(update=few), config.data.model_copy(update=changed)
+    config = config.model_copy(update={"data": short, "optim": optim})
     batches = iter(build_train_loader(config, data.sets, datasets_root=datasets_root))
     next(batches)  # may import
     start = time.perf_counter()

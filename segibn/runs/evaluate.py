@@ -23,7 +23,7 @@ from segibn.evaluation.scores import Scores
 from segibn.inference.config import AS_SCORED, InferenceConfig
 from segibn.inference.options import InferenceOptions
 from segibn.runs.loading import device_of, load_averaged
-from segibn.runs.pictures import ScorePictures
+from segibn.runs.pictures import score_pictures, spread
 from segibn.runs.sets import changed_set
 from segibn.runs.trained import TrainedRun
 from segibn.text.progress import FrameProgress
@@ -55,8 +55,9 @@ def evaluate(
     run = run.asked(inference, place)
     measures: list[Measure] = [*measured(metrics, run.class_names)]
     if pictures is not None:
-        names = [sample.name for sample in frames_of(run, dataset, datasets_root).samples]
-        measures.append(ScorePictures(pictures, names, run.palette, picture_count))
+        shown = spread(frames_of(run, dataset, datasets_root).samples, picture_count)
+        names = [sample.name for sample in shown]
+        measures.append(score_pictures(pictures, names, run.palette))
     with distributed.process_group(place):
         scores = score_run(run, dataset, datasets_root, measures=measures)
     record = run.record() | circumstances(place, run.options)

@@ -48,7 +48,7 @@ def load(
         run = load_graph(path)
         run.networks[0].to(device or "cpu")
         return run.to("cpu", options)
-    return load_checkpoint(path).to(device_of(device, "device "), options)
+    return load_checkpoint(path).to(default_device() if device is None else device, options)
 
 
 def load_checkpoint(source: str | Path) -> TrainedRun:
@@ -117,7 +117,7 @@ def build(
     names, palette = classes.class_names, classes.palette.copy()
     options = InferenceOptions.as_scored(run.evaluation)
     built = TrainedRun((segmenter,), names, palette, 0, run, run.name, options)
-    return built.to(device_of(device, "device "))
+    return built.to(default_device() if device is None else device)
 
 
 def _weights_at_hand(run: RunConfig) -> str:
@@ -148,8 +148,6 @@ def _classes_of(run: RunConfig) -> LabelSet:
         return scheme_label_set(scheme_of(train.name, classes))
 
 
-def device_of(device: Device, said_by: str = "--device ") -> torch.device:
-    """Return a device by name, or this rank's own; an error begins with ``said_by``."""
-    if isinstance(device, str):
-        return device_named(device, said_by)
-    return device or default_device()
+def device_of(name: str | None) -> torch.device:
+    """Return the device of the option ``--device``, or this rank's own."""
+    return default_device() if name is None else device_named(name)

@@ -16,18 +16,15 @@ _COLUMNS = 4  # of a grid
 Item = TypeVar("Item")
 
 
-class ScorePictures(Observer):
-    """Writes frame, truth, prediction and errors of ``count`` of the frames, evenly spread."""
+def score_pictures(folder: Path, names: Sequence[str], palette: np.ndarray) -> Observer:
+    """Return what writes frame, truth, prediction and errors of the frames of these names."""
 
-    def __init__(self, folder: Path, names: Sequence[str], palette: np.ndarray, count: int) -> None:
-        wanted = set(spread(names, count))
+    def draw(frame: Frame, prediction: FramePrediction) -> None:
+        if frame.name in names:
+            sheet = frame_sheet(frame.image, frame.target, prediction.labels, palette)
+            write_image(folder / f"{frame.name}.jpg", sheet)
 
-        def draw(frame: Frame, prediction: FramePrediction) -> None:
-            if frame.name in wanted:
-                sheet = frame_sheet(frame.image, frame.target, prediction.labels, palette)
-                write_image(folder / f"{frame.name}.jpg", sheet)
-
-        super().__init__(draw)
+    return Observer(draw)
 
 
 def spread(items: Sequence[Item], count: int) -> list[Item]:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -86,7 +86,7 @@ class Report:
 
     def text(self) -> str:
         """Say what was done, in lines; of work that was interrupted nothing."""
-        tally, folder = self.tally, self.outputs.folder
+        tally, folder, codec = self.tally, self.outputs.folder, self.outputs.codec
         if self.is_interrupted:
             return ""
         if not (tally.frames or tally.earlier):
@@ -97,7 +97,6 @@ class Report:
         lines = [f"{frames} in {self.seconds:.1f} s ({self.speed:.1f} frames/s){before}"]
         lines.append(f"share of pixels: {', '.join(named)}")
         for kind, name in FOLDERS.items():
-            codec = self.outputs.codec
             made = f" ({codec.title}; {codec.plays})" if kind == "video" else ""
             lines += [f"  {shown(folder / name)}{made}"] if (folder / name).is_dir() else []
         return "\n".join([*lines, ""])
@@ -105,6 +104,7 @@ class Report:
     def write(self) -> None:
         """Write summary.json and, if files failed, failed.txt."""
         folder, failed = self.outputs.folder, self.outputs.folder / "failed.txt"
+        faults = [{"file": shown(f.path), "reason": f.reason, "fix": f.fix} for f in self.faults]
         summary = {
             "command": provenance.command_line(),
             "versions": provenance.versions(),
@@ -113,9 +113,7 @@ class Report:
             "seconds": round(self.seconds, 3),
             "frames_per_s": round(self.speed, 3),
             "class_shares": self.shares,
-            "failed": [
-                {"file": shown(f.path), "reason": f.reason, "fix": f.fix} for f in self.faults
-            ],
+            "failed": faults,
         }
         write_json(folder / "summary.json", summary)
         failed.unlink(missing_ok=True)
@@ -205,14 +203,12 @@ def _some_sizes(sources: Sequence[Source]) -> list[tuple[int, int]]:
     images = [source for source in sources if not source.is_video]
     sizes: list[tuple[int, int]] = []
     for source in (images or sources)[:: max(1, len(images) // _FEW)]:
-        try:
+        with suppress(SegibnError):
             if images:
                 sizes.append(image_size(source.path))
                 continue
             with VideoReader(source.path) as video, closing(iter(video)) as frames:
                 return [(frame.shape[0], frame.shape[1]) for frame in islice(frames, 1)]
-        except SegibnError:
-            continue
     return sizes
 
 

@@ -114,10 +114,10 @@ class TrainedRun:
         """Name of the class list, such as cityscapes19; None for a user's own."""
         if self.config is not None and self.config.data.classes is not None:
             return self.config.data.classes
-        named = (
-            name for name in CLASS_SCHEMES if scheme_label_set(name).class_names == self.class_names
-        )
-        return next(named, None)
+        for name in CLASS_SCHEMES:
+            if scheme_label_set(name).class_names == self.class_names:
+                return name
+        return None
 
     @cached_property
     def label_set(self) -> LabelSet | None:
@@ -187,18 +187,11 @@ class TrainedRun:
             for index, picture in enumerate(pictures)
         )
         predict = partial(confident_label_maps if confidence else label_maps, self.predictor)
-        found = [
-            Prediction(
-                frame,
-                maps[0] if confidence else maps,
-                self.class_names,
-                self.palette,
-                maps[1] if confidence else None,
-                self.label_set,
-                self.scheme,
-            )
-            for (_, frame), maps in predicted(named, predict, batch_size)
-        ]
+        names, palette, table, scheme = self.class_names, self.palette, self.label_set, self.scheme
+        found = []
+        for (_, frame), maps in predicted(named, predict, batch_size):
+            ids, sure = maps if confidence else (maps, None)
+            found.append(Prediction(frame, ids, names, palette, sure, table, scheme))
         return found if pictures is images else found[0]
 
     def __repr__(self) -> str:
