@@ -29,7 +29,13 @@ def device_named(name: str, said_by: str = "--device ") -> torch.device:
     """
     kind, colon, number = name.strip().lower().partition(":")
     kind = "cuda" if kind == "gpu" else kind
-    there = _present()
+    counts = {
+        "cpu": 1,
+        "cuda": torch.cuda.device_count() if torch.cuda.is_available() else 0,
+        "mps": int(torch.backends.mps.is_available()),
+        "xpu": torch.xpu.device_count() if torch.xpu.is_available() else 0,
+    }
+    there = {name: count for name, count in counts.items() if count}
     if kind in there and (not colon or (number.isdecimal() and int(number) < there[kind])):
         index = int(number) if colon else min(local_rank(), there[kind] - 1)
         return torch.device(kind) if kind == "cpu" else torch.device(kind, index)
@@ -61,14 +67,3 @@ def image_layout(device: torch.device, channels_last: bool = True) -> torch.memo
     """Return channels last if asked to, where that is known to be right."""
     known = device.type in ("cpu", "cuda")
     return torch.channels_last if known and channels_last else torch.contiguous_format
-
-
-def _present() -> dict[str, int]:
-    xpu = getattr(torch, "xpu", None)
-    counts = {
-        "cpu": 1,
-        "cuda": torch.cuda.device_count() if torch.cuda.is_available() else 0,
-        "mps": int(torch.backends.mps.is_available()),
-        "xpu": xpu.device_count() if xpu is not None and xpu.is_available() else 0,
-    }
-    return {kind: count for kind, count in counts.items() if count}

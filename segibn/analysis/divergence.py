@@ -6,8 +6,9 @@ Gaussians, averaged over its C channels. Features are the stem's output and that
 block, after the ReLU: 17 of the paper's ResNet-50.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
+from functools import partial
 
 import numpy as np
 import torch
@@ -20,9 +21,9 @@ from segibn.inference.options import WHOLE, InferenceOptions
 from segibn.models.kernels.resize import resize_image
 from segibn.models.segmenter import Segmenter
 
+# Added to every variance (batch norm's epsilon): right after an instance norm the spatial mean
+# hardly varies, and a channel that is dead in both domains must give 0, not 0 / 0.
 VARIANCE_FLOOR = 1e-5
-"""Added to every variance (batch norm's epsilon): right after an instance norm the spatial mean
-hardly varies, and a channel that is dead in both domains must give 0, not 0 / 0."""
 
 
 class Moments:
@@ -109,10 +110,15 @@ def collect_moments(
     ValueError), (H, W, 3) uint8 RGB; all get the moments of all. ``options``: the input size.
     """
     moments: dict[str, Moments] = {}
+
+    def take(name: str, _module: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        # at once: a later in-place operation may overwrite the feature
+        means = output[0].double().mean(dim=(1, 2)).cpu().numpy()
+        moments.setdefault(name, Moments(len(means))).add(means)
+
     with ExitStack() as hooks:
         for name, module in feature_modules(segmenter.backbone).items():
-            hook = module.register_forward_hook(_spatial_mean_into(moments, name))
-            hooks.callback(hook.remove)
+            hooks.callback(module.register_forward_hook(partial(take, name)).remove)
         for image in images:
             pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1).unsqueeze(0)
             normalized = segmenter.normalize(pixels.to(segmenter.pixel_mean.device))
@@ -130,12 +136,3 @@ def merged(arrays: Sequence[NDArray[np.float64]] | NDArray[np.float64]) -> Momen
     for array in arrays:
         moments.merge(array)
     return moments
-
-
-def _spatial_mean_into(moments: dict[str, Moments], name: str) -> Callable[..., None]:
-    def hook(_module: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        # Taken at once: a later in-place operation may overwrite the feature.
-        means = output[0].double().mean(dim=(1, 2)).cpu().numpy()
-        moments.setdefault(name, Moments(len(means))).add(means)
-
-    return hook
