@@ -17,9 +17,8 @@ from torch import Tensor
 from torchvision.ops import deform_conv2d
 
 from benchmarks.timing import Benchmark, Call, make_parser, run
-from segibn.augment.amplitude_mix import AmplitudeMix
 from segibn.augment.copy_paste import CopyPaste
-from segibn.augment.pasta import Pasta
+from segibn.augment.fourier import AmplitudeMix, Pasta
 from segibn.augment.random_convolution import EPSILON, TAPS, draw_block
 
 ROUNDS = 6

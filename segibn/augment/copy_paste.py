@@ -10,7 +10,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from segibn.augment.chance import draw_partners
+from segibn.augment import draw_partners
 
 VALUES = 256  # of a target's pixels: train ids, and 255 for ignored
 

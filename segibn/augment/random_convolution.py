@@ -23,7 +23,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from segibn.augment.chance import change_some
+from segibn.augment import change_some
 
 TAPS = 9  # of the 3x3 kernel
 EPSILON = 1e-4  # the paper's "small value"; also keeps a flat channel's variance from being 0

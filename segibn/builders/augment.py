@@ -5,9 +5,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from segibn.augment.amplitude_mix import AmplitudeMix
 from segibn.augment.copy_paste import CopyPaste
-from segibn.augment.pasta import Pasta
+from segibn.augment.fourier import AmplitudeMix, Pasta
 from segibn.augment.random_convolution import RandomConvolution
 from segibn.config.generalise import GeneraliseConfig
 from segibn.errors import ConfigError

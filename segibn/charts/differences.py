@@ -6,19 +6,7 @@ from math import isnan
 from textwrap import fill
 from typing import TYPE_CHECKING
 
-from segibn.charts.style import (
-    BAD,
-    FILE_SIZE,
-    GOOD,
-    INK,
-    MUTED,
-    PAPER,
-    SERIES,
-    add_legend,
-    chart_style,
-    new_figure,
-    tell,
-)
+from segibn.charts import style
 from segibn.text import printable
 
 if TYPE_CHECKING:
@@ -38,7 +26,7 @@ class Difference:
     is_shown: bool  # whether the difference is shown to be one: its dot is filled
 
 
-@chart_style()
+@style.chart_style()
 def difference_chart(
     runs: Mapping[str, Sequence[Difference]],
     names: Sequence[str],
@@ -47,7 +35,7 @@ def difference_chart(
     warnings: Sequence[str] = (),
     *,
     has_legend: bool = True,
-    width: float = FILE_SIZE[0],
+    width: float = style.FILE_SIZE[0],
     tips: Sequence[str] = (),
 ) -> "Figure":
     """Draw a dot and a bar for each name and run; of a single run, gains green and losses red.
@@ -58,15 +46,15 @@ def difference_chart(
     labels = [*runs, *(f"WARNING: {text}" for text in warnings)] if has_legend else []
     labels = [fill(printable(label), int(width / 6.2)) for label in labels]
     below = 17 * sum(label.count("\n") + 1 for label in labels)
-    figure, axes = new_figure((width, (_LINE * len(runs) + 6) * len(names) + 75 + below))
+    figure, axes = style.new_figure((width, (_LINE * len(runs) + 6) * len(names) + 75 + below))
     handles = []
     for number, differences in enumerate(runs.values()):
         up = 0.8 * ((number + 0.5) / len(runs) - 0.5)
-        color = SERIES[number % len(SERIES)] if len(runs) > 1 else None
+        color = style.SERIES[number % len(style.SERIES)] if len(runs) > 1 else None
         for line, difference in enumerate(differences):
             _draw(axes, difference, line + up, color)
-        handles += axes.plot([], [], color=color or INK, marker="o")
-    axes.axvline(0, color=INK, linewidth=1.2, zorder=1)
+        handles += axes.plot([], [], color=color or style.INK, marker="o")
+    axes.axvline(0, color=style.INK, linewidth=1.2, zorder=1)
     axes.set_yticks(range(len(names)), [printable(name) for name in names])
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:+g}" if value else "0")
@@ -75,11 +63,11 @@ def difference_chart(
     axes.set_title(printable(title))
     axes.set_xlabel(printable(unit))
     for line, tip in enumerate(tips):
-        tell(axes.axhspan(line - 0.5, line + 0.5, alpha=0, linewidth=0), tip)
+        style.tell(axes.axhspan(line - 0.5, line + 0.5, alpha=0, linewidth=0), tip)
     if labels:
         handles += [line for _ in warnings for line in axes.plot([], [], linestyle="none")]
-        colors = [INK] * len(runs) + [BAD] * len(warnings)
-        add_legend(figure, handles, labels, labelcolor=colors)
+        colors = [style.INK] * len(runs) + [style.BAD] * len(warnings)
+        style.add_legend(figure, handles, labels, labelcolor=colors)
     return figure
 
 
@@ -87,8 +75,8 @@ def _draw(axes: "Axes", difference: Difference, y: float, color: str | None) -> 
     """Draw a row; without a colour its own says whether it is a gain, a loss or neither."""
     if isnan(difference.value + difference.low + difference.high):
         return
-    if color is None:
-        color = MUTED if not difference.is_shown else GOOD if difference.value > 0 else BAD
-    filling = color if difference.is_shown else PAPER
+    outcome = style.GOOD if difference.value > 0 else style.BAD
+    color = color or (outcome if difference.is_shown else style.MUTED)
+    filling = color if difference.is_shown else style.PAPER
     axes.plot([difference.low, difference.high], [y, y], color=color, solid_capstyle="round")
     axes.plot(difference.value, y, "o", color=color, markerfacecolor=filling, markeredgewidth=2)

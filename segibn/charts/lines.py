@@ -8,16 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from segibn.charts.style import (
-    FILE_SIZE,
-    MARKS,
-    PAPER,
-    SERIES,
-    add_legend,
-    chart_style,
-    new_figure,
-    tell,
-)
+from segibn.charts import style
 from segibn.text import printable
 
 if TYPE_CHECKING:
@@ -38,7 +29,7 @@ class Line:
     has_marks: bool = True
 
 
-@chart_style()
+@style.chart_style()
 def line_chart(
     lines: Sequence[Line],
     title: str = "",
@@ -48,7 +39,7 @@ def line_chart(
     is_log: bool = False,
     from_zero: bool = True,
     has_legend: bool = True,
-    size: tuple[float, float] = FILE_SIZE,
+    size: tuple[float, float] = style.FILE_SIZE,
     tips: Mapping[int, str] | None = None,
 ) -> "Figure":
     """Draw lines over named places, or else over iterations up to the ``last``.
@@ -56,7 +47,7 @@ def line_chart(
     ``is_log`` is of the horizontal axis, ``from_zero`` of the vertical one; ``size`` in points;
     ``tips``: ascending place -> what a page tells there.
     """
-    figure, axes = new_figure(size)
+    figure, axes = style.new_figure(size)
     handles = [_draw(axes, line, place) for place, line in enumerate(lines)]
     if is_log:
         axes.set_xscale("log")
@@ -72,27 +63,27 @@ def line_chart(
     axes.set_ylim(bottom=0 if from_zero else None)
     axes.set_title(printable(title))
     if has_legend:
-        add_legend(figure, handles, [line.label for line in lines])
+        style.add_legend(figure, handles, [line.label for line in lines])
     if tips:
         low, high = axes.get_xlim()
         edges = [low, *(sum(pair) / 2 for pair in pairwise(tips)), high]
         for (left, right), tip in zip(pairwise(edges), tips.values(), strict=True):
-            tell(axes.axvspan(left, right, alpha=0, linewidth=0), tip)
+            style.tell(axes.axvspan(left, right, alpha=0, linewidth=0), tip)
     return figure
 
 
 def _draw(axes: Any, line: Line, place: int) -> Any:
     number = place if line.series is None else line.series
-    color = SERIES[number % len(SERIES)]
+    color = style.SERIES[number % len(style.SERIES)]
     y = np.asarray(line.y, dtype=float)
     y = np.where(np.isfinite(y), y, np.nan)
     x = np.arange(len(y)) if line.x is None else np.asarray(line.x)
-    is_dashed = line.dashed or number // len(SERIES) % 2 == 1
+    is_dashed = line.dashed or number // len(style.SERIES) % 2 == 1
     look: dict[str, Any] = {"color": color, "linestyle": "--" if is_dashed else "-"}
     if line.has_marks:
-        look |= {"marker": MARKS[number % len(MARKS)], "markeredgecolor": PAPER}
-        if number % len(MARKS) > 3:
-            look |= {"markerfacecolor": PAPER, "markeredgecolor": color, "markeredgewidth": 2}
+        look |= {"marker": style.MARKS[number % len(style.MARKS)], "markeredgecolor": style.PAPER}
+        if number % len(style.MARKS) > 3:
+            look |= {"markerfacecolor": style.PAPER, "markeredgecolor": color, "markeredgewidth": 2}
     if line.faint is not None:
         axes.plot(x, np.asarray(line.faint), color=color, linewidth=1, alpha=0.35)
     spread = line.spread if any(line.spread) else None

@@ -8,8 +8,8 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import ArrayLike, NDArray
 
+from segibn.charts.bars import reliability_chart
 from segibn.charts.differences import Difference, difference_chart
-from segibn.charts.reliability import reliability_chart
 from segibn.charts.style import svg
 from segibn.report.templates import percent, render, share
 

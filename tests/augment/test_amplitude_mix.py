@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from segibn.augment.amplitude_mix import AmplitudeMix, mix_amplitudes
-from segibn.augment.chance import draw_partners
+from segibn.augment import draw_partners
+from segibn.augment.fourier import AmplitudeMix, mix_amplitudes
 
 CPU = torch.device("cpu")
 

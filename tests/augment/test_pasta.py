@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from segibn.augment.pasta import Pasta, deviations, draw_factors, scale_amplitudes
+from segibn.augment.fourier import Pasta, deviations, draw_factors, scale_amplitudes
 
 CPU = torch.device("cpu")
 PAPER = {"alpha": 3.0, "beta": 0.25, "k": 2.0}

@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 
-from segibn.charts.bars import bar_chart
+from segibn.charts.bars import bar_chart, reliability_chart
 from segibn.charts.differences import Difference, difference_chart
 from segibn.charts.lines import Line, line_chart
-from segibn.charts.reliability import reliability_chart
 from segibn.charts.style import BAD, GOOD, MUTED, PAPER, SERIES, pixels, svg, tell
 
 SVG = "{http://www.w3.org/2000/svg}"

@@ -1,22 +1,29 @@
-"""PASTA: Fourier amplitudes jittered the more the higher the frequency.
+"""Styles in the Fourier amplitudes of images, whose phase stays: PASTA and amplitude mix.
 
-Chattopadhyay et al., ICCV 2023, arXiv 2212.00979, section 3.2: the amplitude A(m, n) becomes
-eps * A(m, n), the phase stays, with m and n the frequencies in whole waves, drawn for each channel,
+PASTA (Chattopadhyay et al., ICCV 2023, arXiv 2212.00979, section 3.2) jitters them the more the
+higher the frequency: A(m, n) becomes eps A(m, n), drawn for each channel, m and n in whole waves,
 
     eps ~ N(1, sigma^2(m, n)),  sigma(m, n) = (2 alpha sqrt((m^2 + n^2) / (H^2 + W^2)))^k + beta.
 
 The paper's script transforms back and keeps the real part, which is the same as giving (m, n) and
 (-m, -n) the mean of their two eps. So does this module, on the half spectrum (V = W // 2 + 1
 columns) of a real transform: a factor has a standard deviation of sigma / sqrt(2), or of sigma
-where (m, n) is its own opposite. Published alpha, beta and k keep their effect.
+where (m, n) is its own opposite.
+
+Amplitude mix (FACT, Xu et al., CVPR 2021, arXiv 2105.11120, section 3.2), of images x and x' of a
+batch: A = (1 - lambda) A(x) + lambda A(x') with lambda ~ U(0, eta). With `window` only low
+frequencies change, as in FDA (Yang & Soatto, CVPR 2020, arXiv 2004.05498, section 3.1).
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from segibn.augment.chance import change_some
+from segibn.augment import change_some, draw_partners
+
+_NOTHING = 1e-20  # far below the rounding of any image's spectrum, far above what 1 / x can take
 
 
 @dataclass(frozen=True)
@@ -73,3 +80,39 @@ def draw_factors(shape: tuple[int, ...], deviation: Tensor, width: int) -> Tenso
 def scale_amplitudes(image: Tensor, factor: Tensor) -> Tensor:
     """Multiply the half spectrum of (N, 3, H, W) images by real factors; nothing is clipped."""
     return torch.fft.irfft2(torch.fft.rfft2(image).mul_(factor), s=image.shape[-2:])
+
+
+@dataclass(frozen=True)
+class AmplitudeMix:
+    """Fields as in `generalise.amplitude_mix` of a config."""
+
+    eta: float
+    window: float | None
+    probability: float
+
+    def __call__(self, image: Tensor) -> Tensor:
+        """Change a batch; what leaves 0..255 is clipped."""
+        partners = draw_partners(len(image), image.device)
+        share = self.eta * torch.rand(len(image), 1, 1, 1, device=image.device)
+
+        def change(index: Tensor) -> Tensor:
+            style = image[partners[index]]
+            return mix_amplitudes(image[index], style, share[index], self.window).clamp_(0.0, 255.0)
+
+        return change_some(image, self.probability, change)
+
+
+def mix_amplitudes(image: Tensor, style: Tensor, share: Tensor, window: float | None) -> Tensor:
+    """Mix two amplitude spectra, `share` (N, 1, 1, 1) of the style's, with the image's phase."""
+    spectrum = torch.fft.rfft2(image)
+    own, other = spectrum.abs(), torch.fft.rfft2(style).abs()
+    if window is not None:
+        height, width = image.shape[-2:]
+        m, n = frequencies((height, width), image.device)
+        reach = math.floor(min(height, width) * window)  # FDA's square about frequency 0
+        share = share * ((m.abs() <= reach) & (n <= reach)).float()
+    mixed = torch.lerp(own, other, share)
+    empty = own < _NOTHING
+    scale = mixed / own.masked_fill_(empty, 1.0)
+    spectrum.masked_fill_(empty, 1.0).mul_(scale)
+    return torch.fft.irfft2(spectrum, s=image.shape[-2:])
