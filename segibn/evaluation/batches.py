@@ -17,7 +17,7 @@ def predicted(
 ) -> Iterator[tuple[Frame, Any]]:
     """Yield every frame with its prediction; frames in a row of one size are predicted together.
 
-    An exception of the predictor passes unchanged, with a note that names the frames.
+    An exception of the predictor passes with a note that names the frames.
     """
     for _, of_one_size in groupby(frames, key=lambda frame: frame[1].shape):
         # A full batch goes at once: the next frame may be long in coming, or damaged.

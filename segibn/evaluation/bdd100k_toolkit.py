@@ -1,8 +1,7 @@
 """The BDD100K toolkit's segmentation metric (``bdd100k.eval.run``): masks or RLE in, numbers out.
 
-Ignored targets never count; a missing prediction, and predicted values that are no class, are void
-and cost the target its pixels; means run over the classes that the targets of the whole set hold.
-In drivable area its background is an ignored target: painting it costs nothing (definition C).
+A missing prediction, and predicted values that are no class, are void and cost the target its
+pixels. Drivable background is an ignored target: painting it costs nothing (definition C).
 """
 
 from collections.abc import Callable, Sequence

@@ -37,10 +37,9 @@ def boundary_mask(label_map: NDArray[np.uint8], width: int) -> NDArray[np.bool_]
 
 
 class BoundaryIoU(Metric):
-    """Boundary IoU of each class; ``sums`` are (3, K) pixels: in both, target's, prediction's.
+    """``sums`` are (3, K) pixels within outlines: in both maps, target's, prediction's.
 
-    Pixels with an ignored target count as ignored in the prediction too: outlines towards them are
-    the same in both maps, and a prediction that is right wherever there is a truth gets 1.
+    Ignored targets are ignored in the prediction too: a prediction that is right elsewhere gets 1.
     """
 
     name = "boundary"

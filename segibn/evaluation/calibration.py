@@ -1,7 +1,4 @@
-"""Expected calibration error (Guo et al., ICML 2017): does a network that is 80 % sure err in 20 %?
-
-Confidence is the softmax probability of the class that was predicted.
-"""
+"""Expected calibration error (Guo et al., ICML 2017) of the probability of the predicted class."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -147,8 +147,7 @@ def official_results(
 def ignored_pixels(counts: NDArray[np.int64]) -> dict[str, int]:
     """Return the script's per-image numbers of one frame's (34, 34) counts, under its names.
 
-    They promise something else: it counts the pixels whose target is *ignored*, and among those the
-    ones predicted as another label.
+    They promise something else: the script counts pixels whose target is *ignored*.
     """
     ignored = [row.label_id for row in _DRAWN if row.label_id not in _EVALUATED]
     pixels = int(counts[ignored].sum())

@@ -52,9 +52,8 @@ def fold_pairs(
 def count_classes(target: ArrayLike, pred: ArrayLike, num_classes: int) -> NDArray[np.int64]:
     """Count the pixels of one frame by target and predicted class -> (K, K+1), rows target.
 
-    The last column counts pixels whose target is a class but whose prediction is ``IGNORE_INDEX``:
-    false negatives, as in the Cityscapes script. Pixels with an ignored target are skipped.
-    Maps: (H, W) train ids in [0, K) or ``IGNORE_INDEX``; a ValueError for anything else.
+    Maps: (H, W) train ids in [0, K) or ``IGNORE_INDEX``, else a ValueError. The last column counts
+    ignored predictions of a target class: false negatives, as in the Cityscapes script.
     """
     k = num_classes
     if not 1 <= k <= IGNORE_INDEX:

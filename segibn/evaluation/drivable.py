@@ -1,8 +1,7 @@
 """Evaluation of drivable area: one 3-class confusion in, four mIoUs out.
 
-Four different numbers are called "drivable mIoU": painting everything as direct on BDD100K's
-validation maps gives A 4.0, B 6.0, C 35.7 and D 8.5 %. Never print one without its letter. Class
-order is the 2018 encoding: 0 background, 1 direct, 2 alternative.
+Painting everything as direct on BDD100K's validation maps gives A 4.0, B 6.0, C 35.7 and D 8.5 %:
+never print one without its letter. Class order: 0 background, 1 direct, 2 alternative (2018).
 """
 
 from dataclasses import dataclass
@@ -33,10 +32,9 @@ D_YOLOP_NOTE = (
 
 
 def drivable_miou(confusion: ArrayLike) -> dict[str, float]:
-    """Compute the four definitions from one matrix pooled over the set: letter -> fraction.
+    """Compute the four from (3, 3) or (3, 4) counts of a set, rows target: letter -> fraction.
 
-    Counts are (3, 3) or (3, 4), rows target; a fourth column is void predictions: false negatives.
-    A, B and C average over the ids that the targets hold, as the scripts do; NaN if there are none.
+    A fourth column is void predictions. A, B and C average over the ids that the targets hold.
     """
     given = np.asarray(confusion)
     if given.shape not in ((3, 3), (3, 4)):

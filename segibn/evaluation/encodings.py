@@ -135,8 +135,7 @@ def read_prediction(path: Path, table: LabelSet) -> NDArray[np.uint8]:
 def told_by_values(paths: Sequence[Path], table: LabelSet, *, is_prediction: bool) -> str | None:
     """Return the one encoding that some files can be read in; None where both or none will do.
 
-    Their colours tell it too. A network predicts classes, so predictions of values that are void as
-    label ids are train ids.
+    A network predicts classes: predictions of values that are void as label ids are train ids.
     """
     chosen = np.unique(np.linspace(0, len(paths) - 1, min(_MAX_FILES, len(paths))).astype(int))
     files = [paths[place] for place in chosen]

@@ -1,7 +1,7 @@
 """Label maps on disk, frame by frame: pairs of files in, scores out.
 
-Files are read by a few threads (decoding releases the interpreter lock) and added in order: a
-result has the same bits whatever their number, and memory does not grow with the set.
+Threads read ahead (decoding releases the interpreter lock); results are added in order, so that
+their bits do not depend on the number of threads.
 """
 
 import os

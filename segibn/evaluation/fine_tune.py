@@ -1,12 +1,8 @@
-"""Fine-tuning table: rows of single scores in, networks and starts by share of the target out.
-
-As in IBN-Net's section 4.2 (arXiv 1807.09441): trained on one domain, further on part of another.
-"""
+"""Fine-tuning table (IBN-Net, arXiv 1807.09441, section 4.2): networks and starts by share."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from operator import itemgetter
 
 from segibn.evaluation.rows import Network, Row, SetScores, check_rows, describe_seeds, gather
 from segibn.evaluation.signatures import signature_lines
@@ -43,8 +39,7 @@ def group_rows(rows: Iterable[Row], test: str) -> Curves:
         network = replace(Network.of(row), train="", on_target=False)
         return Line(network, row["start"], row["fine_tuned"])
 
-    of_test = (row for row in rows if row["test"] == test)
-    found = gather(of_test, line_of, itemgetter("share"))
+    found = gather([row for row in rows if row["test"] == test], line_of, "share")
     return {
         line: {share: SetScores.of(seeds) for share, seeds in sorted(found[line].items())}
         for line in sorted(found, key=lambda line: (line.network.rank, line.fine_tuned))
@@ -76,8 +71,15 @@ def format_fine_tune(rows: Sequence[Row]) -> str:
             cells = [_cell(points.get(share), reference.get(share)) for share in titles]
             body.append([line.network.title, line.start, *cells])
         text += markdown_table(["network", "starts from", *titles.values()], body)
-        text += ["", *_legend(rows, test), ""]
-    return "\n".join(text[:-1]) + "\n"
+        sets = sorted({row["train"].partition("*")[0] for row in rows})
+        legend = (
+            f"mIoU / pixel accuracy in % on {test}; {describe_seeds(rows)}. Columns: share of "
+            f"{', '.join(sets)} that was trained on (frames), for {_updates(rows)}. In "
+            "brackets: points of mIoU that the start from another training gains."
+        )
+        of_test = [row for row in rows if row["test"] == test]
+        text += ["", legend, *signature_lines(of_test), ""]
+    return "\n".join(text)
 
 
 def _cell(point: SetScores | None, reference: SetScores | None) -> str:
@@ -88,20 +90,9 @@ def _cell(point: SetScores | None, reference: SetScores | None) -> str:
     return f"{point.text()} ({100 * (point.miou.mean - reference.miou.mean):+.1f})"
 
 
-def _legend(rows: Sequence[Row], test: str) -> list[str]:
-    sets = {row["train"].partition("*")[0] for row in rows}
-    legend = (
-        f"mIoU / pixel accuracy in % on {test}; {describe_seeds(rows)}. Columns: share of "
-        f"{', '.join(sorted(sets))} that was trained on (frames), for {_updates(rows)}. In "
-        "brackets: points of mIoU that the start from another training gains."
-    )
-    return [legend, *signature_lines([row for row in rows if row["test"] == test])]
-
-
 def _updates(rows: Iterable[Row]) -> str:
     """Say how long each share was trained: "600 updates each", "60, 120, 180 and 600 updates"."""
-    pairs = sorted({(row["share"], row["iteration"]) for row in rows})
-    counts = [str(iteration) for _, iteration in pairs]
+    counts = [count for _, count in sorted({(row["share"], row["iteration"]) for row in rows})]
     if len(set(counts)) == 1:
-        return f"{counted(int(counts[0]), 'update')} each"
-    return f"{', '.join(counts[:-1])} and {counts[-1]} updates"
+        return f"{counted(counts[0], 'update')} each"
+    return f"{', '.join(map(str, counts[:-1]))} and {counts[-1]} updates"

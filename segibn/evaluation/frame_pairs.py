@@ -1,7 +1,7 @@
 """Which of two lists of relative paths belong to one frame: names in, pairs out.
 
-Drives, cameras and sequences number their frames anew, so names (without known suffixes) alone
-decide only where no two files share one and the folders do not contradict.
+Drives, cameras and sequences number their frames anew: names alone decide only where no two files
+share one and the folders do not contradict.
 """
 
 import re
@@ -94,6 +94,7 @@ def pair_names(
     that have one; a DatasetError if two files of a side are one frame, or nothing fits.
     """
     sides = targets, preds
+    stems = [{_without_ending(path) for path in side.paths} for side in sides]
 
     def below(side: Side) -> NameOf:
         depth = side.count_shared()
@@ -101,11 +102,11 @@ def pair_names(
 
     rules = [
         _pairs_by(sides, lambda path: trimmed(path, name_of)),
-        _same_paths(sides),
+        _pairs_by(sides, _without_ending) if stems[0] == stems[1] else {},
         _pairs_by(sides, *map(below, sides)),
         _pairs_by(sides, name_of),
     ]
-    if best := max((rule for rule in rules if not isinstance(rule, str)), key=len):
+    if best := max((rule for rule in rules if not isinstance(rule, str)), key=len, default={}):
         return best
     if reason := next((rule for rule in rules if isinstance(rule, str)), ""):
         raise DatasetError(reason)
@@ -145,13 +146,6 @@ def _by_key(paths: Sequence[PurePath], key_of: NameOf) -> dict[str, list[PurePat
     for path in paths:
         found[key_of(path)].append(path)
     return found
-
-
-def _same_paths(sides: tuple[Side, Side]) -> dict[PurePath, PurePath]:
-    targets, preds = ({_without_ending(path): path for path in side.paths} for side in sides)
-    distinct = [len(targets), len(preds)] == [len(side.paths) for side in sides]
-    same = distinct and targets.keys() == preds.keys()
-    return {path: preds[name] for name, path in targets.items()} if same else {}
 
 
 def _contradict(target: PurePath, pred: PurePath, depths: Sequence[int]) -> bool:

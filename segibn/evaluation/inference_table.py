@@ -1,7 +1,6 @@
 """Ways to show a network a frame, side by side: rows of single scores in, a Markdown table out."""
 
 from collections.abc import Mapping, Sequence
-from operator import itemgetter
 
 from segibn.evaluation.rows import Network, Row, Seeds, check_rows, gather
 from segibn.text import markdown_table
@@ -14,7 +13,7 @@ def format_inference(rows: Sequence[Row]) -> str:
     """Format networks and test sets x ways; the first way is what the others are compared with."""
     check_rows(rows, "rows of ways to predict", WAY_KEYS)
     ways = list(dict.fromkeys(row["way"] for row in rows))
-    lines = gather(rows, lambda row: (Network.of(row), row["test"]), itemgetter("way"))
+    lines = gather(rows, lambda row: (Network.of(row), row["test"]), "way")
     body = [
         [network.train, network.title, test, *(_cell(cells, way, ways[0]) for way in ways)]
         for (network, test), cells in lines.items()
@@ -27,7 +26,7 @@ def format_inference(rows: Sequence[Row]) -> str:
         f"`{ways[0]}`, seed by seed."
     )
     words = {row["way"]: f"- {row['way']}: `{_words(row)}`" for row in rows}
-    return "\n".join([*text, "", legend, "", *words.values()]) + "\n"
+    return "\n".join([*text, "", legend, "", *words.values(), ""])
 
 
 def _cell(cells: Mapping[str, Sequence[Row]], way: str, first: str) -> str:

@@ -7,6 +7,7 @@ checkpoint each move mIoU by points.
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from segibn.data.framing import Framing
 from segibn.text import counted
 
 Size = tuple[int, int]
@@ -30,16 +31,10 @@ class TestSet:
     frames: int | None
     """None = as many as there are."""
     sure: Sure
-    """Of everything in this line."""
     input_size: Size | None = None
     """(H, W) that the network sees; None = their own. Scores are at label size all the same."""
-    height: int | None = None
-    """Frame AND label map are resized to this height first, the width in proportion."""
-    scale: float | None = None
-    crop: Size | None = None
-    """(H, W) that both are then cut or padded to, at the centre."""
-    as_robustnet: bool = False
-    """Resized and cut to the pixel as RobustNet does, see ``data.framing.Framing``."""
+    framing: Framing | None = None
+    """Of frame AND label map, before that."""
     label_map: str | None = None
     """Name of the map to the 19 classes, where a data set has several."""
     remark: str = ""
@@ -76,7 +71,6 @@ class Protocol:
     unlike: str = ""
     """What the source does otherwise than this package can, or than this table says."""
     note: str = ""
-    """Stands above published numbers beside ours."""
 
 
 _UNLIKE_ROBUSTNET = (
@@ -93,7 +87,7 @@ _ROBUSTNET_TESTS = (
     TestSet("cityscapes", "cityscapes",     "val",           500, "seen"),
     TestSet("bdd100k",    "bdd100k_semseg", "val",          1000, "seen"),
     TestSet("mapillary",  "mapillary",      "validation",   2000, "seen",
-            height=1536, crop=(1536, 1536), as_robustnet=True, label_map="robustnet",
+            framing=Framing(1536, crop=(1536, 1536), as_robustnet=True), label_map="robustnet",
             remark="as there, what a narrow frame leaves black counts as road, and some "
             "of its right side is cut off"),
     TestSet("synthia",    "synthia",        "val",          2820, "seen"),
@@ -177,7 +171,7 @@ PROTOCOLS: dict[str, Protocol] = {
             TestSet("bdd100k",    "bdd100k_semseg", "val",          1000, "seen",
                     input_size=(720, 1280)),
             TestSet("mapillary",  "mapillary",      "validation",   2000, "seen",
-                    input_size=(512, 1024), scale=0.5, label_map="rein",
+                    input_size=(512, 1024), framing=Framing(scale=0.5), label_map="rein",
                     remark="frames and labels are halved before; whether proportions are kept "
                     "at 1024x512 was not seen"),
         ),
@@ -223,19 +217,16 @@ def describe_protocol(name: str) -> str:
     inference = "whole frames" if given.window is None else "windows of {}x{}".format(*given.window)
     inference += f", scales {', '.join(map(str, given.scales))}"
     inference += ", with the mirrored frame" if given.flip else ", no flip"
-    lines = [
-        f"{name}: {given.title}",
-        f"  train on    {' or '.join(given.train)} [{given.train_sure}]",
-    ]
+    lines = [f"{name}: {given.title}"]
+    lines.append(f"  train on    {' or '.join(given.train)} [{given.train_sure}]")
     lines += [f"  test on     {_test_text(test)} [{test.sure}]" for test in given.tests]
-    lines += [
-        f"  inference   {inference} [{given.inference_sure}]",
-        f"  checkpoint  last iteration [{given.checkpoint_sure}]",
-    ]
+    lines.append(f"  inference   {inference} [{given.inference_sure}]")
+    lines.append(f"  checkpoint  last iteration [{given.checkpoint_sure}]")
     for setting in given.settings:
         values = " or ".join(map(str, setting.accepted))
         lines.append(f"  config      {setting.path} = {values} [{setting.sure}]")
-    return "\n".join([*lines, *([f"  unlike      {given.unlike}"] if given.unlike else [])])
+    lines += [f"  unlike      {given.unlike}"] if given.unlike else []
+    return "\n".join(lines)
 
 
 def describe_protocols() -> str:
@@ -245,12 +236,12 @@ def describe_protocols() -> str:
 
 
 def _test_text(test: TestSet) -> str:
-    parts = [f"{test.label} = {test.dataset}:{test.split}"]
+    parts, framing = [f"{test.label} = {test.dataset}:{test.split}"], test.framing or Framing()
     parts += [counted(test.frames, "frame")] if test.frames else []
     parts += [f"label map {test.label_map}"] if test.label_map else []
-    parts += [f"frame and label to height {test.height}"] if test.height else []
-    parts += [f"frame and label times {test.scale:g}"] if test.scale else []
-    parts += ["cut to {}x{} at the centre".format(*test.crop)] if test.crop else []
+    parts += [f"frame and label to height {framing.height}"] if framing.height else []
+    parts += [f"frame and label times {framing.scale:g}"] if framing.scale else []
+    parts += ["cut to {}x{} at the centre".format(*framing.crop)] if framing.crop else []
     parts += ["seen at {}x{}".format(*test.input_size)] if test.input_size else ["own size"]
     parts += [test.remark] if test.remark else []
     return "; ".join(parts)

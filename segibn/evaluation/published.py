@@ -1,7 +1,6 @@
 """Published cross-domain scores in per cent, to stand beside ours and never as ours.
 
-Only numbers that were seen in a source (the repository itself, or a later paper or repository that
-quotes it) are listed; numbers from memory are not.
+All were seen in a source (the repository itself, or a later paper or repository that quotes it).
 """
 
 from collections.abc import Collection
@@ -12,7 +11,6 @@ class PublishedRow(NamedTuple):
     """One line of a published table: a network trained on one set, mIoU on others."""
 
     train: str
-    """Data set, named as in ``--on``."""
     network: str
     method: str
     """"no IBN", "IBN-b" (what RobustNet calls IBN-Net follows IBN-b's pattern), or another."""

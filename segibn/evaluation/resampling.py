@@ -1,7 +1,6 @@
-"""How far scores depend on which frames a set happens to hold; seeds tell what training does.
+"""How far scores depend on which frames a set happens to hold (n frames, K classes, B resamples).
 
 Frames are drawn, not pixels: pixels of one frame are no independent witnesses.
-Legend: n frames, K classes, B resamples; counts (n, 4, K) as in ``frame_counts``.
 """
 
 from collections.abc import Iterator

@@ -2,14 +2,12 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from operator import itemgetter
 from statistics import fmean, stdev
 from typing import Any, NamedTuple, TypeVar
 
 from segibn.errors import SegibnError
 
 Line = TypeVar("Line")
-Column = TypeVar("Column")
 Row = Mapping[str, Any]
 ROW_KEYS = ("train", "test", "ibn", "seed", "miou", "pixel_accuracy")
 """Keys every row has; scores are fractions. Of other keys, ``network`` tells networks apart."""
@@ -130,18 +128,18 @@ class SetScores(NamedTuple):
 
 
 def gather(
-    rows: Iterable[Row], line: Callable[[Row], Line], column: Callable[[Row], Column]
-) -> dict[Line, dict[Column, list[Row]]]:
+    rows: Iterable[Row], line: Callable[[Row], Line], column: str
+) -> dict[Line, dict[Any, list[Row]]]:
     """Gather the rows of each cell of a table, lines and columns in the order they come."""
-    found: dict[Line, dict[Column, list[Row]]] = {}
+    found: dict[Line, dict[Any, list[Row]]] = {}
     for row in rows:
-        found.setdefault(line(row), {}).setdefault(column(row), []).append(row)
+        found.setdefault(line(row), {}).setdefault(row[column], []).append(row)
     return found
 
 
 def by_network(rows: Iterable[Row], column: str) -> dict[Network, dict[Any, list[Row]]]:
     """Gather rows by network and a key: training domains as they come, then networks by rank."""
-    found = gather(rows, Network.of, itemgetter(column))
+    found = gather(rows, Network.of, column)
     trains = list(dict.fromkeys(network.train for network in found))
     order = sorted(found, key=lambda network: (trains.index(network.train), network.rank))
     return {network: found[network] for network in order}

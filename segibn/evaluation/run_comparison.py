@@ -1,7 +1,4 @@
-"""Whether run B is better than run A: two scores files in, differences with intervals out.
-
-Other frames, truth or conditions are refused by name, or said where the caller insists.
-"""
+"""Whether run B is better than run A: two scores files in, differences with intervals out."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -68,7 +65,6 @@ class Comparison:
     policy: str
     how: Resampling
     warnings: tuple[str, ...]
-    """What makes the two hard to compare."""
 
     @property
     def verdict(self) -> str:
@@ -105,7 +101,7 @@ def compare_runs(
     common_frames: bool = False,
     any_conditions: bool = False,
 ) -> Comparison:
-    """Compare run ``b`` with the reference ``a``, class by class.
+    """Compare run ``b`` with the reference ``a``; other classes or truth are a SegibnError.
 
     Args:
         common_frames: compare the frames that both have instead of refusing other sets.

@@ -1,7 +1,6 @@
 """Scalabel JSON with masks as run lengths (BDD100K's RLE format): files in, train ids out.
 
-A file is a list of frames or ``{"frames": [...]}``. A frame has a name and labels, a label a
-category and an ``rle``; see ``segibn.files.rle``.
+A list of frames or ``{"frames": [...]}``; a frame has a name and labels, a label category and RLE.
 """
 
 from collections.abc import Mapping, Sequence

@@ -84,12 +84,11 @@ def score_cityscapes(
     """Score predictions as the official script does.
 
     Args:
-        target_dir: searched with its subfolders for ``*_labelIds.png``, each with its
-            ``*_instanceIds.png`` beside it.
+        target_dir: ``*_labelIds.png``, each with its ``*_instanceIds.png`` beside it.
         pred_dir: one PNG for each target, ``<frame>*.png``.
         target_encoding: "label_ids", "train_ids" or "auto": what names or values tell, else label
-            ids. The script takes no train ids: they count as the label ids that they stand for,
-            ignored ones as unlabeled.
+            ids. Train ids, which the script does not take, count as the label ids that they stand
+            for, ignored ones as unlabeled.
         instances: False leaves instance scores out and needs no instanceIds.
         per_image: add the script's numbers of each image.
     """

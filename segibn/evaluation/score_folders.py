@@ -45,16 +45,14 @@ def score_semseg(
     progress: Progress | None = None,
     endings: Sequence[str] = (),
 ) -> Scores:
-    """Score a folder of predicted label maps against a folder of ground truth.
+    """Score a folder of predicted label maps against one of ground truth, subfolders included.
 
-    Both are searched with their subfolders; for what is one frame see ``frame_pairs``.
     DatasetError, ImageFileError, LabelValueError: of folders, files and their values.
 
     Args:
         labels: key in `semseg_tables`, or a table.
         target_encoding: "train_ids" (class indices and 255), "label_ids" (the data set's own
-            values), or "auto", see ``read_folders``. Where both sides hold label ids, the counts
-            over those are kept.
+            values) or "auto", see ``read_folders``.
         policy: key in ``metrics.POLICIES``. "bdd100k" counts a missing prediction and unknown
             predicted values as void; with "cityscapes" they are errors.
         measures: names of ``measures.METRICS``.

@@ -44,9 +44,7 @@ def under_protocol(
 def protocol_framing(name: str | None, dataset: DatasetConfig) -> Framing | None:
     """Return how frames and label maps are resized and cut before scoring; None = they are not."""
     test = protocol_test(name, dataset)
-    if test is None or not (test.height or test.scale or test.crop):
-        return None
-    return Framing(test.height, test.scale, test.crop, test.as_robustnet)
+    return test and test.framing
 
 
 def deviations(

@@ -44,7 +44,7 @@ EVALUATION: dict[str, Any] = {
 def test_robustnets_protocol_is_what_its_scripts_do():
     assert ROBUSTNET.window is None
     mapillary = next(test for test in ROBUSTNET.tests if test.label == "mapillary")
-    assert (mapillary.height, mapillary.crop) == (1536, (1536, 1536))
+    assert (mapillary.framing.height, mapillary.framing.crop) == (1536, (1536, 1536))
     rein = next(test for test in PROTOCOLS["rein"].tests if test.label == "cityscapes")
     assert rein.input_size == (512, 1024)  # (H, W) of "1024x512"
     iterations = {s.path: s.accepted for s in ROBUSTNET.settings}["optim.iterations"]
