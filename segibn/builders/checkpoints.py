@@ -133,10 +133,8 @@ def load_segmenter(path: Path) -> tuple[Segmenter, RunConfig, dict[str, Any]]:
     try:
         config = RunConfig.model_validate(content["config"])
     except ValidationError as error:
-        what = (
-            f"its config is not one that this version of segibn knows:\n{explain(error, RunConfig)}"
-        )
-        raise CheckpointError(f"{path}: {what}") from error
+        unknown = f"{path}: its config is not one that this version of segibn knows"
+        raise CheckpointError(f"{unknown}:\n{explain(error, RunConfig)}") from error
     # The checkpoint holds all weights: what the training once started from is not needed, and what
     # LoRA added to them is merged, so that inference costs no more than the plain network.
     with naming(path):

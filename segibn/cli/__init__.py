@@ -35,7 +35,9 @@ def run_main(main: Callable[[Sequence[str] | None], int]) -> NoReturn:
         _show_log()
         code = main(None)
         sys.stdout.flush()
-        _require_written(sys.stdout)
+        if failure := getattr(sys.stdout, "failure", None):  # of what was printed, lost unasked
+            why = getattr(failure, "strerror", None) or failure
+            raise SegibnError(f"standard output cannot be written ({why}); files are complete")
     except BrokenPipeError:  # of `segibn configs | head`
         code = EXIT_PIPE
     except (SegibnError, OSError, MemoryError) as error:
@@ -62,13 +64,6 @@ def _is_users(error: OSError) -> bool:
     if error.filename is None:
         return name in _OF_MACHINES
     return name in (*_OF_PATHS, *_OF_DISKS, *_OF_MACHINES)
-
-
-def _require_written(output: object) -> None:
-    """Let a verb not end with 0 if what it printed was lost, and nobody asked for that."""
-    if failure := getattr(output, "failure", None):
-        why = getattr(failure, "strerror", None) or failure
-        raise SegibnError(f"standard output cannot be written ({why}); files are complete")
 
 
 def _silence_threads() -> None:

@@ -23,7 +23,8 @@ appearance.jpg (one frame under every change) and conditions.json
 def build_parser(parser: VerbParser) -> None:
     add = parser.add_argument
     add("--on", metavar=SET, help="labelled set (default: the data.val of the first run)")
-    add("--transforms", nargs="+", metavar="NAME", help="changes of appearance (default: all)")
+    about = "changes of appearance (default: all)"
+    add("--transforms", nargs="+", default=(), metavar="NAME", help=about)
     about = "strength of weather, blur, noise and compression: 1 light, 5 heavy (default: 3)"
     add("--level", type=int, choices=(1, 2, 3, 4, 5), help=about)
     add("--seed", type=int, help="of drops, noise and angles (default: 0)")
@@ -42,16 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     from segibn.runs.appearance import PLOT_FILE, score_appearance
 
-    table = score_appearance(
-        arguments.runs,
-        on,
-        root,
-        arguments.output,
-        transforms=arguments.transforms or (),
-        level=arguments.level,
-        seed=arguments.seed,
-        inference=inference,
-        device=arguments.device,
-    )
+    how = {key: getattr(arguments, key) for key in ("transforms", "level", "seed", "device")}
+    table = score_appearance(arguments.runs, on, root, arguments.output, inference=inference, **how)
     print_results(table, arguments.output, PLOT_FILE)
     return 0

@@ -28,17 +28,15 @@ def add_datasets_argument(parser: argparse.ArgumentParser) -> None:
 def add_config_arguments(parser: argparse.ArgumentParser) -> None:
     """Add a config, the words ``key=value`` that follow it, and ``--datasets``."""
     parser.add_argument("config", type=Path, help="YAML file, or a shipped config's name: gta5_ibn")
-    parser.add_argument(
-        "overrides", nargs="*", default=[], metavar="key=value", help="config values to replace"
-    )
+    about = "config values to replace"
+    parser.add_argument("overrides", nargs="*", default=[], metavar="key=value", help=about)
     add_datasets_argument(parser)
 
 
 def add_set_argument(parser: argparse.ArgumentParser) -> None:
     """Add ``--set key=value``, for verbs with several configs."""
-    parser.add_argument(
-        "--set", nargs="+", default=[], metavar="key=value", help="config values to replace"
-    )
+    about = "config values to replace"
+    parser.add_argument("--set", nargs="+", default=[], metavar="key=value", help=about)
 
 
 def add_sets_argument(parser: argparse.ArgumentParser, about: str, **more: Any) -> None:

@@ -55,9 +55,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     is_config = name not in DATASETS and names_config(name)
     for option in ("names_file", "encoding") if is_config else ():
         if getattr(arguments, option) is not None:
-            raise ConfigError(
-                f"--{option.replace('_', '-')} has no effect on a config: write {option} into it"
-            )
+            word = option.replace("_", "-")
+            raise ConfigError(f"--{word} has no effect on a config: write {option} into it")
 
     from segibn.runs.check import check_sets, official_sets, sets_of_config
     from segibn.runs.sets import why_untrainable

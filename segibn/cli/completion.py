@@ -10,6 +10,8 @@ from pathlib import Path
 from shlex import quote
 from typing import Any
 
+import shtab
+
 from segibn.cli.parser import VerbParser, verb_parser
 from segibn.cli.verbs import VERBS
 from segibn.config.shipped import INFERENCE, shipped_configs
@@ -36,9 +38,6 @@ def build_parser(parser: VerbParser) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     shell = build_parser().parse_args(argv).shell
-
-    import shtab
-
     print(shtab.complete(parser_of_all(), shell))
     return 0
 

@@ -44,10 +44,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise ConfigError(f"--output {output} is the file to convert; choose another name")
     for name, suffix in _BELONGS.items():
         if getattr(arguments, name) is not None and output.suffix != suffix:
-            raise ConfigError(
-                f"--{name.replace('_', '-')} has no effect on --output {output}; it belongs to "
-                f"{suffix} files"
-            )
+            what = f"--{name.replace('_', '-')} has no effect on --output {output}"
+            raise ConfigError(f"{what}; it belongs to {suffix} files")
     checkpoint = find_checkpoint(source)
 
     from segibn.runs.convert import convert

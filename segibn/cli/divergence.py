@@ -35,7 +35,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     from segibn.runs.sets import parse_labelled_set
 
     pair = [parse_labelled_set(text) for text in arguments.domains]
-    if arguments.frames < 2:
+    frames = arguments.frames
+    if frames < 2:
         raise ConfigError("--frames: a domain needs at least two frames to have a variance")
     (first, one), (second, other) = pair
     if first == second and one != other:
@@ -45,14 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     from segibn.runs.divergence import PLOT_FILE, measure_divergence
 
-    table = measure_divergence(
-        arguments.runs,
-        pair,
-        root,
-        output,
-        most_frames=arguments.frames,
-        inference=inference_config(arguments),
-        device=arguments.device,
-    )
+    how = {"inference": inference_config(arguments), "device": arguments.device}
+    table = measure_divergence(arguments.runs, pair, root, output, most_frames=frames, **how)
     print_results(table, output, PLOT_FILE)
     return 0

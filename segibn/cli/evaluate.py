@@ -63,17 +63,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     from segibn.runs.evaluate import evaluate  # torch only after the arguments are right
 
-    scores, record = evaluate(
-        arguments.run,
-        dataset,
-        root,
-        changes=given,
-        inference=inference,
-        device=arguments.device,
-        metrics=[metric.name for metric in METRICS if getattr(arguments, metric.name)],
-        pictures=arguments.pictures,
-        picture_count=arguments.picture_count,
-    )
+    how = {key: getattr(arguments, key) for key in ("device", "pictures", "picture_count")}
+    metrics = [metric.name for metric in METRICS if getattr(arguments, metric.name)]
+    how |= {"changes": given, "inference": inference, "metrics": metrics}
+    scores, record = evaluate(arguments.run, dataset, root, **how)
     if not is_first_rank():
         return 0
     scores = with_intervals(scores) if arguments.intervals else scores

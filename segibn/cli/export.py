@@ -28,9 +28,8 @@ def build_parser(parser: VerbParser) -> None:
     add = parser.add_argument
     add("run", metavar="RUN_OR_CHECKPOINT", help="run folder, .pt or .safetensors file")
     add("--output", type=Path, required=True, metavar="FILE", help=".onnx, .pt2 or .safetensors")
-    add(
-        "--labels", action="store_true", help="(N, H, W, 3) uint8 in, train ids (N, H, W) uint8 out"
-    )
+    about = "(N, H, W, 3) uint8 in, train ids (N, H, W) uint8 out"
+    add("--labels", action="store_true", help=about)
     add("--int8", action="store_true", help="compute in eight bits (.onnx); needs --calibrate")
     about = "frames to take the ranges of eight bits from, like those that it will see: 32 of "
     about += "the folder and its subfolders are read"
@@ -59,9 +58,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     from segibn.runs.export import export_checkpoint
     from segibn.runs.sets import frames_folder
 
-    config = export_checkpoint(
-        checkpoint, output, labels=labels, calibrate=calibrate, time=arguments.time
-    )
+    how = {"labels": labels, "calibrate": calibrate, "time": arguments.time}
+    config = export_checkpoint(checkpoint, output, **how)
     if output.suffix == ".pt2":
         code = f"import torch; print(torch.export.load({str(output)!r}))"
         print_then(shlex.join(["python", "-c", code]))

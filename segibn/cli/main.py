@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def console_script() -> NoReturn:
-    """Enter the command; what ``pip install`` puts on the path calls this."""
+    """Enter the command; ``pip install`` puts this on the path."""
     run_main(main)
 
 

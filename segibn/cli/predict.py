@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 
 from segibn.cli.arguments import report_words, require_runs
@@ -54,16 +55,16 @@ def build_parser(parser: VerbParser) -> None:
     about = "of output videos (default: auto, the first of these that OpenCV can write here)"
     add("--video-codec", choices=("auto", "h264", "vp9", "vp8", "mpeg4"), help=about)
     group = parser.add_argument_group("when something is there already, or broken")
-    exclusive = group.add_mutually_exclusive_group()
-    exclusive.add_argument("--resume", action="store_true", help="predict what is missing")
-    exclusive.add_argument("--overwrite", action="store_true", help="replace what is there")
+    mode = {"dest": "mode", "action": "store_const", "default": "new"}
+    add = group.add_mutually_exclusive_group().add_argument
+    add("--resume", **mode, const="resume", help="predict what is missing")
+    add("--overwrite", **mode, const="overwrite", help="replace what is there")
     group.add_argument("--strict", action="store_true", help="stop at the first bad file")
     add_inference_arguments(parser, ensemble=True)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     arguments = build_parser().parse_intermixed_args(argv)
-    output = arguments.output
     if arguments.no_overlays:
         if arguments.save is not None:
             raise ConfigError("give --save or --no-overlays, not both")
@@ -78,29 +79,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     from segibn.media.journal import require_empty
     from segibn.runs.wanted import Wanted, find_inputs
 
-    sources, passed_over = find_inputs(inputs, output)
+    sources, passed_over = find_inputs(inputs, arguments.output)
     for line in passed_over:
         print(line, file=sys.stderr)
-    wanted = Wanted(
-        output,
-        arguments.save,
-        arguments.alpha,
-        arguments.classes,
-        arguments.video_shows,
-        arguments.video_codec,
-        "resume" if arguments.resume else "overwrite" if arguments.overwrite else "new",
-        arguments.strict,
-    ).checked(sources)
+    asked = {option.name: getattr(arguments, option.name) for option in fields(Wanted)}
+    wanted = Wanted(**asked).checked(sources)
     inference = inference_config(arguments)
     require_runs(inference.ensemble)
     if wanted.mode == "new":
-        require_empty(output)
+        require_empty(arguments.output)
 
     from segibn.runs.predict import predict_all  # torch only after all is known to be there
 
-    report = predict_all(
-        arguments.run, sources, wanted, inference=inference, device=arguments.device
-    )
+    how = {"inference": inference, "device": arguments.device}
+    report = predict_all(arguments.run, sources, wanted, **how)
     print(report.text(), end="")
     print(report.complaint(), end="", file=sys.stderr)
     if not report.is_interrupted:

@@ -36,12 +36,10 @@ below the two folders. Scores in the JSON are fractions.
 def build_parser(parser: VerbParser) -> None:
     tasks = parser.add_subparsers(dest="task", required=True)
     semseg = tasks.add_parser("semseg", help="mIoU of semantic segmentation")
-    cityscapes = tasks.add_parser(
-        "cityscapes", help="the official Cityscapes evaluation: IoU and iIoU, classes, categories"
-    )
-    toolkit = tasks.add_parser(
-        "bdd100k", help="the BDD100K toolkit's evaluation: masks (*.png) or RLE (*.json)"
-    )
+    about = "the official Cityscapes evaluation: IoU and iIoU, classes, categories"
+    cityscapes = tasks.add_parser("cityscapes", help=about)
+    about = "the BDD100K toolkit's evaluation: masks (*.png) or RLE (*.json)"
+    toolkit = tasks.add_parser("bdd100k", help=about)
     drivable = tasks.add_parser("drivable", help="the four drivable-area mIoUs A, B, C, D")
     for task in (semseg, cityscapes, toolkit, drivable):
         add = task.add_argument
@@ -65,13 +63,10 @@ def _add_semseg_options(semseg: argparse.ArgumentParser) -> None:
     kinds = "train_ids, what segibn predict writes, or the data set's label_ids"
     _add_encodings(semseg, ENCODINGS, f"of its values: {kinds} (auto: by file names and values)")
     add("--encoding", choices=ENCODINGS, help="of both sides")
-    add(
-        "--policy",
-        choices=POLICIES,
-        default="cityscapes",
-        help="whose choices to follow for absent classes and void predictions (cityscapes); only "
-        "bdd100k counts missing predictions and unknown values as void, elsewhere they are errors",
-    )
+    about = "whose choices to follow for absent classes and void predictions (cityscapes); only "
+    about += "bdd100k counts missing predictions and unknown values as void, "
+    about += "elsewhere they are errors"
+    add("--policy", choices=POLICIES, default="cityscapes", help=about)
     add_measurement_arguments(semseg)
 
 

@@ -15,68 +15,57 @@ class Verb(NamedTuple):
         return self.name.replace("-", "_")
 
 
-class Group(NamedTuple):
+class Group:
     """Verbs that belong together, and one example of them."""
 
-    name: str
-    example: str
-    verbs: tuple[Verb, ...]
+    def __init__(self, name: str, example: str, *verbs: Verb) -> None:
+        self.name, self.example, self.verbs = name, example, verbs
 
 
 GROUPS = (
     Group(
         "train",
         "segibn train gta5_ibn --datasets /data optim.lr=0.02",
-        (
-            Verb("demo", "the whole job on synthetic frames in minutes: start here"),
-            Verb("train", "train a network as a config says"),
-            Verb("fine-tune", "fine-tune networks on shares of a target and score them"),
-            Verb("study", "several configs and seeds: train, score, one table"),
-            Verb("configs", "list the shipped configs, print one, copy one to edit"),
-        ),
+        Verb("demo", "the whole job on synthetic frames in minutes: start here"),
+        Verb("train", "train a network as a config says"),
+        Verb("fine-tune", "fine-tune networks on shares of a target and score them"),
+        Verb("study", "several configs and seeds: train, score, one table"),
+        Verb("configs", "list the shipped configs, print one, copy one to edit"),
     ),
     Group(
         "measure",
         "segibn evaluate runs/gta5_ibn --dataset cityscapes --split val",
-        (
-            Verb("evaluate", "score a trained network on a labelled set"),
-            Verb("cross-domain", "score networks on several domains"),
-            Verb("report", "scores, curves and frames as one page for a browser"),
-            Verb("compare", "is run B better than run A, and how surely"),
-            Verb("compare-inference", "score ways to show frames to a network"),
-            Verb("appearance", "score under colour shifts, weather and noise"),
-            Verb("divergence", "distance of two domains in features after every block"),
-            Verb("score", "score folders of label maps (PNG); needs no torch"),
-        ),
+        Verb("evaluate", "score a trained network on a labelled set"),
+        Verb("cross-domain", "score networks on several domains"),
+        Verb("report", "scores, curves and frames as one page for a browser"),
+        Verb("compare", "is run B better than run A, and how surely"),
+        Verb("compare-inference", "score ways to show frames to a network"),
+        Verb("appearance", "score under colour shifts, weather and noise"),
+        Verb("divergence", "distance of two domains in features after every block"),
+        Verb("score", "score folders of label maps (PNG); needs no torch"),
     ),
     Group(
         "use",
         "segibn predict runs/gta5_ibn my_frames --output predictions",
-        (
-            Verb("predict", "label maps and overlays of your own frames"),
-            Verb("card", "write a model card from a run and its scores"),
-            Verb("export", "write a network as a graph for other runtimes"),
-            Verb("convert", "checkpoints to and from RobustNet; safetensors"),
-            Verb("submit", "write a benchmark submission, and check it"),
-            Verb("validate-submission", "list every fault of a submission"),
-        ),
+        Verb("predict", "label maps and overlays of your own frames"),
+        Verb("card", "write a model card from a run and its scores"),
+        Verb("export", "write a network as a graph for other runtimes"),
+        Verb("convert", "checkpoints to and from RobustNet; safetensors"),
+        Verb("submit", "write a benchmark submission, and check it"),
+        Verb("validate-submission", "list every fault of a submission"),
     ),
     Group(
         "data",
         "segibn check cityscapes --datasets /data",
-        (
-            Verb("sample-data", "synthetic scenes in official layouts"),
-            Verb("check", "read every file of a data set and list what is wrong"),
-            Verb("cache", "keep a training set as tiles for faster loading"),
-        ),
+        Verb("sample-data", "synthetic scenes in official layouts"),
+        Verb("check", "read every file of a data set and list what is wrong"),
+        Verb("cache", "keep a training set as tiles for faster loading"),
     ),
     Group(
         "develop",
         "segibn profile sample_ibn --datasets runs/demo/data_seed0",
-        (
-            Verb("profile", "where the time of an update goes"),
-            Verb("completion", "complete segibn's words in bash, zsh or fish"),
-        ),
+        Verb("profile", "where the time of an update goes"),
+        Verb("completion", "complete segibn's words in bash, zsh or fish"),
     ),
 )
 

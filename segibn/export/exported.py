@@ -163,8 +163,6 @@ def _check_graph(session: Any, description: Description, path: Path) -> None:
     """Raise CheckpointError unless a graph takes and gives what its description says."""
     classes = len(description.class_names)
     kinds = {"float32": "tensor(float)", "uint8": "tensor(uint8)"}
-    ranks = {"NCHW": 4, "NHWC": 4, "NHW": 3}
-    channels = {"NCHW": (1, 3), "NHWC": (3, 3)}
     given, gives = session.get_inputs(), session.get_outputs()
     if len(given) != 1 or not gives:
         raise CheckpointError(
@@ -173,11 +171,11 @@ def _check_graph(session: Any, description: Description, path: Path) -> None:
         )
     for node, port in ((given[0], description.input), (gives[0], description.output)):
         is_fit = node.name == port.name and node.type == kinds[port.dtype]
-        is_fit = is_fit and len(node.shape) == ranks[port.layout]
-        if is_fit and port.layout in channels:
-            axis, count = channels[port.layout]
-            count = classes if port.name == "logits" else count
-            is_fit = not isinstance(node.shape[axis], int) or node.shape[axis] == count
+        is_fit = is_fit and len(node.shape) == len(port.layout)
+        if is_fit and "C" in port.layout:
+            channels = node.shape[port.layout.index("C")]
+            count = classes if port.name == "logits" else 3
+            is_fit = not isinstance(channels, int) or channels == count
         if not is_fit:
             raise CheckpointError(
                 f"{path}: its {node.name} is {node.type} {node.shape}, its description says "

@@ -20,6 +20,7 @@ from segibn.errors import SegibnError
 from segibn.evaluation.measures import METRICS
 from segibn.files.encode import write_image
 from segibn.inference.options import InferenceOptions
+from segibn.runs.wanted import Wanted
 
 CLI = Path(segibn.__file__).parent / "cli"
 OWN = """
@@ -93,7 +94,8 @@ def names_read(modules: set[str]) -> set[str]:
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_every_option_of_a_verb_is_read_by_it(verb: str) -> None:
-    generic = {m.name for m in METRICS} | {option.name for option in fields(InferenceOptions)}
+    options = (*METRICS, *fields(InferenceOptions), *fields(Wanted))
+    generic = {option.name for option in options}
     read = names_read(modules_of(VERBS[verb].module, set())) | generic
     declared = {action.dest for parser in parsers_of(verb) for action in parser._actions}
     assert declared - read - {"help", "list_protocols"} == set()
