@@ -36,13 +36,15 @@ def averaged_argmax(views: Sequence[Tensor], size: Size, *, align_corners: bool 
 
 def summed_argmax(views: Iterable[Tensor], size: Size, *, align_corners: bool = False) -> Tensor:
     """As `averaged_argmax`, of views too large to be kept: holds (N, K, H, W) sums and one view."""
-    total = None
+    total: Tensor | None = None
     for view in views:
         if total is None:
             total = view.new_zeros((*view.shape[:2], *size))
         for rows in _bands(view, size):
             total[:, :, rows] += _probabilities(view, rows, size, align_corners)
         del view  # before the network computes the next one
+    if total is None:
+        raise ValueError("no views to average")
     return banded_argmax(total, size)
 
 
