@@ -10,7 +10,7 @@ from segibn.cli.arguments import report_words, require_runs
 from segibn.cli.inference import add_inference_arguments, inference_config
 from segibn.cli.parser import VerbParser, print_next, print_then, verb_parser
 from segibn.errors import ConfigError
-from segibn.media import SAVED, SHOWN_IN_VIDEOS
+from segibn.media import FOLDERS, SHOWN_IN_VIDEOS
 
 EXAMPLE = """\
 examples:
@@ -40,7 +40,7 @@ def build_parser(parser: VerbParser) -> None:
     add("--images", action="append", default=[], metavar="DIR", help="the same as an INPUT")
     add("--output", type=Path, default=Path("predictions"), metavar="DIR", help="(%(default)s)")
     add = parser.add_argument_group("what is written").add_argument
-    about = f"any of {', '.join(SAVED)} (default: labels,overlay for images, video for videos; "
+    about = f"any of {', '.join(FOLDERS)} (default: labels,overlay for images, video for videos; "
     about += "the others write each frame of a video)"
     add("--save", type=_parse_saved, metavar="KIND,...", help=about)
     add("--no-overlays", action="store_true", help="the same as --save labels")
@@ -104,6 +104,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parse_saved(text: str) -> tuple[str, ...]:
     kinds = tuple(dict.fromkeys(part.strip() for part in text.split(",")))
-    if unknown := [kind for kind in kinds if kind not in SAVED]:
-        raise argparse.ArgumentTypeError(f"no '{', '.join(unknown)}'; write {','.join(SAVED)}")
+    if unknown := [kind for kind in kinds if kind not in FOLDERS]:
+        raise argparse.ArgumentTypeError(f"no '{', '.join(unknown)}'; write {','.join(FOLDERS)}")
     return kinds

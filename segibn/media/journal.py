@@ -13,8 +13,9 @@ import numpy as np
 
 from segibn.errors import ConfigError
 from segibn.files.writing import remove_leftovers, write_text
+from segibn.media import FOLDERS
 from segibn.media.faults import OutputError, shown
-from segibn.media.outputs import FOLDERS, JOURNAL, Outputs
+from segibn.media.outputs import JOURNAL, Outputs
 from segibn.media.sources import Source
 from segibn.text import counted
 

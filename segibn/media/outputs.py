@@ -10,15 +10,9 @@ import numpy as np
 from segibn.errors import ConfigError
 from segibn.files.encode import write_image, write_label_png
 from segibn.labels.drawing import colorize, overlay
+from segibn.media import FOLDERS
 from segibn.media.codecs import CODECS, Codec
 
-FOLDERS = {  # of what can be saved
-    "labels": "labels",  # <name>.png: (H, W) train ids, shown in the palette's colours
-    "color": "colors",  # <name>.png: the palette's colours
-    "overlay": "overlays",  # <name>.jpg: the colours laid over the frame
-    "side-by-side": "side_by_side",  # <name>.jpg: frame and overlay
-    "video": "videos",  # <name>.mp4, VP8 in .webm: one of the last three, of each frame
-}
 LEGEND = "legend.png"  # what the colours mean, in the output folder itself
 JOURNAL = "predictions.jsonl"  # what is done, see ``media/journal.py``
 _RECORDS = (JOURNAL, "summary.json", "failed.txt")

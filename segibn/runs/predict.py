@@ -19,10 +19,11 @@ from segibn.files.writing import sha256_of, write_json, write_text
 from segibn.inference.config import AS_SCORED, InferenceConfig
 from segibn.inference.predictor import is_out_of_memory, label_maps
 from segibn.labels.drawing import legend
+from segibn.media import FOLDERS
 from segibn.media.codecs import CODECS
 from segibn.media.faults import Faults, MediaError, format_faults, shown
 from segibn.media.journal import Journal
-from segibn.media.outputs import FOLDERS, LEGEND, Outputs, chosen_classes, kinds_of
+from segibn.media.outputs import LEGEND, Outputs, chosen_classes, kinds_of
 from segibn.media.predicting import Tally, Work
 from segibn.media.sources import Source
 from segibn.media.video import VideoReader
