@@ -23,7 +23,7 @@ from segibn.text import counted
 Mode = Literal["new", "resume", "overwrite"]
 
 
-class Journal:
+class Journal(contextlib.AbstractContextManager):
     """The record of one output folder (created if missing); a context manager.
 
     Every prediction of the folder depends on the ``settings``, JSON values. ConfigError where there
@@ -46,9 +46,6 @@ class Journal:
         lines = [{"settings": settings}, *self._done.values()]
         write_text(self._path, "".join(_line(line) for line in lines))
         self._file: TextIO = self._path.open("a", encoding="utf-8")
-
-    def __enter__(self) -> "Journal":
-        return self
 
     def __exit__(self, *_: object) -> None:
         with contextlib.suppress(OSError):  # a full disk has been reported by then

@@ -4,7 +4,7 @@ import math
 import tempfile
 import threading
 from collections.abc import Generator
-from contextlib import closing, suppress
+from contextlib import AbstractContextManager, closing, suppress
 from itertools import repeat
 from pathlib import Path
 
@@ -26,7 +26,7 @@ _LOOKED_AT = 32  # frames, for whether they come at one rate
 _AGAIN = "copy or download it again"
 
 
-class VideoReader:
+class VideoReader(AbstractContextManager):
     """An open video; iterate over it once. A context manager.
 
     ``fps``: frames a second, `PLAIN_FPS` where the file does not say. ``expected``: frames that the
@@ -115,9 +115,6 @@ class VideoReader:
         """Whether frames at these times in ms come at the rate of the file, but for rounding."""
         steps = np.diff(times)
         return bool(np.all(np.abs(steps - 1000 / self.fps) <= max(2.0, 200 / self.fps)))
-
-    def __enter__(self) -> "VideoReader":
-        return self
 
     def __exit__(self, *_: object) -> None:
         # The reading thread may be at work still: FFmpeg hangs when it is released meanwhile.

@@ -4,6 +4,7 @@ import math
 import shutil
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import cv2
@@ -22,7 +23,7 @@ _CHECK_EVERY = 16  # frames
 _WRITTEN_BEHIND = 4  # frames
 
 
-class VideoWriter:
+class VideoWriter(AbstractContextManager):
     """Writes pictures of one size (H, W) in their order, in a thread; a context manager.
 
     Encoders take even sides only: others get their last row or column repeated once. MediaError,
@@ -55,9 +56,6 @@ class VideoWriter:
             raise self._refused
         self._thread = ThreadPoolExecutor(max_workers=1)
         self._waiting: deque[Future[None]] = deque()
-
-    def __enter__(self) -> "VideoWriter":
-        return self
 
     def __exit__(self, _: object, error: BaseException | None, *__: object) -> None:
         self._thread.shutdown(wait=True, cancel_futures=error is not None)
