@@ -17,7 +17,7 @@ from segibn.builders.sets import (
 from segibn.config.data import DataConfig, DatasetConfig
 from segibn.config.schema import RunConfig
 from segibn.data.cache.disk_cache import CacheJob
-from segibn.data.cache.fingerprint import cache_folder
+from segibn.data.cache.folder import cache_folder
 from segibn.data.color import Degradation
 from segibn.data.dataset import MixedDataset, SegmentationDataset
 from segibn.data.frame import Arrays, Frame

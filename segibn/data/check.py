@@ -116,15 +116,15 @@ def check_split(
 ) -> SplitReport:
     """Decode every file of a split in ``jobs`` processes; no ``label_set``: no label maps."""
     samples = pairing.samples
-    report = SplitReport(dataset, split, len(samples), pairing.official_count)
-    report.orphans = list(pairing.orphans)
+    orphans = list(pairing.orphans)
+    report = SplitReport(dataset, split, len(samples), pairing.official_count, orphans)
     if label_set is not None:
         rows = (row for row in label_set.labels if row.label_id >= 0)
         report.value_names = {row.label_id: row.name for row in rows}
     if not samples:
         report.problems.append("the split is empty")
-    if note := pairing.partial_note:
-        report.notes.append(note)
+    if pairing.partial_note:
+        report.notes.append(pairing.partial_note)
     read = partial(read_facts, label_set=label_set)
     jobs = jobs if len(samples) >= 2 * _CHUNK else 1
     found = map_in_processes(read, samples, jobs, _CHUNK, "checking the files")

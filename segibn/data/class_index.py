@@ -3,6 +3,8 @@
 The file is right as long as the label files keep their names, sizes and times. Rule: `regions.py`.
 """
 
+import hashlib
+import json
 import logging
 import re
 import time
@@ -16,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from segibn.data.cache.fingerprint import cache_folder, fingerprint, hash_of, relative_name
+from segibn.data.cache.folder import cache_folder
 from segibn.data.frame import Size, resize_target
 from segibn.data.regions import class_regions
 from segibn.data.samples import SamplePaths
@@ -58,7 +60,7 @@ class IndexJob:
         self, jobs: int = 1, progress: Callable[[int, int], None] | None = None
     ) -> ClassIndex:
         """Read the index; build and keep it if it is not there, or stale; errors as `build`."""
-        mark = self._mark()  # before the pixels: a later change must show
+        mark = self.mark()  # before the pixels: a later change must show
         index = self._read(mark)
         if index is None:
             index = self.build(jobs, progress)
@@ -86,7 +88,7 @@ class IndexJob:
 
     def is_kept(self) -> bool:
         """Whether `load_or_build` would find the index, whole and up to date."""
-        return self._read(self._mark()) is not None
+        return self._read(self.mark()) is not None
 
     def estimate_seconds(self, jobs: int = 1) -> float:
         """Estimate how long `build` would take, from a few frames."""
@@ -100,8 +102,7 @@ class IndexJob:
     @property
     def file(self) -> Path:
         """Where the index is kept: one file for each set of names, label table and resize."""
-        names = [relative_name(one.target, self.datasets_root) for one in self.samples]
-        key = hash_of([names, self._settings()])[:12]
+        key = _hash([self._names(), self._settings()])[:12]
         plain = re.sub(r"[^A-Za-z0-9+._-]", "-", self.title)
         return cache_folder(self.datasets_root) / "class_index" / f"{plain}-{key}.npz"
 
@@ -109,14 +110,23 @@ class IndexJob:
         size, table = None if self.resize is None else list(self.resize), self.label_set
         return [VERSION, table.num_classes, table.lookup.tolist(), str(table.colors), size]
 
-    def _mark(self) -> str:
-        paths = [sample.target for sample in self.samples]
+    def mark(self) -> str:
+        """Return what changes with the settings and any label map's name, size or time."""
         try:
-            return fingerprint(paths, self.datasets_root, self._settings())
+            found = [sample.target.stat() for sample in self.samples]
         except OSError as error:
             raise DatasetError(
                 f"{error.filename}: cannot be read ({error.strerror}); unpack the data set again"
             ) from error
+        names = zip(self._names(), found, strict=True)
+        facts = [[name, status.st_size, status.st_mtime_ns] for name, status in names]
+        return _hash([facts, self._settings()])
+
+    def _names(self) -> list[str]:
+        """Paths of the label maps below the data sets' root, which may so be moved."""
+        root, files = self.datasets_root or Path(), [sample.target for sample in self.samples]
+        below = [one.relative_to(root) if one.is_relative_to(root) else one for one in files]
+        return [path.as_posix() for path in below]
 
     def _read(self, mark: str) -> ClassIndex | None:
         """The stored index, or None where there is none, an old one or a damaged one."""
@@ -133,6 +143,11 @@ class IndexJob:
         except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.error) as error:
             logger.warning("%s: damaged (%s); built anew", file, error)
             return None
+
+
+def _hash(value: Any) -> str:
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _index_frame(

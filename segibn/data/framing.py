@@ -1,9 +1,9 @@
-"""Frames of an evaluation, resized and cut together with their label maps.
+"""Frames of an evaluation, resized and cut together with their label maps, as some protocols do.
 
-Some protocols change the label map itself before scoring (RobustNet's and Rein's Mapillary
-Vistas); the score is then of other pixels than the official ones, and its signature says so.
+The score is then of other pixels than the official ones, and its signature says so.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -40,8 +40,8 @@ class Framing:
 
     def __call__(self, image: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Change image (H, W, 3) and train ids (H, W), uint8; the inputs stay as they are."""
-        if self.as_robustnet and self.height is not None and self.crop is not None:
-            return _as_robustnet(image, target, self.height, self.crop)
+        if self.as_robustnet:
+            return self._as_robustnet(image, target)
         height, width = image.shape[:2]
         if self.height is not None:
             height, width = self.height, max(1, round(width * self.height / height))
@@ -53,41 +53,26 @@ class Framing:
             target = cv2.resize(target, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
         if self.crop is None:
             return image, target
-        return _centred(image, self.crop, 0), _centred(target, self.crop, IGNORE_INDEX)
+        starts = [int(missing / 2) for missing in np.subtract(self.crop, target.shape)]
+        return _cut(image, starts, self.crop, 0), _cut(target, starts, self.crop, IGNORE_INDEX)
 
-
-def _as_robustnet(
-    image: np.ndarray, target: np.ndarray, height: int, crop: Size
-) -> tuple[np.ndarray, np.ndarray]:
-    size = (int(image.shape[1] / image.shape[0] * height), height)
-    resized = np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BICUBIC))
-    labels = np.asarray(Image.fromarray(target).resize(size, Image.Resampling.NEAREST))
-    return _cut_before_padding(resized, crop), _cut_before_padding(labels, crop)
-
-
-def _cut_before_padding(array: np.ndarray, size: Size) -> np.ndarray:
-    """Zeros of ``size`` with what RobustNet's cut leaves of the array in them."""
-    out = np.zeros((*size, *array.shape[2:]), array.dtype)
-    source, place = [], []
-    for have, wanted in zip(array.shape[:2], size, strict=True):
+    def _as_robustnet(self, image: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        size = (int(image.shape[1] / image.shape[0] * self.height), self.height)
+        image = np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BICUBIC))
+        target = np.asarray(Image.fromarray(target).resize(size, Image.Resampling.NEAREST))
         # The padding goes on both sides, but the cut begins where it would without.
-        start = max(0, wanted - have) - round((have - wanted) / 2)
+        missing = np.subtract(self.crop, target.shape).tolist()
+        starts = [max(0, pixels) + round(pixels / 2) for pixels in missing]
+        return _cut(image, starts, self.crop, 0), _cut(target, starts, self.crop, 0)
+
+
+def _cut(array: np.ndarray, starts: Sequence[int], size: Size, fill: int) -> np.ndarray:
+    """What falls into ``size`` of an array that begins at ``starts``, maybe below 0."""
+    out = np.full((*size, *array.shape[2:]), fill, array.dtype)
+    source, place = [], []
+    for start, have, wanted in zip(starts, array.shape[:2], size, strict=True):
         first, last = max(0, -start), min(have, wanted - start)
         source.append(slice(first, last))
         place.append(slice(first + start, last + start))
     out[tuple(place)] = array[tuple(source)]
     return out
-
-
-def _centred(array: np.ndarray, size: Size, fill: int) -> np.ndarray:
-    for axis, wanted in enumerate(size):
-        have = array.shape[axis]
-        if have > wanted:
-            first = (have - wanted) // 2
-            array = array.take(range(first, first + wanted), axis)
-        elif have < wanted:
-            before = (wanted - have) // 2
-            widths = [(0, 0)] * array.ndim
-            widths[axis] = (before, wanted - have - before)
-            array = np.pad(array, widths, constant_values=fill)
-    return np.ascontiguousarray(array)

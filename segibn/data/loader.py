@@ -1,4 +1,4 @@
-"""The DataLoader of a training run. In: a dataset and its sampler. Out: batches.
+"""The DataLoader of a training run.
 
 A batch is a dict: ``image`` (N, 3, H, W) uint8, channels last; ``target`` (N, H, W) uint8; ``name``
 list of N; ``position`` (N,) int64. uint8 makes the copy to the device four times smaller.
@@ -25,7 +25,6 @@ from segibn.data.plan import PositionSampler
 from segibn.errors import SegibnError
 from segibn.provenance import usable_cores
 
-MAX_WORKERS = 8
 SHARED_MEMORY = Path("/dev/shm")  # where loader processes on Linux put their batches
 LARGER = "a larger one: docker run --shm-size=8g or --ipc=host, or mount -o remount,size=8g"
 _PREFETCH = 4
@@ -130,7 +129,7 @@ def _explained(error: Exception, workers: int) -> SegibnError | None:
 
 
 def shared_bytes(workers: int, batch_bytes: int, processes: int = 1) -> int:
-    """Return what batches take in shared memory at most, with ``workers`` of each process."""
+    """Return what batches take in shared memory at most; ``workers`` are of each process."""
     return processes * (_PREFETCH * workers + _IN_USE) * batch_bytes if workers else 0
 
 
@@ -145,7 +144,7 @@ def free_shared_memory() -> int | None:
 
 def auto_workers(world_size: int = 1) -> int:
     """Return a number of loader processes: the usable cores shared out, at most 8."""
-    return max(1, min(MAX_WORKERS, usable_cores() // max(1, world_size)))
+    return max(1, min(8, usable_cores() // world_size))
 
 
 def collate(samples: list[dict[str, Any]]) -> dict[str, Any]:

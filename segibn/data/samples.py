@@ -97,18 +97,13 @@ def join_splits(split: str, find_one: Callable[[str], Pairing]) -> Pairing:
     samples = tuple(chain.from_iterable(pairing.samples for pairing in found))
     orphans = chain.from_iterable(pairing.orphans for pairing in found)
     seen: dict[str, Path] = {}
-    for sample in samples:
-        if sample.name in seen:
-            raise DatasetError(
-                f"split '{split}': sample '{sample.name}' stands in two of them: "
-                f"{seen[sample.name]} and {sample.image}"
-            )
-        seen[sample.name] = sample.image
-    return Pairing(
-        samples,
-        tuple(sorted(orphans, key=lambda orphan: not orphan.is_image)),
-        None if None in counts else sum(count or 0 for count in counts),
-    )
+    for name, image in ((sample.name, sample.image) for sample in samples):
+        if name in seen:
+            both = f"{seen[name]} and {image}"
+            raise DatasetError(f"split '{split}': sample '{name}' stands in two of them: {both}")
+        seen[name] = image
+    images_first = tuple(sorted(orphans, key=lambda orphan: not orphan.is_image))
+    return Pairing(samples, images_first, None if None in counts else sum(counts))
 
 
 def names_in(

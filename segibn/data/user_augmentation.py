@@ -29,8 +29,6 @@ class UserAugmentation:
 
         All randomness comes from ``seed``, 0 .. 2**32 - 1.
         """
-        if self._pipeline is None:
-            self._pipeline = _build(self.path)
         # Version 2.0.8 of albumentations gives every worker the same random state otherwise.
         self._pipeline.set_random_seed(seed)
         changed = self._pipeline(image=image, mask=target)
@@ -44,8 +42,8 @@ class UserAugmentation:
                 )
         return result
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {"path": self.path, "_pipeline": None}
+    def __reduce__(self) -> tuple[Any, ...]:
+        return UserAugmentation, (self.path,)
 
 
 def _build(path: Path) -> Any:

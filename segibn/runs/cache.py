@@ -7,7 +7,7 @@ from pathlib import Path
 from segibn.builders.sets import tiles_folder, training_sets
 from segibn.config.schema import RunConfig
 from segibn.data.cache.disk_cache import CacheJob, build, estimate, verify
-from segibn.data.cache.fingerprint import cache_folder
+from segibn.data.cache.folder import cache_folder
 from segibn.errors import DatasetError
 from segibn.text import byte_count, counted, duration
 from segibn.text.progress import FrameProgress

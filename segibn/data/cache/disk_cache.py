@@ -132,19 +132,17 @@ class CacheJob:
         if len(state.missing) == len(self.samples):
             none = f"{self.folder}: no cache for this data set yet."
             return f"{none} Build it with:\n  {HOW_TO_BUILD}"
-        counts = {
-            "are not cached": state.missing,
-            "changed after they were cached": state.changed,
-            "are damaged or of another version": state.damaged,
-        }
         frames = counted(len(self.samples), "frame")
         lines = [f"{self.folder}: the cache does not fit the data set ({frames})"]
-        for text, found in counts.items():
+        for text, found in (
+            ("are not cached", state.missing),
+            ("changed after they were cached", state.changed),
+            ("are damaged or of another version", state.damaged),
+        ):
             if found:
                 names = ", ".join(self.samples[index].name for index in found[:SHOWN])
                 lines.append(f"  {len(found):,} {text}: {names}{' ...' * (len(found) > SHOWN)}")
-        lines.append(f"What still fits is kept by:\n  {HOW_TO_BUILD}")
-        return "\n".join(lines)
+        return "\n".join([*lines, f"What still fits is kept by:\n  {HOW_TO_BUILD}"])
 
 
 def path_of(folder: Path, name: str) -> Path:

@@ -136,15 +136,14 @@ def _without_further_maps(
             name = name.rpartition("_")[0]
         return name
 
-    further = [name for name in targets if name not in images and frame_of(name)]
+    further = dict.fromkeys(n for n in targets if n not in images and frame_of(n))
     if further:
-        first = targets[further[0]]
+        first = targets[next(iter(further))]
         warn_once(
             f"{printable(first.parent)}: passed over {counted(len(further), 'further map')} of "
             f"frames that have their label map, such as {printable(first.name)}"
         )
-    left_out = set(further)
-    return {name: path for name, path in targets.items() if name not in left_out}
+    return {name: path for name, path in targets.items() if name not in further}
 
 
 def _require(root: Path, images: Path, targets: Path) -> None:

@@ -82,13 +82,8 @@ def _frames(folder: Path) -> dict[str, Path]:
 
 
 def _read_mat(path: Path, split: str) -> frozenset[int]:
-    require(
-        "gta5",
-        "scipy",
-        purpose=f"reading {path}",
-        instead="remove the file: the shipped list has the same splits",
-        error=DatasetError,
-    )
+    instead = "remove the file: the shipped list has the same splits"
+    require("gta5", "scipy", purpose=f"reading {path}", instead=instead, error=DatasetError)
     from scipy.io import loadmat  # slow to import, needed only where the file exists
 
     try:

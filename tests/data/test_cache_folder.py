@@ -1,12 +1,14 @@
 """Where derived files go, and when they are stale."""
 
-import hashlib
 import os
 from pathlib import Path
 
 import pytest
 
-from segibn.data.cache.fingerprint import cache_folder, fingerprint, hash_of
+from segibn.data.cache.folder import cache_folder
+from segibn.data.class_index import IndexJob
+from segibn.data.samples import SamplePaths
+from segibn.labels.cityscapes import CITYSCAPES
 
 
 @pytest.fixture
@@ -19,14 +21,15 @@ def files(tmp_path: Path) -> list[Path]:
     return paths
 
 
-def _of(files: list[Path], settings: object = 1) -> str:
-    return fingerprint(files, files[0].parents[1], settings)
+def _of(files: list[Path], resize: tuple[int, int] | None = None) -> str:
+    samples = [SamplePaths(file.stem, file, file) for file in files]
+    return IndexJob("", samples, CITYSCAPES, resize, files[0].parents[1]).mark()
 
 
 def test_it_changes_with_name_size_time_order_and_settings(files: list[Path]) -> None:
     before = _of(files)
     assert _of(files) == before
-    others = [_of(files[:1]), _of(files[::-1]), _of(files, 2)]
+    others = [_of(files[:1]), _of(files[::-1]), _of(files, (2, 4))]
     os.utime(files[1], ns=(10**18, 10**18 + 1))
     others.append(_of(files))
     files[1].write_bytes(b"abcd")
@@ -43,10 +46,11 @@ def test_it_does_not_change_when_the_root_moves(files: list[Path], tmp_path: Pat
     assert _of([tmp_path / "elsewhere/a" / file.name for file in files]) == before
 
 
-def test_the_hash_is_the_same_on_every_machine() -> None:
-    expected = hashlib.sha256(b'[["a",1],{"b":null}]').hexdigest()
-    assert hash_of([["a", 1], {"b": None}]) == expected
-    assert hash_of({"x": 1, "y": 2}) == hash_of({"y": 2, "x": 1})
+def test_an_index_of_another_machine_is_found(files: list[Path], tmp_path: Path) -> None:
+    samples = [SamplePaths(file.stem, file, file) for file in files]
+    job = IndexJob("a:train", samples, CITYSCAPES, None, tmp_path / "root")
+    assert job.file.name == "a-train-5da79f289bc1.npz"
+    assert job.mark() == "c6db6a7e176c4b2c77536f350df59857345a960b1b196de8f57ba47fa990f4e6"
 
 
 def test_the_variable_beats_the_root_and_the_root_beats_home(
