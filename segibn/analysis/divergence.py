@@ -1,9 +1,8 @@
 """Feature divergence: how differently a network's features respond to frames of two domains.
 
-IBN-Net (arXiv 1807.09441), section 4.3: over a domain, the spatial mean of a channel is modelled as
-a Gaussian; a feature's divergence is the symmetric Kullback-Leibler divergence of two domains'
-Gaussians, averaged over its C channels. Features are the stem's output and that of each residual
-block, after the ReLU: 17 of the paper's ResNet-50.
+IBN-Net (arXiv 1807.09441), section 4.3: over a domain, the spatial mean of a channel is a Gaussian;
+a feature's divergence is the symmetric Kullback-Leibler divergence of two domains' Gaussians, mean
+over its C channels. Features are the outputs of stem and residual blocks: 17 in a ResNet-50.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

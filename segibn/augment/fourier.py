@@ -5,10 +5,9 @@ higher the frequency: A(m, n) becomes eps A(m, n), drawn for each channel, m and
 
     eps ~ N(1, sigma^2(m, n)),  sigma(m, n) = (2 alpha sqrt((m^2 + n^2) / (H^2 + W^2)))^k + beta.
 
-The paper's script transforms back and keeps the real part, which is the same as giving (m, n) and
-(-m, -n) the mean of their two eps. So does this module, on the half spectrum (V = W // 2 + 1
-columns) of a real transform: a factor has a standard deviation of sigma / sqrt(2), or of sigma
-where (m, n) is its own opposite.
+The paper's script keeps the real part of what it transforms back: (m, n) and (-m, -n) get the mean
+of their two eps. So they do here, on the half spectrum (V = W // 2 + 1 columns) of a real
+transform: a factor deviates by sigma / sqrt(2), or by sigma where (m, n) is its own opposite.
 
 Amplitude mix (FACT, Xu et al., CVPR 2021, arXiv 2105.11120, section 3.2), of images x and x' of a
 batch: A = (1 - lambda) A(x) + lambda A(x') with lambda ~ U(0, eta). With `window` only low

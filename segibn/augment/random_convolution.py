@@ -1,19 +1,17 @@
 """Progressive random convolutions: Pro-RandConv (Choi et al., CVPR 2023, arXiv 2304.00424).
 
 Section 3: one random block, drawn anew for each batch, is applied L times over, L uniform in 1 ..
-`max_repeats`. The block, whose images lie in -1 .. 1, is
+`max_repeats`. On images in -1 .. 1 it is
 
 1. a 3x3 convolution from RGB to RGB, its weights from N(0, 1 / 27), each times a Gaussian of its
    distance to the middle with sigma_g ~ U(eps, 1);
 2. deformable: each of the nine taps reads at an offset of its own at every pixel, from
    N(0, sigma_d^2) with sigma_d ~ U(eps, `offset`), in pixels, by bilinear interpolation;
-3. each channel of each image standardised over its pixels, times gamma ~ N(0, s^2), plus
-   beta ~ N(0, s^2), s = `contrast`;
-4. tanh.
+3. each channel of each image standardised over its pixels, times gamma, plus beta, both from
+   N(0, s^2) with s = `contrast`, then tanh.
 
-Ours: offsets of different pixels are independent; beyond its edges the image goes on with their
-colours (a frame of zeros would leave the rest no contrast); each sample is changed with a
-probability, while the paper trains on every image and its changed copy in the same update.
+Ours: offsets of different pixels are independent; edges are repeated (zeros would leave the rest no
+contrast); a sample is changed with a probability, while the paper trains on both forms of each.
 """
 
 from collections.abc import Sequence

@@ -2,15 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from segibn.charts import style
 from segibn.text import printable
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 _GROUP_SHARE = 0.8  # of a place's width that its bars take
 
@@ -18,7 +15,9 @@ Bar = tuple[float, float]  # a value, and half the length of the line at its end
 
 
 @style.chart_style()
-def bar_chart(bars: Mapping[str, Sequence[Bar]], names: Sequence[str], title: str) -> "Figure":
+def bar_chart(
+    bars: Mapping[str, Sequence[Bar]], names: Sequence[str], title: str
+) -> "style.Figure":
     """Draw bars, title of a series -> one for each of the names along the horizontal axis."""
     figure, axes = style.new_figure()
     width = _GROUP_SHARE / len(bars)
@@ -42,7 +41,9 @@ def bar_chart(bars: Mapping[str, Sequence[Bar]], names: Sequence[str], title: st
 
 
 @style.chart_style()
-def reliability_chart(bins: Sequence[Mapping[str, Any]], tips: Sequence[str] = ()) -> "Figure":
+def reliability_chart(
+    bins: Sequence[Mapping[str, Any]], tips: Sequence[str] = ()
+) -> "style.Figure":
     """Draw accuracy over confidence, and below it where the pixels are; a page tells the tips."""
     series, paper = style.SERIES[0], style.PAPER
     figure, (upper, lower) = style.new_figure(

@@ -4,14 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isnan
 from textwrap import fill
-from typing import TYPE_CHECKING
+from typing import Any
 
 from segibn.charts import style
 from segibn.text import printable
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 _LINE = 17.0  # points of height that a row takes for each run
 
@@ -37,7 +33,7 @@ def difference_chart(
     has_legend: bool = True,
     width: float = style.FILE_SIZE[0],
     tips: Sequence[str] = (),
-) -> "Figure":
+) -> "style.Figure":
     """Draw a dot and a bar for each name and run; of a single run, gains green and losses red.
 
     ``runs``: legend -> one difference for each name. ``has_legend``: whether the chart names its
@@ -71,7 +67,7 @@ def difference_chart(
     return figure
 
 
-def _draw(axes: "Axes", difference: Difference, y: float, color: str | None) -> None:
+def _draw(axes: Any, difference: Difference, y: float, color: str | None) -> None:
     """Draw a row; without a colour its own says whether it is a gain, a loss or neither."""
     if isnan(difference.value + difference.low + difference.high):
         return

@@ -3,16 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from segibn.charts import style
 from segibn.text import printable
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,7 +20,7 @@ class Line:
     y: ArrayLike
     x: ArrayLike | None = None  # ascending, one for each value; None = 0, 1, 2 and so on
     spread: Sequence[float] = ()  # half the length of the bar at each value; empty = no bars
-    faint: ArrayLike | None = None  # values drawn pale below the line, such as it smooths
+    faint: ArrayLike | None = None  # values that it smooths, drawn pale below it
     series: int | None = None  # its colour, mark and dashes; None = its place among the lines
     dashed: bool = False
     has_marks: bool = True
@@ -41,7 +38,7 @@ def line_chart(
     has_legend: bool = True,
     size: tuple[float, float] = style.FILE_SIZE,
     tips: Mapping[int, str] | None = None,
-) -> "Figure":
+) -> "style.Figure":
     """Draw lines over named places, or else over iterations up to the ``last``.
 
     ``is_log`` is of the horizontal axis, ``from_zero`` of the vertical one; ``size`` in points;

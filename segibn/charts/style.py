@@ -27,10 +27,7 @@ PAPER, INK, MUTED, LINE = "#ffffff", "#1a1e23", "#59616b", "#d9dde2"
 GOOD, BAD = "#17703f", "#b1261f"
 SERIES = ("#1f5fae", "#b95a00", "#0b7a63", "#a3307d", "#3f82bd", "#75652b")
 MARKS = ("o", "s", "^", "D", "o", "s")  # of the series; those from the fifth on are hollow
-FILE_SIZE = (
-    576.0,
-    288.0,
-)  # width and height of a chart that is a file, in points: 960 x 480 pixels
+FILE_SIZE = (576.0, 288.0)  # of a chart that is a file: width, height in points; 960 x 480 pixels
 _FILE_DPI = 120
 
 _NAMES = {PAPER: "paper", INK: "ink", MUTED: "muted", LINE: "line", GOOD: "good", BAD: "bad"}

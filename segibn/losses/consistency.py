@@ -1,9 +1,8 @@
 """Agreement of two predictions for the same pixels, logits (N, K, h, w), labelled or not.
 
-Of two views: Jensen-Shannon divergence as in AugMix (ICLR 2020, arXiv 1912.02781, section 3), for
-segmentation SHADE's style consistency (ECCV 2022, arXiv 2204.02548); ours compares coarse logits.
-With a mean teacher (Tarvainen and Valpola, NeurIPS 2017, arXiv 1703.01780): Kullback-Leibler
-divergence, where theirs is the squared difference; threshold as in FixMatch (arXiv 2001.07685).
+Of two views: Jensen-Shannon divergence as in AugMix (arXiv 1912.02781, section 3) and SHADE's style
+consistency (arXiv 2204.02548), here of coarse logits. With a mean teacher (arXiv 1703.01780):
+Kullback-Leibler divergence, not squared difference; threshold as in FixMatch (arXiv 2001.07685).
 """
 
 import math

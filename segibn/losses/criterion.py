@@ -1,7 +1,6 @@
 """The criterion of a training: pixel loss, region losses and the auxiliary head's loss, weighted.
 
-An update may be computed in parts: micro-batches that accumulate gradients, ranks whose gradients
-are averaged. How the parts stay equal to the whole::
+An update may be computed in parts (micro-batches, ranks), which stay equal to the whole::
 
     normalizer = sum of criterion.normalizer(target) over the micro-batches of this rank
     normalizer = mean of that over the ranks
@@ -9,8 +8,8 @@ are averaged. How the parts stay equal to the whole::
         loss, parts = criterion(output, target, normalizer=normalizer, share=1 / micro_batches)
         loss.backward()
 
-Cross-entropy is then exactly the mean over the valid pixels of the global batch. Region losses and
-OHEM are averages, over micro-batches and ranks, of what each part gives by itself.
+Cross-entropy is then exactly the mean over the valid pixels of the global batch; region losses and
+OHEM are averages of what each part gives by itself.
 """
 
 from collections.abc import Callable, Mapping
@@ -30,12 +29,10 @@ REGION_LOSSES: Mapping[str, RegionLoss] = {"dice": dice_loss, "lovasz": lovasz_s
 
 
 class _Output(Protocol):
-    """What a segmenter returns in training.
+    """What a segmenter returns in training."""
 
-    One that can sum plain cross-entropy without full-size logits has a method
-    `summed_cross_entropy(target, class_weights)` that returns the sums of both.
-    """
-
+    # One that can sum plain cross-entropy without full-size logits has a method
+    # `summed_cross_entropy(target, class_weights)` that returns the sums of both.
     logits: Tensor  # (N, K, H, W)
     aux_logits: Tensor | None
 

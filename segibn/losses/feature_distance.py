@@ -1,11 +1,9 @@
 """Distance of features from those of a frozen ImageNet network: values, or Gram matrices.
 
 DAFormer (Hoyer et al., CVPR 2022, arXiv 2111.14887, section 3.2): where things are; stuff such as
-road and sky, which ImageNet has no classes for, is left free.
-
-TLDR's texture regularisation (Kim et al., ICCV 2023, arXiv 2303.11546), on original images. Theirs
-is one norm of a whole batch; ours is the mean of one for each image, so that it does not grow with
-the batch: with N images that differ alike it is 1/sqrt(N) of theirs, half at a batch of 4.
+road and sky, which ImageNet has no classes for, is left free. TLDR's texture regularisation (Kim et
+al., ICCV 2023, arXiv 2303.11546): theirs is one norm of a whole batch, ours the mean of one for
+each image, which does not grow with the batch: 1/sqrt(N) of theirs where N images differ alike.
 """
 
 from collections.abc import Sequence

@@ -1,11 +1,8 @@
 """Instance whitening of RobustNet: channels of a normalised feature shall not vary together.
 
-Choi et al., CVPR 2021, arXiv 2103.15597. Style sits in how channels vary together; the losses push
-the covariances (N, C, C) of instance-normalised features towards 0:
-
-    IW   all of them (strictly above the diagonal)
-    IRW  all, down to a mean absolute covariance that is let pass
-    ISW  those that a photometric change of the image moves, and content does not need
+Choi et al., CVPR 2021, arXiv 2103.15597. Covariances (N, C, C) of instance-normalised features are
+pushed towards 0: all of them above the diagonal (IW), all down to a mean absolute covariance that
+is let pass (IRW), or those that a photometric change of the image moves (ISW).
 """
 
 import numpy as np
@@ -42,11 +39,9 @@ def pair_variance(covariance: Tensor, changed: Tensor) -> Tensor:
 
 
 def sensitive_mask(variance: Tensor, clusters: int = 3, insensitive: int = 1) -> Tensor:
-    """The elements above the diagonal whose variance is not in the lowest clusters -> (C, C) bool.
-
-    k-means over the whole matrix with zeros on and below its diagonal, as in the authors' code
-    (network/cov_settings.py): these pull the lowest cluster down, so that more is whitened.
-    """
+    """The elements above the diagonal whose variance is in no low cluster -> (C, C) bool."""
+    # k-means over the whole matrix with zeros on and below its diagonal, as in the authors' code
+    # (network/cov_settings.py): these pull the lowest cluster down, so that more is whitened.
     values = variance.detach().cpu().double().triu(diagonal=1)
     ordered = np.sort(values.numpy(), axis=None)
     threshold = ordered[cluster_starts(ordered, clusters)[insensitive]]

@@ -1,7 +1,6 @@
-"""The model card: what a template asks for, filled from a run; nothing in it is made up.
+"""The model card: fields of a run and its scores in, Markdown out; "not stated" where none is.
 
-In: fields by name (of the run and of its scores). Out: Markdown, begun by the YAML by which the
-Hugging Face hub lists and finds it. What nobody states is "not stated".
+It begins with the YAML by which the Hugging Face hub lists and finds it.
 """
 
 import re

@@ -1,7 +1,4 @@
-"""Curves of a training: ``metrics.jsonl`` in, arrays out, smoothed for a drawing.
-
-Legend: n records, m scored iterations.
-"""
+"""Curves of a training: ``metrics.jsonl`` in, arrays out, smoothed for a drawing."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +19,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """What one run wrote while it trained; NaN where a record lacks a number."""
+    """What n records of a run say, m of them of a score; NaN where one lacks a number."""
 
     title: str
     iterations: NDArray[np.int64]  # (n,) updates done, ascending

@@ -1,8 +1,6 @@
 """The worst and best frames of a report: chosen by their counts, packed, written as HTML.
 
 Label maps are in the page once, as the pictures of the cards; ``viewer.js`` takes its pixels there.
-
-Legend: K classes, H x W pixels of the frame, h x w of its embedded pictures.
 """
 
 import io
