@@ -11,15 +11,29 @@ VIDEO_SUFFIXES = (  # without .ts, as programs end with it too
     *(".mp4", ".m4v", ".mov", ".3gp", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".vob", ".mts"),
     *(".m2ts", ".wmv", ".asf", ".flv", ".ogv", ".mjpg", ".mjpeg"),
 )
-UNREAD_SUFFIXES = {  # -> kind of picture, which is not read
-    **dict.fromkeys((".dng", ".cr2", ".cr3", ".nef", ".nrw", ".arw", ".srw", ".pef"), "camera raw"),
-    **dict.fromkeys((".orf", ".rw2", ".raf", ".rwl", ".3fr", ".iiq", ".raw"), "camera raw"),
-    **dict.fromkeys((".heic", ".heif"), "HEIC"),
-    **dict.fromkeys((".jp2", ".j2k"), "JPEG 2000"),
-    **dict.fromkeys((".ppm", ".pgm", ".pbm", ".pnm"), "PNM"),
-    **{".avif": "AVIF", ".jxl": "JPEG XL", ".gif": "GIF", ".tga": "TGA", ".psd": "Photoshop"},
-    **{".exr": "OpenEXR", ".hdr": "Radiance HDR", ".svg": "SVG"},
-}
+_RAW = ".dng .cr2 .cr3 .nef .nrw .arw .srw .pef .orf .rw2 .raf .rwl .3fr .iiq .raw"
+_UNREAD = (  # kinds of picture that are not read: name, suffixes, signature
+    ("GIF", ".gif", rb"GIF8"),
+    ("HEIC", ".heic .heif", rb"....ftyp(hei[cxms]|hevc|mif1|msf1)"),
+    ("AVIF", ".avif", rb"....ftypavi[fs]"),
+    ("camera raw", _RAW, rb"....ftypcrx |FUJIFILMCCD-RAW|IIU\0|IIRO|FOVb"),
+    ("JPEG 2000", ".jp2 .j2k", rb"\0\0\0\x0cjP  |\xff\x4f\xff\x51"),
+    ("JPEG XL", ".jxl", rb"\0\0\0\x0cJXL |\xff\x0a"),
+    ("PNM", ".ppm .pgm .pbm .pnm", rb"P[1-7F]\s+(#|[A-Z]|-?\d)"),
+    ("Photoshop", ".psd", rb"8BPS"),
+    ("OpenEXR", ".exr", rb"v/1\x01"),
+    ("Radiance HDR", ".hdr", rb"#\?RADIANCE"),
+    ("SVG", ".svg", rb"(?i)(?!.*<html).*<svg"),
+    ("TGA", ".tga", rb"(?!)"),  # which has none
+    ("PDF", "", rb"%PDF"),
+    ("PostScript", "", rb"%!PS"),
+    ("GIMP", "", rb"gimp xcf"),
+    ("DDS", "", rb"DDS "),
+    ("QOI", "", rb"qoif"),
+    ("icon", "", rb"\0\0\x01\0\x01\0"),
+    ("DICOM", "", rb".{128}DICM"),
+)
+UNREAD_SUFFIXES = {suffix: name for name, suffixes, _ in _UNREAD for suffix in suffixes.split()}
 
 
 @dataclass(frozen=True)
@@ -46,23 +60,7 @@ _KINDS = (
     (MEASURED_VIDEO, rb"\0\0\x01[\xba\xb3\xb0]|\0\0\0\x01([\x67\x27\x09]|\x40\x01)"),
     # A transport stream: packets of 188 bytes after 0x47, in .m2ts with a time of 4 bytes before.
     (MEASURED_VIDEO, rb"G(.{187}G){4}|....G(.{191}G){4}"),
-    (Kind("unread", "GIF"), rb"GIF8"),
-    (Kind("unread", "HEIC"), rb"....ftyp(hei[cxms]|hevc|mif1|msf1)"),
-    (Kind("unread", "AVIF"), rb"....ftypavi[fs]"),
-    (Kind("unread", "camera raw"), rb"....ftypcrx |FUJIFILMCCD-RAW|IIU\0|IIRO|FOVb"),
-    (Kind("unread", "JPEG 2000"), rb"\0\0\0\x0cjP  |\xff\x4f\xff\x51"),
-    (Kind("unread", "JPEG XL"), rb"\0\0\0\x0cJXL |\xff\x0a"),
-    (Kind("unread", "PNM"), rb"P[1-7F]\s+(#|[A-Z]|-?\d)"),
-    (Kind("unread", "Photoshop"), rb"8BPS"),
-    (Kind("unread", "OpenEXR"), rb"v/1\x01"),
-    (Kind("unread", "Radiance HDR"), rb"#\?RADIANCE"),
-    (Kind("unread", "PDF"), rb"%PDF"),
-    (Kind("unread", "PostScript"), rb"%!PS"),
-    (Kind("unread", "GIMP"), rb"gimp xcf"),
-    (Kind("unread", "DDS"), rb"DDS "),
-    (Kind("unread", "QOI"), rb"qoif"),
-    (Kind("unread", "icon"), rb"\0\0\x01\0\x01\0"),
-    (Kind("unread", "DICOM"), rb".{128}DICM"),
+    *((Kind("unread", name), signature) for name, _, signature in _UNREAD),
     # MP4 and QuickTime: a length, then one of their boxes.
     (VIDEO, rb"....(ftyp|moov|mdat|moof|wide|free|skip|pnot)"),
 )
@@ -84,9 +82,6 @@ _OTHERS = (
 
 def kind_of_bytes(start: bytes) -> Kind | None:
     """Tell a picture or video by its first bytes, a thousand; None if it is neither."""
-    text = start.lower()
-    if b"<svg" in text and b"<html" not in text:
-        return Kind("unread", "SVG")
     return next((kind for kind, sign in _KINDS if re.match(sign, start, re.DOTALL)), None)
 
 
