@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from segibn.evaluation.confusion import count_pairs
+from segibn.evaluation.confusion import Counts, count_pairs
 from segibn.evaluation.measure import Frame, FramePrediction, Metric
 from segibn.evaluation.metrics import mean_defined, ratio_of
 from segibn.evaluation.scores import by_name, format_percent, json_number
@@ -49,7 +49,7 @@ class BoundaryIoU(Metric):
         super().__init__(class_names)
         self.sums = np.zeros((3, len(class_names)), np.int64)
 
-    def of(self, frame: Frame, prediction: FramePrediction) -> NDArray[np.int64]:
+    def of(self, frame: Frame, prediction: FramePrediction) -> Counts:
         """Count one frame, (3, K)."""
         target = np.ascontiguousarray(frame.target, dtype=np.uint8)
         ignored = target == IGNORE_INDEX

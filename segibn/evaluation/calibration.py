@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from segibn.evaluation.confusion import Counts
 from segibn.evaluation.measure import Frame, FramePrediction, Metric
 from segibn.evaluation.scores import format_percent
 from segibn.labels.label_set import IGNORE_INDEX
@@ -28,7 +28,7 @@ class Calibration(Metric):
         super().__init__(class_names)
         self.sums = np.zeros((3, BINS), np.int64)
 
-    def of(self, frame: Frame, prediction: FramePrediction) -> NDArray[np.int64]:
+    def of(self, frame: Frame, prediction: FramePrediction) -> Counts:
         """Count one frame, (3, bins); a void prediction is wrong, a confidence lies in 0..1."""
         target, confidence = frame.target, np.asarray(prediction.confidence)
         if confidence.shape != target.shape:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segibn.errors import LabelValueError
+from segibn.evaluation.confusion import Counts
 from segibn.labels.cityscapes import CITYSCAPES
 from segibn.labels.label_set import IGNORE_INDEX, Label
 
@@ -51,7 +52,7 @@ _FIRST_INSTANCE = 1001
 
 def count_instances(
     instance_map: NDArray[np.uint16], pred: NDArray[np.uint8], source: str | Path = "instance map"
-) -> NDArray[np.int64]:
+) -> Counts:
     """Count what a prediction made of the evaluated objects of one frame -> (4, M) int64.
 
     Rows, objects in the order of their ids: label id, pixels, pixels predicted as its class, pixels
@@ -75,7 +76,7 @@ def count_instances(
     return np.stack([kept // 1000, sizes[kept], hits[kept], category_hits[kept]])
 
 
-def _require_known(instance_ids: NDArray[np.int64], source: str | Path) -> None:
+def _require_known(instance_ids: NDArray[np.integer], source: str | Path) -> None:
     for value in instance_ids.tolist():
         row = _BY_ID.get(value // 1000)
         if row is None or (row.label_id in _EVALUATED and row.name not in AVERAGE_INSTANCE_SIZE):
@@ -94,7 +95,7 @@ class InstanceSums:
         self.classes = {_BY_ID[one].name: [0.0, 0.0] for one in _EVALUATED if one in sized}
         self.categories = {name: [0.0, 0.0] for name, ids in _MEMBERS.items() if sized >= {*ids}}
 
-    def add(self, objects: NDArray[np.int64]) -> None:
+    def add(self, objects: Counts) -> None:
         """Add the (4, M) of a frame object by object: sums of floats depend on their order."""
         for label_id, size, hits, category_hits in objects.T.tolist():
             row = _BY_ID[label_id]
@@ -108,9 +109,7 @@ class InstanceSums:
 
 
 def official_results(
-    counts: NDArray[np.int64],
-    instances: InstanceSums | None,
-    per_image: dict[str, dict[str, int]] | None = None,
+    counts: Counts, instances: InstanceSums | None, per_image: dict[str, dict[str, int]]
 ) -> dict[str, Any]:
     """Compute everything that the script writes, under its own keys: fractions, NaN if undefined.
 
@@ -144,7 +143,7 @@ def official_results(
     return results | ({"perImageScores": per_image} if per_image else {})
 
 
-def ignored_pixels(counts: NDArray[np.int64]) -> dict[str, int]:
+def ignored_pixels(counts: Counts) -> dict[str, int]:
     """Return the script's per-image numbers of one frame's (34, 34) counts, under its names.
 
     They promise something else: the script counts pixels whose target is *ignored*.
@@ -156,7 +155,7 @@ def ignored_pixels(counts: NDArray[np.int64]) -> dict[str, int]:
 
 
 def _scores(
-    counts: NDArray[np.int64], groups: dict[str, list[int]], sums: dict[str, list[float]]
+    counts: Counts, groups: dict[str, list[int]], sums: dict[str, list[float]]
 ) -> tuple[dict[str, float], dict[str, float]]:
     """Return IoU and iIoU of each group of label ids, NaN where none of them is evaluated."""
     scores, weighted = {}, {}

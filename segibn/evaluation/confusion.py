@@ -8,11 +8,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from segibn.labels.label_set import IGNORE_INDEX
 
+Counts = NDArray[np.int64]
+Lookup = NDArray[np.integer]
+"""(256,) train id of each value, ``IGNORE_INDEX`` where ignored, -1 where unknown."""
 _CODES = 256  # every value of an 8-bit label map
 _EXACT_PIXELS = 1 << 24  # a histogram of float32 counts no further one by one
 
 
-def count_pairs(target: ArrayLike, pred: ArrayLike) -> NDArray[np.int64]:
+def count_pairs(target: ArrayLike, pred: ArrayLike) -> Counts:
     """Count pairs of values: two (H, W) of integers in 0..255 -> (256, 256), rows target value."""
     maps = [_as_uint8(target, "target"), _as_uint8(pred, "pred")]
     if maps[0].shape != maps[1].shape:
@@ -31,16 +34,11 @@ def count_pairs(target: ArrayLike, pred: ArrayLike) -> NDArray[np.int64]:
     return counts
 
 
-def fold_pairs(
-    pairs: NDArray[np.int64],
-    num_classes: int,
-    target_lookup: NDArray[np.integer],
-    pred_lookup: NDArray[np.integer],
-) -> NDArray[np.int64]:
+def fold_pairs(pairs: Counts, num_classes: int, target: Lookup, pred: Lookup) -> Counts:
     """Rename the raw values of ``count_pairs`` by (256,) lookups -> (K, K+1) as `count_classes`."""
     target_values, pred_values = np.nonzero(pairs)
-    rows = np.asarray(target_lookup)[target_values].astype(np.int64)
-    columns = np.asarray(pred_lookup)[pred_values].astype(np.int64)
+    rows = np.asarray(target)[target_values].astype(np.int64)
+    columns = np.asarray(pred)[pred_values].astype(np.int64)
     columns[columns == IGNORE_INDEX] = num_classes
     valid = rows != IGNORE_INDEX
     counts = np.zeros((num_classes, num_classes + 1), dtype=np.int64)
@@ -49,7 +47,7 @@ def fold_pairs(
     return counts
 
 
-def count_classes(target: ArrayLike, pred: ArrayLike, num_classes: int) -> NDArray[np.int64]:
+def count_classes(target: ArrayLike, pred: ArrayLike, num_classes: int) -> Counts:
     """Count the pixels of one frame by target and predicted class -> (K, K+1), rows target.
 
     Maps: (H, W) train ids in [0, K) or ``IGNORE_INDEX``, else a ValueError. The last column counts
@@ -61,7 +59,7 @@ def count_classes(target: ArrayLike, pred: ArrayLike, num_classes: int) -> NDArr
     return counts_of(count_pairs(target, pred), k)
 
 
-def counts_of(pairs: NDArray[np.int64], num_classes: int) -> NDArray[np.int64]:
+def counts_of(pairs: Counts, num_classes: int) -> Counts:
     """Cut the (256, 256) counts of all pairs of train ids to (K, K+1), see ``count_classes``."""
     k = num_classes
     for what, pixels in (("target", pairs.sum(axis=1)), ("pred", pairs.sum(axis=0))):

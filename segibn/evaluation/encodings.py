@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segibn.errors import ImageFileError, PaletteError
-from segibn.evaluation.confusion import fold_pairs
+from segibn.evaluation.confusion import Counts, Lookup, fold_pairs
 from segibn.files.folders import warn_once
 from segibn.files.pictures import read_label_map
 from segibn.labels.cityscapes import CITYSCAPES
@@ -30,9 +30,6 @@ _TOLD_BY_NAME = re.compile(
 _MAX_FILES = 32  # whose values are looked at, evenly chosen; all others are checked as they come
 _MUCH_BETTER = 0.2  # of the pixels
 _SIDES = {"target": "targets", "pred": "predictions"}
-
-Lookup = NDArray[np.integer]
-"""(256,) train id of each value, ``IGNORE_INDEX`` where ignored, -1 where unknown."""
 
 
 def told_by_name(path: PurePath) -> str | None:
@@ -77,7 +74,7 @@ class Reading:
         tables = read_as(table, encodings[0]), read_as(table, encodings[1])
         return cls(tables, encodings, known, has_options)
 
-    def fold(self, raw: NDArray[np.int64]) -> NDArray[np.int64]:
+    def fold(self, raw: Counts) -> Counts:
         """(256, 256) counts of raw values -> (K, K+1) of classes; unknown values are void."""
         return fold_pairs(raw, self.tables[0].num_classes, *self._lookups)
 
@@ -85,7 +82,7 @@ class Reading:
         """Turn raw values of targets and predictions into train ids; unknown ones are void."""
         return [lookup[values] for lookup, values in zip(self._lookups, maps, strict=True)]
 
-    def doubt(self, raw: NDArray[np.int64]) -> str:
+    def doubt(self, raw: Counts) -> str:
         """Say which other reading of the (256, 256) counts matches much better; "" if none does."""
         known = self.known
         shares = {(a, b): _matching(raw, known[a], known[b]) for a in known for b in known}
@@ -167,7 +164,7 @@ def _values(
     return np.flatnonzero(there) if (table.lookup[there] >= 0).all() else None
 
 
-def _matching(raw: NDArray[np.int64], target: Lookup, pred: Lookup) -> float:
+def _matching(raw: Counts, target: Lookup, pred: Lookup) -> float:
     """Share of the pixels of a class that are predicted as it."""
     is_class = (target >= 0) & (target != IGNORE_INDEX)
     total = int(raw[is_class].sum())

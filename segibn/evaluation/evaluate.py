@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segibn.evaluation.batches import Predict, predicted
-from segibn.evaluation.confusion import count_classes
+from segibn.evaluation.confusion import Counts, count_classes
 from segibn.evaluation.frame_counts import FrameCounts, require_distinct
 from segibn.evaluation.measure import Frame, FramePrediction, Measure, Needs, Reduce
 from segibn.evaluation.metrics import FIELDS, class_counts
@@ -31,7 +31,7 @@ class ScoreTally:
         class_names: Sequence[str],
         conditions: Conditions,
         frame_names: Sequence[str],
-        count: Callable[[NDArray[np.uint8], Any, int], NDArray[np.int64]] = count_classes,
+        count: Callable[[NDArray[np.uint8], Any, int], Counts] = count_classes,
     ) -> None:
         k = len(class_names)
         require_distinct(frame_names)
@@ -46,7 +46,7 @@ class ScoreTally:
         counts = self._count(frame.target, prediction.labels, len(self._class_names))
         self.add(frame.name, counts, frame.target.shape)
 
-    def add(self, name: str, counts: NDArray[np.int64], size: tuple[int, ...]) -> None:
+    def add(self, name: str, counts: Counts, size: tuple[int, ...]) -> None:
         """Add a frame of (H, W) pixels that was counted elsewhere, (K, K+1)."""
         if name not in self._places:
             raise ValueError(f"none of the {len(self._places)} frames that were named beforehand")

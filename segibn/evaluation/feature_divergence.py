@@ -42,14 +42,11 @@ def group_divergence(rows: Sequence[Row]) -> Curves:
 def format_divergence(rows: Sequence[Row]) -> str:
     """Format features x networks as Markdown."""
     curves = group_divergence(rows)
-    columns = [
-        found | {"mean": Seeds(map(fmean, zip(*found.values(), strict=True)))}
-        for found in curves.values()
-    ]
-    body = [
-        [name, *(found.get(name, Seeds()).text(1, 3) for found in columns)]
-        for name in max(columns, key=len)
-    ]
+    columns = []
+    for found in curves.values():
+        columns.append(found | {"mean": Seeds(map(fmean, zip(*found.values(), strict=True)))})
+    names = max(columns, key=len)
+    body = [[name, *(one.get(name, Seeds()).text(1, 3) for one in columns)] for name in names]
     lines = markdown_table(["feature", *network_titles(curves).values()], body)
     a, b = rows[0]["domains"]
     legend = (

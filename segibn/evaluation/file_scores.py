@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segibn.errors import ImageFileError, LabelValueError
-from segibn.evaluation.confusion import count_pairs, size_text
+from segibn.evaluation.confusion import Counts, count_pairs, size_text
 from segibn.evaluation.encodings import Reading, read_prediction
 from segibn.evaluation.evaluate import ScoreTally
 from segibn.evaluation.matching import FilePair
@@ -52,7 +52,7 @@ def require_size(pred: NDArray[Any], path: Path, target: NDArray[Any], target_pa
         )
 
 
-def _count(pair: FilePair, maps: Maps, reading: Reading, policy: str) -> NDArray[np.int64]:
+def _count(pair: FilePair, maps: Maps, reading: Reading, policy: str) -> Counts:
     """(256, 256) raw value pairs of one frame; each side's values are checked."""
     counts = count_pairs(*maps)
     checked = [("target", pair.target, counts.sum(axis=1))]
@@ -78,7 +78,7 @@ class FileTally:
 
     def count(
         self,
-        examine: Callable[[FilePair, Maps, NDArray[np.int64]], Any],
+        examine: Callable[[FilePair, Maps, Counts], Any],
         read: ReadPair = read_pair,
         progress: Progress | None = None,
     ) -> Iterator[tuple[FilePair, Any]]:
@@ -87,7 +87,7 @@ class FileTally:
         ``examine`` gets pair, maps and their (256, 256) counts, in several threads.
         """
 
-        def work(pair: FilePair) -> tuple[NDArray[np.int64], tuple[int, ...], Any]:
+        def work(pair: FilePair) -> tuple[Counts, tuple[int, ...], Any]:
             maps = read(pair, self._reading.tables)
             counts = _count(pair, maps, self._reading, self._policy)
             return counts, maps[0].shape, examine(pair, maps, counts)
@@ -120,7 +120,7 @@ def score_pairs(
     """Score pairs of files; ``metrics`` go into the details, ``doubts`` into the scores' own."""
     tally = FileTally(pairs, reading, conditions)
 
-    def measure(pair: FilePair, maps: Maps, _: NDArray[np.int64]) -> list[NDArray[Any]]:
+    def measure(pair: FilePair, maps: Maps, _: Counts) -> list[NDArray[Any]]:
         if not metrics:
             return []
         target, pred = reading.train_ids(maps)

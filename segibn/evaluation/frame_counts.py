@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from segibn.evaluation.confusion import Counts
 from segibn.evaluation.metrics import FIELDS
 
 _FORM = f"class index:{','.join(FIELDS)}"
 
 
-def counts_from(value: object) -> NDArray[np.int64]:
+def counts_from(value: object) -> Counts:
     """Return nested lists of a file as int64; a ValueError unless all are whole numbers from 0."""
     counts = np.array(value)
     is_whole = counts.dtype.kind in "iu" and counts.size > 0
@@ -27,7 +27,7 @@ class FrameCounts:
     """Counts of every frame of a set, in its order."""
 
     names: tuple[str, ...]
-    counts: NDArray[np.int64]
+    counts: Counts
     """(n, 4, K) pixels."""
 
     def __post_init__(self) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from segibn.errors import SegibnError
+from segibn.evaluation.confusion import Counts
 
 Floats = NDArray[np.float64]
 FIELDS = ("true_positive", "target", "pred", "void")
@@ -59,7 +60,7 @@ def policy_named(policy: str) -> Policy:
     return POLICIES[policy]
 
 
-def class_counts(confusion: ArrayLike) -> NDArray[np.int64]:
+def class_counts(confusion: ArrayLike) -> Counts:
     """(K, K+1) or (K, K) counts, rows target, last column void -> (4, K), rows ``FIELDS``."""
     counts = np.asarray(confusion)
     if counts.ndim != 2 or counts.shape[1] - counts.shape[0] not in (0, 1):

@@ -102,9 +102,9 @@ PublishedScores = tuple[PublishedRow, dict[str, float]]
 
 def published_rows(trains: Collection[str], tests: Collection[str]) -> list[PublishedScores]:
     """Select the rows that stand beside ours: trained on one of ``trains``, with any ``tests``."""
-    found = [
-        (row, {test: value for test, value in row.miou_percent.items() if test in tests})
-        for row in PUBLISHED_ROWS
-        if row.train in trains
-    ]
-    return [(row, shared) for row, shared in found if shared]
+    found = []
+    for row in PUBLISHED_ROWS:
+        shared = {test: value for test, value in row.miou_percent.items() if test in tests}
+        if row.train in trains and shared:
+            found.append((row, shared))
+    return found

@@ -9,9 +9,9 @@ from functools import partial
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from segibn.errors import SegibnError
+from segibn.evaluation.confusion import Counts
 from segibn.evaluation.metrics import Floats, iou_of, miou_of
 from segibn.text import counted
 
@@ -44,9 +44,7 @@ class ByScore(NamedTuple):
     iou: Floats
 
 
-def bootstrap_intervals(
-    counts: NDArray[np.int64], policy: str, how: Resampling = DEFAULT
-) -> ByScore:
+def bootstrap_intervals(counts: Counts, policy: str, how: Resampling = DEFAULT) -> ByScore:
     """Percentile bootstrap intervals (Efron 1979) of mIoU and IoU over n frames, at least 2.
 
     A resample in which a class is undefined does not count for that class.
@@ -55,18 +53,14 @@ def bootstrap_intervals(
     return ByScore(*(quantile_bounds(of(sums, policy), how.level) for of in (miou_of, iou_of)))
 
 
-def difference_intervals(
-    a: NDArray[np.int64], b: NDArray[np.int64], policy: str, how: Resampling = DEFAULT
-) -> ByScore:
+def difference_intervals(a: Counts, b: Counts, policy: str, how: Resampling = DEFAULT) -> ByScore:
     """Percentile intervals of "b minus a"; every resample draws the same frames of both."""
     sums = resampled_sums(np.stack([a, b], axis=1), how)
     gaps = (of(sums[:, 1], policy) - of(sums[:, 0], policy) for of in (miou_of, iou_of))
     return ByScore(*(quantile_bounds(gap, how.level) for gap in gaps))
 
 
-def permutation_test(
-    a: NDArray[np.int64], b: NDArray[np.int64], policy: str, how: Resampling = DEFAULT
-) -> ByScore:
+def permutation_test(a: Counts, b: Counts, policy: str, how: Resampling = DEFAULT) -> ByScore:
     """Two-sided paired permutation test of the difference in mIoU and in each IoU.
 
     Each frame's two results are exchanged with probability 1/2, B times (Noreen 1989): p is the
@@ -100,7 +94,7 @@ def holm_adjusted(p_values: Floats) -> Floats:
     return adjusted
 
 
-def resampled_sums(counts: NDArray[np.int64], how: Resampling) -> Floats:
+def resampled_sums(counts: Counts, how: Resampling) -> Floats:
     """Sum the counts of n frames drawn with replacement: (n, ...) -> (B, ...), whole numbers."""
     n = len(counts)
     if n < 2:

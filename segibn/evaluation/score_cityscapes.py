@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from segibn.errors import DatasetError
 from segibn.evaluation import cityscapes_official as script
+from segibn.evaluation.confusion import Counts
 from segibn.evaluation.encodings import Reading
 from segibn.evaluation.file_scores import FileTally, Maps, Progress, conditions_of, require_size
 from segibn.evaluation.frame_pairs import cityscapes_name
@@ -92,22 +93,16 @@ def score_cityscapes(
         instances: False leaves instance scores out and needs no instanceIds.
         per_image: add the script's numbers of each image.
     """
+    encodings = target_encoding, pred_encoding
     pairs, reading = read_folders(
-        target_dir,
-        pred_dir,
-        CITYSCAPES,
-        (target_encoding, pred_encoding),
-        as_label_ids=True,
-        name_of=cityscapes_name,
+        target_dir, pred_dir, CITYSCAPES, encodings, as_label_ids=True, name_of=cityscapes_name
     )
     if instances:
         _require_instances([pair.target for pair in pairs])
     tally = FileTally(pairs, reading, conditions_of(target_dir, evaluation_set, "cityscapes"))
     sums, images = script.InstanceSums(), {}
 
-    def examine(
-        pair: FilePair, maps: Maps, counts: NDArray[np.int64]
-    ) -> tuple[Any, dict[str, int]]:
+    def examine(pair: FilePair, maps: Maps, counts: Counts) -> tuple[Any, dict[str, int]]:
         objects = _instances(pair, maps, reading) if instances else None
         return objects, script.ignored_pixels(_by_label_id(counts, reading)) if per_image else {}
 
@@ -121,7 +116,7 @@ def score_cityscapes(
     return CityscapesScores(scores, sums if instances else None, images)
 
 
-def _instances(pair: FilePair, maps: Maps, reading: Reading) -> NDArray[np.int64]:
+def _instances(pair: FilePair, maps: Maps, reading: Reading) -> Counts:
     path = _instance_file(pair.target)
     instance_map = Picture(path).instance_map()
     require_size(instance_map, path, maps[0], pair.target)
@@ -134,7 +129,7 @@ def _label_ids(table: LabelSet) -> NDArray[np.uint8]:
     return np.where(table.lookup < 0, 0, values).astype(np.uint8)
 
 
-def _by_label_id(raw: NDArray[np.int64], reading: Reading) -> NDArray[np.int64]:
+def _by_label_id(raw: Counts, reading: Reading) -> Counts:
     """Turn raw counts, (256, 256), into counts over label ids, (34, 34)."""
     counts = np.zeros((256, 256), dtype=np.int64)
     rows, columns = (_label_ids(table) for table in reading.tables)

@@ -59,21 +59,14 @@ def score_semseg(
         endings: of names without the file's suffix, that are no part of a frame's name either.
     """
     own_table = labels if isinstance(labels, LabelSet) else _semseg_table(labels)
+    encodings, name_of = (target_encoding, pred_encoding), partial(frame_name, endings=endings)
+    may_lack = policy_named(policy).lacking_is_void
     pairs, reading = read_folders(
-        target_dir,
-        pred_dir,
-        own_table,
-        (target_encoding, pred_encoding),
-        missing_allowed=policy_named(policy).lacking_is_void,
-        name_of=partial(frame_name, endings=tuple(endings)),
+        target_dir, pred_dir, own_table, encodings, missing_allowed=may_lack, name_of=name_of
     )
-    return score_pairs(
-        pairs,
-        reading,
-        conditions_of(target_dir, evaluation_set, policy),
-        metrics=measured(measures, own_table.class_names),
-        progress=progress,
-    )
+    conditions = conditions_of(target_dir, evaluation_set, policy)
+    metrics = measured(measures, own_table.class_names)
+    return score_pairs(pairs, reading, conditions, metrics=metrics, progress=progress)
 
 
 def _semseg_table(labels: str) -> LabelSet:
@@ -105,21 +98,15 @@ def score_drivable(
         )
     ]
     years = decided[0].encoding, decided[1].encoding
-    scores = score_pairs(
-        pairs,
-        drivable_reading(*years),
-        conditions_of(target_dir, evaluation_set, "cityscapes"),
-        doubts=[one.doubt for one in decided],
-        progress=progress,
-    )
+    reading, doubts = drivable_reading(*years), [one.doubt for one in decided]
+    conditions = conditions_of(target_dir, evaluation_set, "cityscapes")
+    scores = score_pairs(pairs, reading, conditions, doubts=doubts, progress=progress)
     return DrivableScores(scores, *years)
 
 
 def drivable_reading(target: str, pred: str, *, has_options: bool = True) -> Reading:
     """Return how drivable maps of two encodings, "2018" or "2021", are read."""
-    known = {
-        year: dataset_source("bdd100k_drivable").label_set(encoding=year)
-        for year in DRIVABLE_ENCODINGS
-    }
+    label_set = dataset_source("bdd100k_drivable").label_set
+    known = {year: label_set(encoding=year) for year in DRIVABLE_ENCODINGS}
     lookups = {year: table.lookup for year, table in known.items()}
     return Reading((known[target], known[pred]), (target, pred), lookups, has_options)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 import segibn
 from segibn.errors import SegibnError
 from segibn.evaluation import metrics
+from segibn.evaluation.confusion import Counts
 from segibn.evaluation.frame_counts import FrameCounts, counts_from
 from segibn.evaluation.metrics import Floats, class_counts, policy_named
 from segibn.text import printable
@@ -36,7 +37,7 @@ class LabelConfusion:
     """Counts over a data set's own label ids, ignored ones included."""
 
     label_ids: tuple[int, ...]
-    counts: NDArray[np.int64]
+    counts: Counts
     """(L, L) pixel counts, rows target."""
 
 
@@ -44,7 +45,7 @@ class LabelConfusion:
 class Scores:
     """What one evaluation found: counts, their conditions, and every number derived from them."""
 
-    confusion: NDArray[np.int64]
+    confusion: Counts
     """(K, K+1) pixel counts, rows target; the last column counts void predictions."""
     class_names: tuple[str, ...]
     conditions: Conditions
