@@ -6,8 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from segibn.builders.sets import TrainingSet
-from segibn.config.data import DataConfig
-from segibn.config.sampling import RareClassSampling, SamplingConfig, UniformSampling
+from segibn.config.data import DataConfig, RareClassSampling, SamplingConfig, UniformSampling
 from segibn.config.schema import RunConfig
 from segibn.data.class_index import ClassIndex, IndexJob
 from segibn.data.focus import FocusTable, class_uniform_probabilities, rare_class_probabilities

@@ -5,10 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, TypeGuard
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from segibn.config import values
-from segibn.config.sampling import SamplingConfig, UniformSampling
 from segibn.config.values import Frozen
 from segibn.data.datasets.catalog import DATASETS, OWN, dataset_source, dataset_sources
 from segibn.labels import CLASS_SCHEMES
@@ -150,6 +149,50 @@ class MixedSource(Frozen):
     """Which split of which data set; read in the classes of ``data.train``."""
     share: values.Between
     """Share of the samples of every batch; what all of these leave comes from ``data.train``."""
+
+
+class UniformSampling(Frozen):
+    """Every frame once in each pass, cropped anywhere."""
+
+    name: Literal["uniform"] = "uniform"
+    """uniform."""
+
+
+class ClassUniformSampling(Frozen):
+    """A share of the samples goes to the classes in equal parts, whatever their size.
+
+    A class, then one of its points in the whole set, which the crop contains; other samples are
+    uniform. As RobustNet (arXiv 2103.15597) and NVIDIA's segmentation code do.
+    """
+
+    name: Literal["class_uniform"]
+    """class_uniform."""
+    share: values.PositiveFraction = 0.5
+    """Share of the samples that is drawn by class; 0.5 in RobustNet's scripts."""
+
+
+class RareClassSampling(Frozen):
+    """The rarer a class, the more often it is drawn: DAFormer (arXiv 2111.14887, section 3.2).
+
+    A class with probability softmax((1 - f) / temperature), f its share of the labelled pixels;
+    then a frame with enough of it; then a crop with a point of it (DAFormer: up to ten tries).
+    """
+
+    name: Literal["rare_class"]
+    """rare_class."""
+    share: values.PositiveFraction = 1.0
+    """Share of the samples that is drawn by class, the others being uniform; 1 in DAFormer."""
+    temperature: values.Temperature = 0.01
+    """The lower, the more it is the rarest classes that come; DAFormer's value."""
+    min_pixels: values.PixelCount = 3000
+    """Fewest pixels of a class in a frame after ``data.resize``; DAFormer's, at native size."""
+
+
+SamplingConfig = Annotated[
+    UniformSampling | ClassUniformSampling | RareClassSampling,
+    Field(discriminator="name"),
+    BeforeValidator(lambda value: {"name": value} if isinstance(value, str) else value),
+]
 
 
 class DataConfig(Frozen):

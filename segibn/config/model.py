@@ -17,8 +17,7 @@ class _Head(Frozen):
     """What all heads have."""
 
     dropout_unit: Literal["value", "channel"] = "value"
-    """What dropout drops: single values (torchvision's heads), or whole channels of an image
-    (mmsegmentation's and RobustNet's)."""
+    """Drop single values (torchvision's heads) or whole channels (mmsegmentation, RobustNet)."""
     init: Literal["kaiming_fan_out", "kaiming_fan_in"] = "kaiming_fan_out"
     """How it starts. kaiming_fan_out = convolutions by He's rule on fan out, the classifier nearly
     undecided (deviation 0.01); kaiming_fan_in = all by fan in, as RobustNet's heads."""
@@ -118,9 +117,9 @@ class ModelConfig(Frozen):
         stride = self.backbone.output_stride
         for other, standard in ATROUS_RATES.items():
             if stride is not None and rates == standard and other != stride:
+                fix = f"at stride {stride} use {ATROUS_RATES[stride]} or leave them out"
                 raise ValueError(
-                    f"head.atrous_rates {rates} belong to output_stride {other}; at stride "
-                    f"{stride} use {ATROUS_RATES[stride]} or leave them out"
+                    f"head.atrous_rates {rates} belong to output_stride {other}; {fix}"
                 )
         is_timm = self.backbone.name == "timm"
         if self.weights in (("ibn_net", "torchvision") if is_timm else ("timm",)):

@@ -190,12 +190,11 @@ class RunConfig(Frozen):
                 "generalise.mean_teacher: the teacher is the moving average of the weights, and "
                 "there is none; add `ema: {}` or leave mean_teacher out"
             )
-        for name in ("feature_distance", "texture"):
-            section = getattr(self.generalise, name)
+        for key in ("generalise.feature_distance", "generalise.texture"):
+            section = getattr(self.generalise, key.partition(".")[2])
             if section is not None and (section.teacher_weights or self.model.weights) == "none":
                 raise ValueError(
-                    f"generalise.{name}: the frozen network needs ImageNet weights, and there are "
-                    f"none; set generalise.{name}.teacher_weights (or model.weights) to "
-                    "torchvision, ibn_net or a file"
+                    f"{key}: the frozen network needs ImageNet weights, and there are none; set "
+                    f"{key}.teacher_weights (or model.weights) to torchvision, ibn_net or a file"
                 )
         return self

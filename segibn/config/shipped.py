@@ -1,8 +1,4 @@
-"""The configs that come with the package, by name: ``gta5_ibn``, ``real/camera_ibn``.
-
-They are in ``segibn/configs`` after an install from a wheel, in ``configs`` beside ``segibn`` in a
-checkout.
-"""
+"""The configs that come with the package, by name: ``gta5_ibn``, ``real/camera_ibn``."""
 
 import os
 from pathlib import Path
@@ -17,7 +13,7 @@ _SUFFIXES = (".yaml", ".yml")
 
 
 def configs_folder(package: Path = PACKAGE) -> Path:
-    """Return the folder of the shipped configs; ConfigError if this installation has none."""
+    """Return the folder of shipped configs: in a wheel's package, or beside it in a checkout."""
     for folder in (package / "configs", package.parent / "configs"):
         if (folder / "base").is_dir() and (folder / "sample_ibn.yaml").is_file():
             return folder

@@ -29,16 +29,13 @@ _NAME_BYTES = 120  # a file system takes 255; suffixes come after it
 _Whole = Annotated[int, BeforeValidator(_no_truth)]
 _Real = Annotated[float, BeforeValidator(_no_truth)]
 
+# Of a resized or cropped frame: above 4096 x 4096 its features take more memory than a GPU has.
 MAX_PIXELS = 1 << 24
-"""Most pixels that a frame is resized or cropped to: above 4096 x 4096 the features of one frame
-take more memory than a GPU has."""
 
 
 def _check_area(size: tuple[int, int]) -> tuple[int, int]:
-    if size[0] * size[1] > MAX_PIXELS:
-        raise ValueError(
-            f"has {size[0] * size[1]:,} pixels; no more than {MAX_PIXELS:,} fit into memory"
-        )
+    if (area := size[0] * size[1]) > MAX_PIXELS:
+        raise ValueError(f"has {area:,} pixels; no more than {MAX_PIXELS:,} fit into memory")
     return size
 
 
@@ -55,8 +52,8 @@ def _check_name(name: str) -> str:
             "names a folder: must be one part of a path, without / and \\, not empty, '.' or '..', "
             "with no - in front"
         )
-    if len(name.encode()) > _NAME_BYTES:
-        raise ValueError(f"has {len(name.encode())} bytes; no more than {_NAME_BYTES}, as a folder")
+    if (size := len(name.encode())) > _NAME_BYTES:
+        raise ValueError(f"has {size} bytes; no more than {_NAME_BYTES}, as a folder")
     return name
 
 
@@ -98,7 +95,5 @@ Workers = Annotated[_Whole, Field(ge=0, le=256)]  # processes
 Seed = Annotated[_Whole, Field(ge=0, lt=1 << 63)]  # what random generators take
 
 Text = Annotated[str, Field(max_length=4096), AfterValidator(_check_printable)]  # a path, or a name
-Label = Annotated[
-    str, Field(min_length=1, max_length=120), AfterValidator(_check_printable)
-]  # a class
+Label = Annotated[str, Field(min_length=1, max_length=120), AfterValidator(_check_printable)]
 Name = Annotated[str, AfterValidator(_check_name)]  # names a folder

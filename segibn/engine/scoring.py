@@ -158,10 +158,9 @@ def some_of(samples: Sequence[SamplePaths]) -> Sequence[SamplePaths]:
 def score_source(
     config: RunConfig, model: Segmenter, frames: Frames, colors: np.ndarray, run: RunDir, show: Show
 ) -> dict[str, float]:
-    """Score the frames of ``data.val`` on every rank -> headline numbers.
+    """Score ``data.val`` on every rank, in evaluation mode -> headline numbers.
 
-    Leaves the network in evaluation mode. ``show`` gets the first ``engine.pictures`` frames of
-    this rank.
+    ``show`` gets the first ``engine.pictures`` frames of this rank.
     """
     left = config.engine.pictures
 

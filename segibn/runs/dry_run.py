@@ -15,7 +15,7 @@ from segibn import distributed, provenance
 from segibn.builders.loader import build_train_loader, loader_workers
 from segibn.builders.models import describe
 from segibn.builders.sampling import index_cost
-from segibn.config.sampling import UniformSampling
+from segibn.config.data import UniformSampling
 from segibn.config.schema import RunConfig
 from segibn.data.plan import BatchPlan, plan_batch
 from segibn.devices import default_device

@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from segibn.cli.check import build_parser
+from segibn.config.data import ClassUniformSampling, RareClassSampling
 from segibn.config.load import validate
-from segibn.config.sampling import ClassUniformSampling, RareClassSampling
 from segibn.config.values import Frozen
 from segibn.data.datasets.catalog import DATASETS, dataset_source
 

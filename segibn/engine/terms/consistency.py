@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from segibn.config.generalise_objective import ConsistencyConfig, MeanTeacherConfig
+from segibn.config.generalise import ConsistencyConfig, MeanTeacherConfig
 from segibn.config.schema import RunConfig
 from segibn.engine.objective import Step, Term, Trainee
 from segibn.engine.precision import autocast, choose_dtype

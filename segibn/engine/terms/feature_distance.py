@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from segibn.builders.augment import RESTYLING
-from segibn.config.generalise_objective import FeatureDistanceConfig, TextureConfig
+from segibn.config.generalise import FeatureDistanceConfig, TextureConfig
 from segibn.config.schema import RunConfig
 from segibn.engine.objective import Step, Term, Trainee
 from segibn.engine.precision import autocast
@@ -20,10 +20,7 @@ THINGS = (
     *("truck", "bus", "train", "motorcycle", "bicycle"),
     *("sign", "pedestrian", "bicyclist"),
 )
-"""The thing classes of DAFormer's official config, and under them what the class schemes of 11
-classes call the same things."""
-
-_LAYERS = ("layer1", "layer2", "layer3", "layer4")
+"""The thing classes of DAFormer's official config, then what schemes of 11 classes call them."""
 
 
 class FeatureDistanceTerm(Term):
@@ -79,8 +76,8 @@ class TextureTerm(Term):
 
     def __init__(self, section: TextureConfig, config: RunConfig, trainee: Trainee) -> None:
         self.weight = section.weight
-        weights = zip(_LAYERS, section.layer_weights, strict=True)
-        self.layer_weights = {name: weight for name, weight in weights if weight > 0}
+        weights = {f"layer{n}": weight for n, weight in enumerate(section.layer_weights, start=1)}
+        self.layer_weights = {name: weight for name, weight in weights.items() if weight > 0}
         self.teacher = imagenet_teacher(self.name, section.teacher_weights, config, trainee)
         self.fade_over = config.optim.iterations if section.fade_out else None
         is_plain = RESTYLING.keys().isdisjoint(config.generalise.active)

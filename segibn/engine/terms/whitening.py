@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from segibn.augment.photometric import PhotometricChange
 from segibn.builders.augment import RESTYLING
-from segibn.config.generalise_objective import WhiteningConfig
+from segibn.config.generalise import WhiteningConfig
 from segibn.config.schema import RunConfig
 from segibn.devices import accurate_dtype
 from segibn.engine.objective import Step, Term, Trainee

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from segibn.builders.sets import build_label_set, index_dataset
-from segibn.config.generalise_objective import ObjectiveSections
+from segibn.config.generalise import ObjectiveSections
 from segibn.config.load import load_config
 from segibn.config.schema import RunConfig
 from segibn.engine.objective import Step

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from segibn.builders.checkpoints import read_checkpoint
 from segibn.builders.models import build_segmenter
-from segibn.config.generalise_objective import WhiteningConfig
+from segibn.config.generalise import WhiteningConfig
 from segibn.config.load import load_config
 from segibn.config.model import ModelConfig
 from segibn.config.schema import RunConfig
