@@ -233,8 +233,10 @@ def _check_same_run(path: Path, old: dict[str, Any], new: dict[str, Any]) -> Non
     if changed.keys() <= _REMEDIES:
         logger.warning("resumed with %s; or %s", ", ".join(changed.values()), fresh)
         return
-    fix = "\n  ".join([f"resume with the same one, or {fresh}:", *changed.values()])
-    raise CheckpointError(f"{path} was trained with another config; {fix}")
+    lines = "\n  ".join([f"{fresh}:", *changed.values()])
+    raise CheckpointError(
+        f"{path} was trained with another config; resume with the same one, or {lines}"
+    )
 
 
 def _is_same(key: str, old: Any, new: Any) -> bool:
