@@ -12,18 +12,15 @@ Point = tuple[int, int]  # row and column of a pixel of a frame
 
 
 class FocusTable:
-    """Draws (frame, point) with given probabilities of the classes."""
+    """Draws (frame, point) with given probabilities of the classes, (K,) float64, sum 1.
+
+    ``by_frame`` draws a frame of the class, then a point in it, not any point of the class; a frame
+    counts for a class from ``min_pixels`` of it on.
+    """
 
     def __init__(
         self, index: ClassIndex, probabilities: np.ndarray, *, by_frame: bool, min_pixels: int = 1
     ) -> None:
-        """Sort the points by class.
-
-        Args:
-            probabilities: (K,) float64, sum 1; 0 for a class that no frame has enough of.
-            by_frame: draw a frame of the class, then a point in it; False: any point of the class.
-            min_pixels: a frame counts for a class from so many of its pixels on.
-        """
         enough = index.pixels[index.frame, index.train_id] >= min_pixels
         chosen = np.flatnonzero(enough)
         order = chosen[np.argsort(index.train_id[chosen], kind="stable")]

@@ -1,7 +1,4 @@
-"""One training frame and its target, of which only the window of a crop is read.
-
-It knows its size before anything is decoded, so that the window can be drawn first.
-"""
+"""One training frame and its target, of known size, of which only a crop's window is decoded."""
 
 from typing import Protocol
 

@@ -1,7 +1,4 @@
-"""Frames of an evaluation, resized and cut together with their label maps, as some protocols do.
-
-The score is then of other pixels than the official ones, and its signature says so.
-"""
+"""Frames of an evaluation, resized and cut together with their label maps, as some protocols do."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -18,12 +18,10 @@ By = Literal["auto", "sequence", "frame"]
 def held_out(
     names: Collection[str], fraction: float, by: By = "auto", seed: int = 0
 ) -> frozenset[str]:
-    """Return the names to hold out; DatasetError: nothing to split.
+    """Return about a ``fraction`` of the names, to hold out; DatasetError: nothing to split.
 
-    Args:
-        fraction: share to hold out, in (0, 1); met about, as whole sequences fall by chance.
-        by: "sequence" keeps frames of one subfolder together, or, without subfolders, those whose
-            names differ in the last number alone; "auto" does where there are several sequences.
+    "sequence" keeps frames of one subfolder together, or, without subfolders, those whose names
+    differ in the last number alone; "auto" does where there are several sequences.
     """
     units = {name: name for name in names} if by == "frame" else _sequences(names)
     if by == "auto" and len(set(units.values())) < 2:

@@ -32,10 +32,7 @@ class Draw(NamedTuple):
 
 
 class Stream:
-    """The endless sequence of draws from one source.
-
-    A share ``focus_share`` of them, 0..1, comes from ``focus``; the others are shuffled passes.
-    """
+    """Endless draws from one source: shuffled passes, and a share, 0..1, from ``focus``."""
 
     def __init__(
         self, num_samples: int, focus: FocusTable | None = None, focus_share: float = 0.0
@@ -54,10 +51,7 @@ class Stream:
 
 
 class Plan:
-    """The positions of a run, shared out over its sources.
-
-    ``shares`` of the positions: for each source but the first, which gets what remains.
-    """
+    """The positions of a run over its sources; ``shares`` are of all but the first."""
 
     def __init__(
         self, streams: Sequence[Stream], shares: Sequence[float] = (), *, seed: int

@@ -2,9 +2,8 @@
 
 A grid of nearly square cells, four on the shorter side, covers the frame. A class has a point in
 every cell of which it has a 1024th (8x8 pixels of 256x256), or else in the cell with most of it:
-its pixel nearest to the mean of its pixels there, so that it lies on the class whatever its shape.
-RobustNet (``datasets/uniform.py``) takes the mean itself, in whole tiles of 1024x1024 from the
-upper left, and so never sees the right 890 columns of a GTA5 frame.
+its pixel nearest to the mean of its pixels there. RobustNet (``datasets/uniform.py``) takes the
+mean itself, in whole tiles of 1024x1024, and never sees the right 890 columns of a GTA5 frame.
 """
 
 from itertools import product

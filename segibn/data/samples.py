@@ -69,10 +69,7 @@ def pair_by_name(
     image_of: Callable[[str], str],
     official_count: int | None = None,
 ) -> Pairing:
-    """Pair images with label maps of the same name; None for a split without.
-
-    ``target_of`` and ``image_of`` say where the file of a name belongs, for messages.
-    """
+    """Pair images with label maps, if any, by name; the functions say where a partner belongs."""
     if targets is None:
         samples = tuple(SamplePaths(name, images[name], None) for name in sorted(images))
         return Pairing(samples, official_count=official_count)

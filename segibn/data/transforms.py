@@ -39,10 +39,8 @@ def draw_window(
 ) -> Window:
     """Draw a scale and a place: what scaling the frame and then cropping at random would show.
 
-    Args:
-        scale_range: factor on the frame, uniform.
-        aspect_range: factor on width over height, its logarithm uniform; the area stays.
-        focus: row and column of a pixel that the window must contain; all that do are as likely.
+    ``scale_range``: uniform. ``aspect_range``: of width over height, log-uniform; the area stays.
+    ``focus``: row and column that the window must contain; all windows that do are as likely.
     """
     if focus is not None and not all(0 <= f < n for f, n in zip(focus, frame_size, strict=True)):
         raise ValueError(f"focus {focus} lies outside a frame of {frame_size}")
@@ -76,10 +74,7 @@ def _draw_span(
 
 @dataclass(frozen=True)
 class TrainTransform:
-    """Random scale, crop and flip, then colour jitter, blur, noise and compression of the image.
-
-    The settings are those of ``data`` in a config.
-    """
+    """Random scale, crop and flip, then jitter, blur, noise and JPEG, as ``data`` in a config."""
 
     crop_size: tuple[int, int]
     scale_range: tuple[float, float] = (0.5, 2.0)

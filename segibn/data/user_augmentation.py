@@ -25,10 +25,7 @@ class UserAugmentation:
         self._pipeline: Any = _build(path)
 
     def __call__(self, image: np.ndarray, target: np.ndarray, seed: int) -> Arrays:
-        """Return the changed pair; ConfigError: the pipeline changes the size or the type.
-
-        All randomness comes from ``seed``, 0 .. 2**32 - 1.
-        """
+        """Change a crop by ``seed``, 0 .. 2**32 - 1; ConfigError: its size or type changes."""
         # Version 2.0.8 of albumentations gives every worker the same random state otherwise.
         self._pipeline.set_random_seed(seed)
         changed = self._pipeline(image=image, mask=target)

@@ -92,10 +92,7 @@ class CacheJob:
         return DiskCache(self.folder, [sample.name for sample in self.samples])
 
     def inspect(self) -> CacheState:
-        """Hold the headers of the cache's files against the data set; no pixel is read.
-
-        DatasetError: a file of the data set is missing.
-        """
+        """Hold the files' headers against the data set; DatasetError: one of its files is gone."""
         require_codecs()
         state = CacheState()
         for index, sample in enumerate(self.samples):
@@ -164,10 +161,7 @@ def _stat(path: Path) -> dict[str, int]:
 
 
 def estimate(job: CacheJob, frames: Sequence[int], threads: int) -> tuple[int, float, int]:
-    """Encode a few of the frames to be cached, indices of samples; writes nothing.
-
-    -> Bytes of all, seconds with these threads, and how many frames were measured for it.
-    """
+    """Encode a few frames -> bytes of all, seconds with these threads, how many were measured."""
     chosen = sorted(set(np.linspace(0, len(frames) - 1, _MEASURED).astype(int)))
     sizes, start = [], time.perf_counter()
     for place in chosen:
@@ -183,10 +177,7 @@ def estimate(job: CacheJob, frames: Sequence[int], threads: int) -> tuple[int, f
 def build(
     job: CacheJob, frames: Sequence[int], threads: int, progress: Progress | None = None
 ) -> None:
-    """Cache frames, indices of the samples from `CacheState.bad`; what is done by an error stays.
-
-    DatasetError: another process is building this cache.
-    """
+    """Cache frames, indices of samples; DatasetError: another process is building this cache."""
     with _only_builder(job.folder):
         for leftover in job.folder.rglob(f".*.part{SUFFIX}"):
             leftover.unlink()
@@ -199,10 +190,7 @@ def build(
 def verify(
     job: CacheJob, threads: int, progress: Progress | None = None
 ) -> tuple[int, list[DatasetError]]:
-    """Check all checksums of the cached frames and of their source files; remove what fails.
-
-    -> How many frames are cached, and what was wrong, one error a file.
-    """
+    """Check all checksums, remove damaged files -> how many are cached, and what was wrong."""
     require_codecs()
     present = [one for one in job.samples if path_of(job.folder, one.name).exists()]
     errors = []

@@ -1,7 +1,4 @@
-"""Foggy Cityscapes (Sakaridis et al., IJCV 2018): fog on Cityscapes' frames, with their labels.
-
-A split says the fog's attenuation coefficient beta per metre: ``val-0.02``.
-"""
+"""Foggy Cityscapes (Sakaridis et al., IJCV 2018), ``val-0.02``: fog of a beta per metre."""
 
 from pathlib import Path
 

@@ -20,21 +20,14 @@ from segibn.labels.schemes import on_schemes
 from segibn.text import listed
 
 # Cityscapes' table as palette indices, but license plates are drawn, with value 34.
-GTA5 = LabelSet(
-    "gta5",
-    tuple(
-        replace(label, label_id=34) if label.name == "license plate" else label
-        for label in CITYSCAPES.labels
-    ),
-)
+_ROWS = [replace(row, label_id=34) if row.label_id < 0 else row for row in CITYSCAPES.labels]
+GTA5 = LabelSet("gta5", tuple(_ROWS))
 
 # RobustNet reads the files by colour, and so reads two values that the official table ignores:
 # license plates have the colour of cars, groups of poles that of poles
 # (github.com/shachoi/RobustNet, datasets/gtav.py).
-_READ_AS = {
-    name: GTA5.class_names.index(other)
-    for name, other in (("license plate", "car"), ("polegroup", "pole"))
-}
+_CAR, _POLE = (GTA5.class_names.index(name) for name in ("car", "pole"))
+_READ_AS = {"license plate": _CAR, "polegroup": _POLE}
 _ROBUSTNET = LabelSet(
     "gta5_robustnet",
     tuple(replace(row, train_id=_READ_AS.get(row.name, row.train_id)) for row in GTA5.labels),

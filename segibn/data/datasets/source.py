@@ -81,10 +81,7 @@ class DatasetSource:
         return tuple(self.tables or next(iter(named.values()), ()))
 
     def find(self, root: Path, split: str, encoding: str = "auto") -> Pairing:
-        """Pair the files of a split, or of several joined by '+'; ``root``: the set's own folder.
-
-        DatasetError: unknown split, or a folder of the layout is missing.
-        """
+        """Pair the files of a split, or of several joined by '+', in the set's own folder."""
         options = {"encoding": encoding} if self.encodings else {}
         find_one = self.find_one or self.pair
 
@@ -98,10 +95,7 @@ class DatasetSource:
     def pair(
         self, root: Path, split: str, *, images: Place | None = None, targets: Place | None = None
     ) -> Pairing:
-        """Pair by name: the label map of ``images/a/b_rgb.png`` is ``labels/a/b_gt.png``.
-
-        ``images`` and ``targets``: other places than the data set's own.
-        """
+        """Pair by name, ``images/a/b_rgb.png`` with ``labels/a/b_gt.png``; places as the set's."""
         is_labelled = split not in self.unlabelled
         places = [images or self.images, *([targets or self.targets] if is_labelled else [])]
         folders = [root / place.folder.format(split=split) for place in places]
@@ -130,10 +124,7 @@ class DatasetSource:
     def label_set(
         self, classes: str | None = None, encoding: str | None = None, label_map: str | None = None
     ) -> LabelSet:
-        """Return the table that reads the files in a class scheme; None for the data set's own.
-
-        ConfigError: a combination that does not exist, or a choice that has to be named.
-        """
+        """Return the table of a class scheme, by default its own; ConfigError: none, or several."""
         scheme = classes or self.schemes[0]
         if scheme not in self.schemes:
             refused = f"'{self.name}' cannot be read in the classes '{scheme}'"
@@ -198,10 +189,7 @@ class DatasetSource:
         return f"The layout expected there:\n{lines}\nWhere to get it: {self.where}"
 
     def complete(self, pairing: Pairing, split: str, folder: Path) -> list[samples.SamplePaths]:
-        """Return the samples; DatasetError: there are none, or a file lacks its partner.
-
-        A copy that holds only a part of an official split is logged as a warning.
-        """
+        """Return the samples, warning of a partial split; DatasetError: none, or an orphan."""
         if pairing.orphans:
             raise DatasetError(self._orphan_message(pairing, split))
         if not pairing.samples:

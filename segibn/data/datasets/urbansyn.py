@@ -12,10 +12,8 @@ from segibn.data.samples import Pairing, names_in, pair_by_name
 from segibn.labels.label_set import IGNORE_INDEX, Label
 from segibn.labels.schemes import on_schemes, train_id_table
 
-_NINETEEN = train_id_table("urbansyn")
-_TABLE = replace(
-    _NINETEEN, labels=(*_NINETEEN.labels, Label("no class", 19, IGNORE_INDEX, (0, 0, 0), "void"))
-)
+_TABLE = train_id_table("urbansyn")
+_NO_CLASS = Label("no class", 19, IGNORE_INDEX, (0, 0, 0), "void")
 
 
 def _find_one(root: Path, split: str) -> Pairing:
@@ -43,5 +41,5 @@ urbansyn/ss/ss_<number>.png         (grey PNG, train ids)
     where="https://urbansyn.org (CC BY-SA 4.0): rgb and ss, unpacked into urbansyn/",
     splits={"all": None},
     find_one=_find_one,
-    tables=on_schemes(_TABLE),
+    tables=on_schemes(replace(_TABLE, labels=(*_TABLE.labels, _NO_CLASS))),
 )
