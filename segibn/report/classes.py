@@ -104,14 +104,10 @@ def class_rows(
 def iou_bars(
     runs: Sequence[ClassResults],
     key: str = "iou",
-    has_anchors: bool = True,
-    has_links: bool = False,
+    has_anchors: bool = True,  # rows have the id of ``anchor``, once a page
+    has_links: bool = False,  # names lead to ``#frames-NAME``, the page's list of frames by class
 ) -> Markup:
-    """Write a table of bars, which a reader can sort without JavaScript, for runs of equal classes.
-
-    The first gives colours, shares and the order. ``has_anchors``: rows have the id of ``anchor``,
-    once a page; ``has_links``: names lead to ``#frames-NAME``, the page's list of frames by class.
-    """
+    """Write a table of bars for runs of equal classes; the first gives colours, shares, order."""
     lines = list(zip(*(run.rows for run in runs), strict=True))
     order = sorted(lines, key=lambda line: (line[0].iou is None, line[0].iou or 0.0))
     return render(

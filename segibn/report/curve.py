@@ -43,12 +43,9 @@ class Curve:
         return int(self.scored[place]), float(self.miou[place])
 
 
-def read_curve(path: Path, title: str | None = None) -> Curve:
-    """Read the curve of a run from its folder, or from the ``metrics.jsonl`` in it.
-
-    ``title``: None = the folder's name. SegibnError: no file, or none that a training wrote.
-    """
-    file = path / METRICS_FILE if path.is_dir() else path
+def read_curve(folder: Path, title: str) -> Curve:
+    """Read the curve of a run; SegibnError: no file, or none that a training wrote."""
+    file = folder / METRICS_FILE
     try:
         lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError as error:
@@ -66,7 +63,7 @@ def read_curve(path: Path, title: str | None = None) -> Curve:
     trained = [record for record in records.values() if "loss" in record]
     scored = [one for one in records.values() if 0 <= _number_or_nan(one.get("val_miou")) <= 1]
     return Curve(
-        title or file.resolve().parent.name,
+        title,
         _column(trained, "iteration").astype(np.int64),
         *(_column(trained, key) for key in ("loss", "lr", "images_per_s")),
         _column(scored, "iteration").astype(np.int64),

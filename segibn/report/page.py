@@ -1,9 +1,9 @@
 """The report as one HTML file that needs nothing else: ``Report`` in, text of the page out."""
 
-import base64
-import hashlib
+from base64 import b64encode
 from collections.abc import Callable
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Any
 
 from jinja2 import TemplateError
@@ -43,7 +43,7 @@ def build_page(report: Report, title: str) -> str:
         created=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         version=segibn.__version__,
         command=provenance.command_line(),
-        hashes=[_digest(script) for script in (head, body)],
+        hashes=[b64encode(sha256(text.encode()).digest()).decode() for text in (head, body)],
         style=Markup("\n".join(map(source, ("page.css", "viewer.css", "charts.css")))),
         head_script=Markup(head),
         body_script=Markup(body),
@@ -73,10 +73,6 @@ def build_page(report: Report, title: str) -> str:
         reliability=lambda *given: _drawn(given[1], reliability, *given),
         step_times=lambda title, profile: _drawn(title, step_time_bars, profile),
     )
-
-
-def _digest(script: str) -> str:
-    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
 
 
 def _drawn(what: str, draw: Callable[..., Markup], *given: Any) -> Markup:

@@ -69,17 +69,16 @@ def _panels(runs: Sequence[Curve]) -> list[_Panel]:
         and np.array_equal(run.lr, runs[0].lr, equal_nan=True)
         for run in runs[1:]
     )
-    unit = "the same in all runs" if is_shared else ""
-    rate = _finite(rate)[:1] if is_shared else _finite(rate)
+    loss, rate, miou = (
+        [line for line in lines if np.isfinite(np.asarray(line.y)).any()]
+        for lines in (loss, rate, miou)
+    )
+    rate, unit = (rate[:1], "the same in all runs") if is_shared else (rate, "")
     return [
-        _Panel("Loss", _finite(loss), loss_text),
+        _Panel("Loss", loss, loss_text),
         _Panel("Learning rate", rate, lambda value: f"{value:.3g}", unit, from_zero=True),
-        _Panel("Held-out mIoU", _finite(miou), lambda value: f"{value:.1f} %", "%", from_zero=True),
+        _Panel("Held-out mIoU", miou, lambda value: f"{value:.1f} %", "%", from_zero=True),
     ]
-
-
-def _finite(lines: Sequence[Line]) -> list[Line]:
-    return [line for line in lines if np.isfinite(np.asarray(line.y)).any()]
 
 
 def _drawing(panel: _Panel, last: int, key: str) -> Markup:

@@ -35,10 +35,3 @@ def test_equal_values_can_be_split_anywhere_and_are() -> None:
     starts = cluster_starts(np.ones(5), 3)
     assert starts[0] == 0
     assert (np.diff(starts) > 0).all()
-
-
-def test_what_cannot_be_clustered_is_refused() -> None:
-    with pytest.raises(ValueError, match="3 clusters of 2 values"):
-        cluster_starts(np.array([0.0, 1.0]), 3)
-    with pytest.raises(ValueError, match="not in ascending order"):
-        cluster_starts(np.array([1.0, 0.0]), 1)

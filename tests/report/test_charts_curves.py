@@ -49,7 +49,7 @@ def panels(html):
 def test_a_line_cut_short_is_left_out_and_a_scored_iteration_joins_its_record(tmp_path):
     lines = [record(20, loss=1.5, lr=0.1), record(40, loss=1.25, lr=0.05, images_per_s=8.0)]
     lines += [record(40, val_miou=0.5, val_pixel_accuracy=0.75), '{"iteration": 60, "lo']
-    read = read_curve(write_lines(tmp_path / "my run", lines))
+    read = read_curve(write_lines(tmp_path / "run", lines), "my run")
     assert read.title == "my run"
     assert read.iterations.tolist() == [20, 40]
     assert read.loss.tolist() == [1.5, 1.25]
@@ -63,7 +63,7 @@ def test_a_resumed_run_replaces_what_it_repeats(tmp_path):
     lines = [record(step, loss=1.0) for step in (20, 40, 60, 80)]
     lines.insert(3, record(60, val_miou=0.5))
     lines += [record(step, loss=2.0) for step in (60, 80, 100)]
-    read = read_curve(write_lines(tmp_path / "run", lines) / "metrics.jsonl")
+    read = read_curve(write_lines(tmp_path / "run", lines), "run")
     assert read.iterations.tolist() == [20, 40, 60, 80, 100]
     assert read.loss.tolist() == [1.0, 1.0, 2.0, 2.0, 2.0]
     assert read.scored.size == 0  # that score was of the attempt that is no more
@@ -71,9 +71,9 @@ def test_a_resumed_run_replaces_what_it_repeats(tmp_path):
 
 def test_a_file_that_no_training_wrote_is_refused_by_name(tmp_path):
     with pytest.raises(SegibnError, match=r"metrics\.jsonl.*no line is a record"):
-        read_curve(write_lines(tmp_path / "run", ["a", "b"]))
+        read_curve(write_lines(tmp_path / "run", ["a", "b"]), "run")
     with pytest.raises(SegibnError, match=r"metrics\.jsonl: cannot be read"):
-        read_curve(tmp_path / "metrics.jsonl")
+        read_curve(tmp_path, "run")
 
 
 @pytest.mark.parametrize("width", [0, 1, 3])
