@@ -119,9 +119,7 @@ class _NoRandomValues(TorchFunctionMode):
 
     names = ("normal_", "uniform_", "trunc_normal_", "kaiming_normal_", "kaiming_uniform_")
 
-    def __torch_function__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
-    ) -> Any:
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if getattr(func, "__name__", "") in self.names:
             return args[0] if args else kwargs["tensor"]
         return func(*args, **(kwargs or {}))

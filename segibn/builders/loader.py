@@ -75,13 +75,11 @@ def build_train_loader(
     return make_loader(dataset, sampler, workers=workers, pin_memory=pin_memory)
 
 
-def _build_dataset(
-    config: RunConfig, one: TrainingSet, datasets_root: Path | None
-) -> SegmentationDataset:
+def _build_dataset(config: RunConfig, one: TrainingSet, root: Path | None) -> SegmentationDataset:
     data, samples, label_set = config.data, one.samples, one.label_set
     cache: Sequence[Arrays | Frame] | None = None
     if data.cache == "disk":
-        tiles = tiles_folder(one.dataset, label_set, data.resize, cache_folder(datasets_root))
+        tiles = tiles_folder(one.dataset, label_set, data.resize, cache_folder(root))
         cache = CacheJob(samples, label_set, data.resize, tiles).open()
     elif data.cache == "memory":
         threads = auto_workers(rank_and_world()[1])
@@ -138,11 +136,9 @@ def loader_workers(config: RunConfig, world_size: int) -> tuple[int, str]:
     return fitting, f"{why}: data.workers is {fitting}; faster with {LARGER}"
 
 
-def build_eval_frames(
-    dataset: DatasetConfig, datasets_root: Path, classes: str | None = None
-) -> Frames:
+def build_eval_frames(dataset: DatasetConfig, root: Path, classes: str | None = None) -> Frames:
     """Build the evaluation frames of this rank, labels read in a class scheme; None = its own."""
-    samples = index_dataset(dataset, datasets_root)
+    samples = index_dataset(dataset, root)
     require_targets(samples)
     rank, world_size = rank_and_world()
     return Frames(

@@ -83,15 +83,13 @@ def _focus_table(index: ClassIndex, sampling: SamplingConfig, one: TrainingSet) 
     return FocusTable(index, chances, by_frame=is_rare, min_pixels=min_pixels)
 
 
-def _job(one: TrainingSet, resize: tuple[int, int] | None, datasets_root: Path | None) -> IndexJob:
-    return IndexJob(one.title, one.samples, one.label_set, resize, datasets_root)
+def _job(one: TrainingSet, resize: tuple[int, int] | None, root: Path | None) -> IndexJob:
+    return IndexJob(one.title, one.samples, one.label_set, resize, root)
 
 
-def _class_index(
-    one: TrainingSet, resize: tuple[int, int] | None, datasets_root: Path | None
-) -> ClassIndex:
+def _class_index(one: TrainingSet, resize: tuple[int, int] | None, root: Path | None) -> ClassIndex:
     """Read or build an index: once over all ranks, or once a machine that has its own disk."""
-    load = partial(_job(one, resize, datasets_root).load_or_build, usable_cores())
+    load = partial(_job(one, resize, root).load_or_build, usable_cores())
     index = None
     with FrameProgress() as progress:
         if is_main():

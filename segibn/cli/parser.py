@@ -23,6 +23,7 @@ _WIDTH = 79
 _USAGE_LINES = 2
 _WRITTEN = ("output", "plot", "json", "pictures")
 """Options that name what a verb writes: a folder where their metavar is DIR, else a file."""
+_Declare = Callable[["VerbParser"], None]
 
 
 class VerbParser(argparse.ArgumentParser):
@@ -136,15 +137,13 @@ def _require_writable(option: str, path: Path, is_folder: bool) -> None:
     writable_folder(path if is_folder else path.parent)
 
 
-def verb_parser(
-    verb: str, examples: str
-) -> Callable[[Callable[[VerbParser], None]], Callable[[], VerbParser]]:
+def verb_parser(verb: str, examples: str) -> Callable[[_Declare], Callable[[], VerbParser]]:
     """Turn a function that adds a verb's arguments into one that returns its parser.
 
     Called through a script of ``tools/``, its help shows that script in place of ``segibn VERB``.
     """
 
-    def decorate(add_arguments: Callable[[VerbParser], None]) -> Callable[[], VerbParser]:
+    def decorate(add_arguments: _Declare) -> Callable[[], VerbParser]:
         def build_parser() -> VerbParser:
             command = f"python tools/{Path(sys.argv[0]).name}" if _is_tool() else f"segibn {verb}"
             summary = VERBS[verb].summary

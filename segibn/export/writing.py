@@ -27,15 +27,13 @@ _EXAMPLE = (2, 3, 96, 160)
 class ExportGraph(nn.Module):
     """A network with what comes before and after it: frames in 0..255 to logits at frame size.
 
-    ``with_coarse``: those of the network too; ``labels``: frames as decoders give them to maps.
+    ``coarse``: those of the network too; ``labels``: frames as decoders give them to maps.
     """
 
-    def __init__(
-        self, segmenter: Segmenter, *, labels: bool = False, with_coarse: bool = False
-    ) -> None:
+    def __init__(self, segmenter: Segmenter, *, labels: bool = False, coarse: bool = False) -> None:
         super().__init__()
         self.segmenter = segmenter
-        self.labels, self.with_coarse = labels, with_coarse
+        self.labels, self.coarse = labels, coarse
 
     def logits(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """(N, 3, H, W) RGB in 0..255 -> logits (N, K, H, W) and (N, K, h, w), float32."""
@@ -47,7 +45,7 @@ class ExportGraph(nn.Module):
         if self.labels:
             return self.logits(image.permute(0, 3, 1, 2))[0].argmax(dim=1).to(torch.uint8)
         logits, coarse = self.logits(image)
-        return (logits, coarse) if self.with_coarse else logits
+        return (logits, coarse) if self.coarse else logits
 
     def capture(self) -> torch.export.ExportedProgram:
         """Trace the graph; the number of frames, their height and their width stay free."""
@@ -80,7 +78,7 @@ def export(
     segmenter = segmenter.to("cpu", memory_format=torch.contiguous_format).eval()
     with atomic_path(path) as temporary:
         temporary.touch()  # an error before a minute of work
-        graph = ExportGraph(segmenter, labels=labels, with_coarse=is_onnx)
+        graph = ExportGraph(segmenter, labels=labels, coarse=is_onnx)
         write(graph, temporary, description)
         return check(lambda image: graph.logits(image)[0], load(temporary), str(path), labels)
 

@@ -48,9 +48,7 @@ def summed_argmax(views: Iterable[Tensor], size: Size, *, align_corners: bool = 
     return banded_argmax(total, size)
 
 
-def predicted_probability(
-    views: Sequence[Tensor], pred: Tensor, *, align_corners: bool = False
-) -> Tensor:
+def predicted_probability(views: Sequence[Tensor], pred: Tensor, *, align_corners: bool) -> Tensor:
     """Softmax probability of the class of ``pred`` (N, H, W), averaged over views -> float32."""
     size = (pred.shape[-2], pred.shape[-1])
     total = torch.zeros(pred.shape, dtype=torch.float32, device=pred.device)

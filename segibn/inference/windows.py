@@ -15,11 +15,7 @@ SIGMA = 1 / 8
 
 
 def slide(
-    logits_of: Callable[[Tensor], Tensor],
-    image: Tensor,
-    window: Size,
-    stride: Size,
-    blending: str = "flat",
+    logits_of: Callable[[Tensor], Tensor], image: Tensor, window: Size, stride: Size, blending: str
 ) -> Tensor:
     """Average the logits of overlapping windows of an image (N, 3, H, W) -> (N, K, H, W) float32.
 
