@@ -11,7 +11,6 @@ from painted_scenes.spec import SampleSpec
 from segibn.cli.arguments import add_set_argument, print_predict, refuse_set
 from segibn.cli.parser import VerbParser, print_next, verb_parser
 from segibn.cli.sample_data import paint
-from segibn.evaluation.protocols import PROTOCOLS
 from segibn.text.streams import outliving_readers
 
 CONFIGS = ("sample_none", "sample_ibn", "sample_ibn_b")
@@ -42,6 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = build_parser().parse_args(argv)
     refuse_set(arguments.set, "seed", "--seed")
 
+    from segibn.evaluation.protocols import PROTOCOLS
     from segibn.runs import cross_domain as comparison
     from segibn.runs.loading import load_checkpoint
     from segibn.runs.sets import frames_folder, parse_evaluation_set
