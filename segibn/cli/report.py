@@ -53,15 +53,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         device_named(arguments.device)  # refused here, also where no frame turns out to need it
     first, frames = arguments.inputs[0], arguments.frames
-    notes = write_report(
-        report,
-        arguments.output,
-        arguments.title or (first.resolve().name if first.is_dir() else first.stem),
-        frames=0 if arguments.no_frames else _FRAMES if frames is None else frames,
-        find_datasets=partial(datasets_root, arguments.datasets),
-        device=arguments.device,
-    )
-    for note in notes:
+    title = arguments.title or (first.resolve().name if first.is_dir() else first.stem)
+    frames = 0 if arguments.no_frames else _FRAMES if frames is None else frames
+    find = partial(datasets_root, arguments.datasets)
+    for note in write_report(report, arguments.output, title, frames, find, arguments.device):
         print(f"note: {note}")
     print(f"report: {arguments.output} ({arguments.output.stat().st_size / 1e6:.1f} MB)")
     print_then(f"open {arguments.output} in a browser")

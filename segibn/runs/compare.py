@@ -14,17 +14,11 @@ from segibn.text import counted, printable
 
 
 def compare_files(
-    paths: Sequence[Path],
-    how: Resampling,
-    output: Path | None = None,
-    *,
-    common_frames: bool,
-    any_conditions: bool,
+    paths: Sequence[Path], how: Resampling, output: Path | None, **allowed: bool
 ) -> list[Comparison]:
-    """Compare the first scores file with each of the others, see ``compare_runs``."""
+    """Compare the first scores file with each of the others, as ``compare_runs`` is ``allowed``."""
     reference, *others = _load_scores(paths)
-    flags = {"common_frames": common_frames, "any_conditions": any_conditions}
-    found = [compare_runs(reference, other, how, **flags) for other in others]
+    found = [compare_runs(reference, other, how, **allowed) for other in others]
     if output is not None:
         comparisons = [comparison.to_dict() for comparison in found]
         write_json(output, {"comparisons": comparisons, **provenance.origin()})

@@ -2,63 +2,27 @@
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from segibn import distributed
 from segibn.builders.sets import index_dataset
-from segibn.config.data import DatasetConfig
-from segibn.engine.scoring import Preparation
 from segibn.errors import ConfigError, DatasetError
 from segibn.evaluation.deviations import sign
 from segibn.evaluation.inference_table import format_inference
 from segibn.evaluation.results import CONDITIONS_FILE, ROWS_FILE, render_folder
 from segibn.files.encode import write_image
 from segibn.files.writing import writable_folder, write_json, write_text
-from segibn.inference.config import AS_SCORED, InferenceConfig
+from segibn.inference.config import InferenceConfig
 from segibn.runs.evaluate import circumstances, frames_of, score_run
 from segibn.runs.loading import device_of
-from segibn.runs.pictures import comparison_sheet, spread
-from segibn.runs.protocol import deviations, protocol_framing, selection_of, under_protocol
+from segibn.runs.pictures import SheetRow, comparison_sheet, spread
+from segibn.runs.scoring import Scoring
 from segibn.runs.trained import CPU, TrainedRun
 
 MARKDOWN_FILE, PICTURE_FILE = "cross_domain.md", "comparison.jpg"
 _DRAWN = 2  # frames of each set
-
-
-@dataclass(frozen=True)
-class Scoring:
-    """On what and how runs are scored, each by itself."""
-
-    sets: Mapping[str, DatasetConfig]  # label (the ``test`` of a row) -> data set
-    datasets_root: Path
-    inference: InferenceConfig = AS_SCORED
-    device: str | None = None  # None = a GPU if there is one
-    protocol: str | None = None  # in ``PROTOCOLS``; None = each run as it was scored in training
-    allow_target_selection: bool = False  # score a checkpoint that was chosen on a test set too
-
-    def placed(self, run: TrainedRun, label: str) -> TrainedRun:
-        """Return a run on the device, with its options for a set."""
-        place = device_of(self.device)
-        return under_protocol(self.protocol, run, self.sets[label], self.inference, place)
-
-    def row(self, run: TrainedRun, label: str, record: dict[str, Any]) -> dict[str, Any]:
-        """Score a run, ``placed``, on a set -> its row; under torchrun on every rank."""
-        dataset, protocol, selection = self.sets[label], self.protocol, record["selection"]
-        framing = protocol_framing(protocol, dataset)
-        prepare = None
-        if framing is not None:
-            prepare = Preparation(framing.name, lambda _, *arrays: framing(*arrays))
-        scores = score_run(run, dataset, self.datasets_root, prepare=prepare)
-        row = headline(record, label, scores.to_dict())
-        if protocol is None:
-            return row | {"signature": sign(row["signature"], selection=selection)}
-        found = deviations(protocol, run, selection, label, dataset, scores.num_images)
-        more = {"protocol": protocol, "deviations": list(found.values())}
-        return row | more | {"signature": sign(row["signature"], protocol, found, selection)}
 
 
 def cross_domain(
@@ -93,10 +57,10 @@ def score_runs(
     """
     records = [run.record() | ({"train": train_label} if train_label else {}) for run in runs]
     refuse_equal(runs, records)
-    root, allowed = scoring.datasets_root, scoring.allow_target_selection
+    root = scoring.datasets_root
     frame_names: dict[str, list[str] | None] = {}  # of each set; None = it is not here
     for run, record in zip(runs, records, strict=True):
-        record["selection"] = selection_of(run, scoring.sets, allow_target=allowed)
+        record["selection"] = scoring.selection(run)
         if record["train"] not in frame_names:
             frame_names[record["train"]] = _training_frames(run, root)
         for label, dataset in scoring.sets.items():
@@ -109,9 +73,20 @@ def score_runs(
             for label in scoring.sets:
                 placed = scoring.placed(run, label)
                 conditions = circumstances(device, placed.options)
-                rows.append(scoring.row(placed, label, record))
+                rows.append(_row(placed, scoring, label, record))
             run.to(CPU)  # a GPU holds one network at a time
     return rows, conditions | {"frames": frame_names}
+
+
+def _row(run: TrainedRun, scoring: Scoring, label: str, record: dict[str, Any]) -> dict[str, Any]:
+    prepare, protocol = scoring.preparation(label), scoring.protocol
+    scores = score_run(run, scoring.sets[label], scoring.datasets_root, prepare=prepare)
+    row, selection = headline(record, label, scores.to_dict()), record["selection"]
+    if protocol is None:
+        return row | {"signature": sign(row["signature"], selection=selection)}
+    found = scoring.deviations(run, label, selection, scores.num_images)
+    more = {"protocol": protocol, "deviations": list(found.values())}
+    return row | more | {"signature": sign(row["signature"], protocol, found, selection)}
 
 
 def compare_inference(
@@ -190,14 +165,14 @@ def draw_comparison(runs: Sequence[TrainedRun], scoring: Scoring, path: Path) ->
     Of several seeds of one network the first counts; frames are spread evenly over a set.
     """
     networks, first = _one_of_each(runs), runs[0]
-    rows: list[tuple[str, np.ndarray, np.ndarray, dict[str, np.ndarray]]] = []
+    rows: list[SheetRow] = []
     for label, dataset in scoring.sets.items():
         frames = frames_of(first, dataset, scoring.datasets_root)
         chosen = tuple(spread(frames.samples, _DRAWN))
-        framing = protocol_framing(scoring.protocol, dataset)
-        for _, image, target in replace(frames, samples=chosen, rank=0, world_size=1):
-            shown = (image, target) if framing is None else framing(image, target)
-            rows.append((label, *shown, {}))
+        frames = replace(frames, samples=chosen, rank=0, world_size=1)
+        prepare = scoring.preparation(label)
+        shown = prepare.over(frames) if prepare else frames
+        rows += [(label, image, target, {}) for _, image, target in shown]
     for title, run in networks.items():
         for label, image, _, preds in rows:
             preds[title] = scoring.placed(run, label).predictor(image)

@@ -32,7 +32,7 @@ from segibn.text import counted
 from segibn.text.progress import FrameProgress
 
 PLOT_FILE = "feature_divergence.png"
-Samples = Sequence[SamplePaths]
+Domains = Sequence[tuple[str, Sequence[SamplePaths]]]
 
 
 def measure_divergence(
@@ -50,10 +50,8 @@ def measure_divergence(
     ``domains``: two of label and data set; labels of pixels are not needed. ``output``: folder for
     rows, table and chart; None writes none. ``most_frames``: of each domain, evenly spread.
     """
-    samples = [
-        (label, spread(index_dataset(dataset, datasets_root), most_frames))
-        for label, dataset in domains
-    ]
+    indexed = [(label, index_dataset(dataset, datasets_root)) for label, dataset in domains]
+    samples = [(label, spread(part, most_frames)) for label, part in indexed]
     wanted = max(2, distributed.rank_and_world()[1])
     for label, part in samples:
         if len(part) < wanted:
@@ -75,17 +73,14 @@ def measure_divergence(
 
 
 def _row(
-    run: TrainedRun,
-    samples: Sequence[tuple[str, Samples]],
-    inference: InferenceConfig,
-    place: torch.device,
+    run: TrainedRun, domains: Domains, inference: InferenceConfig, place: torch.device
 ) -> dict[str, Any]:
     options = inference.options_for(run.options, bfloat16=False)
     run.module.to(place)
-    a, b = (_moments(run, label, part, options) for label, part in samples)
+    a, b = (_moments(run, label, part, options) for label, part in domains)
     return run.record() | {
-        "domains": [label for label, _ in samples],
-        "num_images": [len(part) for _, part in samples],
+        "domains": [label for label, _ in domains],
+        "num_images": [len(part) for _, part in domains],
         "input_size": options.input_size and list(options.input_size),
         "input_height": options.input_height,
         "divergence": compute_divergence(a, b),
@@ -93,7 +88,7 @@ def _row(
 
 
 def _moments(
-    run: TrainedRun, label: str, samples: Samples, options: InferenceOptions
+    run: TrainedRun, label: str, samples: Sequence[SamplePaths], options: InferenceOptions
 ) -> dict[str, Moments]:
     """Moments of one domain's frames over all ranks, with progress."""
     rank, world = distributed.rank_and_world()

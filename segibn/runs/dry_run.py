@@ -17,7 +17,7 @@ from segibn.builders.models import describe
 from segibn.builders.sampling import index_cost
 from segibn.config.data import UniformSampling
 from segibn.config.schema import RunConfig
-from segibn.data.plan import BatchPlan, plan_batch
+from segibn.data.plan import plan_batch
 from segibn.devices import default_device
 from segibn.engine.checkpoint import require_disk, resume_training
 from segibn.engine.failures import explained_failures
@@ -96,7 +96,7 @@ def dry_run(
         ("weights", f"{checkpoint}, iteration {first}" if checkpoint else _start(config)),
         ("batch", f"{config.optim.global_batch_size} = {shares} of {plan.micro_batch}, {crops}"),
         *_device_lines(updater, trial),
-        *_time_lines(config, data, plan, first, trial.seconds, sample_s, workers),
+        *_time_lines(updater, data, first, trial.seconds, sample_s, workers),
         ("disk", f"a checkpoint {each}, up to {need} for the run; {free} free in {disk.folder}"),
         ("note", _basis(trial)),
         *([("warning", note)] if note else []),
@@ -175,15 +175,10 @@ def _device_lines(updater: Updater, trial: Trial) -> Lines:
 
 
 def _time_lines(
-    config: RunConfig,
-    data: RunData,
-    plan: BatchPlan,
-    first: int,
-    update_s: float,
-    sample_s: float,
-    workers: int,
+    updater: Updater, data: RunData, first: int, update_s: float, sample_s: float, workers: int
 ) -> Lines:
-    loading_s = 0.0 if data.cached_gib else plan.per_process * sample_s / max(1, workers)
+    config, batch = updater.config, updater.plan.per_process
+    loading_s = 0.0 if data.cached_gib else batch * sample_s / max(1, workers)
     # Loader processes work ahead meanwhile.
     seconds = max(update_s, loading_s) if workers else update_s + loading_s
     left = config.optim.iterations - first
@@ -200,7 +195,7 @@ def _time_lines(
     else:
         text += f", {counted(workers, 'loader process', 'loader processes')}"
         if loading_s > update_s:
-            limit = f"{plan.per_process / update_s:.1f} samples/s"
+            limit = f"{batch / update_s:.1f} samples/s"
             text += f": slower than the updates, which could take {limit}; see data.cache"
     return [("duration", whole), ("data", text)]
 

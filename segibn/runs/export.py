@@ -35,12 +35,7 @@ _TIMED_FRAME = (512, 1024)
 
 
 def export_checkpoint(
-    checkpoint: Path,
-    output: Path,
-    *,
-    labels: bool = False,
-    calibrate: Path | None = None,
-    time: bool = False,
+    checkpoint: Path, output: Path, *, labels: bool, calibrate: Path | None, time: bool
 ) -> RunConfig:
     """Write a network as the suffix of ``output`` says, print how it compares; -> its config.
 

@@ -20,9 +20,10 @@ from segibn.evaluation.results import CONDITIONS_FILE, FINE_TUNE_FILE, render_fo
 from segibn.files.encode import write_image
 from segibn.files.writing import read_json, sha256_of, write_json, write_text
 from segibn.models.weights.pretrained import WeightsReport
-from segibn.runs.cross_domain import Scoring, score_runs
+from segibn.runs.cross_domain import score_runs
 from segibn.runs.fine_tune_plan import Source, Training
 from segibn.runs.loading import load_checkpoint
+from segibn.runs.scoring import Scoring
 from segibn.runs.study import run_folder, train_once
 from segibn.text import counted
 
@@ -94,11 +95,7 @@ def _keep_source(source: Source, report: WeightsReport, sha256: str, run: Path) 
 
 
 def score_trainings(
-    trainings: Sequence[Training],
-    sets: Mapping[str, DatasetConfig],
-    datasets_root: Path,
-    output: Path,
-    results: Path,
+    trainings: Sequence[Training], scoring: Scoring, output: Path, results: Path
 ) -> None:
     """Score every run of ``output`` on every set; the first rank writes the files to ``results``.
 
@@ -117,7 +114,7 @@ def score_trainings(
             "fine_tuned": training.source is not None,
             "source": read_json(run / SOURCE_FILE) if training.source is not None else None,
         }
-        scored, conditions = score_runs([load_checkpoint(run)], Scoring(sets, datasets_root))
+        scored, conditions = score_runs([load_checkpoint(run)], scoring)
         frames |= conditions["frames"]
         rows += [row | beginning for row in scored]
     if distributed.is_main():

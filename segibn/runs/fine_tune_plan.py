@@ -20,7 +20,7 @@ from segibn.engine.run_dir import RunDir
 from segibn.errors import CheckpointError, ConfigError
 from segibn.models.weights.pretrained import WeightsReport
 from segibn.runs.loading import load_checkpoint
-from segibn.runs.study import load_configs, run_folder
+from segibn.runs.study import Changes, load_configs, run_folder
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,18 +60,11 @@ class Training:
 
 
 def open_sources(
-    given: Sequence[str],
-    overrides: Sequence[str],
-    seeds: Sequence[int],
-    variants: Sequence[str],
-    *,
-    datasets_root: Path,
-    output: Path,
+    given: Sequence[str], changes: Changes, datasets_root: Path, output: Path
 ) -> list[Source]:
     """Load the sources that are there and plan those that are configs; nothing is trained.
 
-    ``given``: run folders, checkpoint files and configs; of a config with the overrides, seeds and
-    variants, as `load_configs` says, come runs in ``output``.
+    ``given``: run folders, checkpoint files and configs, whose runs are in ``output``.
     """
     sources = []
     for text in given:
@@ -81,7 +74,7 @@ def open_sources(
             names, iteration = run.class_names, run.iteration
             sources.append(Source(run.config, run.checkpoint, names, state, iteration, False))
             continue
-        for config in load_configs([text], overrides, seeds, variants):
+        for config in load_configs([text], *changes):
             names, state = _outline(config, datasets_root)
             checkpoint = RunDir(run_folder(config, output)).last_checkpoint
             iterations = config.optim.iterations

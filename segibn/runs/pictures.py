@@ -14,6 +14,8 @@ CELL_WIDTH = 320  # of a picture in a comparison: five of them fill a page of a 
 _COLUMNS = 4  # of a grid
 
 Item = TypeVar("Item")
+SheetRow = tuple[str, np.ndarray, np.ndarray, dict[str, np.ndarray]]
+"""Title, image (H, W, 3) RGB, target (H, W), network -> pred (H, W)."""
 
 
 def score_pictures(folder: Path, names: Sequence[str], palette: np.ndarray) -> Observer:
@@ -34,14 +36,9 @@ def spread(items: Sequence[Item], count: int) -> list[Item]:
 
 
 def comparison_sheet(
-    rows: Sequence[tuple[str, np.ndarray, np.ndarray, Mapping[str, np.ndarray]]],
-    class_names: Sequence[str],
-    palette: np.ndarray,
+    rows: Sequence[SheetRow], class_names: Sequence[str], palette: np.ndarray
 ) -> np.ndarray:
-    """Set frame, truth and the predictions of several networks side by side -> (H, W, 3) RGB.
-
-    Rows are title, image (H, W, 3) RGB, target (H, W), network -> pred (H, W).
-    """
+    """Set frame, truth and the predictions of several networks side by side -> (H, W, 3) RGB."""
     pictures = [
         [image, *(overlay(image, ids, palette, 0.6) for ids in (target, *preds.values()))]
         for _, image, target, preds in rows

@@ -13,32 +13,25 @@ from segibn.runs.find import datasets_of
 from segibn.text import counted
 
 Pairs = list[tuple[str, str]]
+FindDatasets = Callable[[Path | None], Path]
+"""Folder that a run was trained with -> folder above the data sets."""
 
 
 def write_report(
-    report: Report,
-    output: Path,
-    title: str,
-    *,
-    frames: int,
-    find_datasets: Callable[[Path | None], Path],
-    device: str | None = None,
+    report: Report, output: Path, title: str, frames: int, find: FindDatasets, device: str | None
 ) -> list[str]:
     """Complete a report of ``read_inputs``, write its page -> what is missing on it, as sentences.
 
     ``frames``: how many of the worst and of the best a run shows; 0 = no network is loaded.
-    ``find_datasets``: folder that a run was trained with -> folder above the data sets.
     """
     for source in report.runs:
-        _complete(source, frames, find_datasets, device)
+        _complete(source, frames, find, device)
     write_text(output, build_page(report, title))
     notes = [note for source in report.runs for note in (*source.notes, source.no_frames)]
     return [note for note in notes if note]
 
 
-def _complete(
-    source: Source, frames: int, find_datasets: Callable[[Path | None], Path], device: str | None
-) -> None:
+def _complete(source: Source, frames: int, find: FindDatasets, device: str | None) -> None:
     """Add frames where they are wanted and possible, or why not; then what the page says."""
     iteration = source.record.get("iteration")
     if frames and source.checkpoint is None:
@@ -50,7 +43,7 @@ def _complete(
         from segibn.runs.report_frames import add_frames  # torch, only where frames are predicted
 
         try:
-            root = find_datasets(datasets_of(source.folder))
+            root = find(datasets_of(source.folder))
             iteration = add_frames(source, root, frames, device)
         except SegibnError as error:
             source.no_frames = f"{source.title}: no frames. {error}"

@@ -8,6 +8,8 @@ from segibn.config.load import load_config
 from segibn.config.schema import RunConfig
 from segibn.errors import SegibnError
 
+Changes = tuple[Sequence[str], Sequence[int], Sequence[str]]
+"""Overrides, seeds and variants of IBN, see ``load_configs``."""
 _SUFFIXES = {"none": "none", "a": "ibn"}  # variant of IBN -> how the name of its config ends
 
 

@@ -5,8 +5,9 @@ from segibn.config.data import DatasetConfig
 from segibn.errors import ConfigError
 from segibn.files.pictures import image_size
 from segibn.files.writing import read_json
-from segibn.runs.cross_domain import Scoring, cross_domain, draw_comparison
+from segibn.runs.cross_domain import cross_domain, draw_comparison
 from segibn.runs.loading import load_checkpoint
+from segibn.runs.scoring import Scoring
 
 
 @pytest.fixture

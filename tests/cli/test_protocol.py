@@ -17,9 +17,9 @@ from segibn.files.encode import write_image, write_label_png
 from segibn.files.writing import read_json
 from segibn.inference.config import InferenceConfig
 from segibn.inference.predictor import Predictor
-from segibn.runs.cross_domain import Scoring, cross_domain
+from segibn.runs.cross_domain import cross_domain
 from segibn.runs.loading import load_checkpoint
-from segibn.runs.protocol import protocol_framing, selection_of, under_protocol
+from segibn.runs.scoring import Scoring
 from segibn.runs.sets import protocol_sets
 
 
@@ -81,8 +81,8 @@ def test_the_protocols_size_is_used_and_another_one_is_a_deviation(make_run, tmp
 
     def seen(**given):
         asked = InferenceConfig().replaced(**given)
-        placed = under_protocol("rein", run, cityscapes, asked, torch.device("cpu"))
-        return placed.options.input_size
+        scoring = Scoring({"test": cityscapes}, datasets, asked, "cpu", "rein")
+        return scoring.placed(run, "test").options.input_size
 
     assert seen() == (512, 1024)
     assert seen(input_size=(64, 64)) == (64, 64)
@@ -117,7 +117,7 @@ def test_the_last_checkpoint_is_no_choice_even_of_a_run_that_watched_the_target(
     content["config"]["optim"]["iterations"] = content["iteration"]
     torch.save(content, run)
     sets = {"away": DatasetConfig(name="bdd100k_semseg", split="val")}
-    assert selection_of(load_checkpoint(run), sets) == "last"
+    assert Scoring(sets, datasets).selection(load_checkpoint(run)) == "last"
 
 
 def test_mapillary_is_scored_in_robustnets_map_and_crop(make_run, tmp_path):
@@ -147,9 +147,10 @@ def test_mapillary_is_scored_in_robustnets_map_and_crop(make_run, tmp_path):
     assert counts["rein"].sum() == counts["rein"][0].sum() == lower_half + 1536 * 576
 
 
-def test_only_sets_whose_labels_are_reshaped_get_a_framing():
-    assert protocol_framing("robustnet", DatasetConfig(name="cityscapes", split="val")) is None
-    assert protocol_framing(None, DatasetConfig(name="cityscapes", split="val")) is None
+@pytest.mark.parametrize("protocol", ["robustnet", None])
+def test_only_sets_whose_labels_are_reshaped_are_prepared(protocol, datasets):
+    sets = {"test": DatasetConfig(name="cityscapes", split="val")}
+    assert Scoring(sets, datasets, protocol=protocol).preparation("test") is None
 
 
 def test_changed_frames_are_scored_and_the_signature_says_so(make_run, datasets):
