@@ -78,10 +78,8 @@ class ToolkitScores:
         """Return IoU and precision of each class, and the four numbers; per cent."""
         found = self.results()
         lines = [f"{'class':<14} {'IoU %':>7} {'Acc %':>7}"]
-        lines += [
-            f"{name:<14} {found['IoU'][0][name]:7.2f} {found['Acc'][0][name]:7.2f}"
-            for name in self.scores.class_names
-        ]
+        for name, iou in found["IoU"][0].items():
+            lines.append(f"{name:<14} {iou:7.2f} {found['Acc'][0][name]:7.2f}")
         lines.append("-" * 30)
         for name, value in self.summary().items():
             lines.append(f"{name:<14} {'-' if value is None else format(value, '.2f'):>7}")
@@ -132,10 +130,8 @@ def score_toolkit(
     return ToolkitScores(scores, task)
 
 
-def _rle_pairs(
-    target: Path, pred: Path, categories: Sequence[str]
-) -> tuple[list[FilePair], ReadPair]:
-    targets, preds = (read_rle_frames(path, categories) for path in (target, pred))
+def _rle_pairs(target: Path, pred: Path, names: Sequence[str]) -> tuple[list[FilePair], ReadPair]:
+    targets, preds = (read_rle_frames(path, names) for path in (target, pred))
     sides = Side(target, list(targets)), Side(pred, list(preds))
     found = pair_names(*sides, name_of=lambda path: path.name)
     pairs = [
@@ -144,12 +140,12 @@ def _rle_pairs(
     ]
 
     def read(pair: FilePair, _: Sequence[LabelSet]) -> Maps:
-        truth = targets[PurePosixPath(pair.target)].to_train_ids(categories)
+        truth = targets[PurePosixPath(pair.target)].to_train_ids(names)
         if truth is None:  # a target without masks has no size
             empty = np.zeros((0, 0), np.uint8)
             return empty, empty
         frame = preds[PurePosixPath(pair.pred)] if pair.pred else None
-        values = frame.to_train_ids(categories) if frame else None
+        values = frame.to_train_ids(names) if frame else None
         if frame and values is not None and values.shape != truth.shape:
             raise ImageFileError(
                 f"{frame.source}: masks of {values.shape}, its target has {truth.shape} (H, W)"

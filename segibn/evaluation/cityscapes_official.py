@@ -100,10 +100,8 @@ class InstanceSums:
         for label_id, size, hits, category_hits in objects.T.tolist():
             row = _BY_ID[label_id]
             weight = AVERAGE_INSTANCE_SIZE[row.name] / size
-            for sums, true_positive in (
-                (self.classes[row.name], hits),
-                (self.categories[row.category], category_hits),
-            ):
+            both = (self.classes[row.name], hits), (self.categories[row.category], category_hits)
+            for sums, true_positive in both:
                 sums[0] += true_positive * weight
                 sums[1] += (size - true_positive) * weight
 

@@ -92,10 +92,9 @@ class DrivableScores:
 
     def format_table(self) -> str:
         """Return one line per definition and one of classes; per cent."""
-        lines = [
-            f"{letter} {format_percent(value):>6}  {DEFINITIONS[letter]}"
-            for letter, value in self.miou.items()
-        ]
+        lines = []
+        for letter, value in self.miou.items():
+            lines.append(f"{letter} {format_percent(value):>6}  {DEFINITIONS[letter]}")
         per_class = zip(self.scores.class_names, self.scores.iou, strict=True)
         iou = ", ".join(f"{name} {format_percent(value)}" for name, value in per_class)
         encodings = f"encodings: target {self.target_encoding}, pred {self.pred_encoding}"

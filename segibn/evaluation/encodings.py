@@ -64,9 +64,7 @@ class Reading:
     """Whether the command line says encodings (``--target-encoding``)."""
 
     @classmethod
-    def of(
-        cls, table: LabelSet, encodings: tuple[str, str], *, has_options: bool = True
-    ) -> "Reading":
+    def of(cls, table: LabelSet, encodings: tuple[str, str], has_options: bool = True) -> "Reading":
         """Files of a data set whose targets and predictions are in some of ``ENCODINGS``."""
         known = {name: read_as(table, name).lookup for name in ENCODINGS}
         if table is not CITYSCAPES and table.class_names == CITYSCAPES.class_names:

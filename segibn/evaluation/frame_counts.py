@@ -43,9 +43,8 @@ class FrameCounts:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values: one line of text a frame, classes without pixels left out."""
-        # Text rather than numbers, as each of up to 76 numbers a frame would get a line of its own;
-        # and in the file of the scores rather than beside it, where it could be lost or belong to
-        # another evaluation. 500 frames of 19 classes take about 200 KB.
+        # Text, as each of up to 76 numbers a frame would get a line of its own in the JSON. 500
+        # frames of 19 classes take about 200 KB.
         lines = {
             name: " ".join(
                 f"{index}:{','.join(map(str, column))}"

@@ -15,6 +15,7 @@ from segibn.errors import DatasetError
 from segibn.text import nfc, printable
 
 NameOf = Callable[[PurePath], str]
+Pairs = dict[PurePath, PurePath]
 
 # What may follow the frame's name in a file that holds a label map; several may follow each other.
 _SUFFIX = re.compile(
@@ -84,9 +85,7 @@ class Side:
         return len([*takewhile(lambda column: len(set(column)) == 1, columns)])
 
 
-def pair_names(
-    targets: Side, preds: Side, name_of: NameOf = frame_name
-) -> dict[PurePath, PurePath]:
+def pair_names(targets: Side, preds: Side, name_of: NameOf = frame_name) -> Pairs:
     """Pair paths by the rule that finds the most partners, of several the strictest.
 
     The rules: path without known suffixes; path as it is, where both sides have the same; path
@@ -118,11 +117,9 @@ def pair_names(
     )
 
 
-def _pairs_by(
-    sides: tuple[Side, Side], key_of: NameOf, key_of_pred: NameOf | None = None
-) -> dict[PurePath, PurePath] | str:
+def _pairs_by(sides: tuple[Side, Side], *key_of: NameOf) -> Pairs | str:
     """Pair paths of equal keys; a text says why these keys do not tell the frames apart."""
-    keys = _by_key(sides[0].paths, key_of), _by_key(sides[1].paths, key_of_pred or key_of)
+    keys = _by_key(sides[0].paths, key_of[0]), _by_key(sides[1].paths, key_of[-1])
     common = sorted(keys[0].keys() & keys[1].keys())
     for side, found in zip(sides, keys, strict=True):
         for key in common:

@@ -3,7 +3,7 @@
 All were seen in a source (the repository itself, or a later paper or repository that quotes it).
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 
@@ -64,38 +64,32 @@ __ = None  # no number was seen
 _R50, _R101, _MOBILE = "ResNet-50", "ResNet-101", "MobileNetV2"
 _REINS = "frozen, with Rein's tokens"
 
-_ROWS = (
+
+def _row(
+    train: str, network: str, method: str, scores: Sequence[float | None], source: str, key: str
+) -> PublishedRow:
+    miou = {test: value for test, value in zip(_TESTS, scores, strict=True) if value is not None}
+    return PublishedRow(train, network, method, miou, _SOURCES[source], key)
+
+
+PUBLISHED_ROWS = (
     # train, network, method, mIoU on _TESTS, source, protocol
-    ("gta5", _R50, "no IBN", (28.95, 25.14, 28.18, __, __), "spc", "robustnet-r50"),
-    ("gta5", _R50, "IBN-b", (33.85, 32.30, 37.75, 27.90, __), "spc, mrfp", "robustnet-r50"),
-    ("gta5", _R50, "ISW", (36.58, 35.20, 40.33, 28.30, __), "spc, mrfp", "robustnet-r50"),
-    ("gta5", _R50, "no IBN", (34.66, 31.44, 32.93, 25.84, __), "mrfp 1", "mrfp-r50"),
-    ("gta5", _R50, "NP+", (40.33, 34.50, 38.85, __, __), "mrfp 5", "mrfp-r50"),
-    ("gta5", _R50, _REINS, (49.1, 41.2, 49.3, __, __), "rein", "rein"),
-    ("gta5", _R101, "no IBN", (30.06, 24.85, 31.50, 28.78, 74.71), "readme", "robustnet-r101"),
-    ("gta5", _R101, "IBN-b", (33.63, 33.30, 36.50, 31.32, 74.46), "readme", "robustnet-r101"),
-    ("gta5", _R101, "ISW", (37.09, 35.37, 38.50, 30.49, 74.49), "readme", "robustnet-r101"),
-    ("gta5", _R101, _REINS, (45.9, 41.6, 51.4, __, __), "rein", "rein"),
-    ("gta5", _R101, "IBN-b", (37.37, 34.21, 36.81, __, __), "shade", "shade-r101"),
-    ("gta5", _MOBILE, "no IBN", (26.95, 26.76, 27.34, 22.72, __), "mrfp", "mrfp-mobile"),
-    ("gta5", _MOBILE, "IBN-b", (30.14, 27.66, 27.07, 24.98, __), "mrfp", "mrfp-mobile"),
-    ("cityscapes", _R50, "no IBN", (__, 44.96, __, __, __), "issue", "robustnet-r50"),
-    ("cityscapes", _R50, "IBN-b", (__, 48.56, 57.04, __, 45.06), "later", "robustnet-r50"),
+    _row("gta5", _R50, "no IBN", (28.95, 25.14, 28.18, __, __), "spc", "robustnet-r50"),
+    _row("gta5", _R50, "IBN-b", (33.85, 32.30, 37.75, 27.90, __), "spc, mrfp", "robustnet-r50"),
+    _row("gta5", _R50, "ISW", (36.58, 35.20, 40.33, 28.30, __), "spc, mrfp", "robustnet-r50"),
+    _row("gta5", _R50, "no IBN", (34.66, 31.44, 32.93, 25.84, __), "mrfp 1", "mrfp-r50"),
+    _row("gta5", _R50, "NP+", (40.33, 34.50, 38.85, __, __), "mrfp 5", "mrfp-r50"),
+    _row("gta5", _R50, _REINS, (49.1, 41.2, 49.3, __, __), "rein", "rein"),
+    _row("gta5", _R101, "no IBN", (30.06, 24.85, 31.50, 28.78, 74.71), "readme", "robustnet-r101"),
+    _row("gta5", _R101, "IBN-b", (33.63, 33.30, 36.50, 31.32, 74.46), "readme", "robustnet-r101"),
+    _row("gta5", _R101, "ISW", (37.09, 35.37, 38.50, 30.49, 74.49), "readme", "robustnet-r101"),
+    _row("gta5", _R101, _REINS, (45.9, 41.6, 51.4, __, __), "rein", "rein"),
+    _row("gta5", _R101, "IBN-b", (37.37, 34.21, 36.81, __, __), "shade", "shade-r101"),
+    _row("gta5", _MOBILE, "no IBN", (26.95, 26.76, 27.34, 22.72, __), "mrfp", "mrfp-mobile"),
+    _row("gta5", _MOBILE, "IBN-b", (30.14, 27.66, 27.07, 24.98, __), "mrfp", "mrfp-mobile"),
+    _row("cityscapes", _R50, "no IBN", (__, 44.96, __, __, __), "issue", "robustnet-r50"),
+    _row("cityscapes", _R50, "IBN-b", (__, 48.56, 57.04, __, 45.06), "later", "robustnet-r50"),
 )
-
-PUBLISHED_ROWS = tuple(
-    PublishedRow(
-        train,
-        network,
-        method,
-        {test: value for test, value in zip(_TESTS, scores, strict=True) if value is not None},
-        _SOURCES[source],
-        protocol,
-    )
-    for train, network, method, scores, source, protocol in _ROWS
-)
-
-
 PublishedScores = tuple[PublishedRow, dict[str, float]]
 """A row, and of its mIoU in per cent those that were asked for."""
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from segibn.errors import SegibnError
 from segibn.evaluation import resampling
+from segibn.evaluation.confusion import Counts
 from segibn.evaluation.frame_counts import FrameCounts
 from segibn.evaluation.metrics import FIELDS, iou_of, miou_of
 from segibn.evaluation.resampling import DEFAULT, Resampling
@@ -112,9 +113,8 @@ def compare_runs(
         raise SegibnError(f"{a.title} and {b.title} score different classes")
     warnings = _differing_conditions(a, b, any_conditions, common_frames)
     warnings += [f"{run.title}: {run.scores.doubt}" for run in (a, b) if run.scores.doubt]
-    frames, more = _same_frames(a, b, common_frames)
+    (left, right), more = _same_frames(a, b, common_frames)
     policy = a.scores.conditions.policy
-    left, right = (frame_counts.counts for frame_counts in frames)
     bounds = resampling.difference_intervals(left, right, policy, how)
     p = resampling.permutation_test(left, right, policy, how)
     totals = [counts.sum(axis=0) for counts in (left, right)]
@@ -173,10 +173,8 @@ def _differing_conditions(
     return warnings
 
 
-def _same_frames(
-    a: NamedScores, b: NamedScores, common: bool
-) -> tuple[tuple[FrameCounts, FrameCounts], list[str]]:
-    """Counts of the frames that both have, in one order, and what is to be said."""
+def _same_frames(a: NamedScores, b: NamedScores, common: bool) -> tuple[list[Counts], list[str]]:
+    """Counts, (n, 4, K), of the frames that both have, in one order, and what is to be said."""
     found: list[FrameCounts] = []
     for named in (a, b):
         if named.scores.frame_counts is None:
@@ -197,15 +195,15 @@ def _same_frames(
             f"the frames differ: {'; '.join(alone)}. {len(names)} are common to both"
             + ("; --common-frames compares these" if names else "")
         )
-    frames = found[0].of(names), found[1].of(names)
-    other = np.flatnonzero((frames[0].counts != frames[1].counts)[:, _TARGET].any(axis=-1))
+    counts = [one.of(names).counts for one in found]
+    other = np.flatnonzero((counts[0] != counts[1])[:, _TARGET].any(axis=-1))
     if other.size:
         raise SegibnError(
             f"{a.title} and {b.title} were scored against different truth (other labels, or "
             f"another size) on {listed([names[place] for place in other], 8)}"
         )
     said = f"only {counted(len(names), 'frame')} that both have are compared: {'; '.join(alone)}"
-    return frames, [said] if alone else []
+    return counts, [said] if alone else []
 
 
 def _points(value: float) -> str:

@@ -63,11 +63,9 @@ class Scores:
 
     def __post_init__(self) -> None:
         policy_named(self.conditions.policy)
-        k = len(self.class_names)
-        if np.shape(self.confusion) != (k, k + 1):
-            raise ValueError(
-                f"{k} class names need a confusion of {(k, k + 1)}; got {np.shape(self.confusion)}"
-            )
+        k, shape = len(self.class_names), np.shape(self.confusion)
+        if shape != (k, k + 1):
+            raise ValueError(f"{k} class names need a confusion of {(k, k + 1)}; got {shape}")
         by_frame, counts = self.frame_counts, class_counts(self.confusion)
         if by_frame and not np.array_equal(by_frame.counts.sum(axis=0), counts):
             raise ValueError("the counts of the frames do not add up to those of the set")
