@@ -15,12 +15,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from segibn.analysis.weather import fog, night, rain
+from segibn.analysis.weather import Image, fog, night, rain
 from segibn.data.color import compress
 from segibn.evaluation.appearance import ORIGINAL
 from segibn.models.segmenter import Segmenter
 
-Image = NDArray[np.uint8]
 Corruption = Callable[[Image, int, np.random.Generator], Image]
 
 LEVELS = (1, 2, 3, 4, 5)

@@ -73,7 +73,8 @@ class RandomConvolution:
     def __call__(self, image: Tensor) -> Tensor:
         """Change a batch; the result lies in 0..255 by itself."""
         block = draw_block(image.shape[-2:], self.offset, self.contrast, image.device)
-        repeats = draw_repeats(self.max_repeats)
+        # on the CPU: else the host would have to wait for it
+        repeats = int(torch.randint(1, self.max_repeats + 1, ()))
 
         def change(index: Tensor) -> Tensor:
             changed = image[index] / 127.5 - 1.0
@@ -82,11 +83,6 @@ class RandomConvolution:
             return (changed + 1.0) * 127.5
 
         return change_some(image, self.probability, change)
-
-
-def draw_repeats(highest: int) -> int:
-    """Draw L, uniform in 1 .. `highest`, on the CPU: else the host would have to wait for it."""
-    return int(torch.randint(1, highest + 1, ()))
 
 
 def draw_block(size: Sequence[int], offset: float, contrast: float, device: torch.device) -> Block:
@@ -104,9 +100,9 @@ def draw_block(size: Sequence[int], offset: float, contrast: float, device: torc
 
 
 def sampling_grid(offset: Tensor) -> Tensor:
-    """Where each tap of a 3x3 kernel reads, (9, H, W, 2), in the coordinates of `F.grid_sample`.
+    """Where each tap reads, for `F.grid_sample`, by its `offset` to the right and down in pixels.
 
-    `offset` of the same shape is right and down, in pixels, for each tap (row by row) and pixel.
+    Both (9, H, W, 2), taps row by row.
     """
     _, height, width, _ = offset.shape
     tap = torch.arange(TAPS, device=offset.device).view(TAPS, 1, 1)

@@ -66,11 +66,7 @@ def _as_markdown(value: object) -> Markup:
 
 
 def anchor(name: str, kind: str = "class") -> str:
-    """The id of a class or another thing on the page, ``class-NAME``.
-
-    Spaces become hyphens, other characters than letters and digits ``_CODE_``: two names share an
-    id only if they differ in spaces and hyphens alone.
-    """
+    """The id of a class or another thing on the page; names share one if spaces alone differ."""
     plain = (c if c.isalnum() or c == "-" else f"_{ord(c):x}_" for c in name.replace(" ", "-"))
     return f"{kind}-{''.join(plain)}"
 
