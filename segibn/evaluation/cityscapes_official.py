@@ -33,7 +33,6 @@ AVERAGE_INSTANCE_SIZE = {
     "trailer": 16926.9763313609,
 }
 """Pixels of an average object; constants of the script."""
-
 # The license plate (-1) is never drawn: it has no row in any matrix.
 _DRAWN: tuple[Label, ...] = tuple(row for row in CITYSCAPES.labels if row.label_id >= 0)
 NUM_LABEL_IDS = len(_DRAWN)
@@ -45,7 +44,6 @@ for _row in _DRAWN:
 _CATEGORY_OF = np.full(256, -1, np.int8)
 for _place, _ids in enumerate(_MEMBERS.values()):
     _CATEGORY_OF[_ids] = _place
-
 # Above this, a value of an instanceIds map is label_id * 1000 + number; up to it, a label id.
 _FIRST_INSTANCE = 1001
 

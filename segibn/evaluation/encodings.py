@@ -23,7 +23,6 @@ from segibn.text import printable
 
 ENCODINGS = ("train_ids", "label_ids")
 """What the values in the files are: class indices, or the data set's own values."""
-
 _TOLD_BY_NAME = re.compile(
     r"_(?:label(?:(Ids|csIds)|(TrainIds|csTrainIds)|(ids|level\dIds))|(?:train_id|trainIds))$"
 )

@@ -29,7 +29,6 @@ Maps = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 ReadPair = Callable[[FilePair, Sequence[LabelSet]], Maps]
 Progress = Callable[[int, int], None]
 """Called after each file with (files done, files in all)."""
-
 _MAX_THREADS = 8
 
 

@@ -16,7 +16,6 @@ from segibn.text import nfc, printable
 
 NameOf = Callable[[PurePath], str]
 Pairs = dict[PurePath, PurePath]
-
 # What may follow the frame's name in a file that holds a label map; several may follow each other.
 _SUFFIX = re.compile(
     r"(_gtFine|_gtCoarse|_gt|_label(Ids|ids|TrainIds|csIds|csTrainIds|level\dIds)|_label|_mask"

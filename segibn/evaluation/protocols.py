@@ -12,7 +12,6 @@ from segibn.text import counted
 
 Size = tuple[int, int]
 Sure = Literal["seen", "quoted", "recalled", "ours"]
-
 SURE: dict[Sure, str] = {
     "seen": "read in the authors' code or configs, or said by them",
     "quoted": "read in a later paper or repository that quotes it",

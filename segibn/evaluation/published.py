@@ -39,14 +39,12 @@ PROTOCOLS: dict[str, str] = {
     "rein": "AdamW with warm-up, 512x512 crops of frames resized to 1280x720, batch of 4, "
     "Mask2Former's decoder, Cityscapes seen at 1024x512, last iteration of 40k",
 }
-
 NAMED_PROTOCOLS: dict[str, str] = {
     "robustnet-r50": "robustnet",
     "robustnet-r101": "robustnet_r101",
     "rein": "rein",
 }
 """Key in ``PROTOCOLS`` -> name in ``protocols.PROTOCOLS``, where the table has it."""
-
 _SOURCES = {
     "spc": "RobustNet (CVPR 2021), as quoted in the SPC paper",
     "spc, mrfp": "RobustNet (CVPR 2021), as quoted in the SPC and MRFP papers",

@@ -139,7 +139,8 @@ def format_comparison(comparison: Comparison) -> str:
         bounds = f"{_points(row.low)} .. {_points(row.high)}"
         mark = "  *" if row.is_shown(how.level) else ""
         scores = f"{format_percent(row.a):>7} {format_percent(row.b):>7}"
-        numbers = f"{scores} {_points(row.difference):>7} {bounds:>18} {_p(row.p):>8}"
+        p = "-" if np.isnan(row.p) else f"{row.p:.4f}"
+        numbers = f"{scores} {_points(row.difference):>7} {bounds:>18} {p:>8}"
         lines.append(f"{row.name:<16} {numbers}{mark}")
     lines.append(
         f"{counted(comparison.num_frames, 'frame')}, {how.resamples} resamples, seed {how.seed}: "
@@ -208,7 +209,3 @@ def _same_frames(a: NamedScores, b: NamedScores, common: bool) -> tuple[list[Cou
 
 def _points(value: float) -> str:
     return "-" if np.isnan(value) else f"{100 * value:+.2f}"
-
-
-def _p(value: float) -> str:
-    return "-" if np.isnan(value) else f"{value:.4f}"

@@ -103,8 +103,14 @@ def score_cityscapes(
     sums, images = script.InstanceSums(), {}
 
     def examine(pair: FilePair, maps: Maps, counts: Counts) -> tuple[Any, dict[str, int]]:
-        objects = _instances(pair, maps, reading) if instances else None
-        return objects, script.ignored_pixels(_by_label_id(counts, reading)) if per_image else {}
+        ignored = script.ignored_pixels(_by_label_id(counts, reading)) if per_image else {}
+        if not instances:
+            return None, ignored
+        path = _instance_file(pair.target)
+        instance_map = Picture(path).instance_map()
+        require_size(instance_map, path, maps[0], pair.target)
+        label_ids = _label_ids(reading.tables[1])[maps[1]]
+        return script.count_instances(instance_map, label_ids, path), ignored
 
     for pair, (objects, ignored) in tally.count(examine, progress=progress):
         if objects is not None:
@@ -114,13 +120,6 @@ def score_cityscapes(
     by_label = LabelConfusion(tuple(range(script.NUM_LABEL_IDS)), _by_label_id(tally.raw, reading))
     scores = replace(tally.result(), label_confusion=by_label)
     return CityscapesScores(scores, sums if instances else None, images)
-
-
-def _instances(pair: FilePair, maps: Maps, reading: Reading) -> Counts:
-    path = _instance_file(pair.target)
-    instance_map = Picture(path).instance_map()
-    require_size(instance_map, path, maps[0], pair.target)
-    return script.count_instances(instance_map, _label_ids(reading.tables[1])[maps[1]], path)
 
 
 def _label_ids(table: LabelSet) -> NDArray[np.uint8]:

@@ -22,7 +22,6 @@ MEANING = {
     "v": "version of segibn",
 }
 """Field of a signature -> what it says."""
-
 _OF_A_COLUMN = ("set", "n", "res")
 # Rows that were measured under a protocol have sentences of their own about these.
 _SAID_ELSEWHERE = ("deviates", "checkpoint")
