@@ -288,7 +288,6 @@ class DataConfig(Frozen):
 
 
 def _check_classes(name: str, wanted: str | None) -> None:
-    """Check that a data set may be read in the classes that a config asks for."""
     known = () if name == OWN else dataset_source(name).schemes
     if wanted is None or wanted in known:
         return

@@ -65,7 +65,6 @@ def _bounds(metadata: Any) -> str:
 
 
 def _members(annotation: Any) -> list[Any]:
-    """The types that an annotation allows, unions and ``Annotated`` taken apart."""
     parts = typing.get_args(annotation)
     if typing.get_origin(annotation) is Annotated:
         return _members(parts[0])
@@ -208,7 +207,6 @@ def _likely_key(place: _Place, root: type[BaseModel]) -> str:
 
 
 def _paths(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
-    """All keys below a model, by their paths."""
     for name, field in _keys(model).items():
         yield prefix + name
         for part in models_in(field.annotation):

@@ -1,7 +1,6 @@
 """``generalise``: what a training does for domains it never sees, beyond IBN.
 
-Each method is one optional section, off until it is given; ``{}`` takes the paper's values.
-None of them is there when a trained network predicts.
+Each method is one optional section, for training alone; ``{}`` takes the paper's values.
 """
 
 from typing import Annotated, Literal

@@ -1,7 +1,4 @@
-"""The files that a config refers to (lists of frames, a user's augmentation), and a run's copies.
-
-With copies of its own a run folder can be moved.
-"""
+"""The files that a config refers to, and a run's copies of them: so its folder can be moved."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,10 +7,8 @@ from typing import Any
 from segibn.config.data import DataConfig
 from segibn.config.schema import RunConfig
 
-FOLDER = "files"
-"""Of a run's copies, in its folder."""
-MAX_BYTES = 1 << 26
-"""Of such a file; a list of a million names takes half of it."""
+FOLDER = "files"  # of a run's copies, in its folder
+MAX_BYTES = 1 << 26  # of such a file; a list of a million names takes half of it
 
 
 def referred(tree: Any) -> Iterator[tuple[str, dict[str, Any], str]]:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import nn
@@ -21,7 +22,7 @@ def build_optimizer(
     Groups, and parameters within, are in the network's order: checkpoints number the state so.
     ConfigError: ``layer_decay`` on a backbone whose parameters belong to no known stage.
     """
-    groups: dict[tuple[str | int, float, bool], list[nn.Parameter]] = {}
+    groups: dict[tuple[str | int, float, bool], dict[str, Any]] = {}
     backbone = getattr(model, "backbone", None)
     told = hasattr(backbone, "stages_of_parameters") and config.layer_decay < 1
     stages = backbone.stages_of_parameters() if told else {}
@@ -33,15 +34,10 @@ def build_optimizer(
             # Vectors besides are scales of whole layers and biases under other names.
             free = isinstance(module, NORMS) or name == "bias" or parameter.ndim == 1
             decayed = config.decay_norms_and_biases or not free
-            groups.setdefault((part, factor, decayed), []).append(parameter)
-    parameters = [
-        {
-            "params": members,
-            "initial_lr": config.lr * factor,
-            "weight_decay": config.weight_decay if decayed else 0.0,
-        }
-        for (_, factor, decayed), members in groups.items()
-    ]
+            decay = config.weight_decay if decayed else 0.0
+            group = {"params": [], "initial_lr": config.lr * factor, "weight_decay": decay}
+            groups.setdefault((part, factor, decayed), group)["params"].append(parameter)
+    parameters = list(groups.values())
     # The fused CPU kernels assume that a gradient lies in memory as its parameter does: autograd
     # sees to that, who sets ``grad`` by hand must too.
     fused = device.type in ("cuda", "cpu")

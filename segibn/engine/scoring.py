@@ -128,7 +128,6 @@ def score(
 def _as_needed(
     predictor: Predictor, measures: Sequence[Measure]
 ) -> tuple[Predict, Callable[..., np.ndarray]]:
-    """How to predict what the measures need, and how to count it."""
     needs = {measure.needs for measure in measures}
     if "confidence" in needs:
         return partial(confident_label_maps, predictor), count_classes

@@ -1,7 +1,4 @@
-"""THE training loop, top to bottom: a config and the data sets' root in, a run folder out.
-
-The run folder has its last checkpoint, curves, pictures and scores on the source domain.
-"""
+"""THE training loop, top to bottom: a config and the data sets' root in, a run folder out."""
 
 import logging
 import signal

@@ -1,7 +1,4 @@
-"""One real update, looked at: time by its parts, memory by what it is for.
-
-In: an `Updater` and a batch. Out: seconds and bytes. The weights change; they are not kept.
-"""
+"""One real update of an `Updater` -> seconds by its parts, bytes by what they are for."""
 
 import math
 import time

@@ -11,7 +11,7 @@ from segibn.losses.consistency import jensen_shannon, ramp_up, teacher_divergenc
 
 
 class ConsistencyTerm(Term):
-    """Jensen-Shannon divergence of the predictions for the first two views of every image."""
+    """Jensen-Shannon divergence of the coarse logits of the first two views of every image."""
 
     name = "consistency"
     views = 2

@@ -4,7 +4,7 @@ The mean over the instance norms, which have no weight and bias, of the whitenin
 give (`segibn.losses.whitening`). For ISW the backbone also sees, for a number of iterations, each
 image and a photometrically changed one, in evaluation mode and without gradients, as in the
 authors' code. These are divided into passes; covariances that are sensitive in every one of them
-are whitened. Until this is done the term is 0.
+are whitened; before, the term is 0.
 """
 
 from collections.abc import Callable, Iterator, Mapping

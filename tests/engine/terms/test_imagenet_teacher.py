@@ -11,7 +11,7 @@ from torch import nn
 from segibn.builders.models import build_segmenter
 from segibn.config.load import load_config
 from segibn.engine.objective import Trainee
-from segibn.engine.terms.imagenet_teacher import ImageNetTeacher, imagenet_teacher
+from segibn.engine.terms.feature_distance import ImageNetTeacher, imagenet_teacher
 from segibn.errors import ConfigError
 from segibn.models.resnet import STAGES
 
