@@ -91,8 +91,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     from segibn.runs.predict import predict_all  # torch only after all is known to be there
 
-    how = {"inference": inference, "device": arguments.device}
-    report = predict_all(arguments.run, sources, wanted, **how)
+    report = predict_all(arguments.run, sources, wanted, inference, arguments.device)
     print(report.text(), end="")
     print(report.complaint(), end="", file=sys.stderr)
     if not report.is_interrupted:

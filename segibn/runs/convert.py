@@ -20,6 +20,7 @@ from segibn.models.weights.state import compare_states, naming, read_torch_file,
 from segibn.runs.export import write_safetensors
 
 _ORIGIN = "robustnet"
+State = dict[str, Any]
 
 
 def convert(
@@ -30,12 +31,11 @@ def convert(
     trained_on: str = "gta5",
     variant: robustnet.Variant | None = None,
 ) -> str:
-    """Convert RobustNet's checkpoint to .pt; one of ours to .pth (RobustNet's) or .safetensors.
+    """Convert RobustNet's checkpoint to .pt, ours to .pth (RobustNet's) or .safetensors -> what.
 
     ``output_stride``: of RobustNet's network; None = that of its scripts. ``trained_on``: noted in
     the .pt file. ``variant``: of the .pth file; None = what it was converted from, else what it is.
-    -> what was written, in one line. CheckpointError: ``source`` is another kind of file, or not a
-    network of RobustNet's; names the differences.
+    CheckpointError: another kind of file, or not a network of RobustNet's; names the differences.
     """
     content = read_torch_file(source)
     foreign = robustnet.plain_state(content, source)
@@ -57,17 +57,12 @@ def convert(
 
 
 def _to_segibn(
-    source: Path,
-    content: dict[str, Any],
-    state: dict[str, torch.Tensor],
-    output: Path,
-    output_stride: int | None,
-    trained_on: str,
+    source: Path, content: State, state: State, output: Path, stride: int | None, trained_on: str
 ) -> str:
     with naming(source):
         kind = robustnet.inspect(state)
         ours = robustnet.from_robustnet(state)
-    kind = replace(kind, output_stride=output_stride or kind.output_stride)
+    kind = replace(kind, output_stride=stride or kind.output_stride)
     if kind.num_classes != CITYSCAPES.num_classes:
         raise CheckpointError(
             f"{source}: {kind.num_classes} classes; RobustNet's networks have the "

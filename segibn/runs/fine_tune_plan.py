@@ -94,9 +94,8 @@ def plan_trainings(
     """Give each config its source, and each share its training, behind its baseline.
 
     ``configs``: one for each network and seed. ``same_epochs``: a share is trained for that share
-    of ``optim.iterations`` (and of the warm-up), so that each frame is seen equally often.
-    ConfigError: the configs differ in their target, or one has no source. CheckpointError: a
-    source's weights do not fit.
+    of ``optim.iterations`` and warm-up, so that each frame is seen equally often. ConfigError: the
+    targets differ, or a config has no source. CheckpointError: a source's weights do not fit.
     """
     _check_targets(configs)
     trainings = []

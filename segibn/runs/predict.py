@@ -6,7 +6,6 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from segibn.errors import ConfigError, SegibnError
 from segibn.files.encode import write_image
 from segibn.files.pictures import image_size
 from segibn.files.writing import sha256_of, write_json, write_text
-from segibn.inference.config import AS_SCORED, InferenceConfig
+from segibn.inference.config import InferenceConfig
 from segibn.inference.predictor import is_out_of_memory, label_maps
 from segibn.labels.drawing import legend
 from segibn.media import FOLDERS
@@ -123,12 +122,7 @@ class Report:
 
 
 def predict_all(
-    source: str | Path,
-    sources: Sequence[Source],
-    wanted: Wanted,
-    *,
-    inference: InferenceConfig = AS_SCORED,
-    device: str | None = None,
+    source: str, sources: Sequence[Source], wanted: Wanted, how: InferenceConfig, device: str | None
 ) -> Report:
     """Predict sources; prints at which size they are seen. Ctrl-C ends it with whole files.
 
@@ -140,7 +134,7 @@ def predict_all(
             "and inputs and an --output of its own"
         )
     codec = wanted.codec(sources) or CODECS["mpeg4"]
-    run = _load(source, inference, device)
+    run = _load(source, how, device)
     _say_size(run, sources)
     drawn = chosen_classes(run.class_names, wanted.classes)
     shown_as = (wanted.save, wanted.alpha, wanted.video_shows, codec)
@@ -165,7 +159,7 @@ def predict_all(
     return report
 
 
-def _load(source: str | Path, inference: InferenceConfig, device: str | None) -> TrainedRun:
+def _load(source: str, inference: InferenceConfig, device: str | None) -> TrainedRun:
     path = find_checkpoint(source)
     if path.suffix != ".onnx":
         run = load_averaged(path, inference)

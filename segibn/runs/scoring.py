@@ -7,7 +7,6 @@ did so were not reproducible by two points.
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from segibn.config.data import DatasetConfig
 from segibn.engine.scoring import Preparation
@@ -59,13 +58,11 @@ class Scoring:
         given, dataset = PROTOCOLS[self.protocol or ""], self.sets[label]
         options, config = run.options, run.training
         found = run_deviations(given, config.data.title, config.model_dump(), selection)
-        size: Any = options.input_size
-        if options.input_height is not None:
-            size = f"height {options.input_height}"
+        height = options.input_height
         done = {
             "test": dataset.title,
             "frames": num_images,
-            "input-size": size,
+            "input-size": options.input_size if height is None else f"height {height}",
             "window": options.window,
             "scales": tuple(options.scales),
             "flip": options.flip,
