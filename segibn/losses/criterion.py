@@ -18,10 +18,14 @@ from typing import Protocol
 
 from torch import Tensor
 
-from segibn.losses.cross_entropy import cross_entropy, divide_by_weight, valid_weight
+from segibn.losses.cross_entropy import (
+    cross_entropy,
+    divide_by_weight,
+    ohem_cross_entropy,
+    valid_weight,
+)
 from segibn.losses.dice import dice_loss
 from segibn.losses.lovasz import lovasz_softmax
-from segibn.losses.ohem import ohem_cross_entropy
 
 RegionLoss = Callable[[Tensor, Tensor], Tensor]
 REGION_LOSSES: Mapping[str, RegionLoss] = {"dice": dice_loss, "lovasz": lovasz_softmax}

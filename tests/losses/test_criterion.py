@@ -10,10 +10,9 @@ from segibn.builders.losses import build_criterion
 from segibn.config.schema import LossConfig, OhemConfig
 from segibn.errors import ConfigError
 from segibn.losses.criterion import REGION_LOSSES, SegmentationLoss
-from segibn.losses.cross_entropy import cross_entropy
+from segibn.losses.cross_entropy import cross_entropy, ohem_cross_entropy
 from segibn.losses.dice import dice_loss
 from segibn.losses.lovasz import lovasz_softmax
-from segibn.losses.ohem import ohem_cross_entropy
 from segibn.models.segmenter import CoarseOutput, SegmenterOutput
 
 K = 4

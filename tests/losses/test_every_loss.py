@@ -8,8 +8,7 @@ from torch import Tensor
 from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
 
 from segibn.losses.criterion import REGION_LOSSES
-from segibn.losses.cross_entropy import cross_entropy
-from segibn.losses.ohem import ohem_cross_entropy
+from segibn.losses.cross_entropy import cross_entropy, ohem_cross_entropy
 
 WEIGHTS = torch.tensor([0.5, 2.0, 1.0, 3.0])
 LOSSES = {

@@ -7,8 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from segibn.losses.cross_entropy import cross_entropy
-from segibn.losses.ohem import ohem_cross_entropy
+from segibn.losses.cross_entropy import cross_entropy, ohem_cross_entropy
 
 Batch = tuple[Tensor, Tensor]
 WEIGHTS = torch.tensor([0.5, 2.0, 1.0, 3.0], dtype=torch.float64)
