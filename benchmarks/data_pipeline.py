@@ -31,7 +31,8 @@ from benchmarks.memory import MIB, Builder
 from benchmarks.timing import Benchmark, Call, Row, make_parser, run
 from segibn.data.cache.disk_cache import CacheJob, DiskCache, build, path_of
 from segibn.data.dataset import SegmentationDataset
-from segibn.data.samples import SamplePaths, names_in, pair_by_name
+from segibn.data.datasets.source import Place
+from segibn.data.samples import SamplePaths, pair_by_name
 from segibn.data.transforms import TrainTransform
 from segibn.files.pictures import image_size
 from segibn.labels.cityscapes import CITYSCAPES
@@ -42,8 +43,8 @@ PLAIN, CACHED = "segibn, plain files", "segibn, disk cache"
 def find_samples(options: argparse.Namespace) -> list[SamplePaths]:
     """Pair the frames and label maps that the command line names."""
     pairing = pair_by_name(
-        names_in(options.frames, options.frame_suffix, recursive=True),
-        names_in(options.labels, options.label_suffix, recursive=True),
+        Place("", options.frame_suffix).files(options.frames),
+        Place("", options.label_suffix).files(options.labels),
         target_of=lambda name: f"{options.labels}/{name}{options.label_suffix}",
         image_of=lambda name: f"{options.frames}/{name}{options.frame_suffix}",
     )

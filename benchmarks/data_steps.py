@@ -15,7 +15,7 @@ from segibn.data.cache.disk_cache import CacheJob, DiskCache
 from segibn.data.cache.tiles import encode as encode_tiles
 from segibn.data.color import adjust, blur, draw_jitter
 from segibn.data.frame import open_frame, resize_image, resize_target
-from segibn.data.transforms import Window, draw_window
+from segibn.data.transforms import TrainTransform, Window
 from segibn.labels.cityscapes import CITYSCAPES
 
 _ROUNDS = 16  # windows for each frame, which the calls go through in turn
@@ -27,9 +27,9 @@ class _Windows:
 
     def __init__(self, task: Task) -> None:
         rng = np.random.default_rng(0)
+        transform = TrainTransform(task.crop, SCALE_RANGE)
         self.rounds = [
-            [draw_window(rng, task.size, task.crop, SCALE_RANGE) for _ in task.samples]
-            for _ in range(_ROUNDS)
+            [transform.window(rng, task.size) for _ in task.samples] for _ in range(_ROUNDS)
         ]
         self.number = 0
 

@@ -6,8 +6,7 @@ from itertools import chain
 from pathlib import Path
 
 from segibn.errors import DatasetError
-from segibn.files.folders import list_files
-from segibn.text import counted, nfc
+from segibn.text import counted
 
 
 class SplitAbsentError(DatasetError):
@@ -101,31 +100,6 @@ def join_splits(split: str, find_one: Callable[[str], Pairing]) -> Pairing:
         seen[name] = image
     images_first = tuple(sorted(orphans, key=lambda orphan: not orphan.is_image))
     return Pairing(samples, images_first, None if None in counts else sum(counts))
-
-
-def names_in(
-    folder: Path,
-    suffix: str | tuple[str, ...],
-    *,
-    recursive: bool = False,
-    keep_folders: bool = False,
-) -> dict[str, Path]:
-    """Return the files of a folder that end in (one) ``suffix``, in any case, by name without it.
-
-    ``keep_folders``: a name begins with its subfolders, ``119/005506``. DatasetError: two files
-    have the same name, or names that differ in nothing but case.
-    """
-    endings = (suffix,) if isinstance(suffix, str) else suffix
-    found: dict[str, Path] = {}
-    for path in list_files(folder, endings, recursive=recursive):
-        own = max((end for end in endings if path.name.lower().endswith(end.lower())), key=len)
-        whole = path.relative_to(folder).as_posix() if keep_folders else path.name
-        name = nfc(whole[: len(whole) - len(own)])
-        if name in found:
-            raise DatasetError(f"two files for '{name}': {found[name]} and {path}; remove one")
-        found[name] = path
-    refuse_twins(found)
-    return found
 
 
 def refuse_twins(found: Mapping[str, Path]) -> None:

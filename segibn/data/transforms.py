@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from segibn.data.color import Degradation, adjust, blur, draw_jitter
-from segibn.data.frame import Arrays, Frame, resize_image, resize_target
+from segibn.data.frame import Arrays, Frame, Size, resize_image, resize_target
 from segibn.labels.label_set import IGNORE_INDEX
 
 PAD_COLOR = (124, 116, 104)
@@ -27,34 +27,6 @@ class Window:
     size: tuple[int, int]
     """(H, W) of that part after resizing; the crop size unless the frame was too small."""
     offset: tuple[int, int]  # (top, left) of it in the crop
-
-
-def draw_window(
-    rng: np.random.Generator,
-    frame_size: tuple[int, int],
-    crop_size: tuple[int, int],
-    scale_range: tuple[float, float],
-    aspect_range: tuple[float, float] = (1.0, 1.0),
-    focus: tuple[int, int] | None = None,
-) -> Window:
-    """Draw a scale and a place: what scaling the frame and then cropping at random would show.
-
-    ``scale_range``: uniform. ``aspect_range``: of width over height, log-uniform; the area stays.
-    ``focus``: row and column that the window must contain; all windows that do are as likely.
-    """
-    if focus is not None and not all(0 <= f < n for f, n in zip(focus, frame_size, strict=True)):
-        raise ValueError(f"focus {focus} lies outside a frame of {frame_size}")
-    scale = rng.uniform(*scale_range)
-    stretch = float(np.exp(rng.uniform(*np.log(aspect_range)) / 2))
-    scales = (scale / stretch, scale * stretch)
-    spans = [
-        _draw_span(place, frame, crop, factor, pixel)
-        for place, frame, crop, factor, pixel in zip(
-            rng.uniform(size=2), frame_size, crop_size, scales, focus or (None, None), strict=True
-        )
-    ]
-    (top, bottom, height, down), (left, right, width, across) = spans
-    return Window((top, left, bottom, right), (height, width), (down, across))
 
 
 def _draw_span(
@@ -77,10 +49,10 @@ class TrainTransform:
     """Random scale, crop and flip, then jitter, blur, noise and JPEG, as ``data`` in a config."""
 
     crop_size: tuple[int, int]
-    scale_range: tuple[float, float] = (0.5, 2.0)
+    scale_range: tuple[float, float] = (0.5, 2.0)  # uniform
     flip_probability: float = 0.5
     _: KW_ONLY
-    aspect_range: tuple[float, float] = (1.0, 1.0)
+    aspect_range: tuple[float, float] = (1.0, 1.0)  # of width over height, log-uniform
     color_jitter: tuple[float, float, float, float] | None = None
     """Strengths of brightness, contrast, saturation and hue."""
     color_jitter_probability: float = 0.5
@@ -96,9 +68,7 @@ class TrainTransform:
         target of the crop size, mean colour and 255 where the scaled frame is smaller.
         """
         rng = np.random.Generator(np.random.PCG64(seed))
-        window = draw_window(
-            rng, frame.size, self.crop_size, self.scale_range, self.aspect_range, focus
-        )
+        window = self.window(rng, frame.size, focus)
         flip = rng.uniform() < self.flip_probability
         image, target = frame.read(window.source)
         image = resize_image(image, window.size)
@@ -108,6 +78,22 @@ class TrainTransform:
         image = self._change_colors(image, rng)
         crop = self._pad(image, window, PAD_COLOR), self._pad(target, window, IGNORE_INDEX)
         return crop if self.extra is None else self.extra(*crop, int(rng.integers(2**32)))
+
+    def window(
+        self, rng: np.random.Generator, frame: Size, focus: tuple[int, int] | None = None
+    ) -> Window:
+        """Draw a scale and a place: what scaling a frame and then cropping at random would show.
+
+        All windows of the drawn size that contain ``focus`` are as likely.
+        """
+        if focus is not None and not all(0 <= f < n for f, n in zip(focus, frame, strict=True)):
+            raise ValueError(f"focus {focus} lies outside a frame of {frame}")
+        scale = rng.uniform(*self.scale_range)
+        stretch = float(np.exp(rng.uniform(*np.log(self.aspect_range)) / 2))  # the area stays
+        scales, places = (scale / stretch, scale * stretch), rng.uniform(size=2)
+        spans = map(_draw_span, places, frame, self.crop_size, scales, focus or (None, None))
+        (top, bottom, height, down), (left, right, width, across) = spans
+        return Window((top, left, bottom, right), (height, width), (down, across))
 
     def _change_colors(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         if self.color_jitter is not None and rng.uniform() < self.color_jitter_probability:

@@ -28,10 +28,8 @@ class Label:
     """One row of a data set's table: what one raw pixel value means."""
 
     name: str
-    label_id: int
-    """Raw value in the data set's files, 0..255; -1 for a row that is never drawn."""
-    train_id: int
-    """Class index for training, or 255 for ignored."""
+    label_id: int  # raw value in the data set's files, 0..255; -1 for a row that is never drawn
+    train_id: int  # class index for training, or 255 for ignored
     color: Color
     category: str = ""
     has_color: bool = True
@@ -59,8 +57,7 @@ class ClassSpec:
 class LabelSet:
     """A data set's label table and its classes; ConfigError: the table contradicts itself."""
 
-    name: str
-    """For messages and signatures."""
+    name: str  # for messages and signatures
     labels: tuple[Label, ...]
     """The rows. Several may share one train id; the first of them is what `to_label_ids` writes."""
     classes: tuple[ClassInfo, ...] = ()

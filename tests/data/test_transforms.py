@@ -10,7 +10,6 @@ from segibn.data.transforms import (
     IGNORE_INDEX,
     PAD_COLOR,
     TrainTransform,
-    draw_window,
     resize_image,
     resize_target,
 )
@@ -61,7 +60,8 @@ def test_flips_come_as_often_as_asked() -> None:
 
 def test_windows_reach_every_edge_of_the_frame_and_stay_inside() -> None:
     rng = np.random.default_rng(0)
-    windows = np.array([draw_window(rng, (20, 30), (16, 16), (1, 2)).source for _ in range(2000)])
+    transform = TrainTransform((16, 16), (1, 2))
+    windows = np.array([transform.window(rng, (20, 30)).source for _ in range(2000)])
     assert windows.min(axis=0)[:2].tolist() == [0, 0]
     assert windows.max(axis=0)[2:].tolist() == [20, 30]
 
@@ -134,10 +134,11 @@ def test_resize_target_takes_the_nearest_pixel_centre() -> None:
 def test_windows_without_a_focus_are_those_of_the_first_version() -> None:
     # What crops showed before windows could be told to contain a point (commit 83a65fa).
     seen = hashlib.sha256()
+    transform = TrainTransform((64, 96), (0.5, 2.0), aspect_range=(0.8, 1.25))
     for seed in range(300):
         rng = np.random.Generator(np.random.PCG64(seed))
         size = [(120, 160), (60, 500), (33, 47)][seed % 3]
-        window = draw_window(rng, size, (64, 96), (0.5, 2.0), (0.8, 1.25))
+        window = transform.window(rng, size)
         seen.update(repr((window.source, window.size, window.offset)).encode())
     assert seen.hexdigest() == "1e4014ab484444a013c79a6da73ab37402bd9530be8af2465a755a6449d819bb"
 
@@ -146,14 +147,13 @@ def test_windows_without_a_focus_are_those_of_the_first_version() -> None:
 def test_the_focus_is_in_every_window_also_where_the_frame_is_padded(
     frame: tuple[int, int],
 ) -> None:
+    transform = TrainTransform((64, 96), (0.5, 2))
     corners = [(0, 0), (0, frame[1] - 1), (frame[0] - 1, 0), (frame[0] - 1, frame[1] - 1)]
     for seed in range(400):
         rng = np.random.Generator(np.random.PCG64(seed))
         focus = (corners[seed % 4], tuple(rng.integers(0, frame).tolist()))[seed % 5 > 0]
-        free = draw_window(np.random.Generator(np.random.PCG64(seed)), frame, (64, 96), (0.5, 2))
-        held = draw_window(
-            np.random.Generator(np.random.PCG64(seed)), frame, (64, 96), (0.5, 2), focus=focus
-        )
+        free = transform.window(np.random.Generator(np.random.PCG64(seed)), frame)
+        held = transform.window(np.random.Generator(np.random.PCG64(seed)), frame, focus)
         top, left, bottom, right = held.source
         assert 0 <= top <= focus[0] < bottom <= frame[0]
         assert 0 <= left <= focus[1] < right <= frame[1]
@@ -167,9 +167,8 @@ def test_the_focus_is_in_every_window_also_where_the_frame_is_padded(
 
 def test_every_window_that_contains_the_focus_is_as_likely() -> None:
     rng = np.random.default_rng(0)
-    tops = [
-        draw_window(rng, (40, 40), (16, 16), (1, 1), focus=(5, 39)).source[:2] for _ in range(6000)
-    ]
+    transform = TrainTransform((16, 16), (1, 1))
+    tops = [transform.window(rng, (40, 40), focus=(5, 39)).source[:2] for _ in range(6000)]
     rows, counts = np.unique([top for top, _ in tops], return_counts=True)
     assert rows.tolist() == [0, 1, 2, 3, 4, 5]  # the frame's edge leaves six of the sixteen
     assert np.abs(counts - 1000).max() < 4 * np.sqrt(1000 * 5 / 6)
@@ -189,4 +188,4 @@ def test_the_focus_pixel_is_seen_in_the_crop_with_flips_and_padding() -> None:
 
 def test_a_focus_outside_the_frame_is_an_error() -> None:
     with pytest.raises(ValueError, match="outside a frame"):
-        draw_window(np.random.default_rng(0), (20, 30), (8, 8), (1, 1), focus=(20, 0))
+        TrainTransform((8, 8)).window(np.random.default_rng(0), (20, 30), focus=(20, 0))

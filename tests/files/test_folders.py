@@ -9,7 +9,7 @@ from PIL import Image
 
 from segibn.cli.check import main
 from segibn.data.datasets import camvid, cityscapes, folder, gta5
-from segibn.data.samples import names_in
+from segibn.data.datasets.source import Place
 from segibn.errors import DatasetError
 from segibn.files.folders import collect_passed_over, list_files, warned
 from segibn.media.sources import find_sources
@@ -77,7 +77,7 @@ def test_links_to_elsewhere_are_followed_once(tmp_path: Path) -> None:
 def test_prediction_and_data_sets_walk_alike(linked: Path) -> None:
     listed = list_files(linked, (".png",), recursive=True)
     assert [source.path for source in find_sources([linked]).sources] == listed
-    assert sorted(names_in(linked, ".png", recursive=True).values()) == listed
+    assert sorted(Place("", ".png").files(linked).values()) == listed
 
 
 def test_what_is_passed_over_is_logged_once_and_shown_by_check(
@@ -130,7 +130,7 @@ def test_names_that_differ_in_case_alone_are_an_error_that_names_both(
 ) -> None:
     _touch(*(tmp_path / "images" / name for name in names), tmp_path / "masks/a.png")
     for find in (
-        lambda: names_in(tmp_path / "images", ".png"),
+        lambda: Place("images", ".png").files(tmp_path / "images"),
         lambda: folder.find(tmp_path, "x", images="images", targets="masks"),
     ):
         with pytest.raises(DatasetError) as caught:

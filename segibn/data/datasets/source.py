@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from segibn.data import samples
-from segibn.data.samples import Pairing, SplitAbsentError, names_in, pair_by_name
+from segibn.data.samples import Pairing, SplitAbsentError, pair_by_name, refuse_twins
 from segibn.data.wrong_folder import one_deeper
 from segibn.errors import ConfigError, DatasetError
-from segibn.files.folders import warn_once
+from segibn.files.folders import list_files, warn_once
 from segibn.labels.label_set import LabelSet
-from segibn.text import counted, did_you_mean, listed, printable
+from segibn.text import counted, did_you_mean, listed, nfc, printable
 
 _TRY_OUT = "\nTo try things out: segibn sample-data --output DIR makes frames in this layout."
 
@@ -22,14 +22,28 @@ Tables = Mapping[str, LabelSet]
 class Place:
     """A folder, and how the names of its files end."""
 
-    folder: str
-    """Below the data set's own; ``{split}`` is filled in."""
-    suffix: str | tuple[str, ...]
-    """One, or several of which each will do; messages name the first."""
-    recursive: bool = True
-    """Whether the folders below it are searched too."""
+    folder: str  # below the data set's own; ``{split}`` is filled in
+    suffix: str | tuple[str, ...]  # one, or several of which each will do; messages name the first
+    recursive: bool = True  # whether the folders below it are searched too
     keep_folders: bool = False
     """Whether names begin with their subfolders, where the frames of each are numbered anew."""
+
+    def files(self, folder: Path) -> dict[str, Path]:
+        """Return its files by their name without the suffix, which may be in any case.
+
+        DatasetError: two have the same name, or names that differ in nothing but case.
+        """
+        endings = (self.suffix,) if isinstance(self.suffix, str) else self.suffix
+        found: dict[str, Path] = {}
+        for path in list_files(folder, endings, recursive=self.recursive):
+            own = max((end for end in endings if path.name.lower().endswith(end.lower())), key=len)
+            whole = path.relative_to(folder).as_posix() if self.keep_folders else path.name
+            name = nfc(whole[: len(whole) - len(own)])
+            if name in found:
+                raise DatasetError(f"two files for '{name}': {found[name]} and {path}; remove one")
+            found[name] = path
+        refuse_twins(found)
+        return found
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,20 +51,14 @@ class DatasetSource:
     """One data set in its official layout."""
 
     name: str
-    title: str
-    """Its name in messages."""
-    layout: str
-    """The tree below the data sets' root, for messages."""
-    where: str
-    """Address and licence."""
+    title: str  # its name in messages
+    layout: str  # the tree below the data sets' root, for messages
+    where: str  # address and licence
     splits: Mapping[str, int | None] = field(default_factory=dict)
     """Split -> number of frames in the official release, where it is known."""
-    unlabelled: Collection[str] = ()
-    """Splits without public label maps."""
-    overlapping: Collection[str] = ()
-    """Splits whose frames are in other splits too."""
-    subfolder: str | None = None
-    """Its folder below the data sets' root; None = its name."""
+    unlabelled: Collection[str] = ()  # splits without public label maps
+    overlapping: Collection[str] = ()  # splits whose frames are in other splits too
+    subfolder: str | None = None  # its folder below the data sets' root; None = its name
     images: Place = Place("", "")
     targets: Place = Place("", "")
     """Both for data sets whose label maps lie as the images do; others bring ``find_one``."""
@@ -66,8 +74,7 @@ class DatasetSource:
     """A table with every value as a class of its own, where many of them make one of the 19."""
     scored_as: LabelSet | None = None
     """The table that scores folders of its files, where those are met in other values too."""
-    is_sampled: bool = False
-    """Whether ``segibn sample-data`` makes frames in its layout."""
+    is_sampled: bool = False  # whether ``segibn sample-data`` makes frames in its layout
 
     @property
     def folder(self) -> str:
@@ -100,12 +107,7 @@ class DatasetSource:
         places = [images or self.images, *([targets or self.targets] if is_labelled else [])]
         folders = [root / place.folder.format(split=split) for place in places]
         self.require(*folders)
-        found = [
-            names_in(
-                folder, place.suffix, recursive=place.recursive, keep_folders=place.keep_folders
-            )
-            for folder, place in zip(folders, places, strict=True)
-        ]
+        found = [place.files(folder) for place, folder in zip(places, folders, strict=True)]
 
         def partner(name: str, here: int) -> str:
             """Where the partner of a file belongs: the same folder below the other place."""

@@ -7,8 +7,8 @@ loaders count twenty values, so 19 is ignored. Copies with ``ss/rgb_0001.png`` d
 from dataclasses import replace
 from pathlib import Path
 
-from segibn.data.datasets.source import DatasetSource
-from segibn.data.samples import Pairing, names_in, pair_by_name
+from segibn.data.datasets.source import DatasetSource, Place
+from segibn.data.samples import Pairing, pair_by_name
 from segibn.labels.label_set import IGNORE_INDEX, Label
 from segibn.labels.schemes import on_schemes, train_id_table
 
@@ -27,8 +27,8 @@ def _find_one(root: Path, split: str) -> Pairing:
 
 
 def _by_number(folder: Path) -> dict[str, Path]:
-    files = names_in(folder, ".png").items()
-    return {name.removeprefix("rgb_").removeprefix("ss_"): path for name, path in files}
+    files = Place(folder.name, ".png", recursive=False).files(folder)
+    return {name.removeprefix("rgb_").removeprefix("ss_"): path for name, path in files.items()}
 
 
 SOURCE = DatasetSource(
