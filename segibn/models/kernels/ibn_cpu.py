@@ -32,39 +32,27 @@ def normalize(
     return out
 
 
-def gradient_sums(grad: Tensor, x: Tensor, mean: Tensor, inverse: Tensor) -> tuple[Tensor, Tensor]:
-    """Sums over the pixels of `grad * x_hat` and of `grad`, (N, C) each."""
-    sums = [
-        torch.ops.aten.native_batch_norm_backward(
-            upstream,
-            block,
-            *(inverse_, None, None, mean_, inverse_),
-            True,
-            0.0,
-            [False, True, True],
-        )
-        for upstream, block, mean_, inverse_ in zip(
-            _blocks(grad), _blocks(x), *_rows(x, [mean, inverse]), strict=True
-        )
-    ]
-    return tuple(torch.cat([part[k] for part in sums]).view(mean.shape) for k in (1, 2))  # type: ignore[return-value]
+def gradient_sums(grad: Tensor, x: Tensor, mean: Tensor, inverse: Tensor) -> Tensor:
+    """Sums over the pixels of `grad * x_hat` and of `grad`, (2, N, C)."""
+    sums = []
+    rows = _rows(x, [mean, inverse])
+    for upstream, block, mean_, inverse_ in zip(_blocks(grad), _blocks(x), *rows, strict=True):
+        moments = (inverse_, None, None, mean_, inverse_)  # the first is the weight
+        options = (True, 0.0, [False, True, True])
+        backward = torch.ops.aten.native_batch_norm_backward
+        sums.append(torch.stack(backward(upstream, block, *moments, *options)[1:]))
+    return torch.cat(sums, dim=1).view(2, *mean.shape)
 
 
 def input_gradient(
-    grad: Tensor,
-    x: Tensor,
-    mean: Tensor,
-    inverse: Tensor,
-    weight: Tensor,
-    over_weight: Tensor,
-    over_bias: Tensor,
+    grad: Tensor, x: Tensor, mean: Tensor, inverse: Tensor, weight: Tensor, shared: Tensor
 ) -> Tensor:
-    """`weight * inverse * (grad - over_bias - x_hat * over_weight)` as one map of each tensor."""
+    """`weight * inverse * (grad - shared[1] - x_hat * shared[0])` as one map of each tensor."""
     scale = weight * inverse
-    slope = -scale * inverse * over_weight
+    slope = -scale * inverse * shared[0]
     # The kernel subtracts a mean and divides by a spread: here by nothing.
     zero, one = torch.zeros_like(mean), torch.ones_like(mean)
-    grad_x = normalize(grad, zero, one, scale, -scale * over_bias, 0.0)
+    grad_x = normalize(grad, zero, one, scale, -scale * shared[1], 0.0)
     grad_x += normalize(x, mean, one, slope, zero, 0.0)
     return grad_x
 

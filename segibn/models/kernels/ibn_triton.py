@@ -37,24 +37,16 @@ def normalize(
     return _Plan.of(x).map(normalize_kernel, x, mean, inverse, weight, bias)
 
 
-def gradient_sums(grad: Tensor, x: Tensor, mean: Tensor, inverse: Tensor) -> tuple[Tensor, Tensor]:
-    """Sums over the pixels of `grad * x_hat` and of `grad`, (N, C) each."""
-    sums = _Plan.of(x).reduce(sums_kernel, grad, x, mean, inverse).sum(1)
-    return sums[0], sums[1]
+def gradient_sums(grad: Tensor, x: Tensor, mean: Tensor, inverse: Tensor) -> Tensor:
+    """Sums over the pixels of `grad * x_hat` and of `grad`, (2, N, C)."""
+    return _Plan.of(x).reduce(sums_kernel, grad, x, mean, inverse).sum(1)
 
 
 def input_gradient(
-    grad: Tensor,
-    x: Tensor,
-    mean: Tensor,
-    inverse: Tensor,
-    weight: Tensor,
-    over_weight: Tensor,
-    over_bias: Tensor,
+    grad: Tensor, x: Tensor, mean: Tensor, inverse: Tensor, weight: Tensor, shared: Tensor
 ) -> Tensor:
-    """`weight * inverse * (grad - over_bias - x_hat * over_weight)`."""
-    per_channel = (mean, inverse, weight, over_weight, over_bias)
-    return _Plan.of(x).map(input_gradient_kernel, grad, x, *per_channel)
+    """`weight * inverse * (grad - shared[1] - x_hat * shared[0])`."""
+    return _Plan.of(x).map(input_gradient_kernel, grad, x, mean, inverse, weight, *shared)
 
 
 class _Plan(NamedTuple):
@@ -92,58 +84,57 @@ class _Plan(NamedTuple):
 
     def reduce(self, kernel: Any, *inputs: Tensor) -> Tensor:
         """Launch what reduces the pixels of each part to two values: (2, parts, N, C)."""
-        images, channels, pixels = self.shape
+        images, channels, _ = self.shape
         out = inputs[0].new_empty((2, self.parts, images, channels), dtype=self.dtype)
-        grid = (triton.cdiv(channels, self.block_c), self.parts, images)
-        sizes = (channels, pixels, *self.strides, self.part)
-        kernel[grid](*inputs, *out, *sizes, **self._constants())
+        self._launch(kernel, self.parts, *inputs, out)
         return out
 
     def map(self, kernel: Any, *inputs: Tensor) -> Tensor:
         """Launch what makes of every value another one: as the first input."""
-        images, channels, pixels = self.shape
         out = torch.empty_like(inputs[0])
-        grid = (triton.cdiv(channels, self.block_c), triton.cdiv(pixels, self.block_p), images)
-        sizes = (channels, pixels, *self.strides)
-        kernel[grid](*inputs, out, *sizes, **self._constants())
+        self._launch(kernel, triton.cdiv(self.shape[2], self.block_p), *inputs, out)
         return out
 
-    def _constants(self) -> dict[str, Any]:
-        acc = tl.float64 if self.dtype == torch.float64 else tl.float32
+    def _launch(self, kernel: Any, programs: int, *tensors: Tensor) -> None:
+        images, channels, pixels = self.shape
+        sizes = (channels, pixels, *self.strides, self.part)
         blocks = {"BLOCK_C": self.block_c, "BLOCK_P": self.block_p}
-        return {"ACC": acc, **blocks, "num_warps": _WARPS}
+        grid = (triton.cdiv(channels, self.block_c), programs, images)
+        kernel[grid](*tensors, sizes, **blocks, num_warps=_WARPS)
 
 
 @triton.jit
-def moments_kernel(
-    x,
-    mean_out,
-    square_out,
-    channels,
-    pixels,
-    image_stride,
-    channel_stride,
-    pixel_stride,
-    part,
-    ACC: tl.constexpr,
-    BLOCK_C: tl.constexpr,
-    BLOCK_P: tl.constexpr,
-):
-    """Mean and sum of squared deviations of one part of the pixels, by Welford in every lane."""
+def _part(sizes, BLOCK_C: tl.constexpr):
+    """Channels of the program's part, which exist, where each begins; first and last pixel."""
     c = tl.program_id(0) * BLOCK_C + tl.arange(0, BLOCK_C)
-    start = tl.program_id(1) * part
-    stop = tl.minimum(start + part, pixels)
-    image = tl.program_id(2)
-    is_channel = c < channels
-    base = x + image.to(tl.int64) * image_stride + c[:, None] * channel_stride
-    mean = tl.zeros([BLOCK_C, BLOCK_P], ACC)
-    square = tl.zeros([BLOCK_C, BLOCK_P], ACC)
-    count = tl.zeros([BLOCK_P], ACC)
+    start = tl.program_id(1) * sizes[5]
+    rows = tl.program_id(2).to(tl.int64) * sizes[2] + c[:, None] * sizes[3]
+    return c, c < sizes[0], rows, start, tl.minimum(start + sizes[5], sizes[1])
+
+
+@triton.jit
+def _store_pair(out, first, second, c, is_channel, sizes):
+    """Write two values of each channel to this part's places in (2, parts, N, C)."""
+    rows = tl.program_id(1) * tl.num_programs(2) + tl.program_id(2)
+    place = rows * sizes[0] + c
+    others = tl.num_programs(1) * tl.num_programs(2) * sizes[0]
+    tl.store(out + place, first, mask=is_channel)
+    tl.store(out + others + place, second, mask=is_channel)
+
+
+@triton.jit
+def moments_kernel(x, out, sizes, BLOCK_C: tl.constexpr, BLOCK_P: tl.constexpr):
+    """Mean and sum of squared deviations of one part of the pixels, by Welford in every lane."""
+    acc: tl.constexpr = out.dtype.element_ty
+    c, is_channel, rows, start, stop = _part(sizes, BLOCK_C)
+    mean = tl.zeros([BLOCK_C, BLOCK_P], acc)
+    square = tl.zeros([BLOCK_C, BLOCK_P], acc)
+    count = tl.zeros([BLOCK_P], acc)
     for begin in range(start, stop, BLOCK_P):
         p = begin + tl.arange(0, BLOCK_P)
-        inside = is_channel[:, None] & (p < pixels)[None, :]
-        value = tl.load(base + p[None, :] * pixel_stride, mask=inside, other=0.0).to(ACC)
-        count += tl.where(p < pixels, 1.0, 0.0)
+        inside = is_channel[:, None] & (p < sizes[1])[None, :]
+        value = tl.load(x + rows + p[None, :] * sizes[4], mask=inside, other=0.0).to(acc)
+        count += tl.where(p < sizes[1], 1.0, 0.0)
         delta = tl.where(inside, value - mean, 0.0)
         mean += delta * (1.0 / tl.maximum(count, 1.0))[None, :]
         square += delta * tl.where(inside, value - mean, 0.0)
@@ -151,92 +142,57 @@ def moments_kernel(
     joined = tl.sum(mean * count[None, :], 1) / total
     between = mean - joined[:, None]
     squares = tl.sum(square + between * between * count[None, :], 1)
-    place = (tl.program_id(1) * tl.num_programs(2) + image) * channels + c
-    tl.store(mean_out + place, joined, mask=is_channel)
-    tl.store(square_out + place, squares, mask=is_channel)
+    _store_pair(out, joined, squares, c, is_channel, sizes)
 
 
 @triton.jit
-def _tile(channels, pixels, strides, BLOCK_C: tl.constexpr, BLOCK_P: tl.constexpr):
-    """Channels of the program's tile, which of them and of its values exist, and where they are."""
+def sums_kernel(grad, x, mean, inverse, out, sizes, BLOCK_C: tl.constexpr, BLOCK_P: tl.constexpr):
+    """Sums of `grad * x_hat` and of `grad` over one part of the pixels."""
+    acc: tl.constexpr = out.dtype.element_ty
+    c, is_channel, rows, start, stop = _part(sizes, BLOCK_C)
+    place = tl.program_id(2) * sizes[0] + c
+    shift = tl.load(mean + place, mask=is_channel, other=0.0)
+    scale = tl.load(inverse + place, mask=is_channel, other=0.0)
+    weight_sum = tl.zeros([BLOCK_C, BLOCK_P], acc)
+    bias_sum = tl.zeros([BLOCK_C, BLOCK_P], acc)
+    for begin in range(start, stop, BLOCK_P):
+        p = begin + tl.arange(0, BLOCK_P)
+        inside = is_channel[:, None] & (p < sizes[1])[None, :]
+        offset = rows + p[None, :] * sizes[4]
+        upstream = tl.load(grad + offset, mask=inside, other=0.0).to(acc)
+        value = tl.load(x + offset, mask=inside, other=0.0).to(acc)
+        weight_sum += upstream * (value - shift[:, None])
+        bias_sum += upstream
+    sums = tl.sum(weight_sum, 1) * scale, tl.sum(bias_sum, 1)
+    _store_pair(out, sums[0], sums[1], c, is_channel, sizes)
+
+
+@triton.jit
+def _tile(mean, inverse, sizes, BLOCK_C: tl.constexpr, BLOCK_P: tl.constexpr):
+    """Of the program's tile: channels, which exist, mean and inverse; values, which exist."""
     c = tl.program_id(0) * BLOCK_C + tl.arange(0, BLOCK_C)
     p = tl.program_id(1) * BLOCK_P + tl.arange(0, BLOCK_P)
-    is_channel = c < channels
-    inside = is_channel[:, None] & (p < pixels)[None, :]
-    offset = c[:, None] * strides[1] + p[None, :] * strides[2]
-    return c, is_channel, inside, tl.program_id(2).to(tl.int64) * strides[0] + offset
+    is_channel = c < sizes[0]
+    inside = is_channel[:, None] & (p < sizes[1])[None, :]
+    offset = c[:, None] * sizes[3] + p[None, :] * sizes[4]
+    place = tl.program_id(2) * sizes[0] + c
+    shift = tl.load(mean + place, mask=is_channel, other=0.0)
+    scale = tl.load(inverse + place, mask=is_channel, other=0.0)
+    offset += tl.program_id(2).to(tl.int64) * sizes[2]
+    return c, is_channel, shift, scale, offset, inside
 
 
 @triton.jit
 def normalize_kernel(
-    x,
-    mean,
-    inverse,
-    weight,
-    bias,
-    out,
-    channels,
-    pixels,
-    image_stride,
-    channel_stride,
-    pixel_stride,
-    ACC: tl.constexpr,
-    BLOCK_C: tl.constexpr,
-    BLOCK_P: tl.constexpr,
+    x, mean, inverse, weight, bias, out, sizes, BLOCK_C: tl.constexpr, BLOCK_P: tl.constexpr
 ):
     """One tile of `(x - mean) * inverse * weight + bias`."""
-    strides = (image_stride, channel_stride, pixel_stride)
-    c, is_channel, inside, offset = _tile(channels, pixels, strides, BLOCK_C, BLOCK_P)
-    place = tl.program_id(2) * channels + c
-    shift = tl.load(mean + place, mask=is_channel, other=0.0)
-    scale = tl.load(inverse + place, mask=is_channel, other=0.0)
+    c, is_channel, shift, scale, offset, inside = _tile(mean, inverse, sizes, BLOCK_C, BLOCK_P)
     scale *= tl.load(weight + c, mask=is_channel, other=0.0)
     add = tl.load(bias + c, mask=is_channel, other=0.0)
-    value = tl.load(x + offset, mask=inside, other=0.0).to(ACC)
+    value = tl.load(x + offset, mask=inside, other=0.0).to(shift.dtype)
     value = (value - shift[:, None]) * scale[:, None] + add[:, None]
     tl.store(out + offset, value.to(out.dtype.element_ty), mask=inside)
-
-
-@triton.jit
-def sums_kernel(
-    grad,
-    x,
-    mean,
-    inverse,
-    weight_sums,
-    bias_sums,
-    channels,
-    pixels,
-    image_stride,
-    channel_stride,
-    pixel_stride,
-    part,
-    ACC: tl.constexpr,
-    BLOCK_C: tl.constexpr,
-    BLOCK_P: tl.constexpr,
-):
-    """Sums of `grad * x_hat` and of `grad` over one part of the pixels."""
-    c = tl.program_id(0) * BLOCK_C + tl.arange(0, BLOCK_C)
-    start = tl.program_id(1) * part
-    stop = tl.minimum(start + part, pixels)
-    image = tl.program_id(2)
-    is_channel = c < channels
-    rows = image.to(tl.int64) * image_stride + c[:, None] * channel_stride
-    shift = tl.load(mean + image * channels + c, mask=is_channel, other=0.0)
-    scale = tl.load(inverse + image * channels + c, mask=is_channel, other=0.0)
-    weight_sum = tl.zeros([BLOCK_C, BLOCK_P], ACC)
-    bias_sum = tl.zeros([BLOCK_C, BLOCK_P], ACC)
-    for begin in range(start, stop, BLOCK_P):
-        p = begin + tl.arange(0, BLOCK_P)
-        inside = is_channel[:, None] & (p < pixels)[None, :]
-        offset = rows + p[None, :] * pixel_stride
-        upstream = tl.load(grad + offset, mask=inside, other=0.0).to(ACC)
-        value = tl.load(x + offset, mask=inside, other=0.0).to(ACC)
-        weight_sum += upstream * (value - shift[:, None])
-        bias_sum += upstream
-    place = (tl.program_id(1) * tl.num_programs(2) + image) * channels + c
-    tl.store(weight_sums + place, tl.sum(weight_sum, 1) * scale, mask=is_channel)
-    tl.store(bias_sums + place, tl.sum(bias_sum, 1), mask=is_channel)
 
 
 @triton.jit
@@ -249,25 +205,17 @@ def input_gradient_kernel(
     over_weight,
     over_bias,
     out,
-    channels,
-    pixels,
-    image_stride,
-    channel_stride,
-    pixel_stride,
-    ACC: tl.constexpr,
+    sizes,
     BLOCK_C: tl.constexpr,
     BLOCK_P: tl.constexpr,
 ):
     """One tile of `weight * inverse * (grad - over_bias - x_hat * over_weight)`."""
-    strides = (image_stride, channel_stride, pixel_stride)
-    c, is_channel, inside, offset = _tile(channels, pixels, strides, BLOCK_C, BLOCK_P)
-    place = tl.program_id(2) * channels + c
-    shift = tl.load(mean + place, mask=is_channel, other=0.0)
-    scale = tl.load(inverse + place, mask=is_channel, other=0.0)
+    c, is_channel, shift, scale, offset, inside = _tile(mean, inverse, sizes, BLOCK_C, BLOCK_P)
+    place = tl.program_id(2) * sizes[0] + c
     slope = tl.load(over_weight + place, mask=is_channel, other=0.0) * scale
     less = tl.load(over_bias + place, mask=is_channel, other=0.0)
-    scale *= tl.load(weight + c, mask=is_channel, other=0.0).to(ACC)
-    upstream = tl.load(grad + offset, mask=inside, other=0.0).to(ACC)
-    value = tl.load(x + offset, mask=inside, other=0.0).to(ACC) - shift[:, None]
+    scale *= tl.load(weight + c, mask=is_channel, other=0.0).to(shift.dtype)
+    upstream = tl.load(grad + offset, mask=inside, other=0.0).to(shift.dtype)
+    value = tl.load(x + offset, mask=inside, other=0.0).to(shift.dtype) - shift[:, None]
     result = (upstream - less[:, None] - value * slope[:, None]) * scale[:, None]
     tl.store(out + offset, result.to(out.dtype.element_ty), mask=inside)

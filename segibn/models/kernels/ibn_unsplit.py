@@ -7,9 +7,9 @@ float64 for a float64 input, and `x_hat = (x - mean) * inverse`:
 
     image_moments(x) -> mean and biased variance of every channel of every image, (N, C) each
     normalize(x, mean, variance, weight (C,), bias (C,), eps) -> normalised x
-    gradient_sums(grad, x, mean, inverse) -> sums of `grad * x_hat` and of `grad`, (N, C) each
-    input_gradient(grad, x, mean, inverse, weight, over_weight, over_bias)
-        -> `weight * inverse * (grad - over_bias - x_hat * over_weight)`
+    gradient_sums(grad, x, mean, inverse) -> sums of `grad * x_hat` and of `grad`, (2, N, C)
+    input_gradient(grad, x, mean, inverse, weight, shared (2, N, C))
+        -> `weight * inverse * (grad - shared[1] - x_hat * shared[0])`
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from typing import NamedTuple
 import torch
 import torch.distributed as dist
 from torch import Tensor
-from torch.autograd.function import FunctionCtx, once_differentiable
+from torch.autograd.function import once_differentiable
 
 from segibn.models.kernels import ibn_cpu, is_eager
 
@@ -106,18 +106,7 @@ class _NormalizeByMoments(torch.autograd.Function):
     """Normalises by moments (N, C) of the input itself; the gradient is that of the whole."""
 
     @staticmethod
-    def forward(
-        ctx: FunctionCtx,
-        x: Tensor,
-        weight: Tensor,
-        bias: Tensor,
-        mean: Tensor,
-        variance: Tensor,
-        eps: float,
-        passes: ModuleType,
-        batch: BatchHalf,
-        count: int | Tensor,
-    ) -> Tensor:
+    def forward(ctx, x, weight, bias, mean, variance, eps, passes, batch, count):  # type: ignore[no-untyped-def]
         ctx.save_for_backward(x, weight, mean, variance)
         ctx.eps, ctx.passes, ctx.batch, ctx.count = eps, passes, batch, count
         return passes.normalize(x, mean, variance, weight, bias, eps)
@@ -129,19 +118,17 @@ class _NormalizeByMoments(torch.autograd.Function):
         layout = torch.contiguous_format if x.is_contiguous() else torch.channels_last
         grad = grad.contiguous(memory_format=layout)
         inverse = (variance + ctx.eps).rsqrt()
-        grad_weights, grad_biases = ctx.passes.gradient_sums(grad, x, mean, inverse)
+        sums = ctx.passes.gradient_sums(grad, x, mean, inverse)
         # dx = w / std * (g - mean(g) - x_hat * mean(g * x_hat)), means over what was normalised
         # together.
-        pixels = x.shape[2] * x.shape[3]
-        over_weight, over_bias = grad_weights / pixels, grad_biases / pixels
+        means = sums / (x.shape[2] * x.shape[3])
         batch, channels = ctx.batch, ctx.batch.channels
         if batch.mean is not None:  # given statistics do not depend on the input
-            over_weight[:, channels], over_bias[:, channels] = 0, 0
+            means[:, :, channels] = 0
         else:
-            sums = torch.stack([grad_weights[:, channels].sum(0), grad_biases[:, channels].sum(0)])
+            over_images = sums[:, :, channels].sum(1)
             if batch.synchronized:
-                dist.all_reduce(sums, group=batch.group)
-            shared = (sums / ctx.count).to(over_weight.dtype)
-            over_weight[:, channels], over_bias[:, channels] = shared
-        grad_x = ctx.passes.input_gradient(grad, x, mean, inverse, weight, over_weight, over_bias)
-        return grad_x, grad_weights.sum(0), grad_biases.sum(0), *(None,) * 6
+                dist.all_reduce(over_images, group=batch.group)
+            means[:, :, channels] = (over_images / ctx.count).to(means.dtype)[:, None]
+        grad_x = ctx.passes.input_gradient(grad, x, mean, inverse, weight, means)
+        return grad_x, *sums.sum(1), *(None,) * 6

@@ -4,7 +4,6 @@ import sys
 from itertools import product
 
 import triton
-import triton.language as tl
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
@@ -12,21 +11,14 @@ from segibn.models.kernels import ibn_triton
 
 FEW = ((80, "bf16"), (90, "fp32"))
 """Either generation and either type once."""
-POINTERS_OF_X = ("x", "grad", "out")
 
 
-def signature_of(kernel, element: str) -> tuple[dict[str, str], dict[str, object]]:
+def signature_of(kernel, element: str) -> tuple[dict[str, object], dict[str, int]]:
     """Types of the arguments and values of the compile-time ones, as the passes have them."""
-    constants = {"ACC": tl.float32, "BLOCK_C": 64, "BLOCK_P": 64}
-    integers = ("channels", "pixels", "image_stride", "channel_stride", "pixel_stride", "part")
-    types = {}
-    for name in kernel.arg_names:
-        if name in constants:
-            types[name] = "constexpr"
-        elif name in integers:
-            types[name] = "i32"
-        else:
-            types[name] = f"*{element}" if name in POINTERS_OF_X else "*fp32"
+    constants = {"BLOCK_C": 64, "BLOCK_P": 64}
+    of_x = {"x", "grad"} | ({"out"} if "weight" in kernel.arg_names else set())
+    types = {name: f"*{element if name in of_x else 'fp32'}" for name in kernel.arg_names}
+    types |= dict.fromkeys(constants, "constexpr") | {"sizes": ("i32",) * 6}
     return types, constants
 
 
