@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from segibn.engine.ema import WeightAverage
-from segibn.models.segmenter import CoarseOutput, Segmenter
+from segibn.models.segmenter import Segmenter, SegmenterOutput
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Step:
     image: Tensor
     """(V * N, 3, H, W) normalised, as the network saw it: V views, one after the other."""
     target: Tensor  # (V * N, H, W) train ids
-    output: CoarseOutput  # of ``image``
+    output: SegmenterOutput  # of ``image``
     views: int = 1  # V
 
     @property

@@ -157,7 +157,7 @@ class Updater:
         # of an uncut run. A pass that leaves no trace makes the packs the same from the start.
         buffers = [(buffer, buffer.clone()) for buffer in self.model.buffers()]
         with autocast(self.dtype, self.device):
-            output = self._stepped(self.prepare(images.to(self.device)), resize=False)
+            output = self._stepped(self.prepare(images.to(self.device)))
         parts = (output.coarse_logits, output.coarse_aux_logits)
         sum(logits.sum() for logits in parts if logits is not None).backward()
         self.optimizer.zero_grad(set_to_none=True)
@@ -175,7 +175,7 @@ class Updater:
             target, normalizer = target.repeat(count, 1, 1), normalizer * count
         with self.part(FORWARD), autocast(self.dtype, self.device):
             image = self.prepare(torch.cat(views) if count > 1 else views[0])
-            output = self._stepped(image, resize=False)
+            output = self._stepped(image)
         with self.part(LOSS):
             share = 1 / self.plan.steps
             loss, _ = self.criterion(output, target, normalizer=normalizer, share=share)

@@ -13,6 +13,7 @@ from segibn.export.checks import Run, check
 from segibn.export.exported import MAX_BYTES, open_session
 from segibn.extras import require
 from segibn.files.writing import atomic_path
+from segibn.models.layers import upsample
 from segibn.models.segmenter import Segmenter
 
 SUFFIXES = (".pt2", ".onnx")
@@ -38,7 +39,8 @@ class ExportGraph(nn.Module):
     def logits(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """(N, 3, H, W) RGB in 0..255 -> logits (N, K, H, W) and (N, K, h, w), float32."""
         coarse = self.segmenter.coarse_logits(self.segmenter.normalize(image)).float()
-        return self.segmenter.resize(coarse, (image.shape[-2], image.shape[-1])), coarse
+        size = (image.shape[-2], image.shape[-1])
+        return upsample(coarse, size, align_corners=self.segmenter.align_corners), coarse
 
     def forward(self, image: Tensor) -> Tensor | tuple[Tensor, Tensor]:
         """(N, 3, H, W) float32 -> logits; with ``labels`` (N, H, W, 3) -> (N, H, W), both uint8."""

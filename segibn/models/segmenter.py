@@ -4,7 +4,6 @@
 """
 
 from collections.abc import Mapping
-from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -21,14 +20,7 @@ PIXEL_STD = (58.395, 57.12, 57.375)
 
 
 class SegmenterOutput(NamedTuple):
-    """Logits (N, K, H, W); the auxiliary ones are None without such a head and outside training."""
-
-    logits: Tensor
-    aux_logits: Tensor | None
-
-
-class CoarseOutput(NamedTuple):
-    """Class scores at the heads' own resolution; resized when, and if, they are asked for."""
+    """Logits at the heads' own resolution; resized when, and if, they are asked for."""
 
     coarse_logits: Tensor  # (N, K, h, w) float32
     coarse_aux_logits: Tensor | None
@@ -38,12 +30,12 @@ class CoarseOutput(NamedTuple):
 
     @property
     def logits(self) -> Tensor:
-        """(N, K, H, W), as `SegmenterOutput` has them."""
+        """(N, K, H, W)."""
         return upsample(self.coarse_logits, self.size, align_corners=self.align_corners)
 
     @property
     def aux_logits(self) -> Tensor | None:
-        """(N, K, H, W), likewise."""
+        """(N, K, H, W); None without such a head and outside training."""
         if self.coarse_aux_logits is None:
             return None
         return upsample(self.coarse_aux_logits, self.size, align_corners=self.align_corners)
@@ -52,14 +44,10 @@ class CoarseOutput(NamedTuple):
         self, target: Tensor, class_weights: Tensor | None
     ) -> tuple[Tensor, Tensor | None]:
         """Sums over the valid pixels of the main and the auxiliary logits' cross-entropy."""
-        summed = partial(
-            upsampled_cross_entropy,
-            target=target,
-            align_corners=self.align_corners,
-            class_weights=class_weights,
-        )
-        aux = self.coarse_aux_logits
-        return summed(self.coarse_logits), None if aux is None else summed(aux)
+        options = {"align_corners": self.align_corners, "class_weights": class_weights}
+        main, aux = self.coarse_logits, self.coarse_aux_logits
+        loss = upsampled_cross_entropy(main, target, **options)
+        return loss, None if aux is None else upsampled_cross_entropy(aux, target, **options)
 
 
 class Segmenter(nn.Module):
@@ -98,24 +86,14 @@ class Segmenter(nn.Module):
         """(N, 3, H, W) normalised -> (N, K, h, w) logits at the head's own stride."""
         return self.head(self.backbone(image))
 
-    def resize(self, logits: Tensor, size: tuple[int, int]) -> Tensor:
-        """(N, K, h, w) -> (N, K, H, W) by the rule that the network was trained with."""
-        return upsample(logits, size, align_corners=self.align_corners)
-
-    def forward(self, image: Tensor, *, resize: bool = True) -> SegmenterOutput | CoarseOutput:
-        """(N, 3, H, W) normalised -> logits (N, K, H, W), float32 also under autocast.
-
-        Without `resize` they stay at the heads' resolution, for a loss that needs them no larger.
-        """
+    def forward(self, image: Tensor) -> SegmenterOutput:
+        """(N, 3, H, W) normalised -> logits, float32 also under autocast."""
         size = (image.shape[-2], image.shape[-1])
         features = self.backbone(image)
         has_aux = self.aux_head is not None and self.training
         logits = self.head(features).float()
         aux_logits = self.aux_head(features).float() if has_aux else None
-        if not resize:
-            return CoarseOutput(logits, aux_logits, size, self.align_corners, features)
-        resized = None if aux_logits is None else self.resize(aux_logits, size)
-        return SegmenterOutput(self.resize(logits, size), resized)
+        return SegmenterOutput(logits, aux_logits, size, self.align_corners, features)
 
     @torch.inference_mode()
     def predict(
@@ -126,8 +104,7 @@ class Segmenter(nn.Module):
     ) -> Tensor:
         """(N, 3, H, W) uint8 RGB, on any device -> (N, H, W) uint8 train ids on the module's.
 
-        Runs in the mode the module is in. The result has `size`, the network sees `input_size`;
-        both are by default the images' own.
+        The result has `size`, the network sees `input_size`; both default to the images' own.
         """
         image = self.normalize(images.to(self.pixel_mean.device))
         if input_size is not None:

@@ -13,7 +13,7 @@ from segibn.losses.criterion import REGION_LOSSES, SegmentationLoss
 from segibn.losses.cross_entropy import cross_entropy, ohem_cross_entropy
 from segibn.losses.dice import dice_loss
 from segibn.losses.lovasz import lovasz_softmax
-from segibn.models.segmenter import CoarseOutput, SegmenterOutput
+from segibn.models.segmenter import SegmenterOutput
 
 K = 4
 CPU = torch.device("cpu")
@@ -194,9 +194,9 @@ def test_a_coarse_output_gives_the_loss_and_gradients_of_the_resized_one() -> No
         for resized in (False, True):
             torch.manual_seed(1)
             coarse = [torch.randn(s, dtype=torch.float64, requires_grad=True) for s in shapes]
-            output = CoarseOutput(*coarse, (16, 24), align_corners=False)
+            output = SegmenterOutput(*coarse, (16, 24), align_corners=False)
             if resized:
-                output = SegmenterOutput(output.logits, output.aux_logits)
+                output = Output(output.logits, output.aux_logits)
             loss, parts = criterion(output, target)
             loss.backward()
             losses.append({"loss": loss.item(), **{k: v.item() for k, v in parts.items()}})

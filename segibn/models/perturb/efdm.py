@@ -1,30 +1,9 @@
 """EFDMix: each sample gets value distributions between its own and another's (arXiv 2203.07740)."""
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
-from segibn.models.perturb.statistics import happens, mixing_shares, partners
-
-
-@dataclass(frozen=True)
-class EFDMix:
-    """Mix every channel's k-th smallest value with that of another sample, for all k.
-
-    Lambda times its own plus 1 - lambda times the partner's; equal values rank in raster order.
-    """
-
-    probability: float
-    alpha: float
-
-    def __call__(self, feature: Tensor) -> Tensor:
-        """(N, C, h, w) any float type -> the same shape, type and layout; one sample stays."""
-        count = feature.shape[0]
-        if count == 1 or not happens(self.probability):
-            return feature
-        share = mixing_shares(count, self.alpha, feature.device)
-        return mix_sorted_values(feature, partners(count, feature.device), share)
+from segibn.models.perturb.mixstyle import MixStyle
 
 
 def mix_sorted_values(feature: Tensor, partner: Tensor, share: Tensor) -> Tensor:
@@ -42,3 +21,12 @@ def mix_sorted_values(feature: Tensor, partner: Tensor, share: Tensor) -> Tensor
     is_last = feature.is_contiguous(memory_format=torch.channels_last)
     layout = torch.channels_last if is_last else torch.contiguous_format
     return mixed.to(feature.dtype).contiguous(memory_format=layout)
+
+
+class EFDMix(MixStyle):
+    """Mix every channel's k-th smallest value with that of another sample, for all k.
+
+    Lambda times its own plus 1 - lambda times the partner's; equal values rank in raster order.
+    """
+
+    mix = staticmethod(mix_sorted_values)

@@ -16,26 +16,6 @@ from segibn.models.perturb.statistics import (
 )
 
 
-@dataclass(frozen=True)
-class MixStyle:
-    """Mix the mean and standard deviation of every channel between random pairs of samples.
-
-    With lambda of the sample's own and 1 - lambda of its partner's; what is left of the feature
-    once both are taken off stays as it is. No gradient flows through the statistics.
-    """
-
-    probability: float
-    alpha: float
-
-    def __call__(self, feature: Tensor) -> Tensor:
-        """(N, C, h, w) any float type -> the same shape, type and layout; one sample stays."""
-        count = feature.shape[0]
-        if count == 1 or not happens(self.probability):
-            return feature
-        share = mixing_shares(count, self.alpha, feature.device)
-        return mix_statistics(feature, partners(count, feature.device), share)
-
-
 def mix_statistics(feature: Tensor, partner: Tensor, share: Tensor) -> Tensor:
     """Equations 4 to 6 of the paper, for statistics that gradients do not see.
 
@@ -48,3 +28,24 @@ def mix_statistics(feature: Tensor, partner: Tensor, share: Tensor) -> Tensor:
     mixed_mean = mean[partner].lerp(mean, share.to(mean.dtype))
     scale = std[partner].lerp(std, share.to(std.dtype)) / std
     return rescale(feature, scale, mixed_mean - mean * scale)
+
+
+@dataclass(frozen=True)
+class MixStyle:
+    """Mix the mean and standard deviation of every channel between random pairs of samples.
+
+    With lambda of the sample's own and 1 - lambda of its partner's; what is left of the feature
+    once both are taken off stays as it is. No gradient flows through the statistics.
+    """
+
+    probability: float
+    alpha: float
+    mix = staticmethod(mix_statistics)
+
+    def __call__(self, feature: Tensor) -> Tensor:
+        """(N, C, h, w) any float type -> the same shape, type and layout; one sample stays."""
+        count = feature.shape[0]
+        if count == 1 or not happens(self.probability):
+            return feature
+        share = mixing_shares(count, self.alpha, feature.device)
+        return self.mix(feature, partners(count, feature.device), share)

@@ -102,7 +102,7 @@ def step_of():
         styles = [plain * (1 + 0.5 * view) for view in range(views)]
         image = torch.cat(styles).contiguous(memory_format=torch.channels_last)
         with autocast(updater.dtype, updater.device):
-            output = updater.model(image, resize=False)
+            output = updater.model(image)
         return Step(iteration, plain, image, target.repeat(views, 1, 1), output, views)
 
     return step_of

@@ -120,7 +120,7 @@ def test_mean_teacher_is_the_moving_average_of_now(
     step, values = step_of(updater, batch), []
     for _ in range(2):
         with torch.no_grad():
-            p = updater.average.model(step.plain, resize=False).coarse_logits.double().softmax(1)
+            p = updater.average.model(step.plain).coarse_logits.double().softmax(1)
         log_q = step.output.coarse_logits.detach().double().log_softmax(1)
         expected = (p * (p.log() - log_q)).sum(1).mean().item()
         values.append(term(step).item())

@@ -52,7 +52,7 @@ def make_step(model: Segmenter, iteration: int, seed: int = 0) -> Step:
     generator = torch.Generator().manual_seed(seed)
     plain = torch.randn(4, 3, 64, 64, generator=generator)
     image = plain * torch.rand(4, 3, 1, 1, generator=generator) * 2
-    output = model(image, resize=False)
+    output = model(image)
     return Step(iteration, plain, image, torch.zeros(4, 64, 64, dtype=torch.int64), output)
 
 
@@ -280,7 +280,7 @@ def state_after_statistics(part: slice) -> dict:
     for iteration in range(2):
         whole = make_step(build_model(), iteration)
         plain, image = (x[part].double() for x in (whole.plain, whole.image))
-        output = model(image, resize=False)
+        output = model(image)
         term(Step(iteration, plain, image, whole.target[part], output))
     return term.state_dict()
 
