@@ -13,7 +13,7 @@ from segibn.models.backbones import build_backbone
 from segibn.models.features import FeatureSpec
 from segibn.models.heads.deeplab import DeepLabV3Head, DeepLabV3PlusHead
 from segibn.models.heads.fcn import FCNHead, LinearHead
-from segibn.models.layers import start_by_fan_in
+from segibn.models.layers import initialize_convolutions
 from segibn.models.segmenter import Segmenter
 from segibn.models.weights.pretrained import load_backbone_weights
 
@@ -79,7 +79,7 @@ def _build_head(
 
 def _started(head: nn.Module, init: str) -> nn.Module:
     if init == "kaiming_fan_in":
-        start_by_fan_in(head)
+        initialize_convolutions(head, "fan_in")
     return head
 
 

@@ -6,6 +6,7 @@ half has 40 % of the channels.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -15,8 +16,6 @@ from segibn.models.features import Backbone, FeatureSpec
 from segibn.models.ibn import InstanceBatchNorm2d
 from segibn.models.plans import IbnName
 
-IBN_RATIO = 0.4
-IBN_STAGES = (1, 2, 3)
 _IBN_EVERY = 3
 _BOTTLENECK = 4
 
@@ -72,12 +71,10 @@ class _Transition(nn.Module):
         self.conv = nn.Conv2d(channels, channels // 2, 1, bias=False)
         self.stride, self.dilation = stride, dilation
 
-    def feature(self, x: Tensor) -> Tensor:
-        """(N, C, h, w) -> the same, normalised and not negative: what a head may read."""
+    def feature(self, x: Tensor) -> Tensor:  # what a head may read
         return F.relu(self.norm(x))
 
     def reduce(self, feature: Tensor) -> Tensor:
-        """(N, C, h, w) -> (N, C / 2, h / stride, w / stride), rounded up."""
         x = self.conv(feature)
         if self.stride == 2:
             return F.avg_pool2d(x, 2, 2, ceil_mode=True)
@@ -100,8 +97,8 @@ class DenseNet(Backbone):
         *,
         ibn: bool = False,
         output_stride: int = 32,
-        stages: tuple[int, ...] = IBN_STAGES,
-        ratio: float = IBN_RATIO,
+        ibn_stages: tuple[int, ...] = (1, 2, 3),
+        ibn_ratio: float = 0.4,
     ) -> None:
         super().__init__()
         channels, stride, dilation = layout.stem_channels, 4, 1
@@ -114,8 +111,8 @@ class DenseNet(Backbone):
             block = _DenseBlock()
             for index in range(depth):
                 norm: nn.Module = nn.BatchNorm2d(channels)
-                if ibn and number in stages and index % _IBN_EVERY == 0:
-                    norm = InstanceBatchNorm2d(channels, ratio, batch_first=True)
+                if ibn and number in ibn_stages and index % _IBN_EVERY == 0:
+                    norm = InstanceBatchNorm2d(channels, ibn_ratio, batch_first=True)
                 layer = _DenseLayer(norm, channels, layout.growth, dilation)
                 block[f"denselayer{index + 1}"] = layer
                 channels += layout.growth
@@ -169,14 +166,6 @@ class DenseNet(Backbone):
         return self.features.get_submodule(f"transition{number}")  # type: ignore[return-value]
 
 
-def build(
-    name: str,
-    ibn: IbnName = "none",
-    output_stride: int = 32,
-    *,
-    ibn_stages: tuple[int, ...] = IBN_STAGES,
-    ibn_ratio: float = IBN_RATIO,
-) -> DenseNet:
+def build(name: str, ibn: IbnName = "none", output_stride: int = 32, **options: Any) -> DenseNet:
     """Build a DenseNet by its name in `LAYOUTS`, from the options of a config."""
-    options = {"output_stride": output_stride, "stages": ibn_stages, "ratio": ibn_ratio}
-    return DenseNet(LAYOUTS[name], ibn=ibn == "a", **options)
+    return DenseNet(LAYOUTS[name], ibn=ibn == "a", output_stride=output_stride, **options)

@@ -23,7 +23,7 @@ class Backbone(nn.Module):
     """A backbone whose features are a chain, each computed from the one before by `step`."""
 
     feature_specs: dict[str, FeatureSpec]  # layer1 .. layer4
-    half_spec: FeatureSpec  # the feature of stride 2 that comes before them, "half"
+    half_spec: FeatureSpec  # of "half", the feature of stride 2 that comes before them
     classifier_name = "fc"  # in the published weights
     classifier_dropout = 0.0
     is_classifier = False
@@ -43,8 +43,7 @@ class Backbone(nn.Module):
 
     def walk(self, image: Tensor, last: int = 4) -> dict[str, Tensor]:
         """(N, 3, H, W) normalised RGB -> the features of levels 0 to `last` by name."""
-        features = {}
-        x = image
+        features, x = {}, image
         for name in list(self.level_specs)[: last + 1]:
             x = features[name] = self.step(name, x)
         return features
@@ -65,11 +64,9 @@ class Backbone(nn.Module):
 
     def forward(self, image: Tensor) -> Any:
         """(N, 3, H, W) normalised RGB -> the features by name, as `feature_specs` says."""
-        features = self.walk(image)
         if self.is_classifier:
-            return getattr(self, self.classifier_name)(features["layer4"].mean(dim=(2, 3)))
-        del features["half"]
-        return features
+            return getattr(self, self.classifier_name)(self.walk(image)["layer4"].mean(dim=(2, 3)))
+        return Backbone.forward_features(self, image)
 
     def forward_features(self, image: Tensor) -> dict[str, Tensor]:
         """The features also of a classifier; in residual and dense networks all inner ones."""

@@ -13,10 +13,10 @@ def conv_norm_relu(
     in_channels: int, out_channels: int, kernel_size: int, dilation: int = 1
 ) -> nn.Sequential:
     """Convolution without bias, batch norm, ReLU; the spatial size stays."""
-    padding = dilation * (kernel_size // 2)
     if kernel_size == 1:
         conv: nn.Conv2d = PointwiseConv2d(in_channels, out_channels)
     else:
+        padding = dilation * (kernel_size // 2)
         options = {"padding": padding, "dilation": dilation, "bias": False}
         conv = nn.Conv2d(in_channels, out_channels, kernel_size, **options)
     nn.init.kaiming_normal_(conv.weight, mode="fan_out", nonlinearity="relu")
@@ -28,9 +28,8 @@ def conv3x3_norm_relu(
 ) -> nn.Sequential:
     """A 3x3 convolution, batch norm, ReLU; the spatial size stays.
 
-    Separable as in DeepLabV3+ (section 3.1): each channel by itself, then 1x1. As in
-    segmentation_models_pytorch nothing stands between the two; the authors' own code has a batch
-    norm and a ReLU there.
+    Separable as in DeepLabV3+ (section 3.1): each channel by itself, then 1x1; as in
+    segmentation_models_pytorch without the authors' batch norm and ReLU in between.
     """
     if not separable:
         return conv_norm_relu(in_channels, out_channels, 3, dilation)
@@ -53,16 +52,17 @@ def dropout_of(unit: Literal["value", "channel"], probability: float) -> nn.Modu
     return nn.Dropout2d(probability) if unit == "channel" else nn.Dropout(probability)
 
 
-def start_by_fan_in(head: nn.Module) -> None:
-    """Draw all convolutions of a head anew by He's rule on fan in, its classifier too; biases 0.
+def initialize_convolutions(module: nn.Module, mode: Literal["fan_in", "fan_out"]) -> None:
+    """Draw all convolutions anew as He et al. (2015), biases 0; equally for every IBN variant.
 
-    RobustNet starts its heads so (`initialize_weights` in network/mynn.py).
+    "fan_out" is usual in backbones; RobustNet starts its heads, with their classifier, by "fan_in"
+    (`initialize_weights` in network/mynn.py).
     """
-    for module in head.modules():
-        if isinstance(module, nn.Conv2d):
-            nn.init.kaiming_normal_(module.weight, mode="fan_in", nonlinearity="relu")
-            if module.bias is not None:
-                nn.init.zeros_(module.bias)
+    for part in module.modules():
+        if isinstance(part, nn.Conv2d):
+            nn.init.kaiming_normal_(part.weight, mode=mode, nonlinearity="relu")
+            if part.bias is not None:
+                nn.init.zeros_(part.bias)
 
 
 def upsample(x: Tensor, size: tuple[int, int], *, align_corners: bool = False) -> Tensor:

@@ -21,15 +21,12 @@ class BlockShape:
     """Sizes of one residual block."""
 
     in_channels: int
-    planes: int
-    """64 in the first stage, times two in every later one; `planes * expansion` come out."""
+    planes: int  # 64 * 2 ** (stage - 1); `planes * expansion` channels come out
     stride: int = 1  # of the block, in its (first) 3x3 convolution
-    dilations: tuple[int, int] = (1, 1)
-    """Of the 3x3 convolutions up to and after the place of the stride."""
+    dilations: tuple[int, int] = (1, 1)  # up to and after the place of the stride
     groups: int = 1
     base_width: int = 64  # inner channels per group at 64 planes
-    se_reduction: int | None = None
-    """Channels per hidden unit of squeeze-and-excitation; None = without it."""
+    se_reduction: int | None = None  # channels per hidden unit of squeeze-and-excitation
 
 
 def _conv1x1(in_channels: int, out_channels: int, stride: int = 1) -> nn.Conv2d:
@@ -38,9 +35,10 @@ def _conv1x1(in_channels: int, out_channels: int, stride: int = 1) -> nn.Conv2d:
     return nn.Conv2d(in_channels, out_channels, 1, stride, bias=False)
 
 
-def _conv3x3(
-    in_channels: int, out_channels: int, stride: int, dilation: int, groups: int = 1
+def conv3x3(
+    in_channels: int, out_channels: int, stride: int = 1, dilation: int = 1, groups: int = 1
 ) -> nn.Conv2d:
+    """A 3x3 convolution without bias, padded by its dilation."""
     options = {"padding": dilation, "dilation": dilation, "groups": groups, "bias": False}
     return nn.Conv2d(in_channels, out_channels, 3, stride, **options)
 
@@ -56,13 +54,9 @@ class SqueezeExcitation(nn.Module):
 
     def __init__(self, channels: int, reduction: int) -> None:
         super().__init__()
-        hidden = channels // reduction
-        self.fc = nn.Sequential(
-            nn.Linear(channels, hidden, bias=False),
-            nn.ReLU(inplace=True),
-            nn.Linear(hidden, channels, bias=False),
-            nn.Sigmoid(),
-        )
+        narrow = nn.Linear(channels, channels // reduction, bias=False)
+        widen = nn.Linear(channels // reduction, channels, bias=False)
+        self.fc = nn.Sequential(narrow, nn.ReLU(inplace=True), widen, nn.Sigmoid())
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, h, w) -> the same shape."""
@@ -97,9 +91,8 @@ class _Block(nn.Module):
     def __init__(self, shape: BlockShape, out_channels: int, norms: BlockNorms) -> None:
         super().__init__()
         self.relu = nn.ReLU(inplace=True)
-        self.se = (
-            SqueezeExcitation(out_channels, shape.se_reduction) if shape.se_reduction else None
-        )
+        reduction = shape.se_reduction
+        self.se = SqueezeExcitation(out_channels, reduction) if reduction else None
         self.downsample: nn.Sequential | None = None
         if shape.stride != 1 or shape.in_channels != out_channels:
             conv = _conv1x1(shape.in_channels, out_channels, shape.stride)
@@ -128,10 +121,10 @@ class BasicBlock(_Block):
     def __init__(self, shape: BlockShape, norms: BlockNorms = PLAIN_NORMS) -> None:
         planes = shape.planes
         super().__init__(shape, planes, norms)
-        self.conv1 = _conv3x3(shape.in_channels, planes, shape.stride, shape.dilations[0])
+        self.conv1 = conv3x3(shape.in_channels, planes, shape.stride, shape.dilations[0])
         self.bn1 = _inner_norm(norms.first, planes, norms.ratio)
         inner = 2 * planes if norms.first == "parallel" else planes
-        self.conv2 = _conv3x3(inner, planes, 1, shape.dilations[1])
+        self.conv2 = conv3x3(inner, planes, 1, shape.dilations[1])
         self.bn2 = _inner_norm(norms.second, planes, norms.ratio)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -152,7 +145,7 @@ class Bottleneck(_Block):
         self.conv1 = _conv1x1(shape.in_channels, width)
         self.bn1 = _inner_norm(norms.first, width, norms.ratio)
         inner = 2 * width if norms.first == "parallel" else width
-        self.conv2 = _conv3x3(inner, width, shape.stride, shape.dilations[0], shape.groups)
+        self.conv2 = conv3x3(inner, width, shape.stride, shape.dilations[0], shape.groups)
         self.bn2 = _inner_norm(norms.second, width, norms.ratio)
         self.conv3 = _conv1x1(width, out_channels)
         self.bn3 = nn.BatchNorm2d(out_channels)

@@ -1,25 +1,22 @@
 """Residual networks: ResNet, ResNeXt and SE-ResNet, plain and with every IBN variant.
 
-Module names are those of torchvision and of IBN-Net's published weights. A smaller output stride
-replaces strides by dilation, so that the dilated network computes the same numbers as the strided
-one, only at more places.
+A smaller output stride replaces strides by dilation: the same numbers, at more places.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Literal
 
 from torch import Tensor, nn
 
 from segibn.models.features import Backbone, FeatureSpec
+from segibn.models.layers import initialize_convolutions
 from segibn.models.plans import FullNorm, IbnName, IbnPlan, Switchable
-from segibn.models.residual import BasicBlock, BlockShape, Bottleneck, full_norm
+from segibn.models.residual import BasicBlock, BlockShape, Bottleneck, conv3x3, full_norm
 
 STAGES = ("layer1", "layer2", "layer3", "layer4")
 Stem = Literal["conv7x7", "conv3x3"]
-
-_DEEP_STEM_CHANNELS = (64, 64, 128)
 
 
 @dataclass(frozen=True)
@@ -28,24 +25,22 @@ class ResNetLayout:
 
     block: type[BasicBlock] | type[Bottleneck]
     depths: tuple[int, int, int, int]
-    groups: int = 1
-    base_width: int = 64  # channels per group at 64 planes
-    se_reduction: int | None = None  # see `BlockShape`
+    kind: Mapping[str, int] = field(default_factory=dict)  # other fields of every `BlockShape`
 
 
+_KINDS = {
+    "resnet": {},
+    "resnext": {"groups": 32, "base_width": 4},
+    "se_resnet": {"se_reduction": 16},
+}
 _DEPTHS = {"50": (3, 4, 6, 3), "101": (3, 4, 23, 3), "152": (3, 8, 36, 3)}
 LAYOUTS: dict[str, ResNetLayout] = {
     "resnet18": ResNetLayout(BasicBlock, (2, 2, 2, 2)),
     "resnet34": ResNetLayout(BasicBlock, (3, 4, 6, 3)),
-    **{f"resnet{n}": ResNetLayout(Bottleneck, depths) for n, depths in _DEPTHS.items()},
-    **{
-        f"resnext{n}": ResNetLayout(Bottleneck, depths, groups=32, base_width=4)
-        for n, depths in _DEPTHS.items()
-    },
-    **{
-        f"se_resnet{n}": ResNetLayout(Bottleneck, depths, se_reduction=16)
-        for n, depths in _DEPTHS.items()
-    },
+} | {
+    f"{name}{depth}": ResNetLayout(Bottleneck, depths, kind)
+    for name, kind in _KINDS.items()
+    for depth, depths in _DEPTHS.items()
 }
 
 
@@ -79,13 +74,13 @@ class ResNet(Backbone):
             stride = step if spec.stride * step <= output_stride else 1
             after = dilation * step // stride
             dilations = (after if dilate_first else dilation, after)
-            kind = (layout.groups, layout.base_width, layout.se_reduction)
-            shape = BlockShape(spec.channels, 64 * 2 ** (number - 1), stride, dilations, *kind)
+            planes = 64 * 2 ** (number - 1)
+            shape = BlockShape(spec.channels, planes, stride, dilations, **layout.kind)
             self.add_module(name, nn.Sequential(*_stage_blocks(layout, shape, plan, number)))
             spec = FeatureSpec(shape.planes * layout.block.expansion, spec.stride * stride)
             self.feature_specs[name] = spec
             dilation = after
-        initialize_convolutions(self)
+        initialize_convolutions(self, "fan_out")
 
     def step(self, name: str, x: Tensor) -> Tensor:
         """See `Backbone`."""
@@ -112,18 +107,13 @@ def _build_stem(stem: Stem, plan: IbnPlan) -> tuple[nn.Module, nn.Module, int]:
         return nn.Conv2d(3, 64, 7, stride=2, padding=3, bias=False), norm(64), 64
     if stem != "conv3x3":
         raise ValueError(f"stem is conv7x7 or conv3x3, got {stem!r}")
-    first, second, third = _DEEP_STEM_CHANNELS
     convolutions = nn.Sequential(
-        nn.Conv2d(3, first, 3, stride=2, padding=1, bias=False),
-        norm(first),
-        nn.ReLU(inplace=True),
-        nn.Conv2d(first, second, 3, padding=1, bias=False),
-        norm(second),
-        nn.ReLU(inplace=True),
-        nn.Conv2d(second, third, 3, padding=1, bias=False),
+        *(conv3x3(3, 64, stride=2), norm(64), nn.ReLU(inplace=True)),
+        *(conv3x3(64, 64), norm(64), nn.ReLU(inplace=True)),
+        conv3x3(64, 128),
     )
     # RobustNet's IBN network has instance norms after the first two only.
-    return convolutions, nn.BatchNorm2d(third), third
+    return convolutions, nn.BatchNorm2d(128), 128
 
 
 def _stage_blocks(
@@ -135,17 +125,6 @@ def _stage_blocks(
         yield layout.block(shape, plan.block(number, is_last=index == depth - 1))
         channels, dilation = shape.planes * layout.block.expansion, shape.dilations[1]
         shape = replace(shape, in_channels=channels, stride=1, dilations=(dilation, dilation))
-
-
-def initialize_convolutions(module: nn.Module) -> None:
-    """Draw every convolution's weights as He et al. (2015), fan out; norms keep weight 1, bias 0.
-
-    Uses the global random state, equally for every IBN variant of a network: with one seed all
-    variants start from the same convolutions.
-    """
-    for part in module.modules():
-        if isinstance(part, nn.Conv2d):
-            nn.init.kaiming_normal_(part.weight, mode="fan_out", nonlinearity="relu")
 
 
 def build(
