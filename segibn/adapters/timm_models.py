@@ -16,9 +16,8 @@ _TAG = "segibn"
 def register_timm() -> list[str]:
     """Make timm know every network with IBN; plain ones it has itself. Idempotent.
 
-    Returns:
-        The names, for `timm.create_model(name, features_only=True, out_indices=...,
-        output_stride=...)` or, without `features_only`, for the classifier.
+    -> the names, for `timm.create_model(name, features_only=True, out_indices=...,
+    output_stride=...)` or, without `features_only`, for the classifier.
     """
     try:
         from timm.models import is_model, register_model

@@ -6,17 +6,14 @@ from typing import Any
 from torch import nn
 
 from segibn.models.catalog import changed_options, family_of, split_name
-from segibn.models.weights.pretrained import load_backbone_weights, load_classifier_weights
+from segibn.models.weights.pretrained import load_backbone_weights
 from segibn.models.weights.sources import release_of
 
 
 def build_backbone(
     name: str, ibn: str = "none", output_stride: int = 32, **options: Any
 ) -> nn.Module:
-    """Build a backbone of `catalog.BACKBONES`; options are those of `model.backbone` in a config.
-
-    `ValueError` where the family lacks one. The last feature has a stride of 8, 16 or 32.
-    """
+    """Build a backbone of `catalog.BACKBONES`; options are those of a config's `model.backbone`."""
     changed = changed_options(name, ibn, options)
     if output_stride not in (8, 16, 32):
         raise ValueError(f"output_stride is 8, 16 or 32, got {output_stride}")
@@ -40,9 +37,9 @@ def backbone(
 ) -> nn.Module:
     """Build a backbone that maps normalised images to a dict of features, see its `feature_specs`.
 
-    `name` is such as "resnet50_ibn_a" or "resnet101"; for strides and options see `build_backbone`.
+    `name` is such as "resnet50_ibn_a"; `output_stride` 8, 16 or 32; options as in `model.backbone`.
     `pretrained` is a file, or True for the published ImageNet weights, downloaded once and checked
-    by their hash; a `CheckpointError` says that they cannot be had.
+    by their hash; `CheckpointError` where they cannot be had.
     """
     network, ibn = split_name(name)
     module = build_backbone(network, ibn, output_stride, **options)
@@ -58,12 +55,10 @@ def classifier(name: str, *, pretrained: bool = False, num_classes: int = 1000) 
     The published weights have 1000 classes; else as `backbone`.
     """
     if pretrained and num_classes != 1000:
-        raise ValueError(
-            f"the published weights have 1000 classes, not {num_classes}; build it with "
-            "pretrained=True and replace its last layer"
-        )
+        fix = "build it with pretrained=True and replace its last layer"
+        raise ValueError(f"the published weights have 1000 classes, not {num_classes}; {fix}")
     module = build_classifier(name, num_classes)
     if pretrained:
         network, ibn = split_name(name)
-        load_classifier_weights(module, release_of(ibn), network, ibn)
+        load_backbone_weights(module, release_of(ibn), network, ibn)
     return module

@@ -32,23 +32,11 @@ DEFAULTS: Mapping[str, Any] = {
 }
 """Options of `model.backbone`; a family without one of them takes its default alone."""
 
-_DEPTHS = ("50", "101", "152")
+_DEEP = [f"{kind}{n}" for kind in ("resnet", "resnext", "se_resnet") for n in (50, 101, 152)]
+_DENSE = ("densenet121", "densenet169", "densenet201", "densenet161")
 FAMILIES = (
-    Family(
-        "resnet",
-        (
-            *("resnet18", "resnet34"),
-            *(f"{kind}{depth}" for kind in ("resnet", "resnext", "se_resnet") for depth in _DEPTHS),
-        ),
-        get_args(IbnName),
-        tuple(DEFAULTS),
-    ),
-    Family(
-        "densenet",
-        tuple(f"densenet{depth}" for depth in (121, 169, 201, 161)),
-        ("none", "a"),
-        ("ibn_stages", "ibn_ratio"),
-    ),
+    Family("resnet", ("resnet18", "resnet34", *_DEEP), get_args(IbnName), tuple(DEFAULTS)),
+    Family("densenet", _DENSE, ("none", "a"), ("ibn_stages", "ibn_ratio")),
     Family("light", ("mobilenet_v2", "shufflenet_v2"), ("none", "b")),
 )
 BACKBONES = tuple(name for family in FAMILIES for name in family.names)

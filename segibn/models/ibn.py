@@ -74,23 +74,14 @@ class InstanceBatchNorm2d(nn.Module):
             self.num_instance = int(channels * ratio)
         self.num_batch = channels - self.num_instance
         self.batch_first = batch_first
+        first = self.num_batch if batch_first else self.num_instance
+        halves = slice(0, first), slice(first, channels)
+        self.batch_channels, self.instance_channels = halves if batch_first else halves[::-1]
         if batch_first:  # the published order of parameters
             self.BN = nn.BatchNorm2d(self.num_batch) if self.num_batch else None
         self.IN = InstanceNorm2d(self.num_instance) if self.num_instance else None
         if not batch_first:
             self.BN = nn.BatchNorm2d(self.num_batch) if self.num_batch else None
-
-    @property
-    def instance_channels(self) -> slice:
-        """Which channels are instance-normalised."""
-        start = self.num_batch if self.batch_first else 0
-        return slice(start, start + self.num_instance)
-
-    @property
-    def batch_channels(self) -> slice:
-        """Which channels are batch-normalised."""
-        start = 0 if self.batch_first else self.num_instance
-        return slice(start, start + self.num_batch)
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalises (N, C, h, w); the order of the channels stays."""
@@ -105,15 +96,14 @@ class InstanceBatchNorm2d(nn.Module):
         if passes is None:
             return self.split_form(x)
         bn = self.BN
+        given = (None, None) if bn.training else (bn.running_mean, bn.running_var)
+        group = getattr(bn, "process_group", None)
+        half = BatchHalf(self.batch_channels, *given, synchronized=over_ranks, group=group)
         weight = self._ordered(self.IN.weight, bn.weight)
         bias = self._ordered(self.IN.bias, bn.bias)
-        if not bn.training:
-            half = BatchHalf(self.batch_channels, bn.running_mean, bn.running_var)
-            return normalize(x, weight, bias, bn.eps, passes, half)[0]
-        group = getattr(bn, "process_group", None)
-        half = BatchHalf(self.batch_channels, synchronized=over_ranks, group=group)
         out, moments = normalize(x, weight, bias, bn.eps, passes, half)
-        update_running(bn, *moments)
+        if bn.training:
+            update_running(bn, *moments)
         return out
 
     def split_form(self, x: Tensor) -> Tensor:
@@ -162,10 +152,8 @@ class ParallelInstanceBatchNorm2d(nn.Module):
 def use_triton_kernels(model: nn.Module, device: torch.device) -> None:
     """Let a model's instance norms use unmeasured kernels; `ConfigError` where there is no CUDA."""
     if device.type != "cuda" or importlib.util.find_spec("triton") is None:
-        raise ConfigError(
-            f"engine.ibn_kernels: triton needs CUDA and Triton, and this runs on {device}; use "
-            "default"
-        )
+        wanted = "triton needs CUDA and Triton, and this runs on"
+        raise ConfigError(f"engine.ibn_kernels: {wanted} {device}; use default")
     logger.warning(
         "engine.ibn_kernels: triton has not been measured on a GPU; compare its loss and its speed "
         "with those of engine.ibn_kernels=default"
@@ -176,10 +164,7 @@ def use_triton_kernels(model: nn.Module, device: torch.device) -> None:
 
 
 def update_running(bn: nn.BatchNorm2d, mean: Tensor, variance: Tensor, count: int | Tensor) -> None:
-    """What `nn.BatchNorm2d` does in training: a moving average, with the unbiased variance.
-
-    `mean` and the biased `variance` are (C,), each of `count` values; the buffers change in place.
-    """
+    """Average in place as `nn.BatchNorm2d`: mean and biased variance (C,) of `count` values."""
     mean, variance = mean.detach(), variance.detach()
     with torch.no_grad():
         bn.num_batches_tracked.add_(1)

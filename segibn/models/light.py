@@ -10,7 +10,6 @@ Ours: layer1 is the last feature at stride 4, as in every backbone (RobustNet's 
 8), and dilation goes on behind the lost stride: the same numbers at more places.
 """
 
-import bisect
 from collections.abc import Iterable
 from typing import Any
 
@@ -24,14 +23,9 @@ from segibn.models.ibn import InstanceNorm2d
 from segibn.models.plans import IbnName
 
 _MOBILE_IBN_BLOCKS = (1, 6, 10)
-# Which blocks, from and up to, compute a feature.
-_MOBILE_BLOCKS = {
-    "half": (0, 2),
-    "layer1": (2, 4),
-    "layer2": (4, 7),
-    "layer3": (7, 14),
-    "layer4": (14, 19),
-}
+# The blocks that compute a feature.
+_MOBILE_ENDS = {"half": 2, "layer1": 4, "layer2": 7, "layer3": 14, "layer4": 19}
+_MOBILE_STARTS = dict(zip(_MOBILE_ENDS, (0, 2, 4, 7, 14), strict=True))
 _MOBILE_HALF, _MOBILE_CHANNELS = 16, (24, 32, 96, 1280)
 _SHUFFLE_DEPTHS = [4, 8, 4]
 _SHUFFLE_CHANNELS = [24, 116, 232, 464, 1024]
@@ -80,15 +74,14 @@ class MobileNetV2(Backbone):
 
     def step(self, name: str, x: Tensor) -> Tensor:
         """See `Backbone`."""
-        for number in range(*_MOBILE_BLOCKS[name]):
+        for number in range(_MOBILE_STARTS[name], _MOBILE_ENDS[name]):
             x = self.features[number](x)
         return x
 
     def stage_of(self, parameter: str) -> int:
         """See `Backbone`."""
         block = int(parameter.split(".")[1])
-        ends = [end for _, end in _MOBILE_BLOCKS.values()]
-        return 0 if block == 0 else max(1, bisect.bisect_right(ends, block))
+        return 0 if block == 0 else max(1, sum(end <= block for end in _MOBILE_ENDS.values()))
 
 
 class ShuffleNetV2(Backbone):

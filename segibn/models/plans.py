@@ -34,18 +34,16 @@ class Switchable:
 FullNorm = Literal["instance", "instance_plain"] | Switchable
 
 _EVERY_BLOCK: dict[str, InnerNorm] = {"a": "split", "a2": "split", "ad": "split", "c": "parallel"}
-_STAGES_EVERY_BLOCK = (1, 2, 3)
-_STAGES_LAST_BLOCK = (1, 2)
+_LAST_BLOCK = {"b": 1.0, "d": 0.5, "ad": 0.5}
 
 
 @dataclass(frozen=True)
 class BlockNorms:
     """The norms of one residual block."""
 
-    first: InnerNorm = "batch"  # after the first convolution: batch norm, IBN, or both side by side
+    first: InnerNorm = "batch"  # after the first convolution
     second: InnerNorm = "batch"  # after the second convolution: batch norm or IBN
-    last: float | None = None
-    """Share of the channels that is instance-normalised after the addition; None = no norm."""
+    last: float | None = None  # share of the channels that a norm after the addition takes
     ratio: float = 0.5  # share of instance-normalised channels in an IBN
     full: FullNorm = "instance"  # what the norm after the addition is where it takes all channels
 
@@ -74,18 +72,13 @@ class IbnPlan:
     @property
     def stem(self) -> bool:
         """Whether the stem's norm is an instance norm."""
-        return self.ibn == "b" and 1 in self._stages(_STAGES_LAST_BLOCK)
+        return self.ibn == "b" and (self.stages is None or 1 in self.stages)
 
     def block(self, stage: int, *, is_last: bool) -> BlockNorms:
         """The norms of a block of `stage`, 1..4."""
-        first = _EVERY_BLOCK.get(self.ibn, "batch")
-        if stage not in self._stages(_STAGES_EVERY_BLOCK):
-            first = "batch"
-        last = {"b": 1.0, "d": 0.5, "ad": 0.5}.get(self.ibn) if is_last else None
-        if stage not in self._stages(_STAGES_LAST_BLOCK):
-            last = None
-        second = "split" if self.ibn == "a2" and first == "split" else "batch"
+        inside = stage in ((1, 2, 3) if self.stages is None else self.stages)
+        after = is_last and stage in ((1, 2) if self.stages is None else self.stages)
+        first = _EVERY_BLOCK.get(self.ibn, "batch") if inside else "batch"
+        second = "split" if self.ibn == "a2" and inside else "batch"
+        last = _LAST_BLOCK.get(self.ibn) if after else None
         return BlockNorms(first, second, last, self.ratio, self.full)
-
-    def _stages(self, default: tuple[int, ...]) -> tuple[int, ...]:
-        return default if self.stages is None else self.stages

@@ -28,9 +28,6 @@ class SwitchableWhitening2d(nn.Module):
     `momentum` is its share in the running statistics; the authors' 0.99 is that of the old ones.
     """
 
-    running_mean: Tensor
-    running_covariance: Tensor
-
     def __init__(
         self,
         channels: int,
@@ -90,8 +87,8 @@ class SwitchableWhitening2d(nn.Module):
             variances = covariance.diagonal(dim1=-2, dim2=-1)[..., None]
             total = (variances + (mean - means["ln"]).square()).mean((1, 2), keepdim=True)
             covariances["ln"] = total * diagonal
-        mean_shares = self.mean_logits.to(values.dtype).softmax(0)
-        covariance_shares = self.covariance_logits.to(values.dtype).softmax(0)
+        shares = (self.mean_logits, self.covariance_logits)
+        mean_shares, covariance_shares = (logits.to(values.dtype).softmax(0) for logits in shares)
         mixed_mean = torch.zeros_like(mean)
         mixed_covariance = self.eps * diagonal.expand_as(covariance)
         for k, name in enumerate(self.statistics):
@@ -110,9 +107,8 @@ class SwitchableWhitening2d(nn.Module):
         batch_covariance = _over_ranks((covariance + offsets @ offsets.mT).sum(0)) / images
         with torch.no_grad():
             self.running_mean.lerp_(batch_mean.flatten().to(self.running_mean), self.momentum)
-            self.running_covariance.lerp_(
-                batch_covariance.to(self.running_covariance), self.momentum
-            )
+            covariance = batch_covariance.to(self.running_covariance)
+            self.running_covariance.lerp_(covariance, self.momentum)
         return batch_mean, batch_covariance
 
 

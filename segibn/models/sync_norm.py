@@ -38,11 +38,8 @@ def synchronize_batch_norms(model: nn.Module, device: torch.device) -> nn.Module
 
     On CUDA, where the model will be, that is torch's `SyncBatchNorm`, on anything else ours.
     """
-    fused = [
-        m
-        for m in model.modules()
-        if isinstance(m, nn.BatchNorm2d) and type(m).__module__.startswith("timm.")
-    ]
+    norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
+    fused = [norm for norm in norms if type(norm).__module__.startswith("timm.")]
     if fused and device.type == "cuda":
         from timm.layers import convert_sync_batchnorm  # torch's would drop the activations
 
@@ -54,7 +51,7 @@ def synchronize_batch_norms(model: nn.Module, device: torch.device) -> nn.Module
         )
     if device.type == "cuda":
         return nn.SyncBatchNorm.convert_sync_batchnorm(model)
-    for module in model.modules():
-        if type(module) is nn.BatchNorm2d:
-            module.__class__ = SyncBatchNorm2d
+    for norm in norms:
+        if type(norm) is nn.BatchNorm2d:
+            norm.__class__ = SyncBatchNorm2d
     return model

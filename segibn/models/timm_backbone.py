@@ -39,8 +39,10 @@ class TimmBackbone(nn.Module):
         info = self.network.feature_info  # num_chs, reduction and module of each feature
         stages: list[dict[str, Any]] = info if isinstance(info, list) else info.info
         self.is_plain = len({stage["reduction"] for stage in stages}) == 1
-        _check_stride(name, [stage["reduction"] for stage in stages], output_stride, self.is_plain)
-        self._indices = _indices(name, len(stages), self.is_plain)
+        _check_stages(name, [stage["reduction"] for stage in stages], output_stride, self.is_plain)
+        last = range(len(stages) - _NUM_FEATURES, len(stages))
+        spaced = [len(stages) * (k + 1) // _NUM_FEATURES - 1 for k in range(_NUM_FEATURES)]
+        self._indices = spaced if self.is_plain else list(last)
         chosen = [stages[index] for index in self._indices]
         self._modules_of_stages = tuple(str(stage["module"]) for stage in chosen)
         self.feature_specs = {
@@ -106,7 +108,7 @@ class TimmBackbone(nn.Module):
         height, width = image.shape[-2:]
         x = image if self.rescale is None else image * self.rescale + self.shift
         largest = max(spec.stride for spec in self.feature_specs.values())
-        x = (_stretched if self.is_plain else _padded)(x, largest)
+        x = _to_whole_multiples(x, largest, stretch=self.is_plain)
         found = self.network.forward_intermediates(
             x, indices=self._indices, norm=self.is_plain, intermediates_only=True
         )
@@ -132,7 +134,7 @@ class TimmBackbone(nn.Module):
 
 
 def create_network(name: str, output_stride: int | None, *, pretrained: bool = False) -> nn.Module:
-    """Build timm's network without a classifier, for frames of any size; else a `ConfigError`."""
+    """Build timm's network without a classifier, for frames of any size."""
     require("timm", "timm", purpose=f"model.backbone.model {name}")
     import timm
 
@@ -146,11 +148,10 @@ def create_network(name: str, output_stride: int | None, *, pretrained: bool = F
     try:
         network = _create_for_any_size(name, options)
     except TypeError as error:
-        if "output_stride" in str(error):
-            raise ConfigError(
-                f"model.backbone.output_stride: timm cannot dilate {name}; leave it out"
-            ) from error
-        raise
+        if "output_stride" not in str(error):
+            raise
+        message = f"model.backbone.output_stride: timm cannot dilate {name}; leave it out"
+        raise ConfigError(message) from error
     for method in ("forward_intermediates", "prune_intermediate_layers"):
         if not hasattr(network, method):
             raise ConfigError(
@@ -179,34 +180,17 @@ def _create_for_any_size(name: str, options: dict[str, Any]) -> nn.Module:
     return network
 
 
-def _indices(name: str, count: int, is_plain: bool) -> list[int]:
-    if count < _NUM_FEATURES:
+def _check_stages(name: str, strides: list[int], output_stride: int | None, is_plain: bool) -> None:
+    if output_stride is not None and (is_plain or strides[-1] != output_stride):
+        why = "a plain transformer: its stride is its patch's" if is_plain else "not made to dilate"
         raise ConfigError(
-            f"model.backbone.model: {name} has {count} features, heads need {_NUM_FEATURES}; "
-            "choose another"
+            f"model.backbone.output_stride: {name} is {why}, {strides[-1]}; leave it out"
         )
-    if is_plain:
-        return [count * (k + 1) // _NUM_FEATURES - 1 for k in range(_NUM_FEATURES)]
-    return list(range(count - _NUM_FEATURES, count))
-
-
-def _check_stride(
-    name: str, reductions: list[int], output_stride: int | None, is_plain: bool
-) -> None:
-    if output_stride is None or (not is_plain and reductions[-1] == output_stride):
-        return
-    why = "a plain transformer: its stride is its patch's" if is_plain else "not made to dilate"
-    raise ConfigError(
-        f"model.backbone.output_stride: {name} is {why}, {reductions[-1]}; leave it out"
-    )
-
-
-def _padded(image: Tensor, multiple: int) -> Tensor:
-    """Zeros below and at the right, to whole multiples."""
-    height, width = image.shape[-2:]
-    below = _ceil(height, multiple) * multiple - height
-    right = _ceil(width, multiple) * multiple - width
-    return F.pad(image, (0, right, 0, below))
+    if len(strides) < _NUM_FEATURES:
+        raise ConfigError(
+            f"model.backbone.model: {name} has {len(strides)} features, heads need "
+            f"{_NUM_FEATURES}; choose another"
+        )
 
 
 def _cropped(feature: Tensor, height: int, width: int) -> Tensor:
@@ -221,10 +205,12 @@ def _ceil(size: int, stride: int) -> int:
     return (size + stride - 1) // stride
 
 
-def _stretched(image: Tensor, multiple: int) -> Tensor:
-    """Bilinear to the next whole multiples, in the precision of the image."""
+def _to_whole_multiples(image: Tensor, multiple: int, *, stretch: bool) -> Tensor:
+    """Bilinear, in the precision of the image; or zeros below and at the right."""
     height, width = image.shape[-2:]
     size = (_ceil(height, multiple) * multiple, _ceil(width, multiple) * multiple)
+    if not stretch:
+        return F.pad(image, (0, size[1] - width, 0, size[0] - height))
     # A graph must hold for all sizes; resizing to the same one changes nothing.
     if not torch.compiler.is_compiling() and size == (height, width):
         return image

@@ -20,21 +20,16 @@ class ASPP(nn.Module):
     """
 
     def __init__(
-        self,
-        in_channels: int,
-        channels: int,
-        atrous_rates: tuple[int, ...],
-        *,
-        separable: bool = False,
+        self, in_channels: int, channels: int, rates: tuple[int, ...], *, separable: bool = False
     ) -> None:
         super().__init__()
         self.branches = nn.ModuleList([conv_norm_relu(in_channels, channels, 1)])
-        self.branches.extend(
-            conv3x3_norm_relu(in_channels, channels, rate, separable=separable)
-            for rate in atrous_rates
-        )
+        for rate in rates:
+            self.branches.append(
+                conv3x3_norm_relu(in_channels, channels, rate, separable=separable)
+            )
         self.image_pool = conv_norm_relu(in_channels, channels, 1)
-        self.merge = conv_norm_relu(channels * (len(atrous_rates) + 2), channels, 1)
+        self.merge = conv_norm_relu(channels * (len(rates) + 2), channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, h, w) -> (N, channels, h, w)."""
@@ -98,9 +93,8 @@ class DeepLabV3PlusHead(nn.Module):
         self.align_corners = align_corners
         low = feature_specs["layer1"]
         self.logits_spec = FeatureSpec(num_classes, low.stride)
-        self.aspp = ASPP(
-            feature_specs["layer4"].channels, channels, atrous_rates, separable=separable
-        )
+        in_channels = feature_specs["layer4"].channels
+        self.aspp = ASPP(in_channels, channels, atrous_rates, separable=separable)
         conv3x3 = partial(conv3x3_norm_relu, separable=separable)
         self.context = conv3x3(channels, channels) if refine == "split" else None
         self.low_level = conv_norm_relu(low.channels, low_level_channels, 1)

@@ -14,10 +14,8 @@ from torch.nn import functional as F
 
 # Rows that a sorted map has at least: below, oneDNN's gradient of the weights takes a slow path.
 _ROWS = 3
-
-# Bytes of a sorted piece, and channels that one has at least.
-_PIECE = 2 << 20
-_MIN_CHANNELS = 64
+_PIECE = 2 << 20  # bytes that are sorted at a time
+_MIN_CHANNELS = 64  # of a piece
 
 
 class DepthwiseConv2d(nn.Conv2d):
@@ -82,22 +80,17 @@ class _SortedConvolution(torch.autograd.Function):
         x, weight = ctx.saved_tensors
         grad = grad.contiguous(memory_format=torch.channels_last)
         grad_x = torch.empty_like(x)
-        grad_weight = torch.zeros_like(
-            weight, dtype=torch.promote_types(weight.dtype, torch.float32)
-        )
+        accurate = torch.promote_types(weight.dtype, torch.float32)
+        grad_weight = torch.zeros_like(weight, dtype=accurate)
         kernel = _kernel(weight, x.shape, ctx.dilation)
         rows, columns = _reach(x.shape, ctx.dilation)
         for image, channels in _pieces(x, ctx.dilation):
             part = x[image, channels]
-            tensors = (
-                _to_grids(grad[image, channels], ctx.dilation),
-                _to_grids(part, ctx.dilation),
-            )
-            grad_grids, grad_part, _ = torch.ops.aten.convolution_backward(
-                *(*tensors, kernel[channels], None),
-                *((1, 1), _padding(kernel), (1, 1), False, (0, 0), part.shape[1]),
-                (True, True, False),
-            )
+            upstream = _to_grids(grad[image, channels], ctx.dilation)
+            tensors = (upstream, _to_grids(part, ctx.dilation), kernel[channels], None)
+            options = ((1, 1), _padding(kernel), (1, 1), False, (0, 0), part.shape[1])
+            backward = torch.ops.aten.convolution_backward
+            grad_grids, grad_part, _ = backward(*tensors, *options, (True, True, False))
             _from_grids(grad_grids, grad_x[image, channels], ctx.dilation)
             grad_weight[channels, :, rows, columns] += grad_part[..., columns]
         return grad_x, grad_weight.to(weight.dtype), None
@@ -152,8 +145,8 @@ def _to_grids(x: Tensor, dilation: int) -> Tensor:
 def _from_grids(grids: Tensor, out: Tensor, dilation: int) -> Tensor:
     """Undo `_to_grids`, into `out` (N, C, h, w), which is returned."""
     images, channels, height, width = out.shape
-    grids = grids.permute(0, 2, 3, 1)
-    grids = grids.reshape(images, *_grid(height, width, dilation), channels)
+    grid = _grid(height, width, dilation)
+    grids = grids.permute(0, 2, 3, 1).reshape(images, *grid, channels)
     for grid_part, part in _matching_parts(grids, out, dilation):
         part.copy_(grid_part)
     return out

@@ -1,8 +1,8 @@
 """The passes of instance and instance-batch normalisation on CUDA, in Triton (see `ibn_unsplit`).
 
 Nobody has run or timed them on a GPU: tests run them in Triton's interpreter and compile them. A
-part is a range of an image's pixels and holds whole tiles, so that one comparison with `pixels`
-masks what is not there and loads stay wide.
+part is a range of an image's pixels and holds whole tiles. `sizes` of the kernels are (channels,
+pixels, image_stride, channel_stride, pixel_stride, part).
 """
 
 from typing import Any, NamedTuple
@@ -46,7 +46,7 @@ def input_gradient(
     grad: Tensor, x: Tensor, mean: Tensor, inverse: Tensor, weight: Tensor, shared: Tensor
 ) -> Tensor:
     """`weight * inverse * (grad - shared[1] - x_hat * shared[0])`."""
-    return _Plan.of(x).map(input_gradient_kernel, grad, x, mean, inverse, weight, *shared)
+    return _Plan.of(x).map(input_gradient_kernel, grad, x, mean, inverse, weight, shared)
 
 
 class _Plan(NamedTuple):
@@ -197,23 +197,14 @@ def normalize_kernel(
 
 @triton.jit
 def input_gradient_kernel(
-    grad,
-    x,
-    mean,
-    inverse,
-    weight,
-    over_weight,
-    over_bias,
-    out,
-    sizes,
-    BLOCK_C: tl.constexpr,
-    BLOCK_P: tl.constexpr,
+    grad, x, mean, inverse, weight, shared, out, sizes, BLOCK_C: tl.constexpr, BLOCK_P: tl.constexpr
 ):
-    """One tile of `weight * inverse * (grad - over_bias - x_hat * over_weight)`."""
+    """One tile of `weight * inverse * (grad - shared[1] - x_hat * shared[0])`."""
     c, is_channel, shift, scale, offset, inside = _tile(mean, inverse, sizes, BLOCK_C, BLOCK_P)
     place = tl.program_id(2) * sizes[0] + c
-    slope = tl.load(over_weight + place, mask=is_channel, other=0.0) * scale
-    less = tl.load(over_bias + place, mask=is_channel, other=0.0)
+    slope = tl.load(shared + place, mask=is_channel, other=0.0) * scale
+    second = tl.num_programs(2) * sizes[0]
+    less = tl.load(shared + second + place, mask=is_channel, other=0.0)
     scale *= tl.load(weight + c, mask=is_channel, other=0.0).to(shift.dtype)
     upstream = tl.load(grad + offset, mask=inside, other=0.0).to(shift.dtype)
     value = tl.load(x + offset, mask=inside, other=0.0).to(shift.dtype) - shift[:, None]

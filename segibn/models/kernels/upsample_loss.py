@@ -16,9 +16,7 @@ from segibn.labels.label_set import IGNORE_INDEX
 from segibn.models.kernels import is_eager
 from segibn.models.layers import upsample
 
-# Bytes of logits that are worked on at a time.
-_PIECE = 1 << 21
-
+_PIECE = 1 << 21  # bytes of logits that are worked on at a time
 # Coarse pixels below which the calls for each place cost more than the passes that they save.
 _WORTHWHILE = 512
 
@@ -95,16 +93,6 @@ def _pieces(coarse: Tensor) -> Iterator[tuple[slice, slice]]:
             yield slice(first, first + step), slice(top, min(top + lines, height))
 
 
-def _labels_at(
-    places: Tensor, down: int, across: int, class_weights: Tensor | None, dtype: torch.dtype
-) -> tuple[Tensor, Tensor]:
-    """Class (0 where ignored) and weight of one place's pixels, (n, 1, rows, w) each."""
-    label = places[:, None, down, across].long()
-    valid = label != IGNORE_INDEX
-    label = torch.where(valid, label, 0)
-    return label, valid.to(dtype) if class_weights is None else class_weights[label] * valid
-
-
 def _score_piece(
     source: Tensor, places: Tensor, class_weights: Tensor | None, grad: Tensor | None
 ) -> Tensor:
@@ -121,7 +109,11 @@ def _score_piece(
         for across, (j, beside) in enumerate(_neighbours(places.shape[2])):
             left, right = slice(j, j + width), slice(j + 1, j + 1 + width)
             logits = torch.lerp(lines[..., left], lines[..., right], beside)
-            label, weight = _labels_at(places, down, across, class_weights, logits.dtype)
+            label = places[:, None, down, across].long()  # (n, 1, rows, w), like the weight
+            weight = (label != IGNORE_INDEX).to(logits.dtype)
+            label = torch.where(label != IGNORE_INDEX, label, 0)
+            if class_weights is not None:
+                weight *= class_weights[label]
             log_p = logits.log_softmax(1)
             total -= (log_p.gather(1, label) * weight).sum()
             if grad_lines is None:

@@ -5,15 +5,10 @@ Zhou et al., "Domain Generalization with MixStyle", ICLR 2021 (arXiv 2104.02008)
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
-from segibn.models.perturb.statistics import (
-    channel_moments,
-    happens,
-    mixing_shares,
-    partners,
-    rescale,
-)
+from segibn.models.perturb.statistics import channel_moments, happens, mixing_shares, rescale
 
 
 def mix_statistics(feature: Tensor, partner: Tensor, share: Tensor) -> Tensor:
@@ -48,4 +43,4 @@ class MixStyle:
         if count == 1 or not happens(self.probability):
             return feature
         share = mixing_shares(count, self.alpha, feature.device)
-        return self.mix(feature, partners(count, feature.device), share)
+        return self.mix(feature, torch.randperm(count, device=feature.device), share)

@@ -35,21 +35,13 @@ STAGES = (
     Stage(1, 2, 1.3374),
     Stage(1, 2, 1.0),
 )
-"""Encoder and decoder. It is overcomplete: it grows the feature where others shrink it, so that a
-pixel sees few neighbours and what comes out is fine structure. The last stage has as many channels
-as the feature instead."""
-
-
-class StageWeights(NamedTuple):
-    """What is drawn anew for a stage each time; never trained."""
-
-    kernel: Tensor  # (out, in, 3, 3), in the feature's type
-    gain: Tensor  # (out,) of the batch norm, at least float32; its bias is 0
+"""Overcomplete: the encoder grows the feature where others shrink it, so that a pixel sees few
+neighbours and fine structure comes out. The last stage has as many channels as the feature."""
 
 
 @dataclass(frozen=True)
 class HighResolutionPerturbation:
-    """HRFP: add what an overcomplete network with random weights makes of the feature."""
+    """HRFP: add what an overcomplete network makes of the feature, its weights drawn each time."""
 
     probability: float
     channels: int | None  # width of the network; None = the feature's own, as in the paper
@@ -59,8 +51,8 @@ class HighResolutionPerturbation:
         """(N, C, h, w) any float type -> what is to be added, of the same shape, not below 0."""
         return overcomplete(feature, self.draw_weights(feature))
 
-    def draw_weights(self, feature: Tensor) -> list[StageWeights]:
-        """Kernels by He et al. (fan in), gains from N(0, gain_std^2), on the feature's device."""
+    def draw_weights(self, feature: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """Kernels (out, in, 3, 3) by He et al. (fan in), gains (out,) from N(0, gain_std^2)."""
         channels = feature.shape[1]
         width = channels if self.channels is None else self.channels
         outputs = [stage.width * width for stage in STAGES[:-1]] + [channels]
@@ -70,7 +62,7 @@ class HighResolutionPerturbation:
             shape = (outside, inside, 3, 3)
             kernel = torch.randn(shape, device=feature.device) * (2 / (9 * inside)) ** 0.5
             gain = torch.randn(outside, device=feature.device, dtype=wide) * self.gain_std
-            weights.append(StageWeights(kernel.to(feature.dtype), gain))
+            weights.append((kernel.to(feature.dtype), gain))
         return weights
 
 
@@ -89,7 +81,7 @@ class MultiResolutionPerturbation:
         return result
 
 
-def overcomplete(feature: Tensor, weights: Sequence[StageWeights]) -> Tensor:
+def overcomplete(feature: Tensor, weights: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
     """Run the random network, with norms of the batch: (N, C, h, w) -> the same, 0 or above."""
     height, width = feature.shape[-2:]
     x = feature

@@ -40,8 +40,3 @@ def mixing_shares(count: int, alpha: float, device: torch.device) -> Tensor:
     """Draw what samples keep of their own, ~ Beta(alpha, alpha): (count, 1, 1, 1) float32."""
     concentration = torch.full((count, 1, 1, 1), alpha, device=device)
     return Beta(concentration, concentration, validate_args=False).sample()
-
-
-def partners(count: int, device: torch.device) -> Tensor:
-    """For each sample the index of the one it is mixed with: (count,) int64, a permutation."""
-    return torch.randperm(count, device=device)

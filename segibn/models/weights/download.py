@@ -55,14 +55,12 @@ def _download(published: WeightSource, path: Path) -> None:
     socket.setdefaulttimeout(_TIMEOUT_S)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        torch.hub.download_url_to_file(
-            url, str(path), published.sha256_prefix, progress=sys.stderr.isatty()
-        )
+        known = published.sha256_prefix
+        torch.hub.download_url_to_file(url, str(path), known, progress=sys.stderr.isatty())
     except (OSError, RuntimeError, HTTPException) as error:
-        if "invalid hash value" in str(error):
-            reason = "what came was cut short or another file, by its SHA-256: " + str(error)
-        else:
-            reason = str(error)
+        reason = str(error)
+        if "invalid hash value" in reason:
+            reason = f"what came was cut short or another file, by its SHA-256: {reason}"
         raise CheckpointError(
             f"could not download {url} ({reason}). Get that file on a machine that can and put it "
             f"at {path}, or train without it: model.weights=none"

@@ -37,20 +37,15 @@ class WeightsReport:
     source: str  # file that was read
     loaded: tuple[str, ...]  # keys of the network that now hold the file's values
     fresh: tuple[str, ...]  # keys of the network that keep the values they were drawn with
-    unused: tuple[str, ...]
-    """Keys of the file that went nowhere: classifier and heads, running statistics of what is an
-    instance norm here, and, where the config allows it, unknown ones."""
+    unused: tuple[str, ...]  # keys of the file that went nowhere, such as its classifier's
     other_shape: tuple[str, ...] = ()
-    """Keys that both have, but in different shapes or as another kind of numbers; also among
-    fresh and unused."""
+    """Keys of both, of another shape or kind of numbers; also among fresh and unused."""
     place: str = ""  # where in the file it was, in words
 
     def summary(self) -> str:
         """All of it for the log, keys grouped by module."""
-        total = len(self.loaded) + len(self.fresh)
-        text = (
-            f"weights from {self.source}{self.place}: {len(self.loaded)} of {total} tensors loaded"
-        )
+        counts = f"{len(self.loaded)} of {len(self.loaded) + len(self.fresh)} tensors loaded"
+        text = f"weights from {self.source}{self.place}: {counts}"
         parts = {"fresh": self.fresh, "not used": self.unused, "of another shape": self.other_shape}
         own = {key.split(".", 1)[0] for key in (*self.loaded, *self.fresh)}
         left_out = {key.split(".", 1)[0] for key in self.unused} - own
@@ -75,15 +70,14 @@ def _grouped(keys: Iterable[str], in_one_word: Collection[str]) -> str:
 def load_backbone_weights(
     backbone: nn.Module, source: str, name: str, ibn: str, match: Match = "exact"
 ) -> WeightsReport:
-    """Fill the backbone `name` with the variant `ibn` in place.
+    """Fill the backbone (or classifier) `name` with the variant `ibn` in place.
 
     `source` is "ibn_net" or "torchvision" (downloaded once into torch.hub's folder), "none", or the
     path of a file: a state dict (.pth, .safetensors), however wrapped (see `find_network`), or a
     checkpoint of this package. `CheckpointError` where it cannot be had, or does not match:
 
         exact     all keys and shapes are the network's, but for batch counters and other parts
-        plain     the same after the rule of `plain_weights.py`: a plain network's file fits an IBN
-                  network; "torchvision" always means this
+        plain     the same after the rule of `plain_weights.py`; "torchvision" always means this
         partial   that rule too, then whatever has the same name and shape is taken
     """
     own = backbone.state_dict()
@@ -94,7 +88,8 @@ def load_backbone_weights(
     refuse_robustnet(found.state, path)
     if source == "torchvision" and match == "exact":
         match = "plain"
-    state = {k: v for k, v in found.state.items() if k.split(".", 1)[0] not in _OTHER_PARTS}
+    spare = {k for k in found.state if k.split(".", 1)[0] in _OTHER_PARTS and k not in own}
+    state = {key: value for key, value in found.state.items() if key not in spare}
     unused = [*(key for key in found.state if key not in state), *found.others]
     check_tensors(state, str(path))
     may_be_fresh = {key for key in own if key.endswith(COUNTER)}
@@ -105,16 +100,6 @@ def load_backbone_weights(
     file = File(str(path), f"{name} with ibn {ibn}", found.place, unused)
     advise = partial(_advice, found, file.network, match)
     return fill(backbone, state, file, may_be_fresh, advise, take_some=match == "partial")
-
-
-def load_classifier_weights(classifier: nn.Module, release: str, name: str, ibn: str) -> None:
-    """Fill a whole classifier of 1000 classes in place with published weights."""
-    path = published_file(find_published(release, name, ibn))
-    state = find_network(read_torch_file(path), classifier.state_dict().keys(), path).state
-    check_tensors(state, str(path))
-    # torchvision's files have no counters of batches; they count for nothing in inference.
-    counters = {key for key in classifier.state_dict() if key.endswith(COUNTER)}
-    fill(classifier, state, File(str(path), f"{name}, ibn {ibn}"), counters)
 
 
 def find_published(source: str, name: str, ibn: str) -> WeightSource:
@@ -177,12 +162,12 @@ def fill(
     """Load what fits; all of both must, but for `may_be_fresh`, unless `take_some`."""
     own = network.state_dict()
     both = [(key, value, state[key]) for key, value in own.items() if key in state]
-    other_shape = tuple(
-        key
+    fits = {
+        key: other
         for key, value, other in both
-        if value.shape != other.shape or not same_kind(key, value, other)
-    )
-    fits = {key: value for key, _, value in both if key not in other_shape}
+        if value.shape == other.shape and same_kind(key, value, other)
+    }
+    other_shape = tuple(key for key, *_ in both if key not in fits)
     if all(key.endswith(COUNTER) for key in fits):
         fits = {}
     if take_some and not fits:

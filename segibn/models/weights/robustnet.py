@@ -35,9 +35,8 @@ _MODULES = {
     **{f"layer{stage}": f"backbone.layer{stage}" for stage in (1, 2, 3, 4)},
 }
 _PLAIN_STEM = {"layer0.0": "backbone.conv1", "layer0.1": "backbone.bn1"}
-_DEEP_STEM = {f"layer0.{i}": f"backbone.conv1.{i}" for i in (0, 1, 3, 4, 6)} | {
-    "layer0.7": "backbone.bn1"
-}
+_DEEP_STEM = {f"layer0.{i}": f"backbone.conv1.{i}" for i in (0, 1, 3, 4, 6)}
+_DEEP_STEM["layer0.7"] = "backbone.bn1"
 _DEPTHS = {6: ("resnet50", 16), 23: ("resnet101", 8)}
 BACKBONES = tuple(name for name, _ in _DEPTHS.values())
 _BLOCK_NORMS = {"layer1.2.IN": 256, "layer2.3.IN": 512}
@@ -103,13 +102,8 @@ def inspect(state: Mapping[str, Tensor]) -> RobustNetKind:
         variant: Variant = "ibn"
     else:
         variant = "base" if "layer0.1.running_mean" in state else "isw"
-    return RobustNetKind(
-        backbone,
-        variant,
-        deep_stem="layer0.3.weight" in state,
-        output_stride=output_stride,
-        num_classes=state["final2.0.weight"].shape[0],
-    )
+    num_classes = state["final2.0.weight"].shape[0]
+    return RobustNetKind(backbone, variant, "layer0.3.weight" in state, output_stride, num_classes)
 
 
 def from_robustnet(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -120,12 +114,12 @@ def from_robustnet(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
             "no RobustNet network, or not the whole of it: "
             f"{', '.join(absent) or _DSN_BIAS} missing or of another shape"
         )
-    kind = inspect(state)
-    modules = _modules(kind)
-    ours: dict[str, Tensor] = {}
-    for key, value in state.items():
-        if key != _DSN_BIAS:
-            ours[_renamed(key.replace("instance_norm_layer", "IN"), modules)] = value
+    modules = _modules(inspect(state))
+    ours = {
+        _renamed(key.replace("instance_norm_layer", "IN"), modules): value
+        for key, value in state.items()
+        if key != _DSN_BIAS
+    }
     _swap_inputs(ours, "head.aspp.merge.0.weight", state["aspp.img_conv.0.weight"].shape[0])
     _swap_inputs(ours, "head.refine.0.0.weight", state["bot_fine.0.weight"].shape[0])
     parts = folded(state)

@@ -20,12 +20,10 @@ from segibn.text import printable
 
 FORMAT = "segibn-checkpoint"  # what a checkpoint of this package says it is
 
-COUNTER = "num_batches_tracked"
-"""How keys of batch norms' counters end; they count for nothing in inference."""
+COUNTER = "num_batches_tracked"  # ends keys that count for nothing in inference
 
 _CUT_SHORT = ("unexpected eof", "truncated", "ran out of input")
 _GLOBAL = re.compile(r"GLOBAL (\S+) w|unrecognized function <[^>]*?(\S+?)>|but got <class '(\S+?)'")
-
 
 # RobustNet saves its score, a NumPy float, beside the weights; torch's safe reader refuses such
 # files. NumPy's own constructors take a state that describes memory, so they are not handed to a
@@ -220,8 +218,7 @@ def compare_states(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) 
 
 def same_kind(key: str, first: Tensor, second: Tensor) -> bool:
     """Whether both are floating-point numbers, or neither; of a counter of batches any will do."""
-    is_counter = key.endswith(COUNTER)
-    return is_counter or first.is_floating_point() == second.is_floating_point()
+    return key.endswith(COUNTER) or first.is_floating_point() == second.is_floating_point()
 
 
 def _type(value: Tensor) -> str:
@@ -230,7 +227,5 @@ def _type(value: Tensor) -> str:
 
 def shortened(lines: Sequence[str], limit: int = 6) -> str:
     """The first lines, indented, and how many more there are."""
-    shown = [f"  {line}" for line in lines[:limit]]
-    if len(lines) > limit:
-        shown.append(f"  ... and {len(lines) - limit} more")
-    return "\n".join(shown)
+    more = [f"... and {len(lines) - limit} more"] if len(lines) > limit else []
+    return "\n".join(f"  {line}" for line in (*lines[:limit], *more))

@@ -59,7 +59,7 @@ def test_weights_have_the_released_widths_and_spreads() -> None:
     torch.manual_seed(0)
     feature = torch.zeros(1, 64, 2, 2)
     weights = HighResolutionPerturbation(1.0, None, 0.5).draw_weights(feature)
-    pairs = [(w.kernel.shape[1], w.kernel.shape[0]) for w in weights]
+    pairs = [(kernel.shape[1], kernel.shape[0]) for kernel, _ in weights]
     released = [(64, 64), (64, 64), (64, 128), (128, 256), (256, 128), (128, 64), (64, 64)]
     assert pairs == [*released, (64, 64)]
     for (inside, _), (kernel, _) in zip(pairs, weights, strict=True):
@@ -68,7 +68,7 @@ def test_weights_have_the_released_widths_and_spreads() -> None:
     assert abs(float(gains.mean())) < 0.05
     assert abs(float(gains.std()) - 0.5) < 0.04
     narrow = HighResolutionPerturbation(1.0, 8, 0.5).draw_weights(feature)
-    assert [w.kernel.shape[0] for w in narrow] == [8, 8, 16, 32, 16, 8, 8, 64]
+    assert [kernel.shape[0] for kernel, _ in narrow] == [8, 8, 16, 32, 16, 8, 8, 64]
 
 
 def test_weights_are_drawn_anew_each_time_and_fixed_by_the_seed() -> None:
