@@ -60,10 +60,9 @@ class _Features(nn.Module):
 class FeatureList(_Features):
     """A backbone that returns its features as a list, from fine to coarse.
 
-    ``name`` ("resnet50_ibn_a") and ``pretrained`` are as for `segibn.backbone`; ``out_indices``
-    says which of the five levels, negative ones from the end. Stages behind the last of them are
-    left out. ``output_stride``: 8, 16 or 32 input pixels per pixel of level 4. ValueError: channels
-    other than 3, or no such level or network. CheckpointError: the weights cannot be had.
+    ``name``, ``pretrained``, ``output_stride`` and what is raised are as for `segibn.backbone`;
+    ``out_indices`` says which of the five levels, negative ones from the end. Stages behind the
+    last of them are left out.
     """
 
     def __init__(
@@ -76,10 +75,8 @@ class FeatureList(_Features):
         in_chans: int = 3,
     ) -> None:
         if in_chans != 3:
-            raise ValueError(
-                f"in_chans={in_chans}: {name} sees RGB, 3 channels; put a 1x1 convolution to 3 "
-                "channels before it, or replace its first convolution"
-            )
+            fix = "put a 1x1 convolution to 3 channels before it, or replace its first convolution"
+            raise ValueError(f"in_chans={in_chans}: {name} sees RGB, 3 channels; {fix}")
         known = len(LEVELS)
         if not out_indices or any(not -known <= index < known for index in out_indices):
             raise ValueError(f"out_indices {tuple(out_indices)}: there are levels 0 to {known - 1}")
@@ -100,8 +97,7 @@ class FeatureList(_Features):
 class FeatureDict(_Features):
     """A backbone that returns features by the names that a torchvision network looks for.
 
-    `name`, `pretrained` and what is raised are as for `FeatureList`; torchvision's segmentation
-    networks have `output_stride` 8; `return_layers`: feature (see `LEVELS`) -> name in the result.
+    `return_layers`: feature (see `LEVELS`) -> name in the result; the rest as for `FeatureList`.
     """
 
     def __init__(
@@ -143,11 +139,7 @@ def with_fpn(
     numbered = {layer: str(index) for index, layer in enumerate(layers)}
     body = FeatureDict(name, pretrained=pretrained, output_stride=32, return_layers=numbered)
     channels = [spec.channels for spec in body.feature_specs.values()]
-    pyramid = nn.Sequential(
-        OrderedDict(
-            body=body,
-            fpn=FeaturePyramidNetwork(channels, out_channels, extra_blocks=LastLevelMaxPool()),
-        )
-    )
+    fpn = FeaturePyramidNetwork(channels, out_channels, extra_blocks=LastLevelMaxPool())
+    pyramid = nn.Sequential(OrderedDict(body=body, fpn=fpn))
     pyramid.out_channels = out_channels
     return pyramid

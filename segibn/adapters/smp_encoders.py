@@ -30,15 +30,10 @@ def register_smp() -> list[str]:
         ) from error
 
     networks = [*BACKBONES, *ibn_names()]
-    encoder = None
+    encoder = type("IbnEncoder", (_Encoder, EncoderMixin, nn.Module), {})
     for name in networks:
-        if PREFIX + name not in encoders:
-            encoder = encoder or type("IbnEncoder", (_Encoder, EncoderMixin, nn.Module), {})
-            encoders[PREFIX + name] = {
-                "encoder": encoder,
-                "pretrained_settings": _NoHubWeights(),
-                "params": {"name": name},
-            }
+        entry = {"encoder": encoder, "pretrained_settings": _NoHubWeights()}
+        encoders.setdefault(PREFIX + name, entry | {"params": {"name": name}})
     return [PREFIX + name for name in networks]
 
 
@@ -63,10 +58,8 @@ class _Encoder:
     def make_dilated(self, output_stride: int) -> None:
         """Do nothing: the backbone was built at this stride."""
         if output_stride != self._output_stride:
-            raise ValueError(
-                f"this encoder has output stride {self._output_stride}; build another for "
-                f"{output_stride}"
-            )
+            built = f"this encoder has output stride {self._output_stride}"
+            raise ValueError(f"{built}; build another for {output_stride}")
 
     def load_weights(self, source: str | None = None) -> WeightsReport:
         """Fill the encoder from a `model.weights`, by default this network's published ones.

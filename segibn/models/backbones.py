@@ -23,10 +23,7 @@ def build_backbone(
 
 
 def build_classifier(name: str, num_classes: int = 1000) -> nn.Module:
-    """Build a classifier, such as "resnet50_ibn_a", with the published keys and shapes.
-
-    `forward(image)` gives logits (N, num_classes), `forward_features(image)` a dict.
-    """
+    """Build a classifier with the published keys; its `forward_features(image)` gives a dict."""
     network = build_backbone(*split_name(name))
     network.add_classifier(num_classes)  # type: ignore[operator]
     return network

@@ -1,8 +1,4 @@
-"""The catalogue of backbones: names, variants, options, and the module that builds them; no torch.
-
-A new backbone is a line of `FAMILIES`, and a module whose `build(name, ibn, output_stride,
-**options)` returns a `features.Backbone`.
-"""
+"""The catalogue of backbones, without torch: a line for each module that builds some."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +9,7 @@ from segibn.models.plans import IbnName
 
 @dataclass(frozen=True)
 class Family:
-    """Backbones that one module builds."""
+    """Backbones that the `build(name, ibn, output_stride, **options)` of one module returns."""
 
     module: str  # within `segibn.models`
     names: tuple[str, ...]
@@ -58,8 +54,7 @@ def split_name(name: str) -> tuple[str, str]:
 
 def ibn_names() -> list[str]:
     """Return every network with IBN, such as "resnet50_ibn_a"."""
-    pairs = [(name, ibn) for family in FAMILIES for name in family.names for ibn in family.ibn[1:]]
-    return [f"{name}_ibn_{ibn}" for name, ibn in pairs]
+    return [f"{n}_ibn_{ibn}" for family in FAMILIES for n in family.names for ibn in family.ibn[1:]]
 
 
 def changed_options(name: str, ibn: str, options: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,8 +1,7 @@
 """DenseNet, plain and with IBN-a (Huang et al., CVPR 2017; Pan et al., ECCV 2018).
 
-Module names are those of torchvision and of IBN-Net's published weights. IBN goes into dense blocks
-1 to 3, into the first norm of every third layer; there the batch half comes first, and the instance
-half has 40 % of the channels.
+Module names are torchvision's and IBN-Net's. IBN goes into dense blocks 1 to 3, into the first norm
+of every third layer; there the batch half comes first, the instance half has 40 % of the channels.
 """
 
 from dataclasses import dataclass
@@ -134,22 +133,19 @@ class DenseNet(Backbone):
         if number == 1:
             x = F.max_pool2d(x, 3, stride=2, padding=1)
         else:
-            x = self._transition(number - 1).reduce(x)
-        x = self._block(number)(x)
+            x = getattr(self.features, f"transition{number - 1}").reduce(x)
+        x = getattr(self.features, f"denseblock{number}")(x)
         if number == 4:
             return F.relu(self.features.norm5(x), inplace=True)
-        return self._transition(number).feature(x)
+        return getattr(self.features, f"transition{number}").feature(x)
 
     def forward_features(self, image: Tensor) -> dict[str, Tensor]:
         """(N, 3, H, W) -> "stem", "denseblock1".., "transition1".., "norm5" (before its ReLU)."""
         x = F.max_pool2d(self.step("half", image), 3, stride=2, padding=1)
         seen = {"stem": x}
-        for number in (1, 2, 3):
-            x = seen[f"denseblock{number}"] = self._block(number)(x)
-            transition = self._transition(number)
-            x = seen[f"transition{number}"] = transition.reduce(transition.feature(x))
-        seen["denseblock4"] = self._block(4)(x)
-        seen["norm5"] = self.features.norm5(seen["denseblock4"])
+        for name, part in list(self.features.named_children())[2:]:
+            is_transition = isinstance(part, _Transition)
+            x = seen[name] = part.reduce(part.feature(x)) if is_transition else part(x)
         return seen
 
     def stage_of(self, parameter: str) -> int:
@@ -158,12 +154,6 @@ class DenseNet(Backbone):
         if part == "norm5":
             return 4
         return int(part[-1]) if part.startswith(("denseblock", "transition")) else 0
-
-    def _block(self, number: int) -> nn.Module:
-        return self.features.get_submodule(f"denseblock{number}")
-
-    def _transition(self, number: int) -> _Transition:
-        return self.features.get_submodule(f"transition{number}")  # type: ignore[return-value]
 
 
 def build(name: str, ibn: IbnName = "none", output_stride: int = 32, **options: Any) -> DenseNet:

@@ -1,8 +1,7 @@
 """The contract between any backbone and any head: what each named feature looks like.
 
-A backbone is an `nn.Module` with `feature_specs` whose `forward(image (N, 3, H, W) float)` returns
-a dict with the same names, each value (N, channels, ceil(H / stride), ceil(W / stride)). A head is
-built from `feature_specs` alone and reads the names it needs.
+A backbone is an `nn.Module` with `feature_specs`; its `forward(image (N, 3, H, W) float)` returns
+features (N, channels, ceil(H / stride), ceil(W / stride)) by the same names, which heads read.
 """
 
 from dataclasses import dataclass
@@ -51,7 +50,7 @@ class Backbone(nn.Module):
     def leave_out_after(self, last: int) -> None:
         """Remove later stages that are modules: DDP stops at parameters without an output."""
         for name in list(self.level_specs)[last + 1 :]:
-            if name in dict(self.named_children()):
+            if hasattr(self, name):
                 delattr(self, name)
 
     def add_classifier(self, num_classes: int) -> None:

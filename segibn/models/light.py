@@ -6,8 +6,8 @@ RobustNet (Choi et al., CVPR 2021; `wt_layer 0 0 4 4 4 0 0`) has three full affi
     ShuffleNetV2   in the stem instead of its batch norm, and after the last block (its shuffle) of
                    stages 2 and 3: 24, 116 and 232 channels at stride 2, 8 and 16
 
-Ours: layer1 is the last feature at stride 4, as in every backbone (RobustNet's decoder reads stride
-8), and dilation goes on behind the lost stride: the same numbers at more places.
+Ours: layer1 has stride 4 (RobustNet's decoder reads stride 8), and dilation goes on behind the lost
+stride: the same numbers at more places.
 """
 
 from collections.abc import Iterable
@@ -43,7 +43,7 @@ class _MobileBlock(mobilenetv2.InvertedResidual):
 
 
 class _ShuffleBlock(shufflenetv2.InvertedResidual):
-    """torchvision's block, its output passed through `IN`, in its memory layout (theirs is not)."""
+    """The same, in the memory layout of its input (torchvision's is not)."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -92,12 +92,10 @@ class ShuffleNetV2(Backbone):
         stem, stage2, stage3, _, last = _SHUFFLE_CHANNELS
         self.half_spec = FeatureSpec(stem, stride=2)
         self.feature_specs = _feature_specs((stem, stage2, stage3, last), output_stride)
-        network = shufflenetv2.ShuffleNetV2(
-            _SHUFFLE_DEPTHS, _SHUFFLE_CHANNELS, num_classes=1, inverted_residual=_ShuffleBlock
-        )
-        self.conv1, self.maxpool = network.conv1, network.maxpool
-        self.stage2, self.stage3, self.stage4 = network.stage2, network.stage3, network.stage4
-        self.conv5 = network.conv5
+        options = {"num_classes": 1, "inverted_residual": _ShuffleBlock}
+        network = shufflenetv2.ShuffleNetV2(_SHUFFLE_DEPTHS, _SHUFFLE_CHANNELS, **options)
+        for part in ("conv1", "maxpool", "stage2", "stage3", "stage4", "conv5"):
+            self.add_module(part, getattr(network, part))
         _replace_strides([*self.stage2, *self.stage3, *self.stage4], 4, output_stride)
         if ibn:
             self.conv1[1] = InstanceNorm2d(stem)
@@ -106,12 +104,10 @@ class ShuffleNetV2(Backbone):
 
     def step(self, name: str, x: Tensor) -> Tensor:
         """See `Backbone`."""
-        if name == "half":
-            return self.conv1(x)
-        if name == "layer1":
-            return self.maxpool(x)
-        stage = {"layer2": self.stage2, "layer3": self.stage3, "layer4": self.stage4}[name](x)
-        return self.conv5(stage) if name == "layer4" else stage
+        if name == "layer4":
+            return self.conv5(self.stage4(x))
+        parts = {"half": self.conv1, "layer1": self.maxpool}
+        return (parts | {"layer2": self.stage2, "layer3": self.stage3})[name](x)
 
     def stage_of(self, parameter: str) -> int:
         """See `Backbone`; layer1 is the stem, pooled."""
@@ -128,10 +124,7 @@ def _feature_specs(channels: Iterable[int], output_stride: int) -> dict[str, Fea
 
 
 def _replace_strides(blocks: Iterable[nn.Module], stride: int, output_stride: int) -> None:
-    """Let dilation take the place of strides beyond `output_stride` in torchvision's blocks.
-
-    Their own attribute `stride` stays, since it says what a ShuffleNet block is made of.
-    """
+    """Let dilation take the place of strides; `block.stride` says what a ShuffleNet block has."""
     dilation = 1
     for block in blocks:
         stride *= block.stride

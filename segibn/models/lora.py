@@ -1,7 +1,6 @@
 """LoRA: a frozen layer plus a trained update of low rank (Hu et al., arXiv 2106.09685).
 
-Linear layers and 1x1 convolutions compute `W x + (alpha / r) B A x`; B starts at zero, so that the
-network starts as it was. For inference the updates are added into the weights.
+Linear layers and 1x1 convolutions compute `W x + (alpha / r) B A x`, B starting at zero.
 """
 
 from collections.abc import Mapping
@@ -95,10 +94,10 @@ def merged_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
             continue
         if layer == owner or layer not in wrapped:
             merged[key] = value
-        elif name == "weight":
-            merged[f"{layer}.weight"] = merged_weight(value, *_update_of(state, layer, value))
-        else:
-            merged[f"{layer}.{name}"] = value
+            continue
+        if name == "weight":
+            value = merged_weight(value, *_update_of(state, layer, value))
+        merged[f"{layer}.{name}"] = value
     return merged
 
 
@@ -124,11 +123,11 @@ def fitted_state(state: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> dict
     if has_lora(state):
         return merged_state(state)
     wrapped = {key.removesuffix(".lora_a") for key in own if key.endswith(".lora_a")}
-    names = {key: key.rpartition(".") for key in state}
-    return {
-        f"{layer}.base.{name}" if layer in wrapped else key: state[key]
-        for key, (layer, _, name) in names.items()
-    }
+    fitted = {}
+    for key, value in state.items():
+        layer, _, name = key.rpartition(".")
+        fitted[f"{layer}.base.{name}" if layer in wrapped else key] = value
+    return fitted
 
 
 def is_update(key: str) -> bool:

@@ -10,9 +10,8 @@ Pan et al., "Two at Once" (ECCV 2018), section 3.2, figures 3 and 4, and the pub
     d   as b, but on half of the channels; the others pass unchanged
     ad  a and d ("a&d")
 
-What stands at b's places may be an instance norm without weight and bias ("instance_plain"), or
-switchable whitening, as in RobustNet (Choi et al., CVPR 2021): `FullNorm`. The deepest stage
-carries the most content and stays plain unless a plan is asked to include it.
+At b's places may stand an instance norm without weight and bias ("instance_plain"), or switchable
+whitening, as in RobustNet (Choi et al., CVPR 2021): `FullNorm`.
 """
 
 from dataclasses import dataclass
@@ -55,8 +54,7 @@ class IbnPlan:
     ibn: IbnName = "none"
     stages: tuple[int, ...] | None = None
     """Those (1..4) that get it; None = as in the paper: 1..3 inside blocks, 1, 2 after stages."""
-    ratio: float = 0.5
-    """Of norms inside a block, 0..1. Those after a stage are full (b) or half (d, ad)."""
+    ratio: float = 0.5  # of norms inside a block, 0..1
     full: FullNorm = "instance"
 
     def __post_init__(self) -> None:

@@ -1,7 +1,4 @@
-"""Residual blocks: plain, grouped (ResNeXt) and squeezed (SE-ResNet), each with any IBN variant.
-
-Module names are those of torchvision and of IBN-Net's published weights.
-"""
+"""Residual blocks: plain, grouped (ResNeXt) and squeezed (SE-ResNet), each with any IBN variant."""
 
 from dataclasses import asdict, dataclass
 

@@ -47,9 +47,9 @@ LAYOUTS: dict[str, ResNetLayout] = {
 class ResNet(Backbone):
     """A residual network without its classifier.
 
-    `stem` is "conv7x7" as in the paper, or "conv3x3": three convolutions, as in RobustNet's
-    ResNet-101; modules `conv1.0, conv1.1, conv1.3, conv1.4, conv1.6, bn1`. `dilate_first` dilates a
-    stage's first block too where dilation replaces a stride, as RobustNet does.
+    Module names are torchvision's and IBN-Net's. `stem` "conv3x3" is three convolutions, as in
+    RobustNet's ResNet-101. `dilate_first` dilates a stage's first block too where dilation replaces
+    a stride, as RobustNet does.
     """
 
     def __init__(
@@ -119,7 +119,6 @@ def _build_stem(stem: Stem, plan: IbnPlan) -> tuple[nn.Module, nn.Module, int]:
 def _stage_blocks(
     layout: ResNetLayout, shape: BlockShape, plan: IbnPlan, number: int
 ) -> Iterator[nn.Module]:
-    """The blocks of stage `number` (1..4), the first one of the given shape."""
     depth = layout.depths[number - 1]
     for index in range(depth):
         yield layout.block(shape, plan.block(number, is_last=index == depth - 1))

@@ -1,7 +1,4 @@
-"""The network that the rest of the package sees: backbone, head, resize to the input.
-
-`forward` takes normalised images and returns logits, `predict` uint8 images and returns labels.
-"""
+"""The network that the rest of the package sees: backbone, head, resize to the input."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -56,8 +53,7 @@ class Segmenter(nn.Module):
     `align_corners` is how logits are resized: False except for networks that were trained so.
     """
 
-    # Number formats that prediction may run its convolutions in.
-    precisions = ("float32", "bfloat16", "float16")
+    precisions = ("float32", "bfloat16", "float16")  # that prediction may run convolutions in
 
     def __init__(
         self,

@@ -9,8 +9,7 @@ channels are mixed from those of five norms, each mix with its own softmaxed wei
     in  instance norm          its diagonal
     ln  layer norm             one variance over all channels of the image
 
-The inverse square root is found by Newton's iteration (Huang et al., CVPR 2019). Since the image's
-own covariance takes part, nothing can be folded into a convolution for inference.
+The inverse square root is found by Newton's iteration (Huang et al., CVPR 2019).
 """
 
 import torch

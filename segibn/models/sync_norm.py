@@ -1,7 +1,4 @@
-"""Batch norm over the images of all ranks, as many on each as there are, on any device.
-
-torch's `SyncBatchNorm` takes CUDA tensors only.
-"""
+"""Batch norm over all ranks' images on any device; torch's `SyncBatchNorm` takes CUDA only."""
 
 import torch
 import torch.distributed as dist

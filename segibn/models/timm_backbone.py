@@ -5,8 +5,7 @@ Frames are padded with zeros to a multiple of the largest stride, features cropp
 
 *Plain* vision transformers (DINOv2, DINOv3, EVA-02) give the tokens of four blocks, evenly spaced
 and ending with the last, after the final norm; all at the stride of the patch. A frame is stretched
-to whole patches: what is padded would shift the resized logits by up to a patch, and every token
-would attend to a border that no picture has.
+to whole patches: padding would shift the logits by up to a patch, and tokens would attend to it.
 """
 
 from typing import Any, Literal
@@ -99,10 +98,10 @@ class TimmBackbone(nn.Module):
         names = [name for name, _ in self.named_parameters()]
         last = [max(i for i, name in enumerate(names) if name.startswith(end)) for end in ends]
         start = min(i for i, name in enumerate(names) if name.startswith(body))
-        stage = [
-            0 if i < start else 1 + sum(i > end for end in last[:-1]) for i in range(len(names))
-        ]
-        return dict(zip(names, stage, strict=True))
+        return {
+            name: 0 if i < start else 1 + sum(i > end for end in last[:-1])
+            for i, name in enumerate(names)
+        }
 
     def _features(self, image: Tensor) -> dict[str, Tensor]:
         height, width = image.shape[-2:]

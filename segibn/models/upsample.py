@@ -13,8 +13,7 @@ def banded_argmax(
 ) -> Tensor:
     """`interpolate(coarse, size).argmax(dim=1)` as uint8, bit by bit, `band` classes at a time.
 
-    Holds 17 MiB instead of 152 for 19 classes at 1024 x 2048. K <= 255; of equal logits the first
-    class wins. `NOT_FINITE` where one is NaN, or the best infinite.
+    K <= 255; of equal logits the first wins; `NOT_FINITE` where one is NaN, or the best infinite.
     """
     best = upsample(coarse[:, :1], size, align_corners=align_corners)[:, 0].clone()
     pred = torch.zeros(best.shape, dtype=torch.uint8, device=coarse.device)

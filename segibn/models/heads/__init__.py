@@ -1,5 +1,1 @@
-"""Heads: from a backbone's named features to coarse class logits (N, K, h, w).
-
-A head's `logits_spec` says channels (K) and stride of its logits. Dropout is in training, of single
-values or, by `dropout_unit`, of whole channels.
-"""
+"""Heads: a backbone's named features -> coarse logits (N, K, h, w) as `logits_spec` says."""

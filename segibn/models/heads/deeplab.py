@@ -70,9 +70,9 @@ class DeepLabV3Head(nn.Module):
 class DeepLabV3PlusHead(nn.Module):
     """ASPP resized to the first stage, joined with its reduced feature, refined, classified.
 
-    `refine` says where the decoder's two 3x3 convolutions are. "joined": both where the features
-    have been joined (table 2 of the paper). "split": the first on the ASPP's result, at a sixteenth
-    of the cost, as in segmentation_models_pytorch, and so is the dropout.
+    `refine` says where the decoder's two 3x3 convolutions are: both behind the joined features
+    (table 2 of the paper), or, "split", the first and the dropout on the ASPP's result, at a
+    sixteenth of the cost, as in segmentation_models_pytorch.
     """
 
     def __init__(

@@ -1,8 +1,4 @@
-"""Heads on one feature. The fully convolutional one: a 3x3 convolution and a classifier.
-
-At output stride 8 this is the head of IBN-Net's segmentation experiments; with dilation 6 at stride
-16 it is the dilated variant; on `layer3` it is the auxiliary head.
-"""
+"""Heads on one feature."""
 
 from collections.abc import Mapping
 from typing import Literal
@@ -14,7 +10,10 @@ from segibn.models.layers import conv_norm_relu, dropout_of, pixel_classifier
 
 
 class FCNHead(nn.Module):
-    """3x3 convolution, batch norm, ReLU, dropout, 1x1 classifier."""
+    """3x3 convolution, batch norm, ReLU, dropout, 1x1 classifier.
+
+    The head of IBN-Net's experiments at output stride 8, and on "layer3" the auxiliary head.
+    """
 
     def __init__(
         self,

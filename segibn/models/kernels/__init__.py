@@ -1,8 +1,4 @@
-"""Operators written for speed: their eager, compiled, CPU and Triton forms.
-
-In and out: (N, C, h, w). Each equals an operator of torch, and leaves graphs that are being
-captured to that one.
-"""
+"""Operators written for speed: each equals one of torch, which captured graphs get instead."""
 
 import torch
 

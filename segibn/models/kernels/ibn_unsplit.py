@@ -23,9 +23,7 @@ from torch.autograd.function import once_differentiable
 
 from segibn.models.kernels import ibn_cpu, is_eager
 
-# Values per image below which the calls cost more than the passes they save (measured on Zen 4:
-# even at 16 thousand).
-_WORTHWHILE = 128 * 128
+_WORTHWHILE = 128 * 128  # values per image that repay the calls (measured on Zen 4)
 _CPU_DTYPES = (torch.float32, torch.float64, torch.bfloat16)
 
 
@@ -67,10 +65,7 @@ class BatchMoments(NamedTuple):
 def normalize(
     x: Tensor, weight: Tensor, bias: Tensor, eps: float, passes: ModuleType, batch: BatchHalf
 ) -> tuple[Tensor, BatchMoments]:
-    """Normalise every channel of every image, but those of `batch` (maybe none) over the batch.
-
-    Returns the result, in the dtype and layout of `x`, and the statistics of the batch half.
-    """
+    """Normalise every channel of every image, but those of `batch` (maybe none) over the batch."""
     count: int | Tensor = x.numel() // x.shape[1]
     with torch.no_grad():
         mean, variance = passes.image_moments(x)

@@ -1,7 +1,6 @@
 """1x1 convolutions whose weights get their bfloat16 gradient from one matrix product on a CPU.
 
-oneDNN's product takes three quarters of the time of its convolution's gradient for the sizes of a
-ResNet-50's last stages, and sums in float32 likewise.
+oneDNN's product takes three quarters of its convolution's time and sums in float32 likewise.
 """
 
 import torch

@@ -1,8 +1,7 @@
 """Cross-entropy at full resolution from coarse logits, which never become full-size tensors.
 
 Resizing by a whole factor s is s * s interpolations between neighbours, one for each place inside a
-coarse pixel: each is made, scored and turned into its share of the gradient while it is in the
-cache.
+coarse pixel: each is made, scored and turned into its gradient while it is in the cache.
 """
 
 from collections.abc import Iterator
@@ -96,10 +95,8 @@ def _pieces(coarse: Tensor) -> Iterator[tuple[slice, slice]]:
 def _score_piece(
     source: Tensor, places: Tensor, class_weights: Tensor | None, grad: Tensor | None
 ) -> Tensor:
-    """Add up the loss of (n, K, rows + 2, w + 2) logits with their neighbours, and its gradient.
-
-    `places` is what their pixels are: (n, places down, places across, rows, w).
-    """
+    """Loss of (n, K, rows + 2, w + 2) logits with their neighbours, its gradient into `grad`."""
+    # places: (n, places down, places across, rows, w)
     total = source.new_zeros((), dtype=torch.float64)
     rows, width = source.shape[2] - 2, source.shape[3] - 2
     for down, (i, below) in enumerate(_neighbours(places.shape[1])):

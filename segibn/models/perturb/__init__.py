@@ -1,4 +1,1 @@
-"""Perturbation of features while training: gone, without a trace, when the network predicts.
-
-Legend: N images, C channels, h x w feature pixels.
-"""
+"""Perturbation of features (N, C, h, w) while training; prediction knows nothing of it."""

@@ -9,8 +9,8 @@ from segibn.models.perturb.mixstyle import MixStyle
 def mix_sorted_values(feature: Tensor, partner: Tensor, share: Tensor) -> Tensor:
     """EFDMix with the gradient of the paper and its official script; arguments as `mix_statistics`.
 
-    A pixel's gradient goes on to itself whole, as if it had only been shifted (straight through),
-    and (1 - lambda) of it to the partner's value that came to it.
+    A pixel's gradient goes on to itself whole (straight through), and (1 - lambda) of it to the
+    partner's value that came to it.
     """
     values, order = feature.flatten(2).sort(dim=-1, stable=True)
     # Scattering undoes the sort; the official script sorts `order` for that, which takes as long

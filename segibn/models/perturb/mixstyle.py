@@ -29,8 +29,7 @@ def mix_statistics(feature: Tensor, partner: Tensor, share: Tensor) -> Tensor:
 class MixStyle:
     """Mix the mean and standard deviation of every channel between random pairs of samples.
 
-    With lambda of the sample's own and 1 - lambda of its partner's; what is left of the feature
-    once both are taken off stays as it is. No gradient flows through the statistics.
+    With lambda of the sample's own and 1 - lambda of its partner's.
     """
 
     probability: float

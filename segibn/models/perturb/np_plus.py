@@ -25,10 +25,8 @@ class NormalizationPerturbation:
 
     def __call__(self, feature: Tensor) -> Tensor:
         """(N, C, h, w) any float type -> the same shape, type and layout."""
-        return self.perturb(feature) if happens(self.probability) else feature
-
-    def perturb(self, feature: Tensor) -> Tensor:
-        """The same, always."""
+        if not happens(self.probability):
+            return feature
         mean = channel_mean(feature)
         alpha = 1 + self.sigma * torch.randn_like(mean)
         noise = self.sigma * torch.randn_like(mean)
@@ -39,9 +37,7 @@ class NormalizationPerturbation:
 
 @torch.no_grad()
 def batch_spread(mean: Tensor) -> Tensor:
-    """How much a channel's mean (N, C, 1, 1) differs between samples: (1, C, 1, 1), at most 1.
-
-    Relative to the channel where it differs most. Without gradient, unlike the official scripts.
-    """
+    """Spread of a channel's mean (N, C, 1, 1) over samples, of the largest: (1, C, 1, 1), 0..1."""
+    # Without gradient, unlike the official scripts.
     deviation = mean.std(0, correction=0, keepdim=True)
     return deviation / deviation.amax().clamp(min=_SMALLEST)

@@ -24,10 +24,7 @@ _STATISTICS = ("running_mean", "running_var")
 def adapt_plain_weights(
     state: Mapping[str, Tensor], backbone: nn.Module
 ) -> tuple[dict[str, Tensor], list[str]]:
-    """Cut the weights of a plain network to fit an IBN one; return also the keys without a place.
-
-    Norms that the state dict lacks, or has with another number of channels, stay as they are.
-    """
+    """Cut a plain network's weights to fit an IBN one; return also the keys without a place."""
     adapted, unused = dict(state), []
     for name, module in backbone.named_modules():
         if isinstance(module, InstanceBatchNorm2d):

@@ -137,10 +137,7 @@ def folded(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def to_robustnet(
     ours: Mapping[str, Tensor], kind: RobustNetKind, parts: Mapping[str, Tensor] | None = None
 ) -> dict[str, Tensor]:
-    """The inverse of `from_robustnet`; ISW with weights in its instance norms is an error.
-
-    Exact with the `parts` that were `folded`; else, or once trained, the auxiliary bias is zero.
-    """
+    """The inverse of `from_robustnet`; without the `parts` that were `folded` a bias is 0."""
     modules = {new: old for old, new in _modules(kind).items()}
     state = dict(ours)
     for name, channels in _instance_norms(kind).items():

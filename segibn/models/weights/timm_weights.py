@@ -1,7 +1,4 @@
-"""Pretrained weights of a timm backbone: timm's own, or a file of the user's.
-
-Files are timm's, the original authors' where timm knows how to read them, or checkpoints of ours.
-"""
+"""Pretrained weights of a timm backbone: timm's, or a file of timm's, its authors' or ours."""
 
 import sys
 from collections.abc import Mapping
@@ -104,9 +101,6 @@ def _without_classifier(
     classifiers = (given,) if isinstance(given, str) else tuple(given)
     spare = (*classifiers, "head", "fc_norm", "norm_pre", "mask_token", *backbone.pruned)
     own = backbone.network.state_dict()
-    unused = [
-        key
-        for key in state
-        if key not in own and any(key == part or key.startswith(f"{part}.") for part in spare)
-    ]
+    starts = tuple(f"{part}." for part in spare)
+    unused = [key for key in state if key not in own and f"{key}.".startswith(starts)]
     return {key: value for key, value in state.items() if key not in set(unused)}, unused

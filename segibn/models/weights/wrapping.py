@@ -19,6 +19,7 @@ from segibn.models.weights.state import COUNTER, FORMAT, naming
 from segibn.models.weights.tensor_check import LONGEST_KEY, check_tensors
 from segibn.text import printable
 
+_Nest = tuple[str, ...]  # keys of the file that lead to a state dict
 _MOST_DEPTH = 3
 _AVERAGE = re.compile(r"(?:^|[._])ema(?:$|[._])", re.IGNORECASE)
 # torchvision's DenseNet files are older than its code: "norm.1" is "norm1" there now.
@@ -31,7 +32,7 @@ class Found:
 
     state: dict[str, Tensor]  # by the network's keys
     others: tuple[str, ...]  # keys beside it, outside of its prefix
-    nest: tuple[str, ...]  # keys of the file that lead to its state dict
+    nest: _Nest
     prefix: str  # what was taken off the keys; ends in a dot, or is empty
 
     @property
@@ -41,7 +42,7 @@ class Found:
 
 
 def place_of(nest: tuple[str, ...], prefix: str) -> str:
-    """A place in a file in words, for the log and for messages; empty for a bare state dict."""
+    """A place in a file in words; empty for a bare state dict."""
     parts = [f"under {printable('.'.join(nest))}"] if nest else []
     parts += [f"behind the prefix {printable(prefix)}"] if prefix else []
     return f" ({', '.join(parts)})" if parts else ""
@@ -54,7 +55,7 @@ def find_network(content: Mapping[str, Any], known: Collection[str], path: Path)
     """
     if content.get("format") == FORMAT and isinstance(content.get("model"), Mapping):
         content = {"model": content["model"]}  # beside it may be the weights that it averages
-    nests = dict(_nests(content))
+    nests = dict(_nests(content, set()))
     for nest, state in nests.items():
         if has_lora(state):  # checked first: its updates are multiplied out
             check_tensors(state, str(path))
@@ -94,10 +95,9 @@ def find_network(content: Mapping[str, Any], known: Collection[str], path: Path)
 
 
 def _nests(
-    content: Any, name: tuple[str, ...] = (), seen: set[int] | None = None
-) -> Iterator[tuple[tuple[str, ...], dict[str, Tensor]]]:
+    content: Any, seen: set[int], name: _Nest = ()
+) -> Iterator[tuple[_Nest, dict[str, Tensor]]]:
     """Yield the dicts that hold tensors under texts, each once, and the keys that lead to them."""
-    seen = set() if seen is None else seen
     if id(content) in seen:
         return
     seen.add(id(content))
@@ -111,12 +111,12 @@ def _nests(
         yield name, state
     for key, value in content.items():
         if isinstance(key, str) and isinstance(value, Mapping) and len(name) < _MOST_DEPTH:
-            yield from _nests(value, (*name, key), seen)
+            yield from _nests(value, seen, (*name, key))
 
 
 def _count(
-    nests: Mapping[tuple[str, ...], Mapping[str, Tensor]], known: Collection[str]
-) -> dict[tuple[tuple[str, ...], str], int]:
+    nests: Mapping[_Nest, Mapping[str, Tensor]], known: Collection[str]
+) -> dict[tuple[_Nest, str], int]:
     """Places, a state dict and a prefix, where keys are the network's, and how many.
 
     More than half of the keys there, or of the network's, must be: its parts resemble each other.
@@ -142,16 +142,10 @@ def _wrapper(state: Mapping[str, Tensor]) -> str:
     return ""
 
 
-def _found(
-    nests: Mapping[tuple[str, ...], Mapping[str, Tensor]], nest: tuple[str, ...], prefix: str
-) -> Found:
+def _found(nests: Mapping[_Nest, Mapping[str, Tensor]], nest: _Nest, prefix: str) -> Found:
     state = nests[nest]
-    return Found(
-        {key.removeprefix(prefix): v for key, v in state.items() if key.startswith(prefix)},
-        tuple(key for key in state if not key.startswith(prefix)),
-        nest,
-        prefix,
-    )
+    own = {key.removeprefix(prefix): v for key, v in state.items() if key.startswith(prefix)}
+    return Found(own, tuple(key for key in state if not key.startswith(prefix)), nest, prefix)
 
 
 def _are_equal(first: Mapping[str, Tensor], second: Mapping[str, Tensor]) -> bool:
