@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from segibn.data.frame import Size
 from segibn.data.samples import Orphan, Pairing, SamplePaths
 from segibn.errors import SegibnError
 from segibn.files.pictures import Picture, read_label_map
@@ -16,7 +17,6 @@ from segibn.files.pool import map_in_processes
 from segibn.labels.label_set import LabelSet
 from segibn.text import counted
 
-Size = tuple[int, int]
 _CHUNK = 4
 
 
@@ -172,5 +172,5 @@ def _attempt(read: Callable[[Path], Any], path: Path, errors: list[str]) -> Any:
         return None
 
 
-def _size_text(size: Size | None) -> str:
-    return "unreadable" if size is None else f"{size[0]}x{size[1]}"
+def _size_text(size: Size) -> str:
+    return f"{size[0]}x{size[1]}"

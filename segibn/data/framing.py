@@ -7,9 +7,8 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from segibn.data.frame import Size
 from segibn.labels.label_set import IGNORE_INDEX
-
-Size = tuple[int, int]
 
 
 @dataclass(frozen=True)

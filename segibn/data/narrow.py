@@ -41,9 +41,8 @@ def read_names(names_file: Path) -> list[str]:
     text = read_small_text(Path(names_file), LIST_LIMIT, DatasetError)
     names = [nfc(entry) for entry in list_entries(text)]
     if not names:
-        raise DatasetError(
-            f"{printable(names_file)}: lists no sample; write one sample name a line"
-        )
+        fix = "write one sample name a line"
+        raise DatasetError(f"{printable(names_file)}: lists no sample; {fix}")
     _refuse_repeats(names_file, names)
     return names
 

@@ -11,9 +11,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 from PIL.ImageFont import FreeTypeFont, ImageFont, load_default
 
-from segibn.labels.label_set import IGNORE_INDEX
-
-Color = tuple[int, int, int]
+from segibn.labels.label_set import IGNORE_INDEX, Color
 
 RIGHT_COLOR: Color = (226, 230, 233)
 WRONG_COLOR: Color = (208, 40, 46)

@@ -14,6 +14,7 @@ from segibn.files.folders import list_files
 from segibn.labels.cityscapes import CITYSCAPES
 from segibn.labels.schemes import on_schemes, train_id_table
 
+_IMAGE = ("_leftImg8bit.png", "_leftImg8bit.jpg")
 _TARGET = "_gtFine_labelcsTrainIds.png"
 
 
@@ -59,9 +60,7 @@ idd/gtFine/{train,val}/<drive>/<frame>_gtFine_labelcsTrainIds.png   (made by cre
     "https://github.com/AutoNUE/public-code",
     splits={"train": 6_993, "val": 981, "test": 2_029},
     unlabelled=("test",),
-    images=Place(
-        "leftImg8bit/{split}", ("_leftImg8bit.png", "_leftImg8bit.jpg"), keep_folders=True
-    ),
+    images=Place("leftImg8bit/{split}", _IMAGE, keep_folders=True),
     targets=Place("gtFine/{split}", _TARGET, keep_folders=True),
     find_one=_find_one,
     tables=on_schemes(train_id_table("idd")),

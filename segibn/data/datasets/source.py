@@ -177,12 +177,10 @@ class DatasetSource:
 
     def unknown_split(self, split: str, known: Collection[str]) -> DatasetError:
         """Make the error for a split name that the data set does not have."""
-        names = ", ".join(known) or "none"
-        hint = did_you_mean(split, known)
-        names = f"{hint} It has {names}" if hint else f"; it has {names}"
-        return DatasetError(
-            f"{self.title} has no split '{printable(split)}'{names}, and 'a+b' joins two"
-        )
+        names, hint = ", ".join(known) or "none", did_you_mean(split, known)
+        there = f"{hint} It has {names}" if hint else f"; it has {names}"
+        unknown = f"{self.title} has no split '{printable(split)}'"
+        return DatasetError(f"{unknown}{there}, and 'a+b' joins two")
 
     @property
     def advice(self) -> str:

@@ -54,9 +54,8 @@ def _find_one(root: Path, split: str) -> Pairing:
     if split == "all":
         return pairing
     held_out = read_ranges("synthia_val.txt")["val"]
-    return pairing.keep(
-        lambda name: (name.isdecimal() and int(name) in held_out) == (split == "val")
-    )
+    is_val = split == "val"
+    return pairing.keep(lambda name: (name.isdecimal() and int(name) in held_out) == is_val)
 
 
 SOURCE = DatasetSource(
