@@ -35,7 +35,7 @@ def run_main(main: Callable[[Sequence[str] | None], int]) -> NoReturn:
         _show_log()
         code = main(None)
         sys.stdout.flush()
-        if failure := getattr(sys.stdout, "failure", None):  # of what was printed, lost unasked
+        if failure := getattr(sys.stdout, "failure", None):  # what was printed is lost
             why = getattr(failure, "strerror", None) or failure
             raise SegibnError(f"standard output cannot be written ({why}); files are complete")
     except BrokenPipeError:  # of `segibn configs | head`
