@@ -13,10 +13,9 @@ from torch import Tensor, nn
 
 from segibn.description import KEY, LABELS, LOGITS, Description, parse_description
 from segibn.errors import ConfigError, SegibnError
-from segibn.export.checks import TOLERANCE, check
 from segibn.export.exported import load_onnx
 from segibn.export.quantize import export_int8
-from segibn.export.writing import OPSET, ExportGraph, export
+from segibn.export.writing import OPSET, TOLERANCE, ExportGraph, check, export
 from segibn.inference.options import InferenceOptions
 from segibn.inference.predictor import Predictor, label_maps
 from segibn.models.backbones import build_backbone

@@ -7,8 +7,7 @@ on the frames. Instance norms, resizes and sums of shapes stay float32.
 
 import logging
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -18,8 +17,14 @@ from torch import Tensor
 
 from segibn.description import Description
 from segibn.errors import ConfigError, DatasetError, SegibnError
-from segibn.export.checks import Run, require_finite
-from segibn.export.writing import export, load_graph, require_onnx, save_onnx
+from segibn.export.writing import (
+    Run,
+    export,
+    load_graph,
+    require_finite,
+    require_onnx,
+    save_onnx,
+)
 from segibn.files.writing import atomic_path
 from segibn.inference.options import InferenceOptions
 from segibn.models.kernels.resize import resize_image
@@ -80,16 +85,16 @@ def _quantize(source: Path, target: Path, images: Sequence[np.ndarray]) -> None:
     from onnxruntime import quantization
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
-    class Reader(quantization.CalibrationDataReader):
-        def __init__(self) -> None:
-            self.left: Iterator[np.ndarray] = iter(images)
+    feeds = iter([{"image": image} for image in images])
 
+    class Reader(quantization.CalibrationDataReader):
         def get_next(self) -> dict[str, np.ndarray] | None:
-            image = next(self.left, None)
-            return None if image is None else {"image": image}
+            return next(feeds, None)
 
     prepared = source.with_name("prepared.onnx")
-    with _quiet():
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)  # the quantiser's advice on the root logger
+    try:
         # Folds batch norms into convolutions: what is quantised is what will be computed.
         quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
         quantization.quantize_static(
@@ -102,15 +107,6 @@ def _quantize(source: Path, target: Path, images: Sequence[np.ndarray]) -> None:
             activation_type=quantization.QuantType.QUInt8,
             weight_type=quantization.QuantType.QInt8,
         )
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Hides the quantiser's advice on the root logger."""
-    before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        yield
     finally:
         logging.disable(before)
 

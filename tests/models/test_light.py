@@ -9,8 +9,7 @@ import torch
 import torchvision
 from torch import Tensor, nn
 
-from segibn.export.checks import TOLERANCE
-from segibn.export.writing import export
+from segibn.export.writing import TOLERANCE, export
 from segibn.models import build_backbone, build_classifier
 from segibn.models.catalog import FAMILIES
 from segibn.models.heads.fcn import FCNHead
