@@ -58,10 +58,8 @@ def _either(words: list[str]) -> str:
 def _bounds(metadata: Any) -> str:
     flat = [part for item in metadata for part in getattr(item, "metadata", [item])]
     signs = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
-    found = [
-        (signs[kind], getattr(item, kind)) for item in flat for kind in signs if hasattr(item, kind)
-    ]
-    return "".join(f", {sign} {limit:.12g}" for sign, limit in found)
+    pairs = [(item, kind) for item in flat for kind in signs if hasattr(item, kind)]
+    return "".join(f", {signs[kind]} {getattr(item, kind):.12g}" for item, kind in pairs)
 
 
 def _members(annotation: Any) -> list[Any]:

@@ -74,12 +74,8 @@ class Journal:
             return
         elapsed = max(at - self._clock, 1e-9)
         images = (done - self._counted_from) * self._config.optim.global_batch_size
-        record = {
-            "loss": loss,
-            "lr": lr,
-            "images_per_s": images / elapsed,
-            "data_wait": min(1.0, self._waited / elapsed),
-        }
+        record = {"loss": loss, "lr": lr, "images_per_s": images / elapsed}
+        record["data_wait"] = min(1.0, self._waited / elapsed)
         if self._device.type == "cuda":
             record["memory_gib"] = torch.cuda.max_memory_allocated(self._device) / 2**30
         self._counted_from, self._clock, self._waited = done, at, 0.0
@@ -117,14 +113,14 @@ class TrainingProgress:
         self, name: str, iterations: int, first: int, enabled: bool, console: Console | None = None
     ) -> None:
         self._console = console or Console()
-        self._bar = _BarAndState(
+        columns = (
             TextColumn("{task.description}"),
             BarColumn(bar_width=None),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[left]}"),
-            console=self._console,
-            disable=not (enabled and self._console.is_terminal),
         )
+        left = TextColumn("{task.fields[left]}")
+        is_shown = enabled and self._console.is_terminal
+        self._bar = _BarAndState(*columns, left, console=self._console, disable=not is_shown)
         self._task = self._bar.add_task(name, total=iterations, completed=first, state="", left="")
         self._enabled, self._lines = enabled, enabled and not self._console.is_terminal
         self._name, self._iterations, self._first = name, iterations, first

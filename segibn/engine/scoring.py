@@ -42,6 +42,7 @@ from segibn.labels.drawing import frame_sheet
 from segibn.models.segmenter import Segmenter
 
 Arrays = tuple[str, np.ndarray, np.ndarray]
+Samples = Sequence[SamplePaths]
 Show = Callable[[str, np.ndarray], None]
 """Takes the name of a frame and its picture (H, W, 3) uint8 RGB."""
 logger = logging.getLogger(__name__)
@@ -139,17 +140,14 @@ def _as_needed(
 
 
 def require_upright(
-    options: InferenceOptions,
-    samples: Sequence[SamplePaths],
-    of: str,
-    key: str = "evaluation.input_size",
+    options: InferenceOptions, samples: Samples, of: str, key: str = "evaluation.input_size"
 ) -> None:
     """Refuse an input size with height and width exchanged, by the headers of a few frames."""
     if options.input_size is not None:
         options.require_upright([image_size(one.image) for one in some_of(samples)], of, key)
 
 
-def some_of(samples: Sequence[SamplePaths]) -> Sequence[SamplePaths]:
+def some_of(samples: Samples) -> Samples:
     """Return a few samples from all parts of a set."""
     return samples[:: max(1, len(samples) // 8)]
 

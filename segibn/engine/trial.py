@@ -58,28 +58,13 @@ class PartClock:
 
 
 @dataclass(frozen=True)
-class Memory:
-    """Bytes that a process holds on its device while it trains."""
-
-    weights: int  # parameters and running statistics
-    gradients: int
-    optimiser: int
-    average: int  # the moving average of the weights; 0 without
-    # On a GPU all else at the highest point; on a CPU what is kept for the backward pass.
-    activations: int
-
-    @property
-    def total(self) -> int:
-        """All parts together, which on a CPU are not held at the same time."""
-        return sum(vars(self).values())
-
-
-@dataclass(frozen=True)
 class Trial:
     """What an update of this process takes."""
 
     seconds: float  # without waiting for data
-    memory: Memory
+    memory: dict[str, int]
+    """Bytes on the device by what they are for; together the most, though a CPU does not hold them
+    at one time."""
     reserved: int | None  # bytes that the CUDA allocator took; None for an estimate on a CPU
     crop: tuple[int, int]  # (H, W) of what ran
     crops: int  # how many at a time
@@ -107,17 +92,12 @@ def _estimate(updater: Updater, batch: Batch, iteration: int) -> Trial:
     crops = min(_CROPS, plan.micro_batch)
     height, width = crop = min(MAX_CROP, full[0]), min(MAX_CROP, full[1])
     top, left = (full[0] - height) // 2, (full[1] - width) // 2
-    cut = {
-        key: batch[key][:crops, ..., top : top + height, left : left + width]
-        for key in ("image", "target")
-    }
-    batch = {**batch, **cut}
+    window = (slice(crops), ..., slice(top, top + height), slice(left, left + width))
+    batch = {**batch, **{key: batch[key][window] for key in ("image", "target")}}
     updater.plan = BatchPlan(crops, 1)
-    try:
-        kept = kept_bytes(updater, batch, iteration)
-        seconds, fixed = _time(updater, batch, iteration)
-    finally:
-        updater.plan = plan
+    kept = kept_bytes(updater, batch, iteration)
+    seconds, fixed = _time(updater, batch, iteration)
+    updater.plan = plan
     more = plan.micro_batch * math.prod(full) / (crops * math.prod(crop))
     seconds = fixed + plan.steps * more * (seconds - fixed)
     return Trial(seconds, memory_of(updater, round(more * kept)), None, crop, crops)
@@ -135,16 +115,14 @@ def kept_bytes(updater: Updater, batch: Batch, iteration: int) -> int:
         return tensor.detach()  # the tensor itself would hold its own graph
 
     updater.plan = BatchPlan(count, 1)
-    try:
-        with saved_tensors_hooks(pack, lambda tensor: tensor):
-            _update(updater, {key: value[:count] for key, value in batch.items()}, iteration)
-    finally:
-        updater.plan = plan
+    with saved_tensors_hooks(pack, lambda tensor: tensor):
+        _update(updater, {key: value[:count] for key, value in batch.items()}, iteration)
+    updater.plan = plan
     return sum(size for pointer, size in kept.items() if pointer not in own)
 
 
-def memory_of(updater: Updater, kept: int) -> Memory:
-    """Return what is held in an update, after one; ``kept`` is of a CPU's activations."""
+def memory_of(updater: Updater, kept: int) -> dict[str, int]:
+    """Return the bytes held in an update, after one; ``kept`` is of a CPU's activations."""
     average = updater.average
     held = {
         "weights": tensor_bytes(updater.model.state_dict()),
@@ -152,9 +130,9 @@ def memory_of(updater: Updater, kept: int) -> Memory:
         "optimiser": tensor_bytes(dict(updater.optimizer.state)),
         "average": 0 if average is None else tensor_bytes(average.model.state_dict()),
     }
-    if updater.device.type == "cuda":
+    if updater.device.type == "cuda":  # all else at the highest point
         kept = torch.cuda.max_memory_allocated(updater.device) - sum(held.values())
-    return Memory(**held, activations=max(0, kept))
+    return {**held, "activations": max(0, kept)}
 
 
 def _time(updater: Updater, batch: Batch, iteration: int) -> tuple[float, float]:

@@ -161,14 +161,15 @@ def _device_lines(updater: Updater, trial: Trial) -> Lines:
         if hasattr(os, "sysconf"):
             there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     precision = describe_precision(updater.config.engine.precision, updater.dtype)
-    total, reserved = byte_count(trial.memory.total), trial.reserved
-    much = f"about {total}" if reserved is None else f"{total} ({byte_count(reserved)} reserved)"
+    total, reserved = sum(trial.memory.values()), trial.reserved
+    size = byte_count(total)
+    much = f"about {size}" if reserved is None else f"{size} ({byte_count(reserved)} reserved)"
     of = f", of {byte_count(there)} on the device" if there else ""
-    held = {name: size for name, size in vars(trial.memory).items() if size}
-    parts = " + ".join(f"{name} {byte_count(size)}" for name, size in held.items())
+    held = [(name, byte_count(part)) for name, part in trial.memory.items() if part]
+    parts = " + ".join(f"{name} {part}" for name, part in held)
     parts = parts.replace("average", "moving average")
     lines = [("device", f"{name}, {precision}"), ("memory", f"{much} in each process{of}: {parts}")]
-    if reserved is None and 0 < there < trial.memory.total:
+    if reserved is None and 0 < there < total:
         text = "this machine has less memory than that; lower engine.max_micro_batch"
         lines.append(("warning", text))
     return lines

@@ -274,10 +274,10 @@ def test_weights_gradients_optimiser_and_average_are_counted(
     numbers = sum(parameter.numel() for parameter in updater.model.parameters())
     tensors = len(list(updater.model.parameters()))
     memory = trial.memory
-    assert memory.gradients == 4 * numbers
-    assert memory.optimiser == 2 * 4 * numbers + 4 * tensors  # two moments, and a count of steps
-    assert memory.average == memory.weights
-    assert 0 < memory.weights - 4 * numbers < 0.01 * memory.weights  # running statistics
+    assert memory["gradients"] == 4 * numbers
+    assert memory["optimiser"] == 2 * 4 * numbers + 4 * tensors  # two moments, and a count of steps
+    assert memory["average"] == memory["weights"]
+    assert 0 < memory["weights"] - 4 * numbers < 0.01 * memory["weights"]  # running statistics
     assert trial.crops == 2
     assert updater.plan == BatchPlan(2, 1)
 
@@ -289,7 +289,7 @@ def test_activations_grow_with_the_pixels_of_a_micro_batch(
         crop = ["data.crop_size=[300, 400]", *more]
         trial, _ = trial_of(blocks_config, blocks, *crop)
         assert trial.crop == (256, 256)
-        return trial.memory.activations
+        return trial.memory["activations"]
 
     two = activations()
     four = activations("optim.global_batch_size=8", "engine.max_micro_batch=4")  # in two steps
@@ -335,7 +335,7 @@ def build():
 
 measured = growth_in_child(build)
 of = updater()
-print(measured, try_update(of, random_batch(of, 2), 0).memory.total / 2**20)
+print(measured, sum(try_update(of, random_batch(of, 2), 0).memory.values()) / 2**20)
 """
 
 

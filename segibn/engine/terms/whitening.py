@@ -138,15 +138,8 @@ class Whitening(Term):
 
     def state_dict(self) -> dict[str, Any]:
         """Return ISW's sums of variances, their number of images, and the masks, once found."""
-        if self._images is None:
-            return {}
-        return {
-            "variances": self._variances,
-            "images": self._images,
-            "pass": self._pass,
-            "sensitive": self._sensitive,
-            "masks": self._masks,
-        }
+        names = ("variances", "images", "pass", "sensitive", "masks")
+        return {} if self._images is None else {name: getattr(self, f"_{name}") for name in names}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take such a state."""
