@@ -22,15 +22,12 @@ _WITH_RATIO = ("a", "ad", "a2")
 def upgrade_config(tree: Mapping[str, Any], source: str) -> tuple[Tree, list[str]]:
     """Bring a config of any version to the present one -> mapping, what was changed in lines."""
     version = tree.get("config_version", 1)
-    is_whole = isinstance(version, int) and not isinstance(version, bool)
-    if not is_whole or not 1 <= version < _NEVER:
+    if type(version) is not int or not 1 <= version < _NEVER:
         shown = f"{str(version)[:40]!r} " if isinstance(version, str) else ""
         raise ConfigError(f"{source}: config_version {shown}is no whole number from 1 on")
     if version > CONFIG_VERSION:
-        raise ConfigError(
-            f"{source} has config_version {version}, this version of segibn reads up to "
-            f"{CONFIG_VERSION}; update segibn"
-        )
+        reads = f"this version of segibn reads up to {CONFIG_VERSION}; update segibn"
+        raise ConfigError(f"{source} has config_version {version}, {reads}")
     try:
         upgraded, notes = copy.deepcopy(dict(tree)), []
     except RecursionError:

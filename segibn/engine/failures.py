@@ -112,8 +112,8 @@ def _memory_advice(config: RunConfig, micro_batch: int, error: str) -> str:
     height, width = config.data.crop_size
     advice = [f"data.crop_size below {height}x{width}", "a smaller head (model.head.channels)"]
     if micro_batch > 1:
-        smaller = max(1, micro_batch // 2)
-        advice.insert(0, f"engine.max_micro_batch={smaller} (the update stays the same size)")
+        half = f"engine.max_micro_batch={micro_batch // 2} (the update stays the same size)"
+        advice.insert(0, half)
     if config.engine.precision in ("float32", "tf32"):
         advice.append("engine.precision=bfloat16")
     if config.model.backbone.output_stride == 8:

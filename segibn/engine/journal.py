@@ -127,7 +127,6 @@ class TrainingProgress:
         self._started = self._last_line = time.monotonic()
 
     def __enter__(self) -> "TrainingProgress":
-        self._started = self._last_line = time.monotonic()
         self._bar.start()
         return self
 

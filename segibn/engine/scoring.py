@@ -5,7 +5,7 @@ Training, ``evaluate`` and ``cross_domain`` all come through here, so that their
 
 import logging
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -41,7 +41,6 @@ from segibn.inference.predictor import (
 from segibn.labels.drawing import frame_sheet
 from segibn.models.segmenter import Segmenter
 
-Arrays = tuple[str, np.ndarray, np.ndarray]
 Samples = Sequence[SamplePaths]
 Show = Callable[[str, np.ndarray], None]
 """Takes the name of a frame and its picture (H, W, 3) uint8 RGB."""
@@ -55,11 +54,6 @@ class Preparation:
     name: str  # goes behind the name of the evaluation set: ``cityscapes-val~fog``
     change: Callable[[str, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
     """(name, image (H, W, 3) uint8, target (H, W) uint8) -> image and target to score."""
-
-    def over(self, frames: Iterable[Arrays]) -> Iterator[Arrays]:
-        """Yield the changed frames, one at a time."""
-        for name, image, target in frames:
-            yield (name, *self.change(name, image, target))
 
 
 def eval_frames(
@@ -99,21 +93,21 @@ def score(
     ``name``: of the set, its ``title``. ``measures``: what else to find out; metrics go into the
     details. ``progress``: called with (done, total) on this rank.
     """
-    options, label = predictor.options, name.replace(":", "-")
+    options, label, given = predictor.options, name.replace(":", "-"), frames
     if prepare is None:
         require_upright(options, frames.samples, name)
-    conditions = Conditions(
-        evaluation_set=f"{label}~{prepare.name}" if prepare else label,
-        inference=options.describe(len(predictor.networks)),
-        scales=options.scales,
-        flip=options.flip,
-    )
+    else:
+        label = f"{label}~{prepare.name}"
+        given = ((frame, *prepare.change(frame, *arrays)) for frame, *arrays in frames)
+    inference = options.describe(len(predictor.networks))
+    conditions = Conditions(label, inference=inference, scales=options.scales, flip=options.flip)
     samples = [sample.name for sample in frames.samples]
     predict, count = _as_needed(predictor, measures)
+    tally = ScoreTally(frames.label_set.class_names, conditions, samples, count)
     scores, *found = evaluate(
         predict,
-        prepare.over(frames) if prepare else frames,
-        [ScoreTally(frames.label_set.class_names, conditions, samples, count), *measures],
+        given,
+        [tally, *measures],
         batch_size=options.batch_size,
         reduce=sum_over_ranks,
         progress=progress and (lambda done: progress(done, len(frames))),
