@@ -1,8 +1,8 @@
 """The official Cityscapes evaluation: counts over label ids and instances in, its numbers out.
 
-cityscapesScripts' evalPixelLevelSemanticLabeling reports IoU over 19 classes and 7 categories, and
-iIoU of both, which weighs a pixel of an object by the average size of its class over its own. Same
-formulas, same order of additions, hence the same floats.
+cityscapesScripts' evalPixelLevelSemanticLabeling: IoU of 19 classes and 7 categories, and iIoU,
+which weighs an object's pixels by the average size of its class over its own. Same order of
+additions, hence the same floats.
 """
 
 import math
@@ -53,12 +53,8 @@ def count_instances(
 ) -> Counts:
     """Count what a prediction made of the evaluated objects of one frame -> (4, M) int64.
 
-    Rows, objects in the order of their ids: label id, pixels, pixels predicted as its class, pixels
-    predicted as any class of its category (caravans and trailers too).
-
-    Args:
-        instance_map: (H, W), the official instanceIds; groups and areas have their plain label id.
-        pred: (H, W) label ids 0..33.
+    Rows: label id, pixels, pixels predicted as its class, and as any of its category (caravans and
+    trailers too). ``instance_map`` is the official instanceIds, ``pred`` label ids, (H, W).
     """
     values = instance_map.ravel()
     inside = np.flatnonzero(values >= _FIRST_INSTANCE)
@@ -109,13 +105,8 @@ def official_results(
 ) -> dict[str, Any]:
     """Compute everything that the script writes, under its own keys: fractions, NaN if undefined.
 
-    A class that neither map holds scores NaN and leaves the averages, as do ignored classes and, in
-    the instance scores, classes without instances.
-
-    Args:
-        counts: (34, 34) pixels, rows target label id, void ones included.
-        instances: None gives NaN instance scores; the script, told to leave them out, writes 0.
-        per_image: see ``ignored_pixels``; left out where empty, as in the script.
+    Averages leave out what is NaN. ``instances=None`` gives NaN instance scores, where the script
+    writes 0. ``counts`` are (34, 34) pixels, rows target label id, void ones included.
     """
     total = int(counts.sum())
     pixels = {row.name: int(counts[row.label_id].sum()) for row in _DRAWN}

@@ -33,10 +33,8 @@ def format_cross_domain(
 ) -> str:
     """Format the table as Markdown: ours with its legend, then published numbers in their own.
 
-    Args:
-        rows: see ``ROW_KEYS``; several seeds of one network are averaged.
-        dataset_of: domain -> data set whose published numbers are shown, where names differ.
-        published_note: a sentence in place of published numbers.
+    ``dataset_of`` maps domains to data sets whose published numbers are shown, where names differ;
+    ``published_note`` is a sentence in place of published numbers.
     """
     check_rows(rows)
     tests = list(dict.fromkeys(row["test"] for row in rows))

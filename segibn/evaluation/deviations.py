@@ -30,12 +30,10 @@ def run_deviations(
 def evaluation_deviations(
     protocol: Protocol, test: TestSet | None, label: str, actual: Mapping[str, Any]
 ) -> dict[str, str]:
-    """Compare one evaluation with a protocol.
+    """Compare one evaluation with the line of a protocol's table, None if it has no such set.
 
-    Args:
-        test: the line of its table; None = the protocol has no such set.
-        actual: "test", the set with what narrows it; "frames", how many; "input-size" (H, W) and
-            "window", None = native and whole; "scales", "flip", "precision".
+    ``actual``: "test", the set with what narrows it; "frames", how many; "input-size" (H, W) and
+    "window", None = native and whole; "scales", "flip", "precision".
     """
     if test is None:
         return {"test": f"{label} ({actual['test']}) is not a test set of the protocol"}

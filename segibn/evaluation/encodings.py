@@ -1,6 +1,6 @@
 """What the values of label maps are, train ids or label ids, told for each side of a score.
 
-A wrong reading of train ids raises no error, but is doubted where another matches much better.
+Train ids are legal label ids, too: a wrong reading raises no error, it can only be doubted.
 """
 
 import re

@@ -18,10 +18,8 @@ from segibn.evaluation.scores import Conditions, Scores
 class ScoreTally:
     """The measure that every evaluation has: confusion, counts of each frame, sizes -> ``Scores``.
 
-    Args:
-        conditions: what the signature says; an empty ``resolution`` is filled in.
-        frame_names: of all ranks' frames in the order of the set, the same on every rank.
-        count: target, labels, K -> (K, K+1) counts of a frame, for labels that are not in NumPy.
+    ``frame_names`` are those of all ranks, in the order of the set. ``count`` takes target, labels
+    and K -> (K, K+1), for labels that are not in NumPy.
     """
 
     needs: ClassVar[Needs] = "counts"

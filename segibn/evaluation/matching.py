@@ -96,13 +96,11 @@ def read_folders(
     missing_allowed: bool = False,
     name_of: NameOf = frame_name,
 ) -> tuple[list[FilePair], Reading]:
-    """Pair two folders and decide how they are read: as given, or by names, or by values.
+    """Pair two folders and decide how they are read: as ``given``, or by names, or by values.
 
-    Args:
-        given: one of ``ENCODINGS`` or "auto", of targets and predictions.
-        as_label_ids: where files of both encodings are there, or values that both know, they are
-            label ids. Else predictions are train ids, which ``segibn predict`` writes, and targets
-            what is published or commonly converted.
+    Where files of both encodings are there, or values that both know, ``as_label_ids`` takes label
+    ids; else predictions are train ids, which ``segibn predict`` writes, and targets what is
+    published or commonly converted.
     """
     first = "label_ids" if as_label_ids else "train_ids"
     sides = (

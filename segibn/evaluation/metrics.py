@@ -125,8 +125,7 @@ def rates(counts: ArrayLike, policy: str, frames: ArrayLike | None = None) -> di
     """Return what goes beside the IoU of a set: means as floats, classes as (K,) arrays.
 
     Precision is NaN without predictions, F1 (Dice) where neither map has a class; IoU weighted by
-    the classes' shares of the target pixels is that of Long et al. (FCN, CVPR 2015). ``frames``:
-    (n, 4, K), for ``image_miou``: the mean of each frame's own mIoU.
+    frequency is that of Long et al. (CVPR 2015). ``frames``, (n, 4, K), give ``image_miou``.
     """
     true_positive, target, pred = _parts(counts, policy)
     precision = ratio_of(true_positive, pred)

@@ -102,12 +102,10 @@ def compare_runs(
     common_frames: bool = False,
     any_conditions: bool = False,
 ) -> Comparison:
-    """Compare run ``b`` with the reference ``a``; other classes or truth are a SegibnError.
+    """Compare run ``b`` with the reference ``a``, class by class.
 
-    Args:
-        common_frames: compare the frames that both have instead of refusing other sets.
-        any_conditions: compare under different signatures instead of refusing, by the policy of
-            ``a``; the comparison says what differs.
+    ``common_frames`` compares the frames that both have instead of refusing other sets;
+    ``any_conditions`` compares under different signatures, by the policy of ``a``, and says so.
     """
     if a.scores.class_names != b.scores.class_names:
         raise SegibnError(f"{a.title} and {b.title} score different classes")

@@ -87,9 +87,8 @@ def score_cityscapes(
     Args:
         target_dir: ``*_labelIds.png``, each with its ``*_instanceIds.png`` beside it.
         pred_dir: one PNG for each target, ``<frame>*.png``.
-        target_encoding: "label_ids", "train_ids" or "auto": what names or values tell, else label
-            ids. Train ids, which the script does not take, count as the label ids that they stand
-            for, ignored ones as unlabeled.
+        target_encoding: "label_ids", "train_ids" (which count as the label ids that they stand for,
+            ignored ones as unlabeled) or "auto": what names or values tell, else label ids.
         instances: False leaves instance scores out and needs no instanceIds.
         per_image: add the script's numbers of each image.
     """
