@@ -19,8 +19,7 @@ from torch.nn import functional as F
 from benchmarks.timing import Benchmark, Call, make_parser, run
 from segibn.labels.label_set import IGNORE_INDEX
 from segibn.losses.cross_entropy import cross_entropy, ohem_cross_entropy
-from segibn.losses.dice import dice_loss
-from segibn.losses.lovasz import lovasz_softmax
+from segibn.losses.regions import dice_loss, lovasz_softmax
 
 CLASSES = 19
 RIVAL = "torch cross-entropy"

@@ -13,7 +13,7 @@ from segibn.engine.precision import choose_dtype
 from segibn.errors import ConfigError
 from segibn.inference.views import upsampled_rows
 from segibn.losses.criterion import SegmentationLoss
-from segibn.losses.dice import dice_loss
+from segibn.losses.regions import dice_loss
 from segibn.models.kernels.resize import resize_image
 from segibn.runs.loading import device_of
 
@@ -111,7 +111,7 @@ def test_losses_and_resizing_need_no_float64_where_there_is_none(monkeypatch) ->
     expected = compute()
     for module in (
         "losses.cross_entropy",
-        "losses.dice",
+        "losses.regions",
         "models.kernels.resize",
         "inference.views",
     ):

@@ -24,8 +24,7 @@ from segibn.losses.cross_entropy import (
     ohem_cross_entropy,
     valid_weight,
 )
-from segibn.losses.dice import dice_loss
-from segibn.losses.lovasz import lovasz_softmax
+from segibn.losses.regions import dice_loss, lovasz_softmax
 
 RegionLoss = Callable[[Tensor, Tensor], Tensor]
 REGION_LOSSES: Mapping[str, RegionLoss] = {"dice": dice_loss, "lovasz": lovasz_softmax}

@@ -11,8 +11,7 @@ from segibn.config.schema import LossConfig, OhemConfig
 from segibn.errors import ConfigError
 from segibn.losses.criterion import REGION_LOSSES, SegmentationLoss
 from segibn.losses.cross_entropy import cross_entropy, ohem_cross_entropy
-from segibn.losses.dice import dice_loss
-from segibn.losses.lovasz import lovasz_softmax
+from segibn.losses.regions import dice_loss, lovasz_softmax
 from segibn.models.segmenter import SegmenterOutput
 
 K = 4

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from torch import Tensor
 
-from segibn.losses.dice import dice_loss
+from segibn.losses.regions import dice_loss
 
 
 @pytest.mark.parametrize("smooth", [1.0, 0.25])

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from segibn.losses.kmeans import cluster_starts
+from segibn.losses.whitening import cluster_starts
 
 
 def _cost(values: np.ndarray, starts: tuple[int, ...]) -> float:

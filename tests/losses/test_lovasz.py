@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from segibn.losses.lovasz import jaccard_growth, lovasz_softmax
+from segibn.losses.regions import jaccard_growth, lovasz_softmax
 
 
 def jaccard_loss(truth: set[int], wrong: set[int]) -> float:
