@@ -58,25 +58,22 @@ def score_semseg(
         measures: names of ``measures.METRICS``.
         endings: of names without the file's suffix, that are no part of a frame's name either.
     """
-    own_table = labels if isinstance(labels, LabelSet) else _semseg_table(labels)
+    if isinstance(labels, str):
+        tables = semseg_tables()
+        if labels not in tables:
+            hint = did_you_mean(labels, tables) or f"; there are {', '.join(tables)}"
+            raise ConfigError(
+                f"no label table '{printable(labels)}'{hint} Your own: a config (CONFIG.yaml)"
+            )
+        labels = tables[labels]
     encodings, name_of = (target_encoding, pred_encoding), partial(frame_name, endings=endings)
     may_lack = policy_named(policy).lacking_is_void
     pairs, reading = read_folders(
-        target_dir, pred_dir, own_table, encodings, missing_allowed=may_lack, name_of=name_of
+        target_dir, pred_dir, labels, encodings, missing_allowed=may_lack, name_of=name_of
     )
     conditions = conditions_of(target_dir, evaluation_set, policy)
-    metrics = measured(measures, own_table.class_names)
+    metrics = measured(measures, labels.class_names)
     return score_pairs(pairs, reading, conditions, metrics=metrics, progress=progress)
-
-
-def _semseg_table(labels: str) -> LabelSet:
-    tables = semseg_tables()
-    if labels not in tables:
-        hint = did_you_mean(labels, tables) or f"; there are {', '.join(tables)}"
-        raise ConfigError(
-            f"no label table '{printable(labels)}'{hint} Your own: a config (CONFIG.yaml)"
-        )
-    return tables[labels]
 
 
 def score_drivable(
