@@ -26,7 +26,8 @@ from segibn.text.progress import FrameProgress
 
 _SHOWN = 10  # of each mistake; the JSON report has all of them
 
-Sets, Show = Sequence[DatasetConfig], Callable[[int, int], None]
+Sets = Sequence[DatasetConfig]
+Progress = Callable[[int, int], None]
 SetsAndSources = list[tuple[DatasetConfig, Sets]]
 """Sets to check, each with the training sets that it may share no frame with."""
 
@@ -84,7 +85,7 @@ def splits_present(name: str, root: Path, encoding: str = "auto") -> list[str]:
 
 
 def check_dataset(
-    dataset: DatasetConfig, root: Path, jobs: int, progress: Show, trained_on: Sets = ()
+    dataset: DatasetConfig, root: Path, jobs: int, progress: Progress, trained_on: Sets = ()
 ) -> SplitReport:
     """Check one split of a data set; DatasetError: its folders are not there.
 

@@ -134,8 +134,7 @@ def parse_labelled_sets(texts: Iterable[str]) -> dict[str, DatasetConfig]:
 def protocol_sets(name: str | None, on: Sequence[str] | None) -> dict[str, DatasetConfig]:
     """Return label -> test set: those of words such as ``cityscapes:val``, or all of a protocol's.
 
-    Under a protocol, ``NAME:SPLIT`` without a label of its own gets the protocol's label, and the
-    protocol's label map. ConfigError: neither is given.
+    Under a protocol, ``NAME:SPLIT`` gets its label and label map. ConfigError: neither is given.
     """
     if not on:
         if name is None:

@@ -41,10 +41,7 @@ def run_folder(config: RunConfig, output: Path) -> Path:
 
 
 def train_once(config: RunConfig, datasets_root: Path, output: Path) -> Path:
-    """Train a config, resume what is there of it, or leave it alone if it is finished.
-
-    -> its `run_folder`. SegibnError: the training failed or was stopped.
-    """
+    """Train a config, or resume it where it is not finished -> its `run_folder`."""
     from segibn.engine.train import train  # torch only after all configs are known to be right
 
     run = run_folder(config, output)
