@@ -43,9 +43,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise ConfigError("--recipes: two have one name; the table needs two names")
     root = datasets_root(arguments.datasets)
 
-    from segibn.runs.cross_domain import compare_inference
+    from segibn.runs.cross_domain import Scoring, compare_inference
     from segibn.runs.loading import load_checkpoint
-    from segibn.runs.scoring import Scoring
 
     scoring = Scoring(sets, root, device=arguments.device)
     runs = map(load_checkpoint, arguments.runs)

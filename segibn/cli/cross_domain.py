@@ -49,11 +49,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     from segibn.runs import cross_domain as work
     from segibn.runs.loading import load_checkpoint
-    from segibn.runs.scoring import Scoring
 
     note = PROTOCOLS[protocol].note if protocol else ""
     allowed = arguments.allow_target_selection
-    scoring = Scoring(sets, root, inference, arguments.device, protocol, allowed)
+    scoring = work.Scoring(sets, root, inference, arguments.device, protocol, allowed)
     runs = [load_checkpoint(run) for run in arguments.runs]
     rows = work.cross_domain(runs, scoring, output, published_note=note)
     if not is_first_rank():

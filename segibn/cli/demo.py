@@ -44,7 +44,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     from segibn.evaluation.protocols import PROTOCOLS
     from segibn.runs import cross_domain as comparison
     from segibn.runs.loading import load_checkpoint
-    from segibn.runs.scoring import Scoring
     from segibn.runs.sets import frames_folder, parse_evaluation_set
     from segibn.runs.study import load_configs, train_once
 
@@ -56,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     paint(datasets, SampleSpec(seed, frames, sets=domains, val_only=("cityscapes",)))
     print("2/3  training three networks in the game style")
     sets = {text: parse_evaluation_set(text) for text in SETS}
-    scoring = Scoring(sets, datasets)
+    scoring = comparison.Scoring(sets, datasets)
     runs = [train_once(config, datasets, output / "runs") for config in configs]
     trained = [load_checkpoint(run) for run in runs]
     note = PROTOCOLS["sample"].note

@@ -64,7 +64,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     from segibn.runs import fine_tune as runs  # torch only after the configs are known to be right
     from segibn.runs.fine_tune_plan import open_sources, plan_trainings
-    from segibn.runs.scoring import Scoring
 
     sources = open_sources(arguments.sources, changes, root, output)
     trainings = plan_trainings(
@@ -77,7 +76,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     sets = runs.target_sets(configs[0], sets, root)
     runs.train_all(trainings, root, output)
-    runs.score_trainings(trainings, Scoring(sets, root), output, results)
+    runs.score_trainings(trainings, runs.Scoring(sets, root), output, results)
     if is_first_rank():
         print((results / runs.MARKDOWN_FILE).read_text(encoding="utf-8"))
         print(f"files: {results}, with the chart {runs.PICTURE_FILE}")

@@ -48,9 +48,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print_then(f"{command} --on SET [SET ...], with sets such as cityscapes:val")
         return 0
 
-    from segibn.runs.cross_domain import MARKDOWN_FILE, cross_domain
+    from segibn.runs.cross_domain import MARKDOWN_FILE, Scoring, cross_domain
     from segibn.runs.loading import load_checkpoint
-    from segibn.runs.scoring import Scoring
 
     results = arguments.results or output
     loaded = [load_checkpoint(run) for run in runs]
