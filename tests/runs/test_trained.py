@@ -15,6 +15,7 @@ from segibn.files.encode import write_image
 from segibn.files.pictures import read_image, read_label_map
 from segibn.labels.drawing import legend
 from segibn.models.kernels.resize import resize_image
+from segibn.models.layers import upsample
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +92,8 @@ def test_confidence_is_the_softmax_of_the_chosen_class(model, frame):
     image = torch.from_numpy(frame).permute(2, 0, 1)[None]
     with torch.inference_mode():
         small = resize_image(model.module.normalize(image), (32, 48))
-        logits = model.module.resize(model.module.coarse_logits(small), (40, 60))
+        coarse = model.module.coarse_logits(small)
+        logits = upsample(coarse, (40, 60), align_corners=model.module.align_corners)
     probabilities = logits.softmax(dim=1)[0].numpy()
     np.testing.assert_array_equal(sure.train_ids, model.predict(frame).train_ids)
     chosen = np.take_along_axis(probabilities, sure.train_ids[None].astype(int), axis=0)[0]
