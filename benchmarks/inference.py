@@ -27,8 +27,8 @@ from segibn.config.backbones import BackboneConfig
 from segibn.config.model import DeepLabV3PlusHeadConfig, ModelConfig
 from segibn.inference.views import averaged_argmax
 from segibn.models.kernels.resize import resize_image
+from segibn.models.layers import banded_argmax
 from segibn.models.segmenter import Segmenter
-from segibn.models.upsample import banded_argmax
 
 CLASSES = 19
 SCALES = (0.75, 1.0, 1.25)

@@ -22,8 +22,7 @@ from segibn.inference.options import WHOLE, InferenceOptions
 from segibn.inference.views import averaged_argmax, predicted_probability, summed_argmax
 from segibn.inference.windows import slide
 from segibn.models.kernels.resize import resize_image
-from segibn.models.layers import upsample
-from segibn.models.upsample import NOT_FINITE, banded_argmax
+from segibn.models.layers import NOT_FINITE, banded_argmax, upsample
 from segibn.text import counted
 
 Frame = TypeVar("Frame", bound=tuple[Any, ...])

@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 
 from segibn.devices import accurate_dtype
-from segibn.models.layers import upsample
-from segibn.models.upsample import banded_argmax
+from segibn.models.layers import banded_argmax, upsample
 
 Size = tuple[int, int]
 

@@ -30,7 +30,10 @@ class InstanceNorm2d(nn.InstanceNorm2d):
     def forward(self, x: Tensor) -> Tensor:
         """Normalise each channel of each image over its pixels."""
         if passes := passes_for(x, use_triton=self.use_triton):
-            return normalize(x, *self._affine_map(x), self.eps, passes, _NO_HALF)[0]
+            dtype = torch.promote_types(x.dtype, torch.float32)
+            ones = torch.ones(self.num_features, dtype=dtype, device=x.device)
+            affine = (self.weight, self.bias) if self.affine else (ones, torch.zeros_like(ones))
+            return normalize(x, *affine, self.eps, passes, _NO_HALF)[0]
         if x.shape[-2:] == (1, 1):
             x = x - x.detach()  # exactly zero, where rounding times 1 / sqrt(eps) would not be
         # One group per channel is the same formula. torch's own function, since that of
@@ -45,14 +48,6 @@ class InstanceNorm2d(nn.InstanceNorm2d):
             out = torch.group_norm(x, self.num_features, self.weight, self.bias, self.eps)
         # Autocast computes group norms in float32; what follows shall not pay for that.
         return out.to(x.dtype)
-
-    def _affine_map(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Weight and bias (C,), ones and zeros where the norm has none."""
-        if self.affine:
-            return self.weight, self.bias
-        dtype = torch.promote_types(x.dtype, torch.float32)
-        ones = torch.ones(self.num_features, dtype=dtype, device=x.device)
-        return ones, torch.zeros_like(ones)
 
 
 class InstanceBatchNorm2d(nn.Module):
@@ -77,11 +72,9 @@ class InstanceBatchNorm2d(nn.Module):
         first = self.num_batch if batch_first else self.num_instance
         halves = slice(0, first), slice(first, channels)
         self.batch_channels, self.instance_channels = halves if batch_first else halves[::-1]
-        if batch_first:  # the published order of parameters
-            self.BN = nn.BatchNorm2d(self.num_batch) if self.num_batch else None
-        self.IN = InstanceNorm2d(self.num_instance) if self.num_instance else None
-        if not batch_first:
-            self.BN = nn.BatchNorm2d(self.num_batch) if self.num_batch else None
+        norms = [("IN", InstanceNorm2d, self.num_instance), ("BN", nn.BatchNorm2d, self.num_batch)]
+        for name, kind, count in norms[::-1] if batch_first else norms:  # the published order
+            setattr(self, name, kind(count) if count else None)
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalises (N, C, h, w); the order of the channels stays."""

@@ -1,12 +1,15 @@
-"""The small stacks that several heads are made of, and their resize of logits."""
+"""The small stacks that several heads are made of, and their logits resized, to label maps too."""
 
 from typing import Literal
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from segibn.models.kernels.depthwise import DepthwiseConv2d
 from segibn.models.kernels.pointwise import PointwiseConv2d
+
+NOT_FINITE = 255  # stands in a label map where there is no best class: no network has as many
 
 
 def conv_norm_relu(
@@ -71,3 +74,20 @@ def upsample(x: Tensor, size: tuple[int, int], *, align_corners: bool = False) -
     if x.shape[-2:] == tuple(size):
         return x
     return F.interpolate(x.contiguous(), size=size, mode="bilinear", align_corners=align_corners)
+
+
+def banded_argmax(
+    coarse: Tensor, size: tuple[int, int], band: int = 1, *, align_corners: bool = False
+) -> Tensor:
+    """`interpolate(coarse, size).argmax(dim=1)` as uint8, bit by bit, `band` classes at a time.
+
+    K <= 255; of equal logits the first wins; `NOT_FINITE` where one is NaN, or the best infinite.
+    """
+    best = upsample(coarse[:, :1], size, align_corners=align_corners)[:, 0].clone()
+    pred = torch.zeros(best.shape, dtype=torch.uint8, device=coarse.device)
+    for start in range(1, coarse.shape[1], band):
+        resized = upsample(coarse[:, start : start + band], size, align_corners=align_corners)
+        for offset, logits in enumerate(resized.unbind(1)):
+            pred.masked_fill_(logits > best, start + offset)
+            torch.maximum(best, logits, out=best)  # a NaN stays
+    return pred.masked_fill_(~best.isfinite(), NOT_FINITE)

@@ -65,13 +65,12 @@ class PartialInstanceNorm2d(InstanceNorm2d):
     """Instance-normalises the first floor(C * ratio) channels and passes the others (IBN-d)."""
 
     def __init__(self, channels: int, ratio: float) -> None:
-        self.num_instance = int(channels * ratio)
-        self.num_plain = channels - self.num_instance
-        super().__init__(self.num_instance)
+        super().__init__(int(channels * ratio))
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, h, w) -> the same shape."""
-        instance, plain = torch.split(x, [self.num_instance, self.num_plain], dim=1)
+        sizes = [self.num_features, x.shape[1] - self.num_features]
+        instance, plain = torch.split(x, sizes, dim=1)
         return torch.cat([super().forward(instance), plain], dim=1)
 
 

@@ -8,8 +8,7 @@ from torch import Tensor, nn
 
 from segibn.models.kernels.resize import resize_image
 from segibn.models.kernels.upsample_loss import upsampled_cross_entropy
-from segibn.models.layers import upsample
-from segibn.models.upsample import banded_argmax
+from segibn.models.layers import banded_argmax, upsample
 
 # Mean and spread of ImageNet's RGB values, 0..255: what the published weights were trained with.
 PIXEL_MEAN = (123.675, 116.28, 103.53)

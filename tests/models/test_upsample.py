@@ -2,8 +2,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from segibn.models.layers import upsample
-from segibn.models.upsample import banded_argmax
+from segibn.models.layers import banded_argmax, upsample
 
 SIZES = [
     ((2, 19, 11, 20), (176, 320)),

@@ -7,7 +7,6 @@ rounded down once, from the feature's.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -16,27 +15,14 @@ from torch.nn import functional as F
 from segibn.models.perturb.np_plus import NormalizationPerturbation
 from segibn.models.perturb.statistics import happens
 
-
-class Stage(NamedTuple):
-    """One stage of the random network: convolution 3x3, nearest resize, batch norm, ReLU."""
-
-    width: int  # output channels as a multiple of the network's width
-    dilation: int
-    size: float  # sides of its output relative to the feature's
-
-
-STAGES = (
-    Stage(1, 1, 1.205),
-    Stage(1, 1, 1.446),
-    Stage(2, 2, 1.7352),
-    Stage(4, 2, 2.0),
-    Stage(2, 1, 2.0),
-    Stage(1, 1, 1.676),
-    Stage(1, 2, 1.3374),
-    Stage(1, 2, 1.0),
+# 3x3 convolution, nearest resize, batch norm, ReLU: output channels as a multiple of the network's
+# width (of the last one as many as the feature has), dilation, side relative to the feature's.
+# Overcomplete: the encoder grows the feature where others shrink it, so that a pixel sees few
+# neighbours and fine structure comes out.
+_STAGES = (
+    *((1, 1, 1.205), (1, 1, 1.446), (2, 2, 1.7352), (4, 2, 2.0)),
+    *((2, 1, 2.0), (1, 1, 1.676), (1, 2, 1.3374), (1, 2, 1.0)),
 )
-"""Overcomplete: the encoder grows the feature where others shrink it, so that a pixel sees few
-neighbours and fine structure comes out. The last stage has as many channels as the feature."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +41,7 @@ class HighResolutionPerturbation:
         """Kernels (out, in, 3, 3) by He et al. (fan in), gains (out,) from N(0, gain_std^2)."""
         channels = feature.shape[1]
         width = channels if self.channels is None else self.channels
-        outputs = [stage.width * width for stage in STAGES[:-1]] + [channels]
+        outputs = [multiple * width for multiple, _, _ in _STAGES[:-1]] + [channels]
         wide = torch.promote_types(feature.dtype, torch.float32)
         weights = []
         for inside, outside in zip([channels, *outputs[:-1]], outputs, strict=True):
@@ -85,9 +71,9 @@ def overcomplete(feature: Tensor, weights: Sequence[tuple[Tensor, Tensor]]) -> T
     """Run the random network, with norms of the batch: (N, C, h, w) -> the same, 0 or above."""
     height, width = feature.shape[-2:]
     x = feature
-    for stage, (kernel, gain) in zip(STAGES, weights, strict=True):
-        x = F.conv2d(x, kernel, padding=stage.dilation, dilation=stage.dilation)
-        size = (int(height * stage.size), int(width * stage.size))
+    for (_, dilation, side), (kernel, gain) in zip(_STAGES, weights, strict=True):
+        x = F.conv2d(x, kernel, padding=dilation, dilation=dilation)
+        size = (int(height * side), int(width * side))
         x = F.interpolate(x, size=size, mode="nearest") if size != x.shape[-2:] else x
         x = F.relu(F.batch_norm(x, None, None, gain, torch.zeros_like(gain), training=True))
     return x

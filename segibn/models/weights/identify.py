@@ -45,14 +45,10 @@ def _signature(state: Mapping[str, Tensor], parts: set[str]) -> Signature:
 
 
 def _variant(name: str, state: Mapping[str, Tensor]) -> str:
-    family = family_of(name)
-    if family.module == "resnet":
-        return _residual_variant(state)
-    return family.ibn[any(".IN." in f".{key}" for key in state)]
-
-
-def _residual_variant(state: Mapping[str, Tensor]) -> str:
     """The variant (`plans.py`) by where the instance norms are and how many channels they have."""
+    family = family_of(name)
+    if family.module != "resnet":
+        return family.ibn[any(".IN." in f".{key}" for key in state)]
     norms = {key.removesuffix(".weight") for key in state if key.endswith(".IN.weight")}
     first = [name for name in norms if name.endswith(".bn1.IN")]
     last = [name for name in norms if name.count(".") == 2]  # layer1.2.IN

@@ -63,7 +63,11 @@ def check_tensors(state: Mapping[str, Tensor], source: str) -> None:
 def check_finite(state: Mapping[str, Tensor], source: str) -> None:
     """Raise a `CheckpointError` that names the first tensor with NaN or infinities, if any."""
     for name, value in state.items():
-        _raise_if(_value_fault(value), name, source)
+        if value.is_floating_point() and value.numel():
+            low, high = (float(bound) for bound in value.detach().aminmax())
+            if not (low >= -_LARGEST and high <= _LARGEST):
+                what = "NaN" if low != low else "infinite values"
+                _raise_if(f"holds {what}; {_DIVERGED}", name, source)
 
 
 def largest_magnitude(tensors: Iterable[Tensor]) -> Tensor | None:
@@ -84,15 +88,14 @@ def _raise_if(fault: str | None, name: str, source: str) -> None:
 
 def _kind_fault(value: Tensor) -> str | None:
     """Why a tensor cannot be computed with, whatever its values are."""
-    if value.is_quantized:
-        return f"is quantised; {_DENSE}"
-    if value.layout != torch.strided:
-        return f"is sparse ({value.layout}); {_DENSE}"
-    if value.dtype not in _FLOATS + _INTEGERS:
-        return f"is of type {str(value.dtype).removeprefix('torch.')}; {_DENSE}"
-    if value.device.type == "meta":
-        return f"has a shape but no values; {_DENSE}"
-    return None
+    kind = str(value.dtype).removeprefix("torch.")
+    faults = {
+        "is quantised": value.is_quantized,
+        f"is sparse ({value.layout})": value.layout != torch.strided,
+        f"is of type {kind}": value.dtype not in _FLOATS + _INTEGERS,
+        "has a shape but no values": value.device.type == "meta",
+    }
+    return next((f"{fault}; {_DENSE}" for fault, is_so in faults.items() if is_so), None)
 
 
 def _check_shapes(tensors: Collection[tuple[str, Tensor]], source: str) -> None:
@@ -108,13 +111,3 @@ def _check_shapes(tensors: Collection[tuple[str, Tensor]], source: str) -> None:
         size, name = max(claims)
         fault = f"claims {size:,} bytes, all tensors of the file have {there:,}; {_DENSE}"
         _raise_if(fault, name, source)
-
-
-def _value_fault(value: Tensor) -> str | None:
-    """That a tensor holds NaN or infinities; None if all of it is finite in float32."""
-    if not value.is_floating_point() or value.numel() == 0:
-        return None
-    low, high = (float(bound) for bound in value.detach().aminmax())
-    if low >= -_LARGEST and high <= _LARGEST:
-        return None
-    return f"holds {'NaN' if low != low else 'infinite values'}; {_DIVERGED}"
