@@ -18,10 +18,7 @@ SEGMENTATION = {"layer4": "out", "layer3": "aux"}
 
 
 class FeatureInfo:
-    """Channels and strides of the features that a `FeatureList` returns, asked as in timm.
-
-    `channels`, `reduction` (the stride) and `module_name` are of each, or of the level(s) given.
-    """
+    """What a `FeatureList` returns, asked as in timm: of each feature, or of the level(s) given."""
 
     def __init__(self, levels: Sequence[dict[str, Any]], out_indices: Sequence[int]) -> None:
         self.info = [dict(level) for level in levels]

@@ -62,10 +62,7 @@ class _Encoder:
             raise ValueError(f"{built}; build another for {output_stride}")
 
     def load_weights(self, source: str | None = None) -> WeightsReport:
-        """Fill the encoder from a `model.weights`, by default this network's published ones.
-
-        Parts that `depth` leaves out are counted as unused.
-        """
+        """Fill the encoder from a `model.weights`, by default this network's published ones."""
         if self._in_channels != 3:
             raise ValueError(
                 f"weights are for 3 channels, this encoder has {self._in_channels}; load them "

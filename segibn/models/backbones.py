@@ -47,10 +47,7 @@ def backbone(
 
 
 def classifier(name: str, *, pretrained: bool = False, num_classes: int = 1000) -> nn.Module:
-    """Build an ImageNet classifier: normalised images (N, 3, H, W) -> logits (N, num_classes).
-
-    The published weights have 1000 classes; else as `backbone`.
-    """
+    """Build an ImageNet classifier: normalised (N, 3, H, W) -> (N, num_classes); see `backbone`."""
     if pretrained and num_classes != 1000:
         fix = "build it with pretrained=True and replace its last layer"
         raise ValueError(f"the published weights have 1000 classes, not {num_classes}; {fix}")

@@ -31,23 +31,21 @@ _SHUFFLE_DEPTHS = [4, 8, 4]
 _SHUFFLE_CHANNELS = [24, 116, 232, 464, 1024]
 
 
-class _MobileBlock(mobilenetv2.InvertedResidual):
-    """torchvision's block, its output passed through `IN`."""
+class _WithNorm(nn.Module):
+    """A block of torchvision, its output passed through `IN`."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.IN: nn.Module = nn.Identity()
 
+
+class _MobileBlock(_WithNorm, mobilenetv2.InvertedResidual):
     def forward(self, x: Tensor) -> Tensor:
         return self.IN(super().forward(x))
 
 
-class _ShuffleBlock(shufflenetv2.InvertedResidual):
-    """The same, in the memory layout of its input (torchvision's is not)."""
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self.IN: nn.Module = nn.Identity()
+class _ShuffleBlock(_WithNorm, shufflenetv2.InvertedResidual):
+    """Its output has the memory layout of its input (torchvision's has not)."""
 
     def forward(self, x: Tensor) -> Tensor:
         if self.stride == 1:

@@ -10,8 +10,6 @@ from segibn.models.kernels.pointwise import PointwiseConv2d
 from segibn.models.plans import BlockNorms, FullNorm, InnerNorm, Switchable
 from segibn.models.switchable_whitening import SwitchableWhitening2d
 
-PLAIN_NORMS = BlockNorms()
-
 
 @dataclass(frozen=True)
 class BlockShape:
@@ -114,7 +112,7 @@ class BasicBlock(_Block):
 
     expansion = 1
 
-    def __init__(self, shape: BlockShape, norms: BlockNorms = PLAIN_NORMS) -> None:
+    def __init__(self, shape: BlockShape, norms: BlockNorms) -> None:
         planes = shape.planes
         super().__init__(shape, planes, norms)
         self.conv1 = conv3x3(shape.in_channels, planes, shape.stride, shape.dilations[0])
@@ -134,7 +132,7 @@ class Bottleneck(_Block):
 
     expansion = 4
 
-    def __init__(self, shape: BlockShape, norms: BlockNorms = PLAIN_NORMS) -> None:
+    def __init__(self, shape: BlockShape, norms: BlockNorms) -> None:
         out_channels = shape.planes * self.expansion
         super().__init__(shape, out_channels, norms)
         width = shape.planes * shape.base_width // 64 * shape.groups

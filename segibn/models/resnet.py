@@ -3,7 +3,7 @@
 A smaller output stride replaces strides by dilation: the same numbers, at more places.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Literal
@@ -76,9 +76,12 @@ class ResNet(Backbone):
             dilations = (after if dilate_first else dilation, after)
             planes = 64 * 2 ** (number - 1)
             shape = BlockShape(spec.channels, planes, stride, dilations, **layout.kind)
-            self.add_module(name, nn.Sequential(*_stage_blocks(layout, shape, plan, number)))
-            spec = FeatureSpec(shape.planes * layout.block.expansion, spec.stride * stride)
-            self.feature_specs[name] = spec
+            channels, blocks = planes * layout.block.expansion, []
+            for left in reversed(range(layout.depths[number - 1])):
+                blocks.append(layout.block(shape, plan.block(number, is_last=left == 0)))
+                shape = replace(shape, in_channels=channels, stride=1, dilations=(after, after))
+            self.add_module(name, nn.Sequential(*blocks))
+            spec = self.feature_specs[name] = FeatureSpec(channels, spec.stride * stride)
             dilation = after
         initialize_convolutions(self, "fan_out")
 
@@ -114,16 +117,6 @@ def _build_stem(stem: Stem, plan: IbnPlan) -> tuple[nn.Module, nn.Module, int]:
     )
     # RobustNet's IBN network has instance norms after the first two only.
     return convolutions, nn.BatchNorm2d(128), 128
-
-
-def _stage_blocks(
-    layout: ResNetLayout, shape: BlockShape, plan: IbnPlan, number: int
-) -> Iterator[nn.Module]:
-    depth = layout.depths[number - 1]
-    for index in range(depth):
-        yield layout.block(shape, plan.block(number, is_last=index == depth - 1))
-        channels, dilation = shape.planes * layout.block.expansion, shape.dilations[1]
-        shape = replace(shape, in_channels=channels, stride=1, dilations=(dilation, dilation))
 
 
 def build(

@@ -21,8 +21,7 @@ class SyncBatchNorm2d(nn.BatchNorm2d):
         dist.all_reduce(count)
         total = count.to(values.dtype)
         mean = all_reduce(values.sum((0, 2, 3))) / total
-        # The mean is taken off before squaring: a difference of large sums would lose digits.
-        centred = values - mean[:, None, None]
+        centred = values - mean[:, None, None]  # first: a difference of large sums loses digits
         variance = all_reduce(centred.square().sum((0, 2, 3))) / total
         update_running(self, mean, variance, total)
         scale = (variance + self.eps).rsqrt() * self.weight
@@ -31,10 +30,7 @@ class SyncBatchNorm2d(nn.BatchNorm2d):
 
 
 def synchronize_batch_norms(model: nn.Module, device: torch.device) -> nn.Module:
-    """Let every batch norm of a model, also those inside IBN, use all ranks' statistics, in place.
-
-    On CUDA, where the model will be, that is torch's `SyncBatchNorm`, on anything else ours.
-    """
+    """Let every batch norm use all ranks' statistics, in place: torch's way on CUDA, else ours."""
     norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
     fused = [norm for norm in norms if type(norm).__module__.startswith("timm.")]
     if fused and device.type == "cuda":

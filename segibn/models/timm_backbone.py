@@ -50,9 +50,8 @@ class TimmBackbone(nn.Module):
         }
         # What follows the last feature would have parameters without a gradient.
         before = self.network.state_dict().keys()
-        self.network.prune_intermediate_layers(
-            self._indices, prune_norm=not self.is_plain, prune_head=True
-        )
+        options = {"prune_norm": not self.is_plain, "prune_head": True}
+        self.network.prune_intermediate_layers(self._indices, **options)
         self.pruned = tuple(sorted(before - self.network.state_dict().keys()))
         self._register_rescaling(self.network.pretrained_cfg)
 
@@ -108,9 +107,8 @@ class TimmBackbone(nn.Module):
         x = image if self.rescale is None else image * self.rescale + self.shift
         largest = max(spec.stride for spec in self.feature_specs.values())
         x = _to_whole_multiples(x, largest, stretch=self.is_plain)
-        found = self.network.forward_intermediates(
-            x, indices=self._indices, norm=self.is_plain, intermediates_only=True
-        )
+        options = {"norm": self.is_plain, "intermediates_only": True}
+        found = self.network.forward_intermediates(x, indices=self._indices, **options)
         features = dict(zip(self.feature_specs, found, strict=True))
         if self.is_plain:
             return features
@@ -153,10 +151,8 @@ def create_network(name: str, output_stride: int | None, *, pretrained: bool = F
         raise ConfigError(message) from error
     for method in ("forward_intermediates", "prune_intermediate_layers"):
         if not hasattr(network, method):
-            raise ConfigError(
-                f"model.backbone.model: {name} has no {method} in timm {timm.__version__}, which "
-                "its features are taken with; choose another"
-            )
+            has = f"has no {method} in timm {timm.__version__}, which its features are taken with"
+            raise ConfigError(f"model.backbone.model: {name} {has}; choose another")
     return network
 
 
@@ -172,24 +168,19 @@ def _create_for_any_size(name: str, options: dict[str, Any]) -> nn.Module:
     network = timm.create_model(name, **options)
     _, height, width = network.pretrained_cfg["input_size"]
     if network.pretrained_cfg.get("fixed_input_size"):
-        raise ConfigError(
-            f"model.backbone.model: {name} takes frames of one size only "
-            f"({height} x {width}); choose another"
-        )
+        only = f"takes frames of one size only ({height} x {width})"
+        raise ConfigError(f"model.backbone.model: {name} {only}; choose another")
     return network
 
 
 def _check_stages(name: str, strides: list[int], output_stride: int | None, is_plain: bool) -> None:
     if output_stride is not None and (is_plain or strides[-1] != output_stride):
         why = "a plain transformer: its stride is its patch's" if is_plain else "not made to dilate"
-        raise ConfigError(
-            f"model.backbone.output_stride: {name} is {why}, {strides[-1]}; leave it out"
-        )
+        key = "model.backbone.output_stride"
+        raise ConfigError(f"{key}: {name} is {why}, {strides[-1]}; leave it out")
     if len(strides) < _NUM_FEATURES:
-        raise ConfigError(
-            f"model.backbone.model: {name} has {len(strides)} features, heads need "
-            f"{_NUM_FEATURES}; choose another"
-        )
+        has = f"has {len(strides)} features, heads need {_NUM_FEATURES}"
+        raise ConfigError(f"model.backbone.model: {name} {has}; choose another")
 
 
 def _cropped(feature: Tensor, height: int, width: int) -> Tensor:

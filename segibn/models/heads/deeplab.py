@@ -23,11 +23,9 @@ class ASPP(nn.Module):
         self, in_channels: int, channels: int, rates: tuple[int, ...], *, separable: bool = False
     ) -> None:
         super().__init__()
+        dilated = partial(conv3x3_norm_relu, in_channels, channels, separable=separable)
         self.branches = nn.ModuleList([conv_norm_relu(in_channels, channels, 1)])
-        for rate in rates:
-            self.branches.append(
-                conv3x3_norm_relu(in_channels, channels, rate, separable=separable)
-            )
+        self.branches.extend(dilated(rate) for rate in rates)
         self.image_pool = conv_norm_relu(in_channels, channels, 1)
         self.merge = conv_norm_relu(channels * (len(rates) + 2), channels, 1)
 

@@ -5,6 +5,7 @@ torch 2.14 contains). But the pixels that a dilated kernel joins lie on a grid o
 by grid, the same numbers come from a plain 3x3 convolution.
 """
 
+import math
 from collections.abc import Iterator
 
 import torch
@@ -99,8 +100,7 @@ class _SortedConvolution(torch.autograd.Function):
 def _pieces(x: Tensor, dilation: int) -> Iterator[tuple[slice, slice]]:
     """Images one by one and channels in blocks, so that what is sorted stays in the cache."""
     _, channels, height, width = x.shape
-    down, across, rows, columns = _grid(height, width, dilation)
-    pixels = down * across * rows * columns
+    pixels = math.prod(_grid(height, width, dilation))
     block = max(_MIN_CHANNELS, _PIECE // (pixels * x.element_size()) // 16 * 16)
     for image in range(x.shape[0]):
         for first in range(0, channels, block):

@@ -7,8 +7,7 @@ channels-last image goes in alone, an NCHW batch as a single image of N * C chan
 import torch
 from torch import Tensor
 
-# Rows of pixels per call of the kernel that sums channels-last: it adds one by one in the input's
-# precision, so that long sums lose digits; the parts are joined exactly.
+# Of the kernel that sums channels-last: it adds one by one in the input's precision.
 _PIXELS_PER_SUM = 2048
 
 

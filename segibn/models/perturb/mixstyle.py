@@ -14,10 +14,8 @@ from segibn.models.perturb.statistics import channel_moments, happens, mixing_sh
 def mix_statistics(feature: Tensor, partner: Tensor, share: Tensor) -> Tensor:
     """Equations 4 to 6 of the paper, for statistics that gradients do not see.
 
-    Args:
-        feature: (N, C, h, w), any float type.
-        partner: (N,) int64, index of the sample that each one is mixed with.
-        share: (N, 1, 1, 1) float32, 0..1: how much of its own statistics a sample keeps.
+    `feature` (N, C, h, w) of any float type; `partner` (N,) int64, whom each sample is mixed with;
+    `share` (N, 1, 1, 1) float32, 0..1: how much of its own statistics it keeps.
     """
     mean, std = channel_moments(feature)
     mixed_mean = mean[partner].lerp(mean, share.to(mean.dtype))

@@ -1,7 +1,6 @@
 """Mean and spread of each channel of each sample, features with others in their place, and draws.
 
-At least float32: bfloat16's eight bits do not carry a mean over thousands of pixels. Random numbers
-come from torch's global generators; only the choice whether to act at all is drawn on the host.
+At least float32: bfloat16's eight bits do not carry a mean over thousands of pixels.
 """
 
 import torch

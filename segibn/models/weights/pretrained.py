@@ -1,7 +1,7 @@
 """Pretrained weights of a backbone: published files, or a file of the user's own."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -22,7 +22,7 @@ from segibn.models.weights.state import (
     shortened,
 )
 from segibn.models.weights.tensor_check import check_tensors
-from segibn.models.weights.wrapping import Found, find_network, place_of
+from segibn.models.weights.wrapping import Found, find_network
 from segibn.text import did_you_mean, printable
 
 Match = Literal["exact", "plain", "partial"]
@@ -84,22 +84,21 @@ def load_backbone_weights(
     if source == "none":
         return WeightsReport("none", (), tuple(own), ())
     path = published_file(find_published(source, name, ibn)) if source in RELEASES else Path(source)
-    found = find_network(read_own_file(path, (*RELEASES, "none")), own.keys(), path)
-    refuse_robustnet(found.state, path)
+    found = find_in_file(path, (*RELEASES, "none"), own)
     if source == "torchvision" and match == "exact":
         match = "plain"
     spare = {k for k in found.state if k.split(".", 1)[0] in _OTHER_PARTS and k not in own}
     state = {key: value for key, value in found.state.items() if key not in spare}
     unused = [*(key for key in found.state if key not in state), *found.others]
     check_tensors(state, str(path))
-    may_be_fresh = {key for key in own if key.endswith(COUNTER)}
+    may_be_fresh: set[str] = set()
     if match != "exact":
         state, without_place = adapt_plain_weights(state, backbone)
         unused = without_place + unused
-        may_be_fresh |= norms_without_counterpart(backbone)
+        may_be_fresh = norms_without_counterpart(backbone)
     file = File(str(path), f"{name} with ibn {ibn}", found.place, unused)
     advise = partial(_advice, found, file.network, match)
-    return fill(backbone, state, file, may_be_fresh, advise, take_some=match == "partial")
+    return fill(backbone, state, file, advise, may_be_fresh, take_some=match == "partial")
 
 
 def find_published(source: str, name: str, ibn: str) -> WeightSource:
@@ -117,27 +116,24 @@ def find_published(source: str, name: str, ibn: str) -> WeightSource:
     return PUBLISHED[key]
 
 
-def read_own_file(path: Path, words: Sequence[str]) -> Mapping[str, object]:
-    """Read a file of the user's own, or say why not; maybe one of `words` was meant."""
+def find_in_file(path: Path, words: Sequence[str], keys: Collection[str]) -> Found:
+    """Find a network in a file of the user's, or say why not; maybe one of `words` was meant."""
     if not path.exists():
         known = tuple(words) if path.parent == Path() else ()
         siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
         hint = did_you_mean(path.name, [*known, *siblings], 1)
         if path.parent != Path():
             hint = hint.replace("'", f"'{path.parent}/", 1)
-        raise CheckpointError(
-            f"model.weights: {path} is no file, nor one of {', '.join(words)}{hint}"
-        )
-    return read_safetensors(path) if path.suffix == ".safetensors" else read_torch_file(path)
-
-
-def refuse_robustnet(state: Mapping[str, Tensor], path: Path) -> None:
-    """Raise a `CheckpointError` for a whole network of RobustNet, which is converted first."""
-    if "layer0.0.weight" in state and "final2.0.weight" in state:
+        one = f"nor one of {', '.join(words)}{hint}"
+        raise CheckpointError(f"model.weights: {path} is no file, {one}")
+    read = read_safetensors if path.suffix == ".safetensors" else read_torch_file
+    found = find_network(read(path), keys, path)
+    if found.state.keys() >= {"layer0.0.weight", "final2.0.weight"}:
         raise CheckpointError(
             f"{path} is a whole network of RobustNet; convert it first: "
             f"segibn convert {path} --output {path.with_suffix('.pt').name}"
         )
+    return found
 
 
 @dataclass(frozen=True)
@@ -146,20 +142,20 @@ class File:
 
     source: str
     network: str  # the one that they are for
-    place: str = ""
-    unused: Sequence[str] = ()  # keys that were left out before
+    place: str
+    unused: Sequence[str]  # keys that were left out before
 
 
 def fill(
     network: nn.Module,
     state: Mapping[str, Tensor],
     file: File,
-    may_be_fresh: Collection[str],
-    advise: Callable[[bool], str] = lambda fits: "",
+    advise: Callable[[bool], str],
+    may_be_fresh: Collection[str] = (),
     *,
-    take_some: bool = False,
+    take_some: bool,
 ) -> WeightsReport:
-    """Load what fits; all of both must, but for `may_be_fresh`, unless `take_some`."""
+    """Load what fits; all must, but for counters and `may_be_fresh`, unless `take_some`."""
     own = network.state_dict()
     both = [(key, value, state[key]) for key, value in own.items() if key in state]
     fits = {
@@ -171,14 +167,14 @@ def fill(
     if all(key.endswith(COUNTER) for key in fits):
         fits = {}
     if take_some and not fits:
+        nothing = "no tensor has a name and shape of its backbone"
         raise CheckpointError(
-            f"{file.source} has nothing of {file.network}: no tensor has a name and shape of "
-            f"its backbone.\n{advise(False)}"
+            f"{file.source} has nothing of {file.network}: {nothing}.\n{advise(False)}"
         )
-    expected = {key: v for key, v in own.items() if key in state or key not in may_be_fresh}
-    differences = compare_states(expected, state)
+    spare = {key for key in own if key.endswith(COUNTER) or key in may_be_fresh} - state.keys()
+    differences = compare_states({k: v for k, v in own.items() if k not in spare}, state)
     if differences and not take_some:
-        advice = "\n".join(filter(None, (shortened(differences), advise(bool(fits)))))
+        advice = f"{shortened(differences)}\n{advise(bool(fits))}"
         raise CheckpointError(f"{file.source} does not fit {file.network}:\n{advice}")
     network.load_state_dict(fits, strict=False)
     fresh = tuple(key for key in own if key not in fits)
@@ -202,11 +198,9 @@ def _advice(found: Found, network: str, match: Match, fits: bool) -> str:
         own = "ibn_stages, ibn_ratio and stem of model.backbone, its ibn_affine and whitening"
         fix = f"Check {own if ibn != 'none' else 'stem of model.backbone'}"
     elif ibn == "none" and network.startswith(f"{name} with") and match == "exact":
-        fix = (
-            "model.weights_match=plain fits them into the IBN network (each half of a norm takes "
-            "its channels, norms after an addition start fresh)"
-        )
+        how = "each half of a norm takes its channels, norms after an addition start fresh"
+        fix = f"model.weights_match=plain fits them into the IBN network ({how})"
     else:
         fix = f"Set model.backbone.name={name} model.backbone.ibn={ibn}, or name another file"
-    place = place_of(found.nest, found.prefix + prefix)
+    place = replace(found, prefix=found.prefix + prefix).place
     return f"The file holds the weights of {name} with ibn {ibn}{place}. {fix}{or_some}"

@@ -14,8 +14,8 @@ _RELEASES = {
 }
 RELEASES = tuple(_RELEASES)
 
+# Of RGB in 0..1, what all of these networks were shown; `Segmenter.normalize` does this.
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-"""Of RGB in 0..1, what all of these networks were shown; `Segmenter.normalize` does this."""
 
 
 @dataclass(frozen=True)

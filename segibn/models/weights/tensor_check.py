@@ -40,10 +40,8 @@ def check_tree(tree: Any, source: str) -> None:
             for key, value in node.items():
                 if type(key) not in (str, int) or len(str(key)) > LONGEST_KEY:
                     where = f" in {printable(place)}" if place else ""
-                    raise CheckpointError(
-                        f"{source}: a key{where} is {printable(repr(key)[:80])}, not a name; "
-                        f"{_DENSE}"
-                    )
+                    what = f"a key{where} is {printable(repr(key)[:80])}, not a name"
+                    raise CheckpointError(f"{source}: {what}; {_DENSE}")
                 left.append((f"{place}.{key}" if place else str(key), value, depth + 1))
         elif isinstance(node, list | tuple):
             left += ((f"{place}[{index}]", value, depth + 1) for index, value in enumerate(node))

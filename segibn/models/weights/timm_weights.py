@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -9,16 +10,8 @@ from torch import Tensor
 
 from segibn.errors import CheckpointError
 from segibn.models.timm_backbone import TimmBackbone, create_network
-from segibn.models.weights.pretrained import (
-    File,
-    WeightsReport,
-    fill,
-    read_own_file,
-    refuse_robustnet,
-)
-from segibn.models.weights.state import COUNTER
+from segibn.models.weights.pretrained import File, WeightsReport, fill, find_in_file
 from segibn.models.weights.tensor_check import check_tensors
-from segibn.models.weights.wrapping import find_network
 from segibn.text import printable
 
 
@@ -34,28 +27,16 @@ def load_timm_weights(
     own = backbone.network.state_dict()
     if source == "none":
         return WeightsReport("none", (), tuple(own), ())
-    place = ""
     if source == "timm":
-        state = _published(backbone)
+        state, place = _published(backbone), ""
     else:
-        path = Path(source)
-        found = find_network(read_own_file(path, ("timm", "none")), own.keys(), path)
-        refuse_robustnet(found.state, path)
-        place = found.place
-        state = _adapted(found.state, backbone, source)
+        found = find_in_file(Path(source), ("timm", "none"), own)
+        state, place = _adapted(found.state, backbone, source), found.place
     state, unused = _without_classifier(state, backbone)
     check_tensors(state, source)
-
-    def advise(fits: bool) -> str:
-        partial = "; model.weights_match=partial takes what fits" if fits else ""
-        return (
-            f"The file begins with {_first_keys(state)}{place}. Name another file, or the network "
-            f"it is of (model.backbone.model){partial}"
-        )
-
-    counters = {key for key in own if key.endswith(COUNTER)}
     file = File(source, backbone.name, place, unused)
-    return fill(backbone.network, state, file, counters, advise, take_some=match == "partial")
+    advise = partial(_advice, state, place)
+    return fill(backbone.network, state, file, advise, take_some=match == "partial")
 
 
 def _published(backbone: TimmBackbone) -> dict[str, Tensor]:
@@ -84,13 +65,15 @@ def _adapted(state: dict[str, Tensor], backbone: TimmBackbone, source: str) -> d
     except Exception as error:  # it takes for granted what another network's file lacks
         raise CheckpointError(
             f"{source} does not fit {backbone.name}: timm's reader of such files fails on it "
-            f"({type(error).__name__}: {error}). The file begins with {_first_keys(state)}. Name "
-            "another file, or the network it is of (model.backbone.model)"
+            f"({type(error).__name__}: {error}). {_advice(state, '', fits=False)}"
         ) from error
 
 
-def _first_keys(state: Mapping[str, Tensor]) -> str:
-    return ", ".join(printable(key)[:200] for key in list(state)[:2])
+def _advice(state: Mapping[str, Tensor], place: str, fits: bool) -> str:
+    first = ", ".join(printable(key)[:200] for key in list(state)[:2])
+    advice = "Name another file, or the network it is of (model.backbone.model)"
+    or_some = "; model.weights_match=partial takes what fits" if fits else ""
+    return f"The file begins with {first}{place}. {advice}{or_some}"
 
 
 def _without_classifier(

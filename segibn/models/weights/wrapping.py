@@ -37,15 +37,10 @@ class Found:
 
     @property
     def place(self) -> str:
-        """See `place_of`."""
-        return place_of(self.nest, self.prefix)
-
-
-def place_of(nest: tuple[str, ...], prefix: str) -> str:
-    """A place in a file in words; empty for a bare state dict."""
-    parts = [f"under {printable('.'.join(nest))}"] if nest else []
-    parts += [f"behind the prefix {printable(prefix)}"] if prefix else []
-    return f" ({', '.join(parts)})" if parts else ""
+        """The same in words; empty for a bare state dict."""
+        parts = [f"under {printable('.'.join(self.nest))}"] if self.nest else []
+        parts += [f"behind the prefix {printable(self.prefix)}"] if self.prefix else []
+        return f" ({', '.join(parts)})" if parts else ""
 
 
 def find_network(content: Mapping[str, Any], known: Collection[str], path: Path) -> Found:
@@ -117,10 +112,8 @@ def _nests(
 def _count(
     nests: Mapping[_Nest, Mapping[str, Tensor]], known: Collection[str]
 ) -> dict[tuple[_Nest, str], int]:
-    """Places, a state dict and a prefix, where keys are the network's, and how many.
-
-    More than half of the keys there, or of the network's, must be: its parts resemble each other.
-    """
+    """Places, a state dict and a prefix, where keys are the network's, and how many."""
+    # More than half of the keys there, or of the network's: its parts resemble each other.
     counted = {}
     for nest, state in nests.items():
         keys = [key for key in state if not key.endswith(COUNTER)]
