@@ -85,10 +85,7 @@ def training_state(updater: Updater) -> dict[str, Any]:
 
 
 def resume_training(path: Path, updater: Updater) -> int:
-    """Load weights and training state in place; return the iteration to resume at.
-
-    CheckpointError: it is unreadable, of another config or network, not finite, or weights alone.
-    """
+    """Load weights and training state in place -> iteration to resume at; else CheckpointError."""
     content = read_checkpoint(path)
     _check_same_run(path, content["config"], updater.config.model_dump(mode="json"))
     training = content["training"]

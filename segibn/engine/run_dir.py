@@ -71,10 +71,7 @@ class RunDir:
 
 
 def open_run(output: Path, resume: str | None) -> tuple[RunDir, Path | None]:
-    """Return the run folder, and the checkpoint to resume from if there is one; writes nothing.
-
-    ConfigError: the folder holds a run, and ``resume`` (see ``train``) is None.
-    """
+    """Return the run folder and the checkpoint to resume from (see ``train``); writes nothing."""
     run = RunDir(output)
     if resume is None and int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0:
         resume = "auto"

@@ -149,10 +149,7 @@ def some_of(samples: Samples) -> Samples:
 def score_source(
     config: RunConfig, model: Segmenter, frames: Frames, colors: np.ndarray, run: RunDir, show: Show
 ) -> dict[str, float]:
-    """Score ``data.val`` on every rank, in evaluation mode -> headline numbers.
-
-    ``show`` gets the first ``engine.pictures`` frames of this rank.
-    """
+    """Score ``data.val`` on every rank, its first few frames shown -> headline numbers."""
     left = config.engine.pictures
 
     def observe(frame: Frame, prediction: FramePrediction) -> None:

@@ -62,9 +62,7 @@ class Trial:
     """What an update of this process takes."""
 
     seconds: float  # without waiting for data
-    memory: dict[str, int]
-    """Bytes on the device by what they are for; together the most, though a CPU does not hold them
-    at one time."""
+    memory: dict[str, int]  # bytes on the device by what they are for, the most of each
     reserved: int | None  # bytes that the CUDA allocator took; None for an estimate on a CPU
     crop: tuple[int, int]  # (H, W) of what ran
     crops: int  # how many at a time

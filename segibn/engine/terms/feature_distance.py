@@ -58,10 +58,7 @@ class ImageNetTeacher:
 def imagenet_teacher(
     name: str, weights: str | None, config: RunConfig, trainee: Trainee
 ) -> ImageNetTeacher:
-    """Build the teacher of the term ``name``, or return another term's with the same weights.
-
-    ``weights``: None = ``model.weights``. ConfigError: there are none for this backbone.
-    """
+    """Build a term's teacher, or return another's of these weights (None = ``model.weights``)."""
     source = weights or config.model.weights
     key = ("imagenet_teacher", source)
     if key not in trainee.shared:
@@ -107,10 +104,7 @@ def _build(source: str, config: BackboneConfig) -> nn.Module:
 
 
 class FeatureDistanceTerm(Term):
-    """Mean distance from the teacher's feature of the plain image, over cells of things.
-
-    ConfigError: no things among the training's classes, or no weights for the teacher.
-    """
+    """Mean distance from the teacher's feature of the plain image, over cells of things."""
 
     name = "feature_distance"
 
@@ -152,7 +146,7 @@ class TextureTerm(Term):
 
     Where images are restyled, the trained backbone sees the plain ones in a pass of its own, which
     its running statistics take in as well (as in the official script, which trains on both), and
-    perturbations of features act in. ConfigError: no weights for the teacher.
+    perturbations of features act in.
     """
 
     name = "texture"
