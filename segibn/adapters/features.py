@@ -58,8 +58,7 @@ class FeatureList(_Features):
     """A backbone that returns its features as a list, from fine to coarse.
 
     ``name``, ``pretrained``, ``output_stride`` and what is raised are as for `segibn.backbone`;
-    ``out_indices`` says which of the five levels, negative ones from the end. Stages behind the
-    last of them are left out.
+    ``out_indices`` are of the five levels, maybe from the end; stages behind are left out.
     """
 
     def __init__(

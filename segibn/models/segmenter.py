@@ -68,7 +68,7 @@ class Segmenter(nn.Module):
         self.aux_head = aux_head
         self.align_corners = align_corners
         self.num_classes: int = head.logits_spec.channels
-        # Constants of the preprocessing: they move with the model, checkpoints need not hold them.
+        # They move with the model, checkpoints need not hold them.
         mean, std = torch.tensor([PIXEL_MEAN, PIXEL_STD], dtype=torch.float32).view(2, 1, 3, 1, 1)
         self.register_buffer("pixel_mean", mean.clone(), persistent=False)
         self.register_buffer("pixel_std", std.clone(), persistent=False)

@@ -37,7 +37,7 @@ class NormalizationPerturbation:
 
 @torch.no_grad()
 def batch_spread(mean: Tensor) -> Tensor:
-    """Spread of a channel's mean (N, C, 1, 1) over samples, of the largest: (1, C, 1, 1), 0..1."""
+    """Spread of a channel's mean (N, C, 1, 1) over the samples, relative to the largest: 0..1."""
     # Without gradient, unlike the official scripts.
     deviation = mean.std(0, correction=0, keepdim=True)
     return deviation / deviation.amax().clamp(min=_SMALLEST)

@@ -46,7 +46,7 @@ class Found:
 def find_network(content: Mapping[str, Any], known: Collection[str], path: Path) -> Found:
     """Find the one place where the keys are a network's; else the largest state dict, as it is.
 
-    A moving average gives way to the weights that it is of. Several networks are an error.
+    A moving average gives way to the weights that it is of; `CheckpointError` for several networks.
     """
     if content.get("format") == FORMAT and isinstance(content.get("model"), Mapping):
         content = {"model": content["model"]}  # beside it may be the weights that it averages
