@@ -137,7 +137,8 @@ def folded(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def to_robustnet(
     ours: Mapping[str, Tensor], kind: RobustNetKind, parts: Mapping[str, Tensor] | None = None
 ) -> dict[str, Tensor]:
-    """The inverse of `from_robustnet`; without the `parts` that were `folded` a bias is 0."""
+    """The inverse of `from_robustnet`; `CheckpointError` for ISW with weights in its norms."""
+    # Exact with the `parts` that were `folded`; else, or once trained, the auxiliary bias is zero.
     modules = {new: old for old, new in _modules(kind).items()}
     state = dict(ours)
     for name, channels in _instance_norms(kind).items():
