@@ -233,9 +233,9 @@ FAMILIES: dict[str, Callable[[], nn.Module]] = {
         ResNetLayout(Bottleneck, DEPTHS), IbnPlan("b"), 8, stem="conv3x3", dilate_first=True
     ),
     "resnext": lambda: ResNet(
-        ResNetLayout(Bottleneck, DEPTHS, groups=32, base_width=4), IbnPlan("a"), 16
+        ResNetLayout(Bottleneck, DEPTHS, {"groups": 32, "base_width": 4}), IbnPlan("a"), 16
     ),
-    "se": lambda: ResNet(ResNetLayout(Bottleneck, DEPTHS, se_reduction=16), IbnPlan("a"), 16),
+    "se": lambda: ResNet(ResNetLayout(Bottleneck, DEPTHS, {"se_reduction": 16}), IbnPlan("a"), 16),
     "dense_8": lambda: DenseNet(DenseNetLayout(16, 8, (1, 2, 2, 1)), ibn=True, output_stride=8),
     "dense_32": lambda: DenseNet(DenseNetLayout(16, 8, (1, 2, 2, 1)), ibn=True),
     "mobile": lambda: build_backbone("mobilenet_v2", "b", 16),

@@ -40,7 +40,17 @@ def built(tmp_path_factory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("dist")
     source = folder / "source"
     top = ("pyproject.toml", "setup.cfg", "setup.py", "MANIFEST.in", "README.md", "LICENSE")
-    rooms = ("segibn", "configs", "tests", "tools", "docs", "Makefile", "CHANGELOG.md", ".ci")
+    rooms = (
+        "segibn",
+        "painted_scenes",
+        "configs",
+        "tests",
+        "tools",
+        "docs",
+        "Makefile",
+        "CHANGELOG.md",
+        ".ci",
+    )
     for name in tracked(*top, *rooms, "hubconf.py", "CITATION.cff"):
         target = source / name
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -65,7 +75,9 @@ def built(tmp_path_factory) -> dict[str, Path]:
 def test_the_wheel_holds_the_package_and_the_configs_and_nothing_else(built):
     names = {name for name in zipfile.ZipFile(built["wheel"]).namelist() if name[-1] != "/"}
     package = {name for name in names if ".dist-info/" not in name}
-    assert package == tracked("segibn") | {f"segibn/{name}" for name in tracked("configs")}
+    assert package == tracked("segibn", "painted_scenes") | {
+        f"segibn/{name}" for name in tracked("configs")
+    }
     assert "segibn/py.typed" in package
     assert "segibn/configs/lists/camvid_frames_val.txt" in package
 
@@ -86,7 +98,7 @@ def test_the_wheel_states_the_command_the_licence_and_small_requirements(built):
 def test_the_sdist_holds_what_tests_and_documents_read(built):
     with tarfile.open(built["sdist"]) as archive:
         names = {name.split("/", 1)[1] for name in archive.getnames() if "/" in name}
-    rooms = tracked("segibn", "configs", "tests", "tools", "docs", ".ci")
+    rooms = tracked("segibn", "painted_scenes", "configs", "tests", "tools", "docs", ".ci")
     top = tracked("Makefile", "setup.cfg", "setup.py", "CHANGELOG.md", "CITATION.cff", "hubconf.py")
     assert not (rooms | top | {"LICENSE", "pyproject.toml", "README.md"}) - names
 

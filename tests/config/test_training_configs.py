@@ -64,7 +64,8 @@ def test_every_config_computes_gradients(path: Path) -> None:
     config = load_config(path)
     model = build_segmenter(config.model.model_copy(update={"weights": "none"}), 3).train()
     output = model(torch.randn(2, 3, 64, 64))
-    sum(logits.square().mean() for logits in output if logits is not None).backward()
+    logits = (output.logits, output.aux_logits)
+    sum(given.square().mean() for given in logits if given is not None).backward()
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in trained)
 
