@@ -21,6 +21,7 @@ from segibn.description import check_classes
 from segibn.errors import CheckpointError, ConfigError
 from segibn.models.lora import merged_state
 from segibn.models.segmenter import Segmenter
+from segibn.models.share_norm import set_iteration
 from segibn.models.weights.checkpoint_schema import check_content
 from segibn.models.weights.state import (
     FORMAT,
@@ -151,5 +152,6 @@ def load_segmenter(path: Path) -> tuple[Segmenter, RunConfig, dict[str, Any]]:
     with _NoRandomValues():
         model = build_segmenter(architecture, num_classes)
     model.load_state_dict(state)
+    set_iteration(model, content["iteration"])
     meta = {key: value for key, value in content.items() if key not in ("model", "training")}
     return model.eval(), config, meta

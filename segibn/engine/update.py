@@ -28,6 +28,7 @@ from segibn.engine.optim import build_optimizer, set_learning_rate
 from segibn.engine.precision import apply_tf32, autocast, choose_dtype
 from segibn.engine.terms.build import build_objective
 from segibn.models.segmenter import Segmenter
+from segibn.models.share_norm import set_iteration
 
 Batch = dict[str, Any]
 Part = Callable[[str], AbstractContextManager[Any]]
@@ -113,6 +114,7 @@ class Updater:
         seeds = np.random.SeedSequence((self.config.seed, iteration, rank))
         torch.manual_seed(int(seeds.generate_state(1)[0]))
         lr = set_learning_rate(self.optimizer, iteration, self.config.optim)
+        set_iteration(self.model, iteration)
         with self.part(COPY):
             overlaps = self.device.type == "cuda"  # there batches are page-locked
             images = batch["image"].to(self.device, non_blocking=overlaps)
@@ -132,6 +134,7 @@ class Updater:
         scaled = self.scaler.is_enabled()
         loss_scale = self.scaler.scale(torch.ones_like(loss)) if scaled else None
         self._step()
+        set_iteration(self.predicting_model, iteration + 1)  # as a checkpoint will be read
         numbers, event = self._on_its_way(loss, stops)
         return Pending(iteration, batch, lr, loss_scale, time.monotonic(), numbers, event)
 

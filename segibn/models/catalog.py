@@ -25,6 +25,7 @@ DEFAULTS: Mapping[str, Any] = {
     "ibn_affine": True,
     "whitening": "none",
     "switchable": None,
+    "ibn_ease": 0,
 }
 """Options of `model.backbone`; a family without one of them takes its default alone."""
 

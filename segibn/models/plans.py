@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 IbnName = Literal["none", "a", "b", "c", "d", "ad", "a2"]
+AnyIbnName = Literal["none", "a", "b", "c", "d", "ad", "a2", "share"]
+"""With what surgery alone makes (`surgery.py`)."""
 InnerNorm = Literal["batch", "split", "parallel"]
 
 
@@ -45,6 +47,7 @@ class BlockNorms:
     last: float | None = None  # share of the channels that a norm after the addition takes
     ratio: float = 0.5  # share of instance-normalised channels in an IBN
     full: FullNorm = "instance"  # what the norm after the addition is where it takes all channels
+    ease: int = 0
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,8 @@ class IbnPlan:
     """Those (1..4) that get it; None = as in the paper: 1..3 inside blocks, 1, 2 after stages."""
     ratio: float = 0.5  # of norms inside a block, 0..1
     full: FullNorm = "instance"
+    ease: int = 0
+    """Updates over which a, a2 and b come out of the plain network (`share_norm`); 0 = at once."""
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.ratio <= 1.0:
@@ -79,4 +84,4 @@ class IbnPlan:
         first = _EVERY_BLOCK.get(self.ibn, "batch") if inside else "batch"
         second = "split" if self.ibn == "a2" and inside else "batch"
         last = _LAST_BLOCK.get(self.ibn) if after else None
-        return BlockNorms(first, second, last, self.ratio, self.full)
+        return BlockNorms(first, second, last, self.ratio, self.full, self.ease)

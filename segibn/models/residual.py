@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from segibn.models.ibn import InstanceBatchNorm2d, InstanceNorm2d, ParallelInstanceBatchNorm2d
 from segibn.models.kernels.pointwise import PointwiseConv2d
 from segibn.models.plans import BlockNorms, FullNorm, InnerNorm, Switchable
+from segibn.models.share_norm import EasedInstanceNorm2d, InstanceShareNorm2d, first_channels
 from segibn.models.switchable_whitening import SwitchableWhitening2d
 
 
@@ -38,10 +39,14 @@ def conv3x3(
     return nn.Conv2d(in_channels, out_channels, 3, stride, **options)
 
 
-def _inner_norm(kind: InnerNorm, channels: int, ratio: float) -> nn.Module:
+def _inner_norm(kind: InnerNorm, channels: int, norms: BlockNorms) -> nn.Module:
     if kind == "parallel":
         return ParallelInstanceBatchNorm2d(channels)
-    return InstanceBatchNorm2d(channels, ratio) if kind == "split" else nn.BatchNorm2d(channels)
+    if kind == "batch":
+        return nn.BatchNorm2d(channels)
+    if norms.ease:
+        return InstanceShareNorm2d(channels, first_channels(channels, norms.ratio), ease=norms.ease)
+    return InstanceBatchNorm2d(channels, norms.ratio)
 
 
 class SqueezeExcitation(nn.Module):
@@ -93,7 +98,8 @@ class _Block(nn.Module):
             self.downsample = nn.Sequential(conv, nn.BatchNorm2d(out_channels))
         self.IN: nn.Module | None = None
         if norms.last == 1.0:
-            self.IN = full_norm(out_channels, norms.full)
+            eased = EasedInstanceNorm2d(out_channels, ease=norms.ease) if norms.ease else None
+            self.IN = eased or full_norm(out_channels, norms.full)
         elif norms.last is not None:
             self.IN = PartialInstanceNorm2d(out_channels, norms.last)
 
@@ -116,10 +122,10 @@ class BasicBlock(_Block):
         planes = shape.planes
         super().__init__(shape, planes, norms)
         self.conv1 = conv3x3(shape.in_channels, planes, shape.stride, shape.dilations[0])
-        self.bn1 = _inner_norm(norms.first, planes, norms.ratio)
+        self.bn1 = _inner_norm(norms.first, planes, norms)
         inner = 2 * planes if norms.first == "parallel" else planes
         self.conv2 = conv3x3(inner, planes, 1, shape.dilations[1])
-        self.bn2 = _inner_norm(norms.second, planes, norms.ratio)
+        self.bn2 = _inner_norm(norms.second, planes, norms)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C_in, h, w) -> (N, C_out, ceil(h / stride), ceil(w / stride)), not negative."""
@@ -137,10 +143,10 @@ class Bottleneck(_Block):
         super().__init__(shape, out_channels, norms)
         width = shape.planes * shape.base_width // 64 * shape.groups
         self.conv1 = _conv1x1(shape.in_channels, width)
-        self.bn1 = _inner_norm(norms.first, width, norms.ratio)
+        self.bn1 = _inner_norm(norms.first, width, norms)
         inner = 2 * width if norms.first == "parallel" else width
         self.conv2 = conv3x3(inner, width, shape.stride, shape.dilations[0], shape.groups)
-        self.bn2 = _inner_norm(norms.second, width, norms.ratio)
+        self.bn2 = _inner_norm(norms.second, width, norms)
         self.conv3 = _conv1x1(width, out_channels)
         self.bn3 = nn.BatchNorm2d(out_channels)
 

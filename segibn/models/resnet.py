@@ -3,7 +3,7 @@
 A smaller output stride replaces strides by dilation: the same numbers, at more places.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Literal
@@ -14,6 +14,7 @@ from segibn.models.features import Backbone, FeatureSpec
 from segibn.models.layers import initialize_convolutions
 from segibn.models.plans import FullNorm, IbnName, IbnPlan, Switchable
 from segibn.models.residual import BasicBlock, BlockShape, Bottleneck, conv3x3, full_norm
+from segibn.models.share_norm import InstanceShareNorm2d
 
 STAGES = ("layer1", "layer2", "layer3", "layer4")
 Stem = Literal["conv7x7", "conv3x3"]
@@ -105,7 +106,11 @@ class ResNet(Backbone):
 
 
 def _build_stem(stem: Stem, plan: IbnPlan) -> tuple[nn.Module, nn.Module, int]:
-    norm = partial(full_norm, kind=plan.full) if plan.stem else nn.BatchNorm2d
+    norm: Callable[[int], nn.Module] = nn.BatchNorm2d
+    if plan.stem:
+        norm = partial(full_norm, kind=plan.full)
+        if plan.ease:
+            norm = partial(InstanceShareNorm2d, share=1.0, ease=plan.ease)
     if stem == "conv7x7":
         return nn.Conv2d(3, 64, 7, stride=2, padding=3, bias=False), norm(64), 64
     if stem != "conv3x3":
@@ -129,11 +134,12 @@ def build(
     ibn_affine: bool = True,
     whitening: Literal["none", "switchable"] = "none",
     switchable: Mapping[str, Any] | None = None,
+    ibn_ease: int = 0,
     **options: Any,
 ) -> ResNet:
     """Build a residual network by its name in `LAYOUTS`, from the options of a config."""
     full: FullNorm = "instance" if ibn_affine else "instance_plain"
     if whitening != "none":
         full = Switchable(**(switchable or {}))
-    plan = IbnPlan(ibn, ibn_stages, 0.5 if ibn_ratio is None else ibn_ratio, full)
+    plan = IbnPlan(ibn, ibn_stages, 0.5 if ibn_ratio is None else ibn_ratio, full, ibn_ease)
     return ResNet(LAYOUTS[name], plan, output_stride, **options)

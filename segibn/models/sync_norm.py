@@ -7,6 +7,7 @@ from torch.distributed.nn.functional import all_reduce
 
 from segibn.errors import ConfigError
 from segibn.models.ibn import update_running
+from segibn.models.share_norm import InstanceShareNorm2d
 
 
 class SyncBatchNorm2d(nn.BatchNorm2d):
@@ -31,6 +32,9 @@ class SyncBatchNorm2d(nn.BatchNorm2d):
 
 def synchronize_batch_norms(model: nn.Module, device: torch.device) -> nn.Module:
     """Let every batch norm use all ranks' statistics, in place: torch's way on CUDA, else ours."""
+    for module in model.modules():
+        if isinstance(module, InstanceShareNorm2d):
+            module.is_synchronized = True
     norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
     fused = [norm for norm in norms if type(norm).__module__.startswith("timm.")]
     if fused and device.type == "cuda":

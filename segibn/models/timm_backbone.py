@@ -18,7 +18,8 @@ from segibn.errors import ConfigError
 from segibn.extras import require
 from segibn.models.features import FeatureSpec
 from segibn.models.lora import add_lora
-from segibn.models.weights.sources import IMAGENET_MEAN, IMAGENET_STD
+from segibn.models.share_norm import InstanceShareNorm2d
+from segibn.models.weights.sources import IMAGENET_MEAN, IMAGENET_STD, LITE, LITE_MEAN, LITE_STD
 from segibn.text import did_you_mean
 
 Tuning = Literal["full", "frozen", "lora"]
@@ -53,7 +54,10 @@ class TimmBackbone(nn.Module):
         options = {"prune_norm": not self.is_plain, "prune_head": True}
         self.network.prune_intermediate_layers(self._indices, **options)
         self.pruned = tuple(sorted(before - self.network.state_dict().keys()))
-        self._register_rescaling(self.network.pretrained_cfg)
+        given = self.network.pretrained_cfg
+        is_lite = name.startswith(LITE)  # timm has 127.5 for both, which is near
+        mean, std = (LITE_MEAN, LITE_STD) if is_lite else (given["mean"], given["std"])
+        self._register_rescaling(tuple(mean), tuple(std))
 
     def set_tuning(self, tuning: Tuning, lora_rank: int = 8, lora_alpha: float = 8.0) -> None:
         """Choose what is trained; once, after weights are loaded, since LoRA wraps layers.
@@ -78,7 +82,7 @@ class TimmBackbone(nn.Module):
             self.network.eval()
         elif self.tuning == "lora":
             for module in self.network.modules():
-                if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                if isinstance(module, nn.modules.batchnorm._BatchNorm | InstanceShareNorm2d):
                     module.eval()
         return self
 
@@ -117,9 +121,8 @@ class TimmBackbone(nn.Module):
             for name, spec in self.feature_specs.items()
         }
 
-    def _register_rescaling(self, pretrained: dict[str, Any]) -> None:
+    def _register_rescaling(self, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
         """Images come with ImageNet's mean and spread; a network that wants others gets them."""
-        mean, std = tuple(pretrained["mean"]), tuple(pretrained["std"])
         scale = shift = None
         if (mean, std) != (IMAGENET_MEAN, IMAGENET_STD):
             ours = zip(IMAGENET_MEAN, IMAGENET_STD, mean, std, strict=True)

@@ -112,7 +112,7 @@ optim: {lr: fast, momentun: 0.9}
     assert "run.yaml" in message
     for expected in (
         "data.crop_siz: unknown key; did you mean 'crop_size'?",
-        "model.backbone.ibn: must be none, a, b, c, d, ad or a2 (got False)",
+        "model.backbone.ibn: must be none, a, b, c, d, ad, a2 or share (got False)",
         "model.head.dilatoin: unknown key; did you mean 'dilation'?",
         "optim.lr: must be a number, > 0",
         "optim.momentun: unknown key; did you mean 'momentum'?",

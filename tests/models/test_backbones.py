@@ -243,7 +243,7 @@ def test_a_config_takes_exactly_the_variants_that_a_backbone_has(name: str) -> N
     for ibn in get_args(IbnName):
         with torch.device("meta"):
             if ibn in family_of(name).ibn:
-                build_backbone(**BackboneConfig(name=name, ibn=ibn).model_dump())
+                build_backbone(**BackboneConfig(name=name, ibn=ibn).options)
             else:
                 with pytest.raises(ValidationError):
                     BackboneConfig(name=name, ibn=ibn)

@@ -10,6 +10,7 @@ from torch import nn
 from segibn.models.ibn import InstanceBatchNorm2d
 from segibn.models.kernels import ibn_cpu
 from segibn.models.kernels.ibn_unsplit import passes_for
+from segibn.models.share_norm import InstanceShareNorm2d
 from segibn.models.sync_norm import SyncBatchNorm2d, synchronize_batch_norms
 
 WORKER = """
@@ -17,14 +18,16 @@ import sys
 import torch
 import torch.distributed as dist
 from segibn.models.ibn import InstanceBatchNorm2d
+from segibn.models.share_norm import InstanceShareNorm2d
 from segibn.models.sync_norm import synchronize_batch_norms
 
 dist.init_process_group("gloo")
 rank = dist.get_rank()
 results = []
 for case in torch.load(sys.argv[1], weights_only=True):
-    norm = InstanceBatchNorm2d(case["channels"]).double()
-    norm.load_state_dict(case["state"])
+    share = case["share"]
+    norm = InstanceBatchNorm2d(6) if share is None else InstanceShareNorm2d(6, share)
+    norm.double().load_state_dict(case["state"])
     norm = synchronize_batch_norms(norm.train(), torch.device("cpu"))
     part = slice(0, 3) if rank == 0 else slice(3, 4)
     x = case["x"][part].clone(memory_format=torch.channels_last).requires_grad_()
@@ -38,13 +41,18 @@ dist.destroy_process_group()
 """
 
 
-def _case(size: tuple[int, int]) -> dict:
-    norm = InstanceBatchNorm2d(6).double()
+def _norm(share: torch.Tensor | None) -> nn.Module:
+    norm = InstanceBatchNorm2d(6) if share is None else InstanceShareNorm2d(6, share)
+    return norm.double()
+
+
+def _case(size: tuple[int, int], share: torch.Tensor | None = None) -> dict:
+    norm = _norm(share)
     for parameter in norm.parameters():
         nn.init.normal_(parameter)
     x = torch.randn(4, 6, *size, dtype=torch.float64) * 2 + 3
     return {
-        "channels": 6,
+        "share": share,
         "state": dict(norm.state_dict()),
         "x": x,
         "upstream": torch.randn_like(x),
@@ -52,10 +60,10 @@ def _case(size: tuple[int, int]) -> dict:
 
 
 def _check_case(case: dict, ranks: list[dict]) -> None:
-    norm = InstanceBatchNorm2d(6).double().train()
+    norm = _norm(case["share"]).train()
     norm.load_state_dict(case["state"])
     x = case["x"].requires_grad_()
-    out = norm.split_form(x)
+    out = norm.split_form(x) if case["share"] is None else norm.formula_form(x)
     out.backward(case["upstream"])
     torch.testing.assert_close(torch.cat([r["out"] for r in ranks]), out)
     torch.testing.assert_close(torch.cat([r["grad"] for r in ranks]), x.grad)
@@ -70,8 +78,10 @@ def test_two_ranks_of_unequal_size_equal_one_batch(
     run_two_ranks: Callable[..., str], tmp_path: Path
 ) -> None:
     torch.manual_seed(0)
-    cases = [_case((5, 3)), _case((60, 50))]  # split, and large enough for the unsplit form
-    assert [passes_for(case["x"]) for case in cases] == [None, ibn_cpu]
+    sizes = (5, 3), (60, 50)  # split, and large enough for the unsplit form
+    shares = None, torch.tensor([1.0, 0.5, 0.3, 0.1, 0.0, 0.0])
+    cases = [_case(size, share) for share in shares for size in sizes]
+    assert [passes_for(case["x"]) for case in cases] == [None, ibn_cpu] * 2
     torch.save(cases, tmp_path / "cases.pt")
     (tmp_path / "worker.py").write_text(WORKER)
     run_two_ranks(tmp_path / "worker.py", tmp_path / "cases.pt", tmp_path)

@@ -17,6 +17,10 @@ RELEASES = tuple(_RELEASES)
 # Of RGB in 0..1, what all of these networks were shown; `Segmenter.normalize` does this.
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
+LITE = "tf_efficientnet_lite"
+"""How timm calls the networks that Google trained on (value - 127) / 128 of 0..255."""
+LITE_MEAN, LITE_STD = (127 / 255,) * 3, (128 / 255,) * 3
+
 
 @dataclass(frozen=True)
 class WeightSource:

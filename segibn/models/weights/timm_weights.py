@@ -10,6 +10,7 @@ from torch import Tensor
 
 from segibn.errors import CheckpointError
 from segibn.models.timm_backbone import TimmBackbone, create_network
+from segibn.models.weights.lite_weights import lite_weights
 from segibn.models.weights.pretrained import File, WeightsReport, fill, find_in_file
 from segibn.models.weights.tensor_check import check_tensors
 from segibn.text import printable
@@ -21,20 +22,25 @@ def load_timm_weights(
     """Fill a backbone in place, before `set_tuning`; `CheckpointError` as `load_backbone_weights`.
 
     `source` is "timm" (downloaded once by timm, of the tag in the name, else of its first choice),
-    "none", or a file: .safetensors, .pth or .pt. An "exact" match has every tensor of the network
-    in its shape, and nothing else but what belongs to the classifier; "partial" takes what fits.
+    "lite" (see `lite_weights`), "none", or a file: .safetensors, .pth or .pt. An "exact" match has
+    every tensor of the network in its shape, and nothing else but what belongs to the classifier;
+    "partial" takes what fits.
     """
     own = backbone.network.state_dict()
     if source == "none":
         return WeightsReport("none", (), tuple(own), ())
+    others: list[str] = []
     if source == "timm":
         state, place = _published(backbone), ""
+    elif source == "lite":
+        (state, path, others), place = lite_weights(backbone.network, backbone.name), ""
+        source = str(path)
     else:
-        found = find_in_file(Path(source), ("timm", "none"), own)
+        found = find_in_file(Path(source), ("timm", "lite", "none"), own)
         state, place = _adapted(found.state, backbone, source), found.place
     state, unused = _without_classifier(state, backbone)
     check_tensors(state, source)
-    file = File(source, backbone.name, place, unused)
+    file = File(source, backbone.name, place, [*unused, *others])
     advise = partial(_advice, state, place)
     return fill(backbone.network, state, file, advise, take_some=match == "partial")
 
