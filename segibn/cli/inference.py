@@ -62,6 +62,9 @@ def _add_views(add: Callable[..., object]) -> None:
     add("--blending", choices=BLENDINGS, help=about)
     about = "average the probabilities of the frame at these relative sizes"
     add("--scales", type=parse_scales, metavar="S,S,...", help=about)
+    about = "batch norms take this share of each frame's own statistics, at strides up to FINEST "
+    about += "(default: 8), such as 0.1@8; calibrated = what calibrate-share chose for the run"
+    add("--instance-share", type=parse_share, metavar="SHARE[@FINEST]", help=about)
     add("--flip", action=argparse.BooleanOptionalAction, help="average with the mirrored frame too")
     about = "frames of one size that the network sees at once (default: 1)"
     add("--batch-size", type=parse_positive, metavar="N", help=about)
@@ -106,6 +109,23 @@ def parse_size(text: str) -> Size:
 def parse_size_or_native(text: str) -> Size | str:
     """Read ``512x1024`` as (H, W), or the word ``native``."""
     return NATIVE if text == NATIVE else parse_size(text)
+
+
+def parse_share(text: str) -> "InstanceShare | str":
+    """Read ``0.1@8``, ``0.1``, or one of the words ``calibrated`` and ``none``."""
+    if text in ("calibrated", "none"):
+        return text
+    from segibn.inference.options import InstanceShare
+
+    share, _, finest = text.partition("@")
+    try:
+        values = {"share": float(share)} | ({"finest": int(finest)} if finest else {})
+        return TypeAdapter(InstanceShare).validate_python(values)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"'{text}': write a share above 0 and up to 1, and a stride of 1, 2, 4, 8, 16 or 32, "
+            "such as 0.1@8; or calibrated, or none"
+        ) from None
 
 
 def parse_scales(text: str) -> tuple[float, ...]:

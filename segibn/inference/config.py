@@ -1,5 +1,6 @@
 """What was asked for of inference: a YAML file (``--recipe``) or options of a command. No torch."""
 
+from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_type_hints
@@ -12,7 +13,7 @@ from segibn.config.shipped import find_config
 from segibn.config.values import Frozen, Size, Text
 from segibn.errors import ConfigError
 from segibn.inference import NATIVE, PRECISIONS
-from segibn.inference.options import InferenceOptions
+from segibn.inference.options import InferenceOptions, InstanceShare
 
 _DOCS = TypeAdapter(InferenceOptions).json_schema()["properties"]
 _TYPES = get_type_hints(InferenceOptions, include_extras=True)
@@ -34,6 +35,9 @@ class InferenceConfig(_Keys):
     """(H, W) that frames are resized to first; native = their own size; null = as scored."""
     precision: Literal[*PRECISIONS, "auto"] = "float32"  # type: ignore[valid-type]
     """Number format of the convolutions; auto = bfloat16 where the device computes it natively."""
+    instance_share: InstanceShare | Literal["calibrated", "none"] | None = None
+    """A share of each frame's own statistics in batch norms, as in ``{share: 0.1, finest: 8}``;
+    calibrated = what ``segibn calibrate-share`` chose for the run; null, none = no share."""
     ensemble: Annotated[tuple[Text, ...], Field(max_length=16)] = ()
     """Run folders or checkpoints, relative to this file, whose probabilities are averaged with
     those of the run on the command line; one that is that run counts once."""
@@ -52,8 +56,17 @@ class InferenceConfig(_Keys):
         """Whether it says at which size frames are seen."""
         return self.input_size is not None or self.input_height is not None
 
-    def options_for(self, scored: InferenceOptions, *, bfloat16: bool) -> InferenceOptions:
-        """Complete it with those of a run that was ``scored``, on a device with ``bfloat16``."""
+    def options_for(
+        self,
+        scored: InferenceOptions,
+        *,
+        bfloat16: bool,
+        calibrated: Callable[[], InstanceShare] | None = None,
+    ) -> InferenceOptions:
+        """Complete it with those of a run that was ``scored``, on a device with ``bfloat16``.
+
+        ``calibrated`` reads the share that was chosen for the run.
+        """
         values = {option.name: getattr(self, option.name) for option in fields(InferenceOptions)}
         if not self.states_size:
             values |= {"input_size": scored.input_size, "input_height": scored.input_height}
@@ -61,6 +74,11 @@ class InferenceConfig(_Keys):
             values["input_size"] = None
         if self.precision == "auto":
             values["precision"] = "bfloat16" if bfloat16 else "float32"
+        if self.instance_share == "calibrated":
+            assert calibrated is not None
+            values["instance_share"] = calibrated()
+        elif self.instance_share == "none":
+            values["instance_share"] = None
         return InferenceOptions(**values)
 
 

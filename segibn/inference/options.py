@@ -2,16 +2,37 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from segibn.config.values import Height, Samples, Scale, Size
+from segibn.config.values import Height, PositiveFraction, Samples, Scale, Size
 from segibn.errors import ConfigError
 from segibn.inference import BLENDINGS, PRECISIONS, Blending
 from segibn.text import printable
 
+Finest = Literal[1, 2, 4, 8, 16, 32]
+
 _MOST_STRETCH = 1.6  # of proportions; 4:3 seen as 2:1 is 1.5
+
+
+@dataclass(frozen=True)
+class InstanceShare:
+    """A share of each frame's own statistics in batch norms.
+
+    Self-adaptive normalisation (arXiv 2208.05788, section 3.1); ``segibn calibrate-share`` chooses
+    a share on the source domain.
+    """
+
+    __pydantic_config__ = ConfigDict(use_attribute_docstrings=True, extra="forbid")
+
+    share: PositiveFraction
+    """Of the frame; the rest is the training's."""
+    finest: Finest = 8
+    """The largest stride of the norms that take it; 32 = all."""
+
+    def __str__(self) -> str:
+        return f"{self.share:g}@{self.finest}"
 
 
 @dataclass(frozen=True)
@@ -40,6 +61,8 @@ class InferenceOptions:
     """Whether each view is also seen mirrored."""
     precision: str = "float32"
     """Number format of the convolutions."""
+    instance_share: InstanceShare | None = None
+    """A share of each frame's own statistics in batch norms; null = those of the training alone."""
     batch_size: Samples = 1
     """Frames of one size that the network sees at once. No score depends on it, but for rounding:
     a pixel whose two best classes are as good as equal may get the other one."""
@@ -123,7 +146,8 @@ class InferenceOptions:
         """Return a signature's word for how a frame meets the network, scales and flip aside.
 
         ``whole``, ``whole@512x1024``, ``slide769x769-512x512-gaussian@h512``; with
-        ``-ensemble3`` for the mean of three networks and ``-bfloat16`` for that number format.
+        ``-ensemble3`` for the mean of three networks, ``-share0.1@8`` for a share of the frame's
+        statistics at strides up to 8, and ``-bfloat16`` for that number format.
         """
         words = "whole"
         if self.window is not None:
@@ -135,6 +159,8 @@ class InferenceOptions:
             words += f"@h{self.input_height}"
         if num_networks > 1:
             words += f"-ensemble{num_networks}"
+        if self.instance_share is not None:
+            words += f"-share{self.instance_share}"
         return words if self.precision == "float32" else f"{words}-{self.precision}"
 
     def to_dict(self) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from segibn.errors import ConfigError, SegibnError
 from segibn.evaluation.batches import predicted
 from segibn.evaluation.confusion import counts_of
 from segibn.inference.network import LabelNetwork, Network
-from segibn.inference.options import WHOLE, InferenceOptions
+from segibn.inference.options import WHOLE, InferenceOptions, InstanceShare
 from segibn.inference.views import averaged_argmax, predicted_probability, summed_argmax
 from segibn.inference.windows import slide
 from segibn.models.kernels.resize import resize_image
@@ -54,9 +54,9 @@ class Predictor:
         self.options = options or WHOLE
         self.device = torch.device(device) if device else _device_of(given[0])
         _require_precision(self.options.precision, given, self.device)
-        self.networks = tuple(
-            n.to(self.device, memory_format=image_layout(self.device)).eval() for n in given
-        )
+        placed = [n.to(self.device, memory_format=image_layout(self.device)).eval() for n in given]
+        share = self.options.instance_share
+        self.networks = tuple(n if share is None else _sharing(n, share) for n in placed)
         self.align_corners = given[0].align_corners
         self.is_ensemble = len(given) > 1
 
@@ -209,6 +209,16 @@ def _device_of(network: Network) -> torch.device:
     module = cast(torch.nn.Module, network)
     tensor = next(chain(module.parameters(), module.buffers()), None)
     return torch.device("cpu") if tensor is None else tensor.device
+
+
+def _sharing(network: Network, share: InstanceShare) -> Network:
+    """A copy with the same weights whose batch norms take a share of the frame's statistics."""
+    try:
+        return with_image_share(network, share.share, share.finest)  # type: ignore[arg-type]
+    except ValueError as error:
+        raise ConfigError(
+            f"instance_share {share}: {error}. An exported graph is given it by segibn export"
+        ) from error
 
 
 def _require_precision(precision: str, networks: Sequence[Network], device: torch.device) -> None:

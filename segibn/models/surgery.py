@@ -72,7 +72,7 @@ def add_ibn(
     ValueError: the network has no batch norms, or none at such a place.
     """
     calls = _calls(network, pixels)
-    norms = [n for n in _found(calls, network) if finest is None or n.stride <= finest]
+    norms = [n for n in _found(calls) if finest is None or n.stride <= finest]
     ends = _stage_ends(calls, finest) if kind == "b" else []
     if kind != "share":
         places = ("first",) if kind == "a" else ("stem",)
@@ -98,17 +98,16 @@ def add_ibn(
     return [*(n.name for n in norms), *(end.name for end in ends)]
 
 
-def with_image_share(
-    network: nn.Module, share: float, finest: int | None = None
-) -> tuple[nn.Module, int]:
-    """Copy a trained network whose norms take a share of the image's statistics; and how many.
+def with_image_share(network: nn.Module, share: float, finest: int | None = None) -> nn.Module:
+    """Copy a trained network whose norms take a share of the image's statistics.
 
     Self-adaptive normalisation at test time (arXiv 2208.05788, section 3.1). Parameters are those
     of the original, not copied. IBN's batch halves take it too, and norms that have a share.
     """
     tensors = [*network.parameters(), *network.buffers()]
     copied = copy.deepcopy(network, {id(tensor): tensor for tensor in tensors})
-    return copied, len(add_ibn(copied, "share", finest=finest, share=share))
+    add_ibn(copied, "share", finest=finest, share=share)
+    return copied
 
 
 def find_norms(network: nn.Module, pixels: int = _PIXELS) -> list[FoundNorm]:
@@ -116,7 +115,7 @@ def find_norms(network: nn.Module, pixels: int = _PIXELS) -> list[FoundNorm]:
 
     Those that nothing reaches, or a single pixel (after global pooling), are left out.
     """
-    return _found(_calls(network, pixels), network)
+    return _found(_calls(network, pixels))
 
 
 @dataclass(eq=False)
@@ -138,6 +137,7 @@ class _Call:
 
 def _calls(network: nn.Module, pixels: int) -> list[_Call]:
     """Run a network on an image, in evaluation mode -> what its modules did, in order of entry."""
+    _require_norms(network)
     weight = next(network.parameters())
     image = torch.zeros(1, 3, pixels, pixels, device=weight.device, dtype=weight.dtype)
     calls: list[_Call] = []
@@ -187,12 +187,7 @@ def _watched(
             module.training = training
 
 
-def _feature(values: tuple[Any, ...]) -> Tensor | None:
-    """The first (N, C, h, w) among arguments or results."""
-    return next((v for v in values if isinstance(v, Tensor) and v.dim() == 4), None)
-
-
-def _found(calls: list[_Call], network: nn.Module) -> list[FoundNorm]:
+def _require_norms(network: nn.Module) -> None:
     if not any(isinstance(module, _NORMS) for module in network.modules()):
         kinds = Counter(type(m).__name__ for m in network.modules() if "Norm" in type(m).__name__)
         others = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
@@ -200,6 +195,14 @@ def _found(calls: list[_Call], network: nn.Module) -> list[FoundNorm]:
             f"{type(network).__name__} has no batch norms"
             f"{f' but {others}' if others else ''}: IBN is for convolutional networks that do"
         )
+
+
+def _feature(values: tuple[Any, ...]) -> Tensor | None:
+    """The first (N, C, h, w) among arguments or results."""
+    return next((v for v in values if isinstance(v, Tensor) and v.dim() == 4), None)
+
+
+def _found(calls: list[_Call]) -> list[FoundNorm]:
     at_work = [call for call in calls if isinstance(call.module, _NORMS)]
     inside = {c for c in at_work for outer in at_work if outer.is_around(c)}
     norms: dict[str, _Call] = {}
