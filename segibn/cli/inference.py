@@ -5,6 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pydantic import TypeAdapter
+
 from segibn.cli.arguments import add_datasets_argument, parse_positive
 from segibn.cli.parser import VerbParser
 from segibn.errors import ConfigError
@@ -13,6 +15,7 @@ from segibn.runs.find import find_checkpoint
 
 if TYPE_CHECKING:
     from segibn.inference.config import InferenceConfig
+    from segibn.inference.options import InstanceShare
 
 DEVICE_HELP = "cpu, cuda, cuda:1, mps or xpu (default: a CUDA GPU if there is one, else cpu)"
 Size = tuple[int, int]

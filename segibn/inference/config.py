@@ -61,7 +61,7 @@ class InferenceConfig(_Keys):
         scored: InferenceOptions,
         *,
         bfloat16: bool,
-        calibrated: Callable[[], InstanceShare] | None = None,
+        calibrated: Callable[[], InstanceShare | None] | None = None,
     ) -> InferenceOptions:
         """Complete it with those of a run that was ``scored``, on a device with ``bfloat16``.
 

@@ -23,6 +23,7 @@ from segibn.inference.views import averaged_argmax, predicted_probability, summe
 from segibn.inference.windows import slide
 from segibn.models.kernels.resize import resize_image
 from segibn.models.layers import NOT_FINITE, banded_argmax, upsample
+from segibn.models.surgery import with_image_share
 from segibn.text import counted
 
 Frame = TypeVar("Frame", bound=tuple[Any, ...])

@@ -63,7 +63,7 @@ def score_appearance(
         for run in runs:
             placed = run.asked(inference, place)
             for change in changes:
-                prepare = _preparation(change, level, seed)
+                prepare = preparation(change, level, seed)
                 with PAPER[change].on(placed.module) if change in PAPER else nullcontext():
                     found = score_run(placed, dataset, datasets_root, prepare=prepare).to_dict()
                 row = {"transform": change, "level": level if change in DRIVING else None}
@@ -100,8 +100,8 @@ def _changes(given: Sequence[str], level: int | None, seed: int | None) -> list[
     return [name for name in TRANSFORMS if name == ORIGINAL or not given or name in given]
 
 
-def _preparation(change: str, level: int, seed: int) -> Preparation | None:
-    """What happens to frames before they are scored, and what the signature says of it."""
+def preparation(change: str, level: int, seed: int) -> Preparation | None:
+    """Say what happens to frames before they are scored, and what the signature says of it."""
     if change in PAPER:  # the network's input is changed, not the frame
         return Preparation(change, lambda _, image, target: (image, target))
     if change not in DRIVING:

@@ -7,6 +7,7 @@ from typing import Any, cast, overload
 
 import numpy as np
 import torch
+from pydantic import TypeAdapter, ValidationError
 
 from segibn.builders.sets import build_label_set
 from segibn.config.schema import RunConfig
@@ -15,20 +16,46 @@ from segibn.devices import computes_bfloat16, device_named
 from segibn.errors import CheckpointError, SegibnError
 from segibn.evaluation import rows
 from segibn.evaluation.batches import predicted
-from segibn.files.writing import sha256_of
+from segibn.files.writing import read_json, sha256_of
 from segibn.inference.config import InferenceConfig
 from segibn.inference.network import Network
-from segibn.inference.options import WHOLE, InferenceOptions
+from segibn.inference.options import WHOLE, InferenceOptions, InstanceShare
 from segibn.inference.predictor import Predictor, confident_label_maps, label_maps
 from segibn.labels import CLASS_SCHEMES
 from segibn.labels.label_set import LabelSet
 from segibn.models.segmenter import PIXEL_MEAN, PIXEL_STD, Segmenter
+from segibn.runs.find import run_of
 from segibn.runs.frames import Picture, as_frame
 from segibn.runs.prediction import Prediction
 
 Pictures = list[Picture] | tuple[Picture, ...]
 Triple = tuple[float, float, float]
 CPU = torch.device("cpu")
+
+
+def share_file(checkpoint: Path) -> Path:
+    """Where the share is kept that was chosen for a checkpoint; CheckpointError outside a run."""
+    folder = run_of(checkpoint)
+    if folder is None:
+        raise CheckpointError(f"{checkpoint} lies in no run folder, where its share would be kept")
+    return folder / "instance_share.json"
+
+
+def calibrated_share(checkpoint: Path) -> InstanceShare | None:
+    """Read the share that ``segibn calibrate-share`` chose for a checkpoint; None: none is best."""
+    path = share_file(checkpoint)
+    if not path.is_file():
+        raise CheckpointError(
+            f"{path} is not there: no share was chosen for this run. Choose one on its source "
+            f"domain: segibn calibrate-share {path.parent}"
+        )
+    chosen = read_json(path)
+    try:
+        if chosen["checkpoint_sha256"] != sha256_of(checkpoint):
+            raise CheckpointError(f"{path} was chosen for other weights than {checkpoint}")
+        return TypeAdapter(InstanceShare | None).validate_python(chosen["instance_share"])
+    except (KeyError, TypeError, ValidationError) as error:
+        raise CheckpointError(f"{path} holds no share: {error}") from error
 
 
 @dataclass(frozen=True)
@@ -141,7 +168,8 @@ class TrainedRun:
     def asked(self, inference: InferenceConfig, device: torch.device) -> "TrainedRun":
         """Return the run on a device, where frames reach it as was asked."""
         can = computes_bfloat16(device)
-        return self.to(device, inference.options_for(self.options, bfloat16=can))
+        given = {"bfloat16": can, "calibrated": partial(calibrated_share, self.checkpoint)}
+        return self.to(device, inference.options_for(self.options, **given))
 
     def record(self) -> dict[str, Any]:
         """Return what identifies the run in a results file, and those it was averaged with."""

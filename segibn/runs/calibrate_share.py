@@ -1,0 +1,129 @@
+"""The share of a frame's own statistics at test time is chosen on the source domain alone.
+
+Source frames are scored as they are and in other lights, as TTN does for its shares (Lim et al.,
+arXiv 2302.05155, section 3.2); the share that is best in other lights is taken, unless it costs
+more than a tolerance on the frames as they are. No frame of a target is read.
+"""
+
+import itertools
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from segibn import distributed, provenance
+from segibn.analysis.appearance import PAPER
+from segibn.config.data import DatasetConfig
+from segibn.engine.scoring import score
+from segibn.errors import ConfigError
+from segibn.evaluation.appearance import ORIGINAL
+from segibn.files.writing import sha256_of, write_json
+from segibn.inference.options import InstanceShare
+from segibn.runs.appearance import preparation
+from segibn.runs.evaluate import frames_of, own_set
+from segibn.runs.loading import device_of, load_checkpoint
+from segibn.runs.pictures import spread
+from segibn.runs.trained import TrainedRun, share_file
+from segibn.text import counted, markdown_table
+from segibn.text.progress import FrameProgress
+
+SHARES = (0.05, 0.1, 0.2, 0.3)
+FINEST = (4, 8, 32)
+LIGHTS = ("RGB+50", "R+50", "contrast-x1.5", "fog", "night")
+LEVEL = 3  # of fog and night
+
+
+def calibrate_share(
+    source: str | Path,
+    on: DatasetConfig | None,
+    datasets_root: Path,
+    *,
+    frames: int = 50,
+    tolerance: float = 0.01,
+    device: str | None = None,
+) -> tuple[InstanceShare | None, str]:
+    """Choose a run's share and keep it in its folder -> the share (None: none helps), a table.
+
+    ``on``: labelled set of the source; None = the run's held-out one. ``frames``: how many of it,
+    evenly spread. ``tolerance``: mIoU, as a fraction, that it may cost on the frames as they are.
+    ConfigError: the set is not of the domain that the run was trained on.
+    """
+    run = load_checkpoint(source)
+    path = share_file(run.checkpoint)
+    dataset = on or own_set(run, source)
+    _require_source(run, dataset)
+    place = device_of(device)
+    candidates = [None, *itertools.starmap(_share, itertools.product(SHARES, FINEST))]
+    with distributed.process_group(place):
+        every = frames_of(run, dataset, datasets_root)
+        chosen_frames = replace(every, samples=tuple(spread(every.samples, frames)))
+        rows = []
+        with FrameProgress("shares", enabled=distributed.is_main()) as show:
+            for number, share in enumerate(candidates, start=1):
+                placed = run.to(place, replace(run.options, instance_share=share))
+                rows.append(_row(placed, share, chosen_frames, dataset.title))
+                show(number, len(candidates))
+    best = choose(rows, tolerance)
+    if distributed.is_main():
+        write_json(
+            path,
+            {
+                "instance_share": None if best is None else asdict(best),
+                "checkpoint_sha256": sha256_of(run.checkpoint),
+                "dataset": dataset.title,
+                "frames": [sample.name for sample in chosen_frames.samples],
+                "lights": list(LIGHTS),
+                "tolerance": tolerance,
+                "rows": rows,
+                **provenance.origin(),
+            },
+        )
+    return best, _table(rows, dataset.title, len(chosen_frames.samples))
+
+
+def choose(rows: Sequence[dict[str, Any]], tolerance: float) -> InstanceShare | None:
+    """Take the best in other lights of those that cost at most ``tolerance`` on the frames."""
+    plain = rows[0]["as_they_are"]
+    allowed = [row for row in rows if row["as_they_are"] >= plain - tolerance]
+    best = max(allowed, key=lambda row: row["other_lights"])
+    share = best["instance_share"]
+    return None if share is None else InstanceShare(**share)
+
+
+def _share(share: float, finest: Any) -> InstanceShare:
+    return InstanceShare(share, finest)
+
+
+def _row(run: TrainedRun, share: InstanceShare | None, frames: Any, title: str) -> dict[str, Any]:
+    found = {}
+    for light in (ORIGINAL, *LIGHTS):
+        prepare = preparation(light, LEVEL, seed=0)
+        with PAPER[light].on(run.module) if light in PAPER else nullcontext():
+            found[light] = score(run.predictor, frames, title, prepare=prepare).miou
+    return {
+        "instance_share": None if share is None else asdict(share),
+        "as_they_are": found[ORIGINAL],
+        "other_lights": sum(found[light] for light in LIGHTS) / len(LIGHTS),
+        "miou": found,
+    }
+
+
+def _require_source(run: TrainedRun, dataset: DatasetConfig) -> None:
+    train = run.training.data
+    own = {part.name for part in (train.train, *([train.val] if train.val else []))}
+    if dataset.name not in own:
+        raise ConfigError(
+            f"--on {dataset.title}: a share is chosen on the source domain, "
+            f"{' or '.join(sorted(own))} for this run; no target frame may be read"
+        )
+
+
+def _table(rows: Sequence[dict[str, Any]], title: str, count: int) -> str:
+    head = ["share", "stride up to", f"{title}, {counted(count, 'frame')}", "in other lights"]
+    lines = []
+    for row in rows:
+        share = row["instance_share"] or {"share": 0, "finest": "-"}
+        scores = (f"{100 * row[key]:.1f}" for key in ("as_they_are", "other_lights"))
+        lines.append([f"{share['share']:g}", str(share["finest"]), *scores])
+    return markdown_table(head, lines)
