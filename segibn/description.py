@@ -96,6 +96,7 @@ class Description(Classes):
     align_corners: bool = False  # how logits are resized
     backbone: _Text = ""
     ibn: _Text = ""
+    instance_share: _Text = ""  # of the frame's statistics in its batch norms, such as 0.1@8
     head: _Text = ""
     precision: Literal["float32", "int8"] = "float32"  # of the convolutions
     segibn_version: _Text = ""  # of the package that wrote the file

@@ -7,7 +7,12 @@ from typing import Any
 
 from torch import nn
 
-from segibn.config.backbones import AnyBackboneConfig, IbnWhereConfig, TimmBackboneConfig
+from segibn.config.backbones import (
+    AnyBackboneConfig,
+    BackboneConfig,
+    IbnWhereConfig,
+    TimmBackboneConfig,
+)
 from segibn.config.model import ATROUS_RATES, ModelConfig
 from segibn.errors import ConfigError
 from segibn.models.backbones import build_backbone
@@ -42,7 +47,8 @@ def build_segmenter(config: ModelConfig, num_classes: int) -> Segmenter:
         backbone = TimmBackbone(given.model, given.output_stride)
         load = partial(load_timm_weights, backbone, config.weights)
     else:
-        backbone = build_backbone(**given.options)
+        options = given.options if isinstance(given, BackboneConfig) else given.model_dump()
+        backbone = build_backbone(**options)
         load = partial(load_backbone_weights, backbone, config.weights, given.name, given.ibn)
     specs = backbone.feature_specs
     head = _build_head(config, specs, num_classes)

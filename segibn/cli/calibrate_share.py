@@ -2,11 +2,17 @@
 
 from collections.abc import Sequence
 
-from segibn.cli.arguments import SET, add_datasets_argument, datasets_root, parse_positive
+from segibn.cli.arguments import (
+    SET,
+    add_datasets_argument,
+    datasets_root,
+    datasets_words,
+    parse_positive,
+)
 from segibn.cli.inference import DEVICE_HELP
-from segibn.cli.parser import VerbParser, print_next, verb_parser
+from segibn.cli.parser import VerbParser, print_next, print_results, verb_parser
 from segibn.errors import ConfigError
-from segibn.runs.find import find_checkpoint
+from segibn.runs.find import datasets_of, find_checkpoint, run_of
 
 EXAMPLE = """\
 examples:
@@ -37,8 +43,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = build_parser().parse_args(argv)
     if not 0 <= arguments.tolerance <= 100:
         raise ConfigError(f"--tolerance {arguments.tolerance}: give points of mIoU, 0 to 100")
-    find_checkpoint(arguments.run)
-    root = datasets_root(arguments.datasets)
+    recorded = datasets_of(run_of(find_checkpoint(arguments.run)))
+    root = datasets_root(arguments.datasets, recorded)
 
     from segibn.runs.calibrate_share import calibrate_share
     from segibn.runs.sets import parse_labelled_set
@@ -52,8 +58,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         tolerance=arguments.tolerance / 100,
         device=arguments.device,
     )
-    print(table)
-    print(
-        "chosen: " + ("no share: none helps within the tolerance" if share is None else str(share))
-    )
+    chosen = "no share: none helps within the tolerance" if share is None else str(share)
+    print_results(f"{table}\nchosen: {chosen}", None)
+    if share is not None:
+        words = datasets_words(arguments.datasets, recorded)
+        print_next("evaluate", arguments.run, *words, "--instance-share", "calibrated")
     return 0

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from segibn.cli.arguments import print_predict
+from segibn.cli.inference import add_share_argument
 from segibn.cli.parser import VerbParser, print_then, verb_parser
 from segibn.errors import ConfigError
 from segibn.runs.find import datasets_of, find_checkpoint, run_of
@@ -34,6 +35,7 @@ def build_parser(parser: VerbParser) -> None:
     about = "frames to take the ranges of eight bits from, like those that it will see: 32 of "
     about += "the folder and its subfolders are read"
     add("--calibrate", type=Path, metavar="DIR", help=about)
+    add_share_argument(add)
     about = "print a frame's time in PyTorch and with the file (.onnx)"
     add("--time", action="store_true", help=about)
 
@@ -43,6 +45,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     output, labels, calibrate = arguments.output, arguments.labels, arguments.calibrate
     if output.suffix not in (".onnx", ".pt2", ".safetensors"):
         raise ConfigError(f"--output {output}: export writes .onnx, .pt2 and .safetensors files")
+    if output.suffix == ".safetensors" and arguments.instance_share is not None:
+        raise ConfigError(
+            "--instance-share belongs to graphs (.onnx, .pt2); of .safetensors give it to predict"
+        )
     if labels and output.suffix == ".safetensors":
         raise ConfigError("--labels belongs to graphs (.onnx, .pt2); .safetensors holds weights")
     for name in ("int8", "time"):
@@ -55,10 +61,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
     checkpoint = find_checkpoint(arguments.run)
 
+    from segibn.inference.config import InferenceConfig
     from segibn.runs.export import export_checkpoint
     from segibn.runs.sets import frames_folder
 
-    how = {"labels": labels, "calibrate": calibrate, "time": arguments.time}
+    inference = InferenceConfig().replaced(instance_share=arguments.instance_share)
+    how = {"labels": labels, "calibrate": calibrate, "time": arguments.time, "inference": inference}
     config = export_checkpoint(checkpoint, output, **how)
     if output.suffix == ".pt2":
         code = f"import torch; print(torch.export.load({str(output)!r}))"

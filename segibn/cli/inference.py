@@ -5,8 +5,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import TypeAdapter
-
 from segibn.cli.arguments import add_datasets_argument, parse_positive
 from segibn.cli.parser import VerbParser
 from segibn.errors import ConfigError
@@ -65,12 +63,17 @@ def _add_views(add: Callable[..., object]) -> None:
     add("--blending", choices=BLENDINGS, help=about)
     about = "average the probabilities of the frame at these relative sizes"
     add("--scales", type=parse_scales, metavar="S,S,...", help=about)
-    about = "batch norms take this share of each frame's own statistics, at strides up to FINEST "
-    about += "(default: 8), such as 0.1@8; calibrated = what calibrate-share chose for the run"
-    add("--instance-share", type=parse_share, metavar="SHARE[@FINEST]", help=about)
+    add_share_argument(add)
     add("--flip", action=argparse.BooleanOptionalAction, help="average with the mirrored frame too")
     about = "frames of one size that the network sees at once (default: 1)"
     add("--batch-size", type=parse_positive, metavar="N", help=about)
+
+
+def add_share_argument(add: Callable[..., object]) -> None:
+    """Add ``--instance-share``."""
+    about = "batch norms take this share of each frame's own statistics, at strides up to FINEST "
+    about += "(default: 8), such as 0.1@8; calibrated = what calibrate-share chose for the run"
+    add("--instance-share", type=parse_share, metavar="SHARE[@FINEST]", help=about)
 
 
 def inference_config(
@@ -120,10 +123,8 @@ def parse_share(text: str) -> "InstanceShare | str":
         return text
     from segibn.inference.options import InstanceShare
 
-    share, _, finest = text.partition("@")
     try:
-        values = {"share": float(share)} | ({"finest": int(finest)} if finest else {})
-        return TypeAdapter(InstanceShare).validate_python(values)
+        return InstanceShare.parse(text)
     except ValueError:
         raise argparse.ArgumentTypeError(
             f"'{text}': write a share above 0 and up to 1, and a stride of 1, 2, 4, 8, 16 or 32, "

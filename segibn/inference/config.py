@@ -1,6 +1,5 @@
 """What was asked for of inference: a YAML file (``--recipe``) or options of a command. No torch."""
 
-from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_type_hints
@@ -57,28 +56,20 @@ class InferenceConfig(_Keys):
         return self.input_size is not None or self.input_height is not None
 
     def options_for(
-        self,
-        scored: InferenceOptions,
-        *,
-        bfloat16: bool,
-        calibrated: Callable[[], InstanceShare | None] | None = None,
+        self, scored: InferenceOptions, *, bfloat16: bool, share: InstanceShare | None = None
     ) -> InferenceOptions:
         """Complete it with those of a run that was ``scored``, on a device with ``bfloat16``.
 
-        ``calibrated`` reads the share that was chosen for the run.
+        ``share``: what ``instance_share`` means for the run.
         """
         values = {option.name: getattr(self, option.name) for option in fields(InferenceOptions)}
+        values["instance_share"] = share
         if not self.states_size:
             values |= {"input_size": scored.input_size, "input_height": scored.input_height}
         elif self.input_size == NATIVE:
             values["input_size"] = None
         if self.precision == "auto":
             values["precision"] = "bfloat16" if bfloat16 else "float32"
-        if self.instance_share == "calibrated":
-            assert calibrated is not None
-            values["instance_share"] = calibrated()
-        elif self.instance_share == "none":
-            values["instance_share"] = None
         return InferenceOptions(**values)
 
 

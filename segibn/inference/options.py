@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, TypeAdapter
 
 from segibn.config.values import Height, PositiveFraction, Samples, Scale, Size
 from segibn.errors import ConfigError
@@ -30,6 +30,13 @@ class InstanceShare:
     """Of the frame; the rest is the training's."""
     finest: Finest = 8
     """The largest stride of the norms that take it; 32 = all."""
+
+    @classmethod
+    def parse(cls, text: str) -> "InstanceShare":
+        """Read ``0.1@8``, or ``0.1``; ValueError for what is none."""
+        share, at, finest = text.partition("@")
+        values = {"share": float(share)} | ({"finest": int(finest)} if at else {})
+        return TypeAdapter(cls).validate_python(values)
 
     def __str__(self) -> str:
         return f"{self.share:g}@{self.finest}"

@@ -26,6 +26,7 @@ from segibn.models.layers import NOT_FINITE, banded_argmax, upsample
 from segibn.models.surgery import with_image_share
 from segibn.text import counted
 
+AnyNetwork = TypeVar("AnyNetwork", bound=Network)
 Frame = TypeVar("Frame", bound=tuple[Any, ...])
 Image = np.ndarray
 """(H, W, 3) uint8 RGB; never modified."""
@@ -57,7 +58,7 @@ class Predictor:
         _require_precision(self.options.precision, given, self.device)
         placed = [n.to(self.device, memory_format=image_layout(self.device)).eval() for n in given]
         share = self.options.instance_share
-        self.networks = tuple(n if share is None else _sharing(n, share) for n in placed)
+        self.networks = tuple(n if share is None else sharing(n, share) for n in placed)
         self.align_corners = given[0].align_corners
         self.is_ensemble = len(given) > 1
 
@@ -212,10 +213,13 @@ def _device_of(network: Network) -> torch.device:
     return torch.device("cpu") if tensor is None else tensor.device
 
 
-def _sharing(network: Network, share: InstanceShare) -> Network:
-    """A copy with the same weights whose batch norms take a share of the frame's statistics."""
+def sharing(network: AnyNetwork, share: InstanceShare) -> AnyNetwork:
+    """Copy a network, its weights shared, so that batch norms take a share of a frame's statistics.
+
+    ConfigError: it has no batch norms, or is an exported graph.
+    """
     try:
-        return with_image_share(network, share.share, share.finest)  # type: ignore[arg-type]
+        return with_image_share(network, share.share, share.finest)  # type: ignore[return-value, arg-type]
     except ValueError as error:
         raise ConfigError(
             f"instance_share {share}: {error}. An exported graph is given it by segibn export"

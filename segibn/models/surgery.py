@@ -104,6 +104,7 @@ def with_image_share(network: nn.Module, share: float, finest: int | None = None
     Self-adaptive normalisation at test time (arXiv 2208.05788, section 3.1). Parameters are those
     of the original, not copied. IBN's batch halves take it too, and norms that have a share.
     """
+    _require_norms(network)
     tensors = [*network.parameters(), *network.buffers()]
     copied = copy.deepcopy(network, {id(tensor): tensor for tensor in tensors})
     add_ibn(copied, "share", finest=finest, share=share)

@@ -59,11 +59,12 @@ def calibrate_share(
         every = frames_of(run, dataset, datasets_root)
         chosen_frames = replace(every, samples=tuple(spread(every.samples, frames)))
         rows = []
+        each = (1 + len(LIGHTS)) * len(chosen_frames)
         with FrameProgress("shares", enabled=distributed.is_main()) as show:
             for number, share in enumerate(candidates, start=1):
                 placed = run.to(place, replace(run.options, instance_share=share))
                 rows.append(_row(placed, share, chosen_frames, dataset.title))
-                show(number, len(candidates))
+                show(number * each, len(candidates) * each)
     best = choose(rows, tolerance)
     if distributed.is_main():
         write_json(
@@ -126,4 +127,4 @@ def _table(rows: Sequence[dict[str, Any]], title: str, count: int) -> str:
         share = row["instance_share"] or {"share": 0, "finest": "-"}
         scores = (f"{100 * row[key]:.1f}" for key in ("as_they_are", "other_lights"))
         lines.append([f"{share['share']:g}", str(share["finest"]), *scores])
-    return markdown_table(head, lines)
+    return "\n".join(markdown_table(head, lines, right=0))

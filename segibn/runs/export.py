@@ -24,9 +24,11 @@ from segibn.extras import require
 from segibn.files.folders import list_files
 from segibn.files.pictures import read_image
 from segibn.files.writing import write_bytes
-from segibn.inference.options import InferenceOptions
-from segibn.inference.predictor import Predictor
+from segibn.inference.config import AS_SCORED, InferenceConfig
+from segibn.inference.options import InferenceOptions, InstanceShare
+from segibn.inference.predictor import Predictor, sharing
 from segibn.models.segmenter import PIXEL_MEAN, PIXEL_STD, Segmenter
+from segibn.runs.trained import asked_share
 from segibn.text import counted
 
 _NOTES = ("config", "classes", "class_names", "palette", "iteration", "versions")
@@ -35,20 +37,29 @@ _TIMED_FRAME = (512, 1024)
 
 
 def export_checkpoint(
-    checkpoint: Path, output: Path, *, labels: bool, calibrate: Path | None, time: bool
+    checkpoint: Path,
+    output: Path,
+    *,
+    labels: bool,
+    calibrate: Path | None,
+    time: bool,
+    inference: InferenceConfig = AS_SCORED,
 ) -> RunConfig:
     """Write a network as the suffix of ``output`` says, print how it compares; -> its config.
 
     ``labels``: the graph takes (N, H, W, 3) uint8 and returns train ids (N, H, W) uint8.
     ``calibrate``: folder of frames to take the ranges of eight bits from; None = float32.
-    ``time``: print the time of a frame too (.onnx).
+    ``time``: print the time of a frame too (.onnx). Of ``inference`` only the share counts.
     """
     segmenter, config, meta = load_segmenter(checkpoint)
+    share = asked_share(inference, checkpoint)
+    if share is not None:
+        segmenter = sharing(segmenter, share)
     if output.suffix == ".safetensors":
         count = write_safetensors(output, segmenter, config, meta)
         print(f"{output}: {count} tensors, config and classes")
         return config
-    description = describe_network(config, meta, labels=labels)
+    description = describe_network(config, meta, labels=labels, share=share)
     if calibrate is not None:
         frames = calibration_frames(calibrate)
         share = export_int8(segmenter, output, description, frames, labels=labels)
@@ -104,7 +115,11 @@ def calibration_frames(folder: Path) -> Iterator[np.ndarray]:
 
 
 def describe_network(
-    config: RunConfig, meta: dict[str, Any], *, labels: bool = False
+    config: RunConfig,
+    meta: dict[str, Any],
+    *,
+    labels: bool = False,
+    share: InstanceShare | None = None,
 ) -> Description:
     """Return what an exported file of label maps, or of logits, says of itself."""
     port, output = LABELS if labels else LOGITS
@@ -124,6 +139,7 @@ def describe_network(
         align_corners=config.model.align_corners,
         backbone=backbone.network,
         ibn=backbone.ibn,
+        instance_share="" if share is None else str(share),
         head=config.model.head.name,
         segibn_version=__version__,
     )

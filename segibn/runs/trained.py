@@ -41,8 +41,11 @@ def share_file(checkpoint: Path) -> Path:
     return folder / "instance_share.json"
 
 
-def calibrated_share(checkpoint: Path) -> InstanceShare | None:
-    """Read the share that ``segibn calibrate-share`` chose for a checkpoint; None: none is best."""
+def asked_share(inference: InferenceConfig, checkpoint: Path) -> InstanceShare | None:
+    """Return the share that is asked for, or that ``segibn calibrate-share`` chose; None: none."""
+    asked = inference.instance_share
+    if asked != "calibrated":
+        return None if asked == "none" else asked
     path = share_file(checkpoint)
     if not path.is_file():
         raise CheckpointError(
@@ -168,8 +171,8 @@ class TrainedRun:
     def asked(self, inference: InferenceConfig, device: torch.device) -> "TrainedRun":
         """Return the run on a device, where frames reach it as was asked."""
         can = computes_bfloat16(device)
-        given = {"bfloat16": can, "calibrated": partial(calibrated_share, self.checkpoint)}
-        return self.to(device, inference.options_for(self.options, **given))
+        share = asked_share(inference, self.checkpoint)
+        return self.to(device, inference.options_for(self.options, bfloat16=can, share=share))
 
     def record(self) -> dict[str, Any]:
         """Return what identifies the run in a results file, and those it was averaged with."""

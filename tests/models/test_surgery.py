@@ -43,8 +43,7 @@ EXPECTED = {
     },
     "resnet50d": {
         # The first of layer3 reads stride 8 still.
-        "a": [*(f"layer1.{b}.bn1" for b in range(3)), *(f"layer2.{b}.bn1" for b in range(4))]
-        + ["layer3.0.bn1"],
+        "a": [f"layer{b}.bn1" for b in ("1.0", "1.1", "1.2", "2.0", "2.1", "2.2", "2.3", "3.0")],
         "b": ["conv1.1", "conv1.4", "bn1", "layer1", "layer2"],
     },
     "tf_efficientnet_lite0": {
