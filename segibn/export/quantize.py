@@ -103,12 +103,30 @@ def _quantize(source: Path, target: Path, images: Sequence[np.ndarray]) -> None:
             Reader(),
             quant_format=quantization.QuantFormat.QDQ,
             op_types_to_quantize=list(_OPERATORS),
+            nodes_to_exclude=_sums_of_norms(prepared),
             per_channel=True,
             activation_type=quantization.QuantType.QUInt8,
             weight_type=quantization.QuantType.QInt8,
         )
     finally:
         logging.disable(before)
+
+
+def _sums_of_norms(path: Path) -> list[str]:
+    """Return the additions inside of norms that take a share of the image: they stay float32.
+
+    They add to a product, a mean or a difference, a residual sum to what convolutions gave.
+    """
+    import onnx
+
+    nodes = onnx.load(path).graph.node
+    made = {name: node.op_type for node in nodes for name in node.output}
+    return [
+        node.name
+        for node in nodes
+        if node.op_type == "Add"
+        and {"Mul", "Sub", "ReduceMean"} & {made.get(name) for name in node.input}
+    ]
 
 
 def _agreement(exact: Run, found: Run, images: Sequence[np.ndarray], path: Path) -> float:

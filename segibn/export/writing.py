@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from segibn.description import KEY, Description
 from segibn.errors import ConfigError, SegibnError
 from segibn.export.exported import MAX_BYTES, open_session
+from segibn.export.folding import fold_batch_channels
 from segibn.extras import require
 from segibn.files.writing import atomic_path
 from segibn.models.layers import upsample
@@ -91,7 +92,8 @@ def export(
     with atomic_path(path) as temporary:
         temporary.touch()  # an error before a minute of work
         graph = ExportGraph(segmenter, labels=labels, coarse=is_onnx)
-        write(graph, temporary, description)
+        folded = ExportGraph(fold_batch_channels(segmenter), labels=labels, coarse=is_onnx)
+        write(folded, temporary, description)
         return check(lambda image: graph.logits(image)[0], load(temporary), str(path), labels)
 
 

@@ -144,26 +144,16 @@ class InstanceShareNorm2d(Eased):
     def formula_form(self, x: Tensor) -> Tensor:
         """The definition in elementary operations: what a compiler fuses, and what is exported."""
         values = x if x.dtype == torch.float64 else x.float()
-        mean = values.mean((2, 3), keepdim=True)  # (N, C, 1, 1)
-        variance = (values - mean).square().mean((2, 3), keepdim=True)
+        mean, variance = _image_moments(values)
         if self.training:
             batch_mean, batch_variance = self._batch_moments(x, mean, variance)
         else:
             batch_mean, batch_variance = self.running_mean, self.running_var
-        share, weight, bias, batch_mean, batch_variance = (
-            part.view(1, -1, 1, 1)
-            for part in (
-                self.share.to(mean.dtype),
-                self.weight,
-                self.bias,
-                batch_mean,
-                batch_variance,
-            )
-        )
-        mean = (1 - share) * batch_mean + share * mean
-        variance = (1 - share) * batch_variance + share * variance
-        scale = (variance + self.eps).rsqrt() * weight
-        return (values * scale + (bias - mean * scale)).to(x.dtype)
+        share = _per_channel(self.share.to(mean.dtype))
+        mean = (1 - share) * _per_channel(batch_mean) + share * mean
+        # In a graph all but the image's is one constant.
+        variance = (1 - share) * _per_channel(batch_variance) + self.eps + share * variance
+        return _affine(values, mean, variance, self).to(x.dtype)
 
     def _batch_moments(self, x: Tensor, mean: Tensor, variance: Tensor) -> tuple[Tensor, Tensor]:
         """Those of all images, of all ranks where they are synchronised; running ones move."""
@@ -223,11 +213,30 @@ class EasedInstanceNorm2d(InstanceNorm2d, Eased):
         is_compiled = torch.compiler.is_compiling() and not torch.compiler.is_exporting()
         if self.ease and is_compiled:
             return torch.lerp(x, super().forward(x), self.share.to(x.dtype))
+        if torch.compiler.is_exporting() and self.progress == 1:
+            mean, variance = _image_moments(x)
+            return _affine(x, mean, variance + self.eps, self)
         # In training its parameters take part from the start: ranks and optimisers count on it.
         if self.progress == 0 and not self.training:
             return x
         out = super().forward(x)
         return out if self.progress == 1 else torch.lerp(x, out, self.progress)
+
+
+def _image_moments(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and biased variance of every channel of every image, (N, C, 1, 1) each."""
+    mean = x.mean((2, 3), keepdim=True)
+    return mean, (x - mean).square().mean((2, 3), keepdim=True)
+
+
+def _per_channel(values: Tensor) -> Tensor:
+    return values.view(1, -1, 1, 1)
+
+
+def _affine(x: Tensor, mean: Tensor, variance: Tensor, norm: Any) -> Tensor:
+    """What a norm does with statistics, eps among them, as one product and one sum."""
+    scale = variance.rsqrt() * _per_channel(norm.weight)
+    return x * scale + (_per_channel(norm.bias) - mean * scale)
 
 
 def first_channels(channels: int, ratio: float) -> Tensor:

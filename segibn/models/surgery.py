@@ -119,6 +119,26 @@ def find_norms(network: nn.Module, pixels: int = _PIXELS) -> list[FoundNorm]:
     return _found(_calls(network, pixels))
 
 
+def norms_after_convolutions(network: nn.Module) -> list[tuple[str, str]]:
+    """Return the names of convolutions and of the norms that read their results, in order.
+
+    A convolution that works several times, or whose norm does, is left out.
+    """
+    calls = _calls(network, _PIXELS)
+    times = Counter(call.module for call in calls)
+    made = {id(call.result): call for call in calls if isinstance(call.module, nn.Conv2d)}
+    pairs = [
+        (made[id(call.given)], call)
+        for call in calls
+        if isinstance(call.module, InstanceShareNorm2d) and id(call.given) in made
+    ]
+    return [
+        (conv.name, norm.name)
+        for conv, norm in pairs
+        if times[conv.module] == times[norm.module] == 1
+    ]
+
+
 @dataclass(eq=False)
 class _Call:
     """One module at work; orders count calls and returns alike."""

@@ -50,6 +50,8 @@ class TimmBackbone(nn.Module):
             for number, stage in enumerate(chosen, start=1)
         }
         # What follows the last feature would have parameters without a gradient.
+        if not self.is_plain:
+            _fix_padding(self.network)
         before = self.network.state_dict().keys()
         options = {"prune_norm": not self.is_plain, "prune_head": True}
         self.network.prune_intermediate_layers(self._indices, **options)
@@ -131,6 +133,37 @@ class TimmBackbone(nn.Module):
         # Constants of the preprocessing: checkpoints need not hold them.
         self.register_buffer("rescale", scale, persistent=False)
         self.register_buffer("shift", shift, persistent=False)
+
+
+class FixedSameConv2d(nn.Conv2d):
+    """A convolution with TensorFlow's padding for maps whose sides its stride divides.
+
+    `Conv2dSame` of timm computes its padding from each size: sums of them that a graph of free
+    sizes must carry from layer to layer take minutes to export.
+    """
+
+    def __init__(self, conv: nn.Conv2d) -> None:
+        size, how = (
+            (conv.in_channels, conv.out_channels, conv.kernel_size),
+            "stride dilation groups",
+        )
+        options = {name: getattr(conv, name) for name in how.split()}
+        super().__init__(*size, bias=conv.bias is not None, **options)
+        self.weight, self.bias = conv.weight, conv.bias
+        sides = zip(conv.kernel_size, conv.stride, conv.dilation, strict=True)
+        below = [max((k - 1) * d + 1 - s, 0) for k, s, d in sides]
+        (high, wide) = below
+        self.around = (wide // 2, wide - wide // 2, high // 2, high - high // 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, h, w) -> (N, C', h / stride, w / stride)."""
+        return super().forward(F.pad(x, self.around))
+
+
+def _fix_padding(network: nn.Module) -> None:
+    for name, module in list(network.named_modules()):
+        if type(module).__name__ == "Conv2dSame":
+            network.set_submodule(name, FixedSameConv2d(module))
 
 
 def create_network(name: str, output_stride: int | None, *, pretrained: bool = False) -> nn.Module:

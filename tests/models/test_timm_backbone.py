@@ -243,3 +243,19 @@ def test_norms_that_hold_their_activation_keep_it_when_synchronised() -> None:
         synchronize_batch_norms(trained, torch.device("cpu"))
     trained.set_tuning("frozen")
     assert synchronize_batch_norms(trained, torch.device("cpu")) is trained
+
+
+@pytest.mark.parametrize("output_stride", [8, 16, 32])
+def test_fixed_padding_is_tensorflows(output_stride: int) -> None:
+    """Networks that pad as TensorFlow does, against timm's own forward, to the bit."""
+    torch.manual_seed(0)
+    backbone = TimmBackbone("tf_efficientnet_lite0", output_stride).eval()
+    network = timm.create_model("tf_efficientnet_lite0", output_stride=output_stride).eval()
+    network.load_state_dict(backbone.network.state_dict(), strict=False)
+    image = torch.randn(1, 3, 96, 160)
+    with torch.inference_mode():
+        found = backbone(image)
+        seen = image * backbone.rescale + backbone.shift
+        expected = network.forward_intermediates(seen, intermediates_only=True)[-4:]
+    for ours, theirs in zip(found.values(), expected, strict=True):
+        assert torch.equal(ours, theirs)
