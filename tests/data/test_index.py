@@ -10,6 +10,7 @@ import pytest
 from segibn.data.datasets import bdd100k_drivable, bdd100k_semseg, camvid, cityscapes, folder
 from segibn.errors import DatasetError
 from segibn.files.encode import write_image, write_label_png
+from segibn.files.pictures import read_image
 
 
 def test_cityscapes_pairs_by_city_sequence_and_frame(
@@ -24,6 +25,20 @@ def test_cityscapes_pairs_by_city_sequence_and_frame(
         assert sample.target is not None
         assert sample.target.name == f"{sample.name}_gtFine_labelIds.png"
         assert sample.target.parent.name == sample.image.parent.name
+
+
+def test_cityscapes_frames_may_be_jpeg_beside_the_official_png(
+    make_cityscapes: Callable[..., Path], index: Callable[..., list]
+) -> None:
+    own = make_cityscapes()
+    second = own / "leftImg8bit/train/aachen/aachen_000001_000019_leftImg8bit.png"
+    write_image(second.with_suffix(".jpg"), read_image(second))
+    with pytest.raises(DatasetError, match="two files for 'aachen_000001_000019'"):
+        index(cityscapes.SOURCE.find, own, "train")
+    second.unlink()
+    found = index(cityscapes.SOURCE.find, own, "train")
+    assert [s.image.suffix for s in found] == [".png", ".jpg", ".png"]
+    assert [s.name for s in found] == [f"aachen_00000{i}_000019" for i in range(3)]
 
 
 def test_cityscapes_test_frames_have_no_target(

@@ -10,12 +10,14 @@ SOURCE = DatasetSource(
     layout="""
 cityscapes/leftImg8bit/{train,val,test}/<city>/<city>_<sequence>_<frame>_leftImg8bit.png
 cityscapes/gtFine/{train,val}/<city>/<city>_<sequence>_<frame>_gtFine_labelIds.png
+(frames may be .jpg too)
 """,
     where="https://www.cityscapes-dataset.com (registration; research licence): "
     "leftImg8bit_trainvaltest.zip and gtFine_trainvaltest.zip, unpacked into cityscapes/",
     splits={"train": 2975, "val": 500, "test": 1525},
     unlabelled=("test",),  # whose published label maps are empty dummies
-    images=Place("leftImg8bit/{split}", "_leftImg8bit.png"),
+    # People convert the frames to save space.
+    images=Place("leftImg8bit/{split}", ("_leftImg8bit.png", "_leftImg8bit.jpg")),
     targets=Place("gtFine/{split}", "_gtFine_labelIds.png"),
     tables=on_schemes(CITYSCAPES),
     is_sampled=True,
