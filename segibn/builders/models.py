@@ -21,7 +21,7 @@ from segibn.models.heads.deeplab import DeepLabV3Head, DeepLabV3PlusHead
 from segibn.models.heads.fcn import FCNHead, LinearHead
 from segibn.models.layers import initialize_convolutions
 from segibn.models.segmenter import Segmenter
-from segibn.models.surgery import DEFAULT_SHARE, add_ibn
+from segibn.models.surgery import add_ibn
 from segibn.models.weights.pretrained import load_backbone_weights
 
 logger = logging.getLogger(__name__)
@@ -73,7 +73,7 @@ def _cut_in(backbone: nn.Module, given: AnyBackboneConfig) -> None:
             given.ibn,
             finest=where.finest,
             places=where.places,
-            share=DEFAULT_SHARE if given.ibn_share is None else given.ibn_share,
+            share=given.share,
             ease=given.ibn_ease,
         )
     except ValueError as error:

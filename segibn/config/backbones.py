@@ -7,7 +7,7 @@ from pydantic import Discriminator, Field, Tag, model_validator
 
 from segibn.config import values
 from segibn.config.values import Frozen
-from segibn.models.catalog import BACKBONES, DEFAULTS, changed_options
+from segibn.models.catalog import BACKBONES, DEFAULT_SHARE, DEFAULTS, changed_options
 from segibn.models.plans import AnyIbnName
 
 if TYPE_CHECKING:
@@ -61,6 +61,21 @@ class _Surgery(Frozen):
     ibn_ease: values.Iterations = 0
     """Updates over which IBN eases in, linearly, from the plain network, whose function it is at
     update 0; with weights of the plain network (``weights_match: plain``)."""
+
+    @property
+    def ibn_title(self) -> str:
+        """The variant in tables and records, as in ``a`` or ``share0.3@8``."""
+        ibn: str = getattr(self, "ibn", "none")
+        if ibn != "share":
+            return ibn
+        where = self.ibn_where or IbnWhereConfig()
+        places = "" if where.places is None else f"-{'-'.join(where.places)}"
+        return f"share{self.share:g}@{where.finest}{places}"
+
+    @property
+    def share(self) -> float:
+        """The image's share that ``ibn_share`` means."""
+        return DEFAULT_SHARE if self.ibn_share is None else self.ibn_share
 
     def check_surgery(self, ibn: str, cut: Sequence[str], eased: Sequence[str]) -> None:
         """Raise ValueError for what a variant does not have; ``cut``: those made by surgery."""

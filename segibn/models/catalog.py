@@ -17,6 +17,8 @@ class Family:
     options: tuple[str, ...] = ()  # what may be set besides variant and output stride
 
 
+DEFAULT_SHARE = 0.3  # of the image's statistics, in ibn share
+
 DEFAULTS: Mapping[str, Any] = {
     "ibn_stages": None,
     "ibn_ratio": None,

@@ -18,13 +18,12 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from segibn.models.catalog import DEFAULT_SHARE
 from segibn.models.ibn import InstanceBatchNorm2d
 from segibn.models.share_norm import EasedInstanceNorm2d, InstanceShareNorm2d, first_channels
 
 Kind = Literal["a", "b", "share"]
 Place = Literal["stem", "first", "inner", "last", "other"]
-
-DEFAULT_SHARE = 0.3
 
 _NORMS = (nn.BatchNorm2d, nn.SyncBatchNorm, InstanceBatchNorm2d, InstanceShareNorm2d)
 _STAGES = (4, 8)  # strides at whose end b has an instance norm

@@ -12,11 +12,12 @@ from segibn.config.schema import RunConfig
 from segibn.data.datasets.catalog import dataset_source
 from segibn.evaluation.rows import Network
 from segibn.files.writing import read_json, sha256_of, write_text
+from segibn.inference.config import InferenceConfig
 from segibn.models.segmenter import PIXEL_MEAN, PIXEL_STD
 from segibn.models.weights.sources import PUBLISHED
 from segibn.report.card import Score, fill, header, read_scores, score_fields
 from segibn.runs.find import run_of
-from segibn.runs.trained import TrainedRun
+from segibn.runs.trained import TrainedRun, asked_share
 from segibn.text import counted, markdown_code, markdown_table
 
 # Folders whose names say nothing of whose data it is.
@@ -50,6 +51,8 @@ def write_card(
     fields["checkpoint"] = f"{run.checkpoint.name}, iteration {run.iteration}, SHA-256 {digest}"
     if folder is not None and (environment := folder / "environment.json").is_file():
         fields |= environment_fields(read_json(environment))
+    if folder is not None and (folder / "instance_share.json").is_file():
+        fields["preprocessing"] += _share(run)
     fields |= score_fields(found) | {name: Markup(text) for name, text in given.items()}
     text, unstated = fill(fields)
     tags = (run.config.model.backbone.network, run.config.model.head.name)
@@ -58,12 +61,23 @@ def write_card(
     return found, unstated
 
 
+def _share(run: TrainedRun) -> str:
+    share = asked_share(InferenceConfig(instance_share="calibrated"), run.checkpoint)
+    if share is None:
+        return ""
+    norms = "all norms" if share.finest == 32 else f"norms at strides up to {share.finest}"
+    return (
+        f"; with `--instance-share calibrated`, {norms} take {100 * share.share:g} % of their mean "
+        "and variance from the frame (chosen on the source domain)"
+    )
+
+
 def network_fields(
     config: RunConfig, class_names: Sequence[str], palette: np.ndarray, num_parameters: int
 ) -> dict[str, str]:
     """Fields about the network itself; ``palette`` is (K, 3) uint8 RGB."""
     model, given = config.model, config.evaluation
-    backbone = Network("", model.backbone.network, model.backbone.ibn).title
+    backbone = Network("", model.backbone.network, model.backbone.ibn_title).title
     aux = "" if model.aux_head is None else f"; auxiliary FCN on {model.aux_head.layer} in training"
     colors = (" ".join(map(str, color)) for color in palette.tolist())
     rows = [[str(i), *row] for i, row in enumerate(zip(class_names, colors, strict=True))]

@@ -191,6 +191,7 @@ def _one_of_each(runs: Sequence[TrainedRun]) -> dict[str, TrainedRun]:
                 "can only compare networks of the same"
             )
         backbone = run.training.model.backbone
-        title = "no IBN" if backbone.ibn == "none" else f"IBN-{backbone.ibn}"
+        ibn = backbone.ibn_title
+        title = "no IBN" if ibn == "none" else f"IBN-{ibn}"
         found.setdefault(f"{backbone.network} {title}" if several else title, run)
     return found

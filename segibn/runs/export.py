@@ -138,7 +138,7 @@ def describe_network(
         pixel_std=PIXEL_STD,
         align_corners=config.model.align_corners,
         backbone=backbone.network,
-        ibn=backbone.ibn,
+        ibn=backbone.ibn_title,
         instance_share="" if share is None else str(share),
         head=config.model.head.name,
         segibn_version=__version__,

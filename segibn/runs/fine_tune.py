@@ -83,7 +83,7 @@ def _keep_source(source: Source, report: WeightsReport, sha256: str, run: Path) 
         "config": source.config.name,
         "train": source.train,
         "network": backbone.network,
-        "ibn": backbone.ibn,
+        "ibn": backbone.ibn_title,
         "seed": source.config.seed,
         "iteration": source.iteration,
         "checkpoint_sha256": sha256,

@@ -62,7 +62,7 @@ def _facts(source: Source, done: object) -> Pairs:
     network, head, trained = None, record.get("head"), record.get("train")
     if config is not None:
         backbone = config.model.backbone
-        network = Network("", backbone.network, backbone.ibn)
+        network = Network("", backbone.network, backbone.ibn_title)
         head, trained = config.model.head.name, config.data.title
     elif "network" in record:
         network = Network("", str(record["network"]), str(record.get("ibn", "none")))

@@ -182,7 +182,7 @@ class TrainedRun:
             "train": config.data.title,
             "network": backbone.network,
             "head": config.model.head.name,
-            "ibn": backbone.ibn,
+            "ibn": backbone.ibn_title,
             "seed": config.seed,
             "iteration": self.iteration,
             "checkpoint_sha256": sha256_of(self.checkpoint),
@@ -229,7 +229,7 @@ class TrainedRun:
         network, state = "exported graph", ""
         if self.config is not None:
             model = self.config.model
-            kind = rows.Network("", model.backbone.network, model.backbone.ibn)
+            kind = rows.Network("", model.backbone.network, model.backbone.ibn_title)
             network = f"{kind.title}, {model.head.name}"
             state = f" iteration {self.iteration}," if self.iteration else " untrained,"
         return (

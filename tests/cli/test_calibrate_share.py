@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import segibn
-from segibn.cli import calibrate_share, cross_domain, evaluate, export
+from segibn.cli import calibrate_share, card, cross_domain, evaluate, export
 from segibn.errors import CheckpointError, ConfigError
 from segibn.files.writing import read_json, write_json
 from segibn.inference.options import InferenceOptions, InstanceShare
@@ -115,3 +115,13 @@ def test_what_is_no_share_is_refused(run, datasets, text, capsys):
     with pytest.raises(SystemExit):
         evaluate.main(_argv(run, datasets, "--instance-share", text))
     assert "such as 0.1@8" in capsys.readouterr().err
+
+
+def test_the_card_says_what_was_chosen(run, datasets, tmp_path):
+    calibrate_share.main(_argv(run, datasets, "--frames", "1", "--tolerance", "100"))
+    kept = read_json(run / "instance_share.json")
+    kept["instance_share"] = {"share": 0.25, "finest": 4}
+    write_json(run / "instance_share.json", kept)
+    card.main([str(run), "--output", str(tmp_path / "card.md")])
+    text = (tmp_path / "card.md").read_text()
+    assert "norms at strides up to 4 take 25 % of their mean and variance from the frame" in text
