@@ -21,18 +21,33 @@ def load_configs(
 ) -> Iterator[RunConfig]:
     """Yield each config with each variant of IBN and each seed; without variants its own.
 
-    A variant also names the run: of ``camera_ibn`` come ``camera_none`` and ``camera_ibn_b``.
+    A variant also names the run: of ``camera_ibn`` come ``camera_none`` and ``camera_ibn_b``. What
+    the config says of surgery goes where the variant has none.
     """
     for path in paths:
-        own = load_config(path, overrides).name if variants else ""
+        own = load_config(path, overrides) if variants else None
         for variant in variants or (None,):
             changes = list(overrides)
-            if variant is not None:
-                stem = re.sub(r"_(none|ibn(_\w+)?)$", "", own)
+            if own is not None and variant is not None:
+                stem = re.sub(r"_(none|ibn(_\w+)?)$", "", own.name)
                 suffix = _SUFFIXES.get(variant, f"ibn_{variant}")
                 changes += [f"model.backbone.ibn={variant}", f"name={stem}_{suffix}"]
+                changes += _without_surgery(own, variant)
             for seed in dict.fromkeys(seeds):
                 yield load_config(path, [*changes, f"seed={seed}"])
+
+
+def _without_surgery(config: RunConfig, variant: str) -> Iterator[str]:
+    backbone = config.model.backbone
+    is_own = backbone.name != "timm"
+    has = {
+        "ibn_share": variant == "share",
+        "ibn_where": variant == "share" or (variant in ("a", "b") and not is_own),
+        "ibn_ease": variant in ("a", "b", "share", "a2"),
+    }
+    for key, applies in has.items():
+        if not applies and getattr(backbone, key, None):
+            yield f"model.backbone.{key}={'0' if key == 'ibn_ease' else 'null'}"
 
 
 def run_folder(config: RunConfig, output: Path) -> Path:

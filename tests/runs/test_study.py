@@ -29,3 +29,13 @@ def test_the_variant_is_said_once() -> None:
     words = ["sample_ibn", "--output", "out", "--ibn", "b", "--set", "model.backbone.ibn=a"]
     with pytest.raises(ConfigError, match="say it with --ibn"):
         main(words)
+
+
+def test_what_only_surgery_has_goes_with_the_variant():
+    found = list(load_configs(["real/camera_lite"], (), [0], ["none", "a", "share"]))
+    assert [config.name for config in found] == [
+        "camera_lite_none",
+        "camera_lite_ibn",
+        "camera_lite_ibn_share",
+    ]
+    assert [config.model.backbone.ibn_ease for config in found] == [0, 100, 100]
