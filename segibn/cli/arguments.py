@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 from segibn.cli.parser import command_text, print_next, print_then
 from segibn.errors import ConfigError, DatasetError
-from segibn.models.plans import IbnName
+from segibn.models.plans import AnyIbnName
 from segibn.runs.find import datasets_of, find_checkpoint, run_of
 from segibn.text import printable
 
@@ -50,7 +50,7 @@ def add_study_arguments(parser: argparse.ArgumentParser, on: str) -> None:
     add = parser.add_argument
     add("--seeds", nargs="+", type=int, default=[0], metavar="SEED")
     about = "train each config with these in place of its model.backbone.ibn, each in its name"
-    add("--ibn", nargs="+", default=[], choices=get_args(IbnName), help=about)
+    add("--ibn", nargs="+", default=[], choices=get_args(AnyIbnName), help=about)
     add_datasets_argument(parser)
     add("--output", type=Path, required=True, metavar="DIR", help="folder for the run folders")
     add("--results", type=Path, metavar="DIR", help="folder for the table (default: --output)")

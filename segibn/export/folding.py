@@ -5,8 +5,8 @@ import copy
 import torch
 from torch import Tensor, nn
 
+from segibn.models.norm_places import norms_after_convolutions
 from segibn.models.share_norm import InstanceShareNorm2d
-from segibn.models.surgery import norms_after_convolutions
 
 
 class FoldedNorm2d(nn.Module):

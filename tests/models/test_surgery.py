@@ -9,9 +9,10 @@ import torchvision
 from torch import nn
 
 from segibn.models.ibn import InstanceBatchNorm2d
+from segibn.models.norm_places import find_norms
 from segibn.models.resnet import build
 from segibn.models.share_norm import EasedInstanceNorm2d, InstanceShareNorm2d, set_iteration
-from segibn.models.surgery import add_ibn, find_norms, with_image_share
+from segibn.models.surgery import add_ibn, with_image_share
 
 
 def _seen(network: nn.Module, pixels: int = 96, dtype: torch.dtype = torch.float32) -> torch.Tensor:
