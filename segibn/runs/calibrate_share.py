@@ -6,20 +6,25 @@ more than a tolerance on the frames as they are. No frame of a target is read.
 """
 
 import itertools
-from collections.abc import Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from segibn import distributed, provenance
 from segibn.analysis.appearance import PAPER
 from segibn.config.data import DatasetConfig
-from segibn.engine.scoring import score
+from segibn.data.frames import Frames
 from segibn.errors import ConfigError
 from segibn.evaluation.appearance import ORIGINAL
+from segibn.evaluation.confusion import count_classes
+from segibn.evaluation.metrics import compute_miou
 from segibn.files.writing import sha256_of, write_json
 from segibn.inference.options import InstanceShare
+from segibn.inference.predictor import Predictor
 from segibn.runs.appearance import preparation
 from segibn.runs.evaluate import frames_of, own_set
 from segibn.runs.loading import device_of, load_checkpoint
@@ -31,6 +36,7 @@ from segibn.text.progress import FrameProgress
 SHARES = (0.05, 0.1, 0.2, 0.3)
 FINEST = (4, 8, 32)
 LIGHTS = ("RGB+50", "R+50", "contrast-x1.5", "fog", "night")
+EVERY_LIGHT = (ORIGINAL, *LIGHTS)
 LEVEL = 3  # of fog and night
 
 
@@ -54,33 +60,53 @@ def calibrate_share(
     dataset = on or own_set(run, source)
     _require_source(run, dataset)
     place = device_of(device)
-    candidates = [None, *itertools.starmap(_share, itertools.product(SHARES, FINEST))]
+    shares = [None, *itertools.starmap(_share, itertools.product(SHARES, FINEST))]
     with distributed.process_group(place):
         every = frames_of(run, dataset, datasets_root)
-        chosen_frames = replace(every, samples=tuple(spread(every.samples, frames)))
-        rows = []
-        each = (1 + len(LIGHTS)) * len(chosen_frames)
-        with FrameProgress("shares", enabled=distributed.is_main()) as show:
-            for number, share in enumerate(candidates, start=1):
-                placed = run.to(place, replace(run.options, instance_share=share))
-                rows.append(_row(placed, share, chosen_frames, dataset.title))
-                show(number * each, len(candidates) * each)
+        shown = replace(every, samples=tuple(spread(every.samples, frames)))
+        placed = [run.to(place, replace(run.options, instance_share=share)) for share in shares]
+        with FrameProgress("lights", enabled=distributed.is_main()) as show:
+            scores = _scores([one.predictor for one in placed], shown, show)
+    rows = [_row(share, own) for share, own in zip(shares, scores.T, strict=True)]
     best = choose(rows, tolerance)
     if distributed.is_main():
-        write_json(
-            path,
-            {
-                "instance_share": None if best is None else asdict(best),
-                "checkpoint_sha256": sha256_of(run.checkpoint),
-                "dataset": dataset.title,
-                "frames": [sample.name for sample in chosen_frames.samples],
-                "lights": list(LIGHTS),
-                "tolerance": tolerance,
-                "rows": rows,
-                **provenance.origin(),
-            },
-        )
-    return best, _table(rows, dataset.title, len(chosen_frames.samples))
+        kept = {
+            "instance_share": None if best is None else asdict(best),
+            "checkpoint_sha256": sha256_of(run.checkpoint),
+            "dataset": dataset.title,
+            "frames": [sample.name for sample in shown.samples],
+            "lights": list(LIGHTS),
+            "tolerance": tolerance,
+            "rows": rows,
+        }
+        write_json(path, kept | provenance.origin())
+    return best, _table(rows, dataset.title, len(shown.samples))
+
+
+def _scores(
+    predictors: Sequence[Predictor], frames: Frames, show: Callable[[int, int], None]
+) -> np.ndarray:
+    """Score every predictor in every light -> mIoU, (lights, predictors).
+
+    Each frame is read and changed once, and then shown to all.
+    """
+    classes, total = frames.label_set.num_classes, len(EVERY_LIGHT) * len(frames)
+    counts = np.zeros((len(EVERY_LIGHT), len(predictors), classes, classes + 1), np.int64)
+    # Copies that share a network's weights share its mean, which a light may change.
+    owners = {id(one.networks[0].pixel_mean): one.networks[0] for one in predictors}.values()
+    for number, light in enumerate(EVERY_LIGHT):
+        prepare = preparation(light, LEVEL, seed=0)
+        with ExitStack() as changed:
+            for network in owners if light in PAPER else ():
+                changed.enter_context(PAPER[light].on(network))
+            for done, (name, image, target) in enumerate(frames, start=1):
+                if prepare is not None:
+                    image, target = prepare.change(name, image, target)
+                for count, predictor in zip(counts[number], predictors, strict=True):
+                    count += count_classes(target, predictor(image), classes)
+                show(number * len(frames) + done, total)
+    counts = distributed.sum_over_ranks(counts)
+    return np.array([[compute_miou(one) for one in of_light] for of_light in counts])
 
 
 def choose(rows: Sequence[dict[str, Any]], tolerance: float) -> InstanceShare | None:
@@ -96,12 +122,8 @@ def _share(share: float, finest: Any) -> InstanceShare:
     return InstanceShare(share, finest)
 
 
-def _row(run: TrainedRun, share: InstanceShare | None, frames: Any, title: str) -> dict[str, Any]:
-    found = {}
-    for light in (ORIGINAL, *LIGHTS):
-        prepare = preparation(light, LEVEL, seed=0)
-        with PAPER[light].on(run.module) if light in PAPER else nullcontext():
-            found[light] = score(run.predictor, frames, title, prepare=prepare).miou
+def _row(share: InstanceShare | None, scores: np.ndarray) -> dict[str, Any]:
+    found = dict(zip(EVERY_LIGHT, scores.tolist(), strict=True))
     return {
         "instance_share": None if share is None else asdict(share),
         "as_they_are": found[ORIGINAL],
