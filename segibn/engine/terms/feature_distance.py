@@ -90,7 +90,7 @@ def _build(source: str, config: BackboneConfig) -> nn.Module:
     plain = BackboneConfig(**{name: getattr(config, name) for name in shape})
     first: CheckpointError | None = None
     for ibn in variants.get(source, (config.ibn, "none")):
-        options = (plain if ibn == "none" else config).model_dump()
+        options = (plain if ibn in ("none", "share") else config).options | {"ibn_ease": 0}
         with torch.random.fork_rng(devices=[]):  # drawn only to be replaced
             backbone = build_backbone(**options)
         try:
