@@ -59,16 +59,18 @@ def build_segmenter(config: ModelConfig, num_classes: int) -> Segmenter:
     if config.weights != "none":
         logger.info("%s", load(match=config.weights_match).summary())
     if given.ibn == "share" or (given.ibn != "none" and isinstance(given, TimmBackboneConfig)):
-        _cut_in(backbone, given)
+        names = _cut_in(backbone, given)
+        if config.weights != "none":  # a training begins
+            logger.info("ibn %s at %d places: %s", given.ibn, len(names), ", ".join(names))
     if isinstance(given, TimmBackboneConfig):
         backbone.set_tuning(given.tuning, given.lora_rank, given.lora_alpha)
     return Segmenter(backbone, head, aux_head, align_corners=config.align_corners)
 
 
-def _cut_in(backbone: nn.Module, given: AnyBackboneConfig) -> None:
+def _cut_in(backbone: nn.Module, given: AnyBackboneConfig) -> list[str]:
     where = given.ibn_where or IbnWhereConfig()
     try:
-        names = add_ibn(
+        return add_ibn(
             backbone,
             given.ibn,
             finest=where.finest,
@@ -78,7 +80,6 @@ def _cut_in(backbone: nn.Module, given: AnyBackboneConfig) -> None:
         )
     except ValueError as error:
         raise ConfigError(f"model.backbone: {error}") from error
-    logger.info("ibn %s at %d places: %s", given.ibn, len(names), ", ".join(names))
 
 
 def for_inference(config: ModelConfig) -> ModelConfig:
