@@ -133,13 +133,21 @@ def _row(share: InstanceShare | None, scores: np.ndarray) -> dict[str, Any]:
 
 
 def _require_source(run: TrainedRun, dataset: DatasetConfig) -> None:
-    train = run.training.data
-    own = {part.name for part in (train.train, *([train.val] if train.val else []))}
-    if dataset.name not in own:
+    """Refuse another data set, another folder of one's own, and frames of another list."""
+    data = run.training.data
+    own = [*data.sources, *([data.val] if data.val else [])]
+    if _domain(dataset) not in map(_domain, own):
+        names = " or ".join(dict.fromkeys(part.title for part in own))
         raise ConfigError(
-            f"--on {dataset.title}: a share is chosen on the source domain, "
-            f"{' or '.join(sorted(own))} for this run; no target frame may be read"
+            f"--on {dataset.title}: a share is chosen on the source domain, {names} for this run; "
+            "no target frame may be read"
         )
+
+
+def _domain(dataset: DatasetConfig) -> tuple[str | None, ...]:
+    files = dataset.folder and dataset.folder.images
+    names = Path(dataset.names_file).stem if dataset.names_file else None
+    return dataset.name, files, names
 
 
 def _table(rows: Sequence[dict[str, Any]], title: str, count: int) -> str:

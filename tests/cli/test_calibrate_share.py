@@ -65,9 +65,11 @@ def test_it_is_kept_in_the_run_with_what_was_seen_and_then_used(run, datasets, t
         evaluate.main(_argv(run, datasets, "--instance-share", "calibrated"))
 
 
-def test_a_target_domain_is_refused(run, datasets):
-    with pytest.raises(ConfigError, match="no target frame may be read"):
-        calibrate_share.main(_argv(run, datasets, "--on", "cityscapes:val"))
+def test_a_target_domain_is_refused(run, datasets, tmp_path):
+    (tmp_path / "night.txt").write_text("0001TP_001000\n")
+    for target in ("cityscapes:val", f"camvid:val@{tmp_path}/night.txt"):
+        with pytest.raises(ConfigError, match="no target frame may be read"):
+            calibrate_share.main(_argv(run, datasets, "--on", target))
 
 
 def test_predictions_are_those_of_the_changed_network(run):
