@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -27,7 +28,12 @@ from segibn.export.writing import export
 from segibn.models.segmenter import Segmenter
 
 CLASSES = 19
-KINDS = {"batch norm": {}, "share 0.3@8": {"ibn": "share", "ibn_share": 0.3}}
+_SHARE = {"ibn": "share", "ibn_share": 0.3}
+KINDS: dict[str, dict[str, Any]] = {
+    "batch norm": {},
+    "share 0.3@8": _SHARE,
+    "share 0.3@8:last": _SHARE | {"ibn_where": {"places": ["last"]}},
+}
 
 
 def config_of(kind: str, batch: int, precision: str) -> RunConfig:
@@ -82,7 +88,7 @@ def frame(kind: str, size: tuple[int, int]) -> Call:
 
 def graph(kind: str, size: tuple[int, int], folder: Path) -> Call:
     """Coarse logits of a frame in ONNX Runtime."""
-    path = folder / f"{kind.partition(' ')[0]}.onnx"
+    path = folder / f"{list(KINDS).index(kind)}.onnx"
     if not path.is_file():
         export(network(kind), path)
     session = open_session(path.read_bytes(), path)
@@ -112,13 +118,15 @@ def main(argv: Sequence[str] | None = None) -> int:
             builders[f"{kind}, frame"] = partial(frame, kind, size)
             if not options.quick:
                 builders[f"{kind}, exported"] = partial(graph, kind, size, Path(folder))
-        plain, share = KINDS
+        plain, *shares = KINDS
         works = [name.partition(", ")[2] for name in builders if name.startswith(plain)]
         run(
             Benchmark(
-                title="A share of the image's statistics in norms at strides up to 8",
+                title="A share of the image's statistics, in all norms at strides up to 8 or a few",
                 builders=builders,
-                comparisons=[(f"{share}, {work}", f"{plain}, {work}") for work in works],
+                comparisons=[
+                    (f"{share}, {work}", f"{plain}, {work}") for work in works for share in shares
+                ],
                 conditions=f"EfficientNet-Lite0, steps of {options.batch} x {crop[0]}x{crop[1]} in "
                 f"{options.dtype}, frames of {size[0]}x{size[1]}",
                 packages=("timm", "onnxruntime"),

@@ -1,6 +1,7 @@
 """``calibrate-share``: the share of a frame's own statistics, chosen on the source domain."""
 
 from collections.abc import Sequence
+from typing import get_args
 
 from segibn.cli.arguments import (
     SET,
@@ -12,12 +13,13 @@ from segibn.cli.arguments import (
 from segibn.cli.inference import DEVICE_HELP
 from segibn.cli.parser import VerbParser, print_next, print_results, verb_parser
 from segibn.errors import ConfigError
+from segibn.models.catalog import Place
 from segibn.runs.find import datasets_of, find_checkpoint, run_of
 
 EXAMPLE = """\
 examples:
   segibn calibrate-share runs/gta5_ibn
-  segibn calibrate-share runs/gta5_ibn --on gta5:val --frames 100
+  segibn calibrate-share runs/gta5_ibn --on gta5:val --frames 100 --place last
 
 Batch norms take a share of each frame's own statistics at test time, which helps where frames look
 otherwise than the training's (arXiv 2208.05788). The share is chosen on frames of the source domain
@@ -36,6 +38,8 @@ def build_parser(parser: VerbParser) -> None:
     add("--frames", type=parse_positive, default=50, metavar="N", help=about)
     about = "points of mIoU that it may cost on the source's frames (default: 1)"
     add("--tolerance", type=float, default=1.0, metavar="POINTS", help=about)
+    about = "only norms at this place of every block may take a share; last costs a frame least"
+    add("--place", choices=get_args(Place), help=about)
     add("--device", help=DEVICE_HELP)
 
 
@@ -56,6 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         root,
         frames=arguments.frames,
         tolerance=arguments.tolerance / 100,
+        place=arguments.place,
         device=arguments.device,
     )
     chosen = "no share: none helps within the tolerance" if share is None else str(share)

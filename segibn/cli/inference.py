@@ -72,8 +72,9 @@ def _add_views(add: Callable[..., object]) -> None:
 def add_share_argument(add: Callable[..., object]) -> None:
     """Add ``--instance-share``."""
     about = "batch norms take this share of each frame's own statistics, at strides up to FINEST "
-    about += "(default: 8), such as 0.1@8; calibrated = what calibrate-share chose for the run"
-    add("--instance-share", type=parse_share, metavar="SHARE[@FINEST]", help=about)
+    about += "(8) and at one place of each block (all), as in 0.3@8:last; "
+    about += "calibrated = what calibrate-share chose for the run"
+    add("--instance-share", type=parse_share, metavar="SHARE[@FINEST[:PLACE]]", help=about)
 
 
 def inference_config(
@@ -118,7 +119,7 @@ def parse_size_or_native(text: str) -> Size | str:
 
 
 def parse_share(text: str) -> "InstanceShare | str":
-    """Read ``0.1@8``, ``0.1``, or one of the words ``calibrated`` and ``none``."""
+    """Read ``0.3@8:last``, ``0.1@8``, ``0.1``, or one of the words ``calibrated`` and ``none``."""
     if text in ("calibrated", "none"):
         return text
     from segibn.inference.options import InstanceShare
@@ -127,8 +128,9 @@ def parse_share(text: str) -> "InstanceShare | str":
         return InstanceShare.parse(text)
     except ValueError:
         raise argparse.ArgumentTypeError(
-            f"'{text}': write a share above 0 and up to 1, and a stride of 1, 2, 4, 8, 16 or 32, "
-            "such as 0.1@8; or calibrated, or none"
+            f"'{text}': write a share above 0 and up to 1, a stride of 1, 2, 4, 8, 16 or 32, and a "
+            "place, stem, first, inner, last or other, such as 0.1@8 or 0.3@8:last; or calibrated, "
+            "or none"
         ) from None
 
 

@@ -7,7 +7,14 @@ from pydantic import Discriminator, Field, Tag, model_validator
 
 from segibn.config import values
 from segibn.config.values import Frozen
-from segibn.models.catalog import BACKBONES, DEFAULT_SHARE, DEFAULTS, changed_options
+from segibn.models.catalog import (
+    BACKBONES,
+    DEFAULT_SHARE,
+    DEFAULTS,
+    Finest,
+    Place,
+    changed_options,
+)
 from segibn.models.plans import AnyIbnName
 
 if TYPE_CHECKING:
@@ -38,15 +45,9 @@ class SwitchableConfig(Frozen):
 class IbnWhereConfig(Frozen):
     """Which batch norms IBN replaces (``segibn.models.surgery``)."""
 
-    finest: Literal[1, 2, 4, 8, 16, 32] = 8
+    finest: Finest = 8
     """The largest stride of what they normalise; 32 = at every stride."""
-    places: (
-        Annotated[
-            tuple[Literal["stem", "first", "inner", "last", "other"], ...],
-            Field(min_length=1, max_length=5),
-        ]
-        | None
-    ) = None
+    places: Annotated[tuple[Place, ...], Field(min_length=1, max_length=5)] | None = None
     """With ``ibn: share``: stem = before the blocks, first and last = of a block's main branch,
     inner = between, or in its shortcut, other = outside of blocks; null = all."""
 
@@ -69,7 +70,7 @@ class _Surgery(Frozen):
         if ibn != "share":
             return ibn
         where = self.ibn_where or IbnWhereConfig()
-        places = "" if where.places is None else f"-{'-'.join(where.places)}"
+        places = "" if where.places is None else f":{'+'.join(where.places)}"
         return f"share{self.share:g}@{where.finest}{places}"
 
     @property

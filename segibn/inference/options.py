@@ -2,16 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field, TypeAdapter
 
 from segibn.config.values import Height, PositiveFraction, Samples, Scale, Size
 from segibn.errors import ConfigError
 from segibn.inference import BLENDINGS, PRECISIONS, Blending
+from segibn.models.catalog import Finest, Place
 from segibn.text import printable
-
-Finest = Literal[1, 2, 4, 8, 16, 32]
 
 _MOST_STRETCH = 1.6  # of proportions; 4:3 seen as 2:1 is 1.5
 
@@ -30,16 +29,25 @@ class InstanceShare:
     """Of the frame; the rest is the training's."""
     finest: Finest = 8
     """The largest stride of the norms that take it; 32 = all."""
+    place: Place | None = None
+    """Only those at this place of a block take it, ``last`` before the addition; null = all."""
 
     @classmethod
     def parse(cls, text: str) -> "InstanceShare":
-        """Read ``0.1@8``, or ``0.1``; ValueError for what is none."""
-        share, at, finest = text.partition("@")
-        values = {"share": float(share)} | ({"finest": int(finest)} if at else {})
-        return TypeAdapter(cls).validate_python(values)
+        """Read ``0.1@8:last``, ``0.1@8`` or ``0.1``; ValueError for what is none."""
+        share, at, where = text.partition("@")
+        finest, colon, place = where.partition(":")
+        values: dict[str, Any] = {"share": float(share)} | ({"finest": int(finest)} if at else {})
+        return TypeAdapter(cls).validate_python(values | ({"place": place} if colon else {}))
 
     def __str__(self) -> str:
-        return f"{self.share:g}@{self.finest}"
+        return f"{self.share:g}@{self.finest}" + (f":{self.place}" if self.place else "")
+
+    @property
+    def norms(self) -> str:
+        """Which norms take it, in words."""
+        place = f"the {self.place} norm of every block" if self.place else "all norms"
+        return place if self.finest == 32 else f"{place} at strides up to {self.finest}"
 
 
 @dataclass(frozen=True)

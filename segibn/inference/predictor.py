@@ -219,7 +219,7 @@ def sharing(network: AnyNetwork, share: InstanceShare) -> AnyNetwork:
     ConfigError: it has no batch norms, or is an exported graph.
     """
     try:
-        return with_image_share(network, share.share, share.finest)  # type: ignore[return-value, arg-type]
+        return with_image_share(network, share.share, share.finest, share.place)  # type: ignore[return-value, arg-type]
     except ValueError as error:
         raise ConfigError(
             f"instance_share {share}: {error}. An exported graph is given it by segibn export"

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 from segibn.models.plans import IbnName
 
@@ -18,6 +18,11 @@ class Family:
 
 
 DEFAULT_SHARE = 0.3  # of the image's statistics, in ibn share
+Finest = Literal[1, 2, 4, 8, 16, 32]
+"""The largest stride of the norms that are meant; 32 = all."""
+Place = Literal["stem", "first", "inner", "last", "other"]
+"""Of a norm: before the blocks; after the first convolution of a block, after the last one of its
+main branch, another one in it; outside of blocks."""
 
 DEFAULTS: Mapping[str, Any] = {
     "ibn_stages": None,

@@ -7,15 +7,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from segibn.models.catalog import Place
 from segibn.models.ibn import InstanceBatchNorm2d
 from segibn.models.share_norm import InstanceShareNorm2d
-
-Place = Literal["stem", "first", "inner", "last", "other"]
 
 PIXELS = 128
 """Height and width of the image that a network is shown: whole at stride 64."""

@@ -15,12 +15,11 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from segibn.models.catalog import DEFAULT_SHARE
+from segibn.models.catalog import DEFAULT_SHARE, Place
 from segibn.models.ibn import InstanceBatchNorm2d
 from segibn.models.norm_places import (
     PIXELS,
     Call,
-    Place,
     norms_of,
     record_calls,
     require_norms,
@@ -89,8 +88,10 @@ def add_ibn(
     return [*(n.name for n in norms), *(end.name for end in ends)]
 
 
-def with_image_share(network: nn.Module, share: float, finest: int | None = None) -> nn.Module:
-    """Copy a trained network whose norms take a share of the image's statistics.
+def with_image_share(
+    network: nn.Module, share: float, finest: int | None = None, place: Place | None = None
+) -> nn.Module:
+    """Copy a trained network whose norms, all or those at a place, take a share of the image.
 
     Self-adaptive normalisation at test time (arXiv 2208.05788, section 3.1). Parameters are those
     of the original, not copied. IBN's batch halves take it too, and norms that have a share.
@@ -98,7 +99,7 @@ def with_image_share(network: nn.Module, share: float, finest: int | None = None
     require_norms(network)
     tensors = [*network.parameters(), *network.buffers()]
     copied = copy.deepcopy(network, {id(tensor): tensor for tensor in tensors})
-    add_ibn(copied, "share", finest=finest, share=share)
+    add_ibn(copied, "share", finest=finest, share=share, places=place and (place,))
     return copied
 
 

@@ -25,6 +25,7 @@ from segibn.evaluation.metrics import compute_miou
 from segibn.files.writing import sha256_of, write_json
 from segibn.inference.options import InstanceShare
 from segibn.inference.predictor import Predictor
+from segibn.models.catalog import Finest, Place
 from segibn.runs.appearance import preparation
 from segibn.runs.evaluate import frames_of, own_set
 from segibn.runs.loading import device_of, load_checkpoint
@@ -34,7 +35,7 @@ from segibn.text import counted, markdown_table
 from segibn.text.progress import FrameProgress
 
 SHARES = (0.05, 0.1, 0.2, 0.3)
-FINEST = (4, 8, 32)
+FINEST: tuple[Finest, ...] = (4, 8, 32)
 LIGHTS = ("RGB+50", "R+50", "contrast-x1.5", "fog", "night")
 EVERY_LIGHT = (ORIGINAL, *LIGHTS)
 LEVEL = 3  # of fog and night
@@ -47,24 +48,27 @@ def calibrate_share(
     *,
     frames: int = 50,
     tolerance: float = 0.01,
+    place: Place | None = None,
     device: str | None = None,
 ) -> tuple[InstanceShare | None, str]:
     """Choose a run's share and keep it in its folder -> the share (None: none helps), a table.
 
     ``on``: labelled set of the source; None = the run's held-out one. ``frames``: how many of it,
     evenly spread. ``tolerance``: mIoU, as a fraction, that it may cost on the frames as they are.
-    ConfigError: the set is not of the domain that the run was trained on.
+    ``place``: which norms may take a share; None = all. ConfigError: the set is not of the domain
+    that the run was trained on.
     """
     run = load_checkpoint(source)
     path = share_file(run.checkpoint)
     dataset = on or own_set(run, source)
     _require_source(run, dataset)
-    place = device_of(device)
-    shares = [None, *itertools.starmap(_share, itertools.product(SHARES, FINEST))]
-    with distributed.process_group(place):
+    where = device_of(device)
+    pairs = itertools.product(SHARES, FINEST)
+    shares = [None, *(InstanceShare(share, finest, place) for share, finest in pairs)]
+    with distributed.process_group(where):
         every = frames_of(run, dataset, datasets_root)
         shown = replace(every, samples=tuple(spread(every.samples, frames)))
-        placed = [run.to(place, replace(run.options, instance_share=share)) for share in shares]
+        placed = [run.to(where, replace(run.options, instance_share=share)) for share in shares]
         with FrameProgress("lights", enabled=distributed.is_main()) as show:
             scores = _scores([one.predictor for one in placed], shown, show)
     rows = [_row(share, own) for share, own in zip(shares, scores.T, strict=True)]
@@ -118,10 +122,6 @@ def choose(rows: Sequence[dict[str, Any]], tolerance: float) -> InstanceShare | 
     return None if share is None else InstanceShare(**share)
 
 
-def _share(share: float, finest: Any) -> InstanceShare:
-    return InstanceShare(share, finest)
-
-
 def _row(share: InstanceShare | None, scores: np.ndarray) -> dict[str, Any]:
     found = dict(zip(EVERY_LIGHT, scores.tolist(), strict=True))
     return {
@@ -151,10 +151,12 @@ def _domain(dataset: DatasetConfig) -> tuple[str | None, ...]:
 
 
 def _table(rows: Sequence[dict[str, Any]], title: str, count: int) -> str:
-    head = ["share", "stride up to", f"{title}, {counted(count, 'frame')}", "in other lights"]
+    frames = f"{title}, {counted(count, 'frame')}"
+    head = ["share", "stride up to", "norms", frames, "in other lights"]
     lines = []
     for row in rows:
-        share = row["instance_share"] or {"share": 0, "finest": "-"}
+        share = row["instance_share"] or {"share": 0, "finest": "-", "place": "-"}
         scores = (f"{100 * row[key]:.1f}" for key in ("as_they_are", "other_lights"))
-        lines.append([f"{share['share']:g}", str(share["finest"]), *scores])
+        norms = share["place"] or "all"
+        lines.append([f"{share['share']:g}", str(share["finest"]), norms, *scores])
     return "\n".join(markdown_table(head, lines, right=0))

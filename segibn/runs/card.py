@@ -65,9 +65,8 @@ def _share(run: TrainedRun) -> str:
     share = asked_share(InferenceConfig(instance_share="calibrated"), run.checkpoint)
     if share is None:
         return ""
-    norms = "all norms" if share.finest == 32 else f"norms at strides up to {share.finest}"
     return (
-        f"; with `--instance-share calibrated`, {norms} take {100 * share.share:g} % of their mean "
+        f"; with `--instance-share calibrated`, {share.norms}: {100 * share.share:g} % of mean "
         "and variance from the frame (chosen on the source domain)"
     )
 

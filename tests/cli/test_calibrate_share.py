@@ -46,19 +46,21 @@ def test_the_best_in_other_lights_is_taken_that_costs_no_more_than_the_tolerance
 def test_it_is_kept_in_the_run_with_what_was_seen_and_then_used(run, datasets, tmp_path, capsys):
     with pytest.raises(CheckpointError, match="segibn calibrate-share"):
         evaluate.main(_argv(run, datasets, "--instance-share", "calibrated"))
-    calibrate_share.main(_argv(run, datasets, "--frames", "2", "--tolerance", "100"))
+    more = ("--frames", "2", "--tolerance", "100", "--place", "last")
+    calibrate_share.main(_argv(run, datasets, *more))
     kept = read_json(run / "instance_share.json")
     assert len(kept["rows"]) == 1 + len(SHARES) * len(FINEST)
     assert len(kept["frames"]) == 2
+    assert {row["instance_share"]["place"] for row in kept["rows"][1:]} == {"last"}
     assert "chosen: " in capsys.readouterr().out
-    kept["instance_share"] = {"share": 0.25, "finest": 4}
+    kept["instance_share"] = {"share": 0.25, "finest": 4, "place": "last"}
     write_json(run / "instance_share.json", kept)
     evaluate.main(
         _argv(run, datasets, "--instance-share", "calibrated", "--output", f"{tmp_path}/s.json")
     )
     scores = read_json(tmp_path / "s.json")
-    assert "-share0.25@4|" in scores["signature"]
-    assert scores["inference"]["instance_share"] == {"share": 0.25, "finest": 4}
+    assert "-share0.25@4:last|" in scores["signature"]
+    assert scores["inference"]["instance_share"] == kept["instance_share"]
     kept["checkpoint_sha256"] = "0" * 64
     write_json(run / "instance_share.json", kept)
     with pytest.raises(CheckpointError, match="other weights"):
@@ -74,9 +76,10 @@ def test_a_target_domain_is_refused(run, datasets, tmp_path):
 
 def test_predictions_are_those_of_the_changed_network(run):
     image = np.random.default_rng(0).integers(0, 256, (48, 64, 3), dtype=np.uint8)
-    share = InstanceShare(0.3, 32)
+    share = InstanceShare.parse("0.5@16:last")
     model = segibn.load(run, "cpu")
-    expected = Predictor(with_image_share(model.module, 0.3, 32), "cpu")(image)
+    changed = with_image_share(model.module, 0.5, 16, "last")
+    expected = Predictor(changed, "cpu")(image)
     found = segibn.load(run, "cpu", InferenceOptions(instance_share=share)).predict(image)
     assert np.array_equal(found.train_ids, expected)
     assert not np.array_equal(expected, model.predict(image).train_ids)
@@ -112,7 +115,9 @@ def test_an_exported_graph_holds_it_without_a_node_for_instance_norm(run, tmp_pa
         segibn.load(path, options=InferenceOptions(instance_share=InstanceShare(0.1)))
 
 
-@pytest.mark.parametrize("text", ["0", "1.5", "0.1@3", "x", "0.1@"])
+@pytest.mark.parametrize(
+    "text", ["0", "1.5", "0.1@3", "x", "0.1@", "0.1@8:", "0.1@8:middle", "0.1:last"]
+)
 def test_what_is_no_share_is_refused(run, datasets, text, capsys):
     with pytest.raises(SystemExit):
         evaluate.main(_argv(run, datasets, "--instance-share", text))
@@ -126,4 +131,4 @@ def test_the_card_says_what_was_chosen(run, datasets, tmp_path):
     write_json(run / "instance_share.json", kept)
     card.main([str(run), "--output", str(tmp_path / "card.md")])
     text = (tmp_path / "card.md").read_text()
-    assert "norms at strides up to 4 take 25 % of their mean and variance from the frame" in text
+    assert "all norms at strides up to 4: 25 % of mean and variance from the frame" in text

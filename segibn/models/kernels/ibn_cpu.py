@@ -7,9 +7,6 @@ channels-last image goes in alone, an NCHW batch as a single image of N * C chan
 import torch
 from torch import Tensor
 
-# Of the kernel that sums channels-last: it adds one by one in the input's precision.
-_PIXELS_PER_SUM = 2048
-
 
 def image_moments(x: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and biased variance of every channel of every image, (N, C) each."""
@@ -73,19 +70,18 @@ def _rows(x: Tensor, values: list[Tensor]) -> list[list[Tensor]]:
 def _moments(block: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and biased variance (channels,) of one block (1, channels, h, w)."""
     _, channels, height, width = block.shape
-    rows = height if block.is_contiguous() else max(1, _PIXELS_PER_SUM // width)
+    columns = 1
+    if not block.is_contiguous():
+        # The kernel that sums channels-last adds one by one. With every column of the image a
+        # channel of its own it adds `height` values at a time, in one call and exact to the last
+        # digits; columns are joined below.
+        block, columns = block.permute(0, 2, 3, 1).reshape(1, height, 1, -1), width
+        block = block.permute(0, 3, 1, 2)
     # Buffers in float32 make the kernel answer in float32 for a half-precision input.
-    like = block.new_zeros(channels, dtype=torch.promote_types(block.dtype, torch.float32))
-    parts = [
-        torch.batch_norm_update_stats(block[:, :, top : top + rows], like, like, 0.0)
-        for top in range(0, height, rows)
-    ]
-    if len(parts) == 1:
-        return parts[0]
-    means, variances = (torch.stack(list(part)) for part in zip(*parts, strict=True))
-    counts = [min(rows, height - top) for top in range(0, height, rows)]
-    share = torch.tensor(counts, dtype=means.dtype)[:, None] / height
-    # torch's mean adds pairwise and is exact to the last digits, in float32 at a quarter of the
-    # cost of the variance.
-    mean = (means * share).sum(0) if block.dtype == torch.bfloat16 else block.mean((0, 2, 3))
-    return mean, ((variances + (means - mean).square()) * share).sum(0)
+    like = block.new_zeros(block.shape[1], dtype=torch.promote_types(block.dtype, torch.float32))
+    mean, variance = torch.batch_norm_update_stats(block, like, like, 0.0)
+    if columns == 1:
+        return mean, variance
+    means, variances = mean.view(columns, channels), variance.view(columns, channels)
+    mean = means.mean(0)
+    return mean, variances.mean(0) + (means - mean).square().mean(0)
