@@ -95,7 +95,7 @@ def test_archives_unpacked_into_folders_of_their_names_are_found(
 
 
 @pytest.mark.parametrize("folder", ["idd", "idd20k_lite", "idd_lite"])
-def test_idd_lite_is_pointed_to_its_own_config(tmp_path: Path, folder: str) -> None:
+def test_idd_lite_is_pointed_to_its_own_reader(tmp_path: Path, folder: str) -> None:
     for path in ("leftImg8bit/train/0/1_image.jpg", "gtFine/train/0/1_label.png"):
         (tmp_path / folder / path).parent.mkdir(parents=True)
         (tmp_path / folder / path).touch()

@@ -34,6 +34,7 @@ ON_NINETEEN = ("cityscapes19", "street11", "synthia16", "synthia13")
 ALL = [
     *((name, scheme, None, None) for name in NINETEEN for scheme in ON_NINETEEN),
     *(("camvid", scheme, None, None) for scheme in ("camvid11", "cityscapes19", "street11")),
+    *(("idd_lite", scheme, None, None) for scheme in ("idd7", "cityscapes19")),
     ("bdd100k_drivable", "drivable3", "2018", None),
     ("bdd100k_drivable", "drivable3", "2021", None),
     *(

@@ -24,6 +24,7 @@ DATASETS = (
     "dark_zurich",
     "nighttime_driving",
     "idd",
+    "idd_lite",
     "foggy_cityscapes",
     "wilddash2",
     "kitti",

@@ -32,9 +32,8 @@ def _refuse_other_files(root: Path, split: str) -> None:
         own = root.with_name("idd_lite")
         rename = "" if root == own else f"rename {root} to {own}, then "
         raise OtherSetError(
-            f"{SOURCE.title}: {root} is IDD-Lite ({frames[0].name}), another set of 7 classes. It "
-            f"is read as a `folder`, by a config that comes along: {rename}segibn check idd_lite "
-            f"--datasets {own.parent}"
+            f"{SOURCE.title}: {root} is IDD-Lite ({frames[0].name}), another set of 7 classes: "
+            f"{rename}segibn check idd_lite --datasets {own.parent}"
         )
     if split in SOURCE.unlabelled:
         return
