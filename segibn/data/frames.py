@@ -25,6 +25,8 @@ class Frames:
     samples: tuple[SamplePaths, ...]
     """Labelled samples, the same on every rank; rank r gets r, r + world_size ..."""
     label_set: LabelSet
+    merged: np.ndarray | None = None
+    """(K,) uint8, class of a network -> class of the set, for a set of coarser classes."""
     rank: int = 0
     world_size: int = 1
     threads: int = 2  # how many frames are decoded at a time

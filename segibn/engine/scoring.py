@@ -16,6 +16,7 @@ from segibn import distributed
 from segibn.builders.loader import build_eval_frames
 from segibn.config.data import DatasetConfig
 from segibn.config.schema import RunConfig
+from segibn.data.datasets.catalog import dataset_source
 from segibn.data.frames import Frames
 from segibn.data.samples import SamplePaths
 from segibn.distributed import sum_over_ranks
@@ -38,6 +39,7 @@ from segibn.inference.predictor import (
     device_label_maps,
     label_maps,
 )
+from segibn.labels.cityscapes import CITYSCAPES
 from segibn.labels.drawing import frame_sheet
 from segibn.models.segmenter import Segmenter
 
@@ -57,13 +59,29 @@ class Preparation:
 
 
 def eval_frames(
-    dataset: DatasetConfig, root: Path, classes: str | None, class_names: Sequence[str]
+    dataset: DatasetConfig,
+    root: Path,
+    classes: str | None,
+    class_names: Sequence[str],
+    *,
+    merging: bool = False,
 ) -> Frames:
     """Index a labelled set below ``root``, read in the classes of a network, in their order.
 
-    ``classes``: scheme that the network was trained in; None = the data set's own. ConfigError: the
-    set has other classes than the network's ``class_names``.
+    ``classes``: scheme that the network was trained in; None = the data set's own. With
+    ``merging`` a set of classes that gather the network's is read in its own. ConfigError: the set
+    has other classes than the network's ``class_names``.
     """
+    coarser = dataset_source(dataset.name).gathers
+    if coarser and tuple(class_names) == CITYSCAPES.class_names:
+        if not merging:
+            raise ConfigError(
+                f"{dataset.name} has {len(coarser)} classes that gather the network's, in which it "
+                "is scored, and nothing else: segibn evaluate without pictures, or cross-domain"
+            )
+        into = {fine: index for index, spec in enumerate(coarser) for fine in spec.members}
+        merged = np.array([into[name] for name in class_names], np.uint8)
+        return replace(build_eval_frames(dataset, root, None), merged=merged)
     frames = build_eval_frames(dataset, root, classes)
     labels = frames.label_set
     try:
@@ -99,10 +117,14 @@ def score(
     else:
         label = f"{label}~{prepare.name}"
         given = ((frame, *prepare.change(frame, *arrays)) for frame, *arrays in frames)
+    if frames.merged is not None:
+        label += f"~{len(frames.merged)}-merged"
     inference = options.describe(len(predictor.networks))
     conditions = Conditions(label, inference=inference, scales=options.scales, flip=options.flip)
     samples = [sample.name for sample in frames.samples]
     predict, count = _as_needed(predictor, measures)
+    if frames.merged is not None:
+        predict, count = partial(label_maps, predictor), partial(_count_merged, frames.merged)
     tally = ScoreTally(frames.label_set.class_names, conditions, samples, count)
     scores, *found = evaluate(
         predict,
@@ -118,6 +140,10 @@ def score(
     metrics = zip(measures, found, strict=True)
     details = {metric.name: result for metric, result in metrics if isinstance(metric, Metric)}
     return replace(scores, details=details)
+
+
+def _count_merged(table: np.ndarray, target: np.ndarray, labels: np.ndarray, k: int) -> np.ndarray:
+    return count_classes(target, table[labels], k)
 
 
 def _as_needed(

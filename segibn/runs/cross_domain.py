@@ -64,7 +64,9 @@ def score_runs(
         if record["train"] not in frame_names:
             frame_names[record["train"]] = _training_frames(run, root)
         for label, dataset in scoring.sets.items():
-            frame_names[label] = [sample.name for sample in frames_of(run, dataset, root).samples]
+            frame_names[label] = [
+                sample.name for sample in frames_of(run, dataset, root, merging=True).samples
+            ]
     rows: list[dict[str, Any]] = []
     conditions: dict[str, Any] = {}
     device = device_of(scoring.device)

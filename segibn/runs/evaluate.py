@@ -74,10 +74,12 @@ def own_set(run: TrainedRun, said: object) -> DatasetConfig:
     return run.config.data.val
 
 
-def frames_of(run: TrainedRun, dataset: DatasetConfig, datasets_root: Path) -> Frames:
-    """Index a labelled set in the classes of a run; a ConfigError if it has others."""
+def frames_of(
+    run: TrainedRun, dataset: DatasetConfig, datasets_root: Path, *, merging: bool = False
+) -> Frames:
+    """Index a labelled set in the classes of a run, see `eval_frames`; ConfigError: others."""
     with _named(run, dataset):
-        return eval_frames(dataset, datasets_root, run.scheme, run.class_names)
+        return eval_frames(dataset, datasets_root, run.scheme, run.class_names, merging=merging)
 
 
 def score_run(
@@ -91,7 +93,7 @@ def score_run(
     """Score a run on its device, with progress; see ``engine.scoring.score``."""
     name = dataset.title
     title = f"{run.title} on {name}"
-    frames = frames_of(run, dataset, datasets_root)
+    frames = frames_of(run, dataset, datasets_root, merging=not measures)
     with FrameProgress(title, enabled=distributed.is_main()) as show, _named(run, dataset):
         scores = score(run.predictor, frames, name, measures, prepare=prepare, progress=show)
     if scores.doubt and distributed.is_main():

@@ -5,8 +5,10 @@ import dataclasses
 import numpy as np
 import pytest
 
+import segibn
 from segibn.cli.cross_domain import main as cross_domain
 from segibn.cli.evaluate import main as evaluate
+from segibn.cli.report import main as report
 from segibn.errors import ConfigError
 from segibn.files.encode import write_image, write_label_png
 from segibn.files.writing import read_json
@@ -81,6 +83,32 @@ def test_a_network_of_16_classes_is_scored_on_the_16(make_run, root, tmp_path):
     scores = read_json(output)
     assert np.array(scores["confusion"]).shape == (16, 17)
     assert "K:16" in scores["signature"]
+
+
+def test_a_set_of_coarser_classes_is_scored_in_them(make_run, root, tmp_path):
+    run = make_run("cityscapes", "cityscapes19")
+    output, frame = tmp_path / "scores.json", root / "idd_lite/leftImg8bit/val/1/2_image.jpg"
+    random = np.random.default_rng(1)
+    write_image(frame, random.integers(0, 256, (40, 60, 3), np.uint8))
+    target = random.integers(0, 8, (40, 60), np.uint8)
+    target[target == 7] = 255
+    write_label_png(root / "idd_lite/gtFine/val/1/2_label.png", target)
+    more = ("--dataset", "idd_lite", "--output", str(output))
+    assert evaluate(_argv(run, root, *more)) == 0
+    levels = [0, 1, 5, 4, 4, 4, 4, 4, 5, 1, 6, 2, 2, 3, 3, 3, 3, 3, 3]  # of the 19, in order
+    labels = segibn.load(run, "cpu").predict(frame).train_ids
+    expected = np.zeros((7, 8), np.int64)
+    for truth, label in zip(target.ravel(), labels.ravel(), strict=True):
+        if truth != 255:
+            expected[truth, levels[label]] += 1
+    scores = read_json(output)
+    assert scores["confusion"] == expected.tolist()
+    assert "set:idd_lite-val~19-merged|n:1|K:7" in scores["signature"]
+    assert cross_domain(_argv(run, root, "--on", "idd_lite:val", "--output", str(tmp_path))) == 0
+    page = ("--output", str(tmp_path / "report.html"))
+    assert report([str(run), str(output), "--datasets", str(root), *page]) == 0
+    with pytest.raises(ConfigError, match="in which it is scored, and nothing else"):
+        evaluate(_argv(run, root, *more, "--pictures", str(tmp_path / "pictures")))
 
 
 def test_evaluate_takes_the_label_map_too(make_run, root, tmp_path):

@@ -1,34 +1,34 @@
 """IDD-Lite, 320x227 frames of Indian roads in the 7 classes of IDD's first level: ``119/005506``.
 
-Most of these hold several of Cityscapes' 19, which is why in those only road and sky are known.
+Most of these hold several of Cityscapes' 19: for training in those only road and sky are known, and
+networks of the 19 are scored in the 7.
 """
 
 from segibn.data.datasets.source import DatasetSource, Place
 from segibn.labels.cityscapes import CITYSCAPES
-from segibn.labels.label_set import IGNORE_INDEX, Label, LabelSet
+from segibn.labels.label_set import IGNORE_INDEX, ClassSpec, Label, LabelSet
 from segibn.labels.schemes import nineteen_label
 
 # What each gathers, by IDD's label hierarchy (arXiv 1811.10200): parking and unpaved shoulders are
 # drivable, pavements and rail tracks non-drivable; animals are living things, rickshaws and
 # bicycles vehicles; walls, poles and signs roadside objects; buildings, bridges and vegetation far
-# objects.
+# objects. Unpaved ground, terrain in IDD's own map to the 19, is non-drivable.
 # fmt: off
-_ROWS = (
-    (Label("drivable",         0, 0, (128,  64, 128)), "road"),
-    (Label("non-drivable",     1, 1, (244,  35, 232)), None),
-    (Label("living things",    2, 2, (220,  20,  60)), None),
-    (Label("vehicles",         3, 3, (  0,   0, 142)), None),
-    (Label("roadside objects", 4, 4, (220, 220,   0)), None),
-    (Label("far objects",      5, 5, ( 70,  70,  70)), None),
-    (Label("sky",              6, 6, ( 70, 130, 180)), "sky"),
-    (Label("void", IGNORE_INDEX, IGNORE_INDEX, (0, 0, 0)), None),
+IDD7 = (
+    #         class              colour (RGB)      Cityscapes' classes
+    ClassSpec("drivable",         (128,  64, 128), ("road",)),
+    ClassSpec("non-drivable",     (244,  35, 232), ("sidewalk", "terrain")),
+    ClassSpec("living things",    (220,  20,  60), ("person", "rider")),
+    ClassSpec("vehicles",         (  0,   0, 142), ("car", "truck", "bus", "train", "motorcycle",
+                                                    "bicycle")),
+    ClassSpec("roadside objects", (220, 220,   0), ("wall", "fence", "pole", "traffic light",
+                                                    "traffic sign")),
+    ClassSpec("far objects",      ( 70,  70,  70), ("building", "vegetation")),
+    ClassSpec("sky",              ( 70, 130, 180), ("sky",)),
 )
 # fmt: on
-_ON_NINETEEN = LabelSet(
-    "idd_lite_on_cityscapes19",
-    tuple(nineteen_label(label.name, label.label_id, of) for label, of in _ROWS),
-    CITYSCAPES.classes,
-)
+_KNOWN = {"drivable": "road", "sky": "sky"}
+_VOID = Label("void", IGNORE_INDEX, IGNORE_INDEX, (0, 0, 0))
 
 SOURCE = DatasetSource(
     name="idd_lite",
@@ -43,7 +43,15 @@ idd_lite/gtFine/{train,val}/<drive>/<frame>_label.png
     images=Place("leftImg8bit/{split}", "_image.jpg", keep_folders=True),
     targets=Place("gtFine/{split}", "_label.png", keep_folders=True),
     tables={
-        "idd7": LabelSet("idd_lite", tuple(label for label, _ in _ROWS)),
-        "cityscapes19": _ON_NINETEEN,
+        "idd7": LabelSet(
+            "idd_lite",
+            (*(Label(spec.name, i, i, spec.color) for i, spec in enumerate(IDD7)), _VOID),
+        ),
+        "cityscapes19": LabelSet(
+            "idd_lite_on_cityscapes19",
+            (*(nineteen_label(s.name, i, _KNOWN.get(s.name)) for i, s in enumerate(IDD7)), _VOID),
+            CITYSCAPES.classes,
+        ),
     },
+    gathers=IDD7,
 )

@@ -1,6 +1,6 @@
 """What a data set is: where its files lie, what their labels mean, what messages say of it."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from segibn.data.samples import Pairing, SplitAbsentError, pair_by_name, refuse_
 from segibn.data.wrong_folder import one_deeper
 from segibn.errors import ConfigError, DatasetError
 from segibn.files.folders import list_files, warn_once
-from segibn.labels.label_set import LabelSet
+from segibn.labels.label_set import ClassSpec, LabelSet
 from segibn.text import counted, did_you_mean, listed, nfc, printable
 
 _TRY_OUT = "\nTo try things out: segibn sample-data --output DIR makes frames in this layout."
@@ -72,6 +72,8 @@ class DatasetSource:
     """Year -> tables, where releases hold the same numbers with other meanings."""
     raw: LabelSet | None = None
     """A table with every value as a class of its own, where many of them make one of the 19."""
+    gathers: Sequence[ClassSpec] = ()
+    """What its classes hold of Cityscapes' 19, where networks of those are scored in its own."""
     scored_as: LabelSet | None = None
     """The table that scores folders of its files, where those are met in other values too."""
     is_sampled: bool = False  # whether ``segibn sample-data`` makes frames in its layout
