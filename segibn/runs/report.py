@@ -71,6 +71,8 @@ def _facts(source: Source, done: object) -> Pairs:
     if scores is not None:
         frames = counted(scores.num_images, "frame")
         facts.append(("scored on", f"{scores.conditions.evaluation_set}, {frames}"))
+        if "-share" in (shown := scores.conditions.inference):
+            facts.append(("of each frame's statistics", shown.partition("-share")[2]))
     if done is None and source.curve is not None and source.curve.iterations.size:
         done = int(source.curve.iterations[-1])
     if done is not None:

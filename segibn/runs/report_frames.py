@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import TypeAdapter
 
 from segibn.config.data import DatasetConfig
 from segibn.data.frames import Frames
@@ -96,8 +97,7 @@ def _options_of(record: Mapping[str, Any], run: TrainedRun) -> InferenceOptions:
     if not isinstance(given, dict):
         return run.options
     try:
-        values = {key: tuple(v) if isinstance(v, list) else v for key, v in given.items()}
-        return InferenceOptions(**values)
+        return TypeAdapter(InferenceOptions).validate_python(given)
     except (TypeError, ValueError) as error:
         raise SegibnError(
             f"its scores file says inference {given!r}, not usable: {error}"

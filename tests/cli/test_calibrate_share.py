@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import segibn
-from segibn.cli import calibrate_share, card, cross_domain, evaluate, export
+from segibn.cli import calibrate_share, card, cross_domain, evaluate, export, report
 from segibn.errors import CheckpointError, ConfigError
 from segibn.files.writing import read_json, write_json
 from segibn.inference.options import InferenceOptions, InstanceShare
@@ -61,6 +61,12 @@ def test_it_is_kept_in_the_run_with_what_was_seen_and_then_used(run, datasets, t
     scores = read_json(tmp_path / "s.json")
     assert "-share0.25@4:last|" in scores["signature"]
     assert scores["inference"]["instance_share"] == kept["instance_share"]
+    page = tmp_path / "report.html"
+    of = _argv(run, datasets, "--output", str(page))
+    report.main([of[0], f"{tmp_path}/s.json", *of[1:]])
+    text = page.read_text(encoding="utf-8")
+    assert "0.25@4:last" in text
+    assert "no frames" not in text
     kept["checkpoint_sha256"] = "0" * 64
     write_json(run / "instance_share.json", kept)
     with pytest.raises(CheckpointError, match="other weights"):
