@@ -45,6 +45,8 @@ def _without_surgery(config: RunConfig, variant: str) -> Iterator[str]:
         "ibn_where": variant == "share" or (variant in ("a", "b") and not is_own),
         "ibn_ease": variant in ("a", "b", "share", "a2"),
     }
+    if variant != "share" and backbone.ibn_where is not None and backbone.ibn_where.places:
+        yield "model.backbone.ibn_where.places=null"
     for key, applies in has.items():
         if not applies and getattr(backbone, key, None):
             yield f"model.backbone.{key}={'0' if key == 'ibn_ease' else 'null'}"
