@@ -63,20 +63,23 @@ def collect_cells(rows: Iterable[Row]) -> Cells:
     }
 
 
-def own_miou(network: Network, tests: Mapping[str, SetScores]) -> float:
-    """Mean mIoU on the one test set of the network's own domain; NaN if there is not just one."""
-    own = [scores.miou for test, scores in tests.items() if is_own_domain(network.train, test)]
-    return own[0].mean if len(own) == 1 else math.nan
+def own_miou(network: Network, tests: Mapping[str, SetScores], classes: frozenset[str]) -> float:
+    """Mean mIoU on the one test set of the network's own domain.
+
+    NaN if there is not just one, or if its mean is over other classes than ``classes``.
+    """
+    own = [scores for test, scores in tests.items() if is_own_domain(network.train, test)]
+    return own[0].miou.mean if len(own) == 1 and own[0].classes == classes else math.nan
 
 
 def _line(network: Network, scores: Mapping[str, SetScores], tests: Sequence[str]) -> list[str]:
     """Cells "mIoU / pixel acc (change against the own domain)"; a dash where nothing was scored."""
-    reference, line = own_miou(network, scores), [network.train, network.title]
+    line = [network.train, network.title]
     for test in tests:
         if not (found := scores.get(test)):
             line.append("-")
             continue
-        text = found.text()
+        text, reference = found.text(), own_miou(network, scores, found.classes)
         if not is_own_domain(network.train, test) and reference > 0:
             text += f" ({100 * (found.miou.mean - reference) / reference:+.1f} %)"
         line.append(text)

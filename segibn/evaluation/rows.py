@@ -116,11 +116,15 @@ class SetScores(NamedTuple):
 
     miou: Seeds
     pixel_accuracy: Seeds
+    classes: frozenset[str]  # that have an IoU, so that their mean is over these
 
     @classmethod
     def of(cls, rows: Sequence[Row]) -> "SetScores":
         """Both scores of some rows."""
-        return cls(*(Seeds(row[key] for row in rows) for key in cls._fields))
+        iou = [(row.get("iou") or {}).items() for row in rows]
+        classes = frozenset(name for items in iou for name, value in items if value is not None)
+        miou, accuracy = (Seeds(row[key] for row in rows) for key in ("miou", "pixel_accuracy"))
+        return cls(miou, accuracy, classes)
 
     def text(self) -> str:
         """Format "mIoU / pixel accuracy"."""

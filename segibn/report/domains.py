@@ -73,9 +73,9 @@ def _cell(
     """One network on one set, over its seeds; fractions."""
     if not (found := scores.get(test)):
         return None
-    miou, accuracy = found
+    miou, accuracy, classes = found
     mean, deviation = miou.mean, miou.deviation
-    is_own, reference = is_own_domain(network.train, test), own_miou(network, scores)
+    is_own, reference = is_own_domain(network.train, test), own_miou(network, scores, classes)
     has_change = not is_own and not math.isnan(reference) and reference != 0
     return {
         "text": miou.text().replace("±", " ± "),

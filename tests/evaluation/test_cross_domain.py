@@ -53,6 +53,15 @@ def test_without_an_own_domain_score_there_is_no_drop():
     assert line_of(table, "| camvid")[2] == "20.0 / 90.0"
 
 
+def test_a_mean_over_other_classes_has_no_drop():
+    own = row("city", "city", "none", 0.4, iou={"road": 0.5, "car": 0.3})
+    same = row("city", "night", "none", 0.3, iou={"road": 0.4, "car": 0.2})
+    fewer = row("city", "camvid", "none", 0.5, iou={"road": 0.5, "car": None})
+    merged = row("city", "idd", "none", 0.6, iou={"drivable": 0.6})
+    line = line_of(format_cross_domain([own, same, fewer, merged]), "| city")
+    assert ["(" in cell for cell in line[2:6]] == [False, True, False, False]
+
+
 def test_networks_of_different_size_are_rows_of_their_own():
     rows = [row("g", "g", "a", 0.5, network=name) for name in ("resnet18", "resnet50")]
     table = format_cross_domain(rows)
