@@ -25,12 +25,12 @@ class Frames:
     samples: tuple[SamplePaths, ...]
     """Labelled samples, the same on every rank; rank r gets r, r + world_size ..."""
     label_set: LabelSet
-    merged: np.ndarray | None = None
-    """(K,) uint8, class of a network -> class of the set, for a set of coarser classes."""
     rank: int = 0
     world_size: int = 1
     threads: int = 2  # how many frames are decoded at a time
     ahead: int = 4  # how many decoded frames may wait
+    merged: np.ndarray | None = None
+    """(K,) uint8, class of a network -> class of the set, for a set of coarser classes."""
 
     def __len__(self) -> int:
         return len(range(self.rank, len(self.samples), self.world_size))

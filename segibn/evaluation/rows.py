@@ -121,8 +121,8 @@ class SetScores(NamedTuple):
     @classmethod
     def of(cls, rows: Sequence[Row]) -> "SetScores":
         """Both scores of some rows."""
-        iou = [(row.get("iou") or {}).items() for row in rows]
-        classes = frozenset(name for items in iou for name, value in items if value is not None)
+        found = [iou for row in rows if isinstance(iou := row.get("iou"), dict)]
+        classes = frozenset(k for iou in found for k, value in iou.items() if value is not None)
         miou, accuracy = (Seeds(row[key] for row in rows) for key in ("miou", "pixel_accuracy"))
         return cls(miou, accuracy, classes)
 
