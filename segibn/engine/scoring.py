@@ -77,7 +77,8 @@ def eval_frames(
         if not merging:
             raise ConfigError(
                 f"{dataset.name} has {len(coarser)} classes that gather the network's, in which it "
-                "is scored, and nothing else: segibn evaluate without pictures, or cross-domain"
+                "is scored, and nothing else: segibn cross-domain, or segibn evaluate without "
+                "pictures and further metrics"
             )
         into = {fine: index for index, spec in enumerate(coarser) for fine in spec.members}
         merged = np.array([into[name] for name in class_names], np.uint8)
