@@ -14,7 +14,7 @@ from segibn.config.generalise import GeneraliseConfig
 from segibn.config.model import ModelConfig
 from segibn.config.values import Frozen
 
-CONFIG_VERSION: Literal[2] = 2
+CONFIG_VERSION: Literal[3] = 3
 """Version of what is below; `segibn.config.upgrade` reads files of earlier ones."""
 
 
@@ -121,8 +121,6 @@ class EngineConfig(Frozen):
     """Memory layout of images and weights."""
     compile: bool = False
     """Compile the network with ``torch.compile``: minutes at the start, faster steps on CUDA."""
-    ibn_kernels: Literal["default", "triton"] = "default"
-    """What computes IBN's norms; triton = kernels for CUDA, not measured on a GPU."""
     max_micro_batch: values.Samples | None = None
     """Most samples on a device at a time: a larger share of a batch is taken in equal steps of
     accumulated gradients; batch norm's statistics are those of a step. null = no limit."""
@@ -157,7 +155,7 @@ class EvaluationConfig(Frozen):
 class RunConfig(Frozen):
     """One training run."""
 
-    config_version: Literal[2] = CONFIG_VERSION
+    config_version: Literal[3] = CONFIG_VERSION
     """Version of this file's keys; without it, a file is read as the first version meant it."""
     name: values.Name
     """Name of the run, of its folder and of its results; the config file's stem if not given."""

@@ -52,5 +52,16 @@ def _without_idle_ratio(tree: Tree) -> tuple[Tree, list[str]]:
     return {**tree, "model": {**model, "backbone": kept}}, [note]
 
 
-STEPS: Mapping[int, Step] = {1: _without_idle_ratio}
+def _without_kernels(tree: Tree) -> tuple[Tree, list[str]]:
+    """2 -> 3: there is one way to compute IBN's norms on a GPU, PyTorch's."""
+    engine = tree.get("engine")
+    if not isinstance(engine, dict) or "ibn_kernels" not in engine:
+        return tree, []
+    kept = {key: value for key, value in engine.items() if key != "ibn_kernels"}
+    note = "engine.ibn_kernels is left out: the Triton kernels are gone; see engine.compile"
+    notes = [note] if engine["ibn_kernels"] == "triton" else []
+    return {**tree, "engine": kept}, notes
+
+
+STEPS: Mapping[int, Step] = {1: _without_idle_ratio, 2: _without_kernels}
 """From each version to the next."""

@@ -38,7 +38,6 @@ from segibn.engine.update import Pending, Updater
 from segibn.errors import SegibnError
 from segibn.files.writing import writable_folder
 from segibn.labels.label_set import LabelSet
-from segibn.models.ibn import use_triton_kernels
 from segibn.models.segmenter import Segmenter
 from segibn.models.sync_norm import synchronize_batch_norms
 from segibn.text.streams import outliving_readers
@@ -242,8 +241,6 @@ def build_model(
     _, world = distributed.rank_and_world()
     if world > 1:
         model = synchronize_batch_norms(model, device)
-    if config.engine.ibn_kernels == "triton":
-        use_triton_kernels(model, device)
     if device.type == "cuda":
         torch.backends.cudnn.benchmark = True  # crops have one size
     layout = image_layout(device, config.engine.channels_last)

@@ -4,17 +4,11 @@ In and out: (N, C, h, w) float. Instance statistics are those of the single imag
 in evaluation alike, so a network with them sees a crop and a whole frame differently.
 """
 
-import importlib.util
-import logging
-
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from segibn.errors import ConfigError
 from segibn.models.kernels.ibn_unsplit import BatchHalf, normalize, passes_for
-
-logger = logging.getLogger(__name__)
 
 _NO_HALF = BatchHalf(slice(0, 0))
 
@@ -22,14 +16,12 @@ _NO_HALF = BatchHalf(slice(0, 0))
 class InstanceNorm2d(nn.InstanceNorm2d):
     """`nn.InstanceNorm2d` that keeps its input's layout, and gives the bias for a single pixel."""
 
-    use_triton = False
-
     def __init__(self, channels: int, *, affine: bool = True) -> None:
         super().__init__(channels, affine=affine)
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise each channel of each image over its pixels."""
-        if passes := passes_for(x, use_triton=self.use_triton):
+        if passes := passes_for(x):
             dtype = torch.promote_types(x.dtype, torch.float32)
             ones = torch.ones(self.num_features, dtype=dtype, device=x.device)
             affine = (self.weight, self.bias) if self.affine else (ones, torch.zeros_like(ones))
@@ -57,8 +49,6 @@ class InstanceBatchNorm2d(nn.Module):
     floor(C * (1 - ratio)) channels are the batch half; else floor(C * ratio) are the instance half.
     """
 
-    use_triton = False
-
     def __init__(self, channels: int, ratio: float = 0.5, *, batch_first: bool = False) -> None:
         super().__init__()
         if not 0.0 <= ratio <= 1.0:
@@ -85,7 +75,7 @@ class InstanceBatchNorm2d(nn.Module):
         over_ranks = _is_over_ranks(self.BN)
         if torch.compiler.is_compiling() and not torch.compiler.is_exporting() and not over_ranks:
             return self.formula_form(x)
-        passes = passes_for(x, use_triton=self.use_triton)
+        passes = passes_for(x)
         if passes is None:
             return self.split_form(x)
         bn = self.BN
@@ -140,20 +130,6 @@ class ParallelInstanceBatchNorm2d(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, h, w) -> (N, 2C, h, w), the instance-normalised half first."""
         return torch.cat([self.IN(x), self.BN(x)], dim=1)
-
-
-def use_triton_kernels(model: nn.Module, device: torch.device) -> None:
-    """Let a model's instance norms use unmeasured kernels; `ConfigError` where there is no CUDA."""
-    if device.type != "cuda" or importlib.util.find_spec("triton") is None:
-        wanted = "triton needs CUDA and Triton, and this runs on"
-        raise ConfigError(f"engine.ibn_kernels: {wanted} {device}; use default")
-    logger.warning(
-        "engine.ibn_kernels: triton has not been measured on a GPU; compare its loss and its speed "
-        "with those of engine.ibn_kernels=default"
-    )
-    for module in model.modules():
-        if isinstance(module, InstanceNorm2d | InstanceBatchNorm2d):
-            module.use_triton = True
 
 
 def update_running(bn: nn.BatchNorm2d, mean: Tensor, variance: Tensor, count: int | Tensor) -> None:

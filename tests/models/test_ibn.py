@@ -6,8 +6,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from segibn.errors import ConfigError
-from segibn.models.ibn import InstanceBatchNorm2d, InstanceNorm2d, use_triton_kernels
+from segibn.models.ibn import InstanceBatchNorm2d, InstanceNorm2d
 from segibn.models.kernels import ibn_cpu, ibn_unsplit
 
 
@@ -243,17 +242,3 @@ def test_an_exported_layer_is_the_plain_one(norm: nn.Module) -> None:
     x = torch.randn(1, 8, 5, 5)
     program = torch.export.export(norm, (x,))
     torch.testing.assert_close(program.module()(x), norm(x))
-
-
-def test_triton_is_used_where_it_is_asked_for_and_only_on_cuda(caplog) -> None:
-    norm = InstanceBatchNorm2d(8)
-    assert not norm.use_triton
-    with pytest.raises(ConfigError, match=r"ibn_kernels: triton needs CUDA and Triton.*on cpu"):
-        use_triton_kernels(norm, torch.device("cpu"))
-    pytest.importorskip("triton", reason="torch came without Triton on this platform")
-    use_triton_kernels(norm, torch.device("cuda"))
-    assert norm.use_triton
-    assert norm.IN.use_triton
-    assert "has not been measured" in caplog.text
-    x = torch.randn(2, 8, 60, 60)
-    assert ibn_unsplit.passes_for(x, use_triton=True) is ibn_cpu

@@ -157,6 +157,14 @@ def test_upgrades_change_nothing_that_is_given_and_need_no_second_pass():
     assert upgrade_config(a_ratio, "x") == ({**a_ratio, "config_version": CONFIG_VERSION}, [])
 
 
+@pytest.mark.parametrize(("kernels", "said"), [("default", 0), ("triton", 1)])
+def test_kernels_of_earlier_versions_are_left_out(kernels, said):
+    old = {"config_version": 2, "engine": {"ibn_kernels": kernels, "compile": True}}
+    new, notes = upgrade_config(old, "x")
+    assert new == {"config_version": CONFIG_VERSION, "engine": {"compile": True}}
+    assert len(notes) == said
+
+
 def test_every_earlier_version_has_its_step():
     assert sorted(CONFIG_STEPS) == list(range(1, CONFIG_VERSION))
     assert sorted(STEPS) == list(range(1, FORMAT_VERSION))

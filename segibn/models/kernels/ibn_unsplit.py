@@ -2,8 +2,8 @@
 
 One pass takes the moments of every channel of every image; those of the batch follow from them
 (mean of means; mean of variances plus variance of means); `BatchHalf` or `ImageShare` makes of them
-what is normalised by; and one pass applies one affine map a channel and image. The passes are a
-module's, `ibn_cpu` or `ibn_triton`; statistics are float32, float64 for a float64 input, and
+what is normalised by; and one pass applies one affine map a channel and image. The passes are those
+of `ibn_cpu`; statistics are float32, float64 for a float64 input, and
 `x_hat = (x - mean) * inverse`:
 
     image_moments(x) -> mean and biased variance of every channel of every image, (N, C) each
@@ -28,7 +28,7 @@ _WORTHWHILE = 128 * 128  # values per image that repay the calls (measured on Ze
 _CPU_DTYPES = (torch.float32, torch.float64, torch.bfloat16)
 
 
-def passes_for(x: Tensor, *, use_triton: bool = False) -> ModuleType | None:
+def passes_for(x: Tensor) -> ModuleType | None:
     """The passes that take this tensor faster than splitting does; None = split it."""
     # First, since sizes asked for while a graph is captured become conditions of the graph.
     if not is_eager() or x.dim() != 4 or x.shape[0] == 0 or x.shape[2] * x.shape[3] < 2:
@@ -37,10 +37,6 @@ def passes_for(x: Tensor, *, use_triton: bool = False) -> ModuleType | None:
         return None
     if x.device.type == "cpu":
         return ibn_cpu if x[0].numel() >= _WORTHWHILE and x.dtype in _CPU_DTYPES else None
-    if use_triton and x.is_cuda and 0 < x[0].numel() < 2**31:
-        from segibn.models.kernels import ibn_triton
-
-        return ibn_triton
     return None
 
 
