@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""What a share of the image's statistics costs: EfficientNet-Lite0 with DeepLabV3+ against itself.
+"""What IBN and a share of the image's statistics cost: networks with DeepLabV3+ against themselves.
 
 The rival is the same network with batch norm. A training step of the engine, a frame in PyTorch,
 and a frame of the exported graph in ONNX Runtime.
@@ -28,23 +28,35 @@ from segibn.export.writing import export
 from segibn.models.segmenter import Segmenter
 
 CLASSES = 19
+_LITE = {"name": "timm", "model": "tf_efficientnet_lite0", "output_stride": 16}
+_RESNET = {"name": "resnet18", "output_stride": 16}
 _SHARE = {"ibn": "share", "ibn_share": 0.3}
-KINDS: dict[str, dict[str, Any]] = {
-    "batch norm": {},
-    "share 0.3@8": _SHARE,
-    "share 0.3@8:last": _SHARE | {"ibn_where": {"places": ["last"]}},
+_PLAIN = "batch norm"
+BACKBONES: dict[str, dict[str, dict[str, Any]]] = {
+    "EfficientNet-Lite0": {
+        _PLAIN: _LITE,
+        "IBN-a": _LITE | {"ibn": "a"},
+        "IBN-b": _LITE | {"ibn": "b"},
+        "share 0.3@8": _LITE | _SHARE,
+        "share 0.3@8:last": _LITE | _SHARE | {"ibn_where": {"places": ["last"]}},
+    },
+    "ResNet-18": {
+        _PLAIN: _RESNET | {"ibn": "none"},
+        "IBN-a": _RESNET | {"ibn": "a"},
+        "IBN-b": _RESNET | {"ibn": "b"},
+    },
 }
+KINDS = {f"{name}, {norm}": b for name, norms in BACKBONES.items() for norm, b in norms.items()}
 
 
 def config_of(kind: str, batch: int, precision: str) -> RunConfig:
     """The config that both have but for the norm."""
-    backbone = {"name": "timm", "model": "tf_efficientnet_lite0", "output_stride": 16}
     rates = [1, 2, 3]
     head = {"name": "deeplabv3plus", "channels": 96, "low_level_channels": 32}
     tree = {
         "name": "share",
         "data": {"train": {"name": "cityscapes"}},
-        "model": {"backbone": backbone | KINDS[kind], "head": head | {"atrous_rates": rates}},
+        "model": {"backbone": KINDS[kind], "head": head | {"atrous_rates": rates}},
         "optim": {"name": "adamw", "lr": 1e-3, "global_batch_size": batch},
         "engine": {"precision": precision, "channels_last": True},
     }
@@ -118,16 +130,19 @@ def main(argv: Sequence[str] | None = None) -> int:
             builders[f"{kind}, frame"] = partial(frame, kind, size)
             if not options.quick:
                 builders[f"{kind}, exported"] = partial(graph, kind, size, Path(folder))
-        plain, *shares = KINDS
-        works = [name.partition(", ")[2] for name in builders if name.startswith(plain)]
+        works = list(dict.fromkeys(name.rpartition(", ")[2] for name in builders))
         run(
             Benchmark(
-                title="A share of the image's statistics, in all norms at strides up to 8 or a few",
+                title="IBN and a share of the image's statistics against batch norm",
                 builders=builders,
                 comparisons=[
-                    (f"{share}, {work}", f"{plain}, {work}") for work in works for share in shares
+                    (f"{name}, {norm}, {work}", f"{name}, {_PLAIN}, {work}")
+                    for name, norms in BACKBONES.items()
+                    for work in works
+                    for norm in norms
+                    if norm != _PLAIN
                 ],
-                conditions=f"EfficientNet-Lite0, steps of {options.batch} x {crop[0]}x{crop[1]} in "
+                conditions=f"Output stride 16, steps of {options.batch} x {crop[0]}x{crop[1]} in "
                 f"{options.dtype}, frames of {size[0]}x{size[1]}",
                 packages=("timm", "onnxruntime"),
             ),

@@ -16,7 +16,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.tables import methods
+from benchmarks.tables import methods, norms
 from benchmarks.tables.generalisation import KIND, render_generalisation
 from benchmarks.tables.measurements import (
     render_memory,
@@ -64,6 +64,8 @@ def _render(path: Path) -> str:
         return kinds.get(content.get("kind"), render_models)(content)
     if path.name == methods.NAME and not path.is_dir():
         return methods.render_methods(path.parent)
+    if path.name == norms.NAME and not path.is_dir():
+        return norms.render_norms(path.parent)
     return render_folder(path)
 
 
