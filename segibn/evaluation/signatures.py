@@ -59,7 +59,7 @@ def signature_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
         lines += [f"{text}, on {test}" for key, text in found if key in _OF_A_COLUMN]
     unsigned = [row for row in rows if not row.get("signature")]
     if unsigned:
-        lines.append(f"- no signature: {_named(unsigned)}")
+        lines.append(f"- no signature: {_listed(map(_cell, unsigned))}")
     if not lines:
         return []
     return ["", "**Not all of these numbers can be compared.** They differ in", "", *lines]
@@ -68,19 +68,34 @@ def signature_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 def _differences(rows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
     signatures = [row["signature"] for row in rows]
     for field in differing_fields(signatures, _SAID_ELSEWHERE):
-        groups: dict[str, list[Mapping[str, Any]]] = {}
-        for row in rows:
-            value = parse_signature(row["signature"]).get(field, "not given")
-            groups.setdefault(value, []).append(row)
+        values = [parse_signature(text).get(field, "not given") for text in signatures]
+        # a column or a network alone, where that is enough to tell which
+        name = next((n for n in (_column, _network) if _tells(map(n, rows), values)), _cell)
+        groups: dict[str, list[str]] = {}
+        for row, value in zip(rows, values, strict=True):
+            groups.setdefault(value, []).append(name(row))
         title = f"{field} ({MEANING[field]})" if field in MEANING else field
-        told = [f"`{value}` for {_named(group)}" for value, group in groups.items()]
+        told = [f"`{value}` for {_listed(names)}" for value, names in groups.items()]
         yield field, f"- {title}: {'; '.join(told)}"
 
 
-def _named(rows: Sequence[Mapping[str, Any]]) -> str:
-    return listed(dict.fromkeys(map(_name, rows)), 4)
+def _tells(names: Iterable[str], values: Sequence[str]) -> bool:
+    pairs = set(zip(names, values, strict=True))
+    return len(pairs) == len({name for name, _ in pairs})
 
 
-def _name(row: Mapping[str, Any]) -> str:
+def _listed(names: Iterable[str]) -> str:
+    return listed(dict.fromkeys(names), 4)
+
+
+def _column(row: Mapping[str, Any]) -> str:
+    return str(row["test"])
+
+
+def _network(row: Mapping[str, Any]) -> str:
     network = " ".join(filter(None, [str(row.get("network") or ""), f"ibn {row['ibn']}"]))
-    return f"{network} of {row['train']} on {row['test']}, seed {row['seed']}"
+    return f"{network} of {row['train']}"
+
+
+def _cell(row: Mapping[str, Any]) -> str:
+    return f"{_network(row)} on {row['test']}, seed {row['seed']}"

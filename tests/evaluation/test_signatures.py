@@ -60,7 +60,22 @@ def test_every_condition_that_differs_within_a_column_is_named(changed: dict, fi
     assert WARNING in table
     value = parse_signature(rows[1]["signature"])[field]
     assert f"- {field} ({MEANING[field]}): " in table
-    assert f"`{value}` for ibn a of game on camera, seed 0" in table
+    on = ", on camera" if field in ("set", "n", "res") else ""
+    assert f"`{value}` for ibn a of game{on}\n" in table
+
+
+@pytest.mark.parametrize(
+    ("flipped", "told"),
+    [
+        ({("none", "night"), ("a", "night")}, "`no` for camera; `yes` for night"),
+        ({("a", "camera"), ("a", "night")}, "`no` for ibn none of game; `yes` for ibn a of game"),
+        ({("a", "night")}, "; `yes` for ibn a of game on night, seed 0"),
+    ],
+)
+def test_cells_of_other_conditions_are_named_by_no_more_than_it_takes(flipped: set, told: str):
+    cells = [(ibn, test) for ibn in ("none", "a") for test in ("camera", "night")]
+    rows = [row(*cell, signature(flip=cell in flipped)) for cell in cells]
+    assert told + "\n" in format_cross_domain(rows) + "\n"
 
 
 def test_columns_may_be_sets_of_other_sizes_but_not_other_conditions():
