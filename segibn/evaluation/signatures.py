@@ -70,7 +70,7 @@ def _differences(rows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]
     for field in differing_fields(signatures, _SAID_ELSEWHERE):
         values = [parse_signature(text).get(field, "not given") for text in signatures]
         # a column or a network alone, where that is enough to tell which
-        name = next((n for n in (_column, _network) if _tells(map(n, rows), values)), _cell)
+        name = next((n for n in (_column, _network, _run) if _tells(map(n, rows), values)), _cell)
         groups: dict[str, list[str]] = {}
         for row, value in zip(rows, values, strict=True):
             groups.setdefault(value, []).append(name(row))
@@ -95,6 +95,10 @@ def _column(row: Mapping[str, Any]) -> str:
 def _network(row: Mapping[str, Any]) -> str:
     network = " ".join(filter(None, [str(row.get("network") or ""), f"ibn {row['ibn']}"]))
     return f"{network} of {row['train']}"
+
+
+def _run(row: Mapping[str, Any]) -> str:
+    return f"{_network(row)}, seed {row['seed']}"
 
 
 def _cell(row: Mapping[str, Any]) -> str:
