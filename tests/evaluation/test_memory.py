@@ -59,7 +59,7 @@ def test_peak_memory_does_not_grow_with_the_number_of_frames(everything: bool):
 
 
 def test_scoring_folders_does_not_keep_the_maps(tmp_path):
-    for number in range(60):
+    for number in range(210):  # many more than are read ahead where counting is slow
         target = np.full(SIZE, number % 19, np.uint8)
         for folder in ("few", "many") if number < 10 else ("many",):
             write_label_png(tmp_path / folder / f"f{number}.png", target)
@@ -69,4 +69,4 @@ def test_scoring_folders_does_not_keep_the_maps(tmp_path):
 
     score("few")
     growth = peak_bytes(lambda: score("many")) - peak_bytes(lambda: score("few"))
-    assert growth / 50 < SIZE[0] * SIZE[1]
+    assert growth / 200 < SIZE[0] * SIZE[1] / 2
