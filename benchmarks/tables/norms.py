@@ -90,18 +90,20 @@ def render_norms(results: Path) -> str:
 def _lines(
     shift: Shift, folder: Folder, rows: list[Content], times: Mapping[str, float]
 ) -> list[list[str]]:
-    """A line for every network, norm and share at test time of a folder."""
+    """A line for every network and norm of a folder; each seed may have a share of its own."""
     lines = []
-    for (network, ibn, share), sets in gather(rows, _kind, "test").items():
+    for (network, ibn), sets in gather(rows, lambda r: (r["network"], r["ibn"]), "test").items():
         seeds = [row["seed"] for row in sets[shift.source]]
+        found = filter(None, map(_share, sets[shift.source]))
+        shares = list(dict.fromkeys(map(_norm, found)))
         targets = [sets[name] for name in sets if name != shift.source]
         means = Seeds(
             sum(row["miou"] for row in of_seed) / len(of_seed)
             for of_seed in zip(*targets, strict=True)
         )
         name, norm = _NETWORKS.get(network, network), _norm(ibn)
-        used = _norm(share) if share else norm
-        notes = [norm, f"{used} at test time" if share else "", folder.note]
+        used = shares[0] if len(shares) == 1 else "several" if shares else norm
+        notes = [norm, f"{' or '.join(shares)} at test time" if shares else "", folder.note]
         lines.append(
             [
                 shift.title,
@@ -118,10 +120,10 @@ def _lines(
     return lines
 
 
-def _kind(row: Content) -> tuple[str, str, str]:
-    """Backbone, norm in the training, and share at test time ("" if there is none)."""
+def _share(row: Content) -> str:
+    """The share at test time, "" if there is none."""
     found = re.search(r"-(share[^|]*)\|", row["signature"])
-    return row["network"], row["ibn"], found[1] if found else ""
+    return found[1] if found else ""
 
 
 def _norm(ibn: str) -> str:
