@@ -193,7 +193,8 @@ def _likely_key(place: _Place, root: type[BaseModel]) -> str:
     known = list(dict.fromkeys(name for model in place.parents for name in _keys(model)))
     hint = did_you_mean(key, known, 1)
     if not hint:
-        elsewhere = [path for path in _paths(root) if path.split(".")[:-1] != parents]
+        paths = dict.fromkeys(_paths(root))  # two kinds of backbone share keys
+        elsewhere = [path for path in paths if path.split(".")[:-1] != parents]
         ends = {path.rpartition(".")[2] for path in elsewhere}
         if len(key) <= 3:  # nearly every word is near to it
             ends &= {key}

@@ -277,3 +277,11 @@ def test_a_class_and_a_colour_are_written_as_they_were_given(tmp_path: Path) -> 
     again = load_config(write(tmp_path / "again.yaml", dump_config(config)))
     assert again == config
     assert [row.class_name for row in again.data.train.folder.labels] == [None, "c"]
+
+
+def test_a_key_of_two_kinds_of_backbone_is_offered_once(tmp_path):
+    path = tmp_path / "a.yaml"
+    path.write_text("data: {train: {name: cityscapes}}\nengine: {ibn_wheer: {finest: 8}}\n")
+    with pytest.raises(ConfigError) as error:
+        load_config(path)
+    assert str(error.value).count("model.backbone.ibn_where") == 1
