@@ -9,12 +9,15 @@ from pathlib import Path
 from segibn.cli.arguments import report_words, require_runs
 from segibn.cli.inference import add_inference_arguments, inference_config
 from segibn.cli.parser import VerbParser, print_next, print_then, verb_parser
+from segibn.config.shipped import DEFAULT_MODEL
 from segibn.errors import ConfigError
 from segibn.media import FOLDERS, SHOWN_IN_VIDEOS
+from segibn.runs.find import MODEL_FILES
 
 EXAMPLE = """\
 examples:
-  segibn predict runs/gta5_ibn my_frames --output predictions
+  segibn predict my_frames --output predictions
+  segibn predict my_frames --model drivable-lite --output predictions
   segibn predict runs/gta5_ibn street.jpg drive.mp4 'more/**/*.png' --output predictions
   segibn predict last.pt drive.mp4 --save video,labels --video-shows side-by-side --output out
   segibn predict runs/gta5_ibn my_frames --classes road,car --alpha 0.7 --output predictions
@@ -33,7 +36,9 @@ exit code: 0 all done, 1 some files failed, 2 nothing was begun or an output can
 @verb_parser("predict", EXAMPLE)
 def build_parser(parser: VerbParser) -> None:
     add = parser.add_argument
-    add("run", metavar="RUN_OR_FILE", help="run folder or name, .pt, .safetensors or .onnx file")
+    about = "network: a run folder or name, a .pt, .safetensors or .onnx file, or one that comes "
+    about += f"along (default: the first INPUT if it is one of these, else {DEFAULT_MODEL})"
+    add("--model", metavar="RUN_OR_FILE", help=about)
     about = "image (JPEG, PNG, BMP, WebP, TIFF), video, folder (with its subfolders) or quoted "
     about += "pattern"
     add("inputs", nargs="*", default=[], metavar="INPUT", help=about)
@@ -69,10 +74,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         if arguments.save is not None:
             raise ConfigError("give --save or --no-overlays, not both")
         arguments.save = ("labels",)
+    arguments.run, arguments.inputs = _network_and_inputs(arguments.model, arguments.inputs)
     inputs = [*arguments.inputs, *arguments.images]
     if not inputs:
         raise ConfigError(
-            "say what to predict: segibn predict RUN IMAGE_OR_FOLDER_OR_VIDEO ... --output DIR"
+            "say what to predict: segibn predict IMAGE_OR_FOLDER_OR_VIDEO ... --output DIR"
         )
     require_runs([arguments.run])
 
@@ -99,6 +105,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     if report.exit_code == 0 and (words := report_words(arguments.run)):
         print_next(*words)
     return report.exit_code
+
+
+def _network_and_inputs(model: str | None, words: list[str]) -> tuple[str, list[str]]:
+    """Tell the network from what it is to see, where the first word may be either."""
+    if model is not None or not words:
+        return model or DEFAULT_MODEL, words
+    path = Path(words[0])
+    if path.is_dir():
+        is_network = (path / "checkpoints").is_dir()
+    else:
+        is_network = path.suffix in ("", *MODEL_FILES) and not set("*?[") & set(words[0])
+    return (words[0], words[1:]) if is_network else (DEFAULT_MODEL, words)
 
 
 def _parse_saved(text: str) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The configs that come with the package, by name: ``gta5_ibn``, ``real/camera_ibn``."""
+"""What comes with the package, by name: configs such as ``real/camera_ibn``, trained networks."""
 
 import os
 from pathlib import Path
@@ -7,6 +7,8 @@ from segibn.errors import ConfigError
 from segibn.text import did_you_mean, printable
 
 PACKAGE = Path(__file__).resolve().parents[1]
+DEFAULT_MODEL = "street-lite"
+"""The trained network of whoever names none."""
 INFERENCE = "inference/"
 """How the names of inference configs begin."""
 _SUFFIXES = (".yaml", ".yml")
@@ -21,6 +23,12 @@ def configs_folder(package: Path = PACKAGE) -> Path:
         f"this installation has no configs, neither in {package / 'configs'} nor in "
         f"{package.parent / 'configs'}; install segibn again, or name a config by its file"
     )
+
+
+def shipped_models(package: Path = PACKAGE) -> dict[str, Path]:
+    """Return name -> file of the trained networks that come along; NAME.json beside it tells more."""
+    files = [*(package / "networks").glob("*.safetensors"), *(package.parent / "models").glob("*.safetensors")]
+    return {path.stem: path for path in sorted(files)}
 
 
 def shipped_configs() -> dict[str, Path]:

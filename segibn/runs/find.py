@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from segibn.config.shipped import shipped_configs
+from segibn.config.shipped import shipped_configs, shipped_models
 from segibn.errors import CheckpointError
 from segibn.text import did_you_mean, listed, printable
 
 _LAST = Path("checkpoints") / "last.pt"
-_FILES = (".pt", ".pth", ".safetensors", ".onnx", ".pt2")
+MODEL_FILES = (".pt", ".pth", ".safetensors", ".onnx", ".pt2")
 _DEPTH = 4  # folders below a folder of runs: demo/runs/sample_ibn_seed0, with one to spare
 
 
@@ -34,8 +34,8 @@ def find_runs() -> dict[str, Path]:
 
 
 def list_models() -> list[str]:
-    """Return the names that ``load`` knows: trained runs below ./runs and SEGIBN_RUNS."""
-    return list(find_runs())
+    """Return the names that ``load`` knows: shipped networks, runs below ./runs and SEGIBN_RUNS."""
+    return [*shipped_models(), *find_runs()]
 
 
 def list_configs() -> list[str]:
@@ -45,9 +45,9 @@ def list_configs() -> list[str]:
 
 
 def find_checkpoint(source: str | Path) -> Path:
-    """Return the checkpoint that a file, a run folder (its last) or the name of a run means.
+    """Return the checkpoint that a file, a run folder (its last) or a name means.
 
-    A path that is there comes first; of a name the end is enough, such as "sample_ibn_seed0".
+    A path that is there comes first, then a network that comes along, then a run; of its name the end is enough, such as "sample_ibn_seed0".
     CheckpointError: there is none; the message says what there is.
     """
     path = Path(source)
@@ -55,7 +55,9 @@ def find_checkpoint(source: str | Path) -> Path:
         return _last_of(path)
     if path.exists():
         return path
-    if path.is_absolute() or path.suffix in _FILES:
+    if own := shipped_models().get(str(source)):
+        return own
+    if path.is_absolute() or path.suffix in MODEL_FILES:
         raise CheckpointError(f"no run or checkpoint {printable(path)}{_beside(path)}")
     return _run_called(str(source)) / _LAST
 
