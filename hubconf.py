@@ -2,7 +2,8 @@
 
     network = torch.hub.load(REPOSITORY, "resnet50_ibn_a", pretrained=True)      # ImageNet
     network = torch.hub.load(REPOSITORY, "segmenter", "gta5_ibn", checkpoint="last.pt")
-    model = torch.hub.load(REPOSITORY, "predictor", "runs/gta5_ibn")   # model.predict("street.jpg")
+    model = torch.hub.load(REPOSITORY, "street_lite")                  # model.predict("street.jpg")
+    model = torch.hub.load(REPOSITORY, "predictor", "runs/gta5_ibn")   # one's own
 
 REPOSITORY is the repository's name, or the folder of a checkout with ``source="local"``. The
 classifiers have the names, parameter names and outputs of the IBN-Net repository's; DenseNets and
@@ -62,6 +63,16 @@ def predictor(run: str | _Path, device: str | None = None) -> _TrainedRun:
         device: None = the GPU if there is one.
     """
     return _load(run, device)
+
+
+def street_lite(device: str | None = None) -> _TrainedRun:
+    """Return the shipped network of the 19 Cityscapes classes, see ``predictor``."""
+    return _load("street-lite", device)
+
+
+def drivable_lite(device: str | None = None) -> _TrainedRun:
+    """Return the shipped network of BDD100K's drivable area, see ``predictor``."""
+    return _load("drivable-lite", device)
 
 
 def _entry(name: str) -> _Callable[..., _nn.Module]:

@@ -1,13 +1,13 @@
-"""What pyproject.toml cannot say: ``configs`` at the top of the repository ships with the package.
+"""What pyproject.toml cannot say: ``configs`` and ``models`` at the top ship with the package.
 
-In a wheel it is ``segibn/configs``; an editable install and a bare checkout read the folder itself
-(``segibn.config.shipped`` looks in both places). Folders that hold no Python are namespace packages
+In a wheel they are ``segibn/configs`` and ``segibn/networks``; an editable install and a bare
+checkout read the folders themselves (``segibn.config.shipped`` looks in both places). Folders that hold no Python are namespace packages
 to setuptools; pyproject.toml lists their files as package data.
 """
 
 from setuptools import find_namespace_packages, setup
 
-CONFIGS = "segibn.configs"
+CONFIGS, NETWORKS = "segibn.configs", "segibn.networks"
 
 setup(
     packages=[
@@ -15,7 +15,8 @@ setup(
             include=["segibn", "segibn.*", "painted_scenes"], exclude=["*.__pycache__*"]
         ),
         CONFIGS,
+        NETWORKS,
         *(f"{CONFIGS}.{folder}" for folder in find_namespace_packages("configs")),
     ],
-    package_dir={CONFIGS: "configs"},
+    package_dir={CONFIGS: "configs", NETWORKS: "models"},
 )

@@ -84,16 +84,21 @@ def _build_dataset(config: RunConfig, one: TrainingSet, root: Path | None) -> Se
     elif data.cache == "memory":
         threads = auto_workers(rank_and_world()[1])
         cache = preload(samples, label_set, data.resize, threads=threads)
-    more = {"seed": config.seed, "resize": data.resize, "cache": cache}
-    return SegmentationDataset(samples, label_set, build_transform(data), **more)
+    num_early = config.half_size_updates * config.optim.global_batch_size
+    more = {"seed": config.seed, "resize": data.resize, "cache": cache, "num_early": num_early}
+    transforms = build_transform(data), build_transform(data, divisor=2)
+    return SegmentationDataset(samples, label_set, *transforms, **more)
 
 
-def build_transform(data: DataConfig) -> TrainTransform:
-    """Build what is done to each sample: crop, flip, colours, the user's own."""
-    path = data.augmentation_file
+def build_transform(data: DataConfig, divisor: int = 1) -> TrainTransform:
+    """Build what is done to each sample: crop, flip, colours, the user's own.
+
+    ``divisor``: of the crop's size and of the scales, so that a crop shows the same.
+    """
+    path, (height, width), (low, high) = data.augmentation_file, data.crop_size, data.scale_range
     return TrainTransform(
-        data.crop_size,
-        data.scale_range,
+        (max(1, height // divisor), max(1, width // divisor)),
+        (low / divisor, high / divisor),
         data.flip_probability,
         aspect_range=data.aspect_range,
         color_jitter=data.color_jitter,

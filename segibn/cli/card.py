@@ -5,7 +5,6 @@ from pathlib import Path
 
 from segibn.cli.arguments import datasets_words, require_runs
 from segibn.cli.parser import VerbParser, command_text, print_next, print_then, verb_parser
-from segibn.extras import is_there
 from segibn.runs.find import datasets_of, run_of
 from segibn.text import counted
 
@@ -50,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(f"{arguments.output}: {counted(len(scores), 'score')}; {stated}")
     score = ("evaluate", arguments.run, "--output", "scores.json")
     own = datasets_of(run_of(run.checkpoint)) if run.config and run.config.data.val else None
-    if scores and is_there("safetensors"):
+    if scores:
         print_next("export", arguments.run, "--output", "model.safetensors")
     elif not scores and own is not None:  # these data sets have its own frames
         print_next(*score, *datasets_words(None, own))

@@ -35,6 +35,8 @@ def build_parser(parser: VerbParser) -> None:
     about = "frames to take the ranges of eight bits from, like those that it will see: 32 of "
     about += "the folder and its subfolders are read"
     add("--calibrate", type=Path, metavar="DIR", help=about)
+    about = "store the weights in 16 bits (.safetensors): half the size, nearly the same logits"
+    add("--half", action="store_true", help=about)
     add_share_argument(add)
     about = "print a frame's time in PyTorch and with the file (.onnx)"
     add("--time", action="store_true", help=about)
@@ -59,6 +61,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             "--int8 and --calibrate DIR belong together: eight bits need frames to take their "
             "ranges from"
         )
+    if arguments.half and output.suffix != ".safetensors":
+        raise ConfigError(f"--half belongs to .safetensors files, not to --output {output}")
     checkpoint = find_checkpoint(arguments.run)
 
     from segibn.inference.config import InferenceConfig
@@ -66,7 +70,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     from segibn.runs.sets import frames_folder
 
     inference = InferenceConfig().replaced(instance_share=arguments.instance_share)
-    how = {"labels": labels, "calibrate": calibrate, "time": arguments.time, "inference": inference}
+    how = {
+        "labels": labels,
+        "half": arguments.half,
+        "calibrate": calibrate,
+        "time": arguments.time,
+        "inference": inference,
+    }
     config = export_checkpoint(checkpoint, output, **how)
     if output.suffix == ".pt2":
         code = f"import torch; print(torch.export.load({str(output)!r}))"

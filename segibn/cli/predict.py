@@ -12,7 +12,7 @@ from segibn.cli.parser import VerbParser, print_next, print_then, verb_parser
 from segibn.config.shipped import DEFAULT_MODEL
 from segibn.errors import ConfigError
 from segibn.media import FOLDERS, SHOWN_IN_VIDEOS
-from segibn.runs.find import MODEL_FILES
+from segibn.runs.find import MODEL_FILES, list_models
 
 EXAMPLE = """\
 examples:
@@ -74,7 +74,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         if arguments.save is not None:
             raise ConfigError("give --save or --no-overlays, not both")
         arguments.save = ("labels",)
-    arguments.run, arguments.inputs = _network_and_inputs(arguments.model, arguments.inputs)
+    arguments.run = arguments.model or DEFAULT_MODEL
+    if arguments.model is None and _begins_with_network(arguments.inputs, arguments.images):
+        arguments.run, *arguments.inputs = arguments.inputs
     inputs = [*arguments.inputs, *arguments.images]
     if not inputs:
         raise ConfigError(
@@ -107,16 +109,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     return report.exit_code
 
 
-def _network_and_inputs(model: str | None, words: list[str]) -> tuple[str, list[str]]:
-    """Tell the network from what it is to see, where the first word may be either."""
-    if model is not None or not words:
-        return model or DEFAULT_MODEL, words
-    path = Path(words[0])
+def _begins_with_network(words: list[str], images: list[str]) -> bool:
+    """Whether the first word means a network, not something that one is to see."""
+    if not words:
+        return False
+    path, is_alone = Path(words[0]), len(words) + len(images) == 1
     if path.is_dir():
-        is_network = (path / "checkpoints").is_dir()
-    else:
-        is_network = path.suffix in ("", *MODEL_FILES) and not set("*?[") & set(words[0])
-    return (words[0], words[1:]) if is_network else (DEFAULT_MODEL, words)
+        return (path / "checkpoints").is_dir()
+    if path.suffix in MODEL_FILES or words[0] in list_models():
+        return True
+    is_name = path.suffix == "" and not set("*?[") & set(words[0])
+    return is_name and not path.exists() and not is_alone
 
 
 def _parse_saved(text: str) -> tuple[str, ...]:

@@ -49,6 +49,7 @@ GROUPS = (
         "use",
         "segibn predict runs/gta5_ibn my_frames --output predictions",
         Verb("predict", "label maps and overlays of your own frames"),
+        Verb("models", "list the networks that are here, with their scores"),
         Verb("card", "write a model card from a run and its scores"),
         Verb("export", "write a network as a graph for other runtimes"),
         Verb("convert", "checkpoints to and from RobustNet; safetensors"),

@@ -213,6 +213,8 @@ class DataConfig(Frozen):
     """Training frames are resized to this before cropping; null = native size."""
     crop_size: values.Size = (512, 1024)
     """Height and width of the training crop; frames that are smaller are padded with ignore."""
+    half_size_share: values.Fraction = 0.0
+    """Share of the updates, the first ones, that see crops and scales of half the size."""
     scale_range: tuple[values.Scale, values.Scale] = (0.5, 2.0)
     """Random scale of the frame before cropping, uniform in this range."""
     aspect_range: tuple[values.Scale, values.Scale] = (1.0, 1.0)

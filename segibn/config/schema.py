@@ -181,6 +181,11 @@ class RunConfig(Frozen):
     evaluation: EvaluationConfig = EvaluationConfig()
     """How frames are scored."""
 
+    @property
+    def half_size_updates(self) -> int:
+        """How many updates, from the first on, see crops of half the size."""
+        return round(self.data.half_size_share * self.optim.iterations)
+
     @model_validator(mode="after")
     def _check(self) -> "RunConfig":
         if self.generalise.mean_teacher is not None and self.ema is None:

@@ -1,4 +1,4 @@
-"""What comes with the package, by name: configs such as ``real/camera_ibn``, trained networks."""
+"""What ships with the package, by name: configs, such as ``real/camera_ibn``, trained networks."""
 
 import os
 from pathlib import Path
@@ -25,9 +25,10 @@ def configs_folder(package: Path = PACKAGE) -> Path:
     )
 
 
-def shipped_models(package: Path = PACKAGE) -> dict[str, Path]:
-    """Return name -> file of the trained networks that come along; NAME.json beside it tells more."""
-    files = [*(package / "networks").glob("*.safetensors"), *(package.parent / "models").glob("*.safetensors")]
+def shipped_networks(package: Path = PACKAGE) -> dict[str, Path]:
+    """Return name -> file of the shipped trained networks; the card NAME.md lies beside each."""
+    folders = (package / "networks", package.parent / "models")  # in a wheel, in a checkout
+    files = (path for folder in folders for path in folder.glob("*.safetensors"))
     return {path.stem: path for path in sorted(files)}
 
 

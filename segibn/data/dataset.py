@@ -32,7 +32,10 @@ class SegmentationDataset(Dataset[dict[str, Any]]):
     samples: Sequence[SamplePaths]
     label_set: LabelSet
     transform: TrainTransform | None = None
+    early_transform: TrainTransform | None = None
+    """In place of ``transform`` at the positions below ``num_early``."""
     _: KW_ONLY
+    num_early: int = 0
     seed: int = 0
     resize: tuple[int, int] | None = None
     """(H, W) of the frames before the transform; None for native size."""
@@ -46,10 +49,11 @@ class SegmentationDataset(Dataset[dict[str, Any]]):
         """-> ``image`` (3, H, W), channels last, ``target`` (H, W), ``name``, ``position``."""
         position, index, focus = Draw(*key)
         frame = self._frame(index)
-        if self.transform is None:
+        transform = self.early_transform if position < self.num_early else self.transform
+        if transform is None:
             image, target = frame.read()
         else:
-            image, target = self.transform(frame, sample_seed(self.seed, position), focus)
+            image, target = transform(frame, sample_seed(self.seed, position), focus)
         return {
             "image": torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1),
             "target": torch.from_numpy(np.ascontiguousarray(target)),

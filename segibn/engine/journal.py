@@ -2,8 +2,9 @@
 
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import numpy as np
 import torch
@@ -29,7 +30,10 @@ class Journal:
         # cannot be read or written.
         self.trouble: SegibnError | None = None
         main = distributed.is_main()
-        self._progress = TrainingProgress(config.name, config.optim.iterations, first, enabled=main)
+        work = partial(pixels_of_updates, config)
+        self._progress = TrainingProgress(
+            config.name, config.optim.iterations, first, enabled=main, work=work
+        )
         self._log = MetricsLog(run, first) if main else None
         self._counted_from, self._clock, self._waited = first, time.monotonic(), 0.0
 
@@ -110,7 +114,13 @@ class TrainingProgress:
     """A bar on a terminal, a line now and then in a log file; silent if not ``enabled``."""
 
     def __init__(
-        self, name: str, iterations: int, first: int, enabled: bool, console: Console | None = None
+        self,
+        name: str,
+        iterations: int,
+        first: int,
+        enabled: bool,
+        console: Console | None = None,
+        work: Callable[[int], float] = float,  # of so many updates
     ) -> None:
         self._console = console or Console()
         columns = (
@@ -123,7 +133,7 @@ class TrainingProgress:
         self._bar = _BarAndState(*columns, left, console=self._console, disable=not is_shown)
         self._task = self._bar.add_task(name, total=iterations, completed=first, state="", left="")
         self._enabled, self._lines = enabled, enabled and not self._console.is_terminal
-        self._name, self._iterations, self._first = name, iterations, first
+        self._name, self._iterations, self._first, self._work = name, iterations, first, work
         self._started = self._last_line = time.monotonic()
 
     def __enter__(self) -> "TrainingProgress":
@@ -159,8 +169,14 @@ class TrainingProgress:
 
     def _left(self, done: int) -> str:
         """Time left at the speed so far, scoring and saving included; empty at the end."""
-        elapsed = time.monotonic() - self._started
-        return time_left(done - self._first, elapsed, self._iterations - done).removeprefix(", ")
+        elapsed, work = time.monotonic() - self._started, self._work(done)
+        done_here, left = work - self._work(self._first), self._work(self._iterations) - work
+        return time_left(done_here, elapsed, left).removeprefix(", ")
+
+
+def pixels_of_updates(config: RunConfig, count: int) -> float:
+    """Return how many updates at full size take as long as the first ``count``."""
+    return count - 0.75 * min(count, config.half_size_updates)
 
 
 class _BarAndState(Progress):

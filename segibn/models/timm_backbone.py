@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from segibn.errors import ConfigError
-from segibn.extras import require
 from segibn.models.features import FeatureSpec
 from segibn.models.lora import add_lora
 from segibn.models.share_norm import InstanceShareNorm2d
@@ -168,7 +167,6 @@ def _fix_padding(network: nn.Module) -> None:
 
 def create_network(name: str, output_stride: int | None, *, pretrained: bool = False) -> nn.Module:
     """Build timm's network without a classifier, for frames of any size."""
-    require("timm", "timm", purpose=f"model.backbone.model {name}")
     import timm
 
     if not timm.is_model(name):

@@ -188,6 +188,8 @@ def _frames(data: DataConfig) -> str:
     parts = [f"resized to {data.resize[0]}x{data.resize[1]}"] if data.resize else ["own size"]
     parts.append("scaled by {:g} to {:g}".format(*data.scale_range))
     parts.append("crops of {}x{}".format(*data.crop_size))
+    if data.half_size_share:
+        parts.append(f"half the size in the first {100 * data.half_size_share:g} % of the updates")
     if data.flip_probability:
         parts.append(f"mirrored with probability {data.flip_probability:g}")
     parts += [text for key, text in _AUGMENTATIONS.items() if getattr(data, key)]

@@ -21,6 +21,7 @@ from segibn.data.plan import plan_batch
 from segibn.devices import default_device
 from segibn.engine.checkpoint import require_disk, resume_training
 from segibn.engine.failures import explained_failures
+from segibn.engine.journal import pixels_of_updates
 from segibn.engine.precision import describe_precision
 from segibn.engine.run_data import RunData, index_run
 from segibn.engine.run_dir import open_run
@@ -113,7 +114,8 @@ def _read_batch(
 ) -> tuple[Batch, float]:
     """The first ``count`` samples of this rank as its loader reads them, and the seconds of one."""
     _, world = distributed.rank_and_world()
-    changed = {"workers": 0, "cache": config.data.cache.replace("memory", "none")}
+    cache = config.data.cache.replace("memory", "none")
+    changed = {"workers": 0, "half_size_share": 0.0, "cache": cache}
     if is_unindexed:
         changed["sampling"] = UniformSampling()
     few = {"global_batch_size": count * world, "iterations": 2, "warmup_iterations": 0}
@@ -183,7 +185,10 @@ def _time_lines(
     # Loader processes work ahead meanwhile.
     seconds = max(update_s, loading_s) if workers else update_s + loading_s
     left = config.optim.iterations - first
-    whole = f"about {duration(left * seconds)}: {counted(left, 'update')} of {_seconds(seconds)}"
+    work = pixels_of_updates(config, config.optim.iterations) - pixels_of_updates(config, first)
+    whole = f"about {duration(work * seconds)}: {counted(left, 'update')} of {_seconds(seconds)}"
+    if work < left:
+        whole += ", the first ones at half the size"
     if config.data.val is not None:
         every = config.engine.evaluate_every
         times = max(1, -(-config.optim.iterations // every)) if every else 1

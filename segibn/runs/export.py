@@ -16,11 +16,10 @@ from segibn import __version__
 from segibn.builders.checkpoints import FORMAT_VERSION, load_segmenter
 from segibn.config.schema import RunConfig
 from segibn.description import KEY, LABELS, LOGITS, Description
-from segibn.errors import CheckpointError, DatasetError, ImageFileError
+from segibn.errors import DatasetError, ImageFileError
 from segibn.export.exported import load_onnx
 from segibn.export.quantize import CALIBRATION_FRAMES, export_int8
 from segibn.export.writing import export
-from segibn.extras import require
 from segibn.files.folders import list_files
 from segibn.files.pictures import read_image
 from segibn.files.writing import write_bytes
@@ -28,6 +27,7 @@ from segibn.inference.config import AS_SCORED, InferenceConfig
 from segibn.inference.options import InferenceOptions, InstanceShare
 from segibn.inference.predictor import Predictor, sharing
 from segibn.models.segmenter import PIXEL_MEAN, PIXEL_STD, Segmenter
+from segibn.models.weights.tensor_check import check_finite
 from segibn.runs.trained import asked_share
 from segibn.text import counted
 
@@ -41,6 +41,7 @@ def export_checkpoint(
     output: Path,
     *,
     labels: bool,
+    half: bool,
     calibrate: Path | None,
     time: bool,
     inference: InferenceConfig = AS_SCORED,
@@ -48,6 +49,7 @@ def export_checkpoint(
     """Write a network as the suffix of ``output`` says, print how it compares; -> its config.
 
     ``labels``: the graph takes (N, H, W, 3) uint8 and returns train ids (N, H, W) uint8.
+    ``half``: weights in .safetensors have 16 bits, as close as those are.
     ``calibrate``: folder of frames to take the ranges of eight bits from; None = float32.
     ``time``: print the time of a frame too (.onnx). Of ``inference`` only the share counts.
     """
@@ -56,7 +58,7 @@ def export_checkpoint(
     if share is not None:
         segmenter = sharing(segmenter, share)
     if output.suffix == ".safetensors":
-        count = write_safetensors(output, segmenter, config, meta)
+        count = write_safetensors(output, segmenter, config, meta, half)
         print(f"{output}: {count} tensors, config and classes")
         return config
     description = describe_network(config, meta, labels=labels, share=share)
@@ -146,13 +148,18 @@ def describe_network(
 
 
 def write_safetensors(
-    path: Path, segmenter: Segmenter, config: RunConfig, meta: dict[str, Any]
+    path: Path, segmenter: Segmenter, config: RunConfig, meta: dict[str, Any], half: bool = False
 ) -> int:
-    """Write a network that `load_segmenter` rebuilds from this file alone -> how many tensors."""
-    require("export", "safetensors", purpose=f"writing {path}", error=CheckpointError)
+    """Write a network that `load_segmenter` rebuilds from this file alone -> how many tensors.
+
+    CheckpointError: ``half``, and a weight is too large for float16.
+    """
     from safetensors.torch import save
 
     state = {key: value.contiguous() for key, value in segmenter.state_dict().items()}
+    if half:
+        state = {k: v.half() if v.is_floating_point() else v for k, v in state.items()}
+        check_finite(state, f"{path}, in 16 bits")
     values = {**meta, "config": config.model_dump(mode="json")}
     notes = {key: json.dumps(values[key]) for key in _NOTES if key in values}
     notes |= {"format": "pt", "format_version": str(FORMAT_VERSION)}

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from segibn.config.shipped import shipped_configs, shipped_models
+from segibn.config.shipped import shipped_configs, shipped_networks
 from segibn.errors import CheckpointError
 from segibn.text import did_you_mean, listed, printable
 
@@ -35,7 +35,7 @@ def find_runs() -> dict[str, Path]:
 
 def list_models() -> list[str]:
     """Return the names that ``load`` knows: shipped networks, runs below ./runs and SEGIBN_RUNS."""
-    return [*shipped_models(), *find_runs()]
+    return [*shipped_networks(), *find_runs()]
 
 
 def list_configs() -> list[str]:
@@ -47,7 +47,8 @@ def list_configs() -> list[str]:
 def find_checkpoint(source: str | Path) -> Path:
     """Return the checkpoint that a file, a run folder (its last) or a name means.
 
-    A path that is there comes first, then a network that comes along, then a run; of its name the end is enough, such as "sample_ibn_seed0".
+    A path that is there comes first, then a shipped network; of a run's name the end is enough,
+    such as "sample_ibn_seed0".
     CheckpointError: there is none; the message says what there is.
     """
     path = Path(source)
@@ -55,8 +56,8 @@ def find_checkpoint(source: str | Path) -> Path:
         return _last_of(path)
     if path.exists():
         return path
-    if own := shipped_models().get(str(source)):
-        return own
+    if shipped := shipped_networks().get(str(source)):
+        return shipped
     if path.is_absolute() or path.suffix in MODEL_FILES:
         raise CheckpointError(f"no run or checkpoint {printable(path)}{_beside(path)}")
     return _run_called(str(source)) / _LAST
@@ -140,7 +141,8 @@ def _nothing_called(name: str, runs: list[str], given: str) -> str:
     last = {run.rsplit("/", 1)[-1]: run for run in reversed(runs)}
     beside = _runs_below(Path(given).parent, 1)
     last |= {printable(run.name): printable(run) for run in beside}
-    close = did_you_mean(Path(name).name, [*last, *list_configs()]) or did_you_mean(name, runs)
+    names = [*last, *shipped_networks(), *list_configs()]
+    close = did_you_mean(Path(name).name, names) or did_you_mean(name, runs)
     for word, full in last.items():
         close = close.replace(f"'{word}'", f"'{full}'")
     return (

@@ -68,7 +68,7 @@ class _Speed(bars.ProgressColumn):
         return Text("" if task.speed is None else f"{task.speed:.1f} frames/s")
 
 
-def time_left(done: int, seconds: float, remaining: int) -> str:
+def time_left(done: float, seconds: float, remaining: float) -> str:
     """Say how long ``remaining`` frames take at the speed of those done; empty if unknown."""
     if done < 1 or remaining < 1:
         return ""

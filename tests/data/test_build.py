@@ -41,6 +41,23 @@ def test_a_config_becomes_batches(
     assert later[0]["position"].tolist() == [4, 5]
 
 
+def test_first_crops_are_half_as_large_and_show_as_much(
+    make_cityscapes: Callable[..., Path], root: Path
+) -> None:
+    make_cityscapes()
+    config = _run({"name": "cityscapes"}, half_size_share=0.7, scale_range=[0.8, 1.6])
+    sets = training_sets(config.data, root)
+    found = list(build_train_loader(config, sets))
+    half = _run({"name": "cityscapes"}, crop_size=[8, 16], scale_range=[0.4, 0.8])
+    full = _run({"name": "cityscapes"}, scale_range=[0.8, 1.6])
+    expected = list(build_train_loader(half, sets))[:2] + list(build_train_loader(full, sets))[2:]
+    for one, other in zip(found, expected, strict=True):
+        assert torch.equal(one["image"], other["image"])
+        assert torch.equal(one["target"], other["target"])
+    (resumed,) = build_train_loader(config, sets, first_iteration=2)
+    assert torch.equal(resumed["image"], found[2]["image"])
+
+
 def test_a_disk_cache_is_found_by_its_variable_and_belongs_to_classes_and_resize(
     make_cityscapes: Callable[..., Path],
     root: Path,

@@ -122,7 +122,6 @@ def test_a_config_is_that_of_the_experiment(shift: str, name: str) -> None:
 def test_what_a_backbone_of_timm_cannot_have_is_refused(
     section: str, setting: dict[str, str], tmp_path: Path
 ) -> None:
-    pytest.importorskip("timm", reason="the extra `timm` has it")
     path = tmp_path / "timm.yaml"
     model = {"backbone": {"name": "timm", "model": "test_vit"}, "head": {"name": "linear"}}
     tree = {"data": {"train": {"name": "gta5"}}, "model": model, "generalise": {section: setting}}

@@ -2,6 +2,7 @@
 
 import io
 import json
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from rich.console import Console
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from segibn.config.load import load_config
-from segibn.engine.journal import TrainingProgress
+from segibn.engine.journal import TrainingProgress, pixels_of_updates
 from segibn.engine.train import train
 
 RECORD = {"loss": 2.3451, "lr": 0.01, "images_per_s": 123.4, "data_wait": 0.07, "memory_gib": 71.2}
@@ -50,6 +51,20 @@ def test_time_left_is_what_the_run_needs_at_its_speed(monkeypatch: pytest.Monkey
         now += 120  # for 30 updates: 50 more take 200 s
         progress.show(50, RECORD)
     assert console.file.getvalue().rstrip().endswith("about 3 min 20 s left")
+
+
+def test_time_left_knows_that_the_first_updates_were_smaller(
+    monkeypatch: pytest.MonkeyPatch, light_config: Path
+) -> None:
+    config = load_config(light_config, ["optim.iterations=100", "data.half_size_share=0.4"])
+    now = 1000.0
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    console = Console(file=io.StringIO(), width=80, force_terminal=False)
+    work = partial(pixels_of_updates, config)
+    with TrainingProgress("run", 100, 0, True, console, work) as progress:
+        now += 50  # for 40 updates of a quarter and 10 more: 20 of them; 50 are left
+        progress.show(50, RECORD)
+    assert console.file.getvalue().rstrip().endswith("about 2 min 5 s left")
 
 
 def test_tensorboard_gets_the_curves_of_the_metrics_file_and_pictures(

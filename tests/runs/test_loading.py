@@ -94,7 +94,6 @@ def test_every_shipped_run_is_known_by_its_name_and_no_part_of_one(repository):
 
 
 def test_safetensors_predict_as_their_checkpoint(make_run, frame, tmp_path):
-    pytest.importorskip("safetensors", reason="needs the extra `export`")
     run, tensors = make_run(tmp_path / "r"), tmp_path / "r.safetensors"
     checkpoint = str(run / "checkpoints" / "last.pt")
     assert convert.main([checkpoint, "--output", str(tensors)]) == 0

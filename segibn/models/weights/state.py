@@ -15,7 +15,6 @@ import torch
 from torch import Tensor
 
 from segibn.errors import CheckpointError
-from segibn.extras import require
 from segibn.text import printable
 
 FORMAT = "segibn-checkpoint"  # what a checkpoint of this package says it is
@@ -111,7 +110,6 @@ def _check_sizes(path: Path) -> None:
 def _safetensors(path: Path) -> Iterator[ModuleType]:
     """The package that reads a file, whose errors differ from version to version."""
     check_is_file(path)
-    require("export", "safetensors", purpose=f"reading {path}", error=CheckpointError)
     import safetensors.torch
 
     try:
