@@ -72,6 +72,11 @@ def eval_frames(
     ``merging`` a set of classes that gather the network's is read in its own. ConfigError: the set
     has other classes than the network's ``class_names``.
     """
+    if classes in dataset_source(dataset.name).partial:
+        raise ConfigError(
+            f"{dataset.name} tells only some of the network's classes: it can be trained on beside "
+            "others, but a score on it would say nothing"
+        )
     coarser = dataset_source(dataset.name).gathers
     if coarser and tuple(class_names) == CITYSCAPES.class_names:
         if not merging:

@@ -85,6 +85,18 @@ def test_a_network_of_16_classes_is_scored_on_the_16(make_run, root, tmp_path):
     assert "K:16" in scores["signature"]
 
 
+def test_a_set_that_tells_some_classes_only_is_not_scored_on(make_run, root, tmp_path):
+    run = make_run("cityscapes", "cityscapes19")
+    for kind, name, value in (("images/100k", ".jpg", 0), ("drivable_maps/labels", "", 1)):
+        path = root / "bdd100k" / kind / "val"
+        suffix = name or "_drivable_id.png"
+        pixels = np.full((40, 60, 3) if name else (40, 60), value, np.uint8)
+        (write_image if name else write_label_png)(path / f"a{suffix}", pixels)
+    more = ("--dataset", "bdd100k_drivable", "--output", str(tmp_path / "scores.json"))
+    with pytest.raises(ConfigError, match="tells only some of the network's classes"):
+        evaluate(_argv(run, root, *more))
+
+
 def test_a_set_of_coarser_classes_is_scored_in_them(make_run, root, tmp_path):
     run = make_run("cityscapes", "cityscapes19")
     output, frame = tmp_path / "scores.json", root / "idd_lite/leftImg8bit/val/1/2_image.jpg"

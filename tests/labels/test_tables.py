@@ -35,8 +35,11 @@ ALL = [
     *((name, scheme, None, None) for name in NINETEEN for scheme in ON_NINETEEN),
     *(("camvid", scheme, None, None) for scheme in ("camvid11", "cityscapes19", "street11")),
     *(("idd_lite", scheme, None, None) for scheme in ("idd7", "cityscapes19")),
-    ("bdd100k_drivable", "drivable3", "2018", None),
-    ("bdd100k_drivable", "drivable3", "2021", None),
+    *(
+        ("bdd100k_drivable", scheme, year, None)
+        for scheme in ("drivable3", "cityscapes19")
+        for year in ("2018", "2021")
+    ),
     *(
         ("mapillary", scheme, None, label_map)
         for scheme in ON_NINETEEN
@@ -117,6 +120,15 @@ def test_the_two_drivable_encodings_are_the_published_permutation() -> None:
     assert old.to_label_ids(train_ids).tolist() == [[0, 1, 2]]
     assert new.to_label_ids(train_ids).tolist() == [[2, 0, 1]]
     assert old.class_names == new.class_names == ("background", "direct", "alternative")
+
+
+def test_of_the_nineteen_drivable_maps_tell_the_road_alone() -> None:
+    source, reference = dataset_source("bdd100k_drivable"), dataset_source("cityscapes")
+    values = np.array([[0, 1, 2]], np.uint8)
+    for year, expected in (("2018", [[255, 0, 0]]), ("2021", [[0, 0, 255]])):
+        table = source.label_set("cityscapes19", year)
+        assert table.to_train_ids(values).tolist() == expected
+        assert table.classes == reference.label_set().classes
 
 
 def test_the_drivable_encoding_is_never_assumed() -> None:

@@ -12,6 +12,7 @@ from segibn.data.datasets.source import DatasetSource
 from segibn.data.samples import Pairing
 from segibn.errors import DatasetError
 from segibn.labels.label_set import Label, LabelSet
+from segibn.labels.schemes import on_nineteen
 
 _BACKGROUND = Label("background", 0, 0, (0, 0, 0))
 _DIRECT = Label("direct", 1, 1, (219, 94, 86))
@@ -26,6 +27,13 @@ DRIVABLE_2021 = LabelSet(
         replace(_ALTERNATIVE, label_id=1),
     ),
 )
+
+
+def _tables(own: LabelSet) -> dict[str, LabelSet]:
+    """Its own classes, and the 19: all that is drivable is road; the background holds the rest."""
+    road = on_nineteen(f"{own.name}_on_cityscapes19", own, {"road": ("direct", "alternative")})
+    return {"drivable3": own, "cityscapes19": road}
+
 
 _LAYOUTS = (
     Layout("2018", "images/100k/{split}", "drivable_maps/labels/{split}", "_drivable_id.png"),
@@ -62,5 +70,6 @@ bdd100k/labels/drivable/masks/{train,val}/<id>.png               (2021 release)
     splits={"train": 70_000, "val": 10_000, "test": 20_000},
     unlabelled=("test",),
     find_one=_find_one,
-    encodings={"2018": {"drivable3": DRIVABLE_2018}, "2021": {"drivable3": DRIVABLE_2021}},
+    encodings={"2018": _tables(DRIVABLE_2018), "2021": _tables(DRIVABLE_2021)},
+    partial=("cityscapes19",),
 )

@@ -72,6 +72,8 @@ class DatasetSource:
     """Year -> tables, where releases hold the same numbers with other meanings."""
     raw: LabelSet | None = None
     """A table with every value as a class of its own, where many of them make one of the 19."""
+    partial: Collection[str] = ()
+    """Schemes of which it tells some classes only: to train on, among others, not to score on."""
     gathers: Sequence[ClassSpec] = ()
     """What its classes hold of Cityscapes' 19, where networks of those are scored in its own."""
     scored_as: LabelSet | None = None
