@@ -1,8 +1,9 @@
 """What pyproject.toml cannot say: ``configs`` and ``models`` at the top ship with the package.
 
 In a wheel they are ``segibn/configs`` and ``segibn/networks``; an editable install and a bare
-checkout read the folders themselves (``segibn.config.shipped`` looks in both places). Folders that hold no Python are namespace packages
-to setuptools; pyproject.toml lists their files as package data.
+checkout read the folders themselves (``segibn.config.shipped`` looks in both places). Folders that
+hold no Python are namespace packages to setuptools; pyproject.toml lists their files as package
+data.
 """
 
 from setuptools import find_namespace_packages, setup

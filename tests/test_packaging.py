@@ -44,6 +44,7 @@ def built(tmp_path_factory) -> dict[str, Path]:
         "segibn",
         "painted_scenes",
         "configs",
+        "models",
         "tests",
         "tools",
         "docs",
@@ -77,7 +78,11 @@ def test_the_wheel_holds_the_package_and_the_configs_and_nothing_else(built):
     package = {name for name in names if ".dist-info/" not in name}
     assert package == tracked("segibn", "painted_scenes") | {
         f"segibn/{name}" for name in tracked("configs")
-    }
+    } | {name.replace("models/", "segibn/networks/") for name in tracked("models")}
+    assert {
+        "segibn/networks/street-lite.safetensors",
+        "segibn/networks/drivable-lite.md",
+    } <= package
     assert "segibn/py.typed" in package
     assert "segibn/configs/lists/camvid_frames_val.txt" in package
 
@@ -91,14 +96,16 @@ def test_the_wheel_states_the_command_the_licence_and_small_requirements(built):
     needed = [line for line in lines if line.startswith("Requires-Dist") and "extra ==" not in line]
     assert {line.split()[1].split(">")[0].lower() for line in needed} == {
         "torch", "torchvision", "opencv-python-headless", "numpy", "pillow", "pydantic", "pyyaml",
-        "rich", "shtab", "jinja2", "matplotlib",
+        "rich", "shtab", "jinja2", "matplotlib", "timm", "safetensors",
     }  # fmt: skip
 
 
 def test_the_sdist_holds_what_tests_and_documents_read(built):
     with tarfile.open(built["sdist"]) as archive:
         names = {name.split("/", 1)[1] for name in archive.getnames() if "/" in name}
-    rooms = tracked("segibn", "painted_scenes", "configs", "tests", "tools", "docs", ".ci")
+    rooms = tracked(
+        "segibn", "painted_scenes", "configs", "models", "tests", "tools", "docs", ".ci"
+    )
     top = tracked("Makefile", "setup.cfg", "setup.py", "CHANGELOG.md", "CITATION.cff", "hubconf.py")
     assert not (rooms | top | {"LICENSE", "pyproject.toml", "README.md"}) - names
 
@@ -159,6 +166,7 @@ def test_an_installed_wheel_goes_from_an_empty_folder_to_predictions_and_a_repor
     )  # fmt: skip
     assert "next: segibn " in demo
     assert (tmp_path / "demo" / "cross_domain.md").is_file()
+    assert "street-lite" in run_installed(installed, tmp_path, "models")
     checkpoints = sorted((tmp_path / "demo").rglob("last.pt"))
     frames = sorted((tmp_path / "demo").rglob("images/*.png"))[:2]
     assert len(checkpoints) == 3
@@ -166,6 +174,8 @@ def test_an_installed_wheel_goes_from_an_empty_folder_to_predictions_and_a_repor
     predict = ("predict", str(checkpoints[0]), *map(str, frames), "--output", "out")
     assert "then: look into out" in run_installed(installed, tmp_path, *predict)
     assert len(list((tmp_path / "out").rglob("*.png"))) >= 2
+    run_installed(installed, tmp_path, "predict", *map(str, frames), "--output", "streets")
+    assert len(list((tmp_path / "streets").rglob("*.jpg"))) == 2
     report = ("report", "demo", "--datasets", "demo/data_seed0", "--frames", "1")
     assert "then: open report.html" in run_installed(installed, tmp_path, *report)
     page = (tmp_path / "report.html").read_text(encoding="utf-8")

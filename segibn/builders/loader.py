@@ -76,16 +76,16 @@ def build_train_loader(
 
 
 def _build_dataset(config: RunConfig, one: TrainingSet, root: Path | None) -> SegmentationDataset:
-    data, samples, label_set = config.data, one.samples, one.label_set
+    data, samples, label_set, resize = config.data, one.samples, one.label_set, one.resize
     cache: Sequence[Arrays | Frame] | None = None
     if data.cache == "disk":
-        tiles = tiles_folder(one.dataset, label_set, data.resize, cache_folder(root))
-        cache = CacheJob(samples, label_set, data.resize, tiles).open()
+        tiles = tiles_folder(one.dataset, label_set, resize, cache_folder(root))
+        cache = CacheJob(samples, label_set, resize, tiles).open()
     elif data.cache == "memory":
         threads = auto_workers(rank_and_world()[1])
-        cache = preload(samples, label_set, data.resize, threads=threads)
+        cache = preload(samples, label_set, resize, threads=threads)
     num_early = config.half_size_updates * config.optim.global_batch_size
-    more = {"seed": config.seed, "resize": data.resize, "cache": cache, "num_early": num_early}
+    more = {"seed": config.seed, "resize": resize, "cache": cache, "num_early": num_early}
     transforms = build_transform(data), build_transform(data, divisor=2)
     return SegmentationDataset(samples, label_set, *transforms, **more)
 

@@ -30,7 +30,7 @@ def build_plan(config: RunConfig, sets: Sequence[TrainingSet], datasets_root: Pa
         if isinstance(sampling, UniformSampling):
             streams.append(Stream(len(one.samples)))
         else:
-            index = _class_index(one, config.data.resize, datasets_root)
+            index = _class_index(one, datasets_root)
             table = _focus_table(index, sampling, one)
             streams.append(Stream(len(one.samples), table, sampling.share))
     return Plan(streams, [source.share for source in config.data.mix], seed=config.seed)
@@ -42,7 +42,7 @@ def index_cost(
     """Return what `build_plan` still has to index: title of a set -> estimated seconds."""
     if isinstance(data.sampling, UniformSampling):
         return {}
-    jobs = [_job(one, data.resize, datasets_root) for one in sets]
+    jobs = [_job(one, datasets_root) for one in sets]
     return {job.title: job.estimate_seconds(usable_cores()) for job in jobs if not job.is_kept()}
 
 
@@ -50,7 +50,7 @@ def require_memory(data: DataConfig, sets: Sequence[TrainingSet]) -> float:
     """Return the GiB that ``cache: memory`` will take; DatasetError: more than its limit."""
     if data.cache != "memory":
         return 0.0
-    need = sum(estimate_gib(one.samples, data.resize) for one in sets)
+    need = sum(estimate_gib(one.samples, one.resize) for one in sets)
     if need > data.cache_limit_gib:
         count = sum(len(one.samples) for one in sets)
         together = f" of {len(sets)} sources together" if len(sets) > 1 else ""
@@ -83,13 +83,13 @@ def _focus_table(index: ClassIndex, sampling: SamplingConfig, one: TrainingSet) 
     return FocusTable(index, chances, by_frame=is_rare, min_pixels=min_pixels)
 
 
-def _job(one: TrainingSet, resize: tuple[int, int] | None, root: Path | None) -> IndexJob:
-    return IndexJob(one.title, one.samples, one.label_set, resize, root)
+def _job(one: TrainingSet, root: Path | None) -> IndexJob:
+    return IndexJob(one.title, one.samples, one.label_set, one.resize, root)
 
 
-def _class_index(one: TrainingSet, resize: tuple[int, int] | None, root: Path | None) -> ClassIndex:
+def _class_index(one: TrainingSet, root: Path | None) -> ClassIndex:
     """Read or build an index: once over all ranks, or once a machine that has its own disk."""
-    load = partial(_job(one, resize, root).load_or_build, usable_cores())
+    load = partial(_job(one, root).load_or_build, usable_cores())
     index = None
     with FrameProgress() as progress:
         if is_main():

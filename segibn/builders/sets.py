@@ -28,6 +28,8 @@ class TrainingSet:
     samples: Sequence[SamplePaths]
     """Labelled samples, the same on every rank."""
     label_set: LabelSet
+    resize: tuple[int, int] | None = None
+    """(H, W) of its frames before they are cropped; None = their own."""
 
     @property
     def title(self) -> str:
@@ -121,7 +123,8 @@ def training_sets(data: DataConfig, datasets_root: Path) -> tuple[TrainingSet, .
     """Find ``data.train`` and the sets of ``data.mix``, which are read in its classes."""
     scheme = scheme_of(data.train.name, data.classes)
     sets: list[TrainingSet] = []
-    for dataset in data.sources:
+    sizes = [data.resize, *(source.resize or data.resize for source in data.mix)]
+    for dataset, size in zip(data.sources, sizes, strict=True):
         samples = index_dataset(dataset, datasets_root)
         require_targets(samples)
         table = build_label_set(dataset, None if scheme == "folder" else scheme, samples)
@@ -134,7 +137,7 @@ def training_sets(data: DataConfig, datasets_root: Path) -> tuple[TrainingSet, .
                 f"but data.train ({data.train.name}) in {', '.join(names)}; set data.classes to a "
                 "scheme that both have, name the `class` of own rows alike, or leave the set out"
             ) from None
-        sets.append(TrainingSet(dataset, samples, table))
+        sets.append(TrainingSet(dataset, samples, table, size))
     return tuple(sets)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from segibn.cli.arguments import datasets_words, require_runs
 from segibn.cli.parser import VerbParser, command_text, print_next, print_then, verb_parser
-from segibn.runs.find import datasets_of, run_of
+from segibn.runs.find import datasets_of, find_checkpoint, run_of
 from segibn.text import counted
 
 EXAMPLE = """\
@@ -25,6 +25,10 @@ _OPTIONS = ("description", "intended_use", "limits", "licence", "citation")
 def build_parser(parser: VerbParser) -> None:
     add = parser.add_argument
     add("run", metavar="RUN", help="run folder, .pt file, or name of a run")
+    about = (
+        "run that an exported file came from: its record says on which machine, by which command"
+    )
+    add("--trained-by", metavar="RUN", help=about)
     about = "of `segibn evaluate --output`, or a cross_domain.json (default: RUN/scores/*.json)"
     add("--scores", type=Path, nargs="+", metavar="FILE.json", help=about)
     add("--output", type=Path, required=True, metavar="FILE.md")
@@ -37,14 +41,16 @@ def build_parser(parser: VerbParser) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     arguments = build_parser().parse_args(argv)
-    require_runs([arguments.run])
+    trained_by = arguments.trained_by
+    require_runs([arguments.run, *([trained_by] if trained_by else [])])
 
     from segibn.runs.card import write_card
     from segibn.runs.loading import load_checkpoint
 
     run = load_checkpoint(arguments.run)
     given = {name: value for name in _OPTIONS if (value := getattr(arguments, name))}
-    scores, unstated = write_card(run, arguments.output, arguments.scores, given)
+    record = run_of(find_checkpoint(trained_by)) if trained_by else None
+    scores, unstated = write_card(run, arguments.output, arguments.scores, given, record)
     stated = f"not stated: {', '.join(unstated) or 'nothing'}"
     print(f"{arguments.output}: {counted(len(scores), 'score')}; {stated}")
     score = ("evaluate", arguments.run, "--output", "scores.json")

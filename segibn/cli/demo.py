@@ -1,7 +1,7 @@
 """``demo``: the whole job on synthetic frames.
 
 Trains a network without IBN, one with IBN-a and one with IBN-b in the game style, scores all three
-in both styles, and leaves a table and a picture.
+in both styles, and leaves a table and a picture, which shows the shipped network too.
 """
 
 from collections.abc import Sequence
@@ -11,6 +11,7 @@ from painted_scenes.spec import SampleSpec
 from segibn.cli.arguments import add_set_argument, print_predict, refuse_set
 from segibn.cli.parser import VerbParser, print_next, verb_parser
 from segibn.cli.sample_data import paint
+from segibn.config.shipped import DEFAULT_MODEL
 from segibn.text.streams import outliving_readers
 
 CONFIGS = ("sample_none", "sample_ibn", "sample_ibn_b")
@@ -62,7 +63,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     comparison.cross_domain(trained, scoring, output, published_note=note)
     print("3/3  drawing frames, truth and predictions side by side")
     picture, table = output / comparison.PICTURE_FILE, output / comparison.MARKDOWN_FILE
-    comparison.draw_comparison(trained, scoring, picture)
+    shipped = {DEFAULT_MODEL: load_checkpoint(DEFAULT_MODEL)}
+    comparison.draw_comparison(trained, scoring, picture, shipped)
     print(table.read_text(encoding="utf-8"))
     for path in (output / "cross_domain.json", table, picture):
         print(f"  {path}")

@@ -149,6 +149,8 @@ class MixedSource(Frozen):
     """Which split of which data set; read in the classes of ``data.train``."""
     share: values.Between
     """Share of the samples of every batch; what all of these leave comes from ``data.train``."""
+    resize: values.Size | None = None
+    """Its frames are resized to this before cropping; null = as ``data.resize`` says."""
 
 
 class UniformSampling(Frozen):
@@ -274,8 +276,7 @@ class DataConfig(Frozen):
             _check_classes(source.name, self.classes)
         wanted = getattr(self.sampling, "min_pixels", 0)
         if self.resize is not None and wanted > self.resize[0] * self.resize[1]:
-            frame = f"a frame of resize {self.resize}"
-            raise ValueError(f"sampling.min_pixels {wanted} is more than {frame} has")
+            raise ValueError(f"sampling.min_pixels {wanted}: more than resize {self.resize} has")
         return self
 
     @property

@@ -38,8 +38,8 @@ def index_run(config: RunConfig, datasets_root: Path) -> RunData:
         val = eval_frames(data.val, datasets_root, data.classes, names)
         options = InferenceOptions.as_scored(config.evaluation)
         require_upright(options, val.samples, data.val.name)
-    as_resized = InferenceOptions(input_size=data.resize)
     for one in sets:
+        as_resized = InferenceOptions(input_size=one.resize)
         require_upright(as_resized, one.samples, one.title, "data.resize")
     if val is not None:
         require_apart([one.samples for one in sets], val.samples)

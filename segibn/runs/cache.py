@@ -15,10 +15,10 @@ from segibn.text.progress import FrameProgress
 
 def cache_jobs(config: RunConfig, datasets_root: Path, caches: Path | None) -> Iterator[CacheJob]:
     """Yield the cache of each training set, below ``caches`` or where SEGIBN_CACHE says."""
-    data, caches = config.data, caches or cache_folder(datasets_root)
-    for one in training_sets(data, datasets_root):
-        folder = tiles_folder(one.dataset, one.label_set, data.resize, caches)
-        yield CacheJob(one.samples, one.label_set, data.resize, folder)
+    caches = caches or cache_folder(datasets_root)
+    for one in training_sets(config.data, datasets_root):
+        folder = tiles_folder(one.dataset, one.label_set, one.resize, caches)
+        yield CacheJob(one.samples, one.label_set, one.resize, folder)
 
 
 def verify_cache(job: CacheJob, threads: int) -> int:

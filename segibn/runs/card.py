@@ -32,12 +32,18 @@ _AUGMENTATIONS = {
 
 
 def write_card(
-    run: TrainedRun, output: Path, scores: Sequence[Path] | None, given: Mapping[str, str]
+    run: TrainedRun,
+    output: Path,
+    scores: Sequence[Path] | None,
+    given: Mapping[str, str],
+    trained_by: Path | None = None,
 ) -> tuple[list[Score], list[str]]:
     """Write a card -> the scores in it, and the names of the fields that nothing states.
 
     ``scores``: files; None = those that the training left, if this is its last checkpoint.
-    ``given``: field -> Markdown of a person. SegibnError: scores of another checkpoint, or none.
+    ``given``: field -> Markdown of a person. ``trained_by``: the run folder that an exported file
+    came from; None = the one that the checkpoint lies in.
+    SegibnError: scores of another checkpoint, or none.
     """
     assert run.config is not None
     folder, digest = run_of(run.checkpoint), sha256_of(run.checkpoint)
@@ -49,7 +55,8 @@ def write_card(
     fields = network_fields(run.config, run.class_names, run.palette, parameters)
     fields |= training_fields(run.config)
     fields["checkpoint"] = f"{run.checkpoint.name}, iteration {run.iteration}, SHA-256 {digest}"
-    if folder is not None and (environment := folder / "environment.json").is_file():
+    record = trained_by or folder
+    if record is not None and (environment := record / "environment.json").is_file():
         fields |= environment_fields(read_json(environment))
     if folder is not None and (folder / "instance_share.json").is_file():
         fields["preprocessing"] += _share(run)
@@ -111,11 +118,10 @@ def training_fields(config: RunConfig) -> dict[str, str]:
     data, optim = config.data, config.optim
     momentum = f", momentum {optim.momentum:g}" if optim.name == "sgd" else ""
     warm = f", warm-up of {optim.warmup_iterations}" if optim.warmup_iterations else ""
-    shares = [source.share for source in data.mix]
-    sets = [
-        _set(dataset) + (f" ({100 * share:g} % of the samples)" if shares else "")
-        for dataset, share in zip(data.sources, [1 - sum(shares), *shares], strict=True)
-    ]
+    sets = [_set(data.train)]
+    for source in data.mix:
+        size = "" if source.resize is None else ", resized to {}x{}".format(*source.resize)
+        sets.append(f"{_set(source.dataset)} ({100 * source.share:g} % of the samples{size})")
     scheme = f"; classes {data.classes}" if data.classes else ""
     held_out = f"; held out: {_set(data.val)}" if data.val else ""
     # a reminder, no advice: whose terms bind whoever uses or passes on the network

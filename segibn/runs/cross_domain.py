@@ -161,12 +161,18 @@ def _training_frames(run: TrainedRun, datasets_root: Path) -> list[str] | None:
     return [sample.name for samples in sets for sample in samples]
 
 
-def draw_comparison(runs: Sequence[TrainedRun], scoring: Scoring, path: Path) -> None:
+def draw_comparison(
+    runs: Sequence[TrainedRun],
+    scoring: Scoring,
+    path: Path,
+    others: Mapping[str, TrainedRun] | None = None,
+) -> None:
     """Draw frame, truth and the prediction of each network side by side; one process.
 
     Of several seeds of one network the first counts; frames are spread evenly over a set.
+    ``others``: title -> a network of the same classes, drawn after them.
     """
-    networks, first = _one_of_each(runs), runs[0]
+    networks, first = _one_of_each(runs) | dict(others or {}), runs[0]
     rows: list[SheetRow] = []
     for label, dataset in scoring.sets.items():
         frames = frames_of(first, dataset, scoring.datasets_root)

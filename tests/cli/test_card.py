@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import yaml
 
-from segibn.cli import card, evaluate
+from segibn.cli import card, evaluate, export
 from segibn.errors import CheckpointError, SegibnError
 from segibn.evaluation.resampling import bootstrap_intervals
 from segibn.evaluation.scores import Scores
@@ -123,6 +123,11 @@ def test_the_run_folder_adds_its_environment_and_scores(run, scores_file, tmp_pa
     assert _cells(text, "computed on") == ["cpu, 2 processes, float32"]
     assert _cells(text, "date") == ["2026-01-02T03:04:05+00:00"]
     assert _cells(text, "camvid-val")[0] == "3"
+    exported = tmp_path / "half.safetensors"
+    assert export.main([str(own), "--output", str(exported), "--half"]) == 0
+    text = _card(tmp_path, exported, "--trained-by", own)
+    assert sha256_of(exported) in _cells(text, "checkpoint")[0]
+    assert _cells(text, "computed on") == ["cpu, 2 processes, float32"]
 
 
 def test_rows_of_a_cross_domain_table_are_those_of_the_checkpoint(run, tmp_path):

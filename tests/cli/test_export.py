@@ -2,11 +2,13 @@
 
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from benchmarks.results_table import fill_tables
@@ -53,6 +55,31 @@ def test_a_safetensors_file_alone_rebuilds_the_network(run, tmp_path, capsys):
     assert export.main([str(path), "--output", str(second)]) == 0
     assert _notes(second) == _notes(path)
     assert parse_description(_notes(path)["segibn"], "x").class_names == tuple(meta["class_names"])
+
+
+def test_weights_in_16_bits_take_half_the_room_and_give_nearly_the_same(run, tmp_path):
+    whole, half = tmp_path / "whole.safetensors", tmp_path / "half.safetensors"
+    for path, more in ((whole, ()), (half, ("--half",))):
+        assert export.main([str(run), "--output", str(path), *more]) == 0
+    assert half.stat().st_size < 0.52 * whole.stat().st_size
+    network, *_ = load_segmenter(whole)
+    again, *_ = load_segmenter(half)
+    kept = again.state_dict()
+    for name, value in network.state_dict().items():
+        assert kept[name].dtype == value.dtype
+        expected = value.half().to(value.dtype) if value.is_floating_point() else value
+        assert kept[name].equal(expected)
+    with pytest.raises(ConfigError, match=r"--half belongs to \.safetensors files"):
+        export.main([str(run), "--output", str(tmp_path / "a.onnx"), "--half"])
+    large = tmp_path / "large"
+    shutil.copytree(run, large)
+    path = large / "checkpoints" / "last.pt"
+    content = torch.load(path, weights_only=True)
+    key = next(k for k, v in content["model"].items() if v.is_floating_point())
+    content["model"][key].view(-1)[0] = 70_000  # float16 ends at 65,504
+    torch.save(content, path)
+    with pytest.raises(CheckpointError, match="in 16 bits"):
+        export.main([str(large), "--output", str(half), "--half"])
 
 
 def test_a_safetensors_file_from_anybody_is_checked(run, tmp_path):

@@ -5,9 +5,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from segibn.builders.loader import build_train_loader
 from segibn.builders.sets import training_sets
@@ -102,6 +104,25 @@ def test_every_batch_has_its_share_of_each_source_in_the_same_classes(both: Path
         assert set(np.unique(batch["target"])) <= {*range(19), 255}
 
 
+@pytest.mark.parametrize("cache", ["none", "memory"])
+def test_a_source_may_be_resized_alone(both: Path, cache: str) -> None:
+    whole = {"crop_size": [20, 30], "scale_range": [1, 1], "flip_probability": 0, "cache": cache}
+    config = _config(mix=[{**MIX, "resize": [20, 30]}], **whole)
+    (frames, camvid) = training_sets(config.data, both)
+    assert (frames.resize, camvid.resize) == (None, (20, 30))
+    seen = 0
+    for batch in _loader(config, both):
+        for name, target in zip(batch["name"], batch["target"], strict=True):
+            if name.startswith("0001TP"):
+                (sample,) = (one for one in camvid.samples if one.name == name)
+                ids = np.asarray(Image.open(sample.target))
+                expected = cv2.resize(ids, (30, 20), interpolation=cv2.INTER_NEAREST_EXACT)
+                found = target.numpy().astype(np.uint8)
+                np.testing.assert_array_equal(camvid.label_set.to_train_ids(expected), found)
+                seen += 1
+    assert seen == 12
+
+
 def test_frames_in_memory_give_the_same_batches(both: Path) -> None:
     config = _config(mix=[MIX], sampling="class_uniform", resize=[20, 30])
     cached = config.model_copy(update={"data": config.data.model_copy(update={"cache": "memory"})})
@@ -120,9 +141,8 @@ def test_sources_without_common_classes_are_refused_with_the_reason(
     both: Path, make_drivable: Callable[..., Path]
 ) -> None:
     make_drivable("2018")
-    drivable = {"dataset": {"name": "bdd100k_drivable"}, "share": 0.5}
-    with pytest.raises(ConfigError, match=r"bdd100k_drivable.*cityscapes19"):
-        _loader(_config(mix=[drivable]), both)
+    with pytest.raises(ConfigError, match=r"camvid.*drivable"):
+        _loader(_config(train={"name": "bdd100k_drivable"}, mix=[MIX]), both)
     rows = [
         {"name": name, "label_id": i, "train_id": i, "color": [0, 0, 0]}
         for i, name in enumerate(("floor", "crate"))
