@@ -153,7 +153,7 @@ optim: {lr: fast, momentun: 0.9}
         ),
         ("data: {train: {name: folder}}\n", "`folder:`"),
         ("data: {train: {name: gta5}, classes: drivable3}\n", "needs bdd100k_drivable"),
-        ("data: {train: {name: bdd100k_drivable}, classes: street11}\n", "only its own classes"),
+        ("data: {train: {name: bdd100k_drivable}, classes: street11}\n", "needs cityscapes or"),
         ("base: other.yaml\n", "no config file"),
         (
             "data: {train: {name: gta5}, sampling: rare_clas}\n",
@@ -165,7 +165,7 @@ optim: {lr: fast, momentun: 0.9}
         ),
         (
             "data: {train: {name: gta5}, sampling: rare_class, resize: [40, 60]}\n",
-            "min_pixels 3000 is more than a frame of resize (40, 60) has",
+            "min_pixels 3000: more than resize (40, 60) has",
         ),
         (
             "data: {train: {name: gta5}, mix: [{dataset: {name: camvid}, share: 0.9}, "
@@ -179,7 +179,7 @@ optim: {lr: fast, momentun: 0.9}
         (
             "data: {train: {name: gta5}, classes: street11, "
             "mix: [{dataset: {name: bdd100k_drivable}, share: 0.5}]}\n",
-            "bdd100k_drivable has only its own classes",
+            "urbansyn, not bdd100k_drivable",
         ),
     ],
 )
