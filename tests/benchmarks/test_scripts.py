@@ -20,7 +20,8 @@ def _benchmarks_importable(monkeypatch):
     [
         *("data_pipeline", "metrics", "inference", "train_step", "ibn_layer", "losses"),
         "augment",
-        *("predict_files", pytest.param("export", marks=pytest.mark.slow)),
+        "predict_files",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("export", "shipped")),
     ],
 )
 def test_quick_run_prints_a_table_and_writes_its_rows(script, tmp_path, capsys):
