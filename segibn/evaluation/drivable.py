@@ -63,14 +63,14 @@ def small_counts(target: NDArray[np.uint8], pred: NDArray[np.uint8]) -> NDArray[
     target is drivable if anything in it is, as there; the prediction is resized by nearest pixel,
     where theirs has that size from the beginning.
     """
-    drivable = [np.isin(one, (DIRECT, DIRECT + 1)).astype(np.uint8) * 255 for one in (target, pred)]
+    road, found = (np.isin(m, (DIRECT, DIRECT + 1)).astype(np.uint8) * 255 for m in (target, pred))
     scale = _LONGER_SIDE / max(target.shape)
     size = (int(target.shape[1] * scale), int(target.shape[0] * scale))
     if scale != 1:
         method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-        drivable[0] = cv2.resize(drivable[0], size, interpolation=method)
-        drivable[1] = cv2.resize(drivable[1], size, interpolation=cv2.INTER_NEAREST_EXACT)
-    pairs = 2 * (drivable[0] > 1).astype(np.int64) + (drivable[1] > 1)
+        road = cv2.resize(road, size, interpolation=method).astype(np.uint8)
+        found = cv2.resize(found, size, interpolation=cv2.INTER_NEAREST_EXACT).astype(np.uint8)
+    pairs = 2 * (road > 1).astype(np.int64) + (found > 1)
     return np.bincount(pairs.ravel(), minlength=4).reshape(2, 2)
 
 
