@@ -40,7 +40,7 @@ def build_parser(parser: VerbParser) -> None:
     cityscapes = tasks.add_parser("cityscapes", help=about)
     about = "the BDD100K toolkit's evaluation: masks (*.png) or RLE (*.json)"
     toolkit = tasks.add_parser("bdd100k", help=about)
-    drivable = tasks.add_parser("drivable", help="the four drivable-area mIoUs A, B, C, D")
+    drivable = tasks.add_parser("drivable", help="drivable-area mIoU by every definition in use")
     for task in (semseg, cityscapes, toolkit, drivable):
         add = task.add_argument
         add("--target", type=Path, required=True, metavar="DIR", help="ground truth")

@@ -16,7 +16,9 @@ class Framing:
     """Resize, then cut or pad at the centre, as a protocol's test set says."""
 
     height: int | None = None  # to resize to, the width in proportion
-    scale: float | None = None  # to resize by instead
+    scale: float | None = None
+    """To resize by instead, as Rein's tools/convert_datasets/mapillary_resize.py: Pillow's bicubic
+    resize, sides rounded down; nothing is cut then."""
     crop: Size | None = None
     """(H, W) that comes out; smaller frames are padded, the image with 0, the target with 255."""
     as_robustnet: bool = False
@@ -39,10 +41,10 @@ class Framing:
         if self.as_robustnet:
             return self._as_robustnet(image, target)
         height, width = image.shape[:2]
+        if self.scale is not None:
+            return self._scaled(image, target, (int(width * self.scale), int(height * self.scale)))
         if self.height is not None:
             height, width = self.height, max(1, round(width * self.height / height))
-        elif self.scale is not None:
-            height, width = (max(1, round(side * self.scale)) for side in (height, width))
         if (height, width) != image.shape[:2]:
             method = cv2.INTER_AREA if height < image.shape[0] else cv2.INTER_LINEAR
             image = cv2.resize(image, (width, height), interpolation=method)
@@ -54,12 +56,19 @@ class Framing:
 
     def _as_robustnet(self, image: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         size = (int(image.shape[1] / image.shape[0] * self.height), self.height)
-        image = np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BICUBIC))
-        target = np.asarray(Image.fromarray(target).resize(size, Image.Resampling.NEAREST))
+        image, target = self._scaled(image, target, size)
         # The padding goes on both sides, but the cut begins where it would without.
         missing = np.subtract(self.crop, target.shape).tolist()
         starts = [max(0, pixels) + round(pixels / 2) for pixels in missing]
         return _cut(image, starts, self.crop, 0), _cut(target, starts, self.crop, 0)
+
+    @staticmethod
+    def _scaled(image: np.ndarray, target: np.ndarray, size: Size) -> tuple[np.ndarray, np.ndarray]:
+        """To a size (W, H) by Pillow."""
+        scaled = Image.fromarray(image).resize(size, Image.Resampling.BICUBIC)
+        return np.asarray(scaled), np.asarray(
+            Image.fromarray(target).resize(size, Image.Resampling.NEAREST)
+        )
 
 
 def _cut(array: np.ndarray, starts: Sequence[int], size: Size, fill: int) -> np.ndarray:

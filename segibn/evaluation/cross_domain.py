@@ -51,7 +51,7 @@ def format_cross_domain(
     if published_note:
         lines += ["", published_note]
     else:
-        lines += _published_lines(cells, tests, dataset_of or {}, protocol_of(rows))
+        lines += _published_lines(cells, tests, dataset_of or {}, rows)
     return "\n".join([*lines, ""])
 
 
@@ -93,9 +93,14 @@ def protocol_of(rows: Sequence[Row]) -> str | None:
 
 
 def published_beside(
-    cells: Cells, tests: Sequence[str], dataset_of: Mapping[str, str]
+    cells: Cells, tests: Sequence[str], dataset_of: Mapping[str, str], rows: Sequence[Row]
 ) -> tuple[list[str], list[PublishedScores]]:
-    """Find published numbers for the columns ``tests`` -> data sets with any, rows as found."""
+    """Find published numbers for the columns ``tests`` -> data sets with any, rows as found.
+
+    Only those of the protocol that all of our ``rows`` name.
+    """
+    protocols = {row.get("protocol") for row in rows}
+    named = protocols.pop() if len(protocols) == 1 else None
     names = {
         name: dataset_of.get(name, name.partition(":")[0] if name.count(":") < 2 else name)
         for name in (*tests, *(network.train for network in cells))
@@ -103,14 +108,14 @@ def published_beside(
     }
     test_sets = list(dict.fromkeys(names[test] for test in tests if test in names))
     train_sets = {names[network.train] for network in cells if network.train in names}
-    found = published_rows(train_sets, test_sets)
+    found = published_rows(train_sets, test_sets, named)
     return [test for test in test_sets if any(test in values for _, values in found)], found
 
 
 def _published_lines(
-    cells: Cells, tests: list[str], dataset_of: Mapping[str, str], ours: str | None
+    cells: Cells, tests: list[str], dataset_of: Mapping[str, str], rows: Sequence[Row]
 ) -> list[str]:
-    shown, found = published_beside(cells, tests, dataset_of)
+    shown, found = published_beside(cells, tests, dataset_of, rows)
     if not found:
         return []
     body = []
@@ -119,16 +124,14 @@ def _published_lines(
         body.append([row.train, row.title, *scores, f"{row.source} [{row.protocol}]"])
     lines = ["", "### Published numbers (mIoU in %)", "", PUBLISHED_INTRO, ""]
     lines += markdown_table(["train", "network", *shown, "source [protocol]"], body)
-    return [*lines, "", *published_protocols(found, ours)]
+    return [*lines, "", *published_protocols(found, protocol_of(rows))]
 
 
 def published_protocols(found: Iterable[PublishedScores], ours: str | None) -> list[str]:
     """Say how published numbers were made, and whether ours were: Markdown items."""
     lines = []
     for name in dict.fromkeys(row.protocol for row, _ in found):
-        end = "."
-        if known := NAMED_PROTOCOLS.get(name):
-            same = "which our rows follow" if known == ours else "which our rows do not follow"
-            end = f": protocol `{known}`, {same}."
-        lines.append(f"- [{name}] {PROTOCOLS[name]}{end}")
+        known = NAMED_PROTOCOLS[name]
+        same = "which our rows follow" if known == ours else "from which our rows deviate"
+        lines.append(f"- [{name}] {PROTOCOLS[name]}: protocol `{known}`, {same}.")
     return lines

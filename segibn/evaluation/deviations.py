@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from segibn.evaluation.protocols import Protocol, TestSet
+from segibn.evaluation.protocol import Protocol, TestSet
 from segibn.evaluation.rows import ON_TARGET, Row
 
 LAST = "last"
@@ -32,8 +32,8 @@ def evaluation_deviations(
 ) -> dict[str, str]:
     """Compare one evaluation with the line of a protocol's table, None if it has no such set.
 
-    ``actual``: "test", the set with what narrows it; "frames", how many; "input-size" (H, W) and
-    "window", None = native and whole; "scales", "flip", "precision".
+    ``actual``: "test", the set with what narrows it; "frames", how many; "input-size", (H, W) or
+    "height H", "window" and "stride", None = native and whole; "scales", "flip", "precision".
     """
     if test is None:
         return {"test": f"{label} ({actual['test']}) is not a test set of the protocol"}
@@ -41,8 +41,9 @@ def evaluation_deviations(
     wanted = {
         "test": f"{test.dataset}{label_map}:{test.split}",
         "frames": actual["frames"] if test.frames is None else test.frames,
-        "input-size": test.input_size,
+        "input-size": f"height {test.input_height}" if test.input_height else test.input_size,
         "window": protocol.window,
+        "stride": protocol.stride,
         "scales": protocol.scales,
         "flip": protocol.flip,
         "precision": "float32",

@@ -4,73 +4,9 @@ Numbers of two protocols are not comparable: size of the frames, label map and c
 checkpoint each move mIoU by points.
 """
 
-from dataclasses import dataclass
-from typing import Any, Literal
-
 from segibn.data.framing import Framing
-from segibn.text import counted
-
-Size = tuple[int, int]
-Sure = Literal["seen", "quoted", "recalled", "ours"]
-SURE: dict[Sure, str] = {
-    "seen": "read in the authors' code or configs, or said by them",
-    "quoted": "read in a later paper or repository that quotes it",
-    "recalled": "from the paper as remembered; not checked against a copy",
-    "ours": "the source is silent or was not seen: our choice",
-}
-
-
-@dataclass(frozen=True)
-class TestSet:
-    """A column: which frames, and how they reach the network."""
-
-    label: str
-    dataset: str
-    split: str
-    frames: int | None
-    """None = as many as there are."""
-    sure: Sure
-    input_size: Size | None = None
-    """(H, W) that the network sees; None = their own. Scores are at label size all the same."""
-    framing: Framing | None = None
-    """Of frame AND label map, before that."""
-    label_map: str | None = None
-    """Name of the map to the 19 classes, where a data set has several."""
-    remark: str = ""
-
-    __test__ = False  # the name is the field's; pytest is not to collect it
-
-
-@dataclass(frozen=True)
-class Setting:
-    """What a run's config has under this protocol."""
-
-    path: str
-    accepted: tuple[Any, ...]
-    sure: Sure
-
-
-@dataclass(frozen=True)
-class Protocol:
-    """How one paper, or family of papers, trains and tests."""
-
-    title: str
-    train: tuple[str, ...]
-    """Sets to train on: any of these."""
-    train_sure: Sure
-    tests: tuple[TestSet, ...]
-    checkpoint_sure: Sure
-    """That the last iteration's checkpoint is scored, as in all of them."""
-    settings: tuple[Setting, ...]
-    scales: tuple[float, ...] = (1.0,)
-    flip: bool = False
-    window: Size | None = None
-    """(H, W) of a sliding window; None = whole frames."""
-    inference_sure: Sure = "seen"
-    unlike: str = ""
-    """What the source does otherwise than this package can, or than this table says."""
-    note: str = ""
-
+from segibn.evaluation.protocol import SURE, Protocol, Setting, TestSet, describe_protocol
+from segibn.evaluation.published import published_lines
 
 _UNLIKE_ROBUSTNET = (
     "the authors' evaluation drops up to one frame less than there are GPUs. Of their training: "
@@ -79,20 +15,58 @@ _UNLIKE_ROBUSTNET = (
     "centroids of tiles of 1024, here any pixels, and crops around them are clamped to the frame, "
     "here drawn within it; the loss is a mean for each GPU, here over all valid pixels of the batch"
 )
+_R50_SCRIPT = "scripts/train_r50os16_gtav_base.sh@8bcd90a"
+_R50_CITY = "scripts/train_r50os16_cty_base.sh@8bcd90a"
+_R101_SCRIPT = "scripts/train_r101os8_gtav_base.sh@2e49a98"
+_R_MAIN = "train.py@0f26a39"
+_R_SETS, _R_SPLIT = "datasets/__init__.py@8bcd90a", "split_data/gtav_split_{}.txt@c6ee8ce"
+_R_VALID, _R_NET = "valid.py@7749af5", "network/Resnet.py@1227427"
+_REIN = "configs/dinov2/rein_dinov2_mask2former_512x512_bs1x4.py@29755d4"
+_REIN_SETS = "configs/_base_/datasets/{}_512x512.py@29755d4"
+_REIN_TEST = "configs/_base_/models/dinov2_mask2former.py@7be549e"
+_SOMA = "configs/sora/sora_dinov2-L_mask2former.py@2bf0124"
+_SOMA_SETS = "configs/_base_/datasets/{}_512x512.py@2bf0124"
+_SOMA_TEST = "configs/_base_/models/dinov2_mask2former.py@2bf0124"
+_UNLIKE_REIN = (
+    "the authors' decoder is Mask2Former, which this package does not have. Of their training: the "
+    "short edge is drawn from 16 lengths, 256 to 1024, and the long one ends at 2048, crops have "
+    "at most 75 % of one class, and brightness, contrast, saturation and hue are distorted; none "
+    "of this is done here. Their halved frames of Mapillary are stored as JPEG once more"
+)
+_HALVED = (
+    "frames and labels are halved before; then the authors fit them into a box, which makes the "
+    "width of a portrait frame what its height is here"
+)
 
 # fmt: off
 _ROBUSTNET_TESTS = (
     #       column        data set          split         frames sure
-    TestSet("cityscapes", "cityscapes",     "val",           500, "seen"),
-    TestSet("bdd100k",    "bdd100k_semseg", "val",          1000, "seen"),
-    TestSet("mapillary",  "mapillary",      "validation",   2000, "seen",
+    TestSet("cityscapes", "cityscapes",     "val",           500, _R_SETS),
+    TestSet("bdd100k",    "bdd100k_semseg", "val",          1000, _R_SETS),
+    TestSet("mapillary",  "mapillary",      "validation",   2000,
+            "transforms/joint_transforms.py@8bcd90a",
             framing=Framing(1536, crop=(1536, 1536), as_robustnet=True), label_map="robustnet",
             remark="as there, what a narrow frame leaves black counts as road, and some "
             "of its right side is cut off"),
-    TestSet("synthia",    "synthia",        "val",          2820, "seen"),
-    TestSet("gta5",       "gta5",           "val",          6382, "seen",
-            label_map="robustnet"),
+    TestSet("synthia",    "synthia",        "val",          2820,
+            "split_data/synthia_split_val.txt@c6ee8ce"),
+    TestSet("gta5",       "gta5",           "val",          6382,
+            _R_SPLIT.format("val"), label_map="robustnet", remark="labels read by colour there"),
 )
+
+
+def _rein_settings(script: str) -> tuple[Setting, ...]:
+    return (
+        Setting("data.crop_size",               ((512, 512),),   script),
+        Setting("optim.name",                   ("adamw",),      script),
+        Setting("optim.lr",                     (1e-4,),         script),
+        Setting("optim.weight_decay",           (0.05,),         script),
+        Setting("optim.schedule",               ("poly",),       script),
+        Setting("optim.warmup_iterations",      (0,),            script),
+        Setting("optim.iterations",             (40_000,),       script),
+        Setting("optim.global_batch_size",      (4,),            script),
+    )
+
 
 PROTOCOLS: dict[str, Protocol] = {
     "ibn_net_2018": Protocol(
@@ -107,85 +81,107 @@ PROTOCOLS: dict[str, Protocol] = {
         checkpoint_sure="ours",
         settings=(
             Setting("model.backbone.name",          ("resnet50",),    "recalled"),
-            Setting("model.backbone.output_stride", (8,),             "seen"),
-            Setting("model.head.name",              ("fcn",),         "seen"),
+            Setting("model.backbone.output_stride", (8,),             "paper"),
+            Setting("model.head.name",              ("fcn",),         "paper"),
             Setting("optim.name",                   ("sgd",),         "recalled"),
             Setting("optim.lr",                     (0.01,),          "recalled"),
             Setting("optim.global_batch_size",      (16,),            "recalled"),
             Setting("optim.iterations",             (15500, 14900),   "recalled"),  # 80 epochs
         ),
-        inference_sure="ours",
         unlike="at which size the authors tested frames was not seen; here it is their own",
     ),
     "robustnet": Protocol(
         title="RobustNet (Choi et al., CVPR 2021), ResNet-50: most ResNet papers since",
         train=("gta5/robustnet:train-clean", "gta5/robustnet:train-clean+synthia:train",
                "cityscapes:train"),
-        train_sure="seen",
+        train_sure=_R_SPLIT.format("train"),
         tests=_ROBUSTNET_TESTS,
-        checkpoint_sure="seen",
+        checkpoint_sure=_R_MAIN,
         settings=(
-            Setting("model.backbone.name",          ("resnet50",),       "seen"),
-            Setting("model.backbone.output_stride", (16,),               "seen"),
-            Setting("model.head.name",              ("deeplabv3plus",),  "seen"),
-            Setting("optim.name",                   ("sgd",),            "seen"),
-            Setting("optim.lr",                     (0.01,),             "seen"),
-            Setting("optim.weight_decay",           (5e-4,),             "seen"),
-            Setting("optim.iterations",             (40_000,),           "seen"),
-            Setting("optim.global_batch_size",      (16, 8),             "seen"),  # 8: Cityscapes
-            Setting("data.crop_size",               ((768, 768),),       "seen"),
-            Setting("data.scale_range",             ((0.5, 2.0),),       "seen"),
-            Setting("data.sampling.name",           ("class_uniform",),  "seen"),
+            Setting("model.backbone.name",          ("resnet50",),       _R50_SCRIPT),
+            Setting("model.backbone.output_stride", (16,),               _R50_SCRIPT),
+            Setting("model.head.name",              ("deeplabv3plus",),  _R50_SCRIPT),
+            Setting("optim.name",                   ("sgd",),            _R_MAIN),
+            Setting("optim.lr",                     (0.01,),             _R50_SCRIPT),
+            Setting("optim.weight_decay",           (5e-4,),             _R_MAIN),
+            Setting("optim.iterations",             (40_000,),           _R50_SCRIPT),
+            Setting("optim.global_batch_size",      (16, 8),             _R50_CITY),  # 8 there
+            Setting("data.crop_size",               ((768, 768),),       _R50_SCRIPT),
+            Setting("data.scale_range",             ((0.5, 2.0),),       _R50_SCRIPT),
+            Setting("data.sampling.name",           ("class_uniform",),  _R50_SCRIPT),
         ),
+        inference_sure=_R_VALID,
+        repository="shachoi/RobustNet",
         unlike=_UNLIKE_ROBUSTNET,
     ),
     "robustnet_r101": Protocol(
         title="RobustNet, ResNet-101 with a stem of three 3x3 convolutions",
         train=("gta5/robustnet:train-clean",),
-        train_sure="seen",
+        train_sure=_R_SPLIT.format("train"),
         tests=_ROBUSTNET_TESTS,
-        checkpoint_sure="seen",
+        checkpoint_sure=_R_MAIN,
         settings=(
-            Setting("model.backbone.name",          ("resnet101",),      "seen"),
-            Setting("model.backbone.stem",          ("conv3x3",),        "seen"),
-            Setting("model.backbone.output_stride", (8,),                "seen"),
-            Setting("model.head.name",              ("deeplabv3plus",),  "seen"),
-            Setting("optim.name",                   ("sgd",),            "seen"),
-            Setting("optim.lr",                     (0.01,),             "seen"),
-            Setting("optim.iterations",             (40_000,),           "seen"),
-            Setting("optim.global_batch_size",      (16,),               "seen"),
-            Setting("data.crop_size",               ((768, 768),),       "seen"),
+            Setting("model.backbone.name",          ("resnet101",),      _R101_SCRIPT),
+            Setting("model.backbone.stem",          ("conv3x3",),        _R_NET),
+            Setting("model.backbone.output_stride", (8,),                _R101_SCRIPT),
+            Setting("model.head.name",              ("deeplabv3plus",),  _R101_SCRIPT),
+            Setting("optim.name",                   ("sgd",),            _R_MAIN),
+            Setting("optim.lr",                     (0.01,),             _R101_SCRIPT),
+            Setting("optim.iterations",             (40_000,),           _R101_SCRIPT),
+            Setting("optim.global_batch_size",      (16,),               _R101_SCRIPT),
+            Setting("data.crop_size",               ((768, 768),),       _R101_SCRIPT),
         ),
+        inference_sure=_R_VALID,
+        repository="shachoi/RobustNet",
         unlike="published rows are means of three runs; several later papers train their "
         "ResNet-101 on all 24,966 frames of GTA5 instead; " + _UNLIKE_ROBUSTNET,
     ),
     "rein": Protocol(
-        title="Rein (Wei et al., CVPR 2024) and the foundation-model papers that follow it",
-        train=("gta5:all", "gta5:train", "gta5:train-clean"),
-        train_sure="ours",
+        title="Rein (Wei et al., CVPR 2024) and papers that follow it",
+        train=("gta5:all",),
+        train_sure=_REIN_SETS.format("gta"),
         tests=(
             #       column        data set          split         frames sure
-            TestSet("cityscapes", "cityscapes",     "val",           500, "seen",
-                    input_size=(512, 1024)),
-            TestSet("bdd100k",    "bdd100k_semseg", "val",          1000, "seen",
-                    input_size=(720, 1280)),
-            TestSet("mapillary",  "mapillary",      "validation",   2000, "seen",
-                    input_size=(512, 1024), framing=Framing(scale=0.5), label_map="rein",
-                    remark="frames and labels are halved before; whether proportions are kept "
-                    "at 1024x512 was not seen"),
+            TestSet("cityscapes", "cityscapes",     "val",           500,
+                    _REIN_SETS.format("cityscapes"), input_size=(512, 1024)),
+            TestSet("bdd100k",    "bdd100k_semseg", "val",          1000,
+                    _REIN_SETS.format("bdd100k"), input_size=(720, 1280)),
+            TestSet("mapillary",  "mapillary",      "validation",   2000,
+                    _REIN_SETS.format("mapillary"), input_height=512,
+                    framing=Framing(scale=0.5), label_map="rein", remark=_HALVED),
         ),
-        checkpoint_sure="seen",
-        settings=(
-            Setting("data.resize",                  ((720, 1280),),  "seen"),
-            Setting("data.crop_size",               ((512, 512),),   "seen"),
-            Setting("optim.name",                   ("adamw",),      "seen"),
-            Setting("optim.warmup_iterations",      (1000,),         "seen"),
-            Setting("optim.iterations",             (40_000,),       "seen"),
-            Setting("optim.global_batch_size",      (4,),            "seen"),
+        checkpoint_sure=_REIN,
+        settings=_rein_settings(_REIN),
+        window=(512, 512),
+        stride=(341, 341),
+        inference_sure=_REIN_TEST,
+        repository="w1oves/Rein",
+        unlike=_UNLIKE_REIN,
+    ),
+    "soma": Protocol(
+        title="SoMA (Yun et al., CVPR 2025), which tests larger frames than Rein",
+        train=("gta5:all",),
+        train_sure=_SOMA_SETS.format("gta"),
+        tests=(
+            #       column        data set          split         frames sure
+            TestSet("cityscapes", "cityscapes",     "val",           500,
+                    _SOMA_SETS.format("cityscapes"), input_size=(1024, 2048)),
+            TestSet("bdd100k",    "bdd100k_semseg", "val",          1000,
+                    _SOMA_SETS.format("bdd100k"), input_size=(720, 1280)),
+            TestSet("mapillary",  "mapillary",      "validation",   2000,
+                    _SOMA_SETS.format("mapillary"), input_height=1024,
+                    framing=Framing(scale=0.5), label_map="rein", remark=_HALVED),
         ),
-        inference_sure="ours",
-        unlike="the authors' decoder is Mask2Former, which this package does not have; which part "
-        "of GTA5 they train on, and whether windows slide in the test, was not seen",
+        checkpoint="published files are called *_best, and nothing in the configs keeps the best: "
+        "probably chosen on the target",
+        checkpoint_sure=_SOMA,
+        settings=_rein_settings(_SOMA),
+        window=(512, 512),
+        stride=(341, 341),
+        inference_sure=_SOMA_TEST,
+        repository="ysj9909/SoMA",
+        unlike="their weight decay falls along a cosine, and weights are averaged from update "
+        "12,000 on; " + _UNLIKE_REIN,
     ),
     "sample": Protocol(
         title="the synthetic sample data of this repository",
@@ -202,7 +198,6 @@ PROTOCOLS: dict[str, Protocol] = {
             Setting("optim.global_batch_size", (8,),           "ours"),
             Setting("data.crop_size",          ((64, 128),),   "ours"),
         ),
-        inference_sure="ours",
         note="Our frames are synthetic: the table illustrates the effect and is no measurement of "
         "it.",
     ),
@@ -210,37 +205,8 @@ PROTOCOLS: dict[str, Protocol] = {
 # fmt: on
 
 
-def describe_protocol(name: str) -> str:
-    """Return a protocol as text: a line for each fact, with how sure it is."""
-    given = PROTOCOLS[name]
-    inference = "whole frames" if given.window is None else "windows of {}x{}".format(*given.window)
-    inference += f", scales {', '.join(map(str, given.scales))}"
-    inference += ", with the mirrored frame" if given.flip else ", no flip"
-    lines = [f"{name}: {given.title}"]
-    lines.append(f"  train on    {' or '.join(given.train)} [{given.train_sure}]")
-    lines += [f"  test on     {_test_text(test)} [{test.sure}]" for test in given.tests]
-    lines.append(f"  inference   {inference} [{given.inference_sure}]")
-    lines.append(f"  checkpoint  last iteration [{given.checkpoint_sure}]")
-    for setting in given.settings:
-        values = " or ".join(map(str, setting.accepted))
-        lines.append(f"  config      {setting.path} = {values} [{setting.sure}]")
-    lines += [f"  unlike      {given.unlike}"] if given.unlike else []
-    return "\n".join(lines)
-
-
 def describe_protocols() -> str:
-    """Return all of them, with what the words in brackets mean."""
+    """Return all of them, with what the words in brackets mean, and the published rows."""
     legend = [f"  [{word}] {meaning}" for word, meaning in SURE.items()]
-    return "\n\n".join([*map(describe_protocol, PROTOCOLS), "\n".join(["How sure:", *legend])])
-
-
-def _test_text(test: TestSet) -> str:
-    parts, framing = [f"{test.label} = {test.dataset}:{test.split}"], test.framing or Framing()
-    parts += [counted(test.frames, "frame")] if test.frames else []
-    parts += [f"label map {test.label_map}"] if test.label_map else []
-    parts += [f"frame and label to height {framing.height}"] if framing.height else []
-    parts += [f"frame and label times {framing.scale:g}"] if framing.scale else []
-    parts += ["cut to {}x{} at the centre".format(*framing.crop)] if framing.crop else []
-    parts += ["seen at {}x{}".format(*test.input_size)] if test.input_size else ["own size"]
-    parts += [test.remark] if test.remark else []
-    return "; ".join(parts)
+    found = [describe_protocol(name, given) for name, given in PROTOCOLS.items()]
+    return "\n\n".join([*found, "\n".join(["How sure:", *legend]), "\n".join(published_lines())])

@@ -6,11 +6,17 @@ from pathlib import Path
 
 from segibn.data.datasets.catalog import dataset_source, dataset_sources
 from segibn.errors import ConfigError
-from segibn.evaluation.drivable import DrivableScores
+from segibn.evaluation.confusion import Counts
+from segibn.evaluation.drivable import DrivableScores, batched_miou, small_counts
 from segibn.evaluation.encodings import Reading
-from segibn.evaluation.file_scores import Progress, conditions_of, score_pairs
+from segibn.evaluation.file_scores import FileTally, Maps, Progress, conditions_of, score_pairs
 from segibn.evaluation.frame_pairs import frame_name
-from segibn.evaluation.matching import find_label_maps, match_label_maps, read_folders
+from segibn.evaluation.matching import (
+    FilePair,
+    find_label_maps,
+    match_label_maps,
+    read_folders,
+)
 from segibn.evaluation.measures import measured
 from segibn.evaluation.metrics import policy_named
 from segibn.evaluation.scores import Scores
@@ -85,7 +91,7 @@ def score_drivable(
     evaluation_set: str = "",
     progress: Progress | None = None,
 ) -> DrivableScores:
-    """Score drivable maps under the four definitions; encodings are "auto", "2018" or "2021"."""
+    """Score drivable maps under all definitions; encodings are "auto", "2018" or "2021"."""
     pairs = match_label_maps(find_label_maps(target_dir), find_label_maps(pred_dir))
     decided = [
         decide_drivable_encoding(paths, given, option=f"--{role}-encoding", also_allowed=range(256))
@@ -97,8 +103,13 @@ def score_drivable(
     years = decided[0].encoding, decided[1].encoding
     reading, doubts = drivable_reading(*years), [one.doubt for one in decided]
     conditions = conditions_of(target_dir, evaluation_set, "cityscapes")
-    scores = score_pairs(pairs, reading, conditions, doubts=doubts, progress=progress)
-    return DrivableScores(scores, *years)
+    tally = FileTally(pairs, reading, conditions)
+
+    def small(_: FilePair, maps: Maps, __: Counts) -> Counts:
+        return small_counts(*reading.train_ids(maps))
+
+    frames = [found for _, found in tally.count(small, progress=progress)]
+    return DrivableScores(tally.result(*doubts), *years, batched_miou(frames))
 
 
 def drivable_reading(target: str, pred: str, *, has_options: bool = True) -> Reading:

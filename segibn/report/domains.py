@@ -38,7 +38,7 @@ def cross_domain_table(table: CrossDomain) -> Markup:
     trains = dict.fromkeys(network.train for network in cells)
     published: dict[str, Any] = {"rows": []}
     if not table.published_note:
-        shown, found = published_beside(cells, tests, table.dataset_of)
+        shown, found = published_beside(cells, tests, table.dataset_of, rows)
         notes = _blocks(published_protocols(found, protocol_of(rows))) if found else []
         published = {"tests": shown, "rows": found, "intro": PUBLISHED_INTRO, "notes": notes}
     return render(

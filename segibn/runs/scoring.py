@@ -37,11 +37,12 @@ class Scoring:
         place, test = device_of(self.device), protocol_test(self.protocol, self.sets[label])
         if self.protocol is None or test is None:
             return run.asked(self.inference, place)
-        run = replace(run, options=InferenceOptions(test.input_size)).asked(self.inference, place)
+        given, size = PROTOCOLS[self.protocol], (test.input_size, test.input_height)
+        run = replace(run, options=InferenceOptions(*size)).asked(self.inference, place)
         if not run.options.is_single_view:
             return run
-        given = PROTOCOLS[self.protocol]
-        options = replace(run.options, scales=given.scales, flip=given.flip, window=given.window)
+        windows = {"window": given.window, "stride": given.stride}
+        options = replace(run.options, scales=given.scales, flip=given.flip, **windows)
         return run.to(place, options)
 
     def preparation(self, label: str) -> Preparation | None:
@@ -64,6 +65,7 @@ class Scoring:
             "frames": num_images,
             "input-size": options.input_size if height is None else f"height {height}",
             "window": options.window,
+            "stride": None if options.window is None else options.steps,
             "scales": tuple(options.scales),
             "flip": options.flip,
             "precision": options.precision,

@@ -13,7 +13,8 @@ from segibn.config.load import load_config
 from segibn.config.schema import RunConfig
 from segibn.data.datasets.catalog import DATASETS, dataset_source
 from segibn.errors import ConfigError, DatasetError, SegibnError
-from segibn.evaluation.protocols import PROTOCOLS, TestSet
+from segibn.evaluation.protocol import TestSet
+from segibn.evaluation.protocols import PROTOCOLS
 from segibn.labels.label_set import LabelSet
 from segibn.text import did_you_mean, printable
 

@@ -218,4 +218,7 @@ def test_all_protocols_can_be_listed(capsys):
     with pytest.raises(SystemExit) as stopped:
         build_parser().parse_args(["--list-protocols"])
     assert stopped.value.code == 0
-    assert "optim.iterations = 40000 [seen]" in capsys.readouterr().out
+    assert (
+        "optim.iterations = 40000 [scripts/train_r50os16_gtav_base.sh@8bcd90a]"
+        in capsys.readouterr().out
+    )

@@ -8,6 +8,7 @@ import pytest
 
 from segibn.cli.score import main
 from segibn.errors import ConfigError
+from segibn.evaluation.drivable import BATCHES
 from segibn.files.encode import write_label_png
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -96,7 +97,7 @@ def test_drivable_prints_one_line_per_definition(folders: tuple[str, str], capsy
     target, pred = folders
     main(["drivable", "--target", target, "--pred", pred])
     out = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in out[:5]] == ["A", "B", "C", "D", "D-yolop"]
+    assert [line.split()[0] for line in out[:6]] == ["A", "B", "C", "D", *BATCHES]
 
 
 def test_a_doubtful_prediction_encoding_is_a_warning(folders: tuple[str, str], capsys):

@@ -42,6 +42,17 @@ def test_frame_and_labels_stay_aligned_when_they_shrink(framing):
     np.testing.assert_array_equal(labels[inside, inside], expected[inside, inside])
 
 
+@pytest.mark.parametrize("size", [(60, 90), (61, 47)])
+def test_reins_halves_equal_its_steps_in_pillow(size):
+    random = np.random.default_rng(0)
+    image = random.integers(0, 256, (*size, 3), dtype=np.uint8)
+    target = random.integers(0, 19, size, dtype=np.uint8)
+    half = (size[1] // 2, size[0] // 2)
+    small, labels = Framing(scale=0.5)(image, target)
+    np.testing.assert_array_equal(small, Image.fromarray(image).resize(half, Image.BICUBIC))
+    np.testing.assert_array_equal(labels, Image.fromarray(target).resize(half, Image.NEAREST))
+
+
 def test_labels_are_never_mixed():
     target = np.zeros((33, 47), np.uint8)
     target[:, 20:] = 200

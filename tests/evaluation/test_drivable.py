@@ -3,7 +3,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from segibn.evaluation.drivable import DEFINITIONS, drivable_miou
+from segibn.evaluation.drivable import (
+    BATCHES,
+    DEFINITIONS,
+    batched_miou,
+    drivable_miou,
+    small_counts,
+)
 from segibn.evaluation.metrics import compute_miou
 from segibn.evaluation.score_folders import score_drivable
 from segibn.files.encode import write_label_png
@@ -79,6 +85,51 @@ def test_d_is_the_binary_miou_of_merged_maps():
     binary = np.zeros((2, 2), dtype=np.int64)
     np.add.at(binary, ((target > 0).ravel().astype(int), (pred > 0).ravel().astype(int)), 1)
     assert drivable_miou(counts)["D"] == compute_miou(binary)
+
+
+def _loop_over_batches(targets, preds, batch):
+    """What YOLOP's validation does, pixel by pixel, on frames of twice its size."""
+    total, frames = 0.0, 0
+    for first in range(0, len(targets), batch):
+        counts = [[0, 0], [0, 0]]
+        chunk = list(zip(targets[first : first + batch], preds[first : first + batch], strict=True))
+        for target, pred in chunk:
+            for y in range(0, target.shape[0], 2):
+                for x in range(0, target.shape[1], 2):
+                    is_road = int(target[y : y + 2, x : x + 2].max() > 0)  # mean of 0 and 255 > 1
+                    counts[is_road][int(pred[y + 1, x + 1] > 0)] += 1
+        ious = []
+        for k in (0, 1):
+            union = sum(counts[k]) + counts[0][k] + counts[1][k] - counts[k][k]
+            ious.append(counts[k][k] / union if union else 0.0)
+        total += len(chunk) * sum(ious) / 2
+        frames += len(chunk)
+    return total / frames
+
+
+def test_batched_definitions_equal_a_loop_over_pixels_and_batches():
+    rng = np.random.default_rng(0)
+    coarse = rng.integers(0, 3, (2, 27, 1, 160), dtype=np.uint8)
+    coarse[:, 5] = 0  # a frame without any road
+    targets, preds = coarse.repeat(4, axis=2).repeat(8, axis=3)
+    preds[:, :, 3::7] = 0
+    frames = [small_counts(*pair) for pair in zip(targets, preds, strict=True)]
+    assert frames[0].sum() == 2 * 640
+    found = batched_miou(frames)
+    for name, (_, batch) in BATCHES.items():
+        assert found[name] == pytest.approx(_loop_over_batches(targets, preds, batch), rel=1e-12)
+    assert found["D-yolop"] != found["D-twinlite"]
+
+
+def test_maps_of_the_networks_own_size_are_counted_as_they_are():
+    rng = np.random.default_rng(1)
+    target, pred = rng.integers(0, 3, (2, 4, 640), dtype=np.uint8)
+    road, seen = target > 0, pred > 0
+    expected = [
+        [(~road & ~seen).sum(), (~road & seen).sum()],
+        [(road & ~seen).sum(), (road & seen).sum()],
+    ]
+    np.testing.assert_array_equal(small_counts(target, pred), expected)
 
 
 def test_another_number_of_classes_is_refused():

@@ -1,11 +1,13 @@
 """The table of protocols and what counts as a deviation from them."""
 
+import re
 from typing import Any
 
 import pytest
 
 from segibn.evaluation.deviations import evaluation_deviations, run_deviations, sign
-from segibn.evaluation.protocols import PROTOCOLS, SURE, describe_protocol, describe_protocols
+from segibn.evaluation.protocol import SURE, describe_protocol
+from segibn.evaluation.protocols import PROTOCOLS, describe_protocols
 from segibn.evaluation.published import NAMED_PROTOCOLS
 from segibn.evaluation.published import PROTOCOLS as PUBLISHED
 
@@ -35,6 +37,7 @@ EVALUATION: dict[str, Any] = {
     "frames": 500,
     "input-size": None,
     "window": None,
+    "stride": None,
     "scales": (1.0,),
     "flip": False,
     "precision": "float32",
@@ -45,10 +48,33 @@ def test_robustnets_protocol_is_what_its_scripts_do():
     assert ROBUSTNET.window is None
     mapillary = next(test for test in ROBUSTNET.tests if test.label == "mapillary")
     assert (mapillary.framing.height, mapillary.framing.crop) == (1536, (1536, 1536))
-    rein = next(test for test in PROTOCOLS["rein"].tests if test.label == "cityscapes")
-    assert rein.input_size == (512, 1024)  # (H, W) of "1024x512"
     iterations = {s.path: s.accepted for s in ROBUSTNET.settings}["optim.iterations"]
     assert iterations == (40_000,)
+
+
+def test_rein_and_soma_differ_in_the_size_of_the_frames_and_slide_over_them():
+    rein, soma = (PROTOCOLS[name] for name in ("rein", "soma"))
+    for given, height in ((rein, 512), (soma, 1024)):
+        sets = {test.label: test for test in given.tests}
+        assert sets["cityscapes"].input_size == (height, 2 * height)  # "1024x512" is (W, H)
+        assert sets["bdd100k"].input_size == (720, 1280)
+        assert (sets["mapillary"].input_height, sets["mapillary"].framing.scale) == (height, 0.5)
+        assert (given.window, given.stride, given.train) == ((512, 512), (341, 341), ("gta5:all",))
+    assert rein.settings[0].accepted == soma.settings[0].accepted == ((512, 512),)
+    assert "chosen on the target" in soma.checkpoint
+    assert "chosen" not in rein.checkpoint
+
+
+def test_sizes_by_height_and_strides_deviate_too():
+    rein = PROTOCOLS["rein"]
+    mapillary = next(test for test in rein.tests if test.label == "mapillary")
+    done = EVALUATION | {"test": "mapillary/rein:validation", "frames": 2000}
+    done |= {"input-size": "height 512", "window": (512, 512), "stride": (341, 341)}
+    assert evaluation_deviations(rein, mapillary, "mapillary", done) == {}
+    other = done | {"input-size": "height 1024", "stride": (512, 512)}
+    found = evaluation_deviations(rein, mapillary, "mapillary", other)
+    assert list(found) == ["input-size", "stride"]
+    assert found["input-size"] == "mapillary: input size height 1024, not height 512"
 
 
 def test_a_training_as_the_protocol_says_deviates_in_nothing():
@@ -108,13 +134,21 @@ def test_the_signature_names_protocol_deviations_and_an_unusual_checkpoint():
 def test_every_fact_of_every_protocol_is_printed_with_how_sure_it_is():
     text = describe_protocols()
     for name, protocol in PROTOCOLS.items():
-        own = describe_protocol(name).splitlines()
+        own = describe_protocol(name, protocol).splitlines()
         facts = [
             line for line in own if line.startswith(("  test", "  config", "  inf", "  check"))
         ]
         assert len(facts) == len(protocol.tests) + len(protocol.settings) + 2
-        assert all(line.rpartition("[")[2].rstrip("]") in SURE for line in facts)
+        for line in facts:  # a word, or a file of the authors' code and its commit
+            word = line.rpartition("[")[2].rstrip("]")
+            seen = re.fullmatch(r"[\w./-]+\.(py|sh|txt)@[0-9a-f]{7}", word)
+            assert word in SURE or (seen and protocol.repository), line
         assert own[0] in text
+
+
+def test_few_facts_are_recalled():
+    recalled = [n for n, given in PROTOCOLS.items() if "[recalled]" in describe_protocol(n, given)]
+    assert recalled == ["ibn_net_2018"]
 
 
 def test_published_numbers_point_to_protocols_of_the_table():

@@ -8,6 +8,7 @@ from segibn.errors import DatasetError, ImageFileError, LabelValueError, SegibnE
 from segibn.evaluation.bdd100k_toolkit import score_toolkit
 from segibn.evaluation.boundary import BoundaryIoU
 from segibn.evaluation.confusion import count_classes
+from segibn.evaluation.drivable import BATCHES
 from segibn.evaluation.measure import Frame, FramePrediction
 from segibn.evaluation.score_cityscapes import score_cityscapes
 from segibn.evaluation.score_folders import score_drivable, score_semseg
@@ -278,7 +279,8 @@ def test_drivable_report_names_four_definitions_and_no_bare_miou(tmp_path: Path)
     assert "miou" not in plain
     lines = scores.format_table().splitlines()
     assert [line[0] for line in lines[:4]] == list("ABCD")
-    assert lines[4].startswith("D-yolop is not computed")
+    assert [line.split()[0] for line in lines[4:6]] == list(BATCHES)
+    assert plain["drivable_batched_miou"].keys() == BATCHES.keys()
 
 
 def test_every_error_is_one_the_user_can_mend(tmp_path: Path):
