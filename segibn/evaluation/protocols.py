@@ -55,6 +55,18 @@ _ROBUSTNET_TESTS = (
 )
 
 
+def _robustnet_settings(backbone: str, stride: int, script: str) -> tuple[Setting, ...]:
+    return (
+        Setting("model.backbone.name",          (backbone,),         script),
+        Setting("model.backbone.output_stride", (stride,),           script),
+        Setting("model.head.name",              ("deeplabv3plus",),  script),
+        Setting("optim.name",                   ("sgd",),            _R_MAIN),
+        Setting("optim.lr",                     (0.01,),             script),
+        Setting("optim.iterations",             (40_000,),           script),
+        Setting("data.crop_size",               ((768, 768),),       script),
+    )
+
+
 def _rein_settings(script: str) -> tuple[Setting, ...]:
     return (
         Setting("data.crop_size",               ((512, 512),),   script),
@@ -98,15 +110,9 @@ PROTOCOLS: dict[str, Protocol] = {
         tests=_ROBUSTNET_TESTS,
         checkpoint_sure=_R_MAIN,
         settings=(
-            Setting("model.backbone.name",          ("resnet50",),       _R50_SCRIPT),
-            Setting("model.backbone.output_stride", (16,),               _R50_SCRIPT),
-            Setting("model.head.name",              ("deeplabv3plus",),  _R50_SCRIPT),
-            Setting("optim.name",                   ("sgd",),            _R_MAIN),
-            Setting("optim.lr",                     (0.01,),             _R50_SCRIPT),
-            Setting("optim.weight_decay",           (5e-4,),             _R_MAIN),
-            Setting("optim.iterations",             (40_000,),           _R50_SCRIPT),
+            *_robustnet_settings("resnet50", 16, _R50_SCRIPT),
             Setting("optim.global_batch_size",      (16, 8),             _R50_CITY),  # 8 there
-            Setting("data.crop_size",               ((768, 768),),       _R50_SCRIPT),
+            Setting("optim.weight_decay",           (5e-4,),             _R_MAIN),
             Setting("data.scale_range",             ((0.5, 2.0),),       _R50_SCRIPT),
             Setting("data.sampling.name",           ("class_uniform",),  _R50_SCRIPT),
         ),
@@ -121,15 +127,9 @@ PROTOCOLS: dict[str, Protocol] = {
         tests=_ROBUSTNET_TESTS,
         checkpoint_sure=_R_MAIN,
         settings=(
-            Setting("model.backbone.name",          ("resnet101",),      _R101_SCRIPT),
-            Setting("model.backbone.stem",          ("conv3x3",),        _R_NET),
-            Setting("model.backbone.output_stride", (8,),                _R101_SCRIPT),
-            Setting("model.head.name",              ("deeplabv3plus",),  _R101_SCRIPT),
-            Setting("optim.name",                   ("sgd",),            _R_MAIN),
-            Setting("optim.lr",                     (0.01,),             _R101_SCRIPT),
-            Setting("optim.iterations",             (40_000,),           _R101_SCRIPT),
+            *_robustnet_settings("resnet101", 8, _R101_SCRIPT),
             Setting("optim.global_batch_size",      (16,),               _R101_SCRIPT),
-            Setting("data.crop_size",               ((768, 768),),       _R101_SCRIPT),
+            Setting("model.backbone.stem",          ("conv3x3",),        _R_NET),
         ),
         inference_sure=_R_VALID,
         repository="shachoi/RobustNet",

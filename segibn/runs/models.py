@@ -2,8 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any, NamedTuple
 
 import yaml
 
@@ -15,15 +13,8 @@ from segibn.models.weights.sources import PUBLISHED
 from segibn.runs.find import find_checkpoint, find_runs
 from segibn.text import byte_count, counted
 
-
-class Row(NamedTuple):
-    """A network as it is listed."""
-
-    name: str
-    classes: str
-    size: str
-    scores: str
-    licence: str
+Row = tuple[str, ...]
+"""Name, classes, size, scores, licence; "" where nothing is known."""
 
 
 def shipped() -> Iterator[Row]:
@@ -34,26 +25,25 @@ def shipped() -> Iterator[Row]:
         with safe_open(path, "np") as file:
             said = json.loads(file.metadata()[KEY])
         card = yaml.safe_load(path.with_suffix(".md").read_text(encoding="utf-8").split("---\n")[1])
-        results = [result for model in card["model-index"] for result in model["results"]]
-        scores = [
-            f"{result['dataset']['name']} {metric['value']:.1f}"
-            for result in results
-            for metric in result["metrics"]
-            if metric["type"] == "mean_iou"
+        found = [
+            f"{result['dataset']['name']} {result['metrics'][0]['value']:.1f}"
+            for model in card["model-index"]
+            for result in model["results"]
         ]
-        licence = card.get("license_name") or card["license"]
-        yield _row(name, len(said["class_names"]), path, scores, licence)
+        classes = counted(len(said["class_names"]), "class", "classes")
+        licence = card.get("license_name", card["license"])
+        yield name, classes, byte_count(path.stat().st_size), ", ".join(found), licence
 
 
 def trained() -> Iterator[Row]:
     """Yield the runs below ./runs and the folders of SEGIBN_RUNS, with the scores they keep."""
     for name, folder in find_runs().items():
-        found = [
-            (path.stem, read_json(path)) for path in sorted((folder / "scores").glob("*.json"))
-        ]
-        scores = [f"{title} {format_percent(content['miou'])}" for title, content in found]
-        classes = max((len(content["class_names"]) for _, content in found), default=0)
-        yield _row(name, classes, find_checkpoint(folder), scores, "")
+        scores = {path.stem: read_json(path) for path in sorted(folder.glob("scores/*.json"))}
+        known = max((len(content["class_names"]) for content in scores.values()), default=0)
+        found = [f"{title} {format_percent(content['miou'])}" for title, content in scores.items()]
+        size = byte_count(find_checkpoint(folder).stat().st_size)
+        classes = counted(known, "class", "classes") if known else ""
+        yield name, classes, size, ", ".join(found) or "not scored", ""
 
 
 def published() -> Iterator[Row]:
@@ -61,10 +51,4 @@ def published() -> Iterator[Row]:
     for (release, network, ibn), source in PUBLISHED.items():
         name = network if ibn == "none" else f"{network}, IBN-{ibn}"
         error = "" if source.top1_error is None else f"top-1 error {source.top1_error:.2f} %"
-        yield Row(f"{name} ({release})", "1000", "", error, source.licence)
-
-
-def _row(name: str, classes: int, path: Path, scores: list[str], licence: str) -> Row:
-    known: Any = counted(classes, "class", "classes") if classes else ""
-    size = byte_count(path.stat().st_size)
-    return Row(name, known, size, ", ".join(scores) or "not scored", licence)
+        yield f"{name} ({release})", "1000 classes", "", error, source.licence
