@@ -87,11 +87,7 @@ class _Printable(logging.Formatter):
 
 
 def _show_log() -> None:
-    """Show what the package logs (weights that were loaded, frames that are missing) on rank 0.
-
-    torch's profiler would report on itself; it reads how much it may say when torch is imported.
-    """
-    os.environ.setdefault("KINETO_LOG_LEVEL", "6")
+    """Show what the package logs (weights that were loaded, frames that are missing) on rank 0."""
     handler = logging.StreamHandler()
     handler.setFormatter(_Printable())
     logger = logging.getLogger("segibn")

@@ -65,8 +65,7 @@ GROUPS = (
     ),
     Group(
         "develop",
-        "segibn profile sample_ibn --datasets runs/demo/data_seed0",
-        Verb("profile", "where the time of an update goes"),
+        "segibn completion bash",
         Verb("completion", "complete segibn's words in bash, zsh or fish"),
     ),
 )

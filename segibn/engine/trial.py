@@ -2,59 +2,23 @@
 
 import math
 import time
-from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
 import torch
 from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
-from torch.profiler import record_function
 
 from segibn.data.plan import BatchPlan
 from segibn.engine.checkpoint import tensor_bytes
-from segibn.engine.update import AVERAGE, OPTIMISER, Batch, Updater
+from segibn.engine.update import Batch, Updater
 from segibn.errors import SegibnError
 
 MAX_CROP = 256  # height and width of the crops that stand for a batch on a CPU, at most
 _CROPS = 2  # on a CPU: some heads cannot be trained on one
 _REPEATS = 3
-
-
-class PartClock:
-    """An updater's ``part``: times on the host and in a GPU's stream; ranges of the profiler."""
-
-    def __init__(self, device: torch.device) -> None:
-        self.host_s: dict[str, float] = defaultdict(float)
-        self.calls: Counter[str] = Counter()
-        self._is_cuda = device.type == "cuda"
-        self._events: list[tuple[str, torch.cuda.Event, torch.cuda.Event]] = []
-
-    @contextmanager
-    def __call__(self, name: str) -> Iterator[None]:
-        """Time the block as a part of this name."""
-        start, first = time.perf_counter(), self._mark()
-        with record_function(name):
-            yield
-        self.host_s[name] += time.perf_counter() - start
-        self.calls[name] += 1
-        if first is not None:
-            self._events.append((name, first, self._mark()))
-
-    def device_s(self, name: str) -> float | None:
-        """Seconds of the part in the GPU's stream, once it is idle; None on a CPU."""
-        if not self._is_cuda:
-            return None
-        return sum(a.elapsed_time(b) for part, a, b in self._events if part == name) / 1e3
-
-    def _mark(self) -> Any:
-        if not self._is_cuda:
-            return None
-        event = torch.cuda.Event(enable_timing=True)
-        event.record()
-        return event
 
 
 @dataclass(frozen=True)
@@ -137,13 +101,21 @@ def _time(updater: Updater, batch: Batch, iteration: int) -> tuple[float, float]
     """Seconds of the shortest of a few updates, and those of them that pixels do not change."""
     found = []
     for _ in range(_REPEATS):  # another program can only make an update longer
-        updater.part = clock = PartClock(updater.device)
-        start = time.perf_counter()
-        _update(updater, batch, iteration)
-        seconds = time.perf_counter() - start
-        found.append((seconds, clock.host_s[OPTIMISER] + clock.host_s[AVERAGE]))
-    updater.part = nullcontext
+        fixed: list[float] = []
+        updater.stepping = partial(_clock, fixed)
+        whole: list[float] = []
+        with _clock(whole):
+            _update(updater, batch, iteration)
+        found.append((sum(whole), sum(fixed)))
+    updater.stepping = nullcontext
     return min(found)
+
+
+@contextmanager
+def _clock(seconds: list[float]) -> Iterator[None]:
+    start = time.perf_counter()
+    yield
+    seconds.append(time.perf_counter() - start)
 
 
 def _update(updater: Updater, batch: Batch, iteration: int) -> None:

@@ -31,13 +31,6 @@ from segibn.models.segmenter import Segmenter
 from segibn.models.share_norm import set_iteration
 
 Batch = dict[str, Any]
-Part = Callable[[str], AbstractContextManager[Any]]
-
-COPY, AUGMENT = "copy to device", "augmentation"
-FORWARD, LOSS, BACKWARD = "forward", "loss", "backward"
-OPTIMISER, AVERAGE = "optimiser", "moving average"
-PARTS = (COPY, AUGMENT, FORWARD, LOSS, BACKWARD, OPTIMISER, AVERAGE)
-"""The parts of an update that a profile tells apart; what is left is bookkeeping."""
 
 
 @dataclass
@@ -72,7 +65,8 @@ class Updater:
         self, config: RunConfig, model: Segmenter, class_names: Sequence[str] = ()
     ) -> None:
         self.config, self.model = config, model
-        self.part: Part = nullcontext  # the context that one of ``PARTS`` runs in, for a clock
+        self.stepping: Callable[[], AbstractContextManager[Any]] = nullcontext
+        """What the steps of optimiser and average run in, for a clock."""
         self.device = model.pixel_mean.device
         self.dtype = choose_dtype(config.engine.precision, self.device)
         apply_tf32(config.engine.precision, self.device)
@@ -115,12 +109,10 @@ class Updater:
         torch.manual_seed(int(seeds.generate_state(1)[0]))
         lr = set_learning_rate(self.optimizer, iteration, self.config.optim)
         set_iteration(self.model, iteration)
-        with self.part(COPY):
-            overlaps = self.device.type == "cuda"  # there batches are page-locked
-            images = batch["image"].to(self.device, non_blocking=overlaps)
-            target = batch["target"].to(self.device, non_blocking=overlaps)
-        with self.part(AUGMENT):
-            images, target, views = self._augment(images, target)
+        overlaps = self.device.type == "cuda"  # there batches are page-locked
+        images = batch["image"].to(self.device, non_blocking=overlaps)
+        target = batch["target"].to(self.device, non_blocking=overlaps)
+        images, target, views = self._augment(images, target)
         normalizer, stops = self._agree(target, wants_to_stop)
         self.optimizer.zero_grad(set_to_none=True)
         loss = torch.zeros((), dtype=accurate_dtype(self.device), device=self.device)
@@ -176,28 +168,25 @@ class Updater:
         count = len(views)
         if count > 1:
             target, normalizer = target.repeat(count, 1, 1), normalizer * count
-        with self.part(FORWARD), autocast(self.dtype, self.device):
+        with autocast(self.dtype, self.device):
             image = self.prepare(torch.cat(views) if count > 1 else views[0])
             output = self._stepped(image)
-        with self.part(LOSS):
-            share = 1 / self.plan.steps
-            loss, _ = self.criterion(output, target, normalizer=normalizer, share=share)
-            if self.objective:
-                step = Step(iteration, self.prepare(plain), image, target, output, count)
-                loss = loss + share * self.objective(step)
-        with self.part(BACKWARD):
-            self.scaler.scale(loss).backward()
+        share = 1 / self.plan.steps
+        loss, _ = self.criterion(output, target, normalizer=normalizer, share=share)
+        if self.objective:
+            step = Step(iteration, self.prepare(plain), image, target, output, count)
+            loss = loss + share * self.objective(step)
+        self.scaler.scale(loss).backward()
         return loss.detach()
 
     def _step(self) -> None:
-        with self.part(OPTIMISER):
+        with self.stepping():
             if (limit := self.config.optim.clip_grad_norm) is not None:
                 self.scaler.unscale_(self.optimizer)
                 torch.nn.utils.clip_grad_norm_(self.model.parameters(), limit)
             self.scaler.step(self.optimizer)
             self.scaler.update()
-        if self.average is not None:
-            with self.part(AVERAGE):
+            if self.average is not None:
                 self.average.update(self.model)
 
     def _agree(self, target: Tensor, wants_to_stop: bool) -> tuple[Tensor, Tensor]:

@@ -4,6 +4,8 @@ Numbers of two protocols are not comparable: size of the frames, label map and c
 checkpoint each move mIoU by points.
 """
 
+from typing import Any
+
 from segibn.data.framing import Framing
 from segibn.evaluation.protocol import SURE, Protocol, Setting, TestSet, describe_protocol
 from segibn.evaluation.published import published_lines
@@ -23,10 +25,10 @@ _R_SETS, _R_SPLIT = "datasets/__init__.py@8bcd90a", "split_data/gtav_split_{}.tx
 _R_VALID, _R_NET = "valid.py@7749af5", "network/Resnet.py@1227427"
 _REIN = "configs/dinov2/rein_dinov2_mask2former_512x512_bs1x4.py@29755d4"
 _REIN_SETS = "configs/_base_/datasets/{}_512x512.py@29755d4"
-_REIN_TEST = "configs/_base_/models/dinov2_mask2former.py@7be549e"
+_REIN_MODEL = "configs/_base_/models/rein_dinov2_mask2former.py@29755d4"
 _SOMA = "configs/sora/sora_dinov2-L_mask2former.py@2bf0124"
 _SOMA_SETS = "configs/_base_/datasets/{}_512x512.py@2bf0124"
-_SOMA_TEST = "configs/_base_/models/dinov2_mask2former.py@2bf0124"
+_SOMA_MODEL = "configs/_base_/models/dinov2_mask2former.py@2bf0124"
 _UNLIKE_REIN = (
     "the authors' decoder is Mask2Former, which this package does not have. Of their training: the "
     "short edge is drawn from 16 lengths, 256 to 1024, and the long one ends at 2048, crops have "
@@ -67,16 +69,39 @@ def _robustnet_settings(backbone: str, stride: int, script: str) -> tuple[Settin
     )
 
 
-def _rein_settings(script: str) -> tuple[Setting, ...]:
-    return (
-        Setting("data.crop_size",               ((512, 512),),   script),
-        Setting("optim.name",                   ("adamw",),      script),
-        Setting("optim.lr",                     (1e-4,),         script),
-        Setting("optim.weight_decay",           (0.05,),         script),
-        Setting("optim.schedule",               ("poly",),       script),
-        Setting("optim.warmup_iterations",      (0,),            script),
-        Setting("optim.iterations",             (40_000,),       script),
-        Setting("optim.global_batch_size",      (4,),            script),
+def _as_rein(height: int, script: str, model: str, sets: str, **own: Any) -> Protocol:
+    """Rein's protocol, and those of its heirs: at which height Cityscapes and Mapillary are seen.
+
+    ``script``, ``model``, ``sets``: files that its facts were read in, the last one's name open.
+    """
+    return Protocol(
+        train=("gta5:all",),
+        train_sure=sets.format("gta"),
+        tests=(
+            #       column        data set          split         frames sure
+            TestSet("cityscapes", "cityscapes",     "val",           500,
+                    sets.format("cityscapes"), input_size=(height, 2 * height)),
+            TestSet("bdd100k",    "bdd100k_semseg", "val",          1000,
+                    sets.format("bdd100k"), input_size=(720, 1280)),
+            TestSet("mapillary",  "mapillary",      "validation",   2000,
+                    sets.format("mapillary"), input_height=height,
+                    framing=Framing(scale=0.5), label_map="rein", remark=_HALVED),
+        ),
+        checkpoint_sure=script,
+        settings=(
+            Setting("data.crop_size",               ((512, 512),),   model),
+            Setting("optim.name",                   ("adamw",),      script),
+            Setting("optim.lr",                     (1e-4,),         script),
+            Setting("optim.weight_decay",           (0.05,),         script),
+            Setting("optim.schedule",               ("poly",),       script),
+            Setting("optim.warmup_iterations",      (0,),            script),
+            Setting("optim.iterations",             (40_000,),       script),
+            Setting("optim.global_batch_size",      (4,),            script),
+        ),
+        window=(512, 512),
+        stride=(341, 341),
+        inference_sure=model,
+        **own,
     )
 
 
@@ -111,8 +136,8 @@ PROTOCOLS: dict[str, Protocol] = {
         checkpoint_sure=_R_MAIN,
         settings=(
             *_robustnet_settings("resnet50", 16, _R50_SCRIPT),
-            Setting("optim.global_batch_size",      (16, 8),             _R50_CITY),  # 8 there
             Setting("optim.weight_decay",           (5e-4,),             _R_MAIN),
+            Setting("optim.global_batch_size",      (16, 8),             _R50_CITY),  # 8 there
             Setting("data.scale_range",             ((0.5, 2.0),),       _R50_SCRIPT),
             Setting("data.sampling.name",           ("class_uniform",),  _R50_SCRIPT),
         ),
@@ -128,57 +153,25 @@ PROTOCOLS: dict[str, Protocol] = {
         checkpoint_sure=_R_MAIN,
         settings=(
             *_robustnet_settings("resnet101", 8, _R101_SCRIPT),
-            Setting("optim.global_batch_size",      (16,),               _R101_SCRIPT),
             Setting("model.backbone.stem",          ("conv3x3",),        _R_NET),
+            Setting("optim.global_batch_size",      (16,),               _R101_SCRIPT),
         ),
         inference_sure=_R_VALID,
         repository="shachoi/RobustNet",
         unlike="published rows are means of three runs; several later papers train their "
         "ResNet-101 on all 24,966 frames of GTA5 instead; " + _UNLIKE_ROBUSTNET,
     ),
-    "rein": Protocol(
+    "rein": _as_rein(
+        512, _REIN, _REIN_MODEL, _REIN_SETS,
         title="Rein (Wei et al., CVPR 2024) and papers that follow it",
-        train=("gta5:all",),
-        train_sure=_REIN_SETS.format("gta"),
-        tests=(
-            #       column        data set          split         frames sure
-            TestSet("cityscapes", "cityscapes",     "val",           500,
-                    _REIN_SETS.format("cityscapes"), input_size=(512, 1024)),
-            TestSet("bdd100k",    "bdd100k_semseg", "val",          1000,
-                    _REIN_SETS.format("bdd100k"), input_size=(720, 1280)),
-            TestSet("mapillary",  "mapillary",      "validation",   2000,
-                    _REIN_SETS.format("mapillary"), input_height=512,
-                    framing=Framing(scale=0.5), label_map="rein", remark=_HALVED),
-        ),
-        checkpoint_sure=_REIN,
-        settings=_rein_settings(_REIN),
-        window=(512, 512),
-        stride=(341, 341),
-        inference_sure=_REIN_TEST,
         repository="w1oves/Rein",
         unlike=_UNLIKE_REIN,
     ),
-    "soma": Protocol(
+    "soma": _as_rein(
+        1024, _SOMA, _SOMA_MODEL, _SOMA_SETS,
         title="SoMA (Yun et al., CVPR 2025), which tests larger frames than Rein",
-        train=("gta5:all",),
-        train_sure=_SOMA_SETS.format("gta"),
-        tests=(
-            #       column        data set          split         frames sure
-            TestSet("cityscapes", "cityscapes",     "val",           500,
-                    _SOMA_SETS.format("cityscapes"), input_size=(1024, 2048)),
-            TestSet("bdd100k",    "bdd100k_semseg", "val",          1000,
-                    _SOMA_SETS.format("bdd100k"), input_size=(720, 1280)),
-            TestSet("mapillary",  "mapillary",      "validation",   2000,
-                    _SOMA_SETS.format("mapillary"), input_height=1024,
-                    framing=Framing(scale=0.5), label_map="rein", remark=_HALVED),
-        ),
         checkpoint="published files are called *_best, and nothing in the configs keeps the best: "
         "probably chosen on the target",
-        checkpoint_sure=_SOMA,
-        settings=_rein_settings(_SOMA),
-        window=(512, 512),
-        stride=(341, 341),
-        inference_sure=_SOMA_TEST,
         repository="ysj9909/SoMA",
         unlike="their weight decay falls along a cosine, and weights are averaged from update "
         "12,000 on; " + _UNLIKE_REIN,

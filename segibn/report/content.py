@@ -47,7 +47,6 @@ class Source:
     title: str  # of its own on the page
     scores: Scores | None = None
     curve: Curve | None = None
-    profile: Mapping[str, Any] | None = None  # what ``profile.json`` of the run holds
     palette: NDArray[np.uint8] | None = None  # (K, 3) RGB
     facts: Sequence[tuple[str, str]] = ()  # such as ("network", "resnet18, IBN-a")
     provenance: Sequence[tuple[str, str]] = ()  # likewise: command, revision, date

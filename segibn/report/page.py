@@ -18,7 +18,7 @@ from segibn.report.domains import class_bars, cross_domain_table
 from segibn.report.frames import frame_id, frames_part, viewer_data
 from segibn.report.measured import confusion_matrix, differences, reliability
 from segibn.report.templates import render, source
-from segibn.report.training import learning_curves, step_time_bars
+from segibn.report.training import learning_curves
 
 # what drawing raises on values of another form than segibn writes
 _ODD = (ArithmeticError, AttributeError, LookupError, TemplateError, TypeError, ValueError)
@@ -71,7 +71,6 @@ def build_page(report: Report, title: str) -> str:
             for place, comparison in enumerate(report.comparisons)
         ],
         reliability=lambda *given: _drawn(given[1], reliability, *given),
-        step_times=lambda title, profile: _drawn(title, step_time_bars, profile),
     )
 
 

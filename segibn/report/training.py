@@ -1,8 +1,7 @@
 """How a run was trained: learning curves, and where the time of an update goes, as HTML."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from markupsafe import Markup
@@ -45,14 +44,6 @@ def learning_curves(runs: Sequence[Curve], key: str = "curves") -> Markup:
         broken=[(run.title, int((~np.isfinite(run.loss)).sum())) for run in runs],
         values=[(run, *places) for run in runs for places in _listed(run)],
     )
-
-
-def step_time_bars(profile: Mapping[str, Any]) -> Markup:
-    """Draw the parts of an update, on the host and on the GPU, and list the slowest operators."""
-    times = [float(row[key] or 0.0) for row in profile["parts"] for key in ("host_s", "device_s")]
-    longest = max(times, default=0.0) or 1.0
-    on_gpu = any(row["device_s"] is not None for row in profile["operators"])
-    return render("steps.html", p=profile, longest=longest, on_gpu=on_gpu)
 
 
 def _panels(runs: Sequence[Curve]) -> list[_Panel]:

@@ -106,7 +106,6 @@ def read_run(folder: Path) -> Source:
     unusable = "The config of the run cannot be used: {}"
     source.config = _attempt(notes, unusable, load_config, folder / "config.yaml")
     source.environment = _optional_json(folder / "environment.json", notes)
-    source.profile = _optional_json(folder / "profile.json", notes) or None
     source.curve = _attempt(notes, "No learning curve: {}.", read_curve, folder, source.title)
     own = None if source.config is None else source.config.data.val
     wanted = None if own is None else own.title.replace(":", "-")

@@ -252,7 +252,6 @@ def test_only_the_first_rank_says_what_is_next(
     [
         ("evaluate", ["RUN.pt", "--output", "FILE/x.json"]),
         ("report", ["RUN.pt", "--output", "FILE/x.html"]),
-        ("profile", ["gta5_ibn", "--output", "FILE/x"]),
         ("train", ["gta5_ibn", "--output", "FILE/x"]),
         ("cross_domain", ["RUN.pt", "--on", "camvid:val", "--output", "FILE/x"]),
     ],

@@ -89,6 +89,28 @@ def test_the_protocols_size_is_used_and_another_one_is_a_deviation(make_run, tmp
     assert seen(input_size="native") is None
 
 
+@pytest.mark.parametrize(("protocol", "height"), [("rein", 512), ("soma", 1024)])
+def test_the_protocols_windows_slide_and_a_height_is_one_size(make_run, datasets, protocol, height):
+    run = load_checkpoint(make_run("camvid", "camvid11"))
+    sets = protocol_sets(protocol, None)
+
+    def seen(label, **given):
+        asked = InferenceConfig().replaced(**given)
+        return Scoring(sets, datasets, asked, "cpu", protocol).placed(run, label).options
+
+    for label in sets:
+        windows = seen(label)
+        assert (windows.window, windows.steps) == ((512, 512), (341, 341))
+    assert seen("bdd100k").describe() == "slide512x512-341x341-flat@720x1280"
+    assert seen("mapillary").describe() == f"slide512x512-341x341-flat@h{height}"
+    other = seen("mapillary", input_size=(64, 64))
+    assert (other.input_size, other.input_height) == ((64, 64), None)
+    native = seen("mapillary", input_size="native")
+    assert (native.input_size, native.input_height) == (None, None)
+    other = seen("cityscapes", window=(64, 64), stride=(32, 32))
+    assert (other.window, other.stride) == ((64, 64), (32, 32))
+
+
 def test_every_protocols_sets_are_ones_that_can_be_read():
     for name in PROTOCOLS:
         for label, dataset in protocol_sets(name, None).items():

@@ -13,7 +13,6 @@ from segibn.evaluation.scores import Conditions, Scores
 from segibn.report.classes import boundary_bars
 from segibn.report.measured import differences, reliability
 from segibn.report.templates import source
-from segibn.report.training import step_time_bars
 
 MINUS = "\N{MINUS SIGN}"
 
@@ -146,43 +145,9 @@ def test_boundary_iou_stands_beside_iou_where_it_was_measured():
     assert shown[2] == "absent"
 
 
-PROFILE = {
-    "steps": 3,
-    "samples": 8,
-    "processes": 1,
-    "device": "<gpu>",
-    "precision": "float32",
-    "seconds": 0.2,
-    "data_wait": 0.25,
-    "loader_workers": 2,
-    "loader_samples_per_s": 123.4,
-    "memory_bytes": 512 * 2**20,
-    "parts": [
-        {"name": "forward", "calls": 1, "host_s": 0.08, "device_s": 0.12},
-        {"name": "<b>rest</b>", "calls": 2, "host_s": 0.02, "device_s": None},
-    ],
-    "operators": [{"name": "aten::add_", "calls": 7, "host_s": 0.01, "device_s": 0.002}],
-}
-
-
-def test_bars_of_a_step_are_as_long_as_its_parts_and_say_their_share():
-    root = ElementTree.fromstring(step_time_bars(PROFILE))
-    rows = list(root.find("table").find("tbody"))
-    fills = [numbers(part(line, "chart-fill").get("style"))[0] for row in rows for line in row[1]]
-    np.testing.assert_allclose(fills, [100 * 0.08 / 0.12, 100, 100 * 0.02 / 0.12], atol=1e-3)
-    texts = [["".join(cell.itertext()).replace("\n", "") for cell in row] for row in rows]
-    assert texts[0] == ["forward", "80.0040.0 %120.0060.0 % on the GPU", "1"]
-    assert texts[1] == ["<b>rest</b>", "20.0010.0 %", "2"]
-    (operator,) = root.findall(".//details//tbody/tr")
-    assert [cell.text for cell in operator] == ["aten::add_", "7", "10.00", "5.0", "2.00"]
-    said = "".join(root.itertext())
-    assert "200.0 ms an update of 8 samples: 40.0 samples/s, 25.0 % of the time waiting" in said
-    assert "512 MiB at the highest point" in said
-
-
 def test_every_class_of_the_fragments_has_a_rule_or_is_a_mere_hook():
     content, _, _ = calibration()
-    html = differences(COMPARISON) + reliability(content, "t") + step_time_bars(PROFILE)
+    html = differences(COMPARISON) + reliability(content, "t")
     used = {name for group in re.findall(r' class="([^"]+)"', html) for name in group.split()}
-    hooks = {"chart-comparison", "chart-reliability", "chart-profile"}
+    hooks = {"chart-comparison", "chart-reliability"}
     assert used - set(re.findall(r"\.(chart[\w-]*)", source("charts.css"))) == hooks
