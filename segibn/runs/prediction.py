@@ -71,7 +71,10 @@ class Prediction:
         """
         table = self.label_set
         if dataset is not None:
-            table = dataset_source(dataset).label_set(self.scheme, encoding, label_map)
+            source = dataset_source(dataset)
+            if self.scheme in source.partial:
+                raise ConfigError(f"{dataset} cannot be read in the classes {self.scheme}, not all")
+            table = source.label_set(self.scheme, encoding, label_map)
         if table is None:
             raise ConfigError(
                 "which data set's values? Name one, such as label_ids('cityscapes') or "

@@ -10,6 +10,7 @@ import torch
 import segibn
 from segibn.cli import convert, export
 from segibn.config.load import load_config
+from segibn.config.shipped import shipped_networks
 from segibn.errors import CheckpointError, ConfigError
 
 
@@ -26,14 +27,15 @@ def runs(make_run, tmp_path, monkeypatch):
 
 def test_runs_are_found_by_name_also_inside_a_study(runs, tmp_path, monkeypatch):
     names = ["alone", "demo/runs/first_seed0", "demo/runs/second_seed0"]
-    assert segibn.list_models() == names
+    shipped = list(shipped_networks())
+    assert segibn.list_models() == [*shipped, *names]
     assert segibn.load("alone").iteration == 5
     for name in ("first_seed0", "runs/first_seed0", names[1], "runs/demo/runs/first_seed0"):
         assert segibn.load(name).source.endswith("demo/runs/first_seed0/checkpoints/last.pt")
     elsewhere = tmp_path / "elsewhere"
     shutil.copytree(runs / "alone", elsewhere / "own")
     monkeypatch.setenv("SEGIBN_RUNS", str(elsewhere))
-    assert segibn.list_models() == sorted([*names, "own"])
+    assert segibn.list_models() == [*shipped, *sorted([*names, "own"])]
     assert segibn.load("own").source.startswith(str(elsewhere))
 
 
