@@ -3,6 +3,7 @@
 import argparse
 import os
 from collections.abc import Iterable, Sequence
+from dataclasses import fields
 from itertools import count
 from pathlib import Path
 from typing import Any, get_args
@@ -11,6 +12,7 @@ from segibn.cli.parser import command_text, print_next, print_then
 from segibn.errors import ConfigError, DatasetError
 from segibn.models.plans import AnyIbnName
 from segibn.runs.find import datasets_of, find_checkpoint, run_of
+from segibn.runs.outside import GRAPH, Said, kind_of
 from segibn.text import printable
 
 DATASETS_VARIABLE = "SEGIBN_DATASETS"
@@ -84,20 +86,44 @@ def print_predict(run: object, frames: Path | None) -> None:
         print_next("predict", run, frames, "--output", output)
 
 
+def require_runs(paths: Iterable[str | Path]) -> None:
+    """CheckpointError: one of these runs and checkpoints is not there."""
+    for path in paths:
+        if kind_of(path) in (None, GRAPH):
+            find_checkpoint(path)
+
+
+def add_outside_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what is to be said of networks of others, for ``outside_said``."""
+    about = "hf:ID_OR_FOLDER, torchvision:NAME=WEIGHTS, smp:FOLDER, FILE.onnx, MODULE:FUNCTION"
+    add = parser.add_argument_group(f"networks of others ({about})").add_argument
+    about = "their classes: a file of one name a line, or a list such as cityscapes19"
+    add("--class-names", metavar="FILE_OR_LIST", help=about)
+    about = "YAML, a line for each of their classes that the data set calls otherwise: `car: van`"
+    add("--class-map", type=Path, metavar="FILE", help=about)
+    about = "what a graph or a function takes of RGB values (imagenet: 0..1, less mean, by spread)"
+    add("--pixels", choices=("0..255", "0..1", "-1..1", "imagenet"), help=about)
+    about = "call MODULE:FUNCTION, which returns a torch.nn.Module: images to logits"
+    add("--allow-code", action="store_true", help=about)
+
+
+def outside_said(arguments: argparse.Namespace, sources: Sequence[str | Path]) -> Said:
+    """Return what ``add_outside_arguments`` were given; ConfigError: without effect on any."""
+    said = Said(**{field.name: getattr(arguments, field.name) for field in fields(Said)})
+    said.require_use(sources)
+    return said
+
+
 def report_words(run: str | Path) -> list[str]:
     """Return the command of a report on a run that has scores and still its data, else nothing."""
+    if kind_of(run) not in (None, GRAPH):
+        return []
     folder = run_of(find_checkpoint(run))
     recorded = datasets_of(folder)
     if folder is None or recorded is None or not any((folder / "scores").glob("*.json")):
         return []
     given = folder if Path(run).is_file() else run
     return ["report", str(given), *datasets_words(None, recorded)]
-
-
-def require_runs(paths: Iterable[str | Path]) -> None:
-    """CheckpointError: one of these runs and checkpoints is not there."""
-    for path in paths:
-        find_checkpoint(path)
 
 
 def parse_positive(text: str) -> int:

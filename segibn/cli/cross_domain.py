@@ -2,7 +2,13 @@
 
 from collections.abc import Sequence
 
-from segibn.cli.arguments import add_sets_argument, datasets_root, require_runs
+from segibn.cli.arguments import (
+    add_outside_arguments,
+    add_sets_argument,
+    datasets_root,
+    outside_said,
+    require_runs,
+)
 from segibn.cli.inference import add_comparison_arguments, inference_config
 from segibn.cli.parser import VerbParser, is_first_rank, print_next, print_results, verb_parser
 from segibn.evaluation.cross_domain import format_cross_domain
@@ -35,6 +41,7 @@ def build_parser(parser: VerbParser) -> None:
     add("--picture", action="store_true", help="draw frames of each set as well")
     parser.needs("--picture", "--output")
     add_comparison_arguments(parser)
+    add_outside_arguments(parser)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -43,17 +50,18 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     from segibn.runs.sets import protocol_sets
 
+    said = outside_said(arguments, arguments.runs)
     inference = inference_config(arguments, alone=True)
     sets = protocol_sets(arguments.protocol, arguments.on)
     root, output, protocol = datasets_root(arguments.datasets), arguments.output, arguments.protocol
 
     from segibn.runs import cross_domain as work
-    from segibn.runs.loading import load_checkpoint
+    from segibn.runs.loading import load_any
 
     note = PROTOCOLS[protocol].note if protocol else ""
     allowed = arguments.allow_target_selection
     scoring = work.Scoring(sets, root, inference, arguments.device, protocol, allowed)
-    runs = [load_checkpoint(run) for run in arguments.runs]
+    runs = [load_any(run, said) for run in arguments.runs]
     rows = work.cross_domain(runs, scoring, output, published_note=note)
     if not is_first_rank():
         return 0

@@ -5,8 +5,10 @@ from pathlib import Path
 
 from segibn.cli.arguments import (
     add_datasets_argument,
+    add_outside_arguments,
     datasets_root,
     datasets_words,
+    outside_said,
     parse_positive,
     require_runs,
 )
@@ -17,6 +19,7 @@ from segibn.config.shipped import names_config
 from segibn.data.datasets.catalog import DATASETS
 from segibn.evaluation.measures import METRICS, with_intervals
 from segibn.files.writing import write_json
+from segibn.runs.outside import kind_of
 
 EXAMPLE = """\
 examples:
@@ -30,7 +33,7 @@ examples:
 @verb_parser("evaluate", EXAMPLE)
 def build_parser(parser: VerbParser) -> None:
     add = parser.add_argument
-    add("run", metavar="RUN_OR_CHECKPOINT", help="run folder, name of a run, or .pt file")
+    add("run", metavar="RUN_OR_CHECKPOINT", help="run folder or name, a file, or another's")
     about = "cityscapes, gta5 ..., or a config: its data.val (default: the data.val of the run)"
     add("--dataset", metavar="NAME", help=about)
     add("--split", help="of the data set (default: val, or as the config of a run or set says)")
@@ -44,6 +47,7 @@ def build_parser(parser: VerbParser) -> None:
     parser.needs("--picture-count", "--pictures")
     add_measurement_arguments(parser, network=True)
     add_inference_arguments(parser, ensemble=True)
+    add_outside_arguments(parser)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -53,6 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     inference = inference_config(arguments)
     require_runs([arguments.run, *inference.ensemble])
+    said = outside_said(arguments, [arguments.run])
     root, name = datasets_root(arguments.datasets), arguments.dataset
     given = {key: getattr(arguments, key) for key in ("split", "names_file", "label_map")}
     dataset = None
@@ -65,7 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     how = {key: getattr(arguments, key) for key in ("device", "pictures", "picture_count")}
     metrics = [metric.name for metric in METRICS if getattr(arguments, metric.name)]
-    how |= {"changes": given, "inference": inference, "metrics": metrics}
+    how |= {"changes": given, "inference": inference, "metrics": metrics, "said": said}
     scores, record = evaluate(arguments.run, dataset, root, **how)
     if not is_first_rank():
         return 0
@@ -75,7 +80,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         write_json(arguments.output, scores.to_dict(record))
         print(f"scores: {arguments.output}")
     # A checkpoint alone has no report without --output.
-    run = [] if Path(arguments.run).is_file() else [arguments.run]
+    is_run = kind_of(arguments.run) is None and not Path(arguments.run).is_file()
+    run = [arguments.run] if is_run else []
     if parts := [*run, *([arguments.output] if arguments.output else [])]:
         print_next("report", *parts, *(datasets_words(arguments.datasets) if run else []))
     else:

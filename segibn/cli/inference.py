@@ -10,6 +10,7 @@ from segibn.cli.parser import VerbParser
 from segibn.errors import ConfigError
 from segibn.inference import BLENDINGS, NATIVE, PRECISIONS
 from segibn.runs.find import find_checkpoint
+from segibn.runs.outside import kind_of
 
 if TYPE_CHECKING:
     from segibn.inference.config import InferenceConfig
@@ -94,7 +95,9 @@ def inference_config(
             f"{path} averages {len(config.ensemble)} networks with each run, but here each is "
             "scored by itself; use a file without `ensemble`, or segibn evaluate"
         )
-    seen = {find_checkpoint(arguments.run).resolve()} if arguments.ensemble else set()
+    seen = set()
+    if arguments.ensemble and kind_of(arguments.run) is None:
+        seen.add(find_checkpoint(arguments.run).resolve())
     for run in arguments.ensemble:
         if (checkpoint := find_checkpoint(run).resolve()) in seen:
             raise ConfigError(f"--ensemble {run}: this network is there already; give it once")

@@ -6,13 +6,19 @@ from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 
-from segibn.cli.arguments import report_words, require_runs
+from segibn.cli.arguments import (
+    add_outside_arguments,
+    outside_said,
+    report_words,
+    require_runs,
+)
 from segibn.cli.inference import add_inference_arguments, inference_config
 from segibn.cli.parser import VerbParser, print_next, print_then, verb_parser
 from segibn.config.shipped import DEFAULT_MODEL
 from segibn.errors import ConfigError
 from segibn.media import FOLDERS, SHOWN_IN_VIDEOS
 from segibn.runs.find import MODEL_FILES, list_models
+from segibn.runs.outside import kind_of
 
 EXAMPLE = """\
 examples:
@@ -66,6 +72,7 @@ def build_parser(parser: VerbParser) -> None:
     add("--overwrite", **mode, const="overwrite", help="replace what is there")
     group.add_argument("--strict", action="store_true", help="stop at the first bad file")
     add_inference_arguments(parser, ensemble=True)
+    add_outside_arguments(parser)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -83,6 +90,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             "say what to predict: segibn predict IMAGE_OR_FOLDER_OR_VIDEO ... --output DIR"
         )
     require_runs([arguments.run])
+    said = outside_said(arguments, [arguments.run])
 
     from segibn.media.journal import require_empty
     from segibn.runs.wanted import Wanted, find_inputs
@@ -99,7 +107,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     from segibn.runs.predict import predict_all  # torch only after all is known to be there
 
-    report = predict_all(arguments.run, sources, wanted, inference, arguments.device)
+    report = predict_all(arguments.run, sources, wanted, inference, arguments.device, said)
     print(report.text(), end="")
     print(report.complaint(), end="", file=sys.stderr)
     if not report.is_interrupted:
@@ -113,6 +121,8 @@ def _begins_with_network(words: list[str], images: list[str]) -> bool:
     """Whether the first word means a network, not something that one is to see."""
     if not words:
         return False
+    if kind_of(words[0]) is not None:
+        return True
     path, is_alone = Path(words[0]), len(words) + len(images) == 1
     if path.is_dir():
         return (path / "checkpoints").is_dir()

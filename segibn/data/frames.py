@@ -30,7 +30,9 @@ class Frames:
     threads: int = 2  # how many frames are decoded at a time
     ahead: int = 4  # how many decoded frames may wait
     merged: np.ndarray | None = None
-    """(K,) uint8, class of a network -> class of the set, for a set of coarser classes."""
+    """(K,) uint8, class of a network -> class of the set (255 = none), where these are others."""
+    merging: str = ""
+    """What the signature says of that."""
 
     def __len__(self) -> int:
         return len(range(self.rank, len(self.samples), self.world_size))

@@ -40,8 +40,10 @@ from segibn.inference.predictor import (
     label_maps,
 )
 from segibn.labels.cityscapes import CITYSCAPES
+from segibn.labels.class_map import ClassMap
 from segibn.labels.drawing import frame_sheet
 from segibn.models.segmenter import Segmenter
+from segibn.text import listed
 
 Samples = Sequence[SamplePaths]
 Show = Callable[[str, np.ndarray], None]
@@ -65,11 +67,13 @@ def eval_frames(
     class_names: Sequence[str],
     *,
     merging: bool = False,
+    class_map: ClassMap | None = None,
 ) -> Frames:
     """Index a labelled set below ``root``, read in the classes of a network, in their order.
 
     ``classes``: scheme that the network was trained in; None = the data set's own. With
-    ``merging`` a set of classes that gather the network's is read in its own. ConfigError: the set
+    ``merging`` a set of classes that gather the network's is read in its own; with ``class_map``
+    any set is. ConfigError: the set
     has other classes than the network's ``class_names``.
     """
     if classes in dataset_source(dataset.name).partial:
@@ -87,19 +91,25 @@ def eval_frames(
             )
         into = {fine: index for index, spec in enumerate(coarser) for fine in spec.members}
         merged = np.array([into[name] for name in class_names], np.uint8)
-        return replace(build_eval_frames(dataset, root, None), merged=merged)
+        merges = f"{len(coarser)}-merged"
+        return replace(build_eval_frames(dataset, root, None), merged=merged, merging=merges)
     frames = build_eval_frames(dataset, root, classes)
     labels = frames.label_set
+    if class_map is not None:
+        table = class_map.table(class_names, labels)
+        return replace(frames, merged=table, merging=class_map.name)
     try:
         return replace(frames, label_set=labels.in_order(class_names))
     except ConfigError:
-        fix = "train with data.classes set to a scheme that both have"
+        fix = "train with data.classes set to a scheme that both have, or give --class-map"
         if dataset.folder is not None:
             fix = "give the rows of its table `class` names that are those of the network"
+        lacks = [name for name in labels.class_names if name not in class_names]
+        more = [name for name in class_names if name not in labels.class_names]
         raise ConfigError(
-            f"the network tells {len(class_names)} classes ({', '.join(class_names)}), but "
-            f"{dataset.name} is read in {labels.num_classes} ({', '.join(labels.class_names)}); "
-            f"{fix}"
+            f"the network tells {len(class_names)} classes, {dataset.name} is read in "
+            f"{labels.num_classes}: the network has no {listed(lacks, 20) or 'other'}, the set no "
+            f"{listed(more, 20) or 'other'}; {fix}"
         ) from None
 
 
@@ -124,8 +134,10 @@ def score(
         label = f"{label}~{prepare.name}"
         given = ((frame, *prepare.change(frame, *arrays)) for frame, *arrays in frames)
     if frames.merged is not None:
-        label += f"~{len(frames.merged)}-merged"
+        label += f"~{frames.merging}"
     inference = options.describe(len(predictor.networks))
+    if way := getattr(predictor.networks[0], "way", ""):
+        inference += f"-{way}"
     conditions = Conditions(label, inference=inference, scales=options.scales, flip=options.flip)
     samples = [sample.name for sample in frames.samples]
     predict, count = _as_needed(predictor, measures)

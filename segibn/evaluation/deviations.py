@@ -8,6 +8,8 @@ from segibn.evaluation.rows import ON_TARGET, Row
 
 LAST = "last"
 """``selection`` of a row: how its checkpoint came to be the one that is scored."""
+UNKNOWN = "not-stated"
+"""``selection`` of a network that does not say."""
 
 
 def run_deviations(

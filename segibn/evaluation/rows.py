@@ -35,8 +35,8 @@ class Network:
     @property
     def title(self) -> str:
         """Name as printed, for example "resnet18, IBN-a"."""
-        ibn = "no IBN" if self.ibn == "none" else f"IBN-{self.ibn}"
-        title = f"{self.backbone}, {ibn}" if self.backbone else ibn
+        ibn = "no IBN" if self.ibn == "none" else f"IBN-{self.ibn}" if self.ibn else ""
+        title = ", ".join(filter(None, (self.backbone, ibn)))
         return f"{title} (checkpoint chosen on the target)" if self.on_target else title
 
     @property
@@ -151,7 +151,9 @@ def by_network(rows: Iterable[Row], column: str) -> dict[Network, dict[Any, list
 
 def describe_seeds(rows: Iterable[Row]) -> str:
     """Say what a cell's spread is taken over."""
-    seeds = list(dict.fromkeys(row["seed"] for row in rows))
+    seeds = list(dict.fromkeys(row["seed"] for row in rows if row["seed"] is not None))
+    if not seeds:
+        return "networks whose seeds are not known"
     shown = ", ".join(map(str, seeds))
     if len(seeds) > 1:
         return f"mean ± sample standard deviation over seeds {shown}"

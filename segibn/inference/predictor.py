@@ -54,6 +54,12 @@ class Predictor:
                 + (", ".join(f"{n.num_classes}, {n.align_corners}" for n in given) or "none")
             )
         self.options = options or WHOLE
+        views = self.options.num_views * len(given)
+        if views > 1 and any(getattr(n, "gives", "logits") != "logits" for n in given):
+            raise ConfigError(
+                "this network gives scores of masks, no logits, of which no probabilities can be "
+                "averaged: leave out scales, --flip and --ensemble"
+            )
         self.device = torch.device(device) if device else _device_of(given[0])
         _require_precision(self.options.precision, given, self.device)
         placed = [n.to(self.device, memory_format=image_layout(self.device)).eval() for n in given]
@@ -161,6 +167,8 @@ def confident_label_maps(predictor: Predictor, images: Sequence[Image]) -> list[
     That is the softmax probability of the class, averaged over views and networks. All logits are
     kept for it, which takes more time and memory.
     """
+    if getattr(predictor.networks[0], "gives", "logits") != "logits":
+        raise ConfigError("this network gives scores of masks, no logits: it has no confidence")
     views = list(predictor.logits(images))
     pred = _best_classes(predictor, views, images[0])
     predictor.check_finite(int((pred == NOT_FINITE).sum()))

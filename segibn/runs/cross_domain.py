@@ -12,6 +12,7 @@ from segibn.errors import ConfigError, DatasetError
 from segibn.evaluation.deviations import sign
 from segibn.evaluation.inference_table import format_inference
 from segibn.evaluation.results import CONDITIONS_FILE, ROWS_FILE, render_folder
+from segibn.evaluation.rows import Network
 from segibn.files.encode import write_image
 from segibn.files.writing import writable_folder, write_json, write_text
 from segibn.inference.config import InferenceConfig
@@ -154,8 +155,10 @@ def refuse_equal(runs: Sequence[TrainedRun], records: Sequence[Mapping[str, Any]
 
 def _training_frames(run: TrainedRun, datasets_root: Path) -> list[str] | None:
     """Names of the frames a run was trained on; None where they are not on this machine."""
+    if run.config is None:
+        return None
     try:
-        sets = [index_dataset(dataset, datasets_root) for dataset in run.training.data.sources]
+        sets = [index_dataset(dataset, datasets_root) for dataset in run.config.data.sources]
     except DatasetError:
         return None
     return [sample.name for samples in sets for sample in samples]
@@ -191,15 +194,14 @@ def draw_comparison(
 def _one_of_each(runs: Sequence[TrainedRun]) -> dict[str, TrainedRun]:
     """Title -> the first run of each kind of network; all must know the same classes."""
     found: dict[str, TrainedRun] = {}
-    several = len({run.training.model.backbone.network for run in runs}) > 1
-    for run in runs:
+    records = [run.record() for run in runs]
+    several = len({record["network"] for record in records}) > 1
+    for run, record in zip(runs, records, strict=True):
         if run.class_names != runs[0].class_names:
             raise ConfigError(
                 f"{run.checkpoint} and {runs[0].checkpoint} know different classes; one picture "
                 "can only compare networks of the same"
             )
-        backbone = run.training.model.backbone
-        ibn = backbone.ibn_title
-        title = "no IBN" if ibn == "none" else f"IBN-{ibn}"
-        found.setdefault(f"{backbone.network} {title}" if several else title, run)
+        kind = Network("", record["network"] if several else "", record["ibn"])
+        found.setdefault(kind.title, run)
     return found

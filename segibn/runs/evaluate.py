@@ -23,6 +23,7 @@ from segibn.evaluation.scores import Scores
 from segibn.inference.config import AS_SCORED, InferenceConfig
 from segibn.inference.options import InferenceOptions
 from segibn.runs.loading import device_of, load_averaged
+from segibn.runs.outside import NOTHING, Said
 from segibn.runs.pictures import score_pictures, spread
 from segibn.runs.sets import changed_set
 from segibn.runs.trained import TrainedRun
@@ -36,6 +37,7 @@ def evaluate(
     *,
     changes: Mapping[str, Any] | None = None,
     inference: InferenceConfig = AS_SCORED,
+    said: Said = NOTHING,
     device: str | None = None,
     metrics: Sequence[str] = (),
     pictures: Path | None = None,
@@ -48,7 +50,7 @@ def evaluate(
     errors of ``picture_count`` frames. ConfigError: no held-out set, or a set of other classes.
     """
     started = time.monotonic()
-    run = load_averaged(source, inference)
+    run = load_averaged(source, inference, said)
     if dataset is None:
         dataset = changed_set(own_set(run, source), datasets_root, **changes or {})
     place = device_of(device)
@@ -79,7 +81,9 @@ def frames_of(
 ) -> Frames:
     """Index a labelled set in the classes of a run, see `eval_frames`; ConfigError: others."""
     with _named(run, dataset):
-        return eval_frames(dataset, datasets_root, run.scheme, run.class_names, merging=merging)
+        names, table = run.class_names, run.class_map
+        scheme = None if table else run.scheme
+        return eval_frames(dataset, datasets_root, scheme, names, merging=merging, class_map=table)
 
 
 def score_run(

@@ -8,47 +8,77 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from segibn.adapters.load import load_outside
 from segibn.builders.checkpoints import load_segmenter
 from segibn.builders.models import build_segmenter
 from segibn.builders.sets import build_label_set
 from segibn.config.load import load_config
 from segibn.config.schema import RunConfig
 from segibn.data.datasets.catalog import scheme_label_set, scheme_of
+from segibn.description import KEY
 from segibn.devices import default_device, device_named
 from segibn.errors import ConfigError, SegibnError
-from segibn.export.exported import load_onnx
+from segibn.export.exported import load_onnx, read_onnx
 from segibn.inference.config import InferenceConfig
 from segibn.inference.options import InferenceOptions
+from segibn.labels.class_map import ClassMap
 from segibn.labels.label_set import LabelSet
 from segibn.models.weights.download import local_path
 from segibn.models.weights.pretrained import find_published
 from segibn.models.weights.sources import RELEASES
 from segibn.runs.find import find_checkpoint
+from segibn.runs.outside import CODE, GRAPH, NOTHING, Said, colors_of, kind_of, require_allowed
 from segibn.runs.trained import TrainedRun
 
 Device = torch.device | str | None
 
 
 def load(
-    source: str | Path, device: Device = None, options: InferenceOptions | None = None
+    source: str | Path,
+    device: Device = None,
+    options: InferenceOptions | None = None,
+    said: Said = NOTHING,
 ) -> TrainedRun:
     """Load a trained network.
 
     Args:
         source: a run folder, a checkpoint (.pt, or .safetensors of ``segibn convert``), an
-            exported graph (.onnx), or the name of a run below ./runs or the folders of
-            SEGIBN_RUNS, such as "gta5_ibn"; ``list_models`` lists them.
+            graph (.onnx), or the name of a run below ./runs or the folders of SEGIBN_RUNS, such
+            as "gta5_ibn"; ``list_models`` lists them. Networks of others: "hf:ID_OR_FOLDER" of
+            transformers, "torchvision:NAME=WEIGHTS_FILE", "smp:FOLDER".
         device: where to compute; None = the GPU if there is one, for an exported graph the CPU.
         options: how frames reach the network; None = whole, at the size the run was scored at.
+        said: class names and more that a network of others does not say itself.
 
     CheckpointError: no such run, or no checkpoint of segibn; the message says what there is.
     """
-    path = find_checkpoint(source)
-    if path.suffix == ".onnx":
-        run = load_graph(path)
+    run = load_any(source, said)
+    if kind_of(run.source) == GRAPH:
         run.networks[0].to(device or "cpu")
         return run.to("cpu", options)
-    return load_checkpoint(path).to(default_device() if device is None else device, options)
+    return run.to(default_device() if device is None else device, options)
+
+
+def load_any(source: str | Path, said: Said = NOTHING) -> TrainedRun:
+    """Load a run, a checkpoint, a graph or a network of others, on the CPU."""
+    table = None if said.class_map is None else ClassMap.read(said.class_map)
+    kind = kind_of(source)
+    if kind is None:
+        return replace(load_checkpoint(source), class_map=table)
+    if kind == GRAPH and KEY in read_onnx(find_checkpoint(source))[1]:
+        return replace(load_graph(find_checkpoint(source)), class_map=table)
+    require_allowed(source, said)
+    word = str(source) if kind in (GRAPH, CODE) else str(source).partition(":")[2]
+    found = load_outside(kind, word, said.names(), said.pixels)
+    return TrainedRun(
+        (found.network,),
+        found.class_names,
+        colors_of(found.class_names),
+        source=str(source) if kind == GRAPH else found.name,
+        options=InferenceOptions(**found.options),
+        files=found.files,
+        class_map=table,
+    )
 
 
 def load_checkpoint(source: str | Path) -> TrainedRun:
@@ -69,12 +99,14 @@ def load_graph(path: Path) -> TrainedRun:
     )
 
 
-def load_averaged(source: str | Path, inference: InferenceConfig) -> TrainedRun:
-    """Load a run and those that are averaged with it, each once, on the CPU.
+def load_averaged(
+    source: str | Path, inference: InferenceConfig, said: Said = NOTHING
+) -> TrainedRun:
+    """Load a network and the runs that are averaged with it, each once, on the CPU.
 
     ConfigError: they know different classes, or were scored at different sizes.
     """
-    first = load_checkpoint(source)
+    first = load_any(source, said)
     paths = dict.fromkeys(find_checkpoint(path).resolve() for path in inference.ensemble)
     rest = tuple(load_checkpoint(p) for p in paths if p != first.checkpoint.resolve())
     for run in rest:

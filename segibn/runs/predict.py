@@ -14,7 +14,7 @@ from segibn import distributed, provenance
 from segibn.errors import ConfigError, SegibnError
 from segibn.files.encode import write_image
 from segibn.files.pictures import image_size
-from segibn.files.writing import sha256_of, write_json, write_text
+from segibn.files.writing import write_json, write_text
 from segibn.inference.config import InferenceConfig
 from segibn.inference.predictor import is_out_of_memory, label_maps
 from segibn.labels.drawing import legend
@@ -26,8 +26,8 @@ from segibn.media.outputs import LEGEND, Outputs, chosen_classes, kinds_of
 from segibn.media.predicting import Tally, Work
 from segibn.media.sources import Source
 from segibn.media.video import VideoReader
-from segibn.runs.find import find_checkpoint
-from segibn.runs.loading import device_of, load_averaged, load_graph
+from segibn.runs.loading import device_of, load_any, load_averaged
+from segibn.runs.outside import GRAPH, NOTHING, Said, kind_of
 from segibn.runs.trained import TrainedRun
 from segibn.runs.wanted import Wanted
 from segibn.text import counted
@@ -122,7 +122,12 @@ class Report:
 
 
 def predict_all(
-    source: str, sources: Sequence[Source], wanted: Wanted, how: InferenceConfig, device: str | None
+    source: str,
+    sources: Sequence[Source],
+    wanted: Wanted,
+    how: InferenceConfig,
+    device: str | None,
+    said: Said = NOTHING,
 ) -> Report:
     """Predict sources; prints at which size they are seen. Ctrl-C ends it with whole files.
 
@@ -134,7 +139,7 @@ def predict_all(
             "and inputs and an --output of its own"
         )
     codec = wanted.codec(sources) or CODECS["mpeg4"]
-    run = _load(source, how, device)
+    run = _load(source, how, device, said)
     _say_size(run, sources)
     drawn = chosen_classes(run.class_names, wanted.classes)
     shown_as = (wanted.save, wanted.alpha, wanted.video_shows, codec)
@@ -159,10 +164,9 @@ def predict_all(
     return report
 
 
-def _load(source: str, inference: InferenceConfig, device: str | None) -> TrainedRun:
-    path = find_checkpoint(source)
-    if path.suffix != ".onnx":
-        run = load_averaged(path, inference)
+def _load(source: str, inference: InferenceConfig, device: str | None, said: Said) -> TrainedRun:
+    if kind_of(source) != GRAPH:
+        run = load_averaged(source, inference, said)
     elif device not in (None, "cpu"):
         raise ConfigError(f"--device {device}: an .onnx file runs on the cpu here")
     elif inference.ensemble or inference.precision not in ("auto", "float32"):
@@ -171,7 +175,7 @@ def _load(source: str, inference: InferenceConfig, device: str | None) -> Traine
             "others; give a run or checkpoint for --precision and --ensemble"
         )
     else:
-        run, device = load_graph(path), "cpu"
+        run, device = load_any(source, said), "cpu"
         inference = inference.replaced(precision="float32")
     return run.asked(inference, device_of(device))
 
@@ -211,7 +215,7 @@ def _settings(run: TrainedRun, wanted: Wanted) -> dict[str, Any]:
     """Return what every file in the output depends on; a batch's size is not part of it."""
     inference = run.options.to_dict()
     inference.pop("batch_size")
-    hashes = [sha256_of(one.checkpoint) for one in (run, *run.others)]
+    hashes = [one.sha256 for one in (run, *run.others)]
     drawing = ("save", "alpha", "classes", "video_shows", "video_codec")
     own = {name: getattr(wanted, name) for name in drawing}
     return {"model_sha256": hashes, "inference": inference, **own}

@@ -11,14 +11,14 @@ from pathlib import Path
 from segibn.config.data import DatasetConfig
 from segibn.engine.scoring import Preparation
 from segibn.errors import ConfigError
-from segibn.evaluation.deviations import LAST, evaluation_deviations, run_deviations
+from segibn.evaluation.deviations import LAST, UNKNOWN, evaluation_deviations, run_deviations
 from segibn.evaluation.protocols import PROTOCOLS
 from segibn.evaluation.rows import ON_TARGET, is_own_domain
 from segibn.inference.config import AS_SCORED, InferenceConfig
 from segibn.inference.options import InferenceOptions
 from segibn.runs.loading import device_of
 from segibn.runs.sets import protocol_test
-from segibn.runs.trained import TrainedRun
+from segibn.runs.trained import NOT_STATED, TrainedRun
 
 
 @dataclass(frozen=True)
@@ -57,8 +57,9 @@ class Scoring:
     ) -> dict[str, str]:
         """Compare what was done with the protocol; ``run`` with the options it was scored with."""
         given, dataset = PROTOCOLS[self.protocol or ""], self.sets[label]
-        options, config = run.options, run.training
-        found = run_deviations(given, config.data.title, config.model_dump(), selection)
+        options, config = run.options, run.config
+        said = (NOT_STATED, {}) if config is None else (config.data.title, config.model_dump())
+        found = run_deviations(given, *said, selection)
         height = options.input_height
         done = {
             "test": dataset.title,
@@ -80,7 +81,9 @@ class Scoring:
         (``data.val``) counts as chosen on it, whatever its file is called: whoever picked it had
         seen those scores. ConfigError: so it is, and that is not allowed.
         """
-        data, total = run.training.data, run.training.optim.iterations
+        if run.config is None:
+            return UNKNOWN
+        data, total = run.config.data, run.config.optim.iterations
         assert run.iteration is not None
         if run.iteration >= total:
             return LAST

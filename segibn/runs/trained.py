@@ -1,5 +1,6 @@
 """A trained network with its classes and how frames reach it, ready for pictures and for scores."""
 
+import hashlib
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -13,7 +14,7 @@ from segibn.builders.sets import build_label_set
 from segibn.config.schema import RunConfig
 from segibn.data.datasets.catalog import scheme_label_set
 from segibn.devices import computes_bfloat16, device_named
-from segibn.errors import CheckpointError, SegibnError
+from segibn.errors import CheckpointError, ConfigError, SegibnError
 from segibn.evaluation import rows
 from segibn.evaluation.batches import predicted
 from segibn.files.writing import read_json, sha256_of
@@ -22,6 +23,7 @@ from segibn.inference.network import Network
 from segibn.inference.options import WHOLE, InferenceOptions, InstanceShare
 from segibn.inference.predictor import Predictor, confident_label_maps, label_maps
 from segibn.labels import CLASS_SCHEMES
+from segibn.labels.class_map import ClassMap
 from segibn.labels.label_set import LabelSet
 from segibn.models.segmenter import PIXEL_MEAN, PIXEL_STD, Segmenter
 from segibn.runs.find import run_of
@@ -31,6 +33,8 @@ from segibn.runs.prediction import Prediction
 Pictures = list[Picture] | tuple[Picture, ...]
 Triple = tuple[float, float, float]
 CPU = torch.device("cpu")
+NOT_STATED = "not stated"
+"""``train`` of a row whose network does not say what it was trained on."""
 
 
 def share_file(checkpoint: Path) -> Path:
@@ -98,6 +102,10 @@ class TrainedRun:
     """Where they compute."""
     others: tuple["TrainedRun", ...] = ()
     """Runs whose probabilities are averaged with those of this one."""
+    files: tuple[Path, ...] = ()
+    """What the weights of somebody's network came from; () = ``source`` is the file."""
+    class_map: ClassMap | None = None
+    """What its classes are in a data set, where they are called otherwise."""
 
     @cached_property
     def predictor(self) -> Predictor:
@@ -106,14 +114,22 @@ class TrainedRun:
 
     @property
     def name(self) -> str:
-        """Name of the run's config, such as gta5_ibn; of an exported graph that of its file."""
+        """Name of the run's config, such as gta5_ibn; of others that of the file or folder."""
         return Path(self.source).name if self.config is None else self.config.name
+
+    @property
+    def sha256(self) -> str:
+        """Of the file of the weights; of several files that of their hashes."""
+        if len(self.files) == 1 or not self.files:
+            return sha256_of(*(self.files or (self.checkpoint,)))
+        return hashlib.sha256("".join(map(sha256_of, self.files)).encode()).hexdigest()
 
     @property
     def title(self) -> str:
         """Name and seed."""
         more = f" and {len(self.others)} more" if self.others else ""
-        return f"{self.name} (seed {self.training.seed}){more}"
+        seed = "" if self.config is None else f" (seed {self.config.seed})"
+        return f"{self.name}{seed}{more}"
 
     @property
     def training(self) -> RunConfig:
@@ -172,11 +188,15 @@ class TrainedRun:
         """Return the run on a device, where frames reach it as was asked."""
         can = computes_bfloat16(device)
         share = asked_share(inference, self.checkpoint)
+        if self.files and inference.ensemble:
+            raise ConfigError(f"{self.source}: only runs of segibn are averaged with others")
         return self.to(device, inference.options_for(self.options, bfloat16=can, share=share))
 
     def record(self) -> dict[str, Any]:
         """Return what identifies the run in a results file, and those it was averaged with."""
-        config, backbone = self.training, self.training.model.backbone
+        if self.config is None:
+            return self._plain_record()
+        config, backbone = self.config, self.config.model.backbone
         return {
             "config": config.name,
             "train": config.data.title,
@@ -185,8 +205,22 @@ class TrainedRun:
             "ibn": backbone.ibn_title,
             "seed": config.seed,
             "iteration": self.iteration,
-            "checkpoint_sha256": sha256_of(self.checkpoint),
+            "checkpoint_sha256": self.sha256,
             **({"ensemble": [run.record() for run in self.others]} if self.others else {}),
+        }
+
+    def _plain_record(self) -> dict[str, Any]:
+        """``record`` of an exported graph or somebody's network, which says less of itself."""
+        said = getattr(self.networks[0], "description", None)
+        return {
+            "config": said.config if said else self.name,
+            "train": NOT_STATED,
+            "network": f"{self.name}, {said.backbone}" if said else self.name,
+            "head": said.head if said else "",
+            "ibn": said.ibn if said else "",
+            "seed": None,
+            "iteration": self.iteration,
+            "checkpoint_sha256": self.sha256,
         }
 
     @overload
