@@ -1,1 +1,1 @@
-"""Looking into networks: how two domains differ in their features, and what an appearance costs."""
+"""Looking into networks: domains' distance in features, and what a change of appearance costs."""

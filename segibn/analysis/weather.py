@@ -1,15 +1,15 @@
-"""Synthetic weather: (H, W, 3) uint8 RGB, a level of 1 to 5, a generator -> a frame alike.
+"""What happens to frames on the road: (H, W, 3) uint8 RGB, a level of 1 to 5, a generator -> alike.
 
-No true distances: they are guessed from where a pixel is, as if the camera drove along a flat road
-between houses. That is enough to compare networks under one change, and no model of a real place.
+Sizes are shares of the frame's, so that a level means the same at any resolution. No true
+distances: they are guessed from where a pixel is, as if the camera drove along a flat road between
+houses. That is enough to compare networks under one change, and no model of a real place.
 """
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-Image = NDArray[np.uint8]
-Plane = NDArray[np.float32]
+from segibn.analysis.corruptions import Corruption, Image, Plane
+from segibn.data.color import compress
 
 HORIZON = 0.45  # its height, a share of the frame's height from the top
 # of the guessed street; at its end something closes the view
@@ -23,6 +23,16 @@ KOSCHMIEDER = 2.996
 NIGHT_LIGHT = (0.16, 0.09, 0.05, 0.028, 0.015)  # ambient, relative to the frame's, linear
 RAIN_STREAKS = (250, 500, 900, 1400, 2000)  # drops that are seen in a frame
 RAIN_VISIBILITY_M = (2000.0, 1000.0, 600.0, 400.0, 250.0)
+SNOW_FLAKES = (300, 600, 1100, 1700, 2500)
+SNOW_VISIBILITY_M = (800.0, 400.0, 200.0, 120.0, 70.0)
+SPRAY = (0.4, 0.55, 0.7, 0.85, 0.95)  # share of the light that it hides where it is thickest
+DROPS = (15, 30, 60, 100, 160)  # on the windscreen
+BLUR_LENGTHS = (0.006, 0.01, 0.016, 0.024, 0.034)  # of the motion, in widths of the frame
+DEFOCUS_RADII = (0.0015, 0.0025, 0.004, 0.006, 0.009)  # in widths of the frame
+NOISE_SIGMAS = (6.0, 11.0, 18.0, 28.0, 42.0)  # of a mid-grey pixel, in grey levels
+JPEG_QUALITIES = (60, 40, 25, 15, 8)
+RESOLUTIONS = (0.6, 0.45, 0.33, 0.25, 0.18)  # of height and width
+EXPOSURE_STOPS = (1.0, 1.5, 2.0, 2.5, 3.0)  # too long or too short, by powers of two
 LAMP_LIGHT = 0.25  # of the own headlights right before them, relative to the frame's light
 _GAMMA = 2.2
 
@@ -75,6 +85,105 @@ def night(image: Image, level: int, rng: np.random.Generator) -> Image:
     return _to_pixels(255 * np.clip(light, 0, 1) ** (1 / _GAMMA))
 
 
+def snow(image: Image, level: int, rng: np.random.Generator) -> Image:
+    """Flakes, near ones large and soft, before a frame that fades into white."""
+    height, width = image.shape[:2]
+    density = np.ones((height, width), np.float32)
+    pixels = _veil(image.astype(np.float32), SNOW_VISIBILITY_M[level - 1], density)
+    flakes = np.zeros((height, width), np.float32)
+    for nearness in (0.15, 0.4, 1.0):  # far, in between, near: each with its own blur
+        layer = np.zeros((height, width), np.uint8)
+        count = round(SNOW_FLAKES[level - 1] * (1 - nearness) ** 2 + 0.05 * SNOW_FLAKES[level - 1])
+        radius = max(0.6, 0.006 * width * nearness)
+        for x, y, strength in rng.uniform(size=(count, 3)):
+            place = (round(16 * x * width), round(16 * y * height))
+            grey = 120 + 120 * float(strength)
+            cv2.circle(layer, place, round(16 * radius), grey, -1, cv2.LINE_AA, 4)
+        soft = cv2.GaussianBlur(layer, (0, 0), max(0.3, 0.5 * radius))
+        flakes = np.maximum(flakes, soft.astype(np.float32) / 255)
+    share = flakes[..., None]
+    return _to_pixels(pixels * (1 - share) + 240.0 * share)
+
+
+def spray(image: Image, level: int, rng: np.random.Generator) -> Image:
+    """A cloud of water behind a vehicle ahead, and drops on the windscreen that bend the view."""
+    height, width = image.shape[:2]
+    middle, below = rng.uniform(0.3, 0.7), rng.uniform(0.0, 0.1)
+    x, y = np.meshgrid((np.arange(width) + 0.5) / width, (np.arange(height) + 0.5) / height)
+    cloud = np.exp(-(((x - middle) / 0.3) ** 2) - ((y - HORIZON - 0.12 - below) / 0.2) ** 2)
+    cloud = cloud.astype(np.float32) * (1 + 0.3 * _clouds(height, width, rng))
+    share = np.clip(SPRAY[level - 1] * cloud, 0, 1)[..., None]
+    pixels = image.astype(np.float32) * (1 - share) + 190.0 * share
+    bent = cv2.flip(cv2.GaussianBlur(pixels, (0, 0), max(0.5, width / 100)), 0)
+    drops = np.zeros((height, width), np.uint8)
+    for px, py, size in rng.uniform(size=(DROPS[level - 1], 3)):
+        axes = (round(16 * width * (0.003 + 0.008 * size)),) * 2
+        cv2.circle(
+            drops, (round(16 * px * width), round(16 * py * height)), axes[0], 255, -1, 16, 4
+        )
+    mask = (
+        cv2.GaussianBlur(drops, (0, 0), max(0.5, width / 500)).astype(np.float32)[..., None] / 255
+    )
+    return _to_pixels(pixels * (1 - mask) + bent * mask)
+
+
+def exposure(image: Image, level: int, rng: np.random.Generator) -> Image:
+    """Expose too long or too short, by the frame: light is multiplied, and cut off at white."""
+    stops = EXPOSURE_STOPS[level - 1] * (1 if rng.uniform() < 0.5 else -1)
+    light = (np.arange(256) / 255) ** _GAMMA * 2**stops
+    table = np.rint(255 * np.clip(light, 0, 1) ** (1 / _GAMMA)).astype(np.uint8)
+    return cv2.LUT(image, table)
+
+
+def defocus(image: Image, level: int, rng: np.random.Generator) -> Image:
+    """Focus on something else: every point becomes a disc."""
+    radius = max(0.5, DEFOCUS_RADII[level - 1] * image.shape[1])
+    reach = int(np.ceil(radius)) + 1
+    axis = np.arange(-reach, reach + 1)
+    away = np.sqrt(axis[:, None] ** 2 + axis**2)
+    disc = np.clip(radius + 0.5 - away, 0, 1).astype(np.float32)  # its edge shares pixels
+    return cv2.filter2D(image, -1, disc / disc.sum(), borderType=cv2.BORDER_REFLECT_101)
+
+
+def low_resolution(image: Image, level: int, rng: np.random.Generator) -> Image:
+    """Take a cheap camera: fewer pixels, enlarged smoothly."""
+    height, width = image.shape[:2]
+    share = RESOLUTIONS[level - 1]
+    small = (max(1, round(width * share)), max(1, round(height * share)))
+    shrunk = cv2.resize(image, small, interpolation=cv2.INTER_AREA)
+    return cv2.resize(shrunk, (width, height), interpolation=cv2.INTER_LINEAR)
+
+
+def motion_blur(image: Image, level: int, rng: np.random.Generator) -> Image:
+    """Move the camera during the exposure, mostly sideways, as in a turn."""
+    length = max(1.0, BLUR_LENGTHS[level - 1] * image.shape[1])
+    angle = np.deg2rad(rng.uniform(-20, 20))
+    half = int(np.ceil(length / 2)) + 1
+    kernel = np.zeros((2 * half + 1, 2 * half + 1), np.float32)
+    for along in np.linspace(-length / 2, length / 2, 8 * half + 1):
+        x, y = half + along * np.cos(angle), half + along * np.sin(angle)
+        column, row = int(x), int(y)
+        right, below = x - column, y - row
+        kernel[row : row + 2, column : column + 2] += [
+            [(1 - below) * (1 - right), (1 - below) * right],
+            [below * (1 - right), below * right],
+        ]
+    return cv2.filter2D(image, -1, kernel / kernel.sum(), borderType=cv2.BORDER_REFLECT_101)
+
+
+def noise(image: Image, level: int, rng: np.random.Generator) -> Image:
+    """Sensor noise: its variance half constant, half in proportion to the light."""
+    pixels = image.astype(np.float32)
+    sigma = NOISE_SIGMAS[level - 1] * np.sqrt(0.5 + pixels / 255)
+    pixels += sigma * rng.standard_normal(pixels.shape, dtype=np.float32)
+    return np.clip(np.rint(pixels), 0, 255).astype(np.uint8)
+
+
+def jpeg(image: Image, level: int, rng: np.random.Generator) -> Image:
+    """Compress and decode again."""
+    return compress(image, JPEG_QUALITIES[level - 1])
+
+
 def _veil(pixels: Plane, visibility_m: float, density: Plane) -> Plane:
     """Mix (H, W, 3) with the colour of the air by distance."""
     distance = guessed_distance(pixels.shape[0], pixels.shape[1])
@@ -123,3 +232,12 @@ def _headlights(height: int, width: int) -> Plane:
 
 def _to_pixels(values: Plane) -> Image:
     return np.clip(np.rint(values), 0, 255).astype(np.uint8)
+
+
+DRIVING: dict[str, Corruption] = {
+    corruption.__name__.replace("_", "-"): corruption
+    for corruption in (
+        *(fog, night, rain, snow, spray, exposure, defocus, motion_blur, noise, low_resolution),
+        jpeg,
+    )
+}

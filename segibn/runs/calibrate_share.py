@@ -15,21 +15,21 @@ from typing import Any
 import numpy as np
 
 from segibn import distributed, provenance
-from segibn.analysis.appearance import PAPER
+from segibn.analysis.stress import CORRUPTIONS, PAPER
 from segibn.config.data import DatasetConfig
 from segibn.data.frames import Frames
 from segibn.errors import ConfigError
-from segibn.evaluation.appearance import ORIGINAL
 from segibn.evaluation.confusion import count_classes
 from segibn.evaluation.metrics import compute_miou
+from segibn.evaluation.stress import ORIGINAL
 from segibn.files.writing import sha256_of, write_json
 from segibn.inference.options import InstanceShare
 from segibn.inference.predictor import Predictor
 from segibn.models.catalog import Finest, Place
-from segibn.runs.appearance import preparation
 from segibn.runs.evaluate import frames_of, own_set
 from segibn.runs.loading import device_of, load_checkpoint
 from segibn.runs.pictures import spread
+from segibn.runs.stress import Change
 from segibn.runs.trained import TrainedRun, share_file
 from segibn.text import counted, markdown_table
 from segibn.text.progress import FrameProgress
@@ -96,12 +96,11 @@ def _scores(
     """
     classes, total = frames.label_set.num_classes, len(EVERY_LIGHT) * len(frames)
     counts = np.zeros((len(EVERY_LIGHT), len(predictors), classes, classes + 1), np.int64)
-    # Copies that share a network's weights share its mean, which a light may change.
-    owners = {id(one.networks[0].pixel_mean): one.networks[0] for one in predictors}.values()
+    networks = {id(one.networks[0]): one.networks[0] for one in predictors}.values()
     for number, light in enumerate(EVERY_LIGHT):
-        prepare = preparation(light, LEVEL, seed=0)
+        prepare = Change(light, LEVEL if light in CORRUPTIONS else None).preparation
         with ExitStack() as changed:
-            for network in owners if light in PAPER else ():
+            for network in networks if light in PAPER else ():
                 changed.enter_context(PAPER[light].on(network))
             for done, (name, image, target) in enumerate(frames, start=1):
                 if prepare is not None:

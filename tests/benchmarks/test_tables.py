@@ -37,7 +37,7 @@ def test_a_folder_of_fine_tuning_rows_gives_their_table(results):
 def test_a_folder_of_appearance_rows_gives_their_table(results):
     rows = [ROW | {"transform": "original", "level": None}]
     rows.append(ROW | {"transform": "fog", "level": 3, "miou": 0.25})
-    (results / "demo" / "appearance.json").write_text(json.dumps(rows))
+    (results / "demo" / "stress.json").write_text(json.dumps(rows))
     assert "| fog | 25.0 (-25.0) |" in fill_tables(TEXT, results)
 
 
