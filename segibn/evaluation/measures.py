@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 from segibn.errors import SegibnError
 from segibn.evaluation.boundary import BoundaryIoU
 from segibn.evaluation.calibration import Calibration
+from segibn.evaluation.errors import ErrorDetection
 from segibn.evaluation.measure import Metric
 from segibn.evaluation.metrics import mean_defined, miou_of
 from segibn.evaluation.resampling import DEFAULT, ByScore, Resampling, bootstrap_intervals
 from segibn.evaluation.scores import Scores, format_percent, json_number
 
-METRICS: tuple[type[Metric], ...] = (BoundaryIoU, Calibration)
+METRICS: tuple[type[Metric], ...] = (BoundaryIoU, Calibration, ErrorDetection)
 """All of them. Each is an option of the verbs that score, an entry in the details, and a table."""
 
 
