@@ -65,6 +65,8 @@ def _add_views(add: Callable[..., object]) -> None:
     about = "average the probabilities of the frame at these relative sizes"
     add("--scales", type=parse_scales, metavar="S,S,...", help=about)
     add_share_argument(add)
+    about = "divide logits by it before confidences or averages are made (segibn calibrate fits it)"
+    add("--temperature", type=float, metavar="T", help=about)
     add("--flip", action=argparse.BooleanOptionalAction, help="average with the mirrored frame too")
     about = "frames of one size that the network sees at once (default: 1)"
     add("--batch-size", type=parse_positive, metavar="N", help=about)

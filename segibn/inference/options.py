@@ -78,6 +78,9 @@ class InferenceOptions:
     """Number format of the convolutions."""
     instance_share: InstanceShare | None = None
     """A share of each frame's own statistics in batch norms; null = those of the training alone."""
+    temperature: Scale = 1.0
+    """Logits are divided by it before the softmax: of confidences, and of views that are averaged;
+    ``segibn calibrate`` fits it on the source domain."""
     batch_size: Samples = 1
     """Frames of one size that the network sees at once. No score depends on it, but for rounding:
     a pixel whose two best classes are as good as equal may get the other one."""
@@ -162,7 +165,8 @@ class InferenceOptions:
 
         ``whole``, ``whole@512x1024``, ``slide769x769-512x512-gaussian@h512``; with
         ``-ensemble3`` for the mean of three networks, ``-share0.1@8`` for a share of the frame's
-        statistics at strides up to 8, and ``-bfloat16`` for that number format.
+        statistics at strides up to 8, ``-T1.5`` for a temperature, and ``-bfloat16`` for that
+        number format.
         """
         words = "whole"
         if self.window is not None:
@@ -176,6 +180,8 @@ class InferenceOptions:
             words += f"-ensemble{num_networks}"
         if self.instance_share is not None:
             words += f"-share{self.instance_share}"
+        if self.temperature != 1:
+            words += f"-T{self.temperature:g}"
         return words if self.precision == "float32" else f"{words}-{self.precision}"
 
     def to_dict(self) -> dict[str, Any]:

@@ -94,6 +94,8 @@ class Predictor:
                 for network in self.networks:
                     with self._autocast():  # not around the yield, which runs the caller's code
                         view = self._view(network, image)
+                    if self.options.temperature != 1:
+                        view = view / self.options.temperature
                     yield (view.flip(-1) if mirrored else view).contiguous()
                     del view
             del image
