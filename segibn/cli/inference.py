@@ -76,7 +76,7 @@ def add_share_argument(add: Callable[..., object]) -> None:
     """Add ``--instance-share``."""
     about = "batch norms take this share of each frame's own statistics, at strides up to FINEST "
     about += "(8) and at one place of each block (all), as in 0.3@8:last; "
-    about += "calibrated = what calibrate-share chose for the run"
+    about += "calibrated = what calibrate --share chose for the run"
     add("--instance-share", type=parse_share, metavar="SHARE[@FINEST[:PLACE]]", help=about)
 
 

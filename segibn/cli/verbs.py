@@ -41,9 +41,9 @@ GROUPS = (
         Verb("compare", "is run B better than run A, and how surely"),
         Verb("compare-inference", "score ways to show frames to a network"),
         Verb("stress", "score under colour shifts, weather, blur and noise"),
-        Verb("calibrate", "fit the temperature of confidences on the source"),
-        Verb("calibrate-share", "choose a share of each frame's statistics"),
+        Verb("calibrate", "fit confidences, or a share of each frame's statistics"),
         Verb("divergence", "distance of two domains in features after every block"),
+        Verb("leaderboard", "a folder of results as one page of comparable tables"),
         Verb("score", "score folders of label maps (PNG); needs no torch"),
     ),
     Group(

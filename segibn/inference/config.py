@@ -36,7 +36,7 @@ class InferenceConfig(_Keys):
     """Number format of the convolutions; auto = bfloat16 where the device computes it natively."""
     instance_share: InstanceShare | Literal["calibrated", "none"] | None = None
     """A share of each frame's own statistics in batch norms, as in ``{share: 0.1, finest: 8}``;
-    calibrated = what ``segibn calibrate-share`` chose for the run; null, none = no share."""
+    calibrated = what ``segibn calibrate --share`` chose for the run; null, none = no share."""
     ensemble: Annotated[tuple[Text, ...], Field(max_length=16)] = ()
     """Run folders or checkpoints, relative to this file, whose probabilities are averaged with
     those of the run on the command line; one that is that run counts once."""

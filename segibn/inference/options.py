@@ -19,7 +19,7 @@ _MOST_STRETCH = 1.6  # of proportions; 4:3 seen as 2:1 is 1.5
 class InstanceShare:
     """A share of each frame's own statistics in batch norms.
 
-    Self-adaptive normalisation (arXiv 2208.05788, section 3.1); ``segibn calibrate-share`` chooses
+    Self-adaptive normalisation (arXiv 2208.05788, section 3.1); ``segibn calibrate --share`` chooses
     a share on the source domain.
     """
 

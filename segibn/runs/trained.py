@@ -46,7 +46,7 @@ def share_file(checkpoint: Path) -> Path:
 
 
 def asked_share(inference: InferenceConfig, checkpoint: Path) -> InstanceShare | None:
-    """Return the share that is asked for, or that ``segibn calibrate-share`` chose; None: none."""
+    """Return the share that is asked for, or that ``segibn calibrate --share`` chose; None: none."""
     asked = inference.instance_share
     if asked != "calibrated":
         return None if asked == "none" else asked
@@ -54,7 +54,7 @@ def asked_share(inference: InferenceConfig, checkpoint: Path) -> InstanceShare |
     if not path.is_file():
         raise CheckpointError(
             f"{path} is not there: no share was chosen for this run. Choose one on its source "
-            f"domain: segibn calibrate-share {path.parent}"
+            f"domain: segibn calibrate {path.parent} --share"
         )
     chosen = read_json(path)
     try:

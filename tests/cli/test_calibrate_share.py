@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import segibn
-from segibn.cli import calibrate_share, card, cross_domain, evaluate, export, report
+from segibn.cli import calibrate, card, cross_domain, evaluate, export, report
 from segibn.errors import CheckpointError, ConfigError
 from segibn.files.writing import read_json, write_json
 from segibn.inference.options import InferenceOptions, InstanceShare
@@ -44,10 +44,10 @@ def test_the_best_in_other_lights_is_taken_that_costs_no_more_than_the_tolerance
 
 
 def test_it_is_kept_in_the_run_with_what_was_seen_and_then_used(run, datasets, tmp_path, capsys):
-    with pytest.raises(CheckpointError, match="segibn calibrate-share"):
+    with pytest.raises(CheckpointError, match=r"segibn calibrate .* --share"):
         evaluate.main(_argv(run, datasets, "--instance-share", "calibrated"))
     more = ("--frames", "2", "--tolerance", "100", "--place", "last")
-    calibrate_share.main(_argv(run, datasets, *more))
+    calibrate.main(_argv(run, datasets, "--share", *more))
     kept = read_json(run / "instance_share.json")
     assert len(kept["rows"]) == 1 + len(SHARES) * len(FINEST)
     assert len(kept["frames"]) == 2
@@ -77,7 +77,7 @@ def test_a_target_domain_is_refused(run, datasets, tmp_path):
     (tmp_path / "night.txt").write_text("0001TP_001000\n")
     for target in ("cityscapes:val", f"camvid:val@{tmp_path}/night.txt"):
         with pytest.raises(ConfigError, match="no target frame may be read"):
-            calibrate_share.main(_argv(run, datasets, "--on", target))
+            calibrate.main(_argv(run, datasets, "--share", "--on", target))
 
 
 def test_predictions_are_those_of_the_changed_network(run):
@@ -131,7 +131,7 @@ def test_what_is_no_share_is_refused(run, datasets, text, capsys):
 
 
 def test_the_card_says_what_was_chosen(run, datasets, tmp_path):
-    calibrate_share.main(_argv(run, datasets, "--frames", "1", "--tolerance", "100"))
+    calibrate.main(_argv(run, datasets, "--share", "--frames", "1", "--tolerance", "100"))
     kept = read_json(run / "instance_share.json")
     kept["instance_share"] = {"share": 0.25, "finest": 4}
     write_json(run / "instance_share.json", kept)
